@@ -1,0 +1,38 @@
+# Every target does its own set-up. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-all check format bench clean
+
+demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
+	$(VENV)/bin/shortlist demo
+
+test: $(STAMP)  ## everything but the slow checks
+	$(RUN) pytest -m "not slow"
+
+test-all: $(STAMP)
+	$(RUN) pytest
+
+check: $(STAMP)  ## lint, format, types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: $(STAMP)
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+bench: $(STAMP)  ## the figures in docs/benchmarks.md
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/run_all.py
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,67 @@
+"""From the tables you already have to a ranked shortlist for each person, and the other way round.
+
+>>> import shortlist as sl
+>>> import pyarrow as pa
+>>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+>>> data = sl.Dataset.from_tables(log)
+>>> sl.ItemCosine().fit(data).recommend([3], k=1).column("item_id")
+['b']
+
+Names are imported when they are first used, so ``import shortlist`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from shortlist._version import __version__
+
+if TYPE_CHECKING:
+    from shortlist import engine as engine
+    from shortlist import errors as errors
+    from shortlist.bundle import load as load
+    from shortlist.data import split as split
+    from shortlist.data.dataset import Dataset as Dataset
+    from shortlist.data.fetch import fetch as fetch
+    from shortlist.data.store import Store as Store
+    from shortlist.evaluation import compare as compare
+    from shortlist.evaluation import evaluate as evaluate
+    from shortlist.evaluation import evaluate_sampled as evaluate_sampled
+    from shortlist.models.cosine import ItemCosine as ItemCosine
+    from shortlist.models.cosine import UserCosine as UserCosine
+    from shortlist.models.ease import EASE as EASE
+    from shortlist.models.ials import IALS as IALS
+    from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.recommend.query import Query as Query
+    from shortlist.recommend.result import Recommendations as Recommendations
+
+_LAZY = {
+    "Dataset": "data.dataset",
+    "EASE": "models.ease",
+    "IALS": "models.ials",
+    "ItemCosine": "models.cosine",
+    "Popularity": "models.popularity",
+    "Query": "recommend.query",
+    "Recommendations": "recommend.result",
+    "Store": "data.store",
+    "UserCosine": "models.cosine",
+    "compare": "evaluation",
+    "evaluate": "evaluation",
+    "evaluate_sampled": "evaluation",
+    "fetch": "data.fetch",
+    "load": "bundle",
+}
+_MODULES = {"engine": "engine", "errors": "errors", "split": "data.split"}
+
+__all__ = ["__version__", *sorted([*_LAZY, *_MODULES])]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"shortlist.{_MODULES[name]}")
+    if name in _LAZY:
+        return getattr(import_module(f"shortlist.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'shortlist' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

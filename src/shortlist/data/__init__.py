@@ -1,0 +1,1 @@
+"""Tables in, a Dataset out. SQL lives here and nowhere else."""

@@ -1,0 +1,112 @@
+"""Moments in time, and the items that are live at one.
+
+A moment is a 64-bit count of microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shortlist.errors import InputError
+
+When: TypeAlias = dt.datetime | dt.date | str | int | float | np.datetime64
+
+ALWAYS_BEFORE = np.iinfo(np.int64).min
+ALWAYS_AFTER = np.iinfo(np.int64).max
+LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second a date can hold
+
+
+def moment(when: When) -> int:
+    """Turn a date, a time, ISO text or seconds since 1970 into a moment.
+
+    Times without a zone are taken as UTC; ``"now"`` is the clock's time.
+
+    Raises
+    ------
+    InputError
+        The text is no ISO date, or the number of seconds lies beyond the year 9999.
+
+    Examples
+    --------
+    >>> moment("1970-01-02") == moment(86400) == 86_400_000_000
+    True
+    """
+    if isinstance(when, str):
+        if when == "now":
+            return moment(dt.datetime.now(dt.UTC))
+        try:
+            when = dt.datetime.fromisoformat(when)
+        except ValueError:
+            raise InputError(
+                f"{when!r} is no date or time",
+                remedy="write it like 2024-05-31 or 2024-05-31T18:00",
+            ) from None
+    if isinstance(when, np.datetime64):
+        return int(when.astype("datetime64[us]").astype(np.int64))
+    if isinstance(when, dt.datetime):
+        when = when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
+        return round((when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
+    if isinstance(when, dt.date):
+        return moment(dt.datetime(when.year, when.month, when.day))
+    if not abs(when) <= LAST_SECOND:
+        raise InputError(
+            f"{when} seconds since 1970 lie beyond the year 9999",
+            remedy="divide milliseconds by 1,000, microseconds by 1,000,000",
+        )
+    return round(when * 1_000_000)
+
+
+class LifeSpans:
+    """When each item may be shown: from ``valid_from`` (included) to ``valid_to`` (excluded).
+
+    Parameters
+    ----------
+    starts, ends
+        Moments, one an item.  # (n_items,)
+
+    Examples
+    --------
+    >>> table = pa.table({"valid_from": [None, dt.date(2024, 5, 1)],
+    ...                   "valid_to": [dt.date(2024, 5, 1), None]})
+    >>> LifeSpans.of(table).live(moment("2024-05-01"))
+    array([False,  True])
+    """
+
+    def __init__(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        self.starts, self.ends = starts, ends
+
+    @classmethod
+    def of(cls, items: pa.Table | None) -> LifeSpans | None:
+        """Read the spans from an item table; None where it has neither column.
+
+        A missing value leaves that end open.
+        """
+        if items is None or not {"valid_from", "valid_to"} & set(items.column_names):
+            return None
+        return cls(
+            _moments(items, "valid_from", ALWAYS_BEFORE), _moments(items, "valid_to", ALWAYS_AFTER)
+        )
+
+    def live(self, at: int) -> NDArray[np.bool_]:
+        """Say which items are live at a moment."""  # (n_items,)
+        return (self.starts <= at) & (at < self.ends)
+
+
+def _moments(items: pa.Table, name: str, open_end: int) -> NDArray[np.int64]:
+    if name not in items.column_names:
+        return np.full(items.num_rows, open_end, dtype=np.int64)
+    column = items.column(name)
+    if not (pa.types.is_temporal(column.type) or pa.types.is_null(column.type)):
+        raise InputError(
+            f"column {name!r} of the items has type {column.type}, not a date or time",
+            remedy="cast it to a timestamp",
+        )
+    moments = pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64())
+    filled: NDArray[np.int64] = pc.fill_null(moments, open_end).to_numpy()
+    return filled

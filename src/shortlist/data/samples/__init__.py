@@ -1,0 +1,6 @@
+"""Data to start with: a real MovieLens sample, and a generator of synthetic job data."""
+
+from shortlist.data.samples.jobs import generate_jobs, make_jobs
+from shortlist.data.samples.movies import SamplePaths, sample_paths
+
+__all__ = ["SamplePaths", "generate_jobs", "make_jobs", "sample_paths"]

@@ -1,0 +1,31 @@
+-- runs: the lists that were made, one row per run and one per recommended item. For DuckDB.
+-- Every store has these tables beside its own; a store of this schema alone has nothing else.
+--
+-- Ids are kept as text, which holds every 64-bit integer and every string exactly; the run says
+-- which type they had, so a join casts back: ... ON r.item_id::BIGINT = items.item_id.
+--
+-- DuckDB has no ON DELETE CASCADE: delete from recommendations before recommendation_runs.
+
+CREATE SEQUENCE recommendation_run_id;
+
+CREATE TABLE recommendation_runs (
+    run_id        BIGINT PRIMARY KEY DEFAULT nextval('recommendation_run_id'),
+    created_at    TIMESTAMP NOT NULL,                            -- UTC
+    model         VARCHAR NOT NULL,
+    config        JSON NOT NULL,                                 -- the settings the model was made with
+    k             INTEGER NOT NULL CHECK (k >= 1),               -- how many items were asked for
+    asked_by      VARCHAR NOT NULL CHECK (asked_by IN ('user_id', 'query')),
+    user_id_type  VARCHAR NOT NULL CHECK (user_id_type IN ('BIGINT', 'UBIGINT', 'VARCHAR')),
+    item_id_type  VARCHAR NOT NULL CHECK (item_id_type IN ('BIGINT', 'UBIGINT', 'VARCHAR'))
+);
+
+CREATE TABLE recommendations (
+    run_id        BIGINT NOT NULL REFERENCES recommendation_runs (run_id),
+    user_id       VARCHAR NOT NULL,                              -- or the position of a query, from 0
+    rank          INTEGER NOT NULL CHECK (rank >= 1),
+    item_id       VARCHAR NOT NULL,
+    score         FLOAT NOT NULL,
+    source        VARCHAR NOT NULL,                              -- what the item was found by
+    UNIQUE (run_id, user_id, rank),
+    UNIQUE (run_id, user_id, item_id)
+);

@@ -1,0 +1,133 @@
+"""Caller's ids on one side, row numbers on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shortlist.errors import InputError, UnknownIdError
+
+Id: TypeAlias = int | str
+Rows: TypeAlias = NDArray[np.int32]
+
+UNKNOWN = -1  # the row of an id that is not in the vocabulary
+
+
+class Vocabulary:
+    """An immutable, sorted set of ids; the position of an id is its row.
+
+    Parameters
+    ----------
+    ids
+        Unique ids in ascending order: 64-bit integers (signed or unsigned) or strings. They are
+        kept exactly as given. Sorted, so that rows do not depend on the order of the source.
+    kind
+        What the ids stand for (``"user"`` or ``"item"``), for messages.
+
+    Examples
+    --------
+    >>> films = Vocabulary(pa.array(["Alien", "Brazil"]), kind="item")
+    >>> films.rows(["Brazil", "Cube"])
+    array([ 1, -1], dtype=int32)
+    >>> films.take([1]).to_pylist()
+    ['Brazil']
+    """
+
+    def __init__(self, ids: pa.Array, *, kind: str) -> None:
+        if isinstance(ids, pa.ChunkedArray):
+            ids = ids.combine_chunks()
+        if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type)):
+            raise InputError(
+                f"{kind} ids of type {ids.type} cannot be kept exactly",
+                remedy="use 64-bit integers or strings",
+            )
+        self.ids = ids
+        self.kind = kind
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} {self.kind} ids, {self.ids.type})"
+
+    @cached_property
+    def _row_of(self) -> dict[Id, int]:
+        return dict(zip(self.ids.to_pylist(), range(len(self.ids)), strict=True))
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._row_of
+
+    def rows(self, ids: Iterable[Id]) -> Rows:
+        """Give the row of each id, -1 where it is unknown."""  # (n,)
+        row_of = self._row_of
+        return np.fromiter((row_of.get(one, UNKNOWN) for one in _plain(ids)), dtype=np.int32)
+
+    def require(self, ids: Iterable[Id]) -> Rows:
+        """Give the row of each id.
+
+        Raises
+        ------
+        UnknownIdError
+            At least one id is unknown; the message lists the first of them.
+        """
+        ids = _plain(ids)
+        rows = self.rows(ids)
+        if (rows == UNKNOWN).any():
+            raise self.unknown([one for one, row in zip(ids, rows, strict=True) if row == UNKNOWN])
+        return rows
+
+    def distinct(self, ids: Iterable[Id]) -> list[Id]:
+        """Give each id once, in the order of their first appearance."""
+        return list(dict.fromkeys(_plain(ids)))
+
+    def unknown(self, ids: Sequence[Id]) -> UnknownIdError:
+        """Make the error that says these ids are not known here."""
+        shown = ", ".join(repr(one) for one in ids[:3]) + (", ..." if len(ids) > 3 else "")
+        plural = "s" if len(ids) > 1 else ""
+        what = f"{len(ids)} unknown {self.kind} id{plural}: {shown}"
+        if len(self):
+            first, last = self.ids[0].as_py(), self.ids[-1].as_py()
+            what += f" ({len(self)} {self.kind}s are known, {first!r} to {last!r})"
+        remedy = "check the spelling, or pass on_unknown='skip' or 'fallback'"
+        wants_text = pa.types.is_string(self.ids.type)
+        if ids and isinstance(ids[0], str) != wants_text:
+            wanted = "strings" if wants_text else "integers"
+            remedy = f"the ids here are {wanted}: convert yours"
+        return UnknownIdError(what, remedy=remedy)
+
+    def take(self, rows: Sequence[int] | NDArray[np.integer]) -> pa.Array:
+        """Give the ids at these rows, as an Arrow array of the vocabulary's type."""
+        return self.ids.take(pa.array(np.asarray(rows, dtype=np.int64)))
+
+    def parse(self, texts: Iterable[str]) -> list[Id]:
+        """Turn text (a command line, a file of ids) into ids of this vocabulary's type.
+
+        Text that is no integer stays text, and is then an unknown id.
+        """
+        if pa.types.is_string(self.ids.type):
+            return list(texts)
+        return [int(text) if text.strip().lstrip("-").isdecimal() else text for text in texts]
+
+    def equals(self, other: Vocabulary) -> bool:
+        """Whether both hold the same ids."""
+        return self is other or bool(self.ids.equals(other.ids))
+
+
+def _plain(ids: Any) -> Sequence[Id]:
+    """Python values of any iterable of ids (list, NumPy, Arrow, pandas, polars)."""
+    if isinstance(ids, str):
+        raise InputError(
+            f"ids must be a list, not the text {ids!r}", remedy=f"pass [{ids!r}] for one id"
+        )
+    for method in ("to_pylist", "tolist", "to_list"):  # Arrow; NumPy and pandas; polars
+        if hasattr(ids, method):
+            plain: list[Id] = getattr(ids, method)()
+            return plain
+    if not isinstance(ids, Iterable):
+        raise InputError(f"ids must be a list, not {ids!r}", remedy=f"pass [{ids!r}] for one id")
+    return ids if isinstance(ids, list | tuple) else list(ids)

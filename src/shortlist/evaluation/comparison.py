@@ -1,0 +1,296 @@
+"""Several models on the same split: fitted, measured on the same users, and tested."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from shortlist.data.dataset import Dataset
+from shortlist.errors import InputError, suggestion
+from shortlist.evaluation.metrics import FloatArray
+from shortlist.evaluation.protocol import evaluate
+from shortlist.evaluation.report import Report, labelled
+from shortlist.evaluation.significance import PairedTest, bootstrap, paired_tests
+from shortlist.evaluation.text import figure, span, text_table
+from shortlist.evaluation.truth import Truth, require_fitted_on, whole_numbers
+from shortlist.models.base import Model
+from shortlist.progress import track
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+def compare(
+    models: Sequence[Model[Any, Any]],
+    train: Dataset,
+    test: Dataset,
+    k: int | Iterable[int] = (5, 10, 20),
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """Fit models that are not fitted yet, evaluate all of them, and test every difference.
+
+    Parameters
+    ----------
+    models
+        At least one. Those not fitted are fitted on ``train`` (and stay so); a fitted one must have
+        been fitted on ``train``.
+    train, test, k, seed
+        As for :func:`evaluate`.
+
+    Raises
+    ------
+    InputError
+        There is no model, the split leaks or is empty, or a model was fitted on other data.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from shortlist.data import split
+    >>> from shortlist.models.cosine import ItemCosine
+    >>> from shortlist.models.popularity import Popularity
+    >>> pairs = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 3), (3, 4), (4, 3), (4, 4), (5, 3), (6, 3)]
+    >>> users, items = zip(*pairs, strict=True)
+    >>> log = pa.table({"user_id": users, "item_id": items})
+    >>> train, test = split.random(Dataset.from_tables(log), fraction=0.2, seed=1)
+    >>> compare([Popularity(), ItemCosine()], train, test, k=1)
+    Comparison(ItemCosine, Popularity; by ndcg@1)
+    """
+    if not models:
+        raise InputError("there is no model to compare", where="models", remedy="pass some models")
+    # Refuse what evaluate would refuse before the first fit, which may take long.
+    ks = whole_numbers("k", k)
+    Truth.of(train, test)
+    for model in models:
+        if model.is_fitted:
+            require_fitted_on(model, train)
+    reports: dict[str, Report] = {}
+    fit_seconds: dict[str, float | None] = {}
+    names = distinct_names(models)
+    for name, model in track(zip(names, models, strict=True), "comparing models", len(models)):
+        seconds = None
+        if not model.is_fitted:
+            started = time.perf_counter()
+            model.fit(train)
+            seconds = time.perf_counter() - started
+        reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
+        fit_seconds[name] = seconds
+    main = reports[names[0]].main
+    ranking = sorted(names, key=lambda name: -reports[name][main])
+    return Comparison({name: reports[name] for name in ranking}, fit_seconds)
+
+
+def distinct_names(models: Sequence[Model[Any, Any]]) -> list[str]:
+    """The models' names, told apart by the settings they differ in, or else by number.
+
+    Examples
+    --------
+    >>> from shortlist.models.popularity import Popularity
+    >>> distinct_names([Popularity(), Popularity()])
+    ['Popularity', 'Popularity #2']
+    """
+    names = []
+    for model in models:
+        settings = [other.config.model_dump() for other in models if other.name == model.name]
+        mine = model.config.model_dump()
+        differing = [
+            f"{field}={value!r}"
+            for field, value in mine.items()
+            if any(other[field] != value for other in settings)
+        ]
+        names.append(f"{model.name}({', '.join(differing)})" if differing else model.name)
+    return [
+        name if (before := names[:position].count(name)) == 0 else f"{name} #{before + 1}"
+        for position, name in enumerate(names)
+    ]
+
+
+SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("difference", pa.float64()),
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
+        ("p_value", pa.float64()),
+        ("corrected", pa.float64()),
+        ("real", pa.bool_()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Models ranked by their main metric, best first, with what can be said about the differences.
+
+    ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is the table.
+
+    Attributes
+    ----------
+    reports
+        By the model's name, best first.
+    fit_seconds
+        How long fitting took, by name; None for a model that came fitted.
+    """
+
+    reports: Mapping[str, Report]
+    fit_seconds: Mapping[str, float | None]
+
+    @property
+    def best(self) -> str:
+        """The name of the model with the highest main metric."""
+        return next(iter(self.reports))
+
+    @property
+    def main(self) -> str:
+        """The metric models are ranked by."""
+        return self.reports[self.best].main
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that every model has a value a user for, and that can be tested."""
+        first, *others = (report.measures for report in self.reports.values())
+        return tuple(name for name in first if all(name in measures for measures in others))
+
+    def __getitem__(self, model: str) -> Report:
+        """The report of one model."""
+        if model not in self.reports:
+            raise InputError(
+                f"no model {model!r} was compared", remedy=suggestion(model, self.reports)
+            )
+        return self.reports[model]
+
+    @cached_property
+    def _figures(self) -> dict[str, FloatArray]:
+        """Bootstrap figures of each metric, (resamples, n_models), from one set of resamples."""
+        first = self[self.best]
+        columns = [
+            report.measures[name] for name in self.metrics for report in self.reports.values()
+        ]
+        figures = bootstrap(columns, resamples=first.resamples, seed=first.seed)
+        n_models = len(self.reports)
+        return {
+            name: figures[:, position * n_models : (position + 1) * n_models]
+            for position, name in enumerate(self.metrics)
+        }
+
+    def tests(self, metric: str | None = None) -> tuple[PairedTest, ...]:
+        """Test every pair of models on a metric (None: the main one), corrected over the pairs.
+
+        Raises
+        ------
+        InputError
+            Not every model has this metric, or it has no value a user.
+        """
+        metric = self.main if metric is None else metric
+        if metric not in self.metrics:
+            raise InputError(
+                f"{metric!r} cannot be tested", remedy=suggestion(metric, self.metrics)
+            )
+        measures = {name: report.measures[metric] for name, report in self.reports.items()}
+        return paired_tests(measures, self._figures[metric], level=self[self.best].level)
+
+    def against_best(self, metric: str | None = None) -> dict[str, PairedTest]:
+        """The tests of each other model against the best one, by the other's name.
+
+        The differences are the other model's figure minus that of the best, which is best on the
+        main metric and may be behind on this one.
+        """
+        tests = [test for test in self.tests(metric) if test.first == self.best]
+        return {test.second: test.reversed() for test in tests}
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        against = {metric: self.against_best(metric) for metric in self.metrics}
+        records = []
+        for name, report in self.reports.items():
+            for metric in report.names:
+                low, high = report.interval(metric) if metric in report.measures else (None, None)
+                record = {"model": name, "metric": metric, "value": report[metric]}
+                record |= {"low": low, "high": high}
+                if (test := against.get(metric, {}).get(name)) is not None:
+                    record |= {"difference": test.difference, "difference_low": test.low}
+                    record |= {"difference_high": test.high, "p_value": test.p_value}
+                    record |= {"corrected": test.corrected, "real": test.real}
+                records.append(record)
+        return pa.Table.from_pylist(records, schema=SCHEMA)
+
+    def to_arrow(self) -> pa.Table:
+        """One row a model and metric, best model first.
+
+        Columns: model, metric, value, low, high; then against the best model, and empty for itself
+        and for metrics that cannot be tested: difference, difference_low, difference_high, p_value,
+        corrected (Holm, over all pairs of models), real.
+        """
+        return self._table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """:meth:`to_arrow` as a pandas frame."""
+        return self._table.to_pandas()
+
+    def to_polars(self) -> pl.DataFrame:
+        """:meth:`to_arrow` as a polars frame."""
+        import polars as pl
+
+        return pl.DataFrame(self._table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Reports, times and tests of the main metric, ready for JSON."""
+        return {
+            "main_metric": self.main,
+            "best": self.best,
+            "models": [
+                {**report.to_dict(), "fit_seconds": self.fit_seconds[name]}
+                for name, report in self.reports.items()
+            ],
+            "tests": [asdict(test) for test in self.tests()],
+        }
+
+    def __str__(self) -> str:
+        best = self[self.best]
+        sure = f"{best.level:.0%} interval"
+        others = [self.main.replace("ndcg", name) for name in ("hit_rate", "recall")]
+        others += [labelled(name, best.label) for name in ("mrr", "rmse")]
+        others += [self.main.replace("ndcg", "coverage")]
+        shown = [
+            name for name in others if any(name in report.names for report in self.reports.values())
+        ]
+        tests = self.against_best()
+        rows = []
+        for name, report in self.reports.items():
+            row = [name, figure(report[self.main]), span(*report.interval(self.main))]
+            if (test := tests.get(name)) is None:
+                row += ["best", ""]
+            else:
+                row += [f"{test.difference:+.4f}{'*' if test.real else ' '}"]
+                row += [span(test.low, test.high)]
+            row += [figure(report[one]) if one in report.names else "" for one in shown]
+            fitted = self.fit_seconds[name]
+            row += ["fitted" if fitted is None else f"{fitted:.1f}", f"{report.score_seconds:.1f}"]
+            rows.append(row)
+        header = ["model", self.main, sure, "against best", sure, *shown, "fit s", "score s"]
+        n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
+        parts = [
+            f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}",
+            *best.notes,
+            "",
+            text_table(header, rows),
+        ]
+        if n_pairs:
+            parts.append(
+                f"* really different from the best in {self.main}: paired t-test, p < "
+                f"{1 - best.level:.2g} after Holm's correction over {n_pairs} pairs"
+            )
+        return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.reports)}; by {self.main})"

@@ -1,0 +1,257 @@
+"""What an evaluation found: figures, how sure they are, and by how much history users have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from shortlist.errors import InputError, suggestion
+from shortlist.evaluation.metrics import FloatArray, Int64Array, Measure
+from shortlist.evaluation.significance import LEVEL, RESAMPLES, bootstrap, interval
+from shortlist.evaluation.text import figure, span, text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+_HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the least interactions of each group
+HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
+ALL = "all"  # the group of every user
+
+SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("history", pa.string()),
+        ("users", pa.int64()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+    ]
+)
+
+
+def labelled(name: str, label: str | None) -> str:
+    """A metric's name as it is printed everywhere, marked where it comes from a sample.
+
+    Examples
+    --------
+    >>> labelled("hit_rate@10", "99 sampled")
+    'hit_rate@10 (99 sampled)'
+    """
+    return name if label is None else f"{name} ({label})"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One model's figures on one split.
+
+    ``report["recall@10"]`` is a figure and ``report.interval("recall@10")`` how sure it is;
+    ``str(report)`` is a table of everything. From :func:`shortlist.evaluate`.
+
+    Attributes
+    ----------
+    model
+        The model's name.
+    users
+        Ids of the users evaluated: those with test items.  # (n_users,)
+    history
+        Training interactions of each of them, int64.  # (n_users,)
+    measures
+        Metrics that have a value a user, by name.
+    catalogue
+        Metrics of all lists together (coverage), by name; they have no interval.
+    k
+        The lengths of list measured at.
+    n_items
+        Size of the catalogue.
+    protocol
+        How the ranks came about, in words.
+    label
+        What every metric's name carries where ranks are among a sample, like ``"99 sampled"``.
+    notes
+        What else a reader must know: what was left out, and why.
+    score_seconds
+        Time the model took to score.
+    seed, resamples, level
+        Of the bootstrap intervals; ``dataclasses.replace(report, level=0.9)`` has others.
+    """
+
+    model: str
+    users: pa.Array
+    history: Int64Array
+    measures: Mapping[str, Measure]
+    catalogue: Mapping[str, float]
+    k: tuple[int, ...]
+    n_items: int
+    protocol: str
+    label: str | None = None
+    notes: tuple[str, ...] = ()
+    score_seconds: float = 0.0
+    seed: int = 0
+    resamples: int = RESAMPLES
+    level: float = LEVEL
+
+    @property
+    def n_users(self) -> int:
+        """How many users were evaluated."""
+        return len(self.users)
+
+    @property
+    def main(self) -> str:
+        """The metric models are ranked by: NDCG@10, or at the middle length where 10 is not one."""
+        return labelled(f"ndcg@{10 if 10 in self.k else self.k[len(self.k) // 2]}", self.label)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every metric, as it is printed."""
+        return (*self.measures, *self.catalogue)
+
+    def __getitem__(self, name: str) -> float:
+        """The figure of a metric over all users."""
+        if name in self.catalogue:
+            return self.catalogue[name]
+        return self._measure(name).mean()
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """The bootstrap interval of a metric over all users.
+
+        Raises
+        ------
+        InputError
+            There is no such metric, or it belongs to all lists together and has no interval.
+        """
+        if name in self.catalogue:
+            raise InputError(
+                f"{name!r} is a property of all lists together and has no interval over users",
+                remedy=f"ask for one of: {', '.join(self.measures)}",
+            )
+        self._measure(name)
+        return self._intervals[name]
+
+    def per_user(self, name: str) -> FloatArray:
+        """The metric's value for each of ``users`` (for RMSE: the mean squared error)."""
+        return self._measure(name).values
+
+    def _measure(self, name: str) -> Measure:
+        if name not in self.measures:
+            raise InputError(
+                f"the report has no metric {name!r}", remedy=suggestion(name, self.names)
+            )
+        return self.measures[name]
+
+    @cached_property
+    def _intervals(self) -> dict[str, tuple[float, float]]:
+        return self._intervals_of(self.measures)
+
+    def _intervals_of(self, measures: Mapping[str, Measure]) -> dict[str, tuple[float, float]]:
+        figures = bootstrap(list(measures.values()), resamples=self.resamples, seed=self.seed)
+        return {
+            name: interval(figures[:, column], self.level) for column, name in enumerate(measures)
+        }
+
+    def _groups(self) -> Iterator[tuple[str, dict[str, Measure]]]:
+        """The measures of the users in each non-empty history group."""
+        group = np.searchsorted(_HISTORY_FROM, self.history, side="right") - 1  # (n_users,)
+        for position, name in enumerate(HISTORY):
+            chosen = group == position
+            if chosen.any():
+                yield name, {metric: m.take(chosen) for metric, m in self.measures.items()}
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        records = []
+        for history, measures in [(ALL, self.measures), *self._groups()]:
+            intervals = self._intervals if history == ALL else self._intervals_of(measures)
+            for name, measure in measures.items():
+                low, high = intervals[name]
+                record = {"history": history, "users": len(measure.values), "metric": name}
+                records.append(record | {"value": measure.mean(), "low": low, "high": high})
+        for name, value in self.catalogue.items():
+            record = {"history": ALL, "users": self.n_users, "metric": name}
+            records.append(record | {"value": value})
+        named = [{"model": self.model, **record} for record in records]
+        return pa.Table.from_pylist(named, schema=SCHEMA)
+
+    def to_arrow(self) -> pa.Table:
+        """One row a metric and group of users: model, history, users, metric, value, low, high.
+
+        ``history`` is "all" or a range of training interactions.
+        """
+        return self._table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """:meth:`to_arrow` as a pandas frame."""
+        return self._table.to_pandas()
+
+    def to_polars(self) -> pl.DataFrame:
+        """:meth:`to_arrow` as a polars frame."""
+        import polars as pl
+
+        return pl.DataFrame(self._table)
+
+    def per_user_table(self) -> pa.Table:
+        """One row a user: their id, their training interactions, and every metric."""
+        columns = {name: pa.array(measure.values) for name, measure in self.measures.items()}
+        return pa.table({"user_id": self.users, "history": pa.array(self.history), **columns})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the values of single users, ready for JSON."""
+        groups: dict[str, dict[str, Any]] = {}
+        for row in self._table.to_pylist():
+            group = groups.setdefault(row["history"], {"users": row["users"], "metrics": {}})
+            group["metrics"][row["metric"]] = {key: row[key] for key in ("value", "low", "high")}
+        whole = groups.pop(ALL)
+        return {
+            "model": self.model,
+            "protocol": self.protocol,
+            "sampled": self.label is not None,
+            "users": self.n_users,
+            "items": self.n_items,
+            "k": list(self.k),
+            "level": self.level,
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "score_seconds": self.score_seconds,
+            "metrics": whole["metrics"],
+            "by_history": groups,
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        sure = f"{self.level:.0%} interval"
+        in_groups = [
+            name
+            for name in self.measures
+            if name in (self.main, self.main.replace("ndcg", "recall"))
+        ]
+        whole: list[list[str]] = []
+        groups: dict[str, list[str]] = {}
+        for row in self._table.to_pylist():
+            cells = [
+                figure(row["value"]),
+                "" if row["low"] is None else span(row["low"], row["high"]),
+            ]
+            if row["history"] == ALL:
+                whole.append([row["metric"], *cells])
+            elif row["metric"] in in_groups:
+                start = [row["history"], f"{row['users']:,}"]
+                groups.setdefault(row["history"], start).extend(cells)
+        heads = [text for name in in_groups for text in (name, sure)]
+        parts = [
+            f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",
+            *self.notes,
+            "",
+            text_table(["metric", "value", sure], whole),
+            "",
+            text_table(["interactions in training", "users", *heads], groups.values()),
+        ]
+        return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Report({self.model}, {self.n_users} users, {self.main}={self[self.main]:.4f})"

@@ -1,0 +1,265 @@
+"""Who is evaluated on what: the test items of each user, checked against the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.errors import ConfigError, InputError, NotFittedError
+from shortlist.evaluation.metrics import BoolArray, Int64Array
+from shortlist.models.base import Model
+
+_BLOCK_SCORES = 1 << 23  # scores in memory together: 32 MiB of float32
+
+
+def whole_numbers(name: str, given: int | Iterable[int]) -> tuple[int, ...]:
+    """Check an argument that is one whole number from 1, or several; sorted, each once.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or one is not a whole number from 1.
+
+    Examples
+    --------
+    >>> whole_numbers("k", [20, 5, 5])
+    (5, 20)
+    """
+    numbers = list(given) if isinstance(given, Iterable) else [given]
+    for one in numbers:
+        if isinstance(one, bool) or not isinstance(one, int | np.integer) or one < 1:
+            raise ConfigError(
+                f"{name}={one!r} is out of range: it is a whole number, 1 or more",
+                remedy=f"pass for example {name}=10",
+            )
+    if not numbers:
+        raise ConfigError(f"{name} is empty", remedy=f"pass for example {name}=10")
+    return tuple(sorted({int(one) for one in numbers}))
+
+
+def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
+    """Refuse a model that was not fitted on exactly this training data.
+
+    A model that has seen other data may have seen the test items: its figures would be worthless.
+
+    Raises
+    ------
+    NotFittedError
+        The model has not been fitted.
+    InputError
+        It was fitted on other data.
+    """
+    if not model.is_fitted:
+        raise NotFittedError(f"{model.name} is not fitted", remedy="call model.fit(train) first")
+    if model.data_fingerprint != train.fingerprint:
+        raise InputError(
+            f"{model.name} was fitted on other data than this train, and may have seen the test "
+            "items",
+            where=f"fingerprints {model.data_fingerprint[:12]} and {train.fingerprint[:12]}",
+            remedy="fit it on the train you evaluate with: model.fit(train)",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The test users, in ascending order of row, and what each of them chose.
+
+    Attributes
+    ----------
+    train
+        The training data.
+    user_rows
+        int32 (n_users,): users with at least one test item that counts.
+    indptr, item_rows
+        The items of user ``u`` are ``item_rows[indptr[u] : indptr[u + 1]]``, ascending; int64 and
+        int32.
+    ratings
+        float32 (n_true,): the weights of those test interactions.
+    seen_indptr, seen_rows
+        Their training items, in the same form; never candidates.
+    moments
+        int64 (n_users,): each user's earliest test time, where items have life spans.
+    notes
+        What was left out, and why.
+    """
+
+    train: Dataset
+    user_rows: Rows
+    indptr: Int64Array
+    item_rows: Rows
+    ratings: NDArray[np.float32]
+    seen_indptr: Int64Array
+    seen_rows: Rows
+    moments: Int64Array | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, train: Dataset, test: Dataset) -> Truth:
+        """Check the split and group its test side by user.
+
+        Where items have life spans and the test interactions have times, each user is asked at the
+        moment of their earliest test interaction: only items live then are candidates, and only
+        those count as true. Without times there is no such moment, every item is a candidate and
+        the notes say so.
+
+        Raises
+        ------
+        InputError
+            The two sides have different vocabularies, the test side is empty, or a test interaction
+            is also a training interaction.
+        """
+        _require_split(train, test)
+        kept = np.ones(test.n_interactions, dtype=bool)
+        moments, notes = None, []
+        spans = train.life_spans
+        if spans is not None and test.times is None:
+            notes.append("items have life spans but the test has no times: every item is eligible")
+        elif spans is not None and test.times is not None:
+            moments = np.full(train.n_users, np.iinfo(np.int64).max)
+            np.minimum.at(moments, test.user_rows, test.times)
+            asked = moments[test.user_rows]
+            kept = (spans.starts[test.item_rows] <= asked) & (asked < spans.ends[test.item_rows])
+            if not kept.all():
+                notes.append(
+                    f"test interactions left out: {(~kept).sum():,} of {len(kept):,}, the item was "
+                    "not live at the user's first test time"
+                )
+            if not kept.any():
+                raise InputError(
+                    "no test item was live at its user's earliest test time",
+                    where="item columns 'valid_from' and 'valid_to'",
+                    remedy="check that life spans and interaction times use the same clock",
+                )
+        counts = np.bincount(test.user_rows[kept], minlength=test.n_users)
+        users = np.flatnonzero(counts).astype(np.int32)
+        seen_indptr, seen_rows = items_of(train, users)
+        return cls(
+            train,
+            users,
+            _pointers(counts[users]),
+            test.item_rows[kept],
+            test.weights[kept],
+            seen_indptr,
+            seen_rows,
+            None if moments is None else moments[users],
+            tuple(notes),
+        )
+
+    @property
+    def _users_a_block(self) -> int:
+        return max(1, _BLOCK_SCORES // self.train.n_items)
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks there are."""
+        return -(-len(self.user_rows) // self._users_a_block)
+
+    def blocks(self) -> Iterator[Block]:
+        """Cut the users into blocks whose scores fit in memory together."""
+        for start in range(0, len(self.user_rows), self._users_a_block):
+            users = slice(start, min(start + self._users_a_block, len(self.user_rows)))
+            yield Block(
+                users,
+                slice(int(self.indptr[users.start]), int(self.indptr[users.stop])),
+                self.user_rows[users],
+                *_cut(self.indptr, self.item_rows, users),
+                *_cut(self.seen_indptr, self.seen_rows, users),
+                *self._live_masks(users),
+            )
+
+    def _live_masks(self, users: slice) -> tuple[BoolArray, NDArray[np.int32]]:
+        spans = self.train.life_spans
+        if spans is None or self.moments is None:
+            nothing = np.zeros((0, self.train.n_items), dtype=bool)
+            return nothing, np.full(users.stop - users.start, -1, dtype=np.int32)
+        asked, mask_of = np.unique(self.moments[users], return_inverse=True)
+        return np.stack([spans.live(int(at)) for at in asked]), mask_of.astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some consecutive users of a truth; pointers start at 0.
+
+    Attributes
+    ----------
+    users, entries
+        Where the users, and their true items, stand among all of the truth's.
+    user_rows
+        int32 (n_block,).
+    true_indptr, true_rows, seen_indptr, seen_rows
+        Each user's true and seen items: int64 (n_block + 1,) and int32.
+    masks, mask_of
+        Which items are live at a moment, bool (n_moments, n_items), and the moment of each user,
+        int32 (n_block,): -1 where time plays no part.
+    """
+
+    users: slice
+    entries: slice
+    user_rows: Rows
+    true_indptr: Int64Array
+    true_rows: Rows
+    seen_indptr: Int64Array
+    seen_rows: Rows
+    masks: BoolArray
+    mask_of: NDArray[np.int32]
+
+    @property
+    def true_owners(self) -> Int64Array:
+        """The user in the block each of ``true_rows`` belongs to."""
+        return owners(self.true_indptr)
+
+    @property
+    def seen_owners(self) -> Int64Array:
+        """The user in the block each of ``seen_rows`` belongs to."""
+        return owners(self.seen_indptr)
+
+
+def _require_split(train: Dataset, test: Dataset) -> None:
+    for one, other in ((train.users, test.users), (train.items, test.items)):
+        if not one.equals(other):
+            raise InputError(
+                f"train and test have different {one.kind} vocabularies ({len(one)} and "
+                f"{len(other)} ids)",
+                remedy="make them with shortlist.split, or join them: split.given(train, test)",
+            )
+    if test.n_interactions == 0:
+        raise InputError("the test data has no interactions", remedy="hold out more of them")
+    n_items = train.n_items
+    in_train, in_test = (
+        one.user_rows.astype(np.int64) * n_items + one.item_rows for one in (train, test)
+    )
+    shared = np.intersect1d(in_train, in_test, assume_unique=True)
+    if len(shared):
+        user, item = train.users.ids[shared[0] // n_items], train.items.ids[shared[0] % n_items]
+        raise InputError(
+            f"test interactions that are also in train: {len(shared):,} of "
+            f"{test.n_interactions:,}, first user {user.as_py()!r} with item {item.as_py()!r}",
+            remedy="a model is measured on what it has not seen: leave them out of one side",
+        )
+
+
+def _pointers(counts: NDArray[np.int64]) -> Int64Array:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def items_of(data: Dataset, users: Rows) -> tuple[Int64Array, Rows]:
+    """The items of these users (ascending rows), grouped by user: pointers and item rows."""
+    wanted = np.zeros(data.n_users, dtype=bool)
+    wanted[users] = True
+    return _pointers(data.user_counts[users]), data.item_rows[wanted[data.user_rows]]
+
+
+def owners(indptr: Int64Array) -> Int64Array:
+    """The group each entry belongs to, int64 (n_entries,)."""
+    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+
+
+def _cut(indptr: Int64Array, rows: Rows, users: slice) -> tuple[Int64Array, Rows]:
+    pointers = indptr[users.start : users.stop + 1]
+    return pointers - pointers[0], rows[pointers[0] : pointers[-1]]

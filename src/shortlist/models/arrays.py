@@ -1,0 +1,51 @@
+"""Small helpers around SciPy's sparse rows, in the dtypes the kernels are compiled for."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+Csr: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
+
+
+def parts(matrix: csr_array) -> Csr:
+    """Give indptr, indices and data as int64, int32 and float32; a copy only where they differ."""
+    return (
+        np.ascontiguousarray(matrix.indptr, dtype=np.int64),
+        np.ascontiguousarray(matrix.indices, dtype=np.int32),
+        np.ascontiguousarray(matrix.data, dtype=np.float32),
+    )
+
+
+def transposed(matrix: csr_array) -> csr_array:
+    """Give the transpose, again in rows, with each row in ascending order."""
+    return csr_array(matrix.T.tocsr())
+
+
+def row_sums(matrix: csr_array) -> NDArray[np.float64]:
+    """Give the sum of each row, added up in float64."""  # (n_rows,)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    sums: NDArray[np.float64] = np.bincount(
+        rows, weights=matrix.data.astype(np.float64), minlength=matrix.shape[0]
+    )
+    return sums
+
+
+def row_norms(matrix: csr_array) -> NDArray[np.float64]:
+    """Give the Euclidean length of each row."""  # (n_rows,)
+    squares = (matrix.data.astype(np.float64) ** 2, matrix.indices, matrix.indptr)
+    return np.sqrt(row_sums(csr_array(squares, shape=matrix.shape)))
+
+
+def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give 1/x, and 0 where x is 0."""
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+def row_scaled(matrix: csr_array, factors: NDArray[np.float64]) -> csr_array:
+    """Multiply each row by its factor."""
+    data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
+    return csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

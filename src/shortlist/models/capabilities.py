@@ -1,0 +1,60 @@
+"""What only some models can do. Ask with ``isinstance``; a missing capability is told by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.vocabulary import Id, Rows
+from shortlist.errors import CapabilityError
+from shortlist.models.scores import Floats, Scores
+
+
+@runtime_checkable
+class ComparesItems(Protocol):
+    """Scores how alike two items are."""
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score the whole catalogue by likeness to each of these items."""  # (B, n_items)
+        ...
+
+
+@runtime_checkable
+class HasVectors(Protocol):
+    """Places users and items in one space, where a dot product is a score."""
+
+    def user_vectors(self) -> Floats:
+        """Give the vector of every user in the training data."""  # (n_users, f)
+        ...
+
+    def item_vectors(self) -> Floats:
+        """Give the vector of every item."""  # (n_items, f)
+        ...
+
+
+@runtime_checkable
+class PredictsRatings(Protocol):
+    """Predicts what weight (rating) a user would give an item."""
+
+    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> NDArray[np.float32]:
+        """Predict the weight of each (user, item) pair."""  # (n,)
+        ...
+
+
+_CAN: dict[type, str] = {
+    ComparesItems: "compare items",
+    HasVectors: "give vectors",
+    PredictsRatings: "predict ratings",
+}
+
+
+def require(model: Any, capability: type) -> None:
+    """Raise a :class:`CapabilityError` where the model lacks a capability."""
+    if not isinstance(model, capability):
+        raise CapabilityError(
+            f"{model.name} cannot {_CAN[capability]}",
+            remedy=f"choose a model that can (docs: capability {capability.__name__})",
+        )

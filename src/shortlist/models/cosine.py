@@ -1,0 +1,225 @@
+"""Cosine neighbourhoods: people like you chose this, or this goes with what you chose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from shortlist import engine
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.kernels.similarity import neighbors
+from shortlist.models.arrays import inverse, parts, row_norms, row_scaled, row_sums, transposed
+from shortlist.models.base import Model
+from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import Floats, Scores, SparseScores
+from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+
+
+class CosineConfig(ModelConfig):
+    """Settings that both cosine models share."""
+
+    neighbors: int | None = hyper(
+        50,
+        "How many of the most similar rows count; None: all of them.",
+        ge=1,
+        search=Search(5, 500, "log"),
+    )
+    weighting: Weighting = hyper(
+        "binary",
+        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
+        search=Search(choices=("binary", "tfidf", "bm25")),
+    )
+    shrinkage: float = hyper(
+        0.0,
+        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
+        ge=0,
+        search=Search(0, 100),
+    )
+    self_similarity: bool = hyper(False, "Keep a row as its own neighbour (a diagonal of ones).")
+    normalized: bool = hyper(False, "Divide by the sum of the similarities that were added up.")
+
+
+class UserCosineConfig(CosineConfig):
+    """Settings of :class:`UserCosine`."""
+
+
+class ItemCosineConfig(CosineConfig):
+    """Settings of :class:`ItemCosine`."""
+
+
+@dataclass(frozen=True)
+class UserCosineLearned:
+    """The weighted history of every training user."""
+
+    rows: csr_array  # (n_users, n_items)
+    importance: NDArray[np.float64]  # (n_items,)
+    average_length: float
+
+    @cached_property
+    def columns(self) -> csr_array:
+        """The same, by item."""  # (n_items, n_users)
+        return transposed(self.rows)
+
+    @cached_property
+    def scale(self) -> Floats:
+        """One over the length of each user's row."""  # (n_users,)
+        return inverse(row_norms(self.rows)).astype(np.float32)
+
+
+class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
+    """Score an item by the similarity of the users who chose it.
+
+    ``score(u, i) = sum over the neighbours v of u of sim(u, v) R_vi``, with
+    ``sim(u, v) = u . v / (|u| |v| + shrinkage)``; R holds 1 for each interaction, or its weight
+    with ``weighting="weighted"``. With ``neighbors=None, self_similarity=True, normalized=True``
+    these are the numbers of scikit-learn's ``cosine_similarity(R) @ R / |S|.sum(axis=1)``. The
+    normaliser depends on the user only, so it never changes an order.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> UserCosine().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> UserCosineLearned:
+        """Weight the histories; neighbours are found when they are asked for."""
+        importance = column_importance(data.matrix, self.config.weighting)
+        average = data.n_interactions / max(data.n_users, 1)
+        rows = weighted(data.matrix, self.config.weighting, importance, average)
+        return UserCosineLearned(rows, importance, average)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Add up what the neighbours of each query chose."""
+        learned, config = self.learned, self.config
+        rows = weighted(
+            profiles.history, config.weighting, learned.importance, learned.average_length
+        )
+        near = _nearest(
+            range(len(profiles)),
+            rows=rows,
+            columns=learned.columns,
+            row_scale=inverse(row_norms(rows)).astype(np.float32),
+            column_scale=learned.scale,
+            itself=np.full_like(profiles.users, UNKNOWN)
+            if config.self_similarity
+            else profiles.users,
+            config=config,
+        )
+        if config.normalized:
+            near = row_scaled(near, inverse(row_sums(near)))
+        chosen = self.data.matrix if config.weighting == "weighted" else binary(self.data.matrix)
+        return SparseScores(near, chosen)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score for people whose only choice is each of these items."""
+        return self.score(Profiles.new(_one_item_each(items, self.data.n_items)))
+
+
+@dataclass(frozen=True)
+class ItemCosineLearned:
+    """How much a chosen item (row) speaks for another (column)."""
+
+    similarity: csr_array  # (n_items, n_items)
+
+    @cached_property
+    def neighbors(self) -> csr_array:
+        """The neighbours of each item (row), by likeness."""  # (n_items, n_items)
+        return transposed(self.similarity)
+
+
+class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
+    """Score an item by its similarity to what the user chose.
+
+    ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
+    with ``sim(i, j) = i . j / (|i| |j| + shrinkage)`` over the users who chose them (Deshpande &
+    Karypis, TOIS 2004). ``normalized`` divides each item's list of neighbours by its sum, as they
+    do.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> ItemCosine().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> ItemCosineLearned:
+        """Find the neighbours of every item, block by block."""
+        config = self.config
+        by_item = transposed(data.matrix)
+        importance = column_importance(by_item, config.weighting)
+        average = data.n_interactions / max(data.n_items, 1)
+        rows = weighted(by_item, config.weighting, importance, average)
+        scale = inverse(row_norms(rows)).astype(np.float32)
+        everyone = np.arange(data.n_items, dtype=np.int32)
+        task = partial(
+            _nearest,
+            rows=rows,
+            columns=transposed(rows),
+            row_scale=scale,
+            column_scale=scale,
+            itself=np.full_like(everyone, UNKNOWN) if config.self_similarity else everyone,
+            config=config,
+        )
+        width = config.neighbors or data.n_items
+        blocks = engine.current().map_rows(task, data.n_items, 8 * width, "item similarities")
+        nearest = csr_array(vstack(list(blocks), format="csr"))
+        if config.normalized:
+            nearest = row_scaled(nearest, inverse(row_sums(nearest)))
+        return ItemCosineLearned(transposed(nearest))
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Add up the similarities from the items of each history."""
+        history = profiles.history
+        if self.config.weighting != "weighted":
+            history = binary(history)
+        return SparseScores(history, self.learned.similarity)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Give the neighbours of each item."""
+        return SparseScores(_one_item_each(items, self.data.n_items), self.learned.neighbors)
+
+
+def _nearest(
+    block: range,
+    *,
+    rows: csr_array,
+    columns: csr_array,
+    row_scale: Floats,
+    column_scale: Floats,
+    itself: Rows,
+    config: CosineConfig,
+) -> csr_array:
+    """Find the nearest neighbours of a block of rows, as sparse rows of similarities."""
+    span = slice(block.start, block.stop)
+    n_others = columns.shape[1]
+    wanted = n_others if config.neighbors is None else min(config.neighbors, n_others)
+    found, values = neighbors(
+        *parts(rows[span]),
+        *parts(columns),
+        row_scale[span],
+        column_scale,
+        config.shrinkage,
+        itself[span],
+        wanted,
+    )  # (B, wanted) each, padded with -1
+    kept = found >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    near = csr_array((values[kept], found[kept], indptr), shape=(len(block), n_others))
+    near.sort_indices()  # sums then run in the same order whatever the similarities are
+    return near
+
+
+def _one_item_each(items: Rows, n_items: int) -> csr_array:
+    """Describe one person for each item, who chose only that."""  # (len(items), n_items)
+    count = len(items)
+    ones = np.ones(count, dtype=np.float32)
+    return csr_array((ones, items, np.arange(count + 1)), shape=(count, n_items))

@@ -1,0 +1,121 @@
+"""EASE: a linear item-to-item model with a closed form."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.errors import ShortlistError
+from shortlist.kernels.scores import dense_profile
+from shortlist.models.arrays import parts, transposed
+from shortlist.models.base import Model
+from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import DenseScores, Floats, Scores
+from shortlist.models.weighting import binary
+
+
+class EASEConfig(ModelConfig):
+    """Settings of :class:`EASE`."""
+
+    regularization: float = hyper(
+        300.0,
+        "Weight of the squared item-to-item weights (lambda); larger is smoother, more popular.",
+        gt=0,
+        search=Search(10, 3000, "log"),
+    )
+
+
+@dataclass(frozen=True)
+class EASELearned:
+    """How much a chosen item (row) speaks for another (column)."""
+
+    weights: Floats  # (n_items, n_items), zero diagonal
+
+
+class EASE(Model[EASEConfig, EASELearned]):
+    """Embarrassingly shallow autoencoder (Steck, WWW 2019).
+
+    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X:
+    with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj`` off the diagonal. The score of an item
+    is the sum of the weights from the items of the history. Time is cubic and memory quadratic in
+    the number of items.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> EASE(regularization=1).fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> EASELearned:
+        """Solve for the weights."""
+        _require_memory(data.n_items)
+        matrix = binary(data.matrix[data.user_counts > 0])
+        # One BLAS thread: with more, the last bits depend on their number, and so could a list.
+        with threadpool_limits(1, user_api="blas"):
+            invert = _precision_by_users if matrix.shape[0] < data.n_items else _precision_by_items
+            precision = invert(matrix, self.config.regularization)
+        weights = precision / -np.diag(precision)  # column j divided by P_jj
+        weights[np.diag_indices_from(weights)] = 0
+        return EASELearned(weights)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Add up the weights from the items of each history."""
+        return DenseScores(dense_profile(*parts(binary(profiles.history)), self.learned.weights))
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Give the weights from each item."""
+        return DenseScores(self.learned.weights[items])
+
+
+def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
+    """Invert ``X'X + lambda I`` by its Cholesky factor."""  # (n_items, n_items)
+    gram = (matrix.T @ matrix).toarray()  # counts: exact in float32 below 2^24
+    gram[np.diag_indices_from(gram)] += np.float32(regularization)
+    factor, failed = lapack.spotrf(gram.T, lower=True, overwrite_a=True)
+    inverse, failed_too = lapack.spotri(factor, lower=True, overwrite_c=True)
+    if failed or failed_too:
+        raise ShortlistError(
+            f"EASE: X'X + {regularization} I could not be inverted in float32",
+            remedy="choose a larger regularization",
+        )
+    symmetric: Floats = np.tril(inverse)
+    symmetric += np.tril(inverse, -1).T
+    return np.ascontiguousarray(symmetric)
+
+
+def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
+    """Invert the same by way of the smaller ``XX' + lambda I``.
+
+    Woodbury: ``(X'X + lambda I)^-1 = (I - X' (XX' + lambda I)^-1 X) / lambda``.
+    """  # (n_items, n_items)
+    kernel = (matrix @ matrix.T).toarray().astype(np.float64)  # (n_users, n_users)
+    kernel[np.diag_indices_from(kernel)] += regularization
+    solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
+    explained = dense_profile(
+        *parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
+    )
+    precision: Floats = explained / np.float32(-regularization)
+    precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)
+    return precision
+
+
+def _require_memory(n_items: int) -> None:
+    """Say what it needs before it starts."""
+    needed = 3 * 4 * n_items**2
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise ShortlistError(
+            f"EASE on {n_items} items needs {needed / 2**30:.0f} GB of memory; "
+            f"this machine has {available / 2**30:.0f} GB",
+            remedy="use ItemCosine or IALS, or keep fewer items",
+        )

@@ -1,0 +1,210 @@
+"""Implicit alternating least squares: vectors for users and items; the unseen is a weak zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist import engine
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.kernels.als import gram, solve_cg, solve_cholesky
+from shortlist.kernels.loss import observed_loss
+from shortlist.models.arrays import inverse, parts, transposed
+from shortlist.models.base import Model
+from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.models.weighting import binary
+from shortlist.progress import track
+
+
+class IALSConfig(ModelConfig):
+    """Settings of :class:`IALS`."""
+
+    embedding_size: int = hyper(
+        64, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
+    )
+    epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
+    regularization: float = hyper(
+        0.02, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-3, 0.3, "log")
+    )
+    unobserved_weight: float = hyper(
+        0.1,
+        "Weight of the zeros (alpha) beside the 1 of an interaction.",
+        gt=0,
+        search=Search(1e-3, 1.0, "log"),
+    )
+    frequency_exponent: float = hyper(
+        1.0,
+        "How regularization grows with what a row has (nu); 0: the same for every row.",
+        ge=0,
+        le=1,
+        search=Search(0, 1),
+    )
+    weighting: Literal["binary", "weighted"] = hyper(
+        "binary", "Count each interaction as 1, or by its weight."
+    )
+    solver: Literal["cholesky", "cg"] = hyper(
+        "cholesky",
+        "Solve each row exactly, or by a few conjugate-gradient steps from the last epoch.",
+    )
+    cg_steps: int = hyper(3, "Conjugate-gradient steps a row and epoch.", ge=1)
+    init_std: float = hyper(
+        0.1, "Standard deviation of the first vectors, times the root of their length.", gt=0
+    )
+    seed: int = hyper(0, "Seeds the first vectors.", ge=0)
+
+
+@dataclass(frozen=True)
+class IALSLearned:
+    """The vectors."""
+
+    users: Floats  # (n_users, f)
+    items: Floats  # (n_items, f)
+
+    @cached_property
+    def gram(self) -> Floats:
+        """Q'Q of the items."""  # (f, f)
+        return gram(self.items)
+
+    @cached_property
+    def columns(self) -> Floats:
+        """The items, one a column."""  # (f, n_items)
+        return np.ascontiguousarray(self.items.T)
+
+    @cached_property
+    def directions(self) -> Floats:
+        """The items at length 1."""  # (n_items, f)
+        lengths = np.linalg.norm(self.items.astype(np.float64), axis=1)
+        return (self.items * inverse(lengths)[:, np.newaxis]).astype(np.float32)
+
+
+class IALS(Model[IALSConfig, IALSLearned]):
+    """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
+
+    Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
+    + lambda * sum_u (n_u + alpha n_items)^nu |p_u|^2 + the same for the items``, a row at a time in
+    closed form: ``(alpha Q'Q + sum w q q' + lambda_u I) p_u = sum w q``. The Gram matrix Q'Q makes
+    the sum over all pairs cost nothing extra.
+
+    A user's vector is always the exact solution for their history, so a history that is folded in
+    gets the list that a known user with that history gets.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> IALS(embedding_size=4).fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> IALSLearned:
+        """Alternate between users and items; ``history`` holds the loss after each epoch."""
+        config = self.config
+        rng = np.random.default_rng(config.seed)
+        std = config.init_std / np.sqrt(config.embedding_size)
+        users, items = (
+            rng.normal(0, std, (count, config.embedding_size)).astype(np.float32)
+            for count in (data.n_users, data.n_items)
+        )
+        by_user = self._weights(data.matrix)
+        by_item = transposed(by_user)
+        losses = []
+        for _ in track(range(config.epochs), "IALS"):
+            users = self._solve(by_user, items, users)
+            items = self._solve(by_item, users, items)
+            losses.append(self._loss(by_user, users, items))
+        self.history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
+        return IALSLearned(self._fold_in(by_user, items, gram(items)), items)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Take a known user's vector; fold in a history that training did not see."""
+        learned = self.learned
+        vectors = learned.users[profiles.users]  # (B, f)
+        new = profiles.changed
+        if new.any():
+            history = self._weights(profiles.history[new])
+            vectors[new] = self._fold_in(history, learned.items, learned.gram)
+        return FactorScores(vectors, learned.columns)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the cosine of the item vectors."""
+        directions = self.learned.directions
+        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+
+    def user_vectors(self) -> Floats:
+        """Give the vector of every user in the training data."""  # (n_users, f)
+        return self.learned.users
+
+    def item_vectors(self) -> Floats:
+        """Give the vector of every item."""  # (n_items, f)
+        return self.learned.items
+
+    def _weights(self, matrix: csr_array) -> csr_array:
+        return matrix if self.config.weighting == "weighted" else binary(matrix)
+
+    def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
+        """Give the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
+        config = self.config
+        counted = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
+        return config.regularization * counted**config.frequency_exponent
+
+    def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
+        """Half an epoch: better vectors of the rows while those of the columns stay fixed."""
+        if self.config.solver == "cholesky":
+            return self._fold_in(matrix, fixed, gram(fixed))
+        return self._over_rows(matrix, fixed, gram(fixed), start=start, steps=self.config.cg_steps)
+
+    def _fold_in(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
+        """Give the exact vectors of these histories."""  # (n_rows, f)
+        return self._over_rows(matrix, fixed, inner)
+
+    def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **how: Any) -> Floats:
+        n_rows = matrix.shape[0]
+        task = partial(
+            _solve_block,
+            matrix=matrix,
+            penalties=self._penalties(matrix),
+            fixed=fixed,
+            inner=inner,
+            alpha=self.config.unobserved_weight,
+            **how,
+        )
+        per_row = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
+        solved = list(engine.current().map_rows(task, n_rows, per_row, "IALS rows"))
+        return np.concatenate(solved) if solved else np.empty((0, fixed.shape[1]), dtype=np.float32)
+
+    def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
+        everywhere = float(np.sum(gram(users).astype(np.float64) * gram(items)))
+        observed = observed_loss(*parts(matrix), users, items)
+        penalty = sum(
+            float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
+            for rows, vectors in ((matrix, users), (transposed(matrix), items))
+        )
+        return float(observed + self.config.unobserved_weight * everywhere + penalty)
+
+
+def _solve_block(
+    block: range,
+    *,
+    matrix: csr_array,
+    penalties: NDArray[np.float64],
+    fixed: Floats,
+    inner: Floats,
+    alpha: float,
+    start: Floats | None = None,
+    steps: int = 0,
+) -> Floats:
+    """Solve a block of rows: exactly, or by ``steps`` conjugate-gradient steps from ``start``."""
+    span = slice(block.start, block.stop)
+    rows, penalty = parts(matrix[span]), penalties[span].astype(np.float32)
+    if start is None:
+        return solve_cholesky(*rows, fixed, inner, alpha, penalty)
+    return solve_cg(*rows, fixed, inner, alpha, penalty, start[span], steps)

@@ -1,0 +1,80 @@
+"""What a list is asked for: a known user, a history, raw features, or a mix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from shortlist.data.vocabulary import Id
+from shortlist.errors import InputError
+from shortlist.recommend.rules import Rules, Where
+
+OnUnknown: TypeAlias = Literal["raise", "skip", "fallback"]
+OnUnknownItem: TypeAlias = Literal["raise", "skip"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request for a list.
+
+    Attributes
+    ----------
+    user
+        The id of a user in the training data; their history is used, and excluded.
+    history
+        Item ids that were chosen, or a mapping from item id to weight. Added to the user's own.
+    features
+        What is known of somebody, by feature name; for models that use features.
+    allow, deny, where
+        Rules for this query alone, besides those of the call (see ``Model.recommend``).
+
+    Raises
+    ------
+    InputError
+        There is no user, history or features, or a weight is negative or not finite.
+
+    Examples
+    --------
+    >>> Query(history=["R01", "R02"]).weights
+    {'R01': 1.0, 'R02': 1.0}
+    """
+
+    user: Id | None = None
+    history: Iterable[Id] | Mapping[Id, float] | None = None
+    features: Mapping[str, Any] | None = None
+    allow: Iterable[Id] | None = None
+    deny: Iterable[Id] | None = None
+    where: Where | None = None
+
+    def __post_init__(self) -> None:
+        if self.user is None and self.history is None and self.features is None:
+            raise InputError(
+                "an empty query", remedy="give a user, a history, features, or several of them"
+            )
+        if isinstance(self.history, str):
+            raise InputError(
+                f"history={self.history!r} is a text, not a list of item ids",
+                remedy=f"pass [{self.history!r}] for one item",
+            )
+        for item, weight in self.weights.items():
+            if not (math.isfinite(weight) and weight >= 0):
+                raise InputError(
+                    f"weight {weight} of item {item!r} in the history",
+                    remedy="weights are finite numbers, 0 or more",
+                )
+
+    @property
+    def weights(self) -> dict[Id, float]:
+        """The history as item id to weight."""
+        if self.history is None:
+            return {}
+        if isinstance(self.history, Mapping):
+            return {item: float(weight) for item, weight in self.history.items()}
+        return dict.fromkeys(self.history, 1.0)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of this query."""
+        return Rules(allow=self.allow, deny=self.deny, where=self.where)

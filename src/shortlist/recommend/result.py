@@ -1,0 +1,153 @@
+"""The lists: one tidy table, whether for one query or for a million users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shortlist.errors import InputError
+from shortlist.files import atomic_file
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+Block = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Ranked lists in the caller's ids.
+
+    Attributes
+    ----------
+    table
+        One row a recommended item: who it is for (``user_id``; for queries ``query``, the position
+        of the query; for similar items ``query_item_id``), ``item_id``, ``rank`` from 1, ``score``
+        (comparable within one list) and ``source``: the model's name, or ``popularity`` where the
+        model knew nothing of the person.
+    model
+        The name and settings of the model, for the run tables.
+
+    Examples
+    --------
+    >>> table = pa.table({"user_id": [1, 1], "item_id": [8, 9], "rank": [1, 2]})
+    >>> len(Recommendations(table))
+    2
+    """
+
+    table: pa.Table
+    model: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def assemble(
+        cls,
+        blocks: Sequence[Block],
+        *,
+        label: str,
+        labels: pa.Array,
+        listed: str,
+        ids: pa.Array,
+        sources: Sequence[str],
+        model: dict[str, Any] | None = None,
+    ) -> Recommendations:
+        """Turn blocks of rows, scores and sources (each B x k, padded with row -1) into the table.
+
+        Parameters
+        ----------
+        blocks
+            In the order of ``labels``.
+        label, labels
+            The first column: its name, and who each list is for.  # (Q,)
+        listed, ids
+            The second column: its name, and the id of each row.
+        sources
+            What the source codes stand for.
+        model
+            The name and settings of the model.
+        """
+        chunks, start = [], 0
+        kinds = pa.array(sources, pa.string())
+        for rows, scores, source in blocks:
+            query, place = np.nonzero(rows >= 0)
+            columns = {
+                label: labels.take(pa.array(query + start)),
+                listed: ids.take(pa.array(rows[query, place])),
+                "rank": pa.array(place + 1, pa.int32()),
+                "score": pa.array(scores[query, place]),
+                "source": kinds.take(pa.array(source[query, place])),
+            }
+            chunks.append(pa.table(columns))
+            start += len(rows)
+        if not chunks:
+            types = [labels.type, ids.type, pa.int32(), pa.float32(), pa.string()]
+            names = [label, listed, "rank", "score", "source"]
+            chunks = [pa.schema(list(zip(names, types, strict=True))).empty_table()]
+        return cls(pa.concat_tables(chunks), model or {})
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        who = self.table.column_names[0]
+        lists = len(self.table.column(0).unique())
+        return f"Recommendations({len(self)} rows, {lists} lists by {who})"
+
+    def column(self, name: str) -> list[Any]:
+        """Give one column as Python values."""
+        values: list[Any] = self.table.column(name).to_pylist()
+        return values
+
+    def to_arrow(self) -> pa.Table:
+        """Give the table."""
+        return self.table
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Give the table as a pandas frame (pandas must be installed)."""
+        return self.table.to_pandas()
+
+    def to_polars(self) -> polars.DataFrame:
+        """Give the table as a polars frame (polars must be installed)."""
+        import polars
+
+        frame = polars.from_arrow(self.table)
+        assert isinstance(frame, polars.DataFrame)
+        return frame
+
+    def write(self, target: str | Path) -> Path:
+        """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a ``.duckdb`` store.
+
+        Raises
+        ------
+        InputError
+            The ending is another one, or the folder does not exist. Nothing has been written.
+        """
+        target = Path(target)
+        match target.suffix.lower():
+            case ".parquet":
+                import pyarrow.parquet
+
+                with atomic_file(target) as partial:
+                    pyarrow.parquet.write_table(self.table, partial, compression="zstd")
+            case ".csv":
+                import pyarrow.csv
+
+                with atomic_file(target) as partial:
+                    pyarrow.csv.write_csv(self.table, partial)
+            case ".duckdb" | ".db":
+                from shortlist.data.store import Store
+
+                with Store(target) as store:
+                    store.write(self.table, **self.model)
+            case other:
+                raise InputError(
+                    f"cannot tell from {other!r} how to write {target}",
+                    remedy="name a .parquet, .csv or .duckdb file",
+                )
+        return target

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_worlds import Selection, Sparse, seeds, sparse_floats
+
+from shortlist.kernels.scores import dense_factors, dense_sparse
+from shortlist.kernels.threads import thread_limit
+from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
+
+sizes = st.integers(0, 40)
+
+
+def whole_numbers(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(-2, 3, shape).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, sizes, sizes, st.integers(0, 20), st.integers(0, 45))
+def test_factors_equal_brute_force(seed: int, n_queries: int, n_items: int, f: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    queries, items_t = whole_numbers(rng, n_queries, f), whole_numbers(rng, f, n_items)
+    bias = whole_numbers(rng, n_items)
+    chosen = Selection.random(rng, n_queries, n_items)
+    rows, scores = topk_factors(
+        queries, items_t, bias, *chosen.candidates_only, chosen.order, k
+    )
+    expected_rows, expected_scores = chosen.best(queries @ items_t + bias, k)  # exact: integers
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+    assert (rows.dtype, scores.dtype) == (np.int32, np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, sizes, sizes, st.integers(0, 20), st.integers(0, 45))
+def test_sparse_equals_brute_force(seed: int, n_queries: int, n_items: int, m: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    profiles, matrix = sparse_floats(rng, (n_queries, m)), sparse_floats(rng, (m, n_items))
+    chosen = Selection.random(rng, n_queries, n_items)
+    rows, scores = topk_sparse(
+        *Sparse.of(profiles).parts, *Sparse.of(matrix).parts, n_items,
+        *chosen.candidates_only, chosen.order, k,
+    )  # fmt: skip
+    expected_rows, expected_scores = chosen.best(profiles @ matrix, k)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, sizes, st.integers(0, 300), st.integers(0, 310), st.integers(1, 50))
+def test_dense_equals_brute_force(
+    seed: int, n_queries: int, n_items: int, k: int, levels: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    block = (rng.integers(-levels, levels, (n_queries, n_items)) / 8).astype(np.float32)
+    chosen = Selection.random(rng, n_queries, n_items)
+    before = block.copy()
+    rows, scores = topk_dense(block, *chosen.candidates_only, chosen.order, k)
+    expected_rows, expected_scores = chosen.best(block, k)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+    np.testing.assert_array_equal(block, before)
+
+
+def test_checkerboard_of_tastes() -> None:
+    # Even users like even items and odd users odd ones; the factors say exactly that.
+    n = 8
+    taste = np.eye(2, dtype=np.float32)
+    parity = np.arange(n) % 2
+    chosen = Selection.everything(n, n)
+    chosen.excluded = [[user] for user in range(n)]  # each has seen the item of the same number
+    rows, scores = topk_factors(
+        taste[parity], np.ascontiguousarray(taste[parity].T), np.zeros(n, np.float32),
+        *chosen.candidates_only, chosen.order, 3,
+    )  # fmt: skip
+    for user in range(n):
+        assert rows[user].tolist() == [i for i in range(user % 2, n, 2) if i != user][:3]
+    assert (scores == 1).all()
+
+
+def test_extreme_scores_and_negative_zero_are_ordered_as_numbers() -> None:
+    least, most = np.finfo(np.float32).min, np.finfo(np.float32).max
+    block = np.array([[0.0, most, -0.0, least, 1e-40, -1e-40, 0.0]], np.float32)
+    chosen = Selection.everything(1, 7)
+    rows, _ = topk_dense(block, *chosen.candidates_only, chosen.order, 7)
+    assert rows.tolist() == [[1, 4, 0, 2, 6, 5, 3]]
+
+
+def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]:
+    """Real-valued scores, more than one chunk of items and one block of queries, odd sizes."""
+    rng = np.random.default_rng(seed)
+    n_queries, n_items, f = 203, 2111, 37
+    queries = rng.standard_normal((n_queries, f)).astype(np.float32)
+    items_t = rng.standard_normal((f, n_items)).astype(np.float32)
+    bias = rng.standard_normal(n_items).astype(np.float32)
+    chosen = Selection.random(rng, n_queries, n_items)
+    return queries, items_t, bias, chosen
+
+
+@pytest.mark.parametrize("k", [1, 10, 500])
+def test_factor_scores_are_the_dense_scores_bit_for_bit(k: int) -> None:
+    queries, items_t, bias, chosen = world()
+    rows, scores = topk_factors(
+        queries, items_t, bias, *chosen.candidates_only, chosen.order, k
+    )
+    expected_rows, expected_scores = chosen.best(dense_factors(queries, items_t, bias), k)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+def test_factors_do_not_depend_on_threads_or_batches() -> None:
+    queries, items_t, bias, chosen = world()
+    with thread_limit(1):
+        rows, scores = topk_factors(
+            queries, items_t, bias, *chosen.candidates_only, chosen.order, 10
+        )
+    with thread_limit(2):
+        again, scores_again = topk_factors(
+            queries, items_t, bias, *chosen.candidates_only, chosen.order, 10
+        )
+    np.testing.assert_array_equal(again, rows)
+    np.testing.assert_array_equal(scores_again, scores)
+    for start, stop in [(0, 1), (1, 8), (8, 100), (100, 203)]:
+        part = chosen.part(start, stop)
+        some, some_scores = topk_factors(
+            queries[start:stop], items_t, bias, *part.candidates_only, part.order, 10
+        )
+        np.testing.assert_array_equal(some, rows[start:stop])
+        np.testing.assert_array_equal(some_scores, scores[start:stop])
+
+
+def test_sparse_does_not_depend_on_threads_or_batches_and_equals_dense() -> None:
+    rng = np.random.default_rng(3)
+    n_queries, m, n_items = 150, 60, 333
+    profiles = Sparse.of(sparse_floats(rng, (n_queries, m)) * rng.random((n_queries, m)))
+    matrix = Sparse.of(sparse_floats(rng, (m, n_items)) * rng.standard_normal((m, n_items)))
+    chosen = Selection.random(rng, n_queries, n_items)
+    with thread_limit(1):
+        rows, scores = topk_sparse(
+            *profiles.parts, *matrix.parts, n_items, *chosen.candidates_only, chosen.order, 7
+        )
+    dense = dense_sparse(*profiles.parts, *matrix.parts, n_items)
+    expected_rows, expected_scores = chosen.best(dense, 7)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+    for start, stop in [(0, 1), (1, 40), (40, 150)]:
+        part = chosen.part(start, stop)
+        with thread_limit(2):
+            some, some_scores = topk_sparse(
+                *profiles.part(start, stop).parts, *matrix.parts, n_items,
+                *part.candidates_only, part.order, 7,
+            )  # fmt: skip
+        np.testing.assert_array_equal(some, rows[start:stop])
+        np.testing.assert_array_equal(some_scores, scores[start:stop])
+
+
+def test_read_only_arrays_are_taken_as_they_are() -> None:
+    block = np.array([[1, 3, 2]], np.float32)
+    block.flags.writeable = False  # as a memory map is
+    chosen = Selection.everything(1, 3)
+    rows, _ = topk_dense(block, *chosen.candidates_only, chosen.order, 2)
+    assert rows.tolist() == [[1, 2]]
+
+
+def test_a_wrong_dtype_is_refused_and_not_compiled_for() -> None:
+    chosen = Selection.everything(1, 3)
+    with pytest.raises(TypeError, match="No matching definition"):
+        topk_dense(np.zeros((1, 3)), *chosen.candidates_only, chosen.order, 2)  # type: ignore[arg-type]

@@ -133,4 +133,3 @@ def _table(
             if kind == "CHECK"
         ),
     )
-

@@ -1,13 +1,14 @@
-"""Do the staged rows keep the rules of their table? Set-based, before anything is written."""
+"""Whether staged rows keep the rules of their table: set-based, before anything is written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import duckdb
 
 from shortlist.data.catalogue import Check, ForeignKey
-from shortlist.data.sql import quoted
+from shortlist.data.sql import quoted, quoted_list
 from shortlist.data.staging import Staged
 from shortlist.errors import InputError
 
@@ -36,14 +37,16 @@ def check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> No
         if not rows.listed:
             for key in rows.table.keys:
                 if set(key) <= set(rows.columns):
-                    _twice(connection, rows, key, [s for s in staged if s.table == rows.table])
+                    incoming = [other for other in staged if other.table == rows.table]
+                    _repeated_key(connection, rows, key, incoming)
+                    _known_key(connection, rows, key)
         for reference in rows.table.foreign_keys:
             parents = [s for s in staged if s.table.name == reference.parent]
             _dangling(connection, rows, reference, parents)
 
 
-def _names(columns: Sequence[str], prefix: str = "") -> str:
-    return ", ".join(prefix + quoted(column) for column in columns)
+def _as_text(columns: Sequence[str], table: str) -> str:
+    return ", ".join(f"CAST({table}.{quoted(column)} AS VARCHAR)" for column in columns)
 
 
 def _missing_values(connection: duckdb.DuckDBPyConnection, rows: Staged) -> None:
@@ -64,10 +67,9 @@ def _missing_values(connection: duckdb.DuckDBPyConnection, rows: Staged) -> None
 def _condition(connection: duckdb.DuckDBPyConnection, rows: Staged, rule: Check) -> None:
     if not set(rule.columns) <= set(rows.columns):
         return  # a column that is not filled is NULL, and NULL keeps every condition
-    shown = ", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in rule.columns)
     found = connection.execute(
         f"""
-        SELECT rowid, count(*) OVER () - 1, {shown} FROM {rows.name}
+        SELECT rowid, count(*) OVER () - 1, {_as_text(rule.columns, rows.name)} FROM {rows.name}
         WHERE NOT ({rule.condition}) ORDER BY rowid LIMIT 1
         """
     ).fetchall()
@@ -84,23 +86,24 @@ def _condition(connection: duckdb.DuckDBPyConnection, rows: Staged, rule: Check)
         )
 
 
-def _twice(
+def _repeated_key(
     connection: duckdb.DuckDBPyConnection,
     rows: Staged,
     key: tuple[str, ...],
     incoming: Sequence[Staged],
 ) -> None:
-    """Look for a key in two rows of the sources, then for one that the database already has."""
-    named = " and ".join(rows.columns[column] for column in key)
-    both = " UNION ALL ".join(
-        f"SELECT {at} AS source, rowid AS record, {_names(key)} FROM {other.name}"
+    """Look for a key in two rows of the sources."""
+    columns = quoted_list(key)
+    every = " UNION ALL ".join(
+        f"SELECT {at} AS source, rowid AS record, {columns} FROM {other.name}"
         for at, other in enumerate(incoming)
     )
     found = connection.execute(
         f"""
+        WITH repeated AS (SELECT {columns} FROM ({every}) GROUP BY ALL HAVING count(*) > 1)
         SELECT list((source, record) ORDER BY source, record)[:2], count(*) OVER () - 1,
-               {", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in key)}
-        FROM ({both}) GROUP BY {_names(key)} HAVING count(*) > 1
+               {_as_text(key, "every")}
+        FROM ({every}) AS every SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
         ORDER BY min((source, record)) LIMIT 1
         """
     ).fetchall()
@@ -108,23 +111,26 @@ def _twice(
         (first, second), others, *values = found[0]
         at, earlier = incoming[second[0]], incoming[first[0]]
         raise InputError(
-            f"{_values(rows, key, values)} is there twice; {named} must be unique",
+            f"{_values(rows, key, values)} is there twice; {_values(rows, key)} must be unique",
             where=f"{_where(at, second[1], key[0], others)}; "
             f"first in {earlier.source.label}, row {earlier.source.row(first[1])}",
             remedy="keep one of the rows",
         )
+
+
+def _known_key(connection: duckdb.DuckDBPyConnection, rows: Staged, key: tuple[str, ...]) -> None:
+    """Look for a key that the database has already."""
     found = connection.execute(
         f"""
-        SELECT rowid, count(*) OVER () - 1,
-               {", ".join(f"CAST({quoted(column)} AS VARCHAR)" for column in key)}
-        FROM {rows.name} SEMI JOIN {quoted(rows.table.name)} USING ({_names(key)})
+        SELECT rowid, count(*) OVER () - 1, {_as_text(key, rows.name)}
+        FROM {rows.name} SEMI JOIN {quoted(rows.table.name)} USING ({quoted_list(key)})
         ORDER BY rowid LIMIT 1
         """
     ).fetchall()
     if found:
         record, others, *values = found[0]
         raise InputError(
-            f"{_values(rows, key, values)} is already in {rows.table.name}; {named} must be unique",
+            f"{_values(rows, key, values)} is in the table {rows.table.name} already",
             where=_where(rows, record, key[0], others),
             remedy="leave out what was loaded before, or load into a new database",
         )
@@ -139,14 +145,14 @@ def _dangling(
     if not set(reference.columns) <= set(rows.columns):
         return
     known = " UNION ALL ".join(
-        f"SELECT {_names(reference.parent_columns)} FROM {name}"
+        f"SELECT {quoted_list(reference.parent_columns)} FROM {name}"
         for name in (quoted(reference.parent), *(parent.name for parent in parents))
     )
     pairs = zip(reference.columns, reference.parent_columns, strict=True)
     found = connection.execute(
         f"""
         SELECT child.rowid, count(*) OVER () - 1,
-               {", ".join(f"CAST(child.{quoted(column)} AS VARCHAR)" for column in reference.columns)}
+               {_as_text(reference.columns, "child")}
         FROM {rows.name} AS child ANTI JOIN ({known}) AS parent
         ON {" AND ".join(f"child.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)}
         WHERE {" AND ".join(f"child.{quoted(column)} IS NOT NULL" for column in reference.columns)}
@@ -162,10 +168,11 @@ def _dangling(
         )
 
 
-def _values(rows: Staged, columns: Sequence[str], values: Sequence[str]) -> str:
-    return " and ".join(
-        f"{rows.columns[column]} {value}" for column, value in zip(columns, values, strict=True)
-    )
+def _values(rows: Staged, columns: Sequence[str], values: Sequence[str] = ()) -> str:
+    """Name columns as the source does, each with its value if there is one."""
+    named = (rows.columns[column] for column in columns)
+    pairs = zip_longest(named, values, fillvalue="")
+    return " and ".join(f"{name} {value}".rstrip() for name, value in pairs)
 
 
 def _where(rows: Staged, record: int, column: str, others: int) -> str:

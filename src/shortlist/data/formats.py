@@ -112,8 +112,8 @@ class Layout:
 
         Examples
         --------
-        >>> RECBOLE.selection({"item_id:token": "VARCHAR", "class:token_seq": "VARCHAR"})["class"]
-        'string_split("class:token_seq", \' \')'
+        >>> RECBOLE.selection({"item_id:token": "VARCHAR"})
+        {'item_id': '"item_id:token"'}
         """
         if self.typed:
             shown = dict(_recbole_column(name) for name in types)
@@ -131,8 +131,9 @@ class Layout:
 
 def split(column: str, separator: str) -> str:
     """Give the SQL that cuts a messy list: trimmed, without blanks, each value once, sorted."""
-    parts = f"list_transform(string_split({quoted(column)}, {literal(separator)}), lambda v: trim(v))"
-    return f"list_sort(list_distinct(list_filter({parts}, lambda v: v <> '')))"
+    parts = f"string_split({quoted(column)}, {literal(separator)})"
+    trimmed = f"list_transform({parts}, lambda v: trim(v))"
+    return f"list_sort(list_distinct(list_filter({trimmed}, lambda v: v <> '')))"
 
 
 def recognised(path: Path, layouts: Iterable[Layout]) -> Layout | None:

@@ -1,4 +1,4 @@
-"""Which sources does a load have, and which layout does each of them follow?"""
+"""The sources of a load, and the layout that each of them follows."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def find(inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout
         layouts = [layout for layout in published if layout.fills]
         layouts += [_named_after(table) for table in tables.values()]
         paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-        files = {file.resolve(): found for path in paths for file, found in _files(Path(path), layouts)}
+        files = dict(pair for path in paths for pair in _files(Path(path), layouts))
         found = list(files.values())
     if not found:
         raise InputError("there is nothing to load", remedy="name at least one file or folder")
@@ -92,7 +92,7 @@ def _files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Found]]:
         scan.require_file(path, "load")
         files = [path]
     found = [
-        (file, Found(file.name, file, candidates))
+        (file.resolve(), Found(file.name, file, candidates))
         for file in files
         if (candidates := tuple(layout for layout in layouts if layout.names(file)))
     ]
@@ -190,11 +190,11 @@ def _read(
         text = layout.text(path)
         rows = text.select_from(path)
     try:
-        types = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE FROM {rows}").fetchall()}
+        described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     except duckdb.Error as error:
         if path is None:
             raise
         raise scan.explain(error, path) from error
-    shown = layout.selection(types)
+    shown = layout.selection({name: kind for name, kind, *_ in described})
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
     return Source(found.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(shown)

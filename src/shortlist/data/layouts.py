@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from shortlist.data.formats import RECBOLE, Fill, Layout
+from shortlist.data.sql import literal, quoted
 
 _USER = ("user_id", "age", "gender", "occupation", "zip_code")
 _RATING = ("user_id", "item_id", "rating", "timestamp")
@@ -22,16 +23,23 @@ _FLAGS = (
 
 
 def _same(*columns: str) -> dict[str, str]:
-    return {column: f'"{column}"' for column in columns}
+    return {column: quoted(column) for column in columns}
 
 
 # --- movies ---------------------------------------------------------------------------------------
 
 
-def _year(*columns: str) -> str:
-    """Find four digits that end a date or stand in the brackets of a title: 'Heat (1995)'."""
-    found = (f"nullif(regexp_extract({c}, '(?:^|-|\\()(\\d{{4}})\\)?\\s*$', 1), '')" for c in columns)
-    return f"coalesce({', '.join(found)})"
+_FOUR_DIGITS = r"(1[89]\d\d|20\d\d)"
+
+
+def _year_of_title(column: str) -> str:
+    """Find the last year in brackets: 'Heat (1995)', 'Time of the Great Giving (1995) (V)'."""
+    return rf"nullif(regexp_extract({column}, '.*\({_FOUR_DIGITS}\)', 1), '')"
+
+
+def _year_at_end(column: str) -> str:
+    """Find the year that ends a text: '1995', '01-Jan-1995'."""
+    return f"nullif(regexp_extract({column}, '{_FOUR_DIGITS}$', 1), '')"
 
 
 def _items(item_id: str, title: str, year: str, genres: str) -> tuple[Fill, ...]:
@@ -50,7 +58,7 @@ def _ratings(user_id: str, item_id: str) -> tuple[Fill, ...]:
 
 def _flagged() -> str:
     """Turn the nineteen 0/1 columns of ``u.item`` into the list of the genres that apply."""
-    cases = (f"CASE WHEN \"{f}\" = '1' THEN '{f.replace(chr(39), chr(39) * 2)}' END" for f in _FLAGS)
+    cases = (f"CASE WHEN {quoted(flag)} = '1' THEN {literal(flag)} END" for flag in _FLAGS)
     return f"list_filter([{', '.join(cases)}], lambda v: v IS NOT NULL)"
 
 
@@ -95,7 +103,7 @@ MOVIES = (
         latin=True,
         select={
             **_same("item_id", "title"),
-            "year": _year("release_date", "title"),
+            "year": f"coalesce({_year_of_title('title')}, {_year_at_end('release_date')})",
             "genres": _flagged(),
         },
         fills=_items("item_id", "title", "year", "genres"),
@@ -127,7 +135,7 @@ MOVIES = (
         delimiter="::",
         quote="",
         latin=True,
-        select={**_same("item_id", "title"), "year": _year("title"), "genres": "genres"},
+        select={**_same("item_id", "title"), "year": _year_of_title("title"), "genres": "genres"},
         lists={"genres": "|"},
         fills=_items("item_id", "title", "year", "genres"),
     ),
@@ -143,7 +151,7 @@ MOVIES = (
         ("movies.csv",),
         ("movieId", "title", "genres"),
         lists={"genres": "|"},
-        fills=_items("movieId", "title", _year("title"), "genres"),
+        fills=_items("movieId", "title", _year_of_title("title"), "genres"),
     ),
     Layout(
         "films with their genres",
@@ -174,7 +182,7 @@ MOVIES = (
             files=("*.item",),
             columns=("item_id", "movie_title", "release_year", genres),
             fills=_items(
-                "item_id", "array_to_string(movie_title, ' ')", _year("release_year"), genres
+                "item_id", "array_to_string(movie_title, ' ')", _year_at_end("release_year"), genres
             ),
         )
         for genres in _RECBOLE_GENRES

@@ -14,7 +14,6 @@ from shortlist.data.formats import Layout
 from shortlist.data.inputs import Inputs, find, open_source
 from shortlist.data.sql import quoted, quoted_list, transaction
 from shortlist.data.staging import Staged, stage
-from shortlist.errors import InputError
 from shortlist.progress import track
 
 _BLOCK = 1_000_000  # rows written between two steps of the progress bar
@@ -48,7 +47,9 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [f"{rows:>12,}  {table}" for table, rows in self.rows.items()]
         lines += [f"{label}: left out {n:,} repeated rows" for label, n in self.repeated.items()]
-        lines += [f"{label}: ignored the columns {', '.join(c)}" for label, c in self.ignored.items()]
+        lines += [
+            f"{label}: ignored the columns {', '.join(n)}" for label, n in self.ignored.items()
+        ]
         return "\n".join(lines)
 
 
@@ -76,29 +77,29 @@ def load(
     InputError
         Whatever is wrong with the input. The database is as it was.
     """
-    with _scratch(connection) as scratch:
+    with scratch(connection) as names:
         staged: list[Staged] = []
         implied: dict[str, Staged] = {}
         ignored: dict[str, tuple[str, ...]] = {}
         for found in track(find(inputs, tables, published), "reading"):
-            opened = open_source(connection, found, scratch.frame())
+            opened = open_source(connection, found, names.frame())
             if opened.ignored:
                 ignored[found.label] = opened.ignored
             for fill in opened.fills:
-                rows = stage(connection, opened.source, fill, tables[fill.table], scratch.table())
+                rows = stage(connection, opened.source, fill, tables[fill.table], names.table())
                 staged.append(rows)
-                implied |= {parent: rows for parent in opened.implied}
+                implied |= dict.fromkeys(opened.implied, rows)
         filled = {rows.table.name for rows in staged}
         for parent, rows in implied.items():
             if parent not in filled:
-                staged.append(_mentioned(connection, rows, tables[parent], scratch.table()))
+                staged.append(_mentioned(connection, rows, tables[parent], names.table()))
         staged.sort(key=lambda rows: list(tables).index(rows.table.name))
         check(connection, staged)
         with transaction(connection):
-            return LoadReport(*_write(connection, staged), ignored)
+            return LoadReport(*write(connection, staged), ignored)
 
 
-class _Scratch:
+class Scratch:
     """Names for temporary tables and frames, so that all of them can be dropped."""
 
     def __init__(self) -> None:
@@ -106,23 +107,26 @@ class _Scratch:
         self.frames: list[str] = []
 
     def table(self) -> str:
+        """Name the next temporary table."""
         self.tables.append(f"staged_{len(self.tables)}")
         return self.tables[-1]
 
     def frame(self) -> str:
+        """Name the next registered frame."""
         self.frames.append(f"frame_{len(self.frames)}")
         return self.frames[-1]
 
 
 @contextmanager
-def _scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[_Scratch]:
-    scratch = _Scratch()
+def scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[Scratch]:
+    """Give names for temporary tables and frames, and drop those when the block ends."""
+    names = Scratch()
     try:
-        yield scratch
+        yield names
     finally:
-        for name in scratch.tables:
+        for name in names.tables:
             connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
-        for name in scratch.frames:
+        for name in names.frames:
             connection.unregister(name)
 
 
@@ -144,10 +148,16 @@ def _mentioned(
     return Staged(parent, name, rows.source, columns, listed=True)
 
 
-def _write(
+def write(
     connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert the rows, in the order of their source; count them and the repeated ones."""
+    """Insert checked rows, in the order of their source.
+
+    Returns
+    -------
+    (written, repeated)
+        How many rows each table gained, and how many each source repeats.
+    """
     written: dict[str, int] = {}
     repeated: dict[str, int] = {}
     for rows, start, count in track(list(_blocks(connection, staged)), "writing"):

@@ -199,4 +199,3 @@ def _undecodable(path: Path, row: int) -> InputError:
 def _escape_glob(path: Path) -> str:
     """Keep DuckDB from reading [, * and ? in a file name as a pattern."""
     return re.sub(r"([\[*?])", r"[\1]", str(path))
-

@@ -108,7 +108,7 @@ def relation(
             f"{label}: a table cannot be read from a {type(table).__name__}",
             remedy="give a path, an Arrow, pandas or polars frame, or a DuckDB relation",
         )
-    if not rows.limit(1).fetchall():
+    if not connection.execute("FROM rows LIMIT 1").fetchall():
         raise InputError(f"{label}: the table has no rows", where=where, remedy="give at least one")
     return rows
 
@@ -166,20 +166,20 @@ def _first_guess(
     connection: duckdb.DuckDBPyConnection, source: str, ids: Collection[str]
 ) -> dict[str, list[str]]:
     """Give the types that the first rows of each text column allow, the best first."""
-    head = connection.sql(f"FROM {source} LIMIT {_SAMPLE}")
+    head = f"(FROM {source} LIMIT {_SAMPLE})"
     guesses = {
         name: [kind for kind in _TYPES if name not in ids or kind in _ID_TYPES]
-        for name, kind in zip(head.columns, head.types, strict=True)
+        for name, kind, *_ in connection.execute(f"DESCRIBE FROM {head}").fetchall()
         if kind == "VARCHAR"
     }
     if not guesses:
         return {}
-    tests = [
+    tests = ", ".join(
         f"bool_and({_TYPES[kind].fits.format(x=quoted(name))})"
         for name, kinds in guesses.items()
         for kind in kinds
-    ]
-    results = iter(head.aggregate(", ".join(tests)).fetchall()[0])
+    )
+    results = iter(connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
     # A column of NULLs has no verdict: any type fits it.
     return {
         name: [kind for kind in kinds if next(results) is not False]

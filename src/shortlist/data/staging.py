@@ -183,8 +183,8 @@ def _misfit(
     record, value, others = connection.execute(
         f"""
         SELECT record, value, count(*) OVER () - 1
-        FROM (SELECT row_number() OVER () - 1 AS record, CAST({cast.expression} AS VARCHAR) AS value,
-                     {cast.fits} AS fits FROM {rows})
+        FROM (SELECT row_number() OVER () - 1 AS record, {cast.fits} AS fits,
+                     CAST({cast.expression} AS VARCHAR) AS value FROM {rows})
         WHERE value IS NOT NULL AND fits IS NOT TRUE ORDER BY record LIMIT 1
         """
     ).fetchall()[0]

@@ -11,16 +11,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from shortlist.data.catalogue import tables
 from shortlist.data.checks import check
 from shortlist.data.formats import Fill
 from shortlist.data.inputs import Inputs
 from shortlist.data.layouts import LAYOUTS
-from shortlist.data.load import LoadReport, load, scratch
+from shortlist.data.load import LoadReport, load, scratch, write
 from shortlist.data.sources import relation
-from shortlist.data.sql import connect, transaction
+from shortlist.data.sql import connect, quoted_list, transaction
 from shortlist.data.staging import Source, stage
 from shortlist.errors import InputError, suggestion
 from shortlist.files import atomic_file
@@ -73,7 +72,8 @@ def schema_sql(name: str | Path) -> str:
         return Path(name).read_text("utf-8")
     if name not in SCHEMAS:
         raise InputError(
-            f"there is no schema '{name}'", remedy=f"{suggestion(str(name), SCHEMAS)}, or a .sql file"
+            f"there is no schema '{name}'",
+            remedy=f"{suggestion(str(name), SCHEMAS)}, or a .sql file",
         )
     return files("shortlist.data").joinpath("schemas", f"{name}.sql").read_text("utf-8")
 
@@ -104,13 +104,15 @@ class Store:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\\n1,10,4.5,964982703")
-    >>> _ = (folder / "movies.csv").write_text("movieId,title,genres\\n10,Heat (1995),Action|Crime")
+    >>> films = ["movieId,title,genres", "10,Heat (1995),Action|Crime"]
+    >>> ratings = ["userId,movieId,rating,timestamp", "1,10,4.5,964982703"]
+    >>> _ = (folder / "movies.csv").write_text(chr(10).join(films))
+    >>> _ = (folder / "ratings.csv").write_text(chr(10).join(ratings))
     >>> with Store.create(folder / "films.duckdb", "movies") as store:
     ...     print(store.load(folder))
-               1  users
-               1  items
                2  genres
+               1  items
+               1  users
                2  item_genres
                1  ratings
     """
@@ -154,25 +156,11 @@ class Store:
                 f"{path} exists already", remedy="load into it, or name a file that does not exist"
             )
         name = Path(schema).stem
-        with atomic_file(path) as partial, connect(str(partial)) as db:
-            try:
-                db.execute(ddl)
-                if name != "runs":
-                    db.execute(schema_sql("runs"))
-            except duckdb.Error as error:
-                raise InputError(
-                    f"the schema is not valid: {str(error).splitlines()[0]}", where=str(schema)
-                ) from error
-            views = db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-            absent = _VIEWS - {view for (view,) in views}
-            if absent and name != "runs":
-                raise InputError(
-                    f"the schema lacks the view {min(absent)}",
-                    where=str(schema),
-                    remedy=f"define the views {', '.join(sorted(_VIEWS))}",
-                )
-            db.execute(_OWN)
-            db.execute("INSERT INTO shortlist_store VALUES (?, ?, ?)", [name, VERSION, _now()])
+        with atomic_file(path) as partial:
+            partial.unlink()  # DuckDB makes its own file and refuses an empty one
+            with connect(str(partial)) as db:
+                _make(db, ddl, "" if name == "runs" else schema_sql("runs"), str(schema))
+                db.execute("INSERT INTO shortlist_store VALUES (?, ?, ?)", [name, VERSION, _now()])
         return cls(path)
 
     def close(self) -> None:
@@ -218,8 +206,199 @@ class Store:
             has changed.
         """
         self._require_writable()
-        mine = {table[0] for table in _run_tables()}
-        fillable = {
-            name: table for name, table in tables(self._connection).items() if name not in mine
-        }
+        known = tables(self._connection)
+        own = {"shortlist_store", "recommendation_runs", "recommendations"}
+        fillable = {name: table for name, table in known.items() if name not in own}
         return load(self._connection, inputs, fillable, LAYOUTS.get(self.schema, ()))
+
+    def dataset(self) -> Dataset:
+        """Code the interactions and features of the store's three views.
+
+        Returns
+        -------
+        Dataset
+            Every user and item of the store, with interactions or without; the times are left out
+            where no interaction has one.
+
+        Raises
+        ------
+        InputError
+            The store has no interactions.
+        """
+        from shortlist.data.dataset import Dataset
+
+        if self.schema == "runs":
+            raise InputError(
+                "a store of the schema runs has no interactions",
+                where=str(self.path),
+                remedy="open the store the tables were loaded into",
+            )
+        count, timed = self._connection.execute(
+            "SELECT count(*), count(time) FROM interactions"
+        ).fetchall()[0]
+        if not count:
+            raise InputError(
+                "the store has no interactions yet",
+                where=str(self.path),
+                remedy="load some: shortlist load DB PATH...",
+            )
+        return Dataset.from_tables(
+            self._connection.sql("FROM interactions"),
+            self._connection.sql("FROM user_features"),
+            self._connection.sql("FROM item_features"),
+            weight="weight",
+            time="time" if timed else None,
+        )
+
+    def write(
+        self,
+        recommendations: Any,
+        *,
+        model: str,
+        config: Mapping[str, Any] | None = None,
+        k: int | None = None,
+    ) -> int:
+        """Add one run of recommendations, all of its rows or none.
+
+        Parameters
+        ----------
+        recommendations
+            A frame with the columns user_id (or query), item_id, rank (from 1), score and source.
+            Ids are kept as text; the run remembers their type.
+        model
+            The name of the model that made them.
+        config
+            Its settings, as JSON can hold them.
+        k
+            How many items were asked for; None: the largest rank.
+
+        Returns
+        -------
+        int
+            The number of the run: ``run_id`` in the tables recommendation_runs and recommendations.
+
+        Raises
+        ------
+        InputError
+            A column is missing or of the wrong type, a value is missing or out of its bounds, or a
+            rank or an item is there twice for one user.
+        """
+        self._require_writable()
+        db, known = self._connection, tables(self._connection)
+        frame = relation(db, recommendations, label="recommendations").to_arrow_table()
+        asked_by = "query" if "query" in frame.column_names else "user_id"
+        with scratch(db) as names:
+            view = names.frame()
+            db.register(view, frame)
+            types = {
+                name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {view}").fetchall()
+            }
+            for column in (asked_by, "item_id", "rank", "score", "source"):
+                if column not in types:
+                    raise InputError(
+                        f"the recommendations have no column '{column}'",
+                        remedy=suggestion(column, types),
+                    )
+            run = {
+                "created_at": _now(),
+                "model": model,
+                "config": json.dumps(dict(config or {}), sort_keys=True),
+                "k": k or db.execute(f"SELECT max(rank) FROM {view}").fetchall()[0][0],
+                "asked_by": asked_by,
+                "user_id_type": _id_type(asked_by, types),
+                "item_id_type": _id_type("item_id", types),
+            }
+            with transaction(db):
+                run_id: int = db.execute(
+                    f"INSERT INTO recommendation_runs ({quoted_list(run)}) "
+                    f"VALUES ({', '.join('?' * len(run))}) RETURNING run_id",
+                    list(run.values()),
+                ).fetchall()[0][0]
+                columns = {
+                    "run_id": f"{run_id}::BIGINT",
+                    "user_id": f"CAST({asked_by} AS VARCHAR)",
+                    "rank": "rank",
+                    "item_id": "CAST(item_id AS VARCHAR)",
+                    "score": "score",
+                    "source": "source",
+                }
+                fill, source = Fill("recommendations", columns), Source("recommendations", view)
+                rows = stage(db, source, fill, known["recommendations"], names.table())
+                check(db, [rows])
+                write(db, [rows])
+        return run_id
+
+    def _made_from(self) -> tuple[str, int]:
+        try:
+            found = self._connection.execute(
+                "SELECT schema, version FROM shortlist_store"
+            ).fetchall()
+        except duckdb.CatalogException:
+            found = []
+        if not found:
+            raise InputError(
+                f"{self.path} is a database, but not one of shortlist's",
+                remedy="create one: shortlist init DB --schema NAME",
+            )
+        schema, version = found[0]
+        if version > VERSION:
+            raise InputError(
+                f"{self.path} has version {version}; this shortlist reads up to {VERSION}",
+                remedy="install a newer shortlist",
+            )
+        return schema, version
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise InputError(f"{self.path} was opened to read only", remedy="open it to write")
+
+
+def _make(db: duckdb.DuckDBPyConnection, ddl: str, runs: str, schema: str) -> None:
+    """Run the DDL of a store, and see that what the library reads is there."""
+    try:
+        for statements in (ddl, runs, _OWN):
+            db.execute(statements)
+    except duckdb.Error as error:
+        raise InputError(
+            f"the schema is not valid: {str(error).splitlines()[0]}", where=schema
+        ) from error
+    found = db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    absent = sorted(_VIEWS - {view for (view,) in found})
+    if runs and absent:
+        raise InputError(
+            f"the schema lacks the view {absent[0]}",
+            where=schema,
+            remedy=f"define the views {', '.join(sorted(_VIEWS))}",
+        )
+
+
+def _unopened(error: duckdb.Error, path: Path) -> InputError:
+    message = str(error)
+    if "lock" in message:
+        return InputError(
+            f"{path} is in use by another program",
+            remedy="close that program, or let both open it to read only",
+        )
+    if "different configuration" in message:
+        return InputError(
+            f"{path} is open in this program already",
+            remedy="close that store first, or open both alike (to read only, or not)",
+        )
+    return InputError(
+        f"{path} is not a whole DuckDB database: {message.splitlines()[0]}",
+        remedy="name a file that shortlist init made",
+    )
+
+
+def _id_type(column: str, types: Mapping[str, str]) -> str:
+    if types[column] not in _ID_TYPES:
+        raise InputError(
+            f"ids of type {types[column]} cannot be kept exactly",
+            where=f"recommendations, column '{column}'",
+            remedy="give 64-bit integers or text",
+        )
+    return _ID_TYPES[types[column]]
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

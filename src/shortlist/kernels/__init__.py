@@ -10,7 +10,7 @@ similarity  cosine neighbours of sparse rows
 als         the half-steps of implicit alternating least squares
 selection   who is a candidate and who is better: shared by topk, ranking and similarity
 products    how scores are computed: shared by topk, scores and als
-tile        the multiply-add tile in vector instructions
+vector      the pieces written in vector instructions
 threads     blocks of rows side by side
 compile     how kernels are compiled
 ========== =====================================================================================

@@ -28,14 +28,13 @@ from shortlist.kernels.compile import (
     kernel,
     reordering,
 )
-from shortlist.kernels.products import add_products, groups
+from shortlist.kernels.products import groups
 from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.tile import COLUMNS, ROWS
+from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
 _ROWS: Final = 64  # rows a thread solves at a time
 _PARTS: Final = 32  # the Gram matrix is the sum of this many parts, however many threads there are
-_DEPTH: Final = 64  # observations added to a system at a time
-_PIVOTS: Final = 4  # pivots eliminated at a time
+_TOGETHER: Final = 32  # observations added to a system at a time: they stay in the nearest cache
 _CONVERGED: Final = 1e-14  # squared residual over squared right-hand side: float32 can do no more
 
 Floats = NDArray[np.float32]
@@ -55,7 +54,8 @@ def gram(factors: Matrix) -> OutMatrix:
     depth = factors.shape[1]
     partials = np.zeros((_PARTS, depth, depth), np.float64)
     over_rows(lambda start, stop: _gram(start, stop, factors, partials), _PARTS, 1)
-    return partials.sum(axis=0).astype(np.float32)
+    total: OutMatrix = partials.sum(axis=0).astype(np.float32)
+    return total
 
 
 def solve_cholesky(
@@ -154,77 +154,63 @@ def solve_cg(
 
 
 @inlined
-def _pack_observations(
-    factors: Floats, indices: Integers, weights: Floats, left: Floats, right: Floats
-) -> None:
-    """Lay weighted factors out as rows of tiles and plain ones as columns, a step an observation.
+def _add_gathered(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
+    """Add ``left^T right`` (depth, depth + 1) of gathered rows to ``out``, on and above the diagonal.
 
-    Both are filled up with zeros to whole tiles.
+    All three are padded matrices of one width, so tiles may hang over; what they do there and
+    below the diagonal is not looked at.
     """
-    count, depth = len(indices), factors.shape[1]
-    for step in range(count):
-        v = factors[indices[step]]
-        for at in range(groups(depth, ROWS) * ROWS):
-            to = ((at // ROWS) * count + step) * ROWS + at % ROWS
-            left[to] = weights[step] * v[at] if at < depth else np.float32(0.0)
-        for at in range(groups(depth, COLUMNS) * COLUMNS):
-            to = ((at // COLUMNS) * count + step) * COLUMNS + at % COLUMNS
-            right[to] = v[at] if at < depth else np.float32(0.0)
+    width = left.shape[1]
+    flat_left, flat_right, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
+    for c in range(0, depth + 1, COLUMNS):
+        for r in range(0, min(depth, c + COLUMNS), ROWS):
+            add_tile(flat_left, r, width, flat_right, c, width, count, flat, r * width + c, width)
+
+
+@inlined
+def _width(depth: int) -> int:
+    """Return how wide padded matrices are: a tile may start at any of ``depth + 1`` columns."""
+    return groups(depth + 1, COLUMNS) * COLUMNS + COLUMNS
 
 
 @kernel
 def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
     n, depth = factors.shape
-    n_left, n_right = groups(depth, ROWS) * ROWS, groups(depth, COLUMNS) * COLUMNS
-    left, right = np.empty(n_left * _DEPTH, np.float32), np.empty(n_right * _DEPTH, np.float32)
-    tile = np.empty((n_left, n_right), np.float32)
-    ones = np.ones(_DEPTH, np.float32)
+    width = _width(depth)
+    rows = np.zeros((_TOGETHER, width), np.float32)
+    products = np.empty((groups(depth, ROWS) * ROWS, width), np.float32)
     for part in range(start, stop):
-        for first in range(n * part // _PARTS, n * (part + 1) // _PARTS, _DEPTH):
-            last = min(first + _DEPTH, n * (part + 1) // _PARTS)
-            rows = np.arange(first, last).astype(np.int32)
-            _pack_observations(factors, rows, ones, left, right)
-            tile[:] = 0.0
-            add_products(left, depth, right, depth, last - first, tile.reshape(-1), n_right)
+        end = n * (part + 1) // _PARTS
+        for first in range(n * part // _PARTS, end, _TOGETHER):
+            last = min(first + _TOGETHER, end)
+            rows[: last - first, :depth] = factors[first:last]
+            products[:] = 0.0
+            _add_gathered(rows, rows, depth, last - first, products)
             for r in range(depth):
                 for c in range(depth):
-                    partials[part, r, c] += np.float64(tile[r, c])
+                    partials[part, r, c] += np.float64(products[min(r, c), max(r, c)])
 
 
 @inlined
 def _factorize(a: Floats, depth: int) -> None:
-    """Replace the upper triangle of ``a`` by U with ``U^T U = a``; the lower is not looked at."""
-    for first in range(0, depth, _PIVOTS):
-        last = min(first + _PIVOTS, depth)
-        for p in range(first, last):
+    """Replace ``-A`` by U with ``U^T U = A``, and ``-b`` in the column beside it by ``U^-T b``.
+
+    Row-blocks of 6: first everything the finished rows contribute, in tiles, then the block itself.
+    """
+    width = a.shape[1]
+    flat = a.reshape(-1)
+    for first in range(0, depth, ROWS):
+        for c in range(first, depth + 1, COLUMNS):
+            add_tile(flat, first, width, flat, c, width, first, flat, first * width + c, width)
+        for p in range(first, min(first + ROWS, depth)):
+            own = a[p, p : depth + 1]
             for q in range(first, p):
-                factor, above, own = a[q, p], a[q, p:depth], a[p, p:depth]
-                for c in range(depth - p):
-                    own[c] -= factor * above[c]
-            scale = np.float32(1.0) / np.sqrt(a[p, p])
-            own = a[p, p:depth]
-            for c in range(depth - p):
+                factor, above = a[q, p], a[q, p : depth + 1]
+                for c in range(len(own)):
+                    own[c] += factor * above[c]
+            scale = np.float32(-1.0) / np.sqrt(-own[0])
+            for c in range(len(own)):
                 own[c] *= scale
-        if last - first == _PIVOTS:
-            for r in range(last, depth):
-                own = a[r, r:depth]
-                u0, u1 = a[first, r:depth], a[first + 1, r:depth]
-                u2, u3 = a[first + 2, r:depth], a[first + 3, r:depth]
-                f0, f1, f2, f3 = u0[0], u1[0], u2[0], u3[0]
-                for c in range(depth - r):
-                    own[c] = (((own[c] - f0 * u0[c]) - f1 * u1[c]) - f2 * u2[c]) - f3 * u3[c]
-
-
-@inlined
-def _substitute(u: Floats, depth: int, x: Floats) -> None:
-    """Replace x by the solution of ``U^T U y = x``."""
-    for p in range(depth):
-        x[p] /= u[p, p]
-        value, row = x[p], u[p]
-        for c in range(p + 1, depth):
-            x[c] -= value * row[c]
-    for p in range(depth - 1, -1, -1):
-        x[p] = (x[p] - _dot(u[p, p + 1 : depth], x[p + 1 : depth])) / u[p, p]
 
 
 @kernel
@@ -233,41 +219,32 @@ def _solve_cholesky(
     gram: Matrix, unobserved: float, regularization: Vector, out: OutMatrix,
 ) -> None:  # fmt: skip
     depth = factors.shape[1]
-    n_left, n_right = groups(depth, ROWS) * ROWS, groups(depth, COLUMNS) * COLUMNS
-    left, right = np.empty(n_left * _DEPTH, np.float32), np.empty(n_right * _DEPTH, np.float32)
-    a = np.zeros((n_left, n_right), np.float32)
-    flat = a.reshape(-1)
-    everywhere = np.float32(unobserved)
+    width = _width(depth)
+    left = np.zeros((_TOGETHER, width), np.float32)
+    right = np.zeros((_TOGETHER, width), np.float32)
+    right[:, depth] = 1.0  # so that the column beside A becomes b
+    a = np.zeros((groups(depth, ROWS) * ROWS, width), np.float32)
+    everywhere = np.float32(-unobserved)
     for u in range(start, stop):
         if indptr[u] == indptr[u + 1]:
             continue
-        x = out[u]
+        a[:] = 0.0
         for r in range(depth):
-            for c in range(r, depth):
+            for c in range(depth):
                 a[r, c] = everywhere * gram[r, c]
-        for first in range(indptr[u], indptr[u + 1], _DEPTH):
-            last = min(first + _DEPTH, indptr[u + 1])
-            _pack_observations(factors, indices[first:last], weights[first:last], left, right)
-            _add_upper(left, right, depth, last - first, flat, n_right)
-            for entry in range(first, last):
-                weight, v = weights[entry], factors[indices[entry]]
+            a[r, r] -= regularization[u]
+        for first in range(indptr[u], indptr[u + 1], _TOGETHER):
+            count = min(_TOGETHER, indptr[u + 1] - first)
+            for at in range(count):
+                weight, v = -weights[first + at], factors[indices[first + at]]
                 for c in range(depth):
-                    x[c] += weight * v[c]
-        for r in range(depth):
-            a[r, r] += regularization[u]
+                    left[at, c] = weight * v[c]
+                    right[at, c] = v[c]
+            _add_gathered(left, right, depth, count, a)
         _factorize(a, depth)
-        _substitute(a, depth, x)
-
-
-@inlined
-def _add_upper(
-    left: Floats, right: Floats, depth: int, steps: int, out: Floats, stride: int
-) -> None:
-    """Add packed rows times packed columns where the product is on or above the diagonal."""
-    for c in range(groups(depth, COLUMNS)):
-        rows = min(depth, (c + 1) * COLUMNS)
-        column = right[c * steps * COLUMNS : (c + 1) * steps * COLUMNS]
-        add_products(left, rows, column, COLUMNS, steps, out[c * COLUMNS :], stride)
+        x = out[u]
+        for p in range(depth - 1, -1, -1):
+            x[p] = (a[p, depth] - _dot(a[p, p + 1 : depth], x[p + 1 :])) / a[p, p]
 
 
 @reordering
@@ -279,24 +256,53 @@ def _dot(x: Floats, y: Floats) -> np.float32:
     return total
 
 
+@reordering
+def _dots(rows: Floats, x: Floats, weights: Floats, out: Floats) -> None:
+    """Set ``out`` to the dot products of the rows with ``x``, weighted; four rows at a time."""
+    n = len(rows)
+    for at in range(0, n - 3, 4):
+        v0, v1, v2, v3 = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
+        t0 = t1 = t2 = t3 = np.float32(0.0)
+        for c in range(len(x)):
+            t0 += v0[c] * x[c]
+            t1 += v1[c] * x[c]
+            t2 += v2[c] * x[c]
+            t3 += v3[c] * x[c]
+        out[at], out[at + 1] = weights[at] * t0, weights[at + 1] * t1
+        out[at + 2], out[at + 3] = weights[at + 2] * t2, weights[at + 3] * t3
+    for at in range(n - n % 4, n):
+        out[at] = weights[at] * _dot(rows[at], x)
+
+
+@inlined
+def _add_rows(rows: Floats, weights: Floats, out: Floats) -> None:
+    """Add the weighted rows to ``out``; four rows at a time."""
+    n = len(rows)
+    for at in range(0, n - 3, 4):
+        v0, v1, v2, v3 = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
+        w0, w1, w2, w3 = weights[at], weights[at + 1], weights[at + 2], weights[at + 3]
+        for c in range(len(out)):
+            out[c] = (((out[c] + w0 * v0[c]) + w1 * v1[c]) + w2 * v2[c]) + w3 * v3[c]
+    for at in range(n - n % 4, n):
+        weight, v = weights[at], rows[at]
+        for c in range(len(out)):
+            out[c] += weight * v[c]
+
+
 @inlined
 def _apply(
     gram: Floats, everywhere: np.float32, regularization: np.float32,
-    observed: Floats, weights: Floats, x: Floats, out: Floats,
+    observed: Floats, weights: Floats, x: Floats, scratch: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Set ``out`` to ``(everywhere * gram + sum w v v^T + regularization * I) x``."""
-    depth = len(x)
-    for c in range(depth):
+    for c in range(len(x)):
         out[c] = regularization * x[c]
-    for r in range(depth):
-        factor, row = everywhere * x[r], gram[r]
-        for c in range(depth):
-            out[c] += factor * row[c]
-    for step in range(len(weights)):
-        v = observed[step]
-        factor = weights[step] * _dot(v, x)
-        for c in range(depth):
-            out[c] += factor * v[c]
+        scratch[c] = everywhere * x[c]
+    _add_rows(gram, scratch, out)
+    for first in range(0, len(weights), _TOGETHER):
+        rows, w = observed[first : first + _TOGETHER], weights[first : first + _TOGETHER]
+        _dots(rows, x, w, scratch)
+        _add_rows(rows, scratch, out)
 
 
 @kernel
@@ -311,29 +317,28 @@ def _solve_cg(
         longest = max(longest, indptr[u + 1] - indptr[u])
     gathered = np.empty((longest, depth), np.float32)
     residual, direction = np.empty(depth, np.float32), np.empty(depth, np.float32)
-    image = np.empty(depth, np.float32)
+    image, scratch = np.empty(depth, np.float32), np.empty(max(depth, _TOGETHER), np.float32)
     everywhere = np.float32(unobserved)
     for u in range(first, stop):
         if indptr[u] == indptr[u + 1]:
             continue
         x, w = out[u], weights[indptr[u] : indptr[u + 1]]
         observed = gathered[: len(w)]
-        direction[:] = 0.0  # b, for now
-        for step in range(len(w)):
-            observed[step] = factors[indices[indptr[u] + step]]
-            for c in range(depth):
-                direction[c] += w[step] * observed[step, c]
-        enough = np.float32(_CONVERGED) * _dot(direction, direction)
+        for at in range(len(w)):
+            observed[at] = factors[indices[indptr[u] + at]]
+        residual[:] = 0.0
+        _add_rows(observed, w, residual)  # b
+        enough = np.float32(_CONVERGED) * _dot(residual, residual)
         x[:] = start[u]
-        _apply(gram, everywhere, regularization[u], observed, w, x, image)
+        _apply(gram, everywhere, regularization[u], observed, w, x, scratch, image)
         for c in range(depth):
-            residual[c] = direction[c] - image[c]
+            residual[c] -= image[c]
         direction[:] = residual
         size = _dot(residual, residual)
         for _ in range(steps):
             if size <= enough:
                 break
-            _apply(gram, everywhere, regularization[u], observed, w, direction, image)
+            _apply(gram, everywhere, regularization[u], observed, w, direction, scratch, image)
             length = size / _dot(direction, image)
             for c in range(depth):
                 x[c] += length * direction[c]

@@ -5,9 +5,10 @@ from its annotations; it is built at its first call (or read from Numba's cache 
 without the interpreter lock, so ordinary threads run blocks of rows side by side
 (:mod:`shortlist.kernels.threads`). :func:`inlined` makes a piece that kernels are built of.
 
-Bits. Of the fast-math liberties only contraction is taken: ``a + b * c`` may become one fused
-multiply-add, which a machine either has or has not. Sums are not reordered (but for whole rows, see
-:func:`reordering`), so a number does not depend on where a block of work ended. Division by zero gives inf or NaN.
+Of the fast-math liberties only contraction is taken: ``a + b * c`` may become one fused
+multiply-add, which a machine either has or has not. Sums keep their order (but for whole rows, see
+:func:`reordering`), so no number depends on where a block of work ended. Division by zero gives
+inf or NaN.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels.compile import inlined
-from shortlist.kernels.tile import COLUMNS, ROWS, add_tile
+from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
 QUERIES: Final = 16 * ROWS
 """How many queries share one pass over the items."""
@@ -83,7 +83,7 @@ def add_products(
     for c in range(groups(n_columns, COLUMNS)):
         for r in range(groups(n_rows, ROWS)):
             add_tile(
-                left, r * depth * ROWS, right, c * depth * COLUMNS, depth,
+                left, r * depth * ROWS, ROWS, right, c * depth * COLUMNS, COLUMNS, depth,
                 out, r * ROWS * stride + c * COLUMNS, stride,
             )  # fmt: skip
 

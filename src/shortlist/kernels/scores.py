@@ -22,7 +22,7 @@ from shortlist.kernels.products import (
     round_and_clear,
 )
 from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.tile import ROWS
+from shortlist.kernels.vector import ROWS
 
 _STRIPE: Final = 512  # columns of a dense matrix worked on together: 4 KiB of float64 sums
 

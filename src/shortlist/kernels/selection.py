@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels.compile import inlined
+from shortlist.kernels.vector import STRIP, at_least, lowest_bit
 
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
 
+_LOWEST: Final = np.finfo(np.float32).min  # of a candidate
 _LOW: Final = 0x7FFF_FFFF
-_STRIP: Final = 64  # scores looked at together before any is looked at alone
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
@@ -57,12 +58,15 @@ def sift_down(heap: Longs, size: int, key: int) -> None:
     at = 0
     while True:
         child = 2 * at + 1
-        if child >= size:
+        if child + 1 >= size:
             break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
+        child += int(heap[child + 1] < heap[child])  # no branch: it could not be predicted
         if heap[child] >= key:
             break
+        heap[at] = heap[child]
+        at = child
+    child = 2 * at + 1
+    if child == size - 1 and heap[child] < key:
         heap[at] = heap[child]
         at = child
     heap[at] = key
@@ -86,19 +90,19 @@ def push(heap: Longs, size: int, key: int) -> int:
 @inlined
 def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
     """Offer a run of scores, the orders of its items beside it; return how many are held then."""
-    least = score_of(heap[0]) if size == len(heap) else NEVER
-    for start in range(0, len(scores), _STRIP):
-        strip = scores[start : start + _STRIP]
-        if size == len(heap):  # most strips hold nothing good enough, and that is quick to see
+    least = score_of(heap[0]) if size == len(heap) else _LOWEST
+    for start in range(0, len(scores), STRIP):
+        if start + STRIP <= len(scores):
+            hits = at_least(scores, start, least)
+        else:
             hits = 0
-            for score in strip:
-                hits += score >= least
-            if hits == 0:
-                continue
-        for at in range(len(strip)):
-            score = strip[at]
-            if score >= least and score != NEVER:
-                size = push(heap, size, key_of(score, order[start + at]))
+            for at in range(start, len(scores)):
+                hits |= int(scores[at] >= least) << (at - start)
+        while hits:
+            at = start + lowest_bit(hits)
+            hits &= hits - 1
+            if scores[at] >= least:
+                size = push(heap, size, key_of(scores[at], order[at]))
                 if size == len(heap):
                     least = score_of(heap[0])
     return size

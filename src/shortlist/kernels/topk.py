@@ -43,7 +43,7 @@ from shortlist.kernels.products import (
 )
 from shortlist.kernels.selection import forbid, offer, write_best
 from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.tile import ROWS
+from shortlist.kernels.vector import ROWS
 
 
 def topk_factors(

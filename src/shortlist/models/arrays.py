@@ -28,10 +28,8 @@ def transposed(matrix: csr_array) -> csr_array:
 def row_sums(matrix: csr_array) -> NDArray[np.float64]:
     """Give the sum of each row, added up in float64."""  # (n_rows,)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    sums: NDArray[np.float64] = np.bincount(
-        rows, weights=matrix.data.astype(np.float64), minlength=matrix.shape[0]
-    )
-    return sums
+    sums = np.bincount(rows, weights=matrix.data, minlength=matrix.shape[0])
+    return sums.astype(np.float64)  # of no rows at all, bincount gives whole numbers
 
 
 def row_norms(matrix: csr_array) -> NDArray[np.float64]:

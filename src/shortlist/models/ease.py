@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
+from shortlist.machine import memory_bytes
 from shortlist.models.arrays import parts, transposed
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, Search, hyper
@@ -112,8 +112,8 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
 def _require_memory(n_items: int) -> None:
     """Say what it needs before it starts."""
     needed = 3 * 4 * n_items**2
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
+    available = memory_bytes()
+    if available is not None and needed > available:
         raise ShortlistError(
             f"EASE on {n_items} items needs {needed / 2**30:.0f} GB of memory; "
             f"this machine has {available / 2**30:.0f} GB",

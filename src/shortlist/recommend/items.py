@@ -46,12 +46,13 @@ def similar(
     )
     blocks = engine.current().map_rows(task, len(asked), 16 * data.n_items, "similar items")
     return Recommendations.assemble(
-        list(blocks),
+        blocks,
         label="query_item_id",
         labels=asked.labels,
         listed="item_id",
         ids=data.items.ids,
-        sources=(model.name,),
+        model=model,
+        k=k,
     )
 
 
@@ -107,7 +108,8 @@ def audience(
         labels=asked.labels,
         listed="user_id",
         ids=data.users.ids,
-        sources=(model.name,),
+        model=model,
+        k=k,
     )
 
 

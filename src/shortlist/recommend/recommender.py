@@ -51,12 +51,14 @@ def recommend(
     # A row of scores, a row of a mask, and the same again for what a model needs on the way.
     blocks = engine.current().map_rows(task, len(requests), 16 * data.n_items, "recommending")
     return Recommendations.assemble(
-        list(blocks),
+        blocks,
         label=requests.label,
         labels=requests.labels,
         listed="item_id",
         ids=data.items.ids,
-        sources=(model.name, FALLBACK),
+        model=model,
+        k=k,
+        fallback=FALLBACK,
     )
 
 

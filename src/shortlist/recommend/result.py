@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
+from shortlist.models.base import Model
 
 if TYPE_CHECKING:
     import pandas
@@ -32,8 +33,8 @@ class Recommendations:
         of the query; for similar items ``query_item_id``), ``item_id``, ``rank`` from 1, ``score``
         (comparable within one list) and ``source``: the model's name, or ``popularity`` where the
         model knew nothing of the person.
-    model
-        The name and settings of the model, for the run tables.
+    run
+        What made them: the model's name, its config, and k, for the run tables of a store.
 
     Examples
     --------
@@ -43,19 +44,20 @@ class Recommendations:
     """
 
     table: pa.Table
-    model: dict[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def assemble(
         cls,
-        blocks: Sequence[Block],
+        blocks: Iterable[Block],
         *,
         label: str,
         labels: pa.Array,
         listed: str,
         ids: pa.Array,
-        sources: Sequence[str],
-        model: dict[str, Any] | None = None,
+        model: Model[Any, Any],
+        k: int,
+        fallback: str = "",
     ) -> Recommendations:
         """Turn blocks of rows, scores and sources (each B x k, padded with row -1) into the table.
 
@@ -67,13 +69,13 @@ class Recommendations:
             The first column: its name, and who each list is for.  # (Q,)
         listed, ids
             The second column: its name, and the id of each row.
-        sources
-            What the source codes stand for.
-        model
-            The name and settings of the model.
+        model, k
+            What made them, and how many were asked for.
+        fallback
+            The source of the entries that the model did not make (source 1; its own have 0).
         """
         chunks, start = [], 0
-        kinds = pa.array(sources, pa.string())
+        kinds = pa.array([model.name, fallback])
         for rows, scores, source in blocks:
             query, place = np.nonzero(rows >= 0)
             columns = {
@@ -89,7 +91,8 @@ class Recommendations:
             types = [labels.type, ids.type, pa.int32(), pa.float32(), pa.string()]
             names = [label, listed, "rank", "score", "source"]
             chunks = [pa.schema(list(zip(names, types, strict=True))).empty_table()]
-        return cls(pa.concat_tables(chunks), model or {})
+        run = {"model": model.name, "config": model.config.model_dump(mode="json"), "k": k}
+        return cls(pa.concat_tables(chunks), run)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -116,9 +119,7 @@ class Recommendations:
         """Give the table as a polars frame (polars must be installed)."""
         import polars
 
-        frame = polars.from_arrow(self.table)
-        assert isinstance(frame, polars.DataFrame)
-        return frame
+        return polars.DataFrame(self.table)
 
     def write(self, target: str | Path) -> Path:
         """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a ``.duckdb`` store.
@@ -144,7 +145,7 @@ class Recommendations:
                 from shortlist.data.store import Store
 
                 with Store(target) as store:
-                    store.write(self.table, **self.model)
+                    store.write(self.table, **self.run)
             case other:
                 raise InputError(
                     f"cannot tell from {other!r} how to write {target}",

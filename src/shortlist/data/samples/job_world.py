@@ -33,12 +33,12 @@ Quantiles = Sequence[tuple[float, float]]  # (share of rows, value), shares asce
 # REFERENCES, section 11. Applications per résumé: min 2, median 4, mean 6.83, 90% 15, 95% 20,
 # 99% 41, max 77; 20.7% have 2, 25.1% have 3. The other points are chosen to meet the mean.
 PER_RESUME: Quantiles = (
-    (0, 2), (0.2069, 2), (0.207, 3), (0.4574, 3), (0.4575, 4), (0.6, 4.8), (0.75, 5.8), (0.9, 15),
+    (0, 2), (0.20685, 2), (0.2069, 3), (0.4574, 3), (0.45745, 4), (0.6, 4.8), (0.75, 5.791), (0.9, 15),
     (0.95, 20), (0.99, 41), (1, 77),
 )  # fmt: skip
 # Per posting: min 1, median 7, mean 8.66, 99% 30, max 78, the top tenth holds 24%.
 PER_POSTING: Quantiles = (
-    (0, 1), (0.05, 2), (0.25, 5), (0.5, 7), (0.75, 11.1), (0.9, 15), (0.95, 17), (0.975, 20.5),
+    (0, 1), (0.05, 2), (0.25, 5.2), (0.5, 7), (0.75, 11.5), (0.9, 14.5), (0.95, 17.5), (0.975, 22),
     (0.99, 30), (0.999, 42), (1, 78),
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ PER_POSTING: Quantiles = (
 # what the competition's participants report (about .12, .11 and .006).
 PLACE_SHARE = 0.13  # of the applications, thrown at the place line
 DART_SPREAD = 2.5  # postings: standard deviation of a dart of somebody with 4 applications
-LOOSE_SHARE = 0.25  # of the applications to an average posting, drawn from its whole field
+LOOSE_SHARE = 0.23  # of the applications to an average posting, drawn from its whole field
 FAR_SHARE = 0.25  # of those, drawn from anywhere
 
 

@@ -1,0 +1,43 @@
+"""The command line: each command is a few lines over the library.
+
+Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 failed, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from shortlist.errors import InputError, ShortlistError
+
+
+def main() -> None:
+    """Run the command line; an error is a few lines, and a traceback only with ``--debug``."""
+    from shortlist.cli.app import app
+
+    debug = "--debug" in sys.argv
+    arguments = [one for one in sys.argv[1:] if one != "--debug"]
+    try:
+        app(arguments)
+    except ShortlistError as error:
+        if debug:
+            raise
+        _fail(str(error), 2 if isinstance(error, InputError) else 1)
+    except BrokenPipeError:  # whoever reads our output has seen enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(
+            f"{type(error).__name__}: {error}\n"
+            "  to do: this should not happen; run it again with --debug and report the traceback",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,45 @@
+"""The commands, in the order in which somebody new would meet them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shortlist._version import __version__
+from shortlist.cli.compare import compare, fit
+from shortlist.cli.demo import demo
+from shortlist.cli.doctor import doctor
+from shortlist.cli.lists import audience, recommend, similar
+from shortlist.cli.tables import fetch, init, load, schema
+
+app = typer.Typer(
+    help="From the tables you already have to a ranked shortlist for each person.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback when something fails.")
+    ] = False,
+) -> None:
+    """Say hello to every command; ``main`` has taken --debug already."""
+
+
+for command in (
+    demo, schema, init, load, fetch, compare, fit, recommend, similar, audience, doctor
+):  # fmt: skip
+    app.command()(command)

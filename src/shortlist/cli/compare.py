@@ -1,0 +1,140 @@
+"""compare and fit: which model is best, and the bundle of one of them."""
+
+from __future__ import annotations
+
+import json as json_format
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from shortlist.cli.output import Json, compiling_told, remark, write_json
+from shortlist.cli.tables import Database
+from shortlist.errors import ConfigError, suggestion
+
+if TYPE_CHECKING:
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.split import Order, Split
+    from shortlist.models.base import Model
+
+SPLITS = ("leave-last-out", "random", "by-time", "cold-users", "cold-items")
+
+Seed = Annotated[int, typer.Option(help="Seeds the split and the intervals.")]
+
+
+def compare(
+    db: Database,
+    models: Annotated[
+        str | None, typer.Option(help="Names, with commas between. Default: all of them.")
+    ] = None,
+    split: Annotated[str, typer.Option(help=f"One of: {', '.join(SPLITS)}.")] = "leave-last-out",
+    order: Annotated[
+        Literal["time", "row", "random"] | None,
+        typer.Option(help="What last means. Default: time where there are times, else random."),
+    ] = None,
+    fraction: Annotated[
+        float, typer.Option(help="How much random and cold splits hold out.")
+    ] = 0.1,
+    at: Annotated[str | None, typer.Option(help="The moment of by-time, as 2024-05-31.")] = None,
+    k: Annotated[
+        str, typer.Option("-k", "--k", help="Lengths of list, commas between.")
+    ] = "5,10,20",
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:
+    """Fit models on the same split and measure them on the same users."""
+    from shortlist.data.store import Store
+    from shortlist.evaluation import compare as compare_models
+
+    with compiling_told():
+        chosen = default_models() if models is None else [_model(one) for one in models.split(",")]
+        lengths = [_number(one) for one in k.split(",")]
+        with Store(db, read_only=True) as store:
+            data = store.dataset()
+        train, test = cut(data, split, order=order, fraction=fraction, at=at, seed=seed)
+        remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
+        comparison = compare_models(chosen, train, test, k=lengths, seed=seed)
+    if json is not None:
+        write_json(comparison.to_dict(), json)
+    if str(json) != "-":
+        typer.echo(str(comparison))
+
+
+def fit(
+    db: Database,
+    model: Annotated[str, typer.Option(help="The name of a model.")],
+    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
+    ] = None,
+) -> None:
+    """Fit a model on everything in a database and save it as a bundle."""
+    from shortlist.data.store import Store
+
+    fitted = _model(model, parameters(settings or []))
+    with compiling_told():
+        with Store(db, read_only=True) as store:
+            data = store.dataset()
+        started = time.perf_counter()
+        fitted.fit(data)
+    fitted.save(out)
+    seconds = time.perf_counter() - started
+    remark(f"fitted {fitted!r} on {data} in {seconds:.1f} s; next: shortlist recommend {out}")
+
+
+def default_models() -> list[Model[Any, Any]]:
+    """Make every model there is, with its defaults."""
+    from shortlist.models import MODULES
+
+    return [_model(name) for name in MODULES]
+
+
+def cut(
+    data: Dataset, name: str, *, order: Order | None, fraction: float, at: str | None, seed: int
+) -> Split:
+    """Split as the options say."""
+    from shortlist.data import split
+
+    match name:
+        case "leave-last-out":
+            known: Order = "random" if data.times is None else "time"
+            return split.leave_last_out(data, order=order or known, seed=seed)
+        case "random":
+            return split.random(data, fraction, seed=seed)
+        case "by-time" if at is not None:
+            return split.by_time(data, at)
+        case "by-time":
+            raise ConfigError("--split by-time needs a moment", remedy="add --at 2024-05-31")
+        case "cold-users":
+            return split.cold_users(data, fraction, seed=seed)
+        case "cold-items":
+            return split.cold_items(data, fraction, seed=seed)
+        case _:
+            raise ConfigError(f"there is no split {name!r}", remedy=suggestion(name, SPLITS))
+
+
+def parameters(settings: list[str]) -> dict[str, Any]:
+    """Read KEY=VALUE; a value is a number, true, false, none, or text."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {setting} has no '='", remedy="write --set name=value")
+        try:
+            found[name.strip()] = None if text.lower() == "none" else json_format.loads(text)
+        except json_format.JSONDecodeError:
+            found[name.strip()] = text
+    return found
+
+
+def _model(name: str, settings: dict[str, Any] | None = None) -> Model[Any, Any]:
+    from shortlist.models import model_class
+
+    return model_class(name.strip())(**(settings or {}))
+
+
+def _number(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ConfigError(f"-k {text!r} is no number", remedy="write it like -k 5,10,20")
+    return int(text)

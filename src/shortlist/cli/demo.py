@@ -1,0 +1,98 @@
+"""demo: the whole job on real films, or on synthetic job postings, in under a minute."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from shortlist.cli.compare import default_models
+from shortlist.cli.output import Json, compiling_told, pretty, remark, write_json
+from shortlist.errors import InputError
+
+if TYPE_CHECKING:
+    from shortlist.data.dataset import Dataset
+    from shortlist.evaluation import Comparison
+    from shortlist.models.base import Model
+
+Kind = Literal["movies", "jobs"]
+LISTED = 10  # items listed for every user
+
+
+def demo(
+    kind: Annotated[
+        Kind, typer.Argument(help="Films (real) or job postings (synthetic).")
+    ] = "movies",
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write. Default: shortlist-demo-KIND.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seeds the data, the splits and the intervals.")] = 0,
+    json: Json = None,
+) -> None:
+    """Load a sample, compare the models, and write a list for everyone."""
+    folder = _folder(out or Path(f"shortlist-demo-{kind}"))
+    started = time.perf_counter()
+    with compiling_told():
+        data = _load(kind, folder, seed)
+        model, comparison = _choose(data, seed)
+        metrics = comparison.to_dict()
+        model.fit(data).save(folder / "bundle", metrics=metrics)
+        lists = model.recommend(k=LISTED)
+        lists.write(folder / "recommendations.parquet")
+    write_json(metrics, folder / "metrics.json")
+    if json is not None:
+        write_json(metrics, json)
+    if str(json) != "-":
+        someone = model.data.users.ids[0].as_py()
+        typer.echo(f"\n{comparison}\n\n{model.name} for user {someone!r}:\n")
+        typer.echo(pretty(model.recommend([someone], k=5), model))
+    written = {
+        "recommendations.parquet": f"everyone's {LISTED} best",
+        "metrics.json": "the table above, with all metrics and tests",
+        "bundle": f"the model; try: shortlist recommend {folder / 'bundle'}",
+        f"{kind}.duckdb": f"the tables; try: shortlist compare {folder / kind}.duckdb",
+    }
+    seconds = time.perf_counter() - started
+    remark(f"\n{len(lists):,} rows for {data.n_users:,} users in {seconds:.0f} s; in {folder}:")
+    remark("\n".join(f"  {name:<24} {what}" for name, what in written.items()))
+
+
+def _folder(path: Path) -> Path:
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file", remedy="name a folder: --out FOLDER")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _load(kind: Kind, folder: Path, seed: int) -> Dataset:
+    """Make the database and load the sample into it; that of an earlier demo is replaced."""
+    from shortlist.data.samples import generate_jobs, sample_paths
+    from shortlist.data.store import Store
+
+    if kind == "movies":
+        remark("films: 100,004 ratings from MovieLens (GroupLens), in the R package dslabs")
+        inputs = list(sample_paths())
+    else:
+        remark("job postings: SYNTHETIC data in the form of the DACON 236170 competition")
+        inputs = [generate_jobs(folder / "tables", seed=seed)]
+    database = folder / f"{kind}.duckdb"
+    database.unlink(missing_ok=True)
+    with Store.create(database, kind) as store:
+        store.load(inputs)
+        return store.dataset()
+
+
+def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
+    """Choose a model on a validation fold; compare all of them on a test fold it has not seen."""
+    from shortlist.data import split
+    from shortlist.evaluation import compare
+
+    order: Literal["random", "time"] = "random" if data.times is None else "time"
+    train, test = split.leave_last_out(data, order=order, seed=seed)
+    inner, validation = split.leave_last_out(train, order=order, seed=seed)
+    chosen = compare(default_models(), inner, validation, seed=seed).best
+    remark(f"{data}: each user's last choice is held out; {chosen} is best on a validation fold")
+    best = next(model for model in default_models() if model.name == chosen)
+    return best, compare(default_models(), train, test, seed=seed)

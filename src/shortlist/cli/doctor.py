@@ -1,0 +1,73 @@
+"""doctor: what this machine has, and whether shortlist works on it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import typer
+
+from shortlist.cli.output import Json, compiling_told, write_json
+from shortlist.machine import memory_bytes
+
+CORE = ("duckdb", "numba", "numpy", "pyarrow", "pydantic", "safetensors", "scipy", "typer")
+OPTIONAL = ("torch", "pandas", "polars")
+
+
+def doctor(json: Json = None) -> None:
+    """Check the installation: versions, threads, memory, and one small fit."""
+    from shortlist._version import __version__
+    from shortlist.kernels.threads import thread_count
+
+    with compiling_told():
+        trouble, seconds = _try_everything()
+    found: dict[str, Any] = {
+        "shortlist": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: _installed(name) for name in (*CORE, *OPTIONAL)},
+        "threads for kernels": thread_count(),
+        "memory": f"{memory / 2**30:.1f} GB" if (memory := memory_bytes()) else "unknown",
+        "fit, save, load, recommend": trouble or f"work ({seconds:.1f} s)",
+    }
+    if json is not None:
+        write_json(found, json)
+    else:
+        width = max(map(len, found))
+        typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in found.items()))
+    if trouble:
+        raise typer.Exit(1)
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _try_everything() -> tuple[str, float]:
+    """Fit every model on two tastes, and see that each user is shown what they like."""
+    import tempfile
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from shortlist.bundle import load
+    from shortlist.cli.compare import default_models
+    from shortlist.data.dataset import Dataset
+
+    pairs = [(user, item) for user in range(8) for item in range(8) if (user + item) % 2 == 0]
+    missing = (0, 0)
+    users, items = zip(*(pair for pair in pairs if pair != missing), strict=True)
+    started = time.perf_counter()
+    data = Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
+    with tempfile.TemporaryDirectory() as folder:
+        for model in default_models():
+            path = model.fit(data).save(Path(folder) / model.name)
+            listed = load(path).recommend([missing[0]], k=1).column("item_id")
+            if listed != [missing[1]] and model.needs_history:
+                return f"{model.name} lists item {listed} where {missing[1]} is right", 0.0
+    return "", time.perf_counter() - started

@@ -1,0 +1,97 @@
+"""How commands speak: remarks to stderr; a table, CSV or JSON to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.csv
+import typer
+
+from shortlist.errors import InputError
+from shortlist.files import atomic_file
+from shortlist.models.base import Model
+from shortlist.recommend.result import Recommendations
+
+SHOWN_ROWS = 50
+
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+]
+
+
+def remark(text: str) -> None:
+    """Say something that is not the result."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def compiling_told() -> Iterator[None]:
+    """Say so when kernels are compiled, which takes a while and happens once on a machine."""
+    from shortlist.kernels.compile import announce_compilation
+
+    with announce_compilation(
+        lambda: remark("compiling the kernels: on the first run only, up to a minute")
+    ):
+        yield
+
+
+def write_json(content: Any, target: Path) -> None:
+    """Write JSON to a file, whole or not at all, or to stdout where the target is ``-``."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+    if str(target) == "-":
+        typer.echo(text)
+        return
+    with atomic_file(target) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def show(lists: Recommendations, model: Model[Any, Any], json_target: Path | None) -> None:
+    """Print lists: a table with titles on a terminal, all of it as CSV into a pipe, or JSON."""
+    table = lists.to_arrow()
+    if json_target is not None:
+        write_json(table.to_pylist(), json_target)
+    elif not sys.stdout.isatty():
+        pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer, "w"))
+    else:
+        typer.echo(pretty(lists, model))
+        if len(lists) > SHOWN_ROWS:
+            remark(f"{len(lists) - SHOWN_ROWS} more rows: write them with --out, or pipe them")
+
+
+def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
+    """Lay the first rows out, with the titles of the items where there are any."""
+    from shortlist.evaluation.text import text_table
+
+    table = lists.to_arrow().slice(0, SHOWN_ROWS)
+    names = table.column_names
+    features = model.data.item_features
+    if features is not None and "title" in features.column_names:
+        rows = model.data.items.rows(table.column("item_id"))
+        names = [*names[:2], "title", *names[2:]]
+        table = table.add_column(2, "title", features.column("title").take(pa.array(rows)))
+    cells = [
+        [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()]
+        for row in table.to_pylist()
+    ]
+    return text_table(names, cells)
+
+
+def read_ids(source: Path) -> list[str]:
+    """Read one id a line from a file, or from stdin where it is ``-``."""
+    if str(source) == "-":
+        text = sys.stdin.read()
+    elif source.is_file():
+        text = source.read_text(encoding="utf-8-sig")
+    else:
+        raise InputError(f"there is no file {source}", remedy="name a file with one id a line")
+    ids = [line.strip() for line in text.splitlines() if line.strip()]
+    if not ids:
+        raise InputError("there are no ids", where=str(source), remedy="write one id a line")
+    return ids

@@ -35,8 +35,8 @@ _COUNTS = (100_000, 943, 1_682)  # ratings, users and films, as GroupLens states
 _CONTENT = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
 _LICENCE = (
     "MovieLens 100K, F. Maxwell Harper and Joseph A. Konstan (2015), "
-    "https://doi.org/10.1145/2827872. For research; it may not be redistributed or used commercially without the permission of "
-    "GroupLens: https://files.grouplens.org/datasets/movielens/ml-100k-README.txt"
+    "https://doi.org/10.1145/2827872. For research; not to be passed on or used commercially "
+    "without the permission of GroupLens: https://files.grouplens.org/datasets/movielens/ml-100k-README.txt"
 )
 
 

@@ -59,6 +59,8 @@ class Layout:
         As in :class:`~shortlist.data.scan.Text`; a delimiter of None is found in the header.
     latin
         Written in latin-1 unless it happens to be valid UTF-8.
+    decisive
+        No other layout is tried for a file of this name, whatever its columns.
     select
         Columns that are read through SQL instead of as they stand; for a file without a header,
         the columns to show in place of the published ones.
@@ -81,6 +83,7 @@ class Layout:
     delimiter: str | None = None
     quote: str = '"'
     latin: bool = False
+    decisive: bool = False
     select: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     lists: Mapping[str, str] = field(default_factory=dict)

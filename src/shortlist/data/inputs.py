@@ -89,12 +89,12 @@ def _files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Found]]:
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
     else:
-        scan.require_file(path, "load")
+        scan.require_file(path, path.name)
         files = [path]
     found = [
-        (file.resolve(), Found(file.name, file, candidates))
+        (file.resolve(), Found(file.name, file, named))
         for file in files
-        if (candidates := tuple(layout for layout in layouts if layout.names(file)))
+        if (named := _naming(file, layouts))
     ]
     if not found:
         patterns = sorted({pattern for layout in layouts for pattern in layout.files})
@@ -106,6 +106,12 @@ def _files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Found]]:
             remedy=f"known names, where .csv may also be .parquet: {', '.join(patterns)}",
         )
     return found
+
+
+def _naming(file: Path, layouts: Sequence[Layout]) -> tuple[Layout, ...]:
+    """Give the layouts a file may have; without a header only its name can tell."""
+    named = tuple(layout for layout in layouts if layout.names(file))
+    return next(((layout,) for layout in named if layout.decisive or not layout.header), named)
 
 
 def _named_after(table: Table) -> Layout:

@@ -230,6 +230,7 @@ JOBS = (
         "competition résumés",
         ("resume.csv",),
         (*_RESUME, "text_keyword"),
+        decisive=True,
         select=_zero_is_missing("graduate_date", "hope_salary", "last_salary")
         | _code("job_code_seq1", "job_code_seq2", "job_code_seq3"),
         lists={"text_keyword": ";"},
@@ -242,6 +243,7 @@ JOBS = (
         "competition education",
         ("resume_education.csv",),
         _EDUCATION,
+        decisive=True,
         select=_zero_is_missing("univ_score")
         | _code("hischool_type_seq", "hischool_location_seq", "univ_location", "univ_major_type")
         | _code_or_zero("univ_type_seq1", "univ_type_seq2"),
@@ -251,12 +253,14 @@ JOBS = (
         "competition certificates",
         ("resume_certificate.csv",),
         ("resume_seq", "certificate_contents"),
+        decisive=True,
         fills=(Fill("resume_certificate", _same("resume_seq", "certificate_contents")),),
     ),
     Layout(
         "competition languages",
         ("resume_language.csv",),
         ("resume_seq", "language", "exam_name", "score"),
+        decisive=True,
         select=_zero_is_missing("score") | _code("language", "exam_name"),
         fills=(Fill("resume_language", _same("resume_seq", "language", "exam_name", "score")),),
     ),
@@ -264,6 +268,7 @@ JOBS = (
         "competition postings",
         ("recruitment.csv",),
         (*_POSTING, "check_box_keyword", "text_keyword"),
+        decisive=True,
         select=_zero_is_missing("career_start", "career_end")
         | _code("address_seq1", "address_seq2", "address_seq3", "major_task"),
         lists={"check_box_keyword": ";", "text_keyword": ";"},
@@ -278,6 +283,7 @@ JOBS = (
         "competition companies",
         ("company.csv",),
         ("recruitment_seq", "company_type_seq", "supply_kind", "employee"),
+        decisive=True,
         select=_zero_is_missing("employee") | _code("company_type_seq", "supply_kind"),
         fills=(
             Fill(
@@ -289,6 +295,7 @@ JOBS = (
         "competition applications",
         ("apply_train.csv",),
         ("resume_seq", "recruitment_seq"),
+        decisive=True,
         optional=("applied_at",),
         fills=(Fill("application", _same("resume_seq", "recruitment_seq", "applied_at")),),
     ),

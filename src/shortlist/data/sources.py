@@ -108,7 +108,7 @@ def relation(
             f"{label}: a table cannot be read from a {type(table).__name__}",
             remedy="give a path, an Arrow, pandas or polars frame, or a DuckDB relation",
         )
-    if not connection.execute("FROM rows LIMIT 1").fetchall():
+    if not connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall():
         raise InputError(f"{label}: the table has no rows", where=where, remedy="give at least one")
     return rows
 

@@ -65,7 +65,7 @@ class Vocabulary:
     def rows(self, ids: Iterable[Id]) -> Rows:
         """Give the row of each id, -1 where it is unknown."""  # (n,)
         row_of = self._row_of
-        return np.fromiter((row_of.get(one, UNKNOWN) for one in _plain(ids)), dtype=np.int32)
+        return np.fromiter((row_of.get(one, UNKNOWN) for one in plain(ids)), dtype=np.int32)
 
     def require(self, ids: Iterable[Id]) -> Rows:
         """Give the row of each id.
@@ -75,7 +75,7 @@ class Vocabulary:
         UnknownIdError
             At least one id is unknown; the message lists the first of them.
         """
-        ids = _plain(ids)
+        ids = plain(ids)
         rows = self.rows(ids)
         if (rows == UNKNOWN).any():
             raise self.unknown([one for one, row in zip(ids, rows, strict=True) if row == UNKNOWN])
@@ -83,7 +83,7 @@ class Vocabulary:
 
     def distinct(self, ids: Iterable[Id]) -> list[Id]:
         """Give each id once, in the order of their first appearance."""
-        return list(dict.fromkeys(_plain(ids)))
+        return list(dict.fromkeys(plain(ids)))
 
     def unknown(self, ids: Sequence[Id]) -> UnknownIdError:
         """Make the error that says these ids are not known here."""
@@ -118,8 +118,19 @@ class Vocabulary:
         return self is other or bool(self.ids.equals(other.ids))
 
 
-def _plain(ids: Any) -> Sequence[Id]:
-    """Python values of any iterable of ids (list, NumPy, Arrow, pandas, polars)."""
+def plain(ids: Any) -> Sequence[Id]:
+    """Give the Python values of any iterable of ids (list, NumPy, Arrow, pandas, polars).
+
+    Raises
+    ------
+    InputError
+        It is one text or one number, not a list.
+
+    Examples
+    --------
+    >>> plain(np.array([7, 8])), plain(pa.array(["ann"]))
+    ([7, 8], ['ann'])
+    """
     if isinstance(ids, str):
         raise InputError(
             f"ids must be a list, not the text {ids!r}", remedy=f"pass [{ids!r}] for one id"

@@ -28,7 +28,7 @@ from shortlist.kernels.compile import (
     kernel,
     reordering,
 )
-from shortlist.kernels.products import groups
+from shortlist.kernels.products import copy_row, groups
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
@@ -155,22 +155,22 @@ def solve_cg(
 
 @inlined
 def _add_gathered(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
-    """Add ``left^T right`` (depth, depth + 1) of gathered rows to ``out``, on and above the diagonal.
+    """Add ``left^T right`` (depth, depth) of gathered rows to the upper triangle of ``out``.
 
     All three are padded matrices of one width, so tiles may hang over; what they do there and
     below the diagonal is not looked at.
     """
     width = left.shape[1]
     flat_left, flat_right, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
-    for c in range(0, depth + 1, COLUMNS):
+    for c in range(0, depth, COLUMNS):
         for r in range(0, min(depth, c + COLUMNS), ROWS):
             add_tile(flat_left, r, width, flat_right, c, width, count, flat, r * width + c, width)
 
 
 @inlined
 def _width(depth: int) -> int:
-    """Return how wide padded matrices are: a tile may start at any of ``depth + 1`` columns."""
-    return groups(depth + 1, COLUMNS) * COLUMNS + COLUMNS
+    """Return how wide padded matrices are: a tile may start at any of ``depth`` columns."""
+    return groups(depth, COLUMNS) * COLUMNS + COLUMNS
 
 
 @kernel
@@ -183,7 +183,8 @@ def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None
         end = n * (part + 1) // _PARTS
         for first in range(n * part // _PARTS, end, _TOGETHER):
             last = min(first + _TOGETHER, end)
-            rows[: last - first, :depth] = factors[first:last]
+            for at in range(last - first):
+                copy_row(factors[first + at], rows[at])
             products[:] = 0.0
             _add_gathered(rows, rows, depth, last - first, products)
             for r in range(depth):
@@ -193,24 +194,37 @@ def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None
 
 @inlined
 def _factorize(a: Floats, depth: int) -> None:
-    """Replace ``-A`` by U with ``U^T U = A``, and ``-b`` in the column beside it by ``U^-T b``.
+    """Replace the upper triangle of ``-A`` by U with ``U^T U = A``.
 
     Row-blocks of 6: first everything the finished rows contribute, in tiles, then the block itself.
     """
     width = a.shape[1]
     flat = a.reshape(-1)
     for first in range(0, depth, ROWS):
-        for c in range(first, depth + 1, COLUMNS):
+        for c in range(first, depth, COLUMNS):
             add_tile(flat, first, width, flat, c, width, first, flat, first * width + c, width)
         for p in range(first, min(first + ROWS, depth)):
-            own = a[p, p : depth + 1]
+            own = a[p, p:depth]
             for q in range(first, p):
-                factor, above = a[q, p], a[q, p : depth + 1]
+                factor, above = a[q, p], a[q, p:depth]
                 for c in range(len(own)):
                     own[c] += factor * above[c]
             scale = np.float32(-1.0) / np.sqrt(-own[0])
             for c in range(len(own)):
                 own[c] *= scale
+
+
+@inlined
+def _substitute(u: Floats, x: Floats) -> None:
+    """Replace ``x`` by the solution y of ``U^T U y = x``."""
+    depth = len(x)
+    for p in range(depth):
+        x[p] /= u[p, p]
+        above, below = u[p, p + 1 : depth], x[p + 1 :]
+        for c in range(len(below)):
+            below[c] -= x[p] * above[c]
+    for p in range(depth - 1, -1, -1):
+        x[p] = (x[p] - _dot(u[p, p + 1 : depth], x[p + 1 :])) / u[p, p]
 
 
 @kernel
@@ -222,7 +236,6 @@ def _solve_cholesky(
     width = _width(depth)
     left = np.zeros((_TOGETHER, width), np.float32)
     right = np.zeros((_TOGETHER, width), np.float32)
-    right[:, depth] = 1.0  # so that the column beside A becomes b
     a = np.zeros((groups(depth, ROWS) * ROWS, width), np.float32)
     everywhere = np.float32(-unobserved)
     for u in range(start, stop):
@@ -241,10 +254,9 @@ def _solve_cholesky(
                     left[at, c] = weight * v[c]
                     right[at, c] = v[c]
             _add_gathered(left, right, depth, count, a)
+            _add_rows(right[:count], weights[first : first + count], out[u])  # b
         _factorize(a, depth)
-        x = out[u]
-        for p in range(depth - 1, -1, -1):
-            x[p] = (a[p, depth] - _dot(a[p, p + 1 : depth], x[p + 1 :])) / a[p, p]
+        _substitute(a, out[u])
 
 
 @reordering
@@ -325,7 +337,7 @@ def _solve_cg(
         x, w = out[u], weights[indptr[u] : indptr[u + 1]]
         observed = gathered[: len(w)]
         for at in range(len(w)):
-            observed[at] = factors[indices[indptr[u] + at]]
+            copy_row(factors[indices[indptr[u] + at]], observed[at])
         residual[:] = 0.0
         _add_rows(observed, w, residual)  # b
         enough = np.float32(_CONVERGED) * _dot(residual, residual)

@@ -41,6 +41,13 @@ def items_per_chunk(n_factors: int) -> int:
 
 
 @inlined
+def copy_row(source: Floats, target: Floats) -> None:
+    """Copy a row; a plain loop, which costs a fraction of a small slice assignment."""
+    for at in range(len(source)):
+        target[at] = source[at]
+
+
+@inlined
 def pack_rows(matrix: Floats, start: int, stop: int, packed: Floats) -> None:
     """Lay rows of a (B, f) matrix out as panels (group, f, 6), filled up with zeros."""
     depth = matrix.shape[1]
@@ -64,12 +71,14 @@ def pack_columns(matrix: Floats, start: int, stop: int, packed: Floats) -> None:
         first = start + group * COLUMNS
         width = min(COLUMNS, stop - first)
         for p in range(depth):
-            at = (group * depth + p) * COLUMNS
-            if width == COLUMNS:
-                packed[at : at + COLUMNS] = matrix[p, first : first + COLUMNS]
+            row = matrix[p, first : first + width]
+            panel = packed[(group * depth + p) * COLUMNS : (group * depth + p + 1) * COLUMNS]
+            if width == COLUMNS:  # the same loop, of a length the compiler knows
+                for c in range(COLUMNS):
+                    panel[c] = row[c]
             else:
-                packed[at : at + width] = matrix[p, first:stop]
-                packed[at + width : at + COLUMNS] = 0.0
+                for c in range(COLUMNS):
+                    panel[c] = row[c] if c < width else np.float32(0.0)
 
 
 @inlined

@@ -16,6 +16,7 @@ from shortlist.kernels.compile import (
     Pointers,
     kernel,
 )
+from shortlist.kernels.products import copy_row
 from shortlist.kernels.selection import NEVER, forbid
 from shortlist.kernels.threads import over_rows, share
 
@@ -85,7 +86,7 @@ def _midranks(
 ) -> None:  # fmt: skip
     row = np.empty(block.shape[1], np.float32)
     for b in range(start, stop):
-        row[:] = block[b]
+        copy_row(block[b], row)
         excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
         forbid(row, 0, excluded, masks, mask_of[b])
         count = 0

@@ -15,6 +15,7 @@ from shortlist.kernels.products import (
     QUERIES,
     add_products,
     add_sparse_row,
+    copy_row,
     groups,
     items_per_chunk,
     pack_columns,
@@ -144,10 +145,10 @@ def _dense_factors(
         last = min(first + chunk, n_items)
         pack_columns(items_t, first, last, right)
         for r in range(len(tile)):
-            tile[r, : last - first] = bias[first:last]
+            copy_row(bias[first:last], tile[r])
         add_products(left, n_queries, right, last - first, depth, flat, chunk)
         for r in range(n_queries):
-            out[start + r, first:last] = tile[r, : last - first]
+            copy_row(tile[r, : last - first], out[start + r, first:last])
 
 
 @kernel

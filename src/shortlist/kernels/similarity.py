@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.kernels.compile import (
     Indices,
@@ -15,13 +16,19 @@ from shortlist.kernels.compile import (
     inlined,
     kernel,
 )
-from shortlist.kernels.products import add_sparse_row
 from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
 from shortlist.kernels.threads import over_rows, share
 
 _QUERIES: Final = 32  # rows a thread takes at a time
-_UNTOUCHED: Final = -0.0  # a sum nothing was added to: x + -0.0 is x, and never -0.0 for x > 0
-_SPARSE: Final = 8  # base rows per product below which only the touched sums are looked at
+_BLOCK: Final = 4096  # base rows whose sums are gathered together: 32 KiB, a usual L1 cache
+_SPARSE: Final = 8  # with fewer products than this part of the base, only those are looked at
+
+# A sum to which nothing was added is told by the sign of its zero: -0.0 + x is x, and x - x is 0.0.
+_UNTOUCHED: Final = -0.0
+_UNTOUCHED_BITS: Final = -(2**63)
+
+Doubles = NDArray[np.float64]
+Longs = NDArray[np.int64]
 
 
 def neighbors(
@@ -47,7 +54,7 @@ def neighbors(
     q_indptr (B + 1,), q_indices, q_data
         The query rows as CSR (B, M).
     t_indptr (M + 1,), t_indices, t_data
-        The base matrix transposed, as CSR (M, rows of the base).
+        The base matrix transposed, as CSR (M, rows of the base), every row sorted.
     q_scale (B,), b_scale (rows of the base,)
         float32 ``1 / |row|`` (ones: no normalisation; zero for an empty row).
     shrinkage
@@ -95,9 +102,59 @@ def neighbors(
 
 
 @inlined
-def _similarity(dot: float, q_scale: np.float32, b_scale: np.float32, shrinkage: float) -> float:
-    scale = np.float64(q_scale) * np.float64(b_scale)
-    return dot * scale if shrinkage == 0.0 else dot / (1.0 / scale + shrinkage)
+def _similarity(dot: float, scale: float, shrinkage: float) -> np.float32:
+    return np.float32(dot * scale if shrinkage == 0.0 else dot / (1.0 / scale + shrinkage))
+
+
+@inlined
+def _push_touched(
+    indices: Indices, data: Vector, t_indptr: Pointers, t_indices: Indices, t_data: Vector,
+    q_scale: float, b_scale: Vector, shrinkage: float, own: int,
+    sums: Doubles, touched: Indices, heap: Longs,
+) -> int:  # fmt: skip
+    """Offer the base rows that a short query touches, without a look at the others."""
+    bits, n_touched, size = sums.view(np.int64), 0, 0
+    for entry in range(len(indices)):
+        weight, column = np.float64(data[entry]), indices[entry]
+        for at in range(t_indptr[column], t_indptr[column + 1]):
+            other = t_indices[at]
+            if bits[other] == _UNTOUCHED_BITS:
+                touched[n_touched] = other
+                n_touched += 1
+            sums[other] += weight * np.float64(t_data[at])
+    for other in touched[:n_touched]:
+        if other != own:
+            value = _similarity(sums[other], q_scale * np.float64(b_scale[other]), shrinkage)
+            size = push(heap, size, key_of(value, other))
+        sums[other] = _UNTOUCHED
+    return size
+
+
+@inlined
+def _add_below(
+    end: int, indices: Indices, data: Vector, t_indices: Indices, t_data: Vector,
+    cursors: Longs, ends: Longs, sums: Doubles,
+) -> None:  # fmt: skip
+    """Add to the sums of base rows below ``end`` what lies between the cursors and there."""
+    for entry in range(len(indices)):
+        weight, at, last = np.float64(data[entry]), cursors[entry], ends[entry]
+        while at < last and t_indices[at] < end:
+            # unsigned: spares Numba's test for a negative index in the hottest of loops
+            sums[np.uint32(t_indices[at])] += weight * np.float64(t_data[at])
+            at += 1
+        cursors[entry] = at
+
+
+@inlined
+def _finish(
+    sums: Doubles, q_scale: float, b_scale: Vector, shrinkage: float, row: Vector
+) -> None:
+    """Turn finished sums into similarities, and clear them for the next query."""
+    bits = sums.view(np.int64)
+    for at in range(len(row)):
+        value = _similarity(sums[at], q_scale * np.float64(b_scale[at]), shrinkage)
+        row[at] = NEVER if bits[at] == _UNTOUCHED_BITS else value
+        sums[at] = _UNTOUCHED
 
 
 @kernel
@@ -110,40 +167,35 @@ def _neighbors(
     held = min(rows.shape[1], n_base)
     if held == 0:
         return
+    longest = 0
+    for b in range(start, stop):
+        longest = max(longest, q_indptr[b + 1] - q_indptr[b])
+    cursors, ends = np.empty(longest, np.int64), np.empty(longest, np.int64)
     sums = np.full(n_base, _UNTOUCHED)
-    untouched = sums.view(np.int64)  # compares bits: 0.0 == -0.0, but their bits differ
-    mark = np.full(1, _UNTOUCHED).view(np.int64)[0]
     touched = np.empty(n_base // _SPARSE + 1, np.int32)
-    row = np.empty(n_base, np.float32)
+    row = np.empty(min(_BLOCK, n_base), np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
         first, last = q_indptr[b], q_indptr[b + 1]
+        indices, data, own = q_indices[first:last], q_data[first:last], self_rows[b]
+        scale = np.float64(q_scale[b])
         products = 0
-        for entry in range(first, last):
-            products += t_indptr[q_indices[entry] + 1] - t_indptr[q_indices[entry]]
+        for entry in range(last - first):
+            cursors[entry], ends[entry] = t_indptr[indices[entry]], t_indptr[indices[entry] + 1]
+            products += ends[entry] - cursors[entry]
         size = 0
         if products * _SPARSE < n_base:
-            n_touched = 0
-            for entry in range(first, last):
-                weight = np.float64(q_data[entry])
-                for at in range(t_indptr[q_indices[entry]], t_indptr[q_indices[entry] + 1]):
-                    other = t_indices[at]
-                    if untouched[other] == mark:
-                        touched[n_touched] = other
-                        n_touched += 1
-                    sums[other] += weight * np.float64(t_data[at])
-            for other in touched[:n_touched]:
-                value = np.float32(_similarity(sums[other], q_scale[b], b_scale[other], shrinkage))
-                if other != self_rows[b]:
-                    size = push(heap, size, key_of(value, other))
-                sums[other] = _UNTOUCHED
+            size = _push_touched(
+                indices, data, t_indptr, t_indices, t_data,
+                scale, b_scale, shrinkage, own, sums, touched, heap,
+            )  # fmt: skip
         else:
-            add_sparse_row(q_indices, q_data, first, last, t_indptr, t_indices, t_data, sums)
-            for other in range(n_base):
-                value = np.float32(_similarity(sums[other], q_scale[b], b_scale[other], shrinkage))
-                row[other] = NEVER if untouched[other] == mark else value
-                sums[other] = _UNTOUCHED
-            if self_rows[b] >= 0:
-                row[self_rows[b]] = NEVER
-            size = offer(row, identity, heap, 0)
+            for lowest in range(0, n_base, _BLOCK):
+                end = min(lowest + _BLOCK, n_base)
+                run = row[: end - lowest]
+                _add_below(end, indices, data, t_indices, t_data, cursors, ends, sums)
+                _finish(sums[lowest:end], scale, b_scale[lowest:end], shrinkage, run)
+                if lowest <= own < end:
+                    run[own - lowest] = NEVER
+                size = offer(run, identity[lowest:end], heap, size)
         write_best(heap, size, identity, rows[b], values[b])

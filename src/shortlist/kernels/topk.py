@@ -35,6 +35,7 @@ from shortlist.kernels.products import (
     QUERIES,
     add_products,
     add_sparse_row,
+    copy_row,
     groups,
     items_per_chunk,
     pack_columns,
@@ -227,7 +228,7 @@ def _best_by_factors(
         last = min(first + chunk, n_items)
         pack_columns(items_t, first, last, right)
         for r in range(len(tile)):
-            tile[r, : last - first] = bias[first:last]
+            copy_row(bias[first:last], tile[r])
         add_products(left, n_queries, right, last - first, depth, flat, chunk)
         for r in range(n_queries):
             b = start + r
@@ -275,7 +276,7 @@ def _best_of_dense(
     row = np.empty(n_items, np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
-        row[:] = block[b]
+        copy_row(block[b], row)
         excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
         forbid(row, 0, excluded, masks, mask_of[b])
         write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, get_args
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
-from shortlist.errors import NotFittedError
+from shortlist.errors import InputError, NotFittedError
 from shortlist.models.config import ModelConfig
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Scores
@@ -26,7 +26,7 @@ from shortlist.models.scores import Scores
 if TYPE_CHECKING:
     from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
     from shortlist.recommend.result import Recommendations
-    from shortlist.recommend.rules import Where
+    from shortlist.recommend.where import Where
 
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
@@ -95,6 +95,11 @@ class Model(ABC, Generic[C, L]):
 
         Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` reads in one line.
         """
+        if not isinstance(data, Dataset):
+            raise InputError(
+                f"{self.name} learns from a Dataset, not from a {type(data).__name__}",
+                remedy="make one: Dataset.from_tables(...), or Store(...).dataset()",
+            )
         self._learned = self.learn(data)
         self._data = data
         return self
@@ -137,7 +142,7 @@ class Model(ABC, Generic[C, L]):
         self,
         users: Iterable[Id] | None = None,
         *,
-        queries: Sequence[Query] | None = None,
+        queries: Iterable[Query] | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         allow: Iterable[Id] | None = None,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import Id, plain
 from shortlist.errors import InputError
-from shortlist.recommend.rules import Rules, Where
+from shortlist.recommend.rules import Rules
+from shortlist.recommend.where import Where
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "fallback"]
 OnUnknownItem: TypeAlias = Literal["raise", "skip"]
@@ -58,12 +60,17 @@ class Query:
                 f"history={self.history!r} is a text, not a list of item ids",
                 remedy=f"pass [{self.history!r}] for one item",
             )
-        for item, weight in self.weights.items():
-            if not (math.isfinite(weight) and weight >= 0):
-                raise InputError(
-                    f"weight {weight} of item {item!r} in the history",
-                    remedy="weights are finite numbers, 0 or more",
-                )
+        for name in ("history", "allow", "deny"):  # read once: they may be iterators
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Mapping):
+                object.__setattr__(self, name, tuple(plain(given)))
+        if isinstance(self.history, Mapping):
+            for item, weight in self.history.items():
+                if not (isinstance(weight, Real) and math.isfinite(weight) and float(weight) >= 0):
+                    raise InputError(
+                        f"weight {weight!r} of item {item!r} in the history",
+                        remedy="weights are finite numbers, 0 or more",
+                    )
 
     @property
     def weights(self) -> dict[Id, float]:

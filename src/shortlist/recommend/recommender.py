@@ -19,8 +19,9 @@ from shortlist.models.profiles import Profiles
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
-from shortlist.recommend.rules import Mask, Rules
+from shortlist.recommend.rules import Rules
 from shortlist.recommend.scoring import Eligible, best_items
+from shortlist.recommend.where import Mask
 
 FALLBACK = "popularity"
 
@@ -28,7 +29,7 @@ FALLBACK = "popularity"
 def recommend(
     model: Model[Any, Any],
     users: Iterable[Id] | None,
-    queries: Sequence[Query] | None,
+    queries: Iterable[Query] | None,
     k: int,
     exclude_seen: bool,
     rules: Rules,

@@ -66,7 +66,7 @@ class Requests:
 def resolve(
     model: Model[Any, Any],
     users: Iterable[Id] | None,
-    queries: Sequence[Query] | None,
+    queries: Iterable[Query] | None,
     on_unknown: OnUnknown,
 ) -> Requests:
     """Look up every id once; :meth:`Model.recommend` says what may be asked.
@@ -84,7 +84,8 @@ def resolve(
         return of_ids(model.data.users, "user_id", users, on_unknown)
     if users is not None:
         raise InputError("both users and queries were given", remedy="pass one of the two")
-    if isinstance(queries, Query) or not all(isinstance(query, Query) for query in queries):
+    queries = list(queries) if isinstance(queries, Iterable) else [queries]
+    if not all(isinstance(query, Query) for query in queries):
         raise InputError("queries must be a list of Query", remedy="pass [Query(...), ...]")
     check_on_unknown(on_unknown)
     return _of_queries(model, queries, on_unknown)
@@ -165,7 +166,7 @@ def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
     """Put ids, some of them unknown, into one column of the vocabulary's type."""
     try:
         return pa.array(ids, vocabulary.ids.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         raise InputError(
             f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
             remedy="convert them, or pass on_unknown='skip'",

@@ -1,12 +1,13 @@
 """Who applies to what: the structure planted in the synthetic job data.
 
 Two lines hold the structure. Along the *work* line lie the fields of work, side by side, and in
-them the specialities; along the *place* line lie the regions. Every posting covers a stretch of each
-line, as long as it has applications. A résumé throws its applications at the lines like darts, most
-of them close to its own spot, and each dart belongs to the posting it hits. So neighbours on a line
-apply to the same few postings, which is what collaborative filtering can find, and people of a field
-stay mostly in it, which is what features can tell. Two things blur it: people who apply a lot apply
-widely, and postings that are applied to a lot draw people from all of their field and beyond.
+them the specialities; along the *place* line lie the regions. Every posting covers a stretch of
+each line, as long as it has applications. A résumé throws its applications at the lines like
+darts, most of them close to its own spot, and each dart belongs to the posting it hits. So
+neighbours on a line apply to the same few postings, which is what collaborative filtering can
+find, and people of a field stay mostly in it, which is what features can tell. Two things blur it:
+people who apply a lot apply widely, and postings that are applied to a lot draw people from all of
+their field and beyond.
 
 Throwing is done by sorting: the darts in the order of where they fell meet the stretches in the
 order of where they lie. Hence every résumé and every posting has exactly the number of applications
@@ -15,32 +16,21 @@ it was dealt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shortlist.data.samples.job_words import FIELDS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Value = TypeVar("Value", bound=np.generic)
-Quantiles = Sequence[tuple[float, float]]  # (share of rows, value), shares ascending from 0 to 1
-
-# REFERENCES, section 11. Applications per résumé: min 2, median 4, mean 6.83, 90% 15, 95% 20,
-# 99% 41, max 77; 20.7% have 2, 25.1% have 3. The other points are chosen to meet the mean.
-PER_RESUME: Quantiles = (
-    (0, 2), (0.20685, 2), (0.2069, 3), (0.4574, 3), (0.45745, 4), (0.6, 4.8), (0.75, 5.791), (0.9, 15),
-    (0.95, 20), (0.99, 41), (1, 77),
-)  # fmt: skip
-# Per posting: min 1, median 7, mean 8.66, 99% 30, max 78, the top tenth holds 24%.
-PER_POSTING: Quantiles = (
-    (0, 1), (0.05, 2), (0.25, 5.2), (0.5, 7), (0.75, 11.5), (0.9, 14.5), (0.95, 17.5), (0.975, 22),
-    (0.99, 30), (0.999, 42), (1, 78),
-)  # fmt: skip
+from shortlist.data.samples.jobs.decks import (
+    Bools,
+    Floats,
+    Ints,
+    cell,
+    code_deck,
+    drift,
+    quantile_deck,
+)
+from shortlist.data.samples.jobs.marginals import PER_POSTING, PER_RESUME
+from shortlist.data.samples.jobs.words import FIELDS
 
 # Not published. Chosen so that leave-one-out Recall@5 of user cosine, item cosine and popularity is
 # what the competition's participants report (about .12, .11 and .006).
@@ -80,48 +70,6 @@ class JobWorld:
     def posting_field(self) -> Ints:
         """Row of ``FIELDS`` of each posting, int64 (n_postings,)."""
         return cell(self.posting_work, len(FIELDS))
-
-
-def cell(spots: Floats, count: int) -> Ints:
-    """Which of ``count`` equal parts of a line each spot lies in."""
-    return (spots * count).astype(np.int64)
-
-
-def quantile_deck(points: Quantiles, n: int) -> Floats:
-    """Return n ascending values with the quantiles given, straight lines between them.
-
-    Examples
-    --------
-    >>> quantile_deck([(0, 2), (0.5, 4), (1, 10)], 5).tolist()
-    [2.0, 3.0, 4.0, 7.0, 10.0]
-    """
-    shares, values = np.array(points, dtype=np.float64).T
-    return np.interp(np.linspace(0, 1, n), shares, values)
-
-
-def code_deck(counts: Mapping[int, float], n: int) -> Ints:
-    """Return n codes, in the order given, in proportion to their counts.
-
-    Examples
-    --------
-    >>> code_deck({4: 3, 9: 1}, 8).tolist()
-    [4, 4, 4, 4, 4, 4, 9, 9]
-    """
-    ends = np.rint(np.cumsum(list(counts.values())) / sum(counts.values()) * n).astype(np.int64)
-    return np.repeat(np.array(list(counts), dtype=np.int64), np.diff(ends, prepend=0))
-
-
-def deal(deck: NDArray[Value], key: Floats) -> NDArray[Value]:
-    """Hand out a deck: its first card to the row with the smallest key, and so on."""
-    dealt = np.empty_like(deck)
-    dealt[np.argsort(key, kind="stable")] = deck
-    return dealt
-
-
-def drift(spots: Floats, spread: float | Floats, lost: float, rng: np.random.Generator) -> Floats:
-    """Move spots along their line by ``spread`` (standard deviation), a share ``lost`` anywhere."""
-    moved = (spots + spread * rng.standard_normal(len(spots))) % 1.0
-    return np.where(rng.random(len(spots)) < lost, rng.random(len(spots)), moved)
 
 
 def plan_world(n_resumes: int, n_postings: int, seed: int) -> JobWorld:
@@ -180,9 +128,7 @@ def _loosened(spots: Floats, popularity: Floats, rng: np.random.Generator) -> Fl
     return np.where(rng.random(len(spots)) < LOOSE_SHARE * popularity, moved, spots)
 
 
-def _part_repeats(
-    resumes: Ints, postings: Ints, n_postings: int, rng: np.random.Generator
-) -> None:
+def _part_repeats(resumes: Ints, postings: Ints, n_postings: int, rng: np.random.Generator) -> None:
     """Swap the postings of repeated pairs with those of nearby pairs, in place, until none repeats.
 
     The darts lie in the order of the line, so a nearby pair is a nearby taste; the search widens

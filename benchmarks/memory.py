@@ -1,0 +1,81 @@
+"""Peak memory of ``recommend`` for all users, at doubling numbers of users.
+
+Each run is a process of its own: it makes the data and a model with random vectors (nothing here
+depends on how good they are), notes its peak memory, lists the best 20 for everyone into a Parquet
+file, and notes the peak again. The result itself grows with the users and is told apart.
+
+    python benchmarks/memory.py [--users 50000 100000 200000] [--json OUT]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+import shortlist as sl
+from shortlist.evaluation.text import text_table
+from shortlist.models.ials import IALSLearned
+
+ITEMS, FACTORS, K, PER_USER = 10_000, 64, 20, 30
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def one_run(n_users: int) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(n_users), PER_USER)
+    items = rng.integers(0, ITEMS, len(users))
+    log = pa.table({"user_id": users, "item_id": items})
+    data = sl.Dataset.from_tables(log, items=pa.table({"item_id": np.arange(ITEMS)}))
+    sides = (
+        rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items)
+    )
+    model = sl.IALS(embedding_size=FACTORS)
+    model.restore(data, IALSLearned(*sides), model.history)
+    model.recommend([0], k=K)  # compiles
+    before = peak_mb()
+    with tempfile.TemporaryDirectory() as folder:
+        lists = model.recommend(k=K)
+        lists.write(Path(folder) / "lists.parquet")
+    result = lists.to_arrow().nbytes / 2**20
+    return {"users": n_users, "before": before, "peak": peak_mb(), "result": result}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, nargs="+", default=[50_000, 100_000, 200_000])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(one_run(options.one)))
+        return
+    rows = []
+    for n_users in options.users:
+        command = [sys.executable, __file__, "--one", str(n_users)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rows.append(json.loads(output))
+    cells = [
+        [f"{row['users']:,}", f"{row['before']:.0f}", f"{row['peak']:.0f}", f"{row['result']:.0f}"]
+        + [f"{row['peak'] - row['before'] - row['result']:.0f}"]
+        for row in rows
+    ]
+    header = ["users", "MB before", "peak MB", "of it the result", "working memory MB"]
+    print(text_table(header, cells))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Synthetic job data in the form of the job competition's files. Nothing in it is real.
+
+The résumés, postings and applications are drawn from a seeded random generator. They have the form
+of the seven CSV files of DACON competition 236170, which may not be redistributed, the marginals
+that are published about those (see ``marginals``), and a planted structure (see ``world``), so that
+models can be compared on them and a known answer found again.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from shortlist.data.samples.jobs import marginals
+from shortlist.data.samples.jobs.tables import build_tables
+from shortlist.data.samples.jobs.world import plan_world
+from shortlist.errors import InputError
+from shortlist.files import atomic_directory
+
+LEAST_RESUMES, LEAST_POSTINGS = 100, 150  # the longest list holds 77 postings
+MOST_POSTINGS_PER_RESUME = 4
+
+README = """\
+SYNTHETIC DATA. Nobody in these files exists; no posting was ever made.
+
+A seeded random generator (shortlist, make_jobs) drew them. They have the form of the files of a job
+recommendation competition (DACON 236170) and imitate what is published about their marginals: how
+many applications a resume and a posting have, which columns are mostly empty, how messy the lists
+are. The structure (who applies to what) is planted, not observed. Use them to try software out and
+to test it; draw no conclusion about people, employers or the real competition from them.
+
+resumes: {resumes}
+postings: {postings}
+seed: {seed}
+"""
+
+
+def make_jobs(
+    n_resumes: int = marginals.RESUMES, n_postings: int = marginals.POSTINGS, seed: int = 0
+) -> dict[str, pa.Table]:
+    """Make the seven tables of synthetic job data.
+
+    Parameters
+    ----------
+    n_resumes
+        100 or more.
+    n_postings
+        150 or more, and at most four times as many as résumés, so that each has an applicant.
+    seed
+        0 or more. The same arguments give the same tables.
+
+    Returns
+    -------
+    dict
+        ``resume``, ``resume_education``, ``resume_certificate``, ``resume_language``,
+        ``recruitment``, ``company`` and ``apply_train``: one Arrow table each, with the columns of
+        the competition's file of that name. Ids are ``U00001``... and ``R00001``...
+
+    Raises
+    ------
+    InputError
+        A number is out of its bounds.
+
+    Examples
+    --------
+    >>> tables = make_jobs(200, 150, seed=1)
+    >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
+    (1395, 'U00001')
+    """
+    _check("n_resumes", n_resumes, LEAST_RESUMES)
+    _check("n_postings", n_postings, LEAST_POSTINGS)
+    _check("seed", seed, 0)
+    if n_postings > MOST_POSTINGS_PER_RESUME * n_resumes:
+        raise InputError(
+            f"{n_postings} postings are too many for {n_resumes} résumés: at most "
+            f"{MOST_POSTINGS_PER_RESUME * n_resumes}, or some would have no applicant",
+            where="argument n_postings",
+            remedy="ask for fewer postings or more résumés",
+        )
+    return build_tables(plan_world(n_resumes, n_postings, seed), seed)
+
+
+def generate_jobs(
+    folder: str | Path,
+    n_resumes: int = marginals.RESUMES,
+    n_postings: int = marginals.POSTINGS,
+    seed: int = 0,
+) -> Path:
+    """Write the seven tables of :func:`make_jobs` as the competition's files.
+
+    Parameters
+    ----------
+    folder
+        Where to write ``resume.csv`` and the others (UTF-8 with a byte order mark, comma separated)
+        and ``README-SYNTHETIC.txt``. It is made if its parent exists. If it holds such files, all
+        of them are replaced in one step.
+    n_resumes, n_postings, seed
+        As for :func:`make_jobs`. The same arguments give the same bytes.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        The folder holds other files, is a file, or has no parent, or a number is out of its bounds.
+        Nothing is written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = generate_jobs(Path(tempfile.mkdtemp()) / "jobs", 200, 150)
+    >>> (folder / "company.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    'recruitment_seq,company_type_seq,supply_kind,employee'
+    """
+    folder = Path(folder)
+    tables = make_jobs(n_resumes, n_postings, seed)
+    _check_folder(folder, {f"{name}.csv" for name in tables} | {"README-SYNTHETIC.txt"})
+    with atomic_directory(folder) as partial:
+        for name, table in tables.items():
+            with (partial / f"{name}.csv").open("wb") as stream:
+                stream.write(b"\xef\xbb\xbf" + ",".join(table.column_names).encode() + b"\n")
+                options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
+                pa.csv.write_csv(table, stream, options)
+        text = README.format(resumes=n_resumes, postings=n_postings, seed=seed)
+        (partial / "README-SYNTHETIC.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _check(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(
+            f"{name} is {value!r}; it must be a whole number of {least} or more",
+            where=f"argument {name}",
+        )
+
+
+def _check_folder(folder: Path, ours: set[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file", remedy="name a folder to write into")
+    others = (
+        sorted(file.name for file in folder.iterdir() if file.name not in ours)
+        if folder.exists()
+        else []
+    )
+    if others:
+        raise InputError(
+            f"{folder} holds files that are not synthetic job data",
+            where=", ".join(others[:3]) + (", ..." if len(others) > 3 else ""),
+            remedy="name an empty or a new folder",
+        )

@@ -1,0 +1,221 @@
+"""The rules over item features: read from text or a mapping, and met or not by each item."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shortlist.data.moments import moment
+from shortlist.errors import InputError, suggestion
+
+Where: TypeAlias = Mapping[str, Any] | str
+"""``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same in words:
+``"year >= 1990 and genres contains Drama"``. All conditions must hold; a missing value meets none
+but ``is_null``. Operators: eq (or just the value), ne, lt, lte, gt, gte, in (or a list of values),
+not_in, contains (an element of a list, a part of a text), is_null (true or false)."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+_COMPARE = {
+    "eq": pc.equal,
+    "ne": pc.not_equal,
+    "lt": pc.less,
+    "lte": pc.less_equal,
+    "gt": pc.greater,
+    "gte": pc.greater_equal,
+}
+_OPERATORS = (*_COMPARE, "in", "not_in", "contains", "is_null")
+_WORDS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_CONDITION = re.compile(
+    r"""\s*(?P<name>\w+)\s*(?P<operator>==|!=|<=|>=|=|<|>|\b(?:contains|not_in|in|is_null)\b)
+        \s*(?P<value>"[^"]*"|'[^']*'|\[[^]]*\]|(?:(?!\bor\b)[^<>=])+?)\s*(?:\band\b|$)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ELEMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,]+?)\s*(?:,|$)""")
+
+
+class Condition(NamedTuple):
+    """One comparison of a feature with a value."""
+
+    name: str
+    operator: str
+    value: Any
+
+
+def parse_where(where: Where) -> list[Condition]:
+    """Take a rule apart into its conditions.
+
+    Raises
+    ------
+    InputError
+        It is neither text nor a mapping, or the text cannot be read.
+
+    Examples
+    --------
+    >>> for condition in parse_where("year >= 1990 and genres contains 'Film-Noir'"):
+    ...     print(*condition)
+    year gte 1990
+    genres contains Film-Noir
+    >>> for condition in parse_where({"year": 1990, "country": ["FR", "KR"]}):
+    ...     print(*condition)
+    year eq 1990
+    country in ['FR', 'KR']
+    """
+    if isinstance(where, str):
+        return _parse_text(where)
+    if not isinstance(where, Mapping):
+        raise InputError(
+            f"where={where!r} is no rule",
+            remedy="pass a text, or a mapping from feature to value, list or {operator: value}",
+        )
+    conditions = []
+    for name, wanted in where.items():
+        if isinstance(wanted, Mapping):
+            conditions += [Condition(name, *one) for one in wanted.items()]
+        elif isinstance(wanted, Iterable) and not isinstance(wanted, str):
+            conditions.append(Condition(name, "in", list(wanted)))
+        else:
+            conditions.append(Condition(name, "eq", wanted))
+    return conditions
+
+
+def _parse_text(text: str) -> list[Condition]:
+    conditions, position = [], 0
+    while position < len(text):
+        found = _CONDITION.match(text, position)
+        if not found:
+            raise InputError(
+                f"cannot read the rule {text!r} from {text[position:]!r} on",
+                remedy="write it like: year >= 1990 and genres contains 'Film-Noir'; there is no "
+                "'or', only: country in [FR, KR]",
+            )
+        operator = found["operator"].lower()
+        value = _literal(found["value"])
+        conditions.append(Condition(found["name"], _WORDS.get(operator, operator), value))
+        position = found.end()
+    return conditions
+
+
+def _literal(text: str) -> Any:
+    """Read a number, true, false, a list or a quoted text; anything else is plain text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if text[0] == "[" and text[-1] == "]":
+            return [_literal(element) for element in _ELEMENT.findall(text[1:-1])]
+        return text[1:-1] if text[0] == text[-1] == "'" else text
+
+
+def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Where | None) -> Mask:
+    """Say which items meet all conditions; ``where`` is what the caller wrote, for messages.
+
+    Raises
+    ------
+    InputError
+        There are no features, or not this one; no such operator; a value of another type.
+    """  # (n_items,)
+    if items is None:
+        raise InputError(
+            f"the items have no features, and there is a rule: where={where!r}",
+            remedy="give Dataset.from_tables an items table, or leave where out",
+        )
+    passed = np.ones(items.num_rows, dtype=bool)
+    for name, operator, value in conditions:
+        if name not in items.column_names:
+            raise InputError(
+                f"items have no feature {name!r}",
+                where=f"where={where!r}",
+                remedy=suggestion(str(name), items.column_names),
+            )
+        if operator not in _OPERATORS:
+            raise InputError(
+                f"no operator {operator!r}",
+                where=f"where={where!r}",
+                remedy=suggestion(str(operator), _OPERATORS),
+            )
+        column = items.column(name).combine_chunks()
+        try:
+            met = _meets(column, operator, value)
+        except (TypeError, ValueError, ArithmeticError, NotImplementedError):  # Arrow's are these
+            raise InputError(
+                f"{operator!r} cannot compare {value!r} with feature {name!r}, "
+                f"which is {column.type}",
+                where=f"where={where!r}",
+                remedy=_remedy(operator, column.type),
+            ) from None
+        passed &= pc.fill_null(met, False).to_numpy(zero_copy_only=False)
+    return passed
+
+
+def _remedy(operator: str, kind: pa.DataType) -> str:
+    match operator:
+        case "is_null":
+            return "give true or false"
+        case "in" | "not_in":
+            return f"give a list of values of type {kind}"
+        case "contains":
+            return "ask whether a list contains an element, or a text contains a text"
+        case _:
+            return f"give a value of type {kind}; is_null finds what is missing"
+
+
+def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
+    if operator == "is_null":
+        if not isinstance(value, bool):
+            raise TypeError(value)
+        return pc.equal(pc.is_null(column), value)
+    if operator == "contains":
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            return _has_element(column, value)
+        if value is None:
+            raise TypeError(value)
+        return pc.match_substring(column, str(value))
+    if operator in ("in", "not_in"):
+        if isinstance(value, str):
+            raise TypeError(value)
+        wanted = [pc.cast(_scalar(one, column.type), column.type) for one in value]
+        found = pc.is_in(column, pa.array(wanted, column.type))
+        found = found if operator == "in" else pc.invert(found)
+        return pc.if_else(pc.is_valid(column), found, None)
+    return _COMPARE[operator](column, _scalar(value, column.type))
+
+
+def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
+    """Give the value in the type of the column; text becomes a date, 1990.5 stays a float."""
+    if value is None or (isinstance(value, str) and not _may_be_text(kind)):
+        raise TypeError(value)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return pc.cast(pa.scalar(moment(value), pa.timestamp("us")), kind)
+    if isinstance(value, Real) and not isinstance(value, Integral) and not _is_float(kind):
+        return pa.scalar(float(value), pa.float64())
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        kind = pa.int64()  # a small integer may be compared with a large one
+    return pa.scalar(value, kind)
+
+
+def _may_be_text(kind: pa.DataType) -> bool:
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(text or pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _is_float(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind))
+
+
+def _has_element(lists: pa.Array, value: Any) -> pa.Array:
+    """Say which lists contain a value."""
+    elements = pc.list_flatten(lists)
+    hits = pc.filter(
+        pc.list_parent_indices(lists), pc.equal(elements, _scalar(value, elements.type))
+    )
+    found = np.zeros(len(lists), dtype=bool)
+    found[hits.to_numpy(zero_copy_only=False)] = True
+    return pa.array(found)

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_files import ML_1M, ML_100K, ML_LATEST, RECBOLE, write
+
+from shortlist.data.sources import relation
+from shortlist.data.sql import connect
+from shortlist.errors import InputError
+
+
+def read(
+    table: object, ids: tuple[str, ...] = ()
+) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+    with connect() as db:
+        rows = relation(db, table, label="interactions", ids=ids)
+        return rows.columns, [str(kind) for kind in rows.types], rows.fetchall()
+
+
+def write_csv(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes("\n".join(lines).encode(encoding))
+    return path
+
+
+def test_csv_with_a_byte_order_mark_and_korean(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "지원.csv", "이름,점수", "가영,1", '"나, ""다""",2', encoding="utf-8-sig"
+    )
+    assert read(path) == (["이름", "점수"], ["VARCHAR", "BIGINT"], [("가영", 1), ('나, "다"', 2)])
+    plain = write_csv(tmp_path / "plain.csv", "이름,점수", "가영,1", '"나, ""다""",2')
+    assert read(str(plain)) == read(path)
+
+
+def test_windows_line_ends_and_other_delimiters(tmp_path: Path) -> None:
+    semicolons = tmp_path / "a.csv"
+    semicolons.write_bytes(b"user_id;item_id\r\nu1;7\r\n\r\nu2;8\r\n")
+    tabs = write_csv(tmp_path / "a.tsv", "user_id\titem_id", "u1\t7", "u2\t8")
+    assert read(semicolons) == read(tabs)
+    assert read(tabs)[2] == [("u1", 7), ("u2", 8)]
+
+
+def test_every_type_is_found(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "t.csv",
+        "whole,big,fraction,broken,time,zeros,empty,text",
+        "1,18446744073709551615,1.5,nan,2024-05-01T09:00+09:00,007,,x",
+        "-9223372036854775808,2,1e3,3,2024-05-01 12:30:00,12,,2024-05-01x",
+    )
+    columns, types, rows = read(path)
+    assert dict(zip(columns, types, strict=True)) == {
+        "whole": "BIGINT",
+        "big": "UBIGINT",
+        "fraction": "DOUBLE",
+        "broken": "DOUBLE",
+        "time": "TIMESTAMP",
+        "zeros": "VARCHAR",
+        "empty": "BIGINT",
+        "text": "VARCHAR",
+    }
+    assert rows[0][1] == 18446744073709551615
+    assert rows[1][0] == -9223372036854775808
+    assert str(rows[0][4]) == "2024-05-01 00:00:00"  # 09:00 in Seoul, in UTC
+    assert str(rows[1][4]) == "2024-05-01 12:30:00"
+    assert [row[5] for row in rows] == ["007", "12"]
+
+
+def test_ids_are_never_numbers_with_a_fraction_or_times(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", "id,day", "1.10,2024-05-01", "1.1,2024-05-02")
+    assert read(path)[1] == ["DOUBLE", "TIMESTAMP"]
+    assert read(path, ids=("id", "day"))[2] == [("1.10", "2024-05-01"), ("1.1", "2024-05-02")]
+
+
+@pytest.mark.parametrize("late", ["x7", "007", "7.5"])
+def test_a_late_value_decides_the_type(tmp_path: Path, late: str) -> None:
+    lines = [str(number) for number in range(30_000)]
+    path = write_csv(tmp_path / "t.csv", "id", *lines, late)
+    rows = read(path, ids=("id",))[2]
+    assert [row[0] for row in rows] == [*lines, late]
+
+
+def test_rows_keep_their_order(tmp_path: Path) -> None:
+    numbers = [(7919 * n) % 100_003 for n in range(100_000)]
+    path = write_csv(tmp_path / "t.csv", "n", *map(str, numbers))
+    assert [row[0] for row in read(path)[2]] == numbers
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).filter(
+            lambda text: text.strip() == text
+        )
+        | st.integers(-(2**63), 2**63 - 1).map(str),
+        min_size=1,
+    )
+)
+def test_ids_come_back_character_for_character(
+    tmp_path_factory: pytest.TempPathFactory, ids: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("ids") / "t.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerows([["row", "id"], *([at, text] for at, text in enumerate(ids))])
+    assert [str(row[1]) for row in read(path, ids=("id",))[2]] == ids
+
+
+def test_movielens_100k(tmp_path: Path) -> None:
+    folder = write(tmp_path, ML_100K, "latin-1")
+    columns, _, rows = read(folder / "u.data")
+    assert columns == ["user_id", "item_id", "rating", "timestamp"]
+    assert rows[0] == (196, 242, 3, 881250949)
+    columns, _, rows = read(folder / "u.item")
+    assert columns == ["item_id", "title", "year", "genres"]
+    assert rows == [
+        (242, 'Léon, the "Pro" (1994)', 1994, ["Action", "Children's"]),
+        (302, "unknown", None, ["unknown"]),
+    ]
+    assert read(folder / "u.user")[2][1] == (196, 49, "M", "writer", "T8H1N")
+    write(folder, {"ua.test": ML_100K["u.data"]})
+    assert read(folder / "ua.test") == read(folder / "u.data")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_movielens_1m_and_10m(tmp_path: Path, encoding: str) -> None:
+    folder = write(tmp_path, ML_1M, encoding)
+    assert read(folder / "ratings.dat")[2][2] == (196, 302, 5, 881250950)
+    assert read(folder / "users.dat")[2][0] == (186, "F", 35, 7, "00000")
+    assert read(folder / "movies.dat")[2][0] == (242, "Léon (1994)", 1994, ["Action", "Children's"])
+
+
+def test_movielens_csv_keeps_its_own_names(tmp_path: Path) -> None:
+    folder = write(tmp_path, ML_LATEST)
+    assert read(folder / "ratings.csv")[:2] == (
+        ["userId", "movieId", "rating", "timestamp"],
+        ["BIGINT", "BIGINT", "DOUBLE", "BIGINT"],
+    )
+
+
+def test_recbole(tmp_path: Path) -> None:
+    folder = write(tmp_path, RECBOLE)
+    write(folder, {"x.inter": ["user_id:token\tv:float_seq\tn:token", 'a "b\t1 2.5\t7']})
+    assert read(folder / "ml.inter")[2][0] == (196, 242, 3.0, 881250949.0)
+    assert read(folder / "ml.item")[2][0] == (
+        242,
+        ["Léon", "the", '"Pro"'],
+        "1994",
+        ["Action", "Children's"],
+    )
+    assert read(folder / "x.inter")[2] == [('a "b', [1.0, 2.5], 7)]
+
+
+def test_a_file_of_a_published_name_with_other_columns_is_a_plain_table(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "ratings.csv", "user_id,item_id", "1,2")
+    assert read(path)[0] == ["user_id", "item_id"]
+
+
+def test_a_name_with_wild_cards_is_one_file(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a1.csv", "x", "1")
+    assert read(write_csv(tmp_path / "a[1]*.csv", "x", "2"))[2] == [(2,)]
+
+
+def test_frames() -> None:
+    expected = (["user_id", "item_id"], ["VARCHAR", "BIGINT"], [("나", 2), ("c", 3)])
+    columns = {"user_id": ["a", "나", "c"], "item_id": [1, 2, 3]}
+    pandas = pd.DataFrame(columns)
+    assert read(pa.table(columns).slice(1)) == expected
+    assert read(pa.table(columns).slice(1).to_reader()) == expected
+    assert read(pl.DataFrame(columns)[1:]) == expected
+    assert read(pandas[pandas.item_id > 1]) == expected
+    assert read(pandas.iloc[[2, 1]].sort_values("item_id")) == expected  # labels 1, 2 are no column
+
+
+def test_parquet(tmp_path: Path) -> None:
+    table = pa.table({"user_id": ["007", "나"], "tags": [["a"], []]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet") == (
+        ["user_id", "tags"],
+        ["VARCHAR", "VARCHAR[]"],
+        [("007", ["a"]), ("나", [])],
+    )
+
+
+def test_relations_of_this_and_another_database() -> None:
+    with connect() as here, duckdb.connect() as there:
+        for owner in (here, there):
+            owner.execute("CREATE TABLE log AS SELECT range AS user_id FROM range(3)")
+            rows = relation(here, owner.table("log"), label="log")
+            assert rows.fetchall() == [(0,), (1,), (2,)]
+
+
+def refusal(table: object) -> str:
+    with connect() as db, pytest.raises(InputError) as caught:
+        relation(db, table, label="interactions")
+    return str(caught.value)
+
+
+def test_what_is_not_a_table(tmp_path: Path) -> None:
+    assert refusal(7) == (
+        "interactions: a table cannot be read from a int\n"
+        "  to do: give a path, an Arrow, pandas or polars frame, or a DuckDB relation"
+    )
+    assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
+    assert f"{tmp_path} is a folder\n  to do: name one file in it" in refusal(tmp_path)
+    path = write_csv(tmp_path / "a.xlsx", "x")
+    assert "a.xlsx is no kind of file that can be read" in refusal(path)
+    assert "RecBole file (.inter, .item, .user)" in refusal(path)
+
+
+def test_nothing_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "a.parquet").touch()
+    assert f"the file {tmp_path / 'a.csv'} is empty" in refusal(tmp_path / "a.csv")
+    assert f"the file {tmp_path / 'a.parquet'} is empty" in refusal(tmp_path / "a.parquet")
+    assert "the table has no rows" in refusal(write_csv(tmp_path / "b.csv", "user_id,item_id"))
+    assert "the table has no rows" in refusal(pa.table({"user_id": pa.array([], pa.int64())}))
+
+
+def test_a_parquet_file_that_is_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"n": list(range(10_000))}), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert refusal(path) == (
+        "t.parquet is not a whole Parquet file: it is cut short or damaged\n"
+        f"  where: {path}\n"
+        "  to do: write or copy the file again"
+    )
+
+
+def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
+    lines = ("user_id,item_id", "u1,1", "가,2")
+    body = write_csv(tmp_path / "a.csv", *lines, encoding="cp949")
+    assert refusal(body) == (
+        "the text is not UTF-8\n"
+        "  where: a.csv, row 3\n"
+        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+    )
+    header = write_csv(tmp_path / "b.csv", "사용자,item_id", "u1,1", encoding="cp949")
+    assert "where: b.csv, row 1" in refusal(header)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a,b", "1,2", "3"], "the row has 1 columns instead of 2\n  where: t.csv, row 3"),
+        (["a,b", "1,2,3", "3,4"], "the row has 3 columns instead of 2\n  where: t.csv, row 2"),
+        (["a,b", "1,2", '3,"4'], "a quote is opened and not closed\n  where: t.csv, row 3"),
+        (["a,A", "1,2"], "the column 'A' is there twice\n  where: t.csv, row 1"),
+    ],
+)
+def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:
+    assert refusal(write_csv(tmp_path / "t.csv", *lines)).startswith(message)

@@ -71,12 +71,14 @@ def save(
     path
         The folder. An older bundle there is replaced in one step; anything else is left alone.
     metrics
-        What to note in the manifest about how good the model is; must be JSON.
+        What to note in the manifest about how good the model is: what JSON can hold. A number that
+        is not finite becomes null.
 
     Raises
     ------
     InputError
-        There is something at ``path`` that is not a bundle, or its parent folder does not exist.
+        There is something at ``path`` that is not a bundle, its parent folder does not exist, or
+        the metrics are not JSON.
     """
     path = Path(path)
     if (
@@ -89,6 +91,7 @@ def save(
         )
     data = model.data
     arrays, scalars = _flatten(model.learned)
+    noted = _plain_json(metrics or {})
     with atomic_directory(path) as folder:
         save_file(arrays, folder / ARRAYS)
         tables = {
@@ -112,11 +115,22 @@ def save(
                 "items": data.n_items,
                 "interactions": data.n_interactions,
             },
-            metrics=dict(metrics or {}),
+            metrics=noted,
             files={file.name: _hash(file) for file in sorted(folder.iterdir())},
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return path
+
+
+def _plain_json(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(dict(metrics))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the metrics cannot be written as JSON: {error}",
+            remedy="give texts, Python numbers, lists and mappings of them",
+        ) from None
+    return dict(metrics)
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -129,7 +143,7 @@ def read_manifest(path: str | Path) -> Manifest:
     """
     path = Path(path)
     if not (path / MANIFEST).is_file():
-        what = "is not a bundle (it has no manifest.json)" if path.is_dir() else "does not exist"
+        what = "is not a bundle (it has no manifest.json)" if path.exists() else "does not exist"
         raise BundleError(f"{path} {what}", remedy="name a folder that model.save(...) wrote")
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
@@ -142,12 +156,20 @@ def read_manifest(path: str | Path) -> Manifest:
                 else "upgrade shortlist",
             )
         return Manifest.model_validate(content)
-    except (UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
-        raise BundleError(
-            f"{MANIFEST} is damaged: {str(error).splitlines()[0]}",
-            where=str(path),
-            remedy="save the model again",
-        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the whole"
+        raise _damaged(path, f"{key}: {first['msg']}") from error
+    except ValueError as error:  # of the decoder: not UTF-8, not JSON
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, why: str) -> BundleError:
+    return BundleError(
+        f"{MANIFEST} is damaged: {why}",
+        where=str(path),
+        remedy="save the model again, or copy the bundle again",
+    )
 
 
 def load(path: str | Path) -> Model[Any, Any]:
@@ -198,7 +220,7 @@ def load(path: str | Path) -> Model[Any, Any]:
             where=str(path),
             remedy="upgrade shortlist, or fit and save the model again",
         ) from error
-    except (KeyError, TypeError, OSError, SafetensorError, pa.ArrowInvalid) as error:
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError, pa.ArrowException) as error:
         raise BundleError(
             f"the bundle's files do not fit together: {error}",
             where=str(path),
@@ -233,6 +255,7 @@ def _unflatten(
         if f"{name}.shape" in scalars:
             parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
             values[name] = csr_array(parts, shape=tuple(scalars[f"{name}.shape"]))
+            values[name].check_format(full_check=True)  # compiled code trusts the indices
         else:
             values[name] = arrays[name] if name in arrays else scalars[name]
     return kind.Learned(**values)
@@ -272,6 +295,10 @@ def _dataset(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Datase
     (user_vocabulary, user_features) = _vocabulary(users, "user")
     (item_vocabulary, item_features) = _vocabulary(items, "item")
     column = {name: interactions.column(name).to_numpy() for name in interactions.column_names}
+    for name, vocabulary in (("user_row", user_vocabulary), ("item_row", item_vocabulary)):
+        rows = column[name]
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(vocabulary)):
+            raise ValueError(f"{name} runs to {rows.max()}, and there are {len(vocabulary)} ids")
     return Dataset(
         user_vocabulary,
         item_vocabulary,

@@ -100,6 +100,18 @@ def test_recbole_ratings_alone(movies: Store, tmp_path: Path) -> None:
     assert report.rows == {"items": 2, "users": 2, "ratings": 3}
 
 
+def test_recbole_files_with_less_in_them(movies: Store, tmp_path: Path) -> None:
+    files = {
+        "x.inter": ["user_id:token\titem_id:token\trating:float\tlabel:float", "1\t2\t4\t1"],
+        "x.user": ["user_id:token\tgender:token", "1\tF"],
+    }
+    report = movies.load(write(tmp_path / "in", files))
+    assert report.ignored == {"x.inter": ("label",)}
+    movies.close()
+    assert rows(movies, "FROM ratings") == [(1, 2, 4.0, None)]
+    assert rows(movies, "FROM users") == [(1, None, "F", None, None)]
+
+
 def test_files_named_after_the_tables(movies: Store, tmp_path: Path) -> None:
     write(tmp_path / "in", {"users.csv": ["user_id,gender", "5,F"]})
     items = {"item_id": [7], "title": ["기생충"], "year": [2019], "genres": [["Drama", "Thriller"]]}
@@ -167,7 +179,7 @@ def test_the_seven_files_as_published(jobs: Store, tmp_path: Path) -> None:
         "resume_language": 2,
     }
     assert report.repeated == {"resume_language.csv": 1}
-    assert "resume_language.csv: left out 1 repeated rows" in str(report)
+    assert "resume_language.csv: left out 1 repeated row" in str(report)
     jobs.close()
     assert rows(jobs, "FROM resume ORDER BY ALL")[1] == (
         "U00002",
@@ -231,7 +243,7 @@ def test_postings_with_a_life_span_and_applications_with_a_time(
     jobs: Store, tmp_path: Path
 ) -> None:
     files = dict(JOBS)
-    ends = ["valid_from,valid_to", "2024-01-01,2024-02-01T09:00+09:00", ","]
+    ends = ["valid_from,valid_to", "2024-01-01,2024-02-01T09:00:00+09:00", ","]
     files["recruitment.csv"] = [
         f"{a},{b}" for a, b in zip(JOBS["recruitment.csv"], ends, strict=True)
     ]

@@ -53,7 +53,7 @@ def test_every_type_is_found(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "t.csv",
         "whole,big,fraction,broken,time,zeros,empty,text",
-        "1,18446744073709551615,1.5,nan,2024-05-01T09:00+09:00,007,,x",
+        "1,18446744073709551615,1.5,nan,2024-05-01T09:00:00+09:00,007,,x",
         "-9223372036854775808,2,1e3,3,2024-05-01 12:30:00,12,,2024-05-01x",
     )
     columns, types, rows = read(path)

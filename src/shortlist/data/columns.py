@@ -132,8 +132,7 @@ class Supplied:
         """Cast a column to microseconds since 1970; what lies beyond the year 9999 is NULL."""
         column, kind = self.column(name), self.types[name]
         if kind.startswith(("TIMESTAMP", "DATE")):
-            moment = f"TRY_CAST({column} AS TIMESTAMP)"
-            return f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) END"
+            return f"epoch_us(TRY_CAST({column} AS TIMESTAMP))"  # NULL where it is infinite
         if kind in _NUMBER or kind.startswith("DECIMAL"):
             seconds = f"TRY_CAST({column} AS {'BIGINT' if kind in _WHOLE else 'DOUBLE'})"
             inside = f"{seconds} BETWEEN -{LAST_SECOND} AND {LAST_SECOND}"

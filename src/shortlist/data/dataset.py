@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 
 Repeats = Literal["last", "sum", "max", "mean"]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class Dataset:
         The row of the source each came from, int64, counted from 0.  # (n_interactions,)
     user_features, item_features
         What is known of each user and item: row i describes ``users.ids[i]``. None if no table was
-        given. Item columns ``valid_from`` and ``valid_to`` (dates or times) bound an item's life.
+        given, or one of ids alone. Item columns ``valid_from`` and ``valid_to`` (dates or times)
+        bound an item's life.
 
     Examples
     --------
@@ -66,7 +68,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for array in (self.user_rows, self.item_rows, self.weights, self.times, self.positions):
             if array is not None:
-                array.flags.writeable = False
+                _locked(array)
 
     @classmethod
     def from_tables(
@@ -87,13 +89,16 @@ class Dataset:
         ----------
         interactions, users, items
             Each a path (CSV, Parquet), an Arrow, pandas or polars frame, or a DuckDB relation.
-            A ``users`` or ``items`` table must list every id that the interactions use, once.
+            A ``users`` or ``items`` table must list every id that the interactions use, once; its
+            other columns are features. It may list ids that have no interactions.
         user_id, item_id
-            The id columns, by the same name in every table.
+            The id columns, by the same name in every table: 64-bit integers or text (of a text
+            file: integers if all of them are; ``007`` is none). Every character counts.
         weight
             The column that says how strong an interaction is. None: each counts 1.
         time
-            The column that says when: a timestamp, a date, or seconds since 1970 (UTC).
+            The column that says when: a timestamp, a date, or seconds since 1970 (UTC). What has no
+            time zone is taken as UTC.
         repeats
             How the weights of a repeated pair become one: that of the last (by time, then by row),
             their sum, the largest, or the mean. The pair's time and position are the last one's.
@@ -101,8 +106,9 @@ class Dataset:
         Raises
         ------
         InputError
-            A column is missing or of the wrong type, an id is empty, listed twice or not listed, a
-            weight is negative or not finite, there are no rows.
+            A column is missing or of the wrong type; an id is missing, listed twice, or not listed;
+            a weight or a time is missing or out of bounds; there are no rows. The message names the
+            file, the row (of a text file: the line) and the column.
         """
         from shortlist.data.ingest import code_tables
 
@@ -144,12 +150,12 @@ class Dataset:
     @cached_property
     def user_counts(self) -> NDArray[np.int64]:
         """Interactions of each user."""  # (n_users,)
-        return np.bincount(self.user_rows, minlength=self.n_users)
+        return _locked(np.bincount(self.user_rows, minlength=self.n_users))
 
     @cached_property
     def item_counts(self) -> NDArray[np.int64]:
         """Interactions with each item."""  # (n_items,)
-        return np.bincount(self.item_rows, minlength=self.n_items)
+        return _locked(np.bincount(self.item_rows, minlength=self.n_items))
 
     @cached_property
     def popularity_order(self) -> Rows:
@@ -159,7 +165,7 @@ class Dataset:
         """  # (n_items,)
         order = np.empty(self.n_items, dtype=np.int32)
         order[np.argsort(-self.item_counts, kind="stable")] = np.arange(self.n_items)
-        return order
+        return _locked(order)
 
     @cached_property
     def matrix(self) -> csr_array:
@@ -167,6 +173,21 @@ class Dataset:
         indptr = np.concatenate([[0], np.cumsum(self.user_counts)])
         shape = (self.n_users, self.n_items)
         return csr_array((self.weights, self.item_rows, indptr), shape=shape)
+
+    @cached_property
+    def recency(self) -> csr_array:
+        """The place of each interaction of a user counted back from the latest, which is 1.
+
+        By time where there are times (equal ones by position), otherwise by position.
+        """  # (n_users, n_items)
+        keys = [self.positions, self.user_rows]
+        if self.times is not None:
+            keys.insert(1, self.times)
+        places = np.empty(self.n_interactions, dtype=np.int32)
+        ends = np.cumsum(self.user_counts)[self.user_rows]  # of each user's entries, once sorted
+        places[np.lexsort(keys)] = ends - np.arange(self.n_interactions)
+        shape = (self.n_users, self.n_items)
+        return csr_array((places, self.item_rows, self.matrix.indptr), shape=shape)
 
     @cached_property
     def life_spans(self) -> LifeSpans | None:
@@ -204,3 +225,8 @@ class Dataset:
         if self.times is not None:
             columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
         return pa.table(columns)
+
+
+def _locked(array: NDArray[T]) -> NDArray[T]:
+    array.flags.writeable = False
+    return array

@@ -39,6 +39,17 @@ class Fill:
     each: str | None = None
 
 
+def same(*columns: str) -> dict[str, str]:
+    """Fill columns from those of the same name, as they stand.
+
+    Examples
+    --------
+    >>> same("age")
+    {'age': '"age"'}
+    """
+    return {column: quoted(column) for column in columns}
+
+
 @dataclass(frozen=True)
 class Layout:
     """One kind of file that somebody publishes.

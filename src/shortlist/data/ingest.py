@@ -1,7 +1,12 @@
-"""From tables with any ids to the coded arrays of a Dataset; DuckDB does the relational work."""
+"""From tables with any ids to the coded arrays of a Dataset; DuckDB does the relational work.
+
+The interactions are copied once, with the columns that count, into the table ``log``: there the row
+number of the source is ``rowid``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -17,6 +22,8 @@ from shortlist.data.order import last_of_runs, sort_pairs
 from shortlist.data.sql import connect, quoted
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
+
+_BATCH = 1_000_000  # rows that are handed over at a time
 
 
 def code_tables(
@@ -37,26 +44,26 @@ def code_tables(
         )
     with connect() as db:
         log = Supplied.read(db, interactions, "interactions", (user_id, item_id))
-        sides = (_Side.read("user", users, user_id, log), _Side.read("item", items, item_id, log))
-        columns = {side.column: side.log_id for side in sides}
+        user_side = _Side.read("user", users, user_id, log)
+        item_side = _Side.read("item", items, item_id, log)
+        columns = {"user_id": user_side.in_log, "item_id": item_side.in_log}
         if weight is not None:
             columns["weight"] = log.weights(weight)
         if time is not None:
             columns["time"] = log.moments(time)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
         _check_log(log, {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time})
-        (user_vocabulary, user_features), (item_vocabulary, item_features) = (
-            side.number_ids(log) for side in sides
-        )
-        entries = _coded(db, list(columns)[2:])
+        user_vocabulary, user_features = user_side.number_ids(log)
+        item_vocabulary, item_features = item_side.number_ids(log)
+        entries = _coded(db, columns)
     LifeSpans.of(item_features)  # a column of the wrong type is told now, not at the first query
-    merged = _merged(_sorted(entries, (len(user_vocabulary), len(item_vocabulary))), repeats)
+    merged = _merged(entries, (len(user_vocabulary), len(item_vocabulary)), repeats)
     return Dataset(user_vocabulary, item_vocabulary, *merged, user_features, item_features)
 
 
-def _check_log(log: Supplied, columns: dict[str, str | None]) -> None:
+def _check_log(log: Supplied, names: dict[str, str | None]) -> None:
     """Refuse missing ids, weights and times, naming the first row that has one."""
-    wrong = {
+    rules = {
         "user_id": ("user_id IS NULL", "a user id is missing", "drop the row, or fill it in"),
         "item_id": ("item_id IS NULL", "an item id is missing", "drop the row, or fill it in"),
         "weight": (
@@ -70,27 +77,207 @@ def _check_log(log: Supplied, columns: dict[str, str | None]) -> None:
             "drop the row; divide milliseconds by 1,000",
         ),
     }
-    given = [(name, column) for name, column in columns.items() if column is not None]
-    found = log.connection.execute(
+    asked = {name: rules[name] for name, column in names.items() if column is not None}
+    results = log.connection.execute(
         "SELECT "
         + ", ".join(
-            f"[count(*), min(rowid)] FILTER ({condition})"
-            for condition in (wrong[name][0] for name, _ in given)
+            f"count(*) FILTER ({broken}), min(rowid) FILTER ({broken})"
+            for broken, _, _ in asked.values()
         )
         + " FROM log"
     ).fetchall()[0]
-    for (name, column), (count, first) in zip(given, found, strict=True):
+    for (name, (_, what, remedy)), count, first in zip(
+        asked.items(), results[::2], results[1::2], strict=True
+    ):
         if count:
-            _, what, remedy = wrong[name]
-            raise InputError(what, where=log.where(column, first, count - 1), remedy=remedy)
+            where = log.where(str(names[name]), first, count - 1)
+            raise InputError(what, where=where, remedy=remedy)
 
 
 @dataclass(frozen=True)
 class _Side:
-    """The ids of the users, or of the items: in the interactions, and in a table of their own."""
+    """The ids of the users or of the items, in the interactions and in a table of their own.
+
+    Attributes
+    ----------
+    in_log, in_list
+        SQL that gives the id, in the one type that keeps it exactly.
+    listed
+        The table that lists every id, if there is one.
+    """
 
     kind: str
     key: str
-    log_id: str
-    listed_id: str
+    in_log: str
+    in_list: str
     listed: Supplied | None
+
+    @classmethod
+    def read(cls, kind: str, table: Any, key: str, log: Supplied) -> _Side:
+        """Find the type that both tables can keep the ids in.
+
+        Whole numbers of a text file are text where the other table has text; signed and unsigned
+        ones can be compared.
+        """
+        log_type = list_type = log.id_type(key)
+        listed = None
+        if table is not None:
+            listed = Supplied.read(log.connection, table, f"{kind}s", (key,))
+            list_type = listed.id_type(key)
+        if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
+            if not (log if list_type == "VARCHAR" else listed).is_text:
+                raise InputError(
+                    f"'{key}' is {listed.types[key]} here and {log.types[key]} in the interactions",
+                    where=listed.where(key),
+                    remedy="cast one to the type of the other",
+                )
+            log_type = list_type = "VARCHAR"
+        in_log, in_list = (f"CAST({quoted(key)} AS {one})" for one in (log_type, list_type))
+        return cls(kind, key, in_log, in_list, listed)
+
+    def number_ids(self, log: Supplied) -> tuple[Vocabulary, pa.Table | None]:
+        """Make the table of ids and their rows, in ascending order, and line the features up."""
+        db, kind, listed = log.connection, self.kind, self.listed
+        if listed is None:
+            ids = f"SELECT DISTINCT {kind}_id AS id FROM log"
+        else:
+            listed.copy(f"{kind}_list", f"{self.in_list} AS id")
+            self._check_list(listed, log)
+            ids = f"FROM {kind}_list"
+        db.execute(
+            f"CREATE TEMP TABLE {kind}_rows AS "
+            f"SELECT id, CAST(row_number() OVER (ORDER BY id) - 1 AS INTEGER) AS row FROM ({ids})"
+        )
+        column = db.sql(f"SELECT id FROM {kind}_rows ORDER BY row").to_arrow_table().column("id")
+        vocabulary = Vocabulary(column, kind=kind)
+        if listed is None or len(listed.types) == 1:
+            return vocabulary, None
+        features = f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {listed.view} ORDER BY {self.in_list}"
+        return vocabulary, db.sql(features).to_arrow_table()
+
+    def _check_list(self, listed: Supplied, log: Supplied) -> None:
+        """Refuse a missing id, an id listed twice, and an interaction with an id not listed."""
+        db, kind = log.connection, self.kind
+        [(missing, first)] = db.execute(
+            f"SELECT count(*), min(rowid) FROM {kind}_list WHERE id IS NULL"
+        ).fetchall()
+        if missing:
+            raise InputError(
+                f"{_a(kind)} id is missing",
+                where=listed.where(self.key, first, missing - 1),
+                remedy="drop the row, or fill it in",
+            )
+        twice = db.execute(
+            f"SELECT id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
+            "GROUP BY id HAVING count(*) > 1 ORDER BY records[2] LIMIT 1"
+        ).fetchone()
+        if twice is not None:
+            one, records = twice
+            raise InputError(
+                f"{kind} {one!r} is listed {len(records)} times; once is the bound",
+                where=listed.where(self.key, records[1]),
+                remedy="keep one row for each id",
+            )
+        dangling = db.execute(
+            f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER () "
+            f"FROM log ANTI JOIN {kind}_list ON id = {kind}_id "
+            f"GROUP BY {kind}_id ORDER BY record LIMIT 1"
+        ).fetchone()
+        if dangling is not None:
+            one, record, count = dangling
+            others = f" (and {count - 1:,} more {kind}s)" if count > 1 else ""
+            raise InputError(
+                f"{kind} {one!r}{others} has interactions but is not listed in {listed.label}",
+                where=log.where(self.key, record),
+                remedy=f"add the missing {kind}s, or leave their interactions out",
+            )
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
+
+
+class _Entries(NamedTuple):
+    """Interactions with their ids as rows.  # (n,) each"""
+
+    users: Rows
+    items: Rows
+    weights: NDArray[np.float32]
+    times: NDArray[np.int64] | None
+
+
+def _coded(db: duckdb.DuckDBPyConnection, columns: Collection[str]) -> _Entries:
+    """Look every id up; the entries are in the order of the source."""
+    count = db.execute("SELECT count(*) FROM log").fetchall()[0][0]
+    users, items = np.empty((2, count), dtype=np.int32)
+    arrays: dict[str, NDArray[Any]] = {"u.row": users, "i.row": items}
+    weights, times = np.ones(count, dtype=np.float32), None
+    if "weight" in columns:
+        arrays["weight"] = weights
+    if "time" in columns:
+        arrays["time"] = times = np.empty(count, dtype=np.int64)
+    coded = db.sql(
+        f"""
+        SELECT log.rowid, {", ".join(arrays)}
+        FROM log JOIN user_rows AS u ON u.id = user_id JOIN item_rows AS i ON i.id = item_id
+        """
+    )
+    for batch in coded.to_arrow_reader(_BATCH):
+        record, *values = (column.to_numpy() for column in batch.columns)
+        for array, value in zip(arrays.values(), values, strict=True):
+            array[record] = value  # a join keeps no order
+    return _Entries(users, items, weights, times)
+
+
+class _Merged(NamedTuple):
+    """One entry for each pair, sorted by user, then item.  # (n_pairs,) each"""
+
+    users: Rows
+    items: Rows
+    weights: NDArray[np.float32]
+    times: NDArray[np.int64] | None
+    positions: NDArray[np.int64]
+
+
+def _merged(entries: _Entries, shape: tuple[int, int], repeats: Repeats) -> _Merged:
+    """Sort the entries, and make one of each run of them with the same pair."""
+    users, items, order = sort_pairs(entries.users, entries.items, shape)
+    fresh = np.ones(len(users), dtype=bool)
+    fresh[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    kept, weights = order, entries.weights
+    if fresh.all():
+        weights = weights[order]
+    else:
+        starts = np.flatnonzero(fresh)
+        users, items = users[starts], items[starts]
+        kept = order[_last_of_runs(starts, order, entries.times)]
+        weights = weights[kept] if repeats == "last" else _combined(weights[order], starts, repeats)
+    times = None if entries.times is None else entries.times[kept]
+    return _Merged(users, items, weights, times, kept)
+
+
+def _last_of_runs(
+    starts: NDArray[np.int64], order: NDArray[np.int64], times: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """Find the last entry of each run: the latest, and among equal times the last row."""
+    last = np.append(starts[1:], len(order)) - 1
+    if times is not None:
+        several = np.flatnonzero(last > starts)
+        lengths = last[several] - starts[several] + 1
+        first = np.cumsum(lengths) - lengths  # where each begins among the entries of these runs
+        members = np.arange(lengths.sum()) + np.repeat(starts[several] - first, lengths)
+        keys = [times[order[members]], members]
+        marked = last_of_runs(first, lengths, keys, np.ones(len(members), dtype=bool))
+        last[several] = members[marked]
+    return last
+
+
+def _combined(
+    weights: NDArray[np.float32], starts: NDArray[np.int64], repeats: Repeats
+) -> NDArray[np.float32]:
+    if repeats == "max":
+        return np.maximum.reduceat(weights, starts)
+    totals = np.add.reduceat(weights, starts, dtype=np.float64)
+    if repeats == "mean":
+        totals /= np.diff(starts, append=len(weights))
+    return totals.astype(np.float32)

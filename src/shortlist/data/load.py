@@ -46,7 +46,10 @@ class LoadReport:
 
     def __str__(self) -> str:
         lines = [f"{rows:>12,}  {table}" for table, rows in self.rows.items()]
-        lines += [f"{label}: left out {n:,} repeated rows" for label, n in self.repeated.items()]
+        lines += [
+            f"{label}: left out {n:,} repeated {'row' if n == 1 else 'rows'}"
+            for label, n in self.repeated.items()
+        ]
         lines += [
             f"{label}: ignored the columns {', '.join(n)}" for label, n in self.ignored.items()
         ]

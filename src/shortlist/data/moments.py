@@ -30,7 +30,8 @@ def moment(when: When) -> int:
     Raises
     ------
     InputError
-        The text is no ISO date, or the number of seconds lies beyond the year 9999.
+        The text is no ISO date, the moment is missing (NaT, NaN), or the number of seconds lies
+        beyond the year 9999.
 
     Examples
     --------
@@ -47,11 +48,17 @@ def moment(when: When) -> int:
                 f"{when!r} is no date or time",
                 remedy="write it like 2024-05-31 or 2024-05-31T18:00",
             ) from None
+    if not isinstance(when, dt.date | np.datetime64 | int | float | np.number):
+        raise InputError(
+            f"{when!r} is no moment", remedy="give a date, a time, ISO text or seconds since 1970"
+        )
+    if when != when:  # NaT and NaN alone differ from themselves
+        raise InputError("a moment is missing (NaT or NaN)", remedy="leave it out, or give one")
     if isinstance(when, np.datetime64):
         return int(when.astype("datetime64[us]").astype(np.int64))
     if isinstance(when, dt.datetime):
         when = when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
-        return round((when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1))
+        return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
     if isinstance(when, dt.date):
         return moment(dt.datetime(when.year, when.month, when.day))
     if not abs(when) <= LAST_SECOND:
@@ -59,7 +66,9 @@ def moment(when: When) -> int:
             f"{when} seconds since 1970 lie beyond the year 9999",
             remedy="divide milliseconds by 1,000, microseconds by 1,000,000",
         )
-    return round(when * 1_000_000)
+    if isinstance(when, int | np.integer):
+        return int(when) * 1_000_000
+    return round(float(when) * 1_000_000)
 
 
 class LifeSpans:
@@ -102,11 +111,13 @@ def _moments(items: pa.Table, name: str, open_end: int) -> NDArray[np.int64]:
     if name not in items.column_names:
         return np.full(items.num_rows, open_end, dtype=np.int64)
     column = items.column(name)
-    if not (pa.types.is_temporal(column.type) or pa.types.is_null(column.type)):
+    known = (pa.types.is_timestamp, pa.types.is_date, pa.types.is_null)
+    if not any(is_known(column.type) for is_known in known):
         raise InputError(
-            f"column {name!r} of the items has type {column.type}, not a date or time",
-            remedy="cast it to a timestamp",
+            f"the life spans are {column.type}, not dates or times",
+            where=f"items, column '{name}'",
+            remedy="cast the column to a timestamp",
         )
-    moments = pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64())
+    moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
     filled: NDArray[np.int64] = pc.fill_null(moments, open_end).to_numpy()
     return filled

@@ -108,24 +108,26 @@ def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
 
 
 def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
-    """Yield ``folds`` splits; each interaction is held out in exactly one of them."""
+    """Give ``folds`` splits, one at a time; each interaction is held out in exactly one of them."""
     _require(
         2 <= folds <= data.n_interactions,
         f"folds={folds}",
         f"choose 2 to {data.n_interactions} (the number of interactions)",
     )
     fold = np.random.default_rng(seed).permutation(data.n_interactions) % folds
-    for one in range(folds):
-        yield _cut(data, fold == one)
+    return (_cut(data, fold == one) for one in range(folds))
 
 
 def given(train: Dataset, test: Dataset) -> Split:
     """Take a split that somebody else made; code both sides with the ids of either.
 
+    Features are joined as well: where both sides describe an id, what train says counts.
+
     Raises
     ------
     InputError
-        A test interaction is also a training interaction, or the id types differ.
+        A test interaction is also a training interaction, the id types differ, or a feature has
+        types that cannot be joined.
     """
     users, user_features = _union(
         (train.users, train.user_features), (test.users, test.user_features)
@@ -210,5 +212,11 @@ def _union(train: Side, test: Side) -> Side:
     described = [side for side, table in (train, test) if table is not None]
     listed = vocabulary.rows(pa.concat_arrays([side.ids for side in described]))
     source[listed[::-1]] = np.arange(len(listed))[::-1]
-    joined = pa.concat_tables(tables, promote_options="default")
+    try:
+        joined = pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(
+            f"the {one.kind} features of train and test do not fit together: {error}",
+            remedy="give both the same columns and types",
+        ) from error
     return vocabulary, joined.take(pa.array(source, mask=source < 0))

@@ -58,7 +58,7 @@ def connect(path: str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDB
 
     Examples
     --------
-    >>> connect().execute("SELECT CAST('2024-05-01T09:00+09' AS TIMESTAMPTZ)::VARCHAR").fetchall()
+    >>> connect().execute("SELECT CAST('2024-05-01T09:00:00+09' AS TIMESTAMPTZ)::VARCHAR").fetchall()
     [('2024-05-01 00:00:00+00',)]
     """
     connection = duckdb.connect(

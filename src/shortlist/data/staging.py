@@ -54,7 +54,7 @@ class Source:
     def where(self, record: int | None, column: str, others: int = 0) -> str:
         """Say where a value stands, and in how many other rows the same is wrong."""
         row = "" if record is None else f", row {self.row(record)}"
-        more = f" (and {others:,} more rows)" if others else ""
+        more = f" (and {others:,} more {'row' if others == 1 else 'rows'})" if others else ""
         return f"{self.label}{row}{more}, column '{column}'"
 
 
@@ -81,6 +81,8 @@ def stage(
     connection: duckdb.DuckDBPyConnection, source: Source, fill: Fill, table: Table, name: str
 ) -> Staged:
     """Cast the rows of a source into the temporary table ``name``.
+
+    Call it outside a transaction: rows of an open one have no ``rowid`` to count by.
 
     Raises
     ------

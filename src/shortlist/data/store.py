@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,69 +10,20 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from shortlist.data.catalogue import tables
-from shortlist.data.checks import check
-from shortlist.data.formats import Fill
+from shortlist.data.ddl import make
+from shortlist.data.ddl import schema_sql as schema_sql
 from shortlist.data.inputs import Inputs
 from shortlist.data.layouts import LAYOUTS
-from shortlist.data.load import LoadReport, load, scratch, write
-from shortlist.data.sources import relation
-from shortlist.data.sql import connect, quoted_list, transaction
-from shortlist.data.staging import Source, stage
-from shortlist.errors import InputError, suggestion
+from shortlist.data.load import LoadReport, load
+from shortlist.data.runs import write_run
+from shortlist.data.sql import connect
+from shortlist.errors import InputError
 from shortlist.files import atomic_file
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
 
-SCHEMAS = ("jobs", "movies", "runs")
 VERSION = 1  # of the tables that this library writes; raised when a schema changes
-
-_VIEWS = frozenset({"interactions", "user_features", "item_features"})
-_OWN = """
-CREATE TABLE shortlist_store (
-    schema      VARCHAR NOT NULL,   -- the name of the schema the file was made from
-    version     INTEGER NOT NULL,
-    created_at  TIMESTAMP NOT NULL  -- UTC
-);
-"""
-_ID_TYPES = {
-    **dict.fromkeys(["TINYINT", "SMALLINT", "INTEGER", "BIGINT"], "BIGINT"),
-    **dict.fromkeys(["UTINYINT", "USMALLINT", "UINTEGER"], "BIGINT"),
-    "UBIGINT": "UBIGINT",
-    "VARCHAR": "VARCHAR",
-}
-
-
-def schema_sql(name: str | Path) -> str:
-    """Give the DDL of a schema.
-
-    Parameters
-    ----------
-    name
-        ``movies``, ``jobs`` or ``runs``, or a path to a ``.sql`` file of your own, which must
-        define the views ``interactions`` (user_id, item_id, weight, time), ``user_features`` and
-        ``item_features`` (their first column is the id).
-
-    Raises
-    ------
-    InputError
-        There is no such schema or file.
-
-    Examples
-    --------
-    >>> schema_sql("runs").splitlines()[0]
-    '-- runs: the lists that were made, one row per run and one per recommended item. For DuckDB.'
-    """
-    if str(name).endswith(".sql"):
-        if not Path(name).is_file():
-            raise InputError(f"there is no file {name}", remedy="check the path of the schema")
-        return Path(name).read_text("utf-8")
-    if name not in SCHEMAS:
-        raise InputError(
-            f"there is no schema '{name}'",
-            remedy=f"{suggestion(str(name), SCHEMAS)}, or a .sql file",
-        )
-    return files("shortlist.data").joinpath("schemas", f"{name}.sql").read_text("utf-8")
 
 
 class Store:
@@ -150,17 +98,15 @@ class Store:
         InputError
             The file exists, its folder does not, or the schema is unknown or no valid SQL.
         """
-        path, ddl = Path(path), schema_sql(schema)
+        path = Path(path)
         if path.exists():
             raise InputError(
                 f"{path} exists already", remedy="load into it, or name a file that does not exist"
             )
-        name = Path(schema).stem
         with atomic_file(path) as partial:
             partial.unlink()  # DuckDB makes its own file and refuses an empty one
             with connect(str(partial)) as db:
-                _make(db, ddl, "" if name == "runs" else schema_sql("runs"), str(schema))
-                db.execute("INSERT INTO shortlist_store VALUES (?, ?, ?)", [name, VERSION, _now()])
+                make(db, schema, VERSION)
         return cls(path)
 
     def close(self) -> None:
@@ -284,49 +230,9 @@ class Store:
             rank or an item is there twice for one user.
         """
         self._require_writable()
-        db, known = self._connection, tables(self._connection)
-        frame = relation(db, recommendations, label="recommendations").to_arrow_table()
-        asked_by = "query" if "query" in frame.column_names else "user_id"
-        with scratch(db) as names:
-            view = names.frame()
-            db.register(view, frame)
-            types = {
-                name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {view}").fetchall()
-            }
-            for column in (asked_by, "item_id", "rank", "score", "source"):
-                if column not in types:
-                    raise InputError(
-                        f"the recommendations have no column '{column}'",
-                        remedy=suggestion(column, types),
-                    )
-            run = {
-                "created_at": _now(),
-                "model": model,
-                "config": json.dumps(dict(config or {}), sort_keys=True),
-                "k": k or db.execute(f"SELECT max(rank) FROM {view}").fetchall()[0][0],
-                "asked_by": asked_by,
-                "user_id_type": _id_type(asked_by, types),
-                "item_id_type": _id_type("item_id", types),
-            }
-            with transaction(db):
-                run_id: int = db.execute(
-                    f"INSERT INTO recommendation_runs ({quoted_list(run)}) "
-                    f"VALUES ({', '.join('?' * len(run))}) RETURNING run_id",
-                    list(run.values()),
-                ).fetchall()[0][0]
-                columns = {
-                    "run_id": f"{run_id}::BIGINT",
-                    "user_id": f"CAST({asked_by} AS VARCHAR)",
-                    "rank": "rank",
-                    "item_id": "CAST(item_id AS VARCHAR)",
-                    "score": "score",
-                    "source": "source",
-                }
-                fill, source = Fill("recommendations", columns), Source("recommendations", view)
-                rows = stage(db, source, fill, known["recommendations"], names.table())
-                check(db, [rows])
-                write(db, [rows])
-        return run_id
+        return write_run(
+            self._connection, recommendations, model=model, config=dict(config or {}), k=k
+        )
 
     def _made_from(self) -> tuple[str, int]:
         try:
@@ -353,25 +259,6 @@ class Store:
             raise InputError(f"{self.path} was opened to read only", remedy="open it to write")
 
 
-def _make(db: duckdb.DuckDBPyConnection, ddl: str, runs: str, schema: str) -> None:
-    """Run the DDL of a store, and see that what the library reads is there."""
-    try:
-        for statements in (ddl, runs, _OWN):
-            db.execute(statements)
-    except duckdb.Error as error:
-        raise InputError(
-            f"the schema is not valid: {str(error).splitlines()[0]}", where=schema
-        ) from error
-    found = db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    absent = sorted(_VIEWS - {view for (view,) in found})
-    if runs and absent:
-        raise InputError(
-            f"the schema lacks the view {absent[0]}",
-            where=schema,
-            remedy=f"define the views {', '.join(sorted(_VIEWS))}",
-        )
-
-
 def _unopened(error: duckdb.Error, path: Path) -> InputError:
     message = str(error)
     if "lock" in message:
@@ -388,17 +275,3 @@ def _unopened(error: duckdb.Error, path: Path) -> InputError:
         f"{path} is not a whole DuckDB database: {message.splitlines()[0]}",
         remedy="name a file that shortlist init made",
     )
-
-
-def _id_type(column: str, types: Mapping[str, str]) -> str:
-    if types[column] not in _ID_TYPES:
-        raise InputError(
-            f"ids of type {types[column]} cannot be kept exactly",
-            where=f"recommendations, column '{column}'",
-            remedy="give 64-bit integers or text",
-        )
-    return _ID_TYPES[types[column]]
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

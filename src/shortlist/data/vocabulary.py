@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -17,6 +18,9 @@ Rows: TypeAlias = NDArray[np.int32]
 
 UNKNOWN = -1  # the row of an id that is not in the vocabulary
 
+# Text that reads back the same once it is a number: '007' is no whole number.
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+
 
 class Vocabulary:
     """An immutable, sorted set of ids; the position of an id is its row.
@@ -25,7 +29,8 @@ class Vocabulary:
     ----------
     ids
         Unique ids in ascending order: 64-bit integers (signed or unsigned) or strings. They are
-        kept exactly as given. Sorted, so that rows do not depend on the order of the source.
+        kept exactly as given, as int64, uint64 or string. Sorted (text by its code points), so
+        that rows do not depend on the order of the source.
     kind
         What the ids stand for (``"user"`` or ``"item"``), for messages.
 
@@ -41,12 +46,7 @@ class Vocabulary:
     def __init__(self, ids: pa.Array, *, kind: str) -> None:
         if isinstance(ids, pa.ChunkedArray):
             ids = ids.combine_chunks()
-        if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type)):
-            raise InputError(
-                f"{kind} ids of type {ids.type} cannot be kept exactly",
-                remedy="use 64-bit integers or strings",
-            )
-        self.ids = ids
+        self.ids = ids.cast(_exact_type(ids.type, kind))
         self.kind = kind
 
     def __len__(self) -> int:
@@ -107,15 +107,36 @@ class Vocabulary:
     def parse(self, texts: Iterable[str]) -> list[Id]:
         """Turn text (a command line, a file of ids) into ids of this vocabulary's type.
 
-        Text that is no integer stays text, and is then an unknown id.
+        Text that is no integer, or that reads ``007`` or ``1.0``, stays text and is then an unknown
+        id.
+
+        Examples
+        --------
+        >>> Vocabulary(pa.array([7, 8]), kind="user").parse(["7", "007", "x"])
+        [7, '007', 'x']
         """
         if pa.types.is_string(self.ids.type):
             return list(texts)
-        return [int(text) if text.strip().lstrip("-").isdecimal() else text for text in texts]
+        return [int(text) if _WHOLE.fullmatch(text) else text for text in map(str.strip, texts)]
 
     def equals(self, other: Vocabulary) -> bool:
         """Whether both hold the same ids."""
         return self is other or bool(self.ids.equals(other.ids))
+
+
+def _exact_type(kind_of_id: pa.DataType, kind: str) -> pa.DataType:
+    """Give the one type of a vocabulary that holds ids of this type unchanged."""
+    if pa.types.is_unsigned_integer(kind_of_id) and kind_of_id.bit_width == 64:
+        return pa.uint64()
+    if pa.types.is_integer(kind_of_id):
+        return pa.int64()
+    text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if any(is_text(kind_of_id) for is_text in text):
+        return pa.string()
+    raise InputError(
+        f"{kind} ids of type {kind_of_id} cannot be kept exactly",
+        remedy="use 64-bit integers or strings",
+    )
 
 
 def plain(ids: Any) -> Sequence[Id]:

@@ -16,11 +16,12 @@ from shortlist.kernels.compile import (
     inlined,
     kernel,
 )
+from shortlist.kernels.products import add_sparse_row
 from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
 from shortlist.kernels.threads import over_rows, share
 
 _QUERIES: Final = 32  # rows a thread takes at a time
-_BLOCK: Final = 4096  # base rows whose sums are gathered together: 32 KiB, a usual L1 cache
+_BLOCK: Final = 100000  # sums that are finished and offered together: what is between stays in L1
 _SPARSE: Final = 8  # with fewer products than this part of the base, only those are looked at
 
 # A sum to which nothing was added is told by the sign of its zero: -0.0 + x is x, and x - x is 0.0.
@@ -54,7 +55,7 @@ def neighbors(
     q_indptr (B + 1,), q_indices, q_data
         The query rows as CSR (B, M).
     t_indptr (M + 1,), t_indices, t_data
-        The base matrix transposed, as CSR (M, rows of the base), every row sorted.
+        The base matrix transposed, as CSR (M, rows of the base).
     q_scale (B,), b_scale (rows of the base,)
         float32 ``1 / |row|`` (ones: no normalisation; zero for an empty row).
     shrinkage
@@ -131,21 +132,6 @@ def _push_touched(
 
 
 @inlined
-def _add_below(
-    end: int, indices: Indices, data: Vector, t_indices: Indices, t_data: Vector,
-    cursors: Longs, ends: Longs, sums: Doubles,
-) -> None:  # fmt: skip
-    """Add to the sums of base rows below ``end`` what lies between the cursors and there."""
-    for entry in range(len(indices)):
-        weight, at, last = np.float64(data[entry]), cursors[entry], ends[entry]
-        while at < last and t_indices[at] < end:
-            # unsigned: spares Numba's test for a negative index in the hottest of loops
-            sums[np.uint32(t_indices[at])] += weight * np.float64(t_data[at])
-            at += 1
-        cursors[entry] = at
-
-
-@inlined
 def _finish(
     sums: Doubles, q_scale: float, b_scale: Vector, shrinkage: float, row: Vector
 ) -> None:
@@ -167,33 +153,25 @@ def _neighbors(
     held = min(rows.shape[1], n_base)
     if held == 0:
         return
-    longest = 0
-    for b in range(start, stop):
-        longest = max(longest, q_indptr[b + 1] - q_indptr[b])
-    cursors, ends = np.empty(longest, np.int64), np.empty(longest, np.int64)
     sums = np.full(n_base, _UNTOUCHED)
     touched = np.empty(n_base // _SPARSE + 1, np.int32)
     row = np.empty(min(_BLOCK, n_base), np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
         first, last = q_indptr[b], q_indptr[b + 1]
-        indices, data, own = q_indices[first:last], q_data[first:last], self_rows[b]
-        scale = np.float64(q_scale[b])
-        products = 0
-        for entry in range(last - first):
-            cursors[entry], ends[entry] = t_indptr[indices[entry]], t_indptr[indices[entry] + 1]
-            products += ends[entry] - cursors[entry]
-        size = 0
+        own, scale, size, products = self_rows[b], np.float64(q_scale[b]), 0, 0
+        for column in q_indices[first:last]:
+            products += t_indptr[column + 1] - t_indptr[column]
         if products * _SPARSE < n_base:
             size = _push_touched(
-                indices, data, t_indptr, t_indices, t_data,
+                q_indices[first:last], q_data[first:last], t_indptr, t_indices, t_data,
                 scale, b_scale, shrinkage, own, sums, touched, heap,
             )  # fmt: skip
         else:
+            add_sparse_row(q_indices, q_data, first, last, t_indptr, t_indices, t_data, sums)
             for lowest in range(0, n_base, _BLOCK):
                 end = min(lowest + _BLOCK, n_base)
                 run = row[: end - lowest]
-                _add_below(end, indices, data, t_indices, t_data, cursors, ends, sums)
                 _finish(sums[lowest:end], scale, b_scale[lowest:end], shrinkage, run)
                 if lowest <= own < end:
                     run[own - lowest] = NEVER

@@ -42,6 +42,8 @@ class Model(ABC, Generic[C, L]):
     Config: ClassVar[type[ModelConfig]]
     Learned: ClassVar[type[Any]]
     needs_history: ClassVar[bool] = True  # whether a query without a history has no scores
+    uses_features: ClassVar[bool] = False  # whether user features can stand in for a history
+    uses_order: ClassVar[bool] = False  # whether it matters what was chosen last
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -25,11 +26,19 @@ class Profiles:
     changed
         Whether the history differs from what the user had in training; always true for somebody
         new. A model may use what it learned of a user only where this is false.  # (B,)
+    features
+        What is known of each, in the columns of the data's user features; None where the model
+        does not use them or there are none.  # B rows
+    recency
+        The place of each entry of the history counted back from the latest, which is 1; only for
+        models that use the order.  # (B, n_items)
     """
 
     users: Rows
     history: csr_array
     changed: NDArray[np.bool_]
+    features: pa.Table | None = None
+    recency: csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -42,4 +51,10 @@ class Profiles:
 
     def take(self, chosen: NDArray[np.intp]) -> Profiles:
         """Keep the chosen queries, in that order."""
-        return Profiles(self.users[chosen], self.history[chosen], self.changed[chosen])
+        return Profiles(
+            self.users[chosen],
+            self.history[chosen],
+            self.changed[chosen],
+            None if self.features is None else self.features.take(pa.array(chosen)),
+            None if self.recency is None else self.recency[chosen],
+        )

@@ -120,7 +120,7 @@ def _audience_block(
     """Give the best users of a block for each item."""
     users = np.arange(block.start, block.stop, dtype=np.int32)
     everyone = Requests("user_id", model.data.users.ids, np.arange(block.stop, dtype=np.int32))
-    profiles = everyone.profiles(block, model.data)
+    profiles = everyone.profiles(block, model)
     known = np.flatnonzero(~blank(model, profiles))
     if not len(known):
         return Best(np.full((len(items), 0), -1, np.int32), np.empty((len(items), 0), np.float32))

@@ -17,7 +17,8 @@ from shortlist.models.arrays import parts
 from shortlist.models.base import Model
 from shortlist.models.profiles import Profiles
 from shortlist.recommend.query import OnUnknown, Query
-from shortlist.recommend.requests import Requests, resolve
+from shortlist.recommend.requests import Requests
+from shortlist.recommend.resolve import resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.scoring import Eligible, best_items
@@ -80,7 +81,7 @@ def _list_block(
     k: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]:
     data = model.data
-    profiles = requests.profiles(block, data)
+    profiles = requests.profiles(block, model)
     own = None if requests.rules is None else requests.rules[block.start : block.stop]
     masks, mask_of = _masks(len(block), data, common, own, strict)
     eligible = Eligible(*_seen(profiles, exclude_seen), masks, mask_of, data.popularity_order)

@@ -87,7 +87,7 @@ def _bias(scores: FactorScores) -> Floats:
 def blank(model: Model[Any, Any], profiles: Profiles) -> NDArray[np.bool_]:
     """Say of which queries the model knows nothing: they get what is popular."""  # (B,)
     empty: NDArray[np.bool_] = np.diff(profiles.history.indptr) == 0
-    return empty & model.needs_history
+    return empty & (model.needs_history and profiles.features is None)
 
 
 def dense_scores(model: Model[Any, Any], user_rows: Rows) -> Floats:
@@ -101,7 +101,7 @@ def dense_scores(model: Model[Any, Any], user_rows: Rows) -> Floats:
         Rows of users in the model's data.  # (B,)
     """  # (B, n_items)
     requests = Requests("user_id", model.data.users.take(user_rows), user_rows)
-    profiles = requests.profiles(range(len(user_rows)), model.data)
+    profiles = requests.profiles(range(len(user_rows)), model)
     unknown = blank(model, profiles)
     if not unknown.any():
         return dense(model.score(profiles))

@@ -6,10 +6,8 @@
 --
 -- DuckDB has no ON DELETE CASCADE: delete from recommendations before recommendation_runs.
 
-CREATE SEQUENCE recommendation_run_id;
-
 CREATE TABLE recommendation_runs (
-    run_id        BIGINT PRIMARY KEY DEFAULT nextval('recommendation_run_id'),
+    run_id        BIGINT PRIMARY KEY,                            -- counted from 1
     created_at    TIMESTAMP NOT NULL,                            -- UTC
     model         VARCHAR NOT NULL,
     config        JSON NOT NULL,                                 -- the settings the model was made with
@@ -24,7 +22,7 @@ CREATE TABLE recommendations (
     user_id       VARCHAR NOT NULL,                              -- or the position of a query, from 0
     rank          INTEGER NOT NULL CHECK (rank >= 1),
     item_id       VARCHAR NOT NULL,
-    score         FLOAT NOT NULL,
+    score         FLOAT NOT NULL CHECK (isfinite(score)),
     source        VARCHAR NOT NULL,                              -- what the item was found by
     UNIQUE (run_id, user_id, rank),
     UNIQUE (run_id, user_id, item_id)

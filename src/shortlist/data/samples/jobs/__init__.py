@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -23,6 +24,7 @@ from shortlist.files import atomic_directory
 LEAST_RESUMES, LEAST_POSTINGS = 100, 150  # the longest list holds 77 postings
 MOST_POSTINGS_PER_RESUME = 4
 
+NOTE = "README-SYNTHETIC.txt"
 README = """\
 SYNTHETIC DATA. Nobody in these files exists; no posting was ever made.
 
@@ -68,7 +70,7 @@ def make_jobs(
     --------
     >>> tables = make_jobs(200, 150, seed=1)
     >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
-    (1395, 'U00001')
+    (1396, 'U00001')
     """
     _check("n_resumes", n_resumes, LEAST_RESUMES)
     _check("n_postings", n_postings, LEAST_POSTINGS)
@@ -95,8 +97,8 @@ def generate_jobs(
     ----------
     folder
         Where to write ``resume.csv`` and the others (UTF-8 with a byte order mark, comma separated)
-        and ``README-SYNTHETIC.txt``. It is made if its parent exists. If it holds such files, all
-        of them are replaced in one step.
+        and ``README-SYNTHETIC.txt``. It is made if its parent exists; an earlier synthetic set in
+        it is replaced in one step.
     n_resumes, n_postings, seed
         As for :func:`make_jobs`. The same arguments give the same bytes.
 
@@ -120,7 +122,7 @@ def generate_jobs(
     """
     folder = Path(folder)
     tables = make_jobs(n_resumes, n_postings, seed)
-    _check_folder(folder, {f"{name}.csv" for name in tables} | {"README-SYNTHETIC.txt"})
+    _check_folder(folder, {f"{name}.csv" for name in tables} | {NOTE})
     with atomic_directory(folder) as partial:
         for name, table in tables.items():
             with (partial / f"{name}.csv").open("wb") as stream:
@@ -128,11 +130,11 @@ def generate_jobs(
                 options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
                 pa.csv.write_csv(table, stream, options)
         text = README.format(resumes=n_resumes, postings=n_postings, seed=seed)
-        (partial / "README-SYNTHETIC.txt").write_text(text, encoding="utf-8")
+        (partial / NOTE).write_text(text, encoding="utf-8")
     return folder
 
 
-def _check(name: str, value: int, least: int) -> None:
+def _check(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(
             f"{name} is {value!r}; it must be a whole number of {least} or more",
@@ -141,16 +143,16 @@ def _check(name: str, value: int, least: int) -> None:
 
 
 def _check_folder(folder: Path, ours: set[str]) -> None:
-    if folder.exists() and not folder.is_dir():
+    """Refuse to replace anything but an earlier synthetic set, the real files above all."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
         raise InputError(f"{folder} is a file", remedy="name a folder to write into")
-    others = (
-        sorted(file.name for file in folder.iterdir() if file.name not in ours)
-        if folder.exists()
-        else []
-    )
+    present = {file.name for file in folder.iterdir()}
+    others = sorted(present - ours if NOTE in present else present)
     if others:
         raise InputError(
-            f"{folder} holds files that are not synthetic job data",
+            f"{folder} holds files that were not generated here; they would be lost",
             where=", ".join(others[:3]) + (", ..." if len(others) > 3 else ""),
             remedy="name an empty or a new folder",
         )

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Value = TypeVar("Value", bound=np.generic)
 Quantiles = Sequence[tuple[float, float]]
-"""(share of the rows, value), both ascending, the shares from 0 to 1."""
+"""(share of the rows, value), both ascending, the shares from 0 to 1; one given twice is a step."""
 
 
 def quantile_deck(points: Quantiles, n: int) -> Floats:
@@ -27,6 +27,8 @@ def quantile_deck(points: Quantiles, n: int) -> Floats:
     --------
     >>> quantile_deck([(0, 2), (0.5, 4), (1, 10)], 5).tolist()
     [2.0, 3.0, 4.0, 7.0, 10.0]
+    >>> quantile_deck([(0, 0), (0.5, 0), (0.5, 8), (1, 10)], 5).tolist()
+    [0.0, 0.0, 8.0, 9.0, 10.0]
     """
     shares, values = np.array(points, dtype=np.float64).T
     return np.asarray(np.interp(np.linspace(0, 1, n), shares, values))

@@ -1,7 +1,7 @@
 """The published facts about the job competition's tables (REFERENCES, section 11), as data.
 
 A ``dict`` gives codes and the number of rows that hold each; a tuple of pairs gives quantiles, as
-(share of the rows, value); a plain number counts rows. Counts refer to the published 8,482 résumés
+(share of the rows, value), where a share given twice is a step; a plain number counts rows. Counts refer to the published 8,482 résumés
 and 6,695 postings and are scaled to other sizes.
 """
 
@@ -16,7 +16,7 @@ RESUMES, POSTINGS = 8482, 6695
 # have 3.
 # The two points between median and 90% are free; they make the total the published 57,946.
 PER_RESUME: Quantiles = (
-    (0, 2), (0.20685, 2), (0.2069, 3), (0.4574, 3), (0.45745, 4), (0.6, 4.8), (0.75, 5.7905),
+    (0, 2), (0.2069, 2), (0.2069, 3), (0.4574, 3), (0.4574, 4), (0.6, 4.8), (0.75, 5.7905),
     (0.9, 15), (0.95, 20), (0.99, 41), (1, 77),
 )  # fmt: skip
 # Per posting: min 1, median 7, mean 8.66, 99% 30, max 78; the top tenth holds 24%.
@@ -29,15 +29,15 @@ PER_POSTING: Quantiles = (
 REGISTERED = ("2000-10-15", "2020-12-31")
 UPDATED = ("2020-01-01", "2020-12-31")
 DEGREE = {2: 211, 3: 463, 4: 7453, 5: 349, 6: 6}
-GRADUATED: Quantiles = ((0, 0), (0.0933, 0), (0.0934, 1975), (0.3, 2005), (0.7, 2015), (1, 2022))
-HOPED: Quantiles = ((0, 0), (0.5851, 0), (0.58511, 1000), (0.75, 2600), (0.99, 5500), (1, 10000))
-EARNED: Quantiles = ((0, 0), (0.28395, 0), (0.284, 900), (0.75, 2800), (0.99, 6500), (1, 10000))
+GRADUATED: Quantiles = ((0, 0), (0.0933, 0), (0.0933, 1975), (0.3, 2005), (0.7, 2015), (1, 2022))
+HOPED: Quantiles = ((0, 0), (0.5851, 0), (0.5851, 1000), (0.75, 2600), (0.99, 5500), (1, 10000))
+EARNED: Quantiles = ((0, 0), (0.284, 0), (0.284, 900), (0.75, 2800), (0.99, 6500), (1, 10000))
 NO_KEYWORDS = 195
 KEYWORDS: Quantiles = ((0, 1), (0.2, 2), (0.5, 3), (0.8, 4.53), (0.97, 7), (1, 10))  # mean 3.4
 WANTED_JOB = {1: 190, 2: 7288, 3: 290, 4: 180, 5: 150, 6: 130, 7: 110, 8: 84, 9: 60}
 OTHER_JOB = {code: 1 / code for code in range(1, 12)}
 SECOND_JOB, THIRD_JOB = 500, 187
-CAREER_MONTHS: Quantiles = ((0, 0), (0.129, 0), (0.1292, 1), (0.6, 50), (0.9, 160), (1, 432))
+CAREER_MONTHS: Quantiles = ((0, 0), (0.129, 0), (0.129, 1), (0.6, 50), (0.9, 160), (1, 432))
 NO_INDUSTRY = 758
 
 # --- resume_education -----------------------------------------------------------------------------
@@ -51,7 +51,7 @@ NO_UNIVERSITY = 923  # 0 in the five columns below
 UNIVERSITY_TYPE_1 = {code: 1 / code for code in range(1, 6)}
 UNIVERSITY_TYPE_2 = {code: 1 / code for code in range(1, 10)}
 MAJOR_TYPE = dict.fromkeys(range(1, 23), 1.0)
-UNIVERSITY_SCORE: Quantiles = ((0, 0), (0.15, 0), (0.1501, 60), (0.6, 82), (0.95, 95), (1, 100))
+UNIVERSITY_SCORE: Quantiles = ((0, 0), (0.15, 0), (0.15, 60), (0.6, 82), (0.95, 95), (1, 100))
 TRANSFERRED = 38
 MAJOR, SUB_MAJOR = 60, 15  # rows that name one; "nearly all null"
 
@@ -62,7 +62,7 @@ CERTIFICATES_HELD: Quantiles = ((0, 1), (0.4, 1.4), (0.75, 2.305), (0.95, 5), (1
 LINGUISTS, SECOND_LANGUAGE = 820, 48
 LANGUAGE = {1: 60, 2: 20, 3: 12, 4: 5, 5: 3}
 EXAMS = 3  # of each language
-TEST_SCORE: Quantiles = ((0, 0), (0.4, 0), (0.41, 3), (0.55, 180), (0.8, 700), (1, 989.9))
+TEST_SCORE: Quantiles = ((0, 0), (0.4, 0), (0.4, 3), (0.55, 180), (0.8, 700), (1, 989.9))
 
 # --- recruitment ----------------------------------------------------------------------------------
 ADDRESS = {1: 60, 2: 45, 3: 6490, 4: 40, 5: 25, 6: 20, 7: 15}

@@ -84,32 +84,21 @@ def plan_world(n_resumes: int, n_postings: int, seed: int) -> JobWorld:
 
     at_place = code_deck({0: 1 - PLACE_SHARE, 1: PLACE_SHARE}, total) == 1
     thrown, met = rng.permutation(at_place), rng.permutation(at_place)
-    resume_rows, posting_rows = np.empty((2, total), dtype=np.int64)
-    spots = []
-    first = 0
+    resumes, postings, spots = [], [], []  # of each line
     for on_line in (False, True):
         resume_spot, posting_spot = _stretches(wanted, rng), _stretches(drawn, rng)
         darts = np.repeat(np.arange(n_resumes), wanted)[thrown == on_line]
-        places = np.repeat(np.arange(n_postings), drawn)[met == on_line]
+        pieces = np.repeat(np.arange(n_postings), drawn)[met == on_line]
         spread = np.minimum(DART_SPREAD / n_postings * np.sqrt(wanted / 4), 0.25 / len(FIELDS))
         fell = drift(resume_spot[darts], spread[darts], 0.0, rng)
-        lies = _loosened(posting_spot[places], (drawn / drawn.mean())[places], rng)
-        line = slice(first, first + len(darts))
-        resume_rows[line] = darts[np.argsort(fell, kind="stable")]
-        posting_rows[line] = places[np.argsort(lies, kind="stable")]
-        first += len(darts)
+        lies = _loosened(posting_spot[pieces], (drawn / drawn.mean())[pieces], rng)
+        resumes.append(darts[np.argsort(fell, kind="stable")])
+        postings.append(pieces[np.argsort(lies, kind="stable")])
         spots.append((resume_spot, posting_spot))
+    resume_rows, posting_rows = np.concatenate(resumes), np.concatenate(postings)
     _part_repeats(resume_rows, posting_rows, n_postings, rng)
     order = rng.permutation(total)
-    (resume_work, posting_work), (resume_place, posting_place) = spots
-    return JobWorld(
-        resume_work,
-        posting_work,
-        resume_place,
-        posting_place,
-        resume_rows[order],
-        posting_rows[order],
-    )
+    return JobWorld(*spots[0], *spots[1], resume_rows[order], posting_rows[order])
 
 
 def _stretches(sizes: Ints, rng: np.random.Generator) -> Floats:

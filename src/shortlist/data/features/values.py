@@ -1,0 +1,155 @@
+"""Blocks of values from a set: one of them (a category), or any number (labels)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.data.features.block import (
+    Block,
+    Missing,
+    NothingLearnedError,
+    features,
+    numpy,
+)
+from shortlist.data.features.cells import Cells, Family, clean
+from shortlist.data.features.specs import Category, Labels
+from shortlist.data.features.weights import unit_rows
+
+
+class CategoryBlock(Block):
+    """One feature a value; values that are rare, or new in a query, share the last."""
+
+    reads: tuple[Family, ...] = ("text", "whole", "truth", "number")
+
+    @classmethod
+    def learn(cls, spec: Category, cells: Cells) -> pa.Table:
+        """Give the values that enough rows have, a pool for others, a flag if a cell is empty."""
+        counts = pc.value_counts(pc.drop_null(cells.values))
+        least = spec.least(len(cells.values))
+        kept = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), least))
+        if not len(kept):
+            raise NothingLearnedError(f"no value occurs in {least} rows")
+        return pa.concat_tables(
+            [
+                features("value", term=pc.cast(kept.take(pc.array_sort_indices(kept)), pa.string())),
+                features("other", 1),
+                features("missing", int(cells.values.null_count > 0)),
+            ]
+        )
+
+    def names(self) -> list[str]:
+        """Give ``degree=4``, ``degree is other`` and ``degree is missing``."""
+        return [
+            f"{self.column}={term}" if role == "value" else f"{self.column} is {role}"
+            for role, term in zip(
+                self.features["role"].to_pylist(), self.features["term"].to_pylist(), strict=True
+            )
+        ]
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        """Put each cell on its value, or on the pool."""
+        places = numpy(pc.fill_null(self._known(values), self.place("other")))
+        places = np.where(numpy(pc.is_null(values)), -1, places)
+        return self.one_hot(places, values, missing)
+
+    def unseen(self, values: pa.Array) -> pa.Array:
+        """Give the values that went to the pool."""
+        values = pc.drop_null(values)
+        return pc.cast(values.filter(pc.is_null(self._known(values))), pa.string())
+
+    def _known(self, values: pa.Array) -> pa.Array:
+        terms = pc.drop_null(self.features["term"]).combine_chunks()
+        return pc.index_in(pc.cast(values, pa.string()), value_set=terms, skip_nulls=True)
+
+
+class LabelsBlock(Block):
+    """One feature a label that enough rows have; a row's labels share its length.
+
+    A label weighs 1, or with ``idf`` (n rows, df of them with the label)
+    ``ln((1 + n) / (1 + df)) + 1``.
+    """
+
+    reads: tuple[Family, ...] = ("list", "text")
+
+    @classmethod
+    def learn(cls, spec: Labels, cells: Cells) -> pa.Table:
+        """Give the labels, each in its most frequent spelling (of equals, the first)."""
+        rows, labels = split_labels(cells.values, spec.separator)
+        keys = fold(labels)
+        said = pa.table({"row": rows, "key": keys, "label": labels})
+        spellings = (
+            said.group_by(["key", "label"])
+            .aggregate([("row", "count")])
+            .sort_by([("key", "ascending"), ("row_count", "descending"), ("label", "ascending")])
+        )
+        shown = spellings.group_by("key", use_threads=False).aggregate([("label", "first")])
+        frequent = said.group_by("key").aggregate([("row", "count_distinct")])
+        found = frequent.join(shown, "key").sort_by("key")
+        n_rows, least = len(cells.values), spec.least(len(cells.values))
+        kept = found.filter(pc.greater_equal(found["row_count_distinct"], least))
+        if not kept.num_rows:
+            raise NothingLearnedError(f"no label occurs in {least} rows")
+        df = numpy(kept["row_count_distinct"])
+        weight = idf(n_rows, df) if spec.idf else np.ones(len(df))
+        return features("label", term=kept["label_first"].combine_chunks(), weight=weight)
+
+    def names(self) -> list[str]:
+        """Give ``genres=Drama``."""
+        return [f"{self.column}={term}" for term in self.features["term"].to_pylist()]
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        """Put each row on its labels."""
+        rows, labels = split_labels(values, self.spec.separator)
+        places = self._known(labels)
+        known = numpy(pc.is_valid(places))
+        cells = np.unique(rows[known] * len(self) + numpy(pc.drop_null(places)))
+        rows, places = cells // len(self), cells % len(self)
+        weight = numpy(self.features["weight"])[places]
+        return unit_rows(csr_array((weight, (rows, places)), shape=(len(values), len(self))))
+
+    def unseen(self, values: pa.Array) -> pa.Array:
+        """Give the labels that are rare or new."""
+        _, labels = split_labels(values, self.spec.separator)
+        return labels.filter(pc.is_null(self._known(labels)))
+
+    def missing(self, values: pa.Array) -> int:
+        """Count the rows without a label."""
+        rows, _ = split_labels(values, self.spec.separator)
+        return len(values) - len(np.unique(rows))
+
+    def _known(self, labels: pa.Array) -> pa.Array:
+        return pc.index_in(fold(labels), value_set=fold(self.features["term"].combine_chunks()))
+
+
+def split_labels(values: pa.Array, separator: str | None) -> tuple[NDArray[np.int64], pa.Array]:
+    """List the labels of lists, or of texts with separators: the row and the label of each.
+
+    Examples
+    --------
+    >>> rows, labels = split_labels(pa.array(["SQL; 자바", None, ";SQL"]), None)
+    >>> rows.tolist(), labels.to_pylist()
+    ([0, 0, 2], ['SQL', '자바', 'SQL'])
+    """
+    if pa.types.is_string(values.type):
+        if separator is None:
+            values = pc.split_pattern_regex(values, pattern="[;|]")
+        else:
+            values = pc.split_pattern(values, pattern=separator)
+    rows, labels = numpy(pc.list_parent_indices(values)), clean(pc.list_flatten(values))
+    return rows[numpy(pc.is_valid(labels))], pc.drop_null(labels)
+
+
+def fold(labels: pa.Array) -> pa.Array:
+    """Bring spellings of one label together: case, width, blanks inside."""
+    folded = pc.utf8_lower(pc.utf8_normalize(labels, form="NFKC"))
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(folded, r"\s+", " "))
+
+
+def idf(n_rows: int, df: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Weigh what ``df`` of ``n_rows`` rows have: ``ln((1 + n) / (1 + df)) + 1``."""
+    weight: NDArray[np.float64] = np.log((1 + n_rows) / (1 + df)) + 1
+    return weight

@@ -1,0 +1,168 @@
+"""From users and queries in the caller's words to requests in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary
+from shortlist.errors import CapabilityError, InputError, suggestion
+from shortlist.models.base import Model
+from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.requests import Requests, check_on_unknown, of_ids
+
+
+def resolve(
+    model: Model[Any, Any],
+    users: Iterable[Id] | None,
+    queries: Iterable[Query] | None,
+    on_unknown: OnUnknown,
+) -> Requests:
+    """Look up every id once; :meth:`Model.recommend` says what may be asked.
+
+    A user who is asked for twice gets one list.
+
+    Raises
+    ------
+    UnknownIdError
+        A user or an item of a history is unknown, and ``on_unknown`` is ``"raise"``.
+    CapabilityError
+        A query brings features, the model uses none, and ``on_unknown`` is ``"raise"``.
+    InputError
+        A feature does not exist or has a value of the wrong type.
+    """
+    if queries is None:
+        return of_ids(model.data.users, "user_id", users, on_unknown)
+    if users is not None:
+        raise InputError("both users and queries were given", remedy="pass one of the two")
+    asked = list(queries) if isinstance(queries, Iterable) else [None]
+    if not all(isinstance(query, Query) for query in asked):
+        raise InputError("queries must be a list of Query", remedy="pass [Query(...), ...]")
+    check_on_unknown(on_unknown)
+    return _of_queries(model, asked, on_unknown)
+
+
+def _of_queries(
+    model: Model[Any, Any], queries: Sequence[Query], on_unknown: OnUnknown
+) -> Requests:
+    data, strict = model.data, on_unknown == "raise"
+    lookup = Vocabulary.require if strict else Vocabulary.rows
+    kept: list[int] = []
+    users: list[int] = []
+    histories: list[tuple[Rows, NDArray[np.float32]]] = []
+    for position, query in enumerate(queries):
+        if strict and query.features is not None and not model.uses_features:
+            raise CapabilityError(
+                f"{model.name} cannot use features",
+                where=f"query {position}",
+                remedy="leave features out, choose a model that uses them, "
+                "or pass on_unknown='skip' or 'fallback'",
+            )
+        weights = query.weights
+        user = lookup(data.users, [] if query.user is None else [query.user])
+        items = lookup(data.items, list(weights))
+        known = items != UNKNOWN
+        told = query.features is not None and model.uses_features
+        something = known.any() or (user != UNKNOWN).any() or told
+        unknown = not known.all() or UNKNOWN in user or query.features is not None
+        if on_unknown == "skip" and unknown and not something:
+            continue  # nothing of this query is known here
+        kept.append(position)
+        users.append(int(user[0]) if len(user) else UNKNOWN)
+        values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
+        histories.append((items[known], values[known]))
+    rows = np.array(users, dtype=np.int32)
+    rules = tuple(queries[position].rules for position in kept)
+    given, recency = _given(histories, data.n_items)
+    features = [queries[position].features for position in kept]
+    return Requests(
+        "query",
+        pa.array(kept, pa.int64()),
+        rows,
+        given,
+        recency,
+        described(data, rows, features, kept) if model.uses_features else None,
+        None if all(one.empty for one in rules) else rules,
+    )
+
+
+def _given(
+    histories: list[tuple[Rows, NDArray[np.float32]]], n_items: int
+) -> tuple[csr_array, csr_array]:
+    """Put histories into rows: their weights, and their places counted back from the last."""
+    shape = (len(histories), n_items)
+    lengths = [len(items) for items, _ in histories]
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    indices = np.concatenate([np.empty(0, dtype=np.int32), *(items for items, _ in histories)])
+    weights = np.concatenate([np.empty(0, dtype=np.float32), *(one for _, one in histories)])
+    places = np.repeat(indptr[1:], lengths) - np.arange(indptr[-1])
+    given = csr_array((weights, indices, indptr), shape=shape)
+    recency = csr_array((places.astype(np.int32), indices.copy(), indptr), shape=shape)
+    given.sort_indices()
+    recency.sort_indices()
+    return given, recency
+
+
+def described(
+    data: Dataset,
+    users: Rows,
+    features: Sequence[Mapping[str, Any] | None],
+    positions: Sequence[int],
+) -> pa.Table | None:
+    """Lay what queries say of somebody over what the data knows.
+
+    Parameters
+    ----------
+    data
+        Whose user features.
+    users
+        The row of each query's user, -1 for somebody new.  # (Q,)
+    features
+        What each query says.  # (Q,)
+    positions
+        The number of each query, for messages.  # (Q,)
+
+    Raises
+    ------
+    InputError
+        The data has no user features, or not this one, or its type is another.
+    """
+    said = [one or {} for one in features]
+    if data.user_features is None:
+        if any(said):
+            raise InputError(
+                "a query brings features, and the data has no user features",
+                remedy="fit on data with a users table, or leave features out",
+            )
+        return None
+    table = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
+    for name in dict.fromkeys(name for one in said for name in one):
+        asking = [row for row, one in enumerate(said) if name in one]
+        where = f"query {positions[asking[0]]}"
+        if name not in table.column_names:
+            raise InputError(
+                f"users have no feature {name!r}",
+                where=where,
+                remedy=suggestion(name, table.column_names),
+            )
+        place = table.column_names.index(name)
+        kind = table.schema.field(name).type
+        values = table.column(name).to_pylist()
+        for row in asking:
+            values[row] = said[row][name]
+        try:
+            column = pa.array(values, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            raise InputError(
+                f"feature {name!r} is {said[asking[0]][name]!r}; it has type {kind}",
+                where=where,
+                remedy=f"give a value of type {kind}",
+            ) from None
+        table = table.set_column(place, name, column)
+    return table

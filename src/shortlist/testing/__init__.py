@@ -1,0 +1,31 @@
+"""What a new model's tests are made of: the contract that every model passes, and little worlds.
+
+::
+
+    from functools import partial
+
+    from shortlist.models.ease import EASE
+    from shortlist.testing import ModelContract
+
+
+    class TestEASE(ModelContract):
+        model = partial(EASE, regularization=1.0)
+
+Needs pytest. For failures that show the values compared, put
+``pytest.register_assert_rewrite("shortlist.testing")`` into ``conftest.py``.
+"""
+
+from shortlist.testing.contract import ModelContract
+from shortlist.testing.reference import best_items, best_users, like_items
+from shortlist.testing.worlds import World, checkerboard, small_world, tiny
+
+__all__ = [
+    "ModelContract",
+    "World",
+    "best_items",
+    "best_users",
+    "checkerboard",
+    "like_items",
+    "small_world",
+    "tiny",
+]

@@ -1,0 +1,171 @@
+"""Little worlds: some with a known right answer, some with everything that can go wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Id
+
+Ids = Literal["text", "large"]
+
+FIRST_LARGE = 2**62  # neighbouring integers here are one and the same float64
+
+
+@dataclass(frozen=True)
+class World:
+    """The tables of a little world.
+
+    Attributes
+    ----------
+    interactions
+        ``user_id``, ``item_id``, ``weight`` and ``at``, a time.
+    users, items
+        ``user_id`` or ``item_id``, and features.
+    answers
+        The item that suits each user best, where that is known.
+
+    Examples
+    --------
+    >>> checkerboard().data
+    Dataset(12 users, 12 items, 60 interactions)
+    """
+
+    interactions: pa.Table
+    users: pa.Table
+    items: pa.Table
+    answers: Mapping[Id, Id] = field(default_factory=dict)
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The world as a data set, with weights and times."""
+        return Dataset.from_tables(
+            self.interactions, self.users, self.items, weight="weight", time="at"
+        )
+
+    def shuffled(self, seed: int) -> World:
+        """Give the same world with the rows of its tables in another order."""
+        rng = np.random.default_rng(seed)
+
+        def mixed(table: pa.Table) -> pa.Table:
+            return table.take(pa.array(rng.permutation(table.num_rows)))
+
+        return replace(
+            self,
+            interactions=mixed(self.interactions),
+            users=mixed(self.users),
+            items=mixed(self.items),
+        )
+
+
+@cache
+def checkerboard(side: int = 6) -> World:
+    """Two tastes that never meet: even users choose even items, odd users odd ones.
+
+    Each of the ``2 * side`` users has chosen all items of their taste but one, and each item is
+    left out equally often. That one is the answer: what everybody of the same taste chose, while
+    the items of the other taste have nothing in common with the user's.
+    """
+    users, items = _ids("u", 2 * side, "text"), _ids("i", 2 * side, "text")
+    chosen, answers = [], {}
+    for user in range(2 * side):
+        for place in range(side):
+            item = 2 * place + user % 2
+            if place == user // 2:
+                answers[users[user]] = items[item]
+            else:
+                chosen.append((user, item))
+    return World(
+        _log([(users[u], items[i], 1.0) for u, i in chosen]),
+        pa.table({"user_id": users, "taste": [n % 2 for n in range(len(users))]}),
+        pa.table({"item_id": items, "taste": [n % 2 for n in range(len(items))]}),
+        answers,
+    )
+
+
+@cache
+def small_world(ids: Ids = "text") -> World:
+    """40 users, 30 items, and what real tables hold.
+
+    Users of two tastes with an overlap; weights from 0 to 5; times; two users without interactions,
+    two items nobody chose; numbers, texts, lists, dates and gaps among the features; life spans.
+
+    Parameters
+    ----------
+    ids
+        Texts, or integers near 2**62, which floating point cannot tell apart.
+    """
+    rng = np.random.default_rng(20)
+    n_users, n_items = 40, 30
+    likes = np.where(np.add.outer(np.arange(n_users), np.arange(n_items)) % 2 == 0, 0.35, 0.08)
+    likes *= np.linspace(1.5, 0.5, n_items)  # the first items are the popular ones
+    likes[[5, 22]] = 0.0
+    likes[:, [11, 28]] = 0.0
+    users, items = _ids("u", n_users, ids), _ids("i", n_items, ids)
+    pairs = np.argwhere(rng.random(likes.shape) < likes)
+    rng.shuffle(pairs)
+    weights = rng.integers(0, 11, len(pairs)) / 2
+    log = [(users[u], items[i], w) for (u, i), w in zip(pairs.tolist(), weights, strict=True)]
+    days = [dt.datetime(2024, 1, 1) + dt.timedelta(days=n) for n in range(n_items)]
+    features = {
+        "item_id": items,
+        "year": [None if n % 9 == 4 else 1980 + n for n in range(n_items)],
+        "taste": ["even" if n % 2 == 0 else "odd" for n in range(n_items)],
+        "tags": [None if n % 7 == 3 else [f"t{n % 3}", f"t{n % 5}"] for n in range(n_items)],
+        "valid_from": [None if n % 4 == 0 else day for n, day in enumerate(days)],
+        "valid_to": [
+            None if n % 3 == 0 else day + dt.timedelta(days=9) for n, day in enumerate(days)
+        ],
+    }
+    city = [None if n % 10 == 7 else ("Seoul", "Busan")[n % 2] for n in range(n_users)]
+    return World(_log(log), pa.table({"user_id": users, "city": city}), pa.table(features))
+
+
+def tiny(*pairs: tuple[Id, Id], weight: Sequence[float] | None = None) -> Dataset:
+    """Make a data set of a few (user, item) pairs.
+
+    Parameters
+    ----------
+    pairs
+        Who chose what.
+    weight
+        How strongly, one value a pair.
+
+    Examples
+    --------
+    >>> tiny(("ann", "tea"), ("bob", "rye"), weight=[2, 5]).matrix.toarray()
+    array([[0., 2.],
+           [5., 0.]], dtype=float32)
+    """
+    users, items = zip(*pairs, strict=True)
+    if weight is None:
+        return Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
+    table = pa.table({"user_id": users, "item_id": items, "weight": weight})
+    return Dataset.from_tables(table, weight="weight")
+
+
+def _ids(letter: str, count: int, kind: Ids) -> list[Id]:
+    if kind == "text":
+        return [f"{letter}{n:02}" for n in range(count)]
+    return [FIRST_LARGE + n for n in range(count)]
+
+
+def _log(rows: list[tuple[Id, Id, float]]) -> pa.Table:
+    users, items, weights = zip(*rows, strict=True)
+    start = dt.datetime(2024, 3, 1)
+    times = [start + dt.timedelta(hours=n) for n in range(len(rows))]
+    return pa.table(
+        {
+            "user_id": users,
+            "item_id": items,
+            "weight": pa.array(weights, pa.float32()),
+            "at": times,
+        }
+    )

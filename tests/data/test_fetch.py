@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+from table_files import ML_100K, RECBOLE
+
+from shortlist.data.fetch import cache_folder, fetch
+from shortlist.data.store import Store
+from shortlist.errors import DownloadError, InputError
+
+RATINGS = "".join(line + "\n" for line in ML_100K["u.data"])
+
+
+def archive(prefix: str, files: dict[str, list[str]], encoding: str = "latin-1") -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:
+        for name, lines in files.items():
+            packed.writestr(prefix + name, "".join(line + "\n" for line in lines).encode(encoding))
+    return content.getvalue()
+
+
+class Answer(io.BytesIO):
+    headers = Message()
+
+
+class World:
+    """What the network would answer, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.zip: bytes | None = archive("ml-100k/", ML_100K)
+        self.wheel: bytes | None = None
+        self.asked: list[str] = []
+
+    def urlopen(self, url: str, timeout: float) -> Answer:
+        self.asked.append(url)
+        assert 0 < timeout <= 30
+        if self.zip is None:
+            raise urllib.error.URLError("no route to host")
+        return Answer(self.zip)
+
+    def pip(self, command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert "--no-deps" in command
+        self.asked.append(command[-1])
+        if self.wheel is None:
+            return subprocess.CompletedProcess(command, 1, None, "WARNING: x\nERROR: no match\n")
+        folder = Path(command[command.index("--dest") + 1])
+        folder.mkdir()
+        (folder / "recbole-1.2.1-py3-none-any.whl").write_bytes(self.wheel)
+        return subprocess.CompletedProcess(command, 0, None, "")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """Three ratings stand in for the hundred thousand."""
+    world = World()
+    monkeypatch.setenv("SHORTLIST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(urllib.request, "urlopen", world.urlopen)
+    monkeypatch.setattr(subprocess, "run", world.pip)
+    monkeypatch.setattr("shortlist.data.fetch._COUNTS", (3, 2, 2))
+    content = hashlib.sha256(RATINGS.encode()).hexdigest()
+    monkeypatch.setattr("shortlist.data.fetch._CONTENT", content)
+    return world
+
+
+def wheel() -> bytes:
+    files = {name.replace("ml.", "ml-100k."): lines for name, lines in RECBOLE.items()}
+    files["ml-100k.inter"] = [RECBOLE["ml.inter"][0], *ML_100K["u.data"]]
+    return archive("recbole/dataset_example/ml-100k/", files, "utf-8")
+
+
+def test_from_grouplens(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fetch("ml-100k")
+    assert folder == tmp_path / "cache" / "ml-100k"
+    names = ["README", "SOURCE.txt", "u.data", "u.item", "u.user"]
+    assert sorted(file.name for file in folder.iterdir()) == names
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        "ml-100k: from https://files.grouplens.org/datasets/movielens/ml-100k.zip"
+    )
+    assert "not to be passed on" in err
+    assert err == f"ml-100k: {(folder / 'SOURCE.txt').read_text()}"
+    with Store.create(tmp_path / "m.duckdb", "movies") as store:
+        assert store.load(folder).rows["ratings"] == 3
+
+
+def test_the_second_time_nothing_is_asked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    first = fetch("ml-100k")
+    capsys.readouterr()
+    assert fetch("ml-100k") == first
+    assert len(world.asked) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_from_the_package_index_where_grouplens_is_out_of_reach(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.zip, world.wheel = None, wheel()
+    folder = fetch("ml-100k")
+    assert world.asked[1] == "recbole==1.2.1"
+    names = ["SOURCE.txt", "ml-100k.inter", "ml-100k.item", "ml-100k.user"]
+    assert sorted(file.name for file in folder.iterdir()) == names
+    assert "from the copy in the Python package recbole==1.2.1" in capsys.readouterr().err
+    with Store.create(tmp_path / "m.duckdb", "movies") as store:
+        assert store.load(folder).rows["ratings"] == 3
+
+
+def drop_a_rating(files: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {**files, "u.data": files["u.data"][:2]}
+
+
+def change_a_rating(files: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {**files, "u.data": [*files["u.data"][:2], "196\t302\t4\t881250950"]}
+
+
+def break_a_line(files: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {**files, "u.data": [*files["u.data"][:2], "196\t302"]}
+
+
+def forget_the_films(files: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: lines for name, lines in files.items() if name != "u.item"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (drop_a_rating, "has 2 ratings, 2 users, 2 films; ml-100k has 3 ratings, 2 users, 2 films"),
+        (change_a_rating, "has the size of ml-100k, but other ratings"),
+        (break_a_line, "cannot be read: the row has 2 columns instead of 4"),
+        (forget_the_films, "what arrived is not the archive expected"),
+    ],
+)
+def test_what_is_not_the_data_set_is_not_kept(
+    world: World,
+    tmp_path: Path,
+    damage: Callable[[dict[str, list[str]]], dict[str, list[str]]],
+    reason: str,
+) -> None:
+    world.zip = archive("ml-100k/", damage(ML_100K))
+    with pytest.raises(DownloadError) as caught:
+        fetch("ml-100k")
+    message = str(caught.value)
+    assert reason in message
+    assert "- pip download recbole==1.2.1 failed: ERROR: no match" in message
+    assert (
+        f"unpack https://files.grouplens.org/datasets/movielens/ml-100k.zip into {tmp_path}"
+        in message
+    )
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_answer_that_is_no_archive(world: World, tmp_path: Path) -> None:
+    world.zip = b"<html>Please log in</html>"
+    with pytest.raises(DownloadError, match="what arrived is not the archive expected"):
+        fetch("ml-100k")
+    world.wheel = wheel()
+    assert (fetch("ml-100k") / "ml-100k.inter").is_file()
+
+
+def test_pip_that_does_not_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **settings: Any) -> None:
+        raise subprocess.TimeoutExpired(command, settings["timeout"])
+
+    world.zip = None
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(DownloadError, match=r"pip download recbole==1\.2\.1 took more than 300 s"):
+        fetch("ml-100k")
+
+
+def test_a_folder_without_its_note_is_fetched_again(world: World, tmp_path: Path) -> None:
+    (tmp_path / "cache" / "ml-100k").mkdir(parents=True)
+    (tmp_path / "cache" / "ml-100k" / "u.data").write_text("half")
+    assert (fetch("ml-100k") / "u.data").read_text() == RATINGS
+
+
+def test_an_unknown_data_set(world: World) -> None:
+    with pytest.raises(InputError) as caught:
+        fetch("ml-10k")
+    assert str(caught.value) == (
+        "there is no data set 'ml-10k' to fetch\n  to do: did you mean 'ml-100k'? Known: ml-100k"
+    )
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("linux", {}, "home/.cache/shortlist"),
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/shortlist"),
+        ("darwin", {}, "home/Library/Caches/shortlist"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/shortlist/Cache"),
+        ("linux", {"SHORTLIST_CACHE": "/mine", "XDG_CACHE_HOME": "/x"}, "/mine"),
+    ],
+)
+def test_the_cache_is_where_the_system_keeps_caches(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], expected: str
+) -> None:
+    for name in ("SHORTLIST_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: Path("home"))
+    assert cache_folder() == Path(expected)

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from table_files import JOBS, ML_100K, ML_LATEST, write
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.store import Store, schema_sql
+from shortlist.errors import InputError
+
+OWN_SCHEMA = """
+CREATE TABLE shop (shop_id VARCHAR PRIMARY KEY, town VARCHAR);
+CREATE TABLE buyer (buyer_id UBIGINT PRIMARY KEY, likes INTEGER CHECK (likes > 0));
+CREATE TABLE visit (
+    buyer_id UBIGINT NOT NULL REFERENCES buyer (buyer_id),
+    shop_id  VARCHAR NOT NULL REFERENCES shop (shop_id),
+    times    INTEGER NOT NULL DEFAULT 1,
+    day      DATE,
+    PRIMARY KEY (buyer_id, shop_id, day)
+);
+CREATE VIEW user_features AS SELECT buyer_id AS user_id, likes FROM buyer;
+CREATE VIEW item_features AS SELECT shop_id AS item_id, town FROM shop;
+CREATE VIEW interactions AS
+SELECT buyer_id AS user_id, shop_id AS item_id, times::FLOAT AS weight, day::TIMESTAMP AS time
+FROM visit;
+"""
+
+
+def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path)) as db:
+        return db.execute(query).fetchall()
+
+
+def refusal(action: Any, *arguments: Any, **settings: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        action(*arguments, **settings)
+    return str(caught.value)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.duckdb"
+
+
+@pytest.fixture
+def movies(path: Path) -> Iterator[Store]:
+    with Store.create(path, "movies") as store:
+        yield store
+
+
+@pytest.mark.parametrize("name", ["movies", "jobs", "runs"])
+def test_a_store_is_made_whole_and_opened_again(path: Path, name: str) -> None:
+    with Store.create(path, name) as store:
+        assert store.schema == name
+    with Store(path) as store:
+        assert repr(store) == f"Store({str(path)!r}, schema='{name}')"
+    assert [file.name for file in path.parent.iterdir()] == ["store.duckdb"]
+
+
+@pytest.mark.parametrize("name", ["movies", "jobs", "runs"])
+def test_the_ddl_is_plain_sql(path: Path, name: str) -> None:
+    with duckdb.connect(str(path)) as db:
+        db.execute(schema_sql(name))
+        views = db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    expected = set() if name == "runs" else {"user_features", "item_features", "interactions"}
+    assert {view for (view,) in views} == expected
+
+
+def test_an_unknown_schema(path: Path) -> None:
+    assert refusal(schema_sql, "movie") == (
+        "there is no schema 'movie'\n"
+        "  to do: did you mean 'movies'? Known: jobs, movies, runs, or a .sql file"
+    )
+    assert refusal(Store.create, path, "shops.sql").startswith("there is no file shops.sql\n")
+    assert not path.exists()
+
+
+def test_a_schema_of_ones_own_needs_no_python(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "shops.sql").write_text(OWN_SCHEMA)
+    with Store.create(path, tmp_path / "shops.sql") as store:
+        assert store.schema == "shops"
+        files = {
+            "shop.csv": ["shop_id,town", "나,서울", "b,"],
+            "buyer.csv": ["buyer_id,likes", f"{2**64 - 1},3"],
+            "visit.csv": ["buyer_id,shop_id,day", f"{2**64 - 1},나,2024-05-01"],
+        }
+        store.load(write(tmp_path / "in", files))
+        data = store.dataset()
+        wrong = write(tmp_path / "wrong", {"buyer.csv": ["buyer_id,likes", "-1,3"]})
+        assert "'-1' is not a whole number from 0 to 18446744073709551615" in refusal(
+            store.load, wrong
+        )
+    assert data.users.ids.to_pylist() == [2**64 - 1]
+    assert data.items.ids.to_pylist() == ["b", "나"]
+    assert data.weights.tolist() == [1.0]  # the default of the column
+    assert data.times is not None
+    assert data.times.tolist() == [1_714_521_600_000_000]
+
+
+@pytest.mark.parametrize(
+    ("ddl", "message"),
+    [
+        ("CREATE TABLE t (", "the schema is not valid: Parser Error"),
+        ("CREATE TABLE t (x INT);", "the schema lacks the view interactions"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_leaves_no_file(
+    path: Path, tmp_path: Path, ddl: str, message: str
+) -> None:
+    (tmp_path / "mine.sql").write_text(ddl)
+    assert refusal(Store.create, path, tmp_path / "mine.sql").startswith(message)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.sql"]
+
+
+def test_a_file_that_exists_is_not_touched(path: Path) -> None:
+    path.write_text("precious")
+    assert refusal(Store.create, path, "movies") == (
+        f"{path} exists already\n  to do: load into it, or name a file that does not exist"
+    )
+    assert path.read_text() == "precious"
+    assert "does not exist" in refusal(Store.create, path.parent / "no" / "x.duckdb", "movies")
+
+
+def test_what_is_no_store(path: Path) -> None:
+    assert refusal(Store, path) == (
+        f"there is no database {path}\n  to do: create it: shortlist init DB --schema NAME"
+    )
+    path.write_text("user_id,item_id\n1,2\n" * 1000)
+    assert refusal(Store, path).startswith(f"{path} is not a whole DuckDB database: ")
+    path.unlink()
+    duckdb.connect(str(path)).close()
+    assert refusal(Store, path) == (
+        f"{path} is a database, but not one of shortlist's\n"
+        "  to do: create one: shortlist init DB --schema NAME"
+    )
+
+
+def test_a_store_of_a_newer_version(path: Path) -> None:
+    Store.create(path, "movies").close()
+    with duckdb.connect(str(path)) as db:
+        db.execute("UPDATE shortlist_store SET version = 1000")
+    message = refusal(Store, path)
+    assert message.startswith(f"{path} has version 1000; this shortlist reads up to ")
+    assert "to do: install a newer shortlist" in message
+
+
+def test_a_store_in_use_by_another_program(path: Path) -> None:
+    Store.create(path, "movies").close()
+    hold = (
+        "import duckdb, sys; db = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"
+    )
+    command = [sys.executable, "-c", hold, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        message = refusal(Store, path)
+        other.communicate(b"\n")
+    assert message == (
+        f"{path} is in use by another program\n"
+        "  to do: close that program, or let both open it to read only"
+    )
+
+
+def test_a_store_opened_in_two_ways(movies: Store) -> None:
+    assert "is open in this program already" in refusal(Store, movies.path, read_only=True)
+
+
+def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
+    with Store.create(path, "movies") as store:
+        store.load(write(tmp_path / "in", ML_LATEST))
+    with Store(path, read_only=True) as store:
+        assert store.dataset().n_interactions == 3
+        message = f"{path} was opened to read only\n  to do: open it to write"
+        assert refusal(store.load, tmp_path / "in") == message
+        assert refusal(store.write, pa.table({"user_id": [1]}), model="m") == message
+
+
+def test_the_dataset_of_films(movies: Store, tmp_path: Path) -> None:
+    movies.load(write(tmp_path / "in", ML_100K, "latin-1"))
+    data = movies.dataset()
+    assert isinstance(data, Dataset)
+    assert data.users.ids.to_pylist() == [186, 196]
+    assert data.items.ids.to_pylist() == [242, 302]
+    np.testing.assert_array_equal(data.matrix.toarray(), [[0, 3], [3, 5]])
+    assert data.times is not None
+    assert data.times.tolist() == [891717742000000, 881250949000000, 881250950000000]
+    assert data.item_features is not None
+    assert data.item_features.to_pylist()[0] == {
+        "title": 'Léon, the "Pro" (1994)',
+        "year": 1994,
+        "genres": ["Action", "Children's"],
+    }
+    assert data.user_features is not None
+    assert data.user_features.column("zip_code").to_pylist() == ["00000", "T8H1N"]
+
+
+def test_the_dataset_of_jobs(path: Path, tmp_path: Path) -> None:
+    with Store.create(path, "jobs") as store:
+        store.load(write(tmp_path / "in", JOBS, "utf-8-sig"))
+        data = store.dataset()
+    assert data.users.ids.to_pylist() == ["U00001", "U00002", "U00003"]
+    assert data.times is None
+    np.testing.assert_array_equal(data.matrix.toarray(), [[1, 1], [1, 0], [0, 1]])
+    # sorted by user and item; the file has them in rows 3, 2, 4 and 1
+    assert data.positions.tolist() == [2, 1, 3, 0]
+    assert data.item_features is not None
+    assert data.item_features.column("check_boxes").to_pylist() == [
+        ["2101", "2108", "2201"],
+        ["2101"],
+    ]
+
+
+def test_a_store_without_interactions(movies: Store, tmp_path: Path) -> None:
+    assert refusal(movies.dataset) == (
+        "the store has no interactions yet\n"
+        f"  where: {movies.path}\n"
+        "  to do: load some: shortlist load DB PATH..."
+    )
+    with Store.create(tmp_path / "runs.duckdb", "runs") as store:
+        assert refusal(store.dataset).startswith("a store of the schema runs has no interactions")
+
+
+def recommendations(**changes: Any) -> pa.Table:
+    columns = {
+        "user_id": pa.array([2**63 - 1, 2**63 - 1, -5]),
+        "item_id": ["나", "b", "나"],
+        "rank": pa.array([1, 2, 1], pa.int32()),
+        "score": pa.array([0.5, 0.25, -1.0], pa.float32()),
+        "source": ["iALS", "iALS", "popularity"],
+    }
+    return pa.table(columns | changes)
+
+
+def test_runs_are_kept_exactly_and_numbered(movies: Store) -> None:
+    first = movies.write(recommendations(), model="IALS", config={"seed": 0, "이름": "값"}, k=5)
+    second = movies.write(recommendations(user_id=["a", "a", "b"]), model="EASE")
+    assert (first, second) == (1, 2)
+    movies.close()
+    assert rows(movies.path, "SELECT * EXCLUDE (created_at, config) FROM recommendation_runs") == [
+        (1, "IALS", 5, "user_id", "BIGINT", "VARCHAR"),
+        (2, "EASE", 2, "user_id", "VARCHAR", "VARCHAR"),
+    ]
+    config = rows(movies.path, "SELECT config FROM recommendation_runs ORDER BY run_id")
+    assert [json.loads(text) for (text,) in config] == [{"seed": 0, "이름": "값"}, {}]
+    assert rows(movies.path, "FROM recommendations WHERE run_id = 1") == [
+        (1, str(2**63 - 1), 1, "나", 0.5, "iALS"),
+        (1, str(2**63 - 1), 2, "b", 0.25, "iALS"),
+        (1, "-5", 1, "나", -1.0, "popularity"),
+    ]
+    age = "SELECT abs(epoch(created_at) - epoch(now())) FROM recommendation_runs"
+    assert all(seconds < 60 for (seconds,) in rows(movies.path, age))
+
+
+def test_the_lists_of_queries(path: Path) -> None:
+    table = recommendations(user_id=pa.array([0, 0, 1])).rename_columns(
+        ["query", "item_id", "rank", "score", "source"]
+    )
+    with Store.create(path, "runs") as store:
+        store.write(table, model="Cosine")
+    assert rows(path, "SELECT asked_by, user_id_type FROM recommendation_runs") == [
+        ("query", "BIGINT")
+    ]
+    assert rows(path, "SELECT DISTINCT user_id FROM recommendations ORDER BY 1") == [("0",), ("1",)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"rank": [1, 1, 1]},
+            "run_id 1 and user_id 9223372036854775807 and rank 1 is there twice",
+        ),
+        (
+            {"item_id": ["b", "b", "b"]},
+            "run_id 1 and user_id 9223372036854775807 and item_id b is there twice",
+        ),
+        ({"rank": [0, 1, 1]}, "rank is 0; the bound is rank >= 1"),
+        ({"rank": ["x", "1", "1"]}, "'x' is not a whole number from"),
+        ({"score": [1.0, None, 1.0]}, "score is empty; every row of recommendations needs one"),
+        ({"score": [1.0, float("nan"), 1.0]}, "score is nan; the bound is isfinite(score)"),
+        ({"item_id": [1.5, 2.5, 3.5]}, "ids of type DOUBLE cannot be kept exactly"),
+        ({"source": ["a", "b", None]}, "source is empty"),
+    ],
+)
+def test_a_run_that_is_wrong_leaves_nothing(
+    movies: Store, changes: dict[str, Any], message: str
+) -> None:
+    assert refusal(movies.write, recommendations(**changes), model="m").startswith(message)
+    movies.close()
+    assert rows(movies.path, "FROM recommendation_runs") == []
+    assert rows(movies.path, "FROM recommendations") == []
+
+
+def test_a_run_without_a_column(movies: Store) -> None:
+    table = recommendations().drop_columns(["score"])
+    assert refusal(movies.write, table, model="m") == (
+        "the recommendations have no column 'score'\n"
+        "  to do: did you mean 'source'? Known: item_id, rank, source, user_id"
+    )
+
+
+def test_the_tables_can_be_altered_emptied_renamed_and_dropped(path: Path, tmp_path: Path) -> None:
+    """What the comments of the DDL say about DuckDB holds."""
+    with Store.create(path, "movies") as store:
+        store.load(write(tmp_path / "in", ML_100K, "latin-1"))
+    with duckdb.connect(str(path)) as db:
+        with pytest.raises(duckdb.ConstraintException):
+            db.execute("DELETE FROM users")
+        for child in ("ratings", "item_genres"):
+            db.execute(f"DELETE FROM {child}")
+        for parent in ("items", "users", "genres"):
+            db.execute(f"TRUNCATE {parent}")
+            assert db.execute(f"SELECT count(*) FROM {parent}").fetchall() == [(0,)]
+        db.execute("CREATE TABLE note (text VARCHAR)")
+        db.execute("ALTER TABLE note ADD COLUMN author VARCHAR")
+        db.execute("ALTER TABLE note RENAME TO remark")
+        db.execute("DROP TABLE remark")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import shortlist as sl
-from shortlist.evaluation.text import text_table
+from shortlist.text import text_table
 from shortlist.models import model_class
 from shortlist.progress import track
 

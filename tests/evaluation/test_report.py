@@ -11,7 +11,7 @@ from scipy import stats
 
 from shortlist.errors import InputError
 from shortlist.evaluation import Report, evaluate
-from shortlist.evaluation.text import text_table
+from shortlist.text import text_table
 
 from .worlds import known, split
 

@@ -10,7 +10,7 @@ from shortlist._version import __version__
 from shortlist.cli.compare import compare, fit
 from shortlist.cli.demo import demo
 from shortlist.cli.doctor import doctor
-from shortlist.cli.lists import audience, recommend, similar
+from shortlist.cli.lists import audience, explain, recommend, similar
 from shortlist.cli.tables import fetch, init, load, schema
 
 app = typer.Typer(
@@ -40,6 +40,6 @@ def _everywhere(
 
 
 for command in (
-    demo, schema, init, load, fetch, compare, fit, recommend, similar, audience, doctor
+    demo, schema, init, load, fetch, compare, fit, recommend, similar, audience, explain, doctor
 ):  # fmt: skip
     app.command()(command)

@@ -1,4 +1,4 @@
-"""recommend, similar, audience: lists from a bundle."""
+"""recommend, similar, audience, explain: lists from a bundle, and the reasons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shortlist.cli.output import Json, compiling_told, read_ids, remark, show
+from shortlist.cli.output import Json, compiling_told, read_ids, remark, show, write_json
 
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder made by shortlist fit.")]
 Length = Annotated[int, typer.Option("-k", "--k", help="How many to list.")]
@@ -101,3 +101,30 @@ def audience(
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, exclude_seen=not include_seen)
     show(lists, model, json)
+
+
+def explain(
+    bundle: Bundle,
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    item: Annotated[str, typer.Argument(help="An item id.")],
+    json: Json = None,
+) -> None:
+    """Say what the score of an item for a user is made of."""
+    from shortlist.bundle import load
+
+    with compiling_told():
+        model = load(bundle)
+        asked = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
+        explanation = model.explain(*asked)
+    if json is not None:
+        write_json(
+            {
+                "item_id": explanation.item,
+                "score": explanation.score,
+                "source": explanation.source,
+                "parts": explanation.parts.to_pylist(),
+            },
+            json,
+        )
+    else:
+        typer.echo(str(explanation))

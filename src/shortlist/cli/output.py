@@ -67,7 +67,7 @@ def show(lists: Recommendations, model: Model[Any, Any], json_target: Path | Non
 
 def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
     """Lay the first rows out, with the titles of the items where there are any."""
-    from shortlist.evaluation.text import text_table
+    from shortlist.text import text_table
 
     table = lists.to_arrow().slice(0, SHOWN_ROWS)
     names = table.column_names

@@ -78,7 +78,9 @@ class Supplied:
     def copy(self, name: str, columns: str) -> None:
         """Select into a new table, whose ``rowid`` is then the number of the row in the source."""
         try:
-            self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {self.view}")
+            self.connection.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {self.view}"
+            )
         except duckdb.Error as error:
             if self.path is None:
                 raise

@@ -180,9 +180,8 @@ class Dataset:
 
         By time where there are times (equal ones by position), otherwise by position.
         """  # (n_users, n_items)
-        keys = [self.positions, self.user_rows]
-        if self.times is not None:
-            keys.insert(1, self.times)
+        times = () if self.times is None else (self.times,)
+        keys = (self.positions, *times, self.user_rows)
         places = np.empty(self.n_interactions, dtype=np.int32)
         ends = np.cumsum(self.user_counts)[self.user_rows]  # of each user's entries, once sorted
         places[np.lexsort(keys)] = ends - np.arange(self.n_interactions)

@@ -72,9 +72,9 @@ def _check_log(log: Supplied, names: dict[str, str | None]) -> None:
             "drop the row, or mend its weight",
         ),
         "time": (
-            "time IS NULL",
-            f"a time is missing, or more than {LAST_SECOND} seconds from 1970",
-            "drop the row; divide milliseconds by 1,000",
+            f"time IS NULL OR time // 1000000 NOT BETWEEN -{LAST_SECOND} AND {LAST_SECOND}",
+            f"a time is missing, or more than {LAST_SECOND} seconds from 1970 (the year 9999)",
+            "drop the row, or mend its time; divide milliseconds by 1,000",
         ),
     }
     asked = {name: rules[name] for name, column in names.items() if column is not None}
@@ -152,7 +152,9 @@ class _Side:
         vocabulary = Vocabulary(column, kind=kind)
         if listed is None or len(listed.types) == 1:
             return vocabulary, None
-        features = f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {listed.view} ORDER BY {self.in_list}"
+        features = (
+            f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {listed.view} ORDER BY {self.in_list}"
+        )
         return vocabulary, db.sql(features).to_arrow_table()
 
     def _check_list(self, listed: Supplied, log: Supplied) -> None:
@@ -198,7 +200,7 @@ def _a(kind: str) -> str:
 
 
 class _Entries(NamedTuple):
-    """Interactions with their ids as rows.  # (n,) each"""
+    """Interactions with their ids as rows, each array (n,)."""
 
     users: Rows
     items: Rows
@@ -230,7 +232,7 @@ def _coded(db: duckdb.DuckDBPyConnection, columns: Collection[str]) -> _Entries:
 
 
 class _Merged(NamedTuple):
-    """One entry for each pair, sorted by user, then item.  # (n_pairs,) each"""
+    """One entry for each pair, sorted by user, then item, each array (n_pairs,)."""
 
     users: Rows
     items: Rows

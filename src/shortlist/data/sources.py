@@ -82,7 +82,7 @@ def relation(
     ------
     InputError
         The file is missing, empty, without rows, cut short, not UTF-8 or not a kind of file that
-        is known; or ``table`` is none of the above.
+        is known; a frame has a column of mixed or unknown type; or ``table`` is none of the above.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def relation(
     elif isinstance(table, duckdb.DuckDBPyRelation):
         rows, where = _adopt(connection, table), None
     elif hasattr(table, "__arrow_c_stream__"):
-        rows, where = connection.from_arrow(_without_index(pa.table(table))), None
+        rows, where = _frame(connection, table, label), None
     else:
         raise InputError(
             f"{label}: a table cannot be read from a {type(table).__name__}",
@@ -130,6 +130,20 @@ def _adopt(
         return connection.sql("FROM other")
     except duckdb.InvalidInputException:
         return connection.from_arrow(other.to_arrow_table())
+
+
+def _frame(
+    connection: duckdb.DuckDBPyConnection, table: Any, label: str
+) -> duckdb.DuckDBPyRelation:
+    """Read a frame whose columns all have a type that Arrow and DuckDB know."""
+    try:
+        return connection.from_arrow(_without_index(pa.table(table)))
+    except (ValueError, TypeError, duckdb.NotImplementedException) as error:  # Arrow's are these
+        raise InputError(
+            f"{label}: the frame cannot be read: {str(error).splitlines()[0]}",
+            remedy="give every column its own name and values of one type: numbers, text, times, "
+            "or lists of them",
+        ) from error
 
 
 def _without_index(frame: pa.Table) -> pa.Table:

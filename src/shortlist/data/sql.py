@@ -58,7 +58,8 @@ def connect(path: str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDB
 
     Examples
     --------
-    >>> connect().execute("SELECT CAST('2024-05-01T09:00:00+09' AS TIMESTAMPTZ)::VARCHAR").fetchall()
+    >>> with connect() as db:
+    ...     db.execute("SELECT CAST('2024-05-01 09:00:00+09' AS TIMESTAMPTZ)::VARCHAR").fetchall()
     [('2024-05-01 00:00:00+00',)]
     """
     connection = duckdb.connect(

@@ -16,10 +16,10 @@ from shortlist.evaluation.metrics import FloatArray
 from shortlist.evaluation.protocol import evaluate
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.significance import PairedTest, bootstrap, paired_tests
-from shortlist.evaluation.text import figure, span, text_table
 from shortlist.evaluation.truth import Truth, require_fitted_on, whole_numbers
 from shortlist.models.base import Model
 from shortlist.progress import track
+from shortlist.text import figure, span, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ import pyarrow as pa
 from shortlist.errors import InputError, suggestion
 from shortlist.evaluation.metrics import FloatArray, Int64Array, Measure
 from shortlist.evaluation.significance import LEVEL, RESAMPLES, bootstrap, interval
-from shortlist.evaluation.text import figure, span, text_table
+from shortlist.text import figure, span, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

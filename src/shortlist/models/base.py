@@ -24,6 +24,7 @@ from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Scores
 
 if TYPE_CHECKING:
+    from shortlist.recommend.explain import Explanation
     from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
     from shortlist.recommend.result import Recommendations
     from shortlist.recommend.where import Where
@@ -221,6 +222,20 @@ class Model(ABC, Generic[C, L]):
         from shortlist.recommend.items import audience
 
         return audience(self, items, k, exclude_seen, on_unknown)
+
+    def explain(self, user: Id | None, item: Id, *, query: Query | None = None) -> Explanation:
+        """Say what the score of an item for a user, or for a query, is made of.
+
+        Raises
+        ------
+        UnknownIdError
+            The user or the item is unknown.
+        CapabilityError
+            The model cannot explain itself.
+        """
+        from shortlist.recommend.explain import explain
+
+        return explain(self, user, item, query)
 
     def save(self, path: str | Path, *, metrics: Mapping[str, Any] | None = None) -> Path:
         """Write a bundle: a folder of arrays, tables and a manifest, put in place in one step."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError
+from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats, Scores
 
 
@@ -35,6 +37,33 @@ class HasVectors(Protocol):
         ...
 
 
+class Parts(NamedTuple):
+    """Some of what a score is the sum of.
+
+    Attributes
+    ----------
+    kind
+        What they are: ``"chosen item"``, ``"similar user"``, ``"feature"``, ``"popularity"``, ...
+    names
+        Their ids or names, as the caller knows them.  # (n,)
+    amounts
+        What each adds to the score, float64.  # (n,)
+    """
+
+    kind: str
+    names: pa.Array
+    amounts: NDArray[np.float64]
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """Says what a score is made of."""
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Take the score of one query (B = 1) for one item row apart; the parts add up to it."""
+        ...
+
+
 @runtime_checkable
 class PredictsRatings(Protocol):
     """Predicts what weight (rating) a user would give an item."""
@@ -47,14 +76,14 @@ class PredictsRatings(Protocol):
 _CAN: dict[type, str] = {
     ComparesItems: "compare items",
     HasVectors: "give vectors",
+    Explains: "explain its scores",
     PredictsRatings: "predict ratings",
 }
 
 
-def require(model: Any, capability: type) -> None:
-    """Raise a :class:`CapabilityError` where the model lacks a capability."""
-    if not isinstance(model, capability):
-        raise CapabilityError(
-            f"{model.name} cannot {_CAN[capability]}",
-            remedy=f"choose a model that can (docs: capability {capability.__name__})",
-        )
+def cannot(model: Any, capability: type) -> CapabilityError:
+    """Make the error that says a model lacks a capability."""
+    return CapabilityError(
+        f"{model.name} cannot {_CAN[capability]}",
+        remedy=f"choose a model that can (docs: capability {capability.__name__})",
+    )

@@ -11,10 +11,11 @@ from scipy.sparse import csr_array, vstack
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.kernels.similarity import neighbors
 from shortlist.models.arrays import inverse, parts, row_norms, row_scaled, row_sums, transposed
 from shortlist.models.base import Model
+from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats, Scores, SparseScores
@@ -98,6 +99,20 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up what the neighbours of each query chose."""
+        return SparseScores(self._neighborhood(profiles), self._chosen())
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what each neighbour who chose the item adds."""
+        near = self._neighborhood(profiles)
+        amounts = near.data * self._chosen()[near.indices][:, [item]].toarray()[:, 0]
+        return _nonzero("similar user", self.data.users, near.indices, amounts)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score for people whose only choice is each of these items."""
+        return self.score(Profiles.new(_one_item_each(items, self.data.n_items)))
+
+    def _neighborhood(self, profiles: Profiles) -> csr_array:
+        """Give the neighbours of each query, by likeness."""  # (B, n_users)
         learned, config = self.learned, self.config
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
@@ -115,12 +130,12 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         )
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
-        chosen = self.data.matrix if config.weighting == "weighted" else binary(self.data.matrix)
-        return SparseScores(near, chosen)
+        return near
 
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score for people whose only choice is each of these items."""
-        return self.score(Profiles.new(_one_item_each(items, self.data.n_items)))
+    def _chosen(self) -> csr_array:
+        """Give what a neighbour's choice counts."""  # (n_users, n_items)
+        weighted_choice = self.config.weighting == "weighted"
+        return self.data.matrix if weighted_choice else binary(self.data.matrix)
 
 
 @dataclass(frozen=True)
@@ -178,10 +193,17 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up the similarities from the items of each history."""
-        history = profiles.history
-        if self.config.weighting != "weighted":
-            history = binary(history)
-        return SparseScores(history, self.learned.similarity)
+        return SparseScores(self._history(profiles), self.learned.similarity)
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what each item of the history adds."""
+        history = self._history(profiles)
+        amounts = history.data * self.learned.similarity[history.indices][:, [item]].toarray()[:, 0]
+        return _nonzero("chosen item", self.data.items, history.indices, amounts)
+
+    def _history(self, profiles: Profiles) -> csr_array:
+        weighted_choice = self.config.weighting == "weighted"
+        return profiles.history if weighted_choice else binary(profiles.history)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Give the neighbours of each item."""
@@ -216,6 +238,13 @@ def _nearest(
     near = csr_array((values[kept], found[kept], indptr), shape=(len(block), n_others))
     near.sort_indices()  # sums then run in the same order whatever the similarities are
     return near
+
+
+def _nonzero(
+    kind: str, vocabulary: Vocabulary, rows: Rows, amounts: NDArray[np.floating]
+) -> list[Parts]:
+    kept = amounts != 0
+    return [Parts(kind, vocabulary.take(rows[kept]), amounts[kept].astype(np.float64))]
 
 
 def _one_item_each(items: Rows, n_items: int) -> csr_array:

@@ -16,6 +16,7 @@ from shortlist.kernels.scores import dense_profile
 from shortlist.machine import memory_bytes
 from shortlist.models.arrays import parts, transposed
 from shortlist.models.base import Model
+from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Floats, Scores
@@ -75,6 +76,12 @@ class EASE(Model[EASEConfig, EASELearned]):
     def similar_scores(self, items: Rows) -> Scores:
         """Give the weights from each item."""
         return DenseScores(self.learned.weights[items])
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give the weight from each item of the history."""
+        chosen = profiles.history.indices
+        amounts = self.learned.weights[chosen, item].astype(np.float64)
+        return [Parts("chosen item", self.data.items.take(chosen), amounts)]
 
 
 def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:

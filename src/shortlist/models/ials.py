@@ -18,6 +18,7 @@ from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.loss import observed_loss
 from shortlist.models.arrays import inverse, parts, transposed
 from shortlist.models.base import Model
+from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import FactorScores, Floats, Scores
@@ -138,6 +139,21 @@ class IALS(Model[IALSConfig, IALSLearned]):
         """Score by the cosine of the item vectors."""
         directions = self.learned.directions
         return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what each item of the history adds.
+
+        The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
+        adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
+        """
+        history = self._weights(profiles.history)
+        items = self.learned.items.astype(np.float64)
+        chosen, weights = items[history.indices], history.data  # (n, f), (n,)
+        system = self.config.unobserved_weight * items.T @ items  # (f, f)
+        system += (chosen * weights[:, np.newaxis]).T @ chosen
+        system[np.diag_indices_from(system)] += self._penalties(history)[0]
+        amounts = weights * (chosen @ np.linalg.solve(system, items[item]))
+        return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
 
     def user_vectors(self) -> Floats:
         """Give the vector of every user in the training data."""  # (n_users, f)

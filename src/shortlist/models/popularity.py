@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Model
+from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import FactorScores, Floats, Scores
@@ -47,6 +49,11 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     def score(self, profiles: Profiles) -> Scores:
         """Give everyone the counts."""
         return popularity_scores(self.learned.counts, len(profiles))
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give the count itself."""
+        count = np.array([self.learned.counts[item]], dtype=np.float64)
+        return [Parts("popularity", pa.array(["users who chose it"]), count)]
 
 
 def popularity_scores(counts: Floats, n_queries: int) -> FactorScores:

@@ -17,7 +17,7 @@ from shortlist.errors import ConfigError
 from shortlist.kernels.topk import topk_dense
 from shortlist.models.arrays import transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import ComparesItems, require
+from shortlist.models.capabilities import ComparesItems, cannot
 from shortlist.models.scores import Floats
 from shortlist.recommend.query import OnUnknownItem
 from shortlist.recommend.recommender import check_k
@@ -38,7 +38,8 @@ def similar(
     The result's first column, ``query_item_id``, is the item that was asked about.
     """
     check_k(k)
-    require(model, ComparesItems)
+    if not isinstance(model, ComparesItems):
+        raise cannot(model, ComparesItems)
     data = model.data
     asked = _items(data, "query_item_id", items, on_unknown)
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")

@@ -17,7 +17,7 @@ Needs pytest. For failures that show the values compared, put
 
 from shortlist.testing.contract import ModelContract
 from shortlist.testing.reference import best_items, best_users, like_items
-from shortlist.testing.worlds import World, checkerboard, small_world, tiny
+from shortlist.testing.worlds import World, checkerboard, of_matrix, small_world, tiny
 
 __all__ = [
     "ModelContract",
@@ -26,6 +26,7 @@ __all__ = [
     "best_users",
     "checkerboard",
     "like_items",
+    "of_matrix",
     "small_world",
     "tiny",
 ]

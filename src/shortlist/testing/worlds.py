@@ -6,13 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import Id, Vocabulary
 
 Ids = Literal["text", "large"]
 
@@ -149,6 +150,33 @@ def tiny(*pairs: tuple[Id, Id], weight: Sequence[float] | None = None) -> Datase
         return Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
     table = pa.table({"user_id": users, "item_id": items, "weight": weight})
     return Dataset.from_tables(table, weight="weight")
+
+
+def of_matrix(weights: NDArray[Any], chosen: NDArray[np.bool_] | None = None) -> Dataset:
+    """Make a data set of a matrix; its ids are 0, 1, 2, ...
+
+    Parameters
+    ----------
+    weights
+        How strongly each user chose each item.  # (n_users, n_items)
+    chosen
+        Whether they did; None: where the weight is not 0.  # (n_users, n_items)
+
+    Examples
+    --------
+    >>> of_matrix(np.array([[0, 2], [1, 1], [0, 0]]))
+    Dataset(3 users, 2 items, 3 interactions)
+    """
+    users, items = np.nonzero(weights if chosen is None else chosen)
+    return Dataset(
+        Vocabulary(pa.array(range(weights.shape[0]), pa.int64()), kind="user"),
+        Vocabulary(pa.array(range(weights.shape[1]), pa.int64()), kind="item"),
+        users.astype(np.int32),
+        items.astype(np.int32),
+        weights[users, items].astype(np.float32),
+        None,
+        np.arange(len(users), dtype=np.int64),
+    )
 
 
 def _ids(letter: str, count: int, kind: Ids) -> list[Id]:

@@ -101,9 +101,7 @@ class Block(ABC):
         place: int = pc.index(self.features["role"], role).as_py()
         return None if place < 0 else place
 
-    def one_hot(
-        self, places: NDArray[np.integer], values: pa.Array, missing: Missing
-    ) -> csr_array:
+    def one_hot(self, places: NDArray[np.integer], values: pa.Array, missing: Missing) -> csr_array:
         """Encode cells that have one feature each.
 
         Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ QUARTILE_RANGE = 1.3489795003921634  # of the normal distribution with standard 
 class _Measured(Block):
     """Whole numbers and fractions are one family here: either may follow the other."""
 
-    reads: tuple[Family, ...] = ("whole", "number", "date")
+    reads: ClassVar[tuple[Family, ...]] = ("whole", "number", "date")
 
     @classmethod
     def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> _Measured:
@@ -48,7 +49,7 @@ class NumberBlock(_Measured):
             low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
             # Where half of the rows share one value, their range says nothing.
             scale = (high - low) / QUARTILE_RANGE or scale
-        scale = scale or float(x[-1] - x[0])
+        scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has one value, or none
         return pa.concat_tables(
             [
                 features("value", centre=[centre], scale=[scale]),
@@ -65,20 +66,19 @@ class NumberBlock(_Measured):
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         """Put a known number on features 0 and 1, a missing one on feature 2."""
         centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
-        empty = nulls(values)
-        known = csr_array(
-            (
-                np.ones(2 * (~empty).sum()),
-                np.tile(np.array([0, 1], dtype=np.int32), (~empty).sum()),
-                np.concatenate([[0], np.cumsum(2 * ~empty)]).astype(np.int32),
-            ),
-            shape=(len(values), len(self)),
-        )
+        empty, flag = nulls(values), self.place("missing")
         with np.errstate(over="ignore"):  # an infinite z points to 90 degrees
-            angle = np.arctan((_measure(values)[~empty] - centre) / scale)
-        known.data[0::2], known.data[1::2] = np.sin(angle), np.cos(angle)
-        none = np.full(len(values), -1)
-        return (known + self.one_hot(none, values, missing)).tocsr()
+            angle = np.arctan((_measure(values) - centre) / scale)
+        # One pair a cell; where the cell is empty, the flag and nothing.
+        data = np.column_stack([np.sin(angle), np.cos(angle)])
+        data[empty] = (float(flag is not None and missing == "flag"), 0.0)
+        columns = np.tile(np.array([0, 1], dtype=np.int32), (len(values), 1))
+        columns[empty, 0] = flag or 0
+        indptr = np.arange(0, data.size + 1, 2, dtype=np.int32)
+        rows = csr_array((data.ravel(), columns.ravel(), indptr), shape=(len(values), len(self)))
+        rows.eliminate_zeros()
+        rows.sort_indices()
+        return rows
 
 
 class BucketBlock(_Measured):
@@ -107,7 +107,9 @@ class BucketBlock(_Measured):
 
     def names(self) -> list[str]:
         """Give ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
-        return [self._name(**row) for row in self.features.select(["role", "low", "high"]).to_pylist()]
+        return [
+            self._name(**row) for row in self.features.select(["role", "low", "high"]).to_pylist()
+        ]
 
     def _name(self, role: str, low: float | None, high: float | None) -> str:
         if role == "missing":

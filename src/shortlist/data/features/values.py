@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +25,7 @@ from shortlist.data.features.weights import unit_rows
 class CategoryBlock(Block):
     """One feature a value; values that are rare, or new in a query, share the last."""
 
-    reads: tuple[Family, ...] = ("text", "whole", "truth", "number")
+    reads: ClassVar[tuple[Family, ...]] = ("text", "whole", "truth", "number")
 
     @classmethod
     def learn(cls, spec: Category, cells: Cells) -> pa.Table:
@@ -35,7 +37,9 @@ class CategoryBlock(Block):
             raise NothingLearnedError(f"no value occurs in {least} rows")
         return pa.concat_tables(
             [
-                features("value", term=pc.cast(kept.take(pc.array_sort_indices(kept)), pa.string())),
+                features(
+                    "value", term=pc.cast(kept.take(pc.array_sort_indices(kept)), pa.string())
+                ),
                 features("other", 1),
                 features("missing", int(cells.values.null_count > 0)),
             ]
@@ -73,7 +77,7 @@ class LabelsBlock(Block):
     ``ln((1 + n) / (1 + df)) + 1``.
     """
 
-    reads: tuple[Family, ...] = ("list", "text")
+    reads: ClassVar[tuple[Family, ...]] = ("list", "text")
 
     @classmethod
     def learn(cls, spec: Labels, cells: Cells) -> pa.Table:

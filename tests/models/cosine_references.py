@@ -1,0 +1,80 @@
+"""Cosine neighbourhoods by the textbook: every similarity written out, one loop after another."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.dataset import Dataset
+from shortlist.models.cosine import CosineConfig
+
+Doubles = NDArray[np.float64]
+
+
+def dense(data: Dataset) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Weights, and who chose what (a choice may weigh 0)."""
+    weights = np.zeros((data.n_users, data.n_items))
+    weights[data.user_rows, data.item_rows] = data.weights
+    chosen = np.zeros(weights.shape, dtype=bool)
+    chosen[data.user_rows, data.item_rows] = True
+    return weights, chosen
+
+
+def documents(weights: Doubles, chosen: NDArray[np.bool_], weighting: str) -> Doubles:
+    """Rows as documents, columns as terms."""
+    if weighting == "weighted":
+        return weights
+    rows = chosen.astype(np.float64)
+    if weighting == "binary":
+        return rows
+    n_rows, n_columns = rows.shape
+    for column in range(n_columns):
+        present = chosen[:, column].sum()
+        rows[:, column] *= np.log(n_rows / present) if present else 0.0
+    if weighting == "bm25":
+        lengths = chosen.sum(axis=1)
+        average = lengths.mean()
+        for row in range(n_rows):
+            rows[row] *= 2.2 / (1 + 1.2 * (1 - 0.75 + 0.75 * lengths[row] / average))
+    return rows
+
+
+def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> Doubles:
+    """The similarities of each row to its nearest; 0 to all others."""
+    n_rows = len(rows)
+    single = np.float32  # lengths are kept in single precision, and so are similarities
+    lengths = np.sqrt((rows**2).sum(axis=1))
+    near = np.zeros((n_rows, n_rows))
+    for one in range(n_rows):
+        candidates = []
+        for other in range(n_rows):
+            if not (chosen[one] & chosen[other]).any():
+                continue  # nothing in common: no neighbour
+            if one == other and not config.self_similarity:
+                continue
+            dot, similarity = rows[one] @ rows[other], 0.0
+            if lengths[one] > 0 and lengths[other] > 0:
+                scale = np.float64(single(1 / lengths[one])) * np.float64(
+                    single(1 / lengths[other])
+                )
+                similarity = dot / (1 / scale + config.shrinkage)
+            candidates.append((-single(similarity), other))
+        for negative, other in sorted(candidates)[: config.neighbors]:
+            near[one, other] = -negative
+        if config.normalized and near[one].sum() > 0:
+            near[one] /= near[one].sum()
+    return near
+
+
+def user_scores(data: Dataset, config: CosineConfig) -> Doubles:
+    """S R: what the nearest users chose."""
+    weights, chosen = dense(data)
+    near = neighbourhoods(documents(weights, chosen, config.weighting), chosen, config)
+    return near @ (weights if config.weighting == "weighted" else chosen.astype(np.float64))
+
+
+def item_scores(data: Dataset, config: CosineConfig) -> Doubles:
+    """R S': of each item's own nearest, those that the user chose."""
+    weights, chosen = dense(data)
+    near = neighbourhoods(documents(weights.T, chosen.T, config.weighting), chosen.T, config)
+    return (weights if config.weighting == "weighted" else chosen.astype(np.float64)) @ near.T

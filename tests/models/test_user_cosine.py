@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from cosine_references import user_scores
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from shortlist.data.dataset import Dataset
+from shortlist.models.cosine import UserCosine
+from shortlist.recommend.query import Query
+from shortlist.recommend.scoring import dense_scores
+from shortlist.testing import ModelContract, of_matrix, small_world, tiny
+
+OPTIONS = list(
+    product(["binary", "weighted", "tfidf", "bm25"], [None, 4], [0.0, 2.5], [True, False])
+)
+
+
+class TestUserCosine(ModelContract):
+    model = UserCosine  # 50 neighbours are more than the small world has users
+
+
+class TestFewNeighbours(ModelContract):
+    model = partial(UserCosine, neighbors=5, weighting="bm25", shrinkage=3.0)
+    user_is_history = False  # the user is their own nearest neighbour then, and takes a place
+
+
+class TestItself(ModelContract):
+    model = partial(UserCosine, neighbors=5, weighting="weighted", self_similarity=True)
+
+
+def all_scores(model: UserCosine, data: Dataset) -> Any:
+    """Of the users who have a history: the others get what is popular."""
+    active = np.flatnonzero(data.user_counts).astype(np.int32)
+    return dense_scores(model.fit(data), active), active
+
+
+@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "itself"), OPTIONS)
+@pytest.mark.parametrize("normalized", [True, False])
+def test_every_option_against_loops(
+    weighting: Literal["binary"],
+    neighbors: int | None,
+    shrinkage: float,
+    itself: bool,
+    normalized: bool,
+) -> None:
+    data = small_world().data
+    model = UserCosine(
+        weighting=weighting,
+        neighbors=neighbors,
+        shrinkage=shrinkage,
+        self_similarity=itself,
+        normalized=normalized,
+    )
+    scores, active = all_scores(model, data)
+    assert_allclose(scores, user_scores(data, model.config)[active], rtol=2e-6, atol=1e-7)
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.sampled_from(OPTIONS),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_random_worlds_against_loops(
+    seed: int, n_users: int, n_items: int, options: Any, normalized: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    chosen = rng.random((n_users, n_items)) < rng.random()
+    chosen[0, 0] = True
+    data = of_matrix(rng.integers(0, 4, chosen.shape), chosen)
+    names = ("weighting", "neighbors", "shrinkage", "self_similarity")
+    model = UserCosine(**dict(zip(names, options, strict=True)), normalized=normalized)
+    scores, active = all_scores(model, data)
+    assert_allclose(scores, user_scores(data, model.config)[active], rtol=2e-6, atol=1e-7)
+
+
+def notes_block(matrix: Any, *, divided: bool) -> Any:
+    """The study notes' own block, with scikit-learn's cosine_similarity written out."""
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    user_similarity = unit @ unit.T
+    if divided:
+        return user_similarity.dot(matrix) / np.array([np.abs(user_similarity).sum(axis=1)]).T
+    return user_similarity.dot(matrix)
+
+
+class TestNotesBlock:
+    """UserCosine(neighbors=None, self_similarity=True) is the notes' cosine block."""
+
+    world = Dataset.from_tables(small_world().interactions)  # everybody has chosen something
+    setting = partial(UserCosine, neighbors=None, self_similarity=True)
+
+    @pytest.mark.parametrize("divided", [True, False])
+    def test_number_for_number(self, divided: bool) -> None:
+        matrix = (self.world.matrix.toarray() >= 0).astype(float)
+        matrix[:] = 0
+        matrix[self.world.user_rows, self.world.item_rows] = 1
+        scores, _ = all_scores(UserCosine(**self.setting.keywords, normalized=divided), self.world)
+        assert_allclose(scores, notes_block(matrix, divided=divided), rtol=1e-6, atol=1e-7)
+
+    def test_a_hand_computed_corner(self) -> None:
+        # ann: tea, rye; bob: tea. cos = 1/sqrt(2); score of rye for bob = cos, divided by 1 + cos.
+        data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"))
+        cosine = 0.5**0.5
+        for divided, expected in ((False, cosine), (True, cosine / (1 + cosine))):
+            model = UserCosine(**self.setting.keywords, normalized=divided).fit(data)
+            assert model.recommend(["bob"]).column("score") == [pytest.approx(expected, rel=1e-7)]
+
+    def test_dividing_changes_no_order(self) -> None:
+        divided = UserCosine(**self.setting.keywords, normalized=True).fit(self.world)
+        plain = UserCosine(**self.setting.keywords).fit(self.world)
+        for k in (5, 30):
+            lists = [model.recommend(k=k).table for model in (divided, plain)]
+            assert (
+                lists[0]
+                .select(["user_id", "item_id", "rank"])
+                .equals(lists[1].select(["user_id", "item_id", "rank"]))
+            )
+        assert not lists[0].column("score").equals(lists[1].column("score"))
+
+
+def test_a_user_is_no_neighbour_of_their_own() -> None:
+    data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "gin"))
+    found = UserCosine().fit(data).recommend(["ann"], exclude_seen=False)
+    assert found.column("score") == [0.0, 0.0, 0.0]
+    kept = UserCosine(self_similarity=True).fit(data).recommend(["ann"], exclude_seen=False)
+    assert dict(zip(kept.column("item_id"), kept.column("score"), strict=True)) == {
+        "rye": pytest.approx(1.0),
+        "tea": pytest.approx(1.0),
+        "gin": 0.0,
+    }
+
+
+def test_a_history_may_have_the_user_who_has_it_as_neighbour() -> None:
+    """What holds of a query that repeats a known user: all neighbours, the same unseen scores;
+    n neighbours, those of a known user with n - 1."""
+    data = small_world().data
+    log = data.to_arrow().to_pylist()
+    history = {row["item_id"]: row["weight"] for row in log if row["user_id"] == "u00"}
+    query = [Query(history=history)]
+    for as_query, as_user in ((None, None), (6, 5)):
+        one = UserCosine(neighbors=as_query).fit(data).recommend(queries=query, k=9)
+        other = UserCosine(neighbors=as_user).fit(data).recommend(["u00"], k=9)
+        assert one.column("item_id") == other.column("item_id")
+        assert one.column("score") == other.column("score")
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 10.0])
+def test_a_user_whose_choices_weigh_nothing_is_like_nobody(shrinkage: float) -> None:
+    data = tiny(("ann", "tea"), ("bob", "tea"), ("bob", "rye"), weight=[0.0, 2.0, 3.0])
+    model = UserCosine(weighting="weighted", shrinkage=shrinkage, normalized=True).fit(data)
+    assert model.recommend(["ann"]).column("score") == [0.0]
+    assert model.recommend(["bob"]).to_arrow().num_rows == 0
+
+
+def test_similar_items_are_what_those_who_chose_it_chose() -> None:
+    data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "gin"), ("cat", "gin"))
+    found = UserCosine().fit(data).similar(["rye"])
+    # Somebody with rye alone is like ann by 1/sqrt(2), and like nobody else.
+    assert found.column("item_id") == ["gin", "tea"] or found.column("item_id") == ["tea", "gin"]
+    scores = dict(zip(found.column("item_id"), found.column("score"), strict=True))
+    assert scores == {"tea": pytest.approx(0.5**0.5), "gin": 0.0}

@@ -5,6 +5,7 @@
     bundle/
       manifest.json          format, versions, model, settings, data, metrics, a hash of each file
       arrays.safetensors     what the model learned
+      learned.NAME.parquet   a table that the model learned, one a field, if there are any
       users.parquet          ids and features, in the order of the rows
       items.parquet
       interactions.parquet   who chose what in training, coded as rows: it is what "seen" means
@@ -41,6 +42,7 @@ from shortlist.models.base import Model
 FORMAT = 1
 MANIFEST, ARRAYS = "manifest.json", "arrays.safetensors"
 _ID, _NO_FEATURES = "id", b"shortlist.no_features"
+_LEARNED = "learned."  # how the names of learned tables start
 
 
 class Manifest(BaseModel):
@@ -90,7 +92,7 @@ def save(
             f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
         )
     data = model.data
-    arrays, scalars = _flatten(model.learned)
+    arrays, scalars, learned_tables = _flatten(model.learned)
     noted = _plain_json(metrics or {})
     with atomic_directory(path) as folder:
         save_file(arrays, folder / ARRAYS)
@@ -99,6 +101,7 @@ def save(
             "items": _side(data.items, data.item_features),
             "interactions": _interactions(data),
             "history": model.history,
+            **learned_tables,
         }
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
@@ -212,7 +215,13 @@ def load(path: str | Path) -> Model[Any, Any]:
             name: pq.read_table(path / f"{name}.parquet")
             for name in ("users", "items", "interactions", "history")
         }
-        learned = _unflatten(type(model), load_file(path / ARRAYS), manifest.learned)
+        learned_tables = {
+            name.removesuffix(".parquet"): pq.read_table(path / name)
+            for name in manifest.files
+            if name.startswith(_LEARNED) and name.endswith(".parquet")
+        }
+        arrays = load_file(path / ARRAYS)
+        learned = _unflatten(type(model), arrays, manifest.learned, learned_tables)
         data = _dataset(tables["users"], tables["items"], tables["interactions"])
     except ConfigError as error:
         raise BundleError(
@@ -229,10 +238,13 @@ def load(path: str | Path) -> Model[Any, Any]:
     return model.restore(data, learned, tables["history"])
 
 
-def _flatten(learned: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Take a dataclass apart: named arrays and JSON scalars; a sparse matrix is three arrays."""
+def _flatten(
+    learned: Any,
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, pa.Table]]:
+    """Take a dataclass apart: arrays (a sparse matrix is three), JSON scalars, and tables."""
     arrays: dict[str, NDArray[Any]] = {}
     scalars: dict[str, Any] = {}
+    tables: dict[str, pa.Table] = {}
     for field in dataclasses.fields(learned):
         value = getattr(learned, field.name)
         if isinstance(value, csr_array):
@@ -241,13 +253,18 @@ def _flatten(learned: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
             scalars[f"{field.name}.shape"] = list(value.shape)
         elif isinstance(value, np.ndarray):
             arrays[field.name] = np.ascontiguousarray(value)
+        elif isinstance(value, pa.Table):
+            tables[_LEARNED + field.name] = value
         else:
             scalars[field.name] = value
-    return arrays, scalars
+    return arrays, scalars, tables
 
 
 def _unflatten(
-    kind: type[Model[Any, Any]], arrays: dict[str, NDArray[Any]], scalars: dict[str, Any]
+    kind: type[Model[Any, Any]],
+    arrays: dict[str, NDArray[Any]],
+    scalars: dict[str, Any],
+    tables: dict[str, pa.Table],
 ) -> Any:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind.Learned):
@@ -256,6 +273,8 @@ def _unflatten(
             parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
             values[name] = csr_array(parts, shape=tuple(scalars[f"{name}.shape"]))
             values[name].check_format(full_check=True)  # compiled code trusts the indices
+        elif _LEARNED + name in tables:
+            values[name] = tables[_LEARNED + name]
         else:
             values[name] = arrays[name] if name in arrays else scalars[name]
     return kind.Learned(**values)

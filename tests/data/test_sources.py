@@ -97,9 +97,7 @@ def test_rows_keep_their_order(tmp_path: Path) -> None:
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1).filter(
-            lambda text: text.strip() == text
-        )
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
         | st.integers(-(2**63), 2**63 - 1).map(str),
         min_size=1,
     )

@@ -83,8 +83,8 @@ def test_each_item_keeps_its_own_nearest() -> None:
     tea's is rye and gin's is tea: who chose gin hears nothing of tea, who chose tea hears of gin.
     """
     data = tiny(
-        ("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "rye"), ("cat", "tea"), ("cat", "gin"),
-        ("dan", "gin"), ("eve", "tea"),
+        ("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "rye"), ("cat", "tea"),
+        ("cat", "gin"), ("dan", "gin"), ("eve", "tea"),
     )  # fmt: skip
     model = ItemCosine(neighbors=1).fit(data)
     gin_for_eve = 1 / (4 * 2) ** 0.5

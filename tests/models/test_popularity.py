@@ -13,7 +13,8 @@ class TestPopularity(ModelContract):
 
 def test_scores_are_counts_and_ties_go_by_id() -> None:
     data = tiny(
-        ("ann", "rye"), ("bob", "rye"), ("cat", "rye"), ("ann", "tea"), ("bob", "gin"), ("cat", "ale"),
+        ("ann", "rye"), ("bob", "rye"), ("cat", "rye"), ("ann", "tea"), ("bob", "gin"),
+        ("cat", "ale"),
         weight=[9.0, 9.0, 0.0, 100.0, 0.0, 1.0],
     )  # fmt: skip
     found = Popularity().fit(data).recommend(queries=[Query(history=[])])

@@ -64,15 +64,15 @@ def code_tables(
 def _check_log(log: Supplied, names: dict[str, str | None]) -> None:
     """Refuse missing ids, weights and times, naming the first row that has one."""
     rules = {
-        "user_id": ("user_id IS NULL", "a user id is missing", "drop the row, or fill it in"),
-        "item_id": ("item_id IS NULL", "an item id is missing", "drop the row, or fill it in"),
+        "user_id": ("user_id IS NULL", "the user id is missing", "drop the row, or fill it in"),
+        "item_id": ("item_id IS NULL", "the item id is missing", "drop the row, or fill it in"),
         "weight": (
             "weight IS NULL OR NOT isfinite(weight) OR weight < 0",
             "a weight must be a finite number, 0 or more",
             "drop the row, or mend its weight",
         ),
         "time": (
-            f"time IS NULL OR time // 1000000 NOT BETWEEN -{LAST_SECOND} AND {LAST_SECOND}",
+            f"time IS NULL OR time NOT BETWEEN -{LAST_SECOND}000000 AND {LAST_SECOND}999999",
             f"a time is missing, or more than {LAST_SECOND} seconds from 1970 (the year 9999)",
             "drop the row, or mend its time; divide milliseconds by 1,000",
         ),
@@ -165,7 +165,7 @@ class _Side:
         ).fetchall()
         if missing:
             raise InputError(
-                f"{_a(kind)} id is missing",
+                f"the {kind} id is missing",
                 where=listed.where(self.key, first, missing - 1),
                 remedy="drop the row, or fill it in",
             )
@@ -187,16 +187,12 @@ class _Side:
         ).fetchone()
         if dangling is not None:
             one, record, count = dangling
-            others = f" (and {count - 1:,} more {kind}s)" if count > 1 else ""
+            others = f" ({count:,} such {kind}s)" if count > 1 else ""
             raise InputError(
-                f"{kind} {one!r}{others} has interactions but is not listed in {listed.label}",
+                f"{kind} {one!r} has interactions but is not listed in {listed.label}{others}",
                 where=log.where(self.key, record),
                 remedy=f"add the missing {kind}s, or leave their interactions out",
             )
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
 
 
 class _Entries(NamedTuple):

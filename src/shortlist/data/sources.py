@@ -139,8 +139,9 @@ def _frame(
     try:
         return connection.from_arrow(_without_index(pa.table(table)))
     except (ValueError, TypeError, duckdb.NotImplementedException) as error:  # Arrow's are these
+        reason = ", ".join(map(str, error.args)).splitlines()[0]
         raise InputError(
-            f"{label}: the frame cannot be read: {str(error).splitlines()[0]}",
+            f"{label}: the frame cannot be read: {reason}",
             remedy="give every column its own name and values of one type: numbers, text, times, "
             "or lists of them",
         ) from error

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 
-from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
-from shortlist.kernels.similarity import neighbors
-from shortlist.models.arrays import inverse, parts, row_norms, row_scaled, row_sums, transposed
+from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.models.arrays import inverse, row_scaled, row_sums, transposed
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.neighborhood import Neighborhood, inverse_lengths
 from shortlist.models.profiles import Profiles
-from shortlist.models.scores import Floats, Scores, SparseScores
+from shortlist.models.scores import Scores, SparseScores
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
 
 
@@ -61,16 +60,12 @@ class UserCosineLearned:
     rows: csr_array  # (n_users, n_items)
     importance: NDArray[np.float64]  # (n_items,)
     average_length: float
+    shrinkage: float
 
     @cached_property
-    def columns(self) -> csr_array:
-        """The same, by item."""  # (n_items, n_users)
-        return transposed(self.rows)
-
-    @cached_property
-    def scale(self) -> Floats:
-        """One over the length of each user's row."""  # (n_users,)
-        return inverse(row_norms(self.rows)).astype(np.float32)
+    def neighborhood(self) -> Neighborhood:
+        """The users, to find neighbours among."""
+        return Neighborhood.by_cosine(self.rows, self.shrinkage)
 
 
 class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
@@ -95,7 +90,7 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         importance = column_importance(data.matrix, self.config.weighting)
         average = data.n_interactions / max(data.n_users, 1)
         rows = weighted(data.matrix, self.config.weighting, importance, average)
-        return UserCosineLearned(rows, importance, average)
+        return UserCosineLearned(rows, importance, average, self.config.shrinkage)
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up what the neighbours of each query chose."""
@@ -117,16 +112,11 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
-        near = _nearest(
-            range(len(profiles)),
-            rows=rows,
-            columns=learned.columns,
-            row_scale=inverse(row_norms(rows)).astype(np.float32),
-            column_scale=learned.scale,
-            itself=np.full_like(profiles.users, UNKNOWN)
-            if config.self_similarity
-            else profiles.users,
-            config=config,
+        near = learned.neighborhood.nearest(
+            rows,
+            inverse_lengths(rows),
+            None if config.self_similarity else profiles.users,
+            config.neighbors,
         )
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
@@ -173,20 +163,12 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
         importance = column_importance(by_item, config.weighting)
         average = data.n_interactions / max(data.n_items, 1)
         rows = weighted(by_item, config.weighting, importance, average)
-        scale = inverse(row_norms(rows)).astype(np.float32)
-        everyone = np.arange(data.n_items, dtype=np.int32)
-        task = partial(
-            _nearest,
-            rows=rows,
-            columns=transposed(rows),
-            row_scale=scale,
-            column_scale=scale,
-            itself=np.full_like(everyone, UNKNOWN) if config.self_similarity else everyone,
-            config=config,
+        nearest = Neighborhood.by_cosine(rows, config.shrinkage).nearest_in_blocks(
+            rows,
+            inverse_lengths(rows),
+            None if config.self_similarity else np.arange(data.n_items, dtype=np.int32),
+            config.neighbors,
         )
-        width = config.neighbors or data.n_items
-        blocks = engine.current().map_rows(task, data.n_items, 8 * width, "item similarities")
-        nearest = csr_array(vstack(list(blocks), format="csr"))
         if config.normalized:
             nearest = row_scaled(nearest, inverse(row_sums(nearest)))
         return ItemCosineLearned(transposed(nearest))
@@ -208,36 +190,6 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
     def similar_scores(self, items: Rows) -> Scores:
         """Give the neighbours of each item."""
         return SparseScores(_one_item_each(items, self.data.n_items), self.learned.neighbors)
-
-
-def _nearest(
-    block: range,
-    *,
-    rows: csr_array,
-    columns: csr_array,
-    row_scale: Floats,
-    column_scale: Floats,
-    itself: Rows,
-    config: CosineConfig,
-) -> csr_array:
-    """Find the nearest neighbours of a block of rows, as sparse rows of similarities."""
-    span = slice(block.start, block.stop)
-    n_others = columns.shape[1]
-    wanted = n_others if config.neighbors is None else min(config.neighbors, n_others)
-    found, values = neighbors(
-        *parts(rows[span]),
-        *parts(columns),
-        row_scale[span],
-        column_scale,
-        config.shrinkage,
-        itself[span],
-        wanted,
-    )  # (B, wanted) each, padded with -1
-    kept = found >= 0
-    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    near = csr_array((values[kept], found[kept], indptr), shape=(len(block), n_others))
-    near.sort_indices()  # sums then run in the same order whatever the similarities are
-    return near
 
 
 def _nonzero(

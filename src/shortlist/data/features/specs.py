@@ -76,7 +76,7 @@ class Text(_Pooled):
     """
 
     kind: Literal["text"] = "text"
-    words: int = Field(2, ge=0, le=3, description="Words in a row, at most; 0: no words")
+    words: int = Field(1, ge=0, le=3, description="Words in a row, at most; 0: no words")
     letters: tuple[int, int] | None = Field(
         (2, 3), description="Letters in a run, least and most (1 to 6). None: no letter runs"
     )

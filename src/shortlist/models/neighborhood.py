@@ -1,0 +1,109 @@
+"""The most similar of many sparse rows, found block by block: never the whole similarity matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from shortlist import engine
+from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.kernels.similarity import neighbors
+from shortlist.models.arrays import inverse, parts, row_norms, transposed
+from shortlist.models.scores import Floats
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """Rows to find neighbours among.
+
+    Attributes
+    ----------
+    columns
+        The rows, transposed.  # (d, n)
+    scale
+        One over the length of each row for cosines, ones for dot products.  # (n,)
+    shrinkage
+        Added to the product of two lengths.
+    """
+
+    columns: csr_array
+    scale: Floats
+    shrinkage: float = 0.0
+
+    @classmethod
+    def by_cosine(cls, rows: csr_array, shrinkage: float = 0.0) -> Neighborhood:
+        """Compare by ``a . b / (|a| |b| + shrinkage)``."""
+        return cls(transposed(rows), inverse_lengths(rows), shrinkage)
+
+    @classmethod
+    def by_product(cls, rows: csr_array) -> Neighborhood:
+        """Compare by ``a . b``."""
+        return cls(transposed(rows), np.ones(rows.shape[0], dtype=np.float32))
+
+    def nearest(
+        self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
+    ) -> csr_array:
+        """Give the most similar rows of each of these, as sparse rows of similarities.
+
+        Parameters
+        ----------
+        rows
+            What to find neighbours of.  # (B, d)
+        scale
+            One over the length of each; None: ones.  # (B,)
+        itself
+            A row that is no neighbour of each, -1 for none; None: none at all.  # (B,)
+        count
+            How many neighbours; None: all that share a column.
+        """  # (B, n)
+        n_rows, n_others = rows.shape[0], self.columns.shape[1]
+        found, values = neighbors(
+            *parts(rows),
+            *parts(self.columns),
+            np.ones(n_rows, dtype=np.float32) if scale is None else scale,
+            self.scale,
+            self.shrinkage,
+            np.full(n_rows, UNKNOWN, dtype=np.int32) if itself is None else itself,
+            n_others if count is None else min(count, n_others),
+        )  # (B, count) each, padded with -1
+        kept = found >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        near = csr_array((values[kept], found[kept], indptr), shape=(n_rows, n_others))
+        near.sort_indices()  # sums then run in the same order whatever the similarities are
+        return near
+
+    def nearest_in_blocks(
+        self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
+    ) -> csr_array:
+        """As :meth:`nearest`, for many rows, through the engine."""
+        width = self.columns.shape[1] if count is None else count
+        task = partial(_block, self, rows=rows, scale=scale, itself=itself, count=count)
+        blocks = engine.current().map_rows(task, rows.shape[0], 8 * width, "neighbours")
+        none = csr_array((0, self.columns.shape[1]), dtype=np.float32)
+        return csr_array(vstack([none, *blocks], format="csr"))
+
+
+def inverse_lengths(rows: csr_array) -> Floats:
+    """Give one over the Euclidean length of each row, 0 for an empty one."""  # (n,)
+    return inverse(row_norms(rows)).astype(np.float32)
+
+
+def _block(
+    neighborhood: Neighborhood,
+    block: range,
+    *,
+    rows: csr_array,
+    scale: Floats | None,
+    itself: Rows | None,
+    count: int | None,
+) -> csr_array:
+    span = slice(block.start, block.stop)
+    return neighborhood.nearest(
+        rows[span],
+        None if scale is None else scale[span],
+        None if itself is None else itself[span],
+        count,
+    )

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from shortlist.data.dataset import Dataset
+from shortlist.models.ials import IALS
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import FactorScores
+from shortlist.testing import ModelContract, small_world
+
+SMALL = {"embedding_size": 6, "epochs": 4}
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"weighting": "weighted"},
+    {"frequency_exponent": 0.0},
+    {"frequency_exponent": 0.5, "unobserved_weight": 0.01},
+    {"unobserved_weight": 2.0, "regularization": 0.3, "seed": 7},
+]
+
+
+class TestIALS(ModelContract):
+    model = partial(IALS, embedding_size=8, epochs=5)
+
+
+class TestConjugateGradients(ModelContract):
+    model = partial(
+        IALS, embedding_size=7, epochs=5, solver="cg", weighting="weighted", frequency_exponent=0.5
+    )
+
+
+@dataclass
+class Objective:
+    """The loss as it stands in the paper, over every pair, in double precision."""
+
+    data: Dataset
+    model: IALS
+
+    def __post_init__(self) -> None:
+        data = self.data
+        self.chosen = np.zeros((data.n_users, data.n_items))
+        self.chosen[data.user_rows, data.item_rows] = 1
+        self.weights = self.chosen.copy()
+        if self.model.config.weighting == "weighted":
+            self.weights[data.user_rows, data.item_rows] = data.weights
+
+    def penalties(self, axis: int) -> Any:
+        """lambda (n + alpha * how many there are on the other side) ^ nu, a row each."""
+        config = self.model.config
+        other = self.chosen.shape[axis]
+        counted = self.chosen.sum(axis=axis) + config.unobserved_weight * other
+        return config.regularization * counted**config.frequency_exponent
+
+    def loss(self, users: Any, items: Any) -> float:
+        users, items = users.astype(np.float64), items.astype(np.float64)
+        total = 0.0
+        for u in range(len(users)):
+            for i in range(len(items)):
+                product = users[u] @ items[i]
+                total += self.weights[u, i] * (1 - product) ** 2
+                total += self.model.config.unobserved_weight * product**2
+        for axis, vectors in ((1, users), (0, items)):
+            total += self.penalties(axis) @ (vectors**2).sum(axis=1)
+        return float(total)
+
+    def best(self, fixed: Any, axis: int) -> Any:
+        """The exact vectors of one side, given the other's, from the dense normal equations."""
+        weights = self.weights if axis == 1 else self.weights.T
+        alpha, penalties = self.model.config.unobserved_weight, self.penalties(axis)
+        size = fixed.shape[1]
+        solved = np.zeros((len(weights), size))
+        for row, own in enumerate(weights):
+            matrix = fixed.T @ np.diag(own + alpha) @ fixed + penalties[row] * np.eye(size)
+            solved[row] = np.linalg.solve(matrix, fixed.T @ own)
+        return solved
+
+    def alternate(self) -> tuple[Any, Any, list[float]]:
+        """The whole training in NumPy, from the same first vectors."""
+        config = self.model.config
+        rng = np.random.default_rng(config.seed)
+        std = config.init_std / np.sqrt(config.embedding_size)
+        users = rng.normal(0, std, (self.data.n_users, config.embedding_size))
+        items = rng.normal(0, std, (self.data.n_items, config.embedding_size))
+        losses = []
+        for _ in range(config.epochs):
+            users = self.best(items, axis=1)
+            items = self.best(users, axis=0)
+            losses.append(self.loss(users, items))
+        return self.best(items, axis=1), items, losses
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_training_is_that_of_the_paper(variant: dict[str, Any]) -> None:
+    """Losses and vectors, epoch by epoch, against double precision over every pair."""
+    data = small_world().data
+    model = IALS(**SMALL, **variant).fit(data)
+    users, items, losses = Objective(data, model).alternate()
+    assert_allclose(model.history.column("loss").to_numpy(), losses, rtol=1e-4)
+    assert model.history.column("epoch").to_pylist() == [1, 2, 3, 4]
+    scale = np.abs(users @ items.T).max()
+    assert_allclose(model.learned.users @ model.learned.items.T, users @ items.T, atol=2e-3 * scale)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_user_step_ends_where_the_objective_is_flat(variant: dict[str, Any]) -> None:
+    data = small_world().data
+    model = IALS(**SMALL, **variant).fit(data)
+    objective, learned = Objective(data, model), model.learned
+    users, items = learned.users.astype(np.float64), learned.items.astype(np.float64)
+    steepest = 2 * (objective.weights @ items)  # the gradient where every vector is zero
+    for user in (0, 3, 21, 39):
+        for place in range(users.shape[1]):
+            step = np.zeros_like(users)
+            step[user, place] = 1e-4
+            up, down = objective.loss(users + step, items), objective.loss(users - step, items)
+            slope = (up - down) / 2e-4
+            assert abs(slope) < 1e-4 * np.abs(steepest[user]).max() + 1e-6
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_loss_never_rises(solver: str, variant: dict[str, Any]) -> None:
+    model = IALS(embedding_size=6, epochs=12, solver=solver, **variant).fit(small_world().data)
+    losses = model.history.column("loss").to_numpy()
+    assert len(losses) == 12
+    assert (np.diff(losses) <= 1e-6 * losses[:-1]).all()
+    assert losses[-1] < losses[0]
+
+
+def test_many_conjugate_gradient_steps_are_the_exact_solution() -> None:
+    data = small_world().data
+    exact = IALS(embedding_size=6, epochs=6).fit(data)
+    steps = IALS(embedding_size=6, epochs=6, solver="cg", cg_steps=30).fit(data)
+    assert_allclose(steps.learned.users, exact.learned.users, atol=2e-4)
+    assert_allclose(steps.learned.items, exact.learned.items, atol=2e-4)
+    few = IALS(embedding_size=6, epochs=6, solver="cg", cg_steps=1).fit(data)
+    loss = [model.history.column("loss")[-1].as_py() for model in (exact, steps, few)]
+    assert loss[1] == pytest.approx(loss[0], rel=1e-4)
+    assert loss[2] > loss[0]
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("weighting", ["binary", "weighted"])
+def test_folding_a_history_in_gives_the_vector_of_the_user_who_has_it(
+    solver: str, weighting: str
+) -> None:
+    data = small_world().data
+    model = IALS(**SMALL, solver=solver, weighting=weighting).fit(data)
+    scores = model.score(Profiles.new(data.matrix))
+    assert isinstance(scores, FactorScores)
+    assert_array_equal(scores.queries, model.learned.users)
+    everyone = np.arange(data.n_users, dtype=np.int32)
+    known = model.score(Profiles(everyone, data.matrix, np.zeros(data.n_users, dtype=bool)))
+    assert isinstance(known, FactorScores)
+    assert_array_equal(known.queries, model.learned.users)
+
+
+def test_who_has_nothing_is_nowhere() -> None:
+    model = IALS(**SMALL).fit(small_world().data)
+    assert_array_equal(model.user_vectors()[[5, 22]], 0)
+    assert_array_equal(model.item_vectors()[[11, 28]], 0)
+    assert model.user_vectors().shape == (40, 6)
+    assert model.item_vectors().shape == (30, 6)
+
+
+def test_similar_is_the_cosine_of_the_vectors() -> None:
+    model = IALS(**SMALL).fit(small_world().data)
+    vectors = model.item_vectors().astype(np.float64)
+    found = model.similar(["i03"], k=27)
+    rows = model.data.items.rows(found.column("item_id"))
+    lengths = np.linalg.norm(vectors[rows], axis=1) * np.linalg.norm(vectors[3])
+    assert_allclose(found.column("score"), vectors[rows] @ vectors[3] / lengths, atol=1e-6)
+
+
+def test_the_seed_chooses_the_first_vectors() -> None:
+    one, same, other = (IALS(**SMALL, seed=seed).fit(small_world().data) for seed in (1, 1, 2))
+    assert_array_equal(one.learned.users, same.learned.users)
+    assert not np.allclose(one.learned.users, other.learned.users)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+
+from shortlist.models.arrays import inverse, parts, row_norms, row_scaled, row_sums, transposed
+from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+
+# Four rows over four columns. Column 3 is empty, and so is row 2; one entry weighs 0.
+INDPTR, INDICES = np.array([0, 3, 5, 5, 6]), np.array([0, 1, 2, 0, 1, 0])
+MATRIX = csr_array((np.array([5, 2, 0, 1, 3, 4], np.float32), INDICES, INDPTR), shape=(4, 4))
+
+
+def test_binary_counts_every_stored_entry() -> None:
+    ones = binary(MATRIX)
+    assert_array_equal(ones.data, [1, 1, 1, 1, 1, 1])
+    assert_array_equal(ones.indices, MATRIX.indices)
+    assert ones.dtype == np.float32
+    assert MATRIX.data[0] == 5
+
+
+@pytest.mark.parametrize("weighting", ["tfidf", "bm25"])
+def test_rare_columns_tell_more(weighting: Weighting) -> None:
+    found = column_importance(MATRIX, weighting)
+    assert_allclose(found, [np.log(4 / 3), np.log(4 / 2), np.log(4 / 1), 0])
+
+
+@pytest.mark.parametrize("weighting", ["binary", "weighted"])
+def test_otherwise_columns_tell_the_same(weighting: Weighting) -> None:
+    assert_array_equal(column_importance(MATRIX, weighting), [1, 1, 1, 1])
+
+
+def test_a_column_that_every_row_has_tells_nothing() -> None:
+    everywhere = csr_array(np.ones((3, 2), np.float32))
+    assert_array_equal(column_importance(everywhere, "tfidf"), [0, 0])
+
+
+def test_no_rows_at_all() -> None:
+    empty = csr_array((0, 3), dtype=np.float32)
+    assert_array_equal(column_importance(empty, "bm25"), [0, 0, 0])
+
+
+def test_each_rule_by_hand() -> None:
+    importance = np.array([1.0, 2.0, 3.0, 4.0])
+    average = 2.0  # entries an average row has; row 0 has 3, row 1 has 2, row 3 has 1
+    expected = {
+        "binary": [1, 1, 1, 1, 1, 1],
+        "weighted": [5, 2, 0, 1, 3, 4],
+        "tfidf": [1, 2, 3, 1, 2, 1],
+        "bm25": [
+            *(term * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 1.5)) for term in (1, 2, 3)),
+            *(term * 2.2 / (1 + 1.2) for term in (1, 2)),
+            2.2 / (1 + 1.2 * (0.25 + 0.75 * 0.5)),
+        ],
+    }
+    for weighting, data in expected.items():
+        importance_used = np.ones(4) if weighting == "binary" else importance
+        found = weighted(MATRIX, weighting, importance_used, average)  # type: ignore[arg-type]
+        assert_allclose(found.data, data, rtol=1e-6)
+        assert_array_equal(found.indptr, MATRIX.indptr)
+        assert found.dtype == np.float32
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 7), st.integers(1, 7))
+@settings(max_examples=50, deadline=None)
+def test_rows_of_a_sparse_matrix_against_numpy(seed: int, n_rows: int, n_columns: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(n_rows, n_columns)) * (rng.random((n_rows, n_columns)) < 0.5)
+    matrix = csr_array(table.astype(np.float32))
+    exact = matrix.toarray().astype(np.float64)
+    assert_allclose(row_sums(matrix), exact.sum(axis=1), atol=1e-12)
+    assert_allclose(row_norms(matrix), np.linalg.norm(exact, axis=1), rtol=1e-12)
+    factors = rng.normal(size=n_rows)
+    assert_allclose(row_scaled(matrix, factors).toarray(), exact * factors[:, None], rtol=1e-6)
+    turned = transposed(matrix)
+    assert_array_equal(turned.toarray(), matrix.toarray().T)
+    assert turned.has_sorted_indices
+    assert [part.dtype for part in parts(matrix)] == [np.int64, np.int32, np.float32]
+
+
+def test_inverse_of_nothing_is_nothing() -> None:
+    assert_array_equal(inverse(np.array([0.0, 4.0, 0.5])), [0.0, 0.25, 2.0])

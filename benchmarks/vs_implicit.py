@@ -184,7 +184,10 @@ def machine(repeats: int) -> dict[str, float]:
     with threadpool_limits(THREADS, user_api="blas"):
         product = best_of(lambda: a @ a, repeats)
     copied = best_of(lambda: np.copyto(target, source), repeats)
-    return {"sgemm_gflops": 2 * 3000**3 / product / 1e9, "copy_gbs": 2 * source.nbytes / copied / 1e9}
+    return {
+        "sgemm_gflops": 2 * 3000**3 / product / 1e9,
+        "copy_gbs": 2 * source.nbytes / copied / 1e9,
+    }
 
 
 def main() -> None:
@@ -200,9 +203,7 @@ def main() -> None:
     matrix = synthetic(arguments.users, arguments.items, arguments.interactions, seed=0)
     turned = matrix.T.tocsr()
     rng = np.random.default_rng(1)
-    start = tuple(
-        rng.uniform(0, 0.1, (n, FACTORS)).astype(np.float32) for n in matrix.shape
-    )
+    start = tuple(rng.uniform(0, 0.1, (n, FACTORS)).astype(np.float32) for n in matrix.shape)
     results: list[dict[str, Any]] = []
 
     def compare(

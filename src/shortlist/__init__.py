@@ -26,17 +26,21 @@ if TYPE_CHECKING:
     from shortlist.evaluation import compare as compare
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
+    from shortlist.models.content import ContentBased as ContentBased
     from shortlist.models.cosine import ItemCosine as ItemCosine
     from shortlist.models.cosine import UserCosine as UserCosine
     from shortlist.models.ease import EASE as EASE
+    from shortlist.models.hybrid import Hybrid as Hybrid
     from shortlist.models.ials import IALS as IALS
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
 
 _LAZY = {
+    "ContentBased": "models.content",
     "Dataset": "data.dataset",
     "EASE": "models.ease",
+    "Hybrid": "models.hybrid",
     "IALS": "models.ials",
     "ItemCosine": "models.cosine",
     "Popularity": "models.popularity",

@@ -83,11 +83,7 @@ def save(
         the metrics are not JSON.
     """
     path = Path(path)
-    if (
-        path.exists()
-        and not (path / MANIFEST).is_file()
-        and (path.is_file() or any(path.iterdir()))
-    ):
+    if path.exists() and not _may_be_replaced(path):
         raise InputError(
             f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
         )
@@ -123,6 +119,17 @@ def save(
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return path
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether there is a bundle at the path, of whatever version, or an empty folder."""
+    if not path.is_dir():
+        return False
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # other programs call a file manifest.json, too
+        return not any(path.iterdir())
+    return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
 
 
 def _plain_json(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     >>> target.read_text()
     '42'
     """
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays a link, and what it leads to is replaced
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a file", remedy="name a file in it")
     _require_folder(path.parent)
@@ -58,7 +58,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Where the system can exchange two folders in one step (Linux) there is no moment without a
     whole folder at ``path``; elsewhere the old one is moved aside first.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     _require_folder(path.parent)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

@@ -1,6 +1,6 @@
 """The synthetic job data has the published marginals, the planted structure and the stated form.
 
-The figures are those of REFERENCES, section 11, for the published 8,482 résumés and 6,695 postings.
+The figures are those known of the competition's own files: 8,482 résumés and 6,695 postings.
 """
 
 from __future__ import annotations

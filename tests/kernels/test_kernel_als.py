@@ -54,9 +54,7 @@ def world(
 @given(seeds, st.integers(0, 20), st.integers(0, 90), st.integers(1, 40))
 def test_cholesky_is_the_closed_form(seed: int, n_rows: int, n: int, f: int) -> None:
     weights, factors, regularization = world(seed, n_rows, n, f)
-    x = solve_cholesky(
-        *Sparse.of(weights).parts, factors, gram(factors), 0.3, regularization
-    )
+    x = solve_cholesky(*Sparse.of(weights).parts, factors, gram(factors), 0.3, regularization)
     exact = closed_form(weights, factors, 0.3, regularization)
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, exact, rtol=1e-4, atol=1e-5)
@@ -109,11 +107,7 @@ def test_half_steps_never_raise_the_loss(solver: str) -> None:
             else:
                 given_side, sparse, regularization, mine = x, by_item, items, y
             common = (*sparse.parts, given_side, gram(given_side), 0.1, regularization)
-            new = (
-                solve_cholesky(*common)
-                if solver == "cholesky"
-                else solve_cg(*common, mine, 2)
-            )
+            new = solve_cholesky(*common) if solver == "cholesky" else solve_cg(*common, mine, 2)
             x, y = (new, y) if side == "users" else (x, new)
             history.append(total())
     steps = np.diff(history)
@@ -160,6 +154,4 @@ def test_nothing_depends_on_threads_or_batches(f: int) -> None:
         for first, last in [(0, 151), (0, 1), (1, 77), (77, 151)]:
             part = (*sparse.part(first, last).parts, *common, regularization[first:last])
             np.testing.assert_array_equal(solve_cholesky(*part), exact[first:last])
-            np.testing.assert_array_equal(
-                solve_cg(*part, start[first:last], 3), near[first:last]
-            )
+            np.testing.assert_array_equal(solve_cg(*part, start[first:last], 3), near[first:last])

@@ -32,14 +32,15 @@ def find(
 @given(
     seeds, st.integers(0, 25), st.integers(0, 60), st.integers(0, 12), st.integers(0, 70),
     st.sampled_from([0.0, 3.5]), st.sampled_from([0.02, 0.3, 0.9]), st.booleans(),
+    st.sampled_from([1, 4]),
 )  # fmt: skip
 def test_neighbours_equal_brute_force(
     seed: int, n_queries: int, n_base: int, m: int, n: int, shrinkage: float, density: float,
-    normalise: bool,
+    normalise: bool, levels: int,
 ) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     queries = sparse_floats(rng, (n_queries, m), density)
-    base = sparse_floats(rng, (n_base, m), density)
+    base = sparse_floats(rng, (n_base, m), density, levels)  # one level: a binary base
     self_rows = rng.integers(-1, n_base, n_queries).astype(np.int32)
     rows, values = find(
         queries, base, n, shrinkage=shrinkage, self_rows=self_rows, normalise=normalise

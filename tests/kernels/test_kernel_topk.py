@@ -24,9 +24,7 @@ def test_factors_equal_brute_force(seed: int, n_queries: int, n_items: int, f: i
     queries, items_t = whole_numbers(rng, n_queries, f), whole_numbers(rng, f, n_items)
     bias = whole_numbers(rng, n_items)
     chosen = Selection.random(rng, n_queries, n_items)
-    rows, scores = topk_factors(
-        queries, items_t, bias, *chosen.candidates_only, chosen.order, k
-    )
+    rows, scores = topk_factors(queries, items_t, bias, *chosen.candidates_only, chosen.order, k)
     expected_rows, expected_scores = chosen.best(queries @ items_t + bias, k)  # exact: integers
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
@@ -102,9 +100,7 @@ def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]
 @pytest.mark.parametrize("k", [1, 10, 500])
 def test_factor_scores_are_the_dense_scores_bit_for_bit(k: int) -> None:
     queries, items_t, bias, chosen = world()
-    rows, scores = topk_factors(
-        queries, items_t, bias, *chosen.candidates_only, chosen.order, k
-    )
+    rows, scores = topk_factors(queries, items_t, bias, *chosen.candidates_only, chosen.order, k)
     expected_rows, expected_scores = chosen.best(dense_factors(queries, items_t, bias), k)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)

@@ -29,9 +29,7 @@ class TestIALS(ModelContract):
 
 
 class TestConjugateGradients(ModelContract):
-    model = partial(
-        IALS, embedding_size=7, epochs=5, solver="cg", weighting="weighted", frequency_exponent=0.5
-    )
+    model = partial(IALS, embedding_size=7, epochs=8, solver="cg", weighting="weighted")
 
 
 @dataclass
@@ -171,9 +169,10 @@ def test_who_has_nothing_is_nowhere() -> None:
 def test_similar_is_the_cosine_of_the_vectors() -> None:
     model = IALS(**SMALL).fit(small_world().data)
     vectors = model.item_vectors().astype(np.float64)
-    found = model.similar(["i03"], k=27)
+    found = model.similar(["i03"], k=29)
     rows = model.data.items.rows(found.column("item_id"))
     lengths = np.linalg.norm(vectors[rows], axis=1) * np.linalg.norm(vectors[3])
+    lengths[lengths == 0] = np.inf  # nobody chose it: it is like nothing
     assert_allclose(found.column("score"), vectors[rows] @ vectors[3] / lengths, atol=1e-6)
 
 

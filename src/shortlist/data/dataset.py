@@ -170,9 +170,12 @@ class Dataset:
     @cached_property
     def matrix(self) -> csr_array:
         """The weights as a sparse float32 matrix, users by items."""  # (n_users, n_items)
-        indptr = np.concatenate([[0], np.cumsum(self.user_counts)])
+        # SciPy gives both index arrays the wider type: 64-bit pointers would copy the item rows.
+        narrow = self.n_interactions <= np.iinfo(np.int32).max
+        indptr = np.zeros(self.n_users + 1, dtype=np.int32 if narrow else np.int64)
+        np.cumsum(self.user_counts, out=indptr[1:])
         shape = (self.n_users, self.n_items)
-        return csr_array((self.weights, self.item_rows, indptr), shape=shape)
+        return csr_array((self.weights, self.item_rows, _locked(indptr)), shape=shape)
 
     @cached_property
     def recency(self) -> csr_array:

@@ -109,9 +109,16 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
 
 
 @inlined
-def forbid(
-    scores: Floats, first: int, excluded: Integers, masks: Booleans, mask: int
-) -> None:
+def ascending(items: Integers) -> bool:
+    """Whether items are listed in ascending order, as the rows of a CSR matrix usually are."""
+    falls = 0
+    for at in range(1, len(items)):
+        falls += items[at] < items[at - 1]
+    return falls == 0
+
+
+@inlined
+def forbid(scores: Floats, first: int, excluded: Integers, masks: Booleans, mask: int) -> None:
     """Mark, in a run of scores that starts at item ``first``, what the query must not get."""
     if mask >= 0:
         allowed = masks[mask, first : first + len(scores)]
@@ -123,9 +130,7 @@ def forbid(
 
 
 @inlined
-def write_best(
-    heap: Longs, size: int, row_of: Integers, rows: Integers, scores: Floats
-) -> None:
+def write_best(heap: Longs, size: int, row_of: Integers, rows: Integers, scores: Floats) -> None:
     """Empty the heap into a row of results, best first; the rest of the row stays as it is."""
     for last in range(size - 1, -1, -1):
         key = heap[0]

@@ -21,7 +21,7 @@ from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
 from shortlist.kernels.threads import over_rows, share
 
 _QUERIES: Final = 32  # rows a thread takes at a time
-_BLOCK: Final = 100000  # sums that are finished and offered together: what is between stays in L1
+_BLOCK: Final = 1024  # sums that are finished and offered together: what is between stays in L1
 _SPARSE: Final = 8  # with fewer products than this part of the base, only those are looked at
 
 # A sum to which nothing was added is told by the sign of its zero: -0.0 + x is x, and x - x is 0.0.
@@ -91,10 +91,11 @@ def neighbors(
     rows = np.full((n_queries, n), -1, np.int32)
     values = np.zeros((n_queries, n), np.float32)
     identity = np.arange(len(b_scale), dtype=np.int32)
+    binary = bool((t_data == 1).all())  # the usual case, and a third faster
     over_rows(
         lambda start, stop: _neighbors(
             start, stop, q_indptr, q_indices, q_data, t_indptr, t_indices, t_data,
-            q_scale, b_scale, shrinkage, self_rows, identity, rows, values,
+            q_scale, b_scale, shrinkage, self_rows, identity, binary, rows, values,
         ),
         n_queries,
         share(n_queries, _QUERIES),
@@ -132,9 +133,7 @@ def _push_touched(
 
 
 @inlined
-def _finish(
-    sums: Doubles, q_scale: float, b_scale: Vector, shrinkage: float, row: Vector
-) -> None:
+def _finish(sums: Doubles, q_scale: float, b_scale: Vector, shrinkage: float, row: Vector) -> None:
     """Turn finished sums into similarities, and clear them for the next query."""
     bits = sums.view(np.int64)
     for at in range(len(row)):
@@ -147,7 +146,8 @@ def _finish(
 def _neighbors(
     start: int, stop: int, q_indptr: Pointers, q_indices: Indices, q_data: Vector,
     t_indptr: Pointers, t_indices: Indices, t_data: Vector, q_scale: Vector, b_scale: Vector,
-    shrinkage: float, self_rows: Indices, identity: Indices, rows: OutIndices, values: OutMatrix,
+    shrinkage: float, self_rows: Indices, identity: Indices, binary: bool,
+    rows: OutIndices, values: OutMatrix,
 ) -> None:  # fmt: skip
     n_base = len(b_scale)
     held = min(rows.shape[1], n_base)
@@ -168,7 +168,13 @@ def _neighbors(
                 scale, b_scale, shrinkage, own, sums, touched, heap,
             )  # fmt: skip
         else:
-            add_sparse_row(q_indices, q_data, first, last, t_indptr, t_indices, t_data, sums)
+            if binary:
+                for entry in range(first, last):
+                    weight, column = np.float64(q_data[entry]), q_indices[entry]
+                    for other in t_indices[t_indptr[column] : t_indptr[column + 1]]:
+                        sums[np.uint32(other)] += weight
+            else:
+                add_sparse_row(q_indices, q_data, first, last, t_indptr, t_indices, t_data, sums)
             for lowest in range(0, n_base, _BLOCK):
                 end = min(lowest + _BLOCK, n_base)
                 run = row[: end - lowest]

@@ -19,6 +19,8 @@ queries for a chunk of items, or of one query for all items, at a time.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from shortlist.kernels.compile import (
@@ -42,9 +44,11 @@ from shortlist.kernels.products import (
     pack_rows,
     round_and_clear,
 )
-from shortlist.kernels.selection import forbid, offer, write_best
+from shortlist.kernels.selection import ascending, forbid, offer, write_best
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.vector import ROWS
+
+_UNSORTED: Final = -1
 
 
 def topk_factors(
@@ -223,6 +227,7 @@ def _best_by_factors(
     flat = tile.reshape(-1)
     heaps = np.empty((n_queries, held), np.int64)
     sizes = np.zeros(n_queries, np.int64)
+    cursors = np.zeros(n_queries, np.int64)  # how much of a sorted list of exclusions is behind us
     pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
@@ -234,6 +239,13 @@ def _best_by_factors(
             b = start + r
             run = tile[r, : last - first]
             excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
+            if first == 0:
+                cursors[r] = 0 if ascending(excluded) else _UNSORTED
+            if cursors[r] != _UNSORTED:
+                behind = cursors[r]
+                while cursors[r] < len(excluded) and excluded[cursors[r]] < last:
+                    cursors[r] += 1
+                excluded = excluded[behind : cursors[r]]
             forbid(run, first, excluded, masks, mask_of[b])
             sizes[r] = offer(run, order[first:last], heaps[r], sizes[r])
     for r in range(n_queries):

@@ -19,6 +19,8 @@ MODULES = {
     "ItemCosine": "cosine",
     "EASE": "ease",
     "IALS": "ials",
+    "ContentBased": "content",
+    "Hybrid": "hybrid",
 }
 """Every model, and the file it lives in. A new model is added here and nowhere else."""
 

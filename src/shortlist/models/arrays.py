@@ -20,6 +20,12 @@ def parts(matrix: csr_array) -> Csr:
     )
 
 
+def empty(n_rows: int, n_columns: int) -> csr_array:
+    """Give a matrix without entries."""
+    no_entries = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int32)
+    return csr_array((*no_entries, np.zeros(n_rows + 1, np.int64)), shape=(n_rows, n_columns))
+
+
 def transposed(matrix: csr_array) -> csr_array:
     """Give the transpose, again in rows, with each row in ascending order."""
     return csr_array(matrix.T.tocsr())

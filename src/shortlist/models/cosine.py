@@ -52,6 +52,12 @@ class UserCosineConfig(CosineConfig):
 class ItemCosineConfig(CosineConfig):
     """Settings of :class:`ItemCosine`."""
 
+    weighting: Weighting = hyper(
+        "tfidf",
+        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
+        search=Search(choices=("binary", "tfidf", "bm25")),
+    )
+
 
 @dataclass(frozen=True)
 class UserCosineLearned:

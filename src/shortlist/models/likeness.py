@@ -64,6 +64,7 @@ def encoded(
     return scaled(blocks, {name: weight / total for name, weight in given.items()})
 
 
-def beside(left: csr_array, right: csr_array | None) -> csr_array:
-    """Put two blocks side by side."""
-    return left if right is None else csr_array(hstack([left, right], format="csr"))
+def beside(left: csr_array, right: csr_array) -> csr_array:
+    """Put two blocks of equally many rows side by side."""
+    joined: csr_array = hstack([left, right], format="csr")
+    return joined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, vstack
@@ -11,8 +12,26 @@ from scipy.sparse import csr_array, vstack
 from shortlist import engine
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.similarity import neighbors
-from shortlist.models.arrays import inverse, parts, row_norms, transposed
+from shortlist.models.arrays import empty, inverse, parts, row_norms, transposed
 from shortlist.models.scores import Floats
+
+
+class Ranked(NamedTuple):
+    """Neighbours of B rows among n, the most similar first."""
+
+    others: Rows  # (B, count), padded with -1
+    values: Floats  # (B, count)
+    n_others: int
+
+    def sparse(self, count: int | None = None) -> csr_array:
+        """Give the first ``count`` of each (None: all found) as sparse rows."""  # (B, n)
+        others, values = self.others[:, :count], self.values[:, :count]
+        kept = others != UNKNOWN
+        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        shape = (len(others), self.n_others)
+        near = csr_array((values[kept], others[kept], indptr), shape=shape)
+        near.sort_indices()  # sums then run in the same order whatever the similarities are
+        return near
 
 
 @dataclass(frozen=True)
@@ -43,10 +62,10 @@ class Neighborhood:
         """Compare by ``a . b``."""
         return cls(transposed(rows), np.ones(rows.shape[0], dtype=np.float32))
 
-    def nearest(
+    def ranked(
         self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
-    ) -> csr_array:
-        """Give the most similar rows of each of these, as sparse rows of similarities.
+    ) -> Ranked:
+        """Find the most similar rows of each of these, the most similar first.
 
         Parameters
         ----------
@@ -58,9 +77,9 @@ class Neighborhood:
             A row that is no neighbour of each, -1 for none; None: none at all.  # (B,)
         count
             How many neighbours; None: all that share a column.
-        """  # (B, n)
+        """
         n_rows, n_others = rows.shape[0], self.columns.shape[1]
-        found, values = neighbors(
+        found = neighbors(
             *parts(rows),
             *parts(self.columns),
             np.ones(n_rows, dtype=np.float32) if scale is None else scale,
@@ -68,12 +87,14 @@ class Neighborhood:
             self.shrinkage,
             np.full(n_rows, UNKNOWN, dtype=np.int32) if itself is None else itself,
             n_others if count is None else min(count, n_others),
-        )  # (B, count) each, padded with -1
-        kept = found >= 0
-        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        near = csr_array((values[kept], found[kept], indptr), shape=(n_rows, n_others))
-        near.sort_indices()  # sums then run in the same order whatever the similarities are
-        return near
+        )
+        return Ranked(*found, n_others)
+
+    def nearest(
+        self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
+    ) -> csr_array:
+        """As :meth:`ranked`, as sparse rows of similarities."""  # (B, n)
+        return self.ranked(rows, scale, itself, count).sparse()
 
     def nearest_in_blocks(
         self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
@@ -82,7 +103,7 @@ class Neighborhood:
         width = self.columns.shape[1] if count is None else count
         task = partial(_block, self, rows=rows, scale=scale, itself=itself, count=count)
         blocks = engine.current().map_rows(task, rows.shape[0], 8 * width, "neighbours")
-        none = csr_array((0, self.columns.shape[1]), dtype=np.float32)
+        none = empty(0, self.columns.shape[1])
         return csr_array(vstack([none, *blocks], format="csr"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -144,11 +145,10 @@ def described(
     table = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
     for name in dict.fromkeys(name for one in said for name in one):
         asking = [row for row, one in enumerate(said) if name in one]
-        where = f"query {positions[asking[0]]}"
         if name not in table.column_names:
             raise InputError(
                 f"users have no feature {name!r}",
-                where=where,
+                where=f"query {positions[asking[0]]}",
                 remedy=suggestion(name, table.column_names),
             )
         place = table.column_names.index(name)
@@ -156,13 +156,22 @@ def described(
         values = table.column(name).to_pylist()
         for row in asking:
             values[row] = said[row][name]
-        try:
-            column = pa.array(values, kind)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        if not _fits(values, kind):
+            wrong = next(row for row in asking if not _fits([values[row]], kind))
             raise InputError(
-                f"feature {name!r} is {said[asking[0]][name]!r}; it has type {kind}",
-                where=where,
+                f"feature {name!r} is {values[wrong]!r}; it has type {kind}",
+                where=f"query {positions[wrong]}",
                 remedy=f"give a value of type {kind}",
-            ) from None
-        table = table.set_column(place, name, column)
+            )
+        table = table.set_column(place, name, pa.array(values, kind))
     return table
+
+
+def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
+    if pa.types.is_integer(kind) and any(isinstance(one, Real) and one % 1 for one in values):
+        return False  # Arrow would make 7 of 7.5
+    try:
+        pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return True

@@ -93,7 +93,7 @@ def _parse_text(text: str) -> list[Condition]:
         found = _CONDITION.match(text, position)
         if not found:
             raise InputError(
-                f"cannot read the rule {text!r} from {text[position:]!r} on",
+                f"cannot read the rule {text!r} from {text[position:].strip()!r} on",
                 remedy="write it like: year >= 1990 and genres contains 'Film-Noir'; there is no "
                 "'or', only: country in [FR, KR]",
             )

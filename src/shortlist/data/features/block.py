@@ -143,7 +143,7 @@ def nulls(values: pa.Array) -> NDArray[np.bool_]:
     return found
 
 
-def numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
     """Give a column without nulls as an array."""
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     array: NDArray[Any] = values.to_numpy(zero_copy_only=False)

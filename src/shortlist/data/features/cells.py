@@ -143,8 +143,10 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
 
 def clean(texts: pa.Array) -> pa.Array:
     """Compose and trim texts; blank ones become null."""
-    trimmed = pc.utf8_trim_whitespace(pc.utf8_normalize(texts, form="NFC"))
-    return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, pa.string()), trimmed)
+    coded = texts.dictionary_encode()  # work on each distinct text once
+    trimmed = pc.utf8_trim_whitespace(pc.utf8_normalize(coded.dictionary, form="NFC"))
+    blank = pc.equal(pc.binary_length(trimmed), 0)
+    return pc.if_else(blank, pa.scalar(None, pa.string()), trimmed).take(coded.indices)
 
 
 def finite(values: pa.Array, column: str) -> pa.Array:

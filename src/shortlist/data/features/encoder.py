@@ -80,7 +80,7 @@ class FeatureEncoder:
                 raise ConfigError(f"there is no column {name!r}", remedy=suggestion(name, names))
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise InputError(f"the column {twice!r} is there twice", remedy="rename one of them")
+            raise _twice(twice)
         if names and not table.num_rows:
             raise InputError("a table of features without rows", remedy="give it at least one row")
         parts: list[Block] = []
@@ -96,7 +96,7 @@ class FeatureEncoder:
     def blocks(self) -> dict[str, slice]:
         """The features of each encoded column."""
         ends = list(itertools.accumulate(len(part) for part in self.parts))
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         return {
             part.column: slice(start, end)
             for part, start, end in zip(self.parts, starts, ends, strict=True)
@@ -151,9 +151,7 @@ class FeatureEncoder:
 
     def split(self, matrix: csr_array) -> dict[str, csr_array]:
         """Take what :meth:`transform` returned apart into blocks, for ``scaled``."""
-        columns = (
-            matrix.tocsc()
-        )  # slicing columns of a csr matrix walks through all of it each time
+        columns = matrix.tocsc()  # to slice columns of a csr matrix is to walk through all of it
         return {name: columns[:, place].tocsr() for name, place in self.blocks.items()}
 
     def rows(self, mappings: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -229,7 +227,10 @@ class FeatureEncoder:
     def _cells(self, table: pa.Table) -> list[tuple[Block, pa.Array]]:
         found = []
         for part in self.parts:
-            if part.column not in table.column_names:
+            times = table.column_names.count(part.column)
+            if times > 1:
+                raise _twice(part.column)
+            if not times:
                 raise InputError(
                     f"the column {part.column!r} is missing",
                     where=f"columns {', '.join(table.column_names) or '(none)'}",
@@ -241,3 +242,7 @@ class FeatureEncoder:
             cells = read_cells(column, part.column)
             found.append((part, cells.as_family(part.family, part.column)))
         return found
+
+
+def _twice(column: str) -> InputError:
+    return InputError(f"the column {column!r} is there twice", remedy="rename one of them")

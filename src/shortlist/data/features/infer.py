@@ -55,6 +55,8 @@ def check_informative(cells: Cells) -> None:
     if values.null_count == len(values):
         raise NothingLearnedError("no value in any row")
     if pa.types.is_list(values.type):
+        if pc.count_distinct(pc.list_value_length(values), mode="all").as_py() > 1:
+            return
         values = pc.binary_join(pc.cast(values, pa.list_(pa.string())), "\x1f")
     if pc.count_distinct(values, mode="all").as_py() == 1:
         raise NothingLearnedError("the same in every row")

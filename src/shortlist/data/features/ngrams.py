@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.features.block import numpy
+from shortlist.data.features.block import to_numpy
 
 # Letters, their marks, digits and symbols (among them + and emoji) make words, and so does #.
 BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}\p{S}#]+"
@@ -44,14 +44,14 @@ class Words:
         ['c++', '개발자', '백엔드', 'java']
         """
         if pa.types.is_list(values.type):
-            row_of, texts = numpy(pc.list_parent_indices(values)), pc.list_flatten(values)
+            row_of, texts = to_numpy(pc.list_parent_indices(values)), pc.list_flatten(values)
         else:
             row_of, texts = np.arange(len(values)), values
         folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
         split = pc.split_pattern_regex(folded, pattern=BETWEEN_WORDS)
-        words, parents = pc.list_flatten(split), numpy(pc.list_parent_indices(split))
+        words, parents = pc.list_flatten(split), to_numpy(pc.list_parent_indices(split))
         some = pc.greater(pc.binary_length(words), 0)
-        parents = parents[numpy(some)]
+        parents = parents[to_numpy(some)]
         return cls(row_of[parents], parents, words.filter(some))
 
     def runs(self, longest: int) -> tuple[NDArray[np.int64], pa.Array]:
@@ -84,7 +84,7 @@ def letter_runs(words: pa.Array, least: int, most: int) -> tuple[NDArray[np.int6
         left, rest = np.arange(len(words)), words
         for start in range(LONGEST - size + 1):
             long = pc.greater_equal(pc.utf8_length(rest), start + size)
-            left, rest = left[numpy(long)], rest.filter(long)
+            left, rest = left[to_numpy(long)], rest.filter(long)
             if not len(left):
                 break
             places.append(left)

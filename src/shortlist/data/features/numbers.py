@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.data.features.block import Block, Missing, features, nulls, numpy
+from shortlist.data.features.block import Block, Missing, features, nulls, to_numpy
 from shortlist.data.features.cells import Cells, Family
 from shortlist.data.features.specs import Buckets, Number
 
@@ -130,7 +130,7 @@ class BucketBlock(_Measured):
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         """Put each value into its bucket."""
-        lows = numpy(pc.drop_null(self.features["low"]))
+        lows = to_numpy(pc.drop_null(self.features["low"]))
         places: NDArray[np.int64] = np.searchsorted(lows, _measure(values), side="right")
         places[nulls(values)] = -1
         return self.one_hot(places, values, missing)

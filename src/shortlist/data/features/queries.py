@@ -75,6 +75,8 @@ def _plain(value: Any, block: Block, row: int) -> Any:
     if _is_missing(value):
         return None
     try:
+        if block.family == "text" and block.spec.kind == "labels" and not isinstance(value, str):
+            return (block.spec.separator or ";").join(_labels(value))
         plain = _PLAIN[block.family](value)
         if block.family == "vector" and len(plain) != len(block):
             raise _WrongType

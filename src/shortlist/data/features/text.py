@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from shortlist.data.features.block import (
     Missing,
     NothingLearnedError,
     features,
-    numpy,
+    to_numpy,
 )
 from shortlist.data.features.cells import Cells, Family
 from shortlist.data.features.ngrams import Words, letter_runs
@@ -70,10 +71,10 @@ class TextBlock(Block):
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         """Weigh the known terms of each text."""
         words, n_rows = Words.of(values), len(values)
-        known, weight = self._terms("word")
+        known, weight = self._words
         counts = _count_known(*words.runs(self.spec.words), n_rows, known) if len(known) else None
         parts = [_weigh(counts, weight)] if counts is not None else []
-        known, weight = self._terms("letters")
+        known, weight = self._letters
         if len(known):
             per_row, vocabulary = _count(words.rows, words.words, n_rows)
             runs = letter_runs(vocabulary, *self.spec.letters)
@@ -85,24 +86,32 @@ class TextBlock(Block):
         """Give the words (without words: the letter runs) that are rare or new."""
         words = Words.of(values).words
         if self.spec.words:
-            return words.filter(pc.is_null(pc.index_in(words, value_set=self._terms("word")[0])))
+            return words.filter(pc.is_null(pc.index_in(words, value_set=self._words[0])))
         _, runs = letter_runs(words, *self.spec.letters)
-        return runs.filter(pc.is_null(pc.index_in(runs, value_set=self._terms("letters")[0])))
+        return runs.filter(pc.is_null(pc.index_in(runs, value_set=self._letters[0])))
 
     def missing(self, values: pa.Array) -> int:
         """Count the rows without a word."""
         return len(values) - len(np.unique(Words.of(values).rows))
 
+    @cached_property
+    def _words(self) -> tuple[pa.Array, NDArray[np.float64]]:
+        return self._terms("word")
+
+    @cached_property
+    def _letters(self) -> tuple[pa.Array, NDArray[np.float64]]:
+        return self._terms("letters")
+
     def _terms(self, role: str) -> tuple[pa.Array, NDArray[np.float64]]:
         chosen = self.features.filter(pc.equal(self.features["role"], role))
-        return chosen["term"].combine_chunks(), numpy(chosen["weight"])
+        return chosen["term"].combine_chunks(), to_numpy(chosen["weight"])
 
 
 def _count(rows: NDArray[np.int64], terms: pa.Array, n_rows: int) -> tuple[csr_array, pa.Array]:
     """Count the terms of each row; the columns are the distinct terms."""
     coded = terms.dictionary_encode()
     shape = (n_rows, len(coded.dictionary))
-    counts = csr_array((np.ones(len(rows)), (rows, numpy(coded.indices))), shape=shape)
+    counts = csr_array((np.ones(len(rows)), (rows, to_numpy(coded.indices))), shape=shape)
     return counts, coded.dictionary
 
 
@@ -111,8 +120,8 @@ def _count_known(
 ) -> csr_array:
     """Count the known terms of each row."""
     places = pc.index_in(terms, value_set=known)
-    valid = numpy(pc.is_valid(places))
-    found = (np.ones(valid.sum()), (rows[valid], numpy(pc.drop_null(places))))
+    valid = to_numpy(pc.is_valid(places))
+    found = (np.ones(valid.sum()), (rows[valid], to_numpy(pc.drop_null(places))))
     return csr_array(found, shape=(n_rows, len(known)))
 
 
@@ -134,4 +143,4 @@ def _frequent(terms: pa.Array, df: NDArray[np.integer], least: int, most: int) -
     table = table.filter(pc.greater_equal(table["df"], least))
     if table.num_rows > most:
         table = table.sort_by([("df", "descending"), ("term", "ascending")]).slice(0, most)
-    return numpy(table.sort_by("term")["place"])
+    return to_numpy(table.sort_by("term")["place"])

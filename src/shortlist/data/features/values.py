@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from shortlist.data.features.block import (
     Missing,
     NothingLearnedError,
     features,
-    numpy,
+    to_numpy,
 )
 from shortlist.data.features.cells import Cells, Family, clean
 from shortlist.data.features.specs import Category, Labels
@@ -56,8 +57,8 @@ class CategoryBlock(Block):
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         """Put each cell on its value, or on the pool."""
-        places = numpy(pc.fill_null(self._known(values), self.place("other")))
-        places = np.where(numpy(pc.is_null(values)), -1, places)
+        places = to_numpy(pc.fill_null(self._known(values), self.place("other")))
+        places = np.where(to_numpy(pc.is_null(values)), -1, places)
         return self.one_hot(places, values, missing)
 
     def unseen(self, values: pa.Array) -> pa.Array:
@@ -83,23 +84,24 @@ class LabelsBlock(Block):
     def learn(cls, spec: Labels, cells: Cells) -> pa.Table:
         """Give the labels, each in its most frequent spelling (of equals, the first)."""
         rows, labels = split_labels(cells.values, spec.separator)
-        keys = fold(labels)
-        said = pa.table({"row": rows, "key": keys, "label": labels})
-        spellings = (
-            said.group_by(["key", "label"])
-            .aggregate([("row", "count")])
-            .sort_by([("key", "ascending"), ("row_count", "descending"), ("label", "ascending")])
+        coded = labels.dictionary_encode()
+        spelling, key = coded.dictionary, fold(coded.dictionary).dictionary_encode()
+        key_of = to_numpy(key.indices)
+        n_rows, n_keys = len(cells.values), len(key.dictionary)
+        df = np.bincount(_present(rows, key_of[to_numpy(coded.indices)], (n_rows, n_keys)).indices)
+        times = np.bincount(to_numpy(coded.indices))
+        table = pa.table({"key": key_of, "times": times, "spelling": spelling})
+        table = table.sort_by(
+            [("key", "ascending"), ("times", "descending"), ("spelling", "ascending")]
         )
-        shown = spellings.group_by("key", use_threads=False).aggregate([("label", "first")])
-        frequent = said.group_by("key").aggregate([("row", "count_distinct")])
-        found = frequent.join(shown, "key").sort_by("key")
-        n_rows, least = len(cells.values), spec.least(len(cells.values))
-        kept = found.filter(pc.greater_equal(found["row_count_distinct"], least))
-        if not kept.num_rows:
-            raise NothingLearnedError(f"no label occurs in {least} rows")
-        df = numpy(kept["row_count_distinct"])
-        weight = idf(n_rows, df) if spec.idf else np.ones(len(df))
-        return features("label", term=kept["label_first"].combine_chunks(), weight=weight)
+        _, first = np.unique(to_numpy(table["key"]), return_index=True)
+        shown = table["spelling"].combine_chunks().take(pa.array(first))
+        order = to_numpy(pc.array_sort_indices(key.dictionary))
+        kept = order[df[order] >= spec.least(n_rows)]
+        if not len(kept):
+            raise NothingLearnedError(f"no label occurs in {spec.least(n_rows)} rows")
+        weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
+        return features("label", term=shown.take(pa.array(kept)), weight=weight)
 
     def names(self) -> list[str]:
         """Give ``genres=Drama``."""
@@ -108,25 +110,39 @@ class LabelsBlock(Block):
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         """Put each row on its labels."""
         rows, labels = split_labels(values, self.spec.separator)
-        places = self._known(labels)
-        known = numpy(pc.is_valid(places))
-        cells = np.unique(rows[known] * len(self) + numpy(pc.drop_null(places)))
-        rows, places = cells // len(self), cells % len(self)
-        weight = numpy(self.features["weight"])[places]
-        return unit_rows(csr_array((weight, (rows, places)), shape=(len(values), len(self))))
+        places = self._places(labels)
+        known = places >= 0
+        present = _present(rows[known], places[known], (len(values), len(self)))
+        present.data = to_numpy(self.features["weight"])[present.indices]
+        return unit_rows(present)
 
     def unseen(self, values: pa.Array) -> pa.Array:
         """Give the labels that are rare or new."""
         _, labels = split_labels(values, self.spec.separator)
-        return labels.filter(pc.is_null(self._known(labels)))
+        return labels.filter(pa.array(self._places(labels) < 0))
 
     def missing(self, values: pa.Array) -> int:
         """Count the rows without a label."""
         rows, _ = split_labels(values, self.spec.separator)
         return len(values) - len(np.unique(rows))
 
-    def _known(self, labels: pa.Array) -> pa.Array:
-        return pc.index_in(fold(labels), value_set=fold(self.features["term"].combine_chunks()))
+    @cached_property
+    def _keys(self) -> pa.Array:
+        return fold(self.features["term"].combine_chunks())
+
+    def _places(self, labels: pa.Array) -> NDArray[np.int32]:
+        """Find the feature of each label, -1 for none."""
+        coded = labels.dictionary_encode()
+        found = pc.fill_null(pc.index_in(fold(coded.dictionary), value_set=self._keys), -1)
+        places: NDArray[np.int32] = to_numpy(found)[to_numpy(coded.indices)]
+        return places
+
+
+def _present(
+    rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]
+) -> csr_array:
+    """Say what is there, once however often; sorted, and only the places count."""
+    return csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
 def split_labels(values: pa.Array, separator: str | None) -> tuple[NDArray[np.int64], pa.Array]:
@@ -143,8 +159,8 @@ def split_labels(values: pa.Array, separator: str | None) -> tuple[NDArray[np.in
             values = pc.split_pattern_regex(values, pattern="[;|]")
         else:
             values = pc.split_pattern(values, pattern=separator)
-    rows, labels = numpy(pc.list_parent_indices(values)), clean(pc.list_flatten(values))
-    return rows[numpy(pc.is_valid(labels))], pc.drop_null(labels)
+    rows, labels = to_numpy(pc.list_parent_indices(values)), clean(pc.list_flatten(values))
+    return rows[to_numpy(pc.is_valid(labels))], pc.drop_null(labels)
 
 
 def fold(labels: pa.Array) -> pa.Array:

@@ -15,7 +15,7 @@ from shortlist.data.features.block import (
     NothingLearnedError,
     features,
     nulls,
-    numpy,
+    to_numpy,
 )
 from shortlist.data.features.cells import Cells, Family, finite
 from shortlist.data.features.specs import Vector
@@ -52,7 +52,7 @@ class VectorBlock(Block):
         """
         rows = np.flatnonzero(~nulls(values))
         vectors = values.drop_null()
-        wrong = np.flatnonzero(numpy(pc.list_value_length(vectors)) != len(self))
+        wrong = np.flatnonzero(to_numpy(pc.list_value_length(vectors)) != len(self))
         where = f"column {self.column!r}, row "
         if len(wrong):
             raise InputError(
@@ -71,4 +71,4 @@ class VectorBlock(Block):
         indptr[rows + 1] = len(self)
         columns = np.tile(np.arange(len(self)), len(rows))
         shape = (len(values), len(self))
-        return unit_rows(csr_array((numpy(flat), columns, np.cumsum(indptr)), shape=shape))
+        return unit_rows(csr_array((to_numpy(flat), columns, np.cumsum(indptr)), shape=shape))

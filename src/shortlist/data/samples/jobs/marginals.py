@@ -1,8 +1,9 @@
-"""The published facts about the job competition's tables (REFERENCES, section 11), as data.
+"""What is known about the tables of the job competition (DACON 236170), as data.
 
 A ``dict`` gives codes and the number of rows that hold each; a tuple of pairs gives quantiles, as
 (share of the rows, value), where a share given twice is a step; a plain number counts rows. Counts
-refer to the published 8,482 résumés and 6,695 postings and are scaled to other sizes.
+refer to the published 8,482 résumés and 6,695 postings and are scaled to other sizes. Where only
+the largest share, the extremes or the number of codes is known, the rest is a plausible choice.
 """
 
 from __future__ import annotations

@@ -1,0 +1,205 @@
+"""Content-based recommendation: things like what you chose, by what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.features import FeatureEncoder
+from shortlist.data.vocabulary import Rows
+from shortlist.errors import ConfigError, InputError
+from shortlist.kernels.best import dense_best
+from shortlist.models.arrays import empty, inverse, parts, row_scaled, row_sums, transposed
+from shortlist.models.base import Model
+from shortlist.models.capabilities import Parts
+from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.likeness import encoded, encoder_of
+from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import DenseScores, Scores, SparseScores
+from shortlist.models.weighting import binary
+
+
+class ContentBasedConfig(ModelConfig):
+    """Settings of :class:`ContentBased`."""
+
+    aggregate: Literal["sum", "mean", "max", "last", "recency"] = hyper(
+        "mean",
+        "What several chosen items say together: the sum or mean of their likenesses, the best of "
+        "them, that of the last one, or a sum that fades with recency.",
+        search=Search(choices=("mean", "max", "last", "recency")),
+    )
+    decay: float = hyper(
+        0.8,
+        "How much an item counts beside the one chosen after it (aggregate recency).",
+        gt=0,
+        le=1,
+        search=Search(0.5, 1.0),
+    )
+    feature_weights: dict[str, float] = hyper(
+        {}, "The weights of item columns in the likeness; those not named weigh 1."
+    )
+    neighbors: int | None = hyper(
+        50,
+        "How many users of like features speak for somebody without a history; None: all.",
+        ge=1,
+        search=Search(5, 500, "log"),
+    )
+
+
+@dataclass(frozen=True)
+class ContentBasedLearned:
+    """Encoded items; and encoded users with their tastes, where users have features."""
+
+    items: csr_array  # (n_items, d)
+    item_encoder: pa.Table
+    users: csr_array | None  # (n_users, d_users)
+    user_encoder: pa.Table | None
+    tastes: csr_array | None  # (n_users, d), the mean of the items each user chose
+
+    @cached_property
+    def by_feature(self) -> csr_array:
+        """The items, transposed."""  # (d, n_items)
+        return transposed(self.items)
+
+    @cached_property
+    def feature_names(self) -> pa.Array:
+        """A name for each item feature."""  # (d,)
+        return pa.array(FeatureEncoder.from_table(self.item_encoder).names, pa.string())
+
+    @cached_property
+    def peers(self) -> tuple[FeatureEncoder, Neighborhood] | None:
+        """How users are encoded, and the training users to find like ones among."""
+        if self.users is None or self.user_encoder is None:
+            return None
+        encoder = FeatureEncoder.from_table(self.user_encoder)
+        return encoder, Neighborhood.by_product(self.users)
+
+
+class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
+    """Score an item by its likeness to what the user chose (Rocchio's profile, by default).
+
+    The likeness of two items is the weighted mean of the cosines of their columns (genres, year,
+    keywords, ...). With several chosen items H: ``sum``: ``sum over j in H of sim(j, i)``;
+    ``mean``: that over ``|H|`` (the same order); ``max``: ``max over j of sim(j, i)``; ``last``:
+    that of the last chosen; ``recency``: ``sum of decay^age sim(j, i)``, the age counted back from
+    the last.
+
+    Somebody without a history but with features gets the mean profile of the users with the most
+    similar features. Nothing of the model depends on an item having been chosen before.
+
+    Examples
+    --------
+    >>> log = pa.table({"user_id": [1, 2], "item_id": [10, 30]})
+    >>> films = pa.table({"item_id": [10, 20, 30], "genres": [["War"], ["War"], ["Drama"]]})
+    >>> model = ContentBased().fit(Dataset.from_tables(log, items=films))
+    >>> model.recommend([1], k=1).column("item_id")
+    [20]
+    """
+
+    uses_features = True
+
+    @property
+    def uses_order(self) -> bool:  # type: ignore[override]
+        """Whether it matters what was chosen last."""
+        return self.config.aggregate in ("last", "recency")
+
+    def learn(self, data: Dataset) -> ContentBasedLearned:
+        """Encode the items and, where they have features, the users."""
+        encoder = encoder_of(data.item_features)
+        if encoder is None or data.item_features is None:
+            raise InputError(
+                "ContentBased needs features of the items, and there are none it can use",
+                remedy="give Dataset.from_tables an items table with columns besides the id",
+            )
+        if self.uses_order and data.times is None:
+            raise ConfigError(
+                f"aggregate={self.config.aggregate!r} needs times, and the interactions have none",
+                remedy="name the time column (time=...), or choose sum, mean or max",
+            )
+        items = encoded(encoder, data.item_features, self.config.feature_weights)
+        user_encoder = encoder_of(data.user_features)
+        if user_encoder is None or data.user_features is None:
+            return ContentBasedLearned(items, encoder.to_table(), None, None, None)
+        tastes = csr_array(binary(data.matrix) @ items)
+        tastes = row_scaled(tastes, inverse(data.user_counts.astype(np.float64)))
+        users = encoded(user_encoder, data.user_features)
+        users = row_scaled(users, (data.user_counts > 0).astype(np.float64))  # peers have a taste
+        return ContentBasedLearned(
+            items, encoder.to_table(), users, user_encoder.to_table(), tastes
+        )
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Compare each profile with every item."""
+        learned = self.learned
+        if self.config.aggregate == "max":
+            indptr, indices, _ = parts(profiles.history)
+            items = (*parts(learned.items), *parts(learned.by_feature))
+            best = dense_best(indptr, indices, *items, self.data.n_items)
+            new = _new(profiles)
+            if len(new):
+                best[new] = (self._tastes(profiles.take(new)) @ learned.by_feature).toarray()
+            return DenseScores(best)
+        return SparseScores(self._profile(profiles), learned.by_feature)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Give the likeness to each item."""
+        return SparseScores(self.learned.items[items], self.learned.by_feature)
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what each feature of the item adds."""
+        learned = self.learned
+        profile = self._profile(profiles)
+        if self.config.aggregate == "max" and profiles.history.nnz:
+            chosen = learned.items[profiles.history.indices]  # (n, d)
+            likeness = (chosen @ learned.items[[item]].T).toarray()[:, 0]
+            profile = chosen[[int(likeness.argmax())]]
+        shared = profile.multiply(learned.items[[item]]).tocsr()
+        names = learned.feature_names.take(pa.array(shared.indices))
+        return [Parts("feature", names, shared.data.astype(np.float64))]
+
+    def _profile(self, profiles: Profiles) -> csr_array:
+        """Give each query as a point among the item features."""  # (B, d)
+        mixed = csr_array(self._shares(profiles) @ self.learned.items)
+        new = _new(profiles)
+        if not len(new):
+            return mixed
+        row = np.arange(len(profiles))
+        row[new] = len(profiles) + np.arange(len(new))
+        tastes = self._tastes(profiles.take(new))
+        return csr_array(vstack([mixed, tastes], format="csr"))[row]
+
+    def _shares(self, profiles: Profiles) -> csr_array:
+        """Say how much each item of a history counts."""  # (B, n_items)
+        history = binary(profiles.history)
+        aggregate = self.config.aggregate
+        if aggregate == "mean":
+            return row_scaled(history, inverse(row_sums(history)))
+        if profiles.recency is None:
+            return history
+        places = profiles.recency.data.astype(np.float64)  # 1 for the last
+        faded = places == 1 if aggregate == "last" else self.config.decay ** (places - 1)
+        values = faded.astype(np.float32)
+        return csr_array((values, history.indices, history.indptr), shape=history.shape)
+
+    def _tastes(self, profiles: Profiles) -> csr_array:
+        """Give the mean taste of the users with the most similar features."""  # (B, d)
+        peers, tastes = self.learned.peers, self.learned.tastes
+        if peers is None or tastes is None or profiles.features is None:
+            return empty(len(profiles), self.learned.items.shape[1])
+        encoder, neighborhood = peers
+        rows = encoded(encoder, profiles.features)
+        near = neighborhood.nearest(rows, None, None, self.config.neighbors)
+        return csr_array(row_scaled(near, inverse(row_sums(near))) @ tastes)
+
+
+def _new(profiles: Profiles) -> NDArray[np.intp]:
+    """Say which queries have no history."""
+    return np.flatnonzero(np.diff(profiles.history.indptr) == 0)

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist.data.features import Category, FeatureEncoder, Text
+from shortlist.errors import ConfigError, InputError
+
+RESUMES = pa.table(
+    {
+        "degree": [4, 3, 4, 3, 4, 3],
+        "hope_salary": [3200.0, None, 2800.0, 5000.5, None, 2600.0],
+        "remote": [True, False, None, True, True, False],
+        "reg_date": [dt.date(2019, 3, day) for day in (1, 2, 3, 4, 5, 6)],
+        "text_keyword": ["자바;SQL", "회계;SQL", "자바", "회계", "SQL;자바", None],
+        "about": [
+            "백엔드 개발자를 꿈꾸는 사람",
+            "꼼꼼한 회계 담당자",
+            "신입 개발자",
+            None,
+            "",
+            "영업",
+        ],
+        "certificates": [["SQLD"], [], ["정보처리기사", "SQLD"], None, ["전산회계 1급"], []],
+        "embedding": [[0.5, 0.0], [0.0, 2.5], None, [1.0, 1.0], [0.1, 0.2], [3.0, 0.5]],
+        "name": pa.nulls(6),
+    }
+)
+ENCODER = FeatureEncoder.fit(RESUMES, {"about": "text"})
+
+
+def error(call: Any, *arguments: Any, kind: type[InputError] = InputError) -> str:
+    with pytest.raises(kind) as raised:
+        call(*arguments)
+    return str(raised.value)
+
+
+def test_blocks_lie_side_by_side_and_features_have_names() -> None:
+    rows = ENCODER.transform(RESUMES)
+    assert rows.dtype == np.float32
+    assert rows.shape == (6, ENCODER.n_features) == (6, len(ENCODER.names))
+    assert list(ENCODER.blocks) == RESUMES.column_names[:-1]
+    assert ENCODER.blocks["degree"] == slice(0, 3)
+    assert ENCODER.names[:7] == (
+        "degree=3", "degree=4", "degree is other",
+        "hope_salary", "hope_salary is known", "hope_salary is missing",
+        "remote=false",
+    )  # fmt: skip
+    assert ENCODER.names[ENCODER.blocks["text_keyword"]] == (
+        "text_keyword=SQL", "text_keyword=자바", "text_keyword=회계",
+    )  # fmt: skip
+    assert "about~개발자를" in ENCODER.names[ENCODER.blocks["about"]]
+    assert ENCODER.names[-2:] == ("embedding[0]", "embedding[1]")
+    assert len(set(ENCODER.names)) == len(ENCODER.names)
+    assert ENCODER.left_out == {"name": "no value in any row"}
+    assert (
+        repr(ENCODER)
+        == f"FeatureEncoder(8 columns, {len(ENCODER.names)} features, 1 columns left out)"
+    )
+
+
+def test_every_block_has_length_one_or_zero() -> None:
+    for name, block in ENCODER.split(ENCODER.transform(RESUMES, dtype=np.float64)).items():
+        length = np.sqrt((block.toarray() ** 2).sum(axis=1))
+        assert ((np.abs(length - 1) < 1e-12) | (length == 0)).all(), name
+
+
+def test_rows_do_not_depend_on_what_stands_beside_them() -> None:
+    rows = ENCODER.transform(RESUMES)
+    for part in (slice(2, 5), slice(0, 1), slice(5, 6)):
+        table = RESUMES.slice(part.start, part.stop - part.start)
+        np.testing.assert_array_equal(ENCODER.transform(table).toarray(), rows[part].toarray())
+    chunked = pa.concat_tables([RESUMES.slice(0, 2), RESUMES.slice(2)])
+    np.testing.assert_array_equal(ENCODER.transform(chunked).toarray(), rows.toarray())
+    assert FeatureEncoder.fit(chunked, {"about": "text"}).to_table().equals(ENCODER.to_table())
+
+
+def test_vectors_keep_their_cosines() -> None:
+    block = ENCODER.split(ENCODER.transform(RESUMES))["embedding"].toarray()
+    np.testing.assert_allclose(block[3], [math.sqrt(0.5)] * 2, rtol=1e-6)
+    assert block[2].tolist() == [0, 0]
+
+
+def test_the_order_of_columns_and_further_columns_do_not_matter() -> None:
+    shuffled = RESUMES.select(RESUMES.column_names[::-1]).append_column("more", pa.nulls(6))
+    rows = ENCODER.transform(shuffled)
+    np.testing.assert_array_equal(rows.toarray(), ENCODER.transform(RESUMES).toarray())
+
+
+def test_tables_without_features() -> None:
+    for table in (RESUMES.select([]), RESUMES.select(["name"])):
+        encoder = FeatureEncoder.fit(table)
+        assert encoder.transform(table).shape == (6, 0)
+        assert encoder.unseen(table).num_rows == len(encoder.blocks) == len(encoder.names) == 0
+        assert FeatureEncoder.from_table(encoder.to_table()).left_out == encoder.left_out
+
+
+def test_no_rows_to_transform() -> None:
+    assert ENCODER.transform(RESUMES.slice(0, 0)).shape == (0, ENCODER.n_features)
+    assert ENCODER.rows([]).num_rows == 0
+
+
+# --- storage -------------------------------------------------------------------------------------
+
+
+def test_an_encoder_survives_parquet(tmp_path: Path) -> None:
+    pq.write_table(ENCODER.to_table(), tmp_path / "features.parquet")
+    restored = FeatureEncoder.from_table(pq.read_table(tmp_path / "features.parquet"))
+    assert restored.names == ENCODER.names
+    assert restored.blocks == ENCODER.blocks
+    assert restored.kinds == ENCODER.kinds
+    assert restored.left_out == ENCODER.left_out
+    assert restored.to_table().equals(ENCODER.to_table(), check_metadata=True)
+    for missing in ("flag", "ignore"):
+        before = ENCODER.transform(RESUMES, missing=missing, dtype=np.float64)
+        after = restored.transform(RESUMES, missing=missing, dtype=np.float64)
+        np.testing.assert_array_equal(after.toarray(), before.toarray())
+
+
+CELLS = {
+    "whole": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(-1e90, 1e90),
+    "text": st.text(max_size=8),
+    "date": st.dates(),
+    "labels": st.lists(st.text(max_size=4), max_size=3),
+}
+TYPES = [pa.int64(), pa.float64(), pa.string(), pa.date32(), pa.list_(pa.string())]
+ROWS = st.lists(st.tuples(*(st.none() | cells for cells in CELLS.values())), min_size=1, max_size=9)
+
+
+@given(ROWS)
+@settings(max_examples=60, deadline=None)
+def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, TYPES, strict=True)]
+    table = pa.Table.from_arrays(arrays, names=list(CELLS))
+    encoder = FeatureEncoder.fit(table)
+    assert set(encoder.blocks) | set(encoder.left_out) == set(CELLS)
+    matrix = encoder.transform(table)
+    assert np.isfinite(matrix.data).all()
+    assert matrix.has_sorted_indices
+    restored = FeatureEncoder.from_table(encoder.to_table())
+    np.testing.assert_array_equal(restored.transform(table).toarray(), matrix.toarray())
+    assert restored.names == encoder.names
+    assert encoder.unseen(table).num_rows == len(encoder.blocks)
+
+
+def test_tables_that_are_no_encoders() -> None:
+    assert error(FeatureEncoder.from_table, RESUMES).startswith(
+        "this table does not hold the features of an encoder: KeyError"
+    )
+    bare = ENCODER.to_table().select(["name"])
+    assert "pass what FeatureEncoder.to_table() gave" in error(FeatureEncoder.from_table, bare)
+    newer = ENCODER.to_table()
+    ((key, header),) = newer.schema.metadata.items()
+    newer = newer.replace_schema_metadata({key: header.replace(b'"format":1', b'"format":2')})
+    assert error(FeatureEncoder.from_table, newer) == (
+        "features of format 2; this version reads 1\n"
+        "  to do: fit and save the model again with this version"
+    )
+
+
+# --- queries -------------------------------------------------------------------------------------
+
+
+def test_queries_become_rows_of_the_fitted_columns() -> None:
+    row = RESUMES.slice(0, 1)
+    query = {name: row[name][0].as_py() for name in ENCODER.blocks}
+    np.testing.assert_array_equal(
+        ENCODER.transform(ENCODER.rows([query])).toarray(), ENCODER.transform(row).toarray()
+    )
+
+
+def test_values_as_they_come_from_elsewhere() -> None:
+    query = {
+        "degree": np.int8(4),
+        "hope_salary": Decimal("3200"),
+        "remote": np.bool_(True),
+        "reg_date": "2019-03-01",
+        "text_keyword": ["SQL", "자바"],
+        "certificates": np.array(["SQLD"]),
+        "embedding": pa.array([1, 0]),
+        "name": "a column that was left out",
+    }
+    same = {
+        "degree": 4.0,
+        "hope_salary": 3200,
+        "remote": True,
+        "reg_date": np.datetime64("2019-03-01"),
+        "text_keyword": "sql;자바",
+        "certificates": ("SQLD", None, float("nan")),
+        "embedding": [0.5, 0],
+    }
+    rows = ENCODER.transform(ENCODER.rows([query, same]), missing="ignore").toarray()
+    np.testing.assert_array_equal(rows[0], rows[1])
+    expected = ENCODER.transform(RESUMES.slice(0, 1)).toarray()[0]
+    expected[ENCODER.blocks["about"]] = 0
+    np.testing.assert_array_equal(rows[0], expected)
+
+
+@pytest.mark.parametrize(
+    "nothing", [None, math.nan, np.float64("nan"), np.datetime64("NaT"), pd.NaT]
+)
+def test_what_a_query_does_not_say_is_null(nothing: Any) -> None:
+    table = ENCODER.rows([{"reg_date": nothing, "hope_salary": nothing}, {}])
+    assert [table[name].null_count for name in table.column_names] == [2] * 8
+    assert ENCODER.transform(table, missing="ignore").nnz == 0
+    flagged = ENCODER.transform(table)[[1]]
+    assert [ENCODER.names[i] for i in flagged.indices] == [
+        "hope_salary is missing",
+        "remote is missing",
+    ]
+
+
+def test_a_misspelt_feature() -> None:
+    assert error(ENCODER.rows, [{}, {"hope_salery": 1}]) == (
+        "there is no feature 'hope_salery'\n"
+        "  where: query 1\n"
+        "  to do: did you mean 'hope_salary'? Known: about, certificates, degree, embedding, "
+        "hope_salary, name, reg_date, remote, text_keyword"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("degree", "4", "a whole number"),
+        ("degree", 4.5, "a whole number"),
+        ("degree", True, "a whole number"),
+        ("degree", 2**63, "a whole number"),
+        ("hope_salary", "3200", "a number"),
+        ("hope_salary", math.inf, "a number"),
+        ("hope_salary", 1e101, "a number"),
+        ("hope_salary", [1], "a number"),
+        ("remote", 1, "true or false"),
+        ("reg_date", "first of May", "a date or time"),
+        ("reg_date", 20190301, "a date or time"),
+        ("about", ["신입"], "a text"),
+        ("about", "half of a pair: \ud800", "a text"),
+        ("text_keyword", 7, "a text"),
+        ("text_keyword", [7.5], "a text"),
+        ("certificates", {"SQLD": 1}, "a list of texts or whole numbers"),
+        ("certificates", 7, "a list of texts or whole numbers"),
+        ("certificates", [1.5], "a list of texts or whole numbers"),
+        ("certificates", [["SQLD"]], "a list of texts or whole numbers"),
+        ("embedding", [1.0], "a list of 2 numbers"),
+        ("embedding", [1.0, math.nan], "a list of 2 numbers"),
+        ("embedding", "1,0", "a list of 2 numbers"),
+    ],
+)
+def test_values_of_another_type(name: str, value: Any, expected: str) -> None:
+    first = error(ENCODER.rows, [{name: value}]).splitlines()[:2]
+    assert first == [f"{value!r} is not {expected}", f"  where: query 0, feature {name!r}"]
+
+
+def test_remedies_for_values_of_another_type() -> None:
+    assert error(ENCODER.rows, [{"certificates": "SQLD"}]).endswith(
+        "  to do: pass ['SQLD'] for one label"
+    )
+    assert error(ENCODER.rows, [{"about": 7}]).endswith("  to do: pass '7'")
+
+
+# --- columns that changed ------------------------------------------------------------------------
+
+
+def test_a_column_that_vanished() -> None:
+    assert error(ENCODER.transform, RESUMES.select(["degree", "remote"])) == (
+        "the column 'hope_salary' is missing\n"
+        "  where: columns degree, remote\n"
+        "  to do: the encoder was fitted with it: add it (it may be empty), or fit again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "holds", "held", "kind"),
+    [
+        ("degree", ["4"], "text", "whole numbers", "int64"),
+        ("degree", [4.5], "numbers", "whole numbers", "int64"),
+        ("hope_salary", ["3200"], "text", "numbers", "double"),
+        ("remote", [1], "whole numbers", "true and false", "bool"),
+        ("reg_date", ["2019-03-01"], "text", "dates", "timestamp[us]"),
+        ("about", [["신입"]], "lists of labels", "text", "string"),
+        ("text_keyword", [7], "whole numbers", "text", "string"),
+        ("certificates", ["SQLD"], "text", "lists of labels", "list<item: string>"),
+        ("embedding", [["a"]], "lists of labels", "lists of numbers", "list<item: double>"),
+        ("embedding", [{"a": 1}], "struct<a: int64>", "lists of numbers", "list<item: double>"),
+    ],
+)
+def test_a_column_that_changed(name: str, values: Any, holds: str, held: str, kind: str) -> None:
+    place = RESUMES.column_names.index(name)
+    table = RESUMES.slice(0, 1).set_column(place, name, pa.array(values))
+    for call in (ENCODER.transform, ENCODER.unseen):
+        assert error(call, table) == (
+            f"column {name!r} holds {holds}; it held {held} when the encoder was fitted\n"
+            f"  where: column {name!r}\n"
+            f"  to do: cast it to {kind}, or fit again"
+        )
+
+
+def test_a_column_without_values_passes_as_anything() -> None:
+    for kind in (pa.null(), pa.string(), pa.float64(), pa.list_(pa.string())):
+        table = RESUMES.slice(0, 2)
+        for place, name in enumerate(ENCODER.blocks):
+            table = table.set_column(place, name, pa.nulls(2, kind))
+        assert ENCODER.transform(table, missing="ignore").nnz == 0
+        assert ENCODER.unseen(table)["missing"].to_pylist() == [2] * 8
+
+
+def test_vectors_of_another_length_or_with_gaps() -> None:
+    encoder = FeatureEncoder.fit(pa.table({"v": [[1.5, 2.0, 3.0], [0.0, 1.0, 2.0]]}))
+    longer = pa.table({"v": [None, [1.5, 2.0]]})
+    assert error(encoder.transform, longer) == (
+        "a vector of 2 numbers; here they have 3\n  where: column 'v', row 1 (counted from 0)"
+    )
+    gap = pa.table({"v": [[1.5, 2.0, 3.0], [1.5, None, 1.0]]})
+    assert error(encoder.transform, gap) == (
+        "a vector with an empty component\n"
+        "  where: column 'v', row 1 (counted from 0)\n"
+        "  to do: fill it, or leave the whole cell empty"
+    )
+
+
+def test_a_column_that_is_there_twice() -> None:
+    twice = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
+    said = "the column 'a' is there twice\n  to do: rename one of them"
+    assert error(FeatureEncoder.fit, twice) == said
+    assert error(FeatureEncoder.fit(twice.select([0])).transform, twice) == said
+
+
+def test_a_table_without_rows() -> None:
+    assert error(FeatureEncoder.fit, RESUMES.slice(0, 0)) == (
+        "a table of features without rows\n  to do: give it at least one row"
+    )
+
+
+# --- what the caller says of columns -------------------------------------------------------------
+
+
+def test_three_ways_to_describe_a_column() -> None:
+    spec = {"kind": "text", "words": 2, "letters": [2, 2]}
+    for given_spec in (Text(words=2, letters=(2, 2)), spec):
+        encoder = FeatureEncoder.fit(RESUMES, {"about": given_spec})
+        assert encoder.kinds["about"] == Text(words=2, letters=(2, 2))
+    assert FeatureEncoder.fit(RESUMES, {"degree": "category"}).kinds["degree"] == Category()
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"degre": "category"},
+            "there is no column 'degre'\n  to do: did you mean 'degree'? Known: about, ",
+        ),
+        (
+            {"degree": "numeric"},
+            "there is no kind of feature 'numeric'\n  where: column 'degree'\n"
+            "  to do: did you mean 'number'? Known: buckets, category, labels, number, text, "
+            "vector, or None to leave the column out",
+        ),
+        ({"degree": 3}, "there is no kind of feature 3\n  where: column 'degree'"),
+        (
+            {"degree": {"kind": "buckets", "bin": 3}},
+            "kind 'buckets' has no setting 'bin'\n  where: column 'degree'\n"
+            "  to do: did you mean 'bins'? Known: bins",
+        ),
+        (
+            {"degree": {"kind": "buckets", "bins": 1}},
+            "kind 'buckets': bins=1 is out of range: Input should be greater than or equal to 2\n"
+            "  where: column 'degree'",
+        ),
+        (
+            {"about": {"kind": "text", "letters": (3, 2)}},
+            "kind 'text': Value error, letters=(least, most) must fulfil 1 <= least <= most <= 6",
+        ),
+        (
+            {"about": {"kind": "text", "letters": None, "words": 0}},
+            "kind 'text': Value error, words=0 and letters=None leave nothing to encode",
+        ),
+        (
+            {"degree": "labels"},
+            "kind 'labels' cannot encode whole numbers\n  where: column 'degree'\n"
+            "  to do: kinds that can: number, buckets, category",
+        ),
+        (
+            {"certificates": "category"},
+            "kind 'category' cannot encode lists of labels\n  where: column 'certificates'\n"
+            "  to do: kinds that can: labels, text",
+        ),
+    ],
+)
+def test_descriptions_that_make_no_sense(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        FeatureEncoder.fit(RESUMES, columns)
+
+
+def test_a_kind_for_what_has_no_encoding() -> None:
+    table = pa.table({"x": [{"a": 1}, {"a": 2}]})
+    with pytest.raises(ConfigError) as raised:
+        FeatureEncoder.fit(table, {"x": "text"})
+    assert str(raised.value) == (
+        "kind 'text' cannot encode struct<a: int64>\n"
+        "  where: column 'x'\n"
+        "  to do: leave it out: None"
+    )

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import datetime as dt
+import math
+import statistics
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist.data.features import Buckets, FeatureEncoder, Number
+from shortlist.errors import InputError
+
+VALUES = st.lists(
+    st.none() | st.integers(-(10**6), 10**6) | st.floats(-1e99, 1e99), min_size=2, max_size=30
+).filter(lambda values: len({v for v in values if v is not None}) >= 2)
+
+
+def column(values: object, **given: object) -> tuple[FeatureEncoder, np.ndarray]:
+    table = pa.table({"x": pa.array(values) if isinstance(values, list) else values})
+    encoder = FeatureEncoder.fit(table, {"x": given} if given else {"x": "number"})
+    return encoder, encoder.transform(table, dtype=np.float64).toarray()
+
+
+def test_a_number_is_an_angle() -> None:
+    encoder, rows = column([0, 1, 2, 3, 4, None], kind="number", scale="standard")
+    assert encoder.names == ("x", "x is known", "x is missing")
+    z = [(value - 2) / math.sqrt(2) for value in range(5)]
+    expected = [[one / math.hypot(1, one), 1 / math.hypot(1, one), 0] for one in z]
+    np.testing.assert_allclose(rows, np.array([*expected, [0, 0, 1]]), atol=1e-15)
+
+
+def test_the_robust_scale_is_the_quartile_range() -> None:
+    values = [1, 2, 3, 4, 1000]
+    encoder, rows = column(values, kind="number")
+    low, centre, high = statistics.quantiles(values, n=4, method="inclusive")
+    z = (1000 - centre) / ((high - low) / 1.3489795)
+    np.testing.assert_allclose(rows[4], [z / math.hypot(1, z), 1 / math.hypot(1, z)], rtol=1e-7)
+    assert isinstance(encoder.kinds["x"], Number)
+
+
+def test_likeness_falls_with_the_distance() -> None:
+    _, rows = column([100, 110, 150, 400, 5000, 90_000])
+    to_the_first = rows @ rows[0]
+    assert to_the_first[0] == pytest.approx(1)
+    assert (np.diff(to_the_first) < 0).all()
+
+
+def test_half_of_the_rows_share_one_value() -> None:
+    _, rows = column([7, 7, 7, 7, 7, 7, 9, 11])
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(8))
+    assert rows[0] @ rows[6] > rows[0] @ rows[7]
+
+
+@settings(deadline=None)
+@given(VALUES)
+def test_any_numbers_have_length_one_and_keep_their_order(values: list[float | None]) -> None:
+    plain = [None if value is None else float(value) for value in values]
+    _, rows = column(pa.array(plain, pa.float64()))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-12)
+    known = sorted((v, r) for v, r in zip(plain, rows[:, 0].tolist(), strict=True) if v is not None)
+    assert [sine for _, sine in known] == sorted(sine for _, sine in known)
+
+
+@settings(deadline=None)
+@given(VALUES, st.randoms())
+def test_the_order_of_the_rows_does_not_matter(values: list[float | None], random: Random) -> None:
+    plain = [None if value is None else float(value) for value in values]
+    shuffled = plain.copy()
+    random.shuffle(shuffled)
+    for kind in ("number", "buckets"):
+        tables = [pa.table({"x": pa.array(given, pa.float64())}) for given in (plain, shuffled)]
+        first, second = (FeatureEncoder.fit(table, {"x": kind}).to_table() for table in tables)
+        assert first.equals(second, check_metadata=True)
+
+
+def test_missing_numbers_are_flagged_or_ignored() -> None:
+    table = pa.table({"x": [1.5, 2.5, None, math.nan]})
+    encoder = FeatureEncoder.fit(table)
+    assert encoder.transform(table).toarray()[2:].tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert encoder.transform(table, missing="ignore").toarray()[2:].tolist() == [[0, 0, 0]] * 2
+    assert encoder.unseen(table)["missing"].to_pylist() == [2]
+
+
+def test_missing_only_in_a_query_is_zero() -> None:
+    encoder = FeatureEncoder.fit(pa.table({"x": [1.5, 2.5]}))
+    assert encoder.names == ("x", "x is known")
+    assert encoder.transform(pa.table({"x": pa.nulls(1)})).toarray().tolist() == [[0, 0]]
+
+
+def test_whole_numbers_and_fractions_follow_each_other() -> None:
+    whole = FeatureEncoder.fit(pa.table({"x": [1, 2, 4]}))
+    fractions = FeatureEncoder.fit(pa.table({"x": [1.0, 2.5, 4.0]}))
+    assert whole.transform(pa.table({"x": [2.5]})).nnz == 2
+    assert fractions.transform(pa.table({"x": pa.array([2], pa.int8())})).nnz == 2
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 1.1e100])
+def test_numbers_without_bounds(value: float) -> None:
+    table = pa.table({"pay": [1.0, value]})
+    with pytest.raises(InputError) as raised:
+        FeatureEncoder.fit(table)
+    assert str(raised.value) == (
+        f"{value} is no usable number: they lie within 1e+100 of 0\n"
+        "  where: column 'pay', row 1 (counted from 0)\n"
+        "  to do: correct it, or leave the cell empty"
+    )
+    with pytest.raises(InputError, match="is no usable number"):
+        FeatureEncoder.fit(pa.table({"pay": [1.0, 2.0]})).transform(table)
+
+
+def test_whole_numbers_beyond_64_bits() -> None:
+    table = pa.table({"code": pa.array([1, 2**63], pa.uint64())})
+    with pytest.raises(InputError) as raised:
+        FeatureEncoder.fit(table)
+    assert str(raised.value) == (
+        "column 'code' holds whole numbers beyond 9223372036854775807\n"
+        "  where: column 'code'\n"
+        "  to do: cast it to text"
+    )
+
+
+def test_buckets_hold_equally_many() -> None:
+    encoder, rows = column(list(range(12)), kind="buckets", bins=3)
+    assert encoder.names == ("x<4", "4<=x<8", "x>=8")
+    assert rows.sum(axis=0).tolist() == [4, 4, 4]
+    query = encoder.transform(pa.table({"x": [-5.5, 4.0, 7.99, 8.0, 1e9]}))
+    assert query.toarray().argmax(axis=1).tolist() == [0, 1, 1, 2, 2]
+
+
+@settings(deadline=None)
+@given(VALUES, st.integers(2, 8))
+def test_buckets_as_a_loop_finds_them(values: list[float | None], bins: int) -> None:
+    plain = [None if value is None else float(value) for value in values]
+    encoder, rows = column(pa.array(plain, pa.float64()), kind="buckets", bins=bins)
+    known = sorted(value for value in plain if value is not None)
+    places = [math.ceil((len(known) - 1) * share / bins) for share in range(1, bins)]
+    edges = sorted({known[place] for place in places} - {known[0]})
+    edges = edges or [min(value for value in known if value > known[0])]
+    for value, row in zip(plain, rows, strict=True):
+        expected = len(edges) + 1 if value is None else sum(edge <= value for edge in edges)
+        assert row.tolist() == [float(place == expected) for place in range(len(row))]
+    assert len(encoder.names) == len(edges) + 1 + (None in plain)
+
+
+def test_buckets_of_one_value_and_empty_cells() -> None:
+    encoder, rows = column([5, None, 5], kind="buckets")
+    assert encoder.names == ("x is known", "x is missing")
+    assert rows.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_buckets_where_one_value_fills_most_rows() -> None:
+    encoder, rows = column([0] * 50 + [3, 9], kind="buckets", bins=4)
+    assert encoder.names == ("x<3", "x>=3")
+    assert rows.sum(axis=0).tolist() == [50, 2]
+
+
+def test_dates_are_numbers_on_a_scale() -> None:
+    days = [dt.date(2020, 1, 1), dt.date(2020, 1, 2), dt.date(2020, 7, 1), None]
+    encoder, rows = column(pa.array(days))
+    assert encoder.names == ("x", "x is known", "x is missing")
+    assert rows[0] @ rows[1] > 0.99 > rows[0] @ rows[2]
+    times = pa.array(
+        [None if day is None else dt.datetime(day.year, day.month, day.day) for day in days]
+    )
+    for other in (times, times.cast(pa.timestamp("ns", "UTC")), times.cast(pa.date64())):
+        same = encoder.transform(pa.table({"x": other}), dtype=np.float64)
+        np.testing.assert_array_equal(same.toarray(), rows)
+
+
+def test_times_with_a_zone_are_taken_to_utc() -> None:
+    noon = pa.array(
+        [dt.datetime(2024, 5, 1, 3), dt.datetime(2024, 5, 2)], pa.timestamp("us", "UTC")
+    )
+    encoder = FeatureEncoder.fit(pa.table({"at": noon}), {"at": "buckets"})
+    seoul = noon.cast(pa.timestamp("s", "Asia/Seoul"))
+    assert encoder.names == ("at<2024-05-02", "at>=2024-05-02")
+    assert encoder.transform(pa.table({"at": seoul})).toarray().tolist() == [[1, 0], [0, 1]]
+
+
+def test_date_buckets_are_named_after_their_edges() -> None:
+    moments = [dt.datetime(2019, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1, 9, 30)]
+    encoder, _ = column(pa.array(moments), kind="buckets", bins=3)
+    assert encoder.names == (
+        "x<2020-01-01",
+        "2020-01-01<=x<2021-01-01T09:30:00",
+        "x>=2021-01-01T09:30:00",
+    )
+    assert encoder.kinds["x"] == Buckets(bins=3)

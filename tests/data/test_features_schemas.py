@@ -1,0 +1,212 @@
+"""The feature views of both schemas, as the encoder sees them, and an encoder in a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shortlist import bundle
+from shortlist.data.dataset import Dataset
+from shortlist.data.features import FeatureEncoder
+from shortlist.data.samples.jobs import generate_jobs
+from shortlist.data.samples.movies import sample_paths
+from shortlist.data.store import Store
+from shortlist.errors import BundleError
+from shortlist.models.base import Model
+from shortlist.models.config import ModelConfig
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import FactorScores, Scores
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("jobs")
+    files = generate_jobs(folder / "files", 1500, 1200)
+    with Store.create(folder / "jobs.duckdb", "jobs") as store:
+        store.load(files)
+        return store.dataset()
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    with Store.create(tmp_path_factory.mktemp("films") / "films.duckdb", "movies") as store:
+        store.load(sample_paths().items.parent)
+        return store.dataset()
+
+
+def test_films_have_a_year_and_genres(films: Dataset) -> None:
+    assert films.item_features is not None
+    encoder = FeatureEncoder.fit(films.item_features)
+    assert {name: spec.kind for name, spec in encoder.kinds.items()} == {
+        "year": "number",
+        "genres": "labels",
+    }
+    assert list(encoder.left_out) == ["title"]
+    assert encoder.names[:4] == ("year", "year is known", "year is missing", "genres=Action")
+    rows = encoder.transform(films.item_features)
+    toy_story, its_sequel, heat = films.items.rows([1, 3114, 6])
+    likeness = (rows[[toy_story]] @ rows.T).toarray()[0]
+    assert likeness[toy_story] == pytest.approx(2, rel=1e-6)
+    assert likeness[its_sequel] > 1.9 > likeness[heat] > 0
+    genres = films.item_features["genres"][int(toy_story)].as_py()
+    shown = [encoder.names[place] for place in rows[[toy_story]].indices]
+    assert shown == ["year", "year is known", *(f"genres={genre}" for genre in sorted(genres))]
+
+
+def test_films_without_a_year_are_flagged(films: Dataset) -> None:
+    assert films.item_features is not None
+    encoder = FeatureEncoder.fit(films.item_features)
+    flag = encoder.names.index("year is missing")
+    assert encoder.transform(films.item_features)[:, [flag]].nnz == 5
+    assert encoder.unseen(films.item_features)["missing"][0].as_py() == 5
+
+
+def test_viewers_of_whom_nothing_is_known(films: Dataset) -> None:
+    assert films.user_features is not None
+    encoder = FeatureEncoder.fit(films.user_features)
+    assert encoder.n_features == 0
+    assert set(encoder.left_out.values()) == {"no value in any row"}
+
+
+def test_resumes(jobs: Dataset) -> None:
+    assert jobs.user_features is not None
+    encoder = FeatureEncoder.fit(jobs.user_features)
+    codes = {
+        name
+        for name in jobs.user_features.column_names
+        if name.startswith(("hischool", "univ", "job_code"))
+    } - {"univ_score"}
+    measured = "reg_date updated_date graduate_date hope_salary last_salary career_month univ_score"
+    assert {name: spec.kind for name, spec in encoder.kinds.items()} == {
+        **dict.fromkeys(measured.split(), "number"),
+        **dict.fromkeys([*codes, "degree", "career_job_code"], "category"),
+        "keywords": "labels",
+        "languages": "labels",
+        "certificates": "text",  # spelled in many ways
+    }
+    assert encoder.left_out == {}
+    assert "degree=4" in encoder.names
+    assert "hope_salary is missing" in encoder.names
+    assert "career_job_code=전기;전자;제어" in encoder.names
+    assert "certificates~*기사*" in encoder.names
+    rows = encoder.transform(jobs.user_features)
+    assert rows.shape == (jobs.n_users, encoder.n_features)
+    assert np.isfinite(rows.data).all()
+
+
+def test_postings(jobs: Dataset) -> None:
+    assert jobs.item_features is not None
+    encoder = FeatureEncoder.fit(jobs.item_features)
+    assert encoder.kinds["check_boxes"].kind == encoder.kinds["keywords"].kind == "labels"
+    assert encoder.kinds["employee"].kind == "number"
+    assert encoder.kinds["address_seq1"].kind == "category"
+    unshared = {"address_seq3": "no value occurs in 2 rows"}  # in so few postings
+    assert encoder.left_out == unshared | {
+        "career_end": "no value in any row",
+        "career_start": "no value in any row",
+        "valid_from": "the start of a life span, not a feature",
+        "valid_to": "the end of a life span, not a feature",
+    }
+
+
+def test_a_new_resume(jobs: Dataset) -> None:
+    assert jobs.user_features is not None
+    encoder = FeatureEncoder.fit(jobs.user_features)
+    query = {
+        "degree": 4,
+        "keywords": ["용접", "없는말"],
+        "hope_salary": 3000,
+        "job_code_seq1": "77",
+    }
+    table = encoder.rows([query])
+    row = encoder.transform(table, missing="ignore")
+    assert [encoder.names[place] for place in row.indices] == [
+        "degree=4",
+        "hope_salary",
+        "hope_salary is known",
+        "job_code_seq1 is other",
+        "keywords=용접",
+    ]
+    report = {line["column"]: line for line in encoder.unseen(table).to_pylist()}
+    assert report["keywords"]["examples"] == ["없는말"]
+    assert report["job_code_seq1"]["examples"] == ["77"]
+    assert report["certificates"]["missing"] == 1
+
+
+def test_certificates_spelled_in_many_ways_find_each_other(jobs: Dataset) -> None:
+    assert jobs.user_features is not None
+    table = jobs.user_features.select(["certificates"])
+    encoder = FeatureEncoder.fit(table)
+    queries = encoder.rows(
+        [
+            {"certificates": ["정보처리기사"]},
+            {"certificates": ["정보처리 기사 자격증 (취득)"]},
+            {"certificates": ["한식조리기능사"]},
+        ]
+    )
+    rows = encoder.transform(queries)
+    likeness = (rows @ rows.T).toarray()
+    assert likeness[0, 1] > 0.2 > likeness[0, 2]
+
+
+# --- an encoder inside a model's bundle ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a model with an encoder might learn."""
+
+    items_t: np.ndarray
+    encoder: pa.Table
+    nothing: pa.Table | None
+
+
+class Alike(Model[ModelConfig, Shelf]):
+    """Scores items by their features alone."""
+
+    def learn(self, data: Dataset) -> Shelf:
+        assert data.item_features is not None
+        encoder = FeatureEncoder.fit(data.item_features)
+        items = encoder.transform(data.item_features).toarray()
+        return Shelf(np.ascontiguousarray(items.T), encoder.to_table(), None)
+
+    def score(self, profiles: Profiles) -> Scores:
+        items_t = self.learned.items_t
+        queries = np.asarray(profiles.history @ items_t.T, dtype=np.float32)
+        return FactorScores(queries, items_t, np.zeros(items_t.shape[1], dtype=np.float32))
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Alike, Path]:
+    monkeypatch.setattr(bundle, "model_class", lambda name: {"Alike": Alike}[name])
+    log = pa.table({"user_id": ["ann", "bob"], "item_id": [1, 2]})
+    items = pa.table({"item_id": [1, 2], "genres": [["Drama"], ["Crime", "Drama"]]})
+    model = Alike().fit(Dataset.from_tables(log, items=items))
+    return model, model.save(tmp_path / "bundle")
+
+
+def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[Alike, Path]) -> None:
+    model, folder = saved
+    assert pq.read_table(folder / "learned.encoder.parquet").num_rows == 2
+    assert "learned.encoder.parquet" in bundle.read_manifest(folder).files
+    loaded = bundle.load(folder)
+    assert loaded.learned.nothing is None
+    assert loaded.learned.encoder.equals(model.learned.encoder, check_metadata=True)
+    encoder = FeatureEncoder.from_table(loaded.learned.encoder)
+    assert encoder.names == ("genres=Crime", "genres=Drama")
+    assert loaded.recommend(k=1).to_arrow().equals(model.recommend(k=1).to_arrow())
+
+
+def test_a_learned_table_that_was_changed(saved: tuple[Alike, Path]) -> None:
+    _, folder = saved
+    pq.write_table(pa.table({"a": [1]}), folder / "learned.encoder.parquet")
+    with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is damaged"):
+        bundle.load(folder)
+    (folder / "learned.encoder.parquet").unlink()
+    with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is missing"):
+        bundle.load(folder)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pytest
+
+from shortlist import engine
+from shortlist.models import MODULES, model_class
+from shortlist.testing import small_world
+from shortlist.testing.subject import assert_same_lists, lists_of
+
+T = TypeVar("T")
+
+
+def blocks(n_rows: int, *, block_bytes: int, bytes_per_row: int) -> list[range]:
+    local = engine.LocalEngine(block_bytes=block_bytes)
+    return list(local.map_rows(lambda block: block, n_rows, bytes_per_row, "testing"))
+
+
+def test_blocks_cover_the_rows_in_order() -> None:
+    assert blocks(10, block_bytes=40, bytes_per_row=10) == [range(4), range(4, 8), range(8, 10)]
+    assert blocks(10, block_bytes=100, bytes_per_row=10) == [range(10)]
+    assert blocks(10, block_bytes=99, bytes_per_row=10) == [range(9), range(9, 10)]
+
+
+def test_a_block_has_a_row_however_little_there_is() -> None:
+    assert blocks(3, block_bytes=1, bytes_per_row=10**12) == [range(1), range(1, 2), range(2, 3)]
+    assert blocks(3, block_bytes=0, bytes_per_row=0) == [range(1), range(1, 2), range(2, 3)]
+
+
+def test_no_rows_no_blocks() -> None:
+    assert blocks(0, block_bytes=100, bytes_per_row=10) == []
+
+
+def test_blocks_run_when_they_are_asked_for() -> None:
+    done: list[range] = []
+    results = engine.LocalEngine(block_bytes=1).map_rows(done.append, 3, 1, "testing")
+    assert done == []
+    next(results)
+    assert done == [range(1)]
+
+
+def test_an_engine_is_used_inside_the_block_only() -> None:
+    usual, one, other = engine.current(), engine.LocalEngine(1), engine.LocalEngine(2)
+    with engine.use(one):
+        assert engine.current() is one
+        with engine.use(other):
+            assert engine.current() is other
+        assert engine.current() is one
+        with suppress(KeyError), engine.use(other):
+            raise KeyError
+        assert engine.current() is one
+    assert engine.current() is usual
+
+
+class Elsewhere:
+    """Sends task and result away as bytes, and works the blocks off backwards, side by side."""
+
+    def __init__(self) -> None:
+        self.descriptions: list[str] = []
+
+    def map_rows(
+        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    ) -> Iterator[T]:
+        self.descriptions.append(description)
+        sent = pickle.dumps(task)
+
+        def there(block: range) -> bytes:
+            return pickle.dumps(pickle.loads(sent)(block))
+
+        ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(there, reversed(ranges)))
+        for result in reversed(results):
+            found: T = pickle.loads(result)
+            yield found
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_tasks_can_be_sent_elsewhere(name: str) -> None:
+    """What Ray will do: a task carries all it needs, and depends on nothing else."""
+    elsewhere, kind = Elsewhere(), model_class(name)
+    here = kind().fit(small_world().data)
+    with engine.use(elsewhere):
+        there = kind().fit(small_world().data)
+        lists: dict[str, Any] = lists_of(there)
+    assert_same_lists(here, there)
+    for what, table in lists_of(here).items():
+        assert table.combine_chunks().equals(pa.table(lists[what]).combine_chunks())
+    assert {"recommending", "audience"} <= set(elsewhere.descriptions)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from shortlist import errors
+from shortlist.errors import (
+    BundleError,
+    CapabilityError,
+    ConfigError,
+    DownloadError,
+    InputError,
+    NotFittedError,
+    ShortlistError,
+    UnknownIdError,
+    suggestion,
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "remedy", "text"),
+    [
+        (None, None, "it is wrong"),
+        ("row 7", None, "it is wrong\n  where: row 7"),
+        (None, "mend it", "it is wrong\n  to do: mend it"),
+        ("row 7", "mend it", "it is wrong\n  where: row 7\n  to do: mend it"),
+    ],
+)
+def test_one_to_three_lines(where: str | None, remedy: str | None, text: str) -> None:
+    error = ShortlistError("it is wrong", where=where, remedy=remedy)
+    assert str(error) == text
+    assert (error.what, error.where, error.remedy) == ("it is wrong", where, remedy)
+
+
+def test_wrong_input_is_a_value_error() -> None:
+    for kind in (ConfigError, UnknownIdError, CapabilityError, BundleError):
+        assert issubclass(kind, InputError)
+    assert issubclass(InputError, ValueError)
+    assert issubclass(NotFittedError, RuntimeError)
+    for kind in (NotFittedError, DownloadError):
+        assert not issubclass(kind, InputError)
+
+
+def test_every_error_is_ours() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    raised = [kind for kind in kinds if issubclass(kind, Exception)]
+    assert len(raised) == 8
+    assert all(issubclass(kind, ShortlistError) for kind in raised)
+    assert all(kind.__doc__ for kind in raised)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "text"),
+    [
+        ("sead", ["seed", "epochs"], "did you mean 'seed'? Known: epochs, seed"),
+        ("learning_rate", ["seed", "epochs"], "Known: epochs, seed"),
+        ("x", [], "Known: "),
+        ("ease", {"EASE": 1, "IALS": 2}, "Known: EASE, IALS"),
+    ],
+)
+def test_suggestions(name: str, known: list[str], text: str) -> None:
+    assert suggestion(name, known) == text

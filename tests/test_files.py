@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from shortlist import files
+from shortlist.errors import InputError
+from shortlist.files import atomic_directory, atomic_file
+
+
+class TestFile:
+    def test_it_appears_whole(self, tmp_path: Path) -> None:
+        with atomic_file(tmp_path / "a.txt") as partial:
+            partial.write_text("half")
+            assert not (tmp_path / "a.txt").exists()
+            assert partial.parent == tmp_path  # renaming works within one file system only
+            assert partial.suffix == ".txt"
+            partial.write_text("whole")
+        assert (tmp_path / "a.txt").read_text() == "whole"
+        assert os.listdir(tmp_path) == ["a.txt"]
+
+    def test_or_not_at_all(self, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").write_text("old")
+        with pytest.raises(KeyboardInterrupt), atomic_file(tmp_path / "a.txt") as partial:
+            partial.write_text("half")
+            raise KeyboardInterrupt
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert os.listdir(tmp_path) == ["a.txt"]
+
+    def test_it_is_as_public_as_any_file(self, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            with atomic_file(tmp_path / "a.txt") as partial:
+                partial.write_text("x")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+    def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "real.txt").write_text("old")
+        (tmp_path / "link.txt").symlink_to("real.txt")
+        with atomic_file(tmp_path / "link.txt") as partial:
+            partial.write_text("new")
+        assert (tmp_path / "link.txt").is_symlink()
+        assert (tmp_path / "real.txt").read_text() == "new"
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError) as error, atomic_file(tmp_path):
+            pytest.fail("the block must not run")
+        assert str(error.value) == (
+            f"{tmp_path} is a folder, not a file\n  to do: name a file in it"
+        )
+
+    def test_a_folder_that_does_not_exist(self, tmp_path: Path) -> None:
+        for atomic in (atomic_file, atomic_directory):
+            with pytest.raises(InputError) as error, atomic(tmp_path / "no" / "a"):
+                pytest.fail("the block must not run")
+            assert str(error.value) == (
+                f"the folder {tmp_path / 'no'} does not exist\n"
+                "  to do: create it, or name another place"
+            )
+
+    def test_a_name_without_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        with atomic_file("a.txt") as partial:
+            partial.write_text("x")
+        with atomic_directory("b") as folder:
+            (folder / "c").write_text("y")
+        assert (tmp_path / "a.txt").read_text() == "x"
+        assert (tmp_path / "b" / "c").read_text() == "y"
+
+
+class TestDirectory:
+    @pytest.fixture(params=[True, False], ids=["exchange", "move aside"])
+    def target(
+        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Path:
+        """A folder with something in it, on a system that exchanges folders, and on one without."""
+        if not request.param:
+            monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        (tmp_path / "d" / "sub").mkdir(parents=True)
+        (tmp_path / "d" / "sub" / "old").write_text("old")
+        return tmp_path / "d"
+
+    def test_a_new_one(self, tmp_path: Path) -> None:
+        with atomic_directory(tmp_path / "d") as partial:
+            (partial / "a").write_text("x")
+            assert not (tmp_path / "d").exists()
+        assert (tmp_path / "d" / "a").read_text() == "x"
+        assert os.listdir(tmp_path) == ["d"]
+
+    def test_in_the_place_of_an_old_one(self, target: Path) -> None:
+        with atomic_directory(target) as partial:
+            (partial / "new").write_text("new")
+        assert os.listdir(target) == ["new"]
+        assert os.listdir(target.parent) == ["d"]
+
+    def test_a_failure_leaves_the_old_one(self, target: Path) -> None:
+        with pytest.raises(ZeroDivisionError), atomic_directory(target) as partial:
+            (partial / "new").write_text("half")
+            raise ZeroDivisionError
+        assert (target / "sub" / "old").read_text() == "old"
+        assert os.listdir(target) == ["sub"]
+        assert os.listdir(target.parent) == ["d"]
+
+    def test_it_is_as_public_as_any_folder(self, target: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            with atomic_directory(target):
+                pass
+        finally:
+            os.umask(before)
+        assert target.stat().st_mode & 0o777 == 0o750
+
+    def test_linux_exchanges_two_folders_in_one_step(self, tmp_path: Path) -> None:
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / name).touch()
+        if files._exchange(tmp_path / "one", tmp_path / "two"):
+            assert os.listdir(tmp_path / "one") == ["two"]
+            assert os.listdir(tmp_path / "two") == ["one"]
+        assert not files._exchange(tmp_path / "one", tmp_path / "nothing")

@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def our_neighbors(matrix: csr_matrix, n: int) -> Answer:
 def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
     model = CosineRecommender(K=n, num_threads=THREADS)
     model.fit(matrix.T.tocsr(), show_progress=False)
-    return model.similarity
+    return csr_matrix(model.similarity)
 
 
 def our_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps: int) -> Any:
@@ -203,7 +204,8 @@ def main() -> None:
     matrix = synthetic(arguments.users, arguments.items, arguments.interactions, seed=0)
     turned = matrix.T.tocsr()
     rng = np.random.default_rng(1)
-    start = tuple(rng.uniform(0, 0.1, (n, FACTORS)).astype(np.float32) for n in matrix.shape)
+    x, y = (rng.uniform(0, 0.1, (n, FACTORS)).astype(np.float32) for n in matrix.shape)
+    start = x, y
     results: list[dict[str, Any]] = []
 
     def compare(
@@ -231,8 +233,8 @@ def main() -> None:
         for cg in (True, False):
             compare(
                 f"ALS {FACTORS} factors, {arguments.steps} steps, {'CG 3' if cg else 'Cholesky'}",
-                lambda cg=cg: our_als(matrix, start, cg, arguments.steps),
-                lambda cg=cg: their_als(matrix, start, cg, arguments.steps),
+                partial(our_als, matrix, start, cg, arguments.steps),
+                partial(their_als, matrix, start, cg, arguments.steps),
                 lambda a, b: bool(np.isclose(als_loss(matrix, a), als_loss(matrix, b), rtol=1e-4)),
             )
         compare(

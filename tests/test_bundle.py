@@ -48,6 +48,10 @@ def manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
 def rewrite(folder: Path, **changes: Any) -> None:
     """Change what the manifest says; its hashes are made to fit the files again."""
     content = manifest(folder) | changes
@@ -60,7 +64,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
 
 class TestWhatIsInIt:
     def test_files(self, folder: Path) -> None:
-        assert sorted(file.name for file in folder.iterdir()) == sorted([*FILES, "manifest.json"])
+        assert names(folder) == sorted([*FILES, "manifest.json"])
 
     def test_the_manifest(self, folder: Path) -> None:
         content = manifest(folder)
@@ -158,7 +162,8 @@ class TestMetrics:
 class TestDamage:
     def test_no_folder(self, tmp_path: Path) -> None:
         assert refusal(tmp_path / "nothing") == (
-            f"{tmp_path / 'nothing'} does not exist\n  to do: name a folder that model.save(...) wrote"
+            f"{tmp_path / 'nothing'} does not exist\n"
+            "  to do: name a folder that model.save(...) wrote"
         )
 
     @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -329,7 +334,7 @@ class TestReplacing:
         rewrite(folder, format=0)
         assert Popularity().fit(small_world().data).save(folder) == folder
         assert bundle.load(folder).name == "Popularity"
-        assert os.listdir(folder.parent) == ["bundle"]
+        assert names(folder.parent) == ["bundle"]
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         (tmp_path / "new").mkdir()
@@ -356,7 +361,7 @@ class TestReplacing:
             "  to do: name another folder"
         )
         assert (tmp_path / "work" / name).read_text() == content
-        assert os.listdir(tmp_path) == ["work"]
+        assert names(tmp_path) == ["work"]
 
     def test_a_file_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis").write_text("years of work")
@@ -378,7 +383,7 @@ class TestReplacing:
         Popularity().fit(small_world().data).save(link)
         assert link.is_symlink()
         assert bundle.load(folder).name == bundle.load(link).name == "Popularity"
-        assert sorted(os.listdir(folder.parent)) == ["bundle", "current"]
+        assert names(folder.parent) == ["bundle", "current"]
 
 
 CRASHES = {
@@ -404,7 +409,7 @@ class TestCrash:
             patched.setattr(CRASHES[step], crash)
             with pytest.raises(KeyboardInterrupt):
                 new.save(folder)
-        assert os.listdir(folder.parent) == ["bundle"]
+        assert names(folder.parent) == ["bundle"]
         again = bundle.load(folder)
         assert again.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
         new.save(folder)
@@ -439,7 +444,7 @@ class TestCrash:
         monkeypatch.setattr("shortlist.files._exchange", lambda *_: False)
         UserCosine().fit(small_world().data).save(folder)
         assert bundle.load(folder).name == "UserCosine"
-        assert os.listdir(folder.parent) == ["bundle"]
+        assert names(folder.parent) == ["bundle"]
 
 
 def test_a_loaded_model_can_be_saved_and_fitted_again(folder: Path, tmp_path: Path) -> None:

@@ -157,21 +157,22 @@ def read_manifest(path: str | Path) -> Manifest:
         raise BundleError(f"{path} {what}", remedy="name a folder that model.save(...) wrote")
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        found = content.get("format") if isinstance(content, dict) else None
-        if isinstance(found, int) and found != FORMAT:
-            raise BundleError(
-                f"{path} has bundle format {found}; this version reads format {FORMAT}",
-                remedy="fit and save the model again with this version"
-                if found < FORMAT
-                else "upgrade shortlist",
-            )
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise _damaged(path, str(error)) from error
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise BundleError(
+            f"{path} has bundle format {found}; this version reads format {FORMAT}",
+            remedy="fit and save the model again with this version"
+            if found < FORMAT
+            else "upgrade shortlist",
+        )
+    try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the whole"
         raise _damaged(path, f"{key}: {first['msg']}") from error
-    except ValueError as error:  # of the decoder: not UTF-8, not JSON
-        raise _damaged(path, str(error)) from error
 
 
 def _damaged(path: Path, why: str) -> BundleError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -40,7 +41,8 @@ class Sparse:
         )
 
     @property
-    def parts(self) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
+    def parts(self) -> tuple[Any, Any, Any]:
+        """What a kernel takes of it: indptr, indices, data."""
         return self.indptr, self.indices, self.data
 
 
@@ -61,7 +63,10 @@ class Selection:
             for _ in range(n_queries)
         ]
         return cls(
-            excluded=excluded,
+            # some lists sorted, as the rows of a CSR matrix are, and some not
+            excluded=[
+                sorted(items) if query % 2 else items for query, items in enumerate(excluded)
+            ],
             masks=rng.random((n_masks, n_items)) < 0.6,
             mask_of=rng.integers(-1, n_masks, n_queries).astype(np.int32),
             order=rng.permutation(n_items).astype(np.int32),
@@ -82,9 +87,8 @@ class Selection:
         )
 
     @property
-    def candidates_only(
-        self,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
+    def candidates_only(self) -> tuple[Any, Any, Any, Any]:
+        """What a kernel takes of it: excluded_indptr, excluded_indices, masks, mask_of."""
         lengths = [len(items) for items in self.excluded]
         return (
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -94,11 +98,11 @@ class Selection:
         )
 
     def candidates(self, query: int) -> list[int]:
-        mask = self.mask_of[query]
+        mask, excluded = self.mask_of[query], set(self.excluded[query])
         return [
             item
             for item in range(len(self.order))
-            if item not in self.excluded[query] and (mask < 0 or self.masks[mask, item])
+            if item not in excluded and (mask < 0 or self.masks[mask, item])
         ]
 
     def best(self, scores: Floats, k: int) -> tuple[NDArray[np.int32], Floats]:

@@ -21,7 +21,10 @@ def test_midranks_equal_brute_force(seed: int, n_queries: int, n_items: int, lev
     ]
     true_indptr = np.concatenate([[0], np.cumsum([len(t) for t in true])]).astype(np.int64)
     ranks, candidates = midranks(
-        block, true_indptr, np.array(sum(true, []), np.int32), *chosen.candidates_only
+        block,
+        true_indptr,
+        np.array([item for items in true for item in items], np.int32),
+        *chosen.candidates_only,
     )
     expected = []
     for query in range(n_queries):

@@ -32,9 +32,8 @@ def test_sparse_and_profile_products_are_correctly_rounded(
     seed: int, n_queries: int, m: int, n_items: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    profiles = sparse_floats(rng, (n_queries, m)) * rng.standard_normal((n_queries, m))
-    matrix = sparse_floats(rng, (m, n_items)) * rng.standard_normal((m, n_items))
-    profiles, matrix = profiles.astype(np.float32), matrix.astype(np.float32)
+    profiles = sparse_floats(rng, (n_queries, m)) * rng.random((n_queries, m), np.float32)
+    matrix = sparse_floats(rng, (m, n_items)) * (rng.random((m, n_items), np.float32) - 0.5)
     exact = profiles.astype(np.float64) @ matrix.astype(np.float64)
     rows = Sparse.of(profiles)
     sparse = dense_sparse(*rows.parts, *Sparse.of(matrix).parts, n_items)

@@ -28,7 +28,8 @@ def test_factors_equal_brute_force(seed: int, n_queries: int, n_items: int, f: i
     expected_rows, expected_scores = chosen.best(queries @ items_t + bias, k)  # exact: integers
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
-    assert (rows.dtype, scores.dtype) == (np.int32, np.float32)
+    assert rows.dtype == np.int32
+    assert scores.dtype == np.float32
 
 
 @settings(max_examples=60, deadline=None)

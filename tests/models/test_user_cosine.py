@@ -83,6 +83,9 @@ def test_random_worlds_against_loops(
     assert_allclose(scores, user_scores(data, model.config)[active], rtol=2e-6, atol=1e-7)
 
 
+NOTES = partial(UserCosine, neighbors=None, weighting="binary", self_similarity=True)
+
+
 def notes_block(matrix: Any, *, divided: bool) -> Any:
     """The study notes' own block, with scikit-learn's cosine_similarity written out."""
     unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
@@ -93,17 +96,15 @@ def notes_block(matrix: Any, *, divided: bool) -> Any:
 
 
 class TestNotesBlock:
-    """UserCosine(neighbors=None, self_similarity=True) is the notes' cosine block."""
+    """One setting of UserCosine is the notes' cosine block."""
 
     world = Dataset.from_tables(small_world().interactions)  # everybody has chosen something
-    setting = partial(UserCosine, neighbors=None, self_similarity=True)
 
     @pytest.mark.parametrize("divided", [True, False])
     def test_number_for_number(self, divided: bool) -> None:
-        matrix = (self.world.matrix.toarray() >= 0).astype(float)
-        matrix[:] = 0
+        matrix = np.zeros((self.world.n_users, self.world.n_items))
         matrix[self.world.user_rows, self.world.item_rows] = 1
-        scores, _ = all_scores(UserCosine(**self.setting.keywords, normalized=divided), self.world)
+        scores, _ = all_scores(NOTES(normalized=divided), self.world)
         assert_allclose(scores, notes_block(matrix, divided=divided), rtol=1e-6, atol=1e-7)
 
     def test_a_hand_computed_corner(self) -> None:
@@ -111,12 +112,12 @@ class TestNotesBlock:
         data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"))
         cosine = 0.5**0.5
         for divided, expected in ((False, cosine), (True, cosine / (1 + cosine))):
-            model = UserCosine(**self.setting.keywords, normalized=divided).fit(data)
+            model = NOTES(normalized=divided).fit(data)
             assert model.recommend(["bob"]).column("score") == [pytest.approx(expected, rel=1e-7)]
 
     def test_dividing_changes_no_order(self) -> None:
-        divided = UserCosine(**self.setting.keywords, normalized=True).fit(self.world)
-        plain = UserCosine(**self.setting.keywords).fit(self.world)
+        divided = NOTES(normalized=True).fit(self.world)
+        plain = NOTES(normalized=False).fit(self.world)
         for k in (5, 30):
             lists = [model.recommend(k=k).table for model in (divided, plain)]
             assert (
@@ -129,9 +130,10 @@ class TestNotesBlock:
 
 def test_a_user_is_no_neighbour_of_their_own() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "gin"))
-    found = UserCosine().fit(data).recommend(["ann"], exclude_seen=False)
+    plain = partial(UserCosine, weighting="binary")
+    found = plain().fit(data).recommend(["ann"], exclude_seen=False)
     assert found.column("score") == [0.0, 0.0, 0.0]
-    kept = UserCosine(self_similarity=True).fit(data).recommend(["ann"], exclude_seen=False)
+    kept = plain(self_similarity=True).fit(data).recommend(["ann"], exclude_seen=False)
     assert dict(zip(kept.column("item_id"), kept.column("score"), strict=True)) == {
         "rye": pytest.approx(1.0),
         "tea": pytest.approx(1.0),
@@ -163,7 +165,7 @@ def test_a_user_whose_choices_weigh_nothing_is_like_nobody(shrinkage: float) -> 
 
 def test_similar_items_are_what_those_who_chose_it_chose() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "gin"), ("cat", "gin"))
-    found = UserCosine().fit(data).similar(["rye"])
+    found = UserCosine(weighting="binary").fit(data).similar(["rye"])
     # Somebody with rye alone is like ann by 1/sqrt(2), and like nobody else.
     assert found.column("item_id") == ["gin", "tea"] or found.column("item_id") == ["tea", "gin"]
     scores = dict(zip(found.column("item_id"), found.column("score"), strict=True))

@@ -198,7 +198,10 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of ids, interactions, weights and times: equal data, equal fingerprint."""
+        """A hash of ids, interactions, weights and times: equal data, equal fingerprint.
+
+        The order of the source does not count, and neither do the features.
+        """
         digest = hashlib.sha256()
         for vocabulary in (self.users, self.items):
             digest.update(json.dumps(vocabulary.ids.to_pylist()).encode())

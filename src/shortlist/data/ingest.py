@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import duckdb
 import numpy as np
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from shortlist.data.columns import Supplied
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.moments import LAST_SECOND, LifeSpans
-from shortlist.data.order import last_of_runs, sort_pairs
+from shortlist.data.repeats import Entries, merged
 from shortlist.data.sql import connect, quoted
-from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _BATCH = 1_000_000  # rows that are handed over at a time
@@ -57,8 +57,8 @@ def code_tables(
         item_vocabulary, item_features = item_side.number_ids(log)
         entries = _coded(db, columns)
     LifeSpans.of(item_features)  # a column of the wrong type is told now, not at the first query
-    merged = _merged(entries, (len(user_vocabulary), len(item_vocabulary)), repeats)
-    return Dataset(user_vocabulary, item_vocabulary, *merged, user_features, item_features)
+    arrays = merged(entries, (len(user_vocabulary), len(item_vocabulary)), repeats)
+    return Dataset(user_vocabulary, item_vocabulary, *arrays, user_features, item_features)
 
 
 def _check_log(log: Supplied, names: dict[str, str | None]) -> None:
@@ -195,16 +195,7 @@ class _Side:
             )
 
 
-class _Entries(NamedTuple):
-    """Interactions with their ids as rows, each array (n,)."""
-
-    users: Rows
-    items: Rows
-    weights: NDArray[np.float32]
-    times: NDArray[np.int64] | None
-
-
-def _coded(db: duckdb.DuckDBPyConnection, columns: Collection[str]) -> _Entries:
+def _coded(db: duckdb.DuckDBPyConnection, columns: Collection[str]) -> Entries:
     """Look every id up; the entries are in the order of the source."""
     count = db.execute("SELECT count(*) FROM log").fetchall()[0][0]
     users, items = np.empty((2, count), dtype=np.int32)
@@ -224,58 +215,4 @@ def _coded(db: duckdb.DuckDBPyConnection, columns: Collection[str]) -> _Entries:
         record, *values = (column.to_numpy() for column in batch.columns)
         for array, value in zip(arrays.values(), values, strict=True):
             array[record] = value  # a join keeps no order
-    return _Entries(users, items, weights, times)
-
-
-class _Merged(NamedTuple):
-    """One entry for each pair, sorted by user, then item, each array (n_pairs,)."""
-
-    users: Rows
-    items: Rows
-    weights: NDArray[np.float32]
-    times: NDArray[np.int64] | None
-    positions: NDArray[np.int64]
-
-
-def _merged(entries: _Entries, shape: tuple[int, int], repeats: Repeats) -> _Merged:
-    """Sort the entries, and make one of each run of them with the same pair."""
-    users, items, order = sort_pairs(entries.users, entries.items, shape)
-    fresh = np.ones(len(users), dtype=bool)
-    fresh[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
-    kept, weights = order, entries.weights
-    if fresh.all():
-        weights = weights[order]
-    else:
-        starts = np.flatnonzero(fresh)
-        users, items = users[starts], items[starts]
-        kept = order[_last_of_runs(starts, order, entries.times)]
-        weights = weights[kept] if repeats == "last" else _combined(weights[order], starts, repeats)
-    times = None if entries.times is None else entries.times[kept]
-    return _Merged(users, items, weights, times, kept)
-
-
-def _last_of_runs(
-    starts: NDArray[np.int64], order: NDArray[np.int64], times: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
-    """Find the last entry of each run: the latest, and among equal times the last row."""
-    last = np.append(starts[1:], len(order)) - 1
-    if times is not None:
-        several = np.flatnonzero(last > starts)
-        lengths = last[several] - starts[several] + 1
-        first = np.cumsum(lengths) - lengths  # where each begins among the entries of these runs
-        members = np.arange(lengths.sum()) + np.repeat(starts[several] - first, lengths)
-        keys = [times[order[members]], members]
-        marked = last_of_runs(first, lengths, keys, np.ones(len(members), dtype=bool))
-        last[several] = members[marked]
-    return last
-
-
-def _combined(
-    weights: NDArray[np.float32], starts: NDArray[np.int64], repeats: Repeats
-) -> NDArray[np.float32]:
-    if repeats == "max":
-        return np.maximum.reduceat(weights, starts)
-    totals = np.add.reduceat(weights, starts, dtype=np.float64)
-    if repeats == "mean":
-        totals /= np.diff(starts, append=len(weights))
-    return totals.astype(np.float32)
+    return Entries(users, items, weights, times)

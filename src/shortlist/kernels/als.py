@@ -28,6 +28,7 @@ from shortlist.kernels.compile import (
     kernel,
     reordering,
 )
+from shortlist.kernels.four_rows import LANES, add_four_rows, four_dots
 from shortlist.kernels.products import copy_row, groups
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
@@ -35,6 +36,7 @@ from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 _ROWS: Final = 64  # rows a thread solves at a time
 _PARTS: Final = 32  # the Gram matrix is the sum of this many parts, however many threads there are
 _TOGETHER: Final = 32  # observations added to a system at a time: they stay in the nearest cache
+_FOUR: Final = 4  # rows that go into a sum together
 _CONVERGED: Final = 1e-14  # squared residual over squared right-hand side: float32 can do no more
 
 Floats = NDArray[np.float32]
@@ -215,16 +217,72 @@ def _factorize(a: Floats, depth: int) -> None:
 
 
 @inlined
-def _substitute(u: Floats, x: Floats) -> None:
-    """Replace ``x`` by the solution y of ``U^T U y = x``."""
-    depth = len(x)
-    for p in range(depth):
-        x[p] /= u[p, p]
-        above, below = u[p, p + 1 : depth], x[p + 1 :]
-        for c in range(len(below)):
-            below[c] -= x[p] * above[c]
-    for p in range(depth - 1, -1, -1):
-        x[p] = (x[p] - _dot(u[p, p + 1 : depth], x[p + 1 :])) / u[p, p]
+def _substitute(u: Floats, depth: int, x: Floats) -> None:
+    """Replace ``x`` by the solution y of ``U^T U y = x``; what pads U and x must be zero.
+
+    Eight unknowns at a time: among themselves one by one, against the others in whole vectors.
+    """
+    width, flat, end = u.shape[1], u.reshape(-1), groups(depth, LANES) * LANES
+    for first in range(0, depth, LANES):
+        last = min(first + LANES, depth)
+        for p in range(first, last):
+            for q in range(first, p):
+                x[p] -= u[q, p] * x[q]
+            x[p] /= u[p, p]
+        if last < depth:
+            for p in range(first, last, _FOUR):
+                at = p * width + last
+                add_four_rows(
+                    x, last, flat, at, at + width, at + 2 * width, at + 3 * width,
+                    -x[p], -x[p + 1], -x[p + 2], -x[p + 3], end - last,
+                )  # fmt: skip
+    for first in range(end - LANES, -1, -LANES):
+        last = min(first + LANES, depth)
+        if last < depth:
+            for p in range(first, last, _FOUR):
+                at = p * width + last
+                a, b, c, d = four_dots(
+                    x, last, flat, at, at + width, at + 2 * width, at + 3 * width, end - last
+                )
+                x[p], x[p + 1], x[p + 2], x[p + 3] = (
+                    x[p] - a,
+                    x[p + 1] - b,
+                    x[p + 2] - c,
+                    x[p + 3] - d,
+                )
+        for p in range(last - 1, first - 1, -1):
+            for q in range(p + 1, last):
+                x[p] -= u[p, q] * x[q]
+            x[p] /= u[p, p]
+
+
+@inlined
+def _gather(factors: Floats, indices: Integers, weights: Floats, rows: Floats, w: Floats) -> int:
+    """Copy the observed factors and their weights together; return how many rows that makes.
+
+    It makes a multiple of four: rows of zeros with weight 0 are added.
+    """
+    for at in range(len(indices)):
+        copy_row(factors[indices[at]], rows[at])
+        w[at] = weights[at]
+    count = groups(len(indices), _FOUR) * _FOUR
+    for at in range(len(indices), count):
+        rows[at] = 0.0
+        w[at] = 0.0
+    return count
+
+
+@inlined
+def _add_rows(rows: Floats, count: int, factors: Floats, scale: np.float32, out: Floats) -> None:
+    """Add ``scale * factors[i] * rows[i]`` to ``out`` for i below ``count``, a multiple of four."""
+    width, flat = rows.shape[1], rows.reshape(-1)
+    for i in range(0, count, _FOUR):
+        a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
+        at = i * width
+        add_four_rows(
+            out, 0, flat, at, at + width, at + 2 * width, at + 3 * width,
+            scale * a, scale * b, scale * c, scale * d, len(out),
+        )  # fmt: skip
 
 
 @kernel
@@ -236,27 +294,31 @@ def _solve_cholesky(
     width = _width(depth)
     left = np.zeros((_TOGETHER, width), np.float32)
     right = np.zeros((_TOGETHER, width), np.float32)
+    w = np.empty(_TOGETHER, np.float32)
     a = np.zeros((groups(depth, ROWS) * ROWS, width), np.float32)
-    everywhere = np.float32(-unobserved)
+    x = np.empty(width, np.float32)
+    everywhere, one = np.float32(-unobserved), np.float32(1.0)
     for u in range(start, stop):
         if indptr[u] == indptr[u + 1]:
             continue
         a[:] = 0.0
+        x[:] = 0.0
         for r in range(depth):
             for c in range(depth):
                 a[r, c] = everywhere * gram[r, c]
             a[r, r] -= regularization[u]
         for first in range(indptr[u], indptr[u + 1], _TOGETHER):
-            count = min(_TOGETHER, indptr[u + 1] - first)
+            last = min(first + _TOGETHER, indptr[u + 1])
+            count = _gather(factors, indices[first:last], weights[first:last], right, w)
             for at in range(count):
-                weight, v = -weights[first + at], factors[indices[first + at]]
-                for c in range(depth):
-                    left[at, c] = weight * v[c]
-                    right[at, c] = v[c]
+                negative, v, to = -w[at], right[at], left[at]
+                for c in range(width):
+                    to[c] = negative * v[c]
             _add_gathered(left, right, depth, count, a)
-            _add_rows(right[:count], weights[first : first + count], out[u])  # b
+            _add_rows(right, count, w, one, x)  # b
         _factorize(a, depth)
-        _substitute(a, out[u])
+        _substitute(a, depth, x)
+        copy_row(x[:depth], out[u])
 
 
 @reordering
@@ -268,53 +330,23 @@ def _dot(x: Floats, y: Floats) -> np.float32:
     return total
 
 
-@reordering
-def _dots(rows: Floats, x: Floats, weights: Floats, out: Floats) -> None:
-    """Set ``out`` to the dot products of the rows with ``x``, weighted; four rows at a time."""
-    n = len(rows)
-    for at in range(0, n - 3, 4):
-        v0, v1, v2, v3 = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
-        t0 = t1 = t2 = t3 = np.float32(0.0)
-        for c in range(len(x)):
-            t0 += v0[c] * x[c]
-            t1 += v1[c] * x[c]
-            t2 += v2[c] * x[c]
-            t3 += v3[c] * x[c]
-        out[at], out[at + 1] = weights[at] * t0, weights[at + 1] * t1
-        out[at + 2], out[at + 3] = weights[at + 2] * t2, weights[at + 3] * t3
-    for at in range(n - n % 4, n):
-        out[at] = weights[at] * _dot(rows[at], x)
-
-
-@inlined
-def _add_rows(rows: Floats, weights: Floats, out: Floats) -> None:
-    """Add the weighted rows to ``out``; four rows at a time."""
-    n = len(rows)
-    for at in range(0, n - 3, 4):
-        v0, v1, v2, v3 = rows[at], rows[at + 1], rows[at + 2], rows[at + 3]
-        w0, w1, w2, w3 = weights[at], weights[at + 1], weights[at + 2], weights[at + 3]
-        for c in range(len(out)):
-            out[c] = (((out[c] + w0 * v0[c]) + w1 * v1[c]) + w2 * v2[c]) + w3 * v3[c]
-    for at in range(n - n % 4, n):
-        weight, v = weights[at], rows[at]
-        for c in range(len(out)):
-            out[c] += weight * v[c]
-
-
 @inlined
 def _apply(
     gram: Floats, everywhere: np.float32, regularization: np.float32,
-    observed: Floats, weights: Floats, x: Floats, scratch: Floats, out: Floats,
+    observed: Floats, count: int, w: Floats, x: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Set ``out`` to ``(everywhere * gram + sum w v v^T + regularization * I) x``."""
-    for c in range(len(x)):
-        out[c] = regularization * x[c]
-        scratch[c] = everywhere * x[c]
-    _add_rows(gram, scratch, out)
-    for first in range(0, len(weights), _TOGETHER):
-        rows, w = observed[first : first + _TOGETHER], weights[first : first + _TOGETHER]
-        _dots(rows, x, w, scratch)
-        _add_rows(rows, scratch, out)
+    width, flat = len(x), observed.reshape(-1)
+    for at in range(width):
+        out[at] = regularization * x[at]
+    _add_rows(gram, width, x, everywhere, out)
+    for i in range(0, count, _FOUR):
+        at = i * width
+        rows = at, at + width, at + 2 * width, at + 3 * width
+        a, b, c, d = four_dots(x, 0, flat, *rows, width)
+        add_four_rows(
+            out, 0, flat, *rows, w[i] * a, w[i + 1] * b, w[i + 2] * c, w[i + 3] * d, width
+        )
 
 
 @kernel
@@ -324,37 +356,41 @@ def _solve_cg(
     out: OutMatrix,
 ) -> None:  # fmt: skip
     depth = factors.shape[1]
+    width = groups(depth, LANES) * LANES
     longest = 0
     for u in range(first, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    gathered = np.empty((longest, depth), np.float32)
-    residual, direction = np.empty(depth, np.float32), np.empty(depth, np.float32)
-    image, scratch = np.empty(depth, np.float32), np.empty(max(depth, _TOGETHER), np.float32)
-    everywhere = np.float32(unobserved)
+    observed = np.zeros((longest + _FOUR, width), np.float32)
+    w = np.empty(longest + _FOUR, np.float32)
+    products = np.zeros((width, width), np.float32)
+    for r in range(depth):
+        copy_row(gram[r], products[r])
+    everywhere, one = np.float32(unobserved), np.float32(1.0)
+    x, residual = np.zeros(width, np.float32), np.empty(width, np.float32)
+    direction, image = np.empty(width, np.float32), np.empty(width, np.float32)
     for u in range(first, stop):
         if indptr[u] == indptr[u + 1]:
             continue
-        x, w = out[u], weights[indptr[u] : indptr[u + 1]]
-        observed = gathered[: len(w)]
-        for at in range(len(w)):
-            copy_row(factors[indices[indptr[u] + at]], observed[at])
+        begin, end = indptr[u], indptr[u + 1]
+        count = _gather(factors, indices[begin:end], weights[begin:end], observed, w)
         residual[:] = 0.0
-        _add_rows(observed, w, residual)  # b
+        _add_rows(observed, count, w, one, residual)  # b
         enough = np.float32(_CONVERGED) * _dot(residual, residual)
-        x[:] = start[u]
-        _apply(gram, everywhere, regularization[u], observed, w, x, scratch, image)
-        for c in range(depth):
+        copy_row(start[u], x)
+        _apply(products, everywhere, regularization[u], observed, count, w, x, image)
+        for c in range(width):
             residual[c] -= image[c]
-        direction[:] = residual
+            direction[c] = residual[c]
         size = _dot(residual, residual)
         for _ in range(steps):
             if size <= enough:
                 break
-            _apply(gram, everywhere, regularization[u], observed, w, direction, scratch, image)
+            _apply(products, everywhere, regularization[u], observed, count, w, direction, image)
             length = size / _dot(direction, image)
-            for c in range(depth):
+            for c in range(width):
                 x[c] += length * direction[c]
                 residual[c] -= length * image[c]
             before, size = size, _dot(residual, residual)
-            for c in range(depth):
+            for c in range(width):
                 direction[c] = residual[c] + size / before * direction[c]
+        copy_row(x[:depth], out[u])

@@ -17,6 +17,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 import numba
@@ -60,6 +61,25 @@ def _signature(function: Callable[..., Any]) -> Any:
     return result(*numba_types.values())
 
 
+def _compile(function: Callable[P, R]) -> Callable[P, R]:
+    # Twice the decorator: the first, lazy, only to ask where its cache would be.
+    folder = numba.njit(cache=True)(function).stats.cache_path
+    forget_outdated(Path(str(folder)), function.__name__, Path(__file__).parent)
+    compiled = numba.njit(_signature(function), cache=True, **_FLAGS)(function)
+    return cast("Callable[P, R]", compiled)
+
+
+def forget_outdated(cache: Path, name: str, sources: Path) -> None:
+    """Delete the index of a kernel's compiled code that is older than any of the sources.
+
+    Numba looks at the file a kernel stands in, and not at those with the pieces it is made of.
+    """
+    newest = max(source.stat().st_mtime for source in sources.glob("*.py"))
+    for index in cache.glob(f"*.{name}-*.nbi"):
+        if index.stat().st_mtime < newest:
+            index.unlink(missing_ok=True)
+
+
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile ``function`` for the types it is annotated with, at its first call.
 
@@ -73,8 +93,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         if not built:
             with _building:
                 if not built:
-                    compiler = numba.njit(_signature(function), cache=True, **_FLAGS)
-                    built.append(compiler(function))
+                    built.append(_compile(function))
         return built[0](*args, **kwargs)
 
     return call

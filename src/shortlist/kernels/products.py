@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shortlist.kernels.compile import inlined
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
-QUERIES: Final = 16 * ROWS
+QUERIES: Final = 24 * ROWS
 """How many queries share one pass over the items."""
 
 _PANEL_FLOATS: Final = 32_768  # packed items of a chunk: 128 KiB, a quarter of a usual L2 cache

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.best import dense_best
@@ -20,7 +19,7 @@ from shortlist.models.arrays import empty, inverse, parts, row_scaled, row_sums,
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.likeness import encoded, encoder_of
+from shortlist.models.likeness import Likeness
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Scores, SparseScores
@@ -43,8 +42,10 @@ class ContentBasedConfig(ModelConfig):
         le=1,
         search=Search(0.5, 1.0),
     )
-    feature_weights: dict[str, float] = hyper(
-        {}, "The weights of item columns in the likeness; those not named weigh 1."
+    feature_weights: dict[str, float] | None = hyper(
+        None,
+        "The weights of item columns in the likeness, those not named 1; None: learned from which "
+        "items are chosen by the same users.",
     )
     neighbors: int | None = hyper(
         50,
@@ -52,6 +53,7 @@ class ContentBasedConfig(ModelConfig):
         ge=1,
         search=Search(5, 500, "log"),
     )
+    seed: int = hyper(0, "Seeds the pairs that weights are learned from.", ge=0)
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class ContentBasedLearned:
     """Encoded items; and encoded users with their tastes, where users have features."""
 
     items: csr_array  # (n_items, d)
-    item_encoder: pa.Table
+    item_likeness: pa.Table
     users: csr_array | None  # (n_users, d_users)
-    user_encoder: pa.Table | None
+    user_likeness: pa.Table | None
     tastes: csr_array | None  # (n_users, d), the mean of the items each user chose
 
     @cached_property
@@ -72,15 +74,14 @@ class ContentBasedLearned:
     @cached_property
     def feature_names(self) -> pa.Array:
         """A name for each item feature."""  # (d,)
-        return pa.array(FeatureEncoder.from_table(self.item_encoder).names, pa.string())
+        return pa.array(Likeness.from_table(self.item_likeness).encoder.names, pa.string())
 
     @cached_property
-    def peers(self) -> tuple[FeatureEncoder, Neighborhood] | None:
-        """How users are encoded, and the training users to find like ones among."""
-        if self.users is None or self.user_encoder is None:
+    def peers(self) -> tuple[Likeness, Neighborhood] | None:
+        """How users are compared, and the training users to find like ones among."""
+        if self.users is None or self.user_likeness is None:
             return None
-        encoder = FeatureEncoder.from_table(self.user_encoder)
-        return encoder, Neighborhood.by_product(self.users)
+        return Likeness.from_table(self.user_likeness), Neighborhood.by_product(self.users)
 
 
 class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
@@ -113,27 +114,29 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
 
     def learn(self, data: Dataset) -> ContentBasedLearned:
         """Encode the items and, where they have features, the users."""
-        encoder = encoder_of(data.item_features)
-        if encoder is None or data.item_features is None:
+        chosen, config = binary(data.matrix), self.config
+        likeness = Likeness.learn(
+            data.item_features, transposed(chosen), given=config.feature_weights, seed=config.seed
+        )
+        if likeness is None or data.item_features is None:
             raise InputError(
                 "ContentBased needs features of the items, and there are none it can use",
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
         if self.uses_order and data.times is None:
             raise ConfigError(
-                f"aggregate={self.config.aggregate!r} needs times, and the interactions have none",
+                f"aggregate={config.aggregate!r} needs times, and the interactions have none",
                 remedy="name the time column (time=...), or choose sum, mean or max",
             )
-        items = encoded(encoder, data.item_features, self.config.feature_weights)
-        user_encoder = encoder_of(data.user_features)
-        if user_encoder is None or data.user_features is None:
-            return ContentBasedLearned(items, encoder.to_table(), None, None, None)
-        tastes = csr_array(binary(data.matrix) @ items)
-        tastes = row_scaled(tastes, inverse(data.user_counts.astype(np.float64)))
-        users = encoded(user_encoder, data.user_features)
+        items = likeness.rows(data.item_features)
+        among_users = Likeness.learn(data.user_features, chosen, seed=config.seed)
+        if among_users is None or data.user_features is None:
+            return ContentBasedLearned(items, likeness.to_table(), None, None, None)
+        tastes = row_scaled(csr_array(chosen @ items), inverse(data.user_counts.astype(np.float64)))
+        users = among_users.rows(data.user_features)
         users = row_scaled(users, (data.user_counts > 0).astype(np.float64))  # peers have a taste
         return ContentBasedLearned(
-            items, encoder.to_table(), users, user_encoder.to_table(), tastes
+            items, likeness.to_table(), users, among_users.to_table(), tastes
         )
 
     def score(self, profiles: Profiles) -> Scores:
@@ -194,8 +197,8 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         peers, tastes = self.learned.peers, self.learned.tastes
         if peers is None or tastes is None or profiles.features is None:
             return empty(len(profiles), self.learned.items.shape[1])
-        encoder, neighborhood = peers
-        rows = encoded(encoder, profiles.features)
+        likeness, neighborhood = peers
+        rows = likeness.rows(profiles.features)
         near = neighborhood.nearest(rows, None, None, self.config.neighbors)
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ tastes)
 

@@ -12,7 +12,6 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.arrays import transposed
@@ -20,7 +19,6 @@ from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.hybrid_terms import (
-    ALL,
     ItemBlocks,
     Settings,
     UserBlocks,
@@ -28,10 +26,12 @@ from shortlist.models.hybrid_terms import (
     item_rows,
     item_similarity,
     item_term,
+    likenesses,
+    user_counts,
     user_rows,
     user_term,
 )
-from shortlist.models.likeness import encoder_of
+from shortlist.models.likeness import Likeness
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Floats, Scores, SparseScores
@@ -70,6 +70,9 @@ class HybridConfig(ModelConfig):
     item_neighbors: int | Tuned | None = hyper(
         "tuned", "How many of the most similar items count; None: all.", ge=1
     )
+    cold_neighbors: int | Tuned | None = hyper(
+        "tuned", "How many users speak for somebody without a history; None: all.", ge=1
+    )
     self_similarity: bool = hyper(False, "Keep the diagonals of the similarities.")
     rescaled: bool = hyper(
         True, "Bring each term to at most 1 for each query before they are weighted and added."
@@ -80,6 +83,7 @@ class HybridConfig(ModelConfig):
 LITERAL: dict[str, Any] = {
     "user_neighbors": None,
     "item_neighbors": None,
+    "cold_neighbors": None,
     "item_weighting": "binary",
     "self_similarity": True,
     "rescaled": False,
@@ -121,14 +125,14 @@ class HybridLearned:
     """Users to compare with, and the similarities between items."""
 
     users: csr_array  # (n_users, n_items + d_users)
-    user_encoder: pa.Table | None
+    user_likeness: pa.Table | None
     item_similarity: csr_array  # (n_items, n_items): how much a row speaks for a column
     settings: Mapping[str, float]
 
     @cached_property
-    def encoder(self) -> FeatureEncoder | None:
-        """How the features of users are encoded."""
-        return None if self.user_encoder is None else FeatureEncoder.from_table(self.user_encoder)
+    def likeness(self) -> Likeness | None:
+        """How the features of users are compared."""
+        return None if self.user_likeness is None else Likeness.from_table(self.user_likeness)
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
@@ -188,15 +192,24 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         from shortlist.models.hybrid_tuning import tune
 
         settings = tune(self.config, data)
-        blocks = self.config.user_blocks
-        encoder = None if blocks == "action" else encoder_of(data.user_features)
-        weight = settings.user_feature_weight
-        users = user_rows(data.matrix, encoder, data.user_features, blocks, weight)
-        items = item_rows(
-            data, self.config.item_blocks, self.config.item_weighting, settings.item_feature_weight
+        config = self.config
+        among_users, among_items = likenesses(config, data)
+        users = user_rows(
+            data.matrix,
+            among_users,
+            data.user_features,
+            config.user_blocks,
+            settings.user_feature_weight,
         )
-        similarity = item_similarity(items, self.config.self_similarity, settings.item_neighbors)
-        table = None if encoder is None else encoder.to_table()
+        items = item_rows(
+            data,
+            among_items,
+            config.item_blocks,
+            config.item_weighting,
+            settings.item_feature_weight,
+        )
+        similarity = item_similarity(items, config.self_similarity, settings.item_neighbors)
+        table = None if among_users is None else among_users.to_table()
         return HybridLearned(users, table, similarity, settings._asdict())
 
     def score(self, profiles: Profiles) -> Scores:
@@ -238,14 +251,15 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         learned, settings = self.learned, self.learned.chosen
         rows = user_rows(
             profiles.history,
-            learned.encoder,
+            learned.likeness,
             profiles.features,
             self.config.user_blocks,
             settings.user_feature_weight,
         )
         itself = None if self.config.self_similarity else profiles.users
-        count = None if settings.user_neighbors == ALL else settings.user_neighbors
-        return learned.neighborhood.nearest(rows, None, itself, count)
+        counts = user_counts(profiles.history, settings)
+        most = int(counts.max(initial=1))
+        return learned.neighborhood.ranked(rows, None, itself, most).sparse(counts)
 
     def _terms(self, profiles: Profiles, near: csr_array) -> dict[str, tuple[float, Floats]]:
         """Give the terms of weight above 0, with their weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,20 +11,24 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.features import FeatureEncoder, unit_rows
+from shortlist.data.features import unit_rows
 from shortlist.errors import InputError
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.arrays import empty, inverse, parts, transposed
-from shortlist.models.likeness import beside, encoded, encoder_of
+from shortlist.models.likeness import Likeness, beside
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.scores import Floats
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+
+if TYPE_CHECKING:
+    from shortlist.models.hybrid import HybridConfig
 
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]
 
 
-ALL = -1  # a number of neighbours: all of them
+ALL = -1  # a number of neighbours in a bundle: all of them
+EVERYONE = np.iinfo(np.int64).max
 
 
 class Settings(NamedTuple):
@@ -37,17 +41,28 @@ class Settings(NamedTuple):
     item_feature_weight: float
     user_neighbors: int
     item_neighbors: int
+    cold_neighbors: int
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Settings:
         """Take them from a bundle's manifest."""
-        counts = {name: int(values[name]) for name in ("user_neighbors", "item_neighbors")}
+        counts = {name: int(values[name]) for name in cls._fields if name.endswith("neighbors")}
         return cls(**{**{name: values[name] for name in cls._fields}, **counts})  # type: ignore[arg-type]
+
+
+def likenesses(config: HybridConfig, data: Dataset) -> tuple[Likeness | None, Likeness | None]:
+    """Learn how users and items are alike by their features, where they are compared by them."""
+    choices, seed = binary(data.matrix), config.seed
+    by_users, by_items = config.user_blocks != "action", config.item_blocks != "interactions"
+    return (
+        Likeness.learn(data.user_features, choices, seed=seed) if by_users else None,
+        Likeness.learn(data.item_features, transposed(choices), seed=seed) if by_items else None,
+    )
 
 
 def user_rows(
     history: csr_array,
-    encoder: FeatureEncoder | None,
+    likeness: Likeness | None,
     features: pa.Table | None,
     blocks: UserBlocks,
     weight: float,
@@ -64,15 +79,15 @@ def user_rows(
     ----------
     history
         What users chose.  # (n, n_items)
-    encoder, features
-        How features are encoded, and n rows of them; None: there are none.
+    likeness, features
+        How features are compared, and n rows of them; None: there are none.
     blocks, weight
         Which of the above, and the weight of the features.
     """  # (n, n_items + d), without features (n, n_items)
     choices = binary(history)
     if blocks == "action":
         return unit_rows(choices)
-    if encoder is None:
+    if likeness is None:
         if blocks == "features":
             raise InputError(
                 "users are to be compared by features, and there are none",
@@ -80,9 +95,9 @@ def user_rows(
             )
         return unit_rows(choices)
     if features is None:
-        known = empty(history.shape[0], encoder.n_features)
+        known = empty(history.shape[0], likeness.encoder.n_features)
     else:
-        known = encoded(encoder, features)
+        known = likeness.rows(features)
     if blocks == "concatenated":
         return unit_rows(beside(choices, binary(known)))
     if blocks == "features":
@@ -92,7 +107,20 @@ def user_rows(
     return beside(unit_rows(choices), known * root)
 
 
-def item_rows(data: Dataset, blocks: ItemBlocks, weighting: Weighting, weight: float) -> csr_array:
+def user_counts(history: csr_array, settings: Settings) -> NDArray[np.int64]:
+    """Say how many neighbours each query has: others where only features are known."""  # (B,)
+    cold = np.diff(history.indptr) == 0
+    counts = np.where(cold, settings.cold_neighbors, settings.user_neighbors)
+    return np.where(counts == ALL, EVERYONE, counts)
+
+
+def item_rows(
+    data: Dataset,
+    likeness: Likeness | None,
+    blocks: ItemBlocks,
+    weighting: Weighting,
+    weight: float,
+) -> csr_array:
     """The same for items: ``cos(choosers) + weight * (the mean cosine of the features)``.
 
     ``weighting`` says how much a chooser counts; somebody who chose much tells little (TF-IDF).
@@ -101,15 +129,14 @@ def item_rows(data: Dataset, blocks: ItemBlocks, weighting: Weighting, weight: f
     importance = column_importance(by_item, weighting)
     average = data.n_interactions / max(data.n_items, 1)
     choosers = unit_rows(weighted(by_item, weighting, importance, average))  # (n_items, n_users)
-    encoder = None if blocks == "interactions" else encoder_of(data.item_features)
-    if encoder is None or data.item_features is None:
+    if blocks == "interactions" or likeness is None or data.item_features is None:
         if blocks == "features":
             raise InputError(
                 "items are to be compared by features, and there are none",
                 remedy="give an items table with more than ids, or compare by interactions",
             )
         return choosers
-    known = encoded(encoder, data.item_features)  # (n_items, d)
+    known = likeness.rows(data.item_features)  # (n_items, d)
     if blocks == "features":
         return known
     return beside(choosers, known * np.float32(np.sqrt(weight)))

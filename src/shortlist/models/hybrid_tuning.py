@@ -18,10 +18,10 @@ from shortlist.models.hybrid_terms import (
     factors,
     item_rows,
     item_term,
+    likenesses,
     user_rows,
     user_term,
 )
-from shortlist.models.likeness import encoder_of
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.scores import Floats
 from shortlist.models.weighting import binary
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from shortlist.models.hybrid import HybridConfig
 
 NEIGHBORS = (20, 50, 100, 200, 500)
-FEATURE_WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+COLD_NEIGHBORS = (50, 100, 200, 500, 1000, 2000)
+FEATURE_WEIGHTS = (
+    0.003,
+    0.03,
+    0.1,
+    0.3,
+    1.0,
+    3.0,
+)  # never 0: features must find a cold user's peers
 SHARES = [  # of the three terms, in tenths of 1
     (a / 10, (10 - a - c) / 10, c / 10) for c in (0, 1, 2, 4) for a in range(11 - c)
 ]
@@ -60,8 +68,13 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
     """
     given = {name: getattr(config, name) for name in Settings._fields}
     given = {name: ALL if value is None else value for name, value in given.items()}
+    lists: dict[str, Sequence[int]] = {
+        "user_neighbors": NEIGHBORS,
+        "item_neighbors": NEIGHBORS,
+        "cold_neighbors": COLD_NEIGHBORS,
+    }
     choices: dict[str, Sequence[Any]] = {
-        name: (value,) if value != "tuned" else NEIGHBORS if "neigh" in name else FEATURE_WEIGHTS
+        name: lists.get(name, FEATURE_WEIGHTS) if value == "tuned" else (value,)
         for name, value in given.items()
     }
     if "tuned" not in given.values() or not (data.user_counts > 1).any():
@@ -69,14 +82,13 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
         middle = {name: values[len(values) // 2] for name, values in choices.items()}
         return Settings(**middle | even)
     fold = _Fold(config, data)
-    weights = choices["user_feature_weight"] if fold.user_features is not None else (0.0,)
+    weights = choices["user_feature_weight"] if fold.user_likeness else (0.0,)
     users = fold.best(fold.user_sides(choices["user_neighbors"], weights), "users", len(weights))
-    weights = choices["item_feature_weight"] if fold.item_features else (0.0,)
+    weights = choices["item_feature_weight"] if fold.item_likeness else (0.0,)
     items = fold.best(fold.item_sides(choices["item_neighbors"], weights), "items", len(weights))
-    shares = fold.best_shares(given, users, items)
-    return Settings(
-        *shares, users.feature_weight, items.feature_weight, users.neighbors, items.neighbors
-    )
+    weights = (users.feature_weight, items.feature_weight)
+    counts = (users.neighbors, items.neighbors, fold.best_cold(choices["cold_neighbors"]))
+    return Settings(*fold.best_shares(given, users, items), *weights, *counts)
 
 
 class _Fold:
@@ -90,17 +102,13 @@ class _Fold:
         self.users, self.truth = held.user_rows[drawn], held.item_rows[drawn]
         self.choices = binary(self.inner.matrix)
         self.history = self.choices[self.users]
-        compared = config.user_blocks != "action"
-        self.user_features = encoder_of(data.user_features) if compared else None
-        self.item_features = (
-            config.item_blocks != "interactions" and encoder_of(data.item_features) is not None
-        )
+        self.user_likeness, self.item_likeness = likenesses(config, self.inner)
 
     def user_sides(self, counts: Sequence[int], weights: Sequence[float]) -> Iterator[Side]:
         """Give every setting of the users' side."""
-        config, encoder, table = self.config, self.user_features, self.inner.user_features
+        config, table = self.config, self.inner.user_features
         for weight in weights:
-            rows = user_rows(self.choices, encoder, table, config.user_blocks, weight)
+            rows = user_rows(self.choices, self.user_likeness, table, config.user_blocks, weight)
             itself = None if config.self_similarity else self.users
             near = Neighborhood.by_product(rows).ranked(
                 rows[self.users], None, itself, None if ALL in counts else max(counts)
@@ -113,7 +121,9 @@ class _Fold:
         """Give every setting of the items' side."""
         config = self.config
         for weight in weights:
-            rows = item_rows(self.inner, config.item_blocks, config.item_weighting, weight)
+            rows = item_rows(
+                self.inner, self.item_likeness, config.item_blocks, config.item_weighting, weight
+            )
             itself = (
                 None if config.self_similarity else np.arange(self.inner.n_items, dtype=np.int32)
             )
@@ -123,6 +133,18 @@ class _Fold:
             for count in counts:
                 similarity = transposed(near.sparse(None if count == ALL else count))
                 yield Side(count, weight, item_term(self.history, similarity), similarity)
+
+    def best_cold(self, counts: Sequence[int]) -> int:
+        """Give the best number of neighbours for somebody of whom only features are known."""
+        if self.user_likeness is None or self.inner.user_features is None or len(counts) == 1:
+            return counts[0]
+        rows = self.user_likeness.rows(self.inner.user_features)
+        near = Neighborhood.by_product(rows).ranked(rows[self.users], None, self.users, max(counts))
+        qualities = [
+            self.quality(user_term(near.sparse(count), self.choices))
+            for count in track(counts, "tuning the hybrid's cold start")
+        ]
+        return counts[int(np.argmax(qualities))]
 
     def best(self, sides: Iterator[Side], name: str, passes: int) -> Side:
         """Give the setting whose term finds the held-out choices best; of equals the first."""

@@ -1,70 +1,175 @@
-"""Features as rows to compare: each column a block, each block with its share of the similarity."""
+"""How alike two users, or two items, are by their features.
+
+The likeness is the weighted mean of the cosines of the columns (genres, year, keywords, ...). What
+a column weighs is learned from who chose what: equal weights drown the telling columns of a wide
+table in the others.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.optimize import nnls
 from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features import FeatureEncoder, scaled
 from shortlist.errors import ConfigError, suggestion
+from shortlist.models.arrays import transposed
+
+PAIRS = 30_000  # drawn to learn weights from; more change the second digit
+_WEIGHTS = b"shortlist.weights"
 
 
-def encoder_of(features: pa.Table | None) -> FeatureEncoder | None:
-    """Learn to encode a table of features; None where there is nothing to learn from."""
-    if features is None or not features.num_columns:
-        return None
-    encoder = FeatureEncoder.fit(features)
-    return encoder if encoder.parts else None
+@dataclass(frozen=True)
+class Likeness:
+    """An encoder, and the weights of its columns, which sum to 1."""
 
+    encoder: FeatureEncoder
+    weights: Mapping[str, float]
 
-def encoded(
-    encoder: FeatureEncoder, table: pa.Table, weights: Mapping[str, float] | None = None
-) -> csr_array:
-    """Encode rows so that their dot product is the weighted mean of the columns' cosines.
+    @classmethod
+    def learn(
+        cls,
+        features: pa.Table | None,
+        choices: csr_array,
+        *,
+        given: Mapping[str, float] | None = None,
+        seed: int = 0,
+    ) -> Likeness | None:
+        """Learn to compare rows of a table.
 
-    Every column is a block of length 1 times the root of its share, so that
-    ``a . b = sum_c w_c cos_c(a, b)``, with weights that sum to 1. A missing value says nothing: its
-    block is zero.
+        Weights minimise ``sum over pairs of (y - sum_c w_c cos_c)^2`` with ``w >= 0``, both sides
+        centred, where y says whether the pair was drawn for sharing a choice or at random. If no
+        column tells the two apart, all weigh the same.
 
-    Parameters
-    ----------
-    encoder, table
-        What was learned, and the rows to encode.
-    weights
-        The weights of some columns; the others weigh 1.
+        Parameters
+        ----------
+        features
+            One row each of the compared; None, or nothing to be encoded: the result is None.
+        choices
+            What each of them chose (users), or who chose each of them (items).  # (n, m)
+        given
+            The weights, where they are not to be learned; columns that are not named weigh 1.
+        seed
+            Seeds the pairs.
 
-    Raises
-    ------
-    ConfigError
-        A weight names no encoded column or is negative, or all weights are 0.
-    """  # (n_rows, n_features)
-    given = dict.fromkeys(encoder.blocks, 1.0)
-    for name, weight in (weights or {}).items():
-        if name not in given:
-            reason = encoder.left_out.get(name)
-            raise ConfigError(
-                f"feature_weights: {name!r} is no encoded column"
-                + (f": {reason}" if reason else ""),
-                remedy=suggestion(name, given),
-            )
-        if not weight >= 0:
-            raise ConfigError(
-                f"feature_weights: {name!r} weighs {weight}", remedy="weights are 0 or more"
-            )
-        given[name] = weight
-    total = sum(given.values())
-    if not total:
-        raise ConfigError(
-            "feature_weights are all 0: every similarity would be",
-            remedy="give at least one column a weight above 0",
-        )
-    blocks = encoder.split(encoder.transform(table, missing="ignore"))
-    return scaled(blocks, {name: weight / total for name, weight in given.items()})
+        Raises
+        ------
+        ConfigError
+            A weight is for no encoded column, or negative, or all are 0.
+        """
+        if features is None or not features.num_columns:
+            return None
+        encoder = FeatureEncoder.fit(features)
+        if not encoder.parts:
+            return None
+        if given is not None:
+            return cls(encoder, _normalized(_checked(given, encoder)))
+        rows = encoder.transform(features, missing="ignore")
+        weights = _telling(encoder, rows, choices, seed)
+        return cls(encoder, _normalized(weights if any(weights.values()) else _even(encoder)))
+
+    def rows(self, table: pa.Table) -> csr_array:
+        """Encode rows so that their dot products are the likenesses.
+
+        Each column is a block of length 1 times the root of its weight. A missing value says
+        nothing: its block is zero.
+        """  # (n_rows, n_features)
+        blocks = self.encoder.split(self.encoder.transform(table, missing="ignore"))
+        return scaled(blocks, self.weights)
+
+    def to_table(self) -> pa.Table:
+        """Give all of it as a table, for a bundle."""
+        table = self.encoder.to_table()
+        metadata = {**(table.schema.metadata or {}), _WEIGHTS: json.dumps(self.weights).encode()}
+        return table.replace_schema_metadata(metadata)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Likeness:
+        """Make what :meth:`to_table` was called on."""
+        weights = json.loads((table.schema.metadata or {})[_WEIGHTS])
+        return cls(FeatureEncoder.from_table(table), weights)
 
 
 def beside(left: csr_array, right: csr_array) -> csr_array:
     """Put two blocks of equally many rows side by side."""
     joined: csr_array = hstack([left, right], format="csr")
     return joined
+
+
+def _even(encoder: FeatureEncoder) -> dict[str, float]:
+    return dict.fromkeys(encoder.blocks, 1.0)
+
+
+def _normalized(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _checked(given: Mapping[str, float], encoder: FeatureEncoder) -> dict[str, float]:
+    for name, weight in given.items():
+        if name not in encoder.blocks:
+            reason = encoder.left_out.get(name)
+            raise ConfigError(
+                f"feature_weights: {name!r} is no encoded column"
+                + (f": {reason}" if reason else ""),
+                remedy=suggestion(name, encoder.blocks),
+            )
+        if not weight >= 0:
+            raise ConfigError(
+                f"feature_weights: {name!r} weighs {weight}", remedy="weights are 0 or more"
+            )
+    weights = _even(encoder) | dict(given)
+    if not any(weights.values()):
+        raise ConfigError(
+            "feature_weights are all 0: every likeness would be",
+            remedy="give at least one column a weight above 0",
+        )
+    return weights
+
+
+def _telling(
+    encoder: FeatureEncoder, rows: csr_array, choices: csr_array, seed: int
+) -> dict[str, float]:
+    """Regress sharing a choice on the cosines of the columns, with weights of 0 or more."""
+    rng = np.random.default_rng(seed)
+    one, other = _pairs(choices, rng)
+    if not len(one):
+        return dict.fromkeys(encoder.blocks, 0.0)
+    column_of = np.repeat(
+        np.arange(len(encoder.blocks)),
+        [place.stop - place.start for place in encoder.blocks.values()],
+    )  # (n_features,)
+
+    def cosines(left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
+        shared = rows[left].multiply(rows[right]).tocoo()
+        cells = shared.row * len(encoder.blocks) + column_of[shared.col]
+        sums = np.bincount(cells, shared.data, len(left) * len(encoder.blocks))
+        return sums.astype(np.float64).reshape(len(left), -1)  # (n_pairs, n_columns)
+
+    strangers = rng.permutation(other)  # the same people, so that only who meets whom differs
+    x = np.vstack([cosines(one, other), cosines(one, strangers)])
+    y = np.repeat([1.0, 0.0], len(one))
+    weights, _ = nnls(x - x.mean(axis=0), y - y.mean())
+    return dict(zip(encoder.blocks, weights.tolist(), strict=True))
+
+
+def _pairs(
+    choices: csr_array, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw pairs of rows that share a choice."""
+    if not choices.nnz:
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    choosers = transposed(choices)  # (m, n)
+    row_of = np.repeat(np.arange(choices.shape[0]), np.diff(choices.indptr))
+    entry = rng.integers(0, choices.nnz, PAIRS)
+    one, choice = row_of[entry], choices.indices[entry]
+    first, count = choosers.indptr[choice], np.diff(choosers.indptr)[choice]
+    other = choosers.indices[first + (rng.random(PAIRS) * count).astype(np.intp)]
+    different = one != other
+    return one[different].astype(np.intp), other[different].astype(np.intp)

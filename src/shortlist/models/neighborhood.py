@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from shortlist import engine
@@ -23,10 +24,12 @@ class Ranked(NamedTuple):
     values: Floats  # (B, count)
     n_others: int
 
-    def sparse(self, count: int | None = None) -> csr_array:
-        """Give the first ``count`` of each (None: all found) as sparse rows."""  # (B, n)
-        others, values = self.others[:, :count], self.values[:, :count]
+    def sparse(self, count: int | NDArray[np.integer] | None = None) -> csr_array:
+        """Give the first ``count`` as sparse rows: all found, so many, or so many of each row."""
+        others, values = self.others, self.values
         kept = others != UNKNOWN
+        if count is not None:
+            kept &= np.arange(others.shape[1]) < np.reshape(count, (-1, 1))
         indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
         shape = (len(others), self.n_others)
         near = csr_array((values[kept], others[kept], indptr), shape=shape)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import UnknownIdError
 from shortlist.recommend.query import Query
-from shortlist.testing.subject import Subject
+from shortlist.testing.subject import Subject, assert_same_lists
 from shortlist.testing.worlds import small_world, tiny
 
 ANSWER = ["item_id", "rank", "score"]
@@ -56,9 +58,9 @@ class AskingContract(Subject):
         assert skipped.column("user_id") == ["u03", "u03"]
         listed = model.recommend(["nobody", "u03"], k=2, on_unknown="fallback")
         assert listed.column("user_id") == ["nobody", "nobody", "u03", "u03"]
-        assert listed.column("item_id")[:2] == popular(model.data)[:2]
         assert listed.column("source")[2:] == [model.name, model.name]
-        if self.kind().needs_history:
+        if self.falls_back():
+            assert listed.column("item_id")[:2] == popular(model.data)[:2]
             assert listed.column("source")[:2] == ["popularity", "popularity"]
 
     def test_unknown_items_in_a_history(self) -> None:
@@ -72,18 +74,23 @@ class AskingContract(Subject):
         assert skipped.table.select(ANSWER).equals(known)
         listed = model.recommend(queries=[wholly, partly], k=4, on_unknown="fallback")
         assert listed.column("query") == [0, 0, 0, 0, 1, 1, 1, 1]
-        assert listed.column("item_id")[:4] == popular(model.data)[:4]
         assert listed.table.slice(4).select(ANSWER).combine_chunks().equals(known)
 
-    def test_nothing_known_gets_what_is_popular(self) -> None:
+    def test_somebody_of_whom_nothing_is_known(self) -> None:
         model = self.fitted()
-        without = model.recommend(["u05"], k=6)  # a user without interactions
-        empty = model.recommend(queries=[Query(history=[])], k=6)
-        for found in (without, empty):
-            assert found.column("item_id") == popular(model.data)[:6]
-            if self.kind().needs_history:
+        unknown = [Query(history=["nothing"])]
+        for found in (
+            model.recommend(["u05"], k=6),  # a user without interactions
+            model.recommend(queries=[Query(history=[])], k=6),
+            model.recommend(queries=unknown, k=6, on_unknown="fallback"),
+        ):
+            assert len(found) == 6
+            if self.falls_back():
+                assert found.column("item_id") == popular(model.data)[:6]
                 assert found.column("source") == ["popularity"] * 6
                 assert found.column("score") == sorted(model.data.item_counts, reverse=True)[:6]
+            else:
+                assert found.column("source") == [model.name] * 6
 
     def test_users_asked_for_twice_get_one_list_and_queries_one_each(self) -> None:
         model = self.fitted()
@@ -99,23 +106,36 @@ class AskingContract(Subject):
             assert found.table.schema.field("score").type == pa.float32()
 
     def test_repeated_pairs_count_once(self) -> None:
-        log = small_world().interactions
-        twice = Dataset.from_tables(pa.concat_tables([log, log]), weight="weight")
-        once = Dataset.from_tables(log, weight="weight")
-        lists = [self.fresh().fit(data).recommend(k=5).table for data in (once, twice)]
-        assert lists[0].equals(lists[1])
+        world = small_world()
+        twice = replace(world, interactions=pa.concat_tables([world.interactions] * 2))
+        assert len(twice.data) == len(world.data)
+        assert_same_lists(self.learn(twice), self.fitted())
 
-    def test_worlds_of_one(self) -> None:
-        one = self.fresh().fit(tiny(("ann", "tea")))
-        assert len(one.recommend(k=3)) == 0
-        assert one.recommend(["ann"], exclude_seen=False).column("item_id") == ["tea"]
-        one_user = self.fresh().fit(tiny(("ann", "tea"), ("ann", "rye"), ("ann", "gin")))
-        assert len(one_user.recommend(k=3)) == 0
-        new = one_user.recommend(queries=[Query(history=["tea"])], k=3)
+    def test_one_interaction(self) -> None:
+        model = self.fresh().fit(few(("ann", "tea")))
+        assert len(model.recommend(k=3)) == 0
+        assert model.recommend(["ann"], exclude_seen=False).column("item_id") == ["tea"]
+
+    def test_one_user(self) -> None:
+        model = self.fresh().fit(few(("ann", "tea"), ("ann", "rye"), ("ann", "gin")))
+        assert len(model.recommend(k=3)) == 0
+        new = model.recommend(queries=[Query(history=["tea"])], k=3)
         assert sorted(new.column("item_id")) == ["gin", "rye"]
-        one_item = self.fresh().fit(tiny(("ann", "tea"), ("bob", "tea")))
-        assert len(one_item.recommend(k=3)) == 0
-        assert one_item.audience(["tea"], exclude_seen=False).column("user_id") == ["ann", "bob"]
+
+    def test_one_item(self) -> None:
+        model = self.fresh().fit(few(("ann", "tea"), ("bob", "tea")))
+        assert len(model.recommend(k=3)) == 0
+        assert model.audience(["tea"], exclude_seen=False).column("user_id") == ["ann", "bob"]
+
+
+def few(*pairs: tuple[str, str]) -> Dataset:
+    """Make a data set of a few pairs, with a feature or two for the models that want some."""
+    users, items = (sorted(set(side)) for side in zip(*pairs, strict=True))
+    return replace(
+        tiny(*pairs),
+        user_features=pa.table({"city": ["Seoul" for _ in users]}),
+        item_features=pa.table({"tags": [["drink", item] for item in items]}),
+    )
 
 
 def popular(data: Dataset) -> list[object]:

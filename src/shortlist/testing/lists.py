@@ -11,7 +11,10 @@ import pytest
 
 from shortlist.errors import CapabilityError
 from shortlist.models.capabilities import ComparesItems
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import DenseScores, FactorScores, SparseScores
 from shortlist.recommend.query import Query
+from shortlist.recommend.scoring import dense
 from shortlist.testing.reference import best_items, best_users, like_items, rows_of
 from shortlist.testing.subject import Subject, lists_of
 from shortlist.testing.worlds import Ids, checkerboard, small_world
@@ -19,6 +22,23 @@ from shortlist.testing.worlds import Ids, checkerboard, small_world
 
 class ListsContract(Subject):
     """What a list looks like, and that it holds the best of what may be in it."""
+
+    def test_scores_are_what_the_kernels_take(self) -> None:
+        model = self.fitted()
+        history = model.data.matrix[[0, 3, 4]]
+        scores = model.score(Profiles.new(history))
+        match scores:
+            case FactorScores(queries, items, bias):
+                arrays = [queries, items] if bias is None else [queries, items, bias]
+            case SparseScores(profiles, matrix):
+                assert profiles.shape == (3, matrix.shape[0])
+                arrays = [profiles.data, matrix.data]
+            case DenseScores(block):
+                arrays = [block]
+        for array in arrays:
+            assert array.dtype == np.float32
+            assert array.flags.c_contiguous
+        assert dense(scores).shape == (3, model.data.n_items)
 
     @pytest.mark.parametrize("ids", ["text", "large"])
     def test_columns_and_types(self, ids: Ids) -> None:

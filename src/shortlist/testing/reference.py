@@ -60,7 +60,8 @@ def best_users(
     data = model.data
     scores = dense_scores(model, np.arange(data.n_users, dtype=np.int32)).T
     allowed = np.ones(scores.shape, dtype=bool)
-    if model.needs_history:  # somebody without one has no score
+    told = model.uses_features and data.user_features is not None
+    if model.needs_history and not told:  # somebody without a history has no score
         allowed[:, data.user_counts == 0] = False
     if exclude_seen:
         allowed[data.item_rows, data.user_rows] = False

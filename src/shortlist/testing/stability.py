@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -79,13 +80,16 @@ class StabilityContract(Subject):
         for field in dataclasses.fields(self.kind().Learned):
             one, other = getattr(before.learned, field.name), getattr(after.learned, field.name)
             for part, its_part in zip(_parts(one), _parts(other), strict=True):
-                assert_array_equal(part, its_part, strict=True)
+                assert_array_equal(part, its_part, err_msg=field.name, strict=True)
         manifest = read_manifest(tmp_path / "there")
         assert manifest.metrics == {"hit_rate": 0.25, "by": {"k": [5, 10]}}
         assert manifest.model == before.name
 
 
 def _parts(value: Any) -> list[Any]:
+    """Take a learned thing apart into arrays, or texts, that can be compared."""
     if isinstance(value, csr_array):
         return [value.data, value.indices, value.indptr, np.array(value.shape)]
+    if isinstance(value, pa.Table):
+        return [str(value.schema), str(value.to_pydict())]
     return [value]

@@ -41,6 +41,11 @@ class Subject:
         return type(cls.fresh())
 
     @classmethod
+    def falls_back(cls) -> bool:
+        """Whether somebody of whom nothing is known gets what is popular."""
+        return cls.kind().needs_history and not cls.kind().uses_features
+
+    @classmethod
     def fitted(cls) -> Model[Any, Any]:
         """Give the model, fitted on the small world once for all tests of the class."""
         if "_fitted" not in cls.__dict__:

@@ -85,8 +85,8 @@ def checkerboard(side: int = 6) -> World:
                 chosen.append((user, item))
     return World(
         _log([(users[u], items[i], 1.0) for u, i in chosen]),
-        pa.table({"user_id": users, "taste": [n % 2 for n in range(len(users))]}),
-        pa.table({"item_id": items, "taste": [n % 2 for n in range(len(items))]}),
+        pa.table({"user_id": users, "taste": ["even", "odd"] * side}),
+        pa.table({"item_id": items, "taste": ["even", "odd"] * side}),
         answers,
     )
 

@@ -1,0 +1,200 @@
+"""The one loop that trains every model of this library that learns by gradient.
+
+Whole tensors are sliced into batches; nothing is loaded, collated or copied an example at a time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shortlist.errors import ConfigError, ShortlistError
+from shortlist.models.trained import TrainingConfig
+from shortlist.progress import track
+
+if TYPE_CHECKING:
+    from shortlist.models.checkpoint import Checkpoint
+
+Arrays: TypeAlias = dict[str, NDArray[np.float32]]
+
+ADAGRAD_START = 0.1  # TensorFlow's and Keras's; with PyTorch's 0 the first step is the whole rate
+
+
+class Trainable(torch.nn.Module, ABC):
+    """Parameters and their loss, as the loop wants them."""
+
+    @abstractmethod
+    def start_epoch(self, rng: np.random.Generator) -> int:
+        """Draw what an epoch needs (labels, negatives); give the number of its examples."""
+
+    @abstractmethod
+    def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
+        """Give ``loss``, which is minimised, and what else the history shall show.
+
+        Each is a mean over the chosen examples, int64 (B,); None: over all of them.
+        """
+
+    def validation_loss(self) -> Tensor | None:
+        """Give the loss on the validation fold; None where there is none."""
+        return None
+
+
+class Training:
+    """A training that can stop and go on, with nothing lost.
+
+    Parameters
+    ----------
+    name
+        What messages and the progress bar call it.
+    trainable
+        What is trained; it moves to the device.
+    config
+        How.
+
+    Attributes
+    ----------
+    epoch, steps
+        How far it has come.
+    """
+
+    def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
+        self.name, self.config = name, config
+        self.trainable = trainable.to(device_of(name, config.device))
+        self.optimizer = _optimizer(config, trainable)
+        self.epoch = self.steps = 0
+        self.rows: list[dict[str, float]] = []
+        self.best: Arrays | None = None
+        self.best_loss, self.best_epoch, self.waiting_since = np.inf, 0, 0
+
+    @property
+    def history(self) -> pa.Table:
+        """The metrics, one row an epoch: each is the mean over its steps, before the step."""
+        columns = {"epoch": pa.array(range(1, len(self.rows) + 1), pa.int64())}
+        for name in self.rows[0] if self.rows else ():
+            columns[name] = pa.array([row[name] for row in self.rows], pa.float64())
+        return pa.table(columns)
+
+    @property
+    def result(self) -> Arrays:
+        """The parameters: of the best epoch by the validation fold, or of the last."""
+        return self._parameters() if self.best is None else self.best
+
+    def run(self, until: int, checkpoint: Checkpoint | None = None) -> None:
+        """Train until that epoch, or until the validation loss stops falling.
+
+        Raises
+        ------
+        ShortlistError
+            The loss is no longer finite.
+        """
+        for _ in track(range(self.epoch, until), f"training {self.name}"):
+            if self._waited_long_enough():
+                break
+            self._run_epoch()
+            if checkpoint is not None:
+                checkpoint.write_if_due(self)
+        if checkpoint is not None:
+            checkpoint.write(self)
+
+    def wait_afresh(self) -> None:
+        """Count the epochs without improvement from here."""
+        self.waiting_since = self.epoch
+
+    def _waited_long_enough(self) -> bool:
+        since = max(self.best_epoch, self.waiting_since)
+        return self.best is not None and self.epoch - since >= self.config.patience
+
+    def _run_epoch(self) -> None:
+        # Seeded by the epoch: an interrupted training draws what an uninterrupted one draws.
+        rng = np.random.default_rng([self.config.seed, self.epoch])
+        n_examples = self.trainable.start_epoch(rng)
+        self.trainable.train()
+        sizes, steps = [], []
+        for chosen in self._batches(n_examples, rng):
+            self.optimizer.zero_grad(set_to_none=True)
+            losses = self.trainable.losses(chosen)
+            losses["loss"].backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            sizes.append(n_examples if chosen is None else len(chosen))
+            steps.append(torch.stack([value.detach() for value in losses.values()]))
+        values = torch.stack(steps).double().cpu().numpy()  # (n_steps, n_metrics)
+        self._require_finite(values[:, 0])
+        self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
+        means = np.average(values, axis=0, weights=sizes)
+        self.rows.append(dict(zip(losses, means.tolist(), strict=True)))
+        self._validate()
+
+    def _batches(self, n_examples: int, rng: np.random.Generator) -> Iterator[Tensor | None]:
+        size = self.config.batch_size
+        if size is None or size >= n_examples:
+            yield None
+            return
+        order = torch.from_numpy(rng.permutation(n_examples)).to(self.config.device)
+        yield from order.split(size)
+
+    def _require_finite(self, losses: NDArray[np.float64]) -> None:
+        finite = np.isfinite(losses)
+        if finite.all():
+            return
+        step, rate = int(finite.argmin()), self.config.learning_rate
+        raise ShortlistError(
+            f"{self.name} diverged: the loss is {losses[step]} at step {self.steps + step + 1} "
+            f"(epoch {self.epoch + 1}) with learning_rate={rate:g}, "
+            f"optimizer={self.config.optimizer!r}",
+            remedy=f"lower the learning rate (try {rate / 10:g}), or start from smaller values "
+            "(init_std)",
+        )
+
+    def _validate(self) -> None:
+        self.trainable.eval()
+        with torch.no_grad():
+            measured = self.trainable.validation_loss()
+        if measured is None:
+            return
+        loss = float(measured)
+        self.rows[-1]["validation_loss"] = loss
+        if loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = self._parameters(), loss, self.epoch
+
+    def _parameters(self) -> Arrays:
+        return {
+            name: value.detach().cpu().numpy().copy()
+            for name, value in self.trainable.named_parameters()
+        }
+
+
+def device_of(name: str, device: str) -> torch.device:
+    """Give a device that can be used.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device, or not on this machine.
+    """
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"{name} cannot train on device={device!r}: {str(error).splitlines()[0]}",
+            remedy="pass device='cpu', or install PyTorch for that device",
+        ) from None
+    return found
+
+
+def _optimizer(config: TrainingConfig, trainable: Trainable) -> torch.optim.Optimizer:
+    parameters, rate = trainable.parameters(), config.learning_rate
+    match config.optimizer:
+        case "sgd":
+            return torch.optim.SGD(parameters, rate)
+        case "adagrad":
+            return torch.optim.Adagrad(parameters, rate, initial_accumulator_value=ADAGRAD_START)
+        case "adam":
+            return torch.optim.Adam(parameters, rate)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shortlist.kernels.compile import forget_outdated
+from shortlist.kernels.threads import over_rows, share, thread_count, thread_limit
+
+RANK = """
+import numpy as np
+from shortlist.kernels.compile import announce_compilation
+from shortlist.kernels.ranking import midranks
+
+with announce_compilation(lambda: print("compiling")):
+    for _ in range(2):
+        ranks, _ = midranks(
+            np.array([[2, 1]], np.float32), np.array([0, 1]), np.array([1], np.int32),
+            np.zeros(2, np.int64), np.zeros(0, np.int32), np.ones((0, 2), np.bool_),
+            np.array([-1], np.int32),
+        )
+print(ranks[0])
+"""
+
+
+def test_compilation_is_announced_once_and_not_when_the_cache_has_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def run() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", RANK],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.split()
+
+    assert run() == ["compiling", "2.0"]
+    assert run() == ["2.0"]
+
+
+def test_compiled_code_older_than_any_source_is_forgotten(tmp_path: Path) -> None:
+    for file, changed in [("topk.py", 100), ("selection.py", 300)]:
+        (tmp_path / file).touch()
+        os.utime(tmp_path / file, (changed, changed))
+    old, new = tmp_path / "topk._best-10.py311.nbi", tmp_path / "als._gram-20.py311.nbi"
+    for index, written in [(old, 200), (new, 400)]:
+        index.touch()
+        os.utime(index, (written, written))
+    forget_outdated(tmp_path, "_best", tmp_path)
+    forget_outdated(tmp_path, "_gram", tmp_path)
+    assert not old.exists()
+    assert new.exists()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("n_rows", [0, 1, 10, 101])
+def test_every_row_is_worked_on_once(threads: int, n_rows: int) -> None:
+    seen = [0] * n_rows
+
+    def work(start: int, stop: int) -> None:
+        assert 0 < stop - start <= 4
+        for row in range(start, stop):
+            seen[row] += 1
+
+    with thread_limit(threads):
+        over_rows(work, n_rows, 4)
+    assert seen == [1] * n_rows
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_in_a_thread_reaches_the_caller_and_ends_the_rest(threads: int) -> None:
+    started = []
+
+    def work(start: int, stop: int) -> None:
+        started.append(start)
+        raise ValueError(f"row {start}")
+
+    with thread_limit(threads), pytest.raises(ValueError, match="row "):
+        over_rows(work, 1000, 1)
+    assert len(started) <= threads
+
+
+def test_thread_limit_ends_with_its_block() -> None:
+    before = thread_count()
+    with thread_limit(3):
+        assert thread_count() == 3
+        with thread_limit(1):
+            assert thread_count() == 1
+        assert thread_count() == 3
+    assert thread_count() == before
+
+
+def test_share_gives_every_thread_some_rows() -> None:
+    with thread_limit(4):
+        assert share(10_000, most=96) == 96
+        assert share(100, most=96) == 25
+        assert share(100, most=96, multiple=6) == 30
+        assert share(0, most=96) == 1

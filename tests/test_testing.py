@@ -1,0 +1,122 @@
+"""The contract must catch what it is there to catch: models with one thing wrong each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shortlist.data.dataset import Dataset
+from shortlist.models.ease import EASE, EASELearned
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import DenseScores, Scores
+from shortlist.recommend.scoring import dense
+from shortlist.testing import ModelContract, checkerboard, small_world
+
+
+class Forgetful(EASE):
+    """Scores something else every time."""
+
+    calls = 0
+
+    def score(self, profiles: Profiles) -> Scores:
+        Forgetful.calls += 1
+        return DenseScores(dense(super().score(profiles)) + np.float32(Forgetful.calls))
+
+
+class Hoarder(EASE):
+    """Adds what it learns to what it learned before."""
+
+    def learn(self, data: Dataset) -> EASELearned:
+        learned = super().learn(data)
+        if self._learned is not None and self._learned.weights.shape == learned.weights.shape:
+            return EASELearned(learned.weights + self._learned.weights)
+        return EASELearned(
+            np.tile(learned.weights, (1, 1)) + len(data) * (self._learned is not None)
+        )
+
+
+class Sociable(EASE):
+    """Lets those who share a block with you have a say."""
+
+    def score(self, profiles: Profiles) -> Scores:
+        scores = dense(super().score(profiles))
+        return DenseScores(scores - scores.mean(axis=0))
+
+
+class Impersonal(EASE):
+    """Scores everybody alike."""
+
+    def score(self, profiles: Profiles) -> Scores:
+        scores = dense(super().score(profiles))
+        return DenseScores(np.tile(np.arange(scores.shape[1], dtype=np.float32), (len(scores), 1)))
+
+
+class Aloof(EASE):
+    """Knows users only by their number, not by what they chose."""
+
+    def score(self, profiles: Profiles) -> Scores:
+        scores = dense(super().score(profiles))
+        return DenseScores(
+            scores * np.where(profiles.users < 0, -1, 1).astype(np.int8)[:, np.newaxis]
+        )
+
+
+class Double(EASE):
+    """Scores in double precision, which no kernel is compiled for."""
+
+    def score(self, profiles: Profiles) -> Scores:
+        return DenseScores(dense(super().score(profiles)).astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("kind", "test"),
+    [
+        (Forgetful, lambda contract: contract.test_fitting_again_gives_the_same()),
+        (Forgetful, lambda contract: contract.test_asking_changes_nothing()),
+        (Forgetful, lambda contract: contract.test_threads(1)),
+        (Hoarder, lambda contract: contract.test_refitting_forgets_what_was_learned()),
+        (Sociable, lambda contract: contract.test_one_at_a_time()),
+        (Sociable, lambda contract: contract.test_block_sizes(1)),
+        (Impersonal, lambda contract: contract.test_the_checkerboard_has_its_right_answer()),
+        (Aloof, lambda contract: contract.test_a_history_gets_the_list_of_the_user_who_has_it()),
+        (Double, lambda contract: contract.test_scores_are_what_the_kernels_take()),
+        (Aloof, lambda contract: contract.test_the_registry_knows_the_model()),
+    ],
+)
+def test_a_model_with_something_wrong_does_not_pass(
+    kind: type[EASE], test: Callable[[ModelContract], Any]
+) -> None:
+    class Contract(ModelContract):
+        model = kind
+
+    with pytest.raises((AssertionError, ValueError)):
+        test(Contract())
+
+
+def test_the_checkerboard_leaves_one_item_out_for_everybody() -> None:
+    world = checkerboard()
+    matrix = world.data.matrix.toarray()
+    assert matrix.sum(axis=0).tolist() == matrix.sum(axis=1).tolist() == [5.0] * 12
+    for user, item in world.answers.items():
+        row, column = int(str(user)[1:]), int(str(item)[1:])
+        assert matrix[row, column] == 0
+        assert row % 2 == column % 2
+        assert (matrix[row, column % 2 :: 2].sum(), matrix[row].sum()) == (5, 5)
+    assert len(set(world.answers.values())) == 12
+
+
+def test_the_small_world_has_what_real_tables_have() -> None:
+    data, large = small_world().data, small_world("large").data
+    assert data.user_counts.min() == data.item_counts.min() == 0
+    assert data.weights.min() == 0
+    assert len(set(data.weights.tolist())) > 5
+    assert data.item_counts.max() >= 12
+    assert large.users.ids[0].as_py() == 2**62
+    assert float(2**62) == float(2**62 + 39)  # as doubles they would all be one
+    assert large.matrix.toarray().tolist() == data.matrix.toarray().tolist()
+    shuffled = small_world().shuffled(seed=1)
+    assert not shuffled.interactions.equals(small_world().interactions)
+    assert shuffled.data.fingerprint == data.fingerprint

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shortlist.models.cosine import ItemCosine as ItemCosine
     from shortlist.models.cosine import UserCosine as UserCosine
     from shortlist.models.ease import EASE as EASE
+    from shortlist.models.factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.hybrid import Hybrid as Hybrid
     from shortlist.models.ials import IALS as IALS
     from shortlist.models.popularity import Popularity as Popularity
@@ -43,6 +44,7 @@ _LAZY = {
     "Hybrid": "models.hybrid",
     "IALS": "models.ials",
     "ItemCosine": "models.cosine",
+    "MatrixFactorization": "models.factorization",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
     "Recommendations": "recommend.result",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Vocabulary
+from shortlist.data.vocabulary import Vocabulary, distinct
 from shortlist.errors import InputError, UnknownIdError
 
 KEPT = {
@@ -134,7 +134,18 @@ def test_take_gives_ids_in_the_order_of_the_rows() -> None:
 
 
 def test_distinct_keeps_the_first_of_each() -> None:
-    assert vocabulary([1]).distinct([9, 1, 9, 4, 1]) == [9, 1, 4]
+    assert distinct([9, 1, 9, 4, 1]) == [9, 1, 4]
+
+
+@pytest.mark.parametrize("ids", [[1, [2]], [{2}], [1, {"a": 2}]])
+def test_a_list_in_a_list_is_no_id(ids: list[int]) -> None:
+    for look_up in (distinct, vocabulary([1]).rows, vocabulary([1]).require):
+        with pytest.raises(InputError) as error:
+            look_up(ids)
+        assert str(error.value) == (
+            f"{ids[-1]!r} is no id; an id is a text or a whole number\n"
+            "  to do: pass one flat list of ids"
+        )
 
 
 def test_contains() -> None:

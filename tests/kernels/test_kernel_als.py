@@ -74,6 +74,19 @@ def test_conjugate_gradients_converge_to_it(seed: int, n_rows: int, n: int, f: i
     assert (x[weights.sum(axis=1) == 0] == 0).all()
 
 
+@pytest.mark.parametrize("f", [8, 48, 64, 67, 130])
+def test_wide_factors_and_long_rows_are_the_closed_form(f: int) -> None:
+    weights, factors, regularization = world(f, n_rows=7, n=500, f=f)
+    weights[0] = 1.0  # everything observed
+    sparse, common = Sparse.of(weights), (factors, gram(factors), 0.3, regularization)
+    exact = closed_form(weights, factors, 0.3, regularization)
+    np.testing.assert_allclose(solve_cholesky(*sparse.parts, *common), exact, rtol=1e-4, atol=1e-5)
+    start = np.zeros((7, f), np.float32)
+    np.testing.assert_allclose(
+        solve_cg(*sparse.parts, *common, start, 60), exact, rtol=1e-4, atol=1e-5
+    )
+
+
 def test_gradient_of_the_naive_loss_is_zero_at_the_solution() -> None:
     weights, factors, regularization = world(2)
     sparse = Sparse.of(weights)

@@ -25,11 +25,13 @@ VARIANTS: list[dict[str, Any]] = [
 
 
 class TestIALS(ModelContract):
-    model = partial(IALS, embedding_size=8, epochs=5)
+    model = partial(IALS, embedding_size=8, epochs=5, regularization=0.02)
 
 
 class TestConjugateGradients(ModelContract):
-    model = partial(IALS, embedding_size=7, epochs=8, solver="cg", weighting="weighted")
+    model = partial(
+        IALS, embedding_size=7, epochs=8, regularization=0.02, solver="cg", weighting="weighted"
+    )
 
 
 @dataclass

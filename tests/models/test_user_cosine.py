@@ -128,6 +128,13 @@ class TestNotesBlock:
         assert not lists[0].column("score").equals(lists[1].column("score"))
 
 
+def test_blocks_are_cut_by_what_neighbours_take() -> None:
+    """All neighbours of a query are as many as there are users, however few the items are."""
+    many = of_matrix(np.ones((5000, 2)))
+    assert UserCosine(neighbors=None).fit(many).bytes_per_query > 5000 * 8
+    assert UserCosine(neighbors=10).fit(many).bytes_per_query < 5000
+
+
 def test_a_user_is_no_neighbour_of_their_own() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "gin"))
     plain = partial(UserCosine, weighting="binary")

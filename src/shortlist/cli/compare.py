@@ -48,10 +48,11 @@ def compare(
     from shortlist.evaluation import compare as compare_models
 
     with compiling_told():
-        chosen = default_models() if models is None else [_model(one) for one in models.split(",")]
+        named = None if models is None else [_model(one) for one in models.split(",")]
         lengths = [_number(one) for one in k.split(",")]
         with Store(db, read_only=True) as store:
             data = store.dataset()
+        chosen = default_models(data) if named is None else named
         train, test = cut(data, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
         comparison = compare_models(chosen, train, test, k=lengths, seed=seed)
@@ -83,11 +84,20 @@ def fit(
     remark(f"fitted {fitted!r} on {data} in {seconds:.1f} s; next: shortlist recommend {out}")
 
 
-def default_models() -> list[Model[Any, Any]]:
-    """Make every model there is, with its defaults."""
+def default_models(data: Dataset) -> list[Model[Any, Any]]:
+    """Make every model that can be fitted on the data here, with its defaults."""
+    from shortlist.extras import install_command, installed
     from shortlist.models import MODULES
 
-    return [_model(name) for name in MODULES]
+    models = []
+    for model in (_model(name) for name in MODULES):
+        if model.extra is not None and not installed(model.extra):
+            remark(f"{model.name} is left out: {install_command(model.extra)}")
+        elif model.needs_item_features and data.item_features is None:
+            remark(f"{model.name} is left out: the items have no features")
+        else:
+            models.append(model)
+    return models
 
 
 def cut(

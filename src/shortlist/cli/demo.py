@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shortlist.cli.compare import default_models
 from shortlist.cli.output import Json, compiling_told, pretty, remark, write_json
 from shortlist.errors import InputError
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["movies", "jobs"]
 LISTED = 10  # items listed for every user
+COMPARED = ("Popularity", "UserCosine", "ItemCosine", "EASE", "IALS", "Hybrid")
 
 
 def demo(
@@ -92,7 +92,13 @@ def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
     order: Literal["random", "time"] = "random" if data.times is None else "time"
     train, test = split.leave_last_out(data, order=order, seed=seed)
     inner, validation = split.leave_last_out(train, order=order, seed=seed)
-    chosen = compare(default_models(), inner, validation, seed=seed).best
+    chosen = compare(_models(), inner, validation, seed=seed).best
     remark(f"{data}: each user's last choice is held out; {chosen} is best on a validation fold")
-    best = next(model for model in default_models() if model.name == chosen)
-    return best, compare(default_models(), train, test, seed=seed)
+    best = next(model for model in _models() if model.name == chosen)
+    return best, compare(_models(), train, test, seed=seed)
+
+
+def _models() -> list[Model[Any, Any]]:
+    from shortlist.models import model_class
+
+    return [model_class(name)() for name in COMPARED]

@@ -64,8 +64,11 @@ class Vocabulary:
 
     def rows(self, ids: Iterable[Id]) -> Rows:
         """Give the row of each id, -1 where it is unknown."""  # (n,)
-        row_of = self._row_of
-        return np.fromiter((row_of.get(one, UNKNOWN) for one in plain(ids)), dtype=np.int32)
+        row_of, ids = self._row_of, plain(ids)
+        try:
+            return np.fromiter((row_of.get(one, UNKNOWN) for one in ids), dtype=np.int32)
+        except TypeError:
+            raise _no_id(ids) from None
 
     def require(self, ids: Iterable[Id]) -> Rows:
         """Give the row of each id.
@@ -80,10 +83,6 @@ class Vocabulary:
         if (rows == UNKNOWN).any():
             raise self.unknown([one for one, row in zip(ids, rows, strict=True) if row == UNKNOWN])
         return rows
-
-    def distinct(self, ids: Iterable[Id]) -> list[Id]:
-        """Give each id once, in the order of their first appearance."""
-        return list(dict.fromkeys(plain(ids)))
 
     def unknown(self, ids: Sequence[Id]) -> UnknownIdError:
         """Make the error that says these ids are not known here."""
@@ -139,6 +138,24 @@ def _exact_type(kind_of_id: pa.DataType, kind: str) -> pa.DataType:
     )
 
 
+def distinct(ids: Iterable[Id]) -> list[Id]:
+    """Give each id once, in the order of their first appearance."""
+    ids = plain(ids)
+    try:
+        return list(dict.fromkeys(ids))
+    except TypeError:
+        raise _no_id(ids) from None
+
+
+def _no_id(ids: Sequence[Any]) -> InputError:
+    """Make the error that one of these is nothing an id can be (a list, a mapping)."""
+    first = next(one for one in ids if getattr(one, "__hash__", None) is None)
+    return InputError(
+        f"{first!r} is no id; an id is a text or a whole number",
+        remedy="pass one flat list of ids",
+    )
+
+
 def plain(ids: Any) -> Sequence[Id]:
     """Give the Python values of any iterable of ids (list, NumPy, Arrow, pandas, polars).
 
@@ -158,8 +175,8 @@ def plain(ids: Any) -> Sequence[Id]:
         )
     for method in ("to_pylist", "tolist", "to_list"):  # Arrow; NumPy and pandas; polars
         if hasattr(ids, method):
-            plain: list[Id] = getattr(ids, method)()
-            return plain
+            ids = getattr(ids, method)()
+            break
     if not isinstance(ids, Iterable):
         raise InputError(f"ids must be a list, not {ids!r}", remedy=f"pass [{ids!r}] for one id")
     return ids if isinstance(ids, list | tuple) else list(ids)

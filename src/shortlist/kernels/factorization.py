@@ -92,7 +92,7 @@ def _cut(rows: OutMatrix, depth: int) -> OutMatrix:
 
 def _equal_work(indptr: Pointers, parts: int) -> list[int]:
     """Return where to cut the rows so that each part has about as many cells."""
-    cuts = np.searchsorted(indptr, np.linspace(0, indptr[-1], parts + 1)[1:-1])
+    cuts = np.searchsorted(indptr, indptr[-1] * np.arange(1, parts) // parts)
     return [0, *cuts.tolist(), len(indptr) - 1]
 
 

@@ -3,11 +3,14 @@
 Kernels release the interpreter lock, so plain threads keep every core busy. Against Numba's own
 ``prange`` this compiles in a fraction of the time, needs no threading layer (one of which ends the
 process when two server threads call it at once, another after a fork), and can be interrupted.
-A thread takes the next block when it is done with its last, so long rows do not pile up on one.
+A thread takes the next block when it is done with its last, so long rows do not pile up on one. The
+calling thread works too, and the others are kept for the next call: a kernel that takes half a
+millisecond does not wait for threads to start.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,16 +81,34 @@ def over_rows(work: Callable[[int, int], None], n_rows: int, block: int) -> None
             work(start, min(start + block, n_rows))
 
     workers = min(thread_count(), -(-n_rows // block))
-    if workers <= 1:
+    helping = [_helpers().submit(take_blocks) for _ in range(workers - 1)]
+    try:
         take_blocks()
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for done in [pool.submit(take_blocks) for _ in range(workers)]:
-                done.result()
-        finally:  # after an error or an interrupt the other threads stop at their next block
-            with taking:
-                starts = iter(())
+    finally:
+        # After an error or an interrupt the other threads stop at their next block. Those that
+        # have not begun (busy for another caller) are not waited for: there is nothing left to do.
+        with taking:
+            starts = iter(())
+        for one in helping:
+            if not one.cancel():
+                one.result()
+
+
+_pools: list[ThreadPoolExecutor] = []
+_making = threading.Lock()
+_MOST_HELPERS = 256
+
+
+def _helpers() -> ThreadPoolExecutor:
+    """Return the threads that help; each is started when no other is idle."""
+    with _making:
+        if not _pools:
+            _pools.append(ThreadPoolExecutor(_MOST_HELPERS, thread_name_prefix="shortlist"))
+        return _pools[0]
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_pools.clear)
 
 
 def share(n_rows: int, most: int, multiple: int = 1) -> int:

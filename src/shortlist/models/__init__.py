@@ -21,6 +21,7 @@ MODULES = {
     "IALS": "ials",
     "ContentBased": "content",
     "Hybrid": "hybrid",
+    "MatrixFactorization": "factorization",
 }
 """Every model, and the file it lives in. A new model is added here and nowhere else."""
 

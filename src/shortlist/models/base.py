@@ -13,8 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, get_args
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
@@ -45,6 +48,8 @@ class Model(ABC, Generic[C, L]):
     needs_history: ClassVar[bool] = True  # whether a query without a history has no scores
     uses_features: ClassVar[bool] = False  # whether user features can stand in for a history
     uses_order: ClassVar[bool] = False  # whether it matters what was chosen last
+    needs_item_features: ClassVar[bool] = False  # whether it cannot learn without any
+    extra: ClassVar[str | None] = None  # the optional part of the library that learning needs
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -82,6 +87,13 @@ class Model(ABC, Generic[C, L]):
     def score(self, profiles: Profiles) -> Scores:
         """Score the whole catalogue for a block of queries."""  # (B, n_items)
 
+    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
+        """Say whose features tell the model something, if it uses features.
+
+        Somebody without a history whose features do not gets what is popular.
+        """  # (n_rows,)
+        return np.zeros(features.num_rows, dtype=bool)
+
     # --- what every model has ------------------------------------------------------------------
 
     @property
@@ -103,6 +115,8 @@ class Model(ABC, Generic[C, L]):
                 f"{self.name} learns from a Dataset, not from a {type(data).__name__}",
                 remedy="make one: Dataset.from_tables(...), or Store(...).dataset()",
             )
+        if self.extra is not None:
+            extras.require(self.extra, f"fitting {self.name}")
         self._learned = self.learn(data)
         self._data = data
         return self
@@ -130,6 +144,15 @@ class Model(ABC, Generic[C, L]):
         if self._learned is None:
             raise self._not_fitted()
         return self._learned
+
+    @property
+    def bytes_per_query(self) -> int:
+        """How much memory scoring one query takes, by which blocks of queries are cut.
+
+        A row of scores, one of a mask, and as much again. A model that needs more on the way adds
+        it.
+        """
+        return 16 * self.data.n_items
 
     @property
     def data_fingerprint(self) -> str:

@@ -20,7 +20,7 @@ from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.likeness import Likeness
-from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.neighborhood import Neighborhood, only
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Scores, SparseScores
 from shortlist.models.weighting import binary
@@ -62,7 +62,7 @@ class ContentBasedLearned:
 
     items: csr_array  # (n_items, d)
     item_likeness: pa.Table
-    users: csr_array | None  # (n_users, d_users)
+    users: csr_array | None  # (n_users, d_users), empty rows where there is no taste
     user_likeness: pa.Table | None
     tastes: csr_array | None  # (n_users, d), the mean of the items each user chose
 
@@ -106,6 +106,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
     """
 
     uses_features = True
+    needs_item_features = True
 
     @property
     def uses_order(self) -> bool:  # type: ignore[override]
@@ -115,6 +116,11 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
     def learn(self, data: Dataset) -> ContentBasedLearned:
         """Encode the items and, where they have features, the users."""
         chosen, config = binary(data.matrix), self.config
+        if self.uses_order and data.times is None:
+            raise ConfigError(
+                f"aggregate={config.aggregate!r} needs times, and the interactions have none",
+                remedy="name the time column (time=...), or choose sum, mean or max",
+            )
         likeness = Likeness.learn(
             data.item_features, transposed(chosen), given=config.feature_weights, seed=config.seed
         )
@@ -123,21 +129,22 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
                 "ContentBased needs features of the items, and there are none it can use",
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
-        if self.uses_order and data.times is None:
-            raise ConfigError(
-                f"aggregate={config.aggregate!r} needs times, and the interactions have none",
-                remedy="name the time column (time=...), or choose sum, mean or max",
-            )
         items = likeness.rows(data.item_features)
         among_users = Likeness.learn(data.user_features, chosen, seed=config.seed)
         if among_users is None or data.user_features is None:
             return ContentBasedLearned(items, likeness.to_table(), None, None, None)
         tastes = row_scaled(csr_array(chosen @ items), inverse(data.user_counts.astype(np.float64)))
-        users = among_users.rows(data.user_features)
-        users = row_scaled(users, (data.user_counts > 0).astype(np.float64))  # peers have a taste
+        users = only(among_users.rows(data.user_features), np.diff(tastes.indptr) > 0)
         return ContentBasedLearned(
             items, likeness.to_table(), users, among_users.to_table(), tastes
         )
+
+    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
+        """Say who has a feature in common with a user who has a taste."""
+        if self.learned.peers is None:
+            return super().recognizes(features)
+        likeness, neighborhood = self.learned.peers
+        return neighborhood.meets(likeness.rows(features))
 
     def score(self, profiles: Profiles) -> Scores:
         """Compare each profile with every item."""
@@ -200,6 +207,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         likeness, neighborhood = peers
         rows = likeness.rows(profiles.features)
         near = neighborhood.nearest(rows, None, None, self.config.neighbors)
+        near.data = np.maximum(near.data, 0)  # who is unlike says nothing
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ tastes)
 
 

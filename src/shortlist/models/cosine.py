@@ -112,6 +112,12 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         """Score for people whose only choice is each of these items."""
         return self.score(Profiles.new(_one_item_each(items, self.data.n_items)))
 
+    @property
+    def bytes_per_query(self) -> int:
+        """Add the neighbours to what everybody needs."""
+        width = self.config.neighbors or self.data.n_users
+        return super().bytes_per_query + 32 * min(width, self.data.n_users)
+
     def _neighborhood(self, profiles: Profiles) -> csr_array:
         """Give the neighbours of each query, by likeness."""  # (B, n_users)
         learned, config = self.learned, self.config

@@ -22,12 +22,15 @@ from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Floats, Scores
 from shortlist.models.weighting import binary
 
+_FEW = 8  # times as many items as users: then the way by the users is shorter, and no larger
+_BLOCK = 512  # rows mirrored at a time
+
 
 class EASEConfig(ModelConfig):
     """Settings of :class:`EASE`."""
 
     regularization: float = hyper(
-        300.0,
+        150.0,
         "Weight of the squared item-to-item weights (lambda); larger is smoother, more popular.",
         gt=0,
         search=Search(10, 3000, "log"),
@@ -63,9 +66,10 @@ class EASE(Model[EASEConfig, EASELearned]):
         matrix = binary(data.matrix[data.user_counts > 0])
         # One BLAS thread: with more, the last bits depend on their number, and so could a list.
         with threadpool_limits(1, user_api="blas"):
-            invert = _precision_by_users if matrix.shape[0] < data.n_items else _precision_by_items
-            precision = invert(matrix, self.config.regularization)
-        weights = precision / -np.diag(precision)  # column j divided by P_jj
+            few = matrix.shape[0] * _FEW < data.n_items
+            invert = _precision_by_users if few else _precision_by_items
+            weights = invert(matrix, self.config.regularization)
+        weights /= -np.diag(weights)  # column j divided by P_jj
         weights[np.diag_indices_from(weights)] = 0
         return EASELearned(weights)
 
@@ -95,9 +99,13 @@ def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
             f"EASE: X'X + {regularization} I could not be inverted in float32",
             remedy="choose a larger regularization",
         )
-    symmetric: Floats = np.tril(inverse)
-    symmetric += np.tril(inverse, -1).T
-    return np.ascontiguousarray(symmetric)
+    symmetric: Floats = inverse.T  # in C order, and above its diagonal still empty below it
+    for start in range(0, len(symmetric), _BLOCK):
+        stop = start + _BLOCK
+        symmetric[stop:, start:stop] = symmetric[start:stop, stop:].T
+        corner = symmetric[start:stop, start:stop]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+    return symmetric
 
 
 def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
@@ -108,10 +116,10 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
     kernel = (matrix @ matrix.T).toarray().astype(np.float64)  # (n_users, n_users)
     kernel[np.diag_indices_from(kernel)] += regularization
     solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
-    explained = dense_profile(
+    precision = dense_profile(  # what the users explain, for now
         *parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
     )
-    precision: Floats = explained / np.float32(-regularization)
+    precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)
     return precision
 

@@ -109,7 +109,8 @@ class _FusedError(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None]:
         to_users, to_items = ctx.saved_tensors
         scale = gradients[0] / ctx.count
-        return to_users * scale, to_items * scale, None
+        # In place: PyTorch refuses to go back twice over what has been changed.
+        return to_users.mul_(scale), to_items.mul_(scale), None
 
 
 def squared_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
-from shortlist.models.arrays import transposed
+from shortlist.models.arrays import empty, transposed
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
-from shortlist.models.config import ModelConfig, hyper
+from shortlist.models.hybrid_config import FORMS, HybridConfig
 from shortlist.models.hybrid_terms import (
-    ItemBlocks,
+    ALL,
     Settings,
-    UserBlocks,
     factors,
     item_rows,
     item_similarity,
@@ -32,99 +32,17 @@ from shortlist.models.hybrid_terms import (
     user_term,
 )
 from shortlist.models.likeness import Likeness
-from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.neighborhood import Neighborhood, only
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Floats, Scores, SparseScores
-from shortlist.models.weighting import Weighting, binary
-
-Tuned = Literal["tuned"]
-
-
-class HybridConfig(ModelConfig):
-    """Settings of :class:`Hybrid`; what is ``"tuned"`` is found on a validation fold."""
-
-    user_blocks: UserBlocks = hyper(
-        "action+features",
-        "What users are compared by: their choices, their features, one cosine over both side by "
-        "side, or the sum of the two cosines.",
-    )
-    item_blocks: ItemBlocks = hyper(
-        "interactions+features",
-        "What items are compared by: who chose them, their features, or the sum of both cosines.",
-    )
-    item_weighting: Weighting = hyper(
-        "tfidf", "How much a chooser counts in the similarity of items."
-    )
-    user_term: float | Tuned = hyper("tuned", "The weight a of S_user R.", ge=0)
-    item_term: float | Tuned = hyper("tuned", "The weight b of R S_item.", ge=0)
-    both_term: float | Tuned = hyper("tuned", "The weight c of S_user R S_item.", ge=0)
-    user_feature_weight: float | Tuned = hyper(
-        "tuned", "The weight of the features beside the 1 of the choices, between users.", ge=0
-    )
-    item_feature_weight: float | Tuned = hyper(
-        "tuned", "The weight of the features beside the 1 of the choices, between items.", ge=0
-    )
-    user_neighbors: int | Tuned | None = hyper(
-        "tuned", "How many of the most similar users count; None: all.", ge=1
-    )
-    item_neighbors: int | Tuned | None = hyper(
-        "tuned", "How many of the most similar items count; None: all.", ge=1
-    )
-    cold_neighbors: int | Tuned | None = hyper(
-        "tuned", "How many users speak for somebody without a history; None: all.", ge=1
-    )
-    self_similarity: bool = hyper(False, "Keep the diagonals of the similarities.")
-    rescaled: bool = hyper(
-        True, "Bring each term to at most 1 for each query before they are weighted and added."
-    )
-    seed: int = hyper(0, "Seeds the validation fold.", ge=0)
-
-
-LITERAL: dict[str, Any] = {
-    "user_neighbors": None,
-    "item_neighbors": None,
-    "cold_neighbors": None,
-    "item_weighting": "binary",
-    "self_similarity": True,
-    "rescaled": False,
-    "user_feature_weight": 1.0,
-    "item_feature_weight": 1.0,
-    "user_term": 0.0,
-    "item_term": 0.0,
-    "both_term": 0.0,
-}
-_ONLY_USERS, _ONLY_ITEMS, _BOTH = {"user_term": 1.0}, {"item_term": 1.0}, {"both_term": 1.0}
-
-FORMS: dict[str, dict[str, Any]] = {
-    "user action": LITERAL | _ONLY_USERS | {"user_blocks": "action"},
-    "user features": LITERAL | _ONLY_USERS | {"user_blocks": "features"},
-    "user concatenated": LITERAL | _ONLY_USERS | {"user_blocks": "concatenated"},
-    "user action + features": LITERAL | _ONLY_USERS | {"user_blocks": "action+features"},
-    "item interactions": LITERAL | _ONLY_ITEMS | {"item_blocks": "interactions"},
-    "item features": LITERAL | _ONLY_ITEMS | {"item_blocks": "features"},
-    "action x item interactions": LITERAL
-    | _BOTH
-    | {"user_blocks": "action", "item_blocks": "interactions"},
-    "action x item features": LITERAL
-    | _BOTH
-    | {"user_blocks": "action", "item_blocks": "features"},
-    "concatenated x item features": LITERAL
-    | _BOTH
-    | {"user_blocks": "concatenated", "item_blocks": "features"},
-    "action + features x item features": LITERAL
-    | _BOTH
-    | {"user_blocks": "action+features", "item_blocks": "features"},
-    "additive": {},
-}
-"""The notes' forms, by name: all neighbours, kept diagonals, nothing weighted, nothing tuned; and
-the additive form, which is the default."""
+from shortlist.models.weighting import binary
 
 
 @dataclass(frozen=True)
 class HybridLearned:
     """Users to compare with, and the similarities between items."""
 
-    users: csr_array  # (n_users, n_items + d_users)
+    users: csr_array  # (n_users, n_items + d_users), empty rows where nothing was chosen
     user_likeness: pa.Table | None
     item_similarity: csr_array  # (n_items, n_items): how much a row speaks for a column
     settings: Mapping[str, float]
@@ -161,8 +79,8 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
     block.
 
     The weights and numbers of neighbours are found on a validation fold by default. Somebody
-    without a history gets a list from their features alone. :data:`FORMS` are the notes' forms, by
-    name.
+    without a history gets a list from their features alone. :meth:`form` makes
+    the notes' forms.
 
     Examples
     --------
@@ -172,11 +90,23 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
     ['b']
     """
 
-    uses_features = True
+    @property
+    def uses_features(self) -> bool:  # type: ignore[override]
+        """Whether features can stand in for a history: if users are compared by them."""
+        config = self.config
+        return config.user_blocks != "action" and bool(config.user_term or config.both_term)
+
+    @property
+    def bytes_per_query(self) -> int:
+        """Add three terms, of which one also as sparse rows, and the neighbours."""
+        settings, n_users = self.learned.chosen, self.data.n_users
+        counts = settings.user_neighbors, settings.cold_neighbors
+        width = n_users if ALL in counts else min(max(counts), n_users)
+        return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
     @classmethod
     def form(cls, name: str) -> Self:
-        """Make one of the notes' forms.
+        """Make one of the notes' forms, by its name in ``shortlist.models.hybrid_config.FORMS``.
 
         Raises
         ------
@@ -201,6 +131,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
             config.user_blocks,
             settings.user_feature_weight,
         )
+        users = only(users, data.user_counts > 0)  # others have nothing to say as neighbours
         items = item_rows(
             data,
             among_items,
@@ -212,11 +143,21 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         table = None if among_users is None else among_users.to_table()
         return HybridLearned(users, table, similarity, settings._asdict())
 
+    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
+        """Say who has a feature in common with a user who chose something."""
+        if not self._compares_users:
+            return super().recognizes(features)
+        return self.learned.neighborhood.meets(
+            self._user_rows(empty(features.num_rows, self.data.n_items), features)
+        )
+
     def score(self, profiles: Profiles) -> Scores:
         """Add the three terms up."""
         block = np.zeros((len(profiles), self.data.n_items), dtype=np.float32)
         for weight, term in self._terms(profiles, self._neighbors(profiles)).values():
-            block += (weight * factors(term, self.config.rescaled)[:, np.newaxis]) * term
+            scale = weight * factors(term, self.config.rescaled)
+            term *= scale.astype(np.float32)[:, np.newaxis]
+            block += term
         return DenseScores(block)
 
     def similar_scores(self, items: Rows) -> Scores:
@@ -246,18 +187,28 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
             found.append(Parts(name, vocabulary.take(rows[kept]), factor * amounts[kept]))
         return found
 
-    def _neighbors(self, profiles: Profiles) -> csr_array:
-        """Find the most similar training users of each query."""  # (B, n_users)
-        learned, settings = self.learned, self.learned.chosen
-        rows = user_rows(
-            profiles.history,
-            learned.likeness,
-            profiles.features,
+    @property
+    def _compares_users(self) -> bool:
+        settings = self.learned.chosen
+        return bool(settings.user_term or settings.both_term)
+
+    def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
+        return user_rows(
+            history,
+            self.learned.likeness,
+            features,
             self.config.user_blocks,
-            settings.user_feature_weight,
+            self.learned.chosen.user_feature_weight,
         )
+
+    def _neighbors(self, profiles: Profiles) -> csr_array:
+        """Find the most similar training users of each query, if a term asks for them."""
+        learned, n_users = self.learned, self.data.n_users  # (B, n_users)
+        if not self._compares_users:
+            return empty(len(profiles), n_users)
+        rows = self._user_rows(profiles.history, profiles.features)
         itself = None if self.config.self_similarity else profiles.users
-        counts = user_counts(profiles.history, settings)
+        counts = user_counts(profiles.history, learned.chosen, n_users)
         most = int(counts.max(initial=1))
         return learned.neighborhood.ranked(rows, None, itself, most).sparse(counts)
 

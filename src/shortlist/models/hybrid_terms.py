@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,20 +15,13 @@ from shortlist.data.features import unit_rows
 from shortlist.errors import InputError
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.arrays import empty, inverse, parts, transposed
+from shortlist.models.hybrid_config import HybridConfig, ItemBlocks, UserBlocks
 from shortlist.models.likeness import Likeness, beside
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.scores import Floats
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
 
-if TYPE_CHECKING:
-    from shortlist.models.hybrid import HybridConfig
-
-UserBlocks = Literal["action", "features", "concatenated", "action+features"]
-ItemBlocks = Literal["interactions", "features", "interactions+features"]
-
-
 ALL = -1  # a number of neighbours in a bundle: all of them
-EVERYONE = np.iinfo(np.int64).max
 
 
 class Settings(NamedTuple):
@@ -52,11 +45,13 @@ class Settings(NamedTuple):
 
 def likenesses(config: HybridConfig, data: Dataset) -> tuple[Likeness | None, Likeness | None]:
     """Learn how users and items are alike by their features, where they are compared by them."""
-    choices, seed = binary(data.matrix), config.seed
-    by_users, by_items = config.user_blocks != "action", config.item_blocks != "interactions"
+    choices = binary(data.matrix)
+    users = data.user_features if config.user_blocks != "action" else None
+    items = data.item_features if config.item_blocks != "interactions" else None
+    given: dict[str, float] | None = {} if config.column_weights == "even" else None
     return (
-        Likeness.learn(data.user_features, choices, seed=seed) if by_users else None,
-        Likeness.learn(data.item_features, transposed(choices), seed=seed) if by_items else None,
+        Likeness.learn(users, choices, given=given, seed=config.seed),
+        Likeness.learn(items, transposed(choices), given=given, seed=config.seed),
     )
 
 
@@ -101,17 +96,15 @@ def user_rows(
     if blocks == "concatenated":
         return unit_rows(beside(choices, binary(known)))
     if blocks == "features":
-        choices = empty(*choices.shape)
-        weight = 1.0
-    root = np.float32(np.sqrt(weight))
-    return beside(unit_rows(choices), known * root)
+        return beside(empty(*choices.shape), known)
+    return beside(unit_rows(choices), known, weight)
 
 
-def user_counts(history: csr_array, settings: Settings) -> NDArray[np.int64]:
+def user_counts(history: csr_array, settings: Settings, n_users: int) -> NDArray[np.int64]:
     """Say how many neighbours each query has: others where only features are known."""  # (B,)
     cold = np.diff(history.indptr) == 0
     counts = np.where(cold, settings.cold_neighbors, settings.user_neighbors)
-    return np.where(counts == ALL, EVERYONE, counts)
+    return np.where(counts == ALL, n_users, counts)
 
 
 def item_rows(
@@ -139,7 +132,7 @@ def item_rows(
     known = likeness.rows(data.item_features)  # (n_items, d)
     if blocks == "features":
         return known
-    return beside(choosers, known * np.float32(np.sqrt(weight)))
+    return beside(choosers, known, weight)
 
 
 def item_similarity(rows: csr_array, self_similarity: bool, count: int) -> csr_array:

@@ -30,11 +30,11 @@ class IALSConfig(ModelConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: int = hyper(
-        64, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
+        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: float = hyper(
-        0.02, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-3, 0.3, "log")
+        0.002, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-3, 0.3, "log")
     )
     unobserved_weight: float = hyper(
         0.1,

@@ -19,9 +19,10 @@ from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features import FeatureEncoder, scaled
 from shortlist.errors import ConfigError, suggestion
-from shortlist.models.arrays import transposed
+from shortlist.models.arrays import empty, transposed
 
 PAIRS = 30_000  # drawn to learn weights from; more change the second digit
+CERTAIN = 3.0  # standard errors by which a column must tell: one in 700 does so by chance
 _WEIGHTS = b"shortlist.weights"
 
 
@@ -44,8 +45,9 @@ class Likeness:
         """Learn to compare rows of a table.
 
         Weights minimise ``sum over pairs of (y - sum_c w_c cos_c)^2`` with ``w >= 0``, both sides
-        centred, where y says whether the pair was drawn for sharing a choice or at random. If no
-        column tells the two apart, all weigh the same.
+        centred, where y says whether the pair was drawn for sharing a choice or at random. A
+        column counts only if sharing pairs are more alike in it by 3 standard errors; if none is,
+        all weigh the same.
 
         Parameters
         ----------
@@ -96,8 +98,9 @@ class Likeness:
         return cls(FeatureEncoder.from_table(table), weights)
 
 
-def beside(left: csr_array, right: csr_array) -> csr_array:
-    """Put two blocks of equally many rows side by side."""
+def beside(left: csr_array, right: csr_array, weight: float = 1.0) -> csr_array:
+    """Put two blocks of equally many rows side by side, dot products of the right ones weighted."""
+    right = right * np.float32(np.sqrt(weight)) if weight else empty(*right.shape)
     joined: csr_array = hstack([left, right], format="csr")
     return joined
 
@@ -139,23 +142,30 @@ def _telling(
     """Regress sharing a choice on the cosines of the columns, with weights of 0 or more."""
     rng = np.random.default_rng(seed)
     one, other = _pairs(choices, rng)
-    if not len(one):
-        return dict.fromkeys(encoder.blocks, 0.0)
-    column_of = np.repeat(
-        np.arange(len(encoder.blocks)),
-        [place.stop - place.start for place in encoder.blocks.values()],
-    )  # (n_features,)
+    strangers = rng.permutation(other)  # the same people, so that only who meets whom differs
+    different = one != strangers
+    one, other, strangers = one[different], other[different], strangers[different]
+    widths = [place.stop - place.start for place in encoder.blocks.values()]
+    column_of = np.repeat(np.arange(len(widths)), widths)  # (n_features,)
 
     def cosines(left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
         shared = rows[left].multiply(rows[right]).tocoo()
-        cells = shared.row * len(encoder.blocks) + column_of[shared.col]
-        sums = np.bincount(cells, shared.data, len(left) * len(encoder.blocks))
-        return sums.astype(np.float64).reshape(len(left), -1)  # (n_pairs, n_columns)
+        cells = shared.row.astype(np.intp) * len(widths) + column_of[shared.col]
+        sums = np.bincount(cells, shared.data, len(left) * len(widths))
+        return sums.reshape(len(left), -1)  # (n_pairs, n_columns)
 
-    strangers = rng.permutation(other)  # the same people, so that only who meets whom differs
-    x = np.vstack([cosines(one, other), cosines(one, strangers)])
-    y = np.repeat([1.0, 0.0], len(one))
-    weights, _ = nnls(x - x.mean(axis=0), y - y.mean())
+    near, far = cosines(one, other), cosines(one, strangers)
+    gain = near - far
+    # The pairs of one row hang together: each row, not each pair, is an observation.
+    pair = np.arange(len(one))
+    pairs_of = csr_array((np.ones(len(one)), (one, pair)), shape=(choices.shape[0], len(one)))
+    error = np.sqrt(((pairs_of @ gain) ** 2).sum(axis=0))
+    telling = gain.sum(axis=0) > CERTAIN * error  # (n_columns,)
+    weights = np.zeros(len(widths))
+    if telling.any():
+        x = np.vstack([near, far])[:, telling]
+        y = np.repeat([1.0, 0.0], len(one))
+        weights[telling], _ = nnls(x - x.mean(axis=0), y - y.mean())
     return dict(zip(encoder.blocks, weights.tolist(), strict=True))
 
 

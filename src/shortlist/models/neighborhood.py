@@ -65,6 +65,12 @@ class Neighborhood:
         """Compare by ``a . b``."""
         return cls(transposed(rows), np.ones(rows.shape[0], dtype=np.float32))
 
+    def meets(self, rows: csr_array) -> NDArray[np.bool_]:
+        """Say which of these rows share a column with any row here, and so have neighbours."""
+        taken = np.diff(self.columns.indptr) > 0  # (d,)
+        found = np.concatenate([[0], np.cumsum(taken[rows.indices])])[rows.indptr]
+        return np.diff(found) > 0
+
     def ranked(
         self, rows: csr_array, scale: Floats | None, itself: Rows | None, count: int | None
     ) -> Ranked:
@@ -108,6 +114,14 @@ class Neighborhood:
         blocks = engine.current().map_rows(task, rows.shape[0], 8 * width, "neighbours")
         none = empty(0, self.columns.shape[1])
         return csr_array(vstack([none, *blocks], format="csr"))
+
+
+def only(rows: csr_array, kept: NDArray[np.bool_]) -> csr_array:
+    """Empty all rows but the kept, so that those are nobody's neighbours."""
+    lengths = np.diff(rows.indptr)
+    entries = np.repeat(kept, lengths)
+    indptr = np.concatenate([[0], np.cumsum(lengths * kept)])
+    return csr_array((rows.data[entries], rows.indices[entries], indptr), shape=rows.shape)
 
 
 def inverse_lengths(rows: csr_array) -> Floats:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, NotFittedError
 from shortlist.models.base import Model
@@ -71,6 +72,12 @@ class TrainedModel(Model[C, L]):
     @abstractmethod
     def finished(self, data: Dataset, parameters: Arrays) -> L:
         """Turn trained parameters into what scoring needs."""
+
+    def folds(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
+        """Give what is trained on, and the validation fold if the settings ask for one."""
+        if self.config.validation == 0:
+            return data, None
+        return split.random(data, self.config.validation, seed=self.config.seed)
 
     def fit(
         self,

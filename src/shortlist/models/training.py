@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -30,9 +31,14 @@ ADAGRAD_START = 0.1  # TensorFlow's and Keras's; with PyTorch's 0 the first step
 class Trainable(torch.nn.Module, ABC):
     """Parameters and their loss, as the loop wants them."""
 
+    threads: ClassVar[int | None] = None  # how many PyTorch may use; None: as many as it likes
+
     @abstractmethod
-    def start_epoch(self, rng: np.random.Generator) -> int:
-        """Draw what an epoch needs (labels, negatives); give the number of its examples."""
+    def start_epoch(self, seed: list[int]) -> int:
+        """Draw what an epoch needs (labels, negatives); give the number of its examples.
+
+        ``seed`` is for ``np.random.default_rng``, and another one in every epoch.
+        """
 
     @abstractmethod
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
@@ -94,12 +100,13 @@ class Training:
         ShortlistError
             The loss is no longer finite.
         """
-        for _ in track(range(self.epoch, until), f"training {self.name}"):
-            if self._waited_long_enough():
-                break
-            self._run_epoch()
-            if checkpoint is not None:
-                checkpoint.write_if_due(self)
+        with _torch_threads(self.trainable.threads):
+            for _ in track(range(self.epoch, until), f"training {self.name}"):
+                if self._waited_long_enough():
+                    break
+                self._run_epoch()
+                if checkpoint is not None:
+                    checkpoint.write_if_due(self)
         if checkpoint is not None:
             checkpoint.write(self)
 
@@ -113,11 +120,11 @@ class Training:
 
     def _run_epoch(self) -> None:
         # Seeded by the epoch: an interrupted training draws what an uninterrupted one draws.
-        rng = np.random.default_rng([self.config.seed, self.epoch])
-        n_examples = self.trainable.start_epoch(rng)
+        seed = [self.config.seed, self.epoch]
+        n_examples = self.trainable.start_epoch([*seed, 1])
         self.trainable.train()
         sizes, steps = [], []
-        for chosen in self._batches(n_examples, rng):
+        for chosen in self._batches(n_examples, seed):
             self.optimizer.zero_grad(set_to_none=True)
             losses = self.trainable.losses(chosen)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
@@ -127,16 +134,17 @@ class Training:
         values = torch.stack(steps).double().cpu().numpy()  # (n_steps, n_metrics)
         self._require_finite(values[:, 0])
         self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
-        means = np.average(values, axis=0, weights=sizes)
+        means = np.array(sizes) @ values / n_examples
         self.rows.append(dict(zip(losses, means.tolist(), strict=True)))
         self._validate()
 
-    def _batches(self, n_examples: int, rng: np.random.Generator) -> Iterator[Tensor | None]:
+    def _batches(self, n_examples: int, seed: list[int]) -> Iterator[Tensor | None]:
         size = self.config.batch_size
         if size is None or size >= n_examples:
             yield None
             return
-        order = torch.from_numpy(rng.permutation(n_examples)).to(self.config.device)
+        drawn = np.random.default_rng(seed).permutation(n_examples)
+        order = torch.from_numpy(drawn).to(self.config.device)
         yield from order.split(size)
 
     def _require_finite(self, losses: NDArray[np.float64]) -> None:
@@ -170,6 +178,16 @@ class Training:
         }
 
 
+@contextmanager
+def _torch_threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def device_of(name: str, device: str) -> torch.device:
     """Give a device that can be used.
 
@@ -191,10 +209,13 @@ def device_of(name: str, device: str) -> torch.device:
 
 def _optimizer(config: TrainingConfig, trainable: Trainable) -> torch.optim.Optimizer:
     parameters, rate = trainable.parameters(), config.learning_rate
+    fused = torch.device(config.device).type == "cpu"  # one pass over a parameter; same steps
     match config.optimizer:
         case "sgd":
-            return torch.optim.SGD(parameters, rate)
+            return torch.optim.SGD(parameters, rate, fused=fused)
         case "adagrad":
-            return torch.optim.Adagrad(parameters, rate, initial_accumulator_value=ADAGRAD_START)
+            return torch.optim.Adagrad(
+                parameters, rate, initial_accumulator_value=ADAGRAD_START, fused=fused
+            )
         case "adam":
-            return torch.optim.Adam(parameters, rate)
+            return torch.optim.Adam(parameters, rate, fused=fused)

@@ -46,7 +46,7 @@ def similar(
     task = partial(
         _similar_block, model=model, items=asked.users, mask=mask, k=min(k, data.n_items)
     )
-    blocks = engine.current().map_rows(task, len(asked), 16 * data.n_items, "similar items")
+    blocks = engine.current().map_rows(task, len(asked), model.bytes_per_query, "similar items")
     return Recommendations.assemble(
         blocks,
         label="query_item_id",
@@ -100,7 +100,7 @@ def audience(
             k=k,
         )
         best = Best(np.full((len(rows), 0), -1, np.int32), np.empty((len(rows), 0), np.float32))
-        blocks = engine.current().map_rows(task, data.n_users, 16 * data.n_items, "audience")
+        blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
         for found in blocks:
             best = _better(best, found, k)
         passes.append((best.rows, best.scores, np.zeros(best.rows.shape, dtype=np.int8)))

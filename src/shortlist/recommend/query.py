@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from shortlist.data.vocabulary import Id, plain
+from shortlist.data.vocabulary import Id, distinct
 from shortlist.errors import InputError
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Where
@@ -63,7 +63,7 @@ class Query:
         for name in ("history", "allow", "deny"):  # read once: they may be iterators
             given = getattr(self, name)
             if given is not None and not isinstance(given, Mapping):
-                object.__setattr__(self, name, tuple(plain(given)))
+                object.__setattr__(self, name, tuple(distinct(given)))
         if isinstance(self.history, Mapping):
             for item, weight in self.history.items():
                 if not (isinstance(weight, Real) and math.isfinite(weight) and float(weight) >= 0):

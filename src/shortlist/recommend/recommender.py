@@ -50,8 +50,7 @@ def recommend(
         strict=strict,
         k=min(k, data.n_items),
     )
-    # A row of scores, a row of a mask, and the same again for what a model needs on the way.
-    blocks = engine.current().map_rows(task, len(requests), 16 * data.n_items, "recommending")
+    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
     return Recommendations.assemble(
         blocks,
         label=requests.label,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary
+from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.errors import ConfigError, InputError, suggestion
 from shortlist.models.base import Model
 from shortlist.models.profiles import Profiles
@@ -82,7 +82,7 @@ def of_ids(
     check_on_unknown(on_unknown)
     if ids is None:
         return Requests(label, vocabulary.ids, np.arange(len(vocabulary), dtype=np.int32))
-    asked = vocabulary.distinct(ids)
+    asked = distinct(ids)
     rows = vocabulary.require(asked) if on_unknown == "raise" else vocabulary.rows(asked)
     known = rows != UNKNOWN
     if on_unknown == "skip" or known.all():

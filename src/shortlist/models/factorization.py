@@ -1,0 +1,220 @@
+"""Matrix factorisation trained by gradient: squared error on known cells, or softmax over items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Id, Rows
+from shortlist.errors import InputError
+from shortlist.models.capabilities import Parts
+from shortlist.models.config import Search, hyper
+from shortlist.models.factorization_bags import bag_vectors, contributions, item_categories
+from shortlist.models.factorization_users import folded, global_bias, reasons
+from shortlist.models.profiles import Profiles
+from shortlist.models.ratings import Ratings, directions
+from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.models.trained import TrainedModel, TrainingConfig
+
+if TYPE_CHECKING:
+    from shortlist.models.training import Arrays, Trainable
+
+
+class FactorizationConfig(TrainingConfig):
+    """Settings of :class:`MatrixFactorization`."""
+
+    loss: Literal["observed", "regularized", "softmax"] = hyper(
+        "regularized",
+        "What is minimised: the error on known cells; that, the squared lengths and the squared "
+        "scores of all pairs; or the surprise at a chosen item.",
+    )
+    embedding_size: int = hyper(
+        64, "Length of the vectors.", ge=1, le=2048, search=Search(8, 256, "log")
+    )
+    regularization: float = hyper(
+        0.1, "Weight of the mean squared length (regularized).", ge=0, search=Search(0.01, 1, "log")
+    )
+    gravity: float = hyper(
+        10.0, "Weight of the mean squared score of all pairs (regularized).", ge=0,
+        search=Search(0.3, 30, "log"),
+    )  # fmt: skip
+    biases: bool = hyper(False, "Learn what every user and every item adds to a score.")
+    init_std: float = hyper(
+        0.1, "Standard deviation of the first vectors.", gt=0, search=Search(0.01, 1, "log")
+    )
+    layers: int = hyper(1, "Linear layers from the bag to the user's vector (softmax).", ge=1)
+    genre_size: int = hyper(3, "Length of genre embeddings (softmax); 0: none.", ge=0)
+    genre_column: str = hyper("genres", "The item feature with an item's genres, a list.")
+    year_size: int = hyper(2, "Length of year embeddings (softmax); 0: none.", ge=0)
+    year_column: str = hyper("year", "The item feature with an item's year.")
+
+
+@dataclass(frozen=True)
+class FactorizationLearned:
+    """The vectors; with biases, users end in (mean + b_u, 1) and items in (1, b_i)."""
+
+    users: Floats  # (n_users, F)
+    items: Floats  # (n_items, F)
+    inputs: Floats  # (n_items, f): what each adds to the vector of a bag (softmax), or (0, f)
+    mean: float  # the global bias
+    n_cells: int  # how many cells were trained on
+    rating_mean: float  # the rest: see Ratings; empty where the score is the rating
+    rating_users: Floats
+    rating_items: Floats
+    tastes: Floats
+
+    @cached_property
+    def columns(self) -> Floats:
+        """The items, one a column."""  # (F, n_items)
+        return np.ascontiguousarray(self.items.T)
+
+    @cached_property
+    def gram(self) -> NDArray[np.float64]:
+        """Q'Q of the items."""  # (F, F)
+        items = self.items.astype(np.float64)
+        return items.T @ items
+
+    @property
+    def ratings(self) -> Ratings:
+        """What turns likeness into ratings."""
+        effects = self.rating_users, self.rating_items
+        return Ratings(self.rating_mean, *effects, self.tastes)
+
+
+class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned]):
+    """Score an item by the product of a user's vector and an item's, learned by gradient.
+
+    With known cells O of N users and M items, x the weights (ratings):
+
+    - ``observed``: ``(1/|O|) sum over O of (x_ui - p_u.q_i)^2``. Good ratings, poor rankings: it
+      never learns what people do not choose.
+    - ``regularized``: that, plus ``regularization * ((1/N) sum |p_u|^2 + (1/M) sum |q_i|^2)
+      + gravity * (1/(N M)) sum over all pairs of (p_u.q_i)^2``. Good rankings.
+    - ``softmax``: users are bags of what they chose, with their genres and years; the mean over
+      drawn labels i of ``-log softmax(p_u.Q')_i``, where p_u is computed without i.
+
+    The first two count weights, the last only who chose what. A user of the training data has the
+    vector that was learned, any other history is folded in. See the Google course on
+    recommendation systems (2018), where these losses, and the words for them, come from.
+
+    Needs the extra ``torch`` to learn, not to recommend.
+
+    Examples
+    --------
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> model = MatrixFactorization(embedding_size=4).fit(Dataset.from_tables(log))
+    >>> model.recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def trainable(self, data: Dataset) -> Trainable:
+        """Make factors, or bags."""
+        from shortlist.models.factorization_training import trainable
+
+        return trainable(self.name, self.config, *self.folds(data))
+
+    def finished(self, data: Dataset, parameters: Arrays) -> FactorizationLearned:
+        """Put the vectors together, and learn ratings where scores are on another scale."""
+        config, size = self.config, self.config.embedding_size
+        inner, _ = self.folds(data)
+        mean = global_bias(config, inner)
+        items = np.ascontiguousarray(parameters["items"][:, :size])
+        if config.loss == "softmax":
+            inputs = contributions(parameters, item_categories(self.name, config, data))
+            users = bag_vectors(data.matrix, inputs)
+        else:
+            inputs = np.empty((0, size), dtype=np.float32)
+            users = np.ascontiguousarray(parameters["users"][:, :size])
+        ratings = Ratings.none() if config.loss == "observed" else Ratings.learn(data, items)
+        if config.biases:
+            no_bias = np.zeros(data.n_users, dtype=np.float32)
+            users = with_columns(users, parameters.get("user_bias", no_bias) + mean, 1)
+            items = with_columns(items, 1, parameters["item_bias"])
+        scale = ratings.mean, ratings.user_effects, ratings.item_effects, ratings.tastes
+        return FactorizationLearned(users, items, inputs, mean, len(inner), *scale)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Take a known user's vector; fold in a history that training did not see."""
+        learned = self.learned
+        vectors = learned.users[profiles.users]  # (B, F)
+        new = profiles.changed
+        if new.any():
+            vectors[new] = folded(self.config, learned, profiles.history[new])
+        return FactorScores(vectors, learned.columns)
+
+    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
+        """Predict the weight (rating) of each (user, item) pair.
+
+        For ``observed`` that is the score. For the other losses, whose scores say how probable a
+        choice is and not how good it will be found, see :class:`Ratings`.
+
+        Parameters
+        ----------
+        users, items
+            Ids from the training data, as many of the one as of the other.
+
+        Raises
+        ------
+        UnknownIdError
+            A user or an item is unknown.
+        InputError
+            The lengths differ.
+        """  # (n,)
+        data, learned = self.data, self.learned
+        user_rows, item_rows = data.users.require(users), data.items.require(items)
+        if len(user_rows) != len(item_rows):
+            raise InputError(
+                f"{len(user_rows)} users and {len(item_rows)} items to predict",
+                remedy="pass one item for each user: the pairs are (users[n], items[n])",
+            )
+        if self.config.loss == "observed":
+            pairs = (learned.users[user_rows], learned.items[item_rows])
+            return np.einsum("nf,nf->n", *pairs, dtype=np.float64).astype(np.float32)
+        return learned.ratings.of(user_rows, item_rows, self._factors)
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what each item of the history adds to a score.
+
+        A folded user's vector is linear in the history, so that the parts are exact. What training
+        made of a known user beyond that is a part of its own.
+        """
+        amounts, rest = reasons(self.config, self.learned, profiles.history, item)
+        chosen = self.data.items.take(profiles.history.indices)
+        found = [Parts("chosen item", chosen, amounts)]
+        if self.config.loss != "softmax" and not profiles.changed[0]:
+            vector = self.learned.users[profiles.users[0]].astype(np.float64)
+            learned = vector @ self.learned.items[item] - amounts.sum() - rest
+            found.append(Parts("training", pa.array(["beyond the history"]), np.array([learned])))
+        if self.config.biases:
+            found.append(Parts("bias", pa.array(["of everybody and the item"]), np.array([rest])))
+        return found
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the cosine of the item vectors, biases left out."""
+        alike = directions(self._factors)
+        return FactorScores(alike[items], np.ascontiguousarray(alike.T))
+
+    def user_vectors(self) -> Floats:
+        """Give the vector of every user in the training data."""  # (n_users, F)
+        return self.learned.users
+
+    def item_vectors(self) -> Floats:
+        """Give the vector of every item: ``embedding_size`` factors, then biases if any."""
+        return self.learned.items  # (n_items, F)
+
+    @property
+    def _factors(self) -> Floats:
+        return self.learned.items[:, : self.config.embedding_size]
+
+
+def with_columns(rows: Floats, *columns: Floats | float) -> Floats:
+    """Put columns after the last one."""  # (n, f + len(columns))
+    each = [np.broadcast_to(np.reshape(one, (-1, 1)), (len(rows), 1)) for one in columns]
+    return np.concatenate([rows, *each], axis=1).astype(np.float32)

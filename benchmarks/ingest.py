@@ -4,9 +4,9 @@
 
 The rows are synthetic, in random order, with one user for 145 of them and one item for 740 (as in
 ML-20M), 64-bit ids, a weight and a time. Files are written to a temporary folder and are in the
-page cache when they are read. CPU seconds are those of all threads together: where they are as many
-as the seconds, something else kept the other cores busy. Memory is the most that the process held at any moment, and how much
-of that was there before.
+page cache when they are read. CPU seconds are those of all threads together: where they are no more
+than the seconds, something else kept the other cores busy. Memory is the most that the process held
+at any moment, and how much of that was there before.
 """
 
 from __future__ import annotations

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from shortlist.kernels.compile import forget_outdated
+from shortlist.kernels.compile import OutDoubles, forget_outdated, kernel
 from shortlist.kernels.threads import over_rows, share, thread_count, thread_limit
 
 RANK = """
@@ -55,6 +57,15 @@ def test_compiled_code_older_than_any_source_is_forgotten(tmp_path: Path) -> Non
     forget_outdated(tmp_path, "_gram", tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_kernel_works_where_nothing_can_be_cached() -> None:
+    source = "def double(values: OutDoubles) -> None:\n    values[0] *= 2\n"
+    namespace: dict[str, Any] = {"OutDoubles": OutDoubles}
+    exec(source, namespace)  # Numba has no place for the code of a function without a file
+    values = np.array([1.5])
+    kernel(namespace["double"])(values)
+    assert values.tolist() == [3.0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])

@@ -10,9 +10,7 @@ from shortlist.errors import ConfigError
 from shortlist.models import MODULES, model_class
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, Search, hyper, search_range
-from shortlist.models.ease import EASE, EASEConfig
-from shortlist.models.ials import IALS
-from shortlist.models.popularity import Popularity
+from shortlist.models.ease import EASEConfig
 
 
 class TuneConfig(ModelConfig):
@@ -107,25 +105,27 @@ def test_an_unknown_model() -> None:
     assert "ItemCosine" in str(error.value)
 
 
+class Half(Model[TuneConfig, dict[str, Any]]):
+    """Half a model."""
+
+    def learn(self, data: Any) -> dict[str, Any]:
+        return {}
+
+    def score(self, profiles: Any) -> Any:
+        return None
+
+
+class Quarter(Half):
+    """A quarter of it."""
+
+
 def test_repr_shows_what_was_changed() -> None:
-    assert repr(IALS(seed=3, epochs=15)) == "IALS(seed=3)"
-    assert repr(EASE(regularization=2)) == "EASE(regularization=2.0)"
-    assert repr(Popularity()) == "Popularity()"
+    assert repr(Half()) == "Half()"
+    assert repr(Half(size=8, rate=0.25)) == "Half(rate=0.25)"
+    assert repr(Quarter(rate=0.25, size=9)) == "Quarter(size=9, rate=0.25)"
 
 
 def test_a_model_finds_its_config_and_what_it_learns_by_itself() -> None:
-    class Half(Model[TuneConfig, dict[str, Any]]):
-        """Half a model."""
-
-        def learn(self, data: Any) -> dict[str, Any]:
-            return {}
-
-        def score(self, profiles: Any) -> Any:
-            return None
-
-    class Quarter(Half):
-        """A quarter of it."""
-
     for kind in (Half, Quarter):
         assert kind.Config is TuneConfig
         assert kind(size=3).config.size == 3

@@ -86,7 +86,7 @@ def test_each_item_keeps_its_own_nearest() -> None:
         ("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "rye"), ("cat", "tea"),
         ("cat", "gin"), ("dan", "gin"), ("eve", "tea"),
     )  # fmt: skip
-    model = ItemCosine(neighbors=1, weighting="binary").fit(data)
+    model = ItemCosine(neighbors=1, weighting="binary", shrinkage=0).fit(data)
     gin_for_eve = 1 / (4 * 2) ** 0.5
     rye_for_eve = 2 / (4 * 2) ** 0.5
     eve = model.recommend(["eve"])

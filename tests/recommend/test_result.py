@@ -180,6 +180,32 @@ class TestRuns:
         assert [row[:3] for row in written] == [row[:3] for row in expected]
         assert [row[3] for row in written] == pytest.approx([row[3] for row in expected])
 
+    def test_only_lists_for_users_are_runs(self, tmp_path: Path) -> None:
+        Store.create(tmp_path / "runs.duckdb", "runs").close()
+        model = EASE_OF_SMALL_WORLD
+        for lists, columns in (
+            (model.audience(["i03"]), "item_id, user_id"),
+            (model.similar(["i03"]), "query_item_id, item_id"),
+        ):
+            with pytest.raises(InputError) as error:
+                lists.write(tmp_path / "runs.duckdb")
+            assert str(error.value) == (
+                "a store keeps lists of items for users, and this is neither\n"
+                f"  where: columns {columns}\n"
+                "  to do: name a .parquet or .csv file"
+            )
+        with duckdb.connect(str(tmp_path / "runs.duckdb"), read_only=True) as db:
+            assert db.sql("SELECT count(*) FROM recommendation_runs").fetchall() == [(0,)]
+
+    def test_a_length_of_numpy_is_noted_as_a_number(self, tmp_path: Path) -> None:
+        Store.create(tmp_path / "runs.duckdb", "runs").close()
+        k = np.int64(3)
+        EASE_OF_SMALL_WORLD.recommend(["u03"], k=k).write(  # type: ignore[arg-type]
+            tmp_path / "runs.duckdb"
+        )
+        with duckdb.connect(str(tmp_path / "runs.duckdb"), read_only=True) as db:
+            assert db.sql("SELECT k FROM recommendation_runs").fetchall() == [(3,)]
+
     def test_a_store_that_does_not_exist(self, tmp_path: Path) -> None:
         with pytest.raises(InputError) as error:
             EASE_OF_SMALL_WORLD.recommend(["u03"]).write(tmp_path / "runs.duckdb")

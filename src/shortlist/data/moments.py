@@ -102,6 +102,11 @@ class LifeSpans:
             _moments(items, "valid_from", ALWAYS_BEFORE), _moments(items, "valid_to", ALWAYS_AFTER)
         )
 
+    @property
+    def open(self) -> bool:
+        """Whether every item is live at every moment."""
+        return bool((self.starts == ALWAYS_BEFORE).all() and (self.ends == ALWAYS_AFTER).all())
+
     def live(self, at: int) -> NDArray[np.bool_]:
         """Say which items are live at a moment."""  # (n_items,)
         return (self.starts <= at) & (at < self.ends)

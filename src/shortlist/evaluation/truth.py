@@ -118,6 +118,8 @@ class Truth:
         kept = np.ones(test.n_interactions, dtype=bool)
         moments, notes = None, []
         spans = train.life_spans
+        if spans is not None and spans.open:
+            spans = None
         if spans is not None and test.times is None:
             notes.append("items have life spans but the test has no times: every item is eligible")
         elif spans is not None and test.times is not None:

@@ -63,9 +63,14 @@ def _signature(function: Callable[..., Any]) -> Any:
 
 def _compile(function: Callable[P, R]) -> Callable[P, R]:
     # Twice the decorator: the first, lazy, only to ask where its cache would be.
-    folder = numba.njit(cache=True)(function).stats.cache_path
-    forget_outdated(Path(str(folder)), function.__name__, Path(__file__).parent)
-    compiled = numba.njit(_signature(function), cache=True, **_FLAGS)(function)
+    try:
+        folder = numba.njit(cache=True)(function).stats.cache_path
+    except RuntimeError:  # Numba found no place it may write to: compile for this process only
+        cache = False
+    else:
+        cache = True
+        forget_outdated(Path(str(folder)), function.__name__, Path(__file__).parent)
+    compiled = numba.njit(_signature(function), cache=cache, **_FLAGS)(function)
     return cast("Callable[P, R]", compiled)
 
 

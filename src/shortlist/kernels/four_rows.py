@@ -106,7 +106,8 @@ def _four_dots(
         return cgutils.pack_array(builder, dots)  # type: ignore[no-untyped-call]
 
     longs = [types.int64] * 5
-    return types.UniTuple(types.float32, 4)(x, types.int64, rows, *longs), generate
+    four = types.UniTuple(types.float32, 4)  # type: ignore[no-untyped-call]
+    return four(x, types.int64, rows, *longs), generate
 
 
 def _add_four_rows(

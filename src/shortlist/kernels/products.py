@@ -1,6 +1,6 @@
 """Rows of scores, the one way they are computed, for whoever selects from them or returns them.
 
-``topk``, ``scores`` and ``als`` all call these pieces, so a score has the same bits in each.
+``topk`` and ``scores`` call the same pieces, so a score has the same bits in both.
 Dense products: float32, factors from first to last. Sparse ones: float64, the profile's entries in
 the order they are stored, rounded to float32 once at the end.
 """

@@ -87,12 +87,14 @@ class Model(ABC, Generic[C, L]):
     def score(self, profiles: Profiles) -> Scores:
         """Score the whole catalogue for a block of queries."""  # (B, n_items)
 
-    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
-        """Say whose features tell the model something, if it uses features.
+    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Say of which queries there is something to score by; the others get what is popular.
 
-        Somebody without a history whose features do not gets what is popular.
-        """  # (n_rows,)
-        return np.zeros(features.num_rows, dtype=bool)
+        Here: who has a history, or everybody if none is needed. A model that uses features adds
+        those whose features tell it something.
+        """  # (B,)
+        known: NDArray[np.bool_] = np.diff(profiles.history.indptr) > 0
+        return known if self.needs_history else np.ones_like(known)
 
     # --- what every model has ------------------------------------------------------------------
 

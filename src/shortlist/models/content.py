@@ -139,12 +139,15 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
             items, likeness.to_table(), users, among_users.to_table(), tastes
         )
 
-    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
-        """Say who has a feature in common with a user who has a taste."""
-        if self.learned.peers is None:
-            return super().recognizes(features)
-        likeness, neighborhood = self.learned.peers
-        return neighborhood.meets(likeness.rows(features))
+    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Add who has a feature in common with a user who has a taste."""
+        known, peers = super().knows(profiles), self.learned.peers
+        new = np.flatnonzero(~known)
+        if peers is not None and profiles.features is not None:
+            likeness, neighborhood = peers
+            rows = likeness.rows(profiles.features.take(pa.array(new)))
+            known[new] = neighborhood.meets(rows)
+        return known
 
     def score(self, profiles: Profiles) -> Scores:
         """Compare each profile with every item."""

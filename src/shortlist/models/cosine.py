@@ -57,6 +57,12 @@ class ItemCosineConfig(CosineConfig):
         "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
         search=Search(choices=("binary", "tfidf", "bm25")),
     )
+    shrinkage: float = hyper(
+        10.0,
+        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
+        ge=0,
+        search=Search(0, 100),
+    )
 
 
 @dataclass(frozen=True)

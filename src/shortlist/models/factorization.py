@@ -19,7 +19,7 @@ from shortlist.models.config import Search, hyper
 from shortlist.models.factorization_bags import bag_vectors, contributions, item_categories
 from shortlist.models.factorization_users import folded, global_bias, reasons
 from shortlist.models.profiles import Profiles
-from shortlist.models.ratings import Ratings, directions
+from shortlist.models.ratings import Ratings, directions, row_products
 from shortlist.models.scores import FactorScores, Floats, Scores
 from shortlist.models.trained import TrainedModel, TrainingConfig
 
@@ -175,8 +175,8 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
                 remedy="pass one item for each user: the pairs are (users[n], items[n])",
             )
         if self.config.loss == "observed":
-            pairs = (learned.users[user_rows], learned.items[item_rows])
-            return np.einsum("nf,nf->n", *pairs, dtype=np.float64).astype(np.float32)
+            products = row_products(learned.users[user_rows], learned.items[item_rows])
+            return products.astype(np.float32)
         return learned.ratings.of(user_rows, item_rows, self._factors)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:

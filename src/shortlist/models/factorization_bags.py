@@ -87,9 +87,7 @@ def slices(
     return pointers, places
 
 
-def contributions(
-    parameters: Arrays, categories: dict[str, tuple[csr_array, int]]
-) -> Floats:
+def contributions(parameters: Arrays, categories: dict[str, tuple[csr_array, int]]) -> Floats:
     """Give what each item adds to the vector of a user who chose it alone.
 
     The layers are linear, so a user's vector is the mean of this over what they chose.

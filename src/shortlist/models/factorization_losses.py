@@ -43,9 +43,12 @@ class Cells:
     @classmethod
     def of(cls, data: Dataset, device: torch.device | str = "cpu") -> Cells:
         """Take the interactions of a data set, with their weights."""
-        columns = (data.user_rows.astype(np.int64), data.item_rows.astype(np.int64), data.weights)
-        tensors = [torch.tensor(column, device=device) for column in columns]
-        return cls(*tensors, (data.n_users, data.n_items))
+        return cls(
+            torch.tensor(data.user_rows, dtype=torch.int64, device=device),
+            torch.tensor(data.item_rows, dtype=torch.int64, device=device),
+            torch.tensor(data.weights, device=device),
+            (data.n_users, data.n_items),
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -152,7 +155,8 @@ def cross_entropy(users: Tensor, items: Tensor, bias: Tensor | None, labels: Ten
     if len(users) <= rows:
         return _block_entropy(users, items, bias, labels) / len(users)
     total = torch.zeros((), device=users.device)
-    for block, block_labels in zip(users.split(rows), labels.split(rows), strict=True):
+    blocks = zip(torch.split(users, rows), torch.split(labels, rows), strict=True)
+    for block, block_labels in blocks:
         total = total + checkpoint(
             _block_entropy, block, items, bias, block_labels, use_reentrant=False
         )

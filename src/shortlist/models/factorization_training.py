@@ -175,14 +175,14 @@ class Bags(Trainable):
         """Give the cross-entropy of the fold's items, from all that its users chose besides."""
         if self.held is None:
             return None
-        users, place = np.unique(self.held.user_rows, return_inverse=True)
+        users, place = np.unique(self.held.user_rows.astype(np.int64), return_inverse=True)
         indptr, places = slices(self.indptr, users)
         vectors = self.user_vectors(indptr, self.chosen_items[places])
         return self._entropy(vectors[torch.from_numpy(place)], self.held.item_rows.astype(np.int64))
 
     def user_vectors(self, indptr: NDArray[np.int64], members: NDArray[np.int64]) -> Tensor:
         """Give the vectors of users who chose these items."""  # (B, f)
-        parts = [self.items]
+        parts: list[Tensor] = [self.items]
         for key, (matrix, _) in self.categories.items():
             rows = (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64))
             parts.append(bag_means(self.tables[key], *rows))  # (n_items, width)

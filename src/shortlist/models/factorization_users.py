@@ -33,7 +33,9 @@ def global_bias(config: FactorizationConfig, data: Dataset) -> float:
     return float(data.weights.mean(dtype=np.float64)) / (1 + pulled)
 
 
-def folded(config: FactorizationConfig, learned: FactorizationLearned, history: csr_array) -> Floats:
+def folded(
+    config: FactorizationConfig, learned: FactorizationLearned, history: csr_array
+) -> Floats:
     """Give the vectors of people with these histories, items as they are.
 
     For ``softmax`` that is the forward pass: the mean of what the items contribute. Otherwise it
@@ -91,9 +93,7 @@ def reasons(
     return amounts, float(pull @ solved + known[item])
 
 
-def system(
-    config: FactorizationConfig, learned: FactorizationLearned
-) -> tuple[Doubles, Doubles]:
+def system(config: FactorizationConfig, learned: FactorizationLearned) -> tuple[Doubles, Doubles]:
     """Give what the quadratic has of everybody: its matrix and its linear part."""  # (d, d), (d,)
     n_users, n_items, gram = len(learned.users), len(learned.items), learned.gram
     depth = config.embedding_size + config.biases

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -79,8 +79,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
     block.
 
     The weights and numbers of neighbours are found on a validation fold by default. Somebody
-    without a history gets a list from their features alone. :meth:`form` makes
-    the notes' forms.
+    without a history gets a list from their features alone. :meth:`form` makes the notes' forms.
 
     Examples
     --------
@@ -143,13 +142,18 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         table = None if among_users is None else among_users.to_table()
         return HybridLearned(users, table, similarity, settings._asdict())
 
-    def recognizes(self, features: pa.Table) -> NDArray[np.bool_]:
-        """Say who has a feature in common with a user who chose something."""
-        if not self._compares_users:
-            return super().recognizes(features)
-        return self.learned.neighborhood.meets(
-            self._user_rows(empty(features.num_rows, self.data.n_items), features)
-        )
+    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Add who has a feature in common with a user who chose something."""
+        known = super().knows(profiles)
+        if self.config.user_blocks == "features" and not self.learned.chosen.item_term:
+            known[:] = False  # a history says nothing here
+        new = np.flatnonzero(~known)
+        if self._compares_users and profiles.features is not None:
+            features = profiles.features.take(pa.array(new))
+            known[new] = self.learned.neighborhood.meets(
+                self._user_rows(profiles.history[new], features)
+            )
+        return known
 
     def score(self, profiles: Profiles) -> Scores:
         """Add the three terms up."""

@@ -24,13 +24,13 @@ RIDGE = 3.0  # likewise, in ratings of one and the same item
 
 @dataclass(frozen=True)
 class Ratings:
-    """``rating(u, i) = mean + b_u + b_i + t_u . v_i / |v_i|``, for item vectors v learned elsewhere.
+    """``rating(u, i) = mean + b_u + b_i + t_u . v_i / |v_i|``, for item vectors v from elsewhere.
 
     The effects are damped means, ``b_i = sum (r - mean) / (n_i + 10)``, then
-    ``b_u = sum (r - mean - b_i) / (n_u + 10)`` (Koren & Bell 2011, 5.2.1). A user's taste t_u is the
-    ridge solution for what is left of their ratings: it minimises
-    ``sum (r - mean - b_u - b_i - t . v_i / |v_i|)^2 + 3 |t|^2``. A user or an item without
-    interactions has no effect and no taste.
+    ``b_u = sum (r - mean - b_i) / (n_u + 10)`` (Koren & Bell 2011, 5.2.1). A user's taste t_u is
+    the ridge solution for what is left of their ratings: it minimises
+    ``sum (r - mean - b_u - b_i - t . v_i / |v_i|)^2 + 3 |t|^2``. Without interactions there is
+    neither effect nor taste.
     """
 
     mean: float
@@ -50,7 +50,7 @@ class Ratings:
             Of the items.  # (n_items, f)
         """
         mean = float(data.weights.mean(dtype=np.float64))
-        left = data.weights - mean
+        left = data.weights.astype(np.float64) - mean
         item_effects = _damped(left, data.item_rows, data.item_counts)
         left = left - item_effects[data.item_rows]
         user_effects = _damped(left, data.user_rows, data.user_counts)
@@ -70,8 +70,15 @@ class Ratings:
 
     def of(self, users: Rows, items: Rows, vectors: Floats) -> Floats:
         """Give the rating of each (user, item) pair of rows."""  # (n,)
-        alike = np.einsum("nf,nf->n", self.tastes[users], directions(vectors[items]))
-        return self.mean + self.user_effects[users] + self.item_effects[items] + alike
+        alike = row_products(self.tastes[users], directions(vectors[items]))
+        effects = self.user_effects[users] + self.item_effects[items]
+        return (self.mean + effects + alike).astype(np.float32)
+
+
+def row_products(one: Floats, other: Floats) -> NDArray[np.float64]:
+    """Give the dot product of each row with the row beside it."""  # (n,)
+    products: NDArray[np.float64] = np.einsum("nf,nf->n", one, other, dtype=np.float64)
+    return products
 
 
 def directions(vectors: Floats) -> Floats:
@@ -83,4 +90,5 @@ def directions(vectors: Floats) -> Floats:
 def _damped(
     values: NDArray[np.float64], rows: Rows, counts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    return np.bincount(rows, weights=values, minlength=len(counts)) / (counts + DAMPING)
+    sums = np.bincount(rows, weights=values, minlength=len(counts))
+    return sums.astype(np.float64) / (counts + DAMPING)

@@ -145,7 +145,7 @@ class Training:
             return
         drawn = np.random.default_rng(seed).permutation(n_examples)
         order = torch.from_numpy(drawn).to(self.config.device)
-        yield from order.split(size)
+        yield from torch.split(order, size)
 
     def _require_finite(self, losses: NDArray[np.float64]) -> None:
         finite = np.isfinite(losses)

@@ -144,6 +144,12 @@ class Recommendations:
             case ".duckdb" | ".db":
                 from shortlist.data.store import Store
 
+                if self.table.column_names[0] not in ("user_id", "query"):
+                    raise InputError(
+                        "a store keeps lists of items for users, and this is neither",
+                        where=f"columns {', '.join(self.table.column_names[:2])}",
+                        remedy="name a .parquet or .csv file",
+                    )
                 with Store(target) as store:
                     store.write(self.table, **self.run)
             case other:

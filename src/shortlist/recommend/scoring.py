@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Rows
@@ -87,11 +86,7 @@ def _bias(scores: FactorScores) -> Floats:
 
 def blank(model: Model[Any, Any], profiles: Profiles) -> NDArray[np.bool_]:
     """Say of which queries the model knows nothing: they get what is popular."""  # (B,)
-    unknown: NDArray[np.bool_] = (np.diff(profiles.history.indptr) == 0) & model.needs_history
-    new = np.flatnonzero(unknown)
-    if profiles.features is not None and len(new):
-        unknown[new] = ~model.recognizes(profiles.features.take(pa.array(new)))
-    return unknown
+    return ~model.knows(profiles)
 
 
 def dense_scores(model: Model[Any, Any], user_rows: Rows) -> Floats:

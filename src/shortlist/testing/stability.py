@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,15 @@ class StabilityContract(Subject):
     def _alone(self, user: Any) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self.fitted().recommend([user], k=4).table.to_pylist()
         return rows
+
+    def test_side_by_side(self, tmp_path: Path) -> None:
+        """A service answers several people at once, with what it loaded a moment ago."""
+        loaded = load(self.fitted().save(tmp_path / "bundle"))
+        users = loaded.data.users.ids.to_pylist()[:8] * 2
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda user: loaded.recommend([user], k=4).table, users))
+        for user, table in zip(users, found, strict=True):
+            assert table.to_pylist() == self._alone(user)
 
     def test_the_order_of_the_source(self) -> None:
         for seed in (1, 2):

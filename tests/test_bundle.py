@@ -29,7 +29,14 @@ from shortlist.testing import small_world, tiny
 
 FILES = ["arrays.safetensors", "history.parquet", "interactions.parquet", "items.parquet",
          "users.parquet"]  # fmt: skip
-MODEL = ItemCosine(neighbors=7, weighting="bm25").fit(small_world().data)
+SETTINGS: dict[str, Any] = {
+    "neighbors": 7,
+    "weighting": "bm25",
+    "shrinkage": 0.5,
+    "self_similarity": False,
+    "normalized": True,
+}
+MODEL = ItemCosine(**SETTINGS).fit(small_world().data)
 
 
 @pytest.fixture
@@ -74,13 +81,7 @@ class TestWhatIsInIt:
         assert content["format"] == 1
         assert content["shortlist"] == shortlist.__version__
         assert content["model"] == "ItemCosine"
-        assert content["config"] == {
-            "neighbors": 7,
-            "weighting": "bm25",
-            "shrinkage": 0.0,
-            "self_similarity": False,
-            "normalized": False,
-        }
+        assert content["config"] == SETTINGS
         assert content["data"] == {
             "fingerprint": small_world().data.fingerprint,
             "users": 40,
@@ -453,5 +454,5 @@ def test_a_loaded_model_can_be_saved_and_fitted_again(folder: Path, tmp_path: Pa
     assert copy.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
     fresh = replace(small_world(), interactions=small_world().interactions.slice(0, 50))
     loaded.fit(fresh.data)
-    expected = ItemCosine(neighbors=7, weighting="bm25").fit(fresh.data)
+    expected = ItemCosine(**SETTINGS).fit(fresh.data)
     assert loaded.recommend(k=3).table.equals(expected.recommend(k=3).table)

@@ -18,6 +18,7 @@ from shortlist._version import __version__
 if TYPE_CHECKING:
     from shortlist import engine as engine
     from shortlist import errors as errors
+    from shortlist import explore as explore
     from shortlist.bundle import load as load
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
@@ -56,7 +57,7 @@ _LAZY = {
     "fetch": "data.fetch",
     "load": "bundle",
 }
-_MODULES = {"engine": "engine", "errors": "errors", "split": "data.split"}
+_MODULES = {"engine": "engine", "errors": "errors", "explore": "explore", "split": "data.split"}
 
 __all__ = ["__version__", *sorted([*_LAZY, *_MODULES])]
 

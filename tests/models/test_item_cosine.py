@@ -21,7 +21,7 @@ OPTIONS = list(
 
 
 class TestItemCosine(ModelContract):
-    model = ItemCosine
+    model = ItemCosine  # as it comes
 
 
 class TestFewNeighbours(ModelContract):

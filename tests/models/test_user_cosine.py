@@ -23,7 +23,7 @@ OPTIONS = list(
 
 
 class TestUserCosine(ModelContract):
-    model = UserCosine  # 50 neighbours are more than the small world has users
+    model = partial(UserCosine, neighbors=50)  # more than the small world has users
 
 
 class TestFewNeighbours(ModelContract):
@@ -83,7 +83,8 @@ def test_random_worlds_against_loops(
     assert_allclose(scores, user_scores(data, model.config)[active], rtol=2e-6, atol=1e-7)
 
 
-NOTES = partial(UserCosine, neighbors=None, weighting="binary", self_similarity=True)
+PLAIN = partial(UserCosine, weighting="binary", shrinkage=0, normalized=False)
+NOTES = partial(UserCosine, neighbors=None, weighting="binary", shrinkage=0, self_similarity=True)
 
 
 def notes_block(matrix: Any, *, divided: bool) -> Any:
@@ -137,10 +138,9 @@ def test_blocks_are_cut_by_what_neighbours_take() -> None:
 
 def test_a_user_is_no_neighbour_of_their_own() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "gin"))
-    plain = partial(UserCosine, weighting="binary")
-    found = plain().fit(data).recommend(["ann"], exclude_seen=False)
+    found = PLAIN().fit(data).recommend(["ann"], exclude_seen=False)
     assert found.column("score") == [0.0, 0.0, 0.0]
-    kept = plain(self_similarity=True).fit(data).recommend(["ann"], exclude_seen=False)
+    kept = PLAIN(self_similarity=True).fit(data).recommend(["ann"], exclude_seen=False)
     assert dict(zip(kept.column("item_id"), kept.column("score"), strict=True)) == {
         "rye": pytest.approx(1.0),
         "tea": pytest.approx(1.0),
@@ -156,8 +156,8 @@ def test_a_history_may_have_the_user_who_has_it_as_neighbour() -> None:
     history = {row["item_id"]: row["weight"] for row in log if row["user_id"] == "u00"}
     query = [Query(history=history)]
     for as_query, as_user in ((None, None), (6, 5)):
-        one = UserCosine(neighbors=as_query).fit(data).recommend(queries=query, k=9)
-        other = UserCosine(neighbors=as_user).fit(data).recommend(["u00"], k=9)
+        one = PLAIN(neighbors=as_query).fit(data).recommend(queries=query, k=9)
+        other = PLAIN(neighbors=as_user).fit(data).recommend(["u00"], k=9)
         assert one.column("item_id") == other.column("item_id")
         assert one.column("score") == other.column("score")
 
@@ -172,7 +172,7 @@ def test_a_user_whose_choices_weigh_nothing_is_like_nobody(shrinkage: float) -> 
 
 def test_similar_items_are_what_those_who_chose_it_chose() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "gin"), ("cat", "gin"))
-    found = UserCosine(weighting="binary").fit(data).similar(["rye"])
+    found = PLAIN().fit(data).similar(["rye"])
     # Somebody with rye alone is like ann by 1/sqrt(2), and like nobody else.
     assert found.column("item_id") == ["gin", "tea"] or found.column("item_id") == ["tea", "gin"]
     scores = dict(zip(found.column("item_id"), found.column("score"), strict=True))

@@ -80,11 +80,9 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
     weights = choices["item_feature_weight"] if summed else (1.0,)
     items = fold.best_items(choices["item_neighbors"], weights)
     cold = fold.best_cold(choices["cold_neighbors"], users.feature_weight)
-    return Settings(
-        *fold.best_shares(given, users, items),
-        *(users.feature_weight, items.feature_weight),
-        *(users.neighbors, items.neighbors, cold),
-    )
+    a, b, c = fold.best_shares(given, users, items)
+    weights = (users.feature_weight, items.feature_weight)
+    return Settings(a, b, c, *weights, users.neighbors, items.neighbors, cold)
 
 
 class _Fold:

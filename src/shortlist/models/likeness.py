@@ -151,8 +151,8 @@ def _telling(
     def cosines(left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
         shared = rows[left].multiply(rows[right]).tocoo()
         cells = shared.row.astype(np.intp) * len(widths) + column_of[shared.col]
-        sums = np.bincount(cells, shared.data, len(left) * len(widths))
-        return sums.reshape(len(left), -1)  # (n_pairs, n_columns)
+        sums = np.bincount(cells, shared.data, len(left) * len(widths)).astype(np.float64)
+        return sums.reshape(len(left), len(widths))  # (n_pairs, n_columns)
 
     near, far = cosines(one, other), cosines(one, strangers)
     gain = near - far

@@ -43,7 +43,7 @@ class Subject:
     @classmethod
     def falls_back(cls) -> bool:
         """Whether somebody of whom nothing is known gets what is popular."""
-        return cls.kind().needs_history and not cls.kind().uses_features
+        return cls.kind().needs_history
 
     @classmethod
     def fitted(cls) -> Model[Any, Any]:

@@ -349,7 +349,7 @@ def test_a_failure_while_writing_takes_everything_back(
     path = tmp_path / "movies.duckdb"
     Store.create(path, "movies").close()
     empty = contents(path)
-    monkeypatch.setattr("shortlist.data.load.check", lambda connection, staged: None)
+    monkeypatch.setattr("shortlist.data.loading.load.check", lambda connection, staged: None)
     files = changed(ML_100K, "u.data", 3, "196\t242\t1\t1")
     with Store(path) as store, pytest.raises(duckdb.ConstraintException):
         store.load(write(tmp_path / "in", files, "latin-1"))

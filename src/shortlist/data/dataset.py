@@ -110,7 +110,7 @@ class Dataset:
             a weight or a time is missing or out of bounds; there are no rows. The message names the
             file, the row (of a text file: the line) and the column.
         """
-        from shortlist.data.ingest import code_tables
+        from shortlist.data.coding.ingest import code_tables
 
         return code_tables(
             interactions,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from shortlist.data import scan
-from shortlist.data.formats import READABLE, recognised
-from shortlist.data.layouts import LAYOUTS
+from shortlist.data.formats import scan
+from shortlist.data.formats.layout import READABLE, recognised
+from shortlist.data.formats.layouts import LAYOUTS
 from shortlist.data.sql import quoted
 from shortlist.errors import InputError
 

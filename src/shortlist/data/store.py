@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from shortlist.data.catalogue import tables
 from shortlist.data.ddl import make
 from shortlist.data.ddl import schema_sql as schema_sql
-from shortlist.data.inputs import Inputs
-from shortlist.data.layouts import LAYOUTS
-from shortlist.data.load import LoadReport, load
-from shortlist.data.runs import write_run
+from shortlist.data.formats.layouts import LAYOUTS
+from shortlist.data.loading.catalogue import tables
+from shortlist.data.loading.inputs import Inputs
+from shortlist.data.loading.load import LoadReport, load
+from shortlist.data.loading.runs import write_run
 from shortlist.data.sql import connect
 from shortlist.errors import InputError
 from shortlist.files import atomic_file

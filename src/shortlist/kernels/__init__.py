@@ -13,6 +13,7 @@ factorization what factorising a sparse matrix spends its time on
 loss          the observed part of the loss of a factorisation
 selection     who is a candidate and who is better: shared by topk, ranking and similarity
 products      how scores are computed: shared by topk and scores
+systems       small linear systems: als is made of them
 vector        tiles and scans in vector instructions
 four_rows     a vector against four rows, in vector instructions
 threads       blocks of rows side by side

@@ -36,10 +36,10 @@ class FactorizationConfig(TrainingConfig):
         "scores of all pairs; or the surprise at a chosen item.",
     )
     embedding_size: int = hyper(
-        64, "Length of the vectors.", ge=1, le=2048, search=Search(8, 256, "log")
+        128, "Length of the vectors.", ge=1, le=2048, search=Search(8, 256, "log")
     )
     regularization: float = hyper(
-        0.1, "Weight of the mean squared length (regularized).", ge=0, search=Search(0.01, 1, "log")
+        0.3, "Weight of the mean squared length (regularized).", ge=0, search=Search(0.01, 1, "log")
     )
     gravity: float = hyper(
         10.0, "Weight of the mean squared score of all pairs (regularized).", ge=0,

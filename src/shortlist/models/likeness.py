@@ -22,7 +22,7 @@ from shortlist.errors import ConfigError, suggestion
 from shortlist.models.arrays import empty, transposed
 
 PAIRS = 30_000  # drawn to learn weights from; more change the second digit
-CERTAIN = 3.0  # standard errors by which a column must tell: one in 700 does so by chance
+CERTAIN = 4.0  # standard errors a column must tell by: of 3,000 drawn at random none did, 13 by 3
 _WEIGHTS = b"shortlist.weights"
 
 
@@ -46,7 +46,7 @@ class Likeness:
 
         Weights minimise ``sum over pairs of (y - sum_c w_c cos_c)^2`` with ``w >= 0``, both sides
         centred, where y says whether the pair was drawn for sharing a choice or at random. A
-        column counts only if sharing pairs are more alike in it by 3 standard errors; if none is,
+        column counts only if sharing pairs are more alike in it by 4 standard errors; if none is,
         all weigh the same.
 
         Parameters

@@ -25,7 +25,7 @@ CHECKPOINT_SECONDS = 60.0
 class TrainingConfig(ModelConfig):
     """Settings that all models trained by gradient share."""
 
-    epochs: int = hyper(100, "Passes over the data.", ge=1, search=Search(10, 500, "log"))
+    epochs: int = hyper(60, "Passes over the data.", ge=1, search=Search(10, 500, "log"))
     batch_size: int | None = hyper(
         None, "Examples a step; None: all at once, so that an epoch is one step.", ge=1
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from shortlist.data import scan
+from shortlist.data.formats import scan
 from shortlist.data.sql import literal, quoted
 
 READABLE = (
@@ -67,7 +67,7 @@ class Layout:
     typed
         The names are written ``name:type``, as RecBole does.
     delimiter, quote
-        As in :class:`~shortlist.data.scan.Text`; a delimiter of None is found in the header.
+        As in ``scan.Text``; a delimiter of None is found in the header.
     latin
         Written in latin-1 unless it happens to be valid UTF-8.
     decisive

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shortlist.data.formats import RECBOLE, Fill, Layout, same
+from shortlist.data.formats.layout import RECBOLE, Fill, Layout, same
 from shortlist.data.sql import literal, quoted
 
 _USER = ("user_id", "age", "gender", "occupation", "zip_code")

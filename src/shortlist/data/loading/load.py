@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from shortlist.data.catalogue import Table
-from shortlist.data.checks import check
-from shortlist.data.formats import Layout
-from shortlist.data.inputs import Inputs, find, open_source
+from shortlist.data.formats.layout import Layout
+from shortlist.data.loading.catalogue import Table
+from shortlist.data.loading.checks import check
+from shortlist.data.loading.inputs import Inputs, find, open_source
+from shortlist.data.loading.staging import Staged, stage
 from shortlist.data.sql import quoted, quoted_list, transaction
-from shortlist.data.staging import Staged, stage
 from shortlist.progress import track
 
 _BLOCK = 1_000_000  # rows written between two steps of the progress bar

@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.catalogue import tables
-from shortlist.data.checks import check
-from shortlist.data.formats import Fill, same
-from shortlist.data.load import scratch, write
+from shortlist.data.formats.layout import Fill, same
+from shortlist.data.loading.catalogue import tables
+from shortlist.data.loading.checks import check
+from shortlist.data.loading.load import scratch, write
+from shortlist.data.loading.staging import Source, stage
 from shortlist.data.sources import relation
 from shortlist.data.sql import transaction
-from shortlist.data.staging import Source, stage
 from shortlist.errors import InputError, suggestion
 
 _ID_TYPES = {

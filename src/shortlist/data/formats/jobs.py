@@ -6,7 +6,7 @@ nothing, and whole numbers as 3.0 in a column that has gaps.
 
 from __future__ import annotations
 
-from shortlist.data.formats import Fill, Layout, same
+from shortlist.data.formats.layout import Fill, Layout, same
 
 
 def _zero_is_missing(*columns: str) -> dict[str, str]:

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.columns import Supplied
+from shortlist.data.coding.columns import Supplied
+from shortlist.data.coding.repeats import Entries, merged
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.moments import LAST_SECOND, LifeSpans
-from shortlist.data.repeats import Entries, merged
 from shortlist.data.sql import connect, quoted
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion

@@ -7,9 +7,9 @@ from itertools import zip_longest
 
 import duckdb
 
-from shortlist.data.catalogue import Check, ForeignKey
+from shortlist.data.loading.catalogue import Check, ForeignKey
+from shortlist.data.loading.staging import Staged
 from shortlist.data.sql import quoted, quoted_list
-from shortlist.data.staging import Staged
 from shortlist.errors import InputError
 
 

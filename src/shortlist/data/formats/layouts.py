@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shortlist.data.formats import Layout
-from shortlist.data.job_layouts import JOBS
-from shortlist.data.movie_layouts import MOVIES
+from shortlist.data.formats.jobs import JOBS
+from shortlist.data.formats.layout import Layout
+from shortlist.data.formats.movies import MOVIES
 
 LAYOUTS: Mapping[str, tuple[Layout, ...]] = MappingProxyType({"movies": MOVIES, "jobs": JOBS})

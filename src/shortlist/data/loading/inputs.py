@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from shortlist.data import scan
-from shortlist.data.catalogue import Table
-from shortlist.data.formats import Fill, Layout
+from shortlist.data.formats import scan
+from shortlist.data.formats.layout import Fill, Layout
+from shortlist.data.loading.catalogue import Table
+from shortlist.data.loading.staging import Source
 from shortlist.data.sources import relation
 from shortlist.data.sql import quoted
-from shortlist.data.staging import Source
 from shortlist.errors import InputError, suggestion
 
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from shortlist.data import scan
-from shortlist.data.catalogue import Table
-from shortlist.data.formats import Fill
+from shortlist.data.formats import scan
+from shortlist.data.formats.layout import Fill
+from shortlist.data.loading.catalogue import Table
 from shortlist.data.sql import quoted
 from shortlist.errors import InputError
 

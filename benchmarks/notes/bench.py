@@ -1,0 +1,111 @@
+"""The two data sets, their splits, and what models reach on them, each measured once."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+import shortlist as sl
+from shortlist.data.samples import generate_jobs
+from shortlist.models.base import Model
+
+from .document import Claims
+from .measure import LENGTHS, Fold, Measured, Scores, of_seeds
+
+FILMS, JOBS = "ML-100K", "jobs"
+SMALL = (1500, 1200)  # résumés and postings of a quick run
+
+
+@dataclass(frozen=True)
+class World:
+    """A data set and its leave-one-out splits, one a seed."""
+
+    name: str
+    data: sl.Dataset
+    order: Literal["time", "random"]
+    seeds: int
+
+    @cached_property
+    def folds(self) -> list[Fold]:
+        """Each user's last choice (films: equal times are drawn) or a drawn one (jobs) held out."""
+        return [Fold.of(*self.held_out(self.data, seed)) for seed in range(self.seeds)]
+
+    def held_out(self, data: sl.Dataset, seed: int) -> tuple[sl.Dataset, sl.Dataset]:
+        """Hold one more choice of each user out."""
+        return sl.split.leave_last_out(data, order=self.order, seed=seed)
+
+
+@dataclass
+class Bench:
+    """Everything the questions share."""
+
+    worlds: dict[str, World]
+    quick: bool
+    folder: Path
+    claim: Claims = field(default_factory=Claims)
+    _known: dict[tuple[str, str], Measured] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[World]:
+        return iter(self.worlds.values())
+
+    def measured(self, world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
+        """Fit and evaluate a model on every split; the same settings are measured once."""
+        key = (world.name, repr(model()))
+        if key not in self._known:
+            self._known[key] = _evaluated(world, model)
+        return self._known[key]
+
+    def of_scores(self, world: World, blocks: Iterable[Scores]) -> Measured:
+        """Measure scores that no model of the library gives: a block a split."""
+        runs = [fold.measured(one) for fold, one in zip(world.folds, blocks, strict=True)]
+        first = world.folds[0]
+        return of_seeds(runs, first.train.user_counts[first.users])
+
+
+def _evaluated(world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
+    started = time.perf_counter()
+    reports = [
+        sl.evaluate(model().fit(fold.train), fold.train, fold.test, k=LENGTHS)
+        for fold in world.folds
+    ]
+    runs = [{name: report.per_user(name) for name in report.measures} for report in reports]
+    measured = of_seeds(runs, reports[0].history)
+    lists = {
+        name: float(np.mean([report[name] for report in reports])) for name in reports[0].catalogue
+    }
+    say(f"    {world.name}: {model()!r}, {time.perf_counter() - started:.0f} s")
+    return Measured(measured.values, measured.history, lists, measured.by_seed)
+
+
+def load(folder: Path, name: str, *, quick: bool, times: int = 1) -> Path:
+    """Make the database of a data set, the job data ``times`` as large; give its path."""
+    path = folder / f"{name}-{times}.duckdb"
+    if path.exists():
+        return path
+    if name == FILMS:
+        source, schema = sl.fetch("ml-100k"), "movies"
+    else:
+        sizes = SMALL if quick else (8482, 6695)
+        schema = "jobs"
+        source = generate_jobs(folder / f"jobs-{times}", *(times * size for size in sizes))
+    with sl.Store.create(path, schema) as store:
+        store.load(source)
+    return path
+
+
+def read(path: Path) -> sl.Dataset:
+    """Read the data set of a database."""
+    with sl.Store(path, read_only=True) as store:
+        return store.dataset()
+
+
+def say(text: str) -> None:
+    """Tell how far the run has come."""
+    sys.stderr.write(f"{text}\n")

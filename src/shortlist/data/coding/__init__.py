@@ -1,0 +1,1 @@
+"""Tables with any ids into the coded arrays of a Dataset."""

@@ -1,0 +1,1 @@
+"""Which files there are, told by name and header, and what they look like inside."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 import shortlist as sl
 from shortlist.data.samples import generate_jobs
+from shortlist.evaluation.metrics import FloatArray
 from shortlist.models.base import Model
 
 from .document import Claims
 from .measure import LENGTHS, Fold, Measured, Scores, of_seeds
+
+K = TypeVar("K")
 
 FILMS, JOBS = "ML-100K", "jobs"
 SMALL = (1500, 1200)  # résumés and postings of a quick run
@@ -62,11 +66,19 @@ class Bench:
             self._known[key] = _evaluated(world, model)
         return self._known[key]
 
-    def of_scores(self, world: World, blocks: Iterable[Scores]) -> Measured:
-        """Measure scores that no model of the library gives: a block a split."""
-        runs = [fold.measured(one) for fold, one in zip(world.folds, blocks, strict=True)]
-        first = world.folds[0]
-        return of_seeds(runs, first.train.user_counts[first.users])
+    def each(
+        self, world: World, ways: Callable[[Fold], Iterable[tuple[K, Scores]]]
+    ) -> dict[K, Measured]:
+        """Measure scores that no model of the library gives.
+
+        ``ways`` gives, for a split, the scores of its test users by the name of each way.
+        """
+        runs: dict[K, list[dict[str, FloatArray]]] = {}
+        for fold in world.folds:
+            for name, scores in ways(fold):
+                runs.setdefault(name, []).append(fold.measured(scores))
+        history = world.folds[0].history
+        return {name: of_seeds(one, history) for name, one in runs.items()}
 
 
 def _evaluated(world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
@@ -80,7 +92,8 @@ def _evaluated(world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
     lists = {
         name: float(np.mean([report[name] for report in reports])) for name in reports[0].catalogue
     }
-    say(f"    {world.name}: {model()!r}, {time.perf_counter() - started:.0f} s")
+    seconds = time.perf_counter() - started
+    say(f"         {seconds:5.1f} s  {world.name}: {textwrap.shorten(repr(model()), 90)}")
     return Measured(measured.values, measured.history, lists, measured.by_seed)
 
 

@@ -115,6 +115,18 @@ def told(test: PairedTest) -> str:
     return f"{signed(test.difference)} [{signed(test.low)}, {signed(test.high)}]"
 
 
+def verdict(test: PairedTest) -> str:
+    """Say whether the first of two is better, in the middle of a sentence.
+
+    By the interval of the difference alone: for a single comparison that was meant beforehand.
+    """
+    if test.low > 0:
+        return f"is better by {told(test)}"
+    if test.high < 0:
+        return f"is worse by {told(test)}"
+    return f"is not told apart ({told(test)})"
+
+
 def of_seeds(runs: Sequence[Mapping[str, FloatArray]], history: NDArray[np.int64]) -> Measured:
     """Average what each user got over the splits."""
     names = runs[0].keys()
@@ -122,7 +134,7 @@ def of_seeds(runs: Sequence[Mapping[str, FloatArray]], history: NDArray[np.int64
     return Measured(values, history, {}, {n: [float(run[n].mean()) for run in runs] for n in names})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fold:
     """One split, seen as an array of scores: a row a test user."""
 
@@ -139,6 +151,12 @@ class Fold:
     def users(self) -> NDArray[np.int32]:
         """The rows of the test users."""
         return self.truth.user_rows
+
+    @property
+    def history(self) -> NDArray[np.int64]:
+        """How many choices of each test user are in training."""
+        counts: NDArray[np.int64] = self.train.user_counts[self.users]
+        return counts
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -192,4 +210,3 @@ def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:
         return f"All {total} figures of the reference lie inside our intervals."
     inside = f"{total - len(outside)} of {total} figures of the reference lie inside our intervals"
     return f"{inside}; outside: {'; '.join(outside)}."
-

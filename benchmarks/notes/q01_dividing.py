@@ -1,13 +1,14 @@
-"""Q1: does it matter whether scores are divided by the sum of the similarities?"""
+"""Q1: whether dividing by the sum of the similarities matters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import shortlist as sl
 from shortlist.kernels.scores import dense_sparse
@@ -44,7 +45,7 @@ def columns_scaled(fold: Fold) -> Scores:
     """Bring each item's scores of all users to 0..1, as HeegyuKim's notebooks do."""
     scores = of(USER)(fold)
     low, high = scores.min(axis=0), scores.max(axis=0)
-    return (scores - low) / np.maximum(high - low, np.float32(1e-12))
+    return np.asarray((scores - low) / np.maximum(high - low, np.float32(1e-12)))
 
 
 def rated(fold: Fold, *, divided: bool) -> Scores:
@@ -155,19 +156,23 @@ def _sentence(
 
 
 def _outcomes(bench: Bench, world: World) -> dict[str, Outcome]:
-    found, lists = {}, {}
-    for name, way in WAYS.items():
-        if way.films_only and world.name != FILMS:
-            continue
-        blocks = [way.scores(fold) for fold in world.folds]
-        lists[name] = [
-            fold.best(block) for fold, block in zip(world.folds, blocks, strict=True)
-        ]
+    lists: dict[str, list[NDArray[np.int32]]] = {}
+
+    def ways(fold: Fold) -> Iterator[tuple[str, Scores]]:
+        for name, way in WAYS.items():
+            if world.name == FILMS or not way.films_only:
+                scores = way.scores(fold)
+                lists.setdefault(name, []).append(fold.best(scores))
+                yield name, scores
+
+    found = {}
+    for name, measured in bench.each(world, ways).items():
+        plain = WAYS[name].plain
         kept = None
-        if way.plain is not None:
-            pairs = zip(lists[name], lists[way.plain], strict=True)
+        if plain is not None:
+            pairs = zip(lists[name], lists[plain], strict=True)
             kept = float(np.mean([(one == other).all(axis=1).mean() for one, other in pairs]))
-        found[name] = Outcome(bench.of_scores(world, blocks), kept)
+        found[name] = Outcome(measured, kept)
     return found
 
 
@@ -186,4 +191,4 @@ def _pairs(fold: Fold) -> dict[str, int]:
         scores = np.where(fold.seen, -np.inf, of(partial(USER, normalized=divided))(fold))
         picked.append(np.argpartition(-scores, PAIRS, axis=None)[:PAIRS])
     hits = [int(true.ravel()[one].sum()) for one in picked]
-    return dict(zip(COUNTS, [*hits, len(np.intersect1d(*picked))], strict=True))
+    return dict(zip(COUNTS, [*hits, len(np.intersect1d(picked[0], picked[1]))], strict=True))

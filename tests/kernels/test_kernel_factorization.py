@@ -45,8 +45,9 @@ def test_error_and_gradients_equal_float64(seed: int, n: int, m: int, f: int) ->
     by_user, by_item = both(values)
     error, to_users, to_items = squared_error(by_user.parts, by_item.parts, p, q)
     exact, exact_users, exact_items = naive_error(values, p, q)
-    assert (to_users.dtype, to_users.shape) == (np.float32, (n, f))
-    assert (to_items.dtype, to_items.shape) == (np.float32, (m, f))
+    assert to_users.dtype == to_items.dtype == np.float32
+    assert to_users.shape == (n, f)
+    assert to_items.shape == (m, f)
     np.testing.assert_allclose(error, exact, rtol=1e-5)
     # relative to the terms of the sums, which may cancel
     size = 2 * (np.abs(values) + np.abs(p) @ np.abs(q.T)) * (values != 0)
@@ -126,7 +127,8 @@ def test_ridge_is_the_closed_form(seed: int, n: int, m: int, f: int) -> None:
     prior32, pull32 = prior.astype(np.float32), pull.astype(np.float32)
     x = solve_ridge(*Sparse.of(values).parts, v, prior32, pull32)
     exact = exact_ridge(values, v, prior32.astype(np.float64), pull32.astype(np.float64))
-    assert (x.dtype, x.shape) == (np.float32, (n, f))
+    assert x.dtype == np.float32
+    assert x.shape == (n, f)
     np.testing.assert_allclose(x, exact, rtol=1e-5, atol=1e-6)
 
 

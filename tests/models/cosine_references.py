@@ -39,14 +39,16 @@ def documents(weights: Doubles, chosen: NDArray[np.bool_], weighting: str) -> Do
     return rows
 
 
-def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> Doubles:
-    """The similarities of each row to its nearest; 0 to all others."""
+def candidates_of(
+    rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig
+) -> list[list[tuple[float, int]]]:
+    """For each row, minus the similarity and the number of all that share something, in order."""
     n_rows = len(rows)
     single = np.float32  # lengths are kept in single precision, and so are similarities
     lengths = np.sqrt((rows**2).sum(axis=1))
-    near = np.zeros((n_rows, n_rows))
+    ranked = []
     for one in range(n_rows):
-        candidates = []
+        candidates: list[tuple[float, int]] = []
         for other in range(n_rows):
             if not (chosen[one] & chosen[other]).any():
                 continue  # nothing in common: no neighbour
@@ -58,8 +60,31 @@ def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfi
                     single(1 / lengths[other])
                 )
                 similarity = dot / (1 / scale + config.shrinkage)
-            candidates.append((-single(similarity), other))
-        for negative, other in sorted(candidates)[: config.neighbors]:
+            candidates.append((-float(single(similarity)), other))
+        ranked.append(sorted(candidates))
+    return ranked
+
+
+def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> bool:
+    """Whether the last of each neighbourhood is nearer than the next by more than rounding.
+
+    Two similarities that are equal on paper differ in the last bit, one way or the other.
+    """
+    if config.neighbors is None:
+        return True
+    for ranked in candidates_of(rows, chosen, config):
+        if len(ranked) > config.neighbors:
+            last, following = ranked[config.neighbors - 1][0], ranked[config.neighbors][0]
+            if abs(last - following) <= 1e-5 * abs(last):
+                return False
+    return True
+
+
+def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> Doubles:
+    """The similarities of each row to its nearest; 0 to all others."""
+    near = np.zeros((len(rows), len(rows)))
+    for one, ranked in enumerate(candidates_of(rows, chosen, config)):
+        for negative, other in ranked[: config.neighbors]:
             near[one, other] = -negative
         if config.normalized and near[one].sum() > 0:
             near[one] /= near[one].sum()

@@ -38,7 +38,7 @@ class TestMean(ContentContract):
 
 
 class TestSum(ContentContract):
-    model = partial(ContentBased, aggregate="sum", feature_weights={"year": 0.2})
+    model = partial(ContentBased, aggregate="sum", feature_weights={})
 
 
 class TestMax(ContentContract):

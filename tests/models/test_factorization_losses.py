@@ -23,6 +23,11 @@ from shortlist.testing import of_matrix
 Doubles = NDArray[np.float64]
 
 
+def gradient_of(value: Tensor) -> Tensor:
+    assert value.grad is not None
+    return value.grad
+
+
 def world(seed: int = 0, n: int = 9, m: int = 7) -> Dataset:
     """Ratings 1 to 5; the last user and the last item have none."""
     rng = np.random.default_rng(seed)
@@ -38,7 +43,7 @@ def factors(data: Dataset, f: int = 4, seed: int = 1) -> tuple[NDArray[Any], NDA
     return users.astype(np.float32), items.astype(np.float32)
 
 
-# --- the losses in NumPy ---------------------------------------------------------------------------
+# --- the losses in NumPy --------------------------------------------------------------------------
 
 
 def dense(data: Dataset) -> tuple[Doubles, NDArray[np.bool_]]:
@@ -88,11 +93,9 @@ def test_loss_and_gradients_equal_float64_numpy(name: str, f: int) -> None:
     users, items = torch.tensor(p, requires_grad=True), torch.tensor(q, requires_grad=True)
     loss = in_torch(users, items, data)
     loss.backward()  # type: ignore[no-untyped-call]
-    assert users.grad is not None
-    assert items.grad is not None
     assert loss.item() == pytest.approx(value, rel=1e-6)
-    np.testing.assert_allclose(users.grad.numpy(), to_users, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(items.grad.numpy(), to_items, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient_of(users).numpy(), to_users, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient_of(items).numpy(), to_items, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["observed", "lengths", "gravity"])
@@ -246,7 +249,9 @@ YEARS = {0: 1, 1: 2, 2: 0, 3: 1, 4: 3, 5: 2, 6: 1}
 
 def naive_softmax(made: Any, data: Dataset) -> tuple[float, dict[int, list[int]]]:
     """Go through the users one by one, in float64."""
-    tables = {name: value.detach().numpy().astype(np.float64) for name, value in made.named_parameters()}
+    tables = {
+        name: value.detach().numpy().astype(np.float64) for name, value in made.named_parameters()
+    }
     q = tables["items"]
     total, bags = 0.0, {}
     for user, label in zip(made.active, made.chosen_items[made.labels], strict=True):
@@ -279,15 +284,17 @@ def test_the_softmax_loss_and_its_gradients(biases: bool) -> None:
     with torch.no_grad():
         for name, value in made.named_parameters():
             if name.startswith("layers") or name == "item_bias":
-                value.copy_(5 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
+                value.copy_(
+                    5 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+                )
     made.start_epoch([3])
     loss = made.losses(None)["loss"]
     exact, bags = naive_softmax(made, data)
     assert all(bags.values())
     assert loss.item() == pytest.approx(exact, rel=1e-5)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     for name, value in made.named_parameters():
-        flat, gradient = value.data.view(-1), value.grad.view(-1)
+        flat, gradient = value.data.view(-1), gradient_of(value).view(-1)
         for at in range(0, len(flat), 5):
             kept, step = flat[at].item(), 1e-2
             differences = []
@@ -334,7 +341,7 @@ def test_blocks_of_users_give_the_same_loss_and_gradient(monkeypatch: pytest.Mon
         users, items, own = (one.clone().requires_grad_() for one in (*sides, bias))
         loss = losses.cross_entropy(users, items, own, labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        results.append([loss.detach(), users.grad, items.grad, own.grad])
+        results.append([loss.detach(), *map(gradient_of, (users, items, own))])
     for blocked in results[1:]:
         for one, other in zip(results[0], blocked, strict=True):
             torch.testing.assert_close(one, other)

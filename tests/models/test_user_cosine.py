@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from cosine_references import user_scores
-from hypothesis import given, settings
+from cosine_references import clear_cut, dense, documents, user_scores
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -79,6 +79,8 @@ def test_random_worlds_against_loops(
     data = of_matrix(rng.integers(0, 4, chosen.shape), chosen)
     names = ("weighting", "neighbors", "shrinkage", "self_similarity")
     model = UserCosine(**dict(zip(names, options, strict=True)), normalized=normalized)
+    weights, marks = dense(data)
+    assume(clear_cut(documents(weights, marks, model.config.weighting), marks, model.config))
     scores, active = all_scores(model, data)
     assert_allclose(scores, user_scores(data, model.config)[active], rtol=2e-6, atol=1e-7)
 

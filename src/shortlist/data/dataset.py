@@ -178,6 +178,12 @@ class Dataset:
         return csr_array((self.weights, self.item_rows, _locked(indptr)), shape=shape)
 
     @cached_property
+    def choices(self) -> csr_array:
+        """The same with a 1 for each interaction, whatever its weight."""  # (n_users, n_items)
+        ones = np.ones(self.n_interactions, dtype=np.float32)
+        return csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
+
+    @cached_property
     def recency(self) -> csr_array:
         """The place of each interaction of a user counted back from the latest, which is 1.
 

@@ -118,7 +118,7 @@ def _state(training: Training) -> dict[str, NDArray[Any]]:
         arrays[f"history.{place}.{column}"] = history.column(column).to_numpy()
     arrays["counts"] = np.array([getattr(training, name) for name in _COUNTS], dtype=np.int64)
     arrays["best_loss"] = np.array(training.best_loss, dtype=np.float64)
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return {name: np.asarray(array, order="C") for name, array in arrays.items()}
 
 
 def _restore(training: Training, arrays: dict[str, NDArray[Any]]) -> None:

@@ -115,7 +115,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
 
     def learn(self, data: Dataset) -> ContentBasedLearned:
         """Encode the items and, where they have features, the users."""
-        chosen, config = binary(data.matrix), self.config
+        chosen, config = data.choices, self.config
         if self.uses_order and data.times is None:
             raise ConfigError(
                 f"aggregate={config.aggregate!r} needs times, and the interactions have none",

@@ -143,7 +143,7 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
     def _chosen(self) -> csr_array:
         """Give what a neighbour's choice counts."""  # (n_users, n_items)
         weighted_choice = self.config.weighting == "weighted"
-        return self.data.matrix if weighted_choice else binary(self.data.matrix)
+        return self.data.matrix if weighted_choice else self.data.choices
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ def trainable(
     return Factors(config, data, held)
 
 
+_WORTH_THREADS = 2**20  # logits a step: with less to do, threads wait for each other
+
+
 class Factors(Trainable):
     """User and item factors whose products are the cells.
 
@@ -152,6 +155,8 @@ class Bags(Trainable):
         self.active = np.flatnonzero(data.user_counts)
         self.labels = np.empty(0, dtype=np.int64)
         self.held = held
+        logits = min(config.batch_size or len(self.active), len(self.active)) * data.n_items
+        self.threads = 1 if logits < _WORTH_THREADS else None
 
     def start_epoch(self, seed: list[int]) -> int:
         """Draw the label of each user: a place among the interactions."""

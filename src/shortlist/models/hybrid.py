@@ -174,7 +174,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what each like user adds, each chosen item, and each item that like users chose."""
         near, similarity = self._neighbors(profiles), self.learned.item_similarity
-        choices = binary(self.data.matrix)
+        choices = self.data.choices
         found = []
         for name, (weight, term) in self._terms(profiles, near).items():
             factor = weight * factors(term, self.config.rescaled)[0]
@@ -221,7 +221,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         settings, similarity = self.learned.chosen, self.learned.item_similarity
         terms: dict[str, tuple[float, Floats]] = {}
         if settings.user_term or settings.both_term:
-            liked = user_term(near, binary(self.data.matrix))
+            liked = user_term(near, self.data.choices)
             if settings.user_term:
                 terms["similar user"] = settings.user_term, liked
             if settings.both_term:

@@ -45,7 +45,7 @@ class Settings(NamedTuple):
 
 def likenesses(config: HybridConfig, data: Dataset) -> tuple[Likeness | None, Likeness | None]:
     """Learn how users and items are alike by their features, where they are compared by them."""
-    choices = binary(data.matrix)
+    choices = data.choices
     users = data.user_features if config.user_blocks != "action" else None
     items = data.item_features if config.item_blocks != "interactions" else None
     given: dict[str, float] | None = {} if config.column_weights == "even" else None

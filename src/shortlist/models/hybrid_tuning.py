@@ -26,7 +26,6 @@ from shortlist.models.hybrid_terms import (
 )
 from shortlist.models.neighborhood import Neighborhood, Ranked, only
 from shortlist.models.scores import Floats
-from shortlist.models.weighting import binary
 from shortlist.progress import track
 
 NEIGHBORS = (20, 50, 100, 200, 500)
@@ -95,7 +94,7 @@ class _Fold:
         drawn = np.random.default_rng(config.seed).permutation(len(held))[:USERS]
         self.users, self.truth = held.user_rows[drawn], held.item_rows[drawn]
         self.blocks = [slice(at, at + BLOCK) for at in range(0, len(drawn), BLOCK)]
-        self.choices = binary(self.inner.matrix)
+        self.choices = self.inner.choices
         self.history = self.choices[self.users]
         self.user_likeness, self.item_likeness = likenesses(config, self.inner)
 

@@ -116,8 +116,9 @@ class TrainedModel(Model[C, L]):
     def learn(self, data: Dataset) -> L:
         """Train, as many epochs as the settings say; ``history`` has one row an epoch."""
         from shortlist.models.checkpoint import Checkpoint
-        from shortlist.models.training import Training
+        from shortlist.models.training import Training, require_device
 
+        require_device(self.name, self.config.device)
         training = Training(self.name, self.trainable(data), self.config)
         checkpoint = None
         if self._checkpoint is not None:

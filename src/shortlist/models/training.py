@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +31,7 @@ ADAGRAD_START = 0.1  # TensorFlow's and Keras's; with PyTorch's 0 the first step
 class Trainable(torch.nn.Module, ABC):
     """Parameters and their loss, as the loop wants them."""
 
-    threads: ClassVar[int | None] = None  # how many PyTorch may use; None: as many as it likes
+    threads: int | None = None  # how many PyTorch may use; None: as many as it likes
 
     @abstractmethod
     def start_epoch(self, seed: list[int]) -> int:
@@ -72,7 +72,7 @@ class Training:
 
     def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
         self.name, self.config = name, config
-        self.trainable = trainable.to(device_of(name, config.device))
+        self.trainable = trainable.to(config.device)
         self.optimizer = _optimizer(config, trainable)
         self.epoch = self.steps = 0
         self.rows: list[dict[str, float]] = []
@@ -188,8 +188,8 @@ def _torch_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def device_of(name: str, device: str) -> torch.device:
-    """Give a device that can be used.
+def require_device(name: str, device: str) -> None:
+    """Refuse a device that cannot be used.
 
     Raises
     ------
@@ -197,14 +197,12 @@ def device_of(name: str, device: str) -> torch.device:
         There is no such device, or not on this machine.
     """
     try:
-        found = torch.device(device)
-        torch.zeros(1, device=found)
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(
             f"{name} cannot train on device={device!r}: {str(error).splitlines()[0]}",
             remedy="pass device='cpu', or install PyTorch for that device",
         ) from None
-    return found
 
 
 def _optimizer(config: TrainingConfig, trainable: Trainable) -> torch.optim.Optimizer:

@@ -12,8 +12,8 @@ demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
 test: $(STAMP)  ## everything but the slow checks
 	$(RUN) pytest -m "not slow"
 
-test-all: $(STAMP)
-	$(RUN) pytest
+test-all: $(STAMP)  ## the slow checks too, and property tests on new examples
+	HYPOTHESIS_PROFILE=new $(RUN) pytest
 
 check: $(STAMP)  ## lint, format, types
 	$(RUN) ruff check

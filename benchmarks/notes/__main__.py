@@ -16,7 +16,7 @@ import shortlist as sl
 from shortlist.files import atomic_file
 from shortlist.machine import memory_bytes
 
-from . import forms, q01_dividing, q02_shares, q03_several, q04_twice, q05_blending
+from . import forms, q01_dividing, q02_shares, q03_several, q04_twice, q05_blending, q06_sampling
 from .bench import FILMS, JOBS, Bench, World, load, read, say
 from .document import Section, wrapped
 
@@ -28,6 +28,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "q3": q03_several.answer,
     "q4": q04_twice.answer,
     "q5": q05_blending.answer,
+    "q6": q06_sampling.answer,
 }
 LIBRARIES = ("duckdb", "numba", "numpy", "scipy", "torch")
 

@@ -40,7 +40,7 @@ class Section:
     title
         The heading.
     asked
-        What the notes say; quoted.
+        What the notes say, and the same in English where it is not.
     tried
         The experiment.
     found
@@ -55,7 +55,7 @@ class Section:
     tried: str
     found: Sequence[Table | str]
     answer: str
-    asked: Sequence[str] = ()
+    asked: Sequence[tuple[str, str | None]] = ()
     reference: str | None = None
 
     @property
@@ -65,7 +65,11 @@ class Section:
         return f"[{self.title}](#{kept.replace(' ', '-')})"
 
     def __str__(self) -> str:
-        parts = [f"## {self.title}", "\n>\n".join(f"> {line}" for line in self.asked)]
+        quotes = [
+            f"> {original}" + ("" if english is None else f"\\\n> *{english}*")
+            for original, english in self.asked
+        ]
+        parts = [f"## {self.title}", "\n>\n".join(quotes)]
         parts += [wrapped(f"**Tried.** {self.tried}")]
         parts += [str(one) if isinstance(one, Table) else wrapped(one) for one in self.found]
         parts += [wrapped(f"**Answer.** {self.answer}")]

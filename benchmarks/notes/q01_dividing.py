@@ -104,8 +104,10 @@ def answer(bench: Bench) -> Section:
     return Section(
         title="Q1. Does dividing by the similarities matter?",
         asked=[
-            "나누기 하나 안하나 똑같은 점수, 스케일링 할 필요 없다. (Dividing or not gives the same "
-            "score; no scaling needed.)"
+            (
+                "나누기 하나 안하나 똑같은 점수, 스케일링 할 필요 없다.",
+                "Dividing or not gives the same score; no scaling needed.",
+            )
         ],
         tried="The notes' user cosine with and without the division; then divisors that depend on "
         'the item. "Lists kept" is the share of top-10 lists that stay the same, in order.',

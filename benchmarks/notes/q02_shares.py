@@ -61,8 +61,10 @@ def answer(bench: Bench) -> Section:
     return Section(
         title="Q2. Do features get too little weight beside the choices?",
         asked=[
-            "user-feat 개수보다 item 개수가 훨씬 많기 때문에, 비중이 낮게 잡히지 않을지 (There are far "
-            "fewer user features than items: will their share not be too low?)"
+            (
+                "user-feat 개수보다 item 개수가 훨씬 많기 때문에, 비중이 낮게 잡히지 않을지",
+                "There are far fewer user features than items: will their share not be too low?",
+            )
         ],
         tried="What share features have where they are laid beside the choices as zeros and ones "
         "and one cosine is taken; then `S_user R` over the 50 nearest users with "

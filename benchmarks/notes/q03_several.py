@@ -67,8 +67,10 @@ def answer(bench: Bench) -> Section:
     return Section(
         title="Q3. Two items or more: which is the basis?",
         asked=[
-            "유저별 아이템이 두개 이상인 경우 뭘 기준으로 할지? 여러개 계산해서 더한다? (If a user has two "
-            "items or more, what is the basis? Compute several and add them up?)"
+            (
+                "유저별 아이템이 두개 이상인 경우 뭘 기준으로 할지? 여러개 계산해서 더한다?",
+                "If a user has two items or more, what to go by? Compute several and add them up?",
+            )
         ],
         tried="Cosines between items, all neighbours, combined over what the user chose: all of "
         f"it or the last few; the fading sum counts an item {DECAY:g} times the one after it. "

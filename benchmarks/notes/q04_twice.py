@@ -65,10 +65,15 @@ def answer(bench: Bench) -> Section:
     return Section(
         title="Q4. User similarity times choices times item similarity?",
         asked=[
-            "user sim * user-item mat * item sim : 추천 점수 (the score) [...] 역시 하지 말 걸 그랬어. "
-            "점수도 안내보고 중도 포기 (I should not have started; gave up without even submitting) [...] "
-            "(user sim action + user sim feat ) * user item * item sim : 이걸 해볼까 (shall I try "
-            "this?)"
+            ("user sim * user-item mat * item sim : 추천 점수", "the recommendation score"),
+            (
+                "역시 하지 말 걸 그랬어. 점수도 안내보고 중도 포기",
+                "I should not have started; gave up half-way without even submitting for a score.",
+            ),
+            (
+                "(user sim action + user sim feat ) * user item * item sim : 이걸 해볼까",
+                "Shall I try this?",
+            ),
         ],
         tried="The notes' forms, submitted at last: both similarities at once, literally and over "
         "the 50 nearest with zero diagonals, beside one similarity alone, beside mixtures with "

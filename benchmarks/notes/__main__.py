@@ -16,7 +16,21 @@ import shortlist as sl
 from shortlist.files import atomic_file
 from shortlist.machine import memory_bytes
 
-from . import forms, q01_dividing, q02_shares, q03_several, q04_twice, q05_blending, q06_sampling
+from . import (
+    cold,
+    forms,
+    q01_dividing,
+    q02_shares,
+    q03_several,
+    q04_twice,
+    q05_blending,
+    q06_sampling,
+    q07_product,
+    q08_order,
+    q09_few,
+    q10_port,
+    scale,
+)
 from .bench import FILMS, JOBS, Bench, World, load, read, say
 from .document import Section, wrapped
 
@@ -29,6 +43,12 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "q4": q04_twice.answer,
     "q5": q05_blending.answer,
     "q6": q06_sampling.answer,
+    "q7": q07_product.answer,
+    "q8": q08_order.answer,
+    "q9": q09_few.answer,
+    "q10": q10_port.answer,
+    "cold": cold.answer,
+    "scale": scale.answer,
 }
 LIBRARIES = ("duckdb", "numba", "numpy", "scipy", "torch")
 
@@ -57,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.notes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small job data, one seed")
     parser.add_argument("--seeds", type=int, help="splits to average over (default 3; quick: 1)")
+    parser.add_argument("--scale", action="store_true", help="also ten times the job data")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="write these sections only")
     parser.add_argument("--out", type=Path, default=PAGE, help=f"the page (default {PAGE})")
     options = parser.parse_args(arguments)
@@ -71,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         bench = Bench(worlds, options.quick, Path(folder))
         sections = []
-        for name in options.only or SECTIONS:
+        names = options.only or [name for name in SECTIONS if options.scale or name != "scale"]
+        for name in names:
             say(f"{time.perf_counter() - started:6.0f} s  {name}")
             sections.append(SECTIONS[name](bench))
     for sentence in bench.claim.failed:

@@ -88,13 +88,12 @@ def _evaluated(world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
         for fold in world.folds
     ]
     runs = [{name: report.per_user(name) for name in report.measures} for report in reports]
-    measured = of_seeds(runs, reports[0].history)
     lists = {
         name: float(np.mean([report[name] for report in reports])) for name in reports[0].catalogue
     }
     seconds = time.perf_counter() - started
     say(f"         {seconds:5.1f} s  {world.name}: {textwrap.shorten(repr(model()), 90)}")
-    return Measured(measured.values, measured.history, lists, measured.by_seed)
+    return of_seeds(runs, reports[0].history, lists)
 
 
 def load(folder: Path, name: str, *, quick: bool, times: int = 1) -> Path:

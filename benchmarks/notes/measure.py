@@ -74,14 +74,14 @@ class Measured:
         Training interactions of each user.  # (n_users,)
     of_lists
         Metrics of all lists together, by name.
-    by_seed
-        By metric, the figure of each split.
+    first
+        By metric, what each user got in the first split.  # (n_users,)
     """
 
     values: Mapping[str, FloatArray]
     history: NDArray[np.int64]
     of_lists: Mapping[str, float] = field(default_factory=dict)
-    by_seed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    first: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Figure:
         """Give the figure of a metric, with its bootstrap interval over users."""
@@ -127,11 +127,14 @@ def verdict(test: PairedTest) -> str:
     return f"is not told apart ({told(test)})"
 
 
-def of_seeds(runs: Sequence[Mapping[str, FloatArray]], history: NDArray[np.int64]) -> Measured:
+def of_seeds(
+    runs: Sequence[Mapping[str, FloatArray]],
+    history: NDArray[np.int64],
+    of_lists: Mapping[str, float] | None = None,
+) -> Measured:
     """Average what each user got over the splits."""
-    names = runs[0].keys()
-    values = {name: np.mean([run[name] for run in runs], axis=0) for name in names}
-    return Measured(values, history, {}, {n: [float(run[n].mean()) for run in runs] for n in names})
+    values = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+    return Measured(values, history, of_lists or {}, runs[0])
 
 
 @dataclass(frozen=True, eq=False)

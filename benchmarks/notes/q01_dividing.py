@@ -137,8 +137,8 @@ def _sentence(
         + (
             "every top-10 list stays as it is."
             if same == 1
-            else f"{percent(same)} or more of the top-10 lists stay as they are, in order (rounding "
-            "to float32 swaps near-equals in the rest)."
+            else f"{percent(same)} or more of the top-10 lists stay as they are, in order (rounding"
+            " to float32 swaps near-equals in the rest)."
         ),
     )
     between = bench.claim(

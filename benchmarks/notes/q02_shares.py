@@ -17,7 +17,7 @@ from shortlist.models.hybrid_config import FORMS
 from shortlist.models.likeness import Likeness
 from shortlist.models.weighting import binary
 
-from .bench import FILMS, JOBS, Bench, World
+from .bench import FILMS, JOBS, Bench
 from .document import Section, Table
 from .measure import HIT, Measured, beside, gap, percent, told
 

@@ -35,5 +35,7 @@ def likeness(table: pa.Table, weights: Mapping[str, float] | None = None) -> Dou
     by_column = column_cosines(table)
     weighed = weights or dict.fromkeys(by_column, 1.0)
     total = sum(weighed[name] for name in by_column)
-    summed: Doubles = sum(weighed[name] * of for name, of in by_column.items()) / total
-    return summed
+    summed = np.zeros((table.num_rows, table.num_rows))
+    for name, of in by_column.items():
+        summed += weighed[name] * of
+    return summed / total

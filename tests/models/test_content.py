@@ -467,7 +467,7 @@ class TestQueries:
         assert str(error.value).startswith("1 unknown item id: 'pilot'")
         known = model.recommend(queries=[Query(history=["java"])], k=3)
         for how in ("skip", "fallback"):
-            found = model.recommend(queries=[mixed], k=3, on_unknown=how)  # type: ignore[arg-type]
+            found = model.recommend(queries=[mixed], k=3, on_unknown=how)
             assert found.table.equals(known.table)
         assert len(model.recommend(queries=[unknown], on_unknown="skip")) == 0
         listed = model.recommend(queries=[unknown, mixed], k=2, on_unknown="fallback")

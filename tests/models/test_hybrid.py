@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder, scaled, unit_rows
 from shortlist.errors import CapabilityError, ConfigError, InputError
+from shortlist.kernels.similarity import neighbors
 from shortlist.models import neighborhood
 from shortlist.models.hybrid import Hybrid
 from shortlist.models.hybrid_config import FORMS
@@ -180,7 +181,7 @@ def additive(data: Dataset, config: Any, terms: tuple[float, float, float]) -> D
     mat = (data.matrix.toarray() > 0).astype(np.float64)
     s_user = cosines(mat, mat) + config.user_feature_weight * likeness(data.user_features)
     s_item = cosines(mat.T, mat.T) + config.item_feature_weight * likeness(data.item_features)
-    cold = ~mat.any(axis=1)
+    cold = mat.sum(axis=1) == 0
     near = nearest(s_user, config.user_neighbors, ~cold)
     near[cold] = nearest(s_user, config.cold_neighbors, ~cold)[cold]
     of_items = nearest(s_item, config.item_neighbors, np.ones(len(s_item), dtype=bool))
@@ -445,7 +446,9 @@ class TestSettings:
         data = Dataset.from_tables(log, pa.table(users))
         learned = Hybrid(cold_neighbors=10).fit(data)
         even = Hybrid(cold_neighbors=10, column_weights="even").fit(data)
-        assert dict(learned.learned.likeness.weights)["city"] == 1.0
+        assert learned.learned.likeness is not None
+        assert learned.learned.likeness.weights["city"] == 1.0
+        assert even.learned.likeness is not None
         assert set(even.learned.likeness.weights.values()) == {1 / 9}
         right = learned.recommend([60, 62], k=5).column("item_id")
         assert all(item % 2 for item in right)
@@ -463,10 +466,10 @@ def test_users_are_never_compared_with_all_users_at_once(monkeypatch: pytest.Mon
         pa.table({"user_id": range(n_users), "age": rng.normal(40, 9, n_users)}),
         pa.table({"item_id": range(40), "price": rng.normal(10, 3, 40)}),
     )
-    widths, kernel = [], neighborhood.neighbors
+    widths = []
 
     def watched(*arguments: Any) -> Any:
-        rows, values = kernel(*arguments)
+        rows, values = neighbors(*arguments)
         widths.append(rows.size)
         return rows, values
 

@@ -22,7 +22,7 @@ ITEMS = pa.table(
         "country": ["KR", "US", "KR", "KR", None],
     }
 )
-NO_CHOICES = csr_array((5, 3), dtype=np.float32)
+NO_CHOICES = csr_array(np.zeros((5, 3), np.float32))
 
 
 def learned(table: pa.Table, choices: csr_array, seed: int = 0) -> dict[str, float]:
@@ -163,7 +163,7 @@ class TestLearnedWeights:
 
     def test_the_seed_decides(self) -> None:
         world = small_world().data
-        transposed = csr_array(world.matrix.T)
+        transposed = world.matrix.T.tocsr()
         once, again = (learned(world.item_features, transposed, seed=7) for _ in range(2))
         assert once == again
 
@@ -208,7 +208,7 @@ class TestOtherTables:
         english = pa.table(
             {"text": ["backend developer in java", "nurse in a big hospital", "java tester wanted"]}
         )
-        likeness = Likeness.learn(english, csr_array((3, 1), dtype=np.float32))
+        likeness = Likeness.learn(english, csr_array(np.zeros((3, 1), np.float32)))
         assert likeness is not None
         korean = pa.table({"text": ["서울에서 일할 자바 개발자", "병원 간호사 모집"]})
         assert likeness.rows(korean).nnz == 0

@@ -86,7 +86,7 @@ def test_blocks_change_nothing(block_bytes: int) -> None:
 
 def test_nothing_to_find_neighbours_of() -> None:
     rows = random_rows(6, (4, 3))
-    none = csr_array((0, 3), dtype=np.float32)
+    none = random_rows(7, (0, 3))
     assert Neighborhood.by_product(rows).nearest_in_blocks(none, None, None, 2).shape == (0, 4)
 
 

@@ -105,8 +105,8 @@ def audience(
 
 def explain(
     bundle: Bundle,
-    user: Annotated[str, typer.Argument(help="A user id.")],
-    item: Annotated[str, typer.Argument(help="An item id.")],
+    user: Annotated[str, typer.Argument(metavar="USER", help="A user id.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
     json: Json = None,
 ) -> None:
     """Say what the score of an item for a user is made of."""

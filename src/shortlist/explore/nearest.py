@@ -16,16 +16,17 @@ from shortlist.errors import CapabilityError, ConfigError, InputError, suggestio
 from shortlist.explore.items import described, item_factors, titles
 from shortlist.models.arrays import inverse
 from shortlist.models.base import Model
-from shortlist.models.scores import FactorScores, Floats
+from shortlist.models.scores import FactorScores
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import check_k
 from shortlist.recommend.resolve import resolve
 
 Measure = Literal["dot", "cosine", "power"]
+Vectors = NDArray[np.floating[Any]]
 
 
 def scores(
-    query: Floats, vectors: Floats, measure: Measure = "dot", power: float = 0.5
+    query: Vectors, vectors: Vectors, measure: Measure = "dot", power: float = 0.5
 ) -> NDArray[np.float64]:
     """Score vectors for one query vector.
 
@@ -46,12 +47,12 @@ def scores(
 
     Examples
     --------
-    >>> vectors = np.array([[3.0, 4.0], [1.0, 0.0]])
+    >>> vectors = np.array([[0.0, 4.0], [1.0, 0.0]])
     >>> for measure in ("dot", "cosine", "power"):
-    ...     scores(np.array([2.0, 0.0]), vectors, measure, power=2).tolist()
-    [6.0, 2.0]
-    [0.6, 1.0]
-    [0.24, 2.0]
+    ...     scores(np.array([0.0, 2.0]), vectors, measure, power=2).tolist()
+    [8.0, 0.0]
+    [1.0, 0.0]
+    [0.5, 0.0]
     """  # (n,)
     if measure not in get_args(Measure):
         raise ConfigError(

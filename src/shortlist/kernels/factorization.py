@@ -202,18 +202,21 @@ def _solve_ridge(
 ) -> None:  # fmt: skip
     depth = factors.shape[1]
     a, x = np.empty((depth, depth), np.float64), np.empty(depth, np.float64)
+    v = np.empty(depth, np.float64)
     for row in range(start, stop):
         for r in range(depth):
             x[r] = pull[r]
             for c in range(r + 1):
                 a[r, c] = prior[r, c]
         for cell in range(indptr[row], indptr[row + 1]):
-            v, target = factors[np.uint32(indices[cell])], np.float64(targets[cell])
+            source, target = factors[np.uint32(indices[cell])], np.float64(targets[cell])
             for r in range(depth):
-                factor = np.float64(v[r])
-                x[r] += target * factor
+                v[r] = source[r]
+                x[r] += target * v[r]
+            for r in range(depth):
+                into, factor = a[r], v[r]
                 for c in range(r + 1):
-                    a[r, c] += factor * np.float64(v[c])
+                    into[c] += factor * v[c]
         _factorize(a)
         _substitute(a, x)
         for r in range(depth):

@@ -113,6 +113,12 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         """Whether it matters what was chosen last."""
         return self.config.aggregate in ("last", "recency")
 
+    @property
+    def bytes_per_query(self) -> int:
+        """Add the users of like features to what everybody needs."""
+        width = self.config.neighbors or self.data.n_users
+        return super().bytes_per_query + 32 * min(width, self.data.n_users)
+
     def learn(self, data: Dataset) -> ContentBasedLearned:
         """Encode the items and, where they have features, the users."""
         chosen, config = data.choices, self.config
@@ -143,7 +149,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         """Add who has a feature in common with a user who has a taste."""
         known, peers = super().knows(profiles), self.learned.peers
         new = np.flatnonzero(~known)
-        if peers is not None and profiles.features is not None:
+        if len(new) and peers is not None and profiles.features is not None:
             likeness, neighborhood = peers
             rows = likeness.rows(profiles.features.take(pa.array(new)))
             known[new] = neighborhood.meets(rows)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
+from shortlist.models.arrays import inverse
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import Search, hyper
 from shortlist.models.factorization_bags import bag_vectors, contributions, item_categories
 from shortlist.models.factorization_users import folded, global_bias, reasons
 from shortlist.models.profiles import Profiles
-from shortlist.models.ratings import Ratings, directions, row_products
+from shortlist.models.ratings import Ratings, row_products
 from shortlist.models.scores import FactorScores, Floats, Scores
 from shortlist.models.trained import TrainedModel, TrainingConfig
 
@@ -65,10 +66,6 @@ class FactorizationLearned:
     inputs: Floats  # (n_items, f): what each adds to the vector of a bag (softmax), or (0, f)
     mean: float  # the global bias
     n_cells: int  # how many cells were trained on
-    rating_mean: float  # the rest: see Ratings; empty where the score is the rating
-    rating_users: Floats
-    rating_items: Floats
-    tastes: Floats
 
     @cached_property
     def columns(self) -> Floats:
@@ -81,11 +78,12 @@ class FactorizationLearned:
         items = self.items.astype(np.float64)
         return items.T @ items
 
-    @property
-    def ratings(self) -> Ratings:
-        """What turns likeness into ratings."""
-        effects = self.rating_users, self.rating_items
-        return Ratings(self.rating_mean, *effects, self.tastes)
+    @cached_property
+    def directions(self) -> Floats:
+        """The items without biases, at length 1."""  # (n_items, f)
+        factors = self.items[:, : self.inputs.shape[1]].astype(np.float64)
+        lengths = np.linalg.norm(factors, axis=1)
+        return (factors * inverse(lengths)[:, np.newaxis]).astype(np.float32)
 
 
 class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned]):
@@ -114,6 +112,8 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
     ['b']
     """
 
+    _ratings: tuple[FactorizationLearned, Ratings] | None = None
+
     def trainable(self, data: Dataset) -> Trainable:
         """Make factors, or bags."""
         from shortlist.models.factorization_training import trainable
@@ -121,7 +121,7 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         return trainable(self.name, self.config, *self.folds(data))
 
     def finished(self, data: Dataset, parameters: Arrays) -> FactorizationLearned:
-        """Put the vectors together, and learn ratings where scores are on another scale."""
+        """Put the vectors together."""
         config, size = self.config, self.config.embedding_size
         inner, _ = self.folds(data)
         mean = global_bias(config, inner)
@@ -132,13 +132,11 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         else:
             inputs = np.empty((0, size), dtype=np.float32)
             users = np.ascontiguousarray(parameters["users"][:, :size])
-        ratings = Ratings.none() if config.loss == "observed" else Ratings.learn(data, items)
         if config.biases:
             no_bias = np.zeros(data.n_users, dtype=np.float32)
             users = with_columns(users, parameters.get("user_bias", no_bias) + mean, 1)
             items = with_columns(items, 1, parameters["item_bias"])
-        scale = ratings.mean, ratings.user_effects, ratings.item_effects, ratings.tastes
-        return FactorizationLearned(users, items, inputs, mean, len(inner), *scale)
+        return FactorizationLearned(users, items, inputs, mean, len(inner))
 
     def score(self, profiles: Profiles) -> Scores:
         """Take a known user's vector; fold in a history that training did not see."""
@@ -153,7 +151,8 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         """Predict the weight (rating) of each (user, item) pair.
 
         For ``observed`` that is the score. For the other losses, whose scores say how probable a
-        choice is and not how good it will be found, see :class:`Ratings`.
+        choice is and not how good it will be found, it comes from what users thought of alike
+        items (:class:`~shortlist.models.ratings.Ratings`, learned at the first call).
 
         Parameters
         ----------
@@ -177,7 +176,12 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         if self.config.loss == "observed":
             products = row_products(learned.users[user_rows], learned.items[item_rows])
             return products.astype(np.float32)
-        return learned.ratings.of(user_rows, item_rows, self._factors)
+        return self._ratings_of(learned).of(user_rows, item_rows, learned.directions)
+
+    def _ratings_of(self, learned: FactorizationLearned) -> Ratings:
+        if self._ratings is None or self._ratings[0] is not learned:
+            self._ratings = learned, Ratings.learn(self.data, learned.directions)
+        return self._ratings[1]
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what each item of the history adds to a score.
@@ -198,8 +202,8 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""
-        alike = directions(self._factors)
-        return FactorScores(alike[items], np.ascontiguousarray(alike.T))
+        directions = self.learned.directions
+        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
 
     def user_vectors(self) -> Floats:
         """Give the vector of every user in the training data."""  # (n_users, F)
@@ -208,10 +212,6 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
     def item_vectors(self) -> Floats:
         """Give the vector of every item: ``embedding_size`` factors, then biases if any."""
         return self.learned.items  # (n_items, F)
-
-    @property
-    def _factors(self) -> Floats:
-        return self.learned.items[:, : self.config.embedding_size]
 
 
 def with_columns(rows: Floats, *columns: Floats | float) -> Floats:

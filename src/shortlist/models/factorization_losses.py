@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels import factorization as kernels
-from shortlist.models.arrays import Csr, parts, transposed
+from shortlist.models.arrays import Csr
 
 MOST_LOGITS = 2**25  # of a block of users by all items: 128 MiB
 
@@ -60,17 +59,17 @@ class Cells:
     @cached_property
     def by_user(self) -> Csr:
         """The cells as sparse rows, for the kernel."""
-        return parts(self._matrix)
+        return self._sorted(self.users.numpy(), self.items.numpy(), self.shape[0])
 
     @cached_property
     def by_item(self) -> Csr:
         """The same, transposed."""
-        return parts(transposed(self._matrix))
+        return self._sorted(self.items.numpy(), self.users.numpy(), self.shape[1])
 
-    @cached_property
-    def _matrix(self) -> csr_array:
-        places = (self.users.numpy(), self.items.numpy())
-        return csr_array((self.values.numpy(), places), shape=self.shape)
+    def _sorted(self, rows: NDArray[np.int64], columns: NDArray[np.int64], count: int) -> Csr:
+        order = np.argsort(rows, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+        return indptr, columns[order].astype(np.int32), self.values.numpy()[order]
 
 
 def observed_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:

@@ -148,7 +148,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         if self.config.user_blocks == "features" and not self.learned.chosen.item_term:
             known[:] = False  # a history says nothing here
         new = np.flatnonzero(~known)
-        if self._compares_users and profiles.features is not None:
+        if len(new) and self._compares_users and profiles.features is not None:
             features = profiles.features.take(pa.array(new))
             known[new] = self.learned.neighborhood.meets(
                 self._user_rows(profiles.history[new], features)

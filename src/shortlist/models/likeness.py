@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.sparse import csr_array, hstack
 
-from shortlist.data.features import FeatureEncoder, scaled
+from shortlist.data.features import FeatureEncoder
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.arrays import empty, transposed
 
@@ -79,11 +80,22 @@ class Likeness:
     def rows(self, table: pa.Table) -> csr_array:
         """Encode rows so that their dot products are the likenesses.
 
-        Each column is a block of length 1 times the root of its weight. A missing value says
-        nothing: its block is zero.
+        Each column is a block of length 1 times the root of its weight (as
+        ``shortlist.data.features.scaled`` lays out). A missing value says nothing: its block is
+        zero.
         """  # (n_rows, n_features)
-        blocks = self.encoder.split(self.encoder.transform(table, missing="ignore"))
-        return scaled(blocks, self.weights)
+        rows = self.encoder.transform(table, missing="ignore")
+        rows.data *= self._roots[rows.indices]
+        rows.eliminate_zeros()  # a column of weight 0 is none that rows can have in common
+        return rows
+
+    @cached_property
+    def _roots(self) -> NDArray[np.float32]:
+        """The root of the weight of each feature's column."""  # (n_features,)
+        roots = np.zeros(self.encoder.n_features, dtype=np.float32)
+        for name, place in self.encoder.blocks.items():
+            roots[place] = np.sqrt(self.weights[name])
+        return roots
 
     def to_table(self) -> pa.Table:
         """Give all of it as a table, for a bundle."""

@@ -125,13 +125,14 @@ class Training:
         self.trainable.train()
         sizes, steps = [], []
         for chosen in self._batches(n_examples, seed):
-            self.optimizer.zero_grad(set_to_none=True)
+            for parameter in self.trainable.parameters():
+                parameter.grad = None
             losses = self.trainable.losses(chosen)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             sizes.append(n_examples if chosen is None else len(chosen))
             steps.append(torch.stack([value.detach() for value in losses.values()]))
-        values = torch.stack(steps).double().cpu().numpy()  # (n_steps, n_metrics)
+        values = torch.stack(steps).cpu().double().numpy()  # (n_steps, n_metrics)
         self._require_finite(values[:, 0])
         self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
         means = np.array(sizes) @ values / n_examples

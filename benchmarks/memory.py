@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 
 import shortlist as sl
-from shortlist.text import text_table
 from shortlist.models.ials import IALSLearned
+from shortlist.text import text_table
 
 ITEMS, FACTORS, K, PER_USER = 10_000, 64, 20, 30
 
@@ -38,9 +38,7 @@ def one_run(n_users: int) -> dict[str, Any]:
     items = rng.integers(0, ITEMS, len(users))
     log = pa.table({"user_id": users, "item_id": items})
     data = sl.Dataset.from_tables(log, items=pa.table({"item_id": np.arange(ITEMS)}))
-    sides = (
-        rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items)
-    )
+    sides = (rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items))
     model = sl.IALS(embedding_size=FACTORS)
     model.restore(data, IALSLearned(*sides), model.history)
     model.recommend([0], k=K)  # compiles

@@ -25,6 +25,7 @@ print(comparison)
 hybrid = sl.Hybrid().fit(data)
 print(hybrid.recommend(["U00001"], k=5).to_polars())
 
+assert data.user_features is not None
 resume = {"degree": 4, "keywords": data.user_features["keywords"][0].as_py()}
 newcomer = sl.Query(features=resume, where={"education": {"lte": 2}})
 lists = hybrid.recommend(queries=[newcomer], k=5)

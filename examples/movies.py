@@ -14,9 +14,7 @@ print(data)
 
 # %% Hold out everybody's last rating, and see which model finds it
 train, test = sl.split.leave_last_out(data)
-models = [sl.Popularity(), sl.UserCosine(), sl.ItemCosine(), sl.EASE()]
-comparison = sl.compare(models, train, test)
-print(comparison)
+print(sl.compare([sl.Popularity(), sl.UserCosine(), sl.ItemCosine(), sl.EASE()], train, test))
 
 # %% The best one, fitted on everything: five films from 1990 on for two viewers
 model = sl.ItemCosine().fit(data)

@@ -41,6 +41,7 @@ def answer(bench: Bench) -> Section:
     ]
     return Section(
         title="Cold users",
+        short="features beat popularity on both data sets.",
         tried=f"A fifth of the users lose all their choices, {FOLDS} times, so that each is cold "
         "once; the model knows their features and nothing else. All their choices are the truth: "
         "HR@10 is the share with one of them among the first 10, Recall@5 the share of (at most) "
@@ -66,9 +67,9 @@ def _sentence(bench: Bench, found: Mapping[str, Mapping[str, Measured]]) -> str:
     )
     content = {name: gap(one[CONTENT], one[POPULARITY], RECALL) for name, one in found.items()}
     taste = (
-        "The mean taste of people of like features (`ContentBased()`) "
+        "`ContentBased()`, which lists what is like the choices of people of like features, "
         + " and ".join(f"{verdict(test)} on {name}" for name, test in content.items())
-        + ": it is no better than what films' features tell."
+        + "."
     )
     full = found[FILMS][POPULARITY].mean(HIT)
     saturated = bench.claim(

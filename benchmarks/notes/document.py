@@ -41,6 +41,8 @@ class Section:
         The heading.
     asked
         What the notes say, and the same in English where it is not.
+    short
+        The answer in a few words, for the contents; the claims of the section bear it out.
     tried
         The experiment.
     found
@@ -52,6 +54,7 @@ class Section:
     """
 
     title: str
+    short: str
     tried: str
     found: Sequence[Table | str]
     answer: str
@@ -78,16 +81,16 @@ class Section:
         return "\n\n".join(part for part in parts if part)
 
 
-def wrapped(text: str) -> str:
+def wrapped(text: str, indent: str = "") -> str:
     """Break a paragraph into lines; code in backticks and links stay whole."""
     words = re.findall(r"(?:\[[^\]]*\]\([^)]*\)|`[^`]*`|\S)+", text)
     lines, line = [], ""
     for word in words:
         if line and len(line) + 1 + len(word) > WIDTH:
             lines.append(line)
-            line = word
+            line = indent + word
         else:
-            line = f"{line} {word}".strip()
+            line = f"{line} {word}" if line else word
     return "\n".join([*lines, line])
 
 

@@ -103,6 +103,8 @@ def answer(bench: Bench) -> Section:
         ours[f"{way.removeprefix('- ')}, HR@10"] = measured[HIT], at_10
     return Section(
         title="Q1. Does dividing by the similarities matter?",
+        short="not for the order of one user's list; yes between users, and where the divisor "
+        "depends on the item.",
         asked=[
             (
                 "나누기 하나 안하나 똑같은 점수, 스케일링 할 필요 없다.",

@@ -60,6 +60,8 @@ def answer(bench: Bench) -> Section:
     found[few] = {way: one.where(one.history == 1) for way, one in found[JOBS].items()}
     return Section(
         title="Q2. Do features get too little weight beside the choices?",
+        short="too little on the films, far too much on the job data; lengths decide, so weight "
+        "the blocks.",
         asked=[
             (
                 "user-feat 개수보다 item 개수가 훨씬 많기 때문에, 비중이 낮게 잡히지 않을지",

@@ -66,6 +66,7 @@ def answer(bench: Bench) -> Section:
     rules = [*RULES, NEAREST]
     return Section(
         title="Q3. Two items or more: which is the basis?",
+        short="add them up, and where there is an order let the last ones count most.",
         asked=[
             (
                 "유저별 아이템이 두개 이상인 경우 뭘 기준으로 할지? 여러개 계산해서 더한다?",

@@ -64,6 +64,7 @@ def answer(bench: Bench) -> Section:
     }
     return Section(
         title="Q4. User similarity times choices times item similarity?",
+        short="not as a score of its own; as one summand of three it does no harm.",
         asked=[
             ("user sim * user-item mat * item sim : 추천 점수", "the recommendation score"),
             (

@@ -87,6 +87,7 @@ def answer(bench: Bench) -> Section:
     header = ["blend", *(f"{name}: {one}" for name in found for one in ("HR@10", "item share"))]
     return Section(
         title="Q5. How are user and item similarity blended?",
+        short="on one scale, with a tuned weight; which scale hardly matters.",
         tried="Asked between the lines: the notes multiply the two (Q4), participants of the "
         "competition added them. Scores of `UserCosine` and `ItemCosine`, brought to one scale "
         "for each user and added. The share of the item side, in tenths, has the best NDCG@10 on "

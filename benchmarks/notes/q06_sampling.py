@@ -56,6 +56,7 @@ def answer(bench: Bench) -> Section:
     )
     return Section(
         title="Q6. Does a sparse matrix make it faster?",
+        short="no; drawing, looking up and reading everything at once does.",
         asked=[
             (
                 "sparse 매트릭스로 만든다고 해도 딱히 빨라질만한게 없네, 네거티브 샘플링 할때만 "

@@ -73,6 +73,7 @@ def answer(bench: Bench) -> Section:
     ]
     return Section(
         title="Q7. Is multiplying the vectors the heart of it?",
+        short="half of it; the other half is what it is trained on.",
         asked=[
             (
                 "결국 이거 곱하는게 핵심인것 같은데?",

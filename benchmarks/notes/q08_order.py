@@ -40,6 +40,7 @@ def answer(bench: Bench) -> Section:
     one = " and ".join(f"`{column}` ({name})" for name, column in ONE_COLUMN.items())
     return Section(
         title="Q8. Content first, and models before features?",
+        short="yes to both, but hold content against popularity.",
         asked=[
             (
                 "추천시스템 컨텐츠기반추천부터, CBF 하라니까 왜 CF를 보고 있어",

@@ -47,6 +47,7 @@ def answer(bench: Bench) -> Section:
     protocols = [[name, str(found[name][RECALL]), str(other[name])] for name in MODELS]
     return Section(
         title="Q9. Two items for many users: is item to item enough?",
+        short="not bad by who chose them; poor by features alone.",
         asked=[
             (
                 "아이템 하나를 정하면, 그것과 비슷한 아이템을 추천한다. 유저별 아이템이 두개씩만 "

@@ -57,6 +57,7 @@ def answer(bench: Bench) -> Section:
     worst = max(max(_errors(exact[name], double[name])) for name in exact)
     return Section(
         title="Q10. Is the code the same after porting it to PyTorch?",
+        short="the notes' port does not run; the library's numbers are those worked out by hand.",
         asked=[
             (
                 "텐서플로로 작성된 코드를 파이토치로 바꿔달라고 챗지피티한테",

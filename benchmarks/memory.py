@@ -65,11 +65,16 @@ def main() -> None:
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append(json.loads(output))
     cells = [
-        [f"{row['users']:,}", f"{row['before']:.0f}", f"{row['peak']:.0f}", f"{row['result']:.0f}"]
-        + [f"{row['peak'] - row['before'] - row['result']:.0f}"]
+        [
+            f"{row['users']:,}",
+            f"{row['before']:.0f}",
+            f"{row['peak']:.0f}",
+            f"{row['result']:.0f}",
+            f"{max(0, row['peak'] - row['before'] - row['result']):.0f}",
+        ]
         for row in rows
     ]
-    header = ["users", "MB before", "peak MB", "of it the result", "working memory MB"]
+    header = ["users", "MB before", "peak MB", "of it the result", "work in between"]
     print(text_table(header, cells))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")

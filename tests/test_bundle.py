@@ -390,7 +390,7 @@ class TestReplacing:
 CRASHES = {
     "arrays": "shortlist.bundle.save_file",
     "tables": "shortlist.bundle.pq.write_table",
-    "hashes": "shortlist.bundle._hash",
+    "hashes": "shortlist.bundle.hash_of",
     "manifest": "pathlib.Path.write_text",
     "flushing": "shortlist.files._sync",
     "the exchange": "shortlist.files._exchange",

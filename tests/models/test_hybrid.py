@@ -332,12 +332,11 @@ def test_users_without_a_choice_take_no_places_among_neighbours() -> None:
     """A hundred newcomers from Busan do not drown the six who can speak for it."""
     data = cities()
     log = data.to_arrow()
-    newcomers = [f"x{n}" for n in range(100)]
+    newcomers = [f"a{n}" for n in range(100)]  # of equals, the first ids are taken
     names = data.users.ids.to_pylist()
     where = data.user_features.column("city").to_pylist()  # type: ignore[union-attr]
     users = {"user_id": names + newcomers, "city": where + ["Busan"] * 100}
-    items = pa.table({"item_id": data.items.ids})
-    crowded = Dataset.from_tables(log, pa.table(users), items)
+    crowded = Dataset.from_tables(log, pa.table(users), pa.table({"item_id": data.items.ids}))
     model = Hybrid(cold_neighbors=6).fit(crowded)
     found = model.recommend(["new_busan"], k=3)
     assert all(item.startswith("busan") for item in found.column("item_id"))

@@ -159,6 +159,15 @@ def _pairs(matrix: csr_array) -> set[tuple[int, int]]:
     return set(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
+def test_nobody_without_a_choice_is_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = features_decide()  # the first six are newcomers
+    probe = Probe(monkeypatch)
+    Hybrid(user_neighbors=None, cold_neighbors=None).fit(data)
+    near = [one for one in probe.seen if one.shape[1] == data.n_users and one.shape[0] < 240]
+    assert near
+    assert all(one[:, :6].nnz == 0 for one in near)
+
+
 def test_a_test_fold_has_no_part_in_it() -> None:
     data = interactions_decide()
     train, _ = split.leave_last_out(data, order="random", seed=5)

@@ -65,6 +65,12 @@ class TestDotProducts:
         rows = given({"genres": 2.0}).rows(ITEMS)
         assert_allclose((rows @ rows.T).diagonal(), [1, 1, 0.75, 0.5, 0.75], atol=1e-6)
 
+    def test_a_column_of_weight_0_is_nothing_to_have_in_common(self) -> None:
+        likeness = given({"genres": 0})
+        rows = likeness.rows(ITEMS)
+        assert rows[:, likeness.encoder.blocks["genres"]].nnz == 0
+        assert rows.nnz > 0
+
     def test_of_features_in_a_larger_world(self) -> None:
         table = small_world().data.item_features
         likeness = Likeness.learn(table, as_choices(np.eye(30, dtype=bool)))

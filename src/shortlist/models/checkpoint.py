@@ -69,8 +69,14 @@ class Checkpoint:
         Raises
         ------
         InputError
-            The file is not a checkpoint, or of other data, another model or other settings.
+            The file is not a checkpoint, or of other data, another model or other settings; or
+            its folder does not exist.
         """
+        if not self.path.parent.is_dir():  # now, and not when the first state is written
+            raise InputError(
+                f"the folder {self.path.parent} does not exist",
+                remedy="create it, or name another place",
+            )
         if not self.path.exists():
             return
         try:

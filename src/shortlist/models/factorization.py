@@ -96,7 +96,9 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
     - ``regularized``: that, plus ``regularization * ((1/N) sum |p_u|^2 + (1/M) sum |q_i|^2)
       + gravity * (1/(N M)) sum over all pairs of (p_u.q_i)^2``. Good rankings.
     - ``softmax``: users are bags of what they chose, with their genres and years; the mean over
-      drawn labels i of ``-log softmax(p_u.Q')_i``, where p_u is computed without i.
+      drawn labels i of ``-log softmax(p_u.Q')_i``, where p_u is computed without i. It wants
+      smaller steps than the defaults: on MovieLens ``batch_size=64, learning_rate=0.01,
+      epochs=100``.
 
     The first two count weights, the last only who chose what. A user of the training data has the
     vector that was learned, any other history is folded in. See the Google course on

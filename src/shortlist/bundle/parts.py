@@ -1,0 +1,128 @@
+"""A model and its data as arrays, JSON scalars and tables, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Vocabulary
+from shortlist.models.base import Model
+
+LEARNED = "learned."  # how the names of learned tables start
+_ID, _NO_FEATURES = "id", b"shortlist.no_features"
+
+
+def flatten(
+    learned: Any,
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, pa.Table]]:
+    """Take a dataclass apart: arrays (a sparse matrix is three), JSON scalars, and tables."""
+    arrays: dict[str, NDArray[Any]] = {}
+    scalars: dict[str, Any] = {}
+    tables: dict[str, pa.Table] = {}
+    for field in dataclasses.fields(learned):
+        value = getattr(learned, field.name)
+        if isinstance(value, csr_array):
+            for part in ("data", "indices", "indptr"):
+                arrays[f"{field.name}.{part}"] = np.ascontiguousarray(getattr(value, part))
+            scalars[f"{field.name}.shape"] = list(value.shape)
+        elif isinstance(value, np.ndarray):
+            arrays[field.name] = np.ascontiguousarray(value)
+        elif isinstance(value, pa.Table):
+            tables[LEARNED + field.name] = value
+        else:
+            scalars[field.name] = value
+    return arrays, scalars, tables
+
+
+def unflatten(
+    kind: type[Model[Any, Any]],
+    arrays: dict[str, NDArray[Any]],
+    scalars: dict[str, Any],
+    tables: dict[str, pa.Table],
+) -> Any:
+    """Make the dataclass again.
+
+    Raises
+    ------
+    KeyError
+        A part is missing.
+    ValueError
+        The indices of a sparse matrix are out of range.
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind.Learned):
+        name = field.name
+        if f"{name}.shape" in scalars:
+            parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+            values[name] = csr_array(parts, shape=tuple(scalars[f"{name}.shape"]))
+            values[name].check_format(full_check=True)  # compiled code trusts the indices
+        elif LEARNED + name in tables:
+            values[name] = tables[LEARNED + name]
+        else:
+            values[name] = arrays[name] if name in arrays else scalars[name]
+    return kind.Learned(**values)
+
+
+def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
+    """One column ``id``, then the features, in the order of the rows."""
+    if features is None:
+        return pa.table({_ID: vocabulary.ids}).replace_schema_metadata({_NO_FEATURES: b"1"})
+    return features.rename_columns(
+        [f"feature.{name}" for name in features.column_names]
+    ).add_column(0, _ID, vocabulary.ids)
+
+
+def _vocabulary(table: pa.Table, kind: str) -> tuple[Vocabulary, pa.Table | None]:
+    vocabulary = Vocabulary(table.column(_ID), kind=kind)
+    if _NO_FEATURES in (table.schema.metadata or {}):
+        return vocabulary, None
+    features = table.drop_columns([_ID])
+    names = [name.removeprefix("feature.") for name in features.column_names]
+    return vocabulary, features.rename_columns(names)
+
+
+def interactions_table(data: Dataset) -> pa.Table:
+    """The interactions in rows."""
+    columns = {
+        "user_row": data.user_rows,
+        "item_row": data.item_rows,
+        "weight": data.weights,
+        "position": data.positions,
+    }
+    if data.times is not None:
+        columns["time"] = data.times
+    return pa.table(columns)
+
+
+def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Dataset:
+    """Make the data set again.
+
+    Raises
+    ------
+    ValueError
+        A row number is beyond the vocabulary.
+    """
+    (user_vocabulary, user_features) = _vocabulary(users, "user")
+    (item_vocabulary, item_features) = _vocabulary(items, "item")
+    column = {name: interactions.column(name).to_numpy() for name in interactions.column_names}
+    for name, vocabulary in (("user_row", user_vocabulary), ("item_row", item_vocabulary)):
+        rows = column[name]
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(vocabulary)):
+            raise ValueError(f"{name} runs to {rows.max()}, and there are {len(vocabulary)} ids")
+    return Dataset(
+        user_vocabulary,
+        item_vocabulary,
+        column["user_row"],
+        column["item_row"],
+        column["weight"],
+        column.get("time"),
+        column["position"],
+        user_features,
+        item_features,
+    )

@@ -1,0 +1,83 @@
+"""The code in the README and the contributing guide does what it says."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import shortlist as sl
+from shortlist.data.samples import generate_jobs
+from shortlist.testing import ModelContract
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(document: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text("utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, which the README's tables lie in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_first_block_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(0)
+    people = ["ann", "bob", *(f"u{n}" for n in range(38))]
+    ratings = [
+        f"{person},{film},4.0,{1_000_000 + at}"
+        for person in people
+        for at, film in enumerate(rng.sample(range(1, 61), 12))
+    ]
+    (here / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *ratings]))
+    genres = ("Drama|War", "Comedy")
+    films = [f"{film},Film {film} (1999),{genres[film % 2]}" for film in range(1, 61)]
+    (here / "movies.csv").write_text("\n".join(["movieId,title,genres", *films]))
+    names: dict[str, Any] = {}
+    exec(blocks("README.md")[0], names)
+    assert "40 users, 60 items, full catalogue" in capsys.readouterr().out
+    listed = pq.read_table(here / "lists.parquet")
+    assert set(listed.column("user_id").to_pylist()) == set(people)
+    assert all(item % 2 == 0 for item in listed.column("item_id").to_pylist())  # War
+    assert (here / "bundle" / "manifest.json").is_file()
+
+
+def test_the_second_block_of_the_readme(here: Path) -> None:
+    generate_jobs(here / "tables", n_resumes=300, n_postings=250, seed=0)
+    with sl.Store.create(here / "jobs.duckdb", "jobs") as store:
+        store.load(here / "tables")
+    names: dict[str, Any] = {"sl": sl}
+    exec(blocks("README.md")[1], names)
+    asked = sl.Query(features={"keywords": ["자바", "백엔드"], "degree": 4})
+    assert len(names["hybrid"].recommend(queries=[asked], k=5)) == 5
+    names["store"].close()
+
+
+def test_a_new_model_in_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, contract = blocks("CONTRIBUTING.md")
+    names: dict[str, Any] = {"ModelContract": ModelContract}
+    exec(code, names)
+    exec(contract, names)
+    assert issubclass(names["TestRecent"], ModelContract)
+    day = 86_400
+    log = pa.table(
+        {
+            "user_id": [1, 2, 3, 4, 5],
+            "item_id": ["old", "old", "old", "new", "new"],
+            "at": [0, 0, 0, 60 * day, 60 * day],
+        }
+    )
+    model = names["Recent"](half_life=30).fit(sl.Dataset.from_tables(log, time="at"))
+    # Two half-lives ago, three choices count 3/4; two of today count 2.
+    listed = model.recommend(queries=[sl.Query(history=[])], k=2)
+    assert listed.column("item_id") == ["new", "old"]
+    assert listed.column("score") == [2.0, 0.75]
+    assert "half_life" in names["Recent"].__doc__

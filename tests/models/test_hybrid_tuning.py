@@ -13,7 +13,6 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.models import hybrid_tuning
 from shortlist.models.hybrid import Hybrid
-from shortlist.models.hybrid_terms import user_term
 from shortlist.recommend.query import Query
 from shortlist.testing import of_matrix, small_world, tiny
 

@@ -61,16 +61,16 @@ is better, or the same, the run has checked it. Only timings differ from run to 
 
 READING = """\
 **How to read it.** {films} is real (Harper and Konstan 2015, <https://doi.org/10.1145/2827872>):
-{films_data}, every rating taken as one choice (only `MatrixFactorization` uses the stars). The job
-data is synthetic, made by `generate_jobs()` in the form of a job board's tables: {jobs_data}; its
-structure is planted, so it shows what a method can find, not what applicants are like. Of each user one
-choice is held out (films: the last, equal times drawn; jobs: one drawn, there are no times) and
-ranked among the whole catalogue, without what the user has in training; ties count at their
-mid-rank. Recall@5 and HR@10 are then the shares of users whose held-out choice is among their first
-5 or 10. Figures are means over {seeds}; brackets hold 95% bootstrap intervals over users. "Not told
-apart" means that the interval of the paired difference holds 0. The reference are figures from
-quick runs made before this library was begun, on {films}, with one to three seeds and settings
-chosen on the test choice itself.
+{films_data}, every rating taken as one choice (only `MatrixFactorization` uses the stars). The
+job data is synthetic, made by `generate_jobs()` in the form of a job board's tables: {jobs_data};
+its structure is planted, so it shows what a method can find, not what applicants are like. Of
+each user one choice is held out (films: the last, equal times drawn; jobs: one drawn, there are
+no times) and ranked among the whole catalogue, without what the user has in training; ties count
+at their mid-rank. Recall@5 and HR@10 are then the shares of users whose held-out choice is among
+their first 5 or 10. Figures are means over {seeds}; brackets hold 95% bootstrap intervals over
+users. "Not told apart" means that the interval of the paired difference holds 0. The reference
+are figures from quick runs made before this library was begun, on {films}, with one to three
+seeds and settings chosen on the test choice itself.
 """
 
 
@@ -111,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def page(bench: Bench, sections: Sequence[Section], started: float) -> str:
     """Put the page together."""
-    command = " ".join(["python -m benchmarks.notes", *sys.argv[1:]])
+    words = " ".join(["python -m benchmarks.notes", *sys.argv[1:]])
+    command = words.partition(" --out")[0]
     seeds = bench.worlds[FILMS].seeds
     reading = READING.format(
         films=FILMS,
@@ -120,7 +121,7 @@ def page(bench: Bench, sections: Sequence[Section], started: float) -> str:
         seeds="one split" if seeds == 1 else f"{seeds} splits",
     )
     quick = ["**A quick run, to try the script out: one split and small job data.**"]
-    contents = [wrapped(f"- {one.link}: {one.short}", "  ") for one in sections]
+    contents = [f"- {one.link}: {one.short}" for one in sections]
     parts = [
         "# The questions of the notes, answered",
         INTRODUCTION.format(command=command),

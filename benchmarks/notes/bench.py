@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -54,17 +54,25 @@ class Bench:
     quick: bool
     folder: Path
     claim: Claims = field(default_factory=Claims)
-    _known: dict[tuple[str, str], Measured] = field(default_factory=dict)
+    _known: dict[tuple[str, str, int], Measured] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[World]:
         return iter(self.worlds.values())
 
-    def measured(self, world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
-        """Fit and evaluate a model on every split; the same settings are measured once."""
-        key = (world.name, repr(model()))
+    def measured(
+        self, world: World, model: Callable[[], Model[Any, Any]], splits: int | None = None
+    ) -> Measured:
+        """Fit and evaluate a model on the first splits (None: on all), the same settings once."""
+        key = (world.name, repr(model()), splits or len(world.folds))
         if key not in self._known:
-            self._known[key] = _evaluated(world, model)
+            self._known[key] = _evaluated(world, model, world.folds[:splits])
         return self._known[key]
+
+    def literal(self, world: World, name: str) -> Measured:
+        """Measure one of the notes' forms, all neighbours; on the jobs in the first split only."""
+        return self.measured(
+            world, partial(sl.Hybrid.form, name), 1 if world.name == JOBS else None
+        )
 
     def each(
         self, world: World, ways: Callable[[Fold], Iterable[tuple[K, Scores]]]
@@ -81,11 +89,12 @@ class Bench:
         return {name: of_seeds(one, history) for name, one in runs.items()}
 
 
-def _evaluated(world: World, model: Callable[[], Model[Any, Any]]) -> Measured:
+def _evaluated(
+    world: World, model: Callable[[], Model[Any, Any]], folds: Sequence[Fold]
+) -> Measured:
     started = time.perf_counter()
     reports = [
-        sl.evaluate(model().fit(fold.train), fold.train, fold.test, k=LENGTHS)
-        for fold in world.folds
+        sl.evaluate(model().fit(fold.train), fold.train, fold.test, k=LENGTHS) for fold in folds
     ]
     runs = [{name: report.per_user(name) for name in report.measures} for report in reports]
     lists = {

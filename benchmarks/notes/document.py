@@ -81,14 +81,14 @@ class Section:
         return "\n\n".join(part for part in parts if part)
 
 
-def wrapped(text: str, indent: str = "") -> str:
+def wrapped(text: str) -> str:
     """Break a paragraph into lines; code in backticks and links stay whole."""
     words = re.findall(r"(?:\[[^\]]*\]\([^)]*\)|`[^`]*`|\S)+", text)
     lines, line = [], ""
     for word in words:
         if line and len(line) + 1 + len(word) > WIDTH:
             lines.append(line)
-            line = indent + word
+            line = word
         else:
             line = f"{line} {word}" if line else word
     return "\n".join([*lines, line])

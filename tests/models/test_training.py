@@ -45,23 +45,24 @@ class Targets(Trainable):
         self.value = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
         self.targets = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, -1.0], [1.0, 1.0], [3.0, 0.0]])
         self.seen: list[list[int] | None] = []
-        self.validation = validation
+        self.held: list[float] | None = validation
         self.grad_enabled: list[bool] = []
 
     def start_epoch(self, seed: list[int]) -> int:
         return len(self.targets)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
+        assert self.training
         self.seen.append(None if chosen is None else chosen.tolist())
         targets = self.targets if chosen is None else self.targets[chosen]
         distance = ((self.value - targets) ** 2).sum(1).mean()
         return {"loss": distance, "half": distance / 2}
 
-    def validation_loss(self) -> Tensor | None:
-        if self.validation is None:
-            return None
+    def validation_loss(self) -> Tensor:
+        assert self.held is not None
+        assert not self.training
         self.grad_enabled.append(torch.is_grad_enabled())
-        return torch.tensor(self.validation[len(self.grad_enabled) - 1])
+        return torch.tensor(self.held[len(self.grad_enabled) - 1])
 
 
 def trained(epochs: int, trainable: Targets | None = None, **settings: Any) -> Training:

@@ -1,9 +1,10 @@
 """What factorising a sparse matrix spends its time on: the gradient over the stored cells.
 
-For cells (u, i, x) and factors p_u, q_i the error ``sum (p_u.q_i - x)^2`` has the gradients
-``2 sum_i (p_u.q_i - x) q_i`` and ``2 sum_u (p_u.q_i - x) p_u``. The cells are stored twice, by user
-and by item, so each row of either gradient is a sum over its own cells: no two threads write to one
-place, and no list of predictions goes through memory. It costs a second dot product a cell.
+For n cells (u, i, x) and factors p_u, q_i the error ``(1/n) sum (p_u.q_i - x)^2`` has the gradients
+``(2/n) sum_i (p_u.q_i - x) q_i`` and ``(2/n) sum_u (p_u.q_i - x) p_u``. The cells are stored twice,
+by user and by item, so each row of either gradient is a sum over its own cells: no two threads
+write to one place, and no list of predictions goes through memory. It costs a second dot product a
+cell.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from shortlist.kernels.compile import (
     inlined,
     kernel,
 )
-from shortlist.kernels.four_rows import LANES, add_four_rows, four_dots
+from shortlist.kernels.four_rows import LANES, add_four_errors, add_four_rows, four_dots
 from shortlist.kernels.threads import over_rows, share, thread_count
 
 _PARTS: Final = 4  # parts of equal work a side and thread: a long row does not hold up the others
@@ -38,7 +39,7 @@ Cells = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 def squared_error(
     by_user: Cells, by_item: Cells, users: Matrix, items: Matrix
 ) -> tuple[float, OutMatrix, OutMatrix]:
-    """Return ``sum (p.q - x)^2`` over the stored cells, and its gradients.
+    """Return the mean of ``(p.q - x)^2`` over the stored cells, and its gradients.
 
     Fastest for lengths f that are a multiple of 8. Every sum is in the order of the cells, whatever
     the threads.
@@ -52,7 +53,7 @@ def squared_error(
 
     Returns
     -------
-    The sum, added up in float64, and its gradients by the users (N, f) and the items (M, f).
+    The mean, added up in float64, and its gradients by the users (N, f) and the items (M, f).
 
     Examples
     --------
@@ -64,9 +65,10 @@ def squared_error(
     users, items = _whole_vectors(users), _whole_vectors(items)
     to_users, to_items = np.empty_like(users), np.empty_like(items)
     errors = np.empty(len(users)), np.empty(len(items))
+    count = max(len(by_user[1]), 1)
     sides = (
-        (*by_user, users, items, to_users, errors[0]),
-        (*by_item, items, users, to_items, errors[1]),
+        (*by_user, users, items, 2 / count, to_users, errors[0]),
+        (*by_item, items, users, 2 / count, to_items, errors[1]),
     )
     each = _PARTS * thread_count()
     cuts = [_equal_work(indptr, each) for indptr in (by_user[0], by_item[0])]
@@ -77,7 +79,7 @@ def squared_error(
             _squared_error(cuts[side][at], cuts[side][at + 1], *sides[side])
 
     over_rows(work, 2 * each, 1)
-    return float(errors[0].sum()), _cut(to_users, depth), _cut(to_items, depth)
+    return float(errors[0].sum()) / count, _cut(to_users, depth), _cut(to_items, depth)
 
 
 def _whole_vectors(rows: Matrix) -> Matrix:
@@ -92,7 +94,8 @@ def _cut(rows: OutMatrix, depth: int) -> OutMatrix:
 
 def _equal_work(indptr: Pointers, parts: int) -> list[int]:
     """Return where to cut the rows so that each part has about as many cells."""
-    cuts = np.searchsorted(indptr, indptr[-1] * np.arange(1, parts) // parts)
+    total = int(indptr[-1])
+    cuts = np.searchsorted(indptr, [total * part // parts for part in range(1, parts)])
     return [0, *cuts.tolist(), len(indptr) - 1]
 
 
@@ -143,10 +146,10 @@ def solve_ridge(
 @kernel
 def _squared_error(
     start: int, stop: int, indptr: Pointers, indices: Indices, values: Vector,
-    own: Matrix, other: Matrix, gradient: OutMatrix, errors: OutDoubles,
+    own: Matrix, other: Matrix, scale: float, gradient: OutMatrix, errors: OutDoubles,
 ) -> None:  # fmt: skip
     depth = own.shape[1]
-    nothing = np.float32(0.0)
+    nothing, factor = np.float32(0.0), np.float32(scale)
     x, y, into = own.reshape(-1), other.reshape(-1), gradient.reshape(-1)
     for row in range(start, stop):
         mine = row * depth
@@ -154,20 +157,25 @@ def _squared_error(
             into[at] = 0.0
         error = 0.0
         end = indptr[row + 1]
-        for cell in range(indptr[row], end, 4):
-            # of the last four cells, those beyond the end repeat the first and count nothing
-            second, third, fourth = cell + 1 < end, cell + 2 < end, cell + 3 < end
-            i = indices[cell] * depth
-            j = indices[cell + 1] * depth if second else i
-            k = indices[cell + 2] * depth if third else i
-            m = indices[cell + 3] * depth if fourth else i
-            a, b, c, d = four_dots(x, mine, y, i, j, k, m, depth)
-            a -= values[cell]
-            b = b - values[cell + 1] if second else nothing
-            c = c - values[cell + 2] if third else nothing
-            d = d - values[cell + 3] if fourth else nothing
-            error += np.float64(a * a + b * b) + np.float64(c * c + d * d)
-            add_four_rows(into, mine, y, i, j, k, m, a + a, b + b, c + c, d + d, depth)
+        fours = end - (end - indptr[row]) % 4
+        for cell in range(indptr[row], fours, 4):
+            i, j = indices[cell] * depth, indices[cell + 1] * depth
+            k, m = indices[cell + 2] * depth, indices[cell + 3] * depth
+            error += np.float64(
+                add_four_errors(into, mine, factor, x, mine, y, i, j, k, m, values, cell, depth)
+            )
+        if fours < end:  # three cells, with those beyond the end counting nothing
+            second, third = fours + 1 < end, fours + 2 < end
+            i = indices[fours] * depth
+            j = indices[fours + 1] * depth if second else i
+            k = indices[fours + 2] * depth if third else i
+            a, b, c, _ = four_dots(x, mine, y, i, j, k, i, depth)
+            a -= values[fours]
+            b = b - values[fours + 1] if second else nothing
+            c = c - values[fours + 2] if third else nothing
+            error += np.float64((a * a + b * b) + c * c)
+            a, b, c = factor * a, factor * b, factor * c
+            add_four_rows(into, mine, y, i, j, k, i, a, b, c, nothing, depth)
         errors[row] = error
 
 

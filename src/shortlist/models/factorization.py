@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 class FactorizationConfig(TrainingConfig):
-    """Settings of :class:`MatrixFactorization`."""
+    """Settings of :class:`MatrixFactorization`.
+
+    The defaults were chosen by NDCG@10 on validation folds of ML-100K, of the bundled films, and of
+    synthetic job data.
+    """
 
     loss: Literal["observed", "regularized", "softmax"] = hyper(
         "regularized",

@@ -50,7 +50,7 @@ class Cells:
         )
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.values.numel()
 
     def take(self, chosen: Tensor) -> Cells:
         """Keep the chosen cells."""
@@ -102,17 +102,19 @@ class _FusedError(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, users: Tensor, items: Tensor, cells: Cells) -> Tensor:
         factors = (users.detach().contiguous().numpy(), items.detach().contiguous().numpy())
-        total, *gradients = kernels.squared_error(cells.by_user, cells.by_item, *factors)
-        ctx.save_for_backward(*map(torch.from_numpy, gradients))
-        ctx.count = len(cells)
-        return users.new_tensor(total / len(cells))
+        error, *gradients = kernels.squared_error(cells.by_user, cells.by_item, *factors)
+        ctx.gradients = [torch.from_numpy(gradient) for gradient in gradients]
+        return users.new_tensor(error)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None]:
-        to_users, to_items = ctx.saved_tensors
-        scale = gradients[0] / ctx.count
-        # In place: PyTorch refuses to go back twice over what has been changed.
-        return to_users.mul_(scale), to_items.mul_(scale), None
+        if ctx.gradients is None:
+            raise RuntimeError("the fused gradient has been handed out: compute the loss again")
+        (to_users, to_items), ctx.gradients = ctx.gradients, None
+        scale = float(gradients[0])
+        if scale != 1:
+            to_users, to_items = to_users * scale, to_items * scale
+        return to_users, to_items, None
 
 
 def squared_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:

@@ -63,7 +63,7 @@ class Factors(Trainable):
             self.item_bias = nn.Parameter(torch.zeros(data.n_items, 1))
         self.mean = global_bias(config, data)
         self.cells = Cells.of(data, config.device)
-        self.held = None if held is None else Cells.of(held, config.device)
+        self.held: Cells | None = None if held is None else Cells.of(held, config.device)
 
     def _factors(
         self, rng: np.random.Generator, counts: NDArray[np.int64], width: int
@@ -98,10 +98,9 @@ class Factors(Trainable):
             "gravity": everywhere,
         }
 
-    def validation_loss(self) -> Tensor | None:
+    def validation_loss(self) -> Tensor:
         """Give the error on the fold, plus gravity: penalties on lengths say nothing of it."""
-        if self.held is None:
-            return None
+        assert self.held is not None
         users, items = self.factors()
         error = observed_error(users, items, self.held)
         if self.config.loss == "regularized":
@@ -154,7 +153,7 @@ class Bags(Trainable):
         self.chosen_items = data.item_rows.astype(np.int64)
         self.active = np.flatnonzero(data.user_counts)
         self.labels = np.empty(0, dtype=np.int64)
-        self.held = held
+        self.held: Dataset | None = held
         logits = min(config.batch_size or len(self.active), len(self.active)) * data.n_items
         self.threads = 1 if logits < _WORTH_THREADS else None
 
@@ -176,10 +175,9 @@ class Bags(Trainable):
         vectors = self.user_vectors(indptr, self.chosen_items[places[kept]])
         return {"loss": self._entropy(vectors, self.chosen_items[labels])}
 
-    def validation_loss(self) -> Tensor | None:
+    def validation_loss(self) -> Tensor:
         """Give the cross-entropy of the fold's items, from all that its users chose besides."""
-        if self.held is None:
-            return None
+        assert self.held is not None
         users, place = np.unique(self.held.user_rows.astype(np.int64), return_inverse=True)
         indptr, places = slices(self.indptr, users)
         vectors = self.user_vectors(indptr, self.chosen_items[places])

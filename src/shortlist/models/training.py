@@ -32,6 +32,7 @@ class Trainable(torch.nn.Module, ABC):
     """Parameters and their loss, as the loop wants them."""
 
     threads: int | None = None  # how many PyTorch may use; None: as many as it likes
+    held: object | None = None  # the validation fold, where there is one
 
     @abstractmethod
     def start_epoch(self, seed: list[int]) -> int:
@@ -47,9 +48,9 @@ class Trainable(torch.nn.Module, ABC):
         Each is a mean over the chosen examples, int64 (B,); None: over all of them.
         """
 
-    def validation_loss(self) -> Tensor | None:
-        """Give the loss on the validation fold; None where there is none."""
-        return None
+    @abstractmethod
+    def validation_loss(self) -> Tensor:
+        """Give the loss on the validation fold; asked for only where there is one."""
 
 
 class Training:
@@ -73,6 +74,7 @@ class Training:
     def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
         self.name, self.config = name, config
         self.trainable = trainable.to(config.device)
+        self._moved = list(trainable.parameters())
         self.optimizer = _optimizer(config, trainable)
         self.epoch = self.steps = 0
         self.rows: list[dict[str, float]] = []
@@ -122,22 +124,23 @@ class Training:
         # Seeded by the epoch: an interrupted training draws what an uninterrupted one draws.
         seed = [self.config.seed, self.epoch]
         n_examples = self.trainable.start_epoch([*seed, 1])
-        self.trainable.train()
         sizes, steps = [], []
         for chosen in self._batches(n_examples, seed):
-            for parameter in self.trainable.parameters():
+            for parameter in self._moved:
                 parameter.grad = None
             losses = self.trainable.losses(chosen)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             sizes.append(n_examples if chosen is None else len(chosen))
-            steps.append(torch.stack([value.detach() for value in losses.values()]))
-        values = torch.stack(steps).cpu().double().numpy()  # (n_steps, n_metrics)
-        self._require_finite(values[:, 0])
+            steps.append([value.detach() for value in losses.values()])
+        # Read after the last step, so that a device need not wait for us at every one.
+        values = np.array([[float(value) for value in step] for step in steps])
+        self._require_finite(values[:, 0])  # (n_steps, n_metrics)
         self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
         means = np.array(sizes) @ values / n_examples
         self.rows.append(dict(zip(losses, means.tolist(), strict=True)))
-        self._validate()
+        if self.trainable.held is not None:
+            self._validate()
 
     def _batches(self, n_examples: int, seed: list[int]) -> Iterator[Tensor | None]:
         size = self.config.batch_size
@@ -164,10 +167,8 @@ class Training:
     def _validate(self) -> None:
         self.trainable.eval()
         with torch.no_grad():
-            measured = self.trainable.validation_loss()
-        if measured is None:
-            return
-        loss = float(measured)
+            loss = float(self.trainable.validation_loss())
+        self.trainable.train()
         self.rows[-1]["validation_loss"] = loss
         if loss < self.best_loss:
             self.best, self.best_loss, self.best_epoch = self._parameters(), loss, self.epoch

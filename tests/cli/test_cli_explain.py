@@ -67,24 +67,19 @@ def test_features_of_a_content_based_model(run: Run, database: Path, tmp_path: P
     assert "genres=Comedy" in {part["name"] for part in parts}
 
 
-@pytest.mark.parametrize(
-    ("user", "item", "message"),
-    [
+def test_wrong_ids(run: Run, bundle: Path) -> None:
+    for user, item, message in (
         ("77", "1", "1 unknown user id: 77 (12 users are known, 1 to 12)"),
         ("1", "99", "1 unknown item id: 99 (10 items are known, 1 to 10)"),
         ("ann", "1", "1 unknown user id: 'ann'"),
         ("1", "Film 1", "1 unknown item id: 'Film 1'"),
-    ],
-)
-@pytest.mark.parametrize("form", [(), ("--json", "-")], ids=["text", "json"])
-def test_wrong_ids(
-    run: Run, bundle: Path, user: str, item: str, message: str, form: tuple[str, ...]
-) -> None:
-    outcome = run("explain", bundle, user, item, *form)
-    assert outcome.code == 2
-    assert f"error: {message}" in outcome.err
-    assert outcome.out == ""
-    assert "Traceback" not in outcome.err
+    ):
+        for form in ((), ("--json", "-")):
+            outcome = run("explain", bundle, user, item, *form)
+            assert outcome.code == 2
+            assert f"error: {message}" in outcome.err
+            assert outcome.out == ""
+            assert "Traceback" not in outcome.err
 
 
 def test_no_bundle(run: Run, tmp_path: Path) -> None:

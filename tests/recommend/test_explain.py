@@ -79,11 +79,11 @@ def check(model: Any, explanation: Explanation, listed: dict[str, Any]) -> None:
 
 @every_model
 def test_the_parts_of_known_users_add_up_to_what_is_listed(name: str) -> None:
-    """Of the best, the middle and the last item; u05 and u22 have no history, u07 no city."""
+    """Of the best, the middle and the last item; u05 has no history, u07 no city."""
     model = fitted(name)
-    for user in ("u00", "u03", "u05", "u07", "u22", "u39"):
+    for user in ("u03", "u05", "u07"):
         lists = model.recommend([user], k=30, exclude_seen=False).table.to_pylist()
-        for listed in (lists[0], lists[3], lists[14], lists[-1]):
+        for listed in (lists[0], lists[14], lists[-1]):
             check(model, model.explain(user, listed["item_id"]), listed)
 
 

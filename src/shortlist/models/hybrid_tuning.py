@@ -35,7 +35,7 @@ SHARES = [  # of the three terms, in tenths of 1
     (a / 10, (10 - a - c) / 10, c / 10) for c in (0, 1, 2, 4) for a in range(11 - c)
 ]
 LEAST = 0.01  # of the users' term, where a cold user has features and no other term uses them
-USERS = 5000  # of the fold, drawn: with 2000, settings that are 2 % worse are often chosen
+USERS = 2_000  # of the fold, drawn: more choose settings a little better, at a cost in proportion
 BLOCK = 256  # of those, scored at a time
 CUTOFF = 10  # settings are compared by NDCG at this length
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,23 @@ from shortlist.models.scores import Scores, SparseScores
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
 
 
+def _weighting(default: Weighting) -> Any:
+    return hyper(
+        default,
+        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
+        search=Search(choices=("binary", "tfidf", "bm25")),
+    )
+
+
+def _shrinkage(default: float) -> Any:
+    return hyper(
+        default,
+        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
+        ge=0,
+        search=Search(0, 100),
+    )
+
+
 class CosineConfig(ModelConfig):
     """Settings that both cosine models share."""
 
@@ -30,17 +48,8 @@ class CosineConfig(ModelConfig):
         ge=1,
         search=Search(5, 500, "log"),
     )
-    weighting: Weighting = hyper(
-        "binary",
-        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
-        search=Search(choices=("binary", "tfidf", "bm25")),
-    )
-    shrinkage: float = hyper(
-        0.0,
-        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
-        ge=0,
-        search=Search(0, 100),
-    )
+    weighting: Weighting = _weighting("binary")
+    shrinkage: float = _shrinkage(0.0)
     self_similarity: bool = hyper(False, "Keep a row as its own neighbour (a diagonal of ones).")
     normalized: bool = hyper(False, "Divide by the sum of the similarities that were added up.")
 
@@ -52,17 +61,8 @@ class UserCosineConfig(CosineConfig):
 class ItemCosineConfig(CosineConfig):
     """Settings of :class:`ItemCosine`."""
 
-    weighting: Weighting = hyper(
-        "tfidf",
-        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
-        search=Search(choices=("binary", "tfidf", "bm25")),
-    )
-    shrinkage: float = hyper(
-        10.0,
-        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
-        ge=0,
-        search=Search(0, 100),
-    )
+    weighting: Weighting = _weighting("tfidf")
+    shrinkage: float = _shrinkage(10.0)
 
 
 @dataclass(frozen=True)

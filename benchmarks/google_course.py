@@ -29,8 +29,8 @@ from scipy.stats import spearmanr
 import shortlist as sl
 from shortlist.models.arrays import parts
 from shortlist.models.profiles import Profiles
+from shortlist.models.selection import dense
 from shortlist.progress import track
-from shortlist.recommend.scoring import dense
 from shortlist.text import text_table
 
 Figures = dict[str, float]

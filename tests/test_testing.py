@@ -12,7 +12,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.models.ease import EASE, EASELearned
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Scores
-from shortlist.recommend.scoring import dense
+from shortlist.models.selection import dense
 from shortlist.testing import ModelContract, checkerboard, small_world
 
 

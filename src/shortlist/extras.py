@@ -6,7 +6,16 @@ from importlib.util import find_spec
 
 from shortlist.errors import ConfigError
 
-PACKAGES = {"torch": ("torch",), "plots": ("matplotlib", "sklearn")}
+PACKAGES = {
+    "torch": ("torch",),
+    "plots": ("matplotlib", "sklearn"),
+    "trees": ("lightgbm",),
+    "index": ("usearch",),
+    "tune": ("optuna",),
+    "serve": ("fastapi", "uvicorn", "prometheus_client"),
+    "report": ("jinja2", "matplotlib", "sklearn"),
+    "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),
+}
 """The packages that must be there for each extra."""
 
 

@@ -21,8 +21,8 @@ from shortlist.models.factorization import MatrixFactorization
 from shortlist.models.factorization_training import Factors
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import FactorScores
+from shortlist.models.selection import dense
 from shortlist.recommend.query import Query
-from shortlist.recommend.scoring import dense
 from shortlist.testing import ModelContract, checkerboard, of_matrix, small_world, tiny
 
 Doubles = NDArray[np.float64]

@@ -5,7 +5,8 @@
     bundle/
       manifest.json          format, versions, model, settings, data, metrics, a hash of each file
       arrays.safetensors     what the model learned
-      learned.NAME.parquet   a table that the model learned, one a field, if there are any
+      learned.NAME.parquet   a table that the model learned, one a field, if there are any;
+                             a model within a model has its fields under NAME.0, NAME.1, ...
       users.parquet          ids and features, in the order of the rows
       items.parquet
       interactions.parquet   who chose what in training, coded as rows: it is what "seen" means
@@ -26,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from shortlist._version import __version__
+from shortlist.bundle.learned import Parts, put_together, take_apart
 from shortlist.bundle.manifest import (
     FORMAT,
     MANIFEST,
@@ -34,20 +36,14 @@ from shortlist.bundle.manifest import (
     may_be_replaced,
     read_manifest,
 )
-from shortlist.bundle.parts import (
-    LEARNED,
-    dataset_of,
-    flatten,
-    interactions_table,
-    side_table,
-    unflatten,
-)
+from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.files import atomic_directory
 from shortlist.models import model_class
 from shortlist.models.base import Model
 
 ARRAYS = "arrays.safetensors"
+_LEARNED = "learned."  # how the names of learned tables start
 
 __all__ = ["ARRAYS", "FORMAT", "MANIFEST", "Manifest", "load", "read_manifest", "save"]
 
@@ -79,16 +75,16 @@ def save(
             f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
         )
     data = model.data
-    arrays, scalars, learned_tables = flatten(model.learned)
+    learned = take_apart(model.learned)
     noted = _plain_json(metrics or {})
     with atomic_directory(path) as folder:
-        save_file(arrays, folder / ARRAYS)
+        save_file(learned.arrays, folder / ARRAYS)
         tables = {
             "users": side_table(data.users, data.user_features),
             "items": side_table(data.items, data.item_features),
             "interactions": interactions_table(data),
             "history": model.history,
-            **learned_tables,
+            **{_LEARNED + name: table for name, table in learned.tables.items()},
         }
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
@@ -98,7 +94,7 @@ def save(
             created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             model=model.name,
             config=model.config.model_dump(mode="json"),
-            learned=scalars,
+            learned=learned.scalars,
             data={
                 "fingerprint": data.fingerprint,
                 "users": data.n_users,
@@ -165,13 +161,13 @@ def load(path: str | Path) -> Model[Any, Any]:
             for name in ("users", "items", "interactions", "history")
         }
         learned_tables = {
-            name.removesuffix(".parquet"): pq.read_table(path / name)
+            name.removeprefix(_LEARNED).removesuffix(".parquet"): pq.read_table(path / name)
             for name in manifest.files
-            if name.startswith(LEARNED) and name.endswith(".parquet")
+            if name.startswith(_LEARNED) and name.endswith(".parquet")
         }
-        arrays = load_file(path / ARRAYS)
-        learned = unflatten(type(model), arrays, manifest.learned, learned_tables)
         data = dataset_of(tables["users"], tables["items"], tables["interactions"])
+        parts = Parts(load_file(path / ARRAYS), manifest.learned, learned_tables)
+        learned = put_together(type(model), parts, data)
     except ConfigError as error:
         raise BundleError(
             f"the manifest asks for what this version does not have: {error.what}",

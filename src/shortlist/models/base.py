@@ -105,7 +105,8 @@ class Model(ABC, Generic[C, L]):
 
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)
-        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+        given = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
+        return f"{self.name}({given})"
 
     def fit(self, data: Dataset) -> Self:
         """Learn from the data; a second call starts afresh.

@@ -13,6 +13,7 @@ from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats, Scores
+from shortlist.models.selection import Best, Eligible
 
 
 @runtime_checkable
@@ -34,6 +35,15 @@ class HasVectors(Protocol):
 
     def item_vectors(self) -> Floats:
         """Give the vector of every item."""  # (n_items, f)
+        ...
+
+
+@runtime_checkable
+class Shortlists(Protocol):
+    """Chooses candidates by itself, among the items that a query may get."""
+
+    def best(self, profiles: Profiles, eligible: Eligible, k: int) -> Best:
+        """Give the ``k`` best eligible items of each query, best first."""
         ...
 
 

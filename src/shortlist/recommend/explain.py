@@ -12,10 +12,11 @@ from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Explains, Parts, cannot
+from shortlist.models.selection import columns
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.resolve import resolve
-from shortlist.recommend.scoring import blank, columns
+from shortlist.recommend.scoring import blank
 from shortlist.text import text_table
 
 

@@ -16,12 +16,13 @@ from shortlist.errors import InputError
 from shortlist.models.arrays import parts
 from shortlist.models.base import Model
 from shortlist.models.profiles import Profiles
+from shortlist.models.selection import Eligible
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests
 from shortlist.recommend.resolve import resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.scoring import Eligible, best_items
+from shortlist.recommend.scoring import best_items
 from shortlist.recommend.where import Mask
 
 FALLBACK = "popularity"

@@ -13,8 +13,8 @@ from shortlist.errors import CapabilityError
 from shortlist.models.capabilities import ComparesItems
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, FactorScores, SparseScores
+from shortlist.models.selection import dense
 from shortlist.recommend.query import Query
-from shortlist.recommend.scoring import dense
 from shortlist.testing.reference import best_items, best_users, like_items, rows_of
 from shortlist.testing.subject import Subject, lists_of
 from shortlist.testing.worlds import Ids, checkerboard, small_world

@@ -1,72 +1,13 @@
-"""A model and its data as arrays, JSON scalars and tables, and back."""
+"""The data that a model was fitted on as tables, and back."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
-
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Vocabulary
-from shortlist.models.base import Model
 
-LEARNED = "learned."  # how the names of learned tables start
 _ID, _NO_FEATURES = "id", b"shortlist.no_features"
-
-
-def flatten(
-    learned: Any,
-) -> tuple[dict[str, NDArray[Any]], dict[str, Any], dict[str, pa.Table]]:
-    """Take a dataclass apart: arrays (a sparse matrix is three), JSON scalars, and tables."""
-    arrays: dict[str, NDArray[Any]] = {}
-    scalars: dict[str, Any] = {}
-    tables: dict[str, pa.Table] = {}
-    for field in dataclasses.fields(learned):
-        value = getattr(learned, field.name)
-        if isinstance(value, csr_array):
-            for part in ("data", "indices", "indptr"):
-                arrays[f"{field.name}.{part}"] = np.ascontiguousarray(getattr(value, part))
-            scalars[f"{field.name}.shape"] = list(value.shape)
-        elif isinstance(value, np.ndarray):
-            arrays[field.name] = np.ascontiguousarray(value)
-        elif isinstance(value, pa.Table):
-            tables[LEARNED + field.name] = value
-        else:
-            scalars[field.name] = value
-    return arrays, scalars, tables
-
-
-def unflatten(
-    kind: type[Model[Any, Any]],
-    arrays: dict[str, NDArray[Any]],
-    scalars: dict[str, Any],
-    tables: dict[str, pa.Table],
-) -> Any:
-    """Make the dataclass again.
-
-    Raises
-    ------
-    KeyError
-        A part is missing.
-    ValueError
-        The indices of a sparse matrix are out of range.
-    """
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind.Learned):
-        name = field.name
-        if f"{name}.shape" in scalars:
-            parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-            values[name] = csr_array(parts, shape=tuple(scalars[f"{name}.shape"]))
-            values[name].check_format(full_check=True)  # compiled code trusts the indices
-        elif LEARNED + name in tables:
-            values[name] = tables[LEARNED + name]
-        else:
-            values[name] = arrays[name] if name in arrays else scalars[name]
-    return kind.Learned(**values)
 
 
 def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:

@@ -1,0 +1,92 @@
+"""Models as settings of a model, and their way into a bundle and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import pytest
+from pydantic import BeforeValidator
+
+from shortlist.bundle.learned import put_together, take_apart
+from shortlist.data.dataset import Dataset
+from shortlist.errors import ConfigError
+from shortlist.models.base import Model
+from shortlist.models.composite import ModelSpec, listed
+from shortlist.models.config import ModelConfig, hyper
+from shortlist.models.cosine import ItemCosine, UserCosine
+from shortlist.models.ease import EASE
+from shortlist.models.ials import IALS
+from shortlist.models.profiles import Profiles
+from shortlist.models.scores import Scores
+from shortlist.testing.worlds import checkerboard
+
+
+class PairConfig(ModelConfig):
+    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(listed)] = hyper((), "Models.")
+
+
+@dataclass(frozen=True)
+class PairLearned:
+    stages: tuple[Model, ...]  # type: ignore[type-arg]
+    ranker: Model  # type: ignore[type-arg]
+    weights: np.ndarray
+
+
+class Pair(Model[PairConfig, PairLearned]):
+    def learn(self, data: Dataset) -> PairLearned:
+        stages = tuple(spec.make().fit(data) for spec in self.config.stages)
+        return PairLearned(stages, EASE().fit(data), np.arange(3.0))
+
+    def score(self, profiles: Profiles) -> Scores:
+        return self.learned.ranker.score(profiles)
+
+
+@pytest.mark.parametrize(
+    "given", ["ItemCosine,EASE", "ItemCosine, EASE", [ItemCosine(), "EASE"], (ItemCosine(), EASE())]
+)
+def test_models_are_given_by_name_or_as_they_are(given: object) -> None:
+    stages = Pair(stages=given).config.stages
+    assert [spec.model for spec in stages] == ["ItemCosine", "EASE"]
+    assert repr(stages[1].make()) == "EASE()"
+
+
+def test_one_model_is_a_list_of_one() -> None:
+    assert repr(Pair(stages=EASE(regularization=7))) == "Pair(stages=(EASE(regularization=7.0),))"
+
+
+def test_settings_are_plain_data_and_come_back() -> None:
+    config = Pair(stages=[IALS(embedding_size=3), "UserCosine"]).config
+    dumped = config.model_dump(mode="json")
+    assert dumped["stages"][0]["config"]["embedding_size"] == 3
+    assert dumped["stages"][1]["config"]["neighbors"] == UserCosine().config.neighbors
+    assert PairConfig(**dumped) == config
+
+
+def test_a_model_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ConfigError, match="there is no model 'EASY'"):
+        Pair(stages="EASY")
+
+
+def test_a_setting_of_a_stage_that_is_out_of_range_is_named() -> None:
+    with pytest.raises(ConfigError, match="EASE: regularization=-1 is out of range"):
+        Pair(stages=[{"model": "EASE", "config": {"regularization": -1}}])
+
+
+def test_what_models_within_a_model_learned_comes_back() -> None:
+    data = checkerboard().data
+    pair = Pair(stages=[ItemCosine(), IALS(embedding_size=4), IALS(embedding_size=2)]).fit(data)
+    parts = take_apart(pair.learned)
+    assert parts.arrays["stages.2.items"].shape == (data.n_items, 2)
+    learned = put_together(Pair, parts, data)
+    assert isinstance(learned.stages, tuple)
+    assert [repr(stage) for stage in learned.stages] == [
+        repr(stage) for stage in pair.learned.stages
+    ]
+    for one, other in zip(
+        (*learned.stages, learned.ranker), (*pair.learned.stages, pair.learned.ranker), strict=True
+    ):
+        assert one.recommend(k=3).to_arrow().equals(other.recommend(k=3).to_arrow())
+        assert one.history.equals(other.history)
+    assert learned.weights.tolist() == [0, 1, 2]

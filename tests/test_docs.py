@@ -1,0 +1,101 @@
+"""Every Python block of the documentation runs, page by page; the site builds."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import shortlist as sl
+from shortlist.data.samples import sample_paths
+from shortlist.models import MODULES, model_class
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page.relative_to(DOCS).as_posix()
+    for page in DOCS.rglob("*.md")
+    if "```python" in page.read_text("utf-8")
+)
+SLOW = {"tutorials/jobs.md", "how-to/data.md"}  # the first fits a Hybrid, the second downloads
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def films() -> sl.Dataset:
+    """The film data of the tutorial: its first 60 viewers."""
+    sample = sample_paths()
+    data = sl.Dataset.from_tables(
+        sample.ratings, users=sample.users, items=sample.items, weight="rating", time="rated_at"
+    )
+    return data.select(data.user_rows < 60)
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in PAGES]
+)
+def test_the_code_of_a_page_runs(
+    page: str, films: sl.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"sl": sl, "data": films}
+    for number, block in enumerate(blocks(page), 1):
+        exec(compile(block, f"{page}, block {number}", "exec"), names)
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_model_has_a_page_with_all_its_parameters(name: str, hooks: ModuleType) -> None:
+    page = (DOCS / "models" / f"{name.lower()}.md").read_text("utf-8")
+    shown = hooks.on_page_markdown(page)
+    for field, info in model_class(name).Config.model_fields.items():
+        assert f"| `{field}` | `{info.default!r}` | " in shown
+    assert "<!--" not in shown
+    assert ">>>" not in shown
+    for heading in ("## When to use it", "## What it costs", "## Parameters"):
+        assert heading in page, heading
+
+
+def test_rules_of_the_page_hold(films: sl.Dataset) -> None:
+    model = sl.ItemCosine().fit(films)
+    listed = model.recommend([1], k=5, where={"year": {"gte": 1990, "lt": 2000}}).column("item_id")
+    table = films.item_features
+    assert table is not None
+    rows = films.items.rows(listed)
+    years = np.array(table.column("year").to_pylist(), dtype=float)[rows]
+    assert len(listed) == 5
+    assert ((years >= 1990) & (years < 2000)).all()
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    page = (tmp_path / "site" / "models" / "ease" / "index.html").read_text("utf-8")
+    assert "<code>regularization</code>" in page

@@ -49,11 +49,15 @@ def test_text_is_a_table_of_reasons_the_largest_first(run: Run, bundle: Path) ->
     assert [cell.strip() for cell in head.split("|")] == [
         "reason",
         "name",
+        "title",
         f"of {listed['score']:.4f}",
     ]
     assert set(line) <= {"-", "+"}
     assert len(rows) == 4  # the four films they have rated, each near the one listed
-    amounts = [float(row.split("|")[2]) for row in rows]
+    for row in rows:
+        _, name, title, _ = (cell.strip() for cell in row.split("|"))
+        assert title.startswith(f"Film {name}")
+    amounts = [float(row.split("|")[3]) for row in rows]
     assert amounts == sorted(amounts, reverse=True)
     assert all(row.startswith("chosen item ") for row in rows)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
 from shortlist.models.base import Model
@@ -18,6 +19,9 @@ from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.resolve import resolve
 from shortlist.recommend.scoring import blank
 from shortlist.text import text_table
+
+TITLE = "title"  # the item feature that people know an item by
+CHOSEN = "chosen item"  # the kind of a part that is an item of the history
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Explanation:
         The model's name, or ``popularity`` where the model knew nothing of the person.
     parts
         What the score is the sum of, the largest first: ``kind`` (chosen item, similar user,
-        feature, ...), ``name`` (an id or a feature's name, as text) and ``amount``.
+        feature, ...), ``name`` (an id or a feature's name, as text), ``amount`` and, where the
+        items have a feature ``title``, that of a chosen item.
     """
 
     item: Id
@@ -43,10 +48,18 @@ class Explanation:
     parts: pa.Table
 
     def __str__(self) -> str:
+        titled = TITLE in self.parts.column_names
         rows = [
-            [row["kind"], row["name"], f"{row['amount']:+.4f}"] for row in self.parts.to_pylist()
+            [
+                row["kind"],
+                row["name"],
+                *([row[TITLE] or ""] if titled else []),
+                f"{row['amount']:+.4f}",
+            ]
+            for row in self.parts.to_pylist()
         ]
-        return text_table(["reason", "name", f"of {self.score:.4f}"], rows)
+        head = ["reason", "name", *([TITLE] if titled else []), f"of {self.score:.4f}"]
+        return text_table(head, rows)
 
 
 def explain(model: Model[Any, Any], user: Id | None, item: Id, query: Query | None) -> Explanation:
@@ -63,12 +76,15 @@ def explain(model: Model[Any, Any], user: Id | None, item: Id, query: Query | No
     if blank(model, profiles)[0]:
         count = np.array([model.data.item_counts[row]], dtype=np.float64)
         parts = [Parts("popularity", pa.array(["users who chose it"]), count)]
-        return _explanation(item, float(count[0]), FALLBACK, parts)
+        return _explanation(model.data, item, float(count[0]), FALLBACK, parts)
     score = columns(model.score(profiles), np.array([row], dtype=np.int32))
-    return _explanation(item, float(score[0, 0]), model.name, model.parts(profiles, row))
+    parts = model.parts(profiles, row)
+    return _explanation(model.data, item, float(score[0, 0]), model.name, parts)
 
 
-def _explanation(item: Id, score: float, source: str, parts: list[Parts]) -> Explanation:
+def _explanation(
+    data: Dataset, item: Id, score: float, source: str, parts: list[Parts]
+) -> Explanation:
     table = pa.table(
         {
             "kind": [one.kind for one in parts for _ in range(len(one.names))],
@@ -77,5 +93,20 @@ def _explanation(item: Id, score: float, source: str, parts: list[Parts]) -> Exp
         },
         schema=pa.schema([("kind", pa.string()), ("name", pa.string()), ("amount", pa.float64())]),
     )
+    if data.item_features is not None and TITLE in data.item_features.column_names:
+        table = table.append_column(TITLE, _titles(data, parts))
     order = np.argsort(-np.abs(table.column("amount").to_numpy()), kind="stable")
     return Explanation(item, score, source, table.take(pa.array(order)))
+
+
+def _titles(data: Dataset, parts: list[Parts]) -> pa.ChunkedArray:
+    """Give the title of each part that is an item; null for the others."""
+    assert data.item_features is not None
+    titles = data.item_features.column(TITLE).cast(pa.string())
+    chunks = [
+        titles.take(pa.array(data.items.rows(one.names))).combine_chunks()
+        if one.kind == CHOSEN
+        else pa.nulls(len(one.names), pa.string())
+        for one in parts
+    ]
+    return pa.chunked_array(chunks, pa.string())

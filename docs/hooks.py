@@ -60,7 +60,7 @@ def capabilities() -> str:
     heads = [*_METHODS.values(), "people by features", "extra to learn"]
     rows = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in MODULES:
-        model = model_class(name)
+        model = model_class(name)()  # of a cascade, some of it depends on the stages
         can = [hasattr(model, method) for method in _METHODS] + [model.uses_features]
         cells = ["yes" if one else "" for one in can] + [model.extra or ""]
         rows.append(f"| [`{name}`]({name.lower()}.md) | {' | '.join(cells)} |")

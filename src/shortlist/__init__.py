@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shortlist.evaluation import compare as compare
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
+    from shortlist.models.cascade import Cascade as Cascade
     from shortlist.models.content import ContentBased as ContentBased
     from shortlist.models.cosine import ItemCosine as ItemCosine
     from shortlist.models.cosine import UserCosine as UserCosine
@@ -34,28 +35,47 @@ if TYPE_CHECKING:
     from shortlist.models.factorization import MatrixFactorization as MatrixFactorization
     from shortlist.models.hybrid import Hybrid as Hybrid
     from shortlist.models.ials import IALS as IALS
+    from shortlist.models.indexed import Indexed as Indexed
+    from shortlist.models.multitask import MultiTask as MultiTask
+    from shortlist.models.ncf import GMF as GMF
+    from shortlist.models.ncf import MLP as MLP
+    from shortlist.models.ncf import NeuMF as NeuMF
     from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.models.ranking import Ranking as Ranking
+    from shortlist.models.retrieval import Retrieval as Retrieval
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
+    from shortlist.tuning import auto as auto
+    from shortlist.tuning import tune as tune
 
 _LAZY = {
+    "Cascade": "models.cascade",
     "ContentBased": "models.content",
     "Dataset": "data.dataset",
     "EASE": "models.ease",
+    "GMF": "models.ncf",
     "Hybrid": "models.hybrid",
     "IALS": "models.ials",
+    "Indexed": "models.indexed",
     "ItemCosine": "models.cosine",
+    "MLP": "models.ncf",
     "MatrixFactorization": "models.factorization",
+    "NeuMF": "models.ncf",
+    "MultiTask": "models.multitask",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
+    "Ranking": "models.ranking",
     "Recommendations": "recommend.result",
+    "Retrieval": "models.retrieval",
     "Store": "data.store",
     "UserCosine": "models.cosine",
+    "auto": "tuning",
     "compare": "evaluation",
     "evaluate": "evaluation",
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",
     "load": "bundle",
+    "tune": "tuning",
 }
 _MODULES = {"engine": "engine", "errors": "errors", "explore": "explore", "split": "data.split"}
 

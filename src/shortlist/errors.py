@@ -67,6 +67,10 @@ class DownloadError(ShortlistError):
     """A data set could not be fetched, or what arrived is not what was expected."""
 
 
+class DatabaseError(ShortlistError):
+    """A database cannot be reached, refuses, or failed. No message holds a user or a password."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Name the nearest known word, or list all of them.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
@@ -14,7 +14,10 @@ _PATIENCE = 1.0  # seconds of silence before a bar appears
 _showing = ContextVar("showing", default=False)  # a bar inside a bar would redraw over it
 
 
-def track(steps: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+Description: TypeAlias = str | Callable[[], str]
+
+
+def track(steps: Iterable[T], description: Description, total: int | None = None) -> Iterator[T]:
     """Yield the steps; after a second of work, show a bar on stderr if that is a terminal.
 
     Parameters
@@ -22,7 +25,7 @@ def track(steps: Iterable[T], description: str, total: int | None = None) -> Ite
     steps
         What to iterate over.
     description
-        What the bar says it is doing, in a few words.
+        What the bar says it is doing, in a few words; a function is asked again after every step.
     total
         How many steps there are, where ``steps`` has no length.
 
@@ -43,7 +46,7 @@ def track(steps: Iterable[T], description: str, total: int | None = None) -> Ite
         _showing.reset(token)
 
 
-def _with_bar(steps: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+def _with_bar(steps: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
     started, iterator, done = time.monotonic(), iter(steps), 0
     for step in iterator:
         yield step
@@ -68,7 +71,11 @@ def _with_bar(steps: Iterable[T], description: str, total: int | None) -> Iterat
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total, completed=done)
+        task = bar.add_task(_told(description), total=total, completed=done)
         for step in iterator:
             yield step
-            bar.advance(task)
+            bar.update(task, advance=1, description=_told(description))
+
+
+def _told(description: Description) -> str:
+    return description if isinstance(description, str) else description()

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_files import ML_100K, RECBOLE
 
 from shortlist.data.fetch import cache_folder, fetch
 from shortlist.data.store import Store
 from shortlist.errors import DownloadError, InputError
+
+from .table_files import ML_100K, RECBOLE
 
 RATINGS = "".join(line + "\n" for line in ML_100K["u.data"])
 

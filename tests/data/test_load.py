@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from table_files import JOBS, ML_1M, ML_100K, ML_LATEST, RECBOLE, write
 
 from shortlist.data.sql import connect
 from shortlist.data.store import Store
+
+from .table_files import JOBS, ML_1M, ML_100K, ML_LATEST, RECBOLE, write
 
 RATINGS = [
     (186, 302, 3.0, dt.datetime(1998, 4, 4, 19, 22, 22)),

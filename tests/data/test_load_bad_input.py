@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from table_files import JOBS, ML_100K, ML_LATEST, RECBOLE, changed, write
 
 from shortlist.data.store import Store
 from shortlist.errors import InputError
+
+from .table_files import JOBS, ML_100K, ML_LATEST, RECBOLE, changed, write
 
 Refuse = Callable[[Any], str]
 

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_files import ML_1M, ML_100K, ML_LATEST, RECBOLE, write
 
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import InputError
+
+from .table_files import ML_1M, ML_100K, ML_LATEST, RECBOLE, write
 
 
 def read(

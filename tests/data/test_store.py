@@ -11,11 +11,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from table_files import JOBS, ML_100K, ML_LATEST, write
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.store import Store, schema_sql
 from shortlist.errors import InputError
+
+from .table_files import JOBS, ML_100K, ML_LATEST, write
 
 OWN_SCHEMA = """
 CREATE TABLE shop (shop_id VARCHAR PRIMARY KEY, town VARCHAR);
@@ -138,10 +139,12 @@ def test_what_is_no_store(path: Path) -> None:
     assert refusal(Store, path).startswith(f"{path} is not a whole DuckDB database: ")
     path.unlink()
     duckdb.connect(str(path)).close()
-    assert refusal(Store, path) == (
-        f"{path} is a database, but not one of shortlist's\n"
-        "  to do: create one: shortlist init DB --schema NAME"
-    )
+    with Store(path) as store:
+        for action in (store.dataset, store.recorded):
+            assert refusal(action) == (
+                f"{path} is a database, but not one of shortlist's\n"
+                "  to do: create one: shortlist init DB --schema NAME"
+            )
 
 
 def test_a_store_of_a_newer_version(path: Path) -> None:

@@ -122,7 +122,7 @@ class TestWrite:
         ending = Path(name).suffix
         assert str(error.value) == (
             f"cannot tell from {ending!r} how to write {tmp_path / name}\n"
-            "  to do: name a .parquet, .csv or .duckdb file"
+            "  to do: name a .parquet, .csv, .duckdb or .sqlite file, or a database's URL"
         )
         assert not any(tmp_path.iterdir())
 

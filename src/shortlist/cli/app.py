@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 
 from shortlist._version import __version__
-from shortlist.cli.compare import compare, fit
+from shortlist.cli.compare import compare
 from shortlist.cli.demo import demo
 from shortlist.cli.doctor import doctor
+from shortlist.cli.fit import fit
 from shortlist.cli.lists import audience, explain, recommend, similar
+from shortlist.cli.serve import serve
 from shortlist.cli.tables import fetch, init, load, schema
+from shortlist.cli.tune import tune
 
 app = typer.Typer(
     help="From the tables you already have to a ranked shortlist for each person.",
@@ -40,6 +43,7 @@ def _everywhere(
 
 
 for command in (
-    demo, schema, init, load, fetch, compare, fit, recommend, similar, audience, explain, doctor
+    demo, schema, init, load, fetch, compare, tune, fit, recommend, similar, audience, explain,
+    serve, doctor,
 ):  # fmt: skip
     app.command()(command)

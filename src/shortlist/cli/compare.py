@@ -1,9 +1,9 @@
-"""compare and fit: which model is best, and the bundle of one of them."""
+"""compare: which model is best."""
 
 from __future__ import annotations
 
 import json as json_format
-import time
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -41,47 +41,43 @@ def compare(
         str, typer.Option("-k", "--k", help="Lengths of list, commas between.")
     ] = "5,10,20",
     seed: Seed = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write an HTML page with all of it, drawn and explained."
+        ),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Fit models on the same split and measure them on the same users."""
     from shortlist.data.store import Store
     from shortlist.evaluation import compare as compare_models
+    from shortlist.reporting.write import require_report
 
+    if report is not None:
+        require_report(report)  # before the fits, which take long
     with compiling_told():
-        named = None if models is None else [_model(one) for one in models.split(",")]
+        named = None if models is None else [named_model(one) for one in models.split(",")]
         lengths = [_number(one) for one in k.split(",")]
         with Store(db, read_only=True) as store:
-            data = store.dataset()
+            place, data = store.place, store.dataset()  # the place never holds a password
         chosen = default_models(data) if named is None else named
+        names = [model.name for model in chosen]
+        order = order or usual_order(data)
         train, test = cut(data, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
         comparison = compare_models(chosen, train, test, k=lengths, seed=seed)
+        if report is not None:
+            words = ["shortlist", "compare", place, "--models", ",".join(names)]
+            words += [*split_options(split, order=order, fraction=fraction, at=at)]
+            words += ["-k", k, "--seed", str(seed), "--report", str(report)]
+            title = f"{place.rpartition('/')[2]}: which model is best?"
+            comparison.write_report(report, title=title, command=shlex.join(words))
+            remark(f"wrote {report}")
     if json is not None:
         write_json(comparison.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(comparison))
-
-
-def fit(
-    db: Database,
-    model: Annotated[str, typer.Option(help="The name of a model.")],
-    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
-    ] = None,
-) -> None:
-    """Fit a model on everything in a database and save it as a bundle."""
-    from shortlist.data.store import Store
-
-    fitted = _model(model, parameters(settings or []))
-    with compiling_told():
-        with Store(db, read_only=True) as store:
-            data = store.dataset()
-        started = time.perf_counter()
-        fitted.fit(data)
-    fitted.save(out)
-    seconds = time.perf_counter() - started
-    remark(f"fitted {fitted!r} on {data} in {seconds:.1f} s; next: shortlist recommend {out}")
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:
@@ -90,7 +86,7 @@ def default_models(data: Dataset) -> list[Model[Any, Any]]:
     from shortlist.models import MODULES
 
     models = []
-    for model in (_model(name) for name in MODULES):
+    for model in (named_model(name) for name in MODULES):
         if model.extra is not None and not installed(model.extra):
             remark(f"{model.name} is left out: {install_command(model.extra)}")
         elif model.needs_item_features and data.item_features is None:
@@ -100,16 +96,31 @@ def default_models(data: Dataset) -> list[Model[Any, Any]]:
     return models
 
 
+def usual_order(data: Dataset) -> Order:
+    """Say what last means where nobody says it."""
+    return "random" if data.times is None else "time"
+
+
+def split_options(name: str, *, order: Order, fraction: float, at: str | None) -> list[str]:
+    """Write the options that a split heeds, those that nobody gave included."""
+    match name:
+        case "leave-last-out":
+            return ["--split", name, "--order", order]
+        case "by-time":
+            return ["--split", name, "--at", str(at)]
+        case _:
+            return ["--split", name, "--fraction", f"{fraction:g}"]
+
+
 def cut(
-    data: Dataset, name: str, *, order: Order | None, fraction: float, at: str | None, seed: int
+    data: Dataset, name: str, *, order: Order, fraction: float, at: str | None, seed: int
 ) -> Split:
     """Split as the options say."""
     from shortlist.data import split
 
     match name:
         case "leave-last-out":
-            known: Order = "random" if data.times is None else "time"
-            return split.leave_last_out(data, order=order or known, seed=seed)
+            return split.leave_last_out(data, order=order, seed=seed)
         case "random":
             return split.random(data, fraction, seed=seed)
         case "by-time" if at is not None:
@@ -138,7 +149,8 @@ def parameters(settings: list[str]) -> dict[str, Any]:
     return found
 
 
-def _model(name: str, settings: dict[str, Any] | None = None) -> Model[Any, Any]:
+def named_model(name: str, settings: dict[str, Any] | None = None) -> Model[Any, Any]:
+    """Make a model by its name."""
     from shortlist.models import model_class
 
     return model_class(name.strip())(**(settings or {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,13 +32,14 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seeds the data, the splits and the intervals.")] = 0,
     json: Json = None,
 ) -> None:
-    """Load a sample, compare the models, and write a list for everyone."""
+    """Load a sample, compare the models, and write a list for everyone and an HTML report."""
     folder = _folder(out or Path(f"shortlist-demo-{kind}"))
     started = time.perf_counter()
     with compiling_told():
         data = _load(kind, folder, seed)
         model, comparison = _choose(data, seed)
         metrics = comparison.to_dict()
+        reported = _report(comparison, kind, folder, seed)
         model.fit(data).save(folder / "bundle", metrics=metrics)
         lists = model.recommend(k=LISTED)
         lists.write(folder / "recommendations.parquet")
@@ -49,6 +51,11 @@ def demo(
         typer.echo(f"\n{comparison}\n\n{model.name} for user {someone!r}:\n")
         typer.echo(pretty(model.recommend([someone], k=5), model))
     written = {
+        **(
+            {"report.html": "the table, drawn and explained: open it in a browser"}
+            if reported
+            else {}
+        ),
         "recommendations.parquet": f"everyone's {LISTED} best",
         "metrics.json": "the table above, with all metrics and tests",
         "bundle": f"the model; try: shortlist recommend {folder / 'bundle'}",
@@ -96,6 +103,21 @@ def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
     remark(f"{data}: each user's last choice is held out; {chosen} is best on a validation fold")
     best = next(model for model in _models() if model.name == chosen)
     return best, compare(_models(), train, test, seed=seed)
+
+
+def _report(comparison: Comparison, kind: Kind, folder: Path, seed: int) -> bool:
+    """Write the report if what it needs is installed, and say what is missing if not."""
+    from shortlist.extras import install_command, installed
+
+    if not installed("report"):
+        remark(f"the report is left out: {install_command('report')}")
+        return False
+    about = "Films" if kind == "movies" else "Job postings (synthetic)"
+    words = ["shortlist", "demo", kind, "--out", str(folder), "--seed", str(seed)]
+    comparison.write_report(
+        folder / "report.html", title=f"{about}: which model is best?", command=shlex.join(words)
+    )
+    return True
 
 
 def _models() -> list[Model[Any, Any]]:

@@ -12,7 +12,7 @@ from shortlist.cli.output import Json, compiling_told, read_ids, remark, show, w
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder made by shortlist fit.")]
 Length = Annotated[int, typer.Option("-k", "--k", help="How many to list.")]
 Out = Annotated[
-    Path | None, typer.Option(help="Write a .parquet or .csv file, or a run into a .duckdb store.")
+    str | None, typer.Option(help="Write a .parquet or .csv file, or a run into a store.")
 ]
 Where = Annotated[str | None, typer.Option(help="A rule over item features, like: year >= 1990.")]
 AsOf = Annotated[str | None, typer.Option(help="Only items live then: a date, or now.")]

@@ -9,7 +9,13 @@ import typer
 
 from shortlist.cli.output import Json, remark, write_json
 
-Database = Annotated[Path, typer.Argument(metavar="DB", help="A database made by shortlist init.")]
+Database = Annotated[
+    str,
+    typer.Argument(
+        metavar="DB",
+        help="A database made by shortlist init: a file, or postgresql://USER@HOST/DATABASE.",
+    ),
+]
 
 
 def schema(
@@ -22,14 +28,17 @@ def schema(
 
 
 def init(
-    db: Annotated[Path, typer.Argument(metavar="DB", help="The file to make.")],
+    db: Annotated[
+        str, typer.Argument(metavar="DB", help="The file to make, or the URL of a database.")
+    ],
     schema: Annotated[str, typer.Option(help="movies or jobs, or a .sql file of your own.")],
 ) -> None:
     """Make an empty database."""
     from shortlist.data.store import Store
 
     with Store.create(db, schema) as store:
-        remark(f"made {store.path} (schema {store.schema}); next: shortlist load {db} FILES...")
+        place = store.place
+        remark(f"made {place} (schema {store.schema}); next: shortlist load {place} FILES...")
 
 
 def load(

@@ -8,16 +8,30 @@ from pathlib import Path
 
 import duckdb
 
+from shortlist.data.sql import transaction
 from shortlist.errors import InputError, suggestion
 
 SCHEMAS = ("jobs", "movies", "runs")
 
+RECORDED = """
+CREATE SEQUENCE IF NOT EXISTS recorded_interaction_id;
+CREATE TABLE IF NOT EXISTS recorded_interactions (
+    record_id    BIGINT PRIMARY KEY DEFAULT nextval('recorded_interaction_id'),
+    user_id      VARCHAR NOT NULL,                              -- as text, whatever its type is
+    item_id      VARCHAR NOT NULL,
+    weight       FLOAT NOT NULL CHECK (weight >= 0 AND weight < 'inf'::FLOAT),
+    time         TIMESTAMP NOT NULL,                            -- UTC
+    recorded_at  TIMESTAMP NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')
+);
+"""
+_IF_ABSENT = "CREATE TABLE IF NOT EXISTS"
 _VIEWS = frozenset({"interactions", "user_features", "item_features"})
 _OWN = """
 CREATE TABLE shortlist_store (
     schema      VARCHAR NOT NULL,   -- the name of the schema the file was made from
     version     INTEGER NOT NULL,
-    created_at  TIMESTAMP NOT NULL  -- UTC
+    created_at  TIMESTAMP NOT NULL, -- UTC
+    ddl         VARCHAR             -- the statements that made it, this table included
 );
 """
 
@@ -64,8 +78,9 @@ def make(db: duckdb.DuckDBPyConnection, schema: str | Path, version: int) -> Non
     """
     name, ddl = Path(schema).stem, schema_sql(schema)
     runs = "" if name == "runs" else schema_sql("runs")
+    script = "\n".join((ddl, runs, RECORDED, _OWN))
     try:
-        for statements in (ddl, runs, _OWN):
+        for statements in (ddl, script.removeprefix(ddl)):
             db.execute(statements)
     except duckdb.Error as error:
         raise InputError(
@@ -80,4 +95,19 @@ def make(db: duckdb.DuckDBPyConnection, schema: str | Path, version: int) -> Non
             remedy=f"define the views {', '.join(sorted(_VIEWS))}",
         )
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    db.execute("INSERT INTO shortlist_store VALUES (?, ?, ?)", [name, version, now])
+    db.execute("INSERT INTO shortlist_store VALUES (?, ?, ?, ?)", [name, version, now, script])
+
+
+def upgrade(db: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring the tables that every store has to the present version.
+
+    Raises
+    ------
+    duckdb.Error
+        The database cannot be written to.
+    """
+    with transaction(db):
+        for statement in duckdb.extract_statements(schema_sql("runs") + RECORDED):
+            db.execute(statement.query.replace("CREATE TABLE rec", f"{_IF_ABSENT} rec"))
+        db.execute("ALTER TABLE shortlist_store ADD COLUMN IF NOT EXISTS ddl VARCHAR")
+        db.execute("UPDATE shortlist_store SET version = ?", [version])

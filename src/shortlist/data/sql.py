@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import duckdb
+
+from shortlist.errors import InputError
 
 
 def quoted(name: str) -> str:
@@ -28,6 +31,27 @@ def quoted_list(names: Iterable[str]) -> str:
     '"a", "b"'
     """
     return ", ".join(quoted(name) for name in names)
+
+
+def dotted_name(text: str) -> tuple[str, ...]:
+    """Read the name of a table, with its schema if it has one; a name may stand in double quotes.
+
+    Raises
+    ------
+    InputError
+        It is empty, or has a quote that is not closed.
+
+    Examples
+    --------
+    >>> dotted_name('sales."Orders 2024.05"')
+    ('sales', 'Orders 2024.05')
+    """
+    part = r'"((?:[^"]|"")+)"|([^".]+)'
+    if not re.fullmatch(rf"(?:{part})(?:\.(?:{part}))?", text):
+        raise InputError(
+            f"{text!r} is no name of a table", remedy='write table, schema.table or "my table"'
+        )
+    return tuple(bare or inside.replace('""', '"') for inside, bare in re.findall(part, text))
 
 
 def literal(value: str) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -83,7 +84,14 @@ def compare(
         fit_seconds[name] = seconds
     main = reports[names[0]].main
     ranking = sorted(names, key=lambda name: -reports[name][main])
-    return Comparison({name: reports[name] for name in ranking}, fit_seconds)
+    fitted = dict(zip(names, models, strict=True))
+    return Comparison(
+        {name: reports[name] for name in ranking},
+        fit_seconds,
+        {name: fitted[name] for name in ranking},
+        train,
+        test,
+    )
 
 
 def distinct_names(models: Sequence[Model[Any, Any]]) -> list[str]:
@@ -132,7 +140,8 @@ SCHEMA = pa.schema(
 class Comparison:
     """Models ranked by their main metric, best first, with what can be said about the differences.
 
-    ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is the table.
+    ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is the table;
+    :meth:`write_report` makes a page of it.
 
     Attributes
     ----------
@@ -140,10 +149,17 @@ class Comparison:
         By the model's name, best first.
     fit_seconds
         How long fitting took, by name; None for a model that came fitted.
+    models
+        The fitted models, by name, best first.
+    train, test
+        The split they were measured on.
     """
 
     reports: Mapping[str, Report]
     fit_seconds: Mapping[str, float | None]
+    models: Mapping[str, Model[Any, Any]]
+    train: Dataset
+    test: Dataset
 
     @property
     def best(self) -> str:
@@ -254,6 +270,31 @@ class Comparison:
             ],
             "tests": [asdict(test) for test in self.tests()],
         }
+
+    def write_report(
+        self, path: str | Path, *, title: str = "Which model is best?", command: str | None = None
+    ) -> Path:
+        """Write one HTML page, which opens without a network, for people who decide.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced in one step.
+        title
+            Its heading.
+        command
+            What to type to make it again; None: the Python calls that made it.
+
+        Raises
+        ------
+        ConfigError
+            The extra ``report`` is not installed.
+        InputError
+            The folder does not exist, or ``path`` is a folder.
+        """
+        from shortlist.reporting import write_report
+
+        return write_report(self, path, title=title, command=command)
 
     def __str__(self) -> str:
         best = self[self.best]

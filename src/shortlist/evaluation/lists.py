@@ -80,7 +80,7 @@ class ListMeasures:
 
     def __init__(self, train: Dataset, ks: Sequence[int], n_users: int) -> None:
         self._train, self._ks = train, ks
-        self._recommended = np.zeros((len(ks), train.n_items), dtype=bool)
+        self._listed = np.zeros((len(ks), train.n_items), dtype=np.int64)
         self._novelty, self._popularity = np.empty((2, len(ks), n_users))
 
     def add(self, users: slice, lists: Rows) -> None:
@@ -88,7 +88,7 @@ class ListMeasures:
         counts, n_users = self._train.item_counts, self._train.n_users
         for position, k in enumerate(self._ks):
             first = lists[:, :k]
-            self._recommended[position, first[first >= 0]] = True
+            self._listed[position] += np.bincount(first[first >= 0], minlength=self._train.n_items)
             self._novelty[position, users] = novelty_of_lists(first, counts, n_users)
             self._popularity[position, users] = popularity_of_lists(first, counts)
 
@@ -104,6 +104,10 @@ class ListMeasures:
     def of_all(self) -> dict[str, float]:
         """Coverage of all lists together, by name."""
         return {
-            f"coverage@{k}": coverage(self._recommended[position])
+            f"coverage@{k}": coverage(self._listed[position] > 0)
             for position, k in enumerate(self._ks)
         }
+
+    def listed(self) -> dict[int, Int64Array]:
+        """How many of the lists hold each item, int64 (n_items,), by length of list."""
+        return dict(zip(self._ks, self._listed, strict=True))

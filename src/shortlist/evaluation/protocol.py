@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import ShortlistError
+from shortlist.errors import CapabilityError, ShortlistError
 from shortlist.evaluation.lists import ListMeasures
 from shortlist.evaluation.metrics import (
     Measure,
@@ -101,23 +101,29 @@ def evaluate(
         lists.add(block.users, best)
     values = rank_metrics(ranks, truth.indptr, ks) | lists.per_user()
     measures = {name: Measure(of_users) for name, of_users in values.items()}
+    notes = [*truth.notes, *long_lists(ks, train.n_items)]
     if isinstance(model, PredictsRatings):
         pairs = (
             train.users.take(np.repeat(truth.user_rows, np.diff(truth.indptr))),
             train.items.take(truth.item_rows),
         )
-        predicted = model.predict(*pairs).astype(np.float64)
-        measures |= rating_errors(predicted, truth.ratings.astype(np.float64), truth.indptr)
+        try:
+            predicted = model.predict(*pairs).astype(np.float64)
+        except CapabilityError as error:  # it can, with other settings
+            notes.append(error.what)
+        else:
+            measures |= rating_errors(predicted, truth.ratings.astype(np.float64), truth.indptr)
     return Report(
         model=model.name,
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
         measures=measures,
         catalogue=lists.of_all(),
+        listed=lists.listed(),
         k=ks,
         n_items=train.n_items,
         protocol=PROTOCOL,
-        notes=(*truth.notes, *long_lists(ks, train.n_items)),
+        notes=tuple(notes),
         score_seconds=seconds,
         seed=seed,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,9 @@ class Report:
         What else a reader must know: what was left out, and why.
     score_seconds
         Time the model took to score.
+    listed
+        How many users' lists hold each item, int64 (n_items,), by length of list; empty where ranks
+        are among a sample and nobody is shown a list.
     seed, resamples, level
         Of the bootstrap intervals; ``dataclasses.replace(report, level=0.9)`` has others.
     """
@@ -93,6 +96,7 @@ class Report:
     label: str | None = None
     notes: tuple[str, ...] = ()
     score_seconds: float = 0.0
+    listed: Mapping[int, Int64Array] = field(default_factory=dict)
     seed: int = 0
     resamples: int = RESAMPLES
     level: float = LEVEL
@@ -105,7 +109,12 @@ class Report:
     @property
     def main(self) -> str:
         """The metric models are ranked by: NDCG@10, or at the middle length where 10 is not one."""
-        return labelled(f"ndcg@{10 if 10 in self.k else self.k[len(self.k) // 2]}", self.label)
+        return labelled(f"ndcg@{self.main_k}", self.label)
+
+    @property
+    def main_k(self) -> int:
+        """The length of list that models are ranked at: 10, or the middle one where 10 is not."""
+        return 10 if 10 in self.k else self.k[len(self.k) // 2]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,6 +22,14 @@ MODULES = {
     "ContentBased": "content",
     "Hybrid": "hybrid",
     "MatrixFactorization": "factorization",
+    "GMF": "ncf",
+    "MLP": "ncf",
+    "NeuMF": "ncf",
+    "Retrieval": "retrieval",
+    "Ranking": "ranking",
+    "MultiTask": "multitask",
+    "Cascade": "cascade",
+    "Indexed": "indexed",
 }
 """Every model, and the file it lives in. A new model is added here and nowhere else."""
 

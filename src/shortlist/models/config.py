@@ -8,19 +8,23 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, ShortlistError, suggestion
 
 Scale = Literal["linear", "log"]
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where tuning looks for a good value: a range, or a list of choices."""
+    """Where tuning looks for a good value: a range, or a list of choices.
+
+    ``when`` names another setting and the value it must have for this one to have an effect.
+    """
 
     low: float = 0.0
     high: float = 0.0
     scale: Scale = "linear"
     choices: tuple[Any, ...] = ()
+    when: tuple[str, Any] | None = None
 
 
 def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any) -> Any:
@@ -74,8 +78,11 @@ class ModelConfig(BaseModel):
             first = error.errors()[0]
             name = str(first["loc"][0])
             field = cls.model_fields[name]
+            given = parameters.get(name, first["input"])  # all of a list, not the one wrong entry
+            reason = first.get("ctx", {}).get("error")
+            why = reason.what if isinstance(reason, ShortlistError) else first["msg"]
             raise ConfigError(
-                f"{model}: {name}={first['input']!r} is out of range: {first['msg']}",
+                f"{model}: {name}={given!r} is out of range: {why}",
                 remedy=f"{field.description} (default: {field.default})",
             ) from None
 

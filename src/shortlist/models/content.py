@@ -40,7 +40,7 @@ class ContentBasedConfig(ModelConfig):
         "How much an item counts beside the one chosen after it (aggregate recency).",
         gt=0,
         le=1,
-        search=Search(0.5, 1.0),
+        search=Search(0.5, 1.0, when=("aggregate", "recency")),
     )
     feature_weights: dict[str, float] | None = hyper(
         None,
@@ -51,7 +51,6 @@ class ContentBasedConfig(ModelConfig):
         50,
         "How many users of like features speak for somebody without a history; None: all.",
         ge=1,
-        search=Search(5, 500, "log"),
     )
     seed: int = hyper(0, "Seeds the pairs that weights are learned from.", ge=0)
 

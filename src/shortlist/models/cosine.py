@@ -35,7 +35,7 @@ def _shrinkage(default: float) -> Any:
         default,
         "Added to the product of the lengths: pulls similarities that rest on little to 0.",
         ge=0,
-        search=Search(0, 100),
+        search=Search(1, 1000, "log"),
     )
 
 

@@ -44,11 +44,12 @@ class FactorizationConfig(TrainingConfig):
         128, "Length of the vectors.", ge=1, le=2048, search=Search(8, 256, "log")
     )
     regularization: float = hyper(
-        0.3, "Weight of the mean squared length (regularized).", ge=0, search=Search(0.01, 1, "log")
-    )
+        0.3, "Weight of the mean squared length (regularized).", ge=0,
+        search=Search(0.01, 1, "log", when=("loss", "regularized")),
+    )  # fmt: skip
     gravity: float = hyper(
         10.0, "Weight of the mean squared score of all pairs (regularized).", ge=0,
-        search=Search(0.3, 30, "log"),
+        search=Search(0.3, 30, "log", when=("loss", "regularized")),
     )  # fmt: skip
     biases: bool = hyper(False, "Learn what every user and every item adds to a score.")
     init_std: float = hyper(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shortlist.models.config import ModelConfig, hyper
+from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.weighting import Weighting
 
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
@@ -30,7 +30,9 @@ class HybridConfig(ModelConfig):
         "What items are compared by: who chose them, their features, or the sum of both cosines.",
     )
     item_weighting: Weighting = hyper(
-        "tfidf", "How much a chooser counts in the similarity of items."
+        "tfidf",
+        "How much a chooser counts in the similarity of items.",
+        search=Search(choices=("binary", "tfidf", "bm25")),
     )
     column_weights: Literal["learned", "even"] = hyper(
         "learned",

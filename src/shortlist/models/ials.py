@@ -34,7 +34,7 @@ class IALSConfig(ModelConfig):
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: float = hyper(
-        0.002, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-3, 0.3, "log")
+        0.002, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-4, 0.1, "log")
     )
     unobserved_weight: float = hyper(
         0.1,
@@ -47,7 +47,7 @@ class IALSConfig(ModelConfig):
         "How regularization grows with what a row has (nu); 0: the same for every row.",
         ge=0,
         le=1,
-        search=Search(0, 1),
+        search=Search(0.5, 1.0),
     )
     weighting: Literal["binary", "weighted"] = hyper(
         "binary", "Count each interaction as 1, or by its weight."
@@ -74,6 +74,12 @@ class IALSLearned:
     def gram(self) -> Floats:
         """Q'Q of the items."""  # (f, f)
         return gram(self.items)
+
+    @cached_property
+    def exact_gram(self) -> NDArray[np.float64]:
+        """The same in float64, to take scores apart with."""  # (f, f)
+        items = self.items.astype(np.float64)
+        return items.T @ items
 
     @cached_property
     def columns(self) -> Floats:
@@ -147,12 +153,15 @@ class IALS(Model[IALSConfig, IALSLearned]):
         adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
         """
         history = self._weights(profiles.history)
-        items = self.learned.items.astype(np.float64)
-        chosen, weights = items[history.indices], history.data  # (n, f), (n,)
-        system = self.config.unobserved_weight * items.T @ items  # (f, f)
+        learned = self.learned
+        chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
+        weights = history.data  # (n,)
+        system = self.config.unobserved_weight * learned.exact_gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
-        amounts = weights * (chosen @ np.linalg.solve(system, items[item]))
+        amounts = weights * (
+            chosen @ np.linalg.solve(system, learned.items[item].astype(np.float64))
+        )
         return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
 
     def user_vectors(self) -> Floats:

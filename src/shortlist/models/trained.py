@@ -44,6 +44,10 @@ class TrainingConfig(ModelConfig):
     patience: int = hyper(
         10, "Epochs without a better validation loss after which training stops.", ge=1
     )
+    precision: Literal["float32", "bfloat16"] = hyper(
+        "float32",
+        "In what matrix products are computed (autocast); parameters and sums stay float32.",
+    )
     device: str = hyper("cpu", "Where to train: cpu, cuda, cuda:1, mps.")
     seed: int = hyper(0, "Seeds the first values, the batches, and what is drawn.", ge=0)
 

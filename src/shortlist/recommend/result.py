@@ -121,14 +121,29 @@ class Recommendations:
 
         return polars.DataFrame(self.table)
 
-    def write(self, target: str | Path) -> Path:
-        """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a ``.duckdb`` store.
+    def write(self, target: str | Path) -> Path | str:
+        """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a store.
+
+        Parameters
+        ----------
+        target
+            The file, or the database of a store: a ``.duckdb``, ``.sqlite`` or ``.db`` file, or a
+            URL as :class:`shortlist.Store` takes.
+
+        Returns
+        -------
+        Path or str
+            The file; of a database on a server its place, without user and password.
 
         Raises
         ------
         InputError
             The ending is another one, or the folder does not exist. Nothing has been written.
+        DatabaseError
+            The database cannot be reached, or refuses. Nothing has been written.
         """
+        if isinstance(target, str) and "://" in target:
+            return self._write_run(target)
         target = Path(target)
         match target.suffix.lower():
             case ".parquet":
@@ -141,20 +156,24 @@ class Recommendations:
 
                 with atomic_file(target) as partial:
                     pyarrow.csv.write_csv(self.table, partial)
-            case ".duckdb" | ".db":
-                from shortlist.data.store import Store
-
-                if self.table.column_names[0] not in ("user_id", "query"):
-                    raise InputError(
-                        "a store keeps lists of items for users, and this is neither",
-                        where=f"columns {', '.join(self.table.column_names[:2])}",
-                        remedy="name a .parquet or .csv file",
-                    )
-                with Store(target) as store:
-                    store.write(self.table, **self.run)
+            case ".duckdb" | ".db" | ".sqlite" | ".sqlite3":
+                self._write_run(target)
             case other:
                 raise InputError(
                     f"cannot tell from {other!r} how to write {target}",
-                    remedy="name a .parquet, .csv or .duckdb file",
+                    remedy="name a .parquet, .csv, .duckdb or .sqlite file, or a database's URL",
                 )
         return target
+
+    def _write_run(self, database: str | Path) -> str:
+        from shortlist.data.store import Store
+
+        if self.table.column_names[0] not in ("user_id", "query"):
+            raise InputError(
+                "a store keeps lists of items for users, and this is neither",
+                where=f"columns {', '.join(self.table.column_names[:2])}",
+                remedy="name a .parquet or .csv file",
+            )
+        with Store(database) as store:
+            store.write(self.table, **self.run)
+            return store.place

@@ -100,7 +100,7 @@ class ModelContract(ListsContract, AskingContract, StabilityContract):
     def test_settings_are_shown(self) -> None:
         model = self.fresh()
         changed = model.config.model_dump(exclude_defaults=True)
-        shown = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        shown = ", ".join(f"{name}={getattr(model.config, name)!r}" for name in changed)
         assert repr(model) == f"{self.kind().__name__}({shown})"
 
 

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from shortlist import engine
 from shortlist.bundle import load, read_manifest
 from shortlist.kernels.threads import thread_limit
+from shortlist.models.base import Model
 from shortlist.testing.subject import Subject, assert_same_lists, lists_of
 from shortlist.testing.worlds import checkerboard, small_world
 
@@ -100,6 +101,12 @@ def _parts(value: Any) -> list[Any]:
     """Take a learned thing apart into arrays, or texts, that can be compared."""
     if isinstance(value, csr_array):
         return [value.data, value.indices, value.indptr, np.array(value.shape)]
+    if isinstance(value, Model):
+        fields = dataclasses.fields(value.learned)
+        inner = [part for one in fields for part in _parts(getattr(value.learned, one.name))]
+        return [value.name, str(value.config), *inner]
+    if isinstance(value, tuple):
+        return [part for one in value for part in _parts(one)]
     if isinstance(value, pa.Table):
         return [str(value.schema), str(value.to_pydict())]
     return [value]

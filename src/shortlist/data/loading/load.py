@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 
@@ -12,9 +13,16 @@ from shortlist.data.formats.layout import Layout
 from shortlist.data.loading.catalogue import Table
 from shortlist.data.loading.checks import check
 from shortlist.data.loading.inputs import Inputs, find, open_source
+from shortlist.data.loading.known import bring_known
 from shortlist.data.loading.staging import Staged, stage
-from shortlist.data.sql import quoted, quoted_list, transaction
+from shortlist.data.sql import quoted, quoted_list
 from shortlist.progress import track
+
+if TYPE_CHECKING:
+    from shortlist.data.databases.base import Database
+
+Insert: TypeAlias = Callable[[Staged, str, str], int]
+"""Insert rows: given the staged table, its columns as SQL, and what follows a SELECT of them."""
 
 _BLOCK = 1_000_000  # rows written between two steps of the progress bar
 
@@ -57,7 +65,7 @@ class LoadReport:
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection,
+    database: Database,
     inputs: Inputs,
     tables: Mapping[str, Table],
     published: Sequence[Layout],
@@ -66,7 +74,7 @@ def load(
 
     Parameters
     ----------
-    connection
+    database
         The database to write to.
     inputs
         Files and folders, or a path or a frame for each table name.
@@ -80,6 +88,7 @@ def load(
     InputError
         Whatever is wrong with the input. The database is as it was.
     """
+    connection = database.bench
     with scratch(connection) as names:
         staged: list[Staged] = []
         implied: dict[str, Staged] = {}
@@ -97,9 +106,10 @@ def load(
             if parent not in filled:
                 staged.append(_mentioned(connection, rows, tables[parent], names.table()))
         staged.sort(key=lambda rows: list(tables).index(rows.table.name))
-        check(connection, staged)
-        with transaction(connection):
-            return LoadReport(*write(connection, staged), ignored)
+        with database.exclusive():
+            bring_known(database, staged)
+            check(connection, staged)
+            return LoadReport(*database.keep(staged), ignored)
 
 
 class Scratch:
@@ -152,9 +162,18 @@ def _mentioned(
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]
+    connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], insert: Insert
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Insert checked rows, in the order of their source.
+
+    Parameters
+    ----------
+    connection
+        Where they are staged.
+    staged
+        Every table, parents before children.
+    insert
+        Puts the rows of a query into the table, and says how many they are.
 
     Returns
     -------
@@ -169,9 +188,7 @@ def write(
             query = _new_rows(rows)
         else:
             query = f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + _BLOCK}"
-        inserted = connection.execute(
-            f"INSERT INTO {quoted(rows.table.name)} ({columns}) SELECT {columns} {query}"
-        ).fetchall()[0][0]
+        inserted = insert(rows, columns, query)
         written[rows.table.name] = written.get(rows.table.name, 0) + inserted
         if inserted < count and not rows.listed:
             repeated[rows.source.label] = count - inserted

@@ -4,7 +4,8 @@
 -- Ids are kept as text, which holds every 64-bit integer and every string exactly; the run says
 -- which type they had, so a join casts back: ... ON r.item_id::BIGINT = items.item_id.
 --
--- DuckDB has no ON DELETE CASCADE: delete from recommendations before recommendation_runs.
+-- DuckDB has no ON DELETE CASCADE: delete from recommendations and recommendation_marks before
+-- recommendation_runs. In PostgreSQL and SQLite the rows of a run go with it.
 
 CREATE TABLE recommendation_runs (
     run_id        BIGINT PRIMARY KEY,                            -- counted from 1
@@ -26,4 +27,13 @@ CREATE TABLE recommendations (
     source        VARCHAR NOT NULL,                              -- what the item was found by
     UNIQUE (run_id, user_id, rank),
     UNIQUE (run_id, user_id, item_id)
+);
+
+-- How far the interactions of a run were read, so that the next pull fetches only what is newer.
+CREATE TABLE recommendation_marks (
+    run_id       BIGINT PRIMARY KEY REFERENCES recommendation_runs (run_id),
+    source       VARCHAR NOT NULL,                               -- JSON: tables, columns, rule for repeats
+    last_seen    VARCHAR NOT NULL,                               -- as the database writes the value
+    row_count    BIGINT NOT NULL CHECK (row_count >= 1),         -- read up to there, in all pulls together
+    fingerprint  VARCHAR NOT NULL                                -- of the dataset they became
 );

@@ -1,0 +1,218 @@
+"""Load on two real services side by side: `shortlist serve`, and a plain one around `implicit`.
+
+    apt-get install wrk
+    pip install -e ".[serve,bench]"
+    python benchmarks/serving_load.py [--seconds 30] [--rounds 2] [--connections 100] [--json OUT]
+
+Both are processes of their own on this machine and answer from the same vectors (100,000 items,
+50,000 users, 64 dimensions); that their lists are the same is checked first. `wrk` keeps so many
+connections busy with ``GET /users/{random}/recommendations?k=10``. The services take turns, so
+that a busy machine slows both. Ten minutes of ours: ``--seconds 600 --rounds 1 --only ours``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import save_npz
+
+import shortlist as sl
+from shortlist.text import text_table
+
+N_ITEMS, N_USERS, N_INTERACTIONS, FACTORS, K = 100_000, 50_000, 1_500_000, 64, 10
+SCRIPT = """
+math.randomseed(7)
+request = function()
+  return wrk.format("GET", "/users/" .. math.random(0, USERS - 1) .. "/recommendations?k=K")
+end
+"""
+RUN = "from shortlist.cli import main; main()"
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+
+
+def prepare(folder: Path) -> None:
+    """Fit on synthetic data, and lay the same vectors down for both."""
+    from vs_implicit import synthetic
+
+    matrix = synthetic(N_USERS, N_ITEMS, N_INTERACTIONS, seed=0)
+    users, items = matrix.nonzero()
+    titles = [f"Item number {row}" for row in range(N_ITEMS)]
+    data = sl.Dataset.from_tables(
+        pa.table({"user_id": users, "item_id": items}),
+        users=pa.table({"user_id": np.arange(N_USERS)}),
+        items=pa.table({"item_id": np.arange(N_ITEMS), "title": titles}),
+    )
+    model = sl.IALS(embedding_size=FACTORS, epochs=3, solver="cg").fit(data)
+    model.save(folder / "bundle")
+    np.save(folder / "users.npy", model.user_vectors())
+    np.save(folder / "items.npy", model.item_vectors())
+    save_npz(folder / "interactions.npz", matrix)
+    (folder / "titles.json").write_text(json.dumps(titles), encoding="utf-8")
+
+
+@contextmanager
+def running(name: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Start a service, wait until it answers, and stop it in the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    here = Path(__file__).parent
+    command = {
+        "ours": ["-c", RUN, "serve", str(folder / "bundle"), "--port", str(port)],
+        "plain": [str(here / "serving_plain.py"), str(folder), str(port)],
+    }[name]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, *command], env=environment)
+    try:
+        for _ in range(600):
+            try:
+                ask(port, 0)
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield process.pid, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def ask(port: int, user: int) -> list[dict[str, Any]]:
+    address = f"http://127.0.0.1:{port}/users/{user}/recommendations?k={K}"
+    with urllib.request.urlopen(address, timeout=60) as reply:
+        items: list[dict[str, Any]] = json.load(reply)["items"]
+    return items
+
+
+def memory_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time of a process and its threads; other programs hardly change it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load(port: int, pid: int, seconds: int, connections: int, script: Path) -> dict[str, Any]:
+    """Keep a service busy, and watch how much memory it takes."""
+    seen: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(1.0):
+            seen.append(memory_mb(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    worked = cpu_seconds(pid)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
+    said = subprocess.run(
+        [*command, "-s", str(script), f"http://127.0.0.1:{port}"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    worked = cpu_seconds(pid) - worked
+    done.set()
+    watcher.join()
+    count = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
+    failures = sum(int(one) for one in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
+    errors = re.findall(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+    )
+    failures += sum(int(one) for counts in errors for one in counts)
+    return {
+        "requests/s": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]
+        "p50 ms": latency(said, 50),
+        "p99 ms": latency(said, 99),
+        "cpu ms/request": 1e3 * worked / count,
+        "failed": failures,
+        "memory MB, start": seen[0],
+        "memory MB, end": seen[-1],
+        "memory MB, most": max(seen),
+    }
+
+
+def latency(said: str, percent: int) -> float:
+    value, unit = re.search(rf"\s{percent}%\s+([\d.]+)(us|ms|s|m)\b", said).groups()  # type: ignore[union-attr]
+    return float(value) * UNITS[unit]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--only", choices=("ours", "plain"))
+    parser.add_argument("--keep", type=Path, help="a folder to keep the data in")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed: apt-get install wrk")
+    names = [options.only] if options.only else ["ours", "plain"]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        folder.mkdir(exist_ok=True)
+        if not (folder / "titles.json").exists():
+            prepare(folder)
+        script = folder / "requests.lua"
+        script.write_text(SCRIPT.replace("USERS", str(N_USERS)).replace("k=K", f"k={K}"))
+        results = measure(names, folder, script, options)
+    show(results)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(
+    names: list[str], folder: Path, script: Path, options: argparse.Namespace
+) -> dict[str, list[dict[str, Any]]]:
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    lists: dict[str, Any] = {}
+    for _ in range(options.rounds):
+        for name in names:
+            with running(name, folder) as (pid, port):
+                lists[name] = [[one["item_id"] for one in ask(port, user)] for user in range(50)]
+                load(port, pid, 3, options.connections, script)  # warm
+                found = load(port, pid, options.seconds, options.connections, script)
+            print(name, json.dumps(found))
+            results[name].append(found)
+    if len(names) == 2:
+        same = sum(one == other for one, other in zip(lists["ours"], lists["plain"], strict=True))
+        print(f"{same} of 50 lists are the same in both")
+    return results
+
+
+def show(results: dict[str, list[dict[str, Any]]]) -> None:
+    header = ["service", *next(iter(results.values()))[0]]
+    means = {
+        name: {key: float(np.mean([one[key] for one in runs])) for key in header[1:]}
+        for name, runs in results.items()
+    }
+    rows = [[name, *(f"{mean[key]:.2f}" for key in header[1:])] for name, mean in means.items()]
+    print(text_table(header, rows))
+    if len(means) == 2:
+        ours, plain = means["ours"], means["plain"]
+        print(f"throughput: {ours['requests/s'] / plain['requests/s']:.2f} times the plain one's")
+        print(f"cpu: {ours['cpu ms/request'] / plain['cpu ms/request']:.2f} of the plain one's")
+        print(f"p99: {ours['p99 ms'] / plain['p99 ms']:.2f} of the plain one's")
+
+
+if __name__ == "__main__":
+    main()

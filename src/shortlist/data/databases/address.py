@@ -1,0 +1,134 @@
+"""Which database a text means, and what messages may say of it: never a user or a password."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from shortlist.errors import InputError
+
+Kind = Literal["duckdb", "sqlite", "postgresql"]
+
+CONNECT_TIMEOUT = 10  # seconds, where the URL does not say: connect_timeout=...
+_SQLITE = b"SQLite format 3\x00"
+_SQLITE_ENDINGS = (".sqlite", ".sqlite3")
+_SCHEMES = "postgresql://HOST/DATABASE or sqlite:///FILE"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is.
+
+    Attributes
+    ----------
+    kind
+        What speaks to it.
+    place
+        What messages call it: the file, or the server and the database.
+    path
+        The file, if it is one.
+    uri
+        What the driver is given. It may hold a password: it is never shown.
+    secrets
+        What no message may hold: the user and the password, as they stand and encoded.
+    """
+
+    kind: Kind
+    place: str
+    path: Path | None = None
+    uri: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, target: str | Path) -> Address:
+        """Read a path or a URL.
+
+        A file is SQLite's if it starts as those do, or ends in .sqlite or .sqlite3 where there is
+        none yet; any other is DuckDB's.
+
+        Raises
+        ------
+        InputError
+            The URL is of another kind, or cannot be read.
+
+        Examples
+        --------
+        >>> Address.of("postgresql://ann:secret@db.example/shop").place
+        'postgresql://db.example/shop'
+        >>> Address.of("sqlite:///shop.sqlite").path
+        PosixPath('shop.sqlite')
+        """
+        text = str(target)
+        scheme, separator, rest = text.partition("://")
+        if not separator or isinstance(target, Path):
+            return cls._file(Path(target))
+        match scheme.lower():
+            case "postgresql" | "postgres":
+                return cls._server(rest)
+            case "sqlite" if rest.startswith("/") and len(rest) > 1:
+                return cls("sqlite", unquote(rest[1:]), Path(unquote(rest[1:])))
+            case "duckdb" if rest.startswith("/") and len(rest) > 1:
+                return cls("duckdb", unquote(rest[1:]), Path(unquote(rest[1:])))
+        raise InputError(
+            f"there is no way to read a database at {scheme}://...",
+            remedy=f"give a file, or a URL like {_SCHEMES}",
+        )
+
+    @classmethod
+    def _file(cls, path: Path) -> Address:
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(len(_SQLITE))
+            is_sqlite = start == _SQLITE or (not start and path.suffix.lower() in _SQLITE_ENDINGS)
+        else:
+            is_sqlite = path.suffix.lower() in _SQLITE_ENDINGS
+        place = re.sub(r"//?[^/]*@", "//", str(path))  # a mistyped URL may hold a password
+        return cls("sqlite" if is_sqlite else "duckdb", place, path)
+
+    @classmethod
+    def _server(cls, rest: str) -> Address:
+        """Take a URL apart and put it together again, so that libpq reads it as we do."""
+        try:
+            parts = urlsplit(f"postgresql://{rest}")
+            port = "" if parts.port is None else f":{parts.port}"
+            readable = "@" not in parts.path + parts.query + parts.fragment
+        except ValueError:
+            readable = False
+        if not readable or parts.fragment:
+            raise InputError(
+                "the URL of the database cannot be read",
+                remedy="write %40 for an @, %2F for a /, %3A for a :, %23 for a # in the user name "
+                "and the password, or keep the password in PGPASSWORD or ~/.pgpass",
+            )
+        user_info, _, host = parts.netloc.rpartition("@")
+        host = host.removesuffix(port)
+        user, _, password = user_info.partition(":")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        options.setdefault("connect_timeout", str(CONNECT_TIMEOUT))
+        secrets = {user, password, *(options.get(name, "") for name in ("password", "user"))}
+        login = ":".join(quote(unquote(one), safe="") for one in (user, password) if one)
+        address = f"{host}{port}{parts.path}"
+        login = f"{login}@" if login else ""
+        uri = f"postgresql://{login}{address}?{urlencode(options, quote_via=quote)}"
+        told = {shown for secret in secrets if secret for shown in (secret, unquote(secret))}
+        return cls(
+            "postgresql",
+            f"postgresql://{address}",
+            uri=uri,
+            secrets=tuple(sorted(told, key=len, reverse=True)),
+        )
+
+    def redacted(self, message: str) -> str:
+        """Take every secret out of a message.
+
+        Examples
+        --------
+        >>> Address.of("postgresql://ann:secret@db/shop").redacted('no entry for "ann" at secret')
+        'no entry for "..." at ...'
+        """
+        for secret in self.secrets:
+            message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "...", message)
+        return message

@@ -1,0 +1,132 @@
+"""Two towers, two tasks: vectors that retrieve, and a head that predicts ratings from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Id, Rows
+from shortlist.errors import ConfigError
+from shortlist.models.capabilities import Parts
+from shortlist.models.config import Search, hyper
+from shortlist.models.profiles import Profiles
+from shortlist.models.ranking import head_learned, predicted
+from shortlist.models.ranking_config import HeadConfig
+from shortlist.models.ranking_head import HeadLearned
+from shortlist.models.retrieval import RetrievalConfig, query_vectors
+from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.models.towers import TowersLearned
+from shortlist.models.trained import TrainedModel
+
+if TYPE_CHECKING:
+    from shortlist.models.training import Arrays, Trainable
+
+
+class MultiTaskConfig(RetrievalConfig, HeadConfig):
+    """Settings of :class:`MultiTask`."""
+
+    retrieval_weight: float = hyper(
+        1.0, "Weight of the retrieval loss.", ge=0, search=Search(0.1, 10, "log")
+    )
+    rating_weight: float = hyper(
+        1.0, "Weight of the squared error of ratings.", ge=0, search=Search(0.1, 10, "log")
+    )
+
+
+class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
+    """Learn to retrieve and to predict ratings with the same towers.
+
+    ``loss = retrieval_weight * softmax + rating_weight * squared error``: the tasks of
+    :class:`~shortlist.models.retrieval.Retrieval` and of
+    :class:`~shortlist.models.ranking.Ranking` over one pair of towers. Lists are made by the
+    products of vectors, ratings by the head.
+
+    Needs the extra ``torch`` to learn, not to recommend.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> rows = [(1, "a", 5), (1, "b", 1), (2, "a", 5), (2, "b", 1), (3, "a", 5)]
+    >>> log = pa.Table.from_pylist([dict(zip(["user_id", "item_id", "stars"], r)) for r in rows])
+    >>> model = MultiTask(batch_size=2).fit(Dataset.from_tables(log, weight="stars"))
+    >>> model.recommend([3], k=1).column("item_id")
+    ['b']
+    >>> high, low = model.predict([1, 1], ["a", "b"])
+    >>> bool(high > low)
+    True
+    """
+
+    @property
+    def uses_features(self) -> bool:  # type: ignore[override]
+        """Whether features can stand in for a history."""
+        return self.config.features
+
+    def trainable(self, data: Dataset) -> Trainable:
+        """Make two towers and two tasks."""
+        from shortlist.models.head import Head
+        from shortlist.models.ranking_task import RatingTask
+        from shortlist.models.retrieval_task import RetrievalTask
+        from shortlist.models.tower_training import Drawing, two_towers
+
+        config = self.config
+        if not (config.retrieval_weight or config.rating_weight):
+            raise ConfigError(
+                f"{self.name}: retrieval_weight and rating_weight are both 0",
+                remedy="give one of them a weight above 0",
+            )
+        inner, held = self.folds(data)
+        drawing = Drawing([config.seed, 1])
+        head = Head(self.name, config, drawing, self._start(inner), biased=False)
+        tasks = {
+            "retrieval": (config.retrieval_weight, RetrievalTask(config, inner)),
+            "ranking": (config.rating_weight, RatingTask(head, inner, config.device)),
+        }
+        return two_towers(
+            self.name, config, inner, held, tasks, layers=config.layers, normalize=config.normalize
+        )
+
+    def finished(self, data: Dataset, parameters: Arrays) -> HeadLearned:
+        """Keep the user tower, what the item tower makes of all items, and the head."""
+        config = self.config
+        inner, _ = self.folds(data)
+        towers = TowersLearned.of(
+            config, inner, parameters, layers=config.layers, normalize=config.normalize
+        )
+        return head_learned(config, towers, parameters, start=self._start(inner), biased=False)
+
+    def _start(self, data: Dataset) -> float:
+        return float(data.weights.mean(dtype=np.float64)) if self.config.biases else 0.0
+
+    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Say of whom an id, a history or a feature tells something."""
+        return self.learned.knows(profiles)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Multiply the vectors of queries and items."""
+        return FactorScores(query_vectors(self.learned, profiles), self.learned.columns)
+
+    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
+        """Predict the weight (rating) of each (user, item) pair; as ``Ranking`` does."""  # (n,)
+        return predicted(self.learned, self.data, users, items)
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Give what the id, each feature and each chosen item add to a score."""
+        learned = self.learned
+        return learned.parts(profiles, self.data, learned.items[item])
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the cosine of the item vectors, biases left out."""
+        directions = self.learned.directions
+        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+
+    def user_vectors(self) -> Floats:
+        """Give the vector of every user in the training data."""  # (n_users, w)
+        return query_vectors(self.learned, self.learned.profiles(self.data))
+
+    def item_vectors(self) -> Floats:
+        """Give the vector of every item: ``embedding_size`` numbers, then its bias if any."""
+        return self.learned.items  # (n_items, w)

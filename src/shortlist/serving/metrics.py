@@ -1,0 +1,65 @@
+"""What Prometheus may know of the service."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_LISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """The counters of one service; two services in one process have their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._of: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # looking up takes longer
+        self.requests = Counter(
+            "shortlist_requests", "Requests answered.", ["route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "shortlist_request_seconds",
+            "From the head of a request to the end of its reply.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batch = Histogram(
+            "shortlist_batch_lists",
+            "Lists that were scored together.",
+            buckets=_LISTS,
+            registry=self.registry,
+        )
+        self.waiting = Gauge(
+            "shortlist_waiting_lists", "Lists that wait to be scored.", registry=self.registry
+        )
+        self.open = Gauge(
+            "shortlist_open_requests", "Requests that are being answered.", registry=self.registry
+        )
+        self.reloads = Counter(
+            "shortlist_reloads",
+            "Newer bundles, taken over or refused.",
+            ["model", "outcome"],
+            registry=self.registry,
+        )
+        self.recorded = Counter(
+            "shortlist_interactions_recorded",
+            "Interactions written to the store.",
+            registry=self.registry,
+        )
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        if (route, status) not in self._of:
+            self._of[route, status] = (
+                self.requests.labels(route, str(status)),
+                self.seconds.labels(route),
+            )
+        requests, times = self._of[route, status]
+        requests.inc()
+        times.observe(seconds)
+
+    def page(self) -> bytes:
+        """Give all of it as Prometheus reads it."""
+        text: bytes = generate_latest(self.registry)
+        return text

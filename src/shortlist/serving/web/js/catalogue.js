@@ -1,0 +1,80 @@
+// Items that the page has seen: their titles, and the service's description of one.
+
+import { ask, part } from "./api.js";
+import { get } from "./store.js";
+
+/** @typedef {import("./types.js").Id} Id */
+/** @typedef {import("./types.js").Item} Item */
+/** @typedef {import("./types.js").Schema} Schema */
+
+/** @type {Map<Id, string>} */
+const titles = new Map();
+/** @type {Map<string, Promise<Schema>>} */
+const schemas = new Map();
+
+/**
+ * Remember how items are called.
+ *
+ * @param {{item_id: Id, title: string}[]} items
+ */
+export function seen(items) {
+  for (const { item_id, title } of items) titles.set(item_id, title);
+}
+
+/**
+ * The title of an item; its id where the page has not seen it.
+ *
+ * @param {Id} id
+ */
+export function titleOf(id) {
+  return titles.get(id) ?? String(id);
+}
+
+/**
+ * Ask for the titles of items the page knows by their ids only.
+ *
+ * @param {Id[]} ids
+ */
+export async function learnTitles(ids) {
+  await Promise.allSettled(ids.filter((id) => !titles.has(id)).map((id) => fetchItem(id)));
+}
+
+/**
+ * @param {Id} id
+ * @param {string} [model]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Item>}
+ */
+export async function fetchItem(id, model = get().model, signal = undefined) {
+  const item = await ask(`items/${part(id)}`, { query: { model }, signal });
+  seen([item]);
+  return item;
+}
+
+/**
+ * @param {string} text
+ * @param {AbortSignal} signal
+ * @returns {Promise<Item[]>}
+ */
+export async function findItems(text, signal) {
+  const query = { q: text, limit: 20, model: get().model };
+  const { items } = await ask("items", { query, signal });
+  seen(items);
+  return items;
+}
+
+/**
+ * The fields of a model's users and items.
+ *
+ * @param {string} model
+ * @returns {Promise<Schema>}
+ */
+export function schemaOf(model) {
+  let schema = schemas.get(model);
+  if (!schema) {
+    schema = ask("schema", { query: { model } });
+    schema.catch(() => schemas.delete(model)); // ask again next time
+    schemas.set(model, schema);
+  }
+  return schema;
+}

@@ -1,0 +1,53 @@
+"""How long a model will take on all users, guessed from samples of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from shortlist.data.split import Split
+from shortlist.models.base import Model
+from shortlist.tuning.goal import Goal
+
+LEAST = 1600  # users below which a guess costs as much as the answer
+_PARTS = (64, 16, 8)  # one in so many users
+_STEEPEST = 2.0  # nothing here grows faster than with the square of the users
+_COLD = 0.8  # of the time on fewer users: then that was spent on loading and compiling
+_DEAR = 6  # samples that must fit into the time left, for a larger one to be worth it
+
+
+def predicted_seconds(
+    model: Model[Any, Any], fold: Split, goal: Goal, seed: int, left: float
+) -> float:
+    """Guess the time to fit and measure a model on a fold.
+
+    With ``t(n)`` the seconds on n of N users: ``t(N) = t(N/8) 8^p``, where
+    ``p = log2(t(N/8) / t(N/16))``, between 0 (the items are what costs) and 2. Where the smaller
+    sample took longer, for things that happen once, p is 1; and so it is where the
+    last one took so much of the time ``left`` that there is no larger one.
+    """
+    train, held = fold
+    users = np.random.default_rng(seed).permutation(np.unique(held.user_rows))
+
+    def seconds(part: int) -> float:
+        chosen = np.zeros(train.n_users, dtype=bool)
+        chosen[users[: len(users) // part]] = True
+        some, some_held = (one.select(chosen[one.user_rows]) for one in (train, held))
+        started = time.perf_counter()
+        goal.report(model.fit(some), some, some_held)
+        return time.perf_counter() - started
+
+    taken: list[float] = []
+    for part in _PARTS:
+        taken.append(seconds(part))
+        left -= taken[-1]
+        if _DEAR * taken[-1] > left:
+            return part * taken[-1]
+    small, large = taken[-2:]
+    if large < _COLD * small:
+        return part * large
+    power = min(max(math.log2(large / small), 0.0), _STEEPEST)
+    return float(large * part**power)

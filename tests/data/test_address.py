@@ -1,0 +1,81 @@
+"""What names a database, and what a message may show of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shortlist.data.databases.address import Address
+from shortlist.data.store import Store
+from shortlist.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "place", "path"),
+    [
+        ("shop.duckdb", "duckdb", "shop.duckdb", "shop.duckdb"),
+        (Path("a/shop.db"), "duckdb", "a/shop.db", "a/shop.db"),
+        ("shop.sqlite", "sqlite", "shop.sqlite", "shop.sqlite"),
+        ("sqlite:///shop.db", "sqlite", "shop.db", "shop.db"),
+        ("sqlite:////data/my%20shop.db", "sqlite", "/data/my shop.db", "/data/my shop.db"),
+        ("duckdb:///shop", "duckdb", "shop", "shop"),
+        (
+            "postgresql://ann:pw@h:1/shop?sslmode=require",
+            "postgresql",
+            "postgresql://h:1/shop",
+            None,
+        ),
+        ("postgres://h/shop", "postgresql", "postgresql://h/shop", None),
+        ("postgresql:///shop", "postgresql", "postgresql:///shop", None),
+    ],
+)
+def test_what_a_text_means(target: str | Path, kind: str, place: str, path: str | None) -> None:
+    address = Address.of(target)
+    assert (address.kind, address.place) == (kind, place)
+    assert address.path == (None if path is None else Path(path))
+
+
+@pytest.mark.parametrize(
+    ("url", "uri"),
+    [
+        ("postgresql://h/d", "postgresql://h/d?connect_timeout=10"),
+        ("postgres://h/d?connect_timeout=3", "postgresql://h/d?connect_timeout=3"),
+        ("postgresql://a:p%40%3F@h/d", "postgresql://a:p%40%3F@h/d?connect_timeout=10"),
+        ("postgresql://a:p@q:r@h:5/d", "postgresql://a:p%40q%3Ar@h:5/d?connect_timeout=10"),
+        (
+            "postgresql://h/d?options=-csearch_path%3Dmine",
+            "postgresql://h/d?options=-csearch_path%3Dmine&connect_timeout=10",
+        ),
+        ("postgresql://[::1]:5/d", "postgresql://[::1]:5/d?connect_timeout=10"),
+    ],
+)
+def test_what_the_driver_is_given(url: str, uri: str) -> None:
+    assert Address.of(url).uri == uri
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://zoe:s3/cret@h/d",
+        "postgresql://zoe:s3#cret@h/d",
+        "postgresql://zoe:s3?cret@h/d",
+        "postgresql://zoe:s3cret@h:port/d",
+        "mysql://zoe:s3cret@h/d",
+        "postgres//zoe:s3cret@h/d",
+        "postgresql:/zoe:s3cret@h/d",
+        "sqlite://zoe:s3cret@h/d",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Store(url)
+    assert "cret" not in str(caught.value)
+    assert "zoe" not in str(caught.value)
+
+
+def test_secrets_go_wherever_they_stand() -> None:
+    address = Address.of("postgresql://ann:p%40ss@h/d?password=other")
+    told = address.redacted('no p@ss, p%40ss or other for "ann" in annals; another')
+    assert told == 'no ..., ... or ... for "..." in annals; another'
+    assert "p%40ss" not in repr(address)

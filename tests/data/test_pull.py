@@ -1,0 +1,286 @@
+"""Incremental pulls: only what is new is fetched, and the result is that of a full one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.pull import Pull
+from shortlist.data.store import Store
+from shortlist.errors import ConfigError, InputError
+
+from .servers import Place, new_place
+
+COLUMNS: dict[str, Any] = {
+    "by": "no",
+    "user_id": "buyer",
+    "item_id": "thing",
+    "weight": "amount",
+    "time": "moment",
+}
+LISTS = pa.table({"user_id": ["u"], "item_id": [1], "rank": [1], "score": [0.5], "source": ["m"]})
+
+Row = tuple[int, str, int, float, str]  # the number of the order, buyer, thing, amount, moment
+
+
+def prepare(place: Place) -> None:
+    Store.create(place.url, "runs").close()
+    place.run(
+        "CREATE TABLE orders "
+        "(no bigint, buyer varchar(9), thing integer, amount real, moment timestamp)"
+    )
+
+
+def pull(place: Place, earlier: Dataset | None = None, **changes: Any) -> Pull:
+    with Store(place.url) as store:
+        return store.pull("orders", **(COLUMNS | changes), earlier=earlier)
+
+
+def keep(place: Place, pulled: Pull) -> int:
+    with Store(place.url) as store:
+        return store.write(LISTS, model="m", mark=pulled.mark)
+
+
+def row(number: int, buyer: str = "박", thing: int = 1, amount: float = 1.0, hour: int = 0) -> Row:
+    return number, buyer, thing, amount, str(dt.datetime(2024, 5, 1) + dt.timedelta(hours=hour))
+
+
+def same(left: Dataset, right: Dataset) -> None:
+    assert left.fingerprint == right.fingerprint
+    assert left.positions.tolist() == right.positions.tolist()
+    assert left.users.ids.equals(right.users.ids)
+    for one, other in (
+        (left.user_features, right.user_features),
+        (left.item_features, right.item_features),
+    ):
+        assert (one is None and other is None) or (other is not None and other.equals(one))
+
+
+def test_only_new_rows_are_fetched_and_the_rest_is_as_it_was(place: Place) -> None:
+    prepare(place)
+    place.insert("orders", [row(1, "박", 7, 2.0, 5), row(3, "김", 7, 1.5, 2)])
+    first = pull(place)
+    assert (first.new, first.missed, first.gone) == (2, 0, 0)
+    assert (first.mark.last_seen, first.mark.row_count) == ("3", 2)
+    assert keep(place, first) == 1
+    # A new pair, and an old one again: with an earlier time, so the old weight stays the last.
+    place.insert("orders", [row(4, "박", 8, 0.5, 9), row(7, "김", 7, 9.0, 1)])
+    second = pull(place, first.data)
+    assert (second.new, second.missed, second.gone) == (2, 0, 0)
+    assert (second.mark.last_seen, second.mark.row_count) == ("7", 4)
+    same(second.data, pull(place).data)
+    assert second.data.weights.tolist() == [1.5, 2.0, 0.5]
+    assert keep(place, second) == 2
+    third = pull(place, second.data)
+    assert (third.new, third.mark) == (0, second.mark)
+    same(third.data, second.data)
+
+
+@pytest.mark.slow
+def test_a_time_can_be_followed_to_the_microsecond(place: Place) -> None:
+    prepare(place)
+    moment = "2024-05-01 09:30:00.12345"
+    place.insert("orders", [(0, "a", 1, 1.0, moment + "6"), (0, "a", 2, 1.0, moment + "5")])
+    first = pull(place, by="moment")
+    keep(place, first)
+    place.insert("orders", [(0, "b", 1, 1.0, moment + "7")])
+    second = pull(place, first.data, by="moment")
+    assert (second.new, second.missed) == (1, 0)
+    same(second.data, pull(place, by="moment").data)
+
+
+def test_late_and_deleted_rows_are_counted_and_not_seen(place: Place) -> None:
+    prepare(place)
+    place.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])
+    first = pull(place)
+    keep(place, first)
+    place.insert("orders", [row(3, "late", 1), row(5, "late", 2), row(7, "new", 1)])
+    second = pull(place, first.data)
+    assert (second.new, second.missed) == (1, 2)
+    assert second.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
+    place.run("DELETE FROM orders WHERE no < 6")
+    third = pull(place, first.data)
+    assert (third.new, third.missed) == (1, -2)
+    assert third.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
+
+
+def test_users_and_items_are_read_whole_and_what_they_list_no_more_goes(place: Place) -> None:
+    prepare(place)
+    place.run("CREATE TABLE buyers (buyer varchar(9), town varchar(9))")
+    place.insert("buyers", [("a", "서울"), ("b", "부산"), ("c", None)])
+    place.insert("orders", [row(1, "a", 1), row(2, "b", 1)])
+    first = pull(place, users="buyers")
+    keep(place, first)
+    place.run("DELETE FROM buyers WHERE buyer = 'b'", "UPDATE buyers SET town = '대구'")
+    place.run("DELETE FROM orders WHERE buyer = 'b'")
+    place.insert("orders", [row(3, "c", 2)])
+    second = pull(place, first.data, users="buyers")
+    assert (second.new, second.missed, second.gone) == (1, -1, 1)
+    assert second.data.users.ids.to_pylist() == ["a", "c"]
+    assert second.data.user_features is not None
+    assert second.data.user_features.column("town").to_pylist() == ["대구", "대구"]
+    full = pull(place, users="buyers")
+    assert second.data.fingerprint == full.data.fingerprint
+    assert second.data.positions.tolist() == [0, 2]  # of all rows ever read
+
+
+def test_the_mark_is_kept_with_the_run_or_not_at_all(place: Place) -> None:
+    prepare(place)
+    place.insert("orders", [row(1), row(2, thing=2)])
+    first = pull(place)
+    with Store(place.url) as store:
+        wrong = LISTS.set_column(3, "score", pa.array([float("nan")]))
+        with pytest.raises(InputError, match="score is nan"):
+            store.write(wrong, model="m", mark=first.mark)
+    assert place.run("SELECT count(*) FROM recommendation_marks") == [(0,)]
+    with pytest.raises(InputError, match="no run has left a mark for these tables"):
+        pull(place, first.data)
+    keep(place, first)
+    assert place.run("SELECT run_id, last_seen, row_count FROM recommendation_marks") == [
+        (1, "2", 2)
+    ]
+
+
+@pytest.mark.slow
+def test_data_that_the_mark_is_not_of(place: Place) -> None:
+    prepare(place)
+    place.insert("orders", [row(1), row(2, thing=2)])
+    first = pull(place)
+    keep(place, first)
+    with pytest.raises(InputError) as caught:
+        pull(place, first.data.select(first.data.item_rows == 0))
+    assert str(caught.value) == (
+        "the earlier data is not what the last run was made of\n"
+        "  where: 1 interactions; the mark is at 2\n"
+        "  to do: give the data of that run's model (sl.load(bundle).data), or pull everything: "
+        "leave earlier out"
+    )
+    with pytest.raises(InputError, match="no run has left a mark for these tables and columns"):
+        pull(place, first.data, weight=None)
+
+
+def test_what_cannot_be_followed(place: Place) -> None:
+    prepare(place)
+    place.run("INSERT INTO orders VALUES (1, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+    place.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+    with pytest.raises(InputError, match="1 rows have no value in 'no': they would never be"):
+        pull(place)
+    with pytest.raises(InputError, match="rows cannot be followed along a column of"):
+        pull(place, by="amount")
+    with pytest.raises(InputError, match="has no column 'nr'"):
+        pull(place, by="nr")
+    place.run("DELETE FROM orders WHERE no IS NULL")
+    with pytest.raises(ConfigError, match="means cannot be merged"):
+        pull(place, pull(place).data, repeats="mean")
+
+
+@pytest.mark.slow
+def test_ids_that_changed_their_type(postgres: Place) -> None:
+    prepare(postgres)
+    postgres.insert("orders", [row(1, "1"), row(2, "2")])
+    first = pull(postgres)
+    keep(postgres, first)
+    postgres.run("ALTER TABLE orders ALTER COLUMN buyer TYPE integer USING buyer::integer")
+    postgres.insert("orders", [(3, 3, 1, 1.0, "2024-05-01")])
+    with pytest.raises(InputError) as caught:
+        pull(postgres, first.data)
+    assert str(caught.value).startswith("the user ids are int64 now; they were string")
+
+
+BATCHES = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["가", "b", "C"]),
+            st.integers(1, 3),
+            st.integers(0, 64).map(float),
+            st.integers(0, 4),
+        ),
+        max_size=6,
+    ),
+    min_size=1,
+    max_size=4,
+).filter(lambda batches: bool(batches[0]))
+
+
+def every_pull_equals_a_full_one(
+    place: Place, batches: list[list[Any]], repeats: str, timed: bool
+) -> None:
+    changes = {"repeats": repeats} | ({} if timed else {"time": None})
+    earlier: Dataset | None = None
+    number = 0
+    with Store(place.url) as store:
+        for batch in batches:
+            rows = [row(number + at + 1, *one) for at, one in enumerate(batch)]
+            number += len(rows)
+            if place.kind == "duckdb":  # nobody else can write to the file meanwhile
+                for one in rows:
+                    store._database.bench.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one)
+            else:
+                place.insert("orders", rows)
+            pulled = store.pull("orders", **(COLUMNS | changes), earlier=earlier)
+            assert pulled.new == len(rows)
+            full = store.pull("orders", **(COLUMNS | changes))
+            same(pulled.data, full.data)
+            assert pulled.mark == full.mark
+            store.write(LISTS, model="m", mark=pulled.mark)
+            earlier = pulled.data
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = new_place("duckdb", tmp_path_factory.mktemp("pull"), None)
+    prepare(place)
+    return place
+
+
+@settings(max_examples=4)
+@given(BATCHES, st.sampled_from(["last", "sum", "max"]), st.booleans())
+def test_pulls_equal_a_full_pull(
+    shared: Place, batches: list[list[Any]], repeats: str, timed: bool
+) -> None:
+    shared.run("DELETE FROM orders", "DELETE FROM recommendation_marks")
+    every_pull_equals_a_full_one(shared, batches, repeats, timed)
+
+
+SHOP = [
+    [("가", 1, 2.0, 3), ("b", 2, 1.0, 0)],
+    [("가", 1, 5.0, 1), ("C", 3, 0.0, 2), ("b", 2, 4.0, 0)],
+    [],
+    [("C", 3, 7.0, 4), ("가", 2, 1.0, 4)],
+]
+
+
+@pytest.mark.parametrize(
+    "repeats", ["last", *(pytest.param(r, marks=pytest.mark.slow) for r in ("sum", "max"))]
+)
+def test_pulls_equal_a_full_pull_everywhere(place: Place, repeats: str) -> None:
+    prepare(place)
+    every_pull_equals_a_full_one(place, SHOP, repeats, timed=repeats != "max")
+
+
+def test_a_store_of_the_first_version_gets_the_tables_it_lacks(tmp_path: Path) -> None:
+    place = new_place("duckdb", tmp_path, None)
+    Store.create(place.url, "runs").close()
+    place.run(
+        "DROP TABLE recommendation_marks",
+        "DROP TABLE recorded_interactions",
+        "DROP SEQUENCE recorded_interaction_id",
+        "ALTER TABLE shortlist_store DROP COLUMN ddl",
+        "UPDATE shortlist_store SET version = 1",
+        "CREATE TABLE orders AS SELECT 1 AS no, 'a' AS buyer, 1 AS thing, 1.0 AS amount, "
+        "TIMESTAMP '2024-05-01' AS moment",
+    )
+    with Store(place.url, read_only=True) as store:
+        pulled = store.pull("orders", **COLUMNS)
+        with pytest.raises(InputError, match="no run has left a mark"):
+            store.pull("orders", **COLUMNS, earlier=pulled.data)
+    assert keep(place, pulled) == 1
+    assert pull(place, pulled.data).new == 0
+    assert place.run("SELECT version FROM shortlist_store") == [(2,)]

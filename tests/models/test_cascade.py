@@ -1,0 +1,442 @@
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from shortlist import extras
+from shortlist.bundle import load
+from shortlist.cli.compare import parameters
+from shortlist.data import split
+from shortlist.data.dataset import Dataset
+from shortlist.errors import BundleError, ConfigError, InputError
+from shortlist.evaluation import evaluate
+from shortlist.models import model_class
+from shortlist.models.arrays import transposed
+from shortlist.models.cascade import Cascade
+from shortlist.models.cascade_candidates import known_users, retrieve, unseen
+from shortlist.models.cascade_features import Features
+from shortlist.models.cascade_rankers import Ranker, fit_blend
+from shortlist.models.cascade_training import Examples, examples, rounds
+from shortlist.models.cosine import ItemCosine, UserCosine
+from shortlist.models.ease import EASE
+from shortlist.models.likeness import Likeness
+from shortlist.models.selection import dense
+from shortlist.recommend.query import Query
+from shortlist.testing import ModelContract, of_matrix, small_world, tiny
+
+STAGES = ["UserCosine", "ItemCosine"]
+
+
+class TestLinear(ModelContract):
+    model = partial(Cascade, stages=STAGES, ranker="linear", rounds=2)
+    user_is_history = False  # nobody is their own neighbour
+
+
+class TestTrees(ModelContract):
+    model = partial(Cascade, stages=["EASE", "ItemCosine"], trees=20, least=20, rounds=2)
+
+
+class TestWithFeatures(ModelContract):
+    model = partial(
+        Cascade, stages=["ItemCosine"], features=True, trees=10, least=5, leaves=4, rounds=2
+    )
+    user_is_history = False  # of a history alone there are no features
+
+
+@cache
+def world(n_users: int = 150, n_items: int = 60) -> Dataset:
+    """Users of three tastes, with noise; every item is somebody's."""
+    rng = np.random.default_rng(3)
+    taste = np.add.outer(np.arange(n_users), np.arange(n_items)) % 3 == 0
+    chosen = rng.random((n_users, n_items)) < np.where(taste, 0.35, 0.03)
+    chosen[np.arange(n_items), np.arange(n_items)] = True
+    return of_matrix(chosen)
+
+
+@cache
+def fitted(ranker: str = "trees", candidates: int = 5) -> Cascade:
+    stages = [UserCosine(neighbors=20), ItemCosine(), EASE(regularization=20)]
+    settings: dict[str, Any] = {"ranker": ranker, "candidates": candidates, "rounds": 3}
+    return Cascade(stages=stages, least=20, trees=30, **settings).fit(world())
+
+
+def by_hand(model: Cascade, user: Any, allowed: Any) -> set[int]:
+    """The union of the best unseen items of each stage, among those that are allowed."""
+    found: set[int] = set()
+    data = model.data
+    order = data.popularity_order
+    for stage in model.learned.stages:
+        profiles = known_users(data, np.array([user], dtype=np.int32), [stage])
+        scores = dense(stage.score(profiles))[0]
+        seen = set(profiles.history.indices.tolist())
+        best = [row for row in np.lexsort((order, -scores)) if row not in seen and allowed[row]]
+        found |= set(best[: model.config.candidates])
+    return found
+
+
+class TestCandidates:
+    @pytest.mark.parametrize("rule", [None, range(0, 60, 4), [1, 2, 3]])
+    def test_they_are_the_union_of_the_stages_best_eligible_items(self, rule: Any) -> None:
+        model = fitted()
+        data, users = model.data, np.arange(20, dtype=np.int32)
+        allowed = np.ones(60, dtype=bool)
+        if rule is not None:
+            allowed = np.isin(np.arange(60), rule)
+        profiles = known_users(data, users, model.learned.stages)
+        everything = unseen(profiles, data.popularity_order)
+        eligible = everything._replace(
+            masks=allowed[np.newaxis], mask_of=np.zeros(20, dtype=np.int32)
+        )
+        found = retrieve(model.learned.stages, profiles, eligible, 5, data.popularity_order)
+        for user in users:
+            own = found.items[found.indptr[user] : found.indptr[user + 1]]
+            assert set(own) == by_hand(model, user, allowed)
+            assert list(own) == sorted(own)
+
+    def test_what_is_said_of_a_candidate_does_not_depend_on_the_rules(self) -> None:
+        model = fitted()
+        data, order = model.data, model.data.popularity_order
+        profiles = known_users(data, np.arange(9, dtype=np.int32), model.learned.stages)
+        free = unseen(profiles, order)
+        some = free._replace(
+            masks=(np.arange(60) % 2 == 0)[np.newaxis], mask_of=np.zeros(9, dtype=np.int32)
+        )
+        wide = retrieve(model.learned.stages, profiles, free, 5, order)
+        narrow = retrieve(model.learned.stages, profiles, some, 5, order)
+        places = {pair: n for n, pair in enumerate(zip(wide.owners, wide.items, strict=True))}
+        shared = 0
+        for n, pair in enumerate(zip(narrow.owners, narrow.items, strict=True)):
+            if pair in places:
+                shared += 1
+                for name in ("scores", "levels", "places"):
+                    one, other = getattr(wide, name), getattr(narrow, name)
+                    assert_array_equal(one[:, places[pair]], other[:, n], err_msg=name)
+            else:
+                assert (narrow.places[:, n] == 6).all()  # behind the 5 of every list
+        assert shared > 9
+
+    def test_scores_levels_and_places_by_hand(self) -> None:
+        model = fitted()
+        data, order = model.data, model.data.popularity_order
+        profiles = known_users(data, np.array([7], dtype=np.int32), model.learned.stages)
+        found = retrieve(model.learned.stages, profiles, unseen(profiles, order), 5, order)
+        for s, stage in enumerate(model.learned.stages):
+            scores = dense(stage.score(profiles))[0]
+            seen = profiles.history.indices
+            ranked = [row for row in np.lexsort((order, -scores)) if row not in seen]
+            high, low = scores[ranked[0]], scores[ranked[4]]
+            for n, item in enumerate(found.items):
+                assert found.scores[s, n] == scores[item]
+                assert found.places[s, n] == min(ranked.index(item) + 1, 6)
+                level = np.clip((scores[item] - low) / (high - low), -1, 2)
+                assert found.levels[s, n] == pytest.approx(level, abs=1e-6)
+                assert found.returned[s, n] == (item in ranked[:5])
+
+
+class TestLists:
+    @pytest.mark.parametrize("ranker", ["linear", "trees"])
+    def test_candidates_come_first_and_the_rest_follows(self, ranker: str) -> None:
+        model = fitted(ranker)
+        lists = model.recommend(k=60).table.to_pylist()
+        for user in (0, 40, 149):
+            mine = [row for row in lists if row["user_id"] == user]
+            union = by_hand(model, user, np.ones(60, dtype=bool))
+            assert {row["item_id"] for row in mine[: len(union)]} == union
+            assert len(mine) == 60 - model.data.user_counts[user]
+            floor = model.learned.ranker.floor
+            assert all(row["score"] >= floor - 1e-5 for row in mine[: len(union)])
+            assert all(row["score"] < floor for row in mine[len(union) :])
+
+    @pytest.mark.parametrize("k", [1, 5, 12, 30])
+    def test_filters_leave_exactly_k(self, k: int) -> None:
+        allow = list(range(0, 60, 2))
+        model = fitted()
+        lists = model.recommend(k=k, allow=allow)
+        lengths = np.bincount(lists.column("user_id"), minlength=150)
+        eligible = (model.data.matrix.toarray()[:, ::2] == 0).sum(axis=1)
+        assert lengths.tolist() == np.minimum(eligible, k).tolist()
+        assert set(lists.column("item_id")) <= set(allow)
+
+    def test_candidates_are_chosen_among_the_eligible(self) -> None:
+        """Items that are nobody's best are re-ranked once only they may be listed."""
+        model = fitted()
+        free = model.recommend([3], k=60).table.to_pylist()
+        last = [row["item_id"] for row in free[-12:]]
+        found = model.recommend([3], k=12, allow=last).table.to_pylist()
+        union = by_hand(model, 3, np.isin(np.arange(60), last))
+        assert {row["item_id"] for row in found[: len(union)]} == union
+        assert found[0]["score"] > model.learned.ranker.floor - 1e-5 > free[-12]["score"]
+
+    def test_somebody_whom_one_stage_knows_by_features(self) -> None:
+        model = Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear", rounds=1)
+        model.fit(small_world().data)
+        found = model.recommend(queries=[Query(features={"city": "Seoul"})], k=3)
+        assert found.column("source") == ["Cascade"] * 3
+        alone = model_class("ContentBased")().fit(small_world().data)
+        expected = alone.recommend(queries=[Query(features={"city": "Seoul"})], k=3)
+        assert found.column("item_id") == expected.column("item_id")
+
+    def test_a_bundle_of_trees(self, tmp_path: Any) -> None:
+        model = fitted()
+        again = load(model.save(tmp_path / "bundle"))
+        assert again.recommend(k=20).table.equals(model.recommend(k=20).table)
+        assert again.config == model.config
+
+
+class TestExplanations:
+    @pytest.mark.parametrize("ranker", ["linear", "trees"])
+    @pytest.mark.parametrize("user", [0, 33])
+    def test_parts_add_up(self, ranker: str, user: int) -> None:
+        model = fitted(ranker)
+        lists = model.recommend([user], k=60, exclude_seen=False).table.to_pylist()
+        for row in (lists[0], lists[3], lists[-1]):
+            explanation = model.explain(user, row["item_id"])
+            assert explanation.score == row["score"]
+            total = explanation.parts.column("amount").to_numpy().sum()
+            assert total == pytest.approx(row["score"], rel=1e-5, abs=1e-5)
+
+    def test_an_item_that_no_stage_returned_says_so(self) -> None:
+        model = fitted()
+        last = model.recommend([0], k=60).table.to_pylist()[-1]
+        parts = model.explain(0, last["item_id"]).parts
+        assert sorted(parts.column("kind").to_pylist()) == ["not a candidate", "stage"]
+
+    def test_features_are_reasons_too(self) -> None:
+        model = Cascade(stages=STAGES, features=True, least=5, rounds=2, trees=20)
+        model.fit(small_world().data)
+        kinds: set[str] = set()
+        names: set[str] = set()
+        for row in model.recommend(["u03", "u04", "u06"], k=4).table.to_pylist():
+            parts = model.explain(row["user_id"], row["item_id"]).parts
+            total = parts.column("amount").to_numpy().sum()
+            assert total == pytest.approx(row["score"], rel=1e-5, abs=1e-5)
+            kinds |= set(parts.column("kind").to_pylist())
+            names |= set(parts.column("name").to_pylist())
+        assert kinds == {"stage", "feature", "every candidate"}
+        assert {"item: year", "likeness to the history"} <= names
+
+
+class TestLearning:
+    def test_positives_are_held_out_of_what_is_said_of_them(self) -> None:
+        def stages() -> list[Any]:
+            return [ItemCosine(), UserCosine()]
+
+        for turn in rounds(stages, world(), 2, 0):
+            assert turn.train.n_interactions + turn.held.n_interactions == len(world())
+            assert turn.held.user_counts.max() == 1
+            for stage in turn.stages:
+                assert stage.data.fingerprint == turn.train.fingerprint
+            seen: list[Any] = []
+
+            def columns(
+                candidates: Any, profiles: Any, data: Dataset, seen: list[Any] = seen
+            ) -> Any:
+                seen.append((candidates, profiles, data))
+                return candidates.scores.T.copy()
+
+            found, shares = examples(turn, columns, count=10, negatives=4, seed=0)
+            candidates, profiles, data = seen[0]
+            assert data is turn.train
+            assert_array_equal(profiles.history.toarray(), data.matrix[turn.users].toarray())
+            assert found.lists.sum() == len(found.rows) == len(found.chosen)
+            assert found.chosen.sum() == len(found.lists)  # one choice of each is held out
+            assert found.lists.max() <= 1 + 4
+            held = dict(zip(turn.held.user_rows, turn.held.item_rows, strict=True))
+            pairs = zip(turn.users[candidates.owners], candidates.items, strict=True)
+            right = np.array([held[user] == item for user, item in pairs])
+            assert shares[-1] == pytest.approx(right.sum() / len(turn.users))
+            assert shares[0] == pytest.approx(
+                (right & candidates.returned[0]).sum() / len(turn.users)
+            )
+
+    def test_the_gradient_of_the_blend_is_zero_where_it_stops(self) -> None:
+        rng = np.random.default_rng(0)
+        lists = np.full(200, 6)
+        rows = rng.normal(size=(1200, 3)).astype(np.float32)
+        chosen = np.zeros((200, 6), dtype=bool)
+        logits = (rows @ np.array([2.0, 0.5, -1.0])).reshape(200, 6)
+        chosen[np.arange(200), (logits + rng.gumbel(size=(200, 6))).argmax(axis=1)] = True
+        some = Examples(rows, chosen.ravel(), lists)
+        weights = fit_blend(some, np.arange(3))
+
+        def loss(w: Any) -> float:
+            z = (rows.astype(np.float64) @ w).reshape(200, 6)
+            right = (np.exp(z) * chosen).sum(axis=1) / np.exp(z).sum(axis=1)
+            return float(-np.log(right).mean() + 1e-3 * (w**2).sum())
+
+        assert weights[0] > 3 * weights[1] > 0.5
+        assert weights[2] == 0  # never against a stage
+        for step in (np.array([1e-4, 0, 0]), np.array([0, 1e-4, 0])):
+            slope = (loss(weights + step) - loss(weights - step)) / 2e-4
+            assert slope == pytest.approx(0, abs=1e-4)
+        assert loss(weights + np.array([0, 0, 1e-3])) > loss(weights)
+
+    def test_history_says_what_each_round_returned(self) -> None:
+        names = fitted().history.column_names
+        assert names == [
+            "epoch",
+            *(f"recall: {one}" for one in ("UserCosine", "ItemCosine", "EASE", "all together")),
+        ]
+        for row in fitted().history.to_pylist():
+            assert row["recall: all together"] >= max(
+                row["recall: EASE"], row["recall: UserCosine"]
+            )
+            assert 0 < row["recall: EASE"] <= 1
+
+    def test_where_nothing_can_be_held_out_all_stages_weigh_the_same(self) -> None:
+        data = tiny(("ann", "tea"), ("bob", "rye"), ("cid", "tea"))
+        model = Cascade(stages=STAGES).fit(data)
+        assert_array_equal(model.learned.weights, [0, 1, 0, 0, 1, 0, 0, 0])
+        assert len(model.learned.trees) == 0
+        assert model.history.num_rows == 0
+        assert model.recommend(["bob"], k=1).column("item_id") == ["tea"]
+
+    def test_the_floor_is_below_every_leaf(self) -> None:
+        ranker = fitted().learned.ranker
+        rng = np.random.default_rng(0)
+        rows = rng.uniform(-1, 2, (2000, len(ranker.weights))).astype(np.float32)
+        assert ranker.scores(rows).min() >= ranker.floor
+        assert_allclose(ranker.parts(rows[:50]).sum(axis=1), ranker.scores(rows[:50]), rtol=1e-9)
+
+    def test_a_blend_beats_a_poor_stage_and_is_told_apart_from_noise(self) -> None:
+        train, test = split.leave_last_out(world(), order="random", seed=1)
+        model = Cascade(stages=["Popularity", "ItemCosine"], ranker="linear").fit(train)
+        weights = model.learned.weights
+        assert weights[4] > 3 * weights[1]
+        poor = model_class("Popularity")().fit(train)
+        gain = evaluate(model, train, test)["ndcg@10"] - evaluate(poor, train, test)["ndcg@10"]
+        assert gain > 0.1
+
+
+class TestFeatures:
+    def test_columns_by_hand(self) -> None:
+        users = pa.table(
+            {
+                "user_id": [1, 2, 3],
+                "age": [20, None, 40],
+                "born": pa.array([0, 86_400_000_000, None], pa.timestamp("us")),
+                "city": ["b", "a", None],
+                "same": ["x", "x", "x"],
+                "name": ["p", "q", "r"],
+            }
+        )
+        items = pa.table({"item_id": [7, 8, 9], "tags": [["s", "t"], ["t"], []]})
+        log = pa.table({"user_id": [1, 1, 2, 3], "item_id": [7, 8, 8, 9]})
+        data = Dataset.from_tables(log, users, items)
+        features = Features(data, 0)
+        assert features.names == [
+            "user: age", "user: born", "user: city", "user: name", "item: tags",
+            "likeness to the history", "likeness to who chose it",
+        ]  # fmt: skip
+        assert features.categorical == [2, 3]
+        profiles = known_users(data, np.array([0, 1, 2], dtype=np.int32), [])
+        owners = np.array([0, 1, 2])
+        found = features.columns(profiles, owners, np.array([2, 0, 1], dtype=np.int32))
+        nan = np.nan
+        assert_array_equal(
+            found[:, :5],
+            [[20, 0, 1, 0, 0], [nan, 1, 0, 1, 2], [40, nan, nan, 2, 1]],
+        )
+        likeness = Likeness.learn(data.item_features, transposed(data.choices), seed=0)
+        assert likeness is not None
+        rows = likeness.rows(data.item_features).toarray()
+        # The second user chose item 8; of the candidates only theirs, item 7, shares a tag.
+        assert found[:, 5] == pytest.approx([0, rows[0] @ rows[1], 0])
+        assert 0 < rows[0] @ rows[1] < 1
+
+    def test_somebody_new_is_described_by_the_query(self) -> None:
+        data = small_world().data
+        model = Cascade(stages=["Hybrid"], features=True, rounds=1, trees=5, least=5).fit(data)
+        query = Query(history=["i02", "i05"], features={"city": "Busan"})
+        assert len(model.recommend(queries=[query, Query(history=["i02"])], k=4)) == 8
+
+
+class TestHandover:
+    def test_figures_are_those_of_the_evaluation(self) -> None:
+        train, test = split.leave_last_out(world(), order="random", seed=2)
+        model = Cascade(stages=STAGES, trees=10, least=20, candidates=10).fit(train)
+        found = model.handover(test)
+        rows = {row["stage"]: row for row in found.table.to_pylist()}
+        for place, stage in enumerate(model.learned.stages):
+            report = evaluate(stage, train, test, k=10)
+            row = rows[STAGES[place]]
+            assert row["recall"] == pytest.approx(report["recall@10"], abs=0.02)  # ties
+            assert row["ndcg"] == pytest.approx(report["ndcg@10"], abs=0.02)
+            assert row["recall_low"] <= row["recall"] <= row["recall_high"]
+            together = rows["all together"]
+            assert row["gain"] == pytest.approx(together["ndcg"] - row["ndcg"])
+            assert row["recall"] <= together["recall"]
+        assert rows["all together"]["ndcg"] == pytest.approx(
+            evaluate(model, train, test, k=10)["ndcg@10"], abs=1e-3
+        )
+        assert found.n_users == len(np.unique(test.user_rows))
+        lines = str(found).splitlines()
+        assert lines[0] == f"{found.n_users} users, the best 10 of each stage"
+        assert lines[2].split("|")[0].strip() == "stage"
+        assert [line.split("|")[0].strip() for line in lines[4:]] == [*STAGES, "all together"]
+
+    def test_two_stages_of_one_kind_are_numbered(self) -> None:
+        stages = [ItemCosine(neighbors=5), ItemCosine(neighbors=50)]
+        train, test = split.leave_last_out(world(), order="random")
+        model = Cascade(stages=stages, ranker="linear", rounds=1).fit(train)
+        names = model.handover(test).table.column("stage").to_pylist()
+        assert names == ["ItemCosine 1", "ItemCosine 2", "all together"]
+
+    def test_other_data_is_refused(self) -> None:
+        with pytest.raises(InputError, match="the test data has other ids"):
+            fitted().handover(small_world().data)
+        with pytest.raises(InputError, match="was fitted on interactions of the test data"):
+            fitted().handover(world())
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("stages", "why"),
+        [
+            ([], "there is no stage"),
+            (["NoSuch"], "there is no model 'NoSuch'"),
+            (["EASE", "EASE"], "EASE() is there twice"),
+            ([EASE(regularization=9), EASE(regularization=9)], "is there twice"),
+            (["Cascade"], "a cascade cannot be a stage"),
+            ([{"model": "EASE", "config": {"regularization": -1}}], "is out of range"),
+        ],
+    )
+    def test_stages(self, stages: list[Any], why: str) -> None:
+        with pytest.raises(ConfigError) as error:
+            Cascade(stages=stages)
+        assert str(error.value).startswith("Cascade: stages=[")
+        assert why in str(error.value)
+
+    def test_the_same_model_with_other_settings_is_another_stage(self) -> None:
+        assert len(Cascade(stages=[EASE(), EASE(regularization=9)]).config.stages) == 2
+
+    def test_the_command_line(self) -> None:
+        settings = parameters(["stages=UserCosine, ItemCosine,EASE", "ranker=linear"])
+        model = model_class("Cascade")(**settings)
+        assert repr(model) == "Cascade(ranker='linear')"
+
+    def test_trees_without_lightgbm(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(extras.PACKAGES, "trees", ("no_such_package",))
+        with pytest.raises(ConfigError) as error:
+            Cascade(stages=STAGES).fit(world())
+        assert str(error.value) == (
+            "fitting Cascade needs no_such_package, which is not installed\n"
+            "  to do: pip install 'shortlist[trees]'"
+        )
+        Cascade(stages=STAGES, ranker="linear", rounds=1).fit(world())
+        with pytest.raises(ConfigError, match="a cascade with ranker='trees' needs"):
+            Ranker(np.zeros(3), "tree").scores(np.zeros((1, 3), dtype=np.float32))
+
+    def test_damaged_trees(self) -> None:
+        with pytest.raises(BundleError, match="the trees of the cascade cannot be read"):
+            Ranker(np.zeros(3), "no tree").scores(np.zeros((1, 3), dtype=np.float32))
+
+    def test_a_stage_that_cannot_be_fitted_says_why(self) -> None:
+        data = Dataset.from_tables(pa.table({"user_id": [1, 1], "item_id": [1, 2]}))
+        with pytest.raises(InputError, match="ContentBased needs features of the items"):
+            Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear").fit(data)

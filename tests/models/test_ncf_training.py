@@ -1,0 +1,319 @@
+"""The training of the networks: gradients, compiled steps, going on, stopping, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from shortlist.data.dataset import Dataset
+from shortlist.errors import InputError, ShortlistError
+from shortlist.kernels.threads import thread_limit
+from shortlist.models.ncf import GMF, MLP, NCF, NeuMF
+from shortlist.models.ncf_held import Held
+from shortlist.models.ncf_network import Network
+from shortlist.models.ncf_training import Factors, logits
+from shortlist.models.training import Trainable, Training
+from shortlist.testing import small_world, tiny
+
+DATA = small_world().data
+DOT: dict[str, Any] = {"weighted": False, "biases": True, "rejection": False}
+BY_SAMPLE: dict[str, Any] = DOT | {"optimizer": "sgd", "batch_size": 1, "learning_rate": 0.05}
+MODELS: list[NCF[Any, Any]] = [
+    GMF(embedding_size=8, init_std=0.3),
+    GMF(embedding_size=5, init_std=0.3, **DOT),
+    MLP(embedding_size=6, init_std=0.3, layers=1),
+    MLP(embedding_size=5, init_std=0.3, layers=3),
+    NeuMF(embedding_size=4, init_std=0.3, layers=2, negative_exponent=0.5),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of PyTorch wait for each other longer than anything takes here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def made(model: NCF[Any, Any], data: Dataset = DATA, **changed: Any) -> Factors:
+    """The parameters of a model at their first values, with its settings changed."""
+    return type(model)(**model.config.model_dump() | changed).trainable(data)
+
+
+def naive_score(network: Network, p: Any, q: Any, weights: Any) -> float:
+    """The score of one pair as the paper writes it, in float64."""
+    parts = {name: part.astype(np.float64) for name, part in network.named(weights)}
+    size, end = network.size, network.tower_at
+    head = parts["product_head"] if network.weighted else np.ones(size)
+    score = parts["bias"][0] + head @ (p[:size] * q[:size])
+    if network.biases:
+        score += p[size] + q[size]
+    if network.widths:
+        first = np.concatenate([parts["of_user"], parts["of_item"]])  # on [p ; q]
+        phi = np.maximum(np.concatenate([p[end:], q[end:]]) @ first + parts["bias_0"], 0)
+        for layer in range(1, len(network.widths)):
+            phi = np.maximum(phi @ parts[f"layer_{layer}"] + parts[f"bias_{layer}"], 0)
+        score += parts["tower_head"] @ phi
+    return float(score)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_scores_are_what_the_paper_says(model: NCF[Any, Any]) -> None:
+    model = type(model)(**model.config.model_dump() | {"epochs": 3, "batch_size": 50}).fit(DATA)
+    learned, network = model.learned, model.network
+    recommended = model.recommend(["u03"], k=30, exclude_seen=False)
+    p = learned.users[3].astype(np.float64)
+    for item, score in zip(recommended.column("item_id"), recommended.column("score"), strict=True):
+        q = learned.items[int(item[1:])].astype(np.float64)
+        assert score == pytest.approx(naive_score(network, p, q, learned.weights), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+@pytest.mark.parametrize("regularization", [0.0, 0.3])
+def test_gradients_are_those_of_finite_differences(
+    model: NCF[Any, Any], regularization: float
+) -> None:
+    data = tiny(("u", "a"), ("u", "b"), ("v", "b"), ("v", "c"), ("w", "d"))
+    factors = made(model, data, regularization=regularization).double()
+    factors.start_epoch([0, 0, 1])
+    chosen = torch.arange(4)
+    with torch.no_grad():
+        factors.weights.add_(torch.linspace(-0.2, 0.2, len(factors.weights)))
+    users, items = (torch.from_numpy(rows).long() for rows in factors.sampled(chosen))
+
+    parameters = dict(factors.named_parameters())
+    factors.losses_of(users, items)["loss"].backward()  # type: ignore[no-untyped-call]
+    for name, value in parameters.items():
+        assert value.grad is not None
+        flat, gradient = value.detach().view(-1), value.grad.view(-1)
+        differences = []
+        for place in range(len(flat)):
+            kept, losses = flat[place].item(), []
+            for step in (1e-6, -1e-6):
+                flat[place] = kept + step
+                with torch.no_grad():
+                    losses.append(factors.losses_of(users, items)["loss"].item())
+            flat[place] = kept
+            differences.append((losses[0] - losses[1]) / 2e-6)
+        assert_allclose(gradient, differences, atol=1e-8, err_msg=name)
+
+
+def test_the_loss_is_the_log_loss_and_half_the_squares() -> None:
+    factors = made(MODELS[-1], regularization=0.3).double()
+    factors.start_epoch([0, 0, 1])
+    users, items = factors.sampled(torch.arange(9))
+    rows = factors.users.detach().numpy()[users], factors.items.detach().numpy()[items]
+    weights = factors.weights.detach().numpy()
+    total = 0.0
+    for n, (p, q) in enumerate(zip(*rows, strict=True)):
+        probability = 1 / (1 + np.exp(-naive_score(factors.network, p, q, weights)))
+        total -= np.log(probability if n % factors.samples == 0 else 1 - probability)
+        total += 0.3 / 2 * (p @ p + q @ q)
+    ours = factors.losses_of(*(torch.from_numpy(one).long() for one in (users, items)))["loss"]
+    assert ours.item() == pytest.approx(total / len(users), rel=1e-9)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 1.0), ("adagrad", 0.1), ("adam", 0.01)])
+def test_compiled_steps_are_those_of_pytorch(
+    model: NCF[Any, Any], optimizer: str, rate: float
+) -> None:
+    settings: dict[str, Any] = {
+        "optimizer": optimizer, "learning_rate": rate, "batch_size": 50, "regularization": 0.1,
+    }  # fmt: skip
+    trained = []
+    for compiled in (True, False):
+        factors = made(model, **settings)
+        if not compiled:
+            factors.step = partial(Trainable.step, factors)  # type: ignore[method-assign]
+        training = Training("toy", factors, factors.config)
+        training.run(5)
+        trained.append(training)
+    for name, value in trained[0].result.items():
+        assert_allclose(value, trained[1].result[name], atol=3e-5, err_msg=name)
+    for metric in ("loss", "log_loss"):
+        mine, theirs = (np.array(one.history[metric]) for one in trained)
+        assert_allclose(mine, theirs, rtol=1e-5)
+    states = [one.optimizer.state_dict()["state"] for one in trained]
+    for place, kept in states[1].items():
+        for name, value in kept.items():
+            if isinstance(value, torch.Tensor):
+                assert_allclose(states[0][place][name], value, atol=3e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("model", [*MODELS, GMF(embedding_size=5, **BY_SAMPLE)], ids=repr)
+def test_training_does_not_depend_on_the_threads(model: NCF[Any, Any], threads: int) -> None:
+    def learned() -> Any:
+        settings = model.config.model_dump() | {"epochs": 2, "batch_size": model.config.batch_size}
+        return type(model)(**settings).fit(DATA).learned
+
+    with thread_limit(threads):
+        one = learned()
+    with thread_limit(2):
+        other = learned()
+    for name in ("users", "items", "weights"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+WAYS: list[NCF[Any, Any]] = [
+    GMF(embedding_size=4, epochs=9, batch_size=40),
+    GMF(embedding_size=4, epochs=9, **BY_SAMPLE),
+    MLP(embedding_size=4, layers=2, epochs=9, batch_size=40, optimizer="adagrad"),
+    NeuMF(embedding_size=4, layers=2, epochs=9, batch_size=40, optimizer="sgd", pretraining=2),
+    NeuMF(embedding_size=4, layers=2, epochs=9, batch_size=40, validation=0.5, patience=4),
+]
+
+
+class KilledError(Exception):
+    """Stands for a process that is gone."""
+
+
+@pytest.mark.parametrize("model", WAYS, ids=repr)
+def test_a_killed_training_goes_on_from_its_checkpoint(
+    model: NCF[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = partial(type(model), **model.config.model_dump())
+    whole, file = fresh().fit(DATA), tmp_path / "run.safetensors"
+    start = Factors.start_epoch
+
+    def dies(self: Any, seed: list[int]) -> int:
+        if seed[1] == 4:
+            raise KilledError
+        return start(self, seed)
+
+    monkeypatch.setattr(Factors, "start_epoch", dies)
+    with pytest.raises(KilledError):
+        fresh().fit(DATA, checkpoint=file, checkpoint_seconds=0)
+    monkeypatch.setattr(Factors, "start_epoch", start)
+    again = fresh().fit(DATA, checkpoint=file)
+    assert again.history.equals(whole.history)
+    for name in ("users", "items", "weights"):
+        assert_array_equal(getattr(again.learned, name), getattr(whole.learned, name))
+
+
+def test_a_checkpoint_of_another_model_or_other_data_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "run.safetensors"
+    WAYS[0].fit(DATA, checkpoint=file)
+    with pytest.raises(InputError, match="checkpoint of another training: another model\n"):
+        WAYS[2].fit(DATA, checkpoint=file)
+    with pytest.raises(InputError, match="checkpoint of another training: another data\n"):
+        WAYS[0].fit(DATA.select(DATA.user_rows != 3), checkpoint=file)
+    with pytest.raises(InputError, match=r"another training: negatives=4 \(here 5\)\n"):
+        GMF(embedding_size=4, epochs=9, batch_size=40, negatives=5).fit(DATA, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    "wild",
+    [
+        GMF(optimizer="sgd", learning_rate=1e30, epochs=20, init_std=1.0),
+        GMF(**BY_SAMPLE | {"learning_rate": 1e30, "init_std": 1.0}),
+        MLP(optimizer="sgd", learning_rate=1e30, epochs=20, init_std=1.0),
+    ],
+    ids=repr,
+)
+def test_divergence_is_told(wild: NCF[Any, Any]) -> None:
+    with pytest.raises(ShortlistError) as error:
+        wild.fit(DATA)
+    assert f"{wild.name} diverged: the loss is " in str(error.value)
+    assert "learning_rate=1e+30, optimizer='sgd'\n  to do: lower the learning rate" in str(
+        error.value
+    )
+    assert not wild.is_fitted
+
+
+@pytest.mark.parametrize("kind", [GMF, MLP, NeuMF])
+def test_half_precision_trains_nearly_the_same(kind: Any) -> None:
+    make = partial(kind, embedding_size=8, epochs=8, batch_size=64, learning_rate=0.01)
+    full, half = make().fit(DATA), make(precision="bfloat16").fit(DATA)
+    of_full, of_half = (np.array(one.history["loss"]) for one in (full, half))
+    assert of_full[-1] < of_full[0]
+    assert_allclose(of_full, of_half, rtol=0.03)
+    assert half.learned.users.dtype == np.float32
+    assert not np.array_equal(half.learned.users, full.learned.users)
+
+
+@pytest.mark.parametrize("batch_size", [None, 10**9])
+def test_a_batch_larger_than_the_data_is_one_step(batch_size: int | None) -> None:
+    model = GMF(embedding_size=4, epochs=3, batch_size=batch_size).fit(DATA)
+    assert model._training is not None
+    assert model._training.steps == 3
+
+
+@pytest.mark.parametrize("kind", [GMF, MLP, NeuMF, partial(GMF, **BY_SAMPLE)])
+def test_worlds_of_one_and_of_people_who_chose_everything(kind: Any) -> None:
+    for pairs in (
+        [("u", "i")],
+        [("u", "i"), ("u", "j")],
+        [("u", "i"), ("v", "i")],
+        [("u", "i"), ("u", "j"), ("v", "i"), ("v", "j")],
+    ):
+        model = kind(embedding_size=4, epochs=2).fit(tiny(*pairs))
+        scores = model.recommend(k=2, exclude_seen=False).column("score")
+        assert np.isfinite(scores).all()
+
+
+def test_a_fold_holds_out_one_interaction_of_each_user() -> None:
+    model = GMF(validation=1.0)
+    inner, held = model.folds(DATA)
+    assert held is not None
+    counts = DATA.user_counts
+    assert held.user_counts.tolist() == (counts > 1).astype(int).tolist()
+    assert (inner.user_counts + held.user_counts).tolist() == counts.tolist()
+    some = GMF(validation=0.3).folds(DATA)[1]
+    assert some is not None
+    assert 0 < len(some) < len(held)
+    assert GMF().folds(DATA) == (DATA, None)
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "loss"])
+def test_the_best_epoch_by_the_fold_is_kept(metric: str) -> None:
+    settings = {"embedding_size": 8, "batch_size": 40, "learning_rate": 0.05, "epochs": 40}
+    model = GMF(validation=1.0, validation_metric=metric, patience=6, **settings).fit(DATA)
+    losses = model.history["validation_loss"].to_pylist()
+    best = int(np.argmin(losses))
+    assert len(losses) == min(best + 1 + 6, 40)
+    training = model._training
+    assert training is not None
+    assert training.best_epoch == best + 1
+    held = training.trainable.held
+    assert isinstance(held, Held)
+    with torch.no_grad():
+        users, items = (torch.from_numpy(training.result[name]) for name in ("users", "items"))
+        weights = torch.from_numpy(training.result["weights"])
+        rows = users[held.users.reshape(-1)], items[held.items.reshape(-1)]
+        scores = logits(model.network, *rows, weights).reshape(held.items.shape)
+    true, others = scores[:, :1].numpy(), scores[:, 1:].numpy()
+    if metric == "loss":
+        naive = np.concatenate([np.log1p(np.exp(-true)), np.log1p(np.exp(others))], axis=1).mean()
+    else:
+        ranks = (others > true).sum(axis=1) + (others == true).sum(axis=1) / 2
+        naive = 1 - np.where(ranks < 10, 1 / np.log2(ranks + 2), 0).mean()
+    assert losses[best] == pytest.approx(naive, abs=1e-6)
+
+
+def test_a_fused_network_starts_where_its_halves_ended() -> None:
+    model = NeuMF(embedding_size=4, layers=2, pretraining=3, alpha=0.3, batch_size=40, seed=2)
+    shared = {"embedding_size": 4, "batch_size": 40, "seed": 2, "epochs": 3}
+    product, tower = GMF(**shared).fit(DATA).learned, MLP(layers=2, **shared).fit(DATA).learned
+    factors = model.trainable(DATA)
+    for side in ("users", "items"):
+        rows = np.concatenate([getattr(product, side), getattr(tower, side)], axis=1)
+        assert_array_equal(getattr(factors, side).detach(), rows)
+    network = model.network
+    p, q = (getattr(factors, side).detach().numpy()[3] for side in ("users", "items"))
+    weights = factors.weights.detach().numpy()
+    halves = [
+        naive_score(Network(4), p[:4], q[:4], product.weights),
+        naive_score(Network(0, network.widths), p[4:], q[4:], tower.weights),
+    ]
+    fused = naive_score(network, p, q, weights)
+    assert fused == pytest.approx(0.3 * halves[0] + 0.7 * halves[1], abs=1e-6)

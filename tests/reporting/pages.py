@@ -1,0 +1,87 @@
+"""Reading a page the way a browser does, with nothing but the standard library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+@dataclass
+class Element:
+    """One element: its name, attributes, children, and the text directly in it."""
+
+    tag: str
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    order: list[Element | str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """All text inside, blanks made single."""
+        parts = [one if isinstance(one, str) else one.text() for one in self.order]
+        return " ".join(" ".join(parts).split())
+
+    def walk(self) -> list[Element]:
+        """This element and all inside it, in the order of the page."""
+        return [self, *(inner for child in self.children for inner in child.walk())]
+
+    def all(self, tag: str, style: str | None = None) -> list[Element]:
+        """Those of a name, and of a class if one is given."""
+        return [
+            one
+            for one in self.walk()
+            if one.tag == tag
+            and (style is None or style in one.attributes.get("class", "").split())
+        ]
+
+    def by_id(self, name: str) -> Element:
+        """The one with this id; there is exactly one."""
+        [found] = [one for one in self.walk() if one.attributes.get("id") == name]
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is an element with this id."""
+        return any(one.attributes.get("id") == name for one in self.walk())
+
+    def rows(self) -> list[list[str]]:
+        """The cells of each row of a table."""
+        return [
+            [cell.text() for cell in row.children if cell.tag in ("td", "th")]
+            for row in self.all("tr")
+        ]
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = Element("page", {})
+        self.open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].children.append(element)
+        self.open[-1].order.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        closed = self.open.pop()
+        assert closed.tag == tag, f"</{tag}> closes <{closed.tag}>"
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].order.append(data)
+
+
+def read(page: str) -> Element:
+    """Parse a page; every element must be closed by its own end."""
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == [reader.root], f"<{reader.open[-1].tag}> is not closed"
+    return reader.root

@@ -1,0 +1,206 @@
+"""Every wrong request gets the right 4xx, in the one shape, and says what to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+JSON = {"Content-Type": "application/json"}
+
+
+def error(reply: Any) -> tuple[int, str, str | None]:
+    assert reply.headers["content-type"] == "application/json"
+    assert set(reply.json()) == {"error"}
+    found = reply.json()["error"]
+    assert set(found) == {"what", "where", "remedy"}
+    assert found["what"]
+    assert found["remedy"]
+    return reply.status_code, found["what"], found["where"]
+
+
+BODIES: list[tuple[str, Any, int, str, str | None]] = [
+    ("/recommendations", b"{bad", 400, "the body is not JSON: key must be", "the body"),
+    ("/recommendations", b"", 400, "the body is not JSON: it is empty", "the body"),
+    ("/recommendations", b"\xff\xfe", 400, "the body is not JSON", "the body"),
+    ("/recommendations", b"[" * 100_000, 400, "the body is not JSON: recursion limit", "the body"),
+    ("/recommendations", b'{"users": ["\\ud800"]}', 400, "the body is not JSON", "the body"),
+    ("/recommendations", b'{"k": NaN}', 400, "the body is not JSON", "the body"),
+    ("/explanations", b"nope", 400, "the body is not JSON", "the body"),
+    ("/explanations", b'{"user": "U00", "item": Infinity}', 400, "not JSON", "the body"),
+    ("/interactions", b"{", 400, "the body is not JSON", "the body"),
+    ("/recommendations", [], 422, "should be an object with names", "the body"),
+    ("/recommendations", {}, 422, "neither users nor queries", "the body"),
+    ("/recommendations", {"users": ["U00"], "queries": [{"user": "U00"}]}, 422, "both", "the body"),
+    ("/recommendations", {"users": []}, 422, "should have at least 1 item", "users"),
+    ("/recommendations", {"users": "U00"}, 422, "should be a valid list", "users"),
+    ("/recommendations", {"users": [1.5]}, 422, "integer or a valid string; it is 1.5", "users.0"),
+    ("/recommendations", {"users": [True]}, 422, "it is true", "users.0"),
+    ("/recommendations", {"users": [None]}, 422, "it is null", "users.0"),
+    ("/recommendations", {"users": ["U00"], "k": 10**9}, 422, "k=1000000000 is out", "k"),
+    ("/recommendations", {"users": ["U00"], "k": 10**400}, 422, "", "k"),
+    ("/recommendations", {"users": ["U00"], "k": 0}, 422, "greater than or equal to 1", "k"),
+    ("/recommendations", {"users": ["U00"], "k": -3}, 422, "greater than or equal to 1", "k"),
+    ("/recommendations", {"users": ["U00"], "k": "5"}, 422, "valid integer; it is '5'", "k"),
+    ("/recommendations", {"users": ["U00"], "k": 2.5}, 422, "valid integer", "k"),
+    ("/recommendations", {"users": ["U00"], "K": 5}, 422, "there is no 'K'", "K"),
+    ("/recommendations", {"users": ["U00"], "model": "x"}, 404, "no model 'x'", "model"),
+    ("/recommendations", {"users": ["nobody"]}, 404, "1 unknown user id: 'nobody'", None),
+    ("/recommendations", {"users": [7]}, 404, "1 unknown user id: 7", None),
+    ("/recommendations", {"users": [10**30]}, 404, "1 unknown user id", None),
+    ("/recommendations", {"queries": [{}]}, 422, "an empty query", None),
+    ("/recommendations", {"queries": [{"histori": []}]}, 422, "no 'histori'", "queries.0.histori"),
+    ("/recommendations", {"queries": [{"history": ["R99"]}]}, 404, "unknown item id: 'R99'", None),
+    ("/recommendations", {"queries": [{"history": 5}]}, 422, "list or a valid dic", None),
+    ("/recommendations", {"queries": [{"history": {"R00": -1}}]}, 422, "or equal to 0", None),
+    ("/recommendations", {"queries": [{"history": {"R00": "x"}}]}, 422, "a valid number", None),
+    ("/recommendations", {"queries": [{"history": ["R00"] * 10_001}]}, 422, "10001 item ids", None),
+    ("/recommendations", {"users": ["U00"] * 101, "k": 1}, 422, "101 lists in one", "queries"),
+    ("/recommendations", {"users": ["U00"] * 100, "k": 101}, 422, "10100 items to list", None),
+    ("/recommendations", {"users": ["U00"], "k": 101, "reasons": True}, 422, "101 reasons", None),
+    ("/recommendations", {"users": ["U00"], "allow": ["R99"]}, 404, "unknown item id", None),
+    ("/recommendations", {"users": ["U00"], "where": {"x": 1}}, 422, "no feature 'x'", None),
+    ("/recommendations", {"users": ["U00"], "where": {"education": {"lte": "a"}}}, 422, "", None),
+    (
+        "/recommendations",
+        {"users": ["U00"], "where": {"education": {"like": 1}}},
+        422,
+        "'eq'",
+        None,
+    ),
+    ("/recommendations", {"users": ["U00"], "where": "education < 3"}, 422, "dictionary", "where"),
+    ("/recommendations", {"users": ["U00"], "where": "1; DROP TABLE x"}, 422, "", "where"),
+    ("/recommendations", {"users": ["U00"], "as_of": "soon"}, 422, "'soon' is no date", None),
+    ("/recommendations", {"users": ["U00"], "as_of": "now"}, 422, "no life span", None),
+    ("/recommendations", {"users": ["U00"], "on_unknown": "guess"}, 422, "'raise'", "on_unknown"),
+    ("/recommendations", {"users": ["U" * 1001]}, 422, "at most 1000", "users.0"),
+    (
+        "/recommendations",
+        {"queries": [{"user": "U00", "where": {"education": 1}}], "where": {"education": 2}},
+        422,
+        "both have a rule for 'education'",
+        "where",
+    ),
+    (
+        "/recommendations",
+        {"queries": [{"features": {"trade": "nursing"}}]},
+        409,
+        "IALS cannot use features",
+        "query 0",
+    ),
+    (
+        "/recommendations",
+        {"queries": [{"features": {"degree": "high"}}], "model": "content"},
+        422,
+        "'degree' is 'high'",
+        "query 0",
+    ),
+    (
+        "/recommendations",
+        {"queries": [{"features": {"grade": 1}}], "model": "content"},
+        422,
+        "no feature 'grade'",
+        "query 0",
+    ),
+    ("/explanations", {"item": "R00"}, 422, "neither a user nor a query", "the body"),
+    ("/explanations", {"user": "U00"}, 422, "'item' is missing", "item"),
+    ("/explanations", {"user": "U00", "item": "R99"}, 404, "unknown item id", None),
+    ("/explanations", {"user": "nobody", "item": "R00"}, 404, "unknown user id", None),
+    (
+        "/interactions",
+        {"interactions": [{"user_id": "U00", "item_id": "R00"}]},
+        409,
+        "no data",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status", "what", "where"), BODIES)
+def test_bodies(
+    client: TestClient, path: str, body: Any, status: int, what: str, where: str | None
+) -> None:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    found = error(client.post(path, content=content, headers=JSON))
+    assert found[0] == status
+    assert what in found[1]
+    assert where is None or found[2] == where
+
+
+ADDRESSES: list[tuple[str, int, str]] = [
+    ("/nothing", 404, "there is nothing at /nothing"),
+    ("/static/none.js", 404, "there is nothing at /static/none.js"),
+    ("/static/../app.py", 404, "there is nothing"),
+    ("/static/%2e%2e/app.py", 404, "there is nothing"),
+    ("/users/nobody", 404, "unknown user id: 'nobody'"),
+    ("/users/nobody/recommendations", 404, "unknown user id: 'nobody'"),
+    ("/users/U00/recommendations?k=1000000000", 422, "k=1000000000 is out of range"),
+    ("/users/U00/recommendations?k=x", 422, "valid integer"),
+    ("/users/U00/recommendations?k=NaN", 422, "valid integer"),
+    ("/users/U00/recommendations?length=5", 422, "there is no 'length'"),
+    ("/users/U00/recommendations?where=year", 422, "the rule is not JSON"),
+    ("/users/U00/recommendations?where=[1]", 422, "should be a valid dictionary"),
+    ('/users/U00/recommendations?where={"education":NaN}', 422, "the rule is not JSON"),
+    ('/users/U00/recommendations?where={"educasion":1}', 422, "no feature 'educasion'"),
+    ("/users/U00/recommendations?model=x", 404, "there is no model 'x'"),
+    ("/users/U00/recommendations?k=200&reasons=true", 422, "200 reasons in one request"),
+    ("/items/R99", 404, "unknown item id: 'R99'"),
+    ("/items/R99/similar", 404, "unknown item id"),
+    ("/items/R99/audience", 404, "unknown item id"),
+    ("/items/R00/similar?k=0", 422, "greater than or equal to 1"),
+    ("/items/R00/audience?k=100000", 422, "k=100000 is out of range"),
+    ("/items?limit=1000", 422, "1000 hits in one request"),
+    ("/items?q=" + "x" * 300, 422, "at most 200 characters"),
+    ("/users?limit=0", 422, "greater than or equal to 1"),
+    ("/map?model=cosine", 409, "ItemCosine has no vectors"),
+    ("/schema?model=x", 404, "there is no model 'x'"),
+]
+
+
+@pytest.mark.parametrize(("address", "status", "what"), ADDRESSES)
+def test_addresses(client: TestClient, address: str, status: int, what: str) -> None:
+    found = error(client.get(address))
+    assert found[0] == status
+    assert what in found[1]
+
+
+def test_other_methods(client: TestClient) -> None:
+    assert error(client.delete("/items"))[:2] == (405, "this method is not for /items")
+
+
+def test_a_history_of_a_million(client: TestClient) -> None:
+    content = b'{"queries": [{"history": [%s]}]}' % b",".join([b"7"] * 1_000_000)
+    found = error(client.post("/recommendations", content=content, headers=JSON))
+    assert found[:2] == (413, "the body is longer than 1,048,576 bytes")
+
+
+def test_a_body_of_unknown_length_is_cut_off(client: TestClient) -> None:
+    sent = 0
+
+    def chunks() -> Any:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield b"x" * 100_000
+
+    found = error(client.post("/recommendations", content=chunks(), headers=JSON))
+    assert found[0] == 413
+
+
+def test_only_json_is_read(client: TestClient) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        reply = client.post("/recommendations", content=b"{}", headers={"Content-Type": kind})
+        assert error(reply)[::2] == (400, "the Content-Type header")
+    content = {"Content-Type": "Application/JSON; charset=utf-8"}
+    reply = client.post("/recommendations", content=b'{"users": ["U00"]}', headers=content)
+    assert reply.status_code == 200
+
+
+def test_one_bad_query_of_many_says_which(client: TestClient) -> None:
+    body = {"queries": [{"user": "U00"}, {"history": ["R00"], "where": {"salary": {"gt": "x"}}}]}
+    status, what, where = error(client.post("/recommendations", json=body))
+    assert status == 422
+    assert "'gt' cannot compare 'x' with feature 'salary'" in what
+    assert where == "where={'salary': {'gt': 'x'}}"

@@ -1,0 +1,312 @@
+"""What is recorded is on disk when the reply comes, and the next list knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import shortlist as sl
+from shortlist.data.store import Recorded
+from shortlist.errors import InputError, ShortlistError
+from shortlist.serving.app import create_app
+from shortlist.serving.limits import Limits
+from shortlist.serving.recent import Recent
+from shortlist.serving.service import Service
+
+NOON = dt.datetime(2024, 5, 31, 12, tzinfo=dt.UTC)
+SCHEMA = """
+CREATE TABLE person (user_id VARCHAR PRIMARY KEY, trade VARCHAR, degree TINYINT);
+CREATE TABLE posting (item_id VARCHAR PRIMARY KEY, title VARCHAR, trade VARCHAR);
+CREATE TABLE application (
+    user_id VARCHAR REFERENCES person (user_id), item_id VARCHAR REFERENCES posting (item_id),
+    weight FLOAT, chosen_at TIMESTAMP, PRIMARY KEY (user_id, item_id)
+);
+CREATE VIEW interactions AS SELECT user_id, item_id, weight, chosen_at AS time FROM application;
+CREATE VIEW user_features AS FROM person;
+CREATE VIEW item_features AS FROM posting;
+"""
+
+
+@pytest.fixture
+def database(data: sl.Dataset, tmp_path: Path) -> Path:
+    """The job board in a store."""
+    (tmp_path / "board.sql").write_text(SCHEMA)
+    log, users, items = data.to_arrow(), data.user_features, data.item_features
+    assert users is not None
+    assert items is not None
+    with sl.Store.create(tmp_path / "board.duckdb", tmp_path / "board.sql") as store:
+        store.load(
+            {
+                "person": users.add_column(0, "user_id", data.users.ids),
+                "posting": items.select(["title", "trade"]).add_column(
+                    0, "item_id", data.items.ids
+                ),
+                "application": log.rename_columns(["user_id", "item_id", "weight", "chosen_at"]),
+            }
+        )
+    return tmp_path / "board.duckdb"
+
+
+def choose(client: Any, *pairs: tuple[str, str], **more: Any) -> httpx.Response:
+    rows = [{"user_id": user, "item_id": item, **more} for user, item in pairs]
+    reply: httpx.Response = client.post("/interactions", json={"interactions": rows})
+    return reply
+
+
+def listed(client: Any, user: str, **params: Any) -> list[tuple[str, float]]:
+    reply = client.get(f"/users/{user}/recommendations", params=params)
+    assert reply.status_code == 200, reply.text
+    return [(item["item_id"], item["score"]) for item in reply.json()["items"]]
+
+
+def expected(model: Any, **query: Any) -> list[tuple[str, float]]:
+    found = model.recommend(queries=[sl.Query(**query)])
+    return list(zip(found.column("item_id"), found.column("score"), strict=True))
+
+
+def test_the_next_list_knows_it(serve: Any, database: Path, models: dict[str, Any]) -> None:
+    client = serve(database=database)
+    best = listed(client, "U00")[0][0]
+    assert choose(client, ("U00", best)).json() == {"recorded": 1}
+    for name, model in models.items():
+        again = listed(client, "U00", model=name)
+        assert best not in [item for item, _ in again]
+        assert again == expected(model, user="U00", history=[best])
+    body = {"queries": [{"user": "U00", "history": ["R01"]}]}
+    posted = client.post("/recommendations", json=body).json()["lists"][0]
+    assert posted["user"] == "U00"
+    assert [(item["item_id"], item["score"]) for item in posted["items"]] == expected(
+        models["ials"], user="U00", history=[best, "R01"]
+    )
+    explained = client.post("/explanations", json={"user": "U00", "item": "R23"}).json()
+    assert best in [part["name"] for part in explained["parts"]]
+
+
+def test_somebody_new_is_known_from_then_on(
+    serve: Any, database: Path, models: dict[str, Any]
+) -> None:
+    client = serve(database=database)
+    assert client.get("/users/newcomer/recommendations").status_code == 404
+    assert client.get("/users/newcomer").status_code == 404
+    choose(client, ("newcomer", "R00"), weight=2.0, time="2024-05-31T12:00")
+    choose(client, ("newcomer", "R03"), time=NOON.timestamp() + 60)
+    assert listed(client, "newcomer") == expected(models["ials"], history={"R00": 2.0, "R03": 1.0})
+    many = client.post("/recommendations", json={"users": ["newcomer", "U01"]}).json()["lists"]
+    assert [one["user"] for one in many] == ["newcomer", "U01"]
+    assert client.get("/users/newcomer").json() == {
+        "user_id": "newcomer",
+        "features": {},
+        "history": [
+            {
+                "item_id": "R03",
+                "title": "용접공 Welder 3",
+                "weight": 1.0,
+                "time": "2024-05-31T12:01:00+00:00",
+            },
+            {
+                "item_id": "R00",
+                "title": "Welder 0",
+                "weight": 2.0,
+                "time": "2024-05-31T12:00:00+00:00",
+            },
+        ],
+    }
+    hits = client.get("/users", params={"q": "newc"}).json()["users"]
+    assert hits == [{"user_id": "newcomer", "interactions": 2}]
+
+
+def test_it_is_there_after_a_restart(serve: Any, database: Path, models: dict[str, Any]) -> None:
+    client = serve(database=database)
+    choose(client, ("newcomer", "R00"), ("newcomer", "R03"), ("U00", "R12"))
+    before = [listed(client, "newcomer"), listed(client, "U00")]
+    client.__exit__()
+    again = serve(database=database)
+    assert [listed(again, "newcomer"), listed(again, "U00")] == before
+
+
+def test_it_is_on_disk_before_the_reply(serve: Any, database: Path, tmp_path: Path) -> None:
+    """A copy of the file and its log, taken without a goodbye, has what was confirmed."""
+    client = serve(database=database)
+    for number in range(5):
+        assert choose(client, ("U00", f"R{number:02}")).status_code == 200
+    copied = tmp_path / "crashed"
+    copied.mkdir()
+    for file in database.parent.glob("board.duckdb*"):
+        (copied / file.name).write_bytes(file.read_bytes())
+    with sl.Store(copied / "board.duckdb") as store:
+        assert [row.item_id for row in store.recorded()] == [f"R{n:02}" for n in range(5)]
+
+
+def test_a_bundle_that_is_fitted_on_it_needs_no_memory(
+    serve: Any, database: Path, bundles: dict[str, Path]
+) -> None:
+    client = serve(database=database, bundles={"cosine": bundles["cosine"]})
+    choose(client, ("newcomer", "R00"), ("newcomer", "R03"), ("U00", "R12"))
+    service = client.app_state["service"]
+    assert len(service.recent) == 3
+    client.__exit__()
+    with sl.Store(database, read_only=True) as store:
+        model = sl.ItemCosine().fit(store.dataset())
+    assert model.data.n_users == 31
+    model.save(bundles["cosine"])
+    again = serve(database=database, bundles={"cosine": bundles["cosine"]})
+    assert len(again.app_state["service"].recent) == 0
+    found = model.recommend(["newcomer"])
+    assert listed(again, "newcomer") == list(
+        zip(found.column("item_id"), found.column("score"), strict=True)
+    )
+
+
+def test_the_store_can_be_read_while_nothing_is_written(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+    with sl.Store(database, read_only=True) as store:  # another program fits on it
+        store.dataset()
+    assert choose(client, ("U00", "R12")).status_code == 200
+
+
+def test_all_or_none(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+    reply = choose(client, ("U00", "R12"), ("U00", "R99"))
+    assert reply.status_code == 404
+    assert "unknown item id: 'R99'" in reply.json()["error"]["what"]
+    assert "R12" in [item for item, _ in listed(client, "U00", k=24)]
+
+
+BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
+    ({"weight": -1}, 422, "greater than or equal to 0", "interactions.0.weight"),
+    ({"weight": "1"}, 422, "valid number", "interactions.0.weight"),
+    ({"weight": 1e9}, 422, "less than or equal to 1000000", "interactions.0.weight"),
+    ({"time": "yesterday"}, 422, "'yesterday' is no time", "interactions.0.time"),
+    ({"time": 1e300}, 422, "is no time", "interactions.0.time"),
+    ({"time": True}, 422, "valid", "interactions.0.time"),
+    ({"user_id": 7}, 422, "user_id 7", None),
+    ({"rating": 5}, 422, "there is no 'rating'", "interactions.0.rating"),
+]
+
+
+def test_wrong_interactions(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+    for more, status, what, where in BAD:
+        row = {"user_id": "U00", "item_id": "R12", **more}
+        reply = client.post("/interactions", json={"interactions": [row]})
+        assert reply.status_code == status, more
+        assert what in reply.json()["error"]["what"]
+        assert where is None or reply.json()["error"]["where"] == where
+    reply = choose(client, *[("U00", "R12")] * 1001)
+    assert reply.json()["error"]["what"] == "1001 interactions in one request"
+    assert client.post("/interactions", json={"interactions": []}).status_code == 422
+
+
+def test_many_at_once_are_written_together(bundles: dict[str, Path], database: Path) -> None:
+    async def scenario() -> tuple[set[int], str]:
+        service = Service({"ials": bundles["ials"]}, database=database)
+        transport = httpx.ASGITransport(create_app(service))
+        async with (
+            service.run(),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+        ):
+            asked = [
+                client.post(
+                    "/interactions",
+                    json={"interactions": [{"user_id": f"N{number}", "item_id": "R00"}]},
+                )
+                for number in range(50)
+            ]
+            statuses = {one.status_code for one in await asyncio.gather(*asked)}
+            return statuses, (await client.get("/metrics")).text
+
+    statuses, counted = asyncio.run(scenario())
+    assert statuses == {200}
+    assert "shortlist_interactions_recorded_total 50.0" in counted
+    with sl.Store(database, read_only=True) as store:
+        assert {row.user_id for row in store.recorded()} == {f"N{n}" for n in range(50)}
+
+
+def test_one_that_cannot_be_written_does_not_hurt_the_others(
+    bundles: dict[str, Path], database: Path
+) -> None:
+    async def scenario() -> list[str]:
+        service = Service({"ials": bundles["ials"]}, database=database)
+        async with service.run():
+            rows = [Recorded("A", "R00", 1.0, NOON), Recorded(7, "R00", 1.0, NOON)]
+            rows += [Recorded("B", "R00", 1.0, NOON)]
+            asked = [service.recorder.submit([row]) for row in rows]
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            return [type(one).__name__ for one in found]
+
+    assert asyncio.run(scenario()) == ["NoneType", "InputError", "NoneType"]
+    with sl.Store(database, read_only=True) as store:
+        assert [row.user_id for row in store.recorded()] == ["A", "B"]
+
+
+def test_memory_for_what_no_bundle_knows_is_bounded(
+    serve: Any, database: Path, bundles: dict[str, Path]
+) -> None:
+    client = serve(database=database, unfitted=2)
+    assert choose(client, ("N1", "R00"), ("N2", "R00")).status_code == 200
+    reply = choose(client, ("N3", "R00"))
+    assert reply.status_code == 503
+    assert "fit it again" in reply.json()["error"]["what"]
+    client.__exit__()
+    with pytest.raises(InputError, match="2 interactions were recorded since"):
+        Service(bundles, database=database, limits=Limits(unfitted=1))
+
+
+def test_a_database_that_is_none(bundles: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no database"):
+        Service(bundles, database=tmp_path / "none.duckdb")
+    sl.Store.create(tmp_path / "runs.duckdb", "runs").close()
+    with pytest.raises(InputError, match="has no interactions"):
+        Service(bundles, database=tmp_path / "runs.duckdb")
+
+
+@pytest.fixture
+def recent() -> Recent:
+    return Recent(most=10)
+
+
+def test_the_latest_of_a_pair_counts(recent: Recent, data: sl.Dataset) -> None:
+    recent.add([Recorded("A", "R00", 1.0, NOON), Recorded("A", "R01", 1.0, NOON)])
+    recent.add([Recorded("A", "R00", 3.0, NOON)])
+    assert len(recent) == 2
+    known = recent.known_by(data, sl.Query(user="A", history={"R01": 0.5}))
+    assert known.user is None
+    assert known.weights == {"R00": 3.0, "R01": 0.5}  # what the query says counts more
+    assert list(known.weights) == ["R00", "R01"]
+
+
+def test_what_the_data_has_already_adds_nothing(recent: Recent, data: sl.Dataset) -> None:
+    query = sl.Query(user="U00")
+    recent.add([Recorded("U00", "R00", 1.0, NOON), Recorded("U00", "X", 1.0, NOON)])
+    assert recent.known_by(data, query) is query  # chosen in training; not in the catalogue
+    recent.add([Recorded("U00", "R00", 2.0, NOON)])
+    assert recent.known_by(data, query).weights == {"R00": 2.0}
+
+
+def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
+    client = serve()
+    reply = choose(client, ("U00", "R12"))
+    assert reply.status_code == 409
+    assert reply.json()["error"]["remedy"] == "start it with --database DB"
+    with pytest.raises(ShortlistError, match="no database"):
+        _ = client.app_state["service"].recorder
+
+
+def test_a_database_that_others_have_open_is_waited_for(
+    serve: Any, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shortlist.serving.recorder._PATIENCE", 0.1)
+    client = serve(database=database)
+    with sl.Store(database, read_only=True):
+        reply = choose(client, ("U00", "R12"))
+        assert reply.status_code == 503
+        assert reply.headers["retry-after"] == "1"
+    assert choose(client, ("U00", "R12")).status_code == 200
+    client.__exit__()
+    with sl.Store(database, read_only=True) as store:
+        assert len(store.recorded()) == 1

@@ -131,6 +131,7 @@ class GMF(NCF[GMFConfig, NCFLearned]):
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "c"]})
     >>> model = GMF(embedding_size=4, epochs=3).fit(Dataset.from_tables(log))
     >>> len(model.recommend([3], k=2))
@@ -181,6 +182,7 @@ class MLP(NCF[MLPConfig, NCFLearned]):
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "c"]})
     >>> model = MLP(embedding_size=4, epochs=3).fit(Dataset.from_tables(log))
     >>> len(model.recommend([3], k=2))
@@ -205,6 +207,7 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "c"]})
     >>> model = NeuMF(embedding_size=4, epochs=3).fit(Dataset.from_tables(log))
     >>> len(model.recommend([3], k=2))

@@ -10,10 +10,10 @@ demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
 	$(VENV)/bin/shortlist demo
 
 test: $(STAMP)  ## everything but the slow checks
-	$(RUN) pytest -m "not slow"
+	$(RUN) pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: $(STAMP)  ## the slow checks too, and property tests on new examples
-	HYPOTHESIS_PROFILE=new $(RUN) pytest
+	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## lint, format, types
 	$(RUN) ruff check
@@ -29,6 +29,11 @@ bench: $(STAMP)  ## the figures in docs/benchmarks.md
 	$(VENV)/bin/python benchmarks/accuracy.py
 	$(VENV)/bin/python benchmarks/memory.py
 	$(VENV)/bin/python benchmarks/ingest.py
+	$(VENV)/bin/python benchmarks/ncf_protocol.py --ml-100k
+	$(VENV)/bin/python benchmarks/ncf_speed.py
+	$(VENV)/bin/python benchmarks/two_tower.py
+	$(VENV)/bin/python benchmarks/cascade.py
+	$(VENV)/bin/python benchmarks/index.py --items 100000
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/vs_implicit.py
 
 $(STAMP): pyproject.toml constraints.txt

@@ -72,9 +72,10 @@ class RecBole:
     """RecBole's trainer, in its own Python."""
 
     def __init__(self, python: str, folder: Path, scratch: str, threads: int) -> None:
-        command = [python, __file__, "--serve-recbole", str(folder), scratch, str(threads)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        here, folder = Path(__file__).resolve(), folder.resolve()
+        command = [python, str(here), "--serve-recbole", str(folder), scratch, str(threads)]
+        self._process = subprocess.Popen(  # it leaves logs behind where it runs
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=scratch
         )
         self._answer()
 

@@ -8,8 +8,9 @@ retrieval   The tutorial's settings (32 dimensions, Adagrad .1, batches of 8192,
             80/20 split, seen items not left out): the share of test pairs whose item is among the
             first 1, 5, 10, 50, 100 of all items. Then settings chosen on a tenth of the training
             part.
-ranking     The tutorial's settings (32 dimensions, hidden layers of 256 and 64): test RMSE. Then
-            settings chosen on a tenth of the training part.
+ranking     The tutorial's settings (32 dimensions, hidden layers of 256 and 64): test RMSE, also of
+            the same in plain PyTorch, and with all else by our defaults. Then settings chosen on a
+            tenth of the training part.
 multitask   The tutorial's three weightings of ratings and retrieval.
 lists       Squared error, pairwise hinge and ListMLE on lists of five ratings: NDCG of the test
             ratings of each user, by their ratings.
@@ -31,11 +32,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cross_layers
 import numpy as np
-import torch
 from course_data import ml_100k
-from torch import Tensor, nn
-from torch.nn import functional
+from two_tower_plain import naive_epoch, plain_ranking
 
 import shortlist as sl
 from shortlist.data.samples.jobs import generate_jobs
@@ -43,15 +43,19 @@ from shortlist.text import text_table
 
 Figures = dict[str, float]
 
-TOWERS: dict[str, Any] = {  # the tutorials': ids alone, and nothing that keeps them small
+SIZES: dict[str, Any] = {  # the tutorials'
     "embedding_size": 32, "optimizer": "adagrad", "learning_rate": 0.1, "batch_size": 8192,
-    "epochs": 3, "user_ids": True, "history": False, "features": False, "biases": False,
+    "epochs": 3,
+}  # fmt: skip
+TOWERS = SIZES | {  # ids alone, and nothing that keeps them small
+    "user_ids": True, "history": False, "features": False, "biases": False,
     "input_dropout": 0.0, "regularization": 0.0, "init_std": 0.029,
 }  # fmt: skip
 SOFTMAX: dict[str, Any] = {
     "popularity_correction": False, "false_negatives": "keep", "reduction": "sum",
 }  # fmt: skip
-HEAD: dict[str, Any] = {"head_layers": (256, 64), "product": False, "dropout": 0.0}
+LAYERS: dict[str, Any] = {"head_layers": (256, 64)}
+HEAD = LAYERS | {"product": False, "dropout": 0.0}
 KNOWN = {
     "retrieval": "top-100 .2334, top-50 .1218, top-10 .0212, top-5 .0087, top-1 .0010",
     "ranking": "RMSE 1.1009",
@@ -79,15 +83,19 @@ def rmse(model: Any, test: sl.Dataset) -> float:
 def retrieval(data: sl.Dataset, seed: int) -> dict[str, Figures]:
     train, test = sl.split.random(data, 0.2, seed=seed)
     found = {}
-    for name, settings in (("tutorial", TOWERS | SOFTMAX), ("better", BETTER_RETRIEVAL)):
+    for name, settings in {
+        "tutorial": TOWERS | SOFTMAX, "its sizes, our towers": SIZES, "better": BETTER_RETRIEVAL
+    }.items():  # fmt: skip
         found[name] = accuracy(sl.Retrieval(**settings, seed=seed).fit(train), test)
     return found
 
 
 def ranking(data: sl.Dataset, seed: int) -> dict[str, Figures]:
     train, test = sl.split.random(data, 0.2, seed=seed)
-    found = {}
-    for name, settings in (("tutorial", TOWERS | HEAD), ("better", BETTER_RANKING)):
+    found = {"tutorial in plain PyTorch": {"test RMSE": plain_ranking(train, test, seed)}}
+    for name, settings in {
+        "tutorial": TOWERS | HEAD, "its sizes, our towers": SIZES | LAYERS, "better": BETTER_RANKING
+    }.items():  # fmt: skip
         model = sl.Ranking(loss="squared", **settings, seed=seed).fit(train)
         found[name] = {"test RMSE": rmse(model, test), "epochs": float(model.history.num_rows)}
     return found
@@ -114,7 +122,8 @@ def lists(data: sl.Dataset, seed: int) -> dict[str, Figures]:
     for loss in ("squared", "hinge", "listmle"):
         settings = TOWERS | HEAD | {"epochs": 30, "batch_size": 2048}
         model = sl.Ranking(loss=loss, negatives=0, **settings, seed=seed).fit(train)
-        scores = model.learned.block(model.learned.users(model.learned.profiles(train)))
+        users = model.learned.users(model.learned.profiles(train))
+        scores = model.learned.pair_scores(users, test.user_rows, test.item_rows)
         found[loss] = {"NDCG of ratings": rated_order(scores, test)}
     return found
 
@@ -125,49 +134,11 @@ def rated_order(scores: Any, test: sl.Dataset) -> float:
     for user in np.flatnonzero(test.user_counts > 1):
         mine = test.user_rows == user
         ratings = test.weights[mine]
-        order = np.argsort(-scores[user, test.item_rows[mine]], kind="stable")
+        order = np.argsort(-scores[mine], kind="stable")
         discount = 1 / np.log2(np.arange(2, len(ratings) + 2))
         best = (2 ** np.sort(ratings)[::-1] - 1) @ discount
         values.append((2 ** ratings[order] - 1) @ discount / best)
     return float(np.mean(values))
-
-
-def cross(data: sl.Dataset, seed: int) -> dict[str, Figures]:
-    """Y = .1 x1 + .4 x2 + .7 x3 + .1 x1 x2 + 3.1 x2 x3 + .1 x3^2: RMSE of 10,000 held-out rows."""
-    from shortlist.models.head import Crossing
-    from shortlist.models.tower_training import Dense, Drawing
-
-    rng = np.random.default_rng(seed)
-    x = np.stack([rng.integers(0, n, 100_000) / n for n in (200, 100, 200)], 1)
-    a, b, c = x.T
-    y = 0.1 * a + 0.4 * b + 0.7 * c + 0.1 * a * b + 3.1 * b * c + 0.1 * c**2
-    inputs, truth = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
-
-    class Crossed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.cross = Crossing(Drawing(seed), [3, 3])
-            self.out = Dense(Drawing(seed + 1), [3, 1])
-
-        def forward(self, rows: Tensor) -> Tensor:
-            crossed: Tensor = self.out(self.cross(rows, rows))
-            return crossed
-
-    found = {}
-    networks = {"cross": Crossed(), "dense": Dense(Drawing(seed), [3, 512, 256, 128, 1])}
-    for name, network in networks.items():
-        optimizer = torch.optim.Adam(network.parameters(), 0.01 if name == "cross" else 0.001)
-        for _ in range(20 if name == "cross" else 3):
-            for chosen in torch.split(torch.from_numpy(rng.permutation(90_000)), 1000):
-                optimizer.zero_grad()
-                loss = functional.mse_loss(network(inputs[chosen])[:, 0], truth[chosen])
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-        with torch.no_grad():
-            error = functional.mse_loss(network(inputs[90_000:])[:, 0], truth[90_000:])
-        count = sum(one.numel() for one in network.parameters())
-        found[name] = {"test RMSE": float(error) ** 0.5, "numbers": float(count)}
-    return found
 
 
 def cold(data: sl.Dataset, seed: int) -> dict[str, Figures]:
@@ -190,7 +161,9 @@ def cold(data: sl.Dataset, seed: int) -> dict[str, Figures]:
         }
         for metric, values in gained.items():
             low, high = interval(values)
-            found[f"{name}: features"] |= {f"{metric} gain, low": low, "high": high}
+            found[f"{name}: features"] |= {
+                f"{metric} gain, low": low, f"{metric} gain, high": high
+            }  # fmt: skip
     return found
 
 
@@ -201,29 +174,6 @@ def interval(values: Any) -> tuple[float, float]:
     """Give the 95% interval of a mean over people."""
     error = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - error), float(values.mean() + error)
-
-
-def naive_epoch(train: sl.Dataset, seed: int) -> tuple[float, float]:
-    """Train an epoch with the B x B matrix; give seconds and the mean cross-entropy."""
-    torch.manual_seed(seed)
-    users, items = (nn.Embedding(n, 32) for n in (train.n_users, train.n_items))
-    for table in (users, items):
-        nn.init.normal_(table.weight, std=0.029)
-    parameters = [*users.parameters(), *items.parameters()]
-    optimizer = torch.optim.Adagrad(parameters, 0.1, initial_accumulator_value=0.1)
-    rows = (
-        torch.tensor(train.user_rows, dtype=torch.int64),
-        torch.tensor(train.item_rows, dtype=torch.int64),
-    )
-    started, total = time.perf_counter(), 0.0
-    for chosen in torch.split(torch.randperm(len(train)), 8192):
-        logits = users(rows[0][chosen]) @ items(rows[1][chosen]).T
-        loss = functional.cross_entropy(logits, torch.arange(len(chosen)), reduction="sum")
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += float(loss.detach())
-    return time.perf_counter() - started, total / len(train)
 
 
 def speed(data: sl.Dataset, seed: int) -> dict[str, Figures]:
@@ -248,15 +198,25 @@ def speed(data: sl.Dataset, seed: int) -> dict[str, Figures]:
     }
 
 
-BETTER_RETRIEVAL: dict[str, Any] = {}
-BETTER_RANKING: dict[str, Any] = {}
+# Chosen on a tenth (8,000 ratings) of the training part of seed 0, never on a test part; what is
+# not named is the default.
+# Retrieval, 36 settings of size, steps, dropout, regularization and what competes, each looked at
+# every 2 to 5 epochs: top-100 accuracy .403 here; 16 of them lie between .400 and .4045, and this
+# one differs least from the defaults, which reach .212. Without popularity_correction: .275.
+# Ranking, 26 settings of size, head, steps, dropout and regularization, every 4 or 5 epochs: RMSE
+# .9036 here, the best. Defaults: .931 after 5 epochs, .944 after 10.
+BETTER_RETRIEVAL: dict[str, Any] = {"batch_size": 4096, "regularization": 0.1}
+BETTER_RANKING: dict[str, Any] = {
+    "user_ids": True, "head_layers": (), "dropout": 0.0, "input_dropout": 0.0,
+    "regularization": 0.08, "learning_rate": 0.002, "epochs": 12,
+}  # fmt: skip
 COLD: dict[str, dict[str, Any]] = {"features": {}, "ids": {"features": False, "user_ids": True}}
 PARTS: dict[str, Callable[[sl.Dataset, int], dict[str, Figures]]] = {
     "retrieval": retrieval,
     "ranking": ranking,
     "multitask": multitask,
     "lists": lists,
-    "cross": cross,
+    "cross": lambda _, seed: cross_layers.compare(seed),
     "cold": cold,
     "speed": speed,
 }

@@ -17,9 +17,7 @@ with sl.Store.create(folder / "jobs.duckdb", "jobs") as store:
 
 # %% There are no times: hold out one application of each résumé, drawn
 train, test = sl.split.leave_last_out(data, order="random")
-hybrid = sl.Hybrid().fit(train)
-comparison = sl.compare([sl.Popularity(), sl.UserCosine(), hybrid], train, test, k=(5, 10))
-print(comparison)
+print(sl.compare([sl.Popularity(), sl.UserCosine(), sl.Hybrid()], train, test, k=(5, 10)))
 
 # %% A known résumé, and somebody who has not applied anywhere yet: the same call
 hybrid = sl.Hybrid().fit(data)

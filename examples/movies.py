@@ -16,7 +16,7 @@ print(data)
 train, test = sl.split.leave_last_out(data)
 print(sl.compare([sl.Popularity(), sl.UserCosine(), sl.ItemCosine(), sl.EASE()], train, test))
 
-# %% The best one, fitted on everything: five films from 1990 on for two viewers
+# %% ItemCosine cannot be told from the best, and is quick. On everything; films from 1990 on
 model = sl.ItemCosine().fit(data)
 lists = model.recommend([1, 2], k=5, where="year >= 1990")
 print(lists.to_polars())

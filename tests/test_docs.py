@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import shortlist as sl
 from shortlist.data.samples import sample_paths
 from shortlist.models import MODULES, model_class
+from shortlist.models.capabilities import Explains
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -73,6 +75,47 @@ def test_every_model_has_a_page_with_all_its_parameters(name: str, hooks: Module
     assert ">>>" not in shown
     for heading in ("## When to use it", "## What it costs", "## Parameters"):
         assert heading in page, heading
+
+
+def test_what_is_said_of_capabilities_is_so() -> None:
+    """Where pages name the models that can or cannot do something, those are the ones."""
+    models = {name: model_class(name)() for name in MODULES}
+    silent = [f"`{name}`" for name, model in models.items() if not isinstance(model, Explains)]
+    told = f"{', '.join(silent[:-1])} and {silent[-1]}"
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"adding up to the score: for every model but {told}," in readme
+    assert f"every model but {told} |" in (DOCS / "migration.md").read_text("utf-8")
+    assert f"({', '.join(silent)})" in _words("how-to/explain.md")
+    comparison = _words("comparison.md")
+    assert f"| {len(models) - len(silent)} of the {len(models)} models |" in comparison
+    assert f"| number of models | {len(models)}, " in comparison
+    featured = [f"`{name}`" for name, model in models.items() if model.uses_features]
+    assert f"| {', '.join(featured)}; `Cascade` of such stages |" in comparison
+    assert f"({', '.join(featured)}, and a `Cascade`" in _words("how-to/rules.md")
+
+
+def _words(page: str) -> str:
+    return " ".join((DOCS / page).read_text("utf-8").split())
+
+
+SHELL = re.compile(r"^\$ (?:\.venv/bin/)?shortlist (.+?)(?<!\\)$", re.MULTILINE | re.DOTALL)
+
+
+def _commands() -> list[str]:
+    texts = [path.read_text("utf-8") for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))]
+    return [one.replace("\\\n", " ") for text in texts for one in SHELL.findall(text)]
+
+
+@pytest.mark.parametrize("line", sorted(set(_commands())))
+def test_commands_that_are_shown_exist(line: str) -> None:
+    from typer.main import get_command
+
+    from shortlist.cli.app import app
+
+    command, *words = shlex.split(line, comments=True)
+    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    known = {name for one in commands[command].params for name in one.opts}
+    assert [word for word in words if word.startswith("-") and word not in known] == []
 
 
 def test_rules_of_the_page_hold(films: sl.Dataset) -> None:

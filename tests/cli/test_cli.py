@@ -129,14 +129,19 @@ def test_doctor_tries_every_model(run: Run) -> None:
     assert json.loads(outcome.out)["fit, save, load, recommend"].startswith("work")
 
 
-def test_demo_leaves_lists_metrics_bundle_and_tables(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_demo_leaves_lists_metrics_bundle_and_tables(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: bool
+) -> None:
+    if not every:
+        monkeypatch.setattr("shortlist.cli.demo.COMPARED", ("Popularity", "ItemCosine"))
     folder = tmp_path / "demo"
     outcome = run("demo", "--out", folder)
     assert outcome.code == 0, outcome.err
     lists = pq.read_table(folder / "recommendations.parquet")
     assert lists.num_rows == 671 * 10
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert len(metrics["models"]) >= 5
+    assert len(metrics["models"]) == (6 if every else 2)
     figures = {one["model"]: one["metrics"]["hit_rate@10"]["value"] for one in metrics["models"]}
     assert max(figures.values()) > 1.3 * figures["Popularity"]
     again = run("recommend", folder / "bundle", "--out", folder / "again.parquet")
@@ -155,8 +160,8 @@ def test_demo_of_job_postings(run: Run, tmp_path: Path) -> None:
 
 def test_importing_shortlist_is_quick_and_pulls_in_nothing_heavy() -> None:
     check = (
-        "import sys, time; t = time.perf_counter(); import shortlist; "
-        "s = time.perf_counter() - t; "
+        "import sys, time; t = time.process_time(); import shortlist; "  # whatever else runs
+        "s = time.process_time() - t; "
         "heavy = {'torch', 'numba', 'scipy', 'duckdb', 'pyarrow', 'pandas'} & set(sys.modules); "
         "print(s, *heavy)"
     )

@@ -69,6 +69,47 @@ def test_a_search_bounded_by_time_alone(run: Run, database: Path) -> None:
     assert len(json.loads(outcome.out)["trials"]) == 1
 
 
+def test_minutes_are_sixty_seconds(
+    run: Run, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def watched(model: Any, data: Any, trials: Any, seconds: Any, metric: Any, **named: Any) -> Any:
+        seen.append((trials, seconds))
+        return tune(model, data, 1, seconds, metric, **named)
+
+    monkeypatch.setattr("shortlist.tuning.tune", watched)
+    outcome = run("tune", database, "--model", "EASE", "--minutes", 1.5)
+    assert outcome.code == 0, outcome.err
+    assert seen == [(None, 90.0)]
+    assert "the defaults took all of the time: nothing was searched" in outcome.err
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_says_what_is_kept(
+    run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    study = tmp_path / "study.jsonl"
+    arguments = ["tune", database, "--model", "EASE", "--trials", 3, "--out", tmp_path / "c.json"]
+    arguments += ["--study", study] if kept else []
+
+    def stopped(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shortlist.tuning.study.measured", stopped)
+        outcome = run(*arguments)
+    assert outcome.code == 130
+    if not kept:
+        assert "nothing is kept: with --study FILE the same command could go on" in outcome.err
+        return
+    assert f"the trials so far are in {study}: the same command goes on" in outcome.err
+    outcome = run(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert f"going on with the trials in {study}" in outcome.err
+    assert outcome.out.startswith("EASE: 3 trials (3 complete)")
+
+
 def test_fit_auto_chooses_and_says_why(
     run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +146,9 @@ def test_fit_auto_chooses_and_says_why(
         (("--model", "EASE", "--picture", "tune.bmp"), "tune.bmp does not say what kind"),
         (("--model", "EASE", "--picture", "no/tune.png"), "the folder no does not exist"),
         (("--model", "EASE", "--out", "no/c.json"), "the folder no does not exist"),
+        (("--model", "EASE", "--seconds", "5", "--minutes", "1"), "both --seconds and --minutes"),
+        (("--model", "EASE", "--interactions", "orders"), "there is no table orders"),
+        (("--model", "EASE", "--user-id", "who"), "--user-id is given, but no --interactions"),
     ],
 )
 def test_tune_with_wrong_input(
@@ -145,6 +189,9 @@ def test_a_study_of_another_model_is_refused(run: Run, database: Path, tmp_path:
         (("--model", "auto", "--set", "k=1"), "--model auto chooses the settings itself"),
         (("--model", "EASE", "--seconds", "5"), "--seconds bounds --model auto"),
         (("--model", "auto", "--seconds", "0"), "seconds=0.0 is out of range"),
+        (("--model", "EASE", "--minutes", "5"), "--minutes bounds --model auto"),
+        (("--model", "EASE", "--by", "no"), "--by follows the rows of a table of your own"),
+        (("--model", "EASE", "--since", "b"), "--since needs a column to follow"),
     ],
 )
 def test_fit_with_wrong_input(

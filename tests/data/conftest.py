@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +17,24 @@ def server() -> Iterator[Server]:
         yield one
 
 
+def _kinds(quick: str) -> list[Any]:
+    kinds = ("duckdb", "sqlite", "postgresql")
+    return [one if one == quick else pytest.param(one, marks=pytest.mark.slow) for one in kinds]
+
+
 # Quick tests of the two files are in test_store.py, test_load.py and test_sqlite.py.
-@pytest.fixture(
-    params=[
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "sqlite")),
-        "postgresql",
-    ]
-)
+@pytest.fixture(params=_kinds("postgresql"))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return _of_kind(request, tmp_path)
+
+
+# For what is done by our own code, over whatever database: the quick test takes the quickest.
+@pytest.fixture(params=_kinds("duckdb"))
+def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return _of_kind(request, tmp_path)
+
+
+def _of_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param != "duckdb":
         pytest.importorskip("adbc_driver_manager", reason="the extra sql is not installed")
     server = request.getfixturevalue("server") if request.param == "postgresql" else None

@@ -25,7 +25,10 @@ USER, PASSWORD = "keeper", "s3cret/@#:word"
 ENCODED = "s3cret%2F%40%23%3Aword"
 # The server ends when this process does, however it ends: then the pipe it reads from is closed.
 _WATCHED = '"$@" & read -r _; kill -QUIT $!; wait; rm -rf -- "$0"'
-_SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=20")
+_SETTINGS = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=20"),
+    *("autovacuum=off", "jit=off", "wal_level=minimal", "max_wal_senders=0"),
+)
 
 _numbers = count(1)
 

@@ -7,9 +7,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pytest
 
+from shortlist.bundle import load, read_manifest
 from shortlist.cli import main
+from shortlist.data.dataset import Dataset
 from shortlist.errors import DatabaseError
 
 from .servers import ENCODED, PASSWORD, USER, Place, Server
@@ -58,6 +62,111 @@ def test_from_files_to_lists_in_the_database(run: Run, place: Place, tmp_path: P
         (2, "186", "302"),
         (2, "196", "302"),
     ]
+
+
+def test_every_night_only_what_is_new(run: Run, place: Place, tmp_path: Path) -> None:
+    code, _, err = run("init", place.url, "--schema", "runs")
+    assert code == 0
+    assert "; next: shortlist recommend BUNDLE --out " in err
+    place.run("CREATE TABLE orders (no integer, buyer varchar(9), thing integer)")
+    place.insert("orders", [(1, "ann", 7), (2, "bob", 7), (3, "bob", 8)])
+    bundle = tmp_path / "bundle"
+    nightly = ["fit", place.url, "--interactions", "orders", "--user-id", "buyer"]
+    nightly += ["--item-id", "thing", "--by", "no", "--since", str(bundle)]
+    fit = [*nightly, "--model", "Popularity", "--out", str(bundle)]
+    code, _, err = run(*fit)
+    assert code == 0, err
+    assert f"{bundle} is not there yet: everything is read\nread all rows, up to no 3: 3\n" in err
+    code, _, err = run("recommend", bundle, "--include-seen", "--out", place.url)
+    assert code == 0, err
+    place.insert("orders", [(2, "late", 7), (5, "ann", 9)])
+    code, _, err = run(*fit)
+    assert code == 0, err
+    assert "read what came after no 3, up to no 5: 1\n" in err
+    assert "not read, because they came late: 1; without --since all are\n" in err
+    assert "on Dataset(2 users, 3 items, 4 interactions)" in err
+    code, _, err = run("recommend", bundle, "--include-seen", "--out", place.url)
+    assert place.run(
+        "SELECT run_id, last_seen, row_count FROM recommendation_marks ORDER BY 1"
+    ) == [(1, "3", 3), (2, "5", 4)]
+    noted = read_manifest(bundle).metrics["pull"]
+    assert (noted["last_seen"], noted["row_count"]) == ("5", 4)
+    assert not any(str(part) in str(noted) for part in (place.path, "127.0.0.1") if part)
+    # The lists of another place's data leave no mark here.
+    elsewhere = tmp_path / "elsewhere.duckdb"
+    assert run("init", elsewhere, "--schema", "runs")[0] == 0
+    assert run("recommend", bundle, "--include-seen", "--out", elsewhere)[0] == 0
+    with duckdb.connect(str(elsewhere)) as other:
+        counted = "SELECT (SELECT count(*) FROM recommendations) > 0, count(*) "
+        assert other.execute(f"{counted} FROM recommendation_marks").fetchall() == [(True, 0)]
+
+    # Deleted rows still count, and say so; without --since everything is read.
+    place.run("DELETE FROM orders WHERE buyer = 'bob'")
+    code, _, err = run(*fit)
+    assert "deleted, and still counted: 1; without --since they are not\n" in err
+    code, _, err = run(*fit[:-6], *fit[-4:])
+    assert "on Dataset(2 users, 2 items, 3 interactions)" in err, err
+
+
+def test_tables_that_are_not_what_they_were(run: Run, any_place: Place, tmp_path: Path) -> None:
+    run("init", any_place.url, "--schema", "runs")
+    any_place.run("CREATE TABLE orders (no integer, buyer varchar(9), thing integer)")
+    any_place.insert("orders", [(1, "ann", 7), (2, "bob", 7)])
+    bundle = str(tmp_path / "bundle")
+    fit = ["fit", any_place.url, "--interactions", "orders", "--user-id", "buyer", "--item-id"]
+    rest = ["--model", "Popularity", "--out", bundle, "--by", "no", "--since", bundle]
+    assert run(*fit, "thing", *rest)[0] == 0
+    code, _, err = run(*fit, "no", *rest)
+    assert code == 2
+    assert "error: the mark is of other tables and columns\n" in err
+    assert "where: item_id was 'thing' and is 'no'\n" in err
+    any_place.run("ALTER TABLE orders RENAME COLUMN thing TO article")
+    code, _, err = run(*fit, "thing", *rest)
+    assert code == 2
+    assert "error: the table orders has no column 'thing'\n" in err
+    assert "Known: article, buyer, no" in err
+    any_place.run("DROP TABLE orders")
+    code, _, err = run(*fit, "thing", *rest)
+    assert code == 2
+    assert "error: there is no table orders\n" in err
+    code, _, err = run("fit", any_place.url, *rest)
+    assert code == 2
+    assert "error: --by follows the rows of a table of your own, and none is named\n" in err
+    other = str(tmp_path / "other.duckdb")
+    run("init", other, "--schema", "runs")
+    code, _, err = run("fit", other, *fit[2:], "thing", *rest)
+    assert code == 2
+    assert f"error: {bundle} does not say how far it has read {other}\n" in err
+
+
+def test_tables_of_ones_own_are_compared_and_tuned(run: Run, sqlite: Place, tmp_path: Path) -> None:
+    run("init", sqlite.url, "--schema", "runs")
+    sqlite.run("CREATE TABLE orders (buyer TEXT, thing INTEGER, amount REAL)")
+    rows = [(f"b{n % 9}", n * n % 13, 1.0 + n % 3) for n in range(90)]
+    sqlite.insert("orders", rows)
+    named = ["--interactions", "orders", "--user-id", "buyer", "--item-id", "thing"]
+    named += ["--weight", "amount", "--repeats", "sum"]
+    code, out, err = run("compare", sqlite.url, *named, "--models", "Popularity", "-k", "2")
+    assert code == 0, err
+    assert out.startswith("9 users, 7 items, full catalogue")
+    config = tmp_path / "ease.json"
+    code, _, err = run(
+        "tune", sqlite.url, *named, "--model", "EASE", "--trials", "2", "--out", config
+    )
+    assert code == 0, err
+    follows = f"next: shortlist fit {sqlite.url} {' '.join(named)} --config {config} --out BUNDLE"
+    assert follows in err
+    bundle = tmp_path / "bundle"
+    code, _, err = run("fit", sqlite.url, *named, "--config", config, "--out", bundle)
+    assert code == 0, err
+    expected = Dataset.from_tables(
+        pa.table(dict(zip(("buyer", "thing", "amount"), zip(*rows, strict=True), strict=True))),
+        user_id="buyer",
+        item_id="thing",
+        weight="amount",
+        repeats="sum",
+    )
+    assert load(bundle).data_fingerprint == expected.fingerprint
 
 
 def test_compare_reads_a_url(run: Run, sqlite: Place, tmp_path: Path) -> None:

@@ -83,6 +83,23 @@ def test_only_new_rows_are_fetched_and_the_rest_is_as_it_was(place: Place) -> No
     same(third.data, second.data)
 
 
+def test_a_mark_that_was_kept_with_the_data(tmp_path: Path) -> None:
+    place = new_place("duckdb", tmp_path, None)
+    prepare(place)
+    place.insert("orders", [row(1, thing=7), row(2, thing=8)])
+    first = pull(place)
+    place.insert("orders", [row(3, thing=9)])
+    with Store(place.url, read_only=True) as store:  # no run has been written, and none need be
+        second = store.pull("orders", **COLUMNS, earlier=first.data, mark=first.mark)
+        assert (second.new, second.missed) == (1, 0)
+        same(second.data, store.pull("orders", **COLUMNS).data)
+        with pytest.raises(InputError, match="the mark is of other tables and columns") as error:
+            store.pull("orders", **COLUMNS | {"weight": None}, earlier=first.data, mark=first.mark)
+        assert error.value.where == "weight was 'amount' and is None"
+        with pytest.raises(InputError, match="the earlier data is not what the last run was made"):
+            store.pull("orders", **COLUMNS, earlier=first.data, mark=second.mark)
+
+
 @pytest.mark.slow
 def test_a_time_can_be_followed_to_the_microsecond(place: Place) -> None:
     prepare(place)
@@ -96,54 +113,54 @@ def test_a_time_can_be_followed_to_the_microsecond(place: Place) -> None:
     same(second.data, pull(place, by="moment").data)
 
 
-def test_late_and_deleted_rows_are_counted_and_not_seen(place: Place) -> None:
-    prepare(place)
-    place.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])
-    first = pull(place)
-    keep(place, first)
-    place.insert("orders", [row(3, "late", 1), row(5, "late", 2), row(7, "new", 1)])
-    second = pull(place, first.data)
+def test_late_and_deleted_rows_are_counted_and_not_seen(any_place: Place) -> None:
+    prepare(any_place)
+    any_place.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])
+    first = pull(any_place)
+    keep(any_place, first)
+    any_place.insert("orders", [row(3, "late", 1), row(5, "late", 2), row(7, "new", 1)])
+    second = pull(any_place, first.data)
     assert (second.new, second.missed) == (1, 2)
     assert second.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
-    place.run("DELETE FROM orders WHERE no < 6")
-    third = pull(place, first.data)
+    any_place.run("DELETE FROM orders WHERE no < 6")
+    third = pull(any_place, first.data)
     assert (third.new, third.missed) == (1, -2)
     assert third.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
 
 
-def test_users_and_items_are_read_whole_and_what_they_list_no_more_goes(place: Place) -> None:
-    prepare(place)
-    place.run("CREATE TABLE buyers (buyer varchar(9), town varchar(9))")
-    place.insert("buyers", [("a", "서울"), ("b", "부산"), ("c", None)])
-    place.insert("orders", [row(1, "a", 1), row(2, "b", 1)])
-    first = pull(place, users="buyers")
-    keep(place, first)
-    place.run("DELETE FROM buyers WHERE buyer = 'b'", "UPDATE buyers SET town = '대구'")
-    place.run("DELETE FROM orders WHERE buyer = 'b'")
-    place.insert("orders", [row(3, "c", 2)])
-    second = pull(place, first.data, users="buyers")
+def test_users_and_items_are_read_whole_and_what_they_list_no_more_goes(any_place: Place) -> None:
+    prepare(any_place)
+    any_place.run("CREATE TABLE buyers (buyer varchar(9), town varchar(9))")
+    any_place.insert("buyers", [("a", "서울"), ("b", "부산"), ("c", None)])
+    any_place.insert("orders", [row(1, "a", 1), row(2, "b", 1)])
+    first = pull(any_place, users="buyers")
+    keep(any_place, first)
+    any_place.run("DELETE FROM buyers WHERE buyer = 'b'", "UPDATE buyers SET town = '대구'")
+    any_place.run("DELETE FROM orders WHERE buyer = 'b'")
+    any_place.insert("orders", [row(3, "c", 2)])
+    second = pull(any_place, first.data, users="buyers")
     assert (second.new, second.missed, second.gone) == (1, -1, 1)
     assert second.data.users.ids.to_pylist() == ["a", "c"]
     assert second.data.user_features is not None
     assert second.data.user_features.column("town").to_pylist() == ["대구", "대구"]
-    full = pull(place, users="buyers")
+    full = pull(any_place, users="buyers")
     assert second.data.fingerprint == full.data.fingerprint
     assert second.data.positions.tolist() == [0, 2]  # of all rows ever read
 
 
-def test_the_mark_is_kept_with_the_run_or_not_at_all(place: Place) -> None:
-    prepare(place)
-    place.insert("orders", [row(1), row(2, thing=2)])
-    first = pull(place)
-    with Store(place.url) as store:
+def test_the_mark_is_kept_with_the_run_or_not_at_all(any_place: Place) -> None:
+    prepare(any_place)
+    any_place.insert("orders", [row(1), row(2, thing=2)])
+    first = pull(any_place)
+    with Store(any_place.url) as store:
         wrong = LISTS.set_column(3, "score", pa.array([float("nan")]))
         with pytest.raises(InputError, match="score is nan"):
             store.write(wrong, model="m", mark=first.mark)
-    assert place.run("SELECT count(*) FROM recommendation_marks") == [(0,)]
+    assert any_place.run("SELECT count(*) FROM recommendation_marks") == [(0,)]
     with pytest.raises(InputError, match="no run has left a mark for these tables"):
-        pull(place, first.data)
-    keep(place, first)
-    assert place.run("SELECT run_id, last_seen, row_count FROM recommendation_marks") == [
+        pull(any_place, first.data)
+    keep(any_place, first)
+    assert any_place.run("SELECT run_id, last_seen, row_count FROM recommendation_marks") == [
         (1, "2", 2)
     ]
 
@@ -160,25 +177,25 @@ def test_data_that_the_mark_is_not_of(place: Place) -> None:
         "the earlier data is not what the last run was made of\n"
         "  where: 1 interactions; the mark is at 2\n"
         "  to do: give the data of that run's model (sl.load(bundle).data), or pull everything: "
-        "leave earlier out"
+        "leave earlier (--since) out"
     )
     with pytest.raises(InputError, match="no run has left a mark for these tables and columns"):
         pull(place, first.data, weight=None)
 
 
-def test_what_cannot_be_followed(place: Place) -> None:
-    prepare(place)
-    place.run("INSERT INTO orders VALUES (1, 'a', 1, 1.5, '2024-05-01 00:00:00')")
-    place.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+def test_what_cannot_be_followed(any_place: Place) -> None:
+    prepare(any_place)
+    any_place.run("INSERT INTO orders VALUES (1, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+    any_place.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
     with pytest.raises(InputError, match="1 rows have no value in 'no': they would never be"):
-        pull(place)
+        pull(any_place)
     with pytest.raises(InputError, match="rows cannot be followed along a column of"):
-        pull(place, by="amount")
+        pull(any_place, by="amount")
     with pytest.raises(InputError, match="has no column 'nr'"):
-        pull(place, by="nr")
-    place.run("DELETE FROM orders WHERE no IS NULL")
+        pull(any_place, by="nr")
+    any_place.run("DELETE FROM orders WHERE no IS NULL")
     with pytest.raises(ConfigError, match="means cannot be merged"):
-        pull(place, pull(place).data, repeats="mean")
+        pull(any_place, pull(any_place).data, repeats="mean")
 
 
 @pytest.mark.slow

@@ -25,11 +25,16 @@ from shortlist.models.cascade_training import Examples, examples, rounds
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.likeness import Likeness
+from shortlist.models.ranking import Ranking
 from shortlist.models.selection import dense
 from shortlist.recommend.query import Query
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 STAGES = ["UserCosine", "ItemCosine"]
+JUDGE = Ranking(
+    embedding_size=8, epochs=12, batch_size=64, learning_rate=0.02, head_layers=(16,),
+    rejection=False,
+)  # fmt: skip
 
 
 class TestLinear(ModelContract):
@@ -46,6 +51,11 @@ class TestWithFeatures(ModelContract):
         Cascade, stages=["ItemCosine"], features=True, trees=10, least=5, leaves=4, rounds=2
     )
     user_is_history = False  # of a history alone there are no features
+
+
+class TestJudge(ModelContract):
+    model = partial(Cascade, stages=STAGES, ranker=JUDGE)
+    user_is_history = False  # nobody is their own neighbour
 
 
 @cache
@@ -440,3 +450,51 @@ class TestBadInput:
         data = Dataset.from_tables(pa.table({"user_id": [1, 1], "item_id": [1, 2]}))
         with pytest.raises(InputError, match="ContentBased needs features of the items"):
             Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear").fit(data)
+
+
+class TestModelAsRanker:
+    @pytest.mark.parametrize("judge", [EASE(regularization=20), Ranking(epochs=3)], ids=repr)
+    def test_candidates_come_in_the_order_of_its_scores(self, judge: Any) -> None:
+        model = Cascade(stages=["UserCosine"], ranker=judge, candidates=8).fit(world())
+        alone = type(judge)(**judge.config.model_dump()).fit(world())
+        found = UserCosine().fit(world()).recommend([7], k=8).column("item_id")
+        whole = alone.recommend([7], k=60).column("item_id")
+        listed = model.recommend([7], k=60)
+        assert listed.column("item_id")[:8] == [one for one in whole if one in found]
+        scores = np.array(listed.column("score"))
+        assert (scores[:8] > -1).all()
+        assert (scores[8:] < -2).all()
+
+    def test_who_it_does_not_know_gets_the_order_of_the_stages(self) -> None:
+        model = Cascade(stages=["Popularity"], ranker="UserCosine", candidates=8).fit(world())
+        popular = model.learned.stages[0].recommend(queries=[Query(history=[])], k=5)
+        listed = model.recommend(queries=[Query(history=[])], k=5)
+        assert listed.column("item_id") == popular.column("item_id")
+
+    def test_the_hand_over_measures_its_order(self) -> None:
+        train, test = split.leave_last_out(world(), order="random", seed=1)
+        model = Cascade(stages=["UserCosine"], ranker="UserCosine", candidates=30).fit(train)
+        rows = model.handover(test).table.to_pylist()
+        assert rows[-1]["ndcg"] == pytest.approx(rows[0]["ndcg"])  # the same model, the same list
+
+    def test_a_bundle_keeps_it(self, tmp_path: Any) -> None:
+        model = Cascade(stages=["EASE"], ranker=Ranking(epochs=2), candidates=9).fit(world())
+        model.save(tmp_path / "bundle")
+        again = load(tmp_path / "bundle")
+        assert again.recommend(k=12).table.equals(model.recommend(k=12).table)
+        assert again.config == model.config
+
+    def test_its_explanation_names_it(self) -> None:
+        model = Cascade(stages=["EASE"], ranker=Ranking(epochs=2), candidates=9).fit(world())
+        listed = model.recommend([3], k=1)
+        [item], [score] = (listed.column(name) for name in ("item_id", "score"))
+        told = model.explain(3, item)
+        assert told.parts.column("name").to_pylist() == ["Ranking"]
+        assert told.parts.column("amount").to_pylist() == [pytest.approx(score, abs=1e-6)]
+
+    @pytest.mark.parametrize(
+        ("ranker", "said"), [("Cascade", "its own ranker"), ("trees2", "trees2"), (7, "ranker=7")]
+    )
+    def test_what_cannot_rank_is_refused(self, ranker: Any, said: str) -> None:
+        with pytest.raises(ConfigError, match=said):
+            Cascade(ranker=ranker)

@@ -117,6 +117,8 @@ def test_the_loss_is_the_log_loss_and_half_the_squares() -> None:
         probability = 1 / (1 + np.exp(-naive_score(factors.network, p, q, weights)))
         total -= np.log(probability if n % factors.samples == 0 else 1 - probability)
         total += 0.3 / 2 * (p @ p + q @ q)
+    head = dict(factors.network.named(weights))["product_head"]
+    total += 0.3 / 2 * ((head - 1) ** 2).sum() * len(users)  # without it, h undoes the penalty
     ours = factors.losses_of(*(torch.from_numpy(one).long() for one in (users, items)))["loss"]
     assert ours.item() == pytest.approx(total / len(users), rel=1e-9)
 
@@ -301,8 +303,11 @@ def test_the_best_epoch_by_the_fold_is_kept(metric: str) -> None:
 
 
 def test_a_fused_network_starts_where_its_halves_ended() -> None:
-    model = NeuMF(embedding_size=4, layers=2, pretraining=3, alpha=0.3, batch_size=40, seed=2)
-    shared = {"embedding_size": 4, "batch_size": 40, "seed": 2, "epochs": 3}
+    shared: dict[str, Any] = {
+        "embedding_size": 4, "batch_size": 40, "seed": 2, "regularization": 0.02,
+    }  # fmt: skip
+    model = NeuMF(layers=2, pretraining=3, alpha=0.3, **shared)
+    shared["epochs"] = 3
     product, tower = GMF(**shared).fit(DATA).learned, MLP(layers=2, **shared).fit(DATA).learned
     factors = model.trainable(DATA)
     for side in ("users", "items"):
@@ -317,3 +322,15 @@ def test_a_fused_network_starts_where_its_halves_ended() -> None:
     ]
     fused = naive_score(network, p, q, weights)
     assert fused == pytest.approx(0.3 * halves[0] + 0.7 * halves[1], abs=1e-6)
+
+
+def test_halves_stop_early_on_the_fold_of_the_whole() -> None:
+    shared: dict[str, Any] = {
+        "embedding_size": 4, "batch_size": 40, "seed": 2, "regularization": 0.02,
+        "validation": 0.8, "patience": 2,
+    }  # fmt: skip
+    model = NeuMF(layers=2, pretraining=40, **shared)
+    product = GMF(epochs=40, **shared).fit(DATA)
+    assert product.history.num_rows < 40
+    factors = model.trainable(DATA)
+    assert_array_equal(factors.users[:, :4].detach(), product.learned.users)

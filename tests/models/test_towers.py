@@ -17,7 +17,8 @@ from shortlist.models.profiles import Profiles
 from shortlist.models.ranking import Ranking
 from shortlist.models.retrieval import Retrieval
 from shortlist.models.selection import dense
-from shortlist.models.tower_training import Pairs, TwoTowers
+from shortlist.models.tower_task import Pairs
+from shortlist.models.tower_training import TwoTowers
 from shortlist.recommend.query import Query
 from shortlist.testing import checkerboard, small_world
 from shortlist.testing.worlds import tiny
@@ -110,6 +111,18 @@ def test_features_alone_get_the_taste_of_people_like_that() -> None:
         found = model.recommend(queries=[Query(features={"taste": taste})], k=6)
         assert set(found.column("item_id")) == {f"i{n:02}" for n in range(first, 12, 2)}
         assert set(found.column("source")) == {"Retrieval"}
+
+
+def test_ids_alone_without_biases_are_two_tables_and_no_more() -> None:
+    """The towers of the tutorials of TensorFlow Recommenders: an embedding a side."""
+    data = small_world().data
+    settings = SMALL | {"user_ids": True, "history": False, "features": False, "biases": False}
+    model = Retrieval(**settings).fit(data)
+    shapes = {name: tuple(one.shape) for name, one in trained(model).named_parameters()}
+    assert shapes == {"user.ids": (data.n_users, 6), "item.ids": (data.n_items, 6)}
+    assert_array_equal(model.learned.everybody, np.zeros(6))
+    kinds = model.explain("u03", "i06").parts.column("kind").to_pylist()
+    assert set(kinds) == {"training"}
 
 
 def test_who_can_be_told_something() -> None:

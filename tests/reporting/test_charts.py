@@ -51,6 +51,9 @@ def test_a_logarithmic_axis_is_one() -> None:
     scale = Scale(1, 1000, 0, 300, log=True)
     assert [scale(10), scale(100)] == pytest.approx([100, 200])
     assert scale.ticks() == pytest.approx([1, 10, 100, 1000])
+    assert Scale(0.025, 0.075, 0, 1, log=True).ticks() == pytest.approx(
+        [0.03, 0.04, 0.05, 0.06, 0.07]
+    )
     assert Scale(0.0, 0.05, 0, 1).ticks(5) == pytest.approx([0, 0.01, 0.02, 0.03, 0.04, 0.05])
 
 

@@ -157,6 +157,21 @@ def test_items_without_titles_are_called_by_their_ids() -> None:
     assert Catalogue(sl.Dataset.from_tables(log, items=films)).titles == ["Heat", "70"]
 
 
+def test_items_without_titles_are_found_by_what_is_known_of_them() -> None:
+    log = pa.table({"user_id": [1, 1, 1], "item_id": ["R1", "R2", "R3"]})
+    known = {"trade": ["welding", "용접", None], "night": [True, False, None]}
+    postings = pa.table({"item_id": ["R1", "R2", "R3"]} | known)
+    catalogue = Catalogue(sl.Dataset.from_tables(log, items=postings))
+    assert catalogue.titles == ["R1 (trade welding, night yes)", "R2 (trade 용접, night no)", "R3"]
+    assert catalogue.search("welding", 5).tolist() == [0]
+    assert catalogue.search("용접", 5).tolist() == [1]
+    assert catalogue.search("r2", 5).tolist() == [1]
+    assert catalogue.openings([1])[0].decode() == (
+        '{"item_id":"R2","title":"R2 (trade 용접, night no)",'
+        '"features":{"trade":"용접","night":false}'
+    )
+
+
 def test_users(client: TestClient, data: sl.Dataset) -> None:
     found = client.get("/users", params={"q": "U1", "limit": 3}).json()["users"]
     assert found == [{"user_id": f"U1{n}", "interactions": 4} for n in range(3)]

@@ -112,6 +112,28 @@ def test_rules_of_the_request_hold_for_every_query(
     ]
 
 
+def test_rules_for_the_same_field_both_hold(client: TestClient, models: dict[str, Any]) -> None:
+    own = [{"education": {"gte": 1}}, {"education": {"lte": 3}}, {"remote": True}]
+    body: dict[str, Any] = {
+        "queries": [{"user": "U00", "where": one} for one in own],
+        "where": {"education": {"lte": 2}},
+        "exclude_seen": False,
+        "k": 24,
+    }
+    lists = client.post("/recommendations", json=body).json()["lists"]
+    found = [sorted({item["features"]["education"] for item in one["items"]}) for one in lists]
+    assert found == [[1, 2], [0, 1, 2], [0, 2]]  # every second posting is remote
+    expected = models["ials"].recommend(
+        queries=[sl.Query(user="U00", where="education >= 1 and education <= 2")],
+        exclude_seen=False,
+        k=24,
+    )
+    assert said(lists[0]["items"]) == rows(expected)
+    body["where"] = {"education": {"eq": 0}}
+    lists = client.post("/recommendations", json=body).json()["lists"]
+    assert [len(one["items"]) for one in lists] == [0, 6, 6]
+
+
 def test_a_rule_in_the_query_string(client: TestClient, models: dict[str, Any]) -> None:
     reply = client.get(
         "/users/U00/recommendations", params={"where": '{"education": {"lte": 0}}', "k": 3}

@@ -18,7 +18,8 @@ from shortlist.evaluation.metrics import Measure
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
 from shortlist.testing import checkerboard, small_world, tiny
-from shortlist.tuning import auto, choosing, tune
+from shortlist.tuning import auto, contest, tune
+from shortlist.tuning.check import Unseen
 from shortlist.tuning.choice import Candidate, Choice, ranked
 from shortlist.tuning.cost import predicted_seconds
 from shortlist.tuning.folds import validation_folds
@@ -95,7 +96,7 @@ def test_leaders_are_tuned_on_a_fold_of_their_own(monkeypatch: pytest.MonkeyPatc
         seen.append(data)
         return search(model, data, *others, **named)
 
-    monkeypatch.setattr("shortlist.tuning.choosing.tune", watched)
+    monkeypatch.setattr("shortlist.tuning.contest.tune", watched)
     choice = auto(data, models=["Popularity", Dial(kind="near")], trials=20)
     assert [one.fingerprint for one in seen] == [train.fingerprint]
     tuned = search(Dial(kind="near"), train, 20, seed=1)
@@ -148,8 +149,8 @@ def test_same_seed_same_choice() -> None:
 
 def test_what_would_not_fit_into_the_time_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     predicted = {"Popularity": 1.0, "UserCosine": 400.0, "ItemCosine": 70.0, "EASE": 2.0}
-    monkeypatch.setattr(choosing, "LEAST", 1)
-    monkeypatch.setattr(choosing, "predicted_seconds", lambda model, *others: predicted[model.name])
+    monkeypatch.setattr(contest, "LEAST", 1)
+    monkeypatch.setattr(contest, "predicted_seconds", lambda model, *others: predicted[model.name])
     choice = auto(checkerboard(10).data, seconds=100, models=NAMES, trials=0)
     found = outcomes(choice)
     assert found["UserCosine"].startswith("left out: about 400 s to fit, ")
@@ -158,7 +159,7 @@ def test_what_would_not_fit_into_the_time_is_left_out(monkeypatch: pytest.Monkey
 
 
 def test_a_model_that_fails_on_a_sample_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "LEAST", 1)
+    monkeypatch.setattr(contest, "LEAST", 1)
     choice = auto(dial_world(40), seconds=100, models=["Popularity", Dial(trap=0.1)], trials=0)
     assert outcomes(choice)["Dial"] == "left out: the dial is stuck at 0.1"
 
@@ -197,8 +198,42 @@ def test_what_happens_once_is_not_taken_for_growth(monkeypatch: pytest.MonkeyPat
 
 def test_a_sample_that_takes_too_long_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = timed_fits(monkeypatch, lambda users: 2.0 * users)
-    assert guessed(left=100) == pytest.approx(2.0 * 320)
-    assert sizes == [5, 20]
+    assert guessed(left=200) == pytest.approx(2.0 * 320)
+    assert sizes == [5, 20, 5]  # a quarter tells whether it is the users that cost
+
+
+def test_what_does_not_grow_with_the_users_is_not_multiplied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = timed_fits(monkeypatch, lambda users: 30.0)  # such as a matrix of items, inverted
+    assert guessed(left=200) == 30.0
+    assert sizes == [5, 1]
+    timed_fits(monkeypatch, lambda users: 30.0 + (5.0 if users == 5 else 0.0))
+    assert 35.0 < guessed(left=200) < 60.0  # what happens once makes the guess careful
+
+
+def test_another_algorithm_from_some_size_on_is_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = timed_fits(monkeypatch, lambda users: 30.0 if users >= 40 else 0.1 * users)
+    assert guessed(left=1000) == 30.0
+    assert sizes == [5, 20, 40, 80]
+
+
+def test_where_not_even_a_sample_fits_in_nothing_more_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = timed_fits(monkeypatch, lambda users: 30.0)
+    assert guessed(left=80) == 30.0
+    assert sizes == [5]
+
+
+def test_a_quarter_that_cannot_be_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cost(users: int) -> float:
+        if users == 1:
+            raise InputError("too few")
+        return 30.0
+
+    timed_fits(monkeypatch, cost)
+    assert guessed(left=200) == 64 * 30.0
 
 
 def test_a_leader_is_not_tuned_where_time_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,8 +241,8 @@ def test_a_leader_is_not_tuned_where_time_is_short(monkeypatch: pytest.MonkeyPat
         measure(self, name, model)
         self.candidates[-1] = replace(self.candidates[-1], seconds=30.0)
 
-    measure = choosing._Contest.measure_one
-    monkeypatch.setattr(choosing._Contest, "measure_one", slow)
+    measure = contest.Contest.measure_one
+    monkeypatch.setattr(contest.Contest, "measure_one", slow)
     choice = auto(checkerboard(10).data, seconds=100, models=["Popularity", "EASE"])
     assert outcomes(choice)["EASE (tuned)"].startswith("left out: 30.0 s a trial, ")
 
@@ -269,9 +304,14 @@ def test_what_little_data_cannot_tell_apart_is_not_a_tie() -> None:
     rng = np.random.default_rng(0)
     poor = candidate("Popularity", Popularity(), (rng.random(12) < 0.3).astype(float))
     best = candidate("EASE", EASE(), (rng.random(12) < 0.5).astype(float))
-    chosen, _, standings = ranked([poor, best], Goal.named("ndcg@10"))
+    chosen, reason, standings = ranked([poor, best], Goal.named("ndcg@10"))
     assert chosen is best
     assert standings[1].outcome == "not really worse"
+    value = f"{best.report['ndcg@10']:.4f}"
+    assert reason == (
+        f"EASE is chosen: its ndcg@10 of {value} is the best by more than 2%, which beside 1 other "
+        "may be chance."
+    )
 
 
 def test_errors_are_better_where_they_are_smaller() -> None:
@@ -283,6 +323,47 @@ def test_errors_are_better_where_they_are_smaller() -> None:
     assert standings[1].outcome == "worse"
     assert standings[1].difference == pytest.approx(0.1, abs=1e-6)
     assert 0 < (standings[1].low or 0) <= (standings[1].high or 0)
+
+
+# --- on a fold that took no part --------------------------------------------------------------
+
+
+def test_the_chosen_one_is_measured_where_nobody_looked() -> None:
+    data = small_world().data
+    choice = auto(data, models=["Popularity", "EASE"], trials=6)
+    train, held = validation_folds(data, 3)[2]  # the first decides, the second is searched on
+    expected = evaluate(
+        type(choice.model)(**choice.model.config.model_dump()).fit(train), train, held, 10
+    )
+    assert isinstance(choice.check, Unseen)
+    assert choice.check.value == expected["ndcg@10"]
+    assert (choice.check.low, choice.check.high) == expected.interval("ndcg@10")
+    assert choice.check.n_users == expected.n_users
+    assert choice.to_dict()["check"] == choice.check.to_dict()
+    assert choice.model.data_fingerprint == data.fingerprint  # and is fitted on everything after
+    assert str(choice).splitlines()[-3:-1] == [
+        "These figures chose, so the best of them is a little too good.",
+        f"On one more fold, which took no part: ndcg@10 {choice.check} for the chosen one.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"seconds": 1e-9}, "not checked on another fold, for want of time"),
+        ({"check": False}, "not checked on another fold"),
+    ],
+)
+def test_a_choice_that_is_not_checked_says_so(arguments: dict[str, Any], said: str) -> None:
+    choice = auto(checkerboard(10).data, models=["Popularity"], trials=0, **arguments)
+    assert choice.check == choice.to_dict()["check"] == said
+    assert said in str(choice).splitlines()
+
+
+def test_data_with_no_fold_left_is_not_checked() -> None:
+    data = tiny(*[(user, user % 2 + 2 * n) for user in range(12) for n in range(2)])
+    choice = auto(data, models=["Popularity"], trials=0)
+    assert choice.check == "too little data to check the choice on one more fold"
 
 
 # --- what comes back -------------------------------------------------------------------------

@@ -406,12 +406,12 @@ def test_an_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str)
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
-        ({"model": EASE}, "model"),
-        ({"model": Dial(place=0.3)}, "given"),
-        ({"data": dial_world(9)}, "data"),
-        ({"metric": "mrr"}, "metric"),
-        ({"folds": 2}, "folds"),
-        ({"seed": 1}, "seed"),
+        ({"model": EASE}, "another model: "),
+        ({"model": Dial(place=0.3)}, "other given settings: "),
+        ({"data": dial_world(9)}, "other interactions than these: "),
+        ({"metric": "mrr"}, "another metric: "),
+        ({"folds": 2}, "another number of folds: "),
+        ({"seed": 1}, "another seed: "),
     ],
 )
 def test_a_study_of_something_else(tmp_path: Path, changed: dict[str, Any], what: str) -> None:
@@ -420,7 +420,7 @@ def test_a_study_of_something_else(tmp_path: Path, changed: dict[str, Any], what
     tune(**arguments)
     with pytest.raises(InputError) as error:
         tune(**(arguments | changed))
-    assert error.value.what.startswith(f"the study is about another {what}: ")
+    assert error.value.what.startswith(f"the study is about {what}")
 
 
 def test_a_study_of_other_features(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_a_study_of_other_features(tmp_path: Path) -> None:
         world.interactions, world.users, other, weight="weight", time="at"
     )
     assert changed.fingerprint == world.data.fingerprint
-    with pytest.raises(InputError, match="the study is about another features"):
+    with pytest.raises(InputError, match="the study is about other features of users or items"):
         tune("EASE", changed, trials=1, study=tmp_path / "study")
 
 

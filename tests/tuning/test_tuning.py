@@ -13,10 +13,13 @@ from shortlist import extras
 from shortlist.errors import ConfigError, InputError
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
+from shortlist.models.ncf import GMF
 from shortlist.testing import small_world
 from shortlist.tuning import Chosen, Tuning, tune
 from shortlist.tuning.check import Check
+from shortlist.tuning.goal import Goal
 from shortlist.tuning.pictures import draw, drawable
+from shortlist.tuning.trials import Trial
 
 from .dials import Dial, dial_world
 
@@ -163,6 +166,24 @@ def test_the_picture_shows_the_search(tuning: Tuning) -> None:
     assert slices[0].get_xscale() == "linear"
     assert slices[2].get_xscale() == "log"
     assert [text.get_text() for text in slices[1].get_xticklabels()] == ["near", "far"]
+
+
+def test_a_search_that_has_only_begun_and_a_default_of_nothing() -> None:
+    trial = Trial(
+        number=0,
+        settings={"regularization": 0.0, "learning_rate": 0.001},
+        state="complete",
+        value=0.25,
+    )
+    goal = Goal.named("mrr")
+    begun = Tuning(GMF, {}, goal, (trial,), small_world().data, folds=1, seed=0, seconds=0.0)
+    assert str(begun).startswith("GMF: 1 trial (1 complete) on ")
+    history, *slices = begun.picture().axes
+    assert history.get_title() == "GMF, 1 trial"
+    assert {round(tick) == tick for tick in history.get_xticks()} == {True}
+    scales = {axis.get_title(): axis.get_xscale() for axis in slices}
+    assert scales["regularization"] == "symlog"  # the default is 0: it has a place all the same
+    assert scales["learning_rate"] == "log"
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])

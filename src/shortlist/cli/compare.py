@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shortlist.cli.output import Json, compiling_told, remark, write_json
+from shortlist.cli.own import names_tables, options_of
 from shortlist.cli.tables import Database
 from shortlist.errors import ConfigError, suggestion
 
@@ -23,6 +24,7 @@ SPLITS = ("leave-last-out", "random", "by-time", "cold-users", "cold-items")
 Seed = Annotated[int, typer.Option(help="Seeds the split and the intervals.")]
 
 
+@names_tables
 def compare(
     db: Database,
     models: Annotated[
@@ -48,6 +50,8 @@ def compare(
         ),
     ] = None,
     json: Json = None,
+    *,
+    tables: dict[str, Any],
 ) -> None:
     """Fit models on the same split and measure them on the same users."""
     from shortlist.data.store import Store
@@ -60,7 +64,7 @@ def compare(
         named = None if models is None else [named_model(one) for one in models.split(",")]
         lengths = [_number(one) for one in k.split(",")]
         with Store(db, read_only=True) as store:
-            place, data = store.place, store.dataset()  # the place never holds a password
+            place, data = store.place, store.dataset(**tables)  # the place never holds a password
         chosen = default_models(data) if named is None else named
         names = [model.name for model in chosen]
         order = order or usual_order(data)
@@ -68,7 +72,14 @@ def compare(
         remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
         comparison = compare_models(chosen, train, test, k=lengths, seed=seed)
         if report is not None:
-            words = ["shortlist", "compare", place, "--models", ",".join(names)]
+            words = [
+                "shortlist",
+                "compare",
+                place,
+                *options_of(tables),
+                "--models",
+                ",".join(names),
+            ]
             words += [*split_options(split, order=order, fraction=fraction, at=at)]
             words += ["-k", k, "--seed", str(seed), "--report", str(report)]
             title = f"{place.rpartition('/')[2]}: which model is best?"

@@ -10,8 +10,9 @@ import typer
 
 from shortlist.cli.compare import named_model, parameters
 from shortlist.cli.output import compiling_told, remark
+from shortlist.cli.own import names_tables, read
 from shortlist.cli.tables import Database
-from shortlist.cli.tune import require_folder
+from shortlist.cli.tune import Minutes, bound_of, require_folder
 from shortlist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
+@names_tables
 def fit(
     db: Database,
     out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
@@ -35,6 +37,22 @@ def fit(
     seconds: Annotated[
         float | None, typer.Option(help="With --model auto: how long it may take, about.")
     ] = None,
+    minutes: Minutes = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of --interactions that only grows: note how far it was read.",
+        ),
+    ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE", help="With --by: read only rows after those of this bundle."
+        ),
+    ] = None,
+    *,
+    tables: dict[str, Any],
 ) -> None:
     """Fit a model on everything in a database and save it as a bundle."""
     from shortlist.data.store import Store
@@ -43,23 +61,25 @@ def fit(
         raise ConfigError(
             "--model auto chooses the settings itself", where="--set", remedy="leave --set out"
         )
-    if model != AUTO and seconds is not None:
-        raise ConfigError("--seconds bounds --model auto", remedy="leave --seconds out")
+    bound = bound_of(seconds, minutes)
+    if model != AUTO and bound is not None:
+        given = "--seconds" if minutes is None else "--minutes"
+        raise ConfigError(f"{given} bounds --model auto", remedy=f"leave {given} out")
     require_folder(out)
     asked = None if model == AUTO and config is None else _asked(model, config, settings or [])
     with compiling_told():
         with Store(db, read_only=True) as store:
-            data = store.dataset()
+            data, noted = read(store, tables, by, since)
         started = time.perf_counter()
         if asked is None:
             from shortlist.tuning import auto
 
-            choice = auto(data, seconds=seconds)
+            choice = auto(data, seconds=bound)
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
             fitted, metrics = asked[0].fit(data), asked[1]
-    fitted.save(out, metrics=metrics)
+    fitted.save(out, metrics={**metrics, **noted})
     taken = time.perf_counter() - started
     remark(f"fitted {fitted!r} on {data} in {taken:.1f} s; next: shortlist recommend {out}")
 

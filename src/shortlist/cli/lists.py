@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from shortlist.cli.output import Json, compiling_told, read_ids, remark, show, write_json
+from shortlist.cli.own import with_mark
 
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder made by shortlist fit.")]
 Length = Annotated[int, typer.Option("-k", "--k", help="How many to list.")]
@@ -66,7 +67,8 @@ def recommend(
     if out is None or json is not None:
         show(lists, model, json)
     if out is not None:
-        remark(f"wrote {len(lists):,} rows to {lists.write(out)}")
+        written = with_mark(lists, bundle, out).write(out)
+        remark(f"wrote {len(lists):,} rows to {written}")
 
 
 def similar(

@@ -13,7 +13,8 @@ Database = Annotated[
     str,
     typer.Argument(
         metavar="DB",
-        help="A database made by shortlist init: a file, or postgresql://USER@HOST/DATABASE.",
+        help="A file, or postgresql://USER@HOST/DATABASE; made by shortlist init, or any other "
+        "whose tables are named.",
     ),
 ]
 
@@ -38,7 +39,9 @@ def init(
 
     with Store.create(db, schema) as store:
         place = store.place
-        remark(f"made {place} (schema {store.schema}); next: shortlist load {place} FILES...")
+        runs = store.schema == "runs"  # nothing is loaded into such a store
+        follows = f"recommend BUNDLE --out {place}" if runs else f"load {place} FILES..."
+        remark(f"made {place} (schema {store.schema}); next: shortlist {follows}")
 
 
 def load(

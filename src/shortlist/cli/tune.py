@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from shortlist.cli.output import Json, compiling_told, remark, write_json
+from shortlist.cli.own import names_tables, options_of
 from shortlist.cli.tables import Database
-from shortlist.errors import InputError
+from shortlist.errors import ConfigError, InputError
 
 Metric = Annotated[str, typer.Option(help="What to make best, as a report names it.")]
+Minutes = Annotated[float | None, typer.Option(help="The same in minutes.")]
 
 
+@names_tables
 def tune(
     db: Database,
     model: Annotated[str, typer.Option(help="The name of a model.")],
@@ -23,6 +27,7 @@ def tune(
     seconds: Annotated[
         float | None, typer.Option(help="No trial starts after so many seconds.")
     ] = None,
+    minutes: Minutes = None,
     metric: Metric = "ndcg@10",
     folds: Annotated[int, typer.Option(help="Validation folds each trial is measured on.")] = 1,
     settings: Annotated[
@@ -40,6 +45,8 @@ def tune(
         Path | None, typer.Option(metavar="FILE", help="Draw the search: a .png, .svg or .pdf.")
     ] = None,
     json: Json = None,
+    *,
+    tables: dict[str, Any],
 ) -> None:
     """Search for a model's settings on a validation fold of a database."""
     from shortlist.cli.compare import parameters
@@ -53,19 +60,34 @@ def tune(
     if picture is not None:
         drawable(picture)
     given = model_class(model)(**parameters(settings or []))
-    bound = 50 if trials is None and seconds is None else trials
+    longest = bound_of(seconds, minutes)
+    most = 50 if trials is None and longest is None else trials
     with compiling_told():
         with Store(db, read_only=True) as store:
-            data, place = store.dataset(), store.place
+            data, place = store.dataset(**tables), store.place
         remark(f"{data}; one choice of each user is held out to measure {metric} on")
-        tuning = search(given, data, bound, seconds, metric, folds=folds, study=study, seed=seed)
+        if study is not None and study.is_file():
+            remark(f"going on with the trials in {study}")
+        try:
+            tuning = search(given, data, most, longest, metric, folds=folds, study=study, seed=seed)
+        except KeyboardInterrupt:
+            kept = study is not None and study.is_file()
+            remark(
+                f"the trials so far are in {study}: the same command goes on from there"
+                if kept
+                else "nothing is kept: with --study FILE the same command could go on"
+            )
+            raise
+    if len(tuning.trials) == 1 and longest is not None:
+        remark("the defaults took all of the time: nothing was searched; give more of it")
     if json is not None:
         write_json(tuning.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(tuning))
     if out is not None:
         tuning.save(out)
-        remark(f"wrote {out}; next: shortlist fit {place} --config {out} --out BUNDLE")
+        words = ["shortlist", "fit", place, *options_of(tables), "--config", str(out)]
+        remark(f"wrote {out}; next: {shlex.join(words)} --out BUNDLE")
     if picture is not None:
         remark(f"drew {draw(tuning, picture)}")
 
@@ -76,3 +98,10 @@ def require_folder(path: Path | None) -> None:
         raise InputError(
             f"the folder {path.parent} does not exist", remedy="create it, or name another place"
         )
+
+
+def bound_of(seconds: float | None, minutes: float | None) -> float | None:
+    """Give the time there is in seconds."""
+    if seconds is not None and minutes is not None:
+        raise ConfigError("both --seconds and --minutes", remedy="leave one of the two out")
+    return seconds if minutes is None else 60 * minutes

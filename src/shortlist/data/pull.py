@@ -12,6 +12,7 @@ everything. Users and items are read whole each time: what is known of them is n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +30,7 @@ from shortlist.data.sql import dotted_name
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ConfigError, InputError
 
-_FULL = "pull everything: leave earlier out"
+_FULL = "pull everything: leave earlier (--since) out"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,13 @@ class Pull:
     gone: int = 0
 
 
-def pull(database: Database, tables: OwnTables, by: str, earlier: Dataset | None) -> Pull:
+def pull(
+    database: Database,
+    tables: OwnTables,
+    by: str,
+    earlier: Dataset | None,
+    given: Mark | None = None,
+) -> Pull:
     """Do the work of :meth:`shortlist.Store.pull`, which documents it."""
     if earlier is not None and tables.repeats == "mean":
         raise ConfigError(
@@ -67,7 +74,7 @@ def pull(database: Database, tables: OwnTables, by: str, earlier: Dataset | None
             remedy=f"use last, sum or max, or {_FULL}",
         )
     source, name = tables.source(by), dotted_name(tables.interactions)
-    mark = None if earlier is None else _mark_of(database, source, earlier)
+    mark = None if earlier is None else _mark_of(database, source, earlier, given)
     tables.require(database, name, [by])
     with database.snapshot():
         reached = database.extent(name, by, None if mark is None else mark.last_seen)
@@ -94,8 +101,14 @@ def pull(database: Database, tables: OwnTables, by: str, earlier: Dataset | None
     return Pull(data, left, log.num_rows, missed, gone)
 
 
-def _mark_of(database: Database, source: str, earlier: Dataset) -> Mark:
-    mark = last_mark(database, source)
+def _mark_of(database: Database, source: str, earlier: Dataset, given: Mark | None) -> Mark:
+    if given is not None and given.source != source:
+        raise InputError(
+            "the mark is of other tables and columns",
+            where=_changes(given.source, source),
+            remedy=f"name the same, or {_FULL}",
+        )
+    mark = last_mark(database, source) if given is None else given
     if mark is None:
         raise InputError(
             "no run has left a mark for these tables and columns",
@@ -109,6 +122,16 @@ def _mark_of(database: Database, source: str, earlier: Dataset) -> Mark:
             remedy=f"give the data of that run's model (sl.load(bundle).data), or {_FULL}",
         )
     return mark
+
+
+def _changes(before: str, now: str) -> str:
+    """Say what differs between two sources."""
+    old, new = (json.loads(one) for one in (before, now))
+    return ", ".join(
+        f"{name} was {old.get(name)!r} and is {new[name]!r}"
+        for name in new
+        if old.get(name) != new[name]
+    )
 
 
 def _listed(

@@ -187,15 +187,16 @@ def second_half(
 @kernel
 def sum_up(
     start: int, stop: int, segments: OutCounts, columns: int, examples: Matrix, users: Matrix,
-    items: Matrix, weights: OutFloats, first: OutFloats, second: OutFloats, kind: int, step: int,
-    rate: float, packed: OutFloats,
+    items: Matrix, weights: OutFloats, first: OutFloats, second: OutFloats, penalty: float,
+    kind: int, step: int, rate: float, packed: OutFloats,
 ) -> None:  # fmt: skip
     """Take the step of the rows ``start`` to ``stop - 1`` of all weights.
 
     A row is described by ``columns`` numbers of ``segments``: its length, its place among the
     weights, whose partial sums hold its gradient (0: of the examples, 1: users, 2: items; 3: two
-    sides at once), its place there, its place among the packed weights or -1, and among those
-    transposed: the place of its first element, and how far apart its elements are.
+    sides at once), its place there, its place among the packed weights or -1, among those
+    transposed the place of its first element and how far apart its elements are, and whether
+    ``penalty`` draws it to ones (1) or not (0).
     """
     gradient = np.zeros(1, np.float32)
     for row in range(start, stop):
@@ -217,6 +218,9 @@ def sum_up(
             for k in range(length):
                 gradient[k] += mine[k]
         own = weights[place : place + length]
+        draws = np.float32(penalty * segments[at + 7])
+        for k in range(length):
+            gradient[k] += draws * (own[k] - np.float32(1.0))
         held = place if kind != 0 else 0
         descend(
             kind, own, first[held : held + length], second[held : held + length], gradient,

@@ -13,42 +13,25 @@ k
     How many items to return.
 
 All return ``rows`` (B, k) int32, padded with -1, and ``scores`` (B, k) float32, padded with NaN,
-best first. Arrays are C-contiguous; scores must be finite. A thread holds the scores of a few
-queries for a chunk of items, or of one query for all items, at a time.
+best first. Arrays are C-contiguous; scores must be finite. What a thread does with its queries is
+in :mod:`shortlist.kernels.topk_blocks`.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
-from shortlist.kernels.compile import (
-    Indices,
-    Mask,
-    Matrix,
-    OutIndices,
-    OutMatrix,
-    Pointers,
-    Vector,
-    kernel,
-)
-from shortlist.kernels.products import (
-    QUERIES,
-    add_products,
-    add_sparse_row,
-    copy_row,
-    groups,
-    items_per_chunk,
-    pack_columns,
-    pack_rows,
-    round_and_clear,
-)
-from shortlist.kernels.selection import ascending, forbid, offer, write_best
+from shortlist.kernels.compile import Indices, Mask, Matrix, OutIndices, OutMatrix, Pointers, Vector
+from shortlist.kernels.products import QUERIES, groups
 from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.vector import ROWS
-
-_UNSORTED: Final = -1
+from shortlist.kernels.topk_blocks import (
+    best_by_factors,
+    best_by_sparse,
+    best_of_dense,
+    invert,
+    pack_items,
+)
+from shortlist.kernels.vector import COLUMNS, ROWS
 
 
 def topk_factors(
@@ -61,6 +44,7 @@ def topk_factors(
     mask_of: Indices,
     order: Indices,
     k: int,
+    packed: Vector | None = None,
 ) -> tuple[OutIndices, OutMatrix]:
     """Return the best items by ``score = bias + sum_p query[p] * item[p]``.
 
@@ -70,6 +54,8 @@ def topk_factors(
         float32; the items are the columns.
     excluded_indptr, excluded_indices, masks, mask_of, order, k
         The selection, see the module.
+    packed
+        What :func:`packed_items` made of ``items_t``; None: the items are packed on the way.
 
     Examples
     --------
@@ -88,15 +74,39 @@ def topk_factors(
     array([[ 2.,  1., nan]], dtype=float32)
     """
     rows, scores, row_of = _results(len(queries), order, k)
+    kept = np.empty(0, np.float32) if packed is None else packed
     over_rows(
-        lambda start, stop: _best_by_factors(
-            start, stop, queries, items_t, bias,
+        lambda start, stop: best_by_factors(
+            start, stop, queries, items_t, kept, bias,
             excluded_indptr, excluded_indices, masks, mask_of, order, row_of, rows, scores,
         ),
         len(queries),
         share(len(queries), QUERIES, ROWS),
     )  # fmt: skip
     return rows, scores
+
+
+def packed_items(items_t: Matrix) -> Vector:
+    """Lay all items out as :func:`topk_factors` multiplies with them.
+
+    It does so itself, for each block of queries; where many small blocks are asked for, once is
+    faster. The scores have the same bits.
+
+    Parameters
+    ----------
+    items_t (f, N)
+        float32; the items are the columns.
+
+    Examples
+    --------
+    >>> from shortlist.kernels.topk import packed_items
+    >>> packed_items(np.ones((2, 3), np.float32)).shape  # 3 items are filled up to 16
+    (32,)
+    """
+    depth, n_items = items_t.shape
+    packed = np.empty(groups(n_items, COLUMNS) * COLUMNS * depth, np.float32)
+    pack_items(items_t, packed[np.newaxis])
+    return packed
 
 
 def topk_sparse(
@@ -147,7 +157,7 @@ def topk_sparse(
     n_queries = len(p_indptr) - 1
     rows, scores, row_of = _results(n_queries, order, k)
     over_rows(
-        lambda start, stop: _best_by_sparse(
+        lambda start, stop: best_by_sparse(
             start, stop, p_indptr, p_indices, p_data, m_indptr, m_indices, m_data, n_items,
             excluded_indptr, excluded_indices, masks, mask_of, order, row_of, rows, scores,
         ),
@@ -189,7 +199,7 @@ def topk_dense(
     """
     rows, scores, row_of = _results(len(block), order, k)
     over_rows(
-        lambda start, stop: _best_of_dense(
+        lambda start, stop: best_of_dense(
             start, stop, block,
             excluded_indptr, excluded_indices, masks, mask_of, order, row_of, rows, scores,
         ),
@@ -202,93 +212,9 @@ def topk_dense(
 def _results(n_queries: int, order: Indices, k: int) -> tuple[OutIndices, OutMatrix, Indices]:
     """Return padded results and the item row that has each order."""
     row_of = np.empty_like(order)
-    row_of[order] = np.arange(len(order), dtype=np.int32)
+    invert(order, row_of[np.newaxis])
     return (
         np.full((n_queries, k), -1, np.int32),
         np.full((n_queries, k), np.nan, np.float32),
         row_of,
     )
-
-
-@kernel
-def _best_by_factors(
-    start: int, stop: int, queries: Matrix, items_t: Matrix, bias: Vector,
-    excluded_indptr: Pointers, excluded_indices: Indices, masks: Mask, mask_of: Indices,
-    order: Indices, row_of: Indices, rows: OutIndices, scores: OutMatrix,
-) -> None:  # fmt: skip
-    depth, n_items = items_t.shape
-    n_queries, held = stop - start, min(rows.shape[1], n_items)
-    if held == 0:
-        return
-    chunk = items_per_chunk(depth)
-    left = np.empty(groups(n_queries, ROWS) * ROWS * depth, np.float32)
-    right = np.empty(chunk * depth, np.float32)
-    tile = np.empty((groups(n_queries, ROWS) * ROWS, chunk), np.float32)
-    flat = tile.reshape(-1)
-    heaps = np.empty((n_queries, held), np.int64)
-    sizes = np.zeros(n_queries, np.int64)
-    cursors = np.zeros(n_queries, np.int64)  # how much of a sorted list of exclusions is behind us
-    pack_rows(queries, start, stop, left)
-    for first in range(0, n_items, chunk):
-        last = min(first + chunk, n_items)
-        pack_columns(items_t, first, last, right)
-        for r in range(len(tile)):
-            copy_row(bias[first:last], tile[r])
-        add_products(left, n_queries, right, last - first, depth, flat, chunk)
-        for r in range(n_queries):
-            b = start + r
-            run = tile[r, : last - first]
-            excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-            if first == 0:
-                cursors[r] = 0 if ascending(excluded) else _UNSORTED
-            if cursors[r] != _UNSORTED:
-                behind = cursors[r]
-                while cursors[r] < len(excluded) and excluded[cursors[r]] < last:
-                    cursors[r] += 1
-                excluded = excluded[behind : cursors[r]]
-            forbid(run, first, excluded, masks, mask_of[b])
-            sizes[r] = offer(run, order[first:last], heaps[r], sizes[r])
-    for r in range(n_queries):
-        write_best(heaps[r], sizes[r], row_of, rows[start + r], scores[start + r])
-
-
-@kernel
-def _best_by_sparse(
-    start: int, stop: int, p_indptr: Pointers, p_indices: Indices, p_data: Vector,
-    m_indptr: Pointers, m_indices: Indices, m_data: Vector, n_items: int,
-    excluded_indptr: Pointers, excluded_indices: Indices, masks: Mask, mask_of: Indices,
-    order: Indices, row_of: Indices, rows: OutIndices, scores: OutMatrix,
-) -> None:  # fmt: skip
-    held = min(rows.shape[1], n_items)
-    if held == 0:
-        return
-    sums = np.zeros(n_items, np.float64)
-    row = np.empty(n_items, np.float32)
-    heap = np.empty(held, np.int64)
-    for b in range(start, stop):
-        add_sparse_row(
-            p_indices, p_data, p_indptr[b], p_indptr[b + 1], m_indptr, m_indices, m_data, sums
-        )
-        round_and_clear(sums, row)
-        excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-        forbid(row, 0, excluded, masks, mask_of[b])
-        write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])
-
-
-@kernel
-def _best_of_dense(
-    start: int, stop: int, block: Matrix,
-    excluded_indptr: Pointers, excluded_indices: Indices, masks: Mask, mask_of: Indices,
-    order: Indices, row_of: Indices, rows: OutIndices, scores: OutMatrix,
-) -> None:  # fmt: skip
-    n_items = block.shape[1]
-    held = min(rows.shape[1], n_items)
-    if held == 0:
-        return
-    row = np.empty(n_items, np.float32)
-    heap = np.empty(held, np.int64)
-    for b in range(start, stop):
-        copy_row(block[b], row)
-        excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-        forbid(row, 0, excluded, masks, mask_of[b])
-        write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])

@@ -47,6 +47,15 @@ class Shortlists(Protocol):
         ...
 
 
+@runtime_checkable
+class ScoresPairs(Protocol):
+    """Scores single pairs for less than the whole catalogue costs, to the same numbers."""
+
+    def pair_scores(self, profiles: Profiles, queries: Rows, items: Rows) -> Floats:
+        """Score item ``items[n]`` for query ``queries[n]`` of the block."""  # (n,)
+        ...
+
+
 class Parts(NamedTuple):
     """Some of what a score is the sum of.
 

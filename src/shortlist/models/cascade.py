@@ -4,90 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
-from shortlist.errors import InputError
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Parts
 from shortlist.models.cascade_candidates import Candidates, blend, known_users, retrieve, unseen
 from shortlist.models.cascade_columns import column_names, columns_of
+from shortlist.models.cascade_config import CascadeConfig
 from shortlist.models.cascade_features import Features
-from shortlist.models.cascade_handover import ALL, Counting, Handover
+from shortlist.models.cascade_handover import Counting, Handover, asked_users
+from shortlist.models.cascade_judge import judged, judged_alone
 from shortlist.models.cascade_rankers import Ranker, fitted_ranker
-from shortlist.models.cascade_training import Examples, examples, joined, labels, rounds
-from shortlist.models.composite import ModelSpec, listed
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.cascade_training import Examples, examples, joined, labels, rounds, told
+from shortlist.models.composite import ModelSpec
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import DenseScores, Floats, Scores
 from shortlist.models.selection import Best, Eligible, top_k
 
 
-def _distinct(stages: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
-    if not stages:
-        raise ValueError("there is no stage")
-    for place, stage in enumerate(stages):
-        if stage.model == "Cascade":
-            raise ValueError("a cascade cannot be a stage")
-        if stage in stages[:place]:
-            raise ValueError(f"{stage!r} is there twice")
-    return stages
-
-
-class CascadeConfig(ModelConfig):
-    """Settings of :class:`Cascade`."""
-
-    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(listed), AfterValidator(_distinct)] = (
-        hyper(
-            tuple(ModelSpec(model=name) for name in ("UserCosine", "ItemCosine", "EASE")),
-            "The models that find candidates: not fitted, or names.",
-        )
-    )
-    ranker: Literal["trees", "linear"] = hyper(
-        "trees",
-        "What orders the candidates: a weighted sum of the stages (linear), or that and "
-        "gradient-boosted trees upon it (trees: needs LightGBM, the extra 'trees').",
-    )
-    features: bool = hyper(
-        False,
-        "Let the trees see the features of users and items, and how alike the two are; what a "
-        "query says of somebody reaches them where a stage uses features, too.",
-        search=Search(choices=(False, True)),
-    )
-    candidates: int = hyper(
-        200, "How many each stage returns.", ge=1, search=Search(50, 500, "log")
-    )
-    rounds: int = hyper(
-        5,
-        "How many times a choice of every user is held out, and the stages fitted, to learn from.",
-        ge=1,
-    )
-    negatives: int = hyper(
-        30, "Candidates that were not chosen, kept of each list to learn from.", ge=1
-    )
-    trees: int = hyper(100, "How many trees.", ge=1, search=Search(30, 300, "log"))
-    leaves: int = hyper(7, "Leaves of a tree.", ge=2, le=1024, search=Search(4, 31, "log"))
-    least: int = hyper(100, "Candidates that a leaf must hold, to learn from.", ge=1)
-    learning_rate: float = hyper(
-        0.05, "How much a tree adds.", gt=0, le=1, search=Search(0.02, 0.3, "log")
-    )
-    seed: int = hyper(0, "Seeds what is held out, the negatives and the trees.", ge=0)
-
-
 @dataclass(frozen=True)
 class CascadeLearned:
-    """The fitted stages, and the ranker."""
+    """The fitted stages, and the ranker: learned weights and trees, or a fitted model."""
 
     stages: tuple[Model[Any, Any], ...]
     weights: NDArray[np.float64]  # (d,), of the linear blend
     trees: NDArray[np.uint8]  # LightGBM's text, empty without trees
+    judge: Model[Any, Any] | None  # a model as the ranker
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -106,6 +54,10 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
     fitted on the rest, and what they return is compared with what was held out; then the stages are
     fitted on everything. Where nothing can be held out (every user has one choice), all stages
     weigh the same.
+
+    With a model as the ranker, such as ``ranker=Ranking()``, candidates come in the order of its
+    scores, where it knows somebody; it is fitted on all the data, and nothing is held out. Of whom
+    no stage knows anything, it orders the whole catalogue.
 
     The score of a candidate is the ranker's, and depends on the query and the item alone. All
     items that are not candidates follow below them, by the mean of the stages, so that a list is
@@ -127,7 +79,7 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
 
     @property
     def extra(self) -> str | None:  # type: ignore[override]
-        """Trees need LightGBM."""
+        """Trees need LightGBM; models need what they need."""
         return "trees" if self.config.ranker == "trees" else None
 
     @property
@@ -138,26 +90,37 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
     @property
     def uses_features(self) -> bool:  # type: ignore[override]
         """Whether they can stand in for a history, in a stage."""
-        return any(stage.uses_features for stage in self._stages)
+        return any(model.uses_features for model in self._models)
 
     @property
     def uses_order(self) -> bool:  # type: ignore[override]
         """Whether it matters to a stage what was chosen last."""
-        return any(stage.uses_order for stage in self._stages)
+        return any(model.uses_order for model in self._models)
 
     @property
     def needs_item_features(self) -> bool:  # type: ignore[override]
         """Whether a stage needs them."""
-        return any(stage.needs_item_features for stage in self._stages)
+        return any(model.needs_item_features for model in self._models)
 
     @property
     def bytes_per_query(self) -> int:
         """Add what each stage needs, and its scores."""
         own = 4 * self.data.n_items * (len(self._stages) + 4)
-        return own + max(stage.bytes_per_query for stage in self._stages)
+        return own + max(model.bytes_per_query for model in self._models)
 
     def learn(self, data: Dataset) -> CascadeLearned:
         """Train the ranker on what is held out; then fit the stages on everything."""
+        ranker, judge = Ranker(np.zeros(0), ""), None
+        if isinstance(self.config.ranker, ModelSpec):
+            judge, self.history = self.config.ranker.make().fit(data), told(self._names, [])
+        else:
+            ranker = self._trained(data)
+        stages = tuple(stage.fit(data) for stage in self._made())
+        text = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
+        return CascadeLearned(stages, ranker.weights, text, judge)
+
+    def _trained(self, data: Dataset) -> Ranker:
+        """Learn from rounds of holding out."""
         config = self.config
         lists: list[Examples] = []
         shares: list[NDArray[np.float64]] = []
@@ -166,16 +129,13 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
             found, share = examples(held, columns, config.candidates, config.negatives, config.seed)
             lists.append(found)
             shares.append(share)
-        self.history = _told(self._names, shares)
+        self.history = told(self._names, shares)
         features = self._features(data)
         width = len(column_names(self._names))
         categorical = [] if features is None else [width + one for one in features.categorical]
         width += 0 if features is None else len(features.names)
         some = joined(lists) if lists else None
-        ranker = fitted_ranker(some, len(config.stages), width, categorical, config)
-        stages = tuple(stage.fit(data) for stage in self._made())
-        text = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
-        return CascadeLearned(stages, ranker.weights, text)
+        return fitted_ranker(some, len(config.stages), width, categorical, config)
 
     def handover(self, test: Dataset) -> Handover:
         """Measure what each stage finds of held-out choices, and what re-ranking gains on it.
@@ -192,23 +152,23 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
             The test data has other ids, or holds what the cascade was fitted on, or nobody in it
             is known.
         """
-        data, stages = self.data, self.learned.stages
-        users = _asked(data, test)
+        data = self.data
+        users = asked_users(data, test)
         counting = Counting(self._names, self.config.candidates)
         order = data.popularity_order
         blocks = engine.current().map_rows(list, len(users), self.bytes_per_query, "hand-over")
         for block in blocks:
             some = users[block]
-            profiles = known_users(data, some, stages)
+            profiles = known_users(data, some, self._models)
             candidates = self._candidates(profiles, unseen(profiles, order))
-            numbers = self.learned.ranker.scores(self._rows(candidates, profiles))
+            numbers = self._numbers(candidates, profiles)
             held = labels(candidates, some, test)
             counting.add(candidates, held, test.user_counts[some], numbers)
         return counting.result(self.config.seed)
 
     def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of whom any stage knows something."""
-        known = np.stack([stage.knows(profiles) for stage in self.learned.stages])
+        """Say of whom any stage, or a model as the ranker, knows something."""
+        known = np.stack([model.knows(profiles) for model in self._models])
         return np.asarray(known.any(axis=0))
 
     def score(self, profiles: Profiles) -> Scores:
@@ -222,12 +182,26 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
     def _block(self, profiles: Profiles, eligible: Eligible | None) -> Floats:
         """Give the scores of all items: re-ranked candidates above, the others below."""
         candidates = self._candidates(profiles, eligible)
-        ranker = self.learned.ranker
         block = blend(candidates)
-        block += np.float32(ranker.floor - 2)  # the blend lies between -1 and 1
-        rows = self._rows(candidates, profiles)
-        block[candidates.owners, candidates.items] = ranker.scores(rows)
+        block += np.float32(self._floor - 2)  # the blend lies between -1 and 1
+        block[candidates.owners, candidates.items] = self._numbers(candidates, profiles)
+        alone = ~candidates.known.any(axis=0)
+        if self.learned.judge is not None and alone.any():
+            some = np.flatnonzero(alone)
+            block[some] = judged_alone(self.learned.judge, profiles.take(some))
         return block
+
+    def _numbers(self, candidates: Candidates, profiles: Profiles) -> NDArray[np.float64]:
+        """Give what orders the candidates."""  # (n,)
+        judge = self.learned.judge
+        if judge is not None:
+            return judged(judge, candidates, profiles)
+        return self.learned.ranker.scores(self._rows(candidates, profiles))
+
+    @property
+    def _floor(self) -> float:
+        """A number that no candidate falls below."""
+        return -1.0 if self.learned.judge is not None else self.learned.ranker.floor
 
     def _candidates(self, profiles: Profiles, eligible: Eligible | None) -> Candidates:
         order = self.data.popularity_order
@@ -240,8 +214,11 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         The amounts of trees are SHAP values.
         """
         candidates = self._candidates(profiles, None)
-        ranker = self.learned.ranker
+        ranker, judge = self.learned.ranker, self.learned.judge
         place = np.flatnonzero(candidates.items == item)
+        if len(place) and judge is not None:
+            number = self._numbers(candidates, profiles)[place]
+            return [Parts("ranker", pa.array([judge.name]), number)]
         if len(place):
             row = self._rows(candidates, profiles)[place]
             amounts = ranker.parts(row)[0]
@@ -253,7 +230,7 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
             ]
         behind = blend(candidates)[0, item]
         return [
-            Parts("not a candidate", pa.array(["below all of them"]), np.array([ranker.floor - 2])),
+            Parts("not a candidate", pa.array(["below all of them"]), np.array([self._floor - 2])),
             Parts("stage", pa.array(["mean of the stages"]), np.array([behind], dtype=np.float64)),
         ]
 
@@ -298,35 +275,14 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         """The fitted stages, or those to fit."""
         return self._made() if self._learned is None else self._learned.stages
 
+    @property
+    def _models(self) -> tuple[Model[Any, Any], ...]:
+        """The stages, and the ranker if it is a model."""
+        spec = self.config.ranker
+        if not isinstance(spec, ModelSpec):
+            return self._stages
+        judge = None if self._learned is None else self._learned.judge
+        return (*self._stages, spec.make() if judge is None else judge)
+
     def _made(self) -> tuple[Model[Any, Any], ...]:
         return tuple(stage.make() for stage in self.config.stages)
-
-
-def _told(names: list[str], shares: list[NDArray[np.float64]]) -> pa.Table:
-    """Give a row a round: the share of what was held out that was returned."""
-    table: dict[str, Any] = {"epoch": pa.array(range(1, len(shares) + 1), pa.int64())}
-    for place, name in enumerate([*names, ALL]):
-        table[f"recall: {name}"] = pa.array([float(one[place]) for one in shares], pa.float64())
-    return pa.table(table)
-
-
-def _asked(data: Dataset, test: Dataset) -> Rows:
-    """Give the users to measure on, once it is sure that they can be."""
-    if not (data.users.equals(test.users) and data.items.equals(test.items)):
-        raise InputError(
-            "the test data has other ids than the data the cascade was fitted on",
-            remedy="make both with shortlist.split, or join them: split.given(train, test)",
-        )
-    keys = [one.user_rows.astype(np.int64) * one.n_items + one.item_rows for one in (data, test)]
-    if np.isin(keys[1], keys[0]).any():
-        raise InputError(
-            "the cascade was fitted on interactions of the test data",
-            remedy="fit it on the training side of the split alone",
-        )
-    users = np.flatnonzero((test.user_counts > 0) & (data.user_counts > 0)).astype(np.int32)
-    if not len(users):
-        raise InputError(
-            "nobody in the test data has a training interaction",
-            remedy="hold out a part of each user's interactions: split.leave_last_out(data)",
-        )
-    return users

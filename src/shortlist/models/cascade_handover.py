@@ -15,6 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.errors import InputError
 from shortlist.models.cascade_candidates import Candidates
 from shortlist.text import figure, span, text_table
 
@@ -171,3 +174,25 @@ def _spread(name: str, values: Doubles, seed: int) -> dict[str, float]:
     means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {name: values.mean(), f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
+def asked_users(data: Dataset, test: Dataset) -> Rows:
+    """Give the users to measure on, once it is sure that they can be."""
+    if not (data.users.equals(test.users) and data.items.equals(test.items)):
+        raise InputError(
+            "the test data has other ids than the data the cascade was fitted on",
+            remedy="make both with shortlist.split, or join them: split.given(train, test)",
+        )
+    keys = [one.user_rows.astype(np.int64) * one.n_items + one.item_rows for one in (data, test)]
+    if np.isin(keys[1], keys[0]).any():
+        raise InputError(
+            "the cascade was fitted on interactions of the test data",
+            remedy="fit it on the training side of the split alone",
+        )
+    users = np.flatnonzero((test.user_counts > 0) & (data.user_counts > 0)).astype(np.int32)
+    if not len(users):
+        raise InputError(
+            "nobody in the test data has a training interaction",
+            remedy="hold out a part of each user's interactions: split.leave_last_out(data)",
+        )
+    return users

@@ -19,7 +19,7 @@ from shortlist.models.cascade_training import Examples
 from shortlist.models.scores import Floats
 
 if TYPE_CHECKING:
-    from shortlist.models.cascade import CascadeConfig
+    from shortlist.models.cascade_config import CascadeConfig
 
 Doubles = NDArray[np.float64]
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import engine
@@ -21,6 +22,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
 from shortlist.models.cascade_candidates import Candidates, known_users, retrieve, unseen
+from shortlist.models.cascade_handover import ALL
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats
 from shortlist.progress import track
@@ -144,3 +146,11 @@ def _draws(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def told(names: list[str], shares: list[NDArray[np.float64]]) -> pa.Table:
+    """Give a row a round: the share of what was held out that was returned."""
+    table: dict[str, Any] = {"epoch": pa.array(range(1, len(shares) + 1), pa.int64())}
+    for place, name in enumerate([*names, ALL]):
+        table[f"recall: {name}"] = pa.array([float(one[place]) for one in shares], pa.float64())
+    return pa.table(table)

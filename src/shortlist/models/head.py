@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from shortlist.errors import InputError
 from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.ranking_head import cross_widths, head_widths
-from shortlist.models.tower_training import Dense, Drawing, Side
+from shortlist.models.tower_network import Dense, Drawing
+from shortlist.models.tower_task import Side
 
 
 class Crossing(nn.Module):

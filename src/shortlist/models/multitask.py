@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.ranking_head import HeadLearned
 from shortlist.models.retrieval import RetrievalConfig, query_vectors
 from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.models.tower_explained import score_parts
 from shortlist.models.towers import TowersLearned
 from shortlist.models.trained import TrainedModel
 
@@ -34,6 +35,11 @@ class MultiTaskConfig(RetrievalConfig, HeadConfig):
     )
     rating_weight: float = hyper(
         1.0, "Weight of the squared error of ratings.", ge=0, search=Search(0.1, 10, "log")
+    )
+    reduction: Literal["sum", "mean"] = hyper(
+        "mean",
+        "Whether the retrieval loss of a step is the sum over its examples (as in TensorFlow "
+        "Recommenders) or their mean. The squared error is always a mean.",
     )
 
 
@@ -70,7 +76,8 @@ class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
         from shortlist.models.head import Head
         from shortlist.models.ranking_task import RatingTask
         from shortlist.models.retrieval_task import RetrievalTask
-        from shortlist.models.tower_training import Drawing, two_towers
+        from shortlist.models.tower_network import Drawing
+        from shortlist.models.tower_training import two_towers
 
         config = self.config
         if not (config.retrieval_weight or config.rating_weight):
@@ -115,8 +122,7 @@ class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what the id, each feature and each chosen item add to a score."""
-        learned = self.learned
-        return learned.parts(profiles, self.data, learned.items[item])
+        return score_parts(self.learned, profiles, self.data, item)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""

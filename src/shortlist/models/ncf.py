@@ -199,7 +199,8 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
     """GMF and MLP side by side under one weighted output (He et al., WWW 2017), by log loss.
 
     ``h . [p o q ; phi_L] + b``, each with vectors of its own. With ``pretraining``, GMF and MLP are
-    first trained by themselves, with Adam; NeuMF starts from their vectors and layers, with
+    first trained by themselves, with Adam (and with ``validation``, each up to its own best epoch
+    on the same fold); NeuMF starts from their vectors and layers, with
     ``h = [alpha h_GMF ; (1 - alpha) h_MLP]``, and goes on as the other settings say: in the paper
     by plain gradient descent, ``optimizer="sgd"``.
 
@@ -223,8 +224,7 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
         """Make the network, of two trained ones if the settings say so."""
         made = super().trainable(data)
         if self.config.pretraining and not self._goes_on():
-            inner, _ = self.folds(data)
-            made.start_from(*(self._trained(kind, inner) for kind in (GMF, MLP)))
+            made.start_from(*(self._trained(kind, data) for kind in (GMF, MLP)))
         return made
 
     def _goes_on(self) -> bool:
@@ -236,7 +236,6 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
             "epochs": config.pretraining,
             "learning_rate": config.pretraining_rate,
             "optimizer": "adam",
-            "validation": 0.0,
         }
         return kind(**shared).fit(data).learned
 

@@ -24,7 +24,9 @@ class NCFConfig(TrainingConfig):
     )  # fmt: skip
     rejection: bool = hyper(True, "Never draw what the user has chosen.")
     regularization: float = hyper(
-        0.0, "Half of it times the mean squared rows of a sample is added to its loss.",
+        0.0,
+        "Half of it times (the squares of a sample's two rows + |h - 1|^2) is added to its loss; "
+        "h: the weights of the product, where it has any.",
         ge=0, search=Search(1e-4, 1e-1, "log"),
     )  # fmt: skip
     init_std: float = hyper(
@@ -57,6 +59,16 @@ class NCFConfig(TrainingConfig):
 class GMFConfig(NCFConfig):
     """Settings of GMF."""
 
+    embedding_size: int = hyper(
+        64, "Factors: the length of the vectors.", ge=1, le=1024, search=Search(8, 256, "log")
+    )
+    regularization: float = hyper(
+        0.01,
+        "Half of it times (the squares of a sample's two rows + |h - 1|^2) is added to its loss; "
+        "without the second, h would grow as fast as the rows shrink.",
+        ge=0, search=Search(1e-3, 1e-1, "log"),
+    )  # fmt: skip
+    epochs: int = hyper(40, "Passes over the data.", ge=1, search=Search(10, 200, "log"))
     weighted: bool = hyper(
         True, "Weigh the factors of the product by a learned vector; False: a plain dot product."
     )
@@ -76,7 +88,7 @@ class NeuMFConfig(MLPConfig):
     """Settings of NeuMF."""
 
     pretraining: int = hyper(
-        0, "Epochs that GMF and MLP are trained before they are fused; 0: not at all.", ge=0
+        0, "Epochs that GMF and MLP are trained before they are fused, at most; 0: none.", ge=0
     )
     pretraining_rate: float = hyper(0.001, "Learning rate of those, with Adam.", gt=0)
     alpha: float = hyper(

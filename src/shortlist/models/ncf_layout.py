@@ -12,7 +12,7 @@ from shortlist.kernels.tiles import padded, stride
 from shortlist.models.ncf_network import Network
 from shortlist.models.scores import Floats
 
-COLUMNS = 7
+COLUMNS = 8
 """How many numbers describe a row of the weights."""
 
 
@@ -37,9 +37,11 @@ class Layout:
     def __init__(self, network: Network) -> None:
         parts, widths = network.parts, network.widths
         weighted = network.size if network.weighted else 0
-        rows: list[Any] = [[1, 0, 0, 0, -1, 0, 0]]
-        if weighted + network.top:
-            rows.append([weighted + network.top, 1, 0, 1 + network.size - weighted, -1, 0, 0])
+        rows: list[Any] = [[1, 0, 0, 0, -1, 0, 0, 0]]
+        if weighted:
+            rows.append([weighted, 1, 0, 1, -1, 0, 0, 1])
+        if network.top:
+            rows.append([network.top, 1 + weighted, 0, 1 + network.size, -1, 0, 0, 0])
         self.layers = np.zeros((len(widths), 6), dtype=np.int64)
         self.halves = np.zeros((2, 2), dtype=np.int64)
         at, sums = 0, 1 + network.size + stride(network.top)
@@ -51,7 +53,7 @@ class Layout:
             if layer:
                 place[[D_BIAS, D_WEIGHT]] = sums, sums + row
                 sums += (1 + padded(below)) * row
-            rows.append([width, bias, 0 if layer else 1, place[D_BIAS], -1, 0, 0])
+            rows.append([width, bias, 0 if layer else 1, place[D_BIAS], -1, 0, 0, 0])
             names = (f"layer_{layer}",) if layer else ("of_user", "of_item")
             for which, name in enumerate(names):
                 straight, turned = at, at + below * row
@@ -64,7 +66,7 @@ class Layout:
                 start = parts[name][0]
                 rows += [
                     [width, start + r * width, source, there + r * row, straight + r * row,
-                     turned + r, lower_row]
+                     turned + r, lower_row, 0]
                     for r in range(below)
                 ]  # fmt: skip
         self.rows: NDArray[np.int64] = np.array(rows, dtype=np.int64).reshape(-1)
@@ -73,7 +75,8 @@ class Layout:
     def packed(self, weights: Floats) -> Floats:
         """Lay the weights out for the kernels."""  # (n_packed,)
         packed = np.zeros(self.n_packed, dtype=np.float32)
-        for length, start, _, _, straight, turned, apart in self.rows.reshape(-1, COLUMNS).tolist():
+        rows = self.rows.reshape(-1, COLUMNS).tolist()
+        for length, start, _, _, straight, turned, apart, _ in rows:
             if straight >= 0:
                 own = weights[start : start + length]
                 packed[straight : straight + length] = own

@@ -69,7 +69,8 @@ class Step:
     group
         A positive and its negatives: samples in a row with one user, the first of them positive.
     penalty
-        Half of it times the mean over samples of the squared rows is added to the loss.
+        Half of it times the mean over samples of the squared rows, and times ``|h - 1|^2`` of the
+        product's head, is added to the loss.
     kind, rate
         The optimiser and its learning rate.
     """
@@ -172,12 +173,13 @@ class Step:
                 )  # fmt: skip
 
         over_rows(sum_rows, sum(row_tasks), 1)
+        head = weights.value[1 : 1 + size * network.weighted].astype(np.float64) - 1
         n_rows = len(layout.rows) // COLUMNS
         over_rows(
             lambda start, stop: ncf_rows.sum_up(
                 start, stop, layout.rows, COLUMNS, partial, mine.partial[: row_tasks[0]],
                 theirs.partial[: row_tasks[1]], weights.value, weights.first, weights.second,
-                kind, step, rate, self.packed,
+                self.penalty, kind, step, rate, self.packed,
             ),
             n_rows,
             _WEIGHT_ROWS,
@@ -187,7 +189,7 @@ class Step:
             for side, count in zip(self.sides, row_tasks, strict=True)
         )
         log_loss = float(self.losses[:tasks].sum()) / n_samples
-        return log_loss, self.penalty / 2 * squares / n_samples
+        return log_loss, self.penalty / 2 * (squares / n_samples + float(head @ head))
 
 
 def _each(work: Callable[[int], None]) -> Callable[[int, int], None]:

@@ -138,7 +138,9 @@ class Factors(Trainable):
         if not self.config.regularization:
             return {"loss": log_loss}
         squares = (rows[0] ** 2).sum() + (rows[1] ** 2).sum()
-        penalty = self.config.regularization / 2 * squares / len(scores)
+        head = dict(self.network.named(self.weights))["product_head"]
+        squares = squares / len(scores) + ((head - 1) ** 2).sum()
+        penalty = self.config.regularization / 2 * squares
         return {"loss": log_loss + penalty, "log_loss": log_loss}
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -245,11 +247,14 @@ def first_weights(network: Network, rng: np.random.Generator, init_std: float) -
     """Draw the first weights beside the rows; biases start at 0.
 
     Layers as Keras starts them, uniform in ``+- sqrt(6 / (n_in + n_out))``, the two halves of the
-    first one as one layer; heads as the rows, at ``init_std``.
+    first one as one layer; the head of the tower as the rows, at ``init_std``; that of the product
+    at ones, the plain dot product.
     """
     weights: Floats = np.zeros(network.n_weights, dtype=np.float32)
     for name, part in network.named(weights):
-        if name.endswith("head"):
+        if name == "product_head":
+            part[...] = 1
+        elif name == "tower_head":
             part[...] = rng.normal(0, init_std, part.shape)
         elif part.ndim == 2:
             n_in, n_out = part.shape

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError, InputError
 from shortlist.models.config import Search, hyper
 from shortlist.models.profiles import Profiles
 from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.ranking_head import ROWS, HeadLearned, cross_widths, head_widths
 from shortlist.models.scores import DenseScores, Floats, Scores
-from shortlist.models.towers import Layer, TowersLearned, flat
+from shortlist.models.tower_layers import Layer, flat
+from shortlist.models.towers import TowersLearned
 from shortlist.models.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Ranking(TrainedModel[RankingConfig, HeadLearned]):
         """Make two towers and the task."""
         from shortlist.models.head import Head
         from shortlist.models.ranking_task import ranking_task
-        from shortlist.models.tower_training import Drawing, two_towers
+        from shortlist.models.tower_network import Drawing
+        from shortlist.models.tower_training import two_towers
 
         config = self.config
         inner, held = self.folds(data)
@@ -124,6 +126,11 @@ class Ranking(TrainedModel[RankingConfig, HeadLearned]):
     def score(self, profiles: Profiles) -> Scores:
         """Send each query's vector through the head, with every item's."""
         return DenseScores(self.learned.block(self.learned.users(profiles)))
+
+    def pair_scores(self, profiles: Profiles, queries: Rows, items: Rows) -> Floats:
+        """Send the vectors of these pairs through the head."""  # (n,)
+        learned = self.learned
+        return learned.pair_scores(learned.users(profiles), queries, items)
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shortlist.models.config import Search, hyper
-from shortlist.models.towers import TowersConfig
+from shortlist.models.tower_config import TowersConfig
 
 
 class HeadConfig(TowersConfig):

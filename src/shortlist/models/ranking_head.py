@@ -12,7 +12,8 @@ from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors
 from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.scores import Floats
-from shortlist.models.towers import Layer, TowersLearned, dense_layers, unflat
+from shortlist.models.tower_layers import Layer, dense_layers, unflat
+from shortlist.models.towers import TowersLearned
 
 ROWS = 4096  # pairs of one query that are worked on together: their layers stay in the cache
 

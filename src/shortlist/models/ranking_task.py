@@ -13,10 +13,12 @@ from shortlist.errors import InputError
 from shortlist.models.head import Head
 from shortlist.models.negatives import Negatives
 from shortlist.models.ranking_losses import list_mle, logistic, pairwise_hinge, squared
-from shortlist.models.tower_training import Drawing, Longs, Pairs, Side, Task, TwoTowers
+from shortlist.models.tower_network import Drawing, Longs
+from shortlist.models.tower_task import Pairs, Side, Task
 
 if TYPE_CHECKING:
     from shortlist.models.ranking import RankingConfig
+    from shortlist.models.tower_training import TwoTowers
 
 AMONG_CHOSEN = 1e-9  # an exponent: all items that anybody chose are drawn alike, the others never
 

@@ -13,7 +13,9 @@ from shortlist.models.capabilities import Parts
 from shortlist.models.config import Search, hyper
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import FactorScores, Floats, Scores
-from shortlist.models.towers import TowersConfig, TowersLearned
+from shortlist.models.tower_config import TowersConfig
+from shortlist.models.tower_explained import score_parts
+from shortlist.models.towers import TowersLearned
 from shortlist.models.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -57,9 +59,9 @@ class RetrievalConfig(TowersConfig):
         ge=0,
     )
     reduction: Literal["sum", "mean"] = hyper(
-        "mean",
+        "sum",
         "Whether the loss of a step is the sum over its examples (as in TensorFlow Recommenders) "
-        "or their mean.",
+        "or their mean. Adam learns the same by both; by a mean Adagrad hardly moves.",
     )
 
 
@@ -130,8 +132,7 @@ class Retrieval(TrainedModel[RetrievalConfig, TowersLearned]):
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what the id, each feature and each chosen item add to a score."""
-        learned = self.learned
-        return learned.parts(profiles, self.data, learned.items[item])
+        return score_parts(self.learned, profiles, self.data, item)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""

@@ -12,10 +12,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.kernels.topk import topk_factors
 from shortlist.models.factorization_bags import slices
 from shortlist.models.tower_losses import Known, in_batch_softmax, log_sum_exp
-from shortlist.models.tower_training import Longs, Pairs, Side, Task, TwoTowers
+from shortlist.models.tower_network import Longs
+from shortlist.models.tower_task import Pairs, Side, Task
 
 if TYPE_CHECKING:
     from shortlist.models.retrieval import RetrievalConfig
+    from shortlist.models.tower_training import TwoTowers
 
 
 class RetrievalTask(Task):

@@ -11,6 +11,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
 from shortlist.models.arrays import parts
+from shortlist.models.packed import packed_of
 from shortlist.models.scores import DenseScores, FactorScores, Floats, Scores, SparseScores
 
 
@@ -45,7 +46,8 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
     """Give the ``k`` best eligible items of each query, best first."""
     match scores:
         case FactorScores(queries, items, _):
-            return Best(*topk_factors(queries, items, _bias(scores), *eligible, k))
+            packed = packed_of(items)
+            return Best(*topk_factors(queries, items, _bias(scores), *eligible, k, packed))
         case SparseScores(profiles, matrix):
             product = (*parts(profiles), *parts(matrix))
             return Best(*topk_sparse(*product, matrix.shape[1], *eligible, k))

@@ -1,17 +1,15 @@
-"""Two towers: what is known of a user becomes one vector, what is known of an item another.
+"""What two towers learned: the user tower, and the vectors of all items, without PyTorch.
 
-This file holds the towers without PyTorch: their settings, what is learned of them, and how a
-query becomes a vector. ``tower_training`` learns them; ``retrieval``, ``ranking`` and ``multitask``
-are models, and each holds towers and a task or two.
+``tower_training`` learns them; ``retrieval``, ``ranking`` and ``multitask`` are models, and each
+holds towers and a task or two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,140 +19,16 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import UNKNOWN
-from shortlist.kernels.scores import dense_factors, dense_profile
-from shortlist.models.arrays import inverse, parts, row_scaled
-from shortlist.models.capabilities import Parts
-from shortlist.models.config import Search, hyper
+from shortlist.kernels.scores import dense_profile
+from shortlist.models.arrays import inverse, parts
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats
-from shortlist.models.trained import TrainingConfig
-from shortlist.models.weighting import binary
+from shortlist.models.tower_config import TowersConfig
+from shortlist.models.tower_inputs import encoded, feature_rows, history_rows
+from shortlist.models.tower_layers import Layer, flat, unflat, vectors_of, widths_of
 
 if TYPE_CHECKING:
     from shortlist.models.training import Arrays
-
-Doubles = NDArray[np.float64]
-
-
-class TowersConfig(TrainingConfig):
-    """Settings that all models of two towers share."""
-
-    embedding_size: int = hyper(
-        64, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
-    )
-    user_ids: bool = hyper(
-        False, "Learn a vector of every user, besides what features and history say."
-    )
-    history: bool = hyper(True, "Let the items that a user chose speak for the user.")
-    features: bool = hyper(True, "Use the features of users and items, where there are any.")
-    biases: bool = hyper(True, "Learn what every item, and its features, add to a score.")
-    input_dropout: float = hyper(
-        0.2,
-        "How often an id, or the features of a row, are left out in training, so that the rest "
-        "learns to do without them.",
-        ge=0,
-        lt=1,
-        search=Search(0.0, 0.6),
-    )
-    history_dropout: float = hyper(
-        0.3,
-        "How often a chosen item is left out of a history in training.",
-        ge=0,
-        lt=1,
-        search=Search(0.0, 0.8),
-    )
-    regularization: float = hyper(
-        0.01,
-        "Weight of the mean squared length of the vectors.",
-        ge=0,
-        search=Search(1e-4, 0.3, "log"),
-    )
-    init_std: float = hyper(
-        0.1, "Standard deviation of the first vectors.", gt=0, search=Search(0.01, 1, "log")
-    )
-
-
-class Layer(NamedTuple):
-    """What a dense layer multiplies by and adds."""
-
-    weight: Floats  # (n_in, n_out)
-    bias: Floats  # (n_out,)
-
-
-def widths_of(embedding_size: int, layers: Sequence[int]) -> list[int]:
-    """Give the widths of a tower's dense layers: hidden ones, then one to the vector, or none.
-
-    Examples
-    --------
-    >>> widths_of(32, [64]), widths_of(32, [])
-    ([32, 64, 32], [32])
-    """
-    return [embedding_size, *layers, embedding_size] if layers else [embedding_size]
-
-
-def flat(layers: Sequence[Layer]) -> Floats:
-    """Put layers one after another, each its weight and then its bias."""
-    each = [part.ravel() for layer in layers for part in layer]
-    return np.concatenate([np.empty(0, dtype=np.float32), *each]).astype(np.float32)
-
-
-def unflat(values: Floats, widths: Sequence[int]) -> list[Layer]:
-    """Take apart what :func:`flat` put together.
-
-    Examples
-    --------
-    >>> layer = Layer(np.ones((2, 1), np.float32), np.zeros(1, np.float32))
-    >>> unflat(flat([layer]), [2, 1])[0].weight.shape
-    (2, 1)
-    """
-    layers, at = [], 0
-    for n_in, n_out in pairwise(widths):
-        weight = values[at : at + n_in * n_out].reshape(n_in, n_out)
-        at += n_in * n_out
-        layers.append(Layer(np.ascontiguousarray(weight), values[at : at + n_out].copy()))
-        at += n_out
-    return layers
-
-
-def dense_layers(layers: Sequence[Layer], rows: Floats) -> Floats:
-    """Send rows through layers, with ReLU between them; a row's result is its own affair."""
-    for place, layer in enumerate(layers):
-        if place:
-            rows = np.maximum(rows, 0)
-        rows = dense_factors(np.ascontiguousarray(rows), layer.weight, layer.bias)
-    return rows
-
-
-class Encoded(NamedTuple):
-    """Features as sparse rows, and what encoded them."""
-
-    encoder: FeatureEncoder
-    rows: csr_array  # (n, n_features)
-
-
-def encoded(table: pa.Table | None) -> Encoded | None:
-    """Encode a table of features; None where there is nothing to encode."""
-    if table is None or not table.num_columns:
-        return None
-    encoder = FeatureEncoder.fit(table)
-    return Encoded(encoder, feature_rows(encoder, table)) if encoder.parts else None
-
-
-def feature_rows(encoder: FeatureEncoder, table: pa.Table) -> csr_array:
-    """Encode rows to length 1 at most: each column has 1 / sqrt(how many columns there are).
-
-    A missing value says nothing.
-    """  # (n, n_features)
-    rows = encoder.transform(table, missing="ignore")
-    rows.data *= np.float32(len(encoder.parts) ** -0.5)
-    return rows
-
-
-def history_rows(history: csr_array) -> csr_array:
-    """Give each of n chosen items the weight ``1 / sqrt(n)``, whatever its weight was."""
-    rows = binary(history)
-    lengths = np.diff(rows.indptr).astype(np.float64)
-    return row_scaled(rows, inverse(np.sqrt(lengths)))
 
 
 @dataclass(frozen=True)
@@ -166,7 +40,7 @@ class TowersLearned:
     Attributes
     ----------
     everybody
-        What every user's input starts from.  # (w,)
+        What every user's input starts from; zeros without biases.  # (w,)
     user_ids
         What each user adds, or no rows.  # (n_users, w) or (0, w)
     user_features
@@ -263,7 +137,7 @@ class TowersLearned:
             for side in ("user", "item")
         )
         return cls(
-            everybody=parameters["user.everybody"],
+            everybody=parameters.get("user.everybody", np.zeros(width, dtype=np.float32)),
             user_ids=parameters.get("user.ids", none),
             user_features=parameters.get("user.of_features", none),
             user_encoder=None if users is None else users.encoder.to_table(),
@@ -325,76 +199,3 @@ class TowersLearned:
         unchanged = np.zeros(n_users, dtype=bool)
         rows = np.arange(n_users, dtype=np.int32)
         return Profiles(rows, data.matrix, unchanged, data.user_features)
-
-    # --- and back: what a score is made of -----------------------------------------------------
-
-    def pieces(self, profiles: Profiles, data: Dataset) -> Iterator[tuple[str, pa.Array, Floats]]:
-        """Give what puts something into the input of one query: kind, names, and rows (n, w)."""
-        yield "everybody", pa.array(["what all users share"]), self.everybody[np.newaxis]
-        if self.trained(profiles)[0]:
-            yield "training", pa.array(["the user's id"]), self.user_ids[profiles.users]
-        features = self.features_of(profiles)
-        if features is not None and self.encoder is not None:
-            names = pa.array(self.encoder.names, pa.string()).take(pa.array(features.indices))
-            rows = features.data[:, np.newaxis] * self.user_features[features.indices]
-            yield "feature", names, rows
-        if len(self.chosen):
-            history = history_rows(profiles.history)
-            rows = history.data[:, np.newaxis] * self.chosen[history.indices]
-            yield "chosen item", data.items.take(history.indices), rows
-
-    def parts(self, profiles: Profiles, data: Dataset, item: Floats) -> list[Parts]:
-        """Take the dot product of one query's vector and an item's apart, exactly.
-
-        Without hidden layers the vector is a sum. With them it is, for one input, still linear:
-        ReLU lets some units through and others not. What the layers' own biases add is a part of
-        its own.
-        """
-        target = item.astype(np.float64)
-        inputs = self.inputs(profiles)[0, : self.depth].astype(np.float64)
-        jacobian, rest = _linear_at(self.dense, inputs, self.depth)
-        scale = 1.0
-        if self.normalized:
-            length = float(np.linalg.norm(inputs @ jacobian + rest))
-            scale = 1 / length if length else 0.0
-        pull = scale * (jacobian @ target[: self.depth])  # (d,)
-        own = np.concatenate([pull, target[self.depth :]])
-        if self.biases:
-            own[-1] = 0.0
-        found = [
-            Parts(kind, names, rows @ own) for kind, names, rows in self.pieces(profiles, data)
-        ]
-        if self.dense:
-            amount = scale * float(rest @ target[: self.depth])
-            found.append(Parts("layers", pa.array(["the layers' biases"]), np.array([amount])))
-        if self.biases:
-            found.append(Parts("bias", pa.array(["of the item"]), target[-1:]))
-        return [one for one in found if len(one.names)]
-
-
-def _linear_at(layers: Sequence[Layer], inputs: Doubles, depth: int) -> tuple[Doubles, Doubles]:
-    """Give the linear map that the layers are at these inputs: ``x -> x J + rest``."""
-    jacobian, rest = np.eye(depth), np.zeros(depth)
-    for place, layer in enumerate(layers):
-        if place:
-            through = (inputs @ jacobian + rest > 0).astype(np.float64)
-            jacobian, rest = jacobian * through, rest * through
-        weight = layer.weight.astype(np.float64)
-        jacobian, rest = jacobian @ weight, rest @ weight + layer.bias
-    return jacobian, rest
-
-
-def vectors_of(inputs: Floats, layers: Sequence[Layer], depth: int, normalize: bool) -> Floats:
-    """Give the vectors that a tower makes of its inputs; biases go past the layers."""  # (n, w)
-    vectors = inputs[:, :depth]
-    if layers:
-        vectors = dense_layers(layers, vectors)
-    if normalize:
-        vectors = unit(vectors)
-    return np.concatenate([vectors, inputs[:, depth:]], axis=1)
-
-
-def unit(rows: Floats) -> Floats:
-    """Bring rows to length 1; zeros stay zeros."""
-    lengths = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
-    return (rows * inverse(lengths)[:, np.newaxis]).astype(np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Shortlists
+from shortlist.models.packed import keep_packed
 from shortlist.models.popularity import popularity_scores
 from shortlist.models.profiles import Profiles
 from shortlist.models.scores import Floats
@@ -43,6 +44,25 @@ def dense_scores(model: Model[Any, Any], user_rows: Rows) -> Floats:
     if len(known):
         block[known] = dense(model.score(profiles.take(known)))
     return block
+
+
+def make_ready(model: Model[Any, Any]) -> None:
+    """Lay the items of a model out for many small batches, for as much memory again as they take.
+
+    Lists stay the same, bit for bit. A model without item vectors has nothing to lay out.
+
+    Parameters
+    ----------
+    model
+        A fitted model that is about to answer requests.
+    """
+    data = model.data
+    if isinstance(model, Shortlists) or not data.n_users:
+        return
+    row = np.array([np.argmax(data.user_counts)], dtype=np.int32)  # somebody with a history
+    profiles = Requests("user_id", data.users.take(row), row).profiles(range(1), model)
+    if not blank(model, profiles).any():
+        keep_packed(model.score(profiles))
 
 
 def best_items(

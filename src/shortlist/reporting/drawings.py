@@ -206,13 +206,14 @@ def _curve(curve: Curve) -> Markup:
 
 def _map(item_map: ItemMap) -> Markup:
     style = dict(map_key(item_map))
+    plain = "c0" if item_map.by is None else "rest"
     most = math.sqrt(max(item_map.counts))
     dots = [
         charts.Dot(
             float(x),
             float(y),
             1.6 + 3.4 * math.sqrt(count) / most,
-            style.get(group, "rest"),
+            style.get(group, plain),
             f"{title} · {group + ' · ' if item_map.by else ''}{count:,} users",
         )
         for title, count, group, (x, y) in zip(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
+from shortlist.explore.labels import labels
 from shortlist.models.base import Model
 from shortlist.models.capabilities import Explains
 from shortlist.recommend.explain import Explanation
@@ -23,6 +23,13 @@ PEOPLE = 4
 MOST_PLACES = 10
 HISTORY = 8  # items of a history that are shown, the latest
 REASONS = 2  # an item
+
+
+class Names(NamedTuple):
+    """What items are called: in full, and where many stand side by side."""
+
+    full: list[str]  # (n_items,)
+    short: list[str]  # (n_items,)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ def examples(comparison: Comparison) -> Examples:
     truth = Truth.of(comparison.train, comparison.test)
     drawn = np.random.default_rng(report.seed).permutation(len(truth.user_rows))[:PEOPLE]
     k = min(report.main_k, MOST_PLACES)
-    names = titles(comparison.train)
+    names = Names(labels(comparison.train), titles(comparison.train).to_pylist())
     return Examples(
         model=comparison.best,
         k=k,
@@ -102,7 +109,7 @@ def examples(comparison: Comparison) -> Examples:
     )
 
 
-def _example(model: Model[Any, Any], truth: Truth, one: int, names: pa.Array, k: int) -> Example:
+def _example(model: Model[Any, Any], truth: Truth, one: int, names: Names, k: int) -> Example:
     data, row = model.data, int(truth.user_rows[one])
     user: Id = data.users.ids[row].as_py()
     true = truth.item_rows[truth.indptr[one] : truth.indptr[one + 1]]
@@ -113,7 +120,7 @@ def _example(model: Model[Any, Any], truth: Truth, one: int, names: pa.Array, k:
     places = tuple(
         Listed(
             rank,
-            names[int(item_row)].as_py(),
+            names.full[item_row],
             score,
             source,
             bool(item_row in true),
@@ -129,9 +136,9 @@ def _example(model: Model[Any, Any], truth: Truth, one: int, names: pa.Array, k:
     latest = _latest(data, row)
     return Example(
         str(user),
-        tuple(names.take(pa.array(latest[:HISTORY])).to_pylist()),
+        tuple(names.full[row] for row in latest[:HISTORY]),
         len(latest),
-        tuple(names.take(pa.array(true)).to_pylist()),
+        tuple(names.full[row] for row in true),
         tuple(place.rank for place in places if place.held_out),
         places,
     )
@@ -144,7 +151,7 @@ def _latest(data: Dataset, user_row: int) -> np.ndarray[Any, np.dtype[np.int32]]
     return rows
 
 
-def _reasons(model: Model[Any, Any], user: Id, item: Id, names: pa.Array) -> tuple[Reason, ...]:
+def _reasons(model: Model[Any, Any], user: Id, item: Id, names: Names) -> tuple[Reason, ...]:
     if not isinstance(model, Explains):
         return ()
     found = model.explain(user, item)
@@ -164,9 +171,9 @@ def _share(amount: float, found: Explanation) -> float | None:
     return amount / found.score if found.score > 0 else None
 
 
-def _label(part: dict[str, Any], data: Dataset, names: pa.Array) -> str:
+def _label(part: dict[str, Any], data: Dataset, names: Names) -> str:
     """Give the title of a part that is an item; other parts have a name."""
     if not part["kind"].endswith("item"):
         return str(part["name"])
     [row] = data.items.rows(data.items.parse([part["name"]]))
-    return str(names[int(row)].as_py()) if row >= 0 else str(part["name"])
+    return names.short[row] if row >= 0 else str(part["name"])

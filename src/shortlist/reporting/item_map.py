@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shortlist.data.dataset import Dataset
-from shortlist.explore.items import item_factors, titles
+from shortlist.explore.items import item_factors
+from shortlist.explore.labels import labels
 from shortlist.models.base import Model
 from shortlist.models.capabilities import HasVectors
 from shortlist.reporting.summary import columns
@@ -28,7 +29,7 @@ PERPLEXITY = 30.0
 LANDMARKS, NEIGHBORS = 8, 3  # rows and columns of the table of neighbours
 _MOST_VALUES = 40  # distinct values of a column that can be groups
 _LEAST_FILLED = 0.6
-_LEAST_LIFT = 0.05  # below it, colours would show nothing
+_LEAST_LIFT = 0.1  # below it, colours would show nothing
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def item_map(comparison: Comparison) -> ItemMap | None:
     places = _layout(vectors, comparison[comparison.best].seed)
     by, groups = _groups(data, rows, places)
     largest = [name for name, _ in Counter(groups).most_common() if name != OTHERS][:MOST_GROUPS]
-    names = titles(data).take(pa.array(rows)).to_pylist()
+    called = labels(data)
+    names = [called[row] for row in rows]
     return ItemMap(
         model=_name(comparison, model),
         titles=tuple(names),

@@ -62,8 +62,8 @@ def _environment() -> Environment:
 
 
 def _figure(value: float) -> str:
-    """Four decimals for shares, one for counts, as everywhere."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    """Write four decimals of a share, two of what may be larger."""
+    return f"{value:.4f}" if abs(value) <= 1 else f"{value:,.2f}"
 
 
 def _part(name: str) -> str:

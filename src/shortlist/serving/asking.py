@@ -92,7 +92,8 @@ def queries_of(body: RecommendationsIn, served: Served, limits: Limits) -> list[
     check_most(listed, limits.listed, "items to list", "lists times k")
     if body.reasons:
         check_most(listed, limits.reasons, "reasons", "lists times k")
-    common = Query(history=(), allow=body.allow, deny=body.deny, where=body.where)
+    where = None if rule_for_all(body) else body.where
+    common = Query(history=(), allow=body.allow, deny=body.deny, where=where)
     return [
         *(replace(common, user=user, history=None) for user in users),
         *(_both(query_of(one, served), common) for one in asked),
@@ -137,13 +138,7 @@ def query_of(given: QueryIn, served: Served) -> Query:
 
 
 def _both(query: Query, common: Query) -> Query:
-    """Add the rules of a request to those of one of its queries: an item must pass both.
-
-    Raises
-    ------
-    RefusedError
-        Both have a condition on the same field.
-    """
+    """Add the rules of a request to those of one of its queries: an item must pass both."""
     allow, deny, where = query.allow, query.deny, query.where
     if common.allow is not None:
         wanted = None if allow is None else set(allow)
@@ -151,19 +146,26 @@ def _both(query: Query, common: Query) -> Query:
     if common.deny is not None:
         deny = [*(deny or ()), *common.deny]
     if isinstance(common.where, Mapping):
-        own = where if isinstance(where, Mapping) else {}
-        if twice := sorted(own.keys() & common.where.keys()):
-            raise RefusedError(
-                422,
-                f"the request and one of its queries both have a rule for {twice[0]!r}",
-                where="where",
-                remedy="give one of the two",
-            )
-        where = {**common.where, **own}
+        where = {**common.where, **(where if isinstance(where, Mapping) else {})}
     return replace(query, allow=allow, deny=deny, where=where)
 
 
-def check(served: Served, queries: Sequence[Query], on_unknown: OnUnknown) -> None:
+def rule_for_all(body: RecommendationsIn) -> dict[str, Any] | None:
+    """Give the rule of a request that cannot be put into its queries: one of them has the field.
+
+    It holds beside theirs. Any other rule is best in the queries: requests with different ones
+    are scored together.
+    """
+    ruled = {name for one in body.queries or () for name in one.where or ()}
+    return body.where if ruled & (body.where or {}).keys() else None
+
+
+def check(
+    served: Served,
+    queries: Sequence[Query],
+    on_unknown: OnUnknown,
+    where: dict[str, Any] | None = None,
+) -> None:
     """See that queries can be answered, at little cost, before they are put with others.
 
     Raises
@@ -178,10 +180,9 @@ def check(served: Served, queries: Sequence[Query], on_unknown: OnUnknown) -> No
         if query.features is not None or not known:
             resolve(served.model, None, queries, on_unknown)
             break
-    for query in queries:
-        if (rules := query.rules).empty:
-            continue
-        _check_rules(served, rules, strict=on_unknown == "raise")
+    for rules in (Rules(where=where), *(query.rules for query in queries)):
+        if not rules.empty:
+            _check_rules(served, rules, strict=on_unknown == "raise")
 
 
 def _check_rules(served: Served, rules: Rules, *, strict: bool) -> None:

@@ -19,13 +19,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist import engine
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.where import Where
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.served import Served
 from shortlist.serving.troubles import OverloadedError
+
+_BLOCK_BYTES = 2**28  # a batch in one block wherever it fits: each block reads all of the items
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Job:
     ----------
     served
         The bundle that answers, also if another takes its place meanwhile.
-    queries, k, exclude_seen, on_unknown, as_of
+    queries, k, exclude_seen, on_unknown, as_of, where
         As for ``recommend``.
     """
 
@@ -57,6 +61,7 @@ class Job:
     exclude_seen: bool = True
     on_unknown: OnUnknown = "raise"
     as_of: When | None = None
+    where: Where | None = None
     answer: asyncio.Future[Listings] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -65,7 +70,8 @@ class Job:
     @property
     def kind(self) -> tuple[object, ...]:
         """What must be equal for jobs to be scored together."""
-        return (id(self.served), self.k, self.exclude_seen, self.on_unknown, self.as_of)
+        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, repr(self.where))
+        return (id(self.served), *how)
 
 
 Outcome: TypeAlias = Listings | Exception
@@ -120,9 +126,10 @@ class Batcher:
         return job.answer
 
     def _work(self) -> None:
-        while jobs := self._take():
-            for done in self._answered(jobs):
-                self._loop.call_soon_threadsafe(_deliver, done)
+        with engine.use(engine.LocalEngine(_BLOCK_BYTES)):
+            while jobs := self._take():
+                for done in self._answered(jobs):
+                    self._loop.call_soon_threadsafe(_deliver, done)
 
     def _take(self) -> list[Job]:
         """Wait for jobs, and take as many as fit into one call; none: time to stop."""
@@ -166,7 +173,8 @@ def score(jobs: Sequence[Job]) -> list[Listings]:
         Something is wrong with one of them.
     """
     first, queries = jobs[0], [query for job in jobs for query in job.queries]
-    if first.on_unknown == "raise" and all(map(_only_a_user, queries)):
+    plain = first.on_unknown == "raise" and first.where is None
+    if plain and all(map(_only_a_user, queries)):
         each = _of_users(first, [query.user for query in queries if query.user is not None])
     else:
         each = _of_queries(first, queries)
@@ -200,6 +208,7 @@ def _of_queries(how: Job, queries: Sequence[Query]) -> list[Listing | None]:
         exclude_seen=how.exclude_seen,
         on_unknown=how.on_unknown,
         as_of=how.as_of,
+        where=how.where,
     ).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
     lists = _cut(how.served, table, starts.tolist())

@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.explore.labels import labels, title_column
 from shortlist.serving.plain import json_bytes, plain_value
-
-TITLES = ("title", "name")  # item features that may hold the title, the first there is
 
 
 class Catalogue:
@@ -28,7 +27,8 @@ class Catalogue:
     Attributes
     ----------
     titles
-        The title of each item: its feature ``title`` or ``name``, else its id.  # (n_items,)
+        The title of each item: its feature ``title`` or ``name``; where items have neither, the id
+        and the first few feature values.  # (n_items,)
 
     Examples
     --------
@@ -45,18 +45,12 @@ class Catalogue:
         self._data = data
         ids = data.items.ids.to_pylist()
         features = data.item_features
+        title = title_column(data)
         names = [] if features is None else features.column_names
-        title = next((name for name in TITLES if name in names), None)
         others = [name for name in names if name != title]
         self._features = features.select(others) if features is not None and others else None
         self._ids = ids
-        self.titles: list[str] = [str(one) for one in ids]
-        if features is not None and title is not None:
-            given = features.column(title).to_pylist()
-            self.titles = [
-                own if one is None else str(one)
-                for one, own in zip(given, self.titles, strict=True)
-            ]
+        self.titles = labels(data)
         self._folded = pa.array([fold(one) for one in self.titles], pa.string())
         self._folded_ids = pa.array([fold(str(one)) for one in ids], pa.string())
         self._openings: list[bytes | None] = [None] * len(ids)

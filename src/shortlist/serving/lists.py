@@ -21,9 +21,10 @@ async def lists_of(service: Service, body: RecommendationsIn) -> bytes:
     served = service.shelf.get(body.model)
     queries = asking.queries_of(body, served, service.limits)
     queries = asking.known_now(served, service.recent, queries)
-    asking.check(served, queries, body.on_unknown)
+    where = asking.rule_for_all(body)
+    asking.check(served, queries, body.on_unknown, where)
     asking.check_moment(body.as_of)
-    job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of)
+    job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of, where)
     lists = await _listed(service, job, body.reasons)
     users: Sequence[Id | None] = body.users or [one.user for one in body.queries or ()]
     written = [

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.explore.items import item_factors
+from shortlist.explore.labels import TITLES
 from shortlist.models.base import Model
-from shortlist.serving.catalogue import TITLES, Catalogue
+from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.plain import json_bytes, plain_value
 
 MOST_POINTS = 5_000

@@ -9,7 +9,13 @@ from pydantic import BaseModel, Field
 ItemKey: TypeAlias = Annotated[int | str, Field(examples=["R00001"])]
 UserKey: TypeAlias = Annotated[int | str, Field(examples=["U00001"])]
 ModelKey: TypeAlias = Annotated[str, Field(examples=["ials"])]
-Title: TypeAlias = Annotated[str, Field(examples=["Welder, Busan"])]
+Title: TypeAlias = Annotated[
+    str,
+    Field(
+        description="What to call it: its title; where items have none, its id and a few fields.",
+        examples=["Welder, Busan"],
+    ),
+]
 
 
 class Reason(BaseModel):

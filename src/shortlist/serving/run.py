@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shortlist.errors import ConfigError
+from shortlist.serving.garbage import settle
 
 _STOP_SECONDS = 30  # for requests that are under way when the process is asked to stop
 _MOST_CONNECTIONS = 4_000  # idle ones count; the limits of the service bite long before
@@ -62,4 +63,6 @@ def run(app: ASGIApp, taken: socket.socket) -> None:
         proxy_headers=False,
         limit_concurrency=_MOST_CONNECTIONS,
     )
+    config.load()  # imports what uvicorn needs, so that nothing is left to load
+    settle()
     uvicorn.Server(config).run(sockets=[taken])

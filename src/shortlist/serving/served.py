@@ -16,6 +16,7 @@ from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError
 from shortlist.models.base import Model
 from shortlist.models.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
+from shortlist.recommend.scoring import make_ready
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.fields import describe
 from shortlist.serving.places import map_json
@@ -66,6 +67,7 @@ class Served:
         served = cls(name, model, read_manifest(path), catalogue, json_bytes(schema), places)
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # fills what is computed once
+            make_ready(model)
         return served
 
     @property

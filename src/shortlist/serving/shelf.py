@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from shortlist.errors import InputError, ShortlistError, suggestion
+from shortlist.serving.garbage import settle_again
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.served import Served
 from shortlist.serving.troubles import RefusedError
@@ -76,7 +77,9 @@ class Shelf:
             await asyncio.sleep(seconds)
             for name in self._paths:
                 if await self.refresh(name):
-                    await asyncio.get_running_loop().run_in_executor(self._loader, taken_over)
+                    loop = asyncio.get_running_loop()
+                    await loop.run_in_executor(self._loader, taken_over)
+                    await loop.run_in_executor(self._loader, settle_again)
 
     async def refresh(self, name: str) -> bool:
         """Take over what lies at the place of a bundle, if it is new and whole.

@@ -31,6 +31,18 @@ class OverloadedError(ShortlistError):
         super().__init__(what, remedy=f"try again in {RETRY_SECONDS} s, with fewer at once")
 
 
+_CAN = "choose a model that can: GET /models"
+_ON_THE_WEB = {
+    "check the spelling, or pass on_unknown": "check the spelling, or search: GET /users?q=, "
+    "GET /items?q=",
+    "leave features out, choose a model": f"leave the features out, or {_CAN}",
+    "fit on data with a users table": f"leave the features out, or {_CAN}",
+    "choose a model that can": _CAN,
+    "give Dataset.from_tables an items table": "leave the rule out",
+    "add valid_from or valid_to": "leave as_of out",
+}
+"""How a remedy for somebody who writes Python begins, and what to do over the network."""
+
 FAILED = ShortlistError("the service failed", remedy="look into its log: this is a fault of ours")
 
 
@@ -65,8 +77,15 @@ def reply(error: ShortlistError) -> Response:
         headers["Retry-After"] = str(RETRY_SECONDS)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    content = {"what": error.what, "where": error.where, "remedy": error.remedy}
+    content = {"what": error.what, "where": error.where, "remedy": _remedy(error)}
     return Response(json_bytes({"error": content}), status, headers, "application/json")
+
+
+def _remedy(error: ShortlistError) -> str | None:
+    """Give what the one who asked can do, in the words of the interface."""
+    given = error.remedy
+    known = (words for start, words in _ON_THE_WEB.items() if (given or "").startswith(start))
+    return next(known, given)
 
 
 def malformed(why: str) -> RefusedError:

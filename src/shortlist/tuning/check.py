@@ -1,4 +1,4 @@
-"""Whether found settings are better than the defaults where the search has not looked."""
+"""What was found, measured where nobody has looked yet: on a fold that took no part."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from shortlist.data.split import Split
 from shortlist.evaluation.significance import bootstrap, paired_tests
-from shortlist.text import span
+from shortlist.models.base import Model
+from shortlist.text import figure, span
 from shortlist.tuning.goal import Goal
 from shortlist.tuning.space import Space
+from shortlist.tuning.subject import subject_of
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,41 @@ def checked(space: Space, settings: Mapping[str, Any], fold: Split, goal: Goal) 
     [test] = paired_tests(measures, bootstrap(list(measures.values())))
     best, defaults = (report[goal.metric] for report in reports.values())
     return Check(best, defaults, test.difference, test.low, test.high, test.real)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A chosen model on a fold that neither the choice nor the search has seen.
+
+    Attributes
+    ----------
+    value, low, high
+        The metric, and its bootstrap interval over users (95%).
+    n_users
+        Over how many users.
+    """
+
+    value: float
+    low: float
+    high: float
+    n_users: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{figure(self.value)} {span(self.low, self.high)}"
+
+
+def unseen(model: Model[Any, Any], fold: Split, goal: Goal) -> Unseen:
+    """Fit a model on a fold, and measure it there; the model itself stays as it was."""
+    train, held = fold
+    report = goal.report(again(model).fit(train), train, held)
+    return Unseen(report[goal.metric], *report.interval(goal.metric), report.n_users)
+
+
+def again(model: Model[Any, Any]) -> Model[Any, Any]:
+    """Make a model with the same settings, not fitted."""
+    kind, given = subject_of(model)
+    return kind(**given)

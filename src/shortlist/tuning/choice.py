@@ -14,6 +14,7 @@ from shortlist.evaluation import Report
 from shortlist.evaluation.significance import bootstrap, interval
 from shortlist.models.base import Model
 from shortlist.text import figure, span, text_table
+from shortlist.tuning.check import Unseen
 from shortlist.tuning.goal import Goal
 
 if TYPE_CHECKING:
@@ -125,15 +126,20 @@ def ranked(
             gap = sign * (values[place] - values[best])
             standing = replace(standing, difference=gap, low=low, high=high)
         standings.append(standing)
-    reason = _reason(candidates, best, chosen, len(equal), goal)
+    reason = _reason(candidates, best, chosen, len(equal), len(order) - 1 - len(behind), goal)
     return candidates[chosen], reason, tuple(standings)
 
 
-def _reason(candidates: Sequence[Candidate], best: int, chosen: int, equal: int, goal: Goal) -> str:
+def _reason(
+    candidates: Sequence[Candidate], best: int, chosen: int, equal: int, unsure: int, goal: Goal
+) -> str:
     winner, first = candidates[chosen], candidates[best]
     value = figure(first.report[goal.metric])
     if chosen == best:
-        why = "is really the best" if equal == 1 else "is the best, and nothing simpler is as good"
+        why = "is really the best" if unsure == 0 else "is the best, and nothing simpler is as good"
+        if equal == 1 and unsure:
+            others = "1 other" if unsure == 1 else f"{unsure} others"
+            why = f"is the best by more than {MARGIN:.0%}, which beside {others} may be chance"
         return f"{winner.name} is chosen: its {goal.metric} of {value} {why}."
     return (
         f"{winner.name} is chosen: the best, {first.name} with {goal.metric} {value}, is ahead by "
@@ -162,6 +168,8 @@ class Choice:
         What else a reader must know.
     seconds
         How long it took in all.
+    check
+        How the chosen model does on one more fold, which took no part; or why that is not known.
     """
 
     model: Model[Any, Any]
@@ -172,6 +180,7 @@ class Choice:
     n_users: int
     notes: tuple[str, ...]
     seconds: float
+    check: Unseen | str = "not checked on another fold"
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -200,6 +209,7 @@ class Choice:
             "reason": self.reason,
             "candidates": [asdict(one) for one in self.standings],
             "notes": list(self.notes),
+            "check": self.check if isinstance(self.check, str) else self.check.to_dict(),
         }
 
     def __str__(self) -> str:
@@ -221,6 +231,11 @@ class Choice:
                 *self.notes,
                 "",
                 text_table(header, rows),
+                "These figures chose, so the best of them is a little too good.",
+                self.check
+                if isinstance(self.check, str)
+                else f"On one more fold, which took no part: {self.metric} {self.check} for "
+                "the chosen one.",
                 self.reason,
             ]
         )

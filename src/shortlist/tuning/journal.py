@@ -28,6 +28,13 @@ from shortlist.tuning.trials import Trial
 
 FORMAT = 1
 
+_NAMES = {"folds": "another number of folds", "given": "other given settings"}
+_OTHER = {  # what is kept as a hash, or too long to show
+    "data": "other interactions than these: other tables, or rows that came since",
+    "features": "other features of users or items than these",
+    "ranges": "other search ranges: those of another version, or of other given settings",
+}
+
 
 class Journal:
     """The trials of a study, kept in a file where a path is given; a context manager.
@@ -160,8 +167,11 @@ def _require_same(found: dict[str, Any], asked: dict[str, Any], path: Path) -> N
     for key, value in asked.items():
         if found.get(key) != value:
             there, here = (_brief(one) for one in (found.get(key), value))
+            name = _NAMES.get(key, f"another {key}")
             raise InputError(
-                f"the study is about another {key}: {there}, where {here} is asked for",
+                f"the study is about {_OTHER[key]}"
+                if key in _OTHER
+                else f"the study is about {name}: {there}, where {here} is asked for",
                 where=f"{path}",
                 remedy="name another file, or ask for what the study is about",
             )

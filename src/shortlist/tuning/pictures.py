@@ -11,7 +11,7 @@ from shortlist import extras
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.models.config import search_range
-from shortlist.tuning.trials import completed
+from shortlist.tuning.trials import completed, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,8 @@ def plot_tuning(tuning: Tuning) -> Figure:
 
 
 def _history(axis: Axes, tuning: Tuning) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     complete = completed(tuning.trials)
     numbers = [trial.number for _, trial in complete]
     values = np.array([value for value, _ in complete])
@@ -73,9 +75,10 @@ def _history(axis: Axes, tuning: Tuning) -> None:
         axis.axhline(tuning.default_value, color="black", linewidth=0.8, linestyle=":")
         axis.annotate("defaults", (end, tuning.default_value), va="bottom", ha="right", fontsize=8)
     axis.set_xlim(-0.5, end)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("trial")
     axis.set_ylabel(tuning.goal.metric)
-    axis.set_title(f"{tuning.model}, {len(tuning.trials)} trials", fontsize=11)
+    axis.set_title(f"{tuning.model}, {counted(tuning.trials)}", fontsize=11)
     axis.legend(frameon=False, fontsize=8, loc="best")
 
 
@@ -91,7 +94,10 @@ def _slice(axis: Axes, tuning: Tuning, name: str) -> None:
         axis.set_xticks(range(len(labels)), labels, fontsize=8)
         axis.margins(x=0.2)
     elif (found := search_range(search)) is not None and found.scale == "log":
-        axis.set_xscale("log")
+        if all(place > 0 for place in places):
+            axis.set_xscale("log")
+        else:  # a default of 0 means "none of it", and has a place, too
+            axis.set_xscale("symlog", linthresh=found.low)
     for number, (place, one) in enumerate(zip(places, shown, strict=True)):
         color = _TRIED if one.state == "complete" else _GIVEN_UP
         axis.scatter([place], [one.value or 0.0], s=12, color=color, zorder=number)

@@ -17,7 +17,7 @@ from shortlist.text import figure, text_table
 from shortlist.tuning.check import Check
 from shortlist.tuning.chosen import Chosen
 from shortlist.tuning.goal import Goal
-from shortlist.tuning.trials import Trial, completed
+from shortlist.tuning.trials import Trial, completed, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,11 +175,11 @@ class Tuning:
 
     def __str__(self) -> str:
         states = Counter(trial.state for trial in self.trials)
-        counted = ", ".join(
+        ended = ", ".join(
             f"{states[one]} {one}" for one in ("complete", "pruned", "failed") if states[one]
         )
         parts = [
-            f"{self.model}: {len(self.trials)} trials ({counted}) on {self.data}",
+            f"{self.model}: {counted(self.trials)} ({ended}) on {self.data}",
             f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
             f"with the defaults {_figure(self.default_value)}",
             "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -46,3 +46,14 @@ class Trial(BaseModel):
 def completed(trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
     """Give the trials that were measured to the end, each with its value."""
     return [(one.value, one) for one in trials if one.state == "complete" and one.value is not None]
+
+
+def counted(trials: Sized) -> str:
+    """Say how many there are.
+
+    Examples
+    --------
+    >>> counted([1])
+    '1 trial'
+    """
+    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses, in words: what is wrong, where, and what to do."""
+"""What PostgreSQL and SQLite refuse, in words: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shortlist.errors import DatabaseError, InputError, ShortlistError
 
 
 def explained(error: Exception, address: Address) -> ShortlistError:
-    """Turn a failure of the driver into an error that holds no user and no password.
+    """Turn a failure of PostgreSQL's driver into an error that holds no user and no password.
 
     Where the connection could not be made there is no SQLSTATE, only text in the language of the
     server; what is not recognised is shown as it came, without the secrets.
@@ -83,6 +83,35 @@ def explained(error: Exception, address: Address) -> ShortlistError:
         f"PostgreSQL failed: {told}",
         where=place if state is None else f"{place} (SQLSTATE {state})",
         remedy="what was being written has been undone; see the message",
+    )
+
+
+def explained_sqlite(error: Exception, place: str, patience: int) -> ShortlistError:
+    """Turn a failure of SQLite's driver into an error; it waited so many seconds for a lock."""
+    message = str(error).split("Query was:")[0].strip()
+    lower = message.lower()
+    if "locked" in lower or "busy" in lower:
+        return DatabaseError(
+            f"{place} is in use: another program has written to it for {patience} seconds",
+            remedy="try again, or close that program",
+        )
+    if "not a database" in lower or "malformed" in lower:
+        return InputError(
+            f"{place} is not a whole SQLite database: {message.splitlines()[0]}",
+            remedy="name a file that SQLite or shortlist init made, or restore it",
+        )
+    if "constraint failed" in lower:
+        return InputError(
+            f"the database refuses a row: {message.splitlines()[0]}",
+            where=place,
+            remedy="nothing has been written; correct the row and try again",
+        )
+    if "readonly" in lower:
+        return DatabaseError(f"{place} may not be written to", remedy="see who owns the file")
+    return DatabaseError(
+        f"SQLite failed: {(message or type(error).__name__).splitlines()[0]}",
+        where=place,
+        remedy="nothing has been written by the step that failed; see the message",
     )
 
 

@@ -20,9 +20,10 @@ from shortlist.data.databases.address import Address
 from shortlist.data.databases.base import After, Extent, Name
 from shortlist.data.databases.definition import Dialect, Kept
 from shortlist.data.databases.driver import Driver
+from shortlist.data.databases.refusals import explained_sqlite
 from shortlist.data.databases.remote import NOTE, Remote, dotted
 from shortlist.data.sql import quoted, quoted_list
-from shortlist.errors import DatabaseError, InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file
 
@@ -89,7 +90,7 @@ class SQLite(Remote):
         uri = f"file:{quote(str(path.resolve()))}?mode={'ro' if read_only else 'rw'}"
 
         def explain(error: Exception) -> ShortlistError:
-            return _explained(error, address.place)
+            return explained_sqlite(error, address.place, _PATIENCE // 1000)
 
         driver = Driver(lambda: dbapi.connect(uri, autocommit=True), explain)
         super().__init__(address, driver, read_only=read_only)
@@ -236,31 +237,3 @@ class SQLite(Remote):
             where=f"{self.address.place}, table {'.'.join(table)}, row {row['row']}{more}",
             remedy="correct the value, or read a view that casts or leaves it out",
         )
-
-
-def _explained(error: Exception, place: str) -> ShortlistError:
-    message = str(error).split("Query was:")[0].strip()
-    lower = message.lower()
-    if "locked" in lower or "busy" in lower:
-        return DatabaseError(
-            f"{place} is in use: another program has written to it for {_PATIENCE // 1000} seconds",
-            remedy="try again, or close that program",
-        )
-    if "not a database" in lower or "malformed" in lower:
-        return InputError(
-            f"{place} is not a whole SQLite database: {message.splitlines()[0]}",
-            remedy="name a file that SQLite or shortlist init made, or restore it",
-        )
-    if "constraint failed" in lower:
-        return InputError(
-            f"the database refuses a row: {message.splitlines()[0]}",
-            where=place,
-            remedy="nothing has been written; correct the row and try again",
-        )
-    if "readonly" in lower:
-        return DatabaseError(f"{place} may not be written to", remedy="see who owns the file")
-    return DatabaseError(
-        f"SQLite failed: {(message or type(error).__name__).splitlines()[0]}",
-        where=place,
-        remedy="nothing has been written by the step that failed; see the message",
-    )

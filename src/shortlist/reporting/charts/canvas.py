@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 WIDTH = 460.0  # of every chart, in units that are about a pixel on a telephone
-LETTER = 6.8  # how wide a letter of a label is, about
+LETTER = 7.6  # how wide a letter of a label is, at most on average: telephones get larger ones
 HIGH = 12.0  # how high
 MOST_LETTERS = 24
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from shortlist.reporting.charts.canvas import WIDTH, Canvas
 from shortlist.reporting.charts.scales import Scale, written
 
-_LEFT, _RIGHT = 64.0, WIDTH - 14
+_LEFT, _RIGHT = 72.0, WIDTH - 14
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ def _heights(canvas: Canvas, ys: Scale, left: float, right: float) -> None:
 
 def _titles(canvas: Canvas, across: str, up: str, top: float, bottom: float) -> None:
     canvas.text((_LEFT + _RIGHT) / 2, canvas.height - 12, across, "axis-title", "middle")
-    canvas.sideways(12, (top + bottom) / 2, up, "axis-title")
+    canvas.sideways(10, (top + bottom) / 2, up, "axis-title")

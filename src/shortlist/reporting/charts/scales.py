@@ -48,8 +48,8 @@ class Scale:
 
     def ticks(self, most: int = 6) -> list[float]:
         """Give round values on the axis."""
-        if self.log:
-            return _log_ticks(self.low, self.high, most)
+        if self.log and len(found := _log_ticks(self.low, self.high, most)) > 2:
+            return found  # too few of them where the axis is short: there even steps do
         step = _round_step((self.high - self.low) / most)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)

@@ -31,6 +31,16 @@ export function titleOf(id) {
 }
 
 /**
+ * What to call an item where its fields stand beside its name. The title of an item that has none
+ * is its id and a few fields in brackets; here the id does.
+ *
+ * @param {{item_id: Id, title: string}} item
+ */
+export function nameOf({ item_id, title }) {
+  return title.startsWith(`${item_id} (`) ? String(item_id) : title;
+}
+
+/**
  * Ask for the titles of items the page knows by their ids only.
  *
  * @param {Id[]} ids

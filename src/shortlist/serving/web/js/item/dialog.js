@@ -3,7 +3,7 @@
 import { ask, isAbort, part } from "../api.js";
 import { addToHistory } from "../asking/chosen.js";
 import { fact } from "../asking/person.js";
-import { fetchItem, seen, titleOf } from "../catalogue.js";
+import { fetchItem, nameOf, seen, titleOf } from "../catalogue.js";
 import { button, fill, h, icon } from "../dom.js";
 import { amount, isEmpty } from "../format.js";
 import { listedNow } from "../lists/lists.js";
@@ -45,7 +45,7 @@ export function followItem(element) {
 
   /** @param {Id} item @param {string} model @param {AbortSignal} signal */
   function draw(item, model, signal) {
-    const title = h("h2", { id: "item-title", tabindex: "-1" }, titleOf(item));
+    const title = h("h2", { id: "item-title", tabindex: "-1" }, nameOf({ item_id: item, title: titleOf(item) }));
     const facts = h("div");
     fill(
       dialog,
@@ -69,8 +69,9 @@ export function followItem(element) {
     async function describe() {
       fill(facts, waiting(2));
       try {
-        const { title: name, interactions, features } = await fetchItem(item, model, signal);
-        title.textContent = name;
+        const described = await fetchItem(item, model, signal);
+        const { interactions, features } = described;
+        title.textContent = nameOf(described);
         const known = Object.entries(features).filter(([, value]) => !isEmpty(value));
         fill(
           facts,

@@ -2,6 +2,7 @@
 
 import { Trouble, ask } from "../api.js";
 import { addToHistory } from "../asking/chosen.js";
+import { nameOf } from "../catalogue.js";
 import { button, fill, h, icon, newId } from "../dom.js";
 import { fieldName, isEmpty, valueText } from "../format.js";
 import { announce } from "../parts/live.js";
@@ -37,7 +38,7 @@ export function listRow(item, { model, share, move, other }) {
       h(
         "h4",
         {},
-        button(item.title, () => set({ item: item.item_id, by: model }), { class: "title", "data-does": "open" }),
+        button(nameOf(item), () => set({ item: item.item_id, by: model }), { class: "title", "data-does": "open" }),
         other === null ? null : moveMark(move ?? null, other),
       ),
       h("p", { class: "row-facts" }, facts(item)),
@@ -105,7 +106,7 @@ function mark(kind, sign, meaning) {
  */
 function actions(item, model, why) {
   const { as, records, reasons } = get();
-  const { title } = item;
+  const title = nameOf(item);
   return [
     can(model, "explain") && !reasons ? whyButton(item, model, why) : null,
     as !== "user"
@@ -134,7 +135,7 @@ function whyButton(item, model, why) {
   why.hidden = true;
   const opener = button([t("why"), icon("down")], toggle, {
     class: "small",
-    "aria-label": t("whyOf", item.title),
+    "aria-label": t("whyOf", nameOf(item)),
     "aria-expanded": "false",
     "aria-controls": why.id,
     "data-does": "why",
@@ -179,7 +180,7 @@ async function record(item, event) {
   try {
     const chosen = { user_id: get().user, item_id: item.item_id };
     await ask("interactions", { body: { interactions: [chosen] } });
-    announce(t("recorded", item.title));
+    announce(t("recorded", nameOf(item)));
     set({ recorded: get().recorded + 1 });
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;

@@ -1,0 +1,71 @@
+# %% [markdown]
+# # Tables in a database, lists back into it, every night
+# SQLite here, so that the file runs anywhere; with `postgresql://me@host/shop` for the path it is
+# the same. Needs the extra `sql`.
+
+# %% A shop with a table of orders of its own
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import shortlist as sl
+
+folder = Path(tempfile.mkdtemp())
+shop, bundle = folder / "shop.sqlite", folder / "bundle"
+
+
+def sell(first: int, count: int) -> None:
+    """Add orders, as the shop would; number n is always the same order."""
+    rng = np.random.default_rng(first)
+    orders = [
+        (number, f"c{rng.integers(40)}", int(rng.geometric(0.08)))
+        for number in range(first, first + count)
+    ]
+    with sqlite3.connect(shop) as database:
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS orders (no INTEGER, customer TEXT, sku INTEGER)"
+        )
+        database.executemany("INSERT INTO orders VALUES (?, ?, ?)", orders)
+    database.close()
+
+
+sell(1, 800)
+sl.Store.create(shop, "runs").close()  # adds the tables that lists are kept in, and nothing else
+
+
+# %% One night: read what is new, fit, write everybody's list and how far it was read
+def night(earlier: sl.Dataset | None) -> sl.Dataset:
+    """Do a night's work; the data of the night before saves reading it again."""
+    with sl.Store(shop) as store:
+        pull = store.pull("orders", by="no", user_id="customer", item_id="sku", earlier=earlier)
+        model = sl.ItemCosine().fit(pull.data)
+        lists = model.recommend(k=5)
+        run = store.write(lists.table, **lists.run, mark=pull.mark)  # one transaction
+    model.save(bundle)
+    print(f"run {run}: {pull.new} rows read, {pull.missed} missed, {len(lists)} rows written")
+    return pull.data
+
+
+night(None)
+sell(801, 50)
+tonight = night(sl.load(bundle).data)
+
+# %% It is what reading everything gives
+with sl.Store(shop, read_only=True) as store:
+    assert (
+        store.dataset("orders", user_id="customer", item_id="sku").fingerprint
+        == tonight.fingerprint
+    )
+
+# %% Whoever reads the database sees whole runs only
+with sqlite3.connect(shop) as database:
+    query = "SELECT run_id, count(DISTINCT user_id), count(*) FROM recommendations GROUP BY run_id"
+    print(database.execute(query).fetchall())
+database.close()
+
+# %% [markdown]
+# The same from the shell, in one line of a crontab:
+# `shortlist fit shop.sqlite --interactions orders --user-id customer --item-id sku --by no --since
+# bundle --model ItemCosine --out bundle && shortlist recommend bundle --out shop.sqlite`

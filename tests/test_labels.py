@@ -1,0 +1,62 @@
+"""Items without titles are called by their ids and by what is known of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import shortlist as sl
+from shortlist.explore.labels import labels
+
+
+def called(**columns: Any) -> list[str]:
+    log = pa.table({"user_id": [1, 1, 1], "item_id": [7, 8, 9]})
+    items = pa.table({"item_id": [7, 8, 9]} | columns) if columns else None
+    return labels(sl.Dataset.from_tables(log, items=items))
+
+
+@pytest.mark.parametrize("column", ["title", "name"])
+def test_a_title_is_all_it_takes(column: str) -> None:
+    assert called(**{column: ["Heat", None, "괴물"]}, year=[1995, 1996, 2006]) == [
+        "Heat",
+        "8",
+        "괴물",
+    ]
+
+
+def test_the_first_three_values_that_there_are() -> None:
+    assert called(
+        valid_from=[dt.datetime(2024, 1, 1)] * 3,
+        town=["Busan", None, ""],
+        key_words=[["night", "van", "pay"], [], ["day"]],
+        remote=[True, None, False],
+        salary=[1000.5, None, 3e6],
+    ) == [
+        "7 (town Busan, key words night and van, remote yes)",
+        "8",
+        "9 (key words day, remote no, salary 3e+06)",
+    ]
+
+
+def test_what_most_items_have_in_common_is_left_out() -> None:
+    log = pa.table({"user_id": [1] * 12, "item_id": range(12)})
+    items = {"item_id": range(12), "town": ["Busan"] * 7 + ["Jeju"] * 5, "degree": [1, 2, 3] * 4}
+    data = sl.Dataset.from_tables(log, items=pa.table(items))
+    assert labels(data)[:2] == ["0 (degree 1)", "1 (degree 2)"]
+    common = {name: items[name] for name in ("item_id", "town")}
+    data = sl.Dataset.from_tables(log, items=pa.table(common))
+    assert labels(data)[0] == "0 (town Busan)"
+
+
+def test_ids_alone_where_nothing_is_known() -> None:
+    assert called() == ["7", "8", "9"]
+
+
+def test_long_texts_are_cut() -> None:
+    [label, *_] = called(about=["many\n words " * 20, "x", "y"])
+    assert label.startswith("7 (about many words many words")
+    assert label.endswith("…)")
+    assert len(label) <= 7 + 60

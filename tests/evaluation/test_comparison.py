@@ -11,7 +11,7 @@ import pytest
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.evaluation import Comparison, compare
-from shortlist.evaluation.comparison import distinct_names
+from shortlist.evaluation.comparing import distinct_names
 from shortlist.models.base import Model
 from shortlist.models.popularity import Popularity
 

@@ -54,7 +54,7 @@ def cold_users(comparison: Comparison) -> Cold | str:
     -------
     The figures, or in words why there are none.
     """
-    from shortlist.evaluation.comparison import compare
+    from shortlist.evaluation.comparing import compare
 
     train, report = comparison.train, comparison[comparison.best]
     if not report.history.any():

@@ -22,10 +22,11 @@ from shortlist.recommend.requests import Requests
 from shortlist.recommend.resolve import resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.scoring import best_items
+from shortlist.recommend.scoring import best_items, make_ready
 from shortlist.recommend.where import Mask
 
 FALLBACK = "popularity"
+MANY = 256  # queries, for which it pays to lay the items out for the kernels once and for all
 
 
 def recommend(
@@ -42,6 +43,8 @@ def recommend(
     data = model.data
     requests = resolve(model, users, queries, on_unknown)
     strict = on_unknown == "raise"
+    if len(requests) >= MANY:
+        make_ready(model)
     task = partial(
         _list_block,
         model=model,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,13 +15,9 @@ from shortlist.errors import InputError, suggestion
 from shortlist.evaluation.metrics import FloatArray
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.significance import PairedTest, bootstrap, paired_tests
+from shortlist.frames import Tabular
 from shortlist.models.base import Model
 from shortlist.text import figure, span, text_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-
 
 SCHEMA = pa.schema(
     [
@@ -41,7 +37,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Tabular):
     """Models ranked by their main metric, best first, with what can be said about the differences.
 
     ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is the table;
@@ -152,16 +148,6 @@ class Comparison:
         corrected (Holm, over all pairs of models), real.
         """
         return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """:meth:`to_arrow` as a pandas frame."""
-        return self._table.to_pandas()
-
-    def to_polars(self) -> pl.DataFrame:
-        """:meth:`to_arrow` as a polars frame."""
-        import polars as pl
-
-        return pl.DataFrame(self._table)
 
     def to_dict(self) -> dict[str, Any]:
         """Reports, times and tests of the main metric, ready for JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,8 @@ import pyarrow as pa
 from shortlist.errors import InputError, suggestion
 from shortlist.evaluation.metrics import FloatArray, Int64Array, Measure
 from shortlist.evaluation.significance import LEVEL, RESAMPLES, bootstrap, interval
+from shortlist.frames import Tabular
 from shortlist.text import figure, span, text_table
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
 
 _HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the least interactions of each group
 HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
@@ -48,7 +45,7 @@ def labelled(name: str, label: str | None) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Tabular):
     """One model's figures on one split.
 
     ``report["recall@10"]`` is a figure and ``report.interval("recall@10")`` how sure it is;
@@ -193,16 +190,6 @@ class Report:
         ``history`` is "all" or a range of training interactions.
         """
         return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """:meth:`to_arrow` as a pandas frame."""
-        return self._table.to_pandas()
-
-    def to_polars(self) -> pl.DataFrame:
-        """:meth:`to_arrow` as a polars frame."""
-        import polars as pl
-
-        return pl.DataFrame(self._table)
 
     def per_user_table(self) -> pa.Table:
         """One row a user: their id, their training interactions, and every metric."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
-from shortlist.errors import InputError
 from shortlist.models.arrays import inverse
 from shortlist.models.capabilities import Parts
 from shortlist.models.config import Search, hyper
 from shortlist.models.factorization_bags import bag_vectors, contributions, item_categories
 from shortlist.models.factorization_users import folded, global_bias, reasons
+from shortlist.models.pairs import required_pairs
 from shortlist.models.profiles import Profiles
 from shortlist.models.ratings import Ratings, row_products
 from shortlist.models.scores import FactorScores, Floats, Scores
@@ -173,13 +173,8 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         InputError
             The lengths differ.
         """  # (n,)
-        data, learned = self.data, self.learned
-        user_rows, item_rows = data.users.require(users), data.items.require(items)
-        if len(user_rows) != len(item_rows):
-            raise InputError(
-                f"{len(user_rows)} users and {len(item_rows)} items to predict",
-                remedy="pass one item for each user: the pairs are (users[n], items[n])",
-            )
+        learned = self.learned
+        user_rows, item_rows = required_pairs(self.data, users, items)
         if self.config.loss == "observed":
             products = row_products(learned.users[user_rows], learned.items[item_rows])
             return products.astype(np.float32)

@@ -6,22 +6,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Id
 from shortlist.errors import ConfigError
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import Search, hyper
-from shortlist.models.profiles import Profiles
 from shortlist.models.ranking import head_learned, predicted
 from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.ranking_head import HeadLearned
-from shortlist.models.retrieval import RetrievalConfig, query_vectors
-from shortlist.models.scores import FactorScores, Floats, Scores
-from shortlist.models.tower_explained import score_parts
+from shortlist.models.retrieval import RetrievalConfig
+from shortlist.models.scores import Floats
+from shortlist.models.tower_vectors import TowerVectors
 from shortlist.models.towers import TowersLearned
-from shortlist.models.trained import TrainedModel
 
 if TYPE_CHECKING:
     from shortlist.models.training import Arrays, Trainable
@@ -43,7 +39,7 @@ class MultiTaskConfig(RetrievalConfig, HeadConfig):
     )
 
 
-class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
+class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
     """Learn to retrieve and to predict ratings with the same towers.
 
     ``loss = retrieval_weight * softmax + rating_weight * squared error``: the tasks of
@@ -65,11 +61,6 @@ class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
     >>> bool(high > low)
     True
     """
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether features can stand in for a history."""
-        return self.config.features
 
     def trainable(self, data: Dataset) -> Trainable:
         """Make two towers and two tasks."""
@@ -108,31 +99,6 @@ class MultiTask(TrainedModel[MultiTaskConfig, HeadLearned]):
     def _start(self, data: Dataset) -> float:
         return float(data.weights.mean(dtype=np.float64)) if self.config.biases else 0.0
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of whom an id, a history or a feature tells something."""
-        return self.learned.knows(profiles)
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply the vectors of queries and items."""
-        return FactorScores(query_vectors(self.learned, profiles), self.learned.columns)
-
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
         """Predict the weight (rating) of each (user, item) pair; as ``Ranking`` does."""  # (n,)
         return predicted(self.learned, self.data, users, items)
-
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what the id, each feature and each chosen item add to a score."""
-        return score_parts(self.learned, profiles, self.data, item)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors, biases left out."""
-        directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
-
-    def user_vectors(self) -> Floats:
-        """Give the vector of every user in the training data."""  # (n_users, w)
-        return query_vectors(self.learned, self.learned.profiles(self.data))
-
-    def item_vectors(self) -> Floats:
-        """Give the vector of every item: ``embedding_size`` numbers, then its bias if any."""
-        return self.learned.items  # (n_items, w)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
-from shortlist.errors import CapabilityError, InputError
+from shortlist.errors import CapabilityError
 from shortlist.models.config import Search, hyper
+from shortlist.models.pairs import required_pairs
 from shortlist.models.profiles import Profiles
 from shortlist.models.ranking_config import HeadConfig
 from shortlist.models.ranking_head import ROWS, HeadLearned, cross_widths, head_widths
@@ -205,12 +206,7 @@ def predicted(
     learned: HeadLearned, data: Dataset, users: Iterable[Id], items: Iterable[Id]
 ) -> Floats:
     """Predict ratings; :meth:`Ranking.predict` documents it."""  # (n,)
-    user_rows, item_rows = data.users.require(users), data.items.require(items)
-    if len(user_rows) != len(item_rows):
-        raise InputError(
-            f"{len(user_rows)} users and {len(item_rows)} items to predict",
-            remedy="pass one item for each user: the pairs are (users[n], items[n])",
-        )
+    user_rows, item_rows = required_pairs(data, users, items)
     distinct, places = np.unique(user_rows, return_inverse=True)
     profiles = learned.profiles(data).take(distinct.astype(np.intp))
     return learned.pair_scores(learned.users(profiles), places.astype(np.int32), item_rows)

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import Search, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Floats, Scores
 from shortlist.models.tower_config import TowersConfig
-from shortlist.models.tower_explained import score_parts
+from shortlist.models.tower_vectors import TowerVectors
 from shortlist.models.towers import TowersLearned
-from shortlist.models.trained import TrainedModel
 
 if TYPE_CHECKING:
     from shortlist.models.training import Arrays, Trainable
@@ -65,7 +57,7 @@ class RetrievalConfig(TowersConfig):
     )
 
 
-class Retrieval(TrainedModel[RetrievalConfig, TowersLearned]):
+class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):
     """Score an item by the product of a user's vector and an item's, each from its own tower.
 
     A tower adds up vectors: of the id, of the features (as
@@ -88,11 +80,6 @@ class Retrieval(TrainedModel[RetrievalConfig, TowersLearned]):
     >>> model.recommend([3], k=1).column("item_id")
     ['b']
     """
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether features can stand in for a history."""
-        return self.config.features
 
     def trainable(self, data: Dataset) -> Trainable:
         """Make two towers and the task."""
@@ -121,36 +108,3 @@ class Retrieval(TrainedModel[RetrievalConfig, TowersLearned]):
             layers=self.config.layers,
             normalize=self.config.normalize,
         )
-
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of whom an id, a history or a feature tells something."""
-        return self.learned.knows(profiles)
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply the vectors of queries and items."""
-        return FactorScores(query_vectors(self.learned, profiles), self.learned.columns)
-
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what the id, each feature and each chosen item add to a score."""
-        return score_parts(self.learned, profiles, self.data, item)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors, biases left out."""
-        directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
-
-    def user_vectors(self) -> Floats:
-        """Give the vector of every user in the training data."""  # (n_users, w)
-        return query_vectors(self.learned, self.learned.profiles(self.data))
-
-    def item_vectors(self) -> Floats:
-        """Give the vector of every item: ``embedding_size`` numbers, then its bias if any."""
-        return self.learned.items  # (n_items, w)
-
-
-def query_vectors(learned: TowersLearned, profiles: Profiles) -> Floats:
-    """Give the vectors of queries whose products with item vectors are scores."""  # (B, w)
-    vectors = learned.users(profiles)
-    if learned.biases:
-        vectors[:, -1] = 1  # an item's bias stands for itself, and a user's changes no order
-    return vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
+from shortlist.frames import Tabular
 from shortlist.models.base import Model
-
-if TYPE_CHECKING:
-    import pandas
-    import polars
 
 Block = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]
 
 
 @dataclass(frozen=True)
-class Recommendations:
+class Recommendations(Tabular):
     """Ranked lists in the caller's ids.
 
     Attributes
@@ -110,16 +107,6 @@ class Recommendations:
     def to_arrow(self) -> pa.Table:
         """Give the table."""
         return self.table
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Give the table as a pandas frame (pandas must be installed)."""
-        return self.table.to_pandas()
-
-    def to_polars(self) -> polars.DataFrame:
-        """Give the table as a polars frame (polars must be installed)."""
-        import polars
-
-        return polars.DataFrame(self.table)
 
     def write(self, target: str | Path) -> Path | str:
         """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a store.

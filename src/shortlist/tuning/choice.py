@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation import Report
 from shortlist.evaluation.significance import bootstrap, interval
+from shortlist.frames import Tabular
 from shortlist.models.base import Model
 from shortlist.text import figure, span, text_table
 from shortlist.tuning.check import Unseen
 from shortlist.tuning.goal import Goal
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-
 
 MARGIN = 0.02  # of the best figure: a difference that nobody would pay for
 
@@ -149,7 +145,7 @@ def _reason(
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class Choice(Tabular):
     """The outcome of :func:`shortlist.auto`; ``str(choice)`` is the table and the reason.
 
     Attributes
@@ -189,16 +185,6 @@ class Choice:
     def to_arrow(self) -> pa.Table:
         """One row a candidate: model, value, difference, low, high, seconds, outcome."""
         return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """:meth:`to_arrow` as a pandas frame."""
-        return self._table.to_pandas()
-
-    def to_polars(self) -> pl.DataFrame:
-        """:meth:`to_arrow` as a polars frame."""
-        import polars as pl
-
-        return pl.DataFrame(self._table)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the model, ready for JSON: what a bundle notes."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
+from shortlist.frames import Tabular
 from shortlist.models.base import Model
 from shortlist.text import figure, text_table
 from shortlist.tuning.check import Check
@@ -20,15 +21,13 @@ from shortlist.tuning.goal import Goal
 from shortlist.tuning.trials import Trial, completed, counted
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
     from matplotlib.figure import Figure
 
 _SHOWN = 5  # trials in the printed table
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning:
+class Tuning(Tabular):
     """The outcome of :func:`shortlist.tune`; ``str(tuning)`` says it in a page.
 
     Attributes
@@ -156,16 +155,6 @@ class Tuning:
         A setting that had no effect in a trial is null there.
         """
         return self._table
-
-    def to_pandas(self) -> pd.DataFrame:
-        """:meth:`to_arrow` as a pandas frame."""
-        return self._table.to_pandas()
-
-    def to_polars(self) -> pl.DataFrame:
-        """:meth:`to_arrow` as a polars frame."""
-        import polars as pl
-
-        return pl.DataFrame(self._table)
 
     def to_dict(self) -> dict[str, Any]:
         """The best settings and every trial, ready for JSON."""

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from shortlist.data.databases.address import Address
-from shortlist.data.databases.base import After, Extent, Name
+from shortlist.data.databases.base import Extent, Name
 from shortlist.data.databases.definition import Dialect, Kept
 from shortlist.data.databases.driver import Driver
 from shortlist.data.databases.refusals import explained
 from shortlist.data.databases.remote import NOTE, Remote, dotted
-from shortlist.data.sql import quoted, quoted_list
+from shortlist.data.sql import quoted
 from shortlist.errors import InputError, ShortlistError
 from shortlist.extras import require
 
@@ -141,23 +141,8 @@ class PostgreSQL(Remote):
             values,
         )
 
-    def rows(
-        self,
-        table: Name,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        after: After | None = None,
-        order: Sequence[str] = (),
-    ) -> pa.Table:
-        where, values = "", []
-        if after is not None:
-            shown = self.columns(table)[after.column]
-            where = f" WHERE {quoted(after.column)} > CAST($1::text AS {shown})"
-            values = [after.last]
-        if order:
-            where += f" ORDER BY {quoted_list(order)}"
-        return self.fetch(table, columns, exact, where, values)
+    def _cast(self, table: Name, column: str) -> str:
+        return f"CAST($1::text AS {self.columns(table)[column]})"
 
     def fetch(
         self,

@@ -16,14 +16,14 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.databases.address import Address
-from shortlist.data.databases.base import Database, Name, Origin
+from shortlist.data.databases.base import After, Database, Name, Origin
 from shortlist.data.databases.definition import Definition, Dialect
 from shortlist.data.databases.driver import Driver
 from shortlist.data.formats.layout import Fill, same
 from shortlist.data.loading.catalogue import Table
 from shortlist.data.loading.load import write
 from shortlist.data.loading.staging import Source, Staged, stage
-from shortlist.data.sql import connect, quoted
+from shortlist.data.sql import connect, quoted, quoted_list
 from shortlist.errors import InputError, suggestion
 
 NOTE = "shortlist_store"  # the table that says what a store was made from
@@ -56,6 +56,27 @@ class Remote(Database):
         values: Sequence[str | int] = (),
     ) -> pa.Table:
         """Read columns; ``where`` is what follows the name of the table in the statement."""
+
+    @abstractmethod
+    def _cast(self, table: Name, column: str) -> str:
+        """Write the one value of a statement, given as text, as a value of this column."""
+
+    def rows(
+        self,
+        table: Name,
+        columns: Sequence[str],
+        *,
+        exact: Collection[str] = (),
+        after: After | None = None,
+        order: Sequence[str] = (),
+    ) -> pa.Table:
+        where, values = "", []
+        if after is not None:
+            where = f" WHERE {quoted(after.column)} > {self._cast(table, after.column)}"
+            values = [after.last]
+        if order:
+            where += f" ORDER BY {quoted_list(order)}"
+        return self.fetch(table, columns, exact, where, values)
 
     @abstractmethod
     def exclusive(self) -> AbstractContextManager[None]:

@@ -17,12 +17,12 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from shortlist.data.databases.address import Address
-from shortlist.data.databases.base import After, Extent, Name
+from shortlist.data.databases.base import Extent, Name
 from shortlist.data.databases.definition import Dialect, Kept
 from shortlist.data.databases.driver import Driver
 from shortlist.data.databases.refusals import explained_sqlite
 from shortlist.data.databases.remote import NOTE, Remote, dotted
-from shortlist.data.sql import quoted, quoted_list
+from shortlist.data.sql import quoted
 from shortlist.errors import InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file
@@ -134,22 +134,8 @@ class SQLite(Remote):
             f"INSERT INTO {NOTE} (schema, version, created_at, ddl) VALUES (?, ?, ?, ?)", values
         )
 
-    def rows(
-        self,
-        table: Name,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        after: After | None = None,
-        order: Sequence[str] = (),
-    ) -> pa.Table:
-        where, values = "", []
-        if after is not None:
-            where = f" WHERE {quoted(after.column)} > CAST(? AS {self._along(table, after.column)})"
-            values = [after.last]
-        if order:
-            where += f" ORDER BY {quoted_list(order)}"
-        return self.fetch(table, columns, exact, where, values)
+    def _cast(self, table: Name, column: str) -> str:
+        return f"CAST(? AS {self._along(table, column)})"
 
     def fetch(
         self,

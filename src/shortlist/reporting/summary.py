@@ -144,9 +144,7 @@ def _side(name: str, data: Dataset) -> Side:
 
 def _columns(of: str, table: pa.Table | None) -> list[Column]:
     return [
-        Column(
-            of, name, str(cells.type), 1 - cells.null_count / max(len(cells), 1), distinct(cells)
-        )
+        Column(of, name, str(cells.type), _filled(cells), distinct(cells))
         for name, cells in columns(table)
     ]
 

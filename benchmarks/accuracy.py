@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import shortlist as sl
-from shortlist.models import model_class
+from shortlist.models.registry import model_class
 from shortlist.progress import track
 from shortlist.text import text_table
 

@@ -25,13 +25,13 @@ import numpy as np
 
 import shortlist as sl
 from shortlist.data.samples import generate_jobs, sample_paths
-from shortlist.evaluation.significance import bootstrap, interval, paired_p_value
+from shortlist.metrics.significance import bootstrap, interval, paired_p_value
 from shortlist.models.base import Model
-from shortlist.models.cascade_candidates import unseen
+from shortlist.models.cascade.candidates import unseen
 from shortlist.models.config import ModelConfig, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, Scores
-from shortlist.models.selection import dense, top_k
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Scores
+from shortlist.scoring.selection import dense, top_k
 from shortlist.text import text_table
 
 STAGES = ("UserCosine", "ItemCosine", "EASE")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.models.head import Crossing
-from shortlist.models.tower_network import Dense, Drawing
+from shortlist.models.towers.head import Crossing
+from shortlist.models.towers.network import Dense, Drawing
 
 N_ROWS, N_TRAINED = 100_000, 90_000
 

@@ -27,7 +27,7 @@ import pyarrow as pa
 from ingest import synthetic
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.text import text_table
 
 COLUMNS: dict[str, Any] = {"weight": "rating", "time": "moment"}

@@ -22,7 +22,7 @@ from course_data import ml_100k
 from torch import Tensor
 
 import shortlist as sl
-from shortlist.models.factorization_training import Factors
+from shortlist.models.factorization.training import Factors
 
 SETTINGS: dict[str, Any] = {
     "loss": "observed",

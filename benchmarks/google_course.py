@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 import shortlist as sl
-from shortlist.models.arrays import parts
-from shortlist.models.profiles import Profiles
-from shortlist.models.selection import dense
 from shortlist.progress import track
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.selection import dense
+from shortlist.scoring.sparse import parts
 from shortlist.text import text_table
 
 Figures = dict[str, float]

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from shortlist.models.indexed_search import built, items_of, restored, search
-from shortlist.models.scores import FactorScores, Floats
-from shortlist.models.selection import Best, Eligible, top_k
+from shortlist.scoring.scores import FactorScores, Floats
+from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table
 
 K, SIZE, TASTES = 10, 64, 500

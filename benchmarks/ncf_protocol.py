@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import shortlist as sl
 from shortlist.data.formats.protocol import NEGATIVE, TEST, TRAIN, PublishedSplit, read_split
-from shortlist.models import model_class
+from shortlist.models.registry import model_class
 from shortlist.text import text_table
 
 DOT_PRODUCT: dict[str, Any] = {  # Rendle et al., their settings for ML-1M

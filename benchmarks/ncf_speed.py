@@ -111,10 +111,10 @@ def main() -> None:
 
     import shortlist as sl
     from shortlist.kernels.threads import thread_limit
-    from shortlist.models.ncf_config import NCFConfig
-    from shortlist.models.ncf_network import Network
-    from shortlist.models.ncf_training import Factors
-    from shortlist.models.training import Training
+    from shortlist.models.towers.ncf_config import NCFConfig
+    from shortlist.models.towers.ncf_network import Network
+    from shortlist.models.towers.ncf_training import Factors
+    from shortlist.models.training.loop import Training
 
     class Plain(nn.Module):
         """NeuMF as one writes it down."""

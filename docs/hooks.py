@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from shortlist.models import MODULES, model_class
 from shortlist.models.config import search_range
+from shortlist.models.registry import MODULES, model_class
 
 _MARK = re.compile(r"<!-- (description|parameters): (\w+) -->")
 _CAPABILITIES = "<!-- capabilities -->"

@@ -16,8 +16,8 @@ import pytest
 
 import shortlist as sl
 from shortlist.data.samples import sample_paths
-from shortlist.models import MODULES, model_class
-from shortlist.models.capabilities import Explains
+from shortlist.models.registry import MODULES, model_class
+from shortlist.scoring.capabilities import Explains
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from shortlist import engine
-from shortlist.models import model_class
+from shortlist.models.registry import model_class
 from shortlist.testing import small_world
 from shortlist.testing.subject import assert_same_lists, lists_of
 

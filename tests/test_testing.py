@@ -10,9 +10,9 @@ import pytest
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.ease import EASE, EASELearned
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, Scores
-from shortlist.models.selection import dense
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Scores
+from shortlist.scoring.selection import dense
 from shortlist.testing import ModelContract, checkerboard, small_world
 
 

@@ -23,51 +23,51 @@ if TYPE_CHECKING:
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
-    from shortlist.data.store import Store as Store
+    from shortlist.data.store.store import Store as Store
     from shortlist.evaluation import compare as compare
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
-    from shortlist.models.cascade import Cascade as Cascade
+    from shortlist.models.cascade.model import Cascade as Cascade
     from shortlist.models.content import ContentBased as ContentBased
     from shortlist.models.cosine import ItemCosine as ItemCosine
     from shortlist.models.cosine import UserCosine as UserCosine
     from shortlist.models.ease import EASE as EASE
-    from shortlist.models.factorization import MatrixFactorization as MatrixFactorization
-    from shortlist.models.hybrid import Hybrid as Hybrid
+    from shortlist.models.factorization.model import MatrixFactorization as MatrixFactorization
+    from shortlist.models.hybrid.model import Hybrid as Hybrid
     from shortlist.models.ials import IALS as IALS
     from shortlist.models.indexed import Indexed as Indexed
-    from shortlist.models.multitask import MultiTask as MultiTask
-    from shortlist.models.ncf import GMF as GMF
-    from shortlist.models.ncf import MLP as MLP
-    from shortlist.models.ncf import NeuMF as NeuMF
     from shortlist.models.popularity import Popularity as Popularity
-    from shortlist.models.ranking import Ranking as Ranking
-    from shortlist.models.retrieval import Retrieval as Retrieval
+    from shortlist.models.towers.multitask import MultiTask as MultiTask
+    from shortlist.models.towers.ncf import GMF as GMF
+    from shortlist.models.towers.ncf import MLP as MLP
+    from shortlist.models.towers.ncf import NeuMF as NeuMF
+    from shortlist.models.towers.ranking import Ranking as Ranking
+    from shortlist.models.towers.retrieval import Retrieval as Retrieval
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
     from shortlist.tuning import auto as auto
     from shortlist.tuning import tune as tune
 
 _LAZY = {
-    "Cascade": "models.cascade",
+    "Cascade": "models.cascade.model",
     "ContentBased": "models.content",
     "Dataset": "data.dataset",
     "EASE": "models.ease",
-    "GMF": "models.ncf",
-    "Hybrid": "models.hybrid",
+    "GMF": "models.towers.ncf",
+    "Hybrid": "models.hybrid.model",
     "IALS": "models.ials",
     "Indexed": "models.indexed",
     "ItemCosine": "models.cosine",
-    "MLP": "models.ncf",
-    "MatrixFactorization": "models.factorization",
-    "NeuMF": "models.ncf",
-    "MultiTask": "models.multitask",
+    "MLP": "models.towers.ncf",
+    "MatrixFactorization": "models.factorization.model",
+    "NeuMF": "models.towers.ncf",
+    "MultiTask": "models.towers.multitask",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
-    "Ranking": "models.ranking",
+    "Ranking": "models.towers.ranking",
     "Recommendations": "recommend.result",
-    "Retrieval": "models.retrieval",
-    "Store": "data.store",
+    "Retrieval": "models.towers.retrieval",
+    "Store": "data.store.store",
     "UserCosine": "models.cosine",
     "auto": "tuning",
     "compare": "evaluation",

@@ -10,7 +10,7 @@ import pytest
 
 from shortlist import extras
 from shortlist.bundle import load, read_manifest
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.models.ease import EASE
 from shortlist.tuning import tune
 

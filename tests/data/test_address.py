@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shortlist.data.databases.address import Address
-from shortlist.data.store import Store
+from shortlist.data.store.address import Address
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 
 

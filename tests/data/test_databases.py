@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.databases import local, remote
-from shortlist.data.databases.definition import Definition
-from shortlist.data.databases.postgresql import DIALECT as POSTGRESQL
-from shortlist.data.databases.sqlite import DIALECT as SQLITE
-from shortlist.data.loading.load import write as load_write
-from shortlist.data.store import Recorded, Store
+from shortlist.data.store import duckdb_file as local
+from shortlist.data.store import remote
+from shortlist.data.store.definition import Definition
+from shortlist.data.store.load import write as load_write
+from shortlist.data.store.postgresql import DIALECT as POSTGRESQL
+from shortlist.data.store.sqlite import DIALECT as SQLITE
+from shortlist.data.store.store import Recorded, Store
 from shortlist.errors import ConfigError, DatabaseError, InputError
 
 from .servers import Place
@@ -184,15 +185,16 @@ def test_a_run_takes_its_lists_with_it(place: Place) -> None:
 KILLED = """
 import os, signal, sys
 import pyarrow as pa
-from shortlist.data.databases import local, remote
-from shortlist.data.loading.load import write
+from shortlist.data.store import duckdb_file as local
+from shortlist.data.store import remote
+from shortlist.data.store.load import write
 
 def killed(*arguments):
     write(*arguments)  # every row is in the database, and nothing is committed
     os.kill(os.getpid(), signal.SIGKILL)
 
 local.write = remote.write = killed
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 lists = {"user_id": [1], "item_id": [2], "rank": [1], "score": [0.5], "source": ["m"]}
 Store(sys.argv[1]).write(pa.table(lists), model="m")
 """

@@ -15,12 +15,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.samples.jobs import generate_jobs
 from shortlist.data.samples.movies import sample_paths
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.errors import BundleError
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Scores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Scores
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from shortlist.data.fetch import cache_folder, fetch
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.errors import DownloadError, InputError
 
 from .table_files import ML_100K, RECBOLE

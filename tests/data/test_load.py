@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.data.sql import connect
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 
 from .table_files import JOBS, ML_1M, ML_100K, ML_LATEST, RECBOLE, write
 
@@ -295,7 +295,7 @@ def test_ids_at_the_ends_of_64_bits(movies: Store, tmp_path: Path) -> None:
 
 
 def test_many_rows_come_in_blocks(movies: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shortlist.data.loading.load._BLOCK", 1000)
+    monkeypatch.setattr("shortlist.data.store.load._BLOCK", 1000)
     users = pa.table({"user_id": list(range(3500))})
     assert movies.load({"users": users}).rows == {"users": 3500}
     movies.close()

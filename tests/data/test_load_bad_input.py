@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 
 from .table_files import JOBS, ML_100K, ML_LATEST, RECBOLE, changed, write
@@ -350,7 +350,7 @@ def test_a_failure_while_writing_takes_everything_back(
     path = tmp_path / "movies.duckdb"
     Store.create(path, "movies").close()
     empty = contents(path)
-    monkeypatch.setattr("shortlist.data.loading.load.check", lambda connection, staged: None)
+    monkeypatch.setattr("shortlist.data.store.load.check", lambda connection, staged: None)
     files = changed(ML_100K, "u.data", 3, "196\t242\t1\t1")
     with Store(path) as store, pytest.raises(duckdb.ConstraintException):
         store.load(write(tmp_path / "in", files, "latin-1"))

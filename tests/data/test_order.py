@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.data.order import last_of_runs, sort_pairs
+from shortlist.data.coding.order import last_of_runs, sort_pairs
 
 Pairs = list[tuple[int, int]]
 

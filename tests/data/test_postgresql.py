@@ -13,10 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.databases import remote
-from shortlist.data.databases.address import Address
-from shortlist.data.loading.load import write
-from shortlist.data.store import Store
+from shortlist.data.store import remote
+from shortlist.data.store.address import Address
+from shortlist.data.store.load import write
+from shortlist.data.store.store import Store
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 
 from .servers import ENCODED, PASSWORD, USER, Place, Server, new_user

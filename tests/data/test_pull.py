@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.pull import Pull
-from shortlist.data.store import Store
+from shortlist.data.store.pull import Pull
+from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, InputError
 
 from .servers import Place, new_place

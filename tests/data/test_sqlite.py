@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.databases import sqlite as backend
-from shortlist.data.store import Store
+from shortlist.data.store import sqlite as backend
+from shortlist.data.store.store import Store
 from shortlist.errors import DatabaseError, InputError
 
 from .servers import Place

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store import Store, schema_sql
+from shortlist.data.store.store import Store, schema_sql
 from shortlist.errors import InputError
 
 from .table_files import JOBS, ML_100K, ML_LATEST, write

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.evaluation.lists import coverage, novelty_of_lists, popularity_of_lists
-from shortlist.evaluation.metrics import (
+from shortlist.metrics.lists import coverage, novelty_of_lists, popularity_of_lists
+from shortlist.metrics.ranking import (
     FloatArray,
     Int64Array,
     Measure,

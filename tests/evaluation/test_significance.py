@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shortlist.evaluation import significance
-from shortlist.evaluation.metrics import FloatArray, Measure
-from shortlist.evaluation.significance import (
+from shortlist.metrics import significance
+from shortlist.metrics.ranking import FloatArray, Measure
+from shortlist.metrics.significance import (
     bootstrap,
     holm,
     interval,

@@ -13,8 +13,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, Scores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Scores
 
 Pairs = Sequence[tuple[int, int]]
 

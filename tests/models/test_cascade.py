@@ -15,19 +15,19 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
-from shortlist.models import model_class
-from shortlist.models.arrays import transposed
-from shortlist.models.cascade import Cascade
-from shortlist.models.cascade_candidates import known_users, retrieve, unseen
-from shortlist.models.cascade_features import Features
-from shortlist.models.cascade_rankers import Ranker, fit_blend
-from shortlist.models.cascade_training import Examples, examples, rounds
+from shortlist.models.cascade.candidates import known_users, retrieve, unseen
+from shortlist.models.cascade.examples import Examples, examples, rounds
+from shortlist.models.cascade.features import Features
+from shortlist.models.cascade.model import Cascade
+from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.likeness import Likeness
-from shortlist.models.ranking import Ranking
-from shortlist.models.selection import dense
+from shortlist.models.registry import model_class
+from shortlist.models.towers.ranking import Ranking
 from shortlist.recommend.query import Query
+from shortlist.scoring.selection import dense
+from shortlist.scoring.sparse import transposed
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 STAGES = ["UserCosine", "ItemCosine"]

@@ -13,13 +13,13 @@ from shortlist.bundle.learned import put_together, take_apart
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError
 from shortlist.models.base import Model
-from shortlist.models.composite import ModelSpec, listed
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import Scores
+from shortlist.models.spec import ModelSpec, listed
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Scores
 from shortlist.testing.worlds import checkerboard
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from shortlist.errors import ConfigError
-from shortlist.models import MODULES, model_class
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, Search, hyper, search_range
 from shortlist.models.ease import EASEConfig
+from shortlist.models.registry import MODULES, model_class
 
 
 class TuneConfig(ModelConfig):

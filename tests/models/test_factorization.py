@@ -16,13 +16,13 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError, UnknownIdError
 from shortlist.evaluation import evaluate
 from shortlist.kernels.threads import thread_limit
-from shortlist.models.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
-from shortlist.models.factorization import MatrixFactorization
-from shortlist.models.factorization_training import Factors
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores
-from shortlist.models.selection import dense
+from shortlist.models.factorization.model import MatrixFactorization
+from shortlist.models.factorization.training import Factors
 from shortlist.recommend.query import Query
+from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores
+from shortlist.scoring.selection import dense
 from shortlist.testing import ModelContract, checkerboard, of_matrix, small_world, tiny
 
 Doubles = NDArray[np.float64]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist.data.dataset import Dataset
-from shortlist.models import factorization_losses as losses
-from shortlist.models.factorization import MatrixFactorization
-from shortlist.models.factorization_training import Bags, Factors
+from shortlist.models.factorization import losses
+from shortlist.models.factorization.model import MatrixFactorization
+from shortlist.models.factorization.training import Bags, Factors
 from shortlist.testing import of_matrix
 
 Doubles = NDArray[np.float64]

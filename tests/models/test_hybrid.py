@@ -17,10 +17,10 @@ from shortlist.data.features import FeatureEncoder, scaled, unit_rows
 from shortlist.errors import CapabilityError, ConfigError, InputError
 from shortlist.kernels.similarity import neighbors
 from shortlist.models import neighborhood
-from shortlist.models.hybrid import Hybrid
-from shortlist.models.hybrid_config import FORMS
+from shortlist.models.hybrid.config import FORMS
+from shortlist.models.hybrid.model import Hybrid
+from shortlist.recommend.blocks import dense_scores
 from shortlist.recommend.query import Query
-from shortlist.recommend.scoring import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world
 
 Doubles = NDArray[np.float64]

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.models import hybrid_tuning
-from shortlist.models.hybrid import Hybrid
+from shortlist.models.hybrid import tuning as hybrid_tuning
+from shortlist.models.hybrid.model import Hybrid
 from shortlist.recommend.query import Query
 from shortlist.testing import of_matrix, small_world, tiny
 

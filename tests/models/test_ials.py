@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.ials import IALS
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores
 from shortlist.testing import ModelContract, small_world
 
 # Everything that matters is spelled out: defaults are chosen on real data, and may change.

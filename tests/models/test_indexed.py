@@ -15,8 +15,8 @@ from shortlist.models import indexed_search
 from shortlist.models.ials import IALS
 from shortlist.models.indexed import Indexed
 from shortlist.models.indexed_search import Items, built, nearest, restored, search
-from shortlist.models.scores import FactorScores
-from shortlist.models.selection import Eligible, top_k
+from shortlist.scoring.scores import FactorScores
+from shortlist.scoring.selection import Eligible, top_k
 from shortlist.testing import ModelContract, of_matrix, small_world
 
 SMALL = IALS(embedding_size=6, epochs=4, regularization=0.02, unobserved_weight=0.1)

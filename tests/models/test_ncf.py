@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from shortlist.models.ncf import GMF, MLP, NeuMF
+from shortlist.models.towers.ncf import GMF, MLP, NeuMF
 from shortlist.testing import ModelContract
 
 small = {"embedding_size": 8, "batch_size": 64, "epochs": 40, "learning_rate": 0.02}

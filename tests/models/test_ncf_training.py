@@ -15,11 +15,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
 from shortlist.kernels.threads import thread_limit
-from shortlist.models.ncf import GMF, MLP, NCF, NeuMF
-from shortlist.models.ncf_held import Held
-from shortlist.models.ncf_network import Network
-from shortlist.models.ncf_training import Factors, logits
-from shortlist.models.training import Trainable, Training
+from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
+from shortlist.models.towers.ncf_held import Held
+from shortlist.models.towers.ncf_network import Network
+from shortlist.models.towers.ncf_training import Factors, logits
+from shortlist.models.training.loop import Trainable, Training
 from shortlist.testing import small_world, tiny
 
 DATA = small_world().data

@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from shortlist.data.dataset import Dataset
-from shortlist.models import negatives as module
-from shortlist.models.negatives import Negatives
+from shortlist.models.training import negatives as module
+from shortlist.models.training.negatives import Negatives
 from shortlist.testing import small_world, tiny
 
 DATA = small_world().data

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
-from shortlist.models import packed
-from shortlist.models.packed import keep_packed, packed_of
-from shortlist.models.scores import DenseScores, FactorScores
-from shortlist.recommend.scoring import make_ready
+from shortlist.recommend.blocks import make_ready
+from shortlist.scoring import packed
+from shortlist.scoring.packed import keep_packed, packed_of
+from shortlist.scoring.scores import DenseScores, FactorScores
 
 
 def vectors() -> np.ndarray:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 from torch import Tensor
 
-from shortlist.models import tower_losses
-from shortlist.models.tower_bags import Histories, bagged, taken
-from shortlist.models.tower_losses import Known, in_batch_softmax, log_sum_exp
+from shortlist.models.towers import losses as tower_losses
+from shortlist.models.towers.bags import Histories, bagged, taken
+from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 

@@ -12,14 +12,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError
-from shortlist.models.multitask import MultiTask
-from shortlist.models.profiles import Profiles
-from shortlist.models.ranking import Ranking
-from shortlist.models.retrieval import Retrieval
-from shortlist.models.selection import dense
-from shortlist.models.tower_task import Pairs
-from shortlist.models.tower_training import TwoTowers
+from shortlist.models.towers.multitask import MultiTask
+from shortlist.models.towers.ranking import Ranking
+from shortlist.models.towers.retrieval import Retrieval
+from shortlist.models.towers.task import Pairs
+from shortlist.models.towers.training import TwoTowers
 from shortlist.recommend.query import Query
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.selection import dense
 from shortlist.testing import checkerboard, small_world
 from shortlist.testing.worlds import tiny
 

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from shortlist import extras
 from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistError
-from shortlist.models.factorization import MatrixFactorization
-from shortlist.models.factorization_training import Bags, Factors
-from shortlist.models.trained import TrainingConfig
-from shortlist.models.training import Trainable, Training
+from shortlist.models.factorization.model import MatrixFactorization
+from shortlist.models.factorization.training import Bags, Factors
+from shortlist.models.training.loop import Trainable, Training
+from shortlist.models.training.model import TrainingConfig
 from shortlist.testing import small_world
 
 small = partial(MatrixFactorization, embedding_size=5, epochs=12)
@@ -255,7 +255,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
 def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     file = tmp_path / "run.safetensors"
     program = (
-        "from shortlist.models.factorization import MatrixFactorization\n"
+        "from shortlist.models.factorization.model import MatrixFactorization\n"
         "from shortlist.testing import small_world\n"
         "model = MatrixFactorization(embedding_size=5, epochs=10**6)\n"
         f"model.fit(small_world().data, checkpoint={str(file)!r}, checkpoint_seconds=0)\n"

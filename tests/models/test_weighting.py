@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from shortlist.models.arrays import inverse, parts, row_norms, row_scaled, row_sums, transposed
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+from shortlist.scoring.sparse import inverse, parts, row_norms, row_scaled, row_sums, transposed
 
 # Four rows over four columns. Column 3 is empty, and so is row 2; one entry weighs 0.
 INDPTR, INDICES = np.array([0, 3, 5, 5, 6]), np.array([0, 1, 2, 0, 1, 0])

@@ -14,8 +14,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, FactorScores, Scores, SparseScores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, FactorScores, Scores, SparseScores
 
 
 class ScoredConfig(ModelConfig):

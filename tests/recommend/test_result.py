@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from shortlist.data.store import Store
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity

@@ -16,7 +16,7 @@ import shortlist as sl
 from shortlist import extras
 from shortlist.errors import ConfigError, InputError
 from shortlist.evaluation import Comparison
-from shortlist.evaluation.significance import holm
+from shortlist.metrics.significance import holm
 from shortlist.models.base import Model
 from shortlist.reporting.contents import gather
 from shortlist.reporting.page import render

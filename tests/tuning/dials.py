@@ -12,8 +12,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Floats, Scores
 
 N_ITEMS, RIGHT = 40, 28  # everybody's last choice is item 28, which nobody chose before
 

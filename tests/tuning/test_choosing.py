@@ -14,7 +14,7 @@ from shortlist.bundle import read_manifest
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.evaluation import Report, evaluate
-from shortlist.evaluation.metrics import Measure
+from shortlist.metrics.ranking import Measure
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
 from shortlist.testing import checkerboard, small_world, tiny
@@ -47,7 +47,7 @@ def test_the_best_model_is_chosen_and_fitted_on_everything() -> None:
 
 
 def test_every_model_of_the_library_has_a_place_in_the_table() -> None:
-    from shortlist.models import MODULES
+    from shortlist.models.registry import MODULES
 
     choice = auto(checkerboard().data, seconds=1e-9, trials=0)
     assert set(outcomes(choice)) == set(MODULES) - {"Indexed"}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from shortlist.errors import CapabilityError, ConfigError
-from shortlist.models import model_class
+from shortlist.models.registry import model_class
 from shortlist.tuning.goal import Goal
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from shortlist.errors import ConfigError
-from shortlist.models import MODULES, model_class
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig, Search, hyper, search_range
+from shortlist.models.registry import MODULES, model_class
 from shortlist.tuning.space import Space
 
 from .dials import Dial

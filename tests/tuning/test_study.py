@@ -16,7 +16,7 @@ from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.evaluation import evaluate
 from shortlist.models.base import Model
 from shortlist.models.ease import EASE
-from shortlist.models.factorization import MatrixFactorization
+from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.testing import small_world, tiny
 from shortlist.tuning import tune
 from shortlist.tuning.check import Check

@@ -13,7 +13,7 @@ from shortlist import extras
 from shortlist.errors import ConfigError, InputError
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
-from shortlist.models.ncf import GMF
+from shortlist.models.towers.ncf import GMF
 from shortlist.testing import small_world
 from shortlist.tuning import Chosen, Tuning, tune
 from shortlist.tuning.check import Check

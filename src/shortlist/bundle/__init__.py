@@ -39,8 +39,8 @@ from shortlist.bundle.manifest import (
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.files import atomic_directory
-from shortlist.models import model_class
 from shortlist.models.base import Model
+from shortlist.models.registry import model_class
 
 ARRAYS = "arrays.safetensors"
 _LEARNED = "learned."  # how the names of learned tables start

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.models import model_class
 from shortlist.models.base import Model
+from shortlist.models.registry import model_class
 
 SPARSE = ("data", "indices", "indptr")
 

@@ -54,7 +54,7 @@ def compare(
     tables: dict[str, Any],
 ) -> None:
     """Fit models on the same split and measure them on the same users."""
-    from shortlist.data.store import Store
+    from shortlist.data.store.store import Store
     from shortlist.evaluation import compare as compare_models
     from shortlist.reporting.write import require_report
 
@@ -94,7 +94,7 @@ def compare(
 def default_models(data: Dataset) -> list[Model[Any, Any]]:
     """Make every model that can be fitted on the data here, with its defaults."""
     from shortlist.extras import install_command, installed
-    from shortlist.models import MODULES
+    from shortlist.models.registry import MODULES
 
     models = []
     for model in (named_model(name) for name in MODULES):
@@ -162,7 +162,7 @@ def parameters(settings: list[str]) -> dict[str, Any]:
 
 def named_model(name: str, settings: dict[str, Any] | None = None) -> Model[Any, Any]:
     """Make a model by its name."""
-    from shortlist.models import model_class
+    from shortlist.models.registry import model_class
 
     return model_class(name.strip())(**(settings or {}))
 

@@ -76,7 +76,7 @@ def _folder(path: Path) -> Path:
 def _load(kind: Kind, folder: Path, seed: int) -> Dataset:
     """Make the database and load the sample into it; that of an earlier demo is replaced."""
     from shortlist.data.samples import generate_jobs, sample_paths
-    from shortlist.data.store import Store
+    from shortlist.data.store.store import Store
 
     if kind == "movies":
         remark("films: 100,004 ratings from MovieLens (GroupLens), in the R package dslabs")
@@ -121,6 +121,6 @@ def _report(comparison: Comparison, kind: Kind, folder: Path, seed: int) -> bool
 
 
 def _models() -> list[Model[Any, Any]]:
-    from shortlist.models import model_class
+    from shortlist.models.registry import model_class
 
     return [model_class(name)() for name in COMPARED]

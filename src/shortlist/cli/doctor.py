@@ -61,7 +61,7 @@ def _try_everything() -> tuple[str, float]:
     from shortlist.bundle import load
     from shortlist.cli.compare import default_models
     from shortlist.data.dataset import Dataset
-    from shortlist.models.trained import TrainedModel
+    from shortlist.models.training.model import TrainedModel
 
     pairs = [(user, item) for user in range(8) for item in range(8) if (user + item) % 2 == 0]
     missing = (0, 0)

@@ -55,7 +55,7 @@ def fit(
     tables: dict[str, Any],
 ) -> None:
     """Fit a model on everything in a database and save it as a bundle."""
-    from shortlist.data.store import Store
+    from shortlist.data.store.store import Store
 
     if model == AUTO and settings:
         raise ConfigError(

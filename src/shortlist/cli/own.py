@@ -17,8 +17,8 @@ from shortlist.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
-    from shortlist.data.loading.runs import Mark
-    from shortlist.data.store import Store
+    from shortlist.data.store.runs import Mark
+    from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
 PULL = "pull"  # what a bundle notes of how far its interactions were read
@@ -120,7 +120,7 @@ def read(
 def noted_mark(bundle: Path, place: str) -> Mark | None:
     """Give how far a bundle's interactions were read, if they were read from this place."""
     from shortlist.bundle import read_manifest
-    from shortlist.data.loading.runs import Mark
+    from shortlist.data.store.runs import Mark
 
     noted = read_manifest(bundle).metrics.get(PULL)
     if noted is None or noted.get("place") != _place(place):
@@ -130,7 +130,7 @@ def noted_mark(bundle: Path, place: str) -> Mark | None:
 
 def with_mark(lists: Recommendations, bundle: Path, target: str) -> Recommendations:
     """Let a run carry the mark of its bundle, where it goes to the database that it came from."""
-    from shortlist.data.databases.address import Address
+    from shortlist.data.store.address import Address
 
     mark = noted_mark(bundle, Address.of(target).place)
     return lists if mark is None else replace(lists, run={**lists.run, "mark": mark})

@@ -23,7 +23,7 @@ def schema(
     name: Annotated[str, typer.Argument(help="movies, jobs or runs, or a .sql file of your own.")],
 ) -> None:
     """Print the tables and views of a schema as SQL."""
-    from shortlist.data.store import schema_sql
+    from shortlist.data.store.store import schema_sql
 
     typer.echo(schema_sql(name))
 
@@ -35,7 +35,7 @@ def init(
     schema: Annotated[str, typer.Option(help="movies or jobs, or a .sql file of your own.")],
 ) -> None:
     """Make an empty database."""
-    from shortlist.data.store import Store
+    from shortlist.data.store.store import Store
 
     with Store.create(db, schema) as store:
         place = store.place
@@ -52,7 +52,7 @@ def load(
     json: Json = None,
 ) -> None:
     """Check files and load them, all of them or none."""
-    from shortlist.data.store import Store
+    from shortlist.data.store.store import Store
 
     with Store(db) as store:
         report = store.load(list(paths))

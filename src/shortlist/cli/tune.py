@@ -50,8 +50,8 @@ def tune(
 ) -> None:
     """Search for a model's settings on a validation fold of a database."""
     from shortlist.cli.compare import parameters
-    from shortlist.data.store import Store
-    from shortlist.models import model_class
+    from shortlist.data.store.store import Store
+    from shortlist.models.registry import model_class
     from shortlist.tuning import tune as search
     from shortlist.tuning.pictures import draw, drawable
 

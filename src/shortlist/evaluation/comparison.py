@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
-from shortlist.evaluation.metrics import FloatArray
 from shortlist.evaluation.report import Report, labelled
-from shortlist.evaluation.significance import PairedTest, bootstrap, paired_tests
 from shortlist.frames import Tabular
+from shortlist.metrics.ranking import FloatArray
+from shortlist.metrics.significance import PairedTest, bootstrap, paired_tests
 from shortlist.models.base import Model
 from shortlist.text import figure, span, text_table
 

@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError, ShortlistError
-from shortlist.evaluation.lists import ListMeasures
-from shortlist.evaluation.metrics import (
-    Measure,
-    rank_metrics,
-    rating_errors,
-)
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Truth, require_fitted_on, whole_numbers
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
+from shortlist.metrics.lists import ListMeasures
+from shortlist.metrics.ranking import (
+    Measure,
+    rank_metrics,
+    rating_errors,
+)
 from shortlist.models.base import Model
-from shortlist.models.capabilities import PredictsRatings
 from shortlist.progress import track
-from shortlist.recommend.scoring import dense_scores
+from shortlist.recommend.blocks import dense_scores
+from shortlist.scoring.capabilities import PredictsRatings
 
 PROTOCOL = "full catalogue, seen items removed, mid-rank ties"
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.errors import InputError, suggestion
-from shortlist.evaluation.metrics import FloatArray, Int64Array, Measure
-from shortlist.evaluation.significance import LEVEL, RESAMPLES, bootstrap, interval
 from shortlist.frames import Tabular
+from shortlist.metrics.ranking import FloatArray, Int64Array, Measure
+from shortlist.metrics.significance import LEVEL, RESAMPLES, bootstrap, interval
 from shortlist.text import figure, span, text_table
 
 _HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the least interactions of each group

@@ -16,7 +16,6 @@ import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.evaluation.metrics import BoolArray, Measure, rank_metrics
 from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.truth import (
@@ -28,6 +27,7 @@ from shortlist.evaluation.truth import (
     whole_numbers,
 )
 from shortlist.kernels.ranking import midranks
+from shortlist.metrics.ranking import BoolArray, Measure, rank_metrics
 from shortlist.models.base import Model
 from shortlist.progress import track
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError, NotFittedError
-from shortlist.evaluation.metrics import BoolArray, Int64Array
+from shortlist.metrics.ranking import BoolArray, Int64Array
 from shortlist.models.base import Model
 
 _BLOCK_SCORES = 1 << 23  # scores in memory together: 32 MiB of float32

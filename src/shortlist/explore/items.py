@@ -10,8 +10,8 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
-from shortlist.models.capabilities import HasVectors, cannot
-from shortlist.models.scores import Floats
+from shortlist.scoring.capabilities import HasVectors, cannot
+from shortlist.scoring.scores import Floats
 
 TITLE = "title"
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from shortlist.data.vocabulary import Id
 from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
 from shortlist.explore.items import described, item_factors, titles
-from shortlist.models.arrays import inverse
 from shortlist.models.base import Model
-from shortlist.models.scores import FactorScores
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import check_k
 from shortlist.recommend.resolve import resolve
+from shortlist.scoring.scores import FactorScores
+from shortlist.scoring.sparse import inverse
 
 Measure = Literal["dot", "cosine", "power"]
 Vectors = NDArray[np.floating[Any]]

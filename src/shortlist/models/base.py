@@ -23,8 +23,8 @@ from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, NotFittedError
 from shortlist.models.config import ModelConfig
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import Scores
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Scores
 
 if TYPE_CHECKING:
     from shortlist.recommend.explain import Explanation

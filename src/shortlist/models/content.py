@@ -15,15 +15,15 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.best import dense_best
-from shortlist.models.arrays import empty, inverse, parts, row_scaled, row_sums, transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.likeness import Likeness
 from shortlist.models.neighborhood import Neighborhood, only
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, Scores, SparseScores
 from shortlist.models.weighting import binary
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Scores, SparseScores
+from shortlist.scoring.sparse import empty, inverse, parts, row_scaled, row_sums, transposed
 
 
 class ContentBasedConfig(ModelConfig):

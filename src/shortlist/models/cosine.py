@@ -12,14 +12,14 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows, Vocabulary
-from shortlist.models.arrays import inverse, row_scaled, row_sums, transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Neighborhood, inverse_lengths
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import Scores, SparseScores
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Scores, SparseScores
+from shortlist.scoring.sparse import inverse, row_scaled, row_sums, transposed
 
 
 def _weighting(default: Weighting) -> Any:

@@ -14,13 +14,13 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
 from shortlist.machine import memory_bytes
-from shortlist.models.arrays import parts, transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, Floats, Scores
 from shortlist.models.weighting import binary
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Floats, Scores
+from shortlist.scoring.sparse import parts, transposed
 
 _FEW = 8  # times as many items as users: then the way by the users is shorter, and no larger
 _BLOCK = 512  # rows mirrored at a time

@@ -16,14 +16,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.loss import observed_loss
-from shortlist.models.arrays import inverse, parts, transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Floats, Scores
 from shortlist.models.weighting import binary
 from shortlist.progress import track
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.sparse import inverse, parts, transposed
 
 
 class IALSConfig(ModelConfig):

@@ -15,14 +15,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError
 from shortlist.models.base import Model
-from shortlist.models.capabilities import ComparesItems, Explains, Parts, cannot
-from shortlist.models.cascade_candidates import known_users
-from shortlist.models.composite import ModelSpec
+from shortlist.models.cascade.candidates import known_users
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.indexed_search import Items, built, items_of, nearest, restored, search
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Scores
-from shortlist.models.selection import Best, Eligible, top_k
+from shortlist.models.spec import ModelSpec
+from shortlist.scoring.capabilities import ComparesItems, Explains, Parts, cannot
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Scores
+from shortlist.scoring.selection import Best, Eligible, top_k
 
 SAMPLED = 500  # users whose exact lists the graph is measured against
 MEASURED = 10  # the length of these lists

@@ -11,8 +11,8 @@ from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.errors import BundleError
 from shortlist.kernels.dots import dots
 from shortlist.kernels.threads import thread_count
-from shortlist.models.scores import FactorScores, Floats
-from shortlist.models.selection import Best, Eligible, top_k
+from shortlist.scoring.scores import FactorScores, Floats
+from shortlist.scoring.selection import Best, Eligible, top_k
 
 SLACK = 2  # times as many are fetched as a mask that cuts evenly makes necessary
 EXACT_SHARE = 2_000  # asked for more than one in so many, a graph is slower than scoring all

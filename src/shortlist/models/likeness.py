@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features import FeatureEncoder
 from shortlist.errors import ConfigError, suggestion
-from shortlist.models.arrays import empty, transposed
+from shortlist.scoring.sparse import empty, transposed
 
 PAIRS = 30_000  # drawn to learn weights from; more change the second digit
 CERTAIN = 4.0  # standard errors a column must tell by: of 3,000 drawn at random none did, 13 by 3

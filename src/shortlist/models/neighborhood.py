@@ -13,8 +13,8 @@ from scipy.sparse import csr_array, vstack
 from shortlist import engine
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.similarity import neighbors
-from shortlist.models.arrays import empty, inverse, parts, row_norms, transposed
-from shortlist.models.scores import Floats
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import empty, inverse, parts, row_norms, transposed
 
 
 class Ranked(NamedTuple):

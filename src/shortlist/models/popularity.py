@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Parts
 from shortlist.models.config import ModelConfig
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import FactorScores, Floats, Scores
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Floats, Scores
 
 
 class PopularityConfig(ModelConfig):

@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.factorization import solve_ridge
-from shortlist.models.arrays import parts
-from shortlist.models.scores import Floats
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import parts
 
 DAMPING = 10.0  # an effect counts as if this many ratings without any had been seen besides
 RIDGE = 3.0  # likewise, in ratings of one and the same item

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.models.arrays import inverse
+from shortlist.scoring.sparse import inverse
 
 Weighting = Literal["binary", "weighted", "tfidf", "bm25"]
 

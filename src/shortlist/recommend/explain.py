@@ -12,12 +12,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Explains, Parts, cannot
-from shortlist.models.selection import columns
+from shortlist.recommend.blocks import blank
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.resolve import resolve
-from shortlist.recommend.scoring import blank
+from shortlist.scoring.capabilities import Explains, Parts, cannot
+from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
 TITLE = "title"  # the item feature that people know an item by

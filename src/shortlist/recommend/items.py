@@ -15,18 +15,18 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.errors import ConfigError
 from shortlist.kernels.topk import topk_dense
-from shortlist.models.arrays import transposed
 from shortlist.models.base import Model
-from shortlist.models.capabilities import ComparesItems, cannot
-from shortlist.models.scores import Floats
-from shortlist.models.selection import Best, Eligible, columns, top_k
+from shortlist.recommend.blocks import blank
 from shortlist.recommend.query import OnUnknownItem
 from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import Requests, of_ids
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.scoring import blank
 from shortlist.recommend.where import Mask
+from shortlist.scoring.capabilities import ComparesItems, cannot
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.selection import Best, Eligible, columns, top_k
+from shortlist.scoring.sparse import transposed
 
 ITEMS_A_PASS = 256  # of whom the audience is found in one pass over the users
 

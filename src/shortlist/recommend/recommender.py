@@ -13,17 +13,17 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
-from shortlist.models.arrays import parts
 from shortlist.models.base import Model
-from shortlist.models.profiles import Profiles
-from shortlist.models.selection import Eligible
+from shortlist.recommend.blocks import best_items, make_ready
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests
 from shortlist.recommend.resolve import resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.scoring import best_items, make_ready
 from shortlist.recommend.where import Mask
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.selection import Eligible
+from shortlist.scoring.sparse import parts
 
 FALLBACK = "popularity"
 MANY = 256  # queries, for which it pays to lay the items out for the kernels once and for all

@@ -13,9 +13,9 @@ from scipy.sparse import csr_array
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.errors import ConfigError, InputError, suggestion
 from shortlist.models.base import Model
-from shortlist.models.profiles import Profiles
 from shortlist.recommend.query import OnUnknown
 from shortlist.recommend.rules import Rules
+from shortlist.scoring.profiles import Profiles
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Recommendations(Tabular):
         return target
 
     def _write_run(self, database: str | Path) -> str:
-        from shortlist.data.store import Store
+        from shortlist.data.store.store import Store
 
         if self.table.column_names[0] not in ("user_id", "query"):
             raise InputError(

@@ -13,8 +13,8 @@ from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
-from shortlist.models.capabilities import Explains
 from shortlist.recommend.explain import Explanation
+from shortlist.scoring.capabilities import Explains
 
 if TYPE_CHECKING:
     from shortlist.evaluation.comparison import Comparison

@@ -15,8 +15,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.explore.items import item_factors
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
-from shortlist.models.capabilities import HasVectors
 from shortlist.reporting.summary import columns
+from shortlist.scoring.capabilities import HasVectors
 
 if TYPE_CHECKING:
     from shortlist.evaluation.comparison import Comparison

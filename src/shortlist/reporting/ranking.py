@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shortlist.evaluation.significance import PairedTest
+from shortlist.metrics.significance import PairedTest
 
 if TYPE_CHECKING:
     from shortlist.evaluation.comparison import Comparison

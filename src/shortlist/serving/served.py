@@ -15,8 +15,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError
 from shortlist.models.base import Model
-from shortlist.models.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
-from shortlist.recommend.scoring import make_ready
+from shortlist.recommend.blocks import make_ready
+from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.fields import describe
 from shortlist.serving.places import map_json

@@ -11,7 +11,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from shortlist.errors import ConfigError, InputError, NotFittedError
-from shortlist.models import model_class
+from shortlist.models.registry import model_class
 from shortlist.testing.asking import AskingContract
 from shortlist.testing.lists import ListsContract
 from shortlist.testing.stability import StabilityContract

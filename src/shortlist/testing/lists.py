@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from shortlist.errors import CapabilityError
-from shortlist.models.capabilities import ComparesItems
-from shortlist.models.profiles import Profiles
-from shortlist.models.scores import DenseScores, FactorScores, SparseScores
-from shortlist.models.selection import dense
 from shortlist.recommend.query import Query
+from shortlist.scoring.capabilities import ComparesItems
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, FactorScores, SparseScores
+from shortlist.scoring.selection import dense
 from shortlist.testing.reference import best_items, best_users, like_items, rows_of
 from shortlist.testing.subject import Subject, lists_of
 from shortlist.testing.worlds import Ids, checkerboard, small_world

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Id
 from shortlist.models.base import Model
-from shortlist.models.selection import dense
-from shortlist.recommend.scoring import dense_scores
+from shortlist.recommend.blocks import dense_scores
+from shortlist.scoring.selection import dense
 
 Listed = list[tuple[Id, Id, int, float]]  # who or what for, what, rank, score
 

@@ -60,8 +60,8 @@ class Subject:
 
 def lists_of(model: Model[Any, Any], k: int = 7) -> dict[str, pa.Table]:
     """Ask a model for every kind of list it can make."""
-    from shortlist.models.capabilities import ComparesItems
     from shortlist.recommend.query import Query
+    from shortlist.scoring.capabilities import ComparesItems
 
     items = model.data.items.ids.to_pylist()
     queries = [

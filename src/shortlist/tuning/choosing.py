@@ -7,8 +7,8 @@ from typing import Any
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
-from shortlist.models import MODULES
 from shortlist.models.base import Model
+from shortlist.models.registry import MODULES
 from shortlist.tuning.choice import Choice
 from shortlist.tuning.contest import Contest
 from shortlist.tuning.goal import Goal

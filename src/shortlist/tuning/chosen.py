@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shortlist._version import __version__
 from shortlist.errors import ConfigError, InputError
 from shortlist.files import atomic_file
-from shortlist.models import model_class
 from shortlist.models.base import Model
+from shortlist.models.registry import model_class
 
 
 class Chosen(BaseModel):

@@ -8,9 +8,9 @@ from typing import Any
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, ConfigError, suggestion
 from shortlist.evaluation import Report, evaluate
-from shortlist.evaluation.metrics import AT_K
+from shortlist.metrics.ranking import AT_K
 from shortlist.models.base import Model
-from shortlist.models.capabilities import PredictsRatings
+from shortlist.scoring.capabilities import PredictsRatings
 
 _ERRORS = ("rmse", "mae")
 _DEFAULT_K = 10  # lists are made at some length, whatever the figure asked for

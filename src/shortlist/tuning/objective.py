@@ -11,7 +11,7 @@ import numpy as np
 from shortlist.data.split import Split
 from shortlist.errors import InputError, ShortlistError
 from shortlist.models.base import Model
-from shortlist.models.trained import TrainedModel
+from shortlist.models.training.model import TrainedModel
 from shortlist.tuning.goal import Goal
 from shortlist.tuning.space import Space
 from shortlist.tuning.trials import Trial

@@ -9,8 +9,8 @@ from typing import Any
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
-from shortlist.models import model_class
 from shortlist.models.base import Model
+from shortlist.models.registry import model_class
 from shortlist.tuning.goal import Goal
 from shortlist.tuning.space import Space
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.data.coding.order import last_of_runs, sort_pairs
 from shortlist.data.dataset import Repeats
-from shortlist.data.order import last_of_runs, sort_pairs
 from shortlist.data.vocabulary import Rows
 
 

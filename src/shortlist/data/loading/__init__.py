@@ -1,1 +1,0 @@
-"""Files and frames into the tables of a store: stage, check against the catalogue, write."""

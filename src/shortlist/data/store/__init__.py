@@ -1,0 +1,1 @@
+"""A database with one of the schemas: DuckDB, SQLite or PostgreSQL."""

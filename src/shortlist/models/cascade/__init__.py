@@ -1,0 +1,1 @@
+"""Two stages: several models find candidates, a ranker orders them."""

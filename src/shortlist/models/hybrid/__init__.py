@@ -1,0 +1,1 @@
+"""The notes' hybrid, S_user · R · S_item, and its additive form."""

@@ -1,0 +1,1 @@
+"""Two towers: retrieval, ranking, both at once, and neural collaborative filtering."""

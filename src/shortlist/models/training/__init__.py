@@ -1,0 +1,1 @@
+"""The training loop that all models trained by gradient share."""

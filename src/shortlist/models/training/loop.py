@@ -1,0 +1,257 @@
+"""The one loop that trains every model of this library that learns by gradient.
+
+Whole tensors are sliced into batches; nothing is loaded, collated or copied an example at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shortlist.errors import ConfigError, ShortlistError
+from shortlist.models.training.model import TrainingConfig
+from shortlist.progress import track
+
+if TYPE_CHECKING:
+    from shortlist.models.training.checkpoint import Checkpoint
+
+Arrays: TypeAlias = dict[str, NDArray[np.float32]]
+
+ADAGRAD_START = 0.1  # TensorFlow's and Keras's; with PyTorch's 0 the first step is the whole rate
+
+
+class Trainable(torch.nn.Module, ABC):
+    """Parameters and their loss, as the loop wants them.
+
+    Three methods must be written. The rest is there to be replaced by what knows better.
+    """
+
+    threads: int | None = None  # how many PyTorch may use; None: as many as it likes
+    held: object | None = None  # the validation fold, where there is one
+    samples: int = 1  # what an example counts for in samples per second
+
+    @abstractmethod
+    def start_epoch(self, seed: list[int]) -> int:
+        """Draw what an epoch needs (labels, negatives); give the number of its examples.
+
+        ``seed`` is for ``np.random.default_rng``, and another one in every epoch.
+        """
+
+    @abstractmethod
+    def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
+        """Give ``loss``, which is minimised, and what else the history shall show.
+
+        Each is a mean over the chosen examples, int64 (B,); None: over all of them.
+        """
+
+    @abstractmethod
+    def validation_loss(self) -> Tensor:
+        """Give the loss on the validation fold; asked for only where there is one."""
+
+    def examples_a_step(self, batch_size: int | None) -> int | None:
+        """Say how many examples a step takes, given the settings; None: all of them."""
+        return batch_size
+
+    def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """Take one step down the gradient; give the losses before it.
+
+        Here: by autograd, in the precision that the loop has set. A kernel that takes the same
+        step faster stands in its place; it works on the parameters and on the state of the
+        optimizer in place, so that checkpoints know of no difference.
+        """
+        optimizer.zero_grad()
+        losses = self.losses(chosen)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return losses
+
+
+class Training:
+    """A training that can stop and go on, with nothing lost.
+
+    Parameters
+    ----------
+    name
+        What messages and the progress bar call it.
+    trainable
+        What is trained; it moves to the device.
+    config
+        How.
+
+    Attributes
+    ----------
+    epoch, steps
+        How far it has come.
+    speed
+        Samples a second in the last epoch, drawing them included.
+    """
+
+    def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
+        self.name, self.config = name, config
+        self.trainable = trainable.to(config.device)
+        self.optimizer = _optimizer(config, trainable)
+        self.epoch = self.steps = 0
+        self.speed = 0.0
+        self.rows: list[dict[str, float]] = []
+        self.best: Arrays | None = None
+        self.best_loss, self.best_epoch, self.waiting_since = np.inf, 0, 0
+
+    @property
+    def history(self) -> pa.Table:
+        """The metrics, one row an epoch: each is the mean over its steps, before the step."""
+        columns = {"epoch": pa.array(range(1, len(self.rows) + 1), pa.int64())}
+        for name in self.rows[0] if self.rows else ():
+            columns[name] = pa.array([row[name] for row in self.rows], pa.float64())
+        return pa.table(columns)
+
+    @property
+    def result(self) -> Arrays:
+        """The parameters: of the best epoch by the validation fold, or of the last."""
+        return self._parameters() if self.best is None else self.best
+
+    def run(self, until: int, checkpoint: Checkpoint | None = None) -> None:
+        """Train until that epoch, or until the validation loss stops falling.
+
+        Raises
+        ------
+        ShortlistError
+            The loss is no longer finite.
+        """
+        with _torch_threads(self.trainable.threads):
+            for _ in track(range(self.epoch, until), self._told):
+                if self._waited_long_enough():
+                    break
+                self._run_epoch()
+                if checkpoint is not None:
+                    checkpoint.write_if_due(self)
+        if checkpoint is not None:
+            checkpoint.write(self)
+
+    def wait_afresh(self) -> None:
+        """Count the epochs without improvement from here."""
+        self.waiting_since = self.epoch
+
+    def _told(self) -> str:
+        """Say for the progress bar what is going on."""
+        text = f"training {self.name}"
+        if not self.rows:
+            return text
+        return f"{text}: loss {self.rows[-1]['loss']:.4g}, {self.speed:,.0f} samples/s"
+
+    def _waited_long_enough(self) -> bool:
+        since = max(self.best_epoch, self.waiting_since)
+        return self.best is not None and self.epoch - since >= self.config.patience
+
+    def _run_epoch(self) -> None:
+        # Seeded by the epoch: an interrupted training draws what an uninterrupted one draws.
+        seed = [self.config.seed, self.epoch]
+        started = time.perf_counter()
+        n_examples = self.trainable.start_epoch([*seed, 1])
+        sizes, steps = [], []
+        for chosen in self._batches(n_examples, seed):
+            with self._precision():
+                losses = self.trainable.step(chosen, self.optimizer)
+            sizes.append(n_examples if chosen is None else len(chosen))
+            steps.append([value.detach() for value in losses.values()])
+        # Read after the last step, so that a device need not wait for us at every one.
+        values = np.array([[float(value) for value in step] for step in steps])
+        self._require_finite(values[:, 0])  # (n_steps, n_metrics)
+        self.speed = n_examples * self.trainable.samples / (time.perf_counter() - started)
+        self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
+        means = np.array(sizes) @ values / n_examples
+        self.rows.append(dict(zip(losses, means.tolist(), strict=True)))
+        if self.trainable.held is not None:
+            self._validate()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Let matrix products be computed in the precision of the settings; sums stay float32."""
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.config.device).type, torch.bfloat16)
+
+    def _batches(self, n_examples: int, seed: list[int]) -> Iterator[Tensor | None]:
+        size = self.trainable.examples_a_step(self.config.batch_size)
+        if size is None or size >= n_examples:
+            yield None
+            return
+        drawn = np.random.default_rng(seed).permutation(n_examples)
+        order = torch.from_numpy(drawn).to(self.config.device)
+        yield from torch.split(order, size)
+
+    def _require_finite(self, losses: NDArray[np.float64]) -> None:
+        finite = np.isfinite(losses)
+        if finite.all():
+            return
+        step, rate = int(finite.argmin()), self.config.learning_rate
+        raise ShortlistError(
+            f"{self.name} diverged: the loss is {losses[step]} at step {self.steps + step + 1} "
+            f"(epoch {self.epoch + 1}) with learning_rate={rate:g}, "
+            f"optimizer={self.config.optimizer!r}",
+            remedy=f"lower the learning rate (try {rate / 10:g}), or start from smaller values "
+            "(init_std)",
+        )
+
+    def _validate(self) -> None:
+        self.trainable.eval()
+        with torch.no_grad(), self._precision():
+            loss = float(self.trainable.validation_loss())
+        self.trainable.train()
+        self.rows[-1]["validation_loss"] = loss
+        if loss < self.best_loss:
+            self.best, self.best_loss, self.best_epoch = self._parameters(), loss, self.epoch
+
+    def _parameters(self) -> Arrays:
+        return {
+            name: value.detach().cpu().numpy().copy()
+            for name, value in self.trainable.named_parameters()
+        }
+
+
+@contextmanager
+def _torch_threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def require_device(name: str, device: str) -> None:
+    """Refuse a device that cannot be used.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device, or not on this machine.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"{name} cannot train on device={device!r}: {str(error).splitlines()[0]}",
+            remedy="pass device='cpu', or install PyTorch for that device",
+        ) from None
+
+
+def _optimizer(config: TrainingConfig, trainable: Trainable) -> torch.optim.Optimizer:
+    parameters, rate = trainable.parameters(), config.learning_rate
+    fused = torch.device(config.device).type == "cpu"  # one pass over a parameter; same steps
+    match config.optimizer:
+        case "sgd":
+            return torch.optim.SGD(parameters, rate, fused=fused)
+        case "adagrad":
+            return torch.optim.Adagrad(
+                parameters, rate, initial_accumulator_value=ADAGRAD_START, fused=fused
+            )
+        case "adam":
+            return torch.optim.Adam(parameters, rate, fused=fused)

@@ -1,0 +1,215 @@
+"""Figures with intervals: means over several splits of what each user got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import shortlist as sl
+from shortlist.evaluation.protocol import popularity_order, scores_of
+from shortlist.evaluation.truth import Truth
+from shortlist.kernels.ranking import midranks
+from shortlist.kernels.topk import topk_dense
+from shortlist.metrics.ranking import FloatArray, Measure, rank_metrics
+from shortlist.metrics.significance import PairedTest, bootstrap, interval, paired_tests
+from shortlist.models.base import Model
+
+Scores: TypeAlias = NDArray[np.float32]
+HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
+NAMES = {HIT: "HR@10", RECALL: "Recall@5", NDCG: "NDCG@10", "hit_rate@5": "HR@5"}
+LENGTHS = (5, 10)
+
+
+def three(value: float) -> str:
+    """Give a share with three decimals.
+
+    Examples
+    --------
+    >>> three(0.0825)
+    '.083'
+    """
+    text = f"{value:.3f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+
+
+def percent(share: float) -> str:
+    """Give a share as a percentage."""
+    return f"{100 * share:.1f}%"
+
+
+def signed(value: float) -> str:
+    """Give a difference with its sign."""
+    return ("+" if value >= 0 else "-") + three(abs(value))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{three(self.value)} [{three(self.low)}, {three(self.high)}]"
+
+    def holds(self, other: float) -> bool:
+        """Whether another figure, rounded to three decimals, lies in the interval."""
+        return round(self.low, 3) <= other <= round(self.high, 3)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What each user got, as the mean over the splits.
+
+    Attributes
+    ----------
+    values
+        By metric, float64.  # (n_users,)
+    history
+        Training interactions of each user.  # (n_users,)
+    of_lists
+        Metrics of all lists together, by name.
+    first
+        By metric, what each user got in the first split.  # (n_users,)
+    """
+
+    values: Mapping[str, FloatArray]
+    history: NDArray[np.int64]
+    of_lists: Mapping[str, float] = field(default_factory=dict)
+    first: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def __getitem__(self, metric: str) -> Figure:
+        """Give the figure of a metric, with its bootstrap interval over users."""
+        measure = Measure(self.values[metric])
+        return Figure(measure.mean(), *interval(bootstrap([measure])[:, 0]))
+
+    def mean(self, metric: str) -> float:
+        """Give the figure alone."""
+        return float(self.values[metric].mean())
+
+    def where(self, chosen: NDArray[np.bool_]) -> Measured:
+        """Keep some of the users."""
+        return Measured(
+            {name: values[chosen] for name, values in self.values.items()}, self.history[chosen]
+        )
+
+
+def gap(first: Measured, second: Measured, metric: str = HIT) -> PairedTest:
+    """Compare two models on the same users: ``first - second``."""
+    return tests({"first": first, "second": second}, metric)[0]
+
+
+def tests(models: Mapping[str, Measured], metric: str) -> tuple[PairedTest, ...]:
+    """Compare every pair of models, p values corrected over the pairs (Holm)."""
+    measures = {name: Measure(one.values[metric]) for name, one in models.items()}
+    return paired_tests(measures, bootstrap(list(measures.values())))
+
+
+def told(test: PairedTest) -> str:
+    """Say how far apart two models are, and how sure that is."""
+    return f"{signed(test.difference)} [{signed(test.low)}, {signed(test.high)}]"
+
+
+def verdict(test: PairedTest) -> str:
+    """Say whether the first of two is better, in the middle of a sentence.
+
+    By the interval of the difference alone: for a single comparison that was meant beforehand.
+    """
+    if test.low > 0:
+        return f"is better by {told(test)}"
+    if test.high < 0:
+        return f"is worse by {told(test)}"
+    return f"is not told apart ({told(test)})"
+
+
+def of_seeds(
+    runs: Sequence[Mapping[str, FloatArray]],
+    history: NDArray[np.int64],
+    of_lists: Mapping[str, float] | None = None,
+) -> Measured:
+    """Average what each user got over the splits."""
+    values = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+    return Measured(values, history, of_lists or {}, runs[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One split, seen as an array of scores: a row a test user."""
+
+    train: sl.Dataset
+    test: sl.Dataset
+    truth: Truth
+
+    @classmethod
+    def of(cls, train: sl.Dataset, test: sl.Dataset) -> Fold:
+        """Take a split."""
+        return cls(train, test, Truth.of(train, test))
+
+    @property
+    def users(self) -> NDArray[np.int32]:
+        """The rows of the test users."""
+        return self.truth.user_rows
+
+    @property
+    def history(self) -> NDArray[np.int64]:
+        """How many choices of each test user are in training."""
+        counts: NDArray[np.int64] = self.train.user_counts[self.users]
+        return counts
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which items each test user has in training."""
+        dense: NDArray[np.bool_] = self.train.matrix[self.users].toarray() > 0
+        return dense
+
+    def scores(self, model: Model[Any, Any]) -> Scores:
+        """Score the catalogue for every test user."""  # (n_users, n_items)
+        return scores_of(model, self.users)
+
+    def measured(self, scores: Scores) -> dict[str, FloatArray]:
+        """Give every metric of ranks, of each user."""
+        ranks, _ = midranks(
+            np.ascontiguousarray(scores, dtype=np.float32),
+            self.truth.indptr,
+            self.truth.item_rows,
+            *self._eligible(len(scores)),
+        )
+        return rank_metrics(ranks, self.truth.indptr, LENGTHS)
+
+    def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
+        """List the ``k`` best unseen items of each user; of equals the more popular."""
+        block = np.ascontiguousarray(scores, dtype=np.float32)
+        rows, _ = topk_dense(block, *self._eligible(len(scores)), popularity_order(self.train), k)
+        return rows
+
+    def _eligible(
+        self, count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
+        no_masks = np.zeros((0, self.train.n_items), dtype=bool)
+        everywhere = np.full(count, -1, dtype=np.int32)
+        return self.truth.seen_indptr, self.truth.seen_rows, no_masks, everywhere
+
+
+def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:
+    """Say which figures of the reference lie outside our intervals.
+
+    Parameters
+    ----------
+    ours
+        By name, our figure and that of the reference.
+    """
+    outside = [
+        f"{name} (ours {mine}, there {three(theirs)})"
+        for name, (mine, theirs) in ours.items()
+        if not mine.holds(theirs)
+    ]
+    total = len(ours)
+    if not outside:
+        return f"All {total} figures of the reference lie inside our intervals."
+    inside = f"{total - len(outside)} of {total} figures of the reference lie inside our intervals"
+    return f"{inside}; outside: {'; '.join(outside)}."

@@ -24,7 +24,7 @@ from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistE
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Bags, Factors
 from shortlist.models.training.loop import Trainable, Training
-from shortlist.models.training.model import TrainingConfig
+from shortlist.models.training.config import TrainingConfig
 from shortlist.testing import small_world
 
 small = partial(MatrixFactorization, embedding_size=5, epochs=12)
@@ -149,10 +149,10 @@ def test_resuming_waits_afresh() -> None:
     toy = Targets([5.0, 1.0, 2.0, 2.0, 2.0, 2.0, 0.5, 2.0])
     training = trained(8, toy, patience=2)
     assert training.epoch == 4
-    training.wait_afresh()
+    training.restart_patience()
     training.run(8)
     assert training.epoch == 6
-    training.wait_afresh()
+    training.restart_patience()
     training.run(7)
     assert training.best_epoch == 7
 

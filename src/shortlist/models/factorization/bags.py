@@ -18,7 +18,7 @@ from shortlist.scoring.sparse import inverse, parts, row_scaled
 
 if TYPE_CHECKING:
     from shortlist.models.factorization.model import FactorizationConfig
-    from shortlist.models.training.loop import Arrays
+    from shortlist.models.training.config import Arrays
 
 DAMPING = 10.0  # layers count a tenth, as in the Google course: first logits are close to 0
 

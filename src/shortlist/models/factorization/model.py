@@ -18,14 +18,15 @@ from shortlist.models.factorization.bags import bag_vectors, contributions, item
 from shortlist.models.factorization.users import folded, global_bias, reasons
 from shortlist.models.pairs import required_pairs
 from shortlist.models.ratings import Ratings, row_products
-from shortlist.models.training.model import TrainedModel, TrainingConfig
+from shortlist.models.training.config import Arrays, TrainingConfig
+from shortlist.models.training.model import TrainedModel
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
 
 if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays, Trainable
+    from shortlist.models.training.loop import Trainable
 
 
 class FactorizationConfig(TrainingConfig):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from shortlist.errors import InputError
-from shortlist.models.towers.head_config import HeadConfig
+from shortlist.models.towers.config import HeadConfig
 from shortlist.models.towers.head_scoring import cross_widths, head_widths
 from shortlist.models.towers.network import Dense, Drawing
 from shortlist.models.towers.task import Side

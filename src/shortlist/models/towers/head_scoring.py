@@ -10,7 +10,7 @@ import numpy as np
 
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors
-from shortlist.models.towers.head_config import HeadConfig
+from shortlist.models.towers.config import HeadConfig
 from shortlist.models.towers.layers import Layer, dense_layers, unflat
 from shortlist.models.towers.learned import TowersLearned
 from shortlist.scoring.scores import Floats

@@ -13,6 +13,8 @@ from shortlist.kernels.scores import dense_factors
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import inverse
 
+SLICE = 4096  # pairs of one query that are scored together: their layers stay in the cache
+
 Doubles = NDArray[np.float64]
 
 

@@ -11,7 +11,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import ConfigError
 from shortlist.models.config import Search, hyper
-from shortlist.models.towers.head_config import HeadConfig
+from shortlist.models.towers.config import HeadConfig
 from shortlist.models.towers.head_scoring import HeadLearned
 from shortlist.models.towers.learned import TowersLearned
 from shortlist.models.towers.ranking import head_learned, predicted

@@ -15,14 +15,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
 from shortlist.kernels.threads import thread_limit
-from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
 from shortlist.models.towers import ncf_training
 from shortlist.models.towers.layers import Layer
+from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.towers.ncf_training import Held, NCFTrainable
+from shortlist.models.training.loop import Trainable, Training
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.selection import dense
-from shortlist.models.training.loop import Trainable, Training
 from shortlist.testing import small_world, tiny
 
 DATA = small_world().data

@@ -23,8 +23,8 @@ from shortlist import extras
 from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistError
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Bags, Factors
-from shortlist.models.training.loop import Trainable, Training
 from shortlist.models.training.config import TrainingConfig
+from shortlist.models.training.loop import Trainable, Training
 from shortlist.testing import small_world
 
 small = partial(MatrixFactorization, embedding_size=5, epochs=12)
@@ -288,7 +288,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{file} is the checkpoint of another training: "
         "gravity=10.0 (here 2.0), seed=0 (here 3)\n"
-        "  to do: name another file, or delete this one to start afresh"
+        "  to do: name another file, or delete this one to start from scratch"
     )
     part = small_world().data.select(small_world().data.user_rows != 3)
     with pytest.raises(InputError, match="checkpoint of another training: another data\n"):

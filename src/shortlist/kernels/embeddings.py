@@ -100,7 +100,9 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     """
     _check(table, rows, moments=2)
     block = share(len(rows), _ROWS)
-    over_rows(lambda start, stop: _catch_up(start, stop, *table, rows, step, rate), len(rows), block)
+    over_rows(
+        lambda start, stop: _catch_up(start, stop, *table, rows, step, rate), len(rows), block
+    )
 
 
 def take_step(

@@ -19,7 +19,7 @@ from shortlist.kernels.embeddings import Batch, Table, catch_up, take_step
 from shortlist.kernels.threads import over_rows
 from shortlist.models.towers.config import NCFConfig
 from shortlist.models.towers.ncf_learned import NCFShape
-from shortlist.models.towers.network import Dense, Drawing
+from shortlist.models.towers.network import Dense, RandomDraws
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.loop import Trainable
 from shortlist.models.training.negatives import Negatives
@@ -42,21 +42,21 @@ class NCFHead(nn.Module):
     ----------
     shape
         The parts of the network.
-    drawing
+    draws
         Draws the initial values.
     init_std
         Standard deviation of the initial output weights t; those of the product, h, start at 1.
     """
 
-    def __init__(self, shape: NCFShape, drawing: Drawing, init_std: float) -> None:
+    def __init__(self, shape: NCFShape, draws: RandomDraws, init_std: float) -> None:
         super().__init__()
         self.shape = shape
         self.bias = nn.Parameter(torch.zeros(1))
         self.product_weights: nn.Parameter | None = None
         if shape.weighted and shape.size:
             self.product_weights = nn.Parameter(torch.ones(shape.size))
-        self.tower = Dense(drawing, [2 * shape.depth, *shape.widths] if shape.widths else [])
-        self.tower_weights = drawing.normal(shape.widths[-1:], init_std) if shape.widths else None
+        self.tower = Dense(draws, [2 * shape.depth, *shape.widths] if shape.widths else [])
+        self.tower_weights = draws.normal(shape.widths[-1:], init_std) if shape.widths else None
 
     def forward(self, users: Columns, items: Columns) -> Tensor:
         """Score the items of each group, which has one user.
@@ -111,10 +111,10 @@ class NCFTrainable(Trainable):
     ) -> None:  # fmt: skip
         super().__init__()
         self.config, self.shape, self.data = config, shape, data
-        drawing = Drawing(config.seed)
-        self.users = _embeddings(shape, drawing, data.user_counts, config.init_std)
-        self.items = _embeddings(shape, drawing, data.item_counts, config.init_std)
-        self.head = NCFHead(shape, drawing, config.init_std)
+        draws = RandomDraws(config.seed)
+        self.users = _embeddings(shape, draws, data.user_counts, config.init_std)
+        self.items = _embeddings(shape, draws, data.item_counts, config.init_std)
+        self.head = NCFHead(shape, draws, config.init_std)
         self.negatives = Negatives(
             data, config.negatives, exponent=config.negative_exponent, rejection=config.rejection
         )
@@ -251,10 +251,10 @@ class NCFTrainable(Trainable):
 
 
 def _embeddings(
-    shape: NCFShape, drawing: Drawing, counts: NDArray[np.int64], init_std: float
+    shape: NCFShape, draws: RandomDraws, counts: NDArray[np.int64], init_std: float
 ) -> nn.Parameter:
     """Draw initial embeddings; biases, and rows without interactions, start at 0."""
-    table = drawing.normal((len(counts), sum(shape.columns.values())), init_std)
+    table = draws.normal((len(counts), sum(shape.columns.values())), init_std)
     with torch.no_grad():
         table[torch.from_numpy(counts == 0)] = 0
         if shape.biases:

@@ -10,13 +10,34 @@ import pytest
 from starlette.testclient import TestClient
 
 JSON = {"Content-Type": "application/json"}
+STATUSES = {
+    "malformed_json": 400,
+    "wrong_content_type": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "unknown_id": 404,
+    "wrong_id_type": 404,
+    "unknown_model": 404,
+    "unsupported": 409,
+    "features_unsupported": 409,
+    "no_database": 409,
+    "body_too_long": 413,
+    "invalid_input": 422,
+    "invalid_value": 422,
+    "out_of_range": 422,
+    "too_many": 422,
+    "unknown_feature": 422,
+    "no_life_spans": 422,
+}
+"""The status of each code."""
 
 
 def error(reply: Any) -> tuple[int, str, str | None]:
     assert reply.headers["content-type"] == "application/json"
     assert set(reply.json()) == {"error"}
     found = reply.json()["error"]
-    assert set(found) == {"what", "where", "remedy"}
+    assert set(found) == {"code", "what", "where", "remedy", "parameter", "allowed"}
+    assert reply.status_code == STATUSES[found["code"]]
     assert found["what"]
     assert found["remedy"]
     assert not re.search(r"on_unknown=|Dataset|capability", found["remedy"])

@@ -130,9 +130,12 @@ def test_too_many_waiting_lists_are_refused(saved: Path, monkeypatch: pytest.Mon
     assert [one.status_code for one in replies] == [200] * 6 + [503] * 2
     assert replies[-1].headers["retry-after"] == "1"
     assert replies[-1].json()["error"] == {
+        "code": "overloaded",
         "what": "5 lists wait to be scored already",
         "where": None,
         "remedy": "try again in 1 s, with fewer at once",
+        "parameter": None,
+        "allowed": None,
     }
 
 
@@ -147,7 +150,7 @@ def test_one_that_cannot_be_scored_does_not_hurt_the_others(
     saved: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)
-    monkeypatch.setattr("shortlist.serving.asking.check", lambda *_: None)  # let it get in
+    monkeypatch.setattr("shortlist.serving.endpoints.check_queries", lambda *_: None)  # let it get in
     bad = post(queries=[{"history": ["R99"]}])
     replies = together(saved, [get("U00"), get("U01"), bad, get("U02")], held)
     assert [one.status_code for one in replies] == [200, 200, 404, 200]
@@ -160,7 +163,8 @@ def test_slow_requests_have_a_queue_of_their_own(
 ) -> None:
     go = threading.Event()
     monkeypatch.setattr(
-        "shortlist.serving.routes.lists.similar_items", lambda *_: go.wait(10) and b"{}"
+        "shortlist.serving.endpoints.similar_items",
+        lambda *_: go.wait(10) and {"model": "ials", "item_id": "R00", "items": []},
     )
 
     async def scenario() -> list[int]:

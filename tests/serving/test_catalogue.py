@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 import shortlist as sl
 from shortlist.bundle import read_manifest
-from shortlist.serving.catalogue import Catalogue
-from shortlist.serving.fields import describe
-from shortlist.serving.places import principal_places
-from shortlist.serving.plain import plain_value
+from shortlist.serving.catalogue import (
+    Catalogue,
+    describe_fields,
+    json_value,
+    principal_coordinates,
+)
 
 
 def items(client: TestClient, **asked: Any) -> list[str]:
@@ -68,7 +70,7 @@ def test_fields_of_odd_columns() -> None:
             "nothing": pa.nulls(2),
         }
     )
-    assert describe(table) == [
+    assert describe_fields(table) == [
         {"name": "empty", "kind": "number", "min": None, "max": None},
         {"name": "odd", "kind": "number", "min": None, "max": None},
         {"name": "price", "kind": "number", "min": 1.5, "max": 2.5},
@@ -85,13 +87,13 @@ def test_fields_of_odd_columns() -> None:
 
 
 def test_many_different_texts_are_free_text() -> None:
-    assert describe(pa.table({"note": [f"text {row}" for row in range(10)]})) == [
+    assert describe_fields(pa.table({"note": [f"text {row}" for row in range(10)]})) == [
         {"name": "note", "kind": "text"}
     ]
 
 
 def test_cells_as_json() -> None:
-    assert plain_value({"a": b"\x01", "b": dt.timedelta(seconds=1.5), "c": [float("-inf")]}) == {
+    assert json_value({"a": b"\x01", "b": dt.timedelta(seconds=1.5), "c": [float("-inf")]}) == {
         "a": "01",
         "b": 1.5,
         "c": [None],
@@ -150,9 +152,7 @@ def test_items_without_titles_are_called_by_their_ids() -> None:
     catalogue = Catalogue(sl.Dataset.from_tables(log))
     assert catalogue.titles == ["8", "70"]
     assert catalogue.search("7", 5).tolist() == [1]
-    assert catalogue.items_json([1]) == (
-        b'[{"item_id":70,"title":"70","features":{},"interactions":1}]'
-    )
+    assert catalogue.item(1) == {"item_id": 70, "title": "70", "features": {}, "interactions": 1}
     films = pa.table({"item_id": [8, 70], "name": ["Heat", None]})
     assert Catalogue(sl.Dataset.from_tables(log, items=films)).titles == ["Heat", "70"]
 
@@ -166,10 +166,11 @@ def test_items_without_titles_are_found_by_what_is_known_of_them() -> None:
     assert catalogue.search("welding", 5).tolist() == [0]
     assert catalogue.search("용접", 5).tolist() == [1]
     assert catalogue.search("r2", 5).tolist() == [1]
-    assert catalogue.openings([1])[0].decode() == (
-        '{"item_id":"R2","title":"R2 (trade 용접, night no)",'
-        '"features":{"trade":"용접","night":false}'
-    )
+    assert catalogue.summary(1) == {
+        "item_id": "R2",
+        "title": "R2 (trade 용접, night no)",
+        "features": {"trade": "용접", "night": False},
+    }
 
 
 def test_users(client: TestClient, data: sl.Dataset) -> None:
@@ -203,7 +204,7 @@ def test_the_map(client: TestClient, data: sl.Dataset, models: dict[str, Any]) -
     assert points[5]["title"] == "교사 5"
     assert {one["group"] for one in points} == {"welding", "nursing", "teaching"}
     places = np.array([[one["x"], one["y"]] for one in points])
-    expected = principal_places(models["ials"].item_vectors())
+    expected = principal_coordinates(models["ials"].item_vectors())
     np.testing.assert_allclose(places, expected, atol=1e-5)
     assert np.abs(places).max() == 1.0
 
@@ -213,7 +214,7 @@ def test_alike_items_are_neighbours_on_the_map() -> None:
     kind = np.arange(60) % 3
     vectors = rng.normal(size=(3, 16))[kind] + rng.normal(size=(60, 16)) * 0.3
     vectors *= rng.lognormal(size=(60, 1))  # how popular an item is plays no part
-    places = principal_places(vectors)
+    places = principal_coordinates(vectors)
     apart = np.linalg.norm(places[:, np.newaxis] - places, axis=2)
     np.fill_diagonal(apart, np.inf)
     assert (kind[apart.argmin(axis=1)] == kind).all()
@@ -226,17 +227,17 @@ def test_principal_places_are_those_of_the_singular_vectors() -> None:
     rows -= rows.mean(axis=0)
     left, values, _ = np.linalg.svd(rows)
     expected = left[:, :2] * values[:2]
-    places = principal_places(vectors)
+    places = principal_coordinates(vectors)
     expected *= np.sign((places * expected).sum(axis=0))
     np.testing.assert_allclose(places, expected / np.abs(expected).max(), atol=1e-12)
-    assert principal_places(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
-    assert principal_places(np.ones((3, 1))).tolist() == [[0, 0]] * 3
+    assert principal_coordinates(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
+    assert principal_coordinates(np.ones((3, 1))).tolist() == [[0, 0]] * 3
 
 
 def test_a_large_map_holds_the_most_chosen(
     serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: sl.Dataset
 ) -> None:
-    monkeypatch.setattr("shortlist.serving.places.MOST_POINTS", 6)
+    monkeypatch.setattr("shortlist.serving.catalogue.MAX_POINTS", 6)
     points = serve().get("/map").json()["points"]
     most = np.argsort(data.popularity_order)[:6]
     assert {one["item_id"] for one in points} == set(data.items.take(most).to_pylist())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shortlist.serving.garbage import settle, settle_again
+from shortlist.serving.model_store import freeze, refreeze
 
 
 class Ring:
@@ -27,7 +27,7 @@ def as_before() -> Iterator[None]:
 
 
 def test_what_is_loaded_is_no_longer_looked_at_and_new_garbage_is() -> None:
-    settle()
+    freeze()
     assert gc.get_freeze_count() > 10_000
     assert len(gc.get_objects()) < 1_000
     garbage = weakref.ref(Ring())
@@ -39,15 +39,15 @@ def test_what_is_loaded_is_no_longer_looked_at_and_new_garbage_is() -> None:
 def test_a_bundle_that_was_replaced_is_freed_the_next_time() -> None:
     loaded = Ring()
     replaced = weakref.ref(loaded)
-    settle()
+    freeze()
     del loaded
     gc.collect()
     assert replaced() is not None  # frozen
-    settle_again()
+    refreeze()
     assert replaced() is None
 
 
 def test_a_process_that_never_settled_is_left_alone() -> None:
     threshold = gc.get_threshold()
-    settle_again()
+    refreeze()
     assert (gc.get_freeze_count(), gc.get_threshold()) == (0, threshold)

@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 import shortlist as sl
 from shortlist.serving.app import create_app
-from shortlist.serving.express import Express
 from shortlist.serving.service import Service
 
 JSON = {"Content-Type": "application/json"}
@@ -198,26 +197,3 @@ def test_an_empty_list_is_a_list(client: TestClient) -> None:
     body = {"users": ["U00", "U01"], "where": {"education": {"gte": 9}}}
     lists = client.post("/recommendations", json=body).json()["lists"]
     assert [one["items"] for one in lists] == [[], []]
-
-
-def test_the_express_replies_as_fastapi_does(client: TestClient, saved: Path) -> None:
-    requests: list[tuple[str, str, dict[str, Any]]] = [
-        ("GET", "/users/U03/recommendations", {"params": {"k": 3}}),
-        ("GET", "/users/U03/recommendations", {"params": {"k": "three"}}),
-        ("GET", "/users/U03/recommendations", {"params": {"length": 3}}),
-        ("GET", "/users/nobody/recommendations", {}),
-        ("GET", "/users/U03/recommendations", {"params": {"exclude_seen": "0", "where": "{}"}}),
-        ("POST", "/recommendations", {"json": {"users": ["U03"], "k": 2}}),
-        ("POST", "/recommendations", {"json": {"users": "U03"}}),
-        ("POST", "/recommendations", {"json": {}}),
-        ("POST", "/recommendations", {"json": []}),
-        ("POST", "/recommendations", {"content": b"{", "headers": JSON}),
-        ("POST", "/recommendations", {"content": b"", "headers": JSON}),
-    ]
-    guard = create_app(Service({"ials": saved / "ials"}))
-    assert isinstance(guard.app, Express)
-    with TestClient(guard.app.app, base_url="http://localhost") as behind:
-        for method, path, what in requests:
-            one, other = (asked.request(method, path, **what) for asked in (client, behind))
-            assert (one.status_code, one.json()) == (other.status_code, other.json())
-            assert one.headers["content-type"] == other.headers["content-type"]

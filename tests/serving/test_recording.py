@@ -15,7 +15,7 @@ from shortlist.data.store.store import Recorded
 from shortlist.errors import InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits
-from shortlist.serving.recent import Recent
+from shortlist.serving.recording import RecentInteractions
 from shortlist.serving.service import Service
 
 NOON = dt.datetime(2024, 5, 31, 12, tzinfo=dt.UTC)
@@ -266,26 +266,26 @@ def test_a_database_that_is_none(bundles: dict[str, Path], tmp_path: Path) -> No
 
 
 @pytest.fixture
-def recent() -> Recent:
-    return Recent(most=10)
+def recent() -> RecentInteractions:
+    return RecentInteractions(capacity=10)
 
 
-def test_the_latest_of_a_pair_counts(recent: Recent, data: sl.Dataset) -> None:
+def test_the_latest_of_a_pair_counts(recent: RecentInteractions, data: sl.Dataset) -> None:
     recent.add([Recorded("A", "R00", 1.0, NOON), Recorded("A", "R01", 1.0, NOON)])
     recent.add([Recorded("A", "R00", 3.0, NOON)])
     assert len(recent) == 2
-    known = recent.known_by(data, sl.Query(user="A", history={"R01": 0.5}))
+    known = recent.extended(sl.Query(user="A", history={"R01": 0.5}), data)
     assert known.user is None
     assert known.weights == {"R00": 3.0, "R01": 0.5}  # what the query says counts more
     assert list(known.weights) == ["R00", "R01"]
 
 
-def test_what_the_data_has_already_adds_nothing(recent: Recent, data: sl.Dataset) -> None:
+def test_what_the_data_has_already_adds_nothing(recent: RecentInteractions, data: sl.Dataset) -> None:
     query = sl.Query(user="U00")
     recent.add([Recorded("U00", "R00", 1.0, NOON), Recorded("U00", "X", 1.0, NOON)])
-    assert recent.known_by(data, query) is query  # chosen in training; not in the catalogue
+    assert recent.extended(query, data) is query  # chosen in training; not in the catalogue
     recent.add([Recorded("U00", "R00", 2.0, NOON)])
-    assert recent.known_by(data, query).weights == {"R00": 2.0}
+    assert recent.extended(query, data).weights == {"R00": 2.0}
 
 
 def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
@@ -300,7 +300,7 @@ def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
 def test_a_database_that_others_have_open_is_waited_for(
     serve: Any, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shortlist.serving.recorder._PATIENCE", 0.1)
+    monkeypatch.setattr("shortlist.serving.recording._OPEN_SECONDS", 0.1)
     client = serve(database=database)
     with sl.Store(database, read_only=True):
         reply = choose(client, ("U00", "R12"))

@@ -64,7 +64,7 @@ def serve(
     taken = listen(host, port)
     app = create_app(service, access)
     shown = f"[{host}]" if ":" in host else host
-    remark(f"serving {', '.join(one.name for one in service.shelf.all())}")
+    remark(f"serving {', '.join(one.name for one in service.models.all())}")
     remark(f"  the page: http://{shown}:{taken.getsockname()[1]}/   documentation: /docs")
     if source == "new":
         remark(f"  token, shown only once: {given}")

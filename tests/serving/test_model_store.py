@@ -22,9 +22,8 @@ from shortlist.errors import BundleError, InputError
 from shortlist.serving import batching
 from shortlist.serving.app import create_app
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.served import Served
 from shortlist.serving.service import Service
-from shortlist.serving.shelf import Shelf
+from shortlist.serving.model_store import ModelStore, ServedModel
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
@@ -70,7 +69,7 @@ def test_a_damaged_bundle_is_not_taken_over_until_it_is_mended(
     whole = (bundles["ials"] / ARRAYS).read_bytes()
     (bundles["ials"] / ARRAYS).write_bytes(whole[:-1] + b"?")
     eventually(lambda: client.get("/health").json()["status"] == "degraded")
-    why = "arrays.safetensors is damaged: it is not what the manifest's hash says"
+    why = "arrays.safetensors is damaged: its hash differs from the one in the manifest"
     assert client.get("/health").json()["models"] == {
         "ials": why,
         "content": "ok",
@@ -179,12 +178,12 @@ def test_a_request_keeps_the_bundle_it_began_with(
 
 def test_what_cannot_be_served(bundles: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is nothing to serve"):
-        Shelf({}, Metrics())
+        ModelStore({}, Metrics())
     with pytest.raises(BundleError, match="does not exist"):
-        Shelf({"a": tmp_path / "nowhere"}, Metrics())
+        ModelStore({"a": tmp_path / "nowhere"}, Metrics())
     (bundles["ials"] / MANIFEST).unlink()
     with pytest.raises(BundleError, match="is not a bundle"):
-        Served.open("ials", bundles["ials"])
+        ServedModel.open("ials", bundles["ials"])
 
 
 def test_whatever_goes_wrong_the_watch_goes_on(
@@ -200,7 +199,7 @@ def test_whatever_goes_wrong_the_watch_goes_on(
         raise MemoryError("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shortlist.serving.served.load", broken)
+        patched.setattr("shortlist.serving.model_store.load", broken)
         sl.Popularity().fit(data).save(bundles["ials"])
         eventually(lambda: client.get("/health").json()["status"] == "degraded")
         assert client.get("/health").json()["models"]["ials"] == "MemoryError: no room"

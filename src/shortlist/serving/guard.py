@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shortlist.serving.access import Access
+from shortlist.serving.access import OPEN_PATHS, Access
 from shortlist.serving.errors import (
     OverloadedError,
     RequestError,
@@ -176,6 +176,6 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """Return the path of the route, for the metrics; all addresses without a route are one."""
-    path: str | None = getattr(scope.get("route"), "path", None)
-    return path or "other"
+    """Return the path of the route for the metrics; it is "other" for all unknown addresses."""
+    path: str | None = getattr(scope.get("endpoint"), "path", None)  # of an operation
+    return path or (scope["path"] if scope["path"] in OPEN_PATHS else "other")

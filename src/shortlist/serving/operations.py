@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from inspect import cleandoc
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -63,7 +64,7 @@ class Operation:
         self._model_name = ""
         for self._model_name, self.model in hints.items():
             assert issubclass(self.model, BaseModel), f"{self.name}: {self._model_name}"
-        self._encode = adapter(self.reply).dump_json
+        self._encode = adapter(self.reply).serializer.to_json
 
     def route(self) -> Route:
         """Return the route that leads to the operation."""
@@ -83,11 +84,11 @@ class Operation:
     async def _response(self, request: Request) -> Response:
         arguments: dict[str, Any] = dict(request.path_params)
         if self.model is not None:
-            content = (
-                dict(request.query_params)
-                if self.method == "GET"
-                else read_json(await request.body())
-            )
+            if self.method == "GET":
+                query_string = request.scope["query_string"].decode("latin-1")
+                content = dict(parse_qsl(query_string, keep_blank_values=True))
+            else:
+                content = read_json(await request.body())
             try:
                 arguments[self._model_name] = self.model.model_validate(content)
             except ValidationError as error:

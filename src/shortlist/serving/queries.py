@@ -122,9 +122,11 @@ def check_queries(
         if query.features is not None or not known:
             resolve(served.model, None, queries, on_unknown)
             break
-    for rules in (Rules(where=where), *(query.rules for query in queries)):
-        if not rules.empty:
-            _check_rules(served, rules, strict=on_unknown == "raise")
+    if where is not None:
+        _check_rules(served, Rules(where=where), strict=True)
+    for query in queries:
+        if query.allow is not None or query.deny is not None or query.where is not None:
+            _check_rules(served, query.rules, strict=on_unknown == "raise")
 
 
 def check_k(k: int, limits: Limits) -> None:

@@ -102,12 +102,12 @@ def test_ctrl_c_says_what_is_kept(
         outcome = run(*arguments)
     assert outcome.code == 130
     if not kept:
-        assert "the trials are lost: with --study FILE the same command could continue" in outcome.err
+        assert "the trials are lost: with --study FILE the same" in outcome.err
         return
     assert f"the trials so far are in {study}: the same command continues" in outcome.err
     outcome = run(*arguments)
     assert outcome.code == 0, outcome.err
-    assert f"going on with the trials in {study}" in outcome.err
+    assert f"continuing with the trials in {study}" in outcome.err
     assert outcome.out.startswith("EASE: 3 trials (3 complete)")
 
 

@@ -41,8 +41,8 @@ addEventListener("DOMContentLoaded", () => {
   const look = () => {
     if (document.querySelector(SELECTOR)) {
       observer.disconnect();
-      // The second frame begins after the first was painted.
-      requestAnimationFrame(() => requestAnimationFrame(() => (window.shownAt = performance.now())));
+      const note = () => (window.shownAt = performance.now());
+      requestAnimationFrame(() => requestAnimationFrame(note));  // once the first frame is painted
     }
   };
   const observer = new MutationObserver(look);
@@ -92,9 +92,7 @@ def throttle(session: CDPSession, latency: float, kilobytes: float) -> None:
     )
 
 
-def visit(
-    browser: Browser, address: str, selector: str, latency: float, kilobytes: float
-) -> Visit:
+def visit(browser: Browser, address: str, selector: str, latency: float, kilobytes: float) -> Visit:
     """Open an address with an empty cache, until an element of a selector is painted."""
     with browser.new_context() as context:
         page = context.new_page()
@@ -102,8 +100,8 @@ def visit(
         throttle(session, latency, kilobytes)
         requests, sizes = [0], [0.0]
 
-        def asked(_: object) -> None:
-            requests[0] += 1
+        def asked(event: dict[str, dict[str, str]]) -> None:
+            requests[0] += event["request"]["url"].startswith("http")  # not the icon in the page
 
         def loaded(event: dict[str, float]) -> None:
             sizes[0] += event["encodedDataLength"]
@@ -112,7 +110,9 @@ def visit(
         session.on("Network.loadingFinished", loaded)
         page.add_init_script(TIMER.replace("SELECTOR", json.dumps(selector)))
         page.goto(address, wait_until="commit")
-        while not page.evaluate("window.shownAt"):  # the policy of the page forbids waiting for code
+        while not page.evaluate(
+            "window.shownAt"
+        ):  # the policy of the page forbids waiting for code
             page.wait_for_timeout(50)
         seconds = page.evaluate("window.shownAt") / 1000
         return Visit(seconds, requests[0], sizes[0] / 1024)

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from .page_world import TOKEN, Open, Page, Watch, World, hits, listed, settled, shows, until
+from .page_world import (
+    TOKEN,
+    Open,
+    Page,
+    Watch,
+    World,
+    hits,
+    listed,
+    settled,
+    shows,
+    until,
+    with_sources,
+)
 
 VIEWS = [
     "",
@@ -164,9 +176,10 @@ def test_korean_and_english(visit: Open, world: World) -> None:
 
 def test_both_languages_say_the_same_things(visit: Open) -> None:
     page = visit()
+    with_sources(page)
     kinds = """async () => {
       const [{ en }, { ko }] = await Promise.all(
-        ["en", "ko"].map((one) => import(`/static/js/words/${one}.js`)));
+        ["en", "ko"].map((one) => import(`/sources/words/${one}.js`)));
       const shape = (words) => Object.entries(words).map(([key, word]) => [key,
         typeof word === "object" ? Object.keys(word).join() : `${typeof word} ${word.length > 0}`]);
       return [shape(en), shape(ko)];
@@ -235,10 +248,11 @@ def test_a_token_that_is_not_given(visit: Open, guarded: str, watch: Watch) -> N
 
 def test_large_ids_come_through_whole(visit: Open) -> None:
     page = visit()
+    with_sources(page)
     result: list[Any] = page.evaluate(
         """async () => {
-          const { readJson, writeJson } = await import("/static/js/json.js");
-          const { readId, writeId } = await import("/static/js/address.js");
+          const { readJson, writeJson } = await import("/sources/json.js");
+          const { readId, writeId } = await import("/sources/address.js");
           const text = '{"a":[9007199254740993,1.5,-2,1e30],"b":"9007199254740993"}';
           const ids = [7, "7", "007", '"x"', "U 1", 9007199254740993n];
           return [writeJson(readJson(text)), ids.every((id) => readId(writeId(id)) === id)];

@@ -56,7 +56,7 @@ function nodes(children) {
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `static/icons/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   svg.append(use);

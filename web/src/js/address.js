@@ -62,22 +62,23 @@ export function writeHash(state) {
 }
 
 /**
- * Read an address; what it says wrongly is as if it said nothing.
+ * Read an address. Invalid parts are ignored.
  *
  * @param {string} hash
- * @param {State["models"]} models
+ * @param {State["models"] | null} [models] null: they are not known yet, every name is accepted
  * @returns {Partial<State>}
  */
-export function readHash(hash, models) {
+export function readHash(hash, models = null) {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
-  const names = models.map((one) => one.name);
+  /** @param {string | null} name */
+  const named = (name) => (models === null || models.some((model) => model.name === name) ? name : null);
   const [model, other, as] = [said.get("model"), said.get("with"), said.get("as")];
   const [user, item, by] = [said.get("user"), said.get("item"), said.get("by")];
   const k = Number(said.get("k"));
   const history = json(said.get("history"));
   return {
-    model: model !== null && names.includes(model) ? model : (names[0] ?? ""),
-    other: other !== null && names.includes(other) ? other : null,
+    model: named(model) ?? models?.[0]?.name ?? "",
+    other: named(other),
     as: AS.includes(as ?? "") ? /** @type {State["as"]} */ (as) : START.as,
     user: user === null ? null : readId(user),
     features: mapping(json(said.get("features"))),
@@ -88,7 +89,7 @@ export function readHash(hash, models) {
     reasons: said.get("reasons") === "yes",
     view: said.get("view") === "map" ? "map" : "list",
     item: item === null ? null : readId(item),
-    by: by !== null && names.includes(by) ? by : null,
+    by: named(by),
   };
 }
 

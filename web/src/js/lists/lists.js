@@ -1,6 +1,6 @@
 // The lists: asked for whenever what is asked for changes, shown when they are there.
 
-import { ask, isAbort } from "../api.js";
+import { isAbort } from "../api.js";
 import { findUsers } from "../asking/person.js";
 import { seen } from "../catalogue.js";
 import { button, fill, h } from "../dom.js";
@@ -10,6 +10,7 @@ import { can, get, on, set } from "../store.js";
 import { t } from "../words.js";
 import { column } from "./column.js";
 import { linkLists } from "./links.js";
+import { requestList } from "./request.js";
 import { queryOf, whoText } from "./who.js";
 
 /** @typedef {import("./column.js").Answer} Answer */
@@ -105,18 +106,9 @@ export function makeLists() {
  * @param {AbortSignal} signal
  * @returns {Promise<Answer>}
  */
-async function answerOf(model, { k, fresh, where, reasons }, query, signal) {
-  const body = {
-    model,
-    queries: [query],
-    k,
-    exclude_seen: fresh,
-    reasons: reasons && can(model, "explain"),
-    ...(Object.keys(where).length ? { where } : {}),
-  };
+async function answerOf(model, state, query, signal) {
   try {
-    const { lists } = await ask("recommendations", { body, signal });
-    const { items } = lists[0];
+    const items = await requestList(model, state, query, signal);
     seen(items);
     return { model, items };
   } catch (error) {

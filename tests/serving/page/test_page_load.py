@@ -35,18 +35,20 @@ def test_the_first_list_on_a_slow_connection(browser: Browser, world: World) -> 
     assert min(times) < BOUND, times
 
 
-def test_the_list_is_requested_once_and_with_the_models(browser: Browser, world: World) -> None:
+def test_the_list_is_requested_with_the_models_and_once(browser: Browser, world: World) -> None:
     with browser.new_context(locale="en-GB") as context:
         page = context.new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url.removeprefix(world.address)))
-        page.route("**/models", lambda route: route.abort())  # the list does not wait for it
+        for path in ("models", "recommendations"):
+            page.route(f"**/{path}", lambda route: route.abort())
         page.goto(f"{world.address}#user=7&k=4")
-        page.get_by_text("The service does not answer").wait_for()
-        assert asked.count("recommendations") == 1
-        page.unroute("**/models")
+        page.get_by_text("The service does not respond").wait_for()
+        assert asked.count("recommendations") == 1  # it did not wait for the models
+        for path in ("models", "recommendations"):
+            page.unroute(f"**/{path}")
         page.get_by_role("button", name="Try again").click()
         page.locator(".row .title").nth(3).wait_for()
         assert page.locator(".row").count() == 4
         page.wait_for_load_state("networkidle")
-        assert asked.count("recommendations") == 2  # one each time
+        assert asked.count("recommendations") == 2

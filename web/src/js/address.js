@@ -1,5 +1,5 @@
-// The address says what is shown, so that it can be reloaded, shared, and gone back from.
-// It stands after the '#', which browsers do not send to the service.
+// The state is kept in the address, so that a view can be reloaded, shared, and returned to.
+// It is the part after the '#', which browsers do not send to the service.
 
 import { readJson, writeJson } from "./json.js";
 import { START, get, on, set } from "./store.js";
@@ -12,12 +12,12 @@ const SHOWN = [
   "model", "other", "as", "user", "features", "history", "where", "k", "fresh", "reasons", "view",
   "item", "by",
 ]; // prettier-ignore
-// Going back takes these back; the others change the present entry.
+// Changes of these add an entry to the browser history; other changes replace the current entry.
 const STEPS = ["model", "other", "as", "user", "view", "item"];
 const AS = ["user", "description", "history"];
 
 /**
- * An id as text: bare where it is read back as it was, else as JSON.
+ * An id as text: unquoted if reading it gives the same id, otherwise JSON.
  *
  * @param {Id} id
  */
@@ -41,24 +41,24 @@ export function readId(text) {
 
 /** @param {State} state */
 export function writeHash(state) {
-  const said = new URLSearchParams();
-  if (state.models.length && state.model !== state.models[0].name) said.set("model", state.model);
-  if (state.other !== null) said.set("with", state.other);
-  if (state.as !== START.as) said.set("as", state.as);
-  if (state.user !== null) said.set("user", writeId(state.user));
+  const params = new URLSearchParams();
+  if (state.models.length && state.model !== state.models[0].name) params.set("model", state.model);
+  if (state.other !== null) params.set("with", state.other);
+  if (state.as !== START.as) params.set("as", state.as);
+  if (state.user !== null) params.set("user", writeId(state.user));
   for (const name of /** @type {const} */ (["features", "where"])) {
-    if (Object.keys(state[name]).length) said.set(name, writeJson(state[name]));
+    if (Object.keys(state[name]).length) params.set(name, writeJson(state[name]));
   }
-  if (state.history.length) said.set("history", writeJson(state.history));
-  if (state.k !== START.k) said.set("k", String(state.k));
-  if (!state.fresh) said.set("fresh", "no");
-  if (state.reasons) said.set("reasons", "yes");
-  if (state.view !== START.view) said.set("view", state.view);
+  if (state.history.length) params.set("history", writeJson(state.history));
+  if (state.k !== START.k) params.set("k", String(state.k));
+  if (!state.fresh) params.set("fresh", "no");
+  if (state.reasons) params.set("reasons", "yes");
+  if (state.view !== START.view) params.set("view", state.view);
   if (state.item !== null) {
-    said.set("item", writeId(state.item));
-    if (state.by !== null && state.by !== state.model) said.set("by", state.by);
+    params.set("item", writeId(state.item));
+    if (state.by !== null && state.by !== state.model) params.set("by", state.by);
   }
-  return said.toString();
+  return params.toString();
 }
 
 /**
@@ -69,33 +69,33 @@ export function writeHash(state) {
  * @returns {Partial<State>}
  */
 export function readHash(hash, models = null) {
-  const said = new URLSearchParams(hash.replace(/^#/, ""));
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
   /** @param {string | null} name */
   const named = (name) => (models === null || models.some((model) => model.name === name) ? name : null);
-  const [model, other, as] = [said.get("model"), said.get("with"), said.get("as")];
-  const [user, item, by] = [said.get("user"), said.get("item"), said.get("by")];
-  const k = Number(said.get("k"));
-  const history = json(said.get("history"));
+  const [model, other, as] = [params.get("model"), params.get("with"), params.get("as")];
+  const [user, item, by] = [params.get("user"), params.get("item"), params.get("by")];
+  const k = Number(params.get("k"));
+  const history = parsed(params.get("history"));
   return {
     model: named(model) ?? models?.[0]?.name ?? "",
     other: named(other),
     as: AS.includes(as ?? "") ? /** @type {State["as"]} */ (as) : START.as,
     user: user === null ? null : readId(user),
-    features: mapping(json(said.get("features"))),
+    features: mapping(parsed(params.get("features"))),
     history: Array.isArray(history) ? history.filter(isId) : [],
-    where: mapping(json(said.get("where"))),
+    where: mapping(parsed(params.get("where"))),
     k: Number.isInteger(k) && k >= 1 ? k : START.k,
-    fresh: said.get("fresh") !== "no",
-    reasons: said.get("reasons") === "yes",
-    view: said.get("view") === "map" ? "map" : "list",
+    fresh: params.get("fresh") !== "no",
+    reasons: params.get("reasons") === "yes",
+    view: params.get("view") === "map" ? "map" : "list",
     item: item === null ? null : readId(item),
     by: named(by),
   };
 }
 
-/** @param {unknown} one */
-function isId(one) {
-  return ["string", "number", "bigint"].includes(typeof one);
+/** @param {unknown} value */
+function isId(value) {
+  return ["string", "number", "bigint"].includes(typeof value);
 }
 
 /** @param {any} value */
@@ -104,7 +104,7 @@ function mapping(value) {
 }
 
 /** @param {string | null} text */
-function json(text) {
+function parsed(text) {
   try {
     return text === null ? null : readJson(text);
   } catch {
@@ -112,7 +112,7 @@ function json(text) {
   }
 }
 
-/** Keep the address and the state in step, from now on. */
+/** Keep the address and the state in sync from now on. */
 export function followAddress() {
   on(SHOWN, (state, changed) => {
     const hash = writeHash(state);
@@ -123,10 +123,10 @@ export function followAddress() {
   });
   addEventListener("popstate", () => {
     const read = /** @type {any} */ (readHash(location.hash, get().models));
-    const now = /** @type {any} */ (get());
-    // Equal contents keep their identity, so that only what differs is shown anew.
+    const current = /** @type {any} */ (get());
+    // Equal values keep their identity, so that only real changes are drawn again.
     for (const name of Object.keys(read)) {
-      if (writeJson(read[name]) === writeJson(now[name])) read[name] = now[name];
+      if (writeJson(read[name]) === writeJson(current[name])) read[name] = current[name];
     }
     set(read);
   });

@@ -1,54 +1,85 @@
-// Asks the service. What goes wrong comes back as a Trouble: what, where, and what to do.
+// Sends requests to the service. Failures are thrown as a ServiceError.
 
 import { readJson, writeJson } from "./json.js";
 import { askForToken, token } from "./token.js";
 
 /** @typedef {import("./types.js").Id} Id */
 
-/** What the service refused, or that it could not be reached (status 0). */
-export class Trouble extends Error {
+/** An error reply of the service. Status 0: it could not be reached. */
+export class ServiceError extends Error {
   /**
    * @param {number} status
-   * @param {{what?: string, where?: string | null, remedy?: string | null}} said
+   * @param {{what?: string, where?: string | null, remedy?: string | null}} error
    */
-  constructor(status, said) {
-    super(said.what ?? "");
+  constructor(status, error) {
+    super(error.what ?? "");
     this.status = status;
-    this.where = said.where ?? null;
-    this.remedy = said.remedy ?? null;
+    this.where = error.where ?? null;
+    this.remedy = error.remedy ?? null;
   }
 }
 
 /**
- * @typedef {object} Asked
- * @property {Record<string, any>} [query] of the address; null and undefined are left out
- * @property {unknown} [body] makes it a POST
+ * @typedef {object} Options
+ * @property {Record<string, any>} [query] query parameters; null and undefined are left out
+ * @property {unknown} [body] of a POST request
  * @property {AbortSignal} [signal]
  */
 
+/** @type {Map<string, Promise<any>>} replies that were requested before they are needed */
+const prefetched = new Map();
+
 /**
- * Ask the service for something.
+ * Send a request early. The next equal request gets its reply.
+ *
+ * @param {string} path
+ * @param {Options} options
+ */
+export function prefetch(path, options) {
+  const reply = ask(path, options);
+  reply.catch(() => {}); // reported to the request that gets the reply
+  prefetched.set(keyOf(path, options), reply);
+}
+
+/** Forget early replies that nobody requested. */
+export function endPrefetch() {
+  prefetched.clear();
+}
+
+/**
+ * @param {string} path
+ * @param {Options} options
+ */
+function keyOf(path, { query, body }) {
+  return writeJson([path, query, body]);
+}
+
+/**
+ * Send a request to the service.
  *
  * @param {string} path relative to the page, its parts encoded
- * @param {Asked} [asked]
- * @returns {Promise<any>}
+ * @param {Options} [options]
+ * @returns {Promise<any>} the content of the reply
  */
-export async function ask(path, asked = {}) {
+export async function ask(path, options = {}) {
+  const early = prefetched.get(keyOf(path, options));
+  prefetched.delete(keyOf(path, options));
+  if (early) return early;
   for (;;) {
     const used = token();
-    const response = await send(path, asked, used);
+    const response = await send(path, options, used);
     const content = await read(response);
     if (response.ok) return content;
-    const trouble = new Trouble(response.status, content?.error ?? {});
-    // Another question may have brought a token meanwhile: try that before asking for one.
-    if (response.status !== 401) throw trouble;
-    if (token() === used && !(await askForToken(used !== null))) throw trouble;
+    const error = new ServiceError(response.status, content?.error ?? {});
+    if (response.status !== 401) throw error;
+    // Another request may have got a token in the meantime: try it before asking the user.
+    if (token() === used && !(await askForToken(used !== null))) throw error;
   }
 }
 
 /**
  * @param {string} path
- * @param {Asked} asked
+ * @param {Options} options
  * @param {string | null} bearer
  */
 async function send(path, { query = {}, body, signal }, bearer) {
@@ -68,7 +99,7 @@ async function send(path, { query = {}, body, signal }, bearer) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Trouble(0, {});
+    throw new ServiceError(0, {});
   }
 }
 
@@ -78,13 +109,13 @@ async function read(response) {
   try {
     return readJson(text);
   } catch {
-    if (response.ok) throw new Trouble(response.status, {});
-    return null; // an error of something between the service and here
+    if (response.ok) throw new ServiceError(response.status, {});
+    return null; // not from the service: an error page of a proxy, for example
   }
 }
 
 /**
- * Whether an error only says that nobody waits for the answer any more.
+ * Whether an error only means that the request was cancelled.
  *
  * @param {unknown} error
  */
@@ -93,7 +124,7 @@ export function isAbort(error) {
 }
 
 /**
- * An id as a part of a path.
+ * An id, encoded for a path.
  *
  * @param {Id} id
  */

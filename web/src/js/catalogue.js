@@ -1,4 +1,4 @@
-// Items that the page has seen: their titles, and the service's description of one.
+// Titles of the items seen so far, single items, and the fields of a model.
 
 import { ask, part } from "./api.js";
 import { get } from "./store.js";
@@ -13,7 +13,7 @@ const titles = new Map();
 const schemas = new Map();
 
 /**
- * Remember how items are called.
+ * Remember the titles of items.
  *
  * @param {{item_id: Id, title: string}[]} items
  */
@@ -22,7 +22,7 @@ export function seen(items) {
 }
 
 /**
- * The title of an item; its id where the page has not seen it.
+ * The title of an item, or its id if the title is not known.
  *
  * @param {Id} id
  */
@@ -31,8 +31,8 @@ export function titleOf(id) {
 }
 
 /**
- * What to call an item where its fields stand beside its name. The title of an item that has none
- * is its id and a few fields in brackets; here the id does.
+ * The name of an item where its fields are shown as well. For an item without a title the service
+ * makes one from its id and a few fields in brackets; here the id is enough.
  *
  * @param {{item_id: Id, title: string}} item
  */
@@ -41,7 +41,7 @@ export function nameOf({ item_id, title }) {
 }
 
 /**
- * Ask for the titles of items the page knows by their ids only.
+ * Fetch the titles of items of which only the id is known.
  *
  * @param {Id[]} ids
  */
@@ -74,7 +74,7 @@ export async function findItems(text, signal) {
 }
 
 /**
- * The fields of a model's users and items.
+ * The user features and item fields of a model.
  *
  * @param {string} model
  * @returns {Promise<Schema>}
@@ -83,7 +83,7 @@ export function schemaOf(model) {
   let schema = schemas.get(model);
   if (!schema) {
     schema = ask("schema", { query: { model } });
-    schema.catch(() => schemas.delete(model)); // ask again next time
+    schema.catch(() => schemas.delete(model)); // the next call tries again
     schemas.set(model, schema);
   }
   return schema;

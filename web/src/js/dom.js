@@ -1,15 +1,15 @@
-// Elements from data. Text goes in as text nodes: nothing that comes from data is ever markup.
+// Creates elements from data. Texts become text nodes: data is never parsed as markup.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
 const AS_PROPERTY = new Set(["checked", "disabled", "hidden", "value", "selected", "indeterminate"]);
 
 /**
- * Make an element.
+ * Create an element.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, any>} [given] attributes; `on` maps events to handlers; null leaves one out
+ * @param {Record<string, any>} [given] attributes; `on` maps events to handlers; null: left out
  * @param {...(Child | Child[])} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -29,7 +29,7 @@ export function h(tag, given = {}, ...children) {
 }
 
 /**
- * Put children in the place of those an element has.
+ * Replace the children of an element.
  *
  * @param {Element} element
  * @param {...(Child | Child[])} children
@@ -49,7 +49,7 @@ function nodes(children) {
 }
 
 /**
- * An icon of the sprite. It says nothing to a screen reader: its button has a name.
+ * An icon of index.html. It is hidden from screen readers: its button has a name.
  *
  * @param {string} name
  */
@@ -74,16 +74,16 @@ export function button(content, act, given = {}) {
   return h("button", { type: "button", ...given, on: { click: act } }, content);
 }
 
-let made = 0;
+let lastId = 0;
 
-/** A new id for an element that another one refers to. */
+/** A new id for an element that another element refers to. */
 export function newId() {
-  made += 1;
-  return `e${made}`;
+  lastId += 1;
+  return `e${lastId}`;
 }
 
 /**
- * An element that the page has from the start.
+ * An element of index.html.
  *
  * @param {string} id
  */

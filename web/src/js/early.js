@@ -1,16 +1,9 @@
-// Runs before anything is painted, so that the page never flashes in another theme or language.
-(() => {
-  const page = document.documentElement;
-  /** @param {string} name */
-  const kept = (name) => {
-    try {
-      return localStorage.getItem(`shortlist.${name}`);
-    } catch {
-      return null; // storage is switched off
-    }
-  };
-  const theme = kept("theme");
-  if (theme === "light" || theme === "dark") page.dataset.theme = theme;
-  const language = kept("language") ?? navigator.language;
-  page.lang = language.toLowerCase().startsWith("ko") ? "ko" : "en";
-})();
+// Sets the theme and the language before the first paint, so that the page does not flash.
+
+import { remembered } from "./remember.js";
+
+const root = document.documentElement;
+const theme = remembered("theme");
+if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+const language = remembered("language") ?? navigator.language;
+root.lang = language.toLowerCase().startsWith("ko") ? "ko" : "en";

@@ -1,11 +1,11 @@
-// Numbers, names and values, as people read them.
+// Formats numbers, field names and values.
 
 import { currentLanguage, t } from "./words.js";
 
 /** @typedef {import("./types.js").Field} Field */
 
 /**
- * A score or a contribution: three digits that count.
+ * A score or a contribution, with three significant digits.
  *
  * @param {number} value
  * @param {boolean} [signed]
@@ -20,7 +20,7 @@ export function amount(value, signed = false) {
 }
 
 /**
- * The name of a column, with blanks for underscores.
+ * The name of a field, with spaces for underscores.
  *
  * @param {string} name
  */
@@ -29,7 +29,7 @@ export function fieldName(name) {
 }
 
 /**
- * A value of a field. Numbers have no separators: a year is one, too.
+ * A value of a field. Numbers have no thousands separators, because some are years.
  *
  * @param {any} value
  * @returns {string}
@@ -40,7 +40,7 @@ export function valueText(value) {
   if (value === false) return t("no");
   if (Array.isArray(value)) return value.map(valueText).join(", ");
   if (typeof value === "object") {
-    return Object.entries(value).map(([name, one]) => `${fieldName(name)} ${valueText(one)}`).join(", ");
+    return Object.entries(value).map(([name, part]) => `${fieldName(name)} ${valueText(part)}`).join(", ");
   }
   if (typeof value === "number" && !Number.isInteger(value)) {
     return String(Number(value.toPrecision(6)));

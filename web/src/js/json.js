@@ -1,4 +1,4 @@
-// JSON whose ids may be 64-bit integers, which JavaScript's numbers cannot hold: those are BigInt.
+// JSON with 64-bit integer ids. Integers that a JavaScript number cannot hold become BigInt.
 
 /** @param {string} text */
 export function readJson(text) {
@@ -8,7 +8,7 @@ export function readJson(text) {
 /**
  * @param {string} _
  * @param {any} value
- * @param {{source?: string}} [context] missing in old browsers, which round such ids
+ * @param {{source?: string}} [context] missing in old browsers, which round large ids
  */
 function exactly(_, value, context) {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
@@ -18,5 +18,5 @@ function exactly(_, value, context) {
 /** @param {unknown} value */
 export function writeJson(value) {
   const { rawJSON } = /** @type {any} */ (JSON);
-  return JSON.stringify(value, (_, one) => (typeof one === "bigint" ? rawJSON(String(one)) : one));
+  return JSON.stringify(value, (_, part) => (typeof part === "bigint" ? rawJSON(String(part)) : part));
 }

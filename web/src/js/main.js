@@ -1,13 +1,13 @@
-// Starts the page: asks which models there are, reads the address, and puts the parts in place.
+// Starts the page: loads the models, reads the address, and creates the parts of the page.
 
 import "./early.js"; // first: it sets the language that the other modules start with
 import { followAddress, readHash } from "./address.js";
-import { ask } from "./api.js";
-import { showFilters } from "./asking/filters.js";
-import { showPanel } from "./asking/panel.js";
+import { ask, endPrefetch } from "./api.js";
+import { showFilters } from "./query/filters.js";
+import { showPanel } from "./query/panel.js";
 import { byId, fill } from "./dom.js";
 import { followItem } from "./item/dialog.js";
-import { requestEarly } from "./lists/request.js";
+import { prefetchLists } from "./lists/lists.js";
 import { showModels } from "./models.js";
 import { failure, waiting } from "./parts/notice.js";
 import { showSettings } from "./settings.js";
@@ -33,9 +33,10 @@ async function load() {
   let reply;
   try {
     const models = ask("models");
-    requestEarly(readHash(location.hash));
+    prefetchLists(readHash(location.hash));
     reply = await models;
   } catch (error) {
+    endPrefetch();
     fill(byId("views"), failure(error, load));
     return;
   }
@@ -44,9 +45,10 @@ async function load() {
   followAddress();
   showModels(byId("models"));
   showViews(byId("views")); // before the panel: the list is requested first
-  showPanel(byId("asking"));
+  showPanel(byId("query"));
   showFilters(byId("filters"));
   followItem(byId("item"));
+  endPrefetch();
 }
 
 // The script runs before the body is parsed.

@@ -1,31 +1,31 @@
-// Which model lists, and which one beside it.
+// Choice of the model, and of a second model to compare it with.
 
 import { fill, h } from "./dom.js";
 import { get, on, set } from "./store.js";
 import { t } from "./words.js";
 
-/** @param {HTMLElement} place */
-export function showModels(place) {
+/** @param {HTMLElement} container */
+export function showModels(container) {
   function draw() {
     const { models, model, other } = get();
-    const names = models.map((one) => one.name);
-    const held = document.activeElement?.id; // drawing anew must not take the focus away
+    const names = models.map((candidate) => candidate.name);
+    const focused = document.activeElement?.id; // drawing again must not lose the focus
     fill(
-      place,
+      container,
       picker("model-first", t("model"), names.map((name) => [name, name]), model, (name) =>
         set({ model: name, other: name === get().other ? null : get().other }),
       ),
       names.length > 1
         ? picker(
             "model-other",
-            t("beside"),
-            [["", t("nothingBeside")], ...names.filter((name) => name !== model).map((name) => [name, name])],
+            t("compareWith"),
+            [["", t("compareWithNone")], ...names.filter((name) => name !== model).map((name) => [name, name])],
             other ?? "",
             (name) => set({ other: name || null }),
           )
         : null,
     );
-    if (held?.startsWith("model-")) document.getElementById(held)?.focus();
+    if (focused?.startsWith("model-")) document.getElementById(focused)?.focus();
   }
 
   draw();
@@ -35,7 +35,7 @@ export function showModels(place) {
 /**
  * @param {string} id
  * @param {string} label
- * @param {string[][]} options their values and words
+ * @param {string[][]} options pairs of a value and its text
  * @param {string} chosen
  * @param {(value: string) => void} changed
  */
@@ -43,7 +43,7 @@ function picker(id, label, options, chosen, changed) {
   const select = h(
     "select",
     { id, on: { change: () => changed(options[select.selectedIndex][0]) } },
-    options.map(([value, word]) => h("option", { value, selected: value === chosen }, word)),
+    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
   );
   return h("div", { class: "picker" }, h("label", { for: id }, label), select);
 }

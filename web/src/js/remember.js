@@ -1,4 +1,16 @@
-// What this browser remembers of somebody's taste: the theme and the language.
+// The preferences that are kept in this browser: the theme and the language.
+
+/**
+ * @param {"theme" | "language"} name
+ * @returns {string | null}
+ */
+export function remembered(name) {
+  try {
+    return localStorage.getItem(`shortlist.${name}`);
+  } catch {
+    return null; // storage is switched off
+  }
+}
 
 /**
  * @param {"theme" | "language"} name
@@ -9,6 +21,6 @@ export function remember(name, value) {
     if (value === null) localStorage.removeItem(`shortlist.${name}`);
     else localStorage.setItem(`shortlist.${name}`, value);
   } catch {
-    // Storage is switched off: it holds for this visit only.
+    // Storage is switched off: the choice lasts for this visit only.
   }
 }

@@ -1,9 +1,9 @@
-// The language and the colours.
+// Settings: the language and the colours.
 
 import { fill, h, icon } from "./dom.js";
 import { remember } from "./remember.js";
 import { get, on, set } from "./store.js";
-import { LANGUAGES, speak, t } from "./words.js";
+import { LANGUAGES, setLanguage, t } from "./words.js";
 
 const THEMES = /** @type {const} */ ([
   ["", "themeSystem", "screen"],
@@ -11,16 +11,16 @@ const THEMES = /** @type {const} */ ([
   ["dark", "themeDark", "moon"],
 ]);
 
-/** @param {HTMLElement} place */
-export function showSettings(place) {
+/** @param {HTMLElement} container */
+export function showSettings(container) {
   function draw() {
-    fill(place, languages(), themes());
+    fill(container, languages(), themes());
   }
 
   draw();
   on(["language"], () => {
-    const held = document.activeElement;
-    const id = held && place.contains(held) ? held.id : "";
+    const focused = document.activeElement;
+    const id = focused && container.contains(focused) ? focused.id : "";
     draw();
     if (id) document.getElementById(id)?.focus();
   });
@@ -30,35 +30,35 @@ function languages() {
   return radios(
     "language",
     t("language"),
-    LANGUAGES.map(([value, word]) => ({ value, name: word, content: h("span", { lang: value }, word) })),
+    LANGUAGES.map(([value, name]) => ({ value, name, content: h("span", { lang: value }, name) })),
     get().language,
     (value) => {
       const language = /** @type {import("./words.js").Language} */ (value);
       remember("language", language);
-      speak(language);
+      setLanguage(language);
       set({ language });
     },
   );
 }
 
 function themes() {
-  const page = document.documentElement;
+  const root = document.documentElement;
   return radios(
     "theme",
     t("theme"),
-    THEMES.map(([value, word, picture]) => ({ value, name: t(word), content: icon(picture) })),
-    page.dataset.theme ?? "",
+    THEMES.map(([value, key, picture]) => ({ value, name: t(key), content: icon(picture) })),
+    root.dataset.theme ?? "",
     (value) => {
-      if (value) page.dataset.theme = value;
-      else delete page.dataset.theme;
+      if (value) root.dataset.theme = value;
+      else delete root.dataset.theme;
       remember("theme", value || null);
-      page.dispatchEvent(new Event("themechange")); // the map is painted anew
+      root.dispatchEvent(new Event("themechange")); // the map is painted again
     },
   );
 }
 
 /**
- * A few choices in a row, of which one holds.
+ * Radio buttons in a row.
  *
  * @param {string} name
  * @param {string} label
@@ -70,21 +70,21 @@ function radios(name, label, choices, chosen, changed) {
   return h(
     "fieldset",
     { class: "radios" },
-    h("legend", { class: "unseen" }, label),
-    choices.map((one) =>
+    h("legend", { class: "visually-hidden" }, label),
+    choices.map((choice) =>
       h(
         "label",
-        { title: one.name },
+        { title: choice.name },
         h("input", {
           type: "radio",
           name,
-          id: `${name}-${one.value || "system"}`,
-          "aria-label": one.name,
-          value: one.value,
-          checked: one.value === chosen,
-          on: { change: () => changed(one.value) },
+          id: `${name}-${choice.value || "system"}`,
+          "aria-label": choice.name,
+          value: choice.value,
+          checked: choice.value === chosen,
+          on: { change: () => changed(choice.value) },
         }),
-        one.content,
+        choice.content,
       ),
     ),
   );

@@ -1,26 +1,26 @@
-// What is asked for, in one place. Parts of the page read it, change it, and hear of changes.
+// The state of the page. Its parts read it, change it, and subscribe to changes.
 
 /** @typedef {import("./types.js").Id} Id */
 /** @typedef {"user" | "description" | "history"} As */
 /**
  * @typedef {object} State
- * @property {import("./types.js").ModelInfo[]} models those that are loaded
+ * @property {import("./types.js").ModelInfo[]} models the loaded models
  * @property {boolean} records whether the service records choices
- * @property {string} model the name of the model that lists
- * @property {string | null} other the name of a second one, beside it
+ * @property {string} model the name of the chosen model
+ * @property {string | null} other the name of a second model, to compare with
  * @property {As} as who the list is for
  * @property {Id | null} user
  * @property {Record<string, any>} features the description
  * @property {Id[]} history chosen items, the latest last
- * @property {Record<string, any>} where the filters, as the service takes them
+ * @property {Record<string, any>} where the filters, in the format of the service
  * @property {number} k
- * @property {boolean} fresh whether what was chosen already is left out
+ * @property {boolean} fresh whether items that were already chosen are left out
  * @property {boolean} reasons whether every item shows its reasons
  * @property {"list" | "map"} view
- * @property {Id | null} item the item that is open
- * @property {string | null} by the model whose list it was opened from; null: the first
+ * @property {Id | null} item the open item
+ * @property {string | null} by the model from whose list it was opened; null: the chosen model
  * @property {string} language
- * @property {number} recorded how many choices were recorded since the page was opened
+ * @property {number} recorded the number of choices recorded since the page was opened
  */
 
 /** @type {State} */
@@ -46,7 +46,7 @@ export const START = {
 
 /** @type {State} */
 let state = START;
-/** @type {{names: (keyof State)[], hear: (state: State, changed: Set<string>) => void}[]} */
+/** @type {{names: (keyof State)[], listener: (state: State, changed: Set<string>) => void}[]} */
 const listeners = [];
 
 export function get() {
@@ -54,7 +54,7 @@ export function get() {
 }
 
 /**
- * Change some of the state, and tell those who listen to what is different now.
+ * Change the state, and call the listeners of what has changed.
  *
  * @param {Partial<State>} change
  */
@@ -68,36 +68,45 @@ export function set(change) {
     }),
   );
   if (!changed.size) return;
-  for (const { names, hear } of listeners) {
-    if (names.some((name) => changed.has(name))) hear(state, changed);
+  for (const { names, listener } of listeners) {
+    if (names.some((name) => changed.has(name))) listener(state, changed);
   }
 }
 
 /**
- * Hear of changes.
+ * Subscribe to changes.
  *
- * @param {(keyof State)[]} names of what
- * @param {(state: State, changed: Set<string>) => void} hear
+ * @param {(keyof State)[]} names of the properties
+ * @param {(state: State, changed: Set<string>) => void} listener
  */
-export function on(names, hear) {
-  listeners.push({ names, hear });
+export function on(names, listener) {
+  listeners.push({ names, listener });
 }
 
 /**
- * The loaded model of a name.
+ * The model with a name.
  *
  * @param {string | null} name
  */
 export function modelOf(name) {
-  return state.models.find((one) => one.name === name);
+  return state.models.find((model) => model.name === name);
 }
 
 /**
- * Whether a model can do something that not all can.
+ * A model as a parameter of a request: null for the default, also before the models are known.
+ *
+ * @param {string} name
+ */
+export function modelParameter(name) {
+  return name === "" || name === state.models[0]?.name ? null : name;
+}
+
+/**
+ * Whether a model has an ability that not all models have.
  *
  * @param {string | null} name
- * @param {string} what
+ * @param {string} ability
  */
-export function can(name, what) {
-  return modelOf(name)?.can.includes(what) ?? false;
+export function can(name, ability) {
+  return modelOf(name)?.can.includes(ability) ?? false;
 }

@@ -1,34 +1,34 @@
-// The token of a service that wants one. It is kept for this tab, until it is closed.
+// The access token, for a service that requires it. It is kept until this tab is closed.
 
 import { byId, button, fill, h } from "./dom.js";
 import { t } from "./words.js";
 
-const NAME = "shortlist.token";
+const KEY = "shortlist.token";
 /** @type {string | null} */
-let held = null;
+let current = null;
 try {
-  held = sessionStorage.getItem(NAME);
+  current = sessionStorage.getItem(KEY);
 } catch {
-  // Storage is switched off: the token is kept as long as the page is open.
+  // Storage is switched off: the token is kept while the page is open.
 }
 /** @type {Promise<boolean> | null} */
-let asking = null;
+let pending = null;
 
 export function token() {
-  return held;
+  return current;
 }
 
 /**
- * Ask for a token, once, however many questions wait for one.
+ * Ask the user for a token. Requests that wait at the same time share one dialog.
  *
- * @param {boolean} wrong whether the last one was refused
- * @returns {Promise<boolean>} whether there is another one now
+ * @param {boolean} wrong whether the previous token was refused
+ * @returns {Promise<boolean>} whether the user entered a token
  */
 export function askForToken(wrong) {
-  asking ??= prompted(wrong).finally(() => {
-    asking = null;
+  pending ??= prompted(wrong).finally(() => {
+    pending = null;
   });
-  return asking;
+  return pending;
 }
 
 /** @param {boolean} wrong */
@@ -77,10 +77,10 @@ function prompted(wrong) {
 
 /** @param {string} value */
 function keep(value) {
-  held = value;
+  current = value;
   try {
-    sessionStorage.setItem(NAME, value);
+    sessionStorage.setItem(KEY, value);
   } catch {
-    // As above.
+    // Storage is switched off.
   }
 }

@@ -1,4 +1,4 @@
-// The result: as lists, or on a map of the catalogue.
+// The result: lists, or a map of the catalogue.
 
 import { button, fill, h, icon } from "./dom.js";
 import { makeLists } from "./lists/lists.js";
@@ -9,8 +9,8 @@ import { makeTabs } from "./parts/tabs.js";
 import { get, on, set } from "./store.js";
 import { t } from "./words.js";
 
-/** @param {HTMLElement} place */
-export function showViews(place) {
+/** @param {HTMLElement} container */
+export function showViews(container) {
   const list = h("div", {}, makeOptions(), makeLists());
   const map = makeMap();
   const tabs = makeTabs(
@@ -31,7 +31,7 @@ export function showViews(place) {
     );
   }
 
-  fill(place, h("div", { class: "bar" }, tabs.strip, tools), list, map);
+  fill(container, h("div", { class: "bar" }, tabs.strip, tools), list, map);
   drawTools();
   tabs.show(get().view);
   on(["view"], (state) => tabs.show(state.view));

@@ -1,4 +1,4 @@
-// The page's own words, in the language that is chosen.
+// The texts of the page, in the chosen language.
 
 import { en } from "./words/en.js";
 import { ko } from "./words/ko.js";
@@ -21,25 +21,25 @@ export function currentLanguage() {
 }
 
 /** @param {Language} chosen */
-export function speak(chosen) {
+export function setLanguage(chosen) {
   language = chosen;
   document.documentElement.lang = chosen;
 }
 
 /**
- * A word or a sentence.
+ * A text of the page.
  *
  * @template {keyof Words} Key
  * @param {Key} key
- * @param {...any} given what a sentence speaks of
+ * @param {...any} given values to insert
  * @returns {string}
  */
 export function t(key, ...given) {
-  const word = /** @type {any} */ (WORDS[language][key]);
-  return typeof word === "function" ? word(...given) : word;
+  const text = /** @type {any} */ (WORDS[language][key]);
+  return typeof text === "function" ? text(...given) : text;
 }
 
-/** Put the words into the parts of the page that are there from the start. */
+/** Set the texts of index.html. */
 export function labelPage() {
   for (const element of document.querySelectorAll("[data-word]")) {
     element.textContent = t(/** @type {any} */ (element).dataset.word);

@@ -1,15 +1,15 @@
-// An item, opened: its fields, why it is listed, what is like it, and whom it suits.
+// The dialog of an item: its fields, the reasons for it, similar items, and suitable users.
 
 import { ask, isAbort, part } from "../api.js";
-import { addToHistory } from "../asking/chosen.js";
-import { fact } from "../asking/person.js";
+import { addToHistory } from "../query/chosen.js";
+import { fact } from "../query/person.js";
 import { fetchItem, nameOf, seen, titleOf } from "../catalogue.js";
 import { button, fill, h, icon } from "../dom.js";
 import { amount, isEmpty } from "../format.js";
 import { listedNow } from "../lists/lists.js";
 import { explain } from "../lists/row.js";
 import { scale, scoreBar } from "../lists/scorebar.js";
-import { queryOf } from "../lists/who.js";
+import { queryOf } from "../lists/query.js";
 import { placeOnMap } from "../map/map.js";
 import { failure, waiting } from "../parts/notice.js";
 import { can, get, on, set } from "../store.js";
@@ -17,27 +17,27 @@ import { t } from "../words.js";
 
 /** @typedef {import("../types.js").Id} Id */
 
-const LONG = 10; // items and users that are listed
+const LENGTH = 10; // of the lists of items and users
 
 /** @param {HTMLElement} element */
 export function followItem(element) {
   const dialog = /** @type {HTMLDialogElement} */ (element);
-  /** @type {Id[]} items that led to the one that is open */
+  /** @type {Id[]} the items opened before this one, to go back to */
   let trail = [];
   /** @type {AbortController | null} */
-  let asking = null;
+  let controller = null;
 
   function show() {
     const { item } = get();
-    asking?.abort();
+    controller?.abort();
     if (item === null) {
       trail = [];
       if (dialog.open) dialog.close();
       return;
     }
-    asking = new AbortController();
+    controller = new AbortController();
     const model = get().by ?? get().model;
-    draw(item, model, asking.signal);
+    draw(item, model, controller.signal);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     dialog.querySelector("h2")?.focus();
@@ -59,10 +59,10 @@ export function followItem(element) {
         button(icon("close"), () => dialog.close(), { class: "bare", "aria-label": t("close") }),
       ),
       facts,
-      h("div", { class: "buttons" }, doings(item)),
+      h("div", { class: "buttons" }, actions(item)),
       reasons(item, model),
-      section(t("similar"), (place) => similar(item, model, place)),
-      section(t("audience"), (place) => audience(item, model, place)),
+      section(t("similar"), (container) => similar(item, model, container)),
+      section(t("audience"), (container) => audience(item, model, container)),
     );
     describe();
 
@@ -85,52 +85,52 @@ export function followItem(element) {
 
     /**
      * @param {string} name
-     * @param {(place: HTMLElement) => Promise<void> | void} load
+     * @param {(container: HTMLElement) => Promise<void> | void} load
      */
     function section(name, load) {
-      const place = h("div");
+      const container = h("div");
       const run = async () => {
-        fill(place, waiting(4));
+        fill(container, waiting(4));
         try {
-          await load(place);
+          await load(container);
         } catch (error) {
-          if (!isAbort(error)) fill(place, failure(error, run));
+          if (!isAbort(error)) fill(container, failure(error, run));
         }
       };
       run();
-      return h("section", { "aria-label": name }, h("h3", {}, name), place);
+      return h("section", { "aria-label": name }, h("h3", {}, name), container);
     }
 
-    /** @param {Id} id @param {string} by @param {HTMLElement} place */
-    async function similar(id, by, place) {
+    /** @param {Id} id @param {string} by @param {HTMLElement} container */
+    async function similar(id, by, container) {
       if (!can(by, "similar")) {
-        fill(place, h("p", { class: "quiet" }, t("cannotSimilar", by)));
+        fill(container, h("p", { class: "quiet" }, t("cannotSimilar", by)));
         return;
       }
-      const { items } = await ask(`items/${part(id)}/similar`, { query: { model: by, k: LONG }, signal });
+      const { items } = await ask(`items/${part(id)}/similar`, { query: { model: by, k: LENGTH }, signal });
       seen(items);
       const share = scale(items);
       fill(
-        place,
+        container,
         items.length
-          ? ranked(items.map((/** @type {any} */ one) => [one.title, one.score, share, () => go(one.item_id)]))
+          ? ranked(items.map((/** @type {any} */ hit) => [hit.title, hit.score, share, () => go(hit.item_id)]))
           : h("p", { class: "quiet" }, t("noSimilar")),
       );
     }
 
-    /** @param {Id} id @param {string} by @param {HTMLElement} place */
-    async function audience(id, by, place) {
-      const { users } = await ask(`items/${part(id)}/audience`, { query: { model: by, k: LONG }, signal });
+    /** @param {Id} id @param {string} by @param {HTMLElement} container */
+    async function audience(id, by, container) {
+      const { users } = await ask(`items/${part(id)}/audience`, { query: { model: by, k: LENGTH }, signal });
       const share = scale(users);
       fill(
-        place,
+        container,
         users.length
           ? ranked(
-              users.map((/** @type {any} */ one) => [
-                t("user", String(one.user_id)),
-                one.score,
+              users.map((/** @type {any} */ hit) => [
+                t("user", String(hit.user_id)),
+                hit.score,
                 share,
-                () => set({ as: "user", user: one.user_id, view: "list", item: null, by: null }),
+                () => set({ as: "user", user: hit.user_id, view: "list", item: null, by: null }),
               ]),
             )
           : h("p", { class: "quiet" }, t("noAudience")),
@@ -152,16 +152,16 @@ export function followItem(element) {
 
   dialog.addEventListener("close", () => set({ item: null, by: null }));
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close(); // beside it
+    if (event.target === dialog) dialog.close(); // a click outside
   });
   on(["item", "language"], show);
   show();
 }
 
 /** @param {Id} item */
-function doings(item) {
+function actions(item) {
   const { models } = get();
-  const mapped = models.some((one) => one.can.includes("map"));
+  const mapped = models.some((model) => model.can.includes("map"));
   return [
     button([icon("plus"), t("addToHistory")], () => {
       addToHistory(item);
@@ -177,17 +177,17 @@ function doings(item) {
 }
 
 /**
- * Why the item has its score for whom the list is for.
+ * The reasons for the score of the item on the current list.
  *
  * @param {Id} item
  * @param {string} model
  */
 function reasons(item, model) {
   if (queryOf(get()) === null) return null;
-  const place = h("div");
-  const listed = listedNow().find((one) => one.item_id === item);
-  if (can(model, "explain")) explain(item, model, place);
-  else fill(place, h("p", { class: "quiet" }, t("cannotExplain", model)));
+  const container = h("div");
+  const listed = listedNow().find((entry) => entry.item_id === item);
+  if (can(model, "explain")) explain(item, model, container);
+  else fill(container, h("p", { class: "quiet" }, t("cannotExplain", model)));
   return h(
     "section",
     { "aria-label": t("why") },
@@ -195,7 +195,7 @@ function reasons(item, model) {
     listed && model === get().model
       ? h("p", { class: "quiet" }, `${t("onList", listed.rank)}, ${t("scoreOf", amount(listed.score))}`)
       : null,
-    place,
+    container,
   );
 }
 
@@ -204,11 +204,11 @@ function ranked(rows) {
   return h(
     "ol",
     { class: "ranked", role: "list" },
-    rows.map(([name, score, share, open], place) =>
+    rows.map(([name, score, share, open], index) =>
       h(
         "li",
         {},
-        h("span", { class: "rank", "aria-hidden": "true" }, place + 1),
+        h("span", { class: "rank", "aria-hidden": "true" }, index + 1),
         button(name, open, { class: "title" }),
         scoreBar(score, share(score)),
       ),

@@ -1,4 +1,4 @@
-// One list: whose it is, and its items or why there are none.
+// A list with its heading: the items, or why there are none.
 
 import { button, h, icon } from "../dom.js";
 import { amount } from "../format.js";
@@ -10,13 +10,13 @@ import { listRow } from "./row.js";
 import { scale } from "./scorebar.js";
 
 /** @typedef {import("../types.js").Listed} Listed */
-/** @typedef {{model: string, items: Listed[]} | {model: string, trouble: unknown}} Answer */
+/** @typedef {{model: string, items: Listed[]} | {model: string, error: unknown}} Answer */
 
-const FIGURES = 3; // metrics beside the name of a model
+const FIGURES = 3; // metrics that are shown for a model
 
 /**
  * @param {Answer} answer
- * @param {Answer | null} other the list beside it
+ * @param {Answer | null} other the list of the second model
  * @param {() => void} again
  */
 export function column(answer, other, again) {
@@ -25,7 +25,7 @@ export function column(answer, other, again) {
     "section",
     { class: "column", "aria-label": model },
     head(model),
-    h("div", { class: "column-body" }, "items" in answer ? content(answer, other) : failure(answer.trouble, again)),
+    h("div", { class: "column-body" }, "items" in answer ? content(answer, other) : failure(answer.error, again)),
   );
 }
 
@@ -57,23 +57,23 @@ function head(name) {
  * @param {Answer | null} other
  */
 function content({ model, items }, other) {
-  if (!items.length) return nothing();
+  if (!items.length) return noItems();
   const share = scale(items);
-  const beside = other !== null && "items" in other ? other : null;
-  const moved = beside ? moves(items, beside.items) : [];
-  const rows = items.map((item, place) =>
-    listRow(item, { model, share, move: moved[place], other: beside?.model ?? null }),
+  const compared = other !== null && "items" in other ? other : null;
+  const moved = compared ? moves(items, compared.items) : [];
+  const rows = items.map((item, index) =>
+    listRow(item, { model, share, move: moved[index], other: compared?.model ?? null }),
   );
-  const guessed = items.every((one) => one.source === "popularity");
+  const popular = items.every((item) => item.source === "popularity");
   return [
-    guessed && modelOf(model)?.kind !== "Popularity"
+    popular && modelOf(model)?.kind !== "Popularity"
       ? h("p", { class: "notice" }, t("fallback", model))
       : null,
     h("ol", { class: "list", role: "list" }, rows),
   ];
 }
 
-function nothing() {
+function noItems() {
   if (Object.keys(get().where).length) {
     return empty(
       t("empty"),

@@ -1,9 +1,9 @@
-// Lines between two lists, from where an item is on one to where it is on the other.
+// Lines between two lists that join the rows of the same item.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Draw the lines anew whenever the lists change their shape.
+ * Draw the lines, again whenever the size of the lists changes.
  *
  * @param {HTMLElement} columns the element that holds two columns
  */
@@ -17,11 +17,11 @@ export function linkLists(columns) {
   function draw() {
     svg.replaceChildren();
     const frame = columns.getBoundingClientRect();
-    for (const [item, one] of left) {
+    for (const [item, row] of left) {
       const other = right.get(item);
       if (!other) continue;
-      const [from, to] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
-      if (from.right >= to.left) return; // the columns stand one below the other
+      const [from, to] = [row.getBoundingClientRect(), other.getBoundingClientRect()];
+      if (from.right >= to.left) return; // on a narrow screen the columns are below each other
       const [x1, x2] = [from.right - frame.left, to.left - frame.left];
       const [y1, y2] = [from, to].map((box) => box.top + MIDDLE - frame.top);
       const middle = (x1 + x2) / 2;
@@ -37,19 +37,19 @@ export function linkLists(columns) {
   for (const rows of [left, right]) for (const row of rows.values()) watch.observe(row);
 
   /** @param {Event} event @param {boolean} on */
-  const light = (event, on) => {
+  const highlight = (event, on) => {
     const row = /** @type {HTMLElement} */ (event.target).closest?.(".row");
     if (!row) return;
     const { item } = /** @type {HTMLElement} */ (row).dataset;
-    for (const one of columns.querySelectorAll(".row, .links path")) {
-      const same = /** @type {HTMLElement} */ (one).dataset.item === item;
-      one.classList.toggle("lit", on && same);
+    for (const element of columns.querySelectorAll(".row, .links path")) {
+      const same = /** @type {HTMLElement} */ (element).dataset.item === item;
+      element.classList.toggle("highlighted", on && same);
     }
   };
-  columns.addEventListener("pointerover", (event) => light(event, true));
-  columns.addEventListener("pointerout", (event) => light(event, false));
-  columns.addEventListener("focusin", (event) => light(event, true));
-  columns.addEventListener("focusout", (event) => light(event, false));
+  columns.addEventListener("pointerover", (event) => highlight(event, true));
+  columns.addEventListener("pointerout", (event) => highlight(event, false));
+  columns.addEventListener("focusin", (event) => highlight(event, true));
+  columns.addEventListener("focusout", (event) => highlight(event, false));
 }
 
 const MIDDLE = 22; // px from the top of a row to the middle of its title

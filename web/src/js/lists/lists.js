@@ -1,66 +1,82 @@
-// The lists: asked for whenever what is asked for changes, shown when they are there.
+// The lists. They are requested again whenever the query changes.
 
-import { isAbort } from "../api.js";
-import { findUsers } from "../asking/person.js";
+import { ask, isAbort, prefetch } from "../api.js";
 import { seen } from "../catalogue.js";
 import { button, fill, h } from "../dom.js";
 import { announce } from "../parts/live.js";
 import { empty, failure, waiting } from "../parts/notice.js";
-import { can, get, on, set } from "../store.js";
+import { can, get, modelParameter, on, set } from "../store.js";
 import { t } from "../words.js";
 import { column } from "./column.js";
 import { linkLists } from "./links.js";
-import { requestList } from "./request.js";
-import { queryOf, whoText } from "./who.js";
+import { queryOf, whoText } from "./query.js";
 
 /** @typedef {import("./column.js").Answer} Answer */
 /** @typedef {import("../store.js").State} State */
 
-const [MANY, FEW] = [100, 5]; // the busiest users, and those of them that are suggested
-const PAUSE = 50; // ms: several changes at once are one question
+const SUGGESTIONS = 5; // users
+const SUGGESTED_FROM = 100; // the users with the most interactions
+const PAUSE = 50; // ms: changes within this time cause one request
 /** @type {Answer[]} */
 let answers = [];
 
-/** The items that are listed now, for the map. */
+/** The items of the current list, for the map. */
 export function listedNow() {
   const [first] = answers;
   return first && "items" in first ? first.items : [];
 }
 
+/**
+ * Request the list of an address while the models are still loading. This saves a round trip when the
+ * page is opened.
+ *
+ * @param {Partial<State>} address
+ */
+export function prefetchLists(address) {
+  const state = { ...get(), ...address };
+  const query = queryOf(state);
+  if (query === null) {
+    if (state.as === "user") prefetch("users", suggestionsRequest(state));
+  } else if (!state.reasons) {
+    // Whether there are reasons depends on the model.
+    prefetch("recommendations", listRequest(state.model, state, query));
+  }
+}
+
 export function makeLists() {
-  const place = h("div", { class: "lists" });
+  const container = h("div", { class: "lists" });
   /** @type {AbortController | null} */
-  let asking = null;
+  let controller = null;
   /** @type {number | undefined} */
   let pause;
-  let toShow = false; // whether the list should come into sight: below the form, on a phone
+  let scrolls = false; // whether to scroll to the list: on a phone it is below the form
 
   async function load() {
-    asking?.abort();
+    controller?.abort();
     const state = get();
     const query = queryOf(state);
     if (query === null) {
       answers = [];
-      place.removeAttribute("aria-busy");
+      container.removeAttribute("aria-busy");
       document.title = "shortlist";
       document.dispatchEvent(new Event("listed"));
       const shown = await welcome(state);
-      if (queryOf(get()) === null) fill(place, shown);
+      if (queryOf(get()) === null) fill(container, shown);
       return;
     }
-    asking = new AbortController();
-    const { signal } = asking;
-    place.setAttribute("aria-busy", "true");
-    if (!place.querySelector(".column")) fill(place, waiting(state.k));
-    const models = [state.model, state.other].filter((one) => one !== null);
-    const told = await Promise.all(models.map((model) => answerOf(model, state, query, signal)));
+    controller = new AbortController();
+    const { signal } = controller;
+    container.setAttribute("aria-busy", "true");
+    if (!container.querySelector(".column")) fill(container, waiting(state.k));
+    const models = [state.model, state.other].filter((model) => model !== null);
+    const replies = await Promise.all(models.map((model) => answerOf(model, state, query, signal)));
     if (signal.aborted) return;
-    answers = told;
-    place.removeAttribute("aria-busy");
+    answers = replies;
+    container.removeAttribute("aria-busy");
     draw();
     document.dispatchEvent(new Event("listed"));
-    if (toShow) place.closest("main")?.scrollIntoView();
-    toShow = false;
+    if (scrolls) container.closest("main")?.scrollIntoView();
+    scrolls = false;
     for (const answer of answers) {
       if ("items" in answer) announce(t("listed", answer.items.length, whoText(state), answer.model));
     }
@@ -68,35 +84,35 @@ export function makeLists() {
 
   function draw() {
     const state = get();
-    const [one, other = null] = answers;
+    const [first, second = null] = answers;
     const title = t("listTitle", whoText(state));
     document.title = `${title} · shortlist`;
     const columns = h(
       "div",
-      { class: other ? "columns two" : "columns" },
-      column(one, other, load),
-      other ? column(other, one, load) : null,
+      { class: second ? "columns two" : "columns" },
+      column(first, second, load),
+      second ? column(second, first, load) : null,
     );
-    const focus = held(place);
-    fill(place, h("h2", { class: "list-title" }, title), other ? common(one, other) : null, columns);
-    if (other) linkLists(columns);
-    focus();
+    const restoreFocus = rememberFocus(container);
+    fill(container, h("h2", { class: "list-title" }, title), second ? common(first, second) : null, columns);
+    if (second) linkLists(columns);
+    restoreFocus();
   }
 
   load();
   on(
     ["model", "other", "as", "user", "features", "history", "where", "k", "fresh", "reasons", "recorded"],
     (state, changed) => {
-      // A history that is not asked with does not change the list.
+      // The list of a user does not depend on the history.
       if (changed.size === 1 && changed.has("history") && state.as === "user") return;
-      const asked = changed.has("user") || changed.has("features");
-      toShow ||= asked && matchMedia("(max-width: 59.99rem)").matches;
+      const requested = changed.has("user") || changed.has("features");
+      scrolls ||= requested && matchMedia("(max-width: 59.99rem)").matches;
       clearTimeout(pause);
       pause = setTimeout(load, PAUSE);
     },
   );
   on(["language"], () => (answers.length ? draw() : load()));
-  return place;
+  return container;
 }
 
 /**
@@ -108,33 +124,58 @@ export function makeLists() {
  */
 async function answerOf(model, state, query, signal) {
   try {
-    const items = await requestList(model, state, query, signal);
+    const { lists } = await ask("recommendations", { ...listRequest(model, state, query), signal });
+    const { items } = lists[0];
     seen(items);
     return { model, items };
   } catch (error) {
-    return { model, trouble: isAbort(error) ? null : error };
+    return { model, error: isAbort(error) ? null : error };
   }
 }
 
 /**
- * How much two lists have in common, in words.
- *
- * @param {Answer} one
- * @param {Answer} other
+ * @param {string} model
+ * @param {State} state
+ * @param {Record<string, any>} query
  */
-function common(one, other) {
-  if (!("items" in one) || !("items" in other)) return null;
-  const there = new Set(other.items.map((item) => item.item_id));
-  const both = one.items.filter((item) => there.has(item.item_id)).length;
-  return h("p", { class: "in-common" }, t("common", both, Math.max(one.items.length, other.items.length)));
+function listRequest(model, { k, fresh, where, reasons }, query) {
+  return {
+    body: {
+      model: modelParameter(model),
+      queries: [query],
+      k,
+      exclude_seen: fresh,
+      reasons: reasons && can(model, "explain"),
+      ...(Object.keys(where).length ? { where } : {}),
+    },
+  };
+}
+
+/** @param {State} state */
+function suggestionsRequest({ model }) {
+  return { query: { limit: SUGGESTED_FROM, model: modelParameter(model) } };
 }
 
 /**
- * What to do while there is nobody to list for.
+ * How many items two lists have in common.
+ *
+ * @param {Answer} first
+ * @param {Answer} second
+ */
+function common(first, second) {
+  if (!("items" in first) || !("items" in second)) return null;
+  const ids = new Set(second.items.map((item) => item.item_id));
+  const both = first.items.filter((item) => ids.has(item.item_id)).length;
+  return h("p", { class: "in-common" }, t("common", both, Math.max(first.items.length, second.items.length)));
+}
+
+/**
+ * What to do first, while there is no query.
  *
  * @param {State} state
  */
-async function welcome({ as, model }) {
+async function welcome(state) {
+  const { as, model } = state;
   if (as === "description") {
     const able = can(model, "features");
     return empty(
@@ -144,14 +185,14 @@ async function welcome({ as, model }) {
   }
   if (as === "history") return empty(t("welcome"), h("p", {}, t("welcomeHistory")));
   try {
-    const users = spread(await findUsers("", undefined, MANY), FEW);
+    const { users } = await ask("users", suggestionsRequest(state));
     return empty(
       t("welcome"),
       h("p", {}, t("welcomeUser")),
       h(
         "ul",
         { class: "picks", role: "list" },
-        users.map(({ user_id }) =>
+        spread(users, SUGGESTIONS).map(({ user_id }) =>
           h("li", {}, button(String(user_id), () => set({ user: user_id }), { "aria-label": t("user", String(user_id)) })),
         ),
       ),
@@ -162,32 +203,33 @@ async function welcome({ as, model }) {
 }
 
 /**
- * A few of many, as far apart as can be.
+ * Evenly spread elements of an array.
  *
- * @template One
- * @param {One[]} all
- * @param {number} few
+ * @param {any[]} all
+ * @param {number} count
  */
-function spread(all, few) {
-  if (all.length <= few) return all;
-  return Array.from({ length: few }, (_, n) => all[Math.round((n * (all.length - 1)) / (few - 1))]);
+function spread(all, count) {
+  if (all.length <= count) return all;
+  return Array.from({ length: count }, (_, n) => all[Math.round((n * (all.length - 1)) / (count - 1))]);
 }
 
 /**
- * Note which button of which row has the focus; what comes back gives it to the same one, or to
- * the title of the lists where that row is gone.
+ * Remember which button of which row has the focus. The function that is returned moves the focus to
+ * the same button, or to the title of the lists if the row is gone.
  *
- * @param {HTMLElement} place
+ * @param {HTMLElement} container
  */
-function held(place) {
-  const had = document.activeElement;
-  if (!(had instanceof HTMLElement) || !place.contains(had)) return () => {};
-  const [item, does] = [/** @type {HTMLElement | null} */ (had.closest(".row"))?.dataset.item, had.dataset.does];
+function rememberFocus(container) {
+  const focused = document.activeElement;
+  if (!(focused instanceof HTMLElement) || !container.contains(focused)) return () => {};
+  const focusedRow = /** @type {HTMLElement | null} */ (focused.closest(".row"));
+  const item = focusedRow?.dataset.item;
+  const { action } = focused.dataset;
   return () => {
-    const rows = /** @type {HTMLElement[]} */ ([...place.querySelectorAll(".row")]);
-    const row = rows.find((one) => one.dataset.item === item);
-    const same = does && row?.querySelector(`[data-does="${does}"]`);
-    const next = /** @type {HTMLElement} */ (same || place.querySelector(".list-title"));
+    const rows = /** @type {HTMLElement[]} */ ([...container.querySelectorAll(".row")]);
+    const row = rows.find((candidate) => candidate.dataset.item === item);
+    const same = action && row?.querySelector(`[data-action="${action}"]`);
+    const next = /** @type {HTMLElement} */ (same || container.querySelector(".list-title"));
     if (!same) next.tabIndex = -1;
     next.focus();
   };

@@ -1,18 +1,18 @@
-// Where the items of one list are on another.
+// Compares the ranks of the items of two lists.
 
 /** @typedef {import("../types.js").Listed} Listed */
 
 /**
- * How many places higher each item is than on the other list; null: it is not on that one.
+ * How many ranks higher each item is than on the other list; null: it is not on the other list.
  *
  * @param {Listed[]} items
  * @param {Listed[]} others
  * @returns {(number | null)[]}
  */
 export function moves(items, others) {
-  const there = new Map(others.map((one) => [one.item_id, one.rank]));
+  const otherRanks = new Map(others.map((item) => [item.item_id, item.rank]));
   return items.map(({ item_id, rank }) => {
-    const other = there.get(item_id);
+    const other = otherRanks.get(item_id);
     return other === undefined ? null : other - rank;
   });
 }

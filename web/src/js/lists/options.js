@@ -1,4 +1,4 @@
-// How long the lists are, and what is on them.
+// Options of the lists: their length, and what they contain.
 
 import { fill, h } from "../dom.js";
 import { get, on, set } from "../store.js";
@@ -7,7 +7,7 @@ import { t } from "../words.js";
 const LONGEST = 1000; // the service refuses longer lists
 
 export function makeOptions() {
-  const place = h("div", { class: "options" });
+  const container = h("div", { class: "options" });
 
   function draw() {
     const { k, fresh, reasons } = get();
@@ -22,7 +22,7 @@ export function makeOptions() {
       on: { change: () => length.reportValidity() && set({ k: length.valueAsNumber }) },
     });
     fill(
-      place,
+      container,
       h("span", { class: "option" }, h("label", { for: "k" }, t("k")), length),
       box("fresh", fresh),
       box("reasons", reasons),
@@ -42,11 +42,11 @@ export function makeOptions() {
 
   draw();
   on(["language", "k", "fresh", "reasons"], (_, changed) => {
-    const held = document.activeElement?.id;
+    const focused = document.activeElement?.id;
     draw();
-    if (held && place.querySelector(`#${CSS.escape(held)}`) && !changed.has("language")) {
-      document.getElementById(held)?.focus();
+    if (focused && container.querySelector(`#${CSS.escape(focused)}`) && !changed.has("language")) {
+      document.getElementById(focused)?.focus();
     }
   });
-  return place;
+  return container;
 }

@@ -1,4 +1,4 @@
-// What a score is made of, as bars to the right (for the item) and to the left (against it).
+// The parts of a score, as bars: to the right for the item, to the left against it.
 
 import { h } from "../dom.js";
 import { amount } from "../format.js";
@@ -15,8 +15,8 @@ const SHOWN = 6;
  */
 export function reasonList(score, parts) {
   if (!parts.length) return h("p", { class: "quiet" }, t("noReasons"));
-  const largest = Math.max(...parts.map((one) => Math.abs(one.amount))) || 1;
-  const both = parts.some((one) => one.amount < 0);
+  const largest = Math.max(...parts.map((part) => Math.abs(part.amount))) || 1;
+  const both = parts.some((part) => part.amount < 0);
   const rows = parts.map((part) => row(part, largest, both));
   const list = h("ul", { class: "reasons", role: "list", "aria-label": t("reasonsOf", amount(score)) });
   return growing(list, rows, SHOWN);
@@ -25,7 +25,7 @@ export function reasonList(score, parts) {
 /**
  * @param {Reason} part
  * @param {number} largest
- * @param {boolean} both whether some parts speak against the item
+ * @param {boolean} both whether some parts are negative
  */
 function row(part, largest, both) {
   const bar = h("span", { class: part.amount < 0 ? "part against" : "part" });

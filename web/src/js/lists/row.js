@@ -1,7 +1,7 @@
-// An item of a list.
+// A row of a list: an item.
 
-import { Trouble, ask } from "../api.js";
-import { addToHistory } from "../asking/chosen.js";
+import { ServiceError, ask } from "../api.js";
+import { addToHistory } from "../query/chosen.js";
 import { nameOf } from "../catalogue.js";
 import { button, fill, h, icon, newId } from "../dom.js";
 import { fieldName, isEmpty, valueText } from "../format.js";
@@ -11,34 +11,34 @@ import { can, get, set } from "../store.js";
 import { t } from "../words.js";
 import { reasonList } from "./reasons.js";
 import { scoreBar } from "./scorebar.js";
-import { queryOf } from "./who.js";
+import { queryOf } from "./query.js";
 
 /** @typedef {import("../types.js").Listed} Listed */
 
-const FACTS = 4; // fields beside the title
-const VALUES = 4; // of a list among them
+const FACTS = 4; // fields that are shown below the title
+const VALUES = 4; // that are shown of a list field
 
 /**
  * @param {Listed} item
  * @param {object} given
- * @param {string} given.model whose list it is on
+ * @param {string} given.model the model of the list
  * @param {(score: number) => number} given.share
- * @param {number | null} [given.move] how many places higher than on the other list
- * @param {string | null} given.other the model of that list; null: there is none
+ * @param {number | null} [given.move] how many ranks higher than on the other list; null: not on it
+ * @param {string | null} given.other the model of the other list; null: there is none
  */
 export function listRow(item, { model, share, move, other }) {
   const why = h("div", { class: "why" });
   const row = h(
     "li",
     { class: other !== null && move !== null ? "row shared" : "row" },
-    h("span", { class: "rank" }, h("span", { class: "unseen" }, t("rank", item.rank)), seenRank(item.rank)),
+    h("span", { class: "rank" }, h("span", { class: "visually-hidden" }, t("rank", item.rank)), visibleRank(item.rank)),
     h(
       "div",
-      { class: "what" },
+      { class: "main-column" },
       h(
         "h4",
         {},
-        button(nameOf(item), () => set({ item: item.item_id, by: model }), { class: "title", "data-does": "open" }),
+        button(nameOf(item), () => set({ item: item.item_id, by: model }), { class: "title", "data-action": "open" }),
         other === null ? null : moveMark(move ?? null, other),
       ),
       h("p", { class: "row-facts" }, facts(item)),
@@ -53,13 +53,13 @@ export function listRow(item, { model, share, move, other }) {
 }
 
 /** @param {number} rank */
-function seenRank(rank) {
+function visibleRank(rank) {
   return h("span", { "aria-hidden": "true" }, rank);
 }
 
 /** @param {Listed} item */
 function facts({ features }) {
-  const filtered = Object.keys(get().where); // what somebody filters by comes first
+  const filtered = Object.keys(get().where); // filtered fields come first
   const names = [...new Set([...filtered, ...Object.keys(features)])];
   return names
     .filter((name) => !isEmpty(features[name]))
@@ -95,7 +95,7 @@ function mark(kind, sign, meaning) {
     "span",
     { class: `move ${kind}`, title: meaning },
     h("span", { "aria-hidden": "true" }, sign),
-    h("span", { class: "unseen" }, ` (${meaning})`),
+    h("span", { class: "visually-hidden" }, ` (${meaning})`),
   );
 }
 
@@ -113,13 +113,13 @@ function actions(item, model, why) {
       ? button([icon("plus"), t("add")], () => addToHistory(item.item_id), {
           class: "small",
           "aria-label": t("addOf", title),
-          "data-does": "choose",
+          "data-action": "choose",
         })
       : records
         ? button([icon("check"), t("choose")], (event) => record(item, event), {
             class: "small",
             "aria-label": t("chooseOf", title),
-            "data-does": "choose",
+            "data-action": "choose",
           })
         : null,
   ];
@@ -138,7 +138,7 @@ function whyButton(item, model, why) {
     "aria-label": t("whyOf", nameOf(item)),
     "aria-expanded": "false",
     "aria-controls": why.id,
-    "data-does": "why",
+    "data-action": "why",
   });
 
   function toggle() {
@@ -155,16 +155,16 @@ function whyButton(item, model, why) {
  *
  * @param {import("../types.js").Id} item
  * @param {string} model
- * @param {HTMLElement} place
+ * @param {HTMLElement} container
  */
-export async function explain(item, model, place) {
-  fill(place, waiting(2));
+export async function explain(item, model, container) {
+  fill(container, waiting(2));
   try {
     const query = queryOf(get());
     const { score, parts } = await ask("explanations", { body: { model, item, query } });
-    fill(place, reasonList(score, parts));
+    fill(container, reasonList(score, parts));
   } catch (error) {
-    fill(place, failure(error, () => explain(item, model, place)));
+    fill(container, failure(error, () => explain(item, model, container)));
   }
 }
 
@@ -183,7 +183,7 @@ async function record(item, event) {
     announce(t("recorded", nameOf(item)));
     set({ recorded: get().recorded + 1 });
   } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
+    if (!(error instanceof ServiceError)) throw error;
     clicked.disabled = false;
     clicked.closest("li")?.querySelector(".why")?.replaceChildren(failure(error));
     /** @type {HTMLElement} */ (clicked.closest("li")?.querySelector(".why")).hidden = false;

@@ -1,17 +1,17 @@
-// A score as a bar beside its number.
+// A score: a bar and a number.
 
 import { h } from "../dom.js";
 import { amount } from "../format.js";
 import { t } from "../words.js";
 
 /**
- * Where scores start: at 0, or below where some are negative.
+ * The scale of the bars. It starts at 0, or at the lowest score if that is negative.
  *
  * @param {{score: number}[]} listed
- * @returns {(score: number) => number} the share of the bar
+ * @returns {(score: number) => number} the length of a bar, from 0 to 1
  */
 export function scale(listed) {
-  const scores = listed.map((one) => one.score);
+  const scores = listed.map((item) => item.score);
   const low = Math.min(0, ...scores);
   const high = Math.max(0, ...scores);
   return (score) => (high > low ? (score - low) / (high - low) : 0);
@@ -28,7 +28,7 @@ export function scoreBar(score, share) {
     "span",
     { class: "score" },
     bar,
-    h("span", { class: "unseen" }, t("score"), " "),
+    h("span", { class: "visually-hidden" }, t("score"), " "),
     h("span", { class: "number" }, amount(score)),
   );
 }

@@ -1,7 +1,7 @@
-// Groups of items and their colours: the largest have one each, the others share one.
+// Groups of items and their colours. The largest groups have their own colour, the others share one.
 
 /** @typedef {import("../types.js").Point} Point */
-/** @typedef {{name: string | null, count: number, colour: number}} Group colour 0: that of the others */
+/** @typedef {{name: string | null, count: number, colour: number}} Group colour 0: shared */
 
 const COLOURS = 10; // --group-1 to --group-10
 
@@ -25,14 +25,14 @@ export function groupsOf(points) {
 }
 
 /**
- * The colours as the canvas takes them, in the present theme.
+ * The colours of the current theme, in a format for the canvas.
  *
- * @param {HTMLElement} place an element of the page
+ * @param {HTMLElement} container an element of the page
  */
-export function paints(place) {
+export function paints(container) {
   const probe = document.createElement("span");
   probe.hidden = true;
-  place.append(probe);
+  container.append(probe);
   /** @param {string} name */
   const read = (name) => {
     probe.style.color = `var(--${name})`;

@@ -1,4 +1,4 @@
-// Which colour on the map is which group.
+// The legend of the map.
 
 import { button, h } from "../dom.js";
 import { t } from "../words.js";
@@ -9,20 +9,20 @@ export function swatch(colour) {
 }
 
 /**
- * The colours and their groups; each can be switched off.
+ * The groups and their colours. Each can be switched off.
  *
  * @param {import("./groups.js").Group[]} groups
  * @param {Set<number>} off
  * @param {() => void} paint
  */
 export function legend(groups, off, paint) {
-  const coloured = groups.filter((one) => one.colour);
-  const rest = groups.filter((one) => !one.colour);
+  const coloured = groups.filter((group) => group.colour);
+  const rest = groups.filter((group) => !group.colour);
   if (!coloured.length) return null;
-  const count = rest.reduce((sum, one) => sum + one.count, 0);
+  const count = rest.reduce((sum, group) => sum + group.count, 0);
   const shown = [
     ...coloured.map(({ name, colour, count: n }) => ({ name: String(name), colour, n })),
-    ...(count ? [{ name: rest.some((one) => one.name) ? t("others") : t("noGroup"), colour: 0, n: count }] : []),
+    ...(count ? [{ name: rest.some((group) => group.name) ? t("others") : t("noGroup"), colour: 0, n: count }] : []),
   ];
   return h(
     "ul",

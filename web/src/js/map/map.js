@@ -1,4 +1,4 @@
-// The map of the catalogue: fetched once a model, and drawn when it is looked at.
+// The map of the catalogue. It is fetched once for each model, when it is shown.
 
 import { ask } from "../api.js";
 import { seen } from "../catalogue.js";
@@ -17,7 +17,7 @@ const maps = new Map();
 let toPlace = () => {};
 
 /**
- * Go to an item on the map.
+ * Show an item on the map.
  *
  * @param {Id} id
  */
@@ -27,7 +27,7 @@ export function placeOnMap(id) {
 
 export function makeMap() {
   const panel = h("div", { class: "map" });
-  /** @type {Id | null} an item to go to once the map is there */
+  /** @type {Id | null} an item to show when the map has loaded */
   let wanted = null;
   /** @type {string | null} */
   let drawn = null;
@@ -88,7 +88,7 @@ function mapOf(model) {
 
 /** @param {string} model */
 function cannot(model) {
-  const able = get().models.filter((one) => one.can.includes("map"));
+  const able = get().models.filter((candidate) => candidate.can.includes("map"));
   return h(
     "div",
     { class: "empty" },

@@ -1,9 +1,9 @@
-// Who is near: to the pointer, to an item, and in a direction from it.
+// Finds points near the pointer, near an item, and in a direction from it.
 
 /** @typedef {import("../types.js").Point} Point */
 
 /**
- * The points nearest to one, the nearest first, without itself.
+ * The points nearest to a point, the nearest first, without the point itself.
  *
  * @param {Point[]} points
  * @param {Point} from
@@ -11,32 +11,32 @@
  */
 export function nearest(points, from, count) {
   return points
-    .filter((one) => one !== from)
-    .map((one) => ({ one, far: Math.hypot(one.x - from.x, one.y - from.y) }))
-    .sort((a, b) => a.far - b.far)
+    .filter((point) => point !== from)
+    .map((point) => ({ point, distance: Math.hypot(point.x - from.x, point.y - from.y) }))
+    .sort((a, b) => a.distance - b.distance)
     .slice(0, count)
-    .map(({ one }) => one);
+    .map(({ point }) => point);
 }
 
 /**
- * The point at a place of the screen, if one is within reach; of several the nearest.
+ * The point nearest to a position on the screen, if it is within reach.
  *
  * @param {{point: Point, at: [number, number]}[]} placed
- * @param {[number, number]} place
+ * @param {[number, number]} position
  * @param {number} reach px
  */
 export function pointAt(placed, [x, y], reach) {
   let best = null;
   let least = reach;
   for (const { point, at } of placed) {
-    const far = Math.hypot(at[0] - x, at[1] - y);
-    if (far <= least) [best, least] = [point, far];
+    const distance = Math.hypot(at[0] - x, at[1] - y);
+    if (distance <= least) [best, least] = [point, distance];
   }
   return best;
 }
 
 /**
- * The next point in a direction: within 45° of it, the nearest.
+ * The nearest point in a direction, within 45° of it.
  *
  * @param {Point[]} points
  * @param {Point} from
@@ -45,11 +45,12 @@ export function pointAt(placed, [x, y], reach) {
 export function towards(points, from, [dx, dy]) {
   let best = null;
   let least = Infinity;
-  for (const one of points) {
-    const [x, y] = [one.x - from.x, one.y - from.y];
+  for (const point of points) {
+    const [x, y] = [point.x - from.x, point.y - from.y];
     const along = x * dx + y * dy;
-    const far = Math.hypot(x, y);
-    if (far > 0 && along >= far * Math.SQRT1_2 && far < least) [best, least] = [one, far];
+    const distance = Math.hypot(x, y);
+    const inside = distance > 0 && along >= distance * Math.SQRT1_2;
+    if (inside && distance < least) [best, least] = [point, distance];
   }
   return best;
 }

@@ -1,4 +1,4 @@
-// The parts of a map: the picture, its legend, a search, and lists for whoever does not use the picture.
+// The parts of the map: the plot, its legend, a search, and a list of neighbours, which needs no plot.
 
 import { button, fill, h, icon } from "../dom.js";
 import { listedNow } from "../lists/lists.js";
@@ -15,17 +15,17 @@ import { makePlot } from "./plot.js";
 /** @typedef {import("../types.js").Point} Point */
 /** @typedef {import("../types.js").Id} Id */
 
-const NEAR = 10; // neighbours that are listed
+const NEAR = 10; // neighbours in the list
 const HITS = 20; // of a search
-const CLOSE = 4; // times the whole, for an item that is looked for
+const CLOSE = 4; // zoom for an item that was searched for
 
 /** @param {Point[]} points the most chosen first */
 export function makeParts(points) {
   const groups = groupsOf(points);
-  const colours = new Map(groups.map((one) => [one.name, one.colour]));
+  const colours = new Map(groups.map((group) => [group.name, group.colour]));
   /** @type {Set<number>} colours that are switched off */
   const off = new Set();
-  const byId = new Map(points.map((one) => [one.item_id, one]));
+  const byId = new Map(points.map((point) => [point.item_id, point]));
   /** @param {Point} point */
   const colour = (point) => colours.get(point.group) ?? 0;
   /** @type {import("./draw.js").Scene} */
@@ -44,14 +44,14 @@ export function makeParts(points) {
     label: t("findOnMap"),
     hint: t("findItemHint"),
     none: t("noItems"),
-    find: async (text) => points.filter((one) => fold(one.title).includes(fold(text))).slice(0, HITS),
+    find: async (text) => points.filter((point) => fold(point.title).includes(fold(text))).slice(0, HITS),
     show: (/** @type {Point} */ hit) => [hit.title, t("itemHit", hit.interactions)],
     pick: (hit) => go(hit.item_id),
   });
 
   function paint() {
     const { as, history } = get();
-    scene.ranks = new Map(listedNow().map((one) => [one.item_id, one.rank]));
+    scene.ranks = new Map(listedNow().map((item) => [item.item_id, item.rank]));
     scene.chosen = new Set(as === "user" ? [] : history);
     plot.paint();
   }
@@ -98,7 +98,7 @@ export function makeParts(points) {
       h(
         "ol",
         { class: "plain", role: "list" },
-        around.map((one) => h("li", {}, swatch(colour(one)), button(one.title, () => go(one.item_id), { class: "link" }))),
+        around.map((point) => h("li", {}, swatch(colour(point)), button(point.title, () => go(point.item_id), { class: "link" }))),
       ),
     );
   }

@@ -1,4 +1,4 @@
-// The picture of the map and what pointers and keys do to it.
+// The plot of the map, with pointers and keys to move, zoom and select.
 
 import { h } from "../dom.js";
 import { t } from "../words.js";
@@ -10,17 +10,17 @@ import { WHOLE, centred, moved, toScreen, zoomed } from "./view.js";
 /** @typedef {import("../types.js").Point} Point */
 /** @typedef {import("./draw.js").Scene} Scene */
 
-const REACH = 14; // px from a point within which it is meant
-const STEP = 1.5; // times nearer for a key or a button
-const CLICK = 4; // px that a click may move
+const REACH = 14; // px from a point that still select it
+const STEP = 1.5; // zoom factor of a key or a button
+const CLICK = 4; // px; a longer movement is a drag
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 /**
- * @param {Scene} scene changed from outside, then `paint`
- * @param {{select: (point: Point) => void, open: (point: Point) => void}} does
+ * @param {Scene} scene after changing it, call `paint`
+ * @param {{select: (point: Point) => void, open: (point: Point) => void}} actions
  */
-export function makePlot(scene, does) {
+export function makePlot(scene, actions) {
   const canvas = h("canvas", { tabindex: "0", role: "application", "aria-describedby": "map-hint" });
   const tip = h("div", { class: "tip", hidden: true });
   const element = h("div", { class: "plot" }, canvas, tip);
@@ -28,7 +28,7 @@ export function makePlot(scene, does) {
   let view = WHOLE;
   let size = { width: 0, height: 0 };
   let waiting = 0;
-  /** @type {Map<number, [number, number]>} the pointers that are down, and where */
+  /** @type {Map<number, [number, number]>} positions of the pointers that are down */
   const down = new Map();
   let travelled = 0;
 
@@ -45,7 +45,7 @@ export function makePlot(scene, does) {
 
   new ResizeObserver(() => {
     const { width, height } = element.getBoundingClientRect();
-    if (!width) return; // it is not shown
+    if (!width) return; // not visible
     size = { width, height };
     const sharp = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * sharp);
@@ -62,7 +62,7 @@ export function makePlot(scene, does) {
   }
 
   /** @param {PointerEvent | WheelEvent} event @returns {[number, number]} */
-  function place(event) {
+  function positionOf(event) {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   }
@@ -70,7 +70,7 @@ export function makePlot(scene, does) {
   /** @param {[number, number]} at */
   function find(at) {
     const placed = scene.points
-      .filter((one) => scene.shown(one) || scene.ranks.has(one.item_id))
+      .filter((point) => scene.shown(point) || scene.ranks.has(point.item_id))
       .map((point) => ({ point, at: toScreen(point, size, view) }));
     return pointAt(placed, at, REACH);
   }
@@ -96,23 +96,23 @@ export function makePlot(scene, does) {
 
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    down.set(event.pointerId, place(event));
+    down.set(event.pointerId, positionOf(event));
     travelled = 0;
   });
 
   canvas.addEventListener("pointermove", (event) => {
-    const at = place(event);
+    const at = positionOf(event);
     const before = down.get(event.pointerId);
     if (!before) {
       hover(find(at));
       return;
     }
-    const others = [...down].filter(([id]) => id !== event.pointerId).map(([, one]) => one);
+    const others = [...down].filter(([id]) => id !== event.pointerId).map(([, position]) => position);
     down.set(event.pointerId, at);
     const [dx, dy] = [at[0] - before[0], at[1] - before[1]];
     travelled += Math.hypot(dx, dy);
     if (others.length) {
-      const [still] = others; // two fingers: nearer by as much as they part
+      const [still] = others; // two fingers: zoom by the change of their distance
       const [was, is] = [before, at].map(([x, y]) => Math.hypot(x - still[0], y - still[1]));
       look(zoomed(view, size, is / Math.max(was, 1), [(at[0] + still[0]) / 2, (at[1] + still[1]) / 2]));
     } else if (travelled > CLICK) {
@@ -124,21 +124,21 @@ export function makePlot(scene, does) {
   function up(event) {
     const alone = down.delete(event.pointerId) && !down.size;
     if (event.type !== "pointerup" || !alone || travelled > CLICK) return;
-    const point = find(place(event));
-    if (point) does.select(point);
+    const point = find(positionOf(event));
+    if (point) actions.select(point);
   }
   canvas.addEventListener("pointerup", up);
   canvas.addEventListener("pointercancel", up);
   canvas.addEventListener("pointerleave", () => hover(null));
   canvas.addEventListener("dblclick", (event) => {
-    const point = find(place(/** @type {any} */ (event)));
-    if (point) does.open(point);
+    const point = find(positionOf(/** @type {any} */ (event)));
+    if (point) actions.open(point);
   });
   canvas.addEventListener(
     "wheel",
     (event) => {
-      const next = zoomed(view, size, 1.0015 ** -event.deltaY, place(event));
-      if (next.scale === view.scale) return; // as far as it goes: the page scrolls on
+      const next = zoomed(view, size, 1.0015 ** -event.deltaY, positionOf(event));
+      if (next.scale === view.scale) return; // at the limit: the page scrolls
       event.preventDefault();
       look(next);
     },
@@ -151,9 +151,9 @@ export function makePlot(scene, does) {
     if (direction) {
       const shown = scene.points.filter(scene.shown);
       const next = scene.selected ? towards(shown, scene.selected, direction) : shown[0];
-      if (next) does.select(next);
+      if (next) actions.select(next);
     } else if (event.key === "Enter" && scene.selected) {
-      does.open(scene.selected);
+      actions.open(scene.selected);
     } else if (event.key === "+" || event.key === "=") {
       zoom(STEP);
     } else if (event.key === "-") {
@@ -180,7 +180,7 @@ export function makePlot(scene, does) {
     whole: () => look(WHOLE),
     /** @param {Point} point @param {number} least */
     centre: (point, least) => look(centred(view, point, least)),
-    /** Bring a point into sight, if it is out of it. @param {Point} point */
+    /** Move the view so that a point is visible. @param {Point} point */
     reveal(point) {
       const [x, y] = toScreen(point, size, view);
       if (x < 20 || y < 20 || x > size.width - 20 || y > size.height - 20) look(centred(view, point, 1));

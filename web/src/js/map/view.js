@@ -1,16 +1,16 @@
-// What part of the map is seen: from places (-1 to 1, y upwards) to pixels and back.
+// The visible part of the map. Converts coordinates (-1 to 1, y upwards) to pixels.
 
-const MOST = 60; // times the whole
-const MARGIN = 28; // px around the whole
+const MOST = 60; // the largest zoom
+const MARGIN = 28; // px around the whole map
 
-/** @typedef {{scale: number, x: number, y: number}} View times the whole; the middle of what is seen */
+/** @typedef {{scale: number, x: number, y: number}} View zoom, and the centre of the view */
 /** @typedef {{width: number, height: number}} Size in px */
 
 /** @type {View} */
 export const WHOLE = { scale: 1, x: 0, y: 0 };
 
 /**
- * How many px a unit of a place has.
+ * The number of pixels per unit of a coordinate.
  *
  * @param {Size} size
  * @param {View} view
@@ -31,12 +31,12 @@ export function toScreen(point, size, view) {
 }
 
 /**
- * Come nearer or go further away, with what is at a place of the screen staying there.
+ * Zoom in or out. The position `at` on the screen keeps its content.
  *
  * @param {View} view
  * @param {Size} size
  * @param {number} factor
- * @param {[number, number]} [at] px; else the middle
+ * @param {[number, number]} [at] px; the middle by default
  * @returns {View}
  */
 export function zoomed(view, size, factor, at = [size.width / 2, size.height / 2]) {
@@ -59,11 +59,11 @@ export function moved(view, size, dx, dy) {
 }
 
 /**
- * Put a place into the middle, near enough to see what is around it.
+ * Centre the view on a point.
  *
  * @param {View} view
  * @param {{x: number, y: number}} point
- * @param {number} least times the whole
+ * @param {number} least the smallest zoom
  * @returns {View}
  */
 export function centred(view, point, least) {
@@ -72,6 +72,6 @@ export function centred(view, point, least) {
 
 /** @param {View} view @returns {View} */
 function bounded({ scale, x, y }) {
-  const far = scale === 1 ? 0 : 1; // the whole stays in the middle
+  const far = scale === 1 ? 0 : 1; // the whole map stays centred
   return { scale, x: Math.min(Math.max(x, -far), far), y: Math.min(Math.max(y, -far), far) };
 }

@@ -1,5 +1,5 @@
-// A text field that searches the service, and a list of hits to choose from
-// (the combobox pattern of the ARIA Authoring Practices Guide).
+// A text field with a search, and a list of hits to choose from: the combobox pattern of the ARIA
+// Authoring Practices Guide.
 
 import { isAbort } from "../api.js";
 import { fill, h, newId } from "../dom.js";
@@ -7,16 +7,16 @@ import { t } from "../words.js";
 import { announce } from "./live.js";
 import { failure } from "./notice.js";
 
-const PAUSE = 150; // ms after the last key before the service is asked
+const PAUSE = 150; // ms after the last key before the search starts
 
 /**
  * @template Hit
  * @typedef {object} Search
  * @property {string} label
  * @property {string} hint
- * @property {string} none said where there are no hits
+ * @property {string} none text if there are no hits
  * @property {(text: string, signal: AbortSignal) => Promise<Hit[]>} find
- * @property {(hit: Hit) => [string, string]} show a hit: its name, and something beside it
+ * @property {(hit: Hit) => [string, string]} show the name of a hit, and a detail
  * @property {(hit: Hit) => void} pick
  */
 
@@ -31,7 +31,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
   let hits = [];
   let marked = -1;
   /** @type {AbortController | null} */
-  let asking = null;
+  let controller = null;
   /** @type {number | undefined} */
   let pause;
 
@@ -45,28 +45,28 @@ export function combobox({ label, hint, none, find, show, pick }) {
     "aria-expanded": "false",
     "aria-controls": listId,
     "aria-autocomplete": "list",
-    on: { input: later, focus: later, keydown: key, blur: close },
+    on: { input: searchSoon, focus: searchSoon, keydown: key, blur: close },
   });
   const list = h("ul", { id: listId, role: "listbox", "aria-label": t("hits"), hidden: true });
-  const says = h("div", { class: "says", hidden: true });
+  const status = h("div", { class: "status", hidden: true });
   const element = h(
     "div",
     { class: "combobox" },
     h("label", { for: inputId }, label),
-    h("div", { class: "combobox-field" }, input, list, says),
+    h("div", { class: "combobox-field" }, input, list, status),
   );
-  // The field keeps the focus while somebody clicks on a hit.
+  // A click on a hit does not take the focus from the field.
   list.addEventListener("pointerdown", (event) => event.preventDefault());
 
-  function later() {
+  function searchSoon() {
     clearTimeout(pause);
-    pause = setTimeout(look, PAUSE);
+    pause = setTimeout(search, PAUSE);
   }
 
-  async function look() {
-    asking?.abort();
-    asking = new AbortController();
-    const { signal } = asking;
+  async function search() {
+    controller?.abort();
+    controller = new AbortController();
+    const { signal } = controller;
     try {
       const found = await find(input.value.trim(), signal);
       if (!signal.aborted && document.activeElement === input) open(found);
@@ -88,27 +88,27 @@ export function combobox({ label, hint, none, find, show, pick }) {
     if (input.value.trim()) announce(hits.length ? t("found", hits.length) : none);
   }
 
-  /** @param {Hit} hit @param {number} place */
-  function option(hit, place) {
-    const [name, beside] = show(hit);
+  /** @param {Hit} hit @param {number} index */
+  function option(hit, index) {
+    const [name, detail] = show(hit);
     return h(
       "li",
-      { role: "option", id: `${listId}-${place}`, "aria-selected": "false", on: { click: () => take(place) } },
+      { role: "option", id: `${listId}-${index}`, "aria-selected": "false", on: { click: () => take(index) } },
       h("span", { class: "option-name" }, name),
       " ",
-      h("span", { class: "option-beside" }, beside),
+      h("span", { class: "option-detail" }, detail),
     );
   }
 
-  /** @param {string | HTMLElement | null} what */
-  function say(what) {
-    fill(says, what);
-    says.hidden = what === null;
+  /** @param {string | HTMLElement | null} content */
+  function say(content) {
+    fill(status, content);
+    status.hidden = content === null;
   }
 
   function close() {
     clearTimeout(pause);
-    asking?.abort();
+    controller?.abort();
     hits = [];
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
@@ -117,23 +117,23 @@ export function combobox({ label, hint, none, find, show, pick }) {
     say(null);
   }
 
-  /** @param {number} place */
-  function mark(place) {
-    marked = place;
-    for (const [at, one] of [...list.children].entries()) {
-      one.setAttribute("aria-selected", String(at === place));
+  /** @param {number} index */
+  function mark(index) {
+    marked = index;
+    for (const [at, element] of [...list.children].entries()) {
+      element.setAttribute("aria-selected", String(at === index));
     }
-    if (place < 0) {
+    if (index < 0) {
       input.removeAttribute("aria-activedescendant");
       return;
     }
-    input.setAttribute("aria-activedescendant", `${listId}-${place}`);
-    list.children[place].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", `${listId}-${index}`);
+    list.children[index].scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {number} place */
-  function take(place) {
-    const hit = hits[place];
+  /** @param {number} index */
+  function take(index) {
+    const hit = hits[index];
     input.value = "";
     close();
     pick(hit);
@@ -141,7 +141,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
 
   /** @param {KeyboardEvent} event */
   function key(event) {
-    if (event.isComposing) return; // the keys belong to the input method: 한글
+    if (event.isComposing) return; // an input method is using the keys, for Korean
     const last = hits.length - 1;
     if (event.key === "Escape" && !list.hidden) {
       event.stopPropagation();
@@ -149,7 +149,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
     } else if (event.key === "Enter" && hits.length) {
       take(Math.max(marked, 0));
     } else if (event.key === "ArrowDown" && !hits.length) {
-      look();
+      search();
     } else if (event.key === "ArrowDown") {
       mark(marked === last ? 0 : marked + 1);
     } else if (event.key === "ArrowUp" && hits.length) {

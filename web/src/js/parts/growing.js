@@ -1,14 +1,14 @@
-// A list that shows its first rows, and more of them when asked.
+// A list that shows its first rows, and a button for more.
 
 import { button, h } from "../dom.js";
 import { t } from "../words.js";
 
-const STEP = 50; // rows at a time
+const STEP = 50; // rows that the button adds
 
 /**
  * @param {HTMLElement} list
  * @param {HTMLElement[]} rows
- * @param {number} shown how many are there from the start
+ * @param {number} shown how many are visible at first
  * @returns {HTMLElement}
  */
 export function growing(list, rows, shown) {
@@ -23,7 +23,7 @@ export function growing(list, rows, shown) {
     next += STEP;
     more.textContent = t("more", rows.length - next);
     if (next >= rows.length) more.remove();
-    // Reading goes on where the new rows begin.
+    // The focus moves to the first new row.
     const target = first.querySelector("button") ?? first;
     if (target === first) first.tabIndex = -1;
     target.focus();

@@ -1,11 +1,11 @@
-// Tells a screen reader what changed elsewhere on the page.
+// Announces changes to screen readers.
 
 import { byId, h } from "../dom.js";
 
-const KEPT = 8_000; // ms that something can be read
+const KEPT = 8_000; // ms until an announcement is removed
 
 /**
- * Say something. What is said is added to what was said just before, and does not replace it.
+ * Announce a text. Announcements shortly after each other are all read.
  *
  * @param {string} text
  */

@@ -1,13 +1,13 @@
-// What stands where content would be: nothing yet, nothing left, or an error.
+// Placeholders for content: while loading, for an empty result, and for an error.
 
 import { button, h, icon } from "../dom.js";
-import { Trouble } from "../api.js";
+import { ServiceError } from "../api.js";
 import { t } from "../words.js";
 
 /** @typedef {import("../dom.js").Child} Child */
 
 /**
- * An honest empty place: why it is empty, and what would fill it.
+ * An empty result, with an explanation and what to do.
  *
  * @param {string} title
  * @param {...(Child | Child[])} content
@@ -17,19 +17,19 @@ export function empty(title, ...content) {
 }
 
 /**
- * An error as the service told it: what, where, what to do.
+ * An error: what happened, where, and what to do.
  *
  * @param {unknown} error
  * @param {(() => void) | null} [again]
  */
 export function failure(error, again = null) {
-  if (!(error instanceof Trouble)) throw error; // a mistake of the page belongs on the console
+  if (!(error instanceof ServiceError)) throw error; // a bug of the page: it belongs on the console
   const { status, message, where } = error;
   const unreachable = status === 0;
   const own = unreachable ? t("unreachable") : t("refused", status);
   const remedy = error.remedy ?? (unreachable ? t("unreachableRemedy") : null);
   // The service speaks English, whatever the language of the page.
-  const said = error.remedy === null ? {} : { lang: "en" };
+  const language = error.remedy === null ? {} : { lang: "en" };
   return h(
     "div",
     { class: "failure", role: "alert" },
@@ -39,10 +39,10 @@ export function failure(error, again = null) {
       {},
       h("p", { class: "failure-what", lang: message ? "en" : null }, message || own),
       where
-        ? h("p", {}, h("span", { class: "key" }, t("place")), " ", h("code", { lang: "en" }, where))
+        ? h("p", {}, h("span", { class: "key" }, t("where")), " ", h("code", { lang: "en" }, where))
         : null,
       remedy
-        ? h("p", {}, h("span", { class: "key" }, t("remedy")), " ", h("span", said, remedy))
+        ? h("p", {}, h("span", { class: "key" }, t("remedy")), " ", h("span", language, remedy))
         : null,
       again ? button(t("again"), again) : null,
     ),
@@ -50,7 +50,7 @@ export function failure(error, again = null) {
 }
 
 /**
- * Grey lines in the shape of what is coming.
+ * Grey placeholder lines while something loads.
  *
  * @param {number} lines
  */
@@ -58,7 +58,7 @@ export function waiting(lines) {
   return h(
     "div",
     { class: "waiting" },
-    h("span", { class: "unseen" }, t("loading")),
+    h("span", { class: "visually-hidden" }, t("loading")),
     Array.from({ length: Math.min(lines, 10) }, () => h("div", { class: "ghost" })),
   );
 }

@@ -1,10 +1,10 @@
-// Tabs: one is shown, the arrow keys go from one to the next.
+// Tabs. The arrow keys move between them.
 
 import { h, newId } from "../dom.js";
 
 /**
  * @template {string} Name
- * @param {string} label what the tabs choose
+ * @param {string} label the name of the tab list
  * @param {{name: Name, title: () => string, panel: HTMLElement}[]} tabs
  * @param {(name: Name) => void} chosen
  */
@@ -44,10 +44,10 @@ export function makeTabs(label, tabs, chosen) {
 
   /** @param {Name} name */
   function show(name) {
-    tabs.forEach((tab, place) => {
+    tabs.forEach((tab, index) => {
       const on = tab.name === name;
-      parts[place].setAttribute("aria-selected", String(on));
-      parts[place].tabIndex = on ? 0 : -1;
+      parts[index].setAttribute("aria-selected", String(on));
+      parts[index].tabIndex = on ? 0 : -1;
       tab.panel.hidden = !on;
     });
   }
@@ -55,7 +55,7 @@ export function makeTabs(label, tabs, chosen) {
   /** @param {string} text */
   function relabel(text) {
     strip.setAttribute("aria-label", text);
-    parts.forEach((part, place) => (part.textContent = tabs[place].title()));
+    parts.forEach((part, index) => (part.textContent = tabs[index].title()));
   }
 
   return { strip, show, relabel };

@@ -1,4 +1,4 @@
-// Several values in one field: type one, press Enter; each can be removed again.
+// A field for several values: type a value and press Enter. Each value can be removed.
 
 import { button, fill, h, icon, newId } from "../dom.js";
 import { t } from "../words.js";
@@ -6,17 +6,17 @@ import { announce } from "./live.js";
 
 /**
  * @param {object} given
- * @param {string} given.name what the values are of
+ * @param {string} given.name the name of the field
  * @param {any[]} given.known values to suggest
- * @param {any[]} given.values those that are there
+ * @param {any[]} given.values the initial values
  * @param {boolean} [given.strict] whether only known values are taken
  * @param {(values: any[]) => void} given.changed
  * @returns {{element: HTMLElement, input: HTMLInputElement}}
  */
 export function valuesField({ name, known, values, strict = false, changed }) {
   const listId = newId();
-  const byText = new Map(known.map((one) => [fold(String(one)), one]));
-  let now = [...values];
+  const byText = new Map(known.map((value) => [fold(String(value)), value]));
+  let current = [...values];
   const input = h("input", {
     type: "text",
     list: known.length ? listId : null,
@@ -31,7 +31,7 @@ export function valuesField({ name, known, values, strict = false, changed }) {
     chips,
     input,
     known.length
-      ? h("datalist", { id: listId }, known.map((one) => h("option", { value: String(one) })))
+      ? h("datalist", { id: listId }, known.map((value) => h("option", { value: String(value) })))
       : null,
   );
   draw();
@@ -40,46 +40,46 @@ export function valuesField({ name, known, values, strict = false, changed }) {
   function key(event) {
     if (event.isComposing) return;
     if (event.key === "Enter") {
-      event.preventDefault(); // it would send the form
+      event.preventDefault(); // do not submit the form
       add();
-    } else if (event.key === "Backspace" && input.value === "" && now.length) {
-      remove(now.length - 1);
+    } else if (event.key === "Backspace" && input.value === "" && current.length) {
+      remove(current.length - 1);
     }
   }
 
   function add() {
-    const wanted = input.value.split(/[,;\n]/).map((one) => one.trim()).filter(Boolean);
-    const whole = byText.get(fold(input.value.trim())); // a value may hold a comma itself
-    const taken = (whole === undefined ? wanted.map((one) => byText.get(fold(one)) ?? (strict ? null : one)) : [whole])
-      .filter((one) => one !== null && !now.includes(one));
-    if (!wanted.length) return;
+    const parts = input.value.split(/[,;\n]/).map((part) => part.trim()).filter(Boolean);
+    const whole = byText.get(fold(input.value.trim())); // a known value may contain a comma
+    const added = (whole === undefined ? parts.map((part) => byText.get(fold(part)) ?? (strict ? null : part)) : [whole])
+      .filter((value) => value !== null && !current.includes(value));
+    if (!parts.length) return;
     input.value = "";
-    if (!taken.length) return;
-    now = [...now, ...new Set(taken)];
+    if (!added.length) return;
+    current = [...current, ...new Set(added)];
     draw();
-    changed(now);
+    changed(current);
   }
 
-  /** @param {number} place */
-  function remove(place) {
-    const gone = now[place];
-    now = now.toSpliced(place, 1);
+  /** @param {number} index */
+  function remove(index) {
+    const removed = current[index];
+    current = current.toSpliced(index, 1);
     draw();
     input.focus();
-    announce(t("removed", String(gone)));
-    changed(now);
+    announce(t("removed", String(removed)));
+    changed(current);
   }
 
   function draw() {
-    fill(chips, now.map((one, place) => chip(String(one), () => remove(place))));
-    chips.hidden = !now.length;
+    fill(chips, current.map((value, index) => chip(String(value), () => remove(index))));
+    chips.hidden = !current.length;
   }
 
   return { element, input };
 }
 
 /**
- * A value that can be removed.
+ * A value with a button to remove it.
  *
  * @param {string} text
  * @param {() => void} remove

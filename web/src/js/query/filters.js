@@ -1,4 +1,4 @@
-// The filters: which fields of the items have a rule, and the structured `where` they make together.
+// The filters: rules for fields of the items. Together they are the `where` of a request.
 
 import { schemaOf } from "../catalogue.js";
 import { button, fill, h, icon, newId } from "../dom.js";
@@ -10,13 +10,13 @@ import { editor, fits } from "./rules.js";
 
 /** @typedef {import("../types.js").Field} Field */
 
-const PAUSE = 300; // ms after the last key before the list follows
+const PAUSE = 300; // ms after the last key before the list is updated
 
-/** @param {HTMLElement} place */
-export function showFilters(place) {
+/** @param {HTMLElement} container */
+export function showFilters(container) {
   /** @type {Field[]} */
   let fields = [];
-  /** @type {string[]} those that are shown, with a value or still without */
+  /** @type {string[]} the fields of the rows, also of those without a value */
   let names = Object.keys(get().where);
   /** @type {Record<string, any>} */
   let where = get().where;
@@ -31,7 +31,7 @@ export function showFilters(place) {
     h("summary", {}, title, " ", count),
     content,
   );
-  fill(place, details);
+  fill(container, details);
 
   async function load() {
     const { model } = get();
@@ -83,7 +83,7 @@ export function showFilters(place) {
 
   /** @param {string} name */
   function row(name) {
-    const field = fields.find((one) => one.name === name);
+    const field = fields.find((candidate) => candidate.name === name);
     const label = fieldName(name);
     return h(
       "div",
@@ -96,11 +96,11 @@ export function showFilters(place) {
       ),
       field && fits(field, where[name])
         ? editor(field, where[name], (rule) => change(name, rule))
-        : h("code", {}, JSON.stringify(where[name])), // from an address that somebody wrote
+        : h("code", {}, JSON.stringify(where[name])), // a rule of an address that this editor cannot show
     );
   }
 
-  /** @param {string} name @param {any} rule undefined: none yet */
+  /** @param {string} name @param {any} rule undefined: no value */
   function change(name, rule) {
     where = { ...where };
     if (rule === undefined) delete where[name];
@@ -112,7 +112,7 @@ export function showFilters(place) {
 
   /** @param {string} name */
   function drop(name) {
-    names = names.filter((one) => one !== name);
+    names = names.filter((other) => other !== name);
     change(name, undefined);
     draw();
     content.querySelector("select")?.focus();
@@ -129,7 +129,7 @@ export function showFilters(place) {
   on(["model"], load);
   on(["language"], draw);
   on(["where"], (state) => {
-    if (state.where === where) return; // it was changed here
+    if (state.where === where) return; // changed by this panel
     clearTimeout(pause);
     where = state.where;
     names = Object.keys(where);

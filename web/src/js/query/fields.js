@@ -1,4 +1,4 @@
-// A control for a feature of somebody, by what kind of feature it is.
+// Form controls for the features of a user, one for each kind of feature.
 
 import { h, newId } from "../dom.js";
 import { fieldName, valueText } from "../format.js";
@@ -6,11 +6,11 @@ import { valuesField } from "../parts/values.js";
 import { t } from "../words.js";
 
 /** @typedef {import("../types.js").Field} Field */
-/** @typedef {(value: any) => void} Changed takes undefined where nothing is said */
+/** @typedef {(value: any) => void} Changed gets undefined for an empty control */
 
 /**
  * @param {Field} field
- * @param {any} value undefined: nothing is said
+ * @param {any} value undefined: empty
  * @param {Changed} changed
  */
 export function fieldControl(field, value, changed) {
@@ -34,11 +34,11 @@ export function fieldControl(field, value, changed) {
 function control(field, value, changed) {
   switch (field.kind) {
     case "number":
-      return alone(numberInput(value, changed, bounds(field)));
+      return single(numberInput(value, changed, bounds(field)));
     case "flag":
-      return alone(choice([true, false], value, changed));
+      return single(choice([true, false], value, changed));
     case "category":
-      return alone(choice(field.values ?? [], value, changed));
+      return single(choice(field.values ?? [], value, changed));
     case "list": {
       const given = value === undefined ? [] : [value].flat();
       return valuesField({
@@ -49,20 +49,20 @@ function control(field, value, changed) {
       });
     }
     case "date":
-      return alone(dateInput(value, changed));
+      return single(dateInput(value, changed));
     default: {
       const area = h("textarea", {
         rows: 3,
         value: value ?? "",
         on: { input: () => changed(area.value.trim() || undefined) },
       });
-      return alone(area);
+      return single(area);
     }
   }
 }
 
 /** @param {HTMLElement} input */
-function alone(input) {
+function single(input) {
   return { element: input, input };
 }
 
@@ -97,7 +97,7 @@ export function dateInput(value, changed) {
 }
 
 /**
- * One of several values, or none of them.
+ * A choice of one value, or of none.
  *
  * @param {any[]} values
  * @param {any} value
@@ -110,13 +110,13 @@ export function choice(values, value, changed, none = t("unset")) {
     "select",
     { on: { change: () => changed(select.selectedIndex ? all[select.selectedIndex - 1] : undefined) } },
     h("option", { value: "" }, none),
-    all.map((one) => h("option", { selected: one === value }, valueText(one))),
+    all.map((option) => h("option", { selected: option === value }, valueText(option))),
   );
   return select;
 }
 
 /**
- * From where to where the values of a number lie.
+ * The range of the values of a number field.
  *
  * @param {Field} field
  */

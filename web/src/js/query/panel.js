@@ -1,4 +1,4 @@
-// Who the list is for: a user, a description, or a history, one tab each.
+// Who the list is for: tabs for a user, a description, and a history.
 
 import { fill } from "../dom.js";
 import { makeTabs } from "../parts/tabs.js";
@@ -8,8 +8,8 @@ import { makeChosen } from "./chosen.js";
 import { makeDescription } from "./description.js";
 import { makePerson } from "./person.js";
 
-/** @param {HTMLElement} place */
-export function showPanel(place) {
+/** @param {HTMLElement} container */
+export function showPanel(container) {
   const [person, description, chosen] = [makePerson(), makeDescription(), makeChosen()];
   const tabs = makeTabs(
     t("who"),
@@ -20,7 +20,7 @@ export function showPanel(place) {
     ],
     (as) => set({ as: /** @type {import("../store.js").As} */ (as) }),
   );
-  fill(place, tabs.strip, person, description, chosen);
+  fill(container, tabs.strip, person, description, chosen);
   tabs.show(get().as);
   on(["as"], (state) => tabs.show(state.as));
   on(["language"], () => tabs.relabel(t("who")));

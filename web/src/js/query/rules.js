@@ -1,4 +1,4 @@
-// The rule for one field of the items: inputs made from its schema.
+// The editor of a filter: inputs for the rule of one field.
 
 import { h } from "../dom.js";
 import { fieldName, valueText } from "../format.js";
@@ -8,11 +8,11 @@ import { choice, dateInput, numberInput } from "./fields.js";
 
 /** @typedef {import("../types.js").Field} Field */
 
-const FEW = 8; // values that are shown as boxes to tick
+const FEW = 8; // values that are shown as check boxes; more need a search
 const RANGE = new Set(["gte", "lte"]);
 
 /**
- * Whether a rule is one that the editor of its field makes.
+ * Whether the editor of a field can show a rule.
  *
  * @param {Field} field
  * @param {any} rule
@@ -23,7 +23,7 @@ export function fits(field, rule) {
   switch (field.kind) {
     case "number":
     case "date":
-      return operators?.every((one) => RANGE.has(one)) ?? false;
+      return operators?.every((operator) => RANGE.has(operator)) ?? false;
     case "category":
       return Array.isArray(rule);
     case "flag":
@@ -34,7 +34,7 @@ export function fits(field, rule) {
 }
 
 /**
- * Make the inputs of a rule.
+ * Create the inputs of a rule.
  *
  * @param {Field} field
  * @param {any} rule
@@ -91,15 +91,15 @@ function range(field, rule, changed) {
   /** @param {"gte" | "lte"} operator @param {any} bound */
   const input = (operator, bound) => {
     /** @param {any} value */
-    const take = (value) => {
+    const update = (value) => {
       if (value === undefined) delete rule[operator];
       else rule[operator] = value;
       changed(Object.keys(rule).length ? { ...rule } : undefined);
     };
     const made =
       field.kind === "number"
-        ? numberInput(rule[operator], take, bound === undefined || bound === null ? "" : valueText(bound))
-        : dateInput(rule[operator], take);
+        ? numberInput(rule[operator], update, bound === undefined || bound === null ? "" : valueText(bound))
+        : dateInput(rule[operator], update);
     return named(made, t(operator === "gte" ? "fromOf" : "toOf", label));
   };
   return h(
@@ -125,24 +125,24 @@ function oneOf(field, chosen, changed) {
       known: values,
       values: chosen,
       strict: true,
-      changed: (now) => changed(now.length ? now : undefined),
+      changed: (kept) => changed(kept.length ? kept : undefined),
     });
     named(input, label);
     return element;
   }
-  const now = new Set(chosen);
+  const checked = new Set(chosen);
   return h(
     "div",
     { class: "boxes" },
     values.map((value) => {
       const box = h("input", {
         type: "checkbox",
-        checked: now.has(value),
+        checked: checked.has(value),
         on: {
           change: () => {
-            if (box.checked) now.add(value);
-            else now.delete(value);
-            changed(now.size ? values.filter((one) => now.has(one)) : undefined);
+            if (box.checked) checked.add(value);
+            else checked.delete(value);
+            changed(checked.size ? values.filter((known) => checked.has(known)) : undefined);
           },
         },
       });

@@ -1,11 +1,11 @@
-// Who a list is for: as the service takes it, and in words.
+// Who a list is for: as a query of the service, and as a text.
 
 import { t } from "../words.js";
 
 /** @typedef {import("../store.js").State} State */
 
 /**
- * The query of the state; null where nobody is chosen or described yet.
+ * The query of the state; null if no user, description or history is given yet.
  *
  * @param {State} state
  * @returns {Record<string, any> | null}
@@ -24,7 +24,7 @@ export function queryOf({ as, user, features, history }) {
 
 /** @param {State} state */
 export function whoText({ as, user, history }) {
-  if (as === "user") return t("whoUser", String(user));
-  if (as === "history") return t("whoHistory", history.length);
-  return history.length ? t("whoDescriptionAnd", history.length) : t("whoDescription");
+  if (as === "user") return t("forUser", String(user));
+  if (as === "history") return t("forHistory", history.length);
+  return history.length ? t("forDescriptionAnd", history.length) : t("forDescription");
 }

@@ -1,4 +1,4 @@
-// A known user: a search by id, and what is known of the one who is chosen.
+// A known user: a search by id, and the features and the history of the chosen user.
 
 import { ask, isAbort, part } from "../api.js";
 import { seen } from "../catalogue.js";
@@ -14,17 +14,17 @@ import { t } from "../words.js";
 /** @typedef {import("../types.js").User} User */
 /** @typedef {{user_id: Id, interactions: number}} Hit */
 
-const LONG = 24; // letters of a value that has a line to itself
-const SHOWN = 5; // of a history, before somebody asks for more
+const LONG = 24; // characters; a longer value has a line of its own
+const SHOWN = 5; // items of a history before "more"
 
 /**
  * @param {string} text
- * @param {AbortSignal} [signal]
- * @param {number} [limit]
+ * @param {AbortSignal} signal
  * @returns {Promise<Hit[]>}
  */
-export async function findUsers(text, signal, limit = 20) {
-  const { users } = await ask("users", { query: { q: text, limit, model: get().model }, signal });
+async function findUsers(text, signal) {
+  const query = { q: text, limit: 20, model: get().model };
+  const { users } = await ask("users", { query, signal });
   return users;
 }
 
@@ -33,7 +33,7 @@ export function makePerson() {
   const card = h("div", { class: "card", hidden: true });
   const panel = h("div", { class: "panel" }, search, card);
   /** @type {AbortController | null} */
-  let asking = null;
+  let controller = null;
 
   function drawSearch() {
     const box = combobox({
@@ -49,9 +49,9 @@ export function makePerson() {
 
   async function drawCard() {
     const { user, model } = get();
-    asking?.abort();
-    asking = new AbortController();
-    const { signal } = asking;
+    controller?.abort();
+    controller = new AbortController();
+    const { signal } = controller;
     card.hidden = user === null;
     if (user === null) {
       fill(card);
@@ -83,7 +83,7 @@ function features(user) {
   return h(
     "details",
     {},
-    h("summary", {}, t("knownOfUser")),
+    h("summary", {}, t("userFeatures")),
     h("dl", { class: "facts" }, known.map(([name, value]) => fact(name, value))),
   );
 }
@@ -106,22 +106,20 @@ function weight(value) {
     "span",
     { class: "weight" },
     h("span", { "aria-hidden": "true" }, text),
-    h("span", { class: "unseen" }, t("weight", text)),
+    h("span", { class: "visually-hidden" }, t("weight", text)),
   );
 }
 
 /** @param {User} user */
 function history(user) {
   const all = user.history;
-  const weighted = all.some((one) => one.weight !== 1);
-  const rows = all.map((one) =>
+  const weighted = all.some((choice) => choice.weight !== 1);
+  const rows = all.map((choice) =>
     h(
       "li",
       {},
-      button(one.title, () => set({ item: one.item_id }), { class: "link" }),
-      weighted
-        ? weight(one.weight)
-        : null,
+      button(choice.title, () => set({ item: choice.item_id }), { class: "link" }),
+      weighted ? weight(choice.weight) : null,
     ),
   );
   const list = h("ol", { class: "plain", role: "list" });

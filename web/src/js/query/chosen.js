@@ -1,4 +1,4 @@
-// A history, clicked together by searching items.
+// A history: items that are found by searching and added one by one.
 
 import { findItems, learnTitles, titleOf } from "../catalogue.js";
 import { button, fill, h } from "../dom.js";
@@ -12,12 +12,12 @@ import { t } from "../words.js";
 /** @typedef {import("../types.js").Item} Item */
 
 /**
- * Add an item to the history, as the latest.
+ * Add an item to the end of the history.
  *
  * @param {Id} id
  */
 export function addToHistory(id) {
-  set({ history: [...get().history.filter((one) => one !== id), id] });
+  set({ history: [...get().history.filter((item) => item !== id), id] });
   announce(t("addedToHistory", titleOf(id)));
 }
 
@@ -43,13 +43,13 @@ export function makeChosen() {
 }
 
 /**
- * The chosen items, each of which can be removed.
+ * The items of the history, with buttons to remove them.
  *
  * @param {() => string} title
- * @param {(() => string) | null} none said where there are none; null: nothing is shown at all
+ * @param {(() => string) | null} none text for an empty history; null: nothing is shown
  */
 export function historyChips(title, none) {
-  const place = h("div", { class: "history" });
+  const container = h("div", { class: "history" });
 
   async function draw() {
     const { history } = get();
@@ -61,13 +61,13 @@ export function historyChips(title, none) {
   /** @param {Id[]} history */
   function show(history) {
     if (!history.length) {
-      fill(place, none ? h("p", { class: "quiet" }, none()) : null);
+      fill(container, none ? h("p", { class: "quiet" }, none()) : null);
       return;
     }
     const name = title();
     const chips = history.map((id) => chip(titleOf(id), () => remove(id)));
     fill(
-      place,
+      container,
       h("h3", {}, name),
       h("ol", { class: "chips", role: "list", "aria-label": name }, chips),
       button(t("historyClear"), () => set({ history: [] }), { class: "link quiet" }),
@@ -77,13 +77,13 @@ export function historyChips(title, none) {
   /** @param {Id} id */
   function remove(id) {
     const at = get().history.indexOf(id);
-    set({ history: get().history.filter((one) => one !== id) });
+    set({ history: get().history.filter((item) => item !== id) });
     announce(t("removed", titleOf(id)));
-    const left = place.querySelectorAll("button");
+    const left = container.querySelectorAll("button");
     left[Math.min(at, left.length - 1)]?.focus();
   }
 
   draw();
   on(["history", "language"], draw);
-  return place;
+  return container;
 }

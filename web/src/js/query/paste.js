@@ -1,7 +1,7 @@
-// From a pasted text to values for the form. Only what is plain to see is taken:
-//  - a JSON object whose names are fields,
-//  - lines like "degree: 4",
-//  - and values the data has, where they stand in the text as words.
+// Reads values for the form from a pasted text:
+//  - from a JSON object whose names are fields,
+//  - from lines like "degree: 4",
+//  - and known values of the data that occur in the text as words.
 
 import { fieldName } from "../format.js";
 import { fold } from "../parts/values.js";
@@ -9,8 +9,8 @@ import { fold } from "../parts/values.js";
 /** @typedef {import("../types.js").Field} Field */
 
 const LINE = /^\s*[-*•]?\s*([^:=：]{1,60}?)\s*[:=：]\s*(.+?)\s*$/;
-const MOST = 20; // values of a list found in running text
-const LONG = 80; // letters from which a text is worth a free-text field
+const MOST = 20; // values of a list that are taken from running text
+const LONG = 80; // characters; shorter texts are not used for a free-text field
 
 /**
  * @param {string} text
@@ -22,10 +22,10 @@ export function readText(text, fields) {
   const searched = ` ${fold(text)} `;
   for (const field of fields) {
     if (field.name in found) continue;
-    const hits = wordsOf(field).filter((word) => stands(searched, fold(word)));
+    const hits = wordsOf(field).filter((word) => occurs(searched, fold(word)));
     if (!hits.length) continue;
-    // Of a category the longest name says the most: "civil engineer" and not "engineer".
-    const longest = hits.reduce((one, other) => (other.length > one.length ? other : one));
+    // Of several categories the longest is the most specific: "civil engineer", not "engineer".
+    const longest = hits.reduce((best, hit) => (hit.length > best.length ? hit : best));
     found[field.name] = field.kind === "list" ? hits.slice(0, MOST) : longest;
   }
   const free = fields.filter((field) => field.kind === "text");
@@ -62,9 +62,9 @@ function fromLines(text, fields) {
     fields.flatMap((field) => [field.name, fieldName(field.name)].map((name) => [fold(name), field])),
   );
   for (const line of text.split("\n")) {
-    const [, name, said] = LINE.exec(line) ?? [];
+    const [, name, written] = LINE.exec(line) ?? [];
     const field = name === undefined ? undefined : byName.get(fold(name));
-    const value = field && valueOf(field, said);
+    const value = field && valueOf(field, written);
     if (field && value !== undefined) found[field.name] = value;
   }
   return found;
@@ -72,33 +72,33 @@ function fromLines(text, fields) {
 
 /**
  * @param {Field} field
- * @param {string} said
+ * @param {string} written
  */
-function valueOf(field, said) {
-  const known = new Map((field.values ?? []).map((one) => [fold(String(one)), one]));
+function valueOf(field, written) {
+  const known = new Map((field.values ?? []).map((value) => [fold(String(value)), value]));
   switch (field.kind) {
     case "number": {
-      const number = /-?\d[\d,]*(\.\d+)?/.exec(said);
+      const number = /-?\d[\d,]*(\.\d+)?/.exec(written);
       return number ? Number(number[0].replaceAll(",", "")) : undefined;
     }
     case "flag":
       return { yes: true, true: true, 1: true, 예: true, no: false, false: false, 0: false, 아니요: false }[
-        fold(said)
+        fold(written)
       ];
     case "date":
-      return /\d{4}-\d\d-\d\d/.exec(said)?.[0];
+      return /\d{4}-\d\d-\d\d/.exec(written)?.[0];
     case "list":
-      return said.split(/[,;|]/).map((one) => one.trim()).filter(Boolean)
-        .map((one) => known.get(fold(one)) ?? one); // prettier-ignore
+      return written.split(/[,;|]/).map((part) => part.trim()).filter(Boolean)
+        .map((part) => known.get(fold(part)) ?? part); // prettier-ignore
     case "category":
-      return known.get(fold(said));
+      return known.get(fold(written));
     default:
-      return said;
+      return written;
   }
 }
 
 /**
- * The values of a field that are words: codes like 3 or A7 would be found everywhere.
+ * The values of a field that are words. Codes like 3 or A7 would be found by accident.
  *
  * @param {Field} field
  * @returns {string[]}
@@ -106,17 +106,17 @@ function valueOf(field, said) {
 function wordsOf(field) {
   if (field.kind !== "list" && field.kind !== "category") return [];
   return (field.values ?? []).filter(
-    (one) => typeof one === "string" && (/\p{L}{3}/u.test(one) || /\p{Script=Hangul}{2}/u.test(one)),
+    (value) => typeof value === "string" && (/\p{L}{3}/u.test(value) || /\p{Script=Hangul}{2}/u.test(value)),
   );
 }
 
 /**
- * Whether a word stands in a text: not inside another word, but Korean endings may follow.
+ * Whether a text contains a word: not inside another word, but Korean endings may follow it.
  *
  * @param {string} text
  * @param {string} word
  */
-function stands(text, word) {
+function occurs(text, word) {
   const korean = /\p{Script=Hangul}$/u.test(word);
   for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
     const [before, after] = [text[at - 1] ?? " ", text[at + word.length] ?? " "];

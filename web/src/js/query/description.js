@@ -1,4 +1,4 @@
-// Somebody the service does not know, described: a form made from the features of users.
+// A description of a person: a form made from the features of users.
 
 import { schemaOf } from "../catalogue.js";
 import { button, fill, h, newId } from "../dom.js";
@@ -16,7 +16,7 @@ import { readText } from "./paste.js";
 export function makeDescription() {
   const panel = h("div", { class: "panel" });
   const chosen = historyChips(() => t("alsoChosen"), null);
-  /** @type {Record<string, any>} what the form says, asked for or not */
+  /** @type {Record<string, any>} the values in the form, also before it is submitted */
   let draft = { ...get().features };
 
   async function draw() {
@@ -40,12 +40,12 @@ export function makeDescription() {
       fill(panel, h("p", { class: "quiet" }, t("describeNoSchema")));
       return;
     }
-    const says = h("p", { class: "says", role: "status" });
+    const status = h("p", { class: "status", role: "status" });
     const form = h(
       "form",
-      { class: "form", on: { submit: send } },
-      paste(fields, says),
-      says,
+      { class: "form", on: { submit } },
+      paste(fields, status),
+      status,
       h("div", { class: "fields" }, controls(fields)),
       h(
         "div",
@@ -57,16 +57,16 @@ export function makeDescription() {
     fill(panel, form, chosen);
 
     /** @param {SubmitEvent} event */
-    function send(event) {
+    function submit(event) {
       event.preventDefault();
-      says.textContent = Object.keys(draft).length ? "" : t("describeEmpty");
+      status.textContent = Object.keys(draft).length ? "" : t("describeEmpty");
       if (Object.keys(draft).length) set({ features: { ...draft } });
     }
 
     /** @param {Record<string, any>} values */
     function redraw(values) {
       draft = values;
-      says.textContent = "";
+      status.textContent = "";
       fill(/** @type {Element} */ (form.querySelector(".fields")), controls(fields));
     }
   }
@@ -83,9 +83,9 @@ export function makeDescription() {
 
   /**
    * @param {Field[]} fields
-   * @param {HTMLElement} says
+   * @param {HTMLElement} status
    */
-  function paste(fields, says) {
+  function paste(fields, status) {
     const id = newId();
     const area = h("textarea", { id, rows: 5 });
     return h(
@@ -98,9 +98,9 @@ export function makeDescription() {
         const found = readText(area.value, fields);
         const names = Object.keys(found);
         draft = { ...draft, ...found };
-        const place = area.closest("form")?.querySelector(".fields");
-        if (place) fill(place, controls(fields));
-        says.textContent = names.length
+        const inputs = area.closest("form")?.querySelector(".fields");
+        if (inputs) fill(inputs, controls(fields));
+        status.textContent = names.length
           ? t("pasteFilled", names.map(fieldName).join(", "))
           : t("pasteNothing");
       }),
@@ -110,7 +110,7 @@ export function makeDescription() {
   draw();
   on(["model", "language"], draw);
   on(["features"], (state) => {
-    if (JSON.stringify(state.features) === JSON.stringify(draft)) return; // it was asked for here
+    if (JSON.stringify(state.features) === JSON.stringify(draft)) return; // this form was submitted
     draft = { ...state.features };
     draw();
   });
@@ -119,7 +119,7 @@ export function makeDescription() {
 
 /** @param {string} model */
 function cannot(model) {
-  const able = get().models.filter((one) => one.can.includes("features"));
+  const able = get().models.filter((model) => model.can.includes("features"));
   return h(
     "div",
     { class: "quiet" },
@@ -129,7 +129,7 @@ function cannot(model) {
       ? h(
           "ul",
           { class: "picks", role: "list" },
-          able.map((one) => h("li", {}, button(one.name, () => choose(one.name)))),
+          able.map(({ name }) => h("li", {}, button(name, () => choose(name)))),
         )
       : null,
   );

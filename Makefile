@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all check format bench clean
+.PHONY: demo test test-all check format web bench clean
 
 demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
 	$(VENV)/bin/shortlist demo
@@ -23,6 +23,11 @@ check: $(STAMP)  ## lint, format, types
 format: $(STAMP)
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+web:  ## bundle the page from web/; needs Node 20, which nothing else here does
+	npm --prefix web ci
+	npm --prefix web run check
+	npm --prefix web run build
 
 bench: $(STAMP)  ## the figures in docs/benchmarks.md
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[bench]'

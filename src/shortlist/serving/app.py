@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from shortlist._version import __version__
+from shortlist.serving import page
 from shortlist.serving.access import Access
 from shortlist.serving.endpoints import operations
 from shortlist.serving.errors import FAILED, RequestError, RequestErrorCode, error_response
@@ -22,8 +21,6 @@ from shortlist.serving.guard import Guard
 from shortlist.serving.openapi import STYLE, documentation_page, openapi_document
 from shortlist.serving.operations import Operation
 from shortlist.serving.service import Service
-
-WEB = files("shortlist.serving") / "web"
 
 
 def create_app(service: Service, access: Access | None = None) -> Guard:
@@ -47,7 +44,7 @@ def create_app(service: Service, access: Access | None = None) -> Guard:
         routes=[
             *(operation.route() for operation in available),
             *documentation_routes(available),
-            *page_routes(),
+            *page.routes(),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _no_route, Exception: _failed},
@@ -78,15 +75,6 @@ def documentation_routes(available: list[Operation]) -> list[BaseRoute]:
         Route("/docs", documentation),
         Route("/docs.css", style),
     ]
-
-
-def page_routes() -> list[BaseRoute]:
-    """Return the routes of the web page."""
-
-    async def page(_: Request) -> Response:
-        return FileResponse(str(WEB / "index.html"))
-
-    return [Route("/", page), Mount("/static", StaticFiles(directory=str(WEB)), name="static")]
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -192,7 +192,9 @@ class ModelInfo(TypedDict):
         str | None,
         Field(
             description="Why a newer bundle in the folder could not be loaded; null: no error.",
-            examples=["arrays.safetensors is damaged: its hash differs from the one in the manifest"],
+            examples=[
+                "arrays.safetensors is damaged: its hash differs from the one in the manifest"
+            ],
         ),
     ]
 

@@ -67,12 +67,12 @@ class ShortlistError(Exception):
         *,
         where: str | None = None,
         remedy: str | None = None,
-        code: ErrorCode | None = None,
+        code: str | None = None,
         parameter: str | None = None,
         allowed: Sequence[str] | None = None,
     ) -> None:
         self.what, self.where, self.remedy = what, where, remedy
-        self.code = self.default_code if code is None else code
+        self.code: str = self.default_code if code is None else code
         self.parameter, self.allowed = parameter, allowed
         lines = [what]
         if where is not None:

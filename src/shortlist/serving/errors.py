@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from shortlist.errors import ErrorCode, ShortlistError
-from shortlist.serving.replies import Error, encode
+from shortlist.serving.replies import encode
 
 RETRY_SECONDS = 1
 
@@ -34,6 +36,36 @@ class RequestErrorCode(StrEnum):
     STOPPING = "stopping"
 
 
+class ErrorDetail(TypedDict):
+    """An error: its code, what is wrong, where, and what to do."""
+
+    code: Annotated[
+        str,
+        Field(
+            description="The kind of the error. Codes do not change; texts may.",
+            examples=["out_of_range"],
+            json_schema_extra={"enum": [*map(str, ErrorCode), *map(str, RequestErrorCode)]},
+        ),
+    ]
+    what: Annotated[str, Field(examples=["k=1000000000 is out of range"])]
+    where: Annotated[str | None, Field(examples=["k"])]
+    remedy: Annotated[str | None, Field(examples=["ask for 1 to 1000 items"])]
+    parameter: Annotated[
+        str | None,
+        Field(description="The parameter to change, if one is at fault.", examples=["k"]),
+    ]
+    allowed: Annotated[
+        list[str] | None,
+        Field(description="The allowed values, if they can be listed.", examples=[None]),
+    ]
+
+
+class Error(TypedDict):
+    """The form of every error."""
+
+    error: ErrorDetail
+
+
 class RequestError(ShortlistError):
     """A request that is refused; the status of the reply follows from the code."""
 
@@ -47,8 +79,9 @@ class RequestError(ShortlistError):
         parameter: str | None = None,
         allowed: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(what, where=where, remedy=remedy, parameter=parameter, allowed=allowed)
-        self.request_code = code
+        super().__init__(
+            what, where=where, remedy=remedy, code=code, parameter=parameter, allowed=allowed
+        )
 
 
 class OverloadedError(RequestError):
@@ -62,7 +95,7 @@ class OverloadedError(RequestError):
         )
 
 
-FAILED = ShortlistError("the service failed", remedy="look into its log: this is a fault of ours")
+FAILED = ShortlistError("the service failed", remedy="see the log of the service: this is a bug")
 
 _STATUS: dict[str, int] = {
     RequestErrorCode.MALFORMED_JSON: 400,
@@ -103,17 +136,6 @@ _REMEDIES: dict[str, str] = {
 """What a client can do about an error whose own remedy is for Python code."""
 
 
-def code_of(error: ShortlistError) -> str:
-    """Return the code of an error in a reply.
-
-    Examples
-    --------
-    >>> code_of(OverloadedError("busy")), code_of(ShortlistError("broken"))
-    ('overloaded', 'failed')
-    """
-    return str(error.request_code if isinstance(error, RequestError) else error.code)
-
-
 def status_of(error: ShortlistError) -> int:
     """Return the HTTP status of an error.
 
@@ -123,12 +145,12 @@ def status_of(error: ShortlistError) -> int:
     >>> status_of(UnknownIdError("1 unknown user id: 'ann'")), status_of(OverloadedError("busy"))
     (404, 503)
     """
-    return _STATUS.get(code_of(error), _DEFAULT_STATUS)
+    return _STATUS.get(error.code, _DEFAULT_STATUS)
 
 
 def error_response(error: ShortlistError, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as a reply."""
-    status, code = status_of(error), code_of(error)
+    status = status_of(error)
     added = dict(headers or {})
     if status == 503:
         added["Retry-After"] = str(RETRY_SECONDS)
@@ -136,10 +158,10 @@ def error_response(error: ShortlistError, headers: Mapping[str, str] | None = No
         added["WWW-Authenticate"] = "Bearer"
     reply: Error = {
         "error": {
-            "code": code,
+            "code": str(error.code),
             "what": error.what,
             "where": error.where,
-            "remedy": _REMEDIES.get(code, error.remedy),
+            "remedy": _REMEDIES.get(error.code, error.remedy),
             "parameter": error.parameter,
             "allowed": None if error.allowed is None else list(error.allowed),
         }

@@ -35,8 +35,8 @@ SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
-_NEVER_STORED = (b"cache-control", b"no-store")
-_ASKED_AGAIN = (b"cache-control", b"no-cache")  # kept, and used where the ETag is still the same
+_NO_STORE = (b"cache-control", b"no-store")
+_REVALIDATE = (b"cache-control", b"no-cache")  # keep, and use while the ETag is the same
 
 
 class Guard:
@@ -66,7 +66,7 @@ class Guard:
         started, status = time.perf_counter(), 500
         headers = dict(scope["headers"])  # the names are in lower case
         is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
-        caching = _ASKED_AGAIN if is_page else _NEVER_STORED  # unless the reply sets its own
+        caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
 
         async def sending(message: Message) -> None:
             nonlocal status

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shortlist.serving.errors import Error
 from shortlist.serving.operations import Operation
-from shortlist.serving.replies import Error, adapter
+from shortlist.serving.replies import adapter
 
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }

@@ -60,10 +60,9 @@ class Operation:
             (returned,) = get_args(returned)
         self.reply = None if returned is Response else returned
         self.path_parameters = {name: hints.pop(name) for name in [*hints] if f"{{{name}}}" in path}
-        self.model: type[BaseModel] | None = None
-        self._model_name = ""
-        for self._model_name, self.model in hints.items():
-            assert issubclass(self.model, BaseModel), f"{self.name}: {self._model_name}"
+        assert len(hints) <= 1, f"{self.name} has more than one model"
+        self._model_name, model = next(iter(hints.items()), ("", None))
+        self.model: type[BaseModel] | None = model
         self._encode = adapter(self.reply).serializer.to_json
 
     def route(self) -> Route:

@@ -257,35 +257,6 @@ class Health(TypedDict):
     ]
 
 
-class ErrorDetail(TypedDict):
-    """An error: its code, what is wrong, where, and what to do."""
-
-    code: Annotated[
-        str,
-        Field(
-            description="The kind of the error. Codes do not change; messages may.",
-            examples=["out_of_range"],
-        ),
-    ]
-    what: Annotated[str, Field(examples=["k=1000000000 is out of range"])]
-    where: Annotated[str | None, Field(examples=["k"])]
-    remedy: Annotated[str | None, Field(examples=["ask for 1 to 1000 items"])]
-    parameter: Annotated[
-        str | None,
-        Field(description="The parameter to change, if one is at fault.", examples=["k"]),
-    ]
-    allowed: Annotated[
-        list[str] | None,
-        Field(description="The allowed values, if they can be listed.", examples=[None]),
-    ]
-
-
-class Error(TypedDict):
-    """The form of every error."""
-
-    error: ErrorDetail
-
-
 T = TypeVar("T")
 
 

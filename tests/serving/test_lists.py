@@ -16,7 +16,7 @@ def rows(lists: sl.Recommendations) -> list[tuple[Any, ...]]:
     return [tuple(row.values())[1:] for row in lists.to_arrow().to_pylist()]
 
 
-def listed(items: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def as_tuples(items: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(entry["item_id"], entry["rank"], entry["score"], entry["source"]) for entry in items]
 
 
@@ -26,7 +26,7 @@ def test_the_list_of_a_user_equals_recommend(client: TestClient, models: dict[st
             reply = client.get(f"/users/{user}/recommendations", params={"k": 5, "model": name})
             assert reply.json()["model"] == name
             assert reply.json()["user_id"] == user
-            assert listed(reply.json()["items"]) == rows(model.recommend([user], k=5))
+            assert as_tuples(reply.json()["items"]) == rows(model.recommend([user], k=5))
 
 
 def test_items_have_title_and_features(client: TestClient) -> None:
@@ -48,7 +48,7 @@ def test_the_default_is_the_first_bundle_and_ten_items(
 ) -> None:
     listed = client.post("/recommendations", json={"users": ["U01"]}).json()
     assert listed["model"] == "ials"
-    assert listed(listed["lists"][0]["items"]) == rows(models["ials"].recommend(["U01"], k=10))
+    assert as_tuples(listed["lists"][0]["items"]) == rows(models["ials"].recommend(["U01"], k=10))
 
 
 QUERIES: list[dict[str, Any]] = [
@@ -72,24 +72,23 @@ def test_queries_equal_recommend(client: TestClient, models: dict[str, Any], nam
     assert [entry["user"] for entry in reply.json()["lists"]] == [entry.user for entry in asked]
     for position, entry in enumerate(reply.json()["lists"]):
         own = [tuple(row.values())[1:] for row in expected if row["query"] == position]
-        assert listed(entry["items"]) == own
+        assert as_tuples(entry["items"]) == own
 
 
 def test_features_of_a_new_user(client: TestClient, models: dict[str, Any]) -> None:
     features = {"trade": "nursing", "degree": 3}
     body = {"queries": [{"features": features}], "model": "content", "k": 6}
     expected = models["content"].recommend(queries=[sl.Query(features=features)], k=6)
-    assert listed(client.post("/recommendations", json=body).json()["lists"][0]["items"]) == rows(
-        expected
-    )
+    lists = client.post("/recommendations", json=body).json()["lists"]
+    assert as_tuples(lists[0]["items"]) == rows(expected)
 
 
 def test_seen_items_are_listed_on_request(client: TestClient, models: dict[str, Any]) -> None:
     body = {"users": ["U00"], "exclude_seen": False, "k": 24}
     listed = client.post("/recommendations", json=body).json()["lists"][0]["items"]
-    assert listed(listed) == rows(models["ials"].recommend(["U00"], exclude_seen=False, k=24))
+    assert as_tuples(listed) == rows(models["ials"].recommend(["U00"], exclude_seen=False, k=24))
     asked = client.get("/users/U00/recommendations", params={"exclude_seen": "false", "k": 24})
-    assert listed(asked.json()["items"]) == listed(listed)
+    assert as_tuples(asked.json()["items"]) == as_tuples(listed)
 
 
 def test_rules_of_the_request_apply_to_every_query(
@@ -126,7 +125,7 @@ def test_two_rules_for_the_same_field_both_apply(
         exclude_seen=False,
         k=24,
     )
-    assert listed(lists[0]["items"]) == rows(expected)
+    assert as_tuples(lists[0]["items"]) == rows(expected)
     body["where"] = {"education": {"eq": 0}}
     lists = client.post("/recommendations", json=body).json()["lists"]
     assert [len(entry["items"]) for entry in lists] == [0, 6, 6]
@@ -137,7 +136,7 @@ def test_a_rule_in_the_query_string(client: TestClient, models: dict[str, Any]) 
         "/users/U00/recommendations", params={"where": '{"education": {"lte": 0}}', "k": 3}
     )
     expected = models["ials"].recommend(["U00"], where={"education": {"lte": 0}}, k=3)
-    assert listed(reply.json()["items"]) == rows(expected)
+    assert as_tuples(reply.json()["items"]) == rows(expected)
 
 
 def test_unknown_ids_are_skipped_or_use_the_fallback(client: TestClient) -> None:
@@ -178,9 +177,10 @@ def test_an_explanation_equals_explain(client: TestClient, models: dict[str, Any
 def test_similar_items_equal_similar(client: TestClient, models: dict[str, Any]) -> None:
     reply = client.get("/items/R00/similar", params={"k": 4}).json()
     assert (reply["model"], reply["item_id"]) == ("ials", "R00")
-    assert listed(reply["items"]) == rows(models["ials"].similar(["R00"], k=4))
+    assert as_tuples(reply["items"]) == rows(models["ials"].similar(["R00"], k=4))
     reply = client.get("/items/R00/similar", params={"where": '{"remote": true}'}).json()
-    assert listed(reply["items"]) == rows(models["ials"].similar(["R00"], where={"remote": True}))
+    expected = models["ials"].similar(["R00"], where={"remote": True})
+    assert as_tuples(reply["items"]) == rows(expected)
 
 
 def test_the_audience_equals_audience(client: TestClient, models: dict[str, Any]) -> None:

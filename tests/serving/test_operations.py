@@ -30,7 +30,7 @@ def problems(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) 
         return
     if "enum" in schema and value not in schema["enum"]:
         yield f"{value!r} is not in {schema['enum']}"
-    types = {
+    types: dict[str, Any] = {
         "object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
         "number": (int, float), "null": type(None),
     }  # fmt: skip

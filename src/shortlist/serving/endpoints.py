@@ -211,7 +211,9 @@ def _state_operations(service: Service) -> list[Operation]:
         """Return whether the service accepts requests: 200, or 503 while it stops."""
         if not service.running:
             raise RequestError(
-                RequestErrorCode.STOPPING, "the service is stopping", remedy="send requests to another instance"
+                RequestErrorCode.STOPPING,
+                "the service is stopping",
+                remedy="send requests to another instance",
             )
         return {"status": "ok", "models": dict.fromkeys(store.reload_errors, "ok")}
 

@@ -85,11 +85,11 @@ class Operation:
         if self.model is not None:
             if self.method == "GET":
                 query_string = request.scope["query_string"].decode("latin-1")
-                content = dict(parse_qsl(query_string, keep_blank_values=True))
+                values = dict(parse_qsl(query_string, keep_blank_values=True))
             else:
-                content = read_json(await request.body())
+                values = read_json(await request.body())
             try:
-                arguments[self._model_name] = self.model.model_validate(content)
+                arguments[self._model_name] = self.model.model_validate(values)
             except ValidationError as error:
                 raise invalid(error.errors()) from None
         reply = await self.endpoint(**arguments)

@@ -20,7 +20,7 @@ from shortlist.explore.labels import TITLES, labels, title_column
 from shortlist.models.base import Model
 from shortlist.serving.replies import FieldInfo, Item, ItemSummary, Map, Point
 
-MAX_SUMMARIES = 50_000  # to keep in memory
+MAX_SUMMARIES = 131_072  # of items, kept in memory
 MAX_POINTS = 5_000
 MAX_GROUPS = 50
 MAX_VALUES = 200  # of a category; a text column with more distinct values is free text

@@ -256,33 +256,19 @@ def compare(
     *,
     seed: int = 0,
 ) -> Comparison:
-    """Fit models that are not fitted yet, evaluate all of them, and test every difference.
+    """Fit and evaluate models and test their differences, as :func:`shortlist.compare` does.
 
-    Parameters
-    ----------
-    models
-        At least one. Models that are not fitted are fitted on ``train``, and stay fitted; the
-        others must have been fitted on ``train``.
-    train, test, k, seed
-        As for :func:`evaluate`.
-
-    Raises
-    ------
-    InputError
-        There is no model, the split leaks or is empty, or a model was fitted on other data.
+    Use this function where the result needs no HTML report.
 
     Examples
     --------
     >>> import pyarrow as pa
     >>> from shortlist.data import split
-    >>> from shortlist.models.cosine import ItemCosine
     >>> from shortlist.models.popularity import Popularity
-    >>> pairs = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 3), (3, 4), (4, 3), (4, 4), (5, 3), (6, 3)]
-    >>> users, items = zip(*pairs, strict=True)
-    >>> log = pa.table({"user_id": users, "item_id": items})
-    >>> train, test = split.random(Dataset.from_tables(log), fraction=0.2, seed=1)
-    >>> compare([Popularity(), ItemCosine()], train, test, k=1)
-    Comparison(ItemCosine, Popularity; by ndcg@1)
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": [10, 20, 10, 20, 30]})
+    >>> train, test = split.leave_last_out(Dataset.from_tables(log), order="row")
+    >>> compare([Popularity()], train, test, k=2)
+    Comparison(Popularity; by ndcg@2)
     """
     return Comparison.of(models, train, test, k, seed=seed)
 

@@ -14,6 +14,7 @@ approximations: epsilon counts as at step L + 1, and steps after the first 160 a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -31,27 +32,25 @@ _MOST_STEPS: Final = 160
 _ROWS: Final = 512
 
 Optimizer = Literal["sgd", "adagrad", "adam"]
-_SGD, _ADAGRAD, _ADAM = 0, 1, 2
+_SGD, _ADAGRAD, _ADAM = 0, 1, 2  # also the number of moments
 _CODES: dict[Optimizer, int] = {"sgd": _SGD, "adagrad": _ADAGRAD, "adam": _ADAM}
 
 
 class Table(NamedTuple):
-    """An embedding table and the state of its optimiser, float32; both are updated in place.
+    """An embedding table and the state of its optimiser; all of it is updated in place.
 
     Attributes
     ----------
     values (n, C)
-        The embeddings.
-    first, second (n, C)
-        Adam's two moments. Adagrad keeps its sums of squares in ``second``; arrays that an
-        optimiser does not need are (0, C).
+        The embeddings, float32.
+    moments (n, C) each
+        Nothing for SGD, the sums of squares for Adagrad, the first and second moments for Adam.
     last_step (n,)
         The step at which each row was last brought up to date, int64; used by Adam.
     """
 
     values: OutMatrix
-    first: OutMatrix
-    second: OutMatrix
+    moments: Sequence[OutMatrix]
     last_step: OutCounts
 
 
@@ -98,10 +97,14 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     step, rate
         The step, from 1, and the learning rate.
     """
-    _check(table, rows, moments=2)
-    block = share(len(rows), _ROWS)
+    _check(table, rows, _ADAM)
+    first, second = table.moments
     over_rows(
-        lambda start, stop: _catch_up(start, stop, *table, rows, step, rate), len(rows), block
+        lambda start, stop: _catch_up(
+            start, stop, table.values, first, second, table.last_step, rows, step, rate
+        ),
+        len(rows),
+        share(len(rows), _ROWS),
     )
 
 
@@ -126,43 +129,44 @@ def take_step(
 
     Examples
     --------
-    >>> values, none = np.zeros((3, 2), np.float32), np.empty((0, 2), np.float32)
+    >>> table = Table(np.zeros((3, 2), np.float32), (), np.zeros(3, np.int64))
     >>> batch = Batch.of(np.array([2, 0, 2], np.int32))
-    >>> table = Table(values, none, none, np.zeros(3, np.int64))
     >>> take_step(table, batch, np.ones((3, 2), np.float32), "sgd", 1, 0.5)
-    >>> values[:, 0]
+    >>> table.values[:, 0]
     array([-0.5,  0. , -1. ], dtype=float32)
     """
     code = _CODES[optimizer]
-    _check(table, batch.rows, moments=code)
-    size = len(batch.order)
-    if gradients.shape != (size, table.values.shape[1]) or gradients.dtype != np.float32:
-        raise ValueError(
-            f"gradients are {gradients.dtype} {gradients.shape}, "
-            f"expected float32 {(size, table.values.shape[1])}"
-        )
+    _check(table, batch.rows, code)
+    _check_array("gradients", gradients, (len(batch.order), table.values.shape[1]))
+    first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
     over_rows(
         lambda start, stop: _take_step(
-            start, stop, *table, *batch, gradients, code, step, rate
+            start, stop, table.values, first, second, table.last_step, *batch, gradients, code,
+            step, rate,
         ),
         len(batch.rows),
         share(len(batch.rows), _ROWS),
     )  # fmt: skip
 
 
-def _check(table: Table, rows: Indices, moments: int) -> None:
+def _check(table: Table, rows: Indices, n_moments: int) -> None:
     shape = table.values.shape
-    wanted = {"values": True, "first": moments == _ADAM, "second": moments >= _ADAGRAD}
-    for name, needed in wanted.items():
-        array = getattr(table, name)
-        if array.dtype != np.float32 or not array.flags.c_contiguous:
-            raise TypeError(f"table.{name} must be C-contiguous float32")
-        if array.shape != shape and (needed or array.shape != (0, shape[1])):
-            raise ValueError(f"table.{name} has shape {array.shape}, expected {shape}")
+    _check_array("table.values", table.values, shape)
+    if len(table.moments) != n_moments:
+        raise ValueError(f"table has {len(table.moments)} moments, expected {n_moments}")
+    for moment in table.moments:
+        _check_array("table.moments", moment, shape)
     if table.last_step.shape != shape[:1]:
         raise ValueError(f"table.last_step has shape {table.last_step.shape}, expected {shape[:1]}")
     if len(rows) and not (rows.min() >= 0 and rows.max() < shape[0]):
         raise ValueError(f"rows are outside of 0..{shape[0] - 1}")
+
+
+def _check_array(name: str, array: Matrix, shape: tuple[int, ...]) -> None:
+    if array.dtype != np.float32 or not array.flags.c_contiguous:
+        raise TypeError(f"{name} must be C-contiguous float32")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
 
 
 @kernel

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,6 @@ FOLD_IN_RATE = 0.3  # in standard deviations of the users
 _NEGATIVE_SETS = 8  # the steps use them in turn
 _WINDOW = 64  # positives per step: a longer history is used window by window
 _QUERIES = 64  # folded in together
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,6 @@ class NCFShape:
         """The parts of a row of a user or an item, and their lengths."""
         lengths = {"product": self.size, "bias": int(self.biases), "tower": self.depth}
         return {name: length for name, length in lengths.items() if length}
-
-    def split(self, rows: T) -> dict[str, T]:
-        """Cut rows, an array or a tensor (n, C), into their parts."""
-        ends = np.cumsum([*self.columns.values()]).tolist()
-        return {
-            name: rows[:, end - length : end]  # type: ignore[index]
-            for (name, length), end in zip(self.columns.items(), ends, strict=True)
-        }
 
 
 @dataclass(frozen=True)

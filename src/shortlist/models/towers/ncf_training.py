@@ -23,14 +23,12 @@ from shortlist.models.towers.network import Dense, RandomDraws
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.loop import Trainable
 from shortlist.models.training.negatives import Negatives
+from shortlist.scoring.scores import Floats
 
 SHARD_SAMPLES = 1024
 VALIDATION_NEGATIVES = 99
 VALIDATION_K = 10
 _GROUPS = 512  # of the validation fold that are scored together
-
-Columns = dict[str, Tensor]
-"""Rows of one side, by part: ``product`` (n, size), ``bias`` (n, 1), ``tower`` (n, depth)."""
 
 
 class NCFHead(nn.Module):
@@ -58,30 +56,33 @@ class NCFHead(nn.Module):
         self.tower = Dense(draws, [2 * shape.depth, *shape.widths] if shape.widths else [])
         self.tower_weights = draws.normal(shape.widths[-1:], init_std) if shape.widths else None
 
-    def forward(self, users: Columns, items: Columns) -> Tensor:
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items of each group, which has one user.
 
         Parameters
         ----------
         users
-            A row per group.  # G rows
+            The embedding of each group's user.  # (G, C)
         items
-            The rows of all items of the first group, then of the second, ...  # G * N rows
+            The embeddings of the items of the first group, then of the second, ...  # (G * N, C)
         """  # (G, N)
-        shape, scores = self.shape, self.bias
-        group = len(next(iter(users.values()))), -1
-        if "product" in users:
-            queries = users["product"]
+        shape, scores, group = self.shape, self.bias, (len(users), -1)
+        user, item = (
+            dict(zip(shape.columns, rows.split([*shape.columns.values()], 1), strict=True))
+            for rows in (users, items)
+        )
+        if shape.size:
+            queries = user["product"]
             if self.product_weights is not None:
                 queries = queries * self.product_weights
-            scores = scores + (items["product"].view(*group, shape.size) * queries[:, None]).sum(2)
-        if "bias" in users:
-            scores = scores + users["bias"] + items["bias"].view(group)
+            scores = scores + (item["product"].view(*group, shape.size) * queries[:, None]).sum(2)
+        if shape.biases:
+            scores = scores + user["bias"] + item["bias"].view(group)
         if self.tower_weights is not None:
             weights, biases = list(self.tower.weights), list(self.tower.biases)
             # The first layer is a sum of a user's and an item's half: each is computed once.
-            user_half = torch.addmm(biases[0], users["tower"], weights[0][: shape.depth])
-            item_half = items["tower"] @ weights[0][shape.depth :]
+            user_half = torch.addmm(biases[0], user["tower"], weights[0][: shape.depth])
+            item_half = item["tower"] @ weights[0][shape.depth :]
             hidden = item_half.view(*group, shape.widths[0]) + user_half[:, None]
             hidden = torch.relu_(hidden).flatten(0, 1)
             for weight, bias in zip(weights[1:], biases[1:], strict=True):
@@ -110,7 +111,7 @@ class NCFTrainable(Trainable):
         held: Dataset | None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.config, self.shape, self.data = config, shape, data
+        self.config, self.data = config, data
         draws = RandomDraws(config.seed)
         self.users = _embeddings(shape, draws, data.user_counts, config.init_std)
         self.items = _embeddings(shape, draws, data.item_counts, config.init_std)
@@ -121,7 +122,8 @@ class NCFTrainable(Trainable):
         self.samples = 1 + config.negatives
         self.held: Held | None = None if held is None else Held(config, whole, held)
         self.seed: list[int] = []
-        self._sides: tuple[SparseSteps, ...] | None = None
+        self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
+        self._tables: tuple[SparseTable, ...] | None = None
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -129,7 +131,7 @@ class NCFTrainable(Trainable):
 
     def start_epoch(self, seed: list[int]) -> int:
         """Seed the negatives of the epoch."""
-        self.seed, self._sides = seed, None
+        self.seed, self._tables = seed, None
         return len(self.negatives.examples)
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -144,83 +146,68 @@ class NCFTrainable(Trainable):
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the log loss, and with the penalty the loss."""
         users, items = (torch.from_numpy(rows).long() for rows in self.sampled(chosen))
-        return self.losses_of(*self._looked_up(users, items))
+        return self.losses_of(*self._embedded(users, items))
 
-    def losses_of(self, users: Columns, items: Columns) -> dict[str, Tensor]:
-        """Return the mean loss of groups; the first item of each group is the positive one."""
-        scores = self.head(users, items).to(self.users.dtype)  # half precision, under autocast
+    def losses_of(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
+        """Return the losses of groups, from embeddings; each group's first item is positive."""
+        scores = self.head(users, items).to(users.dtype)  # from half precision, under autocast
         labels = torch.zeros_like(scores)
         labels[:, 0] = 1
         log_loss = functional.binary_cross_entropy_with_logits(scores, labels)
         if not self.config.regularization:
             return {"loss": log_loss}
-        squares = sum((rows**2).sum() for rows in items.values())
-        squares = squares + scores.shape[1] * sum((rows**2).sum() for rows in users.values())
+        squares = (items**2).sum() + scores.shape[1] * (users**2).sum()
         penalty = squares / scores.numel()
         if self.head.product_weights is not None:
             penalty = penalty + ((self.head.product_weights - 1) ** 2).sum()
         return {"loss": log_loss + self.config.regularization / 2 * penalty, "log_loss": log_loss}
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """Take a step on the head and on the rows of the batch."""
-        if self.head.bias.device.type != "cpu" or self.config.precision != "float32":
+        """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
+        if self.users.device.type != "cpu" or self.config.precision != "float32":
             return super().step(chosen, optimizer)
-        if self._sides is None:
-            self._sides = tuple(
-                SparseSteps(table, optimizer, self.config) for table in (self.users, self.items)
-            )
+        if self._tables is None:
+            parameters = self.users, self.items
+            self._tables = tuple(SparseTable(each, optimizer, self.config) for each in parameters)
         users, items = self.sampled(chosen)
-        for side, rows in zip(self._sides, (users, items.ravel()), strict=True):
-            side.begin(rows)
-        bounds = np.linspace(0, len(users), -(-items.size // SHARD_SAMPLES) + 1).astype(int)
-        results: list[tuple[dict[str, Tensor], tuple[Tensor, ...]]] = [({}, ())] * (len(bounds) - 1)
+        for table, rows in zip(self._tables, (users, items.ravel()), strict=True):
+            table.begin_step(rows)
+        count = -(-items.size // SHARD_SAMPLES)
+        shards = list(zip(np.array_split(users, count), np.array_split(items, count), strict=True))
+        results: list[list[Tensor]] = [[]] * count
 
         def work(start: int, stop: int) -> None:
-            torch.set_num_threads(1)  # a setting of each thread
-            for shard in range(start, stop):
-                results[shard] = self._shard(users, items, bounds[shard], bounds[shard + 1])
+            torch.set_num_threads(1)  # PyTorch's setting is one of each thread
+            for n in range(start, stop):
+                results[n] = self._losses_and_gradients(*shards[n], len(users))
 
-        over_rows(work, len(results), 1)
-        shares = np.diff(bounds) / len(users)
-        for n, parameter in enumerate(self.head.parameters()):
-            parameter.grad = sum(gradients[n] for _, gradients in results)
-        optimizer.step()  # of the head: the tables have no gradients here
-        for side in self._sides:
-            side.take_step()
-        return {
-            name: sum(
-                share * losses[name] for share, (losses, _) in zip(shares, results, strict=True)
-            )
-            for name in results[0][0]
-        }
+        over_rows(work, count, 1)
+        losses, *gradients = zip(*results, strict=True)
+        for table, of_rows in zip(self._tables, gradients, strict=False):
+            table.take_step(torch.cat(of_rows).numpy())
+        for parameter, of_shards in zip(self.head.parameters(), gradients[2:], strict=True):
+            parameter.grad = torch.stack(of_shards).sum(0)
+        optimizer.step()  # the embeddings have no gradients here
+        return dict(zip(self.metrics, torch.stack(losses).sum(0), strict=True))
 
-    def _shard(
-        self, users: NDArray[np.int32], items: NDArray[np.int32], start: int, stop: int
-    ) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
-        """Compute the losses of some groups, and the gradients of their rows and of the head."""
-        assert self._sides is not None
-        rows = users[start:stop], items[start:stop].ravel()
-        leaves = [
-            self.shape.split(torch.from_numpy(side.table.values.take(each, axis=0)))
-            for side, each in zip(self._sides, rows, strict=True)
+    def _losses_and_gradients(
+        self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
+    ) -> list[Tensor]:
+        """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
+        assert self._tables is not None
+        rows = [
+            table.gather(each)
+            for table, each in zip(self._tables, (users, items.ravel()), strict=True)
         ]
-        inputs = [*leaves[0].values(), *leaves[1].values()]
-        for leaf in inputs:
-            leaf.requires_grad_()
-        losses = self.losses_of(*leaves)
-        share = (stop - start) / len(users)
-        found = torch.autograd.grad(losses["loss"] * share, [*inputs, *self.head.parameters()])
-        n = len(leaves[0])
-        for side, first, gradients in zip(
-            self._sides, (start, start * items.shape[1]), (found[:n], found[n : 2 * n]), strict=True
-        ):
-            torch.cat(gradients, 1, out=side.gradients(first, len(gradients[0])))
-        return {name: value.detach() for name, value in losses.items()}, found[2 * n :]
+        losses = torch.stack([*self.losses_of(*rows).values()]) * (len(users) / total)
+        return [
+            losses.detach(), *torch.autograd.grad(losses[0], [*rows, *self.head.parameters()])
+        ]  # fmt: skip
 
     def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
-        """Bring all rows up to date."""
-        for side in self._sides or ():
-            side.end_epoch()
+        """Bring all embeddings up to date."""
+        for table in self._tables or ():
+            table.end_epoch()
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items of each user.
@@ -230,14 +217,14 @@ class NCFTrainable(Trainable):
         users, items
             Rows, int64.  # (G,), (G, N)
         """  # (G, N)
-        scores: Tensor = self.head(*self._looked_up(users, items))
+        scores: Tensor = self.head(*self._embedded(users, items))
         return scores.float()
 
-    def _looked_up(self, users: Tensor, items: Tensor) -> tuple[Columns, Columns]:
+    def _embedded(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         device = self.users.device
         return (
-            self.shape.split(functional.embedding(users.to(device), self.users)),
-            self.shape.split(functional.embedding(items.flatten().to(device), self.items)),
+            functional.embedding(users.to(device), self.users),
+            functional.embedding(items.flatten().to(device), self.items),
         )
 
     def validation_loss(self) -> Tensor:
@@ -258,17 +245,17 @@ def _embeddings(
     with torch.no_grad():
         table[torch.from_numpy(counts == 0)] = 0
         if shape.biases:
-            shape.split(table)["bias"].zero_()
+            table[:, shape.size] = 0
     return table
 
 
-class SparseSteps:
-    """The steps of one epoch on an embedding table, each on the rows of its batch.
+class SparseTable:
+    """Steps of the optimiser on the rows of an embedding table, for one epoch.
 
     Parameters
     ----------
     parameter, optimizer
-        The table; it and the state of the optimiser are changed in place.
+        The table, and its optimiser: both are changed in place.
     config
         The settings of the optimiser.
     """
@@ -278,35 +265,27 @@ class SparseSteps:
     ) -> None:
         self.config, self.state = config, optimizer.state[parameter]
         self.step = int(self.state.get("step", 0))
+        names = {"sgd": (), "adagrad": ("sum",), "adam": ("exp_avg", "exp_avg_sq")}
+        for name in names[config.optimizer]:
+            self.state.setdefault(name, torch.zeros_like(parameter, requires_grad=False))
+        moments = [self.state[name].numpy() for name in names[config.optimizer]]
         values = parameter.detach().numpy()
-        none = np.empty((0, values.shape[1]), dtype=np.float32)
-        moments = [none, none]
-        if config.optimizer == "adam":
-            for name in ("exp_avg", "exp_avg_sq"):
-                self.state.setdefault(name, torch.zeros_like(parameter, requires_grad=False))
-            moments = [self.state["exp_avg"].numpy(), self.state["exp_avg_sq"].numpy()]
-        elif config.optimizer == "adagrad":
-            moments[1] = self.state["sum"].numpy()
-        self.table = Table(values, *moments, np.full(len(values), self.step))
+        self.table = Table(values, moments, np.full(len(values), self.step))
         self.batch = Batch.of(np.empty(0, dtype=np.int32))
-        self._gradients = torch.empty(0, values.shape[1])
 
-    def begin(self, rows: NDArray[np.int32]) -> None:
+    def begin_step(self, rows: NDArray[np.int32]) -> None:
         """Bring the rows of a batch up to date."""
         self.batch = Batch.of(rows)
         self._catch_up(self.batch.rows)
         self.step += 1
-        if len(rows) > len(self._gradients):
-            self._gradients = torch.empty(len(rows), self._gradients.shape[1])
 
-    def gradients(self, first: int, count: int) -> Tensor:
-        """Return the memory for the gradients of some places in the batch."""  # (count, C)
-        return self._gradients[first : first + count]
+    def gather(self, rows: NDArray[np.int32]) -> Tensor:
+        """Copy rows, to compute their gradients."""  # (n, C)
+        return torch.from_numpy(self.table.values.take(rows, axis=0)).requires_grad_()
 
-    def take_step(self) -> None:
-        """Take the optimiser's step on the rows of the batch."""
+    def take_step(self, gradients: Floats) -> None:
+        """Take a step with the gradient at each place of the batch."""
         optimizer, rate = self.config.optimizer, self.config.learning_rate
-        gradients = self.gradients(0, len(self.batch.order)).numpy()
         take_step(self.table, self.batch, gradients, optimizer, self.step, rate)
 
     def end_epoch(self) -> None:

@@ -8,7 +8,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
-from shortlist.scoring.sparse import inverse, parts, row_norms, row_scaled, row_sums, transposed
+from shortlist.scoring.sparse import (
+    csr_arrays,
+    inverse,
+    row_norms,
+    row_scaled,
+    row_sums,
+    transposed,
+)
 
 # Four rows over four columns. Column 3 is empty, and so is row 2; one entry weighs 0.
 INDPTR, INDICES = np.array([0, 3, 5, 5, 6]), np.array([0, 1, 2, 0, 1, 0])
@@ -79,7 +86,7 @@ def test_rows_of_a_sparse_matrix_against_numpy(seed: int, n_rows: int, n_columns
     turned = transposed(matrix)
     assert_array_equal(turned.toarray(), matrix.toarray().T)
     assert turned.has_sorted_indices
-    assert [part.dtype for part in parts(matrix)] == [np.int64, np.int32, np.float32]
+    assert [part.dtype for part in csr_arrays(matrix)] == [np.int64, np.int32, np.float32]
 
 
 def test_inverse_of_nothing_is_nothing() -> None:

@@ -23,7 +23,7 @@ from shortlist.models.weighting import binary
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
-from shortlist.scoring.sparse import empty, inverse, parts, row_scaled, row_sums, transposed
+from shortlist.scoring.sparse import csr_arrays, empty, inverse, row_scaled, row_sums, transposed
 
 
 class ContentBasedConfig(ModelConfig):
@@ -158,8 +158,8 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         """Compare each profile with every item."""
         learned = self.learned
         if self.config.aggregate == "max":
-            indptr, indices, _ = parts(profiles.history)
-            items = (*parts(learned.items), *parts(learned.by_feature))
+            indptr, indices, _ = csr_arrays(profiles.history)
+            items = (*csr_arrays(learned.items), *csr_arrays(learned.by_feature))
             best = dense_best(indptr, indices, *items, self.data.n_items)
             new = _new(profiles)
             if len(new):

@@ -20,7 +20,7 @@ from shortlist.models.weighting import binary
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import parts, transposed
+from shortlist.scoring.sparse import csr_arrays, transposed
 
 _FEW = 8  # times as many items as users: then the way by the users is shorter, and no larger
 _BLOCK = 512  # rows mirrored at a time
@@ -75,7 +75,9 @@ class EASE(Model[EASEConfig, EASELearned]):
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up the weights from the items of each history."""
-        return DenseScores(dense_profile(*parts(binary(profiles.history)), self.learned.weights))
+        return DenseScores(
+            dense_profile(*csr_arrays(binary(profiles.history)), self.learned.weights)
+        )
 
     def similar_scores(self, items: Rows) -> Scores:
         """Give the weights from each item."""
@@ -117,7 +119,7 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
     kernel[np.diag_indices_from(kernel)] += regularization
     solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
     precision = dense_profile(  # what the users explain, for now
-        *parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
+        *csr_arrays(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
     )
     precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)

@@ -24,7 +24,7 @@ from shortlist.progress import track
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
-from shortlist.scoring.sparse import parts, transposed
+from shortlist.scoring.sparse import csr_arrays, transposed
 
 
 class IALSConfig(ModelConfig):
@@ -197,7 +197,7 @@ class IALS(Model[IALSConfig, IALSLearned]):
 
     def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
         everywhere = float(np.sum(gram(users).astype(np.float64) * gram(items)))
-        observed = observed_loss(*parts(matrix), users, items)
+        observed = observed_loss(*csr_arrays(matrix), users, items)
         penalty = sum(
             float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
             for rows, vectors in ((matrix, users), (transposed(matrix), items))
@@ -218,7 +218,7 @@ def _solve_block(
 ) -> Floats:
     """Solve a block of rows: exactly, or by ``steps`` conjugate-gradient steps from ``start``."""
     span = slice(block.start, block.stop)
-    rows, penalty = parts(matrix[span]), penalties[span].astype(np.float32)
+    rows, penalty = csr_arrays(matrix[span]), penalties[span].astype(np.float32)
     if start is None:
         return solve_cholesky(*rows, fixed, inner, alpha, penalty)
     return solve_cg(*rows, fixed, inner, alpha, penalty, start[span], steps)

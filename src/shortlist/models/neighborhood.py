@@ -14,7 +14,7 @@ from shortlist import engine
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.similarity import neighbors
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import empty, inverse, parts, row_norms, transposed
+from shortlist.scoring.sparse import csr_arrays, empty, inverse, row_norms, transposed
 
 
 class Ranked(NamedTuple):
@@ -89,8 +89,8 @@ class Neighborhood:
         """
         n_rows, n_others = rows.shape[0], self.columns.shape[1]
         found = neighbors(
-            *parts(rows),
-            *parts(self.columns),
+            *csr_arrays(rows),
+            *csr_arrays(self.columns),
             np.ones(n_rows, dtype=np.float32) if scale is None else scale,
             self.scale,
             self.shrinkage,

@@ -16,7 +16,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.factorization import solve_ridge
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 DAMPING = 10.0  # an effect counts as if this many ratings without any had been seen besides
 RIDGE = 3.0  # likewise, in ratings of one and the same item
@@ -61,7 +61,7 @@ class Ratings:
         tastes = np.zeros((data.n_users, depth), dtype=np.float32)
         if np.ptp(data.weights) > 0:  # choices that all count alike tell nothing of taste
             prior, pull = RIDGE * np.eye(depth, dtype=np.float32), np.zeros(depth, np.float32)
-            tastes = solve_ridge(*parts(rest), directions, prior, pull)
+            tastes = solve_ridge(*csr_arrays(rest), directions, prior, pull)
         return cls(mean, user_effects.astype(np.float32), item_effects.astype(np.float32), tastes)
 
     def of(self, users: Rows, items: Rows, directions: Floats) -> Floats:

@@ -11,7 +11,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores, SparseScores
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 
 class Eligible(NamedTuple):
@@ -79,7 +79,7 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
                 *topk_factors(queries, items.columns, items.offsets, *eligible, k, items.packed)
             )
         case SparseScores(profiles, matrix):
-            product = (*parts(profiles), *parts(matrix))
+            product = (*csr_arrays(profiles), *csr_arrays(matrix))
             return Best(*topk_sparse(*product, matrix.shape[1], *eligible, k))
         case DenseScores(block):
             return Best(*topk_dense(block, *eligible, k))
@@ -103,7 +103,7 @@ def dense(scores: Scores) -> Floats:
         case FactorScores(queries, items):
             return dense_factors(queries, items.columns, items.offsets)
         case SparseScores(profiles, matrix):
-            return dense_sparse(*parts(profiles), *parts(matrix), matrix.shape[1])
+            return dense_sparse(*csr_arrays(profiles), *csr_arrays(matrix), matrix.shape[1])
         case DenseScores(block):
             return block
 

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 Csr: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
-def parts(matrix: csr_array) -> Csr:
-    """Give indptr, indices and data as int64, int32 and float32; a copy only where they differ."""
+def csr_arrays(matrix: csr_array) -> Csr:
+    """Return indptr, indices and data in the dtypes of the kernels, copied only if they differ."""
     return (
         np.ascontiguousarray(matrix.indptr, dtype=np.int64),
         np.ascontiguousarray(matrix.indices, dtype=np.int32),

@@ -18,7 +18,7 @@ from shortlist.models.base import Model
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.selection import Eligible, dense
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 Stages = Sequence[Model[Any, Any]]
 
@@ -70,7 +70,7 @@ class Candidates:
 
 def unseen(profiles: Profiles, order: Rows) -> Eligible:
     """Let every query have what is not in its history."""
-    indptr, indices, _ = parts(profiles.history)
+    indptr, indices, _ = csr_arrays(profiles.history)
     count = len(profiles)
     return Eligible(
         indptr,

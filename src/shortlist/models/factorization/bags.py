@@ -14,7 +14,7 @@ from shortlist.errors import InputError, suggestion
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.weighting import binary
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import inverse, parts, row_scaled
+from shortlist.scoring.sparse import csr_arrays, inverse, row_scaled
 
 if TYPE_CHECKING:
     from shortlist.models.factorization.model import FactorizationConfig
@@ -102,4 +102,4 @@ def contributions(parameters: Arrays, categories: dict[str, tuple[csr_array, int
 
 def bag_vectors(history: csr_array, inputs: Floats) -> Floats:
     """Give the mean contribution of each history."""  # (B, f)
-    return dense_profile(*parts(shares(history)), inputs)
+    return dense_profile(*csr_arrays(shares(history)), inputs)

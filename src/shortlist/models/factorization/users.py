@@ -12,7 +12,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.kernels.factorization import solve_ridge
 from shortlist.models.factorization.bags import bag_vectors
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 if TYPE_CHECKING:
     from shortlist.models.factorization.model import FactorizationConfig, FactorizationLearned
@@ -61,7 +61,7 @@ def folded(
     design = _design(config, learned)
     prior, pull = system(config, learned)
     targets = (history.data - _known(config, learned)[history.indices]).astype(np.float32)
-    indptr, indices, _ = parts(history)
+    indptr, indices, _ = csr_arrays(history)
     vectors = solve_ridge(
         indptr, indices, targets, design, prior.astype(np.float32), pull.astype(np.float32)
     )

@@ -19,7 +19,7 @@ from shortlist.models.likeness import Likeness, beside
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import empty, inverse, parts, transposed
+from shortlist.scoring.sparse import csr_arrays, empty, inverse, transposed
 
 ALL = -1  # a number of neighbours in a bundle: all of them
 
@@ -149,12 +149,12 @@ def item_similarity(rows: csr_array, self_similarity: bool, count: int) -> csr_a
 
 def user_term(near: csr_array, choices: csr_array) -> Floats:
     """Give ``S_u R`` for queries with these neighbours."""  # (B, n_items)
-    return dense_sparse(*parts(near), *parts(choices), choices.shape[1])
+    return dense_sparse(*csr_arrays(near), *csr_arrays(choices), choices.shape[1])
 
 
 def item_term(history: csr_array, similarity: csr_array) -> Floats:
     """Give ``R S_i``, or ``S_u R S_i`` where the history is ``S_u R``."""  # (B, n_items)
-    return dense_sparse(*parts(history), *parts(similarity), similarity.shape[1])
+    return dense_sparse(*csr_arrays(history), *csr_arrays(similarity), similarity.shape[1])
 
 
 def factors(term: Floats, rescaled: bool) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from shortlist.models.hybrid.terms import (
 from shortlist.models.neighborhood import Neighborhood, Ranked, only
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import empty, parts, transposed
+from shortlist.scoring.sparse import csr_arrays, empty, transposed
 
 NEIGHBORS = (20, 50, 100, 200, 500)
 COLD_NEIGHBORS = (50, 100, 200, 500, 1000, 2000)
@@ -201,7 +201,7 @@ class _Fold:
 
     def gains(self, scores: Floats, block: slice) -> NDArray[np.float64]:
         """Give each user's NDCG@10 over the whole catalogue, seen items left out."""
-        excluded, indices, _ = parts(self.history[block])
+        excluded, indices, _ = csr_arrays(self.history[block])
         truth = self.truth[block]
         ranks, _ = midranks(
             np.ascontiguousarray(scores, dtype=np.float32),

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from shortlist.models.indexed_search import built, items_of, restored, search
+
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table

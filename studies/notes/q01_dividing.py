@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 import shortlist as sl
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.base import Model
-from shortlist.models.weighting import binary
-from shortlist.scoring.sparse import csr_arrays
+from shortlist.scoring.sparse import binary, csr_arrays
 
 from .bench import FILMS, Bench, World
 from .document import Section, Table

@@ -21,7 +21,7 @@ from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
-from shortlist.models.likeness import Likeness
+from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.registry import load, model_class
 from shortlist.models.towers.ranking import Ranking
 from shortlist.recommend.query import Query
@@ -351,7 +351,7 @@ class TestFeatures:
             found[:, :5],
             [[20, 0, 1, 0, 0], [nan, 1, 0, 1, 2], [40, nan, nan, 2, 1]],
         )
-        likeness = Likeness.learn(data.item_features, transposed(data.choices), seed=0)
+        likeness = FeatureSimilarity.learn(data.item_features, transposed(data.choices), seed=0)
         assert likeness is not None
         rows = likeness.rows(data.item_features).toarray()
         # The second user chose item 8; of the candidates only theirs, item 7, shares a tag.

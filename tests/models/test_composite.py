@@ -18,14 +18,14 @@ from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
 from shortlist.models.registry import model_class
-from shortlist.models.spec import ModelSpec, listed
+from shortlist.models.spec import ModelSpec, model_list
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 from shortlist.testing.worlds import checkerboard
 
 
 class PairConfig(ModelConfig):
-    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(listed)] = hyper((), "Models.")
+    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(model_list)] = hyper((), "Models.")
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,9 @@ def test_known_users_and_new_people(how: Aggregate, weights: dict[str, float] | 
 
 
 def learned_weights(model: ContentBased) -> dict[str, float]:
-    from shortlist.models.likeness import Likeness
+    from shortlist.models.feature_similarity import FeatureSimilarity
 
-    return dict(Likeness.from_table(model.learned.item_likeness).weights)
+    return dict(FeatureSimilarity.from_table(model.learned.item_likeness).weights)
 
 
 def test_a_chosen_item_that_is_named_again_becomes_the_last() -> None:

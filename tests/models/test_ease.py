@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.errors import ShortlistError
 from shortlist.models import ease
 from shortlist.models.ease import EASE
-from shortlist.models.weighting import binary
 from shortlist.recommend.recommender import dense_scores
+from shortlist.scoring.sparse import binary
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from shortlist.models.indexed_search import Items, built, nearest, restored, search
 
 from shortlist import extras
 from shortlist.errors import BundleError, CapabilityError, ConfigError
@@ -13,7 +14,6 @@ from shortlist.kernels.threads import thread_limit
 from shortlist.models import indexed_search
 from shortlist.models.ials import IALS
 from shortlist.models.indexed import Indexed
-from shortlist.models.indexed_search import Items, built, nearest, restored, search
 from shortlist.models.registry import load
 from shortlist.scoring.scores import FactorScores, ItemFactors
 from shortlist.scoring.selection import Eligible, top_k

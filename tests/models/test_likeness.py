@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.errors import ConfigError, InputError
-from shortlist.models.likeness import Likeness, beside
+from shortlist.models.feature_similarity import FeatureSimilarity, side_by_side
 from shortlist.testing import small_world
 
 ITEMS = pa.table(
@@ -26,13 +26,13 @@ NO_CHOICES = csr_array(np.zeros((5, 3), np.float32))
 
 
 def learned(table: pa.Table, choices: csr_array, seed: int = 0) -> dict[str, float]:
-    likeness = Likeness.learn(table, choices, seed=seed)
+    likeness = FeatureSimilarity.learn(table, choices, seed=seed)
     assert likeness is not None
     return dict(likeness.weights)
 
 
-def given(weights: dict[str, float]) -> Likeness:
-    likeness = Likeness.learn(ITEMS, NO_CHOICES, given=weights)
+def given(weights: dict[str, float]) -> FeatureSimilarity:
+    likeness = FeatureSimilarity.learn(ITEMS, NO_CHOICES, weights=weights)
     assert likeness is not None
     return likeness
 
@@ -73,7 +73,7 @@ class TestDotProducts:
 
     def test_of_features_in_a_larger_world(self) -> None:
         table = small_world().data.item_features
-        likeness = Likeness.learn(table, as_choices(np.eye(30, dtype=bool)))
+        likeness = FeatureSimilarity.learn(table, as_choices(np.eye(30, dtype=bool)))
         assert likeness is not None
         rows = likeness.rows(table)
         assert_allclose((rows @ rows.T).toarray(), naive(table), atol=1e-6)
@@ -114,7 +114,7 @@ class TestGivenWeights:
     def test_of_a_column_that_says_nothing(self) -> None:
         table = ITEMS.append_column("planet", pa.array(["Earth"] * 5))
         with pytest.raises(ConfigError) as error:
-            Likeness.learn(table, NO_CHOICES, given={"planet": 1.0})
+            FeatureSimilarity.learn(table, NO_CHOICES, weights={"planet": 1.0})
         assert str(error.value).startswith(
             "feature_weights: 'planet' is no encoded column: the same in every row\n"
         )
@@ -174,10 +174,10 @@ class TestLearnedWeights:
         assert once == again
 
     def test_nothing_to_be_encoded(self) -> None:
-        assert Likeness.learn(None, NO_CHOICES) is None
-        assert Likeness.learn(ITEMS.select([]), NO_CHOICES) is None
+        assert FeatureSimilarity.learn(None, NO_CHOICES) is None
+        assert FeatureSimilarity.learn(ITEMS.select([]), NO_CHOICES) is None
         same = pa.table({"planet": ["Earth"] * 5, "title": list("abcde"), "gap": [None] * 5})
-        assert Likeness.learn(same, NO_CHOICES) is None
+        assert FeatureSimilarity.learn(same, NO_CHOICES) is None
 
 
 class TestOtherTables:
@@ -214,7 +214,7 @@ class TestOtherTables:
         english = pa.table(
             {"text": ["backend developer in java", "nurse in a big hospital", "java tester wanted"]}
         )
-        likeness = Likeness.learn(english, csr_array(np.zeros((3, 1), np.float32)))
+        likeness = FeatureSimilarity.learn(english, csr_array(np.zeros((3, 1), np.float32)))
         assert likeness is not None
         korean = pa.table({"text": ["서울에서 일할 자바 개발자", "병원 간호사 모집"]})
         assert likeness.rows(korean).nnz == 0
@@ -225,7 +225,7 @@ class TestOtherTables:
     def test_a_table_and_back(self, tmp_path: Path) -> None:
         likeness = given({"genres": 0.3})
         pq.write_table(likeness.to_table(), tmp_path / "likeness.parquet")
-        again = Likeness.from_table(pq.read_table(tmp_path / "likeness.parquet"))
+        again = FeatureSimilarity.from_table(pq.read_table(tmp_path / "likeness.parquet"))
         assert again.weights == likeness.weights
         assert again.encoder.names == likeness.encoder.names
         assert_array_equal(again.rows(ITEMS).toarray(), likeness.rows(ITEMS).toarray())
@@ -234,8 +234,8 @@ class TestOtherTables:
 def test_blocks_beside_each_other() -> None:
     left = csr_array(np.array([[1, 0], [0, 2]], np.float32))
     right = csr_array(np.array([[3], [0]], np.float32))
-    assert_array_equal(beside(left, right, 4.0).toarray(), [[1, 0, 6], [0, 2, 0]])
-    without = beside(left, right, 0.0)
+    assert_array_equal(side_by_side(left, right, 4.0).toarray(), [[1, 0, 6], [0, 2, 0]])
+    without = side_by_side(left, right, 0.0)
     assert without.shape == (2, 3)
     assert without.nnz == 2  # a zero that is stored would make neighbours of those who share it
     assert without.dtype == np.float32

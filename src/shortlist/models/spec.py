@@ -1,4 +1,4 @@
-"""Models as settings of a model: which model, with which settings, written as plain data."""
+"""A model as a setting of another model: its name and its settings, as plain data."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from shortlist.models.registry import model_class
 
 
 class ModelSpec(BaseModel):
-    """A model that is not fitted, as a setting of another one.
+    """An unfitted model, as a setting of another model.
 
-    Where one is asked for, a model, the name of one (for its defaults), or
-    ``{"model": name, "config": {...}}`` will do.
+    It is validated from a model, from a name (a model with default settings), or from
+    ``{"model": name, "config": {...}}``.
 
     Attributes
     ----------
     model
-        Its name in the registry.
+        The name in the registry.
     config
-        Every setting of it, defaults included: what was chosen stays what it was when defaults
-        change.
+        All settings, including defaults, so that they do not change when a default changes.
 
     Raises
     ------
@@ -45,17 +44,14 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_model_or_name(cls, given: Any) -> Any:
-        if isinstance(given, Model):
-            return {"model": given.name, "config": given.config.model_dump(mode="json")}
-        if isinstance(given, str):
-            return {"model": given}
-        return given
+    def _from_model_or_name(cls, value: Any) -> Any:
+        if isinstance(value, Model):
+            return {"model": value.name, "config": value.settings}
+        return {"model": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        made = model_class(self.model)(**self.config)
-        object.__setattr__(self, "config", made.config.model_dump(mode="json"))
+        object.__setattr__(self, "config", self.make().settings)
         return self
 
     @model_serializer
@@ -69,17 +65,15 @@ class ModelSpec(BaseModel):
         return repr(self.make())
 
     def make(self) -> Model[Any, Any]:
-        """Make the model, not fitted."""
+        """Return a new, unfitted model."""
         return model_class(self.model)(**self.config)
 
 
-def listed(given: Any) -> Any:
-    """Take ``"EASE,IALS"``, as a command line has it, apart; leave anything else alone.
+def model_list(value: Any) -> Any:
+    """Split ``"EASE,IALS"``, as the command line passes it; put a single model into a list.
 
-    For use as a validator (``BeforeValidator``) of a setting that holds several models.
+    A validator (``BeforeValidator``) for settings that hold several models.
     """
-    if isinstance(given, str):
-        return [name.strip() for name in given.split(",")]
-    if isinstance(given, Model):
-        return [given]
-    return given
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",")]
+    return [value] if isinstance(value, Model) else value

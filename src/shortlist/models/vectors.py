@@ -1,10 +1,11 @@
-"""Item vectors that a model has learned: laid out for scoring, and compared by cosine."""
+"""Item vectors that a model has learned: prepared for scoring, and compared by cosine."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Rows
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
@@ -12,18 +13,27 @@ from shortlist.scoring.sparse import inverse
 
 
 class LearnedVectors:
-    """Base of learned dataclasses that hold the vectors of all items in a field ``items``."""
+    """Base class for learned dataclasses with the vectors of all items in a field ``items``.
+
+    Its properties are cached with the learned state, so a new fit starts without them.
+    """
 
     items: Floats  # (n_items, f)
 
     @property
     def compared(self) -> Floats:
-        """The vectors that similarity compares; a subclass leaves bias columns out."""
+        """The vectors that are compared for similarity; a subclass leaves out bias columns."""
         return self.items  # (n_items, f)
 
     @cached_property
+    def gram(self) -> NDArray[np.float64]:
+        """The Gram matrix ``Q'Q`` of the item vectors."""  # (f, f)
+        items = self.items.astype(np.float64)
+        return items.T @ items
+
+    @cached_property
     def factors(self) -> ItemFactors:
-        """The vectors as the kernels read them."""
+        """The item vectors in the layout of the kernels."""
         return ItemFactors.from_rows(self.items)
 
     @cached_property
@@ -33,7 +43,7 @@ class LearnedVectors:
 
     @cached_property
     def unit_factors(self) -> ItemFactors:
-        """The unit vectors as the kernels read them."""
+        """The unit vectors in the layout of the kernels."""
         return ItemFactors.from_rows(self.unit)
 
     def cosine_scores(self, items: Rows) -> FactorScores:

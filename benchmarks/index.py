@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shortlist.models.indexed_search import built, items_of, restored, search
 
+from shortlist.models.indexed import ItemRows, build_graph, open_graph, search
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table
@@ -69,9 +69,9 @@ def best_of(times: int, call: Callable[[], Best]) -> tuple[Best, float]:
 def measure(n_items: int, n_queries: int, expansions: list[int], seed: int) -> list[dict[str, Any]]:
     """Give a row for the kernel and for each way to search the graph."""
     scores = made(n_items, n_queries, seed)
-    items = items_of(scores)
+    items = ItemRows.of(scores)
     started = time.perf_counter()
-    graph = built(items, connectivity=16, expansion_add=128)
+    graph = build_graph(items, connectivity=16, expansion_add=128)
     build = time.perf_counter() - started
     rows: list[dict[str, Any]] = []
     for ruled in (False, True):
@@ -80,7 +80,7 @@ def measure(n_items: int, n_queries: int, expansions: list[int], seed: int) -> l
         rows.append({"search": "exact", "recall": 1.0, "seconds": seconds, "build": 0.0})
         rows[-1] |= {"ruled": ruled}
         for expansion in expansions:
-            index = restored(graph, n_items, expansion)
+            index = open_graph(graph, n_items, expansion)
             found, seconds = best_of(3, partial(search, index, items, scores, may, K))
             if not (found.rows >= 0).all():
                 raise SystemExit("a list is shorter than asked for")

@@ -169,7 +169,7 @@ def _without_history(eligible: Eligible, own: Eligible) -> Eligible:
     """Exclude the histories as well."""
     indices = [eligible.excluded_indices, own.excluded_indices]
     lengths = [np.diff(part.excluded_indptr) for part in (eligible, own)]
-    if np.array_equal(*indices) and np.array_equal(*lengths):
+    if all(np.array_equal(first, second) for first, second in (indices, lengths)):
         return eligible
     rows = np.concatenate([np.repeat(np.arange(len(part)), part) for part in lengths])
     order = np.argsort(rows, kind="stable")

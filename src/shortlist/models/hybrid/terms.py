@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +39,8 @@ class Settings(NamedTuple):
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Settings:
         """Read them from JSON values."""
-        weights = (float(values[name]) for name in cls._fields[:5])
-        return cls(*weights, *(int(values[name]) for name in cls._fields[5:]))
+        types = get_type_hints(cls)
+        return cls(**{name: types[name](values[name]) for name in cls._fields})
 
 
 def feature_similarities(

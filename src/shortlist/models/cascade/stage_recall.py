@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError
+from shortlist.metrics.bootstrap import LEVEL, Measure, bootstrap, interval
+from shortlist.metrics.ranking import discounted_gain, ideal_gain
 from shortlist.models.cascade.candidates import Candidates
 from shortlist.models.cascade.examples import ALL_STAGES
 from shortlist.text import figure, span, text_table
 
 CUTOFF = 10  # of the NDCG
-LEVEL = 0.95
-RESAMPLES = 1000
 
 SCHEMA = pa.schema(
     [
@@ -127,9 +127,7 @@ class StageRecallCounter:
         """
         owners, n_users = candidates.owners, len(n_held_out)
         by_one_stage = candidates.returned.sum(axis=0) == 1
-        ideal = np.array(
-            [_discounts(np.arange(1, min(count, CUTOFF) + 1)).sum() for count in n_held_out]
-        )
+        ideal = ideal_gain(n_held_out, CUTOFF)
 
         def per_user(weights: NDArray[Any]) -> Doubles:
             values = weights.astype(np.float64)
@@ -142,7 +140,7 @@ class StageRecallCounter:
                 per_user(returned),
                 per_user(hits) / n_held_out,
                 per_user(hits & by_one_stage) / n_held_out,
-                per_user(_discounts(ranks) * hits) / ideal,
+                per_user(discounted_gain(ranks, CUTOFF) * hits) / ideal,
             ]
         order = np.lexsort((candidates.items, -scores, owners))
         ranks = np.empty(len(order), dtype=np.int64)
@@ -150,7 +148,7 @@ class StageRecallCounter:
         columns += [
             per_user(np.ones(len(owners))),
             per_user(held_out) / n_held_out,
-            per_user(_discounts(ranks) * held_out) / ideal,
+            per_user(discounted_gain(ranks, CUTOFF) * held_out) / ideal,
         ]
         self._values.append(np.stack(columns, axis=1))
 
@@ -201,15 +199,8 @@ def measured_users(data: Dataset, test: Dataset) -> Rows:
     return users
 
 
-def _discounts(ranks: NDArray[np.integer[Any]]) -> Doubles:
-    """Return the discounted gain of a rank: ``1 / log2(rank + 1)``, 0 beyond the cutoff."""
-    gains: Doubles = np.where(ranks <= CUTOFF, 1 / np.log2(ranks + 1.0), 0.0)
-    return gains
-
-
 def _interval(name: str, values: Doubles, seed: int) -> dict[str, float]:
-    """Return the mean and its bootstrap interval over users."""
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {name: values.mean(), f"{name}_low": float(low), f"{name}_high": float(high)}
+    """Return the mean over users and its bootstrap interval."""
+    measure = Measure(values)
+    low, high = interval(bootstrap([measure], seed=seed)[:, 0])
+    return {name: measure.mean(), f"{name}_low": low, f"{name}_high": high}

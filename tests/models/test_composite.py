@@ -13,12 +13,12 @@ from shortlist.bundle.parts import join, split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError
 from shortlist.models.base import Fitted, Model
+from shortlist.models.composite import ModelSpec, model_list
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
 from shortlist.models.registry import model_class
-from shortlist.models.spec import ModelSpec, model_list
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 from shortlist.testing.worlds import checkerboard

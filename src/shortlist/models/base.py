@@ -112,8 +112,7 @@ class Model(ABC, Generic[C, L]):
         By default: queries with a history, or all queries if the model needs no history. A model
         that uses features also accepts queries with features that it has learned.
         """  # (B,)
-        has_history: NDArray[np.bool_] = np.diff(profiles.history.indptr) > 0
-        return has_history if self.needs_history else np.ones_like(has_history)
+        return profiles.has_history | (not self.needs_history)
 
     # --- the same for every model ----------------------------------------------------------------
 

@@ -183,7 +183,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
             indptr, indices, _ = csr_arrays(profiles.history)
             items = (*csr_arrays(learned.items), *csr_arrays(learned.by_feature))
             best = dense_best(indptr, indices, *items, self.data.n_items)
-            new = _without_history(profiles)
+            new = np.flatnonzero(~profiles.has_history)
             if len(new):
                 neighbor_profiles = self._neighbor_profiles(profiles.take(new))
                 best[new] = (neighbor_profiles @ learned.by_feature).toarray()
@@ -209,7 +209,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
     def _profile_rows(self, profiles: Profiles) -> csr_array:
         """Return each query as a row over the item features."""  # (B, d)
         rows = csr_array(self._history_weights(profiles) @ self.learned.items)
-        new = _without_history(profiles)
+        new = np.flatnonzero(~profiles.has_history)
         if not len(new):
             return rows
         row_of = np.arange(len(profiles))
@@ -240,8 +240,3 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         near = users.nearest(rows, None, None, self.config.neighbors)
         near.data = np.maximum(near.data, 0)  # ignore users with a negative similarity
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ user_profiles)
-
-
-def _without_history(profiles: Profiles) -> NDArray[np.intp]:
-    """Return the queries without a history."""
-    return np.flatnonzero(np.diff(profiles.history.indptr) == 0)

@@ -13,16 +13,15 @@ from scipy.sparse import csr_array
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.loss import observed_loss
-from shortlist.models.base import Fitted, Model
+from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.vectors import LearnedVectors
+from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 
@@ -66,7 +65,7 @@ class IALSConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class IALSLearned(LearnedVectors):
+class IALSLearned(LearnedUserVectors):
     """The vectors."""
 
     users: Floats  # (n_users, f)
@@ -78,7 +77,7 @@ class IALSLearned(LearnedVectors):
         return gram(self.items)
 
 
-class IALS(Model[IALSConfig, IALSLearned]):
+class IALS(VectorModel[IALSConfig, IALSLearned]):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -114,21 +113,12 @@ class IALS(Model[IALSConfig, IALSLearned]):
             items = self._solve(by_item, users, items)
             losses.append(self._loss(by_user, users, items))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        return Fitted(IALSLearned(self._fold_in(by_user, items, gram(items)), items), history)
+        return Fitted(IALSLearned(self._solve_exactly(by_user, items, gram(items)), items), history)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Score by the vectors of known users, and fold in histories that training did not see."""
+    def fold_in(self, history: csr_array) -> Floats:
+        """Solve exactly for the vectors of users with these histories."""  # (B, f)
         learned = self.learned
-        vectors = learned.users[profiles.users]  # (B, f)
-        changed = profiles.changed
-        if changed.any():
-            history = self._weights(profiles.history[changed])
-            vectors[changed] = self._fold_in(history, learned.items, learned.solver_gram)
-        return FactorScores(vectors, learned.factors)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors."""
-        return self.learned.cosine_scores(items)
+        return self._solve_exactly(self._weights(history), learned.items, learned.solver_gram)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Return the contribution of each item of the history.
@@ -148,14 +138,6 @@ class IALS(Model[IALSConfig, IALSLearned]):
         )
         return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
 
-    def user_vectors(self) -> Floats:
-        """Return the vector of every user of the training data."""  # (n_users, f)
-        return self.learned.users
-
-    def item_vectors(self) -> Floats:
-        """Return the vector of every item."""  # (n_items, f)
-        return self.learned.items
-
     def _weights(self, matrix: csr_array) -> csr_array:
         return matrix if self.config.weighting == "weighted" else binary(matrix)
 
@@ -168,11 +150,11 @@ class IALS(Model[IALSConfig, IALSLearned]):
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
         """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""
         if self.config.solver == "cholesky":
-            return self._fold_in(matrix, fixed, gram(fixed))
+            return self._solve_exactly(matrix, fixed, gram(fixed))
         return self._over_rows(matrix, fixed, gram(fixed), start=start, steps=self.config.cg_steps)
 
-    def _fold_in(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
-        """Solve exactly for the vectors of these histories."""  # (n_rows, f)
+    def _solve_exactly(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
+        """Solve exactly for the vectors of the rows."""  # (n_rows, f)
         return self._over_rows(matrix, fixed, inner)
 
     def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:

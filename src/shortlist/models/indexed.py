@@ -17,8 +17,8 @@ from shortlist.errors import BundleError, CapabilityError
 from shortlist.kernels.dots import dots
 from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
+from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.spec import ModelSpec
 from shortlist.scoring.capabilities import ComparesItems, Explains, Parts, cannot
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
@@ -69,7 +69,7 @@ class IndexedLearned:
         return open_graph(self.graph, self.model.data.n_items, self.expansion_search)
 
 
-class Indexed(Model[IndexedConfig, IndexedLearned]):
+class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
     """Search the vectors of a model in an HNSW graph (Malkov & Yashunin 2018, by usearch).
 
     Scores are inner products ``(q, 1) . (x, b)``, and the graph is built with the same inner
@@ -100,29 +100,9 @@ class Indexed(Model[IndexedConfig, IndexedLearned]):
     extra = "index"
 
     @property
-    def needs_history(self) -> bool:  # type: ignore[override]
-        """Whether the model needs a history."""
-        return self._inner.needs_history
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether the model uses user features."""
-        return self._inner.uses_features
-
-    @property
-    def uses_order(self) -> bool:  # type: ignore[override]
-        """Whether the model uses the order of the history."""
-        return self._inner.uses_order
-
-    @property
-    def needs_item_features(self) -> bool:  # type: ignore[override]
-        """Whether the model needs item features."""
-        return self._inner.needs_item_features
-
-    @property
-    def bytes_per_query(self) -> int:
-        """The memory that the model needs for one query."""
-        return self._inner.bytes_per_query
+    def inner_models(self) -> tuple[Model[Any, Any], ...]:
+        """The model whose vectors are searched."""
+        return (self.config.model.make() if self._learned is None else self._learned.model,)
 
     def learn(self, data: Dataset) -> Fitted[IndexedLearned]:
         """Fit the model, build the graph over its items, and measure its recall."""
@@ -136,10 +116,6 @@ class Indexed(Model[IndexedConfig, IndexedLearned]):
         recall = _recall(index, scores, data)
         history = pa.table({"epoch": [1], f"recall@{RECALL_K}": [recall]})
         return Fitted(IndexedLearned(model, graph, config.expansion_search), history)
-
-    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Return which queries the model can score."""
-        return self.learned.model.can_score(profiles)
 
     def score(self, profiles: Profiles) -> Scores:
         """Score by the model, exactly."""
@@ -164,10 +140,6 @@ class Indexed(Model[IndexedConfig, IndexedLearned]):
         if not isinstance(model, Explains):
             raise cannot(model, Explains)
         return model.parts(profiles, item)
-
-    @property
-    def _inner(self) -> Model[Any, Any]:
-        return self.config.model.make() if self._learned is None else self._learned.model
 
 
 def _profiles(model: Model[Any, Any], users: Rows) -> Profiles:

@@ -38,8 +38,8 @@ from shortlist.models.cascade.rankers import (
     model_scores,
 )
 from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
+from shortlist.models.composite import CompositeModel, ModelSpec, model_list
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.spec import ModelSpec, model_list
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
@@ -122,7 +122,7 @@ class CascadeLearned:
         return Ranker(self.weights, self.trees.tobytes().decode())
 
 
-class Cascade(Model[CascadeConfig, CascadeLearned]):
+class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
     """Retrieve candidates by several models, and re-rank them.
 
     Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +
@@ -158,30 +158,9 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         return "trees" if self.config.ranker == "trees" else None
 
     @property
-    def needs_history(self) -> bool:  # type: ignore[override]
-        """Whether every stage needs a history."""
-        return all(stage.needs_history for stage in self._stages)
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether a stage or the ranker uses user features."""
-        return any(model.uses_features for model in self._models)
-
-    @property
-    def uses_order(self) -> bool:  # type: ignore[override]
-        """Whether a stage or the ranker uses the order of the history."""
-        return any(model.uses_order for model in self._models)
-
-    @property
-    def needs_item_features(self) -> bool:  # type: ignore[override]
-        """Whether a stage or the ranker needs item features."""
-        return any(model.needs_item_features for model in self._models)
-
-    @property
     def bytes_per_query(self) -> int:
-        """The memory for one query: the scores of all stages, and the largest need of a stage."""
-        own = 4 * self.data.n_items * (len(self._stages) + 4)
-        return own + max(model.bytes_per_query for model in self._models)
+        """The memory for one query: the largest need of an inner model, and all stages' scores."""
+        return super().bytes_per_query + 4 * self.data.n_items * (len(self.config.stages) + 4)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
         """Fit the ranker on held-out items; then fit the stages on all data."""
@@ -243,17 +222,12 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         blocks = engine.current().map_rows(list, len(users), self.bytes_per_query, "stage recall")
         for block in blocks:
             block_users = users[block]
-            profiles = known_users(data, block_users, self._models)
+            profiles = known_users(data, block_users, self.inner_models)
             candidates = self._candidates(profiles, unseen(profiles, order))
             scores = self._candidate_scores(candidates, profiles)
             held_out = are_held_out(candidates, block_users, test)
             counter.add(candidates, held_out, test.user_counts[block_users], scores)
         return counter.result(self.config.seed)
-
-    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Return which queries a stage or the model ranker can score."""
-        scorable = np.stack([model.can_score(profiles) for model in self._models])
-        return np.asarray(scorable.any(axis=0))
 
     def score(self, profiles: Profiles) -> Scores:
         """Score all items, with candidates from outside the history."""
@@ -353,18 +327,14 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         ]
 
     @property
-    def _stages(self) -> tuple[Model[Any, Any], ...]:
-        """The fitted stages, or unfitted ones before :meth:`fit`."""
-        return self._new_stages() if self._learned is None else self._learned.stages
-
-    @property
-    def _models(self) -> tuple[Model[Any, Any], ...]:
+    def inner_models(self) -> tuple[Model[Any, Any], ...]:
         """The stages, and the ranker if it is a model."""
-        spec = self.config.ranker
-        if not isinstance(spec, ModelSpec):
-            return self._stages
-        fitted = None if self._learned is None else self._learned.model_ranker
-        return (*self._stages, spec.make() if fitted is None else fitted)
+        ranker = self.config.ranker
+        if self._learned is not None:
+            stages, model_ranker = self._learned.stages, self._learned.model_ranker
+            return stages if model_ranker is None else (*stages, model_ranker)
+        stages = self._new_stages()
+        return (*stages, ranker.make()) if isinstance(ranker, ModelSpec) else stages
 
     def _new_stages(self) -> tuple[Model[Any, Any], ...]:
         return tuple(stage.make() for stage in self.config.stages)

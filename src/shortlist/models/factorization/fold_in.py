@@ -19,7 +19,7 @@ from shortlist.errors import InputError, suggestion
 from shortlist.kernels.factorization import solve_ridge
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.factorization.config import FactorizationConfig
-from shortlist.models.vectors import LearnedVectors
+from shortlist.models.vectors import LearnedUserVectors
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled
 
@@ -30,7 +30,7 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FactorizationLearned(LearnedVectors):
+class FactorizationLearned(LearnedUserVectors):
     """The vectors; with biases, users end in (mean + b_u, 1) and items in (1, b_i).
 
     Attributes

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Id
 from shortlist.models.factorization.config import FactorizationConfig
 from shortlist.models.factorization.fold_in import (
     FactorizationLearned,
@@ -23,15 +24,19 @@ from shortlist.models.factorization.fold_in import (
 )
 from shortlist.models.ratings import Ratings, required_pairs, row_products
 from shortlist.models.training.model import TrainedModel
+from shortlist.models.vectors import VectorModel
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import Floats
 
 if TYPE_CHECKING:
     from shortlist.models.training.loop import Arrays, Trainable
 
 
-class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned]):
+class MatrixFactorization(
+    VectorModel[FactorizationConfig, FactorizationLearned],
+    TrainedModel[FactorizationConfig, FactorizationLearned],
+):
     """Score an item by the dot product of user and item vectors, learned by gradient.
 
     With known cells O of N users and M items, and x the weights (ratings):
@@ -83,14 +88,9 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
             items = with_columns(items, 1, parameters["item_bias"])
         return FactorizationLearned(users, items, inputs, mean, len(inner))
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Score by the vectors of known users, and fold in histories that training did not see."""
-        learned = self.learned
-        vectors = learned.users[profiles.users]  # (B, F)
-        changed = profiles.changed
-        if changed.any():
-            vectors[changed] = fold_in(self.config, learned, profiles.history[changed])
-        return FactorScores(vectors, learned.factors)
+    def fold_in(self, history: csr_array) -> Floats:
+        """Compute the vectors of users with these histories, for fixed items."""  # (B, F)
+        return fold_in(self.config, self.learned, history)
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.
@@ -138,18 +138,6 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         if self.config.biases:
             parts.append(Parts("bias", pa.array(["of everybody and the item"]), np.array([rest])))
         return parts
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors without biases."""
-        return self.learned.cosine_scores(items)
-
-    def user_vectors(self) -> Floats:
-        """Return the vector of every user of the training data."""  # (n_users, F)
-        return self.learned.users
-
-    def item_vectors(self) -> Floats:
-        """Return the vector of every item: ``embedding_size`` factors, then biases if any."""
-        return self.learned.items  # (n_items, F)
 
 
 def with_columns(rows: Floats, *columns: Floats | float) -> Floats:

@@ -1,4 +1,4 @@
-"""First stage of a cascade: the candidates of several models, and what each model scores them."""
+"""Retrieval in a cascade: the candidates of several models, and their scores by each model."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def ranker_rows(
     data: Dataset,
     features: CandidateFeatures | None = None,
 ) -> Floats:
-    """Return the ranker's inputs, one row per candidate; ``data`` is what the stages learned from.
+    """Return the ranker's inputs, one row per candidate; ``data`` is the training data.
 
     The columns are :func:`stage_column_names`, then ``features.names``.
     """  # (n, 3 S + 2 + f)

@@ -78,7 +78,7 @@ class CascadeConfig(ModelConfig):
     ranker: Annotated[Literal["trees", "linear"] | ModelSpec, BeforeValidator(_checked_ranker)] = (
         hyper(
             "trees",
-            "What ranks the candidates: a weighted sum of the stages (linear), that plus "
+            "The ranker: a weighted sum of the stages (linear), that plus "
             "gradient-boosted trees (trees: needs LightGBM, the extra 'trees'), or a model by its "
             "own scores, such as Ranking().",
         )

@@ -1,4 +1,4 @@
-"""Second stage of a cascade: the order of the candidates, by a learned ranker or by a model."""
+"""Ranking in a cascade: the order of the candidates, by a learned ranker or by a model."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def fit_ranker(
     categorical: list[int],
     trees: TreeSettings | None,
 ) -> Ranker:
-    """Fit the blend, and then the trees to what it leaves.
+    """Fit the blend, and then the trees, which start from it.
 
     Parameters
     ----------

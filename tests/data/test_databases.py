@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.store import duckdb_file as local
-from shortlist.data.store import remote
-from shortlist.data.store.definition import Definition
+from shortlist.data.store import library_tables
+from shortlist.data.store.dialect import StoreScript
+from shortlist.data.store.library_tables import Recorded
 from shortlist.data.store.load import write as load_write
 from shortlist.data.store.postgresql import DIALECT as POSTGRESQL
 from shortlist.data.store.sqlite import DIALECT as SQLITE
-from shortlist.data.store.store import Recorded, Store
+from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, DatabaseError, InputError
 
 from .servers import Place
@@ -78,7 +78,7 @@ def test_a_store_is_opened_again_and_to_read_only(place: Place, tmp_path: Path) 
         assert store.schema == "movies"
         assert repr(store) == f"Store({store.place!r}, schema='movies')"
         assert len(store.dataset()) == 3
-        message = f"{store.place} was opened to read only\n  to do: open it to write"
+        message = f"{store.place} was opened read-only\n  to do: open it to write"
         assert refusal(store.write, LISTS, model="m") == message
 
 
@@ -130,7 +130,7 @@ def test_a_run_that_is_written_again_is_there_once(place: Place) -> None:
     with Store.create(place.url, "runs") as store:
         assert store.write(LISTS, model="IALS", run_id=41) == 41
         assert store.write(LISTS, model="IALS", run_id=41) == 41
-        other = "run 41 is there already, with other lists\n  to do: give another run_id, or none"
+        other = "run 41 exists already, with other lists\n  to do: give another run_id, or none"
         assert refusal(store.write, LISTS, model="EASE", run_id=41).startswith(other)
         assert refusal(store.write, LISTS.slice(1), model="IALS", run_id=41).startswith(other)
         assert store.write(LISTS, model="IALS") == 42
@@ -142,8 +142,8 @@ def test_a_run_that_is_written_again_is_there_once(place: Place) -> None:
 
 
 WRONG = (
-    ("rank", [1, 1, 1], "run_id 1 and user_id 9223372036854775807 and rank 1 is there twice"),
-    ("item_id", ["b", "b", "b"], "run_id 1 and user_id 9223372036854775807 and item_id b is"),
+    ("rank", [1, 1, 1], "run_id 1 and user_id 9223372036854775807 and rank 1 occurs twice"),
+    ("item_id", ["b", "b", "b"], "run_id 1 and user_id 9223372036854775807 and item_id b occurs"),
     ("score", [1.0, float("nan"), 1.0], "score is nan; the bound is isfinite(score)"),
 )
 
@@ -185,15 +185,14 @@ def test_a_run_takes_its_lists_with_it(place: Place) -> None:
 KILLED = """
 import os, signal, sys
 import pyarrow as pa
-from shortlist.data.store import duckdb_file as local
-from shortlist.data.store import remote
+from shortlist.data.store import library_tables
 from shortlist.data.store.load import write
 
 def killed(*arguments):
     write(*arguments)  # every row is in the database, and nothing is committed
     os.kill(os.getpid(), signal.SIGKILL)
 
-local.write = remote.write = killed
+library_tables.write = killed
 from shortlist.data.store.store import Store
 lists = {"user_id": [1], "item_id": [2], "rank": [1], "score": [0.5], "source": ["m"]}
 Store(sys.argv[1]).write(pa.table(lists), model="m")
@@ -230,8 +229,7 @@ def test_readers_see_whole_runs_only_and_a_failure_leaves_nothing(
         raise UnpluggedError
 
     with Store.create(place.url, "runs") as store:
-        for module in (local, remote):
-            monkeypatch.setattr(module, "write", watched)
+        monkeypatch.setattr(library_tables, "write", watched)
         with pytest.raises(UnpluggedError):
             store.write(LISTS, model="m")
         monkeypatch.undo()
@@ -324,8 +322,8 @@ def test_tables_of_ones_own_are_read_by_name(place: Place) -> None:
         assert data.items.ids.to_pylist() == [7, 8]
         assert data.weights.tolist() == [1.0, 3.0]
         assert refusal(store.dataset) == (
-            f"{store.place} is a database, but not one of shortlist's\n"
-            "  to do: create one: shortlist init DB --schema NAME"
+            f"{store.place} is a database without the tables of shortlist\n"
+            "  to do: create them: shortlist init DB --schema NAME"
         )
 
 
@@ -389,7 +387,7 @@ def test_a_table_that_changed_its_shape(place: Place, tmp_path: Path) -> None:
     with Store(place.url) as store:
         assert refusal(store.dataset) == (
             f"the table ratings has no column 'rated_at' any more\n  where: {store.place}\n"
-            "  to do: put it back, or make a new store and load the tables into it"
+            "  to do: add it again, or make a new store and load the tables into it"
         )
     place.run("DROP TABLE ratings")
     with Store(place.url) as store:
@@ -407,7 +405,7 @@ def test_children_go_with_their_parents_where_the_engine_can(place: Place, tmp_p
 
 def test_every_column_of_the_schemas_has_a_type_everywhere() -> None:
     for schema in ("movies", "jobs", "runs"):
-        definition, name = Definition.of_schema(schema, 1)
+        definition, name = StoreScript.of_schema(schema)
         assert name == schema
         for dialect in (POSTGRESQL, SQLITE):
             made = definition.statements(dialect)
@@ -423,7 +421,7 @@ def test_a_type_that_a_database_cannot_keep(sqlite: Place, tmp_path: Path) -> No
         "CREATE VIEW item_features AS SELECT i AS item_id FROM t;"
     )
     assert refusal(Store.create, sqlite.url, tmp_path / "mine.sql").startswith(
-        "SQLite cannot keep the type UBIGINT\n  where: table t, column 'u'\n  to do: use one of "
+        "SQLite cannot store the type UBIGINT\n  where: table t, column 'u'\n  to do: use one of "
     )
     assert sqlite.path is not None
     assert not sqlite.path.exists()

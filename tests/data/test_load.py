@@ -295,7 +295,7 @@ def test_ids_at_the_ends_of_64_bits(movies: Store, tmp_path: Path) -> None:
 
 
 def test_many_rows_come_in_blocks(movies: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shortlist.data.store.load._BLOCK", 1000)
+    monkeypatch.setattr("shortlist.data.store.load._BLOCK_ROWS", 1000)
     users = pa.table({"user_id": list(range(3500))})
     assert movies.load({"users": users}).rows == {"users": 3500}
     movies.close()

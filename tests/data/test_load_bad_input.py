@@ -132,7 +132,7 @@ def test_milliseconds_are_no_seconds(movies: Refuse, tmp_path: Path) -> None:
 def test_a_duplicate_key(movies: Refuse, tmp_path: Path) -> None:
     files = changed(ML_100K, "u.data", 3, "196\t242\t1\t1")
     assert movies(write(tmp_path / "in", files, "latin-1")) == (
-        "user_id 196 and item_id 242 is there twice; user_id and item_id must be unique\n"
+        "user_id 196 and item_id 242 occurs twice; user_id and item_id must be unique\n"
         "  where: u.data, row 3, column 'user_id'; first in u.data, row 1\n"
         "  to do: keep one of the rows"
     )
@@ -141,7 +141,7 @@ def test_a_duplicate_key(movies: Refuse, tmp_path: Path) -> None:
 def test_a_duplicate_key_in_two_files(movies: Refuse, tmp_path: Path) -> None:
     files = {**RECBOLE, "z.user": [RECBOLE["ml.user"][0], "7\t1\tF\tx\t0", "196\t1\tF\tx\t0"]}
     message = movies(write(tmp_path / "in", files))
-    assert message.startswith("user_id 196 is there twice; user_id must be unique\n")
+    assert message.startswith("user_id 196 occurs twice; user_id must be unique\n")
     assert "z.user, row 3, column 'user_id'; first in ml.user, row 3" in message
 
 

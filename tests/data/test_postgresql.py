@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.store import remote
+from shortlist.data.store import library_tables
 from shortlist.data.store.address import Address
 from shortlist.data.store.load import write
 from shortlist.data.store.store import Store
@@ -121,7 +121,7 @@ def test_what_cannot_be_an_id_or_a_feature(postgres: Place) -> None:
         assert message.startswith("ids of type FLOAT cannot be kept exactly")
         message = str(refusal(lambda: store.dataset("log", items="log", user_id="u", item_id="i")))
         assert message == (
-            "raw bytes are neither id nor feature\n  where: log, column 'raw'\n"
+            "raw bytes can be neither an id nor a feature\n  where: log, column 'raw'\n"
             "  to do: read a view that leaves the column out"
         )
 
@@ -244,12 +244,12 @@ def test_a_connection_that_is_lost_in_the_middle(
         return written
 
     with Store.create(postgres.url, "runs") as store:
-        monkeypatch.setattr(remote, "write", cut)
+        monkeypatch.setattr(library_tables, "write", cut)
         error = refusal(lambda: store.write(LISTS, model="m"))
         monkeypatch.undo()
     assert isinstance(error, DatabaseError)
     assert error.what.startswith("the connection to the database was lost: ")
-    assert error.remedy == "what was being written has been undone; try again"
+    assert error.remedy == "the transaction has been rolled back; try again"
     assert postgres.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
 
 
@@ -314,7 +314,7 @@ def test_a_table_of_that_name_is_there_already(postgres: Place) -> None:
     postgres.run("CREATE TABLE users (id int)")
     error = refusal(lambda: Store.create(postgres.url, "movies"))
     assert isinstance(error, InputError)
-    assert error.what == ('the database has such a table already: relation "users" already exists')
+    assert error.what == ('the database has a table of this name already: relation "users" already exists')
     assert error.remedy is not None
     assert "?options=-csearch_path%3DNAME" in error.remedy
     assert postgres.run("SELECT count(*) FROM pg_class WHERE relname = 'shortlist_store' "

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.pull import Pull
+from shortlist.data.store.own_tables import Pull
 from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, InputError
 
@@ -96,7 +96,7 @@ def test_a_mark_that_was_kept_with_the_data(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="the mark is of other tables and columns") as error:
             store.pull("orders", **COLUMNS | {"weight": None}, earlier=first.data, mark=first.mark)
         assert error.value.where == "weight was 'amount' and is None"
-        with pytest.raises(InputError, match="the earlier data is not what the last run was made"):
+        with pytest.raises(InputError, match="the earlier data is not the data of the last run"):
             store.pull("orders", **COLUMNS, earlier=first.data, mark=second.mark)
 
 
@@ -174,7 +174,7 @@ def test_data_that_the_mark_is_not_of(place: Place) -> None:
     with pytest.raises(InputError) as caught:
         pull(place, first.data.select(first.data.item_rows == 0))
     assert str(caught.value) == (
-        "the earlier data is not what the last run was made of\n"
+        "the earlier data is not the data of the last run\n"
         "  where: 1 interactions; the mark is at 2\n"
         "  to do: give the data of that run's model (sl.load(bundle).data), or pull everything: "
         "leave earlier (--since) out"
@@ -189,7 +189,7 @@ def test_what_cannot_be_followed(any_place: Place) -> None:
     any_place.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
     with pytest.raises(InputError, match="1 rows have no value in 'no': they would never be"):
         pull(any_place)
-    with pytest.raises(InputError, match="rows cannot be followed along a column of"):
+    with pytest.raises(InputError, match="new rows cannot be found along a column of"):
         pull(any_place, by="amount")
     with pytest.raises(InputError, match="has no column 'nr'"):
         pull(any_place, by="nr")
@@ -238,7 +238,7 @@ def every_pull_equals_a_full_one(
             number += len(rows)
             if place.kind == "duckdb":  # nobody else can write to the file meanwhile
                 for one in rows:
-                    store._database.bench.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one)
+                    store._database.staging.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one)
             else:
                 place.insert("orders", rows)
             pulled = store.pull("orders", **(COLUMNS | changes), earlier=earlier)

@@ -37,7 +37,7 @@ def test_a_text_among_numbers_is_named_with_its_row(sqlite: Place) -> None:
         assert refusal(store.dataset, "log", user_id="u", item_id="i") == (
             "'zwei' in the column 'i': the other values are numbers\n"
             f"  where: {sqlite.url}, table log, row 2001 (and 1 more row)\n"
-            "  to do: correct the value, or read a view that casts or leaves it out"
+            "  to do: correct the value, or read a view that casts it or leaves it out"
         )
 
 
@@ -54,7 +54,7 @@ def test_a_number_among_texts_and_raw_bytes(sqlite: Place) -> None:
             "'a' in the column 'u': the other values are numbers\n"
         )
         assert refusal(store.dataset, "raw", user_id="u", item_id="i").startswith(
-            "X'00FF' in the column 'u': raw bytes are neither id nor feature\n"
+            "X'00FF' in the column 'u': raw bytes can be neither an id nor a feature\n"
         )
 
 
@@ -144,21 +144,21 @@ def test_run_tables_beside_a_teams_own(sqlite: Place) -> None:
 def test_a_file_that_is_no_whole_database(sqlite: Place, tmp_path: Path) -> None:
     path = tmp_path / "half.sqlite"
     path.write_bytes(b"SQLite format 3\x00" + b"nonsense" * 500)
-    assert refusal(Store, path).startswith(f"{path} is not a whole SQLite database: ")
+    assert refusal(Store, path).startswith(f"{path} is not a valid SQLite database: ")
     assert refusal(Store, sqlite.url) == (
         f"there is no database {sqlite.url}\n  to do: create it: shortlist init DB --schema NAME"
     )
 
 
 def test_another_program_that_writes(sqlite: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_PATIENCE", 100)
+    monkeypatch.setattr(backend, "_BUSY_TIMEOUT", 100)
     Store.create(sqlite.url, "runs").close()
     with Store(sqlite.url) as store, Store(sqlite.url) as other:
-        with other._database.exclusive(), pytest.raises(DatabaseError) as caught:
+        with other._database.transaction(), pytest.raises(DatabaseError) as caught:
             store.write(LISTS, model="m")
         assert store.write(LISTS, model="m") == 1
     assert str(caught.value).startswith(
-        f"{sqlite.url} is in use: another program has written to it"
+        f"{sqlite.url} is in use: another program wrote to it"
     )
 
 

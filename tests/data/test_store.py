@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.store import Store, schema_sql
+from shortlist.data.store.schema import schema_sql
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 
 from .table_files import JOBS, ML_100K, ML_LATEST, write
@@ -136,14 +137,14 @@ def test_what_is_no_store(path: Path) -> None:
         f"there is no database {path}\n  to do: create it: shortlist init DB --schema NAME"
     )
     path.write_text("user_id,item_id\n1,2\n" * 1000)
-    assert refusal(Store, path).startswith(f"{path} is not a whole DuckDB database: ")
+    assert refusal(Store, path).startswith(f"{path} is not a valid DuckDB database: ")
     path.unlink()
     duckdb.connect(str(path)).close()
     with Store(path) as store:
         for action in (store.dataset, store.recorded):
             assert refusal(action) == (
-                f"{path} is a database, but not one of shortlist's\n"
-                "  to do: create one: shortlist init DB --schema NAME"
+                f"{path} is a database without the tables of shortlist\n"
+                "  to do: create them: shortlist init DB --schema NAME"
             )
 
 
@@ -169,12 +170,12 @@ def test_a_store_in_use_by_another_program(path: Path) -> None:
         other.communicate(b"\n")
     assert message == (
         f"{path} is in use by another program\n"
-        "  to do: close that program, or let both open it to read only"
+        "  to do: close that program, or open the file read-only in both"
     )
 
 
 def test_a_store_opened_in_two_ways(movies: Store) -> None:
-    assert "is open in this program already" in refusal(Store, movies.path, read_only=True)
+    assert "is open in this program already, with another value of read_only" in refusal(Store, movies.path, read_only=True)
 
 
 def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
         store.load(write(tmp_path / "in", ML_LATEST))
     with Store(path, read_only=True) as store:
         assert store.dataset().n_interactions == 3
-        message = f"{path} was opened to read only\n  to do: open it to write"
+        message = f"{path} was opened read-only\n  to do: open it to write"
         assert refusal(store.load, tmp_path / "in") == message
         assert refusal(store.write, pa.table({"user_id": [1]}), model="m") == message
 
@@ -280,11 +281,11 @@ def test_the_lists_of_queries(path: Path) -> None:
     [
         (
             {"rank": [1, 1, 1]},
-            "run_id 1 and user_id 9223372036854775807 and rank 1 is there twice",
+            "run_id 1 and user_id 9223372036854775807 and rank 1 occurs twice",
         ),
         (
             {"item_id": ["b", "b", "b"]},
-            "run_id 1 and user_id 9223372036854775807 and item_id b is there twice",
+            "run_id 1 and user_id 9223372036854775807 and item_id b occurs twice",
         ),
         ({"rank": [0, 1, 1]}, "rank is 0; the bound is rank >= 1"),
         ({"rank": ["x", "1", "1"]}, "'x' is not a whole number from"),

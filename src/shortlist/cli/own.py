@@ -17,7 +17,7 @@ from shortlist.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
-    from shortlist.data.store.runs import Mark
+    from shortlist.data.store.library_tables import Mark
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
@@ -120,7 +120,7 @@ def read(
 def noted_mark(bundle: Path, place: str) -> Mark | None:
     """Give how far a bundle's interactions were read, if they were read from this place."""
     from shortlist.bundle import read_manifest
-    from shortlist.data.store.runs import Mark
+    from shortlist.data.store.library_tables import Mark
 
     noted = read_manifest(bundle).metrics.get(PULL)
     if noted is None or noted.get("place") != _place(place):

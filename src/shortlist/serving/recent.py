@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.store import Recorded
+from shortlist.data.store.library_tables import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.recommend.query import Query
 from shortlist.serving.troubles import OverloadedError

@@ -9,7 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from shortlist.data.store.store import Recorded, Store
+from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError, ShortlistError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from shortlist.data.moments import moment
-from shortlist.data.store.store import Recorded
+from shortlist.data.store.library_tables import Recorded
 from shortlist.errors import InputError
 from shortlist.serving import asking, replies, schemas
 from shortlist.serving.routes.wire import ERRORS, StrictRoute, json_of

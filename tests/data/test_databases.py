@@ -356,8 +356,8 @@ def test_what_is_not_there_is_named(place: Place) -> None:
             "  to do: did you mean 'thing'? Known: Käufer, how much, no, thing; "
             "where the names differ from table to table, read views"
         )
-        assert "is no name of a table" in refusal(store.dataset, 'My "orders', **COLUMNS)
-        assert "is no name of a table" in refusal(store.dataset, "a.b.c; DROP", **COLUMNS)
+        assert "is not the name of a table" in refusal(store.dataset, 'My "orders', **COLUMNS)
+        assert "is not the name of a table" in refusal(store.dataset, "a.b.c; DROP", **COLUMNS)
         with pytest.raises(ConfigError, match="add interactions="):
             store.dataset(users="buyers")
 

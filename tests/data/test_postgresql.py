@@ -314,7 +314,9 @@ def test_a_table_of_that_name_is_there_already(postgres: Place) -> None:
     postgres.run("CREATE TABLE users (id int)")
     error = refusal(lambda: Store.create(postgres.url, "movies"))
     assert isinstance(error, InputError)
-    assert error.what == ('the database has a table of this name already: relation "users" already exists')
+    assert error.what == (
+        'the database has a table of this name already: relation "users" already exists'
+    )
     assert error.remedy is not None
     assert "?options=-csearch_path%3DNAME" in error.remedy
     assert postgres.run("SELECT count(*) FROM pg_class WHERE relname = 'shortlist_store' "

@@ -238,7 +238,9 @@ def every_pull_equals_a_full_one(
             number += len(rows)
             if place.kind == "duckdb":  # nobody else can write to the file meanwhile
                 for one in rows:
-                    store._database.staging.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one)
+                    store._database.staging.execute(
+                        "INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one
+                    )
             else:
                 place.insert("orders", rows)
             pulled = store.pull("orders", **(COLUMNS | changes), earlier=earlier)

@@ -157,9 +157,7 @@ def test_another_program_that_writes(sqlite: Place, monkeypatch: pytest.MonkeyPa
         with other._database.transaction(), pytest.raises(DatabaseError) as caught:
             store.write(LISTS, model="m")
         assert store.write(LISTS, model="m") == 1
-    assert str(caught.value).startswith(
-        f"{sqlite.url} is in use: another program wrote to it"
-    )
+    assert str(caught.value).startswith(f"{sqlite.url} is in use: another program wrote to it")
 
 
 def test_times_of_runs_can_be_read_by_sqlite(sqlite: Place) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.schema import schema_sql
+from shortlist.data.sql import connect
+from shortlist.data.store import schema
+from shortlist.data.store.library_tables import LIBRARY_TABLES, Mark, Recorded
+from shortlist.data.store.schema import read_tables, schema_sql
 from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 
@@ -157,6 +161,75 @@ def test_a_store_of_a_newer_version(path: Path) -> None:
     assert "to do: install a newer shortlist" in message
 
 
+@pytest.fixture
+def version_1(path: Path) -> Path:
+    with duckdb.connect(str(path)) as db:
+        db.execute(schema_sql("movies"))
+        db.execute(Path(__file__).with_name("store_version_1.sql").read_text())
+    return path
+
+
+def test_a_store_of_version_1_is_upgraded_when_it_is_opened_to_write(version_1: Path) -> None:
+    with Store(version_1, read_only=True) as store:
+        before = store.dataset()
+        assert len(before) == 2
+        assert store.recorded() == []
+    assert rows(version_1, "SELECT version FROM shortlist_store") == [(1,)]
+    moment = dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)
+    mark = Mark("{}", "7", 2, before.fingerprint)
+    with Store(version_1) as store:
+        assert store.dataset().fingerprint == before.fingerprint
+        store.record([Recorded(2, 10, 1.0, moment)])
+        assert store.recorded() == [Recorded(2, 10, 1.0, moment)]
+        assert store.write(recommendations(), model="EASE", mark=mark) == 2
+        assert len(store.dataset()) == 3
+    assert rows(version_1, "SELECT schema, version FROM shortlist_store") == [("movies", 2)]
+    assert rows(version_1, "SELECT run_id, model FROM recommendation_runs") == [
+        (1, "IALS"),
+        (2, "EASE"),
+    ]
+    assert rows(version_1, "SELECT run_id, last_seen FROM recommendation_marks") == [(2, "7")]
+    Store(version_1).close()  # a second opening finds nothing to do
+
+
+def test_an_upgraded_store_has_the_tables_of_a_new_one(version_1: Path, tmp_path: Path) -> None:
+    Store(version_1).close()
+    Store.create(tmp_path / "new.duckdb", "movies").close()
+    with connect(str(version_1)) as old, connect(str(tmp_path / "new.duckdb")) as new:
+        upgraded, made = read_tables(old), read_tables(new)
+    assert set(upgraded) == set(made)
+    # DuckDB can neither add a condition to a table nor drop the default of a referenced key.
+    older = {"recommendation_runs", "recommendations"}
+    for name in LIBRARY_TABLES - older:
+        assert upgraded[name] == made[name]
+    for name in older:
+        assert upgraded[name].types == made[name].types
+        assert upgraded[name].keys == made[name].keys
+
+
+def test_an_upgrade_that_fails_changes_nothing(
+    version_1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = schema._sql_file
+    monkeypatch.setattr(schema, "_sql_file", lambda name: read(name) + "SELECT * FROM absent;")
+    message = refusal(Store, version_1)
+    assert message.startswith("the tables of version 1 cannot be upgraded: Catalog Error: ")
+    assert "nothing has changed" in message
+    monkeypatch.undo()
+    assert rows(version_1, "SELECT version FROM shortlist_store") == [(1,)]
+    made = rows(version_1, "SELECT table_name FROM duckdb_tables()")
+    assert ("recorded_interactions",) not in made
+
+
+def test_a_mark_goes_to_json_and_back() -> None:
+    mark = Mark('{"by": "no"}', "7", 2, "abc")
+    assert Mark.from_json(json.loads(json.dumps(mark.to_json() | {"place": "x"}))) == mark
+    for wrong in ({"row_count": "2"}, {"source": None}, {"row_count": True}):
+        message = refusal(Mark.from_json, mark.to_json() | wrong)
+        name = next(iter(wrong))
+        assert message.startswith(f"the mark of an incremental pull has no '{name}' of type ")
+
+
 def test_a_store_in_use_by_another_program(path: Path) -> None:
     Store.create(path, "movies").close()
     hold = (
@@ -175,7 +248,9 @@ def test_a_store_in_use_by_another_program(path: Path) -> None:
 
 
 def test_a_store_opened_in_two_ways(movies: Store) -> None:
-    assert "is open in this program already, with another value of read_only" in refusal(Store, movies.path, read_only=True)
+    assert "is open in this program already, with another value of read_only" in refusal(
+        Store, movies.path, read_only=True
+    )
 
 
 def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:

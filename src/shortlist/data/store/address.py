@@ -15,7 +15,6 @@ Kind = Literal["duckdb", "sqlite", "postgresql"]
 CONNECT_TIMEOUT = 10  # seconds, unless the URL sets connect_timeout
 _SQLITE = b"SQLite format 3\x00"
 _SQLITE_ENDINGS = (".sqlite", ".sqlite3")
-_SCHEMES = "postgresql://HOST/DATABASE or sqlite:///FILE"
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,16 @@ class Address:
                 return cls("duckdb", unquote(rest[1:]), Path(unquote(rest[1:])))
         raise InputError(
             f"databases at {scheme}://... are not supported",
-            remedy=f"give a file, or a URL like {_SCHEMES}",
+            remedy="give a file, or a URL like postgresql://HOST/DATABASE or sqlite:///FILE",
         )
 
     @classmethod
     def _file(cls, path: Path) -> Address:
+        start = b""
         if path.is_file():
             with path.open("rb") as file:
                 start = file.read(len(_SQLITE))
-            is_sqlite = start == _SQLITE or (not start and path.suffix.lower() in _SQLITE_ENDINGS)
-        else:
-            is_sqlite = path.suffix.lower() in _SQLITE_ENDINGS
+        is_sqlite = path.suffix.lower() in _SQLITE_ENDINGS if not start else start == _SQLITE
         place = re.sub(r"//?[^/]*@", "//", str(path))  # a mistyped URL may hold a password
         return cls("sqlite" if is_sqlite else "duckdb", place, path)
 

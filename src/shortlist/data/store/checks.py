@@ -5,12 +5,12 @@ Each constraint is checked for all rows at once, in SQL.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
-import duckdb
-
-from shortlist.data.sql import quoted, quoted_list
+from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.database import Database
 from shortlist.data.store.schema import Check, ForeignKey, Table
 from shortlist.data.store.staging import StagedRows
@@ -24,31 +24,21 @@ def copy_keys(
 
     Rows without a key of their own are compared as a whole, so all their columns are copied.
     """
-    needed: dict[str, set[str]] = {}
+    needed: dict[str, set[str]] = defaultdict(set)
     for rows in staged:
-        columns = needed.setdefault(rows.table.name, set())
-        if rows.may_repeat:
-            columns.update(rows.columns)
-        for key in _keys(rows):
-            columns.update(key)
-        for reference in rows.table.foreign_keys:
-            if set(reference.columns) <= set(rows.columns):
-                needed.setdefault(reference.parent, set()).update(reference.parent_columns)
+        needed[rows.table.name].update(rows.columns if rows.may_repeat else (), *_keys(rows))
+        for reference in _references(rows):
+            needed[reference.parent].update(reference.parent_columns)
     for name, columns in needed.items():
         if columns:
             database.copy_to_staging(tables[name], columns)
 
 
-def check(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedRows]) -> None:
+def check(connection: Connection, staged: Sequence[StagedRows]) -> None:
     """Refuse the first row, in the order of the tables, that violates a constraint of its table.
 
-    Parameters
-    ----------
-    connection
-        The staging database, after :func:`copy_keys`.
-    staged
-        The rows of all tables of the load, parents before children: a row may refer to a parent
-        that is loaded with it.
+    ``staged`` holds the rows of all tables of the load, parents before children: a row may refer to
+    a parent that is loaded with it. Call :func:`copy_keys` first.
 
     Raises
     ------
@@ -57,69 +47,58 @@ def check(connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedRows]) -
         no parent row.
     """
     for rows in staged:
-        _check_required(connection, rows)
+        for column in rows.table.types:
+            if column in rows.table.required and column in rows.columns:
+                _check_required(connection, rows, column)
         for condition in rows.table.checks:
-            _check_condition(connection, rows, condition)
+            if set(condition.columns) <= set(rows.columns):  # else NULL, which satisfies it
+                _check_condition(connection, rows, condition)
         for key in _keys(rows):
-            same_table = [other for other in staged if other.table == rows.table]
-            _check_unique(connection, rows, key, same_table)
+            _check_unique(connection, rows, key, [s for s in staged if s.table == rows.table])
             _check_not_stored(connection, rows, key)
-        for reference in rows.table.foreign_keys:
+        for reference in _references(rows):
             parents = [other for other in staged if other.table.name == reference.parent]
             _check_parents(connection, rows, reference, parents)
 
 
 def _keys(rows: StagedRows) -> list[tuple[str, ...]]:
     """Return the keys that must be unique; those of list elements are made unique later."""
-    if rows.from_lists:
-        return []
-    return [key for key in rows.table.keys if set(key) <= set(rows.columns)]
+    keys = () if rows.from_lists else rows.table.keys
+    return [key for key in keys if set(key) <= set(rows.columns)]
 
 
-def _as_text(columns: Sequence[str], table: str) -> str:
-    return ", ".join(f"CAST({table}.{quoted(column)} AS VARCHAR)" for column in columns)
+def _references(rows: StagedRows) -> list[ForeignKey]:
+    return [key for key in rows.table.foreign_keys if set(key.columns) <= set(rows.columns)]
 
 
-def _check_required(connection: duckdb.DuckDBPyConnection, rows: StagedRows) -> None:
-    for column in rows.table.types:
-        if column not in rows.table.required or column not in rows.columns:
-            continue
-        record, count = connection.execute(
-            f"SELECT min(rowid), count(*) FROM {rows.name} WHERE {quoted(column)} IS NULL"
-        ).fetchall()[0]
-        if count:
-            raise InputError(
-                f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
-                where=_where(rows, record, column, count - 1),
-                remedy="fill it in, or leave the row out",
-            )
-
-
-def _check_condition(connection: duckdb.DuckDBPyConnection, rows: StagedRows, check: Check) -> None:
-    if not set(check.columns) <= set(rows.columns):
-        return  # a column that is not filled is NULL, and NULL satisfies every condition
-    violations = connection.execute(
-        f"""
-        SELECT rowid, count(*) OVER () - 1, {_as_text(check.columns, rows.name)} FROM {rows.name}
-        WHERE NOT ({check.condition}) ORDER BY rowid LIMIT 1
-        """
-    ).fetchall()
-    if violations:
-        record, others, *values = violations[0]
-        pairs = zip((rows.columns[column] for column in check.columns), values, strict=True)
-        optional = check.columns[0] not in rows.table.required
+def _check_required(connection: Connection, rows: StagedRows, column: str) -> None:
+    for record, others, _ in _first(
+        connection, [column], f"{rows.name} AS staged WHERE {quoted(column)} IS NULL"
+    ):
         raise InputError(
-            f"{' and '.join(f'{name} is {value}' for name, value in pairs)}; "
+            f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
+            where=_where(rows, record, column, others),
+            remedy="fill it in, or leave the row out",
+        )
+
+
+def _check_condition(connection: Connection, rows: StagedRows, check: Check) -> None:
+    for record, others, *values in _first(
+        connection, check.columns, f"{rows.name} AS staged WHERE NOT ({check.condition})"
+    ):
+        named = zip((rows.columns[column] for column in check.columns), values, strict=True)
+        required = check.columns[0] in rows.table.required
+        otherwise = "leave the row out" if required else "leave it empty if it is not known"
+        raise InputError(
+            f"{' and '.join(f'{name} is {value}' for name, value in named)}; "
             f"the bound is {check.bound}",
             where=_where(rows, record, check.columns[0], others),
-            remedy="correct the value, or leave it empty if it is not known"
-            if optional
-            else "correct the value, or leave the row out",
+            remedy=f"correct the value, or {otherwise}",
         )
 
 
 def _check_unique(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     rows: StagedRows,
     key: tuple[str, ...],
     same_table: Sequence[StagedRows],
@@ -130,39 +109,30 @@ def _check_unique(
         f"SELECT {position} AS source, rowid AS record, {columns} FROM {other.name}"
         for position, other in enumerate(same_table)
     )
-    violations = connection.execute(
+    for (first, second), others, *values in connection.execute(
         f"""
         WITH repeated AS (SELECT {columns} FROM ({every}) GROUP BY ALL HAVING count(*) > 1)
         SELECT list((source, record) ORDER BY source, record)[:2], count(*) OVER () - 1,
-               {_as_text(key, "every")}
-        FROM ({every}) AS every SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
+               {_as_text(key)}
+        FROM ({every}) AS staged SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
         ORDER BY min((source, record)) LIMIT 1
         """
-    ).fetchall()
-    if violations:
-        ((first, first_record), (second, second_record)), others, *values = violations[0]
-        earlier = same_table[first].source
+    ).fetchall():
+        earlier = same_table[first[0]].source
         raise InputError(
             f"{_named(rows, key, values)} occurs twice; {_named(rows, key)} must be unique",
-            where=f"{_where(same_table[second], second_record, key[0], others)}; "
-            f"first in {earlier.label}, row {earlier.row(first_record)}",
+            where=f"{_where(same_table[second[0]], second[1], key[0], others)}; "
+            f"first in {earlier.label}, row {earlier.row(first[1])}",
             remedy="keep one of the rows",
         )
 
 
-def _check_not_stored(
-    connection: duckdb.DuckDBPyConnection, rows: StagedRows, key: tuple[str, ...]
-) -> None:
+def _check_not_stored(connection: Connection, rows: StagedRows, key: tuple[str, ...]) -> None:
     """Refuse a key that the database has already."""
-    violations = connection.execute(
-        f"""
-        SELECT rowid, count(*) OVER () - 1, {_as_text(key, rows.name)}
-        FROM {rows.name} SEMI JOIN {quoted(rows.table.name)} USING ({quoted_list(key)})
-        ORDER BY rowid LIMIT 1
-        """
-    ).fetchall()
-    if violations:
-        record, others, *values = violations[0]
+    stored = f"{quoted(rows.table.name)} USING ({quoted_list(key)})"
+    for record, others, *values in _first(
+        connection, key, f"{rows.name} AS staged SEMI JOIN {stored}"
+    ):
         raise InputError(
             f"{_named(rows, key, values)} is in the table {rows.table.name} already",
             where=_where(rows, record, key[0], others),
@@ -171,36 +141,41 @@ def _check_not_stored(
 
 
 def _check_parents(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     rows: StagedRows,
     reference: ForeignKey,
     parents: Sequence[StagedRows],
 ) -> None:
     """Refuse a reference to a row that is neither stored nor loaded now."""
-    if not set(reference.columns) <= set(rows.columns):
-        return
     present = " UNION ALL ".join(
         f"SELECT {quoted_list(reference.parent_columns)} FROM {name}"
         for name in (quoted(reference.parent), *(parent.name for parent in parents))
     )
     pairs = zip(reference.columns, reference.parent_columns, strict=True)
-    violations = connection.execute(
-        f"""
-        SELECT child.rowid, count(*) OVER () - 1,
-               {_as_text(reference.columns, "child")}
-        FROM {rows.name} AS child ANTI JOIN ({present}) AS parent
-        ON {" AND ".join(f"child.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)}
-        WHERE {" AND ".join(f"child.{quoted(column)} IS NOT NULL" for column in reference.columns)}
-        ORDER BY child.rowid LIMIT 1
-        """
-    ).fetchall()
-    if violations:
-        record, others, *values = violations[0]
+    equal = " AND ".join(f"staged.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)
+    filled = " AND ".join(f"staged.{quoted(column)} IS NOT NULL" for column in reference.columns)
+    for record, others, *values in _first(
+        connection,
+        reference.columns,
+        f"{rows.name} AS staged ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}",
+    ):
         raise InputError(
             f"{_named(rows, reference.columns, values)} is not in {reference.parent}",
             where=_where(rows, record, reference.columns[0], others),
             remedy=f"load the {reference.parent} it belongs to as well, or leave the row out",
         )
+
+
+def _first(connection: Connection, columns: Sequence[str], source: str) -> list[tuple[Any, ...]]:
+    """Return the first violating row, if any: its record, the number of others, and values."""
+    return connection.execute(
+        f"SELECT staged.rowid, count(*) OVER () - 1, {_as_text(columns)} FROM {source} "
+        "ORDER BY staged.rowid LIMIT 1"
+    ).fetchall()
+
+
+def _as_text(columns: Sequence[str]) -> str:
+    return ", ".join(f"CAST(staged.{quoted(column)} AS VARCHAR)" for column in columns)
 
 
 def _named(rows: StagedRows, columns: Sequence[str], values: Sequence[str] = ()) -> str:

@@ -13,10 +13,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-import duckdb
 import pyarrow as pa
 
-from shortlist.data.sql import quoted, quoted_list
+from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.address import Address
 from shortlist.data.store.schema import INFO, Table
 from shortlist.errors import InputError, suggestion
@@ -40,21 +39,11 @@ class NewerThan(NamedTuple):
 
 
 class RowRange(NamedTuple):
-    """How far a table reaches along a column.
+    """How far a table reaches along a column, and its rows in relation to a value."""
 
-    Attributes
-    ----------
-    last
-        The greatest value, as the database writes it; None without rows.
-    missing
-        The number of rows without a value.
-    before
-        The number of rows up to the value that was asked for.
-    """
-
-    last: str | None
-    missing: int
-    before: int
+    last: str | None  # the greatest value, as the database writes it; None without rows
+    missing: int  # rows without a value
+    before: int  # rows up to the value
 
 
 class Database(ABC):
@@ -72,7 +61,7 @@ class Database(ABC):
 
     address: Address
     read_only: bool
-    staging: duckdb.DuckDBPyConnection
+    staging: Connection
 
     @abstractmethod
     def __init__(self, address: Address, *, read_only: bool = False) -> None:
@@ -81,13 +70,7 @@ class Database(ABC):
     @classmethod
     @abstractmethod
     def create(cls, address: Address, schema: str | Path) -> None:
-        """Make an empty store: all of its tables, or nothing.
-
-        Raises
-        ------
-        InputError
-            The schema is unknown or not valid SQL, or a table or the file exists already.
-        """
+        """Make an empty store: all of its tables, or nothing if the schema or a table is wrong."""
 
     @abstractmethod
     def upgrade(self, version: int) -> None:
@@ -102,9 +85,7 @@ class Database(ABC):
         """Return the tables of the store, parents before children."""
 
     @abstractmethod
-    def reading(
-        self, only: Collection[str] | None = None
-    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def reading(self, only: Collection[str] | None = None) -> AbstractContextManager[Connection]:
         """Open a connection with the tables, as they are at one moment, and the views over them.
 
         With ``only``, the other tables may be empty.
@@ -162,10 +143,7 @@ class Database(ABC):
     def ordered_parameter(self, table: TableName, column: str) -> str:
         """Return SQL that casts a text parameter to the type of a column.
 
-        Raises
-        ------
-        InputError
-            The column does not hold whole numbers, times or text (:func:`unordered_column`).
+        Raise :func:`unordered_column` unless it holds whole numbers, times or text.
         """
 
     def info(self) -> StoreInfo | None:
@@ -176,13 +154,7 @@ class Database(ABC):
         return StoreInfo(rows[0]["schema"], int(rows[0]["version"])) if rows else None
 
     def columns(self, table: TableName) -> dict[str, str]:
-        """Return the columns of a table or view, each with its type.
-
-        Raises
-        ------
-        InputError
-            There is no such table.
-        """
+        """Return the columns of a table or view that must exist, each with its type."""
         columns = self.describe(table)
         if not columns:
             raise InputError(

@@ -16,24 +16,16 @@ from typing import NamedTuple
 
 import duckdb
 
-from shortlist.data.sql import connect, quoted, quoted_list
+from shortlist.data.sql import Connection, connect, quoted, quoted_list
 from shortlist.data.store.schema import Table, create_tables, read_tables
 from shortlist.errors import InputError
 
 
 class StoredType(NamedTuple):
-    """How a database stores the values of a DuckDB type.
+    """How a database stores the values of a DuckDB type."""
 
-    Attributes
-    ----------
-    name
-        The type of the column.
-    value
-        DuckDB SQL that converts a value ``{x}`` before it is sent.
-    """
-
-    name: str
-    value: str
+    name: str  # of the type of the column
+    value: str  # DuckDB SQL that converts a value {x} before it is sent
 
 
 @dataclass(frozen=True)
@@ -64,13 +56,7 @@ class Dialect:
         return expression
 
     def create_table(self, table: Table) -> str:
-        """Return the CREATE TABLE statement of a table.
-
-        Raises
-        ------
-        InputError
-            A column has a type that the database cannot store.
-        """
+        """Return the CREATE TABLE statement; refuse types that the database cannot store."""
         lines = []
         for column, kind in table.types.items():
             if column in table.generated_key:
@@ -105,23 +91,14 @@ class Dialect:
 class StoreScript:
     """The DuckDB script that makes the tables and views of a store.
 
-    Attributes
-    ----------
-    text
-        DuckDB SQL. It may come out of somebody's database, so it runs without access to files.
+    It may come out of somebody's database, so it runs without access to files.
     """
 
     text: str
 
     @classmethod
     def of_schema(cls, schema: str | Path) -> tuple[StoreScript, str]:
-        """Read and check a schema; return its script and its name.
-
-        Raises
-        ------
-        InputError
-            As :func:`shortlist.data.store.schema.create_tables`.
-        """
+        """Read and check a schema as :func:`create_tables` does; return its script and name."""
         with _without_file_access() as db:
             create_tables(db, schema)
             name, text = db.execute("SELECT schema, ddl FROM shortlist_store").fetchall()[0]
@@ -132,7 +109,7 @@ class StoreScript:
         """The tables, parents before children."""
         return _tables(self.text)
 
-    def views_only(self) -> duckdb.DuckDBPyConnection:
+    def views_only(self) -> Connection:
         """Return a database in memory with the views; the tables they read have to be added."""
         db = _execute(self.text)
         for name in reversed(self.tables):
@@ -140,13 +117,7 @@ class StoreScript:
         return db
 
     def statements(self, dialect: Dialect) -> list[str]:
-        """Return the statements that make the tables and indexes in another database.
-
-        Raises
-        ------
-        InputError
-            A column has a type that the database cannot store.
-        """
+        """Return the statements that make the tables and indexes in another database."""
         tables = [dialect.create_table(table) for table in self.tables.values()]
         with _execute(self.text) as db:
             indexes = db.execute("SELECT sql FROM duckdb_indexes() ORDER BY index_oid").fetchall()
@@ -160,7 +131,7 @@ def _tables(script: str) -> dict[str, Table]:
         return read_tables(db)
 
 
-def _execute(script: str) -> duckdb.DuckDBPyConnection:
+def _execute(script: str) -> Connection:
     db = _without_file_access()
     try:
         db.execute(script)
@@ -174,7 +145,7 @@ def _execute(script: str) -> duckdb.DuckDBPyConnection:
     return db
 
 
-def _without_file_access() -> duckdb.DuckDBPyConnection:
+def _without_file_access() -> Connection:
     """Open a database in memory that can neither read nor write a file."""
     db = connect()
     db.execute("SET enable_external_access = false")

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.sql import connect, quoted, quoted_list, transaction
+from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database, TableName, dotted, unordered_column
 from shortlist.data.store.schema import Table, create_tables, read_tables, upgrade_tables
@@ -47,7 +47,14 @@ class DuckDBFile(Database):
                 create_tables(db, schema)
 
     def upgrade(self, version: int) -> None:
-        upgrade_tables(self.staging, version)
+        try:
+            upgrade_tables(self.staging, version)
+        except duckdb.Error as error:
+            raise InputError(
+                f"the tables of version {version} cannot be upgraded: {str(error).splitlines()[0]}",
+                where=self.address.place,
+                remedy="nothing has changed: restore the tables, or load into a new store",
+            ) from error
 
     def close(self) -> None:
         self.staging.close()
@@ -55,9 +62,7 @@ class DuckDBFile(Database):
     def tables(self) -> dict[str, Table]:
         return read_tables(self.staging)
 
-    def reading(
-        self, only: Collection[str] | None = None
-    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def reading(self, only: Collection[str] | None = None) -> AbstractContextManager[Connection]:
         return nullcontext(self.staging)
 
     def snapshot(self) -> AbstractContextManager[None]:

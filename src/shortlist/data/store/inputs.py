@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
@@ -14,15 +14,14 @@ from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout, same
 from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
-from shortlist.data.sql import quoted
+from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError, suggestion
 
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """A file or a frame, and the layouts that it may have."""
 
     label: str
@@ -30,41 +29,19 @@ class Input:
     layouts: tuple[Layout, ...]
 
 
-@dataclass(frozen=True)
-class MatchedInput:
-    """An input with its layout, ready to be selected from.
-
-    Attributes
-    ----------
-    source
-        The rows, with the columns of the layout.
-    fills
-        The tables that it fills, without the optional columns that it lacks.
-    implied
-        Tables whose keys it only mentions.
-    ignored
-        Columns that fill nothing.
-    """
+class MatchedInput(NamedTuple):
+    """An input with its layout, ready to be selected from."""
 
     source: Source
-    fills: tuple[Fill, ...]
-    implied: tuple[str, ...]
-    ignored: tuple[str, ...]
+    fills: tuple[Fill, ...]  # without the optional columns that the source lacks
+    implied: tuple[str, ...]  # tables whose keys it only mentions
+    ignored: tuple[str, ...]  # columns that fill nothing
 
 
 def find_inputs(
     inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout]
 ) -> list[Input]:
-    """List the sources of a load.
-
-    Parameters
-    ----------
-    inputs
-        Files, folders with files of known names, or a frame or a path for each table name.
-    tables
-        The tables that may be filled.
-    published
-        Layouts to recognise in addition to files that are named after a table.
+    """List the sources of a load: files, recognised files of folders, or a frame per table name.
 
     Raises
     ------
@@ -139,17 +116,8 @@ def _table_layout(table: Table) -> Layout:
     )
 
 
-def match_input(connection: duckdb.DuckDBPyConnection, given: Input, frame: str) -> MatchedInput:
-    """Read the columns of an input and match them with the layout that fits best.
-
-    Parameters
-    ----------
-    connection
-        The staging database.
-    given
-        The input.
-    frame
-        The name under which to register a frame.
+def match_input(connection: Connection, given: Input, frame: str) -> MatchedInput:
+    """Match the columns of an input with the layout that fits best; register a frame.
 
     Raises
     ------
@@ -196,7 +164,7 @@ def _missing(layout: Layout, present: Iterable[str]) -> list[str]:
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, given: Input, layout: Layout, frame: str
+    connection: Connection, given: Input, layout: Layout, frame: str
 ) -> tuple[Source, tuple[str, ...]]:
     """Read an input with a layout; return the source and the names of its columns."""
     path, text = given.content if isinstance(given.content, Path) else None, None

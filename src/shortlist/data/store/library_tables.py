@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import duckdb
@@ -17,10 +17,11 @@ import pyarrow as pa
 from shortlist.data.formats.layout import same
 from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
+from shortlist.data.sql import Connection
 from shortlist.data.store.checks import check
 from shortlist.data.store.database import Database
 from shortlist.data.store.load import write
-from shortlist.data.store.schema import INFO
+from shortlist.data.store.schema import INFO, Table
 from shortlist.data.store.staging import StagedRows, stage, temporary_names
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, ShortlistError, suggestion
@@ -99,7 +100,6 @@ def last_mark(database: Database, source: str) -> Mark | None:
 def write_run(
     database: Database,
     recommendations: Any,
-    *,
     model: str,
     config: Mapping[str, Any],
     k: int | None,
@@ -113,53 +113,66 @@ def write_run(
             remedy="leave it out: the next number is used",
         )
     db, tables = database.staging, database.tables()
-    table = relation(db, recommendations, label="recommendations").to_arrow_table()
-    asked_by = "query" if "query" in table.column_names else "user_id"
-    unnumbered = {"run_id": "0::BIGINT"}  # the transaction sets it
     with temporary_names(db) as names:
-        frame = next(names)
-        db.register(frame, table)
-        types = {name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {frame}").fetchall()}
-        for column in (asked_by, "item_id", "rank", "score", "source"):
-            if column not in types:
-                raise InputError(
-                    f"the recommendations have no column '{column}'",
-                    remedy=suggestion(column, types),
-                )
-        columns = unnumbered | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
-        lists = stage(db, Source("recommendations", frame), tables[LISTS], columns, next(names))
-        [(deepest,)] = db.execute(f"SELECT max(rank) FROM {lists.name}").fetchall()
-        run = {
-            "created_at": dt.datetime.now(dt.UTC),
-            "model": model,
-            "config": json.dumps(dict(config), sort_keys=True),
-            "k": deepest if k is None else k,
-            "asked_by": asked_by,
-            "user_id_type": _id_type(asked_by, types),
-            "item_id_type": _id_type("item_id", types),
-        }
-        staged = []
-        for name, values in {RUNS: run, MARKS: mark.to_json() if mark else {}}.items():
-            if values:
-                frame = next(names)
-                db.register(frame, pa.Table.from_pylist([values]))
-                columns = unnumbered | same(*values)
-                staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
-        staged.append(lists)
+        staged = _stage_run(db, tables, names, recommendations, model, config, k, mark)
         with database.transaction():
             database.copy_to_staging(tables[RUNS], ["run_id", "model"])
-            [(following,)] = db.execute(
-                f"SELECT coalesce(max(run_id), 0) + 1 FROM {RUNS}"
-            ).fetchall()
-            number = int(following) if run_id is None else run_id
+            [(last,)] = db.execute(f"SELECT coalesce(max(run_id), 0) FROM {RUNS}").fetchall()
+            number = int(last) + 1 if run_id is None else run_id
             for rows in staged:
                 db.execute(f"UPDATE {rows.name} SET run_id = {number}")
                 if rows.table.name != RUNS:
                     database.copy_to_staging(rows.table, rows.table.types, f"run_id = {number}")
-            if run_id is None or not _is_stored(db, run_id, model, lists):
+            if run_id is None or not _is_stored(db, run_id, model, staged[-1]):
                 check(db, staged)
                 write(database, staged)
     return number
+
+
+def _stage_run(
+    db: Connection,
+    tables: Mapping[str, Table],
+    names: Iterator[str],
+    recommendations: Any,
+    model: str,
+    config: Mapping[str, Any],
+    k: int | None,
+    mark: Mark | None,
+) -> list[StagedRows]:
+    """Stage the run, its mark and its lists, in this order; their ``run_id`` is set later."""
+    table = relation(db, recommendations, label="recommendations").to_arrow_table()
+    asked_by = "query" if "query" in table.column_names else "user_id"
+    frame = next(names)
+    db.register(frame, table)
+    types = {name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {frame}").fetchall()}
+    for column in (asked_by, "item_id", "rank", "score", "source"):
+        if column not in types:
+            raise InputError(
+                f"the recommendations have no column '{column}'",
+                remedy=suggestion(column, types),
+            )
+    run_id = {"run_id": "0::BIGINT"}
+    columns = run_id | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
+    lists = stage(db, Source("recommendations", frame), tables[LISTS], columns, next(names))
+    if k is None:
+        [(k,)] = db.execute(f"SELECT max(rank) FROM {lists.name}").fetchall()
+    run = {
+        "created_at": dt.datetime.now(dt.UTC),
+        "model": model,
+        "config": json.dumps(dict(config), sort_keys=True),
+        "k": k,
+        "asked_by": asked_by,
+        "user_id_type": _id_type(asked_by, types),
+        "item_id_type": _id_type("item_id", types),
+    }
+    staged = []
+    for name, values in {RUNS: run, MARKS: mark.to_json() if mark else {}}.items():
+        if values:
+            frame = next(names)
+            db.register(frame, pa.Table.from_pylist([values]))
+            columns = run_id | same(*values)
+            staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
+    return [*staged, lists]
 
 
 def _id_type(column: str, types: Mapping[str, str]) -> str:
@@ -172,7 +185,7 @@ def _id_type(column: str, types: Mapping[str, str]) -> str:
     return _ID_TYPES[types[column]]
 
 
-def _is_stored(db: duckdb.DuckDBPyConnection, run_id: int, model: str, lists: StagedRows) -> bool:
+def _is_stored(db: Connection, run_id: int, model: str, lists: StagedRows) -> bool:
     """Return whether a run has been written before; refuse a different run of that number."""
     models = db.execute(f"SELECT model FROM {RUNS} WHERE run_id = {run_id}").fetchall()
     if not models:
@@ -214,7 +227,7 @@ class Recorded(NamedTuple):
     time: dt.datetime
 
 
-def id_types(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]:
+def id_types(connection: Connection) -> tuple[str, str]:
     """Return the SQL types of the user and item ids of the view of interactions."""
     columns = connection.execute("DESCRIBE FROM interactions").fetchall()
     types = {name: kind for name, kind, *_ in columns}
@@ -262,7 +275,7 @@ def _utc(time: dt.datetime) -> dt.datetime:
     return time.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-def recorded(connection: duckdb.DuckDBPyConnection) -> list[Recorded]:
+def recorded(connection: Connection) -> list[Recorded]:
     """Return the recorded interactions in the order of recording."""
     if not any_recorded(connection):
         return []
@@ -271,34 +284,35 @@ def recorded(connection: duckdb.DuckDBPyConnection) -> list[Recorded]:
         f"SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time "
         f"FROM {RECORDED} ORDER BY record_id"
     ).fetchall()
-    return [Recorded(*values, time.replace(tzinfo=dt.UTC)) for *values, time in rows]
+    return [Recorded(u, i, weight, time.replace(tzinfo=dt.UTC)) for u, i, weight, time in rows]
 
 
-def any_recorded(connection: duckdb.DuckDBPyConnection) -> bool:
+def any_recorded(connection: Connection) -> bool:
     """Return whether interactions have been recorded; a store of version 1 has no such table."""
     tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     return (RECORDED,) in tables and bool(connection.execute(f"FROM {RECORDED} LIMIT 1").fetchall())
 
 
 def with_recorded(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
 ) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
     """Return the interactions of the schema followed by recorded ones, and the user features.
 
     Users who occur only in recorded interactions have no features. Recorded interactions with an
     item that the schema no longer has are left out.
     """
+    if not any_recorded(connection):
+        return connection.sql("FROM interactions"), connection.sql("FROM user_features")
     user, item = id_types(connection)
     present = f"TRY_CAST(item_id AS {item}) IN (SELECT item_id FROM item_features)"
-    interactions = connection.sql(
+    return connection.sql(
         f"""
         SELECT user_id, item_id, weight, time FROM interactions
         UNION ALL
         (SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time FROM {RECORDED}
          WHERE {present} ORDER BY record_id)
         """
-    )
-    features = connection.sql(
+    ), connection.sql(
         f"""
         FROM user_features
         UNION ALL BY NAME
@@ -306,4 +320,3 @@ def with_recorded(
          WHERE {present} AND CAST(user_id AS {user}) NOT IN (SELECT user_id FROM user_features))
         """
     )
-    return interactions, features

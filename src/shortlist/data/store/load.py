@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import duckdb
-
 from shortlist.data.formats.layout import Layout
-from shortlist.data.sql import quoted, quoted_list
+from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.checks import check, copy_keys
 from shortlist.data.store.database import Database
 from shortlist.data.store.inputs import Inputs, find_inputs, match_input
@@ -65,23 +63,9 @@ def load(
     tables: Mapping[str, Table],
     published: Sequence[Layout],
 ) -> LoadReport:
-    """Load files or frames into the tables of a store; see :meth:`shortlist.Store.load`.
+    """Load files or frames into tables, given parents first; see :meth:`shortlist.Store.load`.
 
-    Parameters
-    ----------
-    database
-        The database to write to.
-    inputs
-        Files and folders, or a path or a frame for each table name.
-    tables
-        The tables that may be filled, parents before children.
-    published
-        Layouts to recognise in addition to files that are named after a table.
-
-    Raises
-    ------
-    InputError
-        Something is wrong with the input. The database is unchanged.
+    Files are recognised by the published layouts, or by the name of their table.
     """
     connection = database.staging
     with temporary_names(connection) as names:
@@ -93,14 +77,8 @@ def load(
             if matched.ignored:
                 ignored[given.label] = matched.ignored
             for fill in matched.fills:
-                rows = stage(
-                    connection,
-                    matched.source,
-                    tables[fill.table],
-                    fill.columns,
-                    next(names),
-                    each=fill.each,
-                )
+                target, columns = tables[fill.table], fill.columns
+                rows = stage(connection, matched.source, target, columns, next(names), fill.each)
                 staged.append(rows)
                 mentioned |= dict.fromkeys(matched.implied, rows)
         filled = {rows.table.name for rows in staged}
@@ -115,9 +93,7 @@ def load(
     return LoadReport(written, repeated, ignored)
 
 
-def _stage_keys(
-    connection: duckdb.DuckDBPyConnection, rows: StagedRows, parent: Table, name: str
-) -> StagedRows:
+def _stage_keys(connection: Connection, rows: StagedRows, parent: Table, name: str) -> StagedRows:
     """Stage the keys of a parent table that rows mention; stored ones are left out later."""
     key = next(key for key in rows.table.foreign_keys if key.parent == parent.name)
     pairs = list(zip(key.columns, key.parent_columns, strict=True))
@@ -136,19 +112,9 @@ def _stage_keys(
 def write(
     database: Database, staged: Sequence[StagedRows]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert checked rows in the order of their sources, within a transaction.
+    """Insert checked rows in the order of their sources, parents first, within a transaction.
 
-    Parameters
-    ----------
-    database
-        The database to write to.
-    staged
-        The rows of all tables, parents before children.
-
-    Returns
-    -------
-    (written, repeated)
-        The number of rows that each table gained, and that were left out of each source.
+    Return the number of rows that each table gained, and that were left out of each source.
     """
     written: dict[str, int] = {}
     repeated: dict[str, int] = {}
@@ -165,7 +131,7 @@ def write(
 
 
 def _blocks(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[StagedRows]
+    connection: Connection, staged: Sequence[StagedRows]
 ) -> Iterator[tuple[StagedRows, int, int]]:
     """Cut rows into blocks of (rows, start, count), except where all have to be compared."""
     for rows in staged:

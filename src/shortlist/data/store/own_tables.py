@@ -40,26 +40,16 @@ _LIFE_SPAN = ("valid_from", "valid_to")  # features that are times
 
 @dataclass(frozen=True)
 class OwnTables:
-    """The names of tables or views and of their columns, as in :meth:`Dataset.from_tables`.
-
-    Attributes
-    ----------
-    interactions, users, items
-        Names: ``table``, ``schema.table``, or with double quotes around a part.
-    user_id, item_id, weight, time
-        Columns.
-    repeats
-        The rule for repeated pairs.
-    """
+    """The names of tables or views and of their columns, as in :meth:`Store.dataset`."""
 
     interactions: str
-    users: str | None
-    items: str | None
-    user_id: str
-    item_id: str
-    weight: str | None
-    time: str | None
-    repeats: Repeats
+    users: str | None = None
+    items: str | None = None
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    weight: str | None = None
+    time: str | None = None
+    repeats: Repeats = "last"
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -81,31 +71,23 @@ class OwnTables:
 
     def features(self, database: Database) -> tuple[pa.Table | None, pa.Table | None]:
         """Read the tables of users and items, where there are any."""
-        return (
-            self._features(database, self.users, self.user_id),
-            self._features(database, self.items, self.item_id),
-        )
-
-    def _features(self, database: Database, name: str | None, key: str) -> pa.Table | None:
-        if name is None:
-            return None
-        table = dotted_name(name)
-        self.require(database, table, [key])
-        rows = database.rows(table, list(database.columns(table)), exact=(key,))
-        return _with_times(database, rows, table, _LIFE_SPAN)
+        features: list[pa.Table | None] = []
+        for name, key in ((self.users, self.user_id), (self.items, self.item_id)):
+            if name is None:
+                features.append(None)
+                continue
+            table = dotted_name(name)
+            self.require(database, table, [key])
+            rows = database.rows(table, list(database.columns(table)), exact=(key,))
+            features.append(_with_times(database, rows, table, _LIFE_SPAN))
+        return features[0], features[1]
 
     def dataset(self, log: Any, users: Any, items: Any) -> Dataset:
         """Make a dataset from tables with these columns."""
-        return Dataset.from_tables(
-            log,
-            users,
-            items,
-            user_id=self.user_id,
-            item_id=self.item_id,
-            weight=self.weight,
-            time=self.time,
-            repeats=self.repeats,
-        )
+        columns = asdict(self)
+        for name in ("interactions", "users", "items"):
+            del columns[name]
+        return Dataset.from_tables(log, users, items, **columns)
 
     @staticmethod
     def require(database: Database, table: TableName, columns: Sequence[str]) -> None:

@@ -14,12 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import same
 from shortlist.data.formats.source import Source
-from shortlist.data.sql import connect, quoted
+from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database
 from shortlist.data.store.dialect import Dialect, StoreScript
@@ -150,7 +149,7 @@ class Remote(Database):
         return self.script.tables
 
     @contextmanager
-    def reading(self, only: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self, only: Collection[str] | None = None) -> Iterator[Connection]:
         with self.script.views_only() as db:
             with self.snapshot():
                 for table in self.tables().values():
@@ -163,9 +162,7 @@ class Remote(Database):
     def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
         self._copy(self.staging, table, [c for c in table.types if c in columns], where)
 
-    def _copy(
-        self, db: duckdb.DuckDBPyConnection, table: Table, columns: Sequence[str], where: str = ""
-    ) -> None:
+    def _copy(self, db: Connection, table: Table, columns: Sequence[str], where: str = "") -> None:
         """Copy into a temporary table of the same name, with the types of the schema."""
         present = self.columns((table.name,))
         for column in columns:
@@ -198,6 +195,6 @@ class Remote(Database):
         return int(rows.num_rows)
 
 
-def _create_empty(db: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
+def _create_empty(db: Connection, table: Table, columns: Iterable[str]) -> None:
     types = ", ".join(f"{quoted(column)} {table.types[column]}" for column in columns)
     db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table.name)} ({types})")

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from shortlist.data.sql import transaction
+from shortlist.data.sql import Connection, transaction
 from shortlist.errors import InputError, suggestion
 
 VERSION = 2
@@ -57,14 +58,8 @@ def schema_sql(name: str | Path) -> str:
     return _sql_file(str(name))
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, schema: str | Path) -> None:
-    """Create the tables and views of a store in an empty database.
-
-    Raises
-    ------
-    InputError
-        The schema is unknown, is not valid SQL, or lacks a view that the library reads.
-    """
+def create_tables(connection: Connection, schema: str | Path) -> None:
+    """Create the tables and views of a store in an empty database; refuse a wrong schema."""
     name = Path(schema).stem
     parts = [schema_sql(schema), *([] if name == "runs" else [_sql_file("runs")])]
     script = "\n;\n".join([*parts, _sql_file("store")])  # the last statement may lack its semicolon
@@ -86,14 +81,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection, schema: str | Path) -> 
     connection.execute(f"INSERT INTO {INFO} VALUES (?, ?, ?, ?)", [name, VERSION, now, script])
 
 
-def upgrade_tables(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Upgrade a store of an older version, one version after the other, in one transaction.
-
-    Raises
-    ------
-    duckdb.Error
-        The database cannot be written to.
-    """
+def upgrade_tables(connection: Connection, version: int) -> None:
+    """Upgrade a store of an older version, one version after the other, in one transaction."""
     with transaction(connection):
         for target in range(version + 1, VERSION + 1):
             connection.execute(_sql_file(f"upgrade_to_{target}"))
@@ -133,27 +122,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Table:
-    """A table and its constraints.
-
-    Attributes
-    ----------
-    types
-        The SQL type of each column, in order.
-    required
-        Columns that may not be NULL.
-    defaults
-        The default value of columns that have one, as SQL.
-    keys
-        The primary key and every other unique set of columns.
-    foreign_keys, checks
-        The other constraints.
-    """
+    """A table and its constraints."""
 
     name: str
-    types: dict[str, str]
-    required: frozenset[str] = frozenset()
-    defaults: dict[str, str] = field(default_factory=dict)
-    keys: tuple[tuple[str, ...], ...] = ()
+    types: dict[str, str]  # the SQL type of each column, in order
+    required: frozenset[str] = frozenset()  # columns that may not be NULL
+    defaults: dict[str, str] = field(default_factory=dict)  # as SQL, where there is one
+    keys: tuple[tuple[str, ...], ...] = ()  # the primary key and other unique sets of columns
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[Check, ...] = ()
 
@@ -163,7 +138,7 @@ class Table:
         return frozenset(c for key in self.keys if set(key) <= set(self.defaults) for c in key)
 
 
-def read_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, Table]:
+def read_tables(connection: Connection) -> dict[str, Table]:
     """Read the tables of a DuckDB database and their constraints, parents before children.
 
     Examples
@@ -208,9 +183,9 @@ def _table(
     columns: list[tuple[str, str, bool, str | None]],
     constraints: list[tuple[str, list[str], str, str, list[str]]],
 ) -> Table:
-    by_kind: dict[str, list[tuple[list[str], str, str, list[str]]]] = defaultdict(list)
+    by_kind: dict[str, list[list[Any]]] = defaultdict(list)
     for kind, *constraint in constraints:
-        by_kind["KEY" if kind in ("PRIMARY KEY", "UNIQUE") else kind].append(tuple(constraint))
+        by_kind["KEY" if kind in ("PRIMARY KEY", "UNIQUE") else kind].append(constraint)
     return Table(
         name,
         {column: kind for column, kind, _, _ in columns},

@@ -14,7 +14,7 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.source import Source
-from shortlist.data.sql import quoted
+from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError
 
@@ -27,27 +27,16 @@ _LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59
 
 @dataclass(frozen=True)
 class StagedRows:
-    """Rows in a temporary table, typed and ready to be checked and inserted.
+    """Rows for a table in a temporary table, typed and ready to be checked and inserted.
 
-    Attributes
-    ----------
-    table
-        The table that the rows are for.
-    name
-        The temporary table. Its ``rowid`` is the number of the record in the source, from 0.
-    source
-        Where the rows come from.
-    columns
-        The columns of the table that are filled, each with its name in the source for messages.
-    from_lists
-        The rows are elements of lists: they have no record number, and repeated ones are dropped.
+    The ``rowid`` of a row is the number of its record in the source, from 0.
     """
 
     table: Table
-    name: str
+    name: str  # of the temporary table
     source: Source
-    columns: Mapping[str, str]
-    from_lists: bool
+    columns: Mapping[str, str]  # the filled columns, each with its name in the source for messages
+    from_lists: bool  # elements of lists: without a record number, and inserted once if equal
 
     @property
     def may_repeat(self) -> bool:
@@ -56,7 +45,7 @@ class StagedRows:
 
 
 @contextmanager
-def temporary_names(connection: duckdb.DuckDBPyConnection) -> Iterator[Iterator[str]]:
+def temporary_names(connection: Connection) -> Iterator[Iterator[str]]:
     """Provide names for temporary tables and registered frames, and drop these at the end."""
     used: list[str] = []
 
@@ -74,12 +63,11 @@ def temporary_names(connection: duckdb.DuckDBPyConnection) -> Iterator[Iterator[
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     source: Source,
     table: Table,
     columns: Mapping[str, str],
     name: str,
-    *,
     each: str | None = None,
 ) -> StagedRows:
     """Cast rows of a source to the types of a table, into a temporary table.
@@ -88,16 +76,8 @@ def stage(
 
     Parameters
     ----------
-    connection
-        The staging database.
-    source
-        The rows.
-    table
-        The table that they are for.
     columns
         For each column to fill, a SQL expression over the columns of the source.
-    name
-        The temporary table to make.
     each
         A SQL expression for a list: each element, called ``each`` in ``columns``, makes a row.
 
@@ -195,9 +175,7 @@ class _Cast:
         return f"a {self.target_type}"
 
 
-def _misfit(
-    connection: duckdb.DuckDBPyConnection, source: Source, rows: str, cast: _Cast
-) -> InputError:
+def _misfit(connection: Connection, source: Source, rows: str, cast: _Cast) -> InputError:
     """Return the error that names the first value that does not fit."""
     record, value, others = connection.execute(
         f"""

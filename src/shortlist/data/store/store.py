@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
+from shortlist.data.store import library_tables
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
 from shortlist.data.store.duckdb_file import DuckDBFile
 from shortlist.data.store.inputs import Inputs
-from shortlist.data.store.library_tables import (
-    LIBRARY_TABLES,
-    RECORDED,
-    Mark,
-    Recorded,
-    any_recorded,
-    id_types,
-    record,
-    recorded,
-    with_recorded,
-    write_run,
-)
+from shortlist.data.store.library_tables import Mark, Recorded
 from shortlist.data.store.load import LoadReport, load
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
 from shortlist.data.store.postgresql import PostgreSQL
@@ -33,11 +22,8 @@ from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
 from shortlist.errors import ConfigError, InputError, ShortlistError
 
-_DATABASES: Mapping[Kind, type[Database]] = {
-    "duckdb": DuckDBFile,
-    "sqlite": SQLite,
-    "postgresql": PostgreSQL,
-}
+_DATABASES: Mapping[Kind, type[Database]]
+_DATABASES = {"duckdb": DuckDBFile, "sqlite": SQLite, "postgresql": PostgreSQL}
 
 
 class Store:
@@ -126,12 +112,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -139,13 +120,7 @@ class Store:
 
     @property
     def path(self) -> Path:
-        """The file.
-
-        Raises
-        ------
-        InputError
-            The database is on a server.
-        """
+        """The file; an InputError if the database is on a server."""
         path = self._database.address.path
         if path is None:
             raise InputError(f"{self.place} is not a file", remedy="use the attribute place")
@@ -172,13 +147,13 @@ class Store:
         InputError
             A file is not recognised, is damaged or empty; a column is missing, misspelt or of the
             wrong type; a key is empty or not unique; a foreign key has no parent row; a value
-            violates a condition. The message names file, row, column, value, bound and remedy, and
-            nothing has changed.
+            violates a condition. The message names file, row and column. Nothing has changed.
         """
-        self._require_writable()
-        tables = self._database.tables()
-        fillable = {name: table for name, table in tables.items() if name not in LIBRARY_TABLES}
-        return load(self._database, inputs, fillable, LAYOUTS.get(self.schema, ()))
+        self._require(writable=True)
+        tables = dict(self._database.tables())
+        for name in library_tables.LIBRARY_TABLES:
+            tables.pop(name, None)
+        return load(self._database, inputs, tables, LAYOUTS.get(self.schema, ()))
 
     def dataset(
         self,
@@ -208,42 +183,34 @@ class Store:
         Returns
         -------
         Dataset
-            Every user and item of the store, with interactions or without. There are no times if no
-            interaction has one.
+            Every user and item of the store, with interactions or without; times if there are any.
 
         Raises
         ------
         InputError
-            The store has no interactions; a table or a column is missing, or holds values of
-            several types.
+            There are no interactions; a table or column is missing, or has values of several types.
         """
         own = OwnTables(interactions or "", users, items, user_id, item_id, weight, time, repeats)
         if interactions is not None:
             return own.read(self._database)
-        if own != OwnTables("", None, None, "user_id", "item_id", None, None, "last"):
+        if own != OwnTables(""):
             raise ConfigError(
                 "tables and columns are named, but not the interactions",
                 remedy="add interactions=, or leave the rest out: the views of the schema are read",
             )
-        self._require_interactions()
+        self._require(interactions=True)
         with self._database.reading() as connection:
-            log = connection.sql("FROM interactions")
-            user_features = connection.sql("FROM user_features")
-            has_recorded = any_recorded(connection)
-            if has_recorded:
-                log, user_features = with_recorded(connection)
             [(count, times)] = connection.execute(
                 "SELECT count(*), count(time) FROM interactions"
             ).fetchall()
-            if not count and not has_recorded:
+            if not count and not library_tables.any_recorded(connection):
                 raise InputError(
                     "the store has no interactions yet",
                     where=self.place,
                     remedy="load some: shortlist load DB PATH...",
                 )
             return Dataset.from_tables(
-                log,
-                user_features,
+                *library_tables.with_recorded(connection),
                 connection.sql("FROM item_features"),
                 weight="weight",
                 time="time" if times or not count else None,
@@ -267,8 +234,7 @@ class Store:
         """Read your own tables, but of the interactions only the rows since the last pull.
 
         The result equals that of :meth:`dataset` (sums of fractions up to rounding), except for
-        rows that came late or were deleted or changed since. Late and deleted rows are counted in
-        ``Pull.missed``. If that is not 0, leave ``earlier`` out to read everything.
+        rows that came late or were deleted or changed since; see :class:`Pull`.
 
         Parameters
         ----------
@@ -322,13 +288,11 @@ class Store:
     def record(self, interactions: Sequence[Recorded]) -> None:
         """Add interactions, all of them or none; they are on disk when this returns.
 
-        They need no rows in the tables of the schema, and a pair may repeat: a model that is fitted
-        on :meth:`dataset` afterwards learns from the latest.
-
         Parameters
         ----------
         interactions
-            In the order in which they happened.
+            In the order in which they happened. They need no rows in the tables of the schema, and
+            a pair may repeat: :meth:`dataset` uses the latest.
 
         Raises
         ------
@@ -345,15 +309,14 @@ class Store:
         ...     store.recorded()[0].item_id
         10
         """
-        self._require_writable()
-        self._require_interactions()
-        record(self._database, interactions, self._id_types)
+        self._require(interactions=True, writable=True)
+        library_tables.record(self._database, interactions, self._id_types)
 
     def recorded(self) -> list[Recorded]:
         """Return the interactions that :meth:`record` added, in that order."""
-        self._require_interactions()
-        with self._database.reading([RECORDED]) as connection:
-            return recorded(connection)
+        self._require(interactions=True)
+        with self._database.reading([library_tables.RECORDED]) as connection:
+            return library_tables.recorded(connection)
 
     def write(
         self,
@@ -365,9 +328,7 @@ class Store:
         run_id: int | None = None,
         mark: Mark | None = None,
     ) -> int:
-        """Add a run of recommendations, all of its rows or none, in one transaction.
-
-        Readers of the tables see the whole run, or nothing of it.
+        """Add a run of recommendations in one transaction: readers see all of it, or nothing.
 
         Parameters
         ----------
@@ -397,23 +358,17 @@ class Store:
             A column is missing or of the wrong type, a value is missing or out of bounds, a rank or
             an item occurs twice for one user, or the run exists with other lists.
         DatabaseError
-            The database failed or was lost; nothing of the run has been written.
+            The database failed. Nothing of the run has been written.
         """
-        self._require_writable()
-        return write_run(
-            self._database,
-            recommendations,
-            model=model,
-            config=config or {},
-            k=k,
-            run_id=run_id,
-            mark=mark,
+        self._require(writable=True)
+        return library_tables.write_run(
+            self._database, recommendations, model, config or {}, k, run_id, mark
         )
 
     @cached_property
     def _id_types(self) -> tuple[str, str]:
         with self._database.reading([]) as connection:
-            return id_types(connection)
+            return library_tables.id_types(connection)
 
     def _check_version(self) -> str:
         """Upgrade an older store and refuse a newer one; return the name of the schema."""
@@ -429,23 +384,17 @@ class Store:
             self._database.upgrade(info.version)
         return info.schema
 
-    def _require_store(self) -> None:
+    def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:
             raise InputError(
                 f"{self.place} is a database without the tables of shortlist",
                 remedy="create them: shortlist init DB --schema NAME",
             )
-
-    def _require_interactions(self) -> None:
-        self._require_store()
-        if self.schema == "runs":
+        if interactions and self.schema == "runs":
             raise InputError(
                 "a store of the schema runs has no interactions",
                 where=self.place,
                 remedy="open the store that the tables were loaded into",
             )
-
-    def _require_writable(self) -> None:
-        self._require_store()
-        if self._database.read_only:
+        if writable and self._database.read_only:
             raise InputError(f"{self.place} was opened read-only", remedy="open it to write")

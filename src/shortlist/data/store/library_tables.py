@@ -166,12 +166,14 @@ def _stage_run(
         "item_id_type": _id_type("item_id", types),
     }
     staged = []
-    for name, values in {RUNS: run, MARKS: mark.to_json() if mark else {}}.items():
-        if values:
-            frame = next(names)
-            db.register(frame, pa.Table.from_pylist([values]))
-            columns = run_id | same(*values)
-            staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
+    records: dict[str, dict[str, Any]] = {RUNS: run}
+    if mark is not None:
+        records[MARKS] = mark.to_json()
+    for name, values in records.items():
+        frame = next(names)
+        db.register(frame, pa.Table.from_pylist([values]))
+        columns = run_id | same(*values)
+        staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
     return [*staged, lists]
 
 

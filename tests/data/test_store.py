@@ -64,7 +64,7 @@ def movies(path: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("name", ["movies", "jobs", "runs"])
-def test_a_store_is_made_whole_and_opened_again(path: Path, name: str) -> None:
+def test_create_leaves_one_complete_file_that_opens_again(path: Path, name: str) -> None:
     with Store.create(path, name) as store:
         assert store.schema == name
     with Store(path) as store:
@@ -90,7 +90,7 @@ def test_an_unknown_schema(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_schema_of_ones_own_needs_no_python(path: Path, tmp_path: Path) -> None:
+def test_own_schema_needs_no_python(path: Path, tmp_path: Path) -> None:
     (tmp_path / "shops.sql").write_text(OWN_SCHEMA)
     with Store.create(path, tmp_path / "shops.sql") as store:
         assert store.schema == "shops"
@@ -119,15 +119,13 @@ def test_a_schema_of_ones_own_needs_no_python(path: Path, tmp_path: Path) -> Non
         ("CREATE TABLE t (x INT);", "the schema lacks the view interactions"),
     ],
 )
-def test_a_schema_that_cannot_be_used_leaves_no_file(
-    path: Path, tmp_path: Path, ddl: str, message: str
-) -> None:
+def test_invalid_schema_leaves_no_file(path: Path, tmp_path: Path, ddl: str, message: str) -> None:
     (tmp_path / "mine.sql").write_text(ddl)
     assert refusal(Store.create, path, tmp_path / "mine.sql").startswith(message)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.sql"]
 
 
-def test_a_file_that_exists_is_not_touched(path: Path) -> None:
+def test_create_leaves_an_existing_file_unchanged(path: Path) -> None:
     path.write_text("precious")
     assert refusal(Store.create, path, "movies") == (
         f"{path} exists already\n  to do: load into it, or name a file that does not exist"
@@ -136,7 +134,7 @@ def test_a_file_that_exists_is_not_touched(path: Path) -> None:
     assert "does not exist" in refusal(Store.create, path.parent / "no" / "x.duckdb", "movies")
 
 
-def test_what_is_no_store(path: Path) -> None:
+def test_opening_something_that_is_not_a_store(path: Path) -> None:
     assert refusal(Store, path) == (
         f"there is no database {path}\n  to do: create it: shortlist init DB --schema NAME"
     )
@@ -247,13 +245,13 @@ def test_a_store_in_use_by_another_program(path: Path) -> None:
     )
 
 
-def test_a_store_opened_in_two_ways(movies: Store) -> None:
+def test_opening_a_store_twice_with_different_settings(movies: Store) -> None:
     assert "is open in this program already, with another value of read_only" in refusal(
         Store, movies.path, read_only=True
     )
 
 
-def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
+def test_read_only_store_refuses_writes(path: Path, tmp_path: Path) -> None:
     with Store.create(path, "movies") as store:
         store.load(write(tmp_path / "in", ML_LATEST))
     with Store(path, read_only=True) as store:
@@ -263,7 +261,7 @@ def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
         assert refusal(store.write, pa.table({"user_id": [1]}), model="m") == message
 
 
-def test_the_dataset_of_films(movies: Store, tmp_path: Path) -> None:
+def test_dataset_of_movies(movies: Store, tmp_path: Path) -> None:
     movies.load(write(tmp_path / "in", ML_100K, "latin-1"))
     data = movies.dataset()
     assert isinstance(data, Dataset)
@@ -282,7 +280,7 @@ def test_the_dataset_of_films(movies: Store, tmp_path: Path) -> None:
     assert data.user_features.column("zip_code").to_pylist() == ["00000", "T8H1N"]
 
 
-def test_the_dataset_of_jobs(path: Path, tmp_path: Path) -> None:
+def test_dataset_of_jobs(path: Path, tmp_path: Path) -> None:
     with Store.create(path, "jobs") as store:
         store.load(write(tmp_path / "in", JOBS, "utf-8-sig"))
         data = store.dataset()
@@ -319,7 +317,7 @@ def recommendations(**changes: Any) -> pa.Table:
     return pa.table(columns | changes)
 
 
-def test_runs_are_kept_exactly_and_numbered(movies: Store) -> None:
+def test_runs_are_stored_exactly_and_numbered(movies: Store) -> None:
     first = movies.write(recommendations(), model="IALS", config={"seed": 0, "이름": "값"}, k=5)
     second = movies.write(recommendations(user_id=["a", "a", "b"]), model="EASE")
     assert (first, second) == (1, 2)
@@ -339,7 +337,7 @@ def test_runs_are_kept_exactly_and_numbered(movies: Store) -> None:
     assert all(seconds < 60 for (seconds,) in rows(movies.path, age))
 
 
-def test_the_lists_of_queries(path: Path) -> None:
+def test_lists_for_queries(path: Path) -> None:
     table = recommendations(user_id=pa.array([0, 0, 1])).rename_columns(
         ["query", "item_id", "rank", "score", "source"]
     )
@@ -370,9 +368,7 @@ def test_the_lists_of_queries(path: Path) -> None:
         ({"source": ["a", "b", None]}, "source is empty"),
     ],
 )
-def test_a_run_that_is_wrong_leaves_nothing(
-    movies: Store, changes: dict[str, Any], message: str
-) -> None:
+def test_invalid_run_writes_nothing(movies: Store, changes: dict[str, Any], message: str) -> None:
     assert refusal(movies.write, recommendations(**changes), model="m").startswith(message)
     movies.close()
     assert rows(movies.path, "FROM recommendation_runs") == []
@@ -388,7 +384,7 @@ def test_a_run_without_a_column(movies: Store) -> None:
 
 
 def test_the_tables_can_be_altered_emptied_renamed_and_dropped(path: Path, tmp_path: Path) -> None:
-    """What the comments of the DDL say about DuckDB holds."""
+    """The comments of the DDL about DuckDB are true."""
     with Store.create(path, "movies") as store:
         store.load(write(tmp_path / "in", ML_100K, "latin-1"))
     with duckdb.connect(str(path)) as db:

@@ -13,10 +13,10 @@ import duckdb
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import recognised
 from shortlist.data.formats.layouts import LAYOUTS
+from shortlist.data.formats.source import Source
 from shortlist.data.moments import LAST_SECOND
 from shortlist.data.sources import relation
 from shortlist.data.sql import quoted
-from shortlist.data.store.staging import Source
 from shortlist.errors import InputError, suggestion
 
 _SMALL = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}

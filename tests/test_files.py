@@ -55,7 +55,7 @@ class TestFile:
         with pytest.raises(InputError) as error, atomic_file(tmp_path):
             pytest.fail("the block must not run")
         assert str(error.value) == (
-            f"{tmp_path} is a folder, not a file\n  to do: name a file in it"
+            f"{tmp_path} is a folder, not a file\n  to do: give the path of a file in this folder"
         )
 
     def test_a_folder_that_does_not_exist(self, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ class TestFile:
                 pytest.fail("the block must not run")
             assert str(error.value) == (
                 f"the folder {tmp_path / 'no'} does not exist\n"
-                "  to do: create it, or name another place"
+                "  to do: create it, or choose another folder"
             )
 
     def test_a_name_without_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

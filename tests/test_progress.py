@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar appears at once."""
-    monkeypatch.setattr(progress, "_PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "_DELAY", -1.0)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
 
@@ -52,7 +52,7 @@ def test_steps_without_a_length_have_the_total_they_are_given(terminal: Terminal
 
 
 def test_what_is_quick_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE", 100.0)
+    monkeypatch.setattr(progress, "_DELAY", 100.0)
     with redirect_stderr(terminal):
         assert list(track(range(1000), "counting")) == list(range(1000))
     assert terminal.getvalue() == ""

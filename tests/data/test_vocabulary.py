@@ -113,12 +113,12 @@ def test_a_number_is_not_its_text() -> None:
     assert vocabulary(["7"]).rows([7]).tolist() == [-1]
 
 
-@pytest.mark.parametrize(("one", "shown"), [("ann", "the text 'ann'"), (7, "7")])
+@pytest.mark.parametrize(("one", "shown"), [("ann", "the string 'ann'"), (7, "7")])
 def test_one_id_is_no_list(one: object, shown: str) -> None:
     with pytest.raises(InputError) as caught:
         vocabulary(["ann"]).rows(one)  # type: ignore[arg-type]
     assert str(caught.value) == (
-        f"ids must be a list, not {shown}\n  to do: pass [{one!r}] for one id"
+        f"ids must be a list, not {shown}\n  to do: pass [{one!r}] for a single id"
     )
 
 
@@ -143,7 +143,7 @@ def test_a_list_in_a_list_is_no_id(ids: list[int]) -> None:
         with pytest.raises(InputError) as error:
             look_up(ids)
         assert str(error.value) == (
-            f"{ids[-1]!r} is no id; an id is a text or a whole number\n"
+            f"{ids[-1]!r} is not an id; an id is a string or an integer\n"
             "  to do: pass one flat list of ids"
         )
 
@@ -166,8 +166,8 @@ def test_require_gives_rows_or_names_the_unknown() -> None:
 @pytest.mark.parametrize(
     ("known", "asked", "remedy"),
     [
-        (["a"], 7, "the ids here are strings: convert yours"),
-        ([7], "a", "the ids here are integers: convert yours"),
+        (["a"], 7, "the user ids of this data are strings: convert your ids"),
+        ([7], "a", "the user ids of this data are integers: convert your ids"),
     ],
 )
 def test_unknown_says_when_the_type_is_wrong(

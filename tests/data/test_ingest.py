@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.data.dataset import Dataset, Repeats
+from shortlist.data.coding.pairs import Repeats
+from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
 
 SEOUL = dt.timezone(dt.timedelta(hours=9))
@@ -183,9 +184,9 @@ def test_ids_of_mixed_types_are_refused() -> None:
     frame = pd.DataFrame({"user_id": ["b", 1], "item_id": [3, 4]})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(frame)
-    assert str(caught.value).startswith("interactions: the frame cannot be read: Expected bytes")
+    assert str(caught.value).startswith("interactions: cannot read the frame: Expected bytes")
     assert "user_id" in str(caught.value)
-    assert str(caught.value).endswith("numbers, text, times, or lists of them")
+    assert str(caught.value).endswith("numbers, text, times, or lists of these")
 
 
 def test_numbers_in_a_text_file_become_numbers_only_where_nothing_is_lost(tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_numbers_and_text_are_not_the_same_ids(
     assert str(caught.value) == (
         f"'user_id' is {here} here and {there} in the interactions\n"
         f"  where: users {people}, column 'user_id'\n"
-        "  to do: cast one to the type of the other"
+        "  to do: cast one of them to the type of the other"
     )
 
 
@@ -425,7 +426,7 @@ def test_repeats_without_a_weight_can_be_counted() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         Dataset.from_tables(LOG, repeats="avg")  # type: ignore[arg-type]
-    assert str(caught.value) == "repeats='avg' is no rule\n  to do: Known: last, max, mean, sum"
+    assert str(caught.value) == "repeats='avg' is not a known rule\n  to do: Known: last, max, mean, sum"
 
 
 def test_many_rows_agree_with_numpy() -> None:
@@ -473,7 +474,7 @@ def test_a_weight_must_be_finite_and_not_negative(bad: float | None) -> None:
     assert str(caught.value) == (
         "a weight must be a finite number, 0 or more\n"
         "  where: interactions, row 3 (and 1 more row), column 'w'\n"
-        "  to do: drop the row, or mend its weight"
+        "  to do: drop the row, or correct its weight"
     )
     assert Dataset.from_tables(log.slice(0, 2), weight="w").weights.tolist() == [1, 0]
 
@@ -563,7 +564,7 @@ def test_a_time_must_be_there_and_before_the_year_10000(column: pa.Array) -> Non
     assert str(caught.value) == (
         "a time is missing, or more than 253402300799 seconds from 1970 (the year 9999)\n"
         "  where: interactions, row 2, column 't'\n"
-        "  to do: drop the row, or mend its time; divide milliseconds by 1,000"
+        "  to do: drop the row, or correct its time; divide milliseconds by 1,000"
     )
 
 
@@ -635,7 +636,7 @@ def test_an_id_listed_twice_is_found(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(LOG, users=people)
     assert str(caught.value) == (
-        "user '가람' is listed 3 times; once is the bound\n"
+        "user '가람' is listed 3 times instead of once\n"
         f"  where: users {people}, row 4, column 'user_id'\n"
         "  to do: keep one row for each id"
     )
@@ -668,7 +669,7 @@ def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(path)
     assert str(caught.value).startswith(
-        "log.parquet is not a whole Parquet file: it is cut short or damaged"
+        "log.parquet is not a complete Parquet file: it is truncated or damaged"
     )
 
 
@@ -680,5 +681,5 @@ def test_no_rows_are_refused() -> None:
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(InputError, match="interactions: a table cannot be read from a dict"):
+    with pytest.raises(InputError, match="interactions: cannot read a table from an object of type dict"):
         Dataset.from_tables({"user_id": [1], "item_id": [2]})

@@ -205,13 +205,13 @@ def refusal(table: object) -> str:
 
 def test_what_is_not_a_table(tmp_path: Path) -> None:
     assert refusal(7) == (
-        "interactions: a table cannot be read from a int\n"
-        "  to do: give a path, an Arrow, pandas or polars frame, or a DuckDB relation"
+        "interactions: cannot read a table from an object of type int\n"
+        "  to do: pass a path, an Arrow, pandas or polars frame, or a DuckDB relation"
     )
     assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
-    assert f"{tmp_path} is a folder\n  to do: name one file in it" in refusal(tmp_path)
+    assert f"{tmp_path} is a folder\n  to do: give the path of a file in it" in refusal(tmp_path)
     path = write_csv(tmp_path / "a.xlsx", "x")
-    assert "a.xlsx is no kind of file that can be read" in refusal(path)
+    assert "interactions: files of the type of a.xlsx cannot be read" in refusal(path)
     assert "RecBole file (.inter, .item, .user)" in refusal(path)
 
 
@@ -229,7 +229,7 @@ def test_a_parquet_file_that_is_cut_short(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": list(range(10_000))}), path)
     path.write_bytes(path.read_bytes()[:-100])
     assert refusal(path) == (
-        "t.parquet is not a whole Parquet file: it is cut short or damaged\n"
+        "t.parquet is not a complete Parquet file: it is truncated or damaged\n"
         f"  where: {path}\n"
         "  to do: write or copy the file again"
     )
@@ -252,8 +252,8 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     [
         (["a,b", "1,2", "3"], "the row has 1 columns instead of 2\n  where: t.csv, row 3"),
         (["a,b", "1,2,3", "3,4"], "the row has 3 columns instead of 2\n  where: t.csv, row 2"),
-        (["a,b", "1,2", '3,"4'], "a quote is opened and not closed\n  where: t.csv, row 3"),
-        (["a,A", "1,2"], "the column 'A' is there twice\n  where: t.csv, row 1"),
+        (["a,b", "1,2", '3,"4'], "a quoted value has no closing quote\n  where: t.csv, row 3"),
+        (["a,A", "1,2"], "two columns are named 'A'\n  where: t.csv, row 1"),
     ],
 )
 def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:

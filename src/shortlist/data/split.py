@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.coding.order import last_of_runs
+from shortlist.data.coding.pairs import last_of_runs
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import Vocabulary

@@ -12,10 +12,9 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout
-from shortlist.data.sources import relation
+from shortlist.data.sources import Source, relation
 from shortlist.data.sql import quoted
 from shortlist.data.store.catalogue import Table
-from shortlist.data.store.staging import Source
 from shortlist.errors import InputError, suggestion
 
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]
@@ -120,7 +119,6 @@ def _named_after(table: Table) -> Layout:
     columns = tuple(column for column in table.types if column not in counted)
     required = tuple(c for c in columns if c in table.required and c not in table.given)
     return Layout(
-        f"table {table.name}",
         (f"{table.name.lower()}.csv", f"{table.name.lower()}.tsv"),
         required,
         optional=tuple(column for column in columns if column not in required),

@@ -91,7 +91,7 @@ def test_from_grouplens(world: World, tmp_path: Path, capsys: pytest.CaptureFixt
     assert err.startswith(
         "ml-100k: from https://files.grouplens.org/datasets/movielens/ml-100k.zip"
     )
-    assert "not to be passed on" in err
+    assert "may not be redistributed" in err
     assert err == f"ml-100k: {(folder / 'SOURCE.txt').read_text()}"
     with Store.create(tmp_path / "m.duckdb", "movies") as store:
         assert store.load(folder).rows["ratings"] == 3
@@ -138,9 +138,9 @@ def forget_the_films(files: dict[str, list[str]]) -> dict[str, list[str]]:
     ("damage", "reason"),
     [
         (drop_a_rating, "has 2 ratings, 2 users, 2 films; ml-100k has 3 ratings, 2 users, 2 films"),
-        (change_a_rating, "has the size of ml-100k, but other ratings"),
+        (change_a_rating, "has the counts of ml-100k, but other ratings"),
         (break_a_line, "cannot be read: the row has 2 columns instead of 4"),
-        (forget_the_films, "what arrived is not the archive expected"),
+        (forget_the_films, "the download is not the expected archive"),
     ],
 )
 def test_what_is_not_the_data_set_is_not_kept(
@@ -164,7 +164,7 @@ def test_what_is_not_the_data_set_is_not_kept(
 
 def test_an_answer_that_is_no_archive(world: World, tmp_path: Path) -> None:
     world.zip = b"<html>Please log in</html>"
-    with pytest.raises(DownloadError, match="what arrived is not the archive expected"):
+    with pytest.raises(DownloadError, match="the download is not the expected archive"):
         fetch("ml-100k")
     world.wheel = wheel()
     assert (fetch("ml-100k") / "ml-100k.inter").is_file()
@@ -190,7 +190,7 @@ def test_an_unknown_data_set(world: World) -> None:
     with pytest.raises(InputError) as caught:
         fetch("ml-10k")
     assert str(caught.value) == (
-        "there is no data set 'ml-10k' to fetch\n  to do: did you mean 'ml-100k'? Known: ml-100k"
+        "there is no public data set 'ml-10k'\n  to do: did you mean 'ml-100k'? Known: ml-100k"
     )
 
 

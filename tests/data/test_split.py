@@ -167,7 +167,7 @@ def test_last_by_time_needs_times() -> None:
     with pytest.raises(InputError) as caught:
         split.leave_last_out(world(timed=False))
     assert str(caught.value) == (
-        "the last interaction by time is asked for, and the data has no times\n"
+        "the data has no times, so the last interactions by time are unknown\n"
         "  to do: name the time column (time=...), or split with order='row' or 'random'"
     )
 
@@ -233,15 +233,15 @@ def test_a_fraction_lies_between_0_and_1(cut: Callable[..., split.Split], fracti
         ),
         (
             lambda data: split.leave_last_out(data, order="tiem"),  # type: ignore[arg-type]
-            "order='tiem' is no order\n  to do: did you mean 'time'? Known: random, row, time",
+            "order='tiem' is not a known order\n  to do: did you mean 'time'? Known: random, row, time",
         ),
         (
             lambda data: split.k_folds(data, 1),
-            "folds=1 is out of range\n  to do: choose 2 to {n} (the number of interactions)",
+            "folds=1 is out of range\n  to do: choose a number from 2 to {n}, the number of interactions",
         ),
         (
             lambda data: split.k_folds(data, 1_000),
-            "folds=1000 is out of range\n  to do: choose 2 to {n} (the number of interactions)",
+            "folds=1000 is out of range\n  to do: choose a number from 2 to {n}, the number of interactions",
         ),
     ],
 )
@@ -282,7 +282,7 @@ def test_an_empty_side_is_refused(at: Any, side: str) -> None:
         split.by_time(data, at)
     assert str(caught.value) == (
         f"the split leaves no {side} interactions ({len(data)} in all)\n"
-        "  to do: choose another fraction, moment or n"
+        "  to do: choose another fraction, time or n"
     )
 
 
@@ -355,8 +355,8 @@ def test_a_pair_on_both_sides_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         split.given(train, test)
     assert str(caught.value) == (
-        "2 of 3 test interactions are also in the training data, the first: user 2, item 'b'\n"
-        "  to do: leave them out of one of the two"
+        "2 of 3 test interactions are also in the training data, for example user 2, item 'b'\n"
+        "  to do: remove them from one of the two data sets"
     )
 
 
@@ -366,7 +366,8 @@ def test_a_given_split_needs_ids_of_one_type() -> None:
     with pytest.raises(InputError) as caught:
         split.given(train, test)
     assert str(caught.value) == (
-        "user ids are int64 in train and string in test\n  to do: cast one to the type of the other"
+        "user ids are int64 in train and string in test\n"
+        "  to do: cast one of them to the type of the other"
     )
 
 

@@ -182,7 +182,7 @@ class Dataset:
 
     @cached_property
     def choices(self) -> csr_array:
-        """The interactions as a sparse float32 matrix of ones, whatever their weight."""  # (n_users, n_items)
+        """The interactions as a sparse float32 matrix of ones."""  # (n_users, n_items)
         ones = np.ones(self.n_interactions, dtype=np.float32)
         return csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 

@@ -148,7 +148,9 @@ class _Ids:
                     remedy="cast one of them to the type of the other",
                 )
             log_type = list_type = "VARCHAR"
-        in_log, in_list = (f"CAST({quoted(key)} AS {sql_type})" for sql_type in (log_type, list_type))
+        in_log, in_list = (
+            f"CAST({quoted(key)} AS {sql_type})" for sql_type in (log_type, list_type)
+        )
         return cls(kind, key, in_log, in_list, listed)
 
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:

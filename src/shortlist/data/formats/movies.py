@@ -65,9 +65,7 @@ MOVIES = (
     _grouplens("u.data", _RATING, delimiter="\t", fills=_ratings("user_id", "item_id")),
     _grouplens("u?.base", _RATING, delimiter="\t"),
     _grouplens("u?.test", _RATING, delimiter="\t"),
-    _grouplens(
-        "u.user", _USER, delimiter="|", latin=True, fills=(Fill("users", same(*_USER)),)
-    ),
+    _grouplens("u.user", _USER, delimiter="|", latin=True, fills=(Fill("users", same(*_USER)),)),
     _grouplens(
         "u.item",
         ("item_id", "title", "release_date", "video_release_date", "imdb_url", *_FLAGS),

@@ -159,15 +159,15 @@ def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
 
 def test_tables_that_are_no_encoders() -> None:
     assert error(FeatureEncoder.from_table, RESUMES).startswith(
-        "this table does not hold the features of an encoder: KeyError"
+        "the table is not a saved feature encoder: KeyError"
     )
     bare = ENCODER.to_table().select(["name"])
-    assert "pass what FeatureEncoder.to_table() gave" in error(FeatureEncoder.from_table, bare)
+    assert "pass a result of FeatureEncoder.to_table()" in error(FeatureEncoder.from_table, bare)
     newer = ENCODER.to_table()
     ((key, header),) = newer.schema.metadata.items()
     newer = newer.replace_schema_metadata({key: header.replace(b'"format":1', b'"format":2')})
     assert error(FeatureEncoder.from_table, newer) == (
-        "features of format 2; this version reads 1\n"
+        "the features have format 2; this version reads 1\n"
         "  to do: fit and save the model again with this version"
     )
 
@@ -236,10 +236,10 @@ def test_a_misspelt_feature() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("degree", "4", "a whole number"),
-        ("degree", 4.5, "a whole number"),
-        ("degree", True, "a whole number"),
-        ("degree", 2**63, "a whole number"),
+        ("degree", "4", "an integer"),
+        ("degree", 4.5, "an integer"),
+        ("degree", True, "an integer"),
+        ("degree", 2**63, "an integer"),
         ("hope_salary", "3200", "a number"),
         ("hope_salary", math.inf, "a number"),
         ("hope_salary", 1e101, "a number"),
@@ -251,10 +251,10 @@ def test_a_misspelt_feature() -> None:
         ("about", "half of a pair: \ud800", "a text"),
         ("text_keyword", 7, "a text"),
         ("text_keyword", [7.5], "a text"),
-        ("certificates", {"SQLD": 1}, "a list of texts or whole numbers"),
-        ("certificates", 7, "a list of texts or whole numbers"),
-        ("certificates", [1.5], "a list of texts or whole numbers"),
-        ("certificates", [["SQLD"]], "a list of texts or whole numbers"),
+        ("certificates", {"SQLD": 1}, "a list of texts or integers"),
+        ("certificates", 7, "a list of texts or integers"),
+        ("certificates", [1.5], "a list of texts or integers"),
+        ("certificates", [["SQLD"]], "a list of texts or integers"),
         ("embedding", [1.0], "a list of 2 numbers"),
         ("embedding", [1.0, math.nan], "a list of 2 numbers"),
         ("embedding", "1,0", "a list of 2 numbers"),
@@ -267,7 +267,7 @@ def test_values_of_another_type(name: str, value: Any, expected: str) -> None:
 
 def test_remedies_for_values_of_another_type() -> None:
     assert error(ENCODER.rows, [{"certificates": "SQLD"}]).endswith(
-        "  to do: pass ['SQLD'] for one label"
+        "  to do: pass ['SQLD'] for a single label"
     )
     assert error(ENCODER.rows, [{"about": 7}]).endswith("  to do: pass '7'")
 
@@ -286,13 +286,13 @@ def test_a_column_that_vanished() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "holds", "held", "kind"),
     [
-        ("degree", ["4"], "text", "whole numbers", "int64"),
-        ("degree", [4.5], "numbers", "whole numbers", "int64"),
+        ("degree", ["4"], "text", "integers", "int64"),
+        ("degree", [4.5], "numbers", "integers", "int64"),
         ("hope_salary", ["3200"], "text", "numbers", "double"),
-        ("remote", [1], "whole numbers", "true and false", "bool"),
+        ("remote", [1], "integers", "true and false", "bool"),
         ("reg_date", ["2019-03-01"], "text", "dates", "timestamp[us]"),
         ("about", [["신입"]], "lists of labels", "text", "string"),
-        ("text_keyword", [7], "whole numbers", "text", "string"),
+        ("text_keyword", [7], "integers", "text", "string"),
         ("certificates", ["SQLD"], "text", "lists of labels", "list<item: string>"),
         ("embedding", [["a"]], "lists of labels", "lists of numbers", "list<item: double>"),
         ("embedding", [{"a": 1}], "struct<a: int64>", "lists of numbers", "list<item: double>"),
@@ -322,26 +322,26 @@ def test_vectors_of_another_length_or_with_gaps() -> None:
     encoder = FeatureEncoder.fit(pa.table({"v": [[1.5, 2.0, 3.0], [0.0, 1.0, 2.0]]}))
     longer = pa.table({"v": [None, [1.5, 2.0]]})
     assert error(encoder.transform, longer) == (
-        "a vector of 2 numbers; here they have 3\n  where: column 'v', row 1 (counted from 0)"
+        "the vector has 2 numbers instead of 3\n  where: column 'v', row 1 (counted from 0)"
     )
     gap = pa.table({"v": [[1.5, 2.0, 3.0], [1.5, None, 1.0]]})
     assert error(encoder.transform, gap) == (
-        "a vector with an empty component\n"
+        "the vector has an empty component\n"
         "  where: column 'v', row 1 (counted from 0)\n"
-        "  to do: fill it, or leave the whole cell empty"
+        "  to do: fill it in, or leave the whole cell empty"
     )
 
 
 def test_a_column_that_is_there_twice() -> None:
-    twice = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
-    said = "the column 'a' is there twice\n  to do: rename one of them"
-    assert error(FeatureEncoder.fit, twice) == said
-    assert error(FeatureEncoder.fit(twice.select([0])).transform, twice) == said
+    repeated = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
+    expected = "two columns are named 'a'\n  to do: rename one of them"
+    assert error(FeatureEncoder.fit, repeated) == expected
+    assert error(FeatureEncoder.fit(repeated.select([0])).transform, repeated) == expected
 
 
 def test_a_table_without_rows() -> None:
     assert error(FeatureEncoder.fit, RESUMES.slice(0, 0)) == (
-        "a table of features without rows\n  to do: give it at least one row"
+        "the table of features has no rows\n  to do: pass at least one row"
     )
 
 
@@ -382,7 +382,7 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
         (
             {"about": {"kind": "text", "letters": (3, 2)}},
-            "kind 'text': Value error, letters=(least, most) must fulfil 1 <= least <= most <= 6",
+            "kind 'text': Value error, letters=(shortest, longest) needs 1 <= shortest <= longest <= 6",
         ),
         (
             {"about": {"kind": "text", "letters": None, "words": 0}},
@@ -390,13 +390,13 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
         (
             {"degree": "labels"},
-            "kind 'labels' cannot encode whole numbers\n  where: column 'degree'\n"
-            "  to do: kinds that can: number, buckets, category",
+            "kind 'labels' cannot encode integers\n  where: column 'degree'\n"
+            "  to do: choose one of the kinds number, buckets, category",
         ),
         (
             {"certificates": "category"},
             "kind 'category' cannot encode lists of labels\n  where: column 'certificates'\n"
-            "  to do: kinds that can: labels, text",
+            "  to do: choose one of the kinds labels, text",
         ),
     ],
 )
@@ -412,5 +412,5 @@ def test_a_kind_for_what_has_no_encoding() -> None:
     assert str(raised.value) == (
         "kind 'text' cannot encode struct<a: int64>\n"
         "  where: column 'x'\n"
-        "  to do: leave it out: None"
+        "  to do: exclude it with None"
     )

@@ -191,7 +191,7 @@ def test_the_most_frequent_terms_stay() -> None:
 @pytest.mark.parametrize("texts", [["...", ";;"], ["", None, "-"]])
 def test_texts_without_a_word(texts: list[str | None]) -> None:
     encoder, _ = fit(texts)
-    assert encoder.left_out == {"x": "no word or letter run occurs in 1 rows"}
+    assert encoder.left_out == {"x": "no word or letter n-gram occurs in 1 or more rows"}
 
 
 def test_one_word_without_end() -> None:

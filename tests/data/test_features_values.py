@@ -78,7 +78,7 @@ def test_small_tables_pool_nothing() -> None:
 
 def test_every_value_is_rare() -> None:
     encoder, _ = fit(["a", "b", "c"], Category(min_count=2))
-    assert encoder.left_out == {"x": "no value occurs in 2 rows"}
+    assert encoder.left_out == {"x": "no value occurs in 2 or more rows"}
     assert encoder.n_features == 0
 
 
@@ -161,9 +161,9 @@ def test_rare_and_new_labels_are_left_out_and_counted() -> None:
 
 def test_no_label_is_frequent_enough() -> None:
     encoder, _ = fit([["a"], ["b"]], Labels(min_count=2))
-    assert encoder.left_out == {"x": "no label occurs in 2 rows"}
+    assert encoder.left_out == {"x": "no label occurs in 2 or more rows"}
     blank, _ = fit([["", None], [" "]], Labels())
-    assert blank.left_out == {"x": "no label occurs in 1 rows"}
+    assert blank.left_out == {"x": "no label occurs in 1 or more rows"}
 
 
 def folded(label: str) -> str:

@@ -92,7 +92,7 @@ def test_a_weight_of_zero_keeps_the_columns() -> None:
     [
         (
             {"a": 0.0, "b": 0},
-            "the weights of all blocks are 0: every similarity would be\n"
+            "the weights of all blocks are 0, so every similarity would be 0\n"
             "  to do: give at least one block a weight above 0",
         ),
         (
@@ -102,10 +102,10 @@ def test_a_weight_of_zero_keeps_the_columns() -> None:
         ),
         ({"a": math.nan, "b": 1}, "the weight nan of block 'a' is out of range"),
         ({"a": math.inf, "b": 1}, "the weight inf of block 'a' is out of range"),
-        ({"a": 1.0}, "block 'b' has no weight\n  to do: give it one; 0 leaves it out"),
+        ({"a": 1.0}, "block 'b' has no weight\n  to do: give it a weight; 0 leaves the block out"),
         (
             {"a": 1.0, "b": 1, "c": 1},
-            "there is no block 'c' to weigh\n  to do: Known: a, b",
+            "there is no block 'c' to weight\n  to do: Known: a, b",
         ),
     ],
 )

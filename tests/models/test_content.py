@@ -345,7 +345,7 @@ class TestFeatureWeights:
             ({"genre": 1.0}, "feature_weights: 'genre' is no encoded column\n"),
             ({"genres": -1.0}, "feature_weights: 'genres' weighs -1.0\n"),
             ({"genres": 0.0}, "feature_weights are all 0: every likeness would be\n"),
-            ({"title": 1.0}, "feature_weights: 'title' is no encoded column: text to show;"),
+            ({"title": 1.0}, "feature_weights: 'title' is no encoded column: a text for display;"),
         ],
     )
     def test_out_of_range(self, weights: dict[str, float], message: str) -> None:

@@ -36,7 +36,7 @@ class CategoryBlock(Block):
         threshold = spec.threshold(len(cells.values))
         frequent = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), threshold))
         if not len(frequent):
-            raise NothingLearnedError(f"no value occurs in {threshold} rows")
+            raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
         terms = pc.cast(frequent.take(pc.array_sort_indices(frequent)), pa.string())
         return pa.concat_tables(
             [
@@ -98,7 +98,7 @@ class LabelsBlock(Block):
         threshold = spec.threshold(n_rows)
         kept = order[df[order] >= threshold]
         if not len(kept):
-            raise NothingLearnedError(f"no label occurs in {threshold} rows")
+            raise NothingLearnedError(f"no label occurs in {threshold} or more rows")
         weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
         return feature_table("label", term=terms.take(pa.array(kept)), weight=weight)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.samples import generate_jobs, make_jobs
-from shortlist.data.samples.jobs.decks import code_deck, draw_distinct, quantile_deck
+from shortlist.data.samples.jobs.columns import code_values, draw_distinct, quantile_values
 from shortlist.data.samples.jobs.words import CERTIFICATES, COMMON_CERTIFICATES, ENDINGS, FIELDS
 from shortlist.data.samples.jobs.world import JobWorld, plan_world
 from shortlist.errors import InputError
@@ -354,14 +354,14 @@ def test_a_hundred_thousand_resumes_get_six_digits() -> None:
 
 @given(st.dictionaries(st.integers(0, 99), st.integers(1, 50), min_size=1), st.integers(0, 200))
 def test_a_deck_has_its_shares(counts: dict[int, int], n: int) -> None:
-    deck = code_deck(counts, n)
+    deck = code_values(counts, n)
     assert len(deck) == n
     for code, count in counts.items():
         assert abs(np.sum(deck == code) - count / sum(counts.values()) * n) <= 1
 
 
 def test_a_deck_has_its_quantiles() -> None:
-    deck = quantile_deck([(0, 5), (0.25, 5), (0.25, 10), (1, 16)], 9)
+    deck = quantile_values([(0, 5), (0.25, 5), (0.25, 10), (1, 16)], 9)
     assert deck.tolist() == [5, 5, 10, 11, 12, 13, 14, 15, 16]
 
 
@@ -422,13 +422,13 @@ def test_an_earlier_synthetic_set_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"n_resumes": -1}, "n_resumes is -1; it must be a whole number of 100 or more"),
-        ({"n_resumes": 99}, "n_resumes is 99; it must be a whole number of 100 or more"),
-        ({"n_postings": 149}, "n_postings is 149; it must be a whole number of 150 or more"),
-        ({"n_postings": 0}, "n_postings is 0; it must be a whole number of 150 or more"),
-        ({"n_resumes": 200.0}, "n_resumes is 200.0; it must be a whole number of 100 or more"),
-        ({"seed": -5}, "seed is -5; it must be a whole number of 0 or more"),
-        ({"seed": True}, "seed is True; it must be a whole number of 0 or more"),
+        ({"n_resumes": -1}, "n_resumes is -1; it must be an integer of 100 or more"),
+        ({"n_resumes": 99}, "n_resumes is 99; it must be an integer of 100 or more"),
+        ({"n_postings": 149}, "n_postings is 149; it must be an integer of 150 or more"),
+        ({"n_postings": 0}, "n_postings is 0; it must be an integer of 150 or more"),
+        ({"n_resumes": 200.0}, "n_resumes is 200.0; it must be an integer of 100 or more"),
+        ({"seed": -5}, "seed is -5; it must be an integer of 0 or more"),
+        ({"seed": True}, "seed is True; it must be an integer of 0 or more"),
         (
             {"n_resumes": 100, "n_postings": 401},
             "401 postings are too many for 100 résumés: at most 400, or some would have no",
@@ -445,7 +445,7 @@ def test_sizes_out_of_bounds(arguments: dict[str, int], says: str, tmp_path: Pat
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "resume.csv").write_text("the real one")
-    with pytest.raises(InputError, match="holds files that were not generated here") as caught:
+    with pytest.raises(InputError, match="holds other files, which would be deleted") as caught:
         generate_jobs(tmp_path, 200, 150)
     assert "where: resume.csv\n" in str(caught.value)
     generate_jobs(tmp_path / "jobs", 200, 150)
@@ -458,7 +458,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="is a file\n  to do: name a folder"):
+    with pytest.raises(InputError, match="is a file\n  to do: choose a folder"):
         generate_jobs(tmp_path / "file", 200, 150)
     with pytest.raises(InputError, match="does not exist"):
         generate_jobs(tmp_path / "nowhere" / "jobs", 200, 150)

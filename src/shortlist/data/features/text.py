@@ -59,7 +59,9 @@ class TextBlock(Block):
             )
         table = pa.concat_tables(tables)
         if not table.num_rows:
-            raise NothingLearnedError(f"no word or letter n-gram occurs in {threshold} or more rows")
+            raise NothingLearnedError(
+                f"no word or letter n-gram occurs in {threshold} or more rows"
+            )
         return table
 
     def names(self) -> list[str]:

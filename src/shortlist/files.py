@@ -37,7 +37,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
     if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", remedy="give the path of a file in this folder")
+        raise InputError(
+            f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
+        )
     _require_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)

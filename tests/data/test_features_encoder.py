@@ -382,7 +382,8 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
         (
             {"about": {"kind": "text", "letters": (3, 2)}},
-            "kind 'text': Value error, letters=(shortest, longest) needs 1 <= shortest <= longest <= 6",
+            "kind 'text': Value error, letters=(shortest, longest) needs 1 <= shortest <= longest "
+            "<= 6",
         ),
         (
             {"about": {"kind": "text", "letters": None, "words": 0}},

@@ -426,7 +426,9 @@ def test_repeats_without_a_weight_can_be_counted() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         Dataset.from_tables(LOG, repeats="avg")  # type: ignore[arg-type]
-    assert str(caught.value) == "repeats='avg' is not a known rule\n  to do: Known: last, max, mean, sum"
+    assert str(caught.value) == (
+        "repeats='avg' is not a known rule\n  to do: Known: last, max, mean, sum"
+    )
 
 
 def test_many_rows_agree_with_numpy() -> None:
@@ -681,5 +683,5 @@ def test_no_rows_are_refused() -> None:
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(InputError, match="interactions: cannot read a table from an object of type dict"):
+    with pytest.raises(InputError, match="cannot read a table from an object of type dict"):
         Dataset.from_tables({"user_id": [1], "item_id": [2]})

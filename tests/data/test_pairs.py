@@ -15,7 +15,8 @@ def test_pairs_are_sorted_and_equal_ones_keep_their_order(pairs: Pairs) -> None:
     sorted_rows, sorted_columns, order = sort_pairs(rows, columns, (7, 5))
     expected = sorted(range(len(pairs)), key=lambda index: (pairs[index], index))
     assert order.tolist() == expected
-    assert list(zip(sorted_rows, sorted_columns, strict=True)) == [pairs[index] for index in expected]
+    sorted_pairs = list(zip(sorted_rows, sorted_columns, strict=True))
+    assert sorted_pairs == [pairs[index] for index in expected]
     assert [array.dtype for array in (sorted_rows, sorted_columns)] == [np.int32, np.int32]
 
 

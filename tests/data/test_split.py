@@ -233,15 +233,18 @@ def test_a_fraction_lies_between_0_and_1(cut: Callable[..., split.Split], fracti
         ),
         (
             lambda data: split.leave_last_out(data, order="tiem"),  # type: ignore[arg-type]
-            "order='tiem' is not a known order\n  to do: did you mean 'time'? Known: random, row, time",
+            "order='tiem' is not a known order\n"
+            "  to do: did you mean 'time'? Known: random, row, time",
         ),
         (
             lambda data: split.k_folds(data, 1),
-            "folds=1 is out of range\n  to do: choose a number from 2 to {n}, the number of interactions",
+            "folds=1 is out of range\n"
+            "  to do: choose a number from 2 to {n}, the number of interactions",
         ),
         (
             lambda data: split.k_folds(data, 1_000),
-            "folds=1000 is out of range\n  to do: choose a number from 2 to {n}, the number of interactions",
+            "folds=1000 is out of range\n"
+            "  to do: choose a number from 2 to {n}, the number of interactions",
         ),
     ],
 )

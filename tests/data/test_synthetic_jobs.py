@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.samples import generate_jobs, make_jobs
-from shortlist.data.samples.jobs.columns import code_values, draw_distinct, quantile_values
+from shortlist.data.samples.jobs.columns import cell, code_values, draw_distinct, quantile_values
 from shortlist.data.samples.jobs.words import CERTIFICATES, COMMON_CERTIFICATES, ENDINGS, FIELDS
 from shortlist.data.samples.jobs.world import JobWorld, plan_world
 from shortlist.errors import InputError
@@ -262,13 +262,17 @@ def test_it_does_well_at_a_smaller_size_too(seed: int) -> None:
 
 def test_resumes_prefer_postings_of_their_field() -> None:
     world = plan_world(8_482, 6_695, seed=0)
-    same = world.resume_field[world.resume_rows] == world.posting_field[world.posting_rows]
+    resume_field = cell(world.resume_work, len(FIELDS))
+    posting_field = cell(world.posting_work, len(FIELDS))
+    same = resume_field[world.resume_rows] == posting_field[world.posting_rows]
     assert 0.7 < same.mean() < 0.9  # by chance: one in twenty
-    assert np.bincount(world.resume_field, minlength=20).min() > 250
+    assert np.bincount(resume_field, minlength=20).min() > 250
 
 
 def test_the_field_shows_in_words_and_ticks() -> None:
     world, tables = plan_world(8_482, 6_695, seed=0), make_jobs()
+    resume_field = cell(world.resume_work, len(FIELDS))
+    posting_field = cell(world.posting_work, len(FIELDS))
     field_of = {
         word + ending: row
         for row, field in enumerate(FIELDS)
@@ -277,7 +281,7 @@ def test_the_field_shows_in_words_and_ticks() -> None:
     }
     given = np.flatnonzero(tables["resume"]["text_keyword"].is_valid().to_numpy())
     named = [
-        field_of[word] == world.resume_field[row]
+        field_of[word] == resume_field[row]
         for row, words in zip(given, lists(tables["resume"]["text_keyword"]), strict=True)
         for word in words
         if word in field_of
@@ -287,7 +291,7 @@ def test_the_field_shows_in_words_and_ticks() -> None:
     ticked = np.zeros((6_695, 2_710 - 2_200 + 1))
     for row, codes in enumerate(lists(tables["recruitment"]["check_box_keyword"])):
         ticked[row, [int(code) - 2_200 for code in codes if code != "2101"]] = 1
-    by_field = np.array([ticked[world.posting_field == field].mean(0) for field in range(20)])
+    by_field = np.array([ticked[posting_field == field].mean(0) for field in range(20)])
     assert np.sum(by_field**2, axis=1).mean() > 3 * np.sum(ticked.mean(0) ** 2)
 
 

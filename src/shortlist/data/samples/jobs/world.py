@@ -61,16 +61,6 @@ class JobWorld:
     resume_rows: Ints
     posting_rows: Ints
 
-    @property
-    def resume_field(self) -> Ints:
-        """The index in ``FIELDS`` of each résumé, int64 (n_resumes,)."""
-        return cell(self.resume_work, len(FIELDS))
-
-    @property
-    def posting_field(self) -> Ints:
-        """The index in ``FIELDS`` of each posting, int64 (n_postings,)."""
-        return cell(self.posting_work, len(FIELDS))
-
 
 def plan_world(n_resumes: int, n_postings: int, seed: int) -> JobWorld:
     """Draw the structure; the module describes how, and :func:`make_jobs` the valid arguments."""
@@ -97,11 +87,11 @@ def plan_world(n_resumes: int, n_postings: int, seed: int) -> JobWorld:
         unit_position = _loosen(posting_position[units], popularity[units], rng)
         resumes.append(points[np.argsort(point_position, kind="stable")])
         postings.append(units[np.argsort(unit_position, kind="stable")])
-        positions += [resume_position, posting_position]
+        positions.append((resume_position, posting_position))
     resume_rows, posting_rows = np.concatenate(resumes), np.concatenate(postings)
     _separate_repeats(resume_rows, posting_rows, n_postings, rng)
     order = rng.permutation(total)
-    return JobWorld(*positions, resume_rows[order], posting_rows[order])
+    return JobWorld(*positions[0], *positions[1], resume_rows[order], posting_rows[order])
 
 
 def _interval_middles(sizes: Ints, rng: np.random.Generator) -> Floats:

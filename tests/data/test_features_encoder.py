@@ -47,7 +47,7 @@ def error(call: Any, *arguments: Any, kind: type[InputError] = InputError) -> st
     return str(raised.value)
 
 
-def test_blocks_lie_side_by_side_and_features_have_names() -> None:
+def test_blocks_are_adjacent_and_features_have_names() -> None:
     rows = ENCODER.transform(RESUMES)
     assert rows.dtype == np.float32
     assert rows.shape == (6, ENCODER.n_features) == (6, len(ENCODER.names))
@@ -77,7 +77,7 @@ def test_every_block_has_length_one_or_zero() -> None:
         assert ((np.abs(length - 1) < 1e-12) | (length == 0)).all(), name
 
 
-def test_rows_do_not_depend_on_what_stands_beside_them() -> None:
+def test_rows_are_independent() -> None:
     rows = ENCODER.transform(RESUMES)
     for part in (slice(2, 5), slice(0, 1), slice(5, 6)):
         table = RESUMES.slice(part.start, part.stop - part.start)
@@ -115,7 +115,7 @@ def test_no_rows_to_transform() -> None:
 # --- storage -------------------------------------------------------------------------------------
 
 
-def test_an_encoder_survives_parquet(tmp_path: Path) -> None:
+def test_parquet_keeps_an_encoder(tmp_path: Path) -> None:
     pq.write_table(ENCODER.to_table(), tmp_path / "features.parquet")
     restored = FeatureEncoder.from_table(pq.read_table(tmp_path / "features.parquet"))
     assert restored.names == ENCODER.names
@@ -142,7 +142,7 @@ ROWS = st.lists(st.tuples(*(st.none() | cells for cells in CELLS.values())), min
 
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
-def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
+def test_any_table_is_encoded_and_restored(rows: list[tuple[Any, ...]]) -> None:
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, TYPES, strict=True)]
     table = pa.Table.from_arrays(arrays, names=list(CELLS))
@@ -157,7 +157,7 @@ def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
     assert encoder.unseen(table).num_rows == len(encoder.blocks)
 
 
-def test_tables_that_are_no_encoders() -> None:
+def test_tables_that_are_not_saved_encoders() -> None:
     assert error(FeatureEncoder.from_table, RESUMES).startswith(
         "the table is not a saved feature encoder: KeyError"
     )
@@ -183,7 +183,7 @@ def test_queries_become_rows_of_the_fitted_columns() -> None:
     )
 
 
-def test_values_as_they_come_from_elsewhere() -> None:
+def test_values_of_many_python_types() -> None:
     query = {
         "degree": np.int8(4),
         "hope_salary": Decimal("3200"),
@@ -213,7 +213,7 @@ def test_values_as_they_come_from_elsewhere() -> None:
 @pytest.mark.parametrize(
     "nothing", [None, math.nan, np.float64("nan"), np.datetime64("NaT"), pd.NaT]
 )
-def test_what_a_query_does_not_say_is_null(nothing: Any) -> None:
+def test_unspecified_features_are_null(nothing: Any) -> None:
     table = ENCODER.rows([{"reg_date": nothing, "hope_salary": nothing}, {}])
     assert [table[name].null_count for name in table.column_names] == [2] * 8
     assert ENCODER.transform(table, missing="ignore").nnz == 0
@@ -275,7 +275,7 @@ def test_remedies_for_values_of_another_type() -> None:
 # --- columns that changed ------------------------------------------------------------------------
 
 
-def test_a_column_that_vanished() -> None:
+def test_a_missing_column() -> None:
     assert error(ENCODER.transform, RESUMES.select(["degree", "remote"])) == (
         "the column 'hope_salary' is missing\n"
         "  where: columns degree, remote\n"
@@ -298,9 +298,11 @@ def test_a_column_that_vanished() -> None:
         ("embedding", [{"a": 1}], "struct<a: int64>", "lists of numbers", "list<item: double>"),
     ],
 )
-def test_a_column_that_changed(name: str, values: Any, holds: str, held: str, kind: str) -> None:
-    place = RESUMES.column_names.index(name)
-    table = RESUMES.slice(0, 1).set_column(place, name, pa.array(values))
+def test_a_column_with_other_content(
+    name: str, values: Any, holds: str, held: str, kind: str
+) -> None:
+    index = RESUMES.column_names.index(name)
+    table = RESUMES.slice(0, 1).set_column(index, name, pa.array(values))
     for call in (ENCODER.transform, ENCODER.unseen):
         assert error(call, table) == (
             f"column {name!r} holds {holds}; it held {held} when the encoder was fitted\n"
@@ -309,11 +311,11 @@ def test_a_column_that_changed(name: str, values: Any, holds: str, held: str, ki
         )
 
 
-def test_a_column_without_values_passes_as_anything() -> None:
+def test_a_column_without_values_is_accepted_as_any_family() -> None:
     for kind in (pa.null(), pa.string(), pa.float64(), pa.list_(pa.string())):
         table = RESUMES.slice(0, 2)
-        for place, name in enumerate(ENCODER.blocks):
-            table = table.set_column(place, name, pa.nulls(2, kind))
+        for index, name in enumerate(ENCODER.blocks):
+            table = table.set_column(index, name, pa.nulls(2, kind))
         assert ENCODER.transform(table, missing="ignore").nnz == 0
         assert ENCODER.unseen(table)["missing"].to_pylist() == [2] * 8
 
@@ -332,7 +334,7 @@ def test_vectors_of_another_length_or_with_gaps() -> None:
     )
 
 
-def test_a_column_that_is_there_twice() -> None:
+def test_two_columns_of_the_same_name() -> None:
     repeated = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
     expected = "two columns are named 'a'\n  to do: rename one of them"
     assert error(FeatureEncoder.fit, repeated) == expected
@@ -348,7 +350,7 @@ def test_a_table_without_rows() -> None:
 # --- what the caller says of columns -------------------------------------------------------------
 
 
-def test_three_ways_to_describe_a_column() -> None:
+def test_three_forms_of_a_specification() -> None:
     spec = {"kind": "text", "words": 2, "letters": [2, 2]}
     for given_spec in (Text(words=2, letters=(2, 2)), spec):
         encoder = FeatureEncoder.fit(RESUMES, {"about": given_spec})
@@ -401,12 +403,12 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
     ],
 )
-def test_descriptions_that_make_no_sense(columns: dict[str, Any], message: str) -> None:
+def test_invalid_specifications(columns: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         FeatureEncoder.fit(RESUMES, columns)
 
 
-def test_a_kind_for_what_has_no_encoding() -> None:
+def test_a_kind_for_a_type_that_cannot_be_encoded() -> None:
     table = pa.table({"x": [{"a": 1}, {"a": 2}]})
     with pytest.raises(ConfigError) as raised:
         FeatureEncoder.fit(table, {"x": "text"})

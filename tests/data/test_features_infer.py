@@ -79,22 +79,22 @@ def test_columns_that_are_left_out(values: Any, reason: str) -> None:
         assert kind_of(values) == reason
 
 
-def test_one_value_and_gaps_still_tell_rows_apart() -> None:
+def test_one_value_and_missing_values_distinguish_rows() -> None:
     assert kind_of(["예", None]) == "category"
 
 
-def test_names_that_hold_the_separator_stay_whole() -> None:
+def test_names_that_contain_the_separator_are_not_split() -> None:
     industries = ["제조;화학", "전기;전자;제어", "건설업", "의료;병원", "무역;상사"] * 4
     assert kind_of(industries) == "category"
     assert FeatureEncoder.fit(pa.table({"x": industries})).names[0] == "x=건설업"
 
 
-def test_the_separator_that_was_found_is_kept() -> None:
+def test_the_inferred_separator_is_stored() -> None:
     encoder = FeatureEncoder.fit(pa.table({"x": ["a|b;c", "b;c", "a|b;c|b;c"] * 3}))
     assert encoder.kinds == {"x": Labels(separator=";")}
 
 
-def test_labels_that_are_typed_by_hand_are_text() -> None:
+def test_labels_typed_by_hand_are_text() -> None:
     names = [f"{word}기사" for word in "가나다라마바사아자차카타파하거너더러머버서"]
     tidy = [[name, names[0]] for name in names]
     typed = [[name[:1] + " " + name[1:]] for name in names[:4]]
@@ -113,14 +113,14 @@ def test_labels_that_are_typed_by_hand_are_text() -> None:
         ("valid_to", "the end of a life span, not a feature"),
     ],
 )
-def test_columns_with_another_use(column: str, reason: str) -> None:
+def test_columns_that_are_not_features(column: str, reason: str) -> None:
     table = pa.table({column: ["2024-01-01", "2025-01-01", "2025-01-01"]})
     assert FeatureEncoder.fit(table).left_out == {column: reason}
     encoder = FeatureEncoder.fit(table, {column: "category"})
     assert encoder.names == (f"{column}=2024-01-01", f"{column}=2025-01-01", f"{column} is other")
 
 
-def test_what_the_caller_says_holds() -> None:
+def test_specifications_override_the_rules() -> None:
     table = pa.table({"a": [1, 2, 1, 2], "b": ["x", "y", "x", "y"], "c": ["k", "k", "k", "k"]})
     encoder = FeatureEncoder.fit(table, {"a": "number", "b": None, "c": "category"})
     assert list(encoder.blocks) == ["a"]

@@ -73,7 +73,7 @@ def test_float32_stays_float32() -> None:
     assert scaled({"a": unit_rows(block)}, {"a": 0.3}).dtype == np.float32
 
 
-def test_unit_rows_leaves_its_argument_alone() -> None:
+def test_unit_rows_does_not_modify_its_argument() -> None:
     block = csr_array(np.array([[3.0, 4.0]]))
     unit = unit_rows(block)
     unit.indices[:] = 0
@@ -109,7 +109,7 @@ def test_a_weight_of_zero_keeps_the_columns() -> None:
         ),
     ],
 )
-def test_weights_that_make_no_sense(weights: dict[str, float], message: str) -> None:
+def test_invalid_weights(weights: dict[str, float], message: str) -> None:
     block = csr_array(np.array([[1.0]]))
     with pytest.raises(InputError, match=f"^{re.escape(message)}"):
         scaled({"a": block, "b": block}, weights)

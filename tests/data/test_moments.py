@@ -38,7 +38,7 @@ NOON = 1_717_156_800_000_000  # 2024-05-31 12:00 UTC, by `date -u -d 2024-05-31T
     ],
     ids=repr,
 )
-def test_one_moment_in_every_form(when: When) -> None:
+def test_a_moment_in_every_form(when: When) -> None:
     result = moment(when)
     assert result == NOON
     assert type(result) is int
@@ -99,20 +99,20 @@ def test_now_is_now() -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_moment_is_refused(when: When, message: str) -> None:
+def test_other_values_are_refused(when: When, message: str) -> None:
     with pytest.raises(InputError) as caught:
         moment(when)
     assert str(caught.value).startswith(message)
 
 
-def live(items: pa.Table, at: str) -> list[bool]:
+def live(items: pa.Table, when: str) -> list[bool]:
     spans = LifeSpans.of(items)
     assert spans is not None
-    answer: list[bool] = spans.live(moment(at)).tolist()
-    return answer
+    mask: list[bool] = spans.live(moment(when)).tolist()
+    return mask
 
 
-def test_a_life_starts_with_its_first_moment_and_ends_before_its_last() -> None:
+def test_a_life_span_includes_its_start_and_excludes_its_end() -> None:
     items = pa.table(
         {"valid_from": [dt.datetime(2024, 5, 1)], "valid_to": [dt.datetime(2024, 6, 1)]}
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,38 +45,6 @@ _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are c
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 _table_numbers = count()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Rows that can be selected, and how messages refer to them.
-
-    Attributes
-    ----------
-    label
-        Its name in messages, such as the file name.
-    query
-        What stands after FROM to select its rows in order.
-    path, text
-        The file and how it is divided into rows; both None for a frame, ``text`` None for Parquet.
-    """
-
-    label: str
-    query: str
-    path: Path | None = None
-    text: scan.Text | None = None
-
-    def row(self, record: int) -> int:
-        """Return the row number for messages, from 1: the line of a text file, else the row."""
-        if self.path is not None and self.text is not None:
-            return scan.row_number(self.path, self.text, record)
-        return record + 1
-
-    def where(self, record: int | None, column: str, others: int = 0) -> str:
-        """Return the location of a value, and in how many other rows the same is wrong."""
-        row = "" if record is None else f", row {self.row(record)}"
-        more = f" (and {others:,} more {'row' if others == 1 else 'rows'})" if others else ""
-        return f"{self.label}{row}{more}, column '{column}'"
 
 
 def relation(

@@ -11,8 +11,9 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layouts import recognise
+from shortlist.data.formats.source import Source
 from shortlist.data.moments import LAST_SECOND
-from shortlist.data.sources import Source, relation
+from shortlist.data.sources import relation
 from shortlist.data.sql import quoted
 from shortlist.errors import InputError, suggestion
 

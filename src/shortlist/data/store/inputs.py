@@ -12,7 +12,8 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout
-from shortlist.data.sources import Source, relation
+from shortlist.data.formats.source import Source
+from shortlist.data.sources import relation
 from shortlist.data.sql import quoted
 from shortlist.data.store.catalogue import Table
 from shortlist.errors import InputError, suggestion

@@ -12,7 +12,7 @@ import pyarrow as pa
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.sources import Source
+from shortlist.data.formats.source import Source
 from shortlist.data.sql import dotted_name
 from shortlist.data.store.catalogue import Table
 from shortlist.data.store.database import After, Database, Name

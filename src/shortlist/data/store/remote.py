@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.sources import Source
+from shortlist.data.formats.source import Source
 from shortlist.data.sql import connect, quoted, quoted_list
 from shortlist.data.store.address import Address
 from shortlist.data.store.catalogue import Table

@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.sources import Source, relation
+from shortlist.data.formats.source import Source
+from shortlist.data.sources import relation
 from shortlist.data.store.checks import check
 from shortlist.data.store.load import scratch
 from shortlist.data.store.staging import Staged, stage

@@ -14,7 +14,7 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill
-from shortlist.data.sources import Source
+from shortlist.data.formats.source import Source
 from shortlist.data.sql import quoted
 from shortlist.data.store.catalogue import Table
 from shortlist.errors import InputError

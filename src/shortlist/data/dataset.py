@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.coding.ingest import encode_tables
-from shortlist.data.coding.pairs import Repeats
+from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 

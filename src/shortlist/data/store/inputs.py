@@ -12,10 +12,10 @@ import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout
-from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
 from shortlist.data.sql import quoted
 from shortlist.data.store.catalogue import Table
+from shortlist.data.store.staging import Source
 from shortlist.errors import InputError, suggestion
 
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]

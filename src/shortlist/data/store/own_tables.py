@@ -9,15 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from shortlist.data.coding.pairs import Repeats
-from shortlist.data.dataset import Dataset
+from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.formats.source import Source
 from shortlist.data.sql import dotted_name
 from shortlist.data.store.catalogue import Table
 from shortlist.data.store.database import After, Database, Name
 from shortlist.data.store.load import scratch
-from shortlist.data.store.staging import stage
+from shortlist.data.store.staging import Source, stage
 from shortlist.errors import InputError, suggestion
 
 _LIFE = ("valid_from", "valid_to")  # features that are moments

@@ -10,8 +10,7 @@ from shortlist.data.store.runs import Mark
 from shortlist.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from shortlist.data.coding.pairs import Repeats
-    from shortlist.data.dataset import Dataset
+    from shortlist.data.dataset import Dataset, Repeats
     from shortlist.data.store.pull import Pull
 
 

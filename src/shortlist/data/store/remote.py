@@ -16,7 +16,6 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.formats.source import Source
 from shortlist.data.sql import connect, quoted, quoted_list
 from shortlist.data.store.address import Address
 from shortlist.data.store.catalogue import Table
@@ -24,7 +23,7 @@ from shortlist.data.store.database import After, Database, Name, Origin
 from shortlist.data.store.definition import Definition, Dialect
 from shortlist.data.store.driver import Driver
 from shortlist.data.store.load import write
-from shortlist.data.store.staging import Staged, stage
+from shortlist.data.store.staging import Source, Staged, stage
 from shortlist.errors import InputError, suggestion
 
 NOTE = "shortlist_store"  # the table that says what a store was made from

@@ -11,11 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import Fill, same
-from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
 from shortlist.data.store.checks import check
 from shortlist.data.store.load import scratch
-from shortlist.data.store.staging import Staged, stage
+from shortlist.data.store.staging import Source, Staged, stage
 from shortlist.errors import InputError, suggestion
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill
-from shortlist.data.formats.source import Source
 from shortlist.data.sql import quoted
 from shortlist.data.store.catalogue import Table
 from shortlist.errors import InputError
@@ -24,6 +24,38 @@ _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
 _FRACTIONS = ("FLOAT", "DOUBLE")
 _NUMBERS = (*_WHOLE, *_FRACTIONS)
 _LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table as it comes in: a file or a frame, under the columns of its layout.
+
+    Attributes
+    ----------
+    label
+        What messages call it: the name of the file.
+    query
+        SQL that yields its rows in order.
+    path, text
+        Where it was read from and how it is divided; None for a frame, and for Parquet no text.
+    """
+
+    label: str
+    query: str
+    path: Path | None = None
+    text: scan.Text | None = None
+
+    def row(self, record: int) -> int:
+        """Give the number a person counts: lines of a text file, rows of anything else, from 1."""
+        if self.path is not None and self.text is not None:
+            return scan.row_number(self.path, self.text, record)
+        return record + 1
+
+    def where(self, record: int | None, column: str, others: int = 0) -> str:
+        """Say where a value stands, and in how many other rows the same is wrong."""
+        row = "" if record is None else f", row {self.row(record)}"
+        more = f" (and {others:,} more {'row' if others == 1 else 'rows'})" if others else ""
+        return f"{self.label}{row}{more}, column '{column}'"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A layout: what the files of one kind are called, which columns they have, what tables they fill.
+"""A layout: the names of the files of one kind, their columns, and the tables that they fill.
 
 :mod:`shortlist.data.formats.layouts` lists the published layouts and recognises files by them.
 """

@@ -26,13 +26,13 @@ MAX_POSTINGS_PER_RESUME = 4
 
 NOTE = "README-SYNTHETIC.txt"
 README = """\
-SYNTHETIC DATA. Nobody in these files exists; no posting was ever made.
+SYNTHETIC DATA. No person, employer or posting in these files is real.
 
-A seeded random generator (shortlist, make_jobs) drew them. They have the form of the files of a job
-recommendation competition (DACON 236170) and imitate what is published about their marginals: how
-many applications a resume and a posting have, which columns are mostly empty, how messy the lists
-are. The structure (who applies to what) is planted, not observed. Use them to try software out and
-to test it; draw no conclusion about people, employers or the real competition from them.
+A seeded random generator (shortlist, make_jobs) drew them. They have the columns of the files of a
+job recommendation competition (DACON 236170) and imitate the published marginal distributions: the
+number of applications per resume and posting, which columns are mostly empty, how messy the lists
+are. The structure (who applies where) is planted, not observed. Use the files to try and to test
+software; draw no conclusions about people, employers or the real competition from them.
 
 resumes: {resumes}
 postings: {postings}

@@ -70,9 +70,9 @@ NO_ADDRESS = 1
 SECOND_ADDRESS, THIRD_ADDRESS = 133, 7  # null in 98% and 99.9%
 USUAL_BOX, USUAL_BOX_ROWS = 2101, 6195
 BOXES = tuple(code + 1 for first in range(2200, 2800, 100) for code in range(first, first + 10))
-BOX_PATTERNS = (
-    8  # of the next three boxes; 60 codes, with or without the usual one: about 760 lists
-)
+# Ways to tick the next three boxes; with 60 codes, and with or without the usual one, about 760
+# lists.
+BOX_PATTERNS = 8
 EDUCATION = {1: 30, 2: 25, 3: 20, 4: 25}
 MAJOR_TASK = {1: 90, 2: 70, 3: 6341, 4: 60, 5: 54, 6: 45, 7: 35}
 QUALIFICATIONS = {0: 75, 1: 18, 2: 7}

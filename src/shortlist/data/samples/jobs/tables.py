@@ -1,4 +1,4 @@
-"""The seven tables: what résumés and postings state about themselves.
+"""The columns of the seven tables.
 
 Columns in the order of a position on a line reveal it, blurred; columns in random order reveal
 nothing. Shares and quantiles are those of ``marginals``.

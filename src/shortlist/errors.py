@@ -7,8 +7,30 @@ a remedy. The command line prints the message unchanged and exits with status 2 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """The kind of an error, for programs: messages may be reworded, codes stay."""
+
+    FAILED = "failed"
+    INVALID_INPUT = "invalid_input"
+    INVALID_CONFIG = "invalid_config"
+    UNKNOWN_ID = "unknown_id"
+    WRONG_ID_TYPE = "wrong_id_type"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN_FEATURE = "unknown_feature"
+    FEATURES_UNSUPPORTED = "features_unsupported"
+    NO_USER_FEATURES = "no_user_features"
+    NO_ITEM_FEATURES = "no_item_features"
+    NO_LIFE_SPANS = "no_life_spans"
+    INVALID_BUNDLE = "invalid_bundle"
+    NOT_FITTED = "not_fitted"
+    DOWNLOAD_FAILED = "download_failed"
+    DATABASE_FAILED = "database_failed"
 
 
 class ShortlistError(Exception):
@@ -22,16 +44,37 @@ class ShortlistError(Exception):
         The file, row, column, argument or key that holds the value.
     remedy
         How the caller can solve the problem.
+    code
+        The kind of the error; None: that of the class.
+    parameter
+        The name of the parameter to change, if one parameter is at fault.
+    allowed
+        The values that the parameter may have, if they can be listed.
 
     Examples
     --------
     >>> print(ShortlistError("weight is -1; weights are 0 or more", where="row 7, column 'weight'"))
     weight is -1; weights are 0 or more
       where: row 7, column 'weight'
+    >>> UnknownIdError("1 unknown user id: 'ann'").code
+    <ErrorCode.UNKNOWN_ID: 'unknown_id'>
     """
 
-    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+    default_code: ClassVar[ErrorCode] = ErrorCode.FAILED
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        code: str | None = None,
+        parameter: str | None = None,
+        allowed: Sequence[str] | None = None,
+    ) -> None:
         self.what, self.where, self.remedy = what, where, remedy
+        self.code: str = self.default_code if code is None else code
+        self.parameter, self.allowed = parameter, allowed
         lines = [what]
         if where is not None:
             lines.append(f"  where: {where}")
@@ -43,33 +86,49 @@ class ShortlistError(Exception):
 class InputError(ShortlistError, ValueError):
     """A table, value or name passed by the caller is invalid. Nothing has been changed."""
 
+    default_code = ErrorCode.INVALID_INPUT
+
 
 class ConfigError(InputError):
     """A model, hyper-parameter or option does not exist, or its value is out of range."""
+
+    default_code = ErrorCode.INVALID_CONFIG
 
 
 class UnknownIdError(InputError):
     """A user id or item id is not in the vocabulary."""
 
+    default_code = ErrorCode.UNKNOWN_ID
+
 
 class CapabilityError(InputError):
     """The model lacks a capability (predicting ratings, using features, comparing items)."""
+
+    default_code = ErrorCode.UNSUPPORTED
 
 
 class BundleError(InputError):
     """A folder is not a bundle, is damaged, or was written by an incompatible version."""
 
+    default_code = ErrorCode.INVALID_BUNDLE
+
 
 class NotFittedError(ShortlistError, RuntimeError):
     """A method that needs a fitted model was called before ``fit``."""
+
+    default_code = ErrorCode.NOT_FITTED
 
 
 class DownloadError(ShortlistError):
     """A data set could not be downloaded, or the downloaded files are not the expected ones."""
 
+    default_code = ErrorCode.DOWNLOAD_FAILED
+
 
 class DatabaseError(ShortlistError):
     """A database is unreachable or reported an error. Messages never hold user or password."""
+
+    default_code = ErrorCode.DATABASE_FAILED
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""A newer bundle is taken over while requests go on; a damaged one is not."""
+"""Newer bundles are loaded while the service runs; damaged ones are not."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from shortlist.errors import BundleError, InputError
 from shortlist.serving import batching
 from shortlist.serving.app import create_app
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.served import Served
+from shortlist.serving.model_store import ModelStore, ServedModel
 from shortlist.serving.service import Service
-from shortlist.serving.shelf import Shelf
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
@@ -39,7 +38,7 @@ def smaller(data: sl.Dataset) -> sl.Dataset:
     return data.select(np.arange(data.n_interactions) < 100)
 
 
-def test_a_newer_bundle_is_taken_over(
+def test_a_newer_bundle_is_loaded(
     serve: Any, data: sl.Dataset, bundles: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="shortlist.serving")
@@ -48,11 +47,11 @@ def test_a_newer_bundle_is_taken_over(
     newer = sl.ItemCosine().fit(smaller(data))
     newer.save(bundles["ials"], metrics={"recall@10": 0.7})
     eventually(lambda: client.get("/models").json()["models"][0]["kind"] == "ItemCosine")
-    found = client.get("/models").json()["models"][0]
-    assert found["name"] == "ials"
-    assert found["interactions"] == 100
-    assert found["metrics"] == {"recall@10": 0.7}
-    assert found["trouble"] is None
+    result = client.get("/models").json()["models"][0]
+    assert result["name"] == "ials"
+    assert result["interactions"] == 100
+    assert result["metrics"] == {"recall@10": 0.7}
+    assert result["trouble"] is None
     after = client.get("/users/U00/recommendations").json()
     expected = newer.recommend(["U00"]).column("item_id")
     assert [item["item_id"] for item in after["items"]] == expected
@@ -62,7 +61,7 @@ def test_a_newer_bundle_is_taken_over(
     assert line in client.get("/metrics").text
 
 
-def test_a_damaged_bundle_is_not_taken_over_until_it_is_mended(
+def test_a_damaged_bundle_is_not_loaded_until_it_is_repaired(
     serve: Any, bundles: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve()
@@ -70,7 +69,7 @@ def test_a_damaged_bundle_is_not_taken_over_until_it_is_mended(
     whole = (bundles["ials"] / ARRAYS).read_bytes()
     (bundles["ials"] / ARRAYS).write_bytes(whole[:-1] + b"?")
     eventually(lambda: client.get("/health").json()["status"] == "degraded")
-    why = "arrays.safetensors is damaged: it is not what the manifest's hash says"
+    why = "arrays.safetensors is damaged: its hash differs from the one in the manifest"
     assert client.get("/health").json()["models"] == {
         "ials": why,
         "content": "ok",
@@ -87,7 +86,7 @@ def test_a_damaged_bundle_is_not_taken_over_until_it_is_mended(
     assert client.get("/users/U00/recommendations").content == before
 
 
-def test_a_bundle_that_goes_away_stays_in_use(serve: Any, bundles: dict[str, Path]) -> None:
+def test_a_deleted_bundle_stays_in_use(serve: Any, bundles: dict[str, Path]) -> None:
     client = serve()
     before = client.get("/users/U00/recommendations").content
     shutil.rmtree(bundles["ials"])
@@ -95,7 +94,7 @@ def test_a_bundle_that_goes_away_stays_in_use(serve: Any, bundles: dict[str, Pat
     assert client.get("/users/U00/recommendations").content == before
 
 
-def test_a_link_that_leads_elsewhere_is_a_newer_bundle(
+def test_a_changed_link_is_a_newer_bundle(
     serve: Any, bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     link = tmp_path / "current"
@@ -111,7 +110,7 @@ def test_a_link_that_leads_elsewhere_is_a_newer_bundle(
 def test_no_request_is_dropped_while_bundles_change(
     data: sl.Dataset, bundles: dict[str, Path]
 ) -> None:
-    """Requests go on without a pause while the bundle is replaced six times."""
+    """The bundle is replaced six times during continuous requests."""
     models: list[Any] = [sl.ItemCosine().fit(data), sl.Popularity().fit(smaller(data))]
     lists = [
         [model.recommend([f"U{user:02}"], k=3).column("item_id") for user in range(30)]
@@ -156,12 +155,12 @@ def test_no_request_is_dropped_while_bundles_change(
 def test_a_request_keeps_the_bundle_it_began_with(
     serve: Any, bundles: dict[str, Path], data: sl.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go, begun, really = threading.Event(), threading.Event(), batching.score
+    go, begun, score = threading.Event(), threading.Event(), batching.score
 
     def slowly(jobs: Any) -> Any:
         begun.set()
         go.wait(10)
-        return really(jobs)
+        return score(jobs)
 
     monkeypatch.setattr(batching, "score", slowly)
     client, replies = serve(), list[Any]()
@@ -177,17 +176,17 @@ def test_a_request_keeps_the_bundle_it_began_with(
     assert replies[0]["items"][0]["source"] == "IALS"
 
 
-def test_what_cannot_be_served(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_bundles_that_cannot_be_served(bundles: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is nothing to serve"):
-        Shelf({}, Metrics())
+        ModelStore({}, Metrics())
     with pytest.raises(BundleError, match="does not exist"):
-        Shelf({"a": tmp_path / "nowhere"}, Metrics())
+        ModelStore({"a": tmp_path / "nowhere"}, Metrics())
     (bundles["ials"] / MANIFEST).unlink()
     with pytest.raises(BundleError, match="is not a bundle"):
-        Served.open("ials", bundles["ials"])
+        ServedModel.open("ials", bundles["ials"])
 
 
-def test_whatever_goes_wrong_the_watch_goes_on(
+def test_the_watch_survives_any_error(
     serve: Any,
     bundles: dict[str, Path],
     data: sl.Dataset,
@@ -200,7 +199,7 @@ def test_whatever_goes_wrong_the_watch_goes_on(
         raise MemoryError("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shortlist.serving.served.load", broken)
+        patched.setattr("shortlist.serving.model_store.load", broken)
         sl.Popularity().fit(data).save(bundles["ials"])
         eventually(lambda: client.get("/health").json()["status"] == "degraded")
         assert client.get("/health").json()["models"]["ials"] == "MemoryError: no room"

@@ -1,4 +1,4 @@
-"""What may be asked: an unknown field, a wrong type or a number that is not finite is refused."""
+"""The form of every request. Unknown fields, other types and non-finite numbers are refused."""
 
 from __future__ import annotations
 
@@ -29,26 +29,27 @@ _WHERE = (
     "A rule over item fields: {field: value}, {field: [values]} or {field: {operator: value}}. "
     "All conditions must hold."
 )
+_MODEL = "The name of a loaded bundle; by default the first."
 
 
 class Body(BaseModel):
-    """What every request body has in common."""
+    """The base of every request: no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class QueryIn(Body):
-    """Who a list is for: a known user, a history, features, or a mix of them."""
+    """The query of a list: a known user, a history, features, or several of them."""
 
     user: Id | None = Field(None, description="The id of a user.", examples=["U00001"])
     history: list[Id] | Weights | None = Field(
         None,
-        description="Ids of chosen items, the latest last, or a mapping from id to weight.",
+        description="Item ids, the latest last, or a mapping from item id to weight.",
         examples=[["R00001", "R00002"], {"R00001": 4.5}],
     )
     features: dict[str, Value] | None = Field(
         None,
-        description="What is known of somebody, by feature name (see GET /schema).",
+        description="User features by name (see GET /schema).",
         examples=[{"degree": 4, "keywords": ["welding"]}],
     )
     allow: list[Id] | None = Field(None, description="Only these items.")
@@ -59,7 +60,7 @@ class QueryIn(Body):
 
 
 class RecommendationsIn(Body):
-    """One list or many. Give ``queries`` or ``users``; rules given here hold for all of them."""
+    """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -70,11 +71,11 @@ class RecommendationsIn(Body):
         }
     )
 
-    model: str | None = Field(None, description="The name of a loaded bundle; else the first.")
+    model: str | None = Field(None, description=_MODEL)
     queries: list[QueryIn] | None = Field(None, min_length=1)
     users: list[Id] | None = Field(None, min_length=1, description="Ids of users.")
-    k: StrictInt = Field(10, ge=1, description="How many items a list has at most.")
-    exclude_seen: StrictBool = Field(True, description="Leave out what is in the history.")
+    k: StrictInt = Field(10, ge=1, description="The largest number of items of a list.")
+    exclude_seen: StrictBool = Field(True, description="Leave out the items of the history.")
     allow: list[Id] | None = Field(None, description="Only these items.")
     deny: list[Id] | None = Field(None, description="None of these items.")
     where: Where | None = Field(
@@ -82,43 +83,44 @@ class RecommendationsIn(Body):
     )
     as_of: str | None = Field(
         None,
-        description="Only items live at this moment, where items have a life span: ISO or 'now'.",
+        description="Only items live at this time (ISO or 'now'), if items have life spans.",
         examples=["now"],
     )
     on_unknown: Literal["raise", "skip", "fallback"] = Field(
-        "raise", description="What to do about unknown ids: refuse, leave out, or fall back."
+        "raise",
+        description="Unknown ids: refuse the request, skip the query, or use a fallback list.",
     )
-    reasons: StrictBool = Field(False, description="Say why each item is listed.")
+    reasons: StrictBool = Field(False, description="Add the reasons for each item.")
 
 
 class ExplanationIn(Body):
-    """Which score to take apart: that of an item for a user, or for a query."""
+    """The score to explain: of an item, for a user or a query."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}
     )
 
-    model: str | None = Field(None, description="The name of a loaded bundle; else the first.")
+    model: str | None = Field(None, description=_MODEL)
     user: Id | None = None
     query: QueryIn | None = None
     item: Id
 
 
 class InteractionIn(Body):
-    """A choice that somebody made."""
+    """An interaction of a user with an item."""
 
-    user_id: Id = Field(description="A user, known or new.")
-    item_id: Id = Field(description="An item of the catalogue.")
-    weight: Number = Field(1.0, ge=0, le=1e6, description="How strong it is, as in training.")
+    user_id: Id = Field(description="The id of a known or new user.")
+    item_id: Id = Field(description="The id of an item of the catalogue.")
+    weight: Number = Field(1.0, ge=0, le=1e6, description="The weight, as in the training data.")
     time: str | Number | None = Field(
         None,
-        description="When: ISO text or seconds since 1970 (UTC); else now.",
+        description="ISO text or seconds since 1970 (UTC); by default now.",
         examples=["2024-05-31T18:00"],
     )
 
 
 class InteractionsIn(Body):
-    """Choices to record; all of them are, or none."""
+    """Interactions to record: all of them or none."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -129,44 +131,46 @@ class InteractionsIn(Body):
     interactions: list[InteractionIn] = Field(min_length=1)
 
 
-class Asked(Body):
-    """What query strings have in common."""
+class Parameters(Body):
+    """The parameters that most query strings share."""
 
-    model: str | None = Field(None, description="The name of a loaded bundle; else the first.")
+    model: str | None = Field(None, description=_MODEL)
 
 
-class ListAsked(Asked):
-    """How to make the list of a user."""
+class ListParameters(Parameters):
+    """The parameters of the list of a user."""
 
-    k: int = Field(10, ge=1, description="How many items, at most.")
-    exclude_seen: bool = Field(True, description="Leave out what the user has chosen.")
+    k: int = Field(10, ge=1, description="The largest number of items.")
+    exclude_seen: bool = Field(True, description="Leave out the items of the user's history.")
     where: str | None = Field(
         None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
     )
     as_of: str | None = Field(
-        None, description="Only items live at this moment: ISO, or 'now'.", examples=["now"]
+        None, description="Only items that are live at this time: ISO, or 'now'.", examples=["now"]
     )
-    reasons: bool = Field(False, description="Say why each item is listed.")
+    reasons: bool = Field(False, description="Add the reasons for each item.")
 
 
-class SimilarAsked(Asked):
-    """How to list items like an item."""
+class SimilarParameters(Parameters):
+    """The parameters of a list of similar items."""
 
-    k: int = Field(10, ge=1, description="How many items, at most.")
+    k: int = Field(10, ge=1, description="The largest number of items.")
     where: str | None = Field(
         None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
     )
 
 
-class AudienceAsked(Asked):
-    """How to list the users whom an item suits."""
+class AudienceParameters(Parameters):
+    """The parameters of the audience of an item."""
 
-    k: int = Field(10, ge=1, description="How many users, at most.")
-    exclude_seen: bool = Field(True, description="Leave out who has chosen the item.")
+    k: int = Field(10, ge=1, description="The largest number of users.")
+    exclude_seen: bool = Field(
+        True, description="Leave out the users whose history contains the item."
+    )
 
 
-class SearchAsked(Asked):
-    """What to look for."""
+class SearchParameters(Parameters):
+    """The parameters of a search."""
 
-    q: str = Field("", max_length=200, description="A text; empty: everything.")
-    limit: int = Field(20, ge=1, description="How many hits, at most.")
+    q: str = Field("", max_length=200, description="The text to search for; empty: no filter.")
+    limit: int = Field(20, ge=1, description="The largest number of results.")

@@ -1,4 +1,4 @@
-"""Full collections do not walk over what is loaded."""
+"""Full garbage collections do not visit the loaded models."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shortlist.serving.garbage import settle, settle_again
+from shortlist.serving.model_store import freeze, refreeze
 
 
 class Ring:
-    """Something that only the collector can free."""
+    """An object that only the garbage collector can free."""
 
     def __init__(self) -> None:
         self.itself = self
@@ -26,8 +26,8 @@ def as_before() -> Iterator[None]:
     gc.set_threshold(*threshold)
 
 
-def test_what_is_loaded_is_no_longer_looked_at_and_new_garbage_is() -> None:
-    settle()
+def test_live_objects_are_exempt_and_new_garbage_is_collected() -> None:
+    freeze()
     assert gc.get_freeze_count() > 10_000
     assert len(gc.get_objects()) < 1_000
     garbage = weakref.ref(Ring())
@@ -36,18 +36,18 @@ def test_what_is_loaded_is_no_longer_looked_at_and_new_garbage_is() -> None:
     assert garbage() is None
 
 
-def test_a_bundle_that_was_replaced_is_freed_the_next_time() -> None:
+def test_a_replaced_object_is_freed_by_the_next_freeze() -> None:
     loaded = Ring()
     replaced = weakref.ref(loaded)
-    settle()
+    freeze()
     del loaded
     gc.collect()
     assert replaced() is not None  # frozen
-    settle_again()
+    refreeze()
     assert replaced() is None
 
 
-def test_a_process_that_never_settled_is_left_alone() -> None:
+def test_refreeze_does_nothing_without_freeze() -> None:
     threshold = gc.get_threshold()
-    settle_again()
+    refreeze()
     assert (gc.get_freeze_count(), gc.get_threshold()) == (0, threshold)

@@ -269,7 +269,7 @@ def test_a_parquet_file_that_is_cut_short(movies: Refuse, tmp_path: Path) -> Non
     pq.write_table(pa.table({"user_id": list(range(2, 5000))}), path)
     path.write_bytes(path.read_bytes()[:5000])
     assert movies(path) == (
-        "users.parquet is not a whole Parquet file: it is cut short or damaged\n"
+        "users.parquet is not a complete Parquet file: it is truncated or damaged\n"
         f"  where: {path}\n"
         "  to do: write or copy the file again"
     )
@@ -280,7 +280,7 @@ def test_a_parquet_file_that_is_damaged_inside(movies: Refuse, tmp_path: Path) -
     pq.write_table(pa.table({"user_id": list(range(2, 5000))}), path)
     content = path.read_bytes()
     path.write_bytes(content[:4] + bytes(byte ^ 0x5A for byte in content[4:2000]) + content[2000:])
-    assert movies(path).startswith("users.parquet is not a whole Parquet file")
+    assert movies(path).startswith("users.parquet is not a complete Parquet file")
 
 
 def test_text_that_cannot_be_decoded(jobs: Refuse, tmp_path: Path) -> None:

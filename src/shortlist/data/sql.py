@@ -95,6 +95,7 @@ def connect(path: str = ":memory:", *, read_only: bool = False) -> Connection:
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # DuckDB would draw it on stdout
     return connection
 
 

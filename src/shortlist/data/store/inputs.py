@@ -108,7 +108,6 @@ def _table_layout(table: Table) -> Layout:
     columns = [column for column in table.types if column not in table.generated_key]
     required = [c for c in columns if c in table.required and c not in table.defaults]
     return Layout(
-        f"table {table.name}",
         (f"{table.name.lower()}.csv", f"{table.name.lower()}.tsv"),
         tuple(required),
         optional=tuple(column for column in columns if column not in required),

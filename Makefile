@@ -15,9 +15,10 @@ test: $(STAMP)  ## everything but the slow checks
 test-all: $(STAMP)  ## the slow checks too, and property tests on new examples
 	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
 
-check: $(STAMP)  ## lint, format, types
+check: $(STAMP)  ## lint, format, layers, types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(VENV)/bin/lint-imports --no-cache
 	$(RUN) mypy
 
 format: $(STAMP)

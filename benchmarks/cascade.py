@@ -25,7 +25,8 @@ import numpy as np
 
 import shortlist as sl
 from shortlist.data.samples import generate_jobs, sample_paths
-from shortlist.metrics.significance import bootstrap, interval, paired_p_value
+from shortlist.metrics.bootstrap import bootstrap, interval
+from shortlist.metrics.paired import paired_p_value
 from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import unseen
 from shortlist.models.config import ModelConfig, hyper

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import shortlist as sl
-from shortlist.evaluation.protocol import popularity_order, scores_of
+from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.truth import Truth
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
-from shortlist.metrics.ranking import FloatArray, Measure, rank_metrics
-from shortlist.metrics.significance import PairedTest, bootstrap, interval, paired_tests
+from shortlist.metrics.bootstrap import Measure, bootstrap, interval
+from shortlist.metrics.paired import PairedTest, paired_tests
+from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
 
 Scores: TypeAlias = NDArray[np.float32]
@@ -184,7 +185,7 @@ class Fold:
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
         """Return the ``k`` best unseen items of each user; ties go to the more popular."""
         block = np.ascontiguousarray(scores, dtype=np.float32)
-        rows, _ = topk_dense(block, *self._eligible(len(scores)), popularity_order(self.train), k)
+        rows, _ = topk_dense(block, *self._eligible(len(scores)), self.train.popularity_order, k)
         return rows
 
     def _eligible(

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError
+from shortlist.metrics.bootstrap import LEVEL, Measure, bootstrap, interval
+from shortlist.metrics.ranking import discounted_gain, ideal_gain
 from shortlist.models.cascade.candidates import Candidates
 from shortlist.text import figure, span, text_table
 
 CUTOFF = 10  # of the NDCG
-LEVEL = 0.95
-RESAMPLES = 1000
 ALL = "all together"
 
 SCHEMA = pa.schema(
@@ -120,7 +120,7 @@ class Counting:
         """
         owners, count = candidates.owners, len(n_held)
         alone = candidates.returned.sum(axis=0) == 1
-        ideal = np.array([_discounts(np.arange(1, min(one, CUTOFF) + 1)).sum() for one in n_held])
+        ideal = ideal_gain(n_held, CUTOFF)
 
         def per_user(weights: Doubles) -> Doubles:
             return np.bincount(owners, weights, minlength=count).astype(np.float64)
@@ -131,7 +131,7 @@ class Counting:
                 per_user(returned.astype(np.float64)),
                 per_user((returned & held).astype(np.float64)) / n_held,
                 per_user((returned & held & alone).astype(np.float64)) / n_held,
-                per_user(_discounts(places) * (returned & held)) / ideal,
+                per_user(discounted_gain(places, CUTOFF) * (returned & held)) / ideal,
             ]
         place = np.lexsort((candidates.items, -order, owners))
         ranks = np.empty(len(place), dtype=np.int64)
@@ -139,7 +139,7 @@ class Counting:
         columns += [
             per_user(np.ones(len(owners))),
             per_user(held.astype(np.float64)) / n_held,
-            per_user(_discounts(ranks) * held) / ideal,
+            per_user(discounted_gain(ranks, CUTOFF) * held) / ideal,
         ]
         self._values.append(np.stack(columns, axis=1))
 
@@ -162,18 +162,11 @@ class Counting:
         return Handover(pa.Table.from_pylist(records, schema=SCHEMA), len(values), self._cut)
 
 
-def _discounts(places: NDArray[np.integer[Any]]) -> Doubles:
-    """Give what a place is worth: ``1 / log2(place + 1)``, up to the cutoff."""
-    worth: Doubles = np.where(places <= CUTOFF, 1 / np.log2(places + 1.0), 0.0)
-    return worth
-
-
 def _spread(name: str, values: Doubles, seed: int) -> dict[str, float]:
-    """Give the mean and its interval: the middle 95% of the means of resampled users."""
-    rng = np.random.default_rng(seed)
-    means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {name: values.mean(), f"{name}_low": float(low), f"{name}_high": float(high)}
+    """Return the mean over users and its bootstrap interval."""
+    measure = Measure(values)
+    low, high = interval(bootstrap([measure], seed=seed)[:, 0])
+    return {name: measure.mean(), f"{name}_low": low, f"{name}_high": high}
 
 
 def asked_users(data: Dataset, test: Dataset) -> Rows:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.ranking import midranks
+from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.hybrid.config import TERMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
@@ -212,7 +213,7 @@ class _Fold:
             np.empty((0, scores.shape[1]), dtype=bool),
             np.full(len(truth), -1, dtype=np.int32),
         )
-        return np.where(ranks <= CUTOFF, 1 / np.log2(1 + ranks), 0)
+        return discounted_gain(ranks, CUTOFF)
 
 
 def _most(counts: Sequence[int]) -> int | None:

@@ -1,4 +1,4 @@
-"""Intervals that cover, tests that agree with SciPy, corrections by hand."""
+"""Intervals cover as promised, p values agree with SciPy, corrections match hand calculations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shortlist.metrics import significance
-from shortlist.metrics.ranking import FloatArray, Measure
-from shortlist.metrics.significance import (
-    bootstrap,
-    holm,
-    interval,
-    paired_p_value,
-    paired_tests,
-)
+from shortlist.metrics import bootstrap as bootstrap_module
+from shortlist.metrics.bootstrap import Measure, bootstrap, interval
+from shortlist.metrics.paired import holm, paired_p_value, paired_tests
+from shortlist.metrics.ranking import FloatArray
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+def test_intervals_have_their_nominal_coverage() -> None:
     rng = np.random.default_rng(1)
     covered = 0
     for trial in range(300):
@@ -30,14 +25,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     assert 270 <= covered <= 296
 
 
-def test_the_bootstrap_agrees_with_the_textbook_error_of_a_mean() -> None:
+def test_the_bootstrap_agrees_with_the_standard_error_of_the_mean() -> None:
     values = np.random.default_rng(2).normal(size=400)
     figures = bootstrap([Measure(values)], resamples=4000)[:, 0]
     assert figures.mean() == pytest.approx(values.mean(), abs=0.005)
     assert figures.std() == pytest.approx(values.std() / np.sqrt(400), rel=0.05)
 
 
-def test_every_resample_is_the_figure_of_users_drawn_with_replacement() -> None:
+def test_resamples_draw_users_with_replacement() -> None:
     values = np.array([0.0, 1.0])
     figures = bootstrap([Measure(values)], resamples=2000)[:, 0]
     shares = [(figures == mean).mean() for mean in (0.0, 0.5, 1.0)]
@@ -54,16 +49,16 @@ def test_weights_and_roots_are_resampled_with_their_users() -> None:
     assert set(np.unique(figures[:, 0]).round(12)) == {1.0, round(np.sqrt(3), 12), 3.0}
 
 
-def test_measures_share_their_resamples() -> None:
+def test_all_measures_get_the_same_resamples() -> None:
     values = np.random.default_rng(3).random(50)
     figures = bootstrap([Measure(values), Measure(values + 1)])
     assert figures[:, 1] - figures[:, 0] == pytest.approx(1.0)
 
 
-def test_memory_bounds_do_not_change_the_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_limits_do_not_change_the_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = Measure(np.random.default_rng(4).random(30))
     whole = bootstrap([sample], seed=5)
-    monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 70)  # two resamples at a time
+    monkeypatch.setattr(bootstrap_module, "_DRAWS_AT_ONCE", 70)  # two resamples at a time
     assert bootstrap([sample], seed=5) == pytest.approx(whole, rel=1e-12)
     assert bootstrap([sample], seed=6) != pytest.approx(whole, rel=1e-12)
 
@@ -77,7 +72,7 @@ def test_memory_bounds_do_not_change_the_resamples(monkeypatch: pytest.MonkeyPat
 )
 def test_p_values_are_those_of_scipy(pair: tuple[list[int], list[int]]) -> None:
     first, second = (np.array(values, dtype=np.float64) for values in pair)
-    if (first - second).std() == 0:  # SciPy has no answer there; the next test has ours
+    if (first - second).std() == 0:  # undefined in SciPy; the next test covers it
         return
     expected = stats.ttest_rel(first, second).pvalue
     assert paired_p_value(Measure(first), Measure(second)) == pytest.approx(expected)
@@ -88,7 +83,7 @@ def test_p_values_are_those_of_scipy(pair: tuple[list[int], list[int]]) -> None:
     [
         ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5], 1.0),  # the same lists
         ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0], 0.0),  # always better by the same
-        ([1.0], [0.0], 1.0),  # one user proves nothing
+        ([1.0], [0.0], 1.0),  # a single user
     ],
 )
 def test_differences_without_spread(
@@ -97,7 +92,7 @@ def test_differences_without_spread(
     assert paired_p_value(Measure(np.array(first)), Measure(np.array(second))) == p_value
 
 
-def test_users_who_count_more_count_more_in_the_test() -> None:
+def test_the_paired_test_weights_its_users() -> None:
     weights = np.array([1.0, 2.0, 5.0, 1.0])
     first, second = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.5, 1.0, 2.0, 4.0])
     expected = stats.ttest_1samp(weights * (first - second), 0).pvalue
@@ -113,13 +108,13 @@ def test_holm_by_hand() -> None:
     assert holm([0.04]) == pytest.approx([0.04])
 
 
-def test_pairs_are_tested_once_each_in_order() -> None:
+def test_each_pair_is_tested_once_in_order() -> None:
     rng = np.random.default_rng(7)
-    luck = rng.random(500)
+    shared = rng.random(500)
     measures = {
-        "best": Measure(luck + 0.2 + 0.1 * rng.random(500)),
-        "twin": Measure(luck + 0.2 + 0.1 * rng.random(500)),
-        "poor": Measure(luck + 0.1 * rng.random(500)),
+        "best": Measure(shared + 0.2 + 0.1 * rng.random(500)),
+        "twin": Measure(shared + 0.2 + 0.1 * rng.random(500)),
+        "poor": Measure(shared + 0.1 * rng.random(500)),
     }
     tests = paired_tests(measures, bootstrap(list(measures.values())))
     assert [(test.first, test.second) for test in tests] == [
@@ -132,23 +127,23 @@ def test_pairs_are_tested_once_each_in_order() -> None:
         assert test.low < test.difference < test.high
         assert test.corrected >= test.p_value
     assert tests[1].difference == pytest.approx(0.2, abs=0.01)
-    # Paired: the luck that all share does not widen the interval of the difference.
+    # Paired: the variation that all models share does not widen the interval of the difference.
     assert tests[1].high - tests[1].low < 0.02
-    turned = tests[1].reversed()
-    assert (turned.first, turned.second) == ("poor", "best")
-    assert (turned.low, turned.difference, turned.high) == (
+    swapped = tests[1].reversed()
+    assert (swapped.first, swapped.second) == ("poor", "best")
+    assert (swapped.low, swapped.difference, swapped.high) == (
         -tests[1].high,
         -tests[1].difference,
         -tests[1].low,
     )
 
 
-def test_equal_models_are_seldom_called_different() -> None:
+def test_equal_models_rarely_differ_significantly() -> None:
     rng = np.random.default_rng(8)
     wrong = 0
     for _ in range(200):
         values: list[FloatArray] = [rng.random(60) for _ in range(4)]
-        measures = {str(position): Measure(one) for position, one in enumerate(values)}
-        figures = np.zeros((2, 4))  # intervals are not the point here
+        measures = {str(position): Measure(sample) for position, sample in enumerate(values)}
+        figures = np.zeros((2, 4))  # intervals are not tested here
         wrong += any(test.real for test in paired_tests(measures, figures))
     assert wrong <= 20  # of 200 at .05: 10 +- 3

@@ -10,7 +10,8 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Order, Split
 from shortlist.errors import ConfigError, InputError
-from shortlist.metrics.significance import bootstrap, paired_tests
+from shortlist.metrics.bootstrap import bootstrap
+from shortlist.metrics.paired import paired_tests
 from shortlist.models.base import Model
 from shortlist.text import figure, span
 from shortlist.tuning.objective import Objective

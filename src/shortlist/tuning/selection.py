@@ -14,7 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.evaluation import Report
-from shortlist.metrics.significance import bootstrap, interval
+from shortlist.metrics.bootstrap import bootstrap, interval
 from shortlist.models.base import Model
 from shortlist.models.config import search_range
 from shortlist.models.registry import MODULES

@@ -356,8 +356,8 @@ def test_a_check_that_fails() -> None:
     [
         ({"trials": 0}, "trials=0 is out of range"),
         ({"trials": -3}, "trials=-3 is out of range"),
-        ({"trials": 2.5}, "trials=2.5 is not a whole number"),
-        ({"trials": True}, "trials=True is not a whole number"),
+        ({"trials": 2.5}, "trials=2.5 is out of range: it is a whole number, 1 or more"),
+        ({"trials": True}, "trials=True is out of range: it is a whole number, 1 or more"),
         ({"trials": None}, "the search has no limit"),
         ({"seconds": 0}, "seconds=0 is out of range"),
         ({"seconds": float("nan")}, "seconds=nan is out of range"),

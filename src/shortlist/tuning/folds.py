@@ -9,12 +9,12 @@ from typing import Any
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Order, Split
-from shortlist.errors import ConfigError, InputError
+from shortlist.errors import InputError
 from shortlist.metrics.bootstrap import bootstrap
 from shortlist.metrics.paired import paired_tests
 from shortlist.models.base import Model
 from shortlist.text import figure, span
-from shortlist.tuning.objective import Objective
+from shortlist.tuning.objective import Objective, require_count
 from shortlist.tuning.space import Space, unfitted
 
 
@@ -49,11 +49,7 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
     >>> [held.to_arrow()["item_id"].to_pylist() for _, held in validation_folds(data, 2)]
     [[7], [6]]
     """
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
-        raise ConfigError(
-            f"folds={folds!r} is out of range: it is a whole number, 1 or more",
-            remedy="pass for example folds=1",
-        )
+    require_count("folds", folds, 1)
     order: Order = "random" if data.times is None else "time"
     splits: list[Split] = []
     rest = data

@@ -235,6 +235,15 @@ def _checkpoints(total: int) -> Iterator[int]:
     yield total
 
 
+def require_count(name: str, value: object, minimum: int) -> None:
+    """Raise a ConfigError if a parameter is not a whole number from ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ConfigError(
+            f"{name}={value!r} is out of range: it is a whole number, {minimum} or more",
+            remedy=f"pass for example {name}={max(minimum, 1)}",
+        )
+
+
 def require_dataset(data: object) -> None:
     """Raise an InputError if the data is not a Dataset."""
     if not isinstance(data, Dataset):
@@ -245,17 +254,7 @@ def require_dataset(data: object) -> None:
 
 
 def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective) -> None:
-    """Raise an error now if every trial of a model would fail.
-
-    Raises
-    ------
-    CapabilityError
-        The model does not have the metric.
-    InputError
-        The data is not a Dataset, or lacks the item features that the model needs.
-    ConfigError
-        The model's extra is not installed.
-    """
+    """Raise an InputError now if every fit of a model, or every measurement, would fail."""
     objective.require_for(type(model))
     require_dataset(data)
     if model.extra is not None:

@@ -218,7 +218,7 @@ def _setting_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CandidateResult:
     """The result of a model in an automatic selection.
 
@@ -238,11 +238,11 @@ class CandidateResult:
     """
 
     model: str
-    value: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    seconds: float | None
+    value: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seconds: float | None = None
     outcome: str
 
     def texts(self) -> list[str]:

@@ -24,6 +24,7 @@ from shortlist.tuning.objective import (
     Objective,
     Trial,
     failure_reason,
+    require_count,
     require_fittable,
     run_trial,
 )
@@ -103,7 +104,10 @@ def tune(
     """
     kind, given = class_and_settings(model)
     objective = Objective.named(metric)
-    _require_limits(trials, seconds)
+    if trials is None and seconds is None:
+        raise ConfigError("the search has no limit", remedy="give trials or seconds")
+    if trials is not None:
+        require_count("trials", trials, 1)
     budget = TimeBudget(seconds)
     require_fittable(kind(**given), data, objective)
     space = Space(kind, given)
@@ -291,12 +295,3 @@ def _check(tuning: Tuning, space: Space) -> SettingsCheck | str:
         return check_settings(space, tuning.best.settings, fold, tuning.goal)
     except FAILURES as error:
         return f"the check failed: {failure_reason(error)}"
-
-
-def _require_limits(trials: int | None, seconds: float | None) -> None:
-    if trials is None and seconds is None:
-        raise ConfigError("the search has no limit", remedy="give trials or seconds")
-    if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int)):
-        raise ConfigError(f"trials={trials!r} is not a whole number", remedy="give 1 or more")
-    if trials is not None and trials < 1:
-        raise ConfigError(f"trials={trials} is out of range", remedy="give 1 or more")

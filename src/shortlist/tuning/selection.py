@@ -12,7 +12,7 @@ import numpy as np
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
-from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError
 from shortlist.evaluation import Report
 from shortlist.metrics.bootstrap import bootstrap, interval
 from shortlist.models.base import Model
@@ -26,6 +26,7 @@ from shortlist.tuning.objective import (
     FAILURES,
     Objective,
     failure_reason,
+    require_count,
     require_dataset,
     require_fittable,
 )
@@ -99,8 +100,7 @@ def auto(
     """
     objective = Objective.named(metric)
     budget = TimeBudget(seconds)
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 0:
-        raise ConfigError(f"trials={trials!r} is out of range", remedy="give 0 or more")
+    require_count("trials", trials, 0)
     require_dataset(data)
     selection = Selection(data, objective, budget, seed)
     named = [name for name in MODULES if name not in _SKIPPED] if models is None else models
@@ -113,21 +113,9 @@ def auto(
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A measured model.
+    """A model that was fitted and measured on the validation fold."""
 
-    Attributes
-    ----------
-    name
-        Its name, followed by ``(tuned)`` if its settings were searched.
-    model
-        The model, fitted on the training side of the fold.
-    report
-        Its metrics on the validation side.
-    seconds
-        How long fitting and measuring took.
-    """
-
-    name: str
+    name: str  # that of the model, followed by "(tuned)" if its settings were searched
     model: Model[Any, Any]
     report: Report
     seconds: float
@@ -159,7 +147,7 @@ class Selection:
     def leave_out(self, name: str, reason: str, seconds: float | None = None) -> None:
         """Record that a model is not a candidate."""
         outcome = f"left out: {reason}"
-        self.left_out.append(CandidateResult(name, None, None, None, None, seconds, outcome))
+        self.left_out.append(CandidateResult(model=name, seconds=seconds, outcome=outcome))
 
     def compare(self, reserved: float) -> None:
         """Measure the models with their defaults, in order, as far as memory and time allow.
@@ -319,17 +307,15 @@ def select(
     outcomes |= {best: "best"} | {selected: "chosen"}
 
     def result(row: int) -> CandidateResult:
-        difference: tuple[float | None, float | None, float | None] = (None, None, None)
-        if row != best:
-            low, high = sorted(sign * bound for bound in intervals[row])
-            difference = (sign * (scores[row] - scores[best]), low, high)
         candidate = candidates[row]
+        low, high = sorted(sign * bound for bound in intervals[row])
+        against_best = {"difference": sign * (scores[row] - scores[best]), "low": low, "high": high}
         return CandidateResult(
-            candidate.name,
-            candidate.report[metric],
-            *difference,
-            candidate.seconds,
-            outcomes[row],
+            model=candidate.name,
+            value=candidate.report[metric],
+            seconds=candidate.seconds,
+            outcome=outcomes[row],
+            **({} if row == best else against_best),
         )
 
     uncertain = len(order) - 1 - len(worse)

@@ -19,20 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A setting and its search range.
-
-    Attributes
-    ----------
-    name, default, search
-        As declared in the model's config.
-    whole
-        Whether its values are whole numbers.
-    """
+    """A setting as declared in a model's config, and its search range."""
 
     name: str
     default: Any
     search: Search
-    whole: bool
+    whole: bool  # its values are whole numbers
 
     def distribution(self) -> BaseDistribution:
         """Return the range as an Optuna distribution; choices of any type become JSON texts."""

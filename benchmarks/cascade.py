@@ -26,7 +26,7 @@ import numpy as np
 import shortlist as sl
 from shortlist.data.samples import generate_jobs, sample_paths
 from shortlist.metrics.significance import bootstrap, interval, paired_p_value
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import unseen
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.scoring.profiles import Profiles
@@ -55,9 +55,9 @@ class BlendLearned:
 class Blend(Model[BlendConfig, BlendLearned]):
     """User cosine and item cosine, each by the largest unseen score of the user, added up."""
 
-    def learn(self, data: sl.Dataset) -> BlendLearned:
+    def learn(self, data: sl.Dataset) -> Fitted[BlendLearned]:
         """Fit both."""
-        return BlendLearned((sl.UserCosine().fit(data), sl.ItemCosine().fit(data)))
+        return Fitted(BlendLearned((sl.UserCosine().fit(data), sl.ItemCosine().fit(data))))
 
     def score(self, profiles: Profiles) -> Scores:
         """Add them up."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from shortlist.models.indexed_search import built, items_of, restored, search
-from shortlist.scoring.scores import FactorScores, Floats
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table
 
@@ -40,7 +40,7 @@ def made(n_items: int, n_queries: int, seed: int) -> FactorScores:
         return vectors
 
     items = mixed(n_items, 0.3) * rng.lognormal(0, 0.3, (n_items, 1)).astype(np.float32)
-    return FactorScores(mixed(n_queries, 0.2), np.ascontiguousarray(items.T))
+    return FactorScores(mixed(n_queries, 0.2), ItemFactors.from_rows(items))
 
 
 def eligible(n_items: int, n_queries: int, ruled: bool, seed: int) -> Eligible:

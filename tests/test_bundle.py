@@ -25,6 +25,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, InputError
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.popularity import Popularity
+from shortlist.models.registry import load
 from shortlist.testing import small_world, tiny
 
 FILES = ["arrays.safetensors", "history.parquet", "interactions.parquet", "items.parquet",
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(BundleError) as error:
-        bundle.load(folder)
+        load(folder)
     return str(error.value)
 
 
@@ -100,7 +101,7 @@ class TestWhatIsInIt:
 
 class TestData:
     def test_everything_about_the_data_comes_back(self, folder: Path) -> None:
-        before, after = MODEL.data, bundle.load(folder).data
+        before, after = MODEL.data, load(folder).data
         assert after.users.equals(before.users)
         assert after.items.equals(before.items)
         for name in ("user_rows", "item_rows", "weights", "times", "positions"):
@@ -110,7 +111,7 @@ class TestData:
         assert after.fingerprint == before.fingerprint
 
     def test_no_times_and_no_features(self, tmp_path: Path) -> None:
-        data = bundle.load(Popularity().fit(tiny(("ann", "tea"))).save(tmp_path / "b")).data
+        data = load(Popularity().fit(tiny(("ann", "tea"))).save(tmp_path / "b")).data
         assert data.times is None
         assert data.user_features is None
         assert data.item_features is None
@@ -119,7 +120,7 @@ class TestData:
         items = pa.table({"item_id": ["rye", "tea"], "id": [7, 8], "feature.id": ["x", None]})
         log = pa.table({"user_id": [1, 2], "item_id": ["tea", "rye"]})
         model = Popularity().fit(Dataset.from_tables(log, items=items))
-        data = bundle.load(model.save(tmp_path / "b")).data
+        data = load(model.save(tmp_path / "b")).data
         assert data.item_features is not None
         assert data.item_features.to_pydict() == {"id": [7, 8], "feature.id": ["x", None]}
 
@@ -127,14 +128,14 @@ class TestData:
         ids = pa.array([1, 2**64 - 1], pa.uint64())
         log = pa.table({"user_id": ids, "item_id": ids})
         model = Popularity().fit(Dataset.from_tables(log))
-        again = bundle.load(model.save(tmp_path / "b"))
+        again = load(model.save(tmp_path / "b"))
         assert again.recommend([2**64 - 1]).column("item_id") == [1]
         assert again.recommend([1]).column("item_id") == [2**64 - 1]
 
     def test_a_path_with_an_equals_sign(self, tmp_path: Path) -> None:
         """Arrow reads date=... in a path as a column where one lets it."""
         (tmp_path / "user_row=3").mkdir()
-        again = bundle.load(MODEL.save(tmp_path / "user_row=3" / "id=7"))
+        again = load(MODEL.save(tmp_path / "user_row=3" / "id=7"))
         assert again.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
 
 
@@ -192,7 +193,7 @@ class TestDamage:
         content[len(content) // 2] ^= 1
         (folder / name).write_bytes(content)
         assert refusal(folder) == (
-            f"{name} is damaged: it is not what the manifest's hash says\n"
+            f"{name} is damaged: its hash differs from the one in the manifest\n"
             f"  where: {folder}\n"
             "  to do: save the model again, or copy the bundle again"
         )
@@ -210,7 +211,7 @@ class TestDamage:
             (b"", "Expecting value: line 1 column 1 (char 0)"),
             (b'{"format": 1', "Expecting ',' delimiter"),
             (b"\xff\xfe{}", "'utf-8' codec can't decode byte 0xff"),
-            (b"[]", "the whole: Input should be a valid dictionary"),
+            (b"[]", "manifest: Input should be a valid dictionary"),
             (b"{}", "format: Field required"),
             (b'{"format": 1, "shortlist": "0"}', "created: Field required"),
             (b'{"format": "one"}', "format: Input should be a valid integer"),
@@ -252,7 +253,9 @@ class TestDamage:
     ) -> None:
         rewrite(folder, **changes)
         first, second, third = refusal(folder).split("\n")
-        assert first.startswith(f"the manifest asks for what this version does not have: {what}")
+        assert first.startswith(
+            f"the manifest names a model or setting that this version does not have: {what}"
+        )
         assert second == f"  where: {folder}"
         assert third == "  to do: upgrade shortlist, or fit and save the model again"
 
@@ -311,9 +314,9 @@ class TestNothingIsExecuted:
         poison = pickle.dumps(Canary(tmp_path / "sung"))
         for name in ("model.pkl", "arrays.pkl", "arrays.npy", "history.pickle", "__init__.py"):
             (folder / name).write_bytes(poison)
-        bundle.load(folder)
+        load(folder)
         rewrite(folder, files=manifest(folder)["files"] | {"model.pkl": ""})  # even where listed
-        bundle.load(folder)
+        load(folder)
         assert not (tmp_path / "sung").exists()
 
     @pytest.mark.parametrize("name", FILES)
@@ -334,12 +337,12 @@ class TestReplacing:
     def test_an_older_bundle(self, folder: Path) -> None:
         rewrite(folder, format=0)
         assert Popularity().fit(small_world().data).save(folder) == folder
-        assert bundle.load(folder).name == "Popularity"
+        assert load(folder).name == "Popularity"
         assert names(folder.parent) == ["bundle"]
 
     def test_an_empty_folder(self, tmp_path: Path) -> None:
         (tmp_path / "new").mkdir()
-        assert bundle.load(MODEL.save(tmp_path / "new")).name == "ItemCosine"
+        assert load(MODEL.save(tmp_path / "new")).name == "ItemCosine"
 
     @pytest.mark.parametrize(
         ("name", "content"),
@@ -383,14 +386,14 @@ class TestReplacing:
         link.symlink_to(folder)
         Popularity().fit(small_world().data).save(link)
         assert link.is_symlink()
-        assert bundle.load(folder).name == bundle.load(link).name == "Popularity"
+        assert load(folder).name == load(link).name == "Popularity"
         assert names(folder.parent) == ["bundle", "current"]
 
 
 CRASHES = {
-    "arrays": "shortlist.bundle.save_file",
-    "tables": "shortlist.bundle.pq.write_table",
-    "hashes": "shortlist.bundle.hash_of",
+    "arrays": "shortlist.bundle.storage.save_file",
+    "tables": "shortlist.bundle.storage.pq.write_table",
+    "hashes": "shortlist.bundle.storage.hash_of",
     "manifest": "pathlib.Path.write_text",
     "flushing": "shortlist.files._sync",
     "the exchange": "shortlist.files._exchange",
@@ -411,10 +414,10 @@ class TestCrash:
             with pytest.raises(KeyboardInterrupt):
                 new.save(folder)
         assert names(folder.parent) == ["bundle"]
-        again = bundle.load(folder)
+        again = load(folder)
         assert again.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
         new.save(folder)
-        assert bundle.load(folder).name == "UserCosine"
+        assert load(folder).name == "UserCosine"
 
     @pytest.mark.parametrize("step", ["tables", "the exchange"])
     def test_killed_between_two_steps(self, folder: Path, step: str) -> None:
@@ -434,23 +437,23 @@ class TestCrash:
             [sys.executable, "-c", textwrap.dedent(script), str(folder)], check=False
         )
         assert killed.returncode == 9
-        again = bundle.load(folder)
+        again = load(folder)
         assert again.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
         UserCosine().fit(small_world().data).save(folder)
-        assert bundle.load(folder).name == "UserCosine"
+        assert load(folder).name == "UserCosine"
 
     def test_where_two_folders_cannot_be_exchanged_in_one_step(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shortlist.files._exchange", lambda *_: False)
         UserCosine().fit(small_world().data).save(folder)
-        assert bundle.load(folder).name == "UserCosine"
+        assert load(folder).name == "UserCosine"
         assert names(folder.parent) == ["bundle"]
 
 
 def test_a_loaded_model_can_be_saved_and_fitted_again(folder: Path, tmp_path: Path) -> None:
-    loaded = bundle.load(folder)
-    copy = bundle.load(loaded.save(tmp_path / "copy"))
+    loaded = load(folder)
+    copy = load(loaded.save(tmp_path / "copy"))
     assert copy.recommend(k=3).table.equals(MODEL.recommend(k=3).table)
     fresh = replace(small_world(), interactions=small_world().interactions.slice(0, 50))
     loaded.fit(fresh.data)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from shortlist.data.dataset import Dataset
+from shortlist.models.base import Fitted
 from shortlist.models.ease import EASE, EASELearned
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores
@@ -29,13 +30,12 @@ class Forgetful(EASE):
 class Hoarder(EASE):
     """Adds what it learns to what it learned before."""
 
-    def learn(self, data: Dataset) -> EASELearned:
-        learned = super().learn(data)
+    def learn(self, data: Dataset) -> Fitted[EASELearned]:
+        learned = super().learn(data).learned
         if self._learned is not None and self._learned.weights.shape == learned.weights.shape:
-            return EASELearned(learned.weights + self._learned.weights)
-        return EASELearned(
-            np.tile(learned.weights, (1, 1)) + len(data) * (self._learned is not None)
-        )
+            return Fitted(EASELearned(learned.weights + self._learned.weights))
+        weights = np.tile(learned.weights, (1, 1)) + len(data) * (self._learned is not None)
+        return Fitted(EASELearned(weights))
 
 
 class Sociable(EASE):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from shortlist import engine as engine
     from shortlist import errors as errors
     from shortlist import explore as explore
-    from shortlist.bundle import load as load
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from shortlist.models.ials import IALS as IALS
     from shortlist.models.indexed import Indexed as Indexed
     from shortlist.models.popularity import Popularity as Popularity
+    from shortlist.models.registry import load as load
     from shortlist.models.towers.multitask import MultiTask as MultiTask
     from shortlist.models.towers.ncf import GMF as GMF
     from shortlist.models.towers.ncf import MLP as MLP
@@ -74,7 +74,7 @@ _LAZY = {
     "evaluate": "evaluation",
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",
-    "load": "bundle",
+    "load": "models.registry",
     "tune": "tuning",
 }
 _MODULES = {"engine": "engine", "errors": "errors", "explore": "explore", "split": "data.split"}

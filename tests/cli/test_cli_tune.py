@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shortlist import extras
-from shortlist.bundle import load, read_manifest
+from shortlist.bundle import read_manifest
 from shortlist.data.store.store import Store
 from shortlist.models.ease import EASE
+from shortlist.models.registry import load
 from shortlist.tuning import tune
 
 from .conftest import Run

@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from shortlist.bundle import load, read_manifest
+from shortlist.bundle import read_manifest
 from shortlist.cli import main
 from shortlist.data.dataset import Dataset
 from shortlist.errors import DatabaseError
+from shortlist.models.registry import load
 
 from .servers import ENCODED, PASSWORD, USER, Place, Server
 from .table_files import ML_100K, write

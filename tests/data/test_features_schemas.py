@@ -17,10 +17,10 @@ from shortlist.data.samples.jobs import generate_jobs
 from shortlist.data.samples.movies import sample_paths
 from shortlist.data.store.store import Store
 from shortlist.errors import BundleError
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Scores
+from shortlist.scoring.scores import FactorScores, ItemFactors, Scores
 
 
 @pytest.fixture(scope="module")
@@ -169,21 +169,20 @@ class Shelf:
 class Alike(Model[ModelConfig, Shelf]):
     """Scores items by their features alone."""
 
-    def learn(self, data: Dataset) -> Shelf:
+    def learn(self, data: Dataset) -> Fitted[Shelf]:
         assert data.item_features is not None
         encoder = FeatureEncoder.fit(data.item_features)
         items = encoder.transform(data.item_features).toarray()
-        return Shelf(np.ascontiguousarray(items.T), encoder.to_table(), None)
+        return Fitted(Shelf(np.ascontiguousarray(items.T), encoder.to_table(), None))
 
     def score(self, profiles: Profiles) -> Scores:
         items_t = self.learned.items_t
         queries = np.asarray(profiles.history @ items_t.T, dtype=np.float32)
-        return FactorScores(queries, items_t, np.zeros(items_t.shape[1], dtype=np.float32))
+        return FactorScores(queries, ItemFactors(items_t))
 
 
 @pytest.fixture
-def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Alike, Path]:
-    monkeypatch.setattr(bundle, "model_class", lambda name: {"Alike": Alike}[name])
+def saved(tmp_path: Path) -> tuple[Alike, Path]:
     log = pa.table({"user_id": ["ann", "bob"], "item_id": [1, 2]})
     items = pa.table({"item_id": [1, 2], "genres": [["Drama"], ["Crime", "Drama"]]})
     model = Alike().fit(Dataset.from_tables(log, items=items))
@@ -194,7 +193,7 @@ def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[Alike, Path]) -> N
     model, folder = saved
     assert pq.read_table(folder / "learned.encoder.parquet").num_rows == 2
     assert "learned.encoder.parquet" in bundle.read_manifest(folder).files
-    loaded = bundle.load(folder)
+    loaded = bundle.load(folder, {"Alike": Alike}.__getitem__)
     assert loaded.learned.nothing is None
     assert loaded.learned.encoder.equals(model.learned.encoder, check_metadata=True)
     encoder = FeatureEncoder.from_table(loaded.learned.encoder)
@@ -206,7 +205,7 @@ def test_a_learned_table_that_was_changed(saved: tuple[Alike, Path]) -> None:
     _, folder = saved
     pq.write_table(pa.table({"a": [1]}), folder / "learned.encoder.parquet")
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is damaged"):
-        bundle.load(folder)
+        bundle.load(folder, {"Alike": Alike}.__getitem__)
     (folder / "learned.encoder.parquet").unlink()
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is missing"):
-        bundle.load(folder)
+        bundle.load(folder, {"Alike": Alike}.__getitem__)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores
@@ -38,8 +38,8 @@ class Known(Model[KnownConfig, Table]):
     needs_history = False
     table: NDArray[np.float32]
 
-    def learn(self, data: Dataset) -> Table:
-        return Table(self.table)
+    def learn(self, data: Dataset) -> Fitted[Table]:
+        return Fitted(Table(self.table))
 
     def score(self, profiles: Profiles) -> Scores:
         return DenseScores(self.learned.scores[profiles.users])

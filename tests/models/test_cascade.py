@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist import extras
-from shortlist.bundle import load
 from shortlist.cli.compare import parameters
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
@@ -23,7 +22,7 @@ from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.likeness import Likeness
-from shortlist.models.registry import model_class
+from shortlist.models.registry import load, model_class
 from shortlist.models.towers.ranking import Ranking
 from shortlist.recommend.query import Query
 from shortlist.scoring.selection import dense

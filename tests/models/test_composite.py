@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from pydantic import BeforeValidator
 
-from shortlist.bundle.learned import put_together, take_apart
+from shortlist.bundle.parts import join, split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
+from shortlist.models.registry import model_class
 from shortlist.models.spec import ModelSpec, listed
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
@@ -35,9 +36,9 @@ class PairLearned:
 
 
 class Pair(Model[PairConfig, PairLearned]):
-    def learn(self, data: Dataset) -> PairLearned:
+    def learn(self, data: Dataset) -> Fitted[PairLearned]:
         stages = tuple(spec.make().fit(data) for spec in self.config.stages)
-        return PairLearned(stages, EASE().fit(data), np.arange(3.0))
+        return Fitted(PairLearned(stages, EASE().fit(data), np.arange(3.0)))
 
     def score(self, profiles: Profiles) -> Scores:
         return self.learned.ranker.score(profiles)
@@ -77,9 +78,9 @@ def test_a_setting_of_a_stage_that_is_out_of_range_is_named() -> None:
 def test_what_models_within_a_model_learned_comes_back() -> None:
     data = checkerboard().data
     pair = Pair(stages=[ItemCosine(), IALS(embedding_size=4), IALS(embedding_size=2)]).fit(data)
-    parts = take_apart(pair.learned)
+    parts = split(pair.learned)
     assert parts.arrays["stages.2.items"].shape == (data.n_items, 2)
-    learned = put_together(Pair, parts, data)
+    learned = join(Pair.Learned, parts, data, model_class)
     assert isinstance(learned.stages, tuple)
     assert [repr(stage) for stage in learned.stages] == [
         repr(stage) for stage in pair.learned.stages

@@ -108,7 +108,7 @@ def test_an_unknown_model() -> None:
 class Half(Model[TuneConfig, dict[str, Any]]):
     """Half a model."""
 
-    def learn(self, data: Any) -> dict[str, Any]:
+    def learn(self, data: Any) -> Any:
         return {}
 
     def score(self, profiles: Any) -> Any:

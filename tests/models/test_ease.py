@@ -13,7 +13,7 @@ from shortlist.errors import ShortlistError
 from shortlist.models import ease
 from shortlist.models.ease import EASE
 from shortlist.models.weighting import binary
-from shortlist.recommend.blocks import dense_scores
+from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 

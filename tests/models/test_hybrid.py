@@ -19,8 +19,8 @@ from shortlist.kernels.similarity import neighbors
 from shortlist.models import neighborhood
 from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
-from shortlist.recommend.blocks import dense_scores
 from shortlist.recommend.query import Query
+from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world
 
 Doubles = NDArray[np.float64]

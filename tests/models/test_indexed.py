@@ -8,14 +8,14 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from shortlist import extras
-from shortlist.bundle import load
 from shortlist.errors import BundleError, CapabilityError, ConfigError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import indexed_search
 from shortlist.models.ials import IALS
 from shortlist.models.indexed import Indexed
 from shortlist.models.indexed_search import Items, built, nearest, restored, search
-from shortlist.scoring.scores import FactorScores
+from shortlist.models.registry import load
+from shortlist.scoring.scores import FactorScores, ItemFactors
 from shortlist.scoring.selection import Eligible, top_k
 from shortlist.testing import ModelContract, of_matrix, small_world
 
@@ -36,7 +36,7 @@ def vectors() -> tuple[FactorScores, Items]:
     items = rng.normal(size=(N_ITEMS, 16)).astype(np.float32) * decay
     queries = rng.normal(size=(N_QUERIES, 16)).astype(np.float32) * decay
     bias = rng.normal(0, 0.5, N_ITEMS).astype(np.float32)
-    return FactorScores(queries, np.ascontiguousarray(items.T), bias), Items(items, bias)
+    return FactorScores(queries, ItemFactors.from_rows(items, bias)), Items(items, bias)
 
 
 @cache
@@ -103,7 +103,7 @@ class TestSearch:
         with thread_limit(1):
             together = search(index, items, scores, may, 10)
         for query in range(0, N_QUERIES, 7):
-            one = FactorScores(scores.queries[[query]], scores.items, scores.bias)
+            one = FactorScores(scores.queries[[query]], scores.items)
             alone = search(index, items, one, may.take(np.array([query])), 10)
             assert_array_equal(alone.rows[0], together.rows[query])
             assert_array_equal(alone.scores[0], together.scores[query])

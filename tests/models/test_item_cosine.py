@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from shortlist.models.cosine import ItemCosine
-from shortlist.recommend.blocks import dense_scores
+from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 OPTIONS = list(

@@ -130,12 +130,14 @@ def test_who_can_be_told_something() -> None:
     nobody = Profiles.new(data.matrix[[5]])  # of whom there is no interaction
     somebody = Profiles.new(data.matrix[[3]])
     of_histories = Retrieval(**SMALL, features=False).fit(data)
-    assert not of_histories.knows(nobody)[0]
-    assert of_histories.knows(somebody)[0]
+    assert not of_histories.can_score(nobody)[0]
+    assert of_histories.can_score(somebody)[0]
     of_ids = Retrieval(**SMALL, user_ids=True, history=False, features=False).fit(data)
     assert not of_ids.uses_features
-    assert not of_ids.knows(somebody)[0]  # no vector but by training
-    assert of_ids.knows(of_ids.learned.profiles(data)).tolist() == (data.user_counts > 0).tolist()
+    assert not of_ids.can_score(somebody)[0]  # no vector but by training
+    assert (
+        of_ids.can_score(of_ids.learned.profiles(data)).tolist() == (data.user_counts > 0).tolist()
+    )
     assert of_ids.recommend(queries=[Query(history=["i03"])], k=1).column("source") == [
         "popularity"
     ]

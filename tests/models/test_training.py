@@ -312,7 +312,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_there_must_be_a_training_to_resume(tmp_path: Path) -> None:
-    from shortlist.bundle import load
+    from shortlist.models.registry import load
 
     with pytest.raises(NotFittedError) as error:
         small().resume(1)

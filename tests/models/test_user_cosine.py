@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.cosine import UserCosine
-from shortlist.recommend.blocks import dense_scores
 from shortlist.recommend.query import Query
+from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 OPTIONS = list(

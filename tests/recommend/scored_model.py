@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, FactorScores, Scores, SparseScores
+from shortlist.scoring.scores import DenseScores, FactorScores, ItemFactors, Scores, SparseScores
 
 
 class ScoredConfig(ModelConfig):
@@ -34,8 +34,8 @@ class Scored(Model[ScoredConfig, ScoredLearned]):
 
     affinity: NDArray[Any]
 
-    def learn(self, data: Dataset) -> ScoredLearned:
-        return ScoredLearned(np.array(self.affinity, dtype=np.float32))
+    def learn(self, data: Dataset) -> Fitted[ScoredLearned]:
+        return Fitted(ScoredLearned(np.array(self.affinity, dtype=np.float32)))
 
     def score(self, profiles: Profiles) -> Scores:
         affinity = self.learned.affinity
@@ -45,7 +45,7 @@ class Scored(Model[ScoredConfig, ScoredLearned]):
             case "sparse":
                 return SparseScores(profiles.history, csr_array(affinity))
             case "factors":
-                return FactorScores(profiles.history.toarray(), affinity)
+                return FactorScores(profiles.history.toarray(), ItemFactors(affinity))
 
     def similar_scores(self, items: Rows) -> Scores:
         return DenseScores(self.learned.affinity[items])

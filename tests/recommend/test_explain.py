@@ -8,12 +8,11 @@ import pyarrow as pa
 import pytest
 from scored_model import scored
 
-from shortlist.bundle import load
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, InputError, UnknownIdError
 from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
-from shortlist.models.registry import model_class
+from shortlist.models.registry import load, model_class
 from shortlist.recommend.explain import Explanation
 from shortlist.recommend.query import Query
 from shortlist.testing import small_world, tiny

@@ -147,7 +147,7 @@ def test_an_audience_is_the_best_of_all_users(
 def test_many_items_take_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     model = scored(small_world().data, np.add.outer(np.arange(30), np.arange(30)))
     at_once = model.audience(model.data.items.ids, k=3).table
-    monkeypatch.setattr(item_lists, "ITEMS_A_PASS", 7)
+    monkeypatch.setattr(item_lists, "ITEMS_PER_PASS", 7)
     assert (
         model.audience(model.data.items.ids, k=3)
         .table.combine_chunks()

@@ -108,8 +108,7 @@ class TestUsers:
             with pytest.raises(ConfigError) as error:
                 listener().recommend(**asked, on_unknown="ignore")
             assert str(error.value) == (
-                "on_unknown='ignore' is no way to treat unknown ids\n"
-                "  to do: Known: fallback, raise, skip"
+                "on_unknown='ignore' does not exist\n  to do: Known: fallback, raise, skip"
             )
 
 
@@ -238,7 +237,7 @@ class TestFeatures:
         with pytest.raises(InputError) as error:
             model.recommend(queries=[Query(features={"age": 7})])
         assert str(error.value) == (
-            "a query brings features, and the data has no user features\n"
+            "a query has features, but the data has no user features\n"
             "  to do: fit on data with a users table, or leave features out"
         )
         model.recommend(queries=[Query(user="ann")])

@@ -190,7 +190,7 @@ class TestRuns:
             with pytest.raises(InputError) as error:
                 lists.write(tmp_path / "runs.duckdb")
             assert str(error.value) == (
-                "a store keeps lists of items for users, and this is neither\n"
+                "a store keeps lists of items for users or queries, and these are others\n"
                 f"  where: columns {columns}\n"
                 "  to do: name a .parquet or .csv file"
             )

@@ -214,7 +214,7 @@ def test_the_remedy_fits_the_operator() -> None:
     assert "to do: give a value of type int64; is_null finds what is missing" in refusal("year > x")
     assert "to do: give a list of values of type int64" in refusal("year in 3")
     assert "to do: give true or false" in refusal("year is_null maybe")
-    assert "to do: ask whether a list contains an element, or a text contains a text" in refusal(
+    assert "to do: use contains only with a feature of lists or of texts" in refusal(
         "year contains 3"
     )
 

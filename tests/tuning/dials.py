@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors, Scores
 
 N_ITEMS, RIGHT = 40, 28  # everybody's last choice is item 28, which nobody chose before
 
@@ -54,7 +54,7 @@ class Dial(Model[DialConfig, DialLearned]):
     needs_history = False
     fits: ClassVar[list[float]] = []
 
-    def learn(self, data: Dataset) -> DialLearned:
+    def learn(self, data: Dataset) -> Fitted[DialLearned]:
         place = self.config.place
         self.fits.append(place)
         if self.config.trap == -1:
@@ -63,11 +63,12 @@ class Dial(Model[DialConfig, DialLearned]):
             raise ShortlistError(f"the dial is stuck at {self.config.trap}")
         distance = np.abs(np.arange(data.n_items) / data.n_items - place)
         sign = -1 if self.config.kind == "near" else 1
-        return DialLearned((sign * distance).astype(np.float32))
+        return Fitted(DialLearned((sign * distance).astype(np.float32)))
 
     def score(self, profiles: Profiles) -> Scores:
         return FactorScores(
-            np.ones((len(profiles), 1), dtype=np.float32), self.learned.scores[np.newaxis]
+            np.ones((len(profiles), 1), dtype=np.float32),
+            ItemFactors(self.learned.scores[np.newaxis]),
         )
 
 

@@ -1,4 +1,4 @@
-"""What a bundle says of itself."""
+"""The manifest of a bundle: its model, settings, data, metrics and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,25 @@ MANIFEST = "manifest.json"
 
 
 class Manifest(BaseModel):
-    """What ``manifest.json`` says."""
+    """The content of ``manifest.json``.
+
+    Attributes
+    ----------
+    format, shortlist, created
+        The version of the layout, the version of the library, and the time of writing.
+    model, config
+        The name of the model and the arguments of its constructor.
+    learned
+        Learned values that are neither arrays nor tables.
+    data
+        The fingerprint and the sizes of the training data.
+    metrics
+        Notes on how good the model is.
+    mark
+        How far the interactions were read from their source, for incremental reading.
+    files
+        The SHA-256 of each file.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,11 +46,12 @@ class Manifest(BaseModel):
     learned: dict[str, Any]
     data: dict[str, Any]
     metrics: dict[str, Any]
+    mark: dict[str, Any] | None = None
     files: dict[str, str]
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Read what a bundle says of itself.
+    """Read the manifest of a bundle.
 
     Raises
     ------
@@ -47,19 +66,19 @@ def read_manifest(path: str | Path) -> Manifest:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except ValueError as error:  # not UTF-8, or not JSON
         raise _damaged(path, str(error)) from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if isinstance(found, int) and found != FORMAT:
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version != FORMAT:
         raise BundleError(
-            f"{path} has bundle format {found}; this version reads format {FORMAT}",
+            f"{path} has bundle format {version}; this version reads format {FORMAT}",
             remedy="fit and save the model again with this version"
-            if found < FORMAT
+            if version < FORMAT
             else "upgrade shortlist",
         )
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the whole"
+        key = ".".join(map(str, first["loc"])) or "manifest"
         raise _damaged(path, f"{key}: {first['msg']}") from error
 
 
@@ -72,17 +91,17 @@ def _damaged(path: Path, why: str) -> BundleError:
 
 
 def may_be_replaced(path: Path) -> bool:
-    """Whether there is a bundle at the path, of whatever version, or an empty folder."""
+    """Return whether the path is a bundle of any version, or an empty folder."""
     if not path.is_dir():
         return False
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # other programs call a file manifest.json, too
+    except (OSError, ValueError):  # other programs also name a file manifest.json
         return not any(path.iterdir())
     return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
 
 
 def hash_of(file: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The data that a model was fitted on as tables, and back."""
+"""The training data of a model as tables, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ID, _NO_FEATURES = "id", b"shortlist.no_features"
 
 
 def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
-    """One column ``id``, then the features, in the order of the rows."""
+    """Return a column ``id``, then the features, in the order of the rows."""
     if features is None:
         return pa.table({_ID: vocabulary.ids}).replace_schema_metadata({_NO_FEATURES: b"1"})
     return features.rename_columns(
@@ -29,7 +29,7 @@ def _vocabulary(table: pa.Table, kind: str) -> tuple[Vocabulary, pa.Table | None
 
 
 def interactions_table(data: Dataset) -> pa.Table:
-    """The interactions in rows."""
+    """Return the interactions, coded as rows."""
     columns = {
         "user_row": data.user_rows,
         "item_row": data.item_rows,
@@ -42,15 +42,15 @@ def interactions_table(data: Dataset) -> pa.Table:
 
 
 def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Dataset:
-    """Make the data set again.
+    """Build the data set from its tables.
 
     Raises
     ------
     ValueError
         A row number is beyond the vocabulary.
     """
-    (user_vocabulary, user_features) = _vocabulary(users, "user")
-    (item_vocabulary, item_features) = _vocabulary(items, "item")
+    user_vocabulary, user_features = _vocabulary(users, "user")
+    item_vocabulary, item_features = _vocabulary(items, "item")
     column = {name: interactions.column(name).to_numpy() for name in interactions.column_names}
     for name, vocabulary in (("user_row", user_vocabulary), ("item_row", item_vocabulary)):
         rows = column[name]

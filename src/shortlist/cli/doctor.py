@@ -58,9 +58,9 @@ def _try_everything() -> tuple[str, float]:
 
     import pyarrow as pa
 
-    from shortlist.bundle import load
     from shortlist.cli.compare import default_models
     from shortlist.data.dataset import Dataset
+    from shortlist.models.registry import load
     from shortlist.models.training.model import TrainedModel
 
     pairs = [(user, item) for user in range(8) for item in range(8) if (user + item) % 2 == 0]

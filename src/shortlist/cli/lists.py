@@ -46,7 +46,7 @@ def recommend(
     json: Json = None,
 ) -> None:
     """List the best items for users: for everyone, for some, or for a history."""
-    from shortlist.bundle import load
+    from shortlist.models.registry import load
     from shortlist.recommend.query import Query
 
     with compiling_told():
@@ -80,7 +80,7 @@ def similar(
     json: Json = None,
 ) -> None:
     """List the items most like an item."""
-    from shortlist.bundle import load
+    from shortlist.models.registry import load
 
     with compiling_told():
         model = load(bundle)
@@ -96,7 +96,7 @@ def audience(
     json: Json = None,
 ) -> None:
     """List the users an item suits best."""
-    from shortlist.bundle import load
+    from shortlist.models.registry import load
 
     with compiling_told():
         model = load(bundle)
@@ -112,7 +112,7 @@ def explain(
     json: Json = None,
 ) -> None:
     """Say what the score of an item for a user is made of."""
-    from shortlist.bundle import load
+    from shortlist.models.registry import load
 
     with compiling_told():
         model = load(bundle)

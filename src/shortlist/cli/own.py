@@ -98,7 +98,7 @@ def read(
     if since is not None and not since.exists():
         remark(f"{since} is not there yet: everything is read")
     elif since is not None:
-        from shortlist.bundle import load
+        from shortlist.models.registry import load
 
         noted = noted_mark(since, store.place)
         if noted is None:

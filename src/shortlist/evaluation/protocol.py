@@ -29,7 +29,7 @@ from shortlist.metrics.ranking import (
 )
 from shortlist.models.base import Model
 from shortlist.progress import track
-from shortlist.recommend.blocks import dense_scores
+from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.capabilities import PredictsRatings
 
 PROTOCOL = "full catalogue, seen items removed, mid-rank ties"

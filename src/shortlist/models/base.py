@@ -1,8 +1,8 @@
 """The contract of a model: learn from a Dataset, score the catalogue for a block of queries.
 
-Everything around the scores (candidates, seen items, rules, ranking, fallback) lives in
-``shortlist.recommend``; storing a model lives in ``shortlist.bundle``. A new model writes a config,
-a dataclass of what it learns, and two methods.
+A new model is a config, a dataclass of learned arrays, and two methods. Everything around the
+scores (candidates, seen items, rules, ranking, fallback) stands in ``shortlist.recommend``; saving
+stands in ``shortlist.bundle``. This file joins them.
 """
 
 from __future__ import annotations
@@ -11,29 +11,47 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist import extras
+from shortlist import bundle, extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, NotFittedError
 from shortlist.models.config import ModelConfig
+from shortlist.recommend.explain import Explanation, explain
+from shortlist.recommend.items import audience, similar
+from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
+from shortlist.recommend.recommender import recommend
+from shortlist.recommend.result import Recommendations
+from shortlist.recommend.rules import Rules
+from shortlist.recommend.where import Where
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 
-if TYPE_CHECKING:
-    from shortlist.recommend.explain import Explanation
-    from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
-    from shortlist.recommend.result import Recommendations
-    from shortlist.recommend.where import Where
-
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
+
+NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
+
+
+class Fitted(NamedTuple, Generic[L]):
+    """The result of learning.
+
+    Attributes
+    ----------
+    learned
+        The arrays that scoring needs.
+    history
+        Training metrics, one row per epoch; empty for a model that does not learn in epochs.
+    """
+
+    learned: L
+    history: pa.Table = NO_HISTORY
 
 
 class Model(ABC, Generic[C, L]):
@@ -45,11 +63,11 @@ class Model(ABC, Generic[C, L]):
 
     Config: ClassVar[type[ModelConfig]]
     Learned: ClassVar[type[Any]]
-    needs_history: ClassVar[bool] = True  # whether a query without a history has no scores
-    uses_features: ClassVar[bool] = False  # whether user features can stand in for a history
-    uses_order: ClassVar[bool] = False  # whether it matters what was chosen last
-    needs_item_features: ClassVar[bool] = False  # whether it cannot learn without any
-    extra: ClassVar[str | None] = None  # the optional part of the library that learning needs
+    needs_history: ClassVar[bool] = True  # whether a query without a history cannot be scored
+    uses_features: ClassVar[bool] = False  # whether user features can replace a history
+    uses_order: ClassVar[bool] = False  # whether the order of the history matters
+    needs_item_features: ClassVar[bool] = False  # whether learning requires item features
+    extra: ClassVar[str | None] = None  # the optional dependency that learning needs
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -73,35 +91,40 @@ class Model(ABC, Generic[C, L]):
 
     def __init__(self, **parameters: Any) -> None:
         self.config: C = self.Config.checked(self.name, parameters)  # type: ignore[assignment]
-        self.history = pa.table({"epoch": pa.array([], pa.int64())})
+        self.history = NO_HISTORY
         self._data: Dataset | None = None
         self._learned: L | None = None
 
-    # --- what a model writes -------------------------------------------------------------------
+    # --- to be written for a new model -----------------------------------------------------------
 
     @abstractmethod
-    def learn(self, data: Dataset) -> L:
-        """Learn from the data and return the arrays that :meth:`score` needs."""
+    def learn(self, data: Dataset) -> Fitted[L]:
+        """Learn from the data, without changing the model itself."""
 
     @abstractmethod
     def score(self, profiles: Profiles) -> Scores:
         """Score the whole catalogue for a block of queries."""  # (B, n_items)
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of which queries there is something to score by; the others get what is popular.
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Return which queries the model can score; popularity scores the others.
 
-        Here: who has a history, or everybody if none is needed. A model that uses features adds
-        those whose features tell it something.
+        By default: queries with a history, or all queries if the model needs no history. A model
+        that uses features also accepts queries with features that it has learned.
         """  # (B,)
-        known: NDArray[np.bool_] = np.diff(profiles.history.indptr) > 0
-        return known if self.needs_history else np.ones_like(known)
+        has_history: NDArray[np.bool_] = np.diff(profiles.history.indptr) > 0
+        return has_history if self.needs_history else np.ones_like(has_history)
 
-    # --- what every model has ------------------------------------------------------------------
+    # --- the same for every model ----------------------------------------------------------------
 
     @property
     def name(self) -> str:
-        """The name of the model's class, as the registry and the command line know it."""
+        """The class name, which is also the name in the registry and on the command line."""
         return type(self).__name__
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The hyper-parameters, as plain JSON values."""
+        return self.config.model_dump(mode="json")
 
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)
@@ -109,10 +132,52 @@ class Model(ABC, Generic[C, L]):
         return f"{self.name}({given})"
 
     def fit(self, data: Dataset) -> Self:
-        """Learn from the data; a second call starts afresh.
+        """Learn from the data; a second call starts from scratch.
 
-        Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` reads in one line.
+        Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` works in one line.
         """
+        self._require_fittable(data)
+        return self.restore(data, *self.learn(data))
+
+    def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
+        """Set the state that an earlier :meth:`fit` reached; a bundle is loaded with it."""
+        self._data, self._learned, self.history = data, learned, history
+        return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the model has been fitted or loaded."""
+        return self._data is not None
+
+    @property
+    def data(self) -> Dataset:
+        """The training data."""
+        if self._data is None:
+            raise self._not_fitted()
+        return self._data
+
+    @property
+    def learned(self) -> L:
+        """The learned arrays."""
+        if self._learned is None:
+            raise self._not_fitted()
+        return self._learned
+
+    @property
+    def bytes_per_query(self) -> int:
+        """The memory that scoring one query takes; used to size query blocks.
+
+        By default a row of scores, a row of a mask, and as much again. A model that needs more
+        adds it.
+        """
+        return 16 * self.data.n_items
+
+    @property
+    def data_fingerprint(self) -> str:
+        """The fingerprint of the training data."""
+        return self.data.fingerprint
+
+    def _require_fittable(self, data: Dataset) -> None:
         if not isinstance(data, Dataset):
             raise InputError(
                 f"{self.name} learns from a Dataset, not from a {type(data).__name__}",
@@ -120,52 +185,11 @@ class Model(ABC, Generic[C, L]):
             )
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
-        self._learned = self.learn(data)
-        self._data = data
-        return self
-
-    def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
-        """Take over what an earlier :meth:`fit` learned (used by loading)."""
-        self._data, self._learned, self.history = data, learned, history
-        return self
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether there is something to recommend from."""
-        return self._data is not None
-
-    @property
-    def data(self) -> Dataset:
-        """The data the model was fitted on."""
-        if self._data is None:
-            raise self._not_fitted()
-        return self._data
-
-    @property
-    def learned(self) -> L:
-        """What the model learned from it."""
-        if self._learned is None:
-            raise self._not_fitted()
-        return self._learned
-
-    @property
-    def bytes_per_query(self) -> int:
-        """How much memory scoring one query takes, by which blocks of queries are cut.
-
-        A row of scores, one of a mask, and as much again. A model that needs more on the way adds
-        it.
-        """
-        return 16 * self.data.n_items
-
-    @property
-    def data_fingerprint(self) -> str:
-        """The fingerprint of the data the model was fitted on."""
-        return self.data.fingerprint
 
     def _not_fitted(self) -> NotFittedError:
         return NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
 
-    # --- what people call ----------------------------------------------------------------------
+    # --- lists, explanations, bundles ------------------------------------------------------------
 
     def recommend(
         self,
@@ -185,13 +209,13 @@ class Model(ABC, Generic[C, L]):
         Parameters
         ----------
         users
-            Ids of users in the training data. With neither users nor queries: every user.
+            Ids of users in the training data. Without users and queries: every user.
         queries
-            Instead of users: known users, histories, or both at once (:class:`Query`).
+            Queries instead of users: known users, histories, features, or a mix (:class:`Query`).
         k
-            How many; fewer come back only where fewer items are eligible.
+            The length of a list; a list is shorter only where fewer items are eligible.
         exclude_seen
-            Leave out what is in the user's training interactions or the query's history.
+            Leave out the user's training interactions and the items of the query's history.
         allow, deny
             Item ids: only these, or none of these.
         where
@@ -200,7 +224,7 @@ class Model(ABC, Generic[C, L]):
             Only items live at this moment, where items have a life span. None: all items.
         on_unknown
             Unknown user and item ids ``"raise"`` an error, are ``"skip"``-ped, or ``"fallback"`` to
-            what is left of the query, and to popularity where nothing is.
+            the known part of the query, and to popularity where no part is known.
 
         Raises
         ------
@@ -209,9 +233,6 @@ class Model(ABC, Generic[C, L]):
         InputError
             An argument is out of its range; the message names the bound.
         """
-        from shortlist.recommend.recommender import recommend
-        from shortlist.recommend.rules import Rules
-
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
         return recommend(self, users, queries, k, exclude_seen, rules, on_unknown)
 
@@ -226,10 +247,7 @@ class Model(ABC, Generic[C, L]):
         as_of: When | None = None,
         on_unknown: OnUnknownItem = "raise",
     ) -> Recommendations:
-        """List the ``k`` items most like each of these items, without the item itself."""
-        from shortlist.recommend.items import similar
-        from shortlist.recommend.rules import Rules
-
+        """List the ``k`` items most similar to each of these items, without the item itself."""
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
         return similar(self, items, k, rules, on_unknown)
 
@@ -241,30 +259,41 @@ class Model(ABC, Generic[C, L]):
         exclude_seen: bool = True,
         on_unknown: OnUnknownItem = "raise",
     ) -> Recommendations:
-        """List the ``k`` users each of these items suits best.
+        """List the ``k`` users whom each of these items suits best.
 
         ``exclude_seen`` leaves out the users who chose the item in training.
         """
-        from shortlist.recommend.items import audience
-
         return audience(self, items, k, exclude_seen, on_unknown)
 
     def explain(self, user: Id | None, item: Id, *, query: Query | None = None) -> Explanation:
-        """Say what the score of an item for a user, or for a query, is made of.
+        """Split the score of an item, for a user or for a query, into its terms.
 
         Raises
         ------
         UnknownIdError
             The user or the item is unknown.
         CapabilityError
-            The model cannot explain itself.
+            The model cannot explain its scores.
         """
-        from shortlist.recommend.explain import explain
-
         return explain(self, user, item, query)
 
-    def save(self, path: str | Path, *, metrics: Mapping[str, Any] | None = None) -> Path:
-        """Write a bundle: a folder of arrays, tables and a manifest, put in place in one step."""
-        from shortlist.bundle import save
+    def save(
+        self,
+        path: str | Path,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        mark: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Write a bundle: a folder of arrays, tables and a manifest, put in place in one step.
 
-        return save(self, path, metrics=metrics)
+        Parameters
+        ----------
+        path
+            The folder. An existing bundle is replaced; anything else is refused.
+        metrics
+            Notes for the manifest on how good the model is: JSON values.
+        mark
+            How far the interactions were read from their source, for incremental reading: JSON
+            values.
+        """
+        return bundle.save(self, path, metrics=metrics, mark=mark)

@@ -15,7 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.best import dense_best
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.likeness import Likeness
 from shortlist.models.neighborhood import Neighborhood, only
@@ -118,7 +118,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         width = self.config.neighbors or self.data.n_users
         return super().bytes_per_query + 32 * min(width, self.data.n_users)
 
-    def learn(self, data: Dataset) -> ContentBasedLearned:
+    def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
         """Encode the items and, where they have features, the users."""
         chosen, config = data.choices, self.config
         if self.uses_order and data.times is None:
@@ -137,16 +137,16 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         items = likeness.rows(data.item_features)
         among_users = Likeness.learn(data.user_features, chosen, seed=config.seed)
         if among_users is None or data.user_features is None:
-            return ContentBasedLearned(items, likeness.to_table(), None, None, None)
+            return Fitted(ContentBasedLearned(items, likeness.to_table(), None, None, None))
         tastes = row_scaled(csr_array(chosen @ items), inverse(data.user_counts.astype(np.float64)))
         users = only(among_users.rows(data.user_features), np.diff(tastes.indptr) > 0)
-        return ContentBasedLearned(
-            items, likeness.to_table(), users, among_users.to_table(), tastes
+        return Fitted(
+            ContentBasedLearned(items, likeness.to_table(), users, among_users.to_table(), tastes)
         )
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Add who has a feature in common with a user who has a taste."""
-        known, peers = super().knows(profiles), self.learned.peers
+        known, peers = super().can_score(profiles), self.learned.peers
         new = np.flatnonzero(~known)
         if len(new) and peers is not None and profiles.features is not None:
             likeness, neighborhood = peers

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows, Vocabulary
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Neighborhood, inverse_lengths
 from shortlist.models.weighting import Weighting, binary, column_importance, weighted
@@ -97,12 +97,12 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
     ['b']
     """
 
-    def learn(self, data: Dataset) -> UserCosineLearned:
+    def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when they are asked for."""
         importance = column_importance(data.matrix, self.config.weighting)
         average = data.n_interactions / max(data.n_users, 1)
         rows = weighted(data.matrix, self.config.weighting, importance, average)
-        return UserCosineLearned(rows, importance, average, self.config.shrinkage)
+        return Fitted(UserCosineLearned(rows, importance, average, self.config.shrinkage))
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up what the neighbours of each query chose."""
@@ -174,7 +174,7 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
     ['b']
     """
 
-    def learn(self, data: Dataset) -> ItemCosineLearned:
+    def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, block by block."""
         config = self.config
         by_item = transposed(data.matrix)
@@ -189,7 +189,7 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
         )
         if config.normalized:
             nearest = row_scaled(nearest, inverse(row_sums(nearest)))
-        return ItemCosineLearned(transposed(nearest))
+        return Fitted(ItemCosineLearned(transposed(nearest)))
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up the similarities from the items of each history."""

@@ -14,7 +14,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
 from shortlist.machine import memory_bytes
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.weighting import binary
 from shortlist.scoring.capabilities import Parts
@@ -60,7 +60,7 @@ class EASE(Model[EASEConfig, EASELearned]):
     ['b']
     """
 
-    def learn(self, data: Dataset) -> EASELearned:
+    def learn(self, data: Dataset) -> Fitted[EASELearned]:
         """Solve for the weights."""
         _require_memory(data.n_items)
         matrix = binary(data.matrix[data.user_counts > 0])
@@ -71,7 +71,7 @@ class EASE(Model[EASEConfig, EASELearned]):
             weights = invert(matrix, self.config.regularization)
         weights /= -np.diag(weights)  # column j divided by P_jj
         weights[np.diag_indices_from(weights)] = 0
-        return EASELearned(weights)
+        return Fitted(EASELearned(weights))
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up the weights from the items of each history."""

@@ -16,14 +16,15 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.loss import observed_loss
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.vectors import LearnedVectors
 from shortlist.models.weighting import binary
 from shortlist.progress import track
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
-from shortlist.scoring.sparse import inverse, parts, transposed
+from shortlist.scoring.sparse import parts, transposed
 
 
 class IALSConfig(ModelConfig):
@@ -64,7 +65,7 @@ class IALSConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class IALSLearned:
+class IALSLearned(LearnedVectors):
     """The vectors."""
 
     users: Floats  # (n_users, f)
@@ -80,17 +81,6 @@ class IALSLearned:
         """The same in float64, to take scores apart with."""  # (f, f)
         items = self.items.astype(np.float64)
         return items.T @ items
-
-    @cached_property
-    def columns(self) -> Floats:
-        """The items, one a column."""  # (f, n_items)
-        return np.ascontiguousarray(self.items.T)
-
-    @cached_property
-    def directions(self) -> Floats:
-        """The items at length 1."""  # (n_items, f)
-        lengths = np.linalg.norm(self.items.astype(np.float64), axis=1)
-        return (self.items * inverse(lengths)[:, np.newaxis]).astype(np.float32)
 
 
 class IALS(Model[IALSConfig, IALSLearned]):
@@ -112,7 +102,7 @@ class IALS(Model[IALSConfig, IALSLearned]):
     ['b']
     """
 
-    def learn(self, data: Dataset) -> IALSLearned:
+    def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         config = self.config
         rng = np.random.default_rng(config.seed)
@@ -128,8 +118,8 @@ class IALS(Model[IALSConfig, IALSLearned]):
             users = self._solve(by_user, items, users)
             items = self._solve(by_item, users, items)
             losses.append(self._loss(by_user, users, items))
-        self.history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        return IALSLearned(self._fold_in(by_user, items, gram(items)), items)
+        history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
+        return Fitted(IALSLearned(self._fold_in(by_user, items, gram(items)), items), history)
 
     def score(self, profiles: Profiles) -> Scores:
         """Take a known user's vector; fold in a history that training did not see."""
@@ -139,12 +129,11 @@ class IALS(Model[IALSConfig, IALSLearned]):
         if new.any():
             history = self._weights(profiles.history[new])
             vectors[new] = self._fold_in(history, learned.items, learned.gram)
-        return FactorScores(vectors, learned.columns)
+        return FactorScores(vectors, learned.factors)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors."""
-        directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+        return self.learned.cosine_scores(items)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what each item of the history adds.

@@ -14,7 +14,7 @@ from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import known_users
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.indexed_search import Items, built, items_of, nearest, restored, search
@@ -124,7 +124,7 @@ class Indexed(Model[IndexedConfig, IndexedLearned]):
         """As the model's."""
         return self._inner.bytes_per_query
 
-    def learn(self, data: Dataset) -> IndexedLearned:
+    def learn(self, data: Dataset) -> Fitted[IndexedLearned]:
         """Fit the model, build the graph over its items, and measure it."""
         config = self.config
         model = config.model.make().fit(data)
@@ -134,12 +134,11 @@ class Indexed(Model[IndexedConfig, IndexedLearned]):
         graph = built(items_of(scores), config.connectivity, config.expansion_add)
         learned = IndexedLearned(model, graph, config.expansion_search)
         recall = _recall(learned, scores, data)
-        self.history = pa.table({"epoch": [1], f"recall@{MEASURED}": [recall]})
-        return learned
+        return Fitted(learned, pa.table({"epoch": [1], f"recall@{MEASURED}": [recall]}))
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """As the model does."""
-        return self.learned.model.knows(profiles)
+        return self.learned.model.can_score(profiles)
 
     def score(self, profiles: Profiles) -> Scores:
         """Score exactly, as the model does."""
@@ -184,14 +183,7 @@ def _factors(model: Model[Any, Any], profiles: Profiles) -> FactorScores:
 def _recall(learned: IndexedLearned, scores: FactorScores, data: Dataset) -> float:
     """Measure which share of the exact best the graph finds."""
     k, count = min(MEASURED, data.n_items), len(scores.queries)
-    everything = Eligible(
-        np.zeros(count + 1, dtype=np.int64),
-        np.empty(0, dtype=np.int32),
-        np.empty((0, data.n_items), dtype=bool),
-        np.full(count, -1, dtype=np.int32),
-        data.popularity_order,
-    )
-    exact = top_k(scores, everything, k).rows
+    exact = top_k(scores, Eligible.everything(count, data.popularity_order), k).rows
     index = restored(learned.graph, data.n_items, learned.expansion_search)
     found = nearest(index, scores.queries, k)
     return float(

@@ -27,9 +27,7 @@ class Items(NamedTuple):
 
 def items_of(scores: FactorScores) -> Items:
     """Give the items of factor scores, one a row."""
-    n_items = scores.items.shape[1]
-    bias = np.zeros(n_items, dtype=np.float32) if scores.bias is None else scores.bias
-    return Items(np.ascontiguousarray(scores.items.T), bias)
+    return Items(np.ascontiguousarray(scores.items.columns.T), scores.items.offsets)
 
 
 def built(items: Items, connectivity: int, expansion_add: int) -> NDArray[np.uint8]:
@@ -98,7 +96,7 @@ def search(index: Any, items: Items, scores: FactorScores, eligible: Eligible, k
         waiting = np.concatenate([np.setdiff1d(waiting, chosen), short[sizes[short] <= most]])
         exact = np.concatenate([exact, short[sizes[short] > most]])
     if len(exact):
-        some = FactorScores(scores.queries[exact], scores.items, scores.bias)
+        some = FactorScores(scores.queries[exact], scores.items)
         best.rows[exact], best.scores[exact] = top_k(some, eligible.take(exact), k)
     return best
 

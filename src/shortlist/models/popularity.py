@@ -1,4 +1,4 @@
-"""The same list for everyone: what most people chose."""
+"""Popularity: the same list for everyone, the items that most users chose."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
+from shortlist.recommend.recommender import popularity_scores
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import Floats, Scores
 
 
 class PopularityConfig(ModelConfig):
-    """Popularity has nothing to set."""
+    """Popularity has no settings."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class PopularityLearned:
 class Popularity(Model[PopularityConfig, PopularityLearned]):
     """Score an item by the number of users who chose it.
 
-    The baseline that every other model has to beat, and the fallback for somebody of whom nothing
-    is known.
+    The baseline that every other model has to beat, and the fallback for queries that a model
+    cannot score.
 
     Examples
     --------
@@ -42,20 +43,15 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
 
     needs_history = False
 
-    def learn(self, data: Dataset) -> PopularityLearned:
-        """Count."""
-        return PopularityLearned(data.item_counts.astype(np.float32))
+    def learn(self, data: Dataset) -> Fitted[PopularityLearned]:
+        """Count the users of each item."""
+        return Fitted(PopularityLearned(data.item_counts.astype(np.float32)))
 
     def score(self, profiles: Profiles) -> Scores:
-        """Give everyone the counts."""
+        """Score every query by the counts."""
         return popularity_scores(self.learned.counts, len(profiles))
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give the count itself."""
+        """Return the count, which is the score."""
         count = np.array([self.learned.counts[item]], dtype=np.float64)
         return [Parts("popularity", pa.array(["users who chose it"]), count)]
-
-
-def popularity_scores(counts: Floats, n_queries: int) -> FactorScores:
-    """Score the catalogue by popularity for ``n_queries`` people."""  # (n_queries, n_items)
-    return FactorScores(np.ones((n_queries, 1), dtype=np.float32), counts[np.newaxis])

@@ -1,17 +1,18 @@
-"""One file a model family; each learns from a Dataset and scores the catalogue.
+"""Every model by its name, and loading a bundle, which names the model that it holds.
 
-Models are imported when they are asked for, so that one model's libraries cost no other anything.
+A model's file is imported when its class is asked for, so that no model pays for the libraries of
+another.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from shortlist import bundle
 from shortlist.errors import ConfigError, suggestion
-
-if TYPE_CHECKING:
-    from shortlist.models.base import Model
+from shortlist.models.base import Model
 
 MODULES = {
     "Popularity": "popularity",
@@ -31,11 +32,11 @@ MODULES = {
     "Cascade": "cascade.model",
     "Indexed": "indexed",
 }
-"""Every model, and the file it lives in. A new model is added here and nowhere else."""
+"""The file of every model. A new model is added here and nowhere else."""
 
 
 def model_class(name: str) -> type[Model[Any, Any]]:
-    """Give a model's class by its name.
+    """Return the class of a model.
 
     Raises
     ------
@@ -49,5 +50,34 @@ def model_class(name: str) -> type[Model[Any, Any]]:
     """
     if name not in MODULES:
         raise ConfigError(f"there is no model {name!r}", remedy=suggestion(name, MODULES))
-    found: type[Model[Any, Any]] = getattr(import_module(f"shortlist.models.{MODULES[name]}"), name)
-    return found
+    model: type[Model[Any, Any]] = getattr(import_module(f"shortlist.models.{MODULES[name]}"), name)
+    return model
+
+
+def load(path: str | Path) -> Model[Any, Any]:
+    """Read a model that ``model.save`` wrote; the training data is not needed.
+
+    Parameters
+    ----------
+    path
+        The bundle's folder.
+
+    Raises
+    ------
+    BundleError
+        The folder is missing, not a bundle, damaged, or of another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pyarrow as pa
+    >>> from shortlist.data.dataset import Dataset
+    >>> from shortlist.models.popularity import Popularity
+    >>> log = pa.table({"user_id": ["ann", "bob"], "item_id": ["tea", "tea"]})
+    >>> folder = Path(tempfile.mkdtemp()) / "bundle"
+    >>> _ = Popularity().fit(Dataset.from_tables(log)).save(folder)
+    >>> load(folder)
+    Popularity()
+    """
+    model: Model[Any, Any] = bundle.load(path, model_class)
+    return model

@@ -1,1 +1,1 @@
-"""From scores to lists: queries, rules, ranking, results."""
+"""From scores to ranked lists: queries, rules, top-k, results, explanations."""

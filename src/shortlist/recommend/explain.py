@@ -1,9 +1,8 @@
-"""Why an item is on a list: the parts its score is the sum of."""
+"""Why an item is on a list: the terms of its score."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,17 +10,16 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
-from shortlist.models.base import Model
-from shortlist.recommend.blocks import blank
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.resolve import resolve
 from shortlist.scoring.capabilities import Explains, Parts, cannot
+from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
-TITLE = "title"  # the item feature that people know an item by
-CHOSEN = "chosen item"  # the kind of a part that is an item of the history
+TITLE = "title"  # the item feature that people recognise an item by
+CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class Explanation:
     score
         The score that ``recommend`` ranks it by.
     source
-        The model's name, or ``popularity`` where the model knew nothing of the person.
+        The model's name, or ``popularity`` where the model could not score the query.
     parts
-        What the score is the sum of, the largest first: ``kind`` (chosen item, similar user,
-        feature, ...), ``name`` (an id or a feature's name, as text), ``amount`` and, where the
-        items have a feature ``title``, that of a chosen item.
+        The terms of the score, the largest first: ``kind`` (chosen item, similar user, feature,
+        ...), ``name`` (an id or a feature's name, as text), ``amount`` and, where the items have a
+        feature ``title``, the title of a chosen item.
     """
 
     item: Id
@@ -62,8 +60,8 @@ class Explanation:
         return text_table(head, rows)
 
 
-def explain(model: Model[Any, Any], user: Id | None, item: Id, query: Query | None) -> Explanation:
-    """Take one score apart; :meth:`Model.explain` documents the arguments."""
+def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Explanation:
+    """Split one score into its terms; :meth:`Model.explain` documents the arguments."""
     if not isinstance(model, Explains):
         raise cannot(model, Explains)
     if (user is None) == (query is None):
@@ -71,9 +69,9 @@ def explain(model: Model[Any, Any], user: Id | None, item: Id, query: Query | No
             "give a user or a query", remedy="explain(user, item), or query=Query(...)"
         )
     row = int(model.data.items.require([item])[0])
-    asked = query if query is not None else Query(user=user)
-    profiles = resolve(model, None, [asked], "raise").profiles(range(1), model)
-    if blank(model, profiles)[0]:
+    query = Query(user=user) if query is None else query
+    profiles = resolve(model, None, [query], "raise").profiles(range(1), model)
+    if not model.can_score(profiles)[0]:
         count = np.array([model.data.item_counts[row]], dtype=np.float64)
         parts = [Parts("popularity", pa.array(["users who chose it"]), count)]
         return _explanation(model.data, item, float(count[0]), FALLBACK, parts)
@@ -87,9 +85,9 @@ def _explanation(
 ) -> Explanation:
     table = pa.table(
         {
-            "kind": [one.kind for one in parts for _ in range(len(one.names))],
-            "name": [str(name) for one in parts for name in one.names.to_pylist()],
-            "amount": np.concatenate([np.empty(0), *(one.amounts for one in parts)]),
+            "kind": [part.kind for part in parts for _ in range(len(part.names))],
+            "name": [str(name) for part in parts for name in part.names.to_pylist()],
+            "amount": np.concatenate([np.empty(0), *(part.amounts for part in parts)]),
         },
         schema=pa.schema([("kind", pa.string()), ("name", pa.string()), ("amount", pa.float64())]),
     )
@@ -100,13 +98,13 @@ def _explanation(
 
 
 def _titles(data: Dataset, parts: list[Parts]) -> pa.ChunkedArray:
-    """Give the title of each part that is an item; null for the others."""
+    """Return the titles of the terms that are items; null for the others."""
     assert data.item_features is not None
     titles = data.item_features.column(TITLE).cast(pa.string())
     chunks = [
-        titles.take(pa.array(data.items.rows(one.names))).combine_chunks()
-        if one.kind == CHOSEN
-        else pa.nulls(len(one.names), pa.string())
-        for one in parts
+        titles.take(pa.array(data.items.rows(part.names))).combine_chunks()
+        if part.kind == CHOSEN
+        else pa.nulls(len(part.names), pa.string())
+        for part in parts
     ]
     return pa.chunked_array(chunks, pa.string())

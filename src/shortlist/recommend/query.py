@@ -1,4 +1,4 @@
-"""What a list is asked for: a known user, a history, raw features, or a mix."""
+"""A query: a known user, a history, raw features, or a mix of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Query:
     history
         Item ids that were chosen, or a mapping from item id to weight. Added to the user's own.
     features
-        What is known of somebody, by feature name; for models that use features.
+        User features by name; for models that use features.
     allow, deny, where
-        Rules for this query alone, besides those of the call (see ``Model.recommend``).
+        Rules for this query alone; the rules of the call hold as well (see ``Model.recommend``).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The one place where scores become a list."""
+"""The one place where scores become lists."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
-from shortlist.models.base import Model
-from shortlist.recommend.blocks import best_items, make_ready
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests
 from shortlist.recommend.resolve import resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask
+from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.selection import Eligible
+from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
+from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import parts
 
-FALLBACK = "popularity"
-MANY = 256  # queries, for which it pays to lay the items out for the kernels once and for all
+FALLBACK = "popularity"  # the source of items for queries that the model cannot score
+PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
 def recommend(
-    model: Model[Any, Any],
+    model: Scorer,
     users: Iterable[Id] | None,
     queries: Iterable[Query] | None,
     k: int,
@@ -43,8 +44,8 @@ def recommend(
     data = model.data
     requests = resolve(model, users, queries, on_unknown)
     strict = on_unknown == "raise"
-    if len(requests) >= MANY:
-        make_ready(model)
+    if len(requests) >= PACK_FROM:
+        pack_items(model)
     task = partial(
         _list_block,
         model=model,
@@ -68,15 +69,88 @@ def recommend(
 
 
 def check_k(k: int) -> None:
-    """Refuse a list length below 1."""
+    """Raise an InputError unless ``k`` is a list length of 1 or more."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InputError(f"k={k!r} is no list length", remedy="pass a whole number of 1 or more")
+
+
+def best_items(
+    model: Scorer, profiles: Profiles, eligible: Eligible, k: int
+) -> tuple[Best, NDArray[np.bool_]]:
+    """Return the best items of each query, and which queries got popular items instead."""
+    fallback = ~model.can_score(profiles)  # (B,)
+    if not fallback.any():
+        return _best_scored(model, profiles, eligible, k), fallback
+    best = Best.empty(len(profiles), k)
+    unknown, known = np.flatnonzero(fallback), np.flatnonzero(~fallback)
+    popular = popularity_scores(model.data.item_counts.astype(np.float32), len(unknown))
+    best.rows[unknown], best.scores[unknown] = top_k(popular, eligible.take(unknown), k)
+    if len(known):
+        scored = _best_scored(model, profiles.take(known), eligible.take(known), k)
+        best.rows[known], best.scores[known] = scored
+    return best, fallback
+
+
+def dense_scores(model: Scorer, user_rows: Rows) -> Floats:
+    """Write out the scores that ``recommend`` ranks the items of known users by.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    user_rows
+        Rows of users in the model's data.  # (B,)
+    """  # (B, n_items)
+    requests = Requests("user_id", model.data.users.take(user_rows), user_rows)
+    profiles = requests.profiles(range(len(user_rows)), model)
+    fallback = ~model.can_score(profiles)
+    if not fallback.any():
+        return dense(model.score(profiles))
+    block = np.empty((len(user_rows), model.data.n_items), dtype=np.float32)
+    block[fallback] = model.data.item_counts
+    known = np.flatnonzero(~fallback)
+    if len(known):
+        block[known] = dense(model.score(profiles.take(known)))
+    return block
+
+
+def popularity_scores(counts: Floats, n_queries: int) -> FactorScores:
+    """Score the catalogue by popularity, the same for every query."""  # (n_queries, n_items)
+    return FactorScores(np.ones((n_queries, 1), dtype=np.float32), ItemFactors(counts[np.newaxis]))
+
+
+def pack_items(model: Scorer) -> None:
+    """Pack the item vectors that a model holds, for many queries or many small batches.
+
+    Takes as much memory again as the vectors; lists keep their bits. Does nothing for a model
+    without item vectors.
+
+    Parameters
+    ----------
+    model
+        A fitted model that is about to answer requests.
+    """
+    data = model.data
+    if isinstance(model, Shortlists) or not data.n_users:
+        return
+    row = np.array([np.argmax(data.user_counts)], dtype=np.int32)  # a user with a history
+    profiles = Requests("user_id", data.users.take(row), row).profiles(range(1), model)
+    if model.can_score(profiles).all():
+        scores = model.score(profiles)
+        if isinstance(scores, FactorScores):
+            scores.items.pack()
+
+
+def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) -> Best:
+    if isinstance(model, Shortlists):
+        return model.best(profiles, eligible, k)
+    return top_k(model.score(profiles), eligible, k)
 
 
 def _list_block(
     block: range,
     *,
-    model: Model[Any, Any],
+    model: Scorer,
     requests: Requests,
     exclude_seen: bool,
     common: Mask | None,
@@ -85,8 +159,8 @@ def _list_block(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]:
     data = model.data
     profiles = requests.profiles(block, model)
-    own = None if requests.rules is None else requests.rules[block.start : block.stop]
-    masks, mask_of = _masks(len(block), data, common, own, strict)
+    rules = None if requests.rules is None else requests.rules[block.start : block.stop]
+    masks, mask_of = _masks(len(block), data, common, rules, strict)
     eligible = Eligible(*_seen(profiles, exclude_seen), masks, mask_of, data.popularity_order)
     best, fallback = best_items(model, profiles, eligible, k)
     source = np.broadcast_to(fallback[:, np.newaxis], best.rows.shape).astype(np.int8)
@@ -101,25 +175,26 @@ def _seen(profiles: Profiles, exclude_seen: bool) -> tuple[NDArray[np.int64], ND
 
 
 def _masks(
-    count: int,
+    n_queries: int,
     data: Dataset,
     common: Mask | None,
-    own: Sequence[Rules] | None,
+    rules: Sequence[Rules] | None,
     strict: bool,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Give the distinct masks of a block, and which of them each query uses."""  # (G, n), (B,)
-    if own is None:
+    """Return the distinct masks of a block, and the row of each query's mask."""
+    if rules is None:
         if common is None:
-            return np.empty((0, data.n_items), dtype=bool), np.full(count, -1, dtype=np.int32)
-        return common[np.newaxis], np.zeros(count, dtype=np.int32)
+            no_masks = np.empty((0, data.n_items), dtype=bool)
+            return no_masks, np.full(n_queries, -1, dtype=np.int32)
+        return common[np.newaxis], np.zeros(n_queries, dtype=np.int32)
     masks: list[Mask] = []
-    number: dict[str, int] = {}
-    mask_of = np.empty(count, dtype=np.int32)
-    for position, rules in enumerate(own):
-        key = repr(rules)
-        if key not in number:
-            number[key] = len(masks)
-            mask = rules.mask(data, strict=strict)
+    row_of: dict[Any, int] = {}
+    mask_of = np.empty(n_queries, dtype=np.int32)
+    for query, query_rules in enumerate(rules):
+        key = query_rules.key
+        if key not in row_of:
+            row_of[key] = len(masks)
+            mask = query_rules.mask(data, strict=strict)
             masks.append(mask if common is None else mask & common)
-        mask_of[position] = number[key]
+        mask_of[query] = row_of[key]
     return np.stack(masks), mask_of

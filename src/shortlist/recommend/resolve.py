@@ -1,4 +1,4 @@
-"""From users and queries in the caller's words to requests in rows."""
+"""From users and queries in the caller's ids to requests in rows."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary
 from shortlist.errors import CapabilityError, InputError, suggestion
-from shortlist.models.base import Model
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, check_on_unknown, of_ids
+from shortlist.scoring.scorer import Scorer
 
 
 def resolve(
-    model: Model[Any, Any],
+    model: Scorer,
     users: Iterable[Id] | None,
     queries: Iterable[Query] | None,
     on_unknown: OnUnknown,
 ) -> Requests:
-    """Look up every id once; :meth:`Model.recommend` says what may be asked.
+    """Look up all ids; :meth:`Model.recommend` documents the arguments.
 
-    A user who is asked for twice gets one list.
+    A user that is named twice gets one list.
 
     Raises
     ------
     UnknownIdError
         A user or an item of a history is unknown, and ``on_unknown`` is ``"raise"``.
     CapabilityError
-        A query brings features, the model uses none, and ``on_unknown`` is ``"raise"``.
+        A query has features, the model uses none, and ``on_unknown`` is ``"raise"``.
     InputError
         A feature does not exist or has a value of the wrong type.
     """
@@ -42,16 +42,14 @@ def resolve(
         return of_ids(model.data.users, "user_id", users, on_unknown)
     if users is not None:
         raise InputError("both users and queries were given", remedy="pass one of the two")
-    asked = list(queries) if isinstance(queries, Iterable) else [None]
-    if not all(isinstance(query, Query) for query in asked):
+    listed = list(queries) if isinstance(queries, Iterable) else [None]
+    if not all(isinstance(query, Query) for query in listed):
         raise InputError("queries must be a list of Query", remedy="pass [Query(...), ...]")
     check_on_unknown(on_unknown)
-    return _of_queries(model, asked, on_unknown)
+    return _of_queries(model, listed, on_unknown)
 
 
-def _of_queries(
-    model: Model[Any, Any], queries: Sequence[Query], on_unknown: OnUnknown
-) -> Requests:
+def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) -> Requests:
     data, strict = model.data, on_unknown == "raise"
     lookup = Vocabulary.require if strict else Vocabulary.rows
     kept: list[int] = []
@@ -69,11 +67,11 @@ def _of_queries(
         user = lookup(data.users, [] if query.user is None else [query.user])
         items = lookup(data.items, list(weights))
         known = items != UNKNOWN
-        told = query.features is not None and model.uses_features
-        something = known.any() or (user != UNKNOWN).any() or told
+        usable_features = query.features is not None and model.uses_features
+        usable = known.any() or (user != UNKNOWN).any() or usable_features
         unknown = not known.all() or UNKNOWN in user or query.features is not None
-        if on_unknown == "skip" and unknown and not something:
-            continue  # nothing of this query is known here
+        if on_unknown == "skip" and unknown and not usable:
+            continue  # every part of this query is unknown
         kept.append(position)
         users.append(int(user[0]) if len(user) else UNKNOWN)
         values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
@@ -88,88 +86,88 @@ def _of_queries(
         rows,
         given,
         recency,
-        described(data, rows, features, kept) if model.uses_features else None,
-        None if all(one.empty for one in rules) else rules,
+        with_given(data, rows, features, kept) if model.uses_features else None,
+        None if all(rule.empty for rule in rules) else rules,
     )
 
 
 def _given(
     histories: list[tuple[Rows, NDArray[np.float32]]], n_items: int
 ) -> tuple[csr_array, csr_array]:
-    """Put histories into rows: their weights, and their places counted back from the last."""
+    """Build the histories as sparse rows: weights, and positions counted back from the latest."""
     shape = (len(histories), n_items)
     lengths = [len(items) for items, _ in histories]
     indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     indices = np.concatenate([np.empty(0, dtype=np.int32), *(items for items, _ in histories)])
-    weights = np.concatenate([np.empty(0, dtype=np.float32), *(one for _, one in histories)])
-    places = np.repeat(indptr[1:], lengths) - np.arange(indptr[-1])
+    weights = np.concatenate([np.empty(0, dtype=np.float32), *(values for _, values in histories)])
+    positions = np.repeat(indptr[1:], lengths) - np.arange(indptr[-1])
     given = csr_array((weights, indices, indptr), shape=shape)
-    recency = csr_array((places.astype(np.int32), indices.copy(), indptr), shape=shape)
+    recency = csr_array((positions.astype(np.int32), indices.copy(), indptr), shape=shape)
     given.sort_indices()
     recency.sort_indices()
     return given, recency
 
 
-def described(
+def with_given(
     data: Dataset,
     users: Rows,
     features: Sequence[Mapping[str, Any] | None],
     positions: Sequence[int],
 ) -> pa.Table | None:
-    """Lay what queries say of somebody over what the data knows.
+    """Return the users' features, with the features given in queries in place of the data's.
 
     Parameters
     ----------
     data
-        Whose user features.
+        The data with the user features.
     users
-        The row of each query's user, -1 for somebody new.  # (Q,)
+        The row of each query's user, -1 for a new user.  # (Q,)
     features
-        What each query says.  # (Q,)
+        The features that each query gives.  # (Q,)
     positions
         The number of each query, for messages.  # (Q,)
 
     Raises
     ------
     InputError
-        The data has no user features, or not this one, or its type is another.
+        The data has no user features or lacks this one, or the value has another type.
     """
-    said = [one or {} for one in features]
+    given = [values or {} for values in features]
     if data.user_features is None:
-        if any(said):
+        if any(given):
             raise InputError(
-                "a query brings features, and the data has no user features",
+                "a query has features, but the data has no user features",
                 remedy="fit on data with a users table, or leave features out",
             )
         return None
     table = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
-    for name in dict.fromkeys(name for one in said for name in one):
-        asking = [row for row, one in enumerate(said) if name in one]
+    for name in dict.fromkeys(name for values in given for name in values):
+        rows = [row for row, values in enumerate(given) if name in values]
         if name not in table.column_names:
             raise InputError(
                 f"users have no feature {name!r}",
-                where=f"query {positions[asking[0]]}",
+                where=f"query {positions[rows[0]]}",
                 remedy=suggestion(name, table.column_names),
             )
-        place = table.column_names.index(name)
         kind = table.schema.field(name).type
-        values = table.column(name).to_pylist()
-        for row in asking:
-            values[row] = said[row][name]
-        if not _fits(values, kind):
-            wrong = next(row for row in asking if not _fits([values[row]], kind))
+        column = table.column(name).to_pylist()
+        for row in rows:
+            column[row] = given[row][name]
+        if not _fits(column, kind):
+            wrong = next(row for row in rows if not _fits([column[row]], kind))
             raise InputError(
-                f"feature {name!r} is {values[wrong]!r}; it has type {kind}",
+                f"feature {name!r} is {column[wrong]!r}; it has type {kind}",
                 where=f"query {positions[wrong]}",
                 remedy=f"give a value of type {kind}",
             )
-        table = table.set_column(place, name, pa.array(values, kind))
+        index = table.column_names.index(name)
+        table = table.set_column(index, name, pa.array(column, kind))
     return table
 
 
 def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
-    if pa.types.is_integer(kind) and any(isinstance(one, Real) and one % 1 for one in values):
-        return False  # Arrow would make 7 of 7.5
+    if pa.types.is_integer(kind) and any(isinstance(value, Real) and value % 1 for value in values):
+        return False  # Arrow would truncate 7.5 to 7
     try:
         pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

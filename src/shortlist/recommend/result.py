@@ -1,4 +1,4 @@
-"""The lists: one tidy table, whether for one query or for a million users."""
+"""Ranked lists: one tidy table, for one query or for a million users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.frames import Tabular
-from shortlist.models.base import Model
+from shortlist.scoring.scorer import Scorer
 
 Block = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]
 
@@ -26,12 +26,12 @@ class Recommendations(Tabular):
     Attributes
     ----------
     table
-        One row a recommended item: who it is for (``user_id``; for queries ``query``, the position
-        of the query; for similar items ``query_item_id``), ``item_id``, ``rank`` from 1, ``score``
-        (comparable within one list) and ``source``: the model's name, or ``popularity`` where the
-        model knew nothing of the person.
+        One row per recommended item: whose list it is on (``user_id``; for queries ``query``, the
+        position of the query; for similar items ``query_item_id``), ``item_id``, ``rank`` from 1,
+        ``score`` (comparable within one list) and ``source``: the model's name, or ``popularity``
+        where the model could not score the query.
     run
-        What made them: the model's name, its config, and k, for the run tables of a store.
+        The model's name, its config, and k, for the run tables of a store.
 
     Examples
     --------
@@ -52,35 +52,35 @@ class Recommendations(Tabular):
         labels: pa.Array,
         listed: str,
         ids: pa.Array,
-        model: Model[Any, Any],
+        model: Scorer,
         k: int,
         fallback: str = "",
     ) -> Recommendations:
-        """Turn blocks of rows, scores and sources (each B x k, padded with row -1) into the table.
+        """Build the table from blocks of rows, scores and sources, each (B, k), padded with row -1.
 
         Parameters
         ----------
         blocks
-            In the order of ``labels``.
+            Blocks in the order of ``labels``.
         label, labels
-            The first column: its name, and who each list is for.  # (Q,)
+            The first column: its name, and the value for each list.  # (Q,)
         listed, ids
             The second column: its name, and the id of each row.
         model, k
-            What made them, and how many were asked for.
+            The model that scored, and the list length that was requested.
         fallback
-            The source of the entries that the model did not make (source 1; its own have 0).
+            The name for source 1; source 0 is the model.
         """
         chunks, start = [], 0
         kinds = pa.array([model.name, fallback])
         for rows, scores, source in blocks:
-            query, place = np.nonzero(rows >= 0)
+            query, rank = np.nonzero(rows >= 0)
             columns = {
                 label: labels.take(pa.array(query + start)),
-                listed: ids.take(pa.array(rows[query, place])),
-                "rank": pa.array(place + 1, pa.int32()),
-                "score": pa.array(scores[query, place]),
-                "source": kinds.take(pa.array(source[query, place])),
+                listed: ids.take(pa.array(rows[query, rank])),
+                "rank": pa.array(rank + 1, pa.int32()),
+                "score": pa.array(scores[query, rank]),
+                "source": kinds.take(pa.array(source[query, rank])),
             }
             chunks.append(pa.table(columns))
             start += len(rows)
@@ -88,7 +88,7 @@ class Recommendations(Tabular):
             types = [labels.type, ids.type, pa.int32(), pa.float32(), pa.string()]
             names = [label, listed, "rank", "score", "source"]
             chunks = [pa.schema(list(zip(names, types, strict=True))).empty_table()]
-        run = {"model": model.name, "config": model.config.model_dump(mode="json"), "k": k}
+        run = {"model": model.name, "config": dict(model.settings), "k": k}
         return cls(pa.concat_tables(chunks), run)
 
     def __len__(self) -> int:
@@ -100,12 +100,12 @@ class Recommendations(Tabular):
         return f"Recommendations({len(self)} rows, {lists} lists by {who})"
 
     def column(self, name: str) -> list[Any]:
-        """Give one column as Python values."""
+        """Return one column as Python values."""
         values: list[Any] = self.table.column(name).to_pylist()
         return values
 
     def to_arrow(self) -> pa.Table:
-        """Give the table."""
+        """Return the table."""
         return self.table
 
     def write(self, target: str | Path) -> Path | str:
@@ -114,18 +114,18 @@ class Recommendations(Tabular):
         Parameters
         ----------
         target
-            The file, or the database of a store: a ``.duckdb``, ``.sqlite`` or ``.db`` file, or a
-            URL as :class:`shortlist.Store` takes.
+            A file, or the database of a store: a ``.duckdb``, ``.sqlite`` or ``.db`` file, or a
+            URL that :class:`shortlist.Store` accepts.
 
         Returns
         -------
         Path or str
-            The file; of a database on a server its place, without user and password.
+            The file, or the address of a database server without user and password.
 
         Raises
         ------
         InputError
-            The ending is another one, or the folder does not exist. Nothing has been written.
+            The suffix is unknown, or the folder does not exist. Nothing has been written.
         DatabaseError
             The database cannot be reached, or refuses. Nothing has been written.
         """
@@ -153,11 +153,11 @@ class Recommendations(Tabular):
         return target
 
     def _write_run(self, database: str | Path) -> str:
-        from shortlist.data.store.store import Store
+        from shortlist.data.store.store import Store  # only this target needs the database
 
         if self.table.column_names[0] not in ("user_id", "query"):
             raise InputError(
-                "a store keeps lists of items for users, and this is neither",
+                "a store keeps lists of items for users or queries, and these are others",
                 where=f"columns {', '.join(self.table.column_names[:2])}",
                 remedy="name a .parquet or .csv file",
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from shortlist.recommend.where import Condition, Mask, Where, matches, parse_whe
 
 @dataclass(frozen=True)
 class Rules:
-    """What narrows the catalogue for one query or for all.
+    """Rules that narrow the catalogue, for one query or for all.
 
     Examples
     --------
@@ -32,7 +33,7 @@ class Rules:
     deny: Iterable[Id] | None = None
     where: Where | None = None
     as_of: When | None = None
-    conditions: tuple[Condition, ...] = field(init=False, default=())  # what where says
+    conditions: tuple[Condition, ...] = field(init=False, default=())  # parsed from where
 
     def __post_init__(self) -> None:
         for name in ("allow", "deny"):  # read once: they may be iterators
@@ -44,17 +45,29 @@ class Rules:
     @property
     def empty(self) -> bool:
         """Whether every item passes."""
-        return all(one is None for one in (self.allow, self.deny, self.where, self.as_of))
+        return all(rule is None for rule in (self.allow, self.deny, self.where, self.as_of))
+
+    @property
+    def key(self) -> Hashable:
+        """A key for dictionaries: rules with equal keys have equal masks."""
+        return _typed((self.allow, self.deny, self.conditions, self.as_of))
 
     def mask(self, data: Dataset, *, strict: bool = True) -> Mask:
-        """Say which items of the catalogue pass.
+        """Return which items of the catalogue pass.
 
         Parameters
         ----------
         data
-            Whose catalogue and item features.
+            The catalogue and its item features.
         strict
-            Whether an unknown id in ``allow`` or ``deny`` is an error; otherwise it is left out.
+            Whether an unknown id in ``allow`` or ``deny`` is an error; otherwise it is ignored.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is unknown and ``strict`` is true.
+        InputError
+            A rule does not fit the item features, or the items have no life spans.
         """  # (n_items,)
         passed = np.ones(data.n_items, dtype=bool)
         if self.allow is not None:
@@ -80,3 +93,12 @@ def _known(data: Dataset, ids: Iterable[Id], strict: bool) -> Rows:
     rows = data.items.rows(ids)
     known: Rows = rows[rows != UNKNOWN]
     return known
+
+
+def _typed(value: Any) -> Hashable:
+    """Make a value hashable, together with its type: 1, 1.0 and True are different values."""
+    if isinstance(value, Mapping):
+        return Mapping, tuple((name, _typed(entry)) for name, entry in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value), tuple(_typed(entry) for entry in value)
+    return type(value), value if isinstance(value, Hashable) else id(value)

@@ -1,4 +1,4 @@
-"""The rules over item features: read from text or a mapping, and met or not by each item."""
+"""Rules over item features: parsed from a text or a mapping, and evaluated on every item."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from shortlist.data.moments import moment
 from shortlist.errors import InputError, suggestion
 
 Where: TypeAlias = Mapping[str, Any] | str
-"""``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same in words:
-``"year >= 1990 and genres contains Drama"``. All conditions must hold; a missing value meets none
-but ``is_null``. Operators: eq (or just the value), ne, lt, lte, gt, gte, in (or a list of values),
-not_in, contains (an element of a list, a part of a text), is_null (true or false)."""
+"""``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same as text:
+``"year >= 1990 and genres contains Drama"``. All conditions must hold; a missing value only meets
+``is_null``. Operators: eq (or just the value), ne, lt, lte, gt, gte, in (or a list of values),
+not_in, contains (an element of a list, or a part of a text), is_null (true or false)."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -51,7 +51,7 @@ class Condition(NamedTuple):
 
 
 def parse_where(where: Where) -> list[Condition]:
-    """Take a rule apart into its conditions.
+    """Parse a rule into its conditions.
 
     Raises
     ------
@@ -77,35 +77,35 @@ def parse_where(where: Where) -> list[Condition]:
             remedy="pass a text, or a mapping from feature to value, list or {operator: value}",
         )
     conditions = []
-    for name, wanted in where.items():
-        if isinstance(wanted, Mapping):
-            conditions += [Condition(name, *one) for one in wanted.items()]
-        elif isinstance(wanted, Iterable) and not isinstance(wanted, str):
-            conditions.append(Condition(name, "in", list(wanted)))
+    for name, value in where.items():
+        if isinstance(value, Mapping):
+            conditions += [Condition(name, *comparison) for comparison in value.items()]
+        elif isinstance(value, Iterable) and not isinstance(value, str):
+            conditions.append(Condition(name, "in", list(value)))
         else:
-            conditions.append(Condition(name, "eq", wanted))
+            conditions.append(Condition(name, "eq", value))
     return conditions
 
 
 def _parse_text(text: str) -> list[Condition]:
     conditions, position = [], 0
     while position < len(text):
-        found = _CONDITION.match(text, position)
-        if not found:
+        match = _CONDITION.match(text, position)
+        if not match:
             raise InputError(
                 f"cannot read the rule {text!r} from {text[position:].strip()!r} on",
                 remedy="write it like: year >= 1990 and genres contains 'Film-Noir'; there is no "
                 "'or', only: country in [FR, KR]",
             )
-        operator = found["operator"].lower()
-        value = _literal(found["value"])
-        conditions.append(Condition(found["name"], _WORDS.get(operator, operator), value))
-        position = found.end()
+        operator = match["operator"].lower()
+        value = _literal(match["value"])
+        conditions.append(Condition(match["name"], _WORDS.get(operator, operator), value))
+        position = match.end()
     return conditions
 
 
 def _literal(text: str) -> Any:
-    """Read a number, true, false, a list or a quoted text; anything else is plain text."""
+    """Parse a number, true, false, a list or a quoted text; anything else is plain text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -115,12 +115,13 @@ def _literal(text: str) -> Any:
 
 
 def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Where | None) -> Mask:
-    """Say which items meet all conditions; ``where`` is what the caller wrote, for messages.
+    """Return which items meet all conditions; ``where`` is the original rule, for messages.
 
     Raises
     ------
     InputError
-        There are no features, or not this one; no such operator; a value of another type.
+        The items have no features or lack this one, the operator does not exist, or the value has
+        another type than the feature.
     """  # (n_items,)
     if items is None:
         raise InputError(
@@ -144,7 +145,7 @@ def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Wher
         column = items.column(name).combine_chunks()
         try:
             met = _meets(column, operator, value)
-        except (TypeError, ValueError, ArithmeticError, NotImplementedError):  # Arrow's are these
+        except (TypeError, ValueError, ArithmeticError, NotImplementedError):  # Arrow's included
             raise InputError(
                 f"{operator!r} cannot compare {value!r} with feature {name!r}, "
                 f"which is {column.type}",
@@ -162,7 +163,7 @@ def _remedy(operator: str, kind: pa.DataType) -> str:
         case "in" | "not_in":
             return f"give a list of values of type {kind}"
         case "contains":
-            return "ask whether a list contains an element, or a text contains a text"
+            return "use contains only with a feature of lists or of texts"
         case _:
             return f"give a value of type {kind}; is_null finds what is missing"
 
@@ -181,15 +182,15 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
     if operator in ("in", "not_in"):
         if isinstance(value, str):
             raise TypeError(value)
-        wanted = [pc.cast(_scalar(one, column.type), column.type) for one in value]
-        found = pc.is_in(column, pa.array(wanted, column.type))
-        found = found if operator == "in" else pc.invert(found)
-        return pc.if_else(pc.is_valid(column), found, None)
+        values = [pc.cast(_scalar(element, column.type), column.type) for element in value]
+        listed = pc.is_in(column, pa.array(values, column.type))
+        met = listed if operator == "in" else pc.invert(listed)
+        return pc.if_else(pc.is_valid(column), met, None)
     return _COMPARE[operator](column, _scalar(value, column.type))
 
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
-    """Give the value in the type of the column; text becomes a date, 1990.5 stays a float."""
+    """Cast the value to the type of the column; text becomes a date, 1990.5 stays a float."""
     if value is None or (isinstance(value, str) and not _may_be_text(kind)):
         raise TypeError(value)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -211,11 +212,11 @@ def _is_float(kind: pa.DataType) -> bool:
 
 
 def _has_element(lists: pa.Array, value: Any) -> pa.Array:
-    """Say which lists contain a value."""
+    """Return which lists contain a value."""
     elements = pc.list_flatten(lists)
     hits = pc.filter(
         pc.list_parent_indices(lists), pc.equal(elements, _scalar(value, elements.type))
     )
-    found = np.zeros(len(lists), dtype=bool)
-    found[hits.to_numpy(zero_copy_only=False)] = True
-    return pa.array(found)
+    contains = np.zeros(len(lists), dtype=bool)
+    contains[hits.to_numpy(zero_copy_only=False)] = True
+    return pa.array(contains)

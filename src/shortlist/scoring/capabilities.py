@@ -1,4 +1,4 @@
-"""What only some models can do. Ask with ``isinstance``; a missing capability is told by name."""
+"""Capabilities that only some models have, as protocols. Test for one with ``isinstance``."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from shortlist.scoring.selection import Best, Eligible
 
 @runtime_checkable
 class ComparesItems(Protocol):
-    """Scores how alike two items are."""
+    """Scores the similarity of two items."""
 
     def similar_scores(self, items: Rows) -> Scores:
-        """Score the whole catalogue by likeness to each of these items."""  # (B, n_items)
+        """Score the whole catalogue by its similarity to each of these items."""  # (B, n_items)
         ...
 
 
 @runtime_checkable
 class HasVectors(Protocol):
-    """Places users and items in one space, where a dot product is a score."""
+    """Represents users and items as vectors whose dot product is the score."""
 
     def user_vectors(self) -> Floats:
-        """Give the vector of every user in the training data."""  # (n_users, f)
+        """Return the vector of every user of the training data."""  # (n_users, f)
         ...
 
     def item_vectors(self) -> Floats:
-        """Give the vector of every item."""  # (n_items, f)
+        """Return the vector of every item."""  # (n_items, f)
         ...
 
 
 @runtime_checkable
 class Shortlists(Protocol):
-    """Chooses candidates by itself, among the items that a query may get."""
+    """Selects the best items itself, instead of scoring the whole catalogue."""
 
     def best(self, profiles: Profiles, eligible: Eligible, k: int) -> Best:
-        """Give the ``k`` best eligible items of each query, best first."""
+        """Return the ``k`` best eligible items of each query, best first."""
         ...
 
 
 @runtime_checkable
 class ScoresPairs(Protocol):
-    """Scores single pairs for less than the whole catalogue costs, to the same numbers."""
+    """Scores single pairs at less cost than the whole catalogue, with the same numbers."""
 
     def pair_scores(self, profiles: Profiles, queries: Rows, items: Rows) -> Floats:
         """Score item ``items[n]`` for query ``queries[n]`` of the block."""  # (n,)
@@ -57,16 +57,16 @@ class ScoresPairs(Protocol):
 
 
 class Parts(NamedTuple):
-    """Some of what a score is the sum of.
+    """Some of the terms that a score is the sum of.
 
     Attributes
     ----------
     kind
-        What they are: ``"chosen item"``, ``"similar user"``, ``"feature"``, ``"popularity"``, ...
+        What the terms stand for: ``"chosen item"``, ``"similar user"``, ``"feature"``, ...
     names
-        Their ids or names, as the caller knows them.  # (n,)
+        The callers' ids or names of the terms.  # (n,)
     amounts
-        What each adds to the score, float64.  # (n,)
+        What each term adds to the score, float64.  # (n,)
     """
 
     kind: str
@@ -76,23 +76,23 @@ class Parts(NamedTuple):
 
 @runtime_checkable
 class Explains(Protocol):
-    """Says what a score is made of."""
+    """Splits a score into its terms."""
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Take the score of one query (B = 1) for one item row apart; the parts add up to it."""
+        """Split the score of one query (B = 1) for one item row; the parts add up to it."""
         ...
 
 
 @runtime_checkable
 class PredictsRatings(Protocol):
-    """Predicts what weight (rating) a user would give an item."""
+    """Predicts the weight (rating) that a user would give an item."""
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> NDArray[np.float32]:
         """Predict the weight of each (user, item) pair."""  # (n,)
         ...
 
 
-_CAN: dict[type, str] = {
+_ABILITY: dict[type, str] = {
     ComparesItems: "compare items",
     HasVectors: "give vectors",
     Explains: "explain its scores",
@@ -101,8 +101,8 @@ _CAN: dict[type, str] = {
 
 
 def cannot(model: Any, capability: type) -> CapabilityError:
-    """Make the error that says a model lacks a capability."""
+    """Return the error for a model that lacks a capability."""
     return CapabilityError(
-        f"{model.name} cannot {_CAN[capability]}",
+        f"{model.name} cannot {_ABILITY[capability]}",
         remedy=f"choose a model that can (docs: capability {capability.__name__})",
     )

@@ -1,4 +1,4 @@
-"""What a model sees of a block of queries, whoever they come from."""
+"""The queries of a block as models see them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 
 
 @dataclass(frozen=True)
 class Profiles:
-    """A block of B queries in rows of the training data.
+    """A block of B queries, in rows of the training data.
 
     Attributes
     ----------
     users
-        The row of a user seen in training, -1 for somebody new, int32.  # (B,)
+        The row of a user of the training data, -1 for a new user, int32.  # (B,)
     history
-        What each has chosen, with weights: the training interactions of a known user, plus whatever
-        the query adds.  # (B, n_items)
+        Chosen items with their weights: the training interactions of a known user, and the
+        history that the query adds.  # (B, n_items)
     changed
-        Whether the history differs from what the user had in training; always true for somebody
-        new. A model may use what it learned of a user only where this is false.  # (B,)
+        Whether the history differs from the user's training interactions; always true for a new
+        user. A model may use what it learned about a user only where this is false.  # (B,)
     features
-        What is known of each, in the columns of the data's user features; None where the model
-        does not use them or there are none.  # B rows
+        User features, in the columns of the data's user features; None where the model uses no
+        features or the data has none.  # B rows
     recency
-        The place of each entry of the history counted back from the latest, which is 1; only for
-        models that use the order.  # (B, n_items)
+        The position of each entry of the history, counted back from the latest, which is 1; only
+        for models that use the order.  # (B, n_items)
     """
 
     users: Rows
@@ -45,16 +46,40 @@ class Profiles:
 
     @classmethod
     def new(cls, history: csr_array) -> Profiles:
-        """Describe people who were not in training by their histories alone."""
+        """Return profiles of new users who have nothing but a history."""
         count = history.shape[0]
         return cls(np.full(count, UNKNOWN, dtype=np.int32), history, np.ones(count, dtype=bool))
 
-    def take(self, chosen: NDArray[np.intp]) -> Profiles:
-        """Keep the chosen queries, in that order."""
+    @classmethod
+    def known(
+        cls, data: Dataset, users: Rows, *, features: bool = True, order: bool = True
+    ) -> Profiles:
+        """Return profiles of users of the data, unchanged.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        users
+            Rows of users.  # (B,)
+        features, order
+            Whether to include user features, and the order of the histories.
+        """
+        table = data.user_features if features else None
+        return cls(
+            users,
+            data.matrix[users],
+            np.zeros(len(users), dtype=bool),
+            None if table is None else table.take(pa.array(users)),
+            data.recency[users] if order else None,
+        )
+
+    def take(self, queries: NDArray[np.intp]) -> Profiles:
+        """Return the selected queries, in that order."""
         return Profiles(
-            self.users[chosen],
-            self.history[chosen],
-            self.changed[chosen],
-            None if self.features is None else self.features.take(pa.array(chosen)),
-            None if self.recency is None else self.recency[chosen],
+            self.users[queries],
+            self.history[queries],
+            self.changed[queries],
+            None if self.features is None else self.features.take(pa.array(queries)),
+            None if self.recency is None else self.recency[queries],
         )

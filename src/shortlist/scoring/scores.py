@@ -1,18 +1,79 @@
-"""What a model answers: scores of the catalogue for a block of queries, in one of three shapes.
+"""Scores of the catalogue for a block of queries, in one of three shapes.
 
-None of them is ever built for all users at once: the top-k kernels take each shape block by block.
+No shape is ever built for all users at once: the top-k kernels take each of them block by block.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.kernels.topk import packed_items
+
 Floats: TypeAlias = NDArray[np.float32]
+
+
+class ItemFactors:
+    """Item vectors in the layout that the kernels read; a model builds them once and holds them.
+
+    Parameters
+    ----------
+    columns
+        One column per item, float32, C-contiguous.  # (f, n_items)
+    bias
+        A constant per item that is added to every score.  # (n_items,)
+
+    Attributes
+    ----------
+    packed
+        The same vectors in the tiles of the top-k kernel, once :meth:`pack` was called.
+
+    Examples
+    --------
+    >>> items = ItemFactors(np.ones((2, 3), np.float32))
+    >>> items.pack()
+    >>> items.packed.shape  # 3 items are padded to 16
+    (32,)
+    """
+
+    def __init__(self, columns: Floats, bias: Floats | None = None) -> None:
+        self.columns = columns
+        self.bias = bias
+        self.packed: Floats | None = None
+
+    @classmethod
+    def from_rows(cls, vectors: Floats, bias: Floats | None = None) -> ItemFactors:
+        """Lay out vectors that are stored one row per item."""  # (n_items, f)
+        return cls(np.ascontiguousarray(vectors.T), bias)
+
+    def __len__(self) -> int:
+        return int(self.columns.shape[1])
+
+    def pack(self) -> None:
+        """Compute the kernel's tiles once and keep them.
+
+        Packing a catalogue takes longer than scoring a few queries with it, so it pays for many
+        queries or many small batches. It takes as much memory again as the vectors. Scores keep
+        their bits. The vectors must not be written to afterwards, and become read-only.
+        """
+        if self.packed is None:
+            self.columns.setflags(write=False)
+            self.packed = packed_items(self.columns)
+
+    @cached_property
+    def offsets(self) -> Floats:
+        """The bias, or zeros."""  # (n_items,)
+        return np.zeros(len(self), dtype=np.float32) if self.bias is None else self.bias
+
+    def take(self, rows: NDArray[np.int32]) -> ItemFactors:
+        """Return the vectors of these items only."""
+        bias = None if self.bias is None else self.bias[rows]
+        return ItemFactors(np.ascontiguousarray(self.columns[:, rows]), bias)
 
 
 @dataclass(frozen=True)
@@ -20,8 +81,7 @@ class FactorScores:
     """score = queries · items + bias: dot products of vectors."""
 
     queries: Floats  # (B, f)
-    items: Floats  # (f, n_items), one column an item
-    bias: Floats | None = None  # (n_items,)
+    items: ItemFactors  # n_items vectors of length f
 
 
 @dataclass(frozen=True)
@@ -34,7 +94,7 @@ class SparseScores:
 
 @dataclass(frozen=True)
 class DenseScores:
-    """Every score of the block, written out."""
+    """A block with every score written out."""
 
     block: Floats  # (B, n_items)
 

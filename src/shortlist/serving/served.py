@@ -9,13 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from shortlist.bundle import load, read_manifest
+from shortlist.bundle import read_manifest
 from shortlist.bundle.manifest import Manifest
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError
 from shortlist.models.base import Model
-from shortlist.recommend.blocks import make_ready
+from shortlist.models.registry import load
+from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue
 from shortlist.serving.fields import describe
@@ -67,7 +68,7 @@ class Served:
         served = cls(name, model, read_manifest(path), catalogue, json_bytes(schema), places)
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # fills what is computed once
-            make_ready(model)
+            pack_items(model)
         return served
 
     @property

@@ -28,8 +28,8 @@ class ListsContract(Subject):
         history = model.data.matrix[[0, 3, 4]]
         scores = model.score(Profiles.new(history))
         match scores:
-            case FactorScores(queries, items, bias):
-                arrays = [queries, items] if bias is None else [queries, items, bias]
+            case FactorScores(queries, items):
+                arrays = [queries, items.columns, items.offsets]
             case SparseScores(profiles, matrix):
                 assert profiles.shape == (3, matrix.shape[0])
                 arrays = [profiles.data, matrix.data]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Id
 from shortlist.models.base import Model
-from shortlist.recommend.blocks import dense_scores
+from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.selection import dense
 
 Listed = list[tuple[Id, Id, int, float]]  # who or what for, what, rank, score

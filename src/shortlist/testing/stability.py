@@ -15,9 +15,10 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.bundle import load, read_manifest
+from shortlist.bundle import read_manifest
 from shortlist.kernels.threads import thread_limit
 from shortlist.models.base import Model
+from shortlist.models.registry import load
 from shortlist.testing.subject import Subject, assert_same_lists, lists_of
 from shortlist.testing.worlds import checkerboard, small_world
 

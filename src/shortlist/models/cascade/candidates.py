@@ -170,7 +170,7 @@ def blend(candidates: Candidates) -> Floats:
 
 def _scores(stage: Model[Any, Any], profiles: Profiles) -> tuple[Floats, NDArray[np.bool_]]:
     """Write out what a stage says of the catalogue, and of whom it knows something."""
-    knows = stage.knows(profiles)
+    knows = stage.can_score(profiles)
     if knows.all():
         return dense(stage.score(profiles)), knows
     block = np.zeros((len(profiles), profiles.history.shape[1]), dtype=np.float32)

@@ -31,7 +31,7 @@ def judged(
     """  # (n,)
     owners, items = candidates.owners, candidates.items
     numbers = blend(candidates)[owners, items].astype(np.float64)
-    knows = judge.knows(profiles)
+    knows = judge.can_score(profiles)
     mine = knows[owners]
     if not mine.any():
         return numbers
@@ -47,7 +47,7 @@ def judged(
 
 def judged_alone(judge: Model[Any, Any], profiles: Profiles) -> NDArray[np.float64]:
     """Give the same of the whole catalogue; 0 where the model knows nothing."""  # (B, n_items)
-    knows = judge.knows(profiles)
+    knows = judge.can_score(profiles)
     numbers = np.zeros((len(profiles), profiles.history.shape[1]))
     if knows.any():
         known = profiles.take(np.flatnonzero(knows))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import Candidates, blend, known_users, retrieve, unseen
 from shortlist.models.cascade.columns import column_names, columns_of
 from shortlist.models.cascade.config import CascadeConfig
@@ -108,19 +108,21 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
         own = 4 * self.data.n_items * (len(self._stages) + 4)
         return own + max(model.bytes_per_query for model in self._models)
 
-    def learn(self, data: Dataset) -> CascadeLearned:
+    def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
         """Train the ranker on what is held out; then fit the stages on everything."""
         ranker, judge = Ranker(np.zeros(0), ""), None
+        shares: list[NDArray[np.float64]] = []
         if isinstance(self.config.ranker, ModelSpec):
-            judge, self.history = self.config.ranker.make().fit(data), told(self._names, [])
+            judge = self.config.ranker.make().fit(data)
         else:
-            ranker = self._trained(data)
+            ranker, shares = self._trained(data)
         stages = tuple(stage.fit(data) for stage in self._made())
         text = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
-        return CascadeLearned(stages, ranker.weights, text, judge)
+        learned = CascadeLearned(stages, ranker.weights, text, judge)
+        return Fitted(learned, told(self._names, shares))
 
-    def _trained(self, data: Dataset) -> Ranker:
-        """Learn from rounds of holding out."""
+    def _trained(self, data: Dataset) -> tuple[Ranker, list[NDArray[np.float64]]]:
+        """Train the ranker on rounds of held-out items; return it and what each stage found."""
         config = self.config
         lists: list[Examples] = []
         shares: list[NDArray[np.float64]] = []
@@ -129,13 +131,12 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
             found, share = examples(held, columns, config.candidates, config.negatives, config.seed)
             lists.append(found)
             shares.append(share)
-        self.history = told(self._names, shares)
         features = self._features(data)
         width = len(column_names(self._names))
         categorical = [] if features is None else [width + one for one in features.categorical]
         width += 0 if features is None else len(features.names)
         some = joined(lists) if lists else None
-        return fitted_ranker(some, len(config.stages), width, categorical, config)
+        return fitted_ranker(some, len(config.stages), width, categorical, config), shares
 
     def handover(self, test: Dataset) -> Handover:
         """Measure what each stage finds of held-out choices, and what re-ranking gains on it.
@@ -166,9 +167,9 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
             counting.add(candidates, held, test.user_counts[some], numbers)
         return counting.result(self.config.seed)
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Say of whom any stage, or a model as the ranker, knows something."""
-        known = np.stack([model.knows(profiles) for model in self._models])
+        known = np.stack([model.can_score(profiles) for model in self._models])
         return np.asarray(known.any(axis=0))
 
     def score(self, profiles: Profiles) -> Scores:

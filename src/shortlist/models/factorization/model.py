@@ -19,10 +19,10 @@ from shortlist.models.factorization.users import folded, global_bias, reasons
 from shortlist.models.pairs import required_pairs
 from shortlist.models.ratings import Ratings, row_products
 from shortlist.models.training.model import TrainedModel, TrainingConfig
+from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
-from shortlist.scoring.sparse import inverse
 
 if TYPE_CHECKING:
     from shortlist.models.training.loop import Arrays, Trainable
@@ -63,7 +63,7 @@ class FactorizationConfig(TrainingConfig):
 
 
 @dataclass(frozen=True)
-class FactorizationLearned:
+class FactorizationLearned(LearnedVectors):
     """The vectors; with biases, users end in (mean + b_u, 1) and items in (1, b_i)."""
 
     users: Floats  # (n_users, F)
@@ -73,22 +73,15 @@ class FactorizationLearned:
     n_cells: int  # how many cells were trained on
 
     @cached_property
-    def columns(self) -> Floats:
-        """The items, one a column."""  # (F, n_items)
-        return np.ascontiguousarray(self.items.T)
-
-    @cached_property
     def gram(self) -> NDArray[np.float64]:
         """Q'Q of the items."""  # (F, F)
         items = self.items.astype(np.float64)
         return items.T @ items
 
-    @cached_property
-    def directions(self) -> Floats:
-        """The items without biases, at length 1."""  # (n_items, f)
-        factors = self.items[:, : self.inputs.shape[1]].astype(np.float64)
-        lengths = np.linalg.norm(factors, axis=1)
-        return (factors * inverse(lengths)[:, np.newaxis]).astype(np.float32)
+    @property
+    def compared(self) -> Floats:
+        """The item vectors without biases."""  # (n_items, f)
+        return self.items[:, : self.inputs.shape[1]]
 
 
 class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned]):
@@ -152,7 +145,7 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         new = profiles.changed
         if new.any():
             vectors[new] = folded(self.config, learned, profiles.history[new])
-        return FactorScores(vectors, learned.columns)
+        return FactorScores(vectors, learned.factors)
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.
@@ -178,11 +171,11 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
         if self.config.loss == "observed":
             products = row_products(learned.users[user_rows], learned.items[item_rows])
             return products.astype(np.float32)
-        return self._ratings_of(learned).of(user_rows, item_rows, learned.directions)
+        return self._ratings_of(learned).of(user_rows, item_rows, learned.unit)
 
     def _ratings_of(self, learned: FactorizationLearned) -> Ratings:
         if self._ratings is None or self._ratings[0] is not learned:
-            self._ratings = learned, Ratings.learn(self.data, learned.directions)
+            self._ratings = learned, Ratings.learn(self.data, learned.unit)
         return self._ratings[1]
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
@@ -204,8 +197,7 @@ class MatrixFactorization(TrainedModel[FactorizationConfig, FactorizationLearned
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""
-        directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+        return self.learned.cosine_scores(items)
 
     def user_vectors(self) -> Floats:
         """Give the vector of every user in the training data."""  # (n_users, F)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.hybrid.config import FORMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
@@ -116,7 +116,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
             raise ConfigError(f"there is no form {name!r}", remedy=suggestion(name, FORMS))
         return cls(**FORMS[name])
 
-    def learn(self, data: Dataset) -> HybridLearned:
+    def learn(self, data: Dataset) -> Fitted[HybridLearned]:
         """Decide what is to be tuned on a fold of the data; then compare all of its items."""
         from shortlist.models.hybrid.tuning import tune
 
@@ -140,11 +140,11 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         )
         similarity = item_similarity(items, config.self_similarity, settings.item_neighbors)
         table = None if among_users is None else among_users.to_table()
-        return HybridLearned(users, table, similarity, settings._asdict())
+        return Fitted(HybridLearned(users, table, similarity, settings._asdict()))
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Add who has a feature in common with a user who chose something."""
-        known = super().knows(profiles)
+        known = super().can_score(profiles)
         if self.config.user_blocks == "features" and not self.learned.chosen.item_term:
             known[:] = False  # a history says nothing here
         new = np.flatnonzero(~known)

@@ -24,7 +24,7 @@ from shortlist.models.towers.config import TowersConfig
 from shortlist.models.towers.inputs import encoded, feature_rows, history_rows
 from shortlist.models.towers.layers import Layer, flat, unflat, vectors_of, widths_of
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Floats
+from shortlist.scoring.scores import Floats, ItemFactors
 from shortlist.scoring.sparse import inverse, parts
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class TowersLearned:
         return unflat(self.layers, self.widths)
 
     @cached_property
-    def columns(self) -> Floats:
-        """The items, one a column."""  # (w, n_items)
-        return np.ascontiguousarray(self.items.T)
+    def factors(self) -> ItemFactors:
+        """The vectors of the items as the kernels read them."""
+        return ItemFactors.from_rows(self.items)
 
     @cached_property
     def directions(self) -> Floats:
@@ -165,7 +165,7 @@ class TowersLearned:
             return None
         return feature_rows(self.encoder, profiles.features)
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Say of whom an id, a history or a feature tells something."""  # (B,)
         known = self.trained(profiles)
         if len(self.chosen):

@@ -16,7 +16,7 @@ from shortlist.models.towers.ncf_network import Network
 from shortlist.models.towers.ncf_scoring import Scorer
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
+from shortlist.scoring.scores import DenseScores, FactorScores, Floats, ItemFactors, Scores
 from shortlist.scoring.sparse import inverse
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class NCF(TrainedModel[C, L]):
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the items' rows."""
         directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+        return FactorScores(directions[items], ItemFactors.from_rows(directions))
 
 
 class GMF(NCF[GMFConfig, NCFLearned]):
@@ -138,7 +138,7 @@ class GMF(NCF[GMFConfig, NCFLearned]):
     2
     """
 
-    _vectors: tuple[NCFLearned, Floats, Floats] | None = None
+    _vectors: tuple[NCFLearned, Floats, ItemFactors] | None = None
 
     @property
     def network(self) -> Network:
@@ -149,16 +149,16 @@ class GMF(NCF[GMFConfig, NCFLearned]):
     def score(self, profiles: Profiles) -> Scores:
         """Multiply vectors."""
         queries = _user_vectors(self.network, self.rows(profiles), self.learned.weights)
-        return FactorScores(queries, self._item_columns())
+        return FactorScores(queries, self._item_factors())
 
-    def _item_columns(self) -> Floats:
+    def _item_factors(self) -> ItemFactors:
         return self._both()[2]
 
-    def _both(self) -> tuple[NCFLearned, Floats, Floats]:
+    def _both(self) -> tuple[NCFLearned, Floats, ItemFactors]:
         learned = self.learned
         if self._vectors is None or self._vectors[0] is not learned:
             items = _item_vectors(self.network, learned.items)
-            self._vectors = learned, items, np.ascontiguousarray(items.T)
+            self._vectors = learned, items, ItemFactors.from_rows(items)
         return self._vectors
 
     def user_vectors(self) -> Floats:
@@ -220,15 +220,10 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
         """Both, side by side."""
         return Network(self.config.embedding_size, halving(self.config))
 
-    def trainable(self, data: Dataset) -> Factors:
-        """Make the network, of two trained ones if the settings say so."""
-        made = super().trainable(data)
-        if self.config.pretraining and not self._goes_on():
-            made.start_from(*(self._trained(kind, data) for kind in (GMF, MLP)))
-        return made
-
-    def _goes_on(self) -> bool:
-        return self._checkpoint is not None and self._checkpoint[0].exists()
+    def warm_start(self, trainable: Factors, data: Dataset) -> None:
+        """Start from a trained GMF and MLP if the settings say so."""
+        if self.config.pretraining:
+            trainable.start_from(*(self._trained(kind, data) for kind in (GMF, MLP)))
 
     def _trained(self, kind: type[NCF[Any, NCFLearned]], data: Dataset) -> NCFLearned:
         config = self.config

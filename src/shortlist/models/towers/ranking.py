@@ -120,9 +120,9 @@ class Ranking(TrainedModel[RankingConfig, HeadLearned]):
             return -float(np.log(max(config.negatives, 1)))
         return 0.0
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Say of whom an id, a history or a feature tells something."""
-        return self.learned.knows(profiles)
+        return self.learned.can_score(profiles)
 
     def score(self, profiles: Profiles) -> Scores:
         """Send each query's vector through the head, with every item's."""

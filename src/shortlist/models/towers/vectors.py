@@ -14,7 +14,7 @@ from shortlist.models.towers.learned import TowersLearned
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors, Scores
 
 C = TypeVar("C", bound=TowersConfig)
 L = TypeVar("L", bound=TowersLearned)
@@ -28,13 +28,13 @@ class TowerVectors(TrainedModel[C, L]):
         """Whether features can stand in for a history."""
         return self.config.features
 
-    def knows(self, profiles: Profiles) -> NDArray[np.bool_]:
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Say of whom an id, a history or a feature tells something."""
-        return self.learned.knows(profiles)
+        return self.learned.can_score(profiles)
 
     def score(self, profiles: Profiles) -> Scores:
         """Multiply the vectors of queries and items."""
-        return FactorScores(query_vectors(self.learned, profiles), self.learned.columns)
+        return FactorScores(query_vectors(self.learned, profiles), self.learned.factors)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Give what the id, each feature and each chosen item add to a score."""
@@ -43,7 +43,7 @@ class TowerVectors(TrainedModel[C, L]):
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""
         directions = self.learned.directions
-        return FactorScores(directions[items], np.ascontiguousarray(directions.T))
+        return FactorScores(directions[items], ItemFactors.from_rows(directions))
 
     def user_vectors(self) -> Floats:
         """Give the vector of every user in the training data."""  # (n_users, w)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, NotFittedError
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ class TrainedModel(Model[C, L]):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self._training: Training | None = None
-        self._checkpoint: tuple[Path, float] | None = None
 
     @abstractmethod
     def trainable(self, data: Dataset) -> Trainable:
         """Make the parameters, at their first values, and their loss."""
+
+    def warm_start(self, trainable: Any, data: Dataset) -> None:
+        """Replace the random first values; not called when a checkpoint is resumed."""
 
     @abstractmethod
     def finished(self, data: Dataset, parameters: Arrays) -> L:
@@ -111,26 +113,34 @@ class TrainedModel(Model[C, L]):
         ShortlistError
             Training diverged: the loss is no longer finite.
         """
-        self._checkpoint = None if checkpoint is None else (Path(checkpoint), checkpoint_seconds)
-        try:
-            return super().fit(data)
-        finally:
-            self._checkpoint = None
+        self._require_fittable(data)
+        self._training = self._train(data, checkpoint, checkpoint_seconds)
+        learned = self.finished(data, self._training.result)
+        return self.restore(data, learned, self._training.history)
 
-    def learn(self, data: Dataset) -> L:
-        """Train, as many epochs as the settings say; ``history`` has one row an epoch."""
+    def learn(self, data: Dataset) -> Fitted[L]:
+        """Train for as many epochs as the settings say."""
+        training = self._train(data)
+        return Fitted(self.finished(data, training.result), training.history)
+
+    def _train(
+        self, data: Dataset, path: str | Path | None = None, seconds: float = CHECKPOINT_SECONDS
+    ) -> Training:
+        """Train, from the checkpoint on if there is one."""
         from shortlist.models.training.checkpoint import Checkpoint
         from shortlist.models.training.loop import Training, require_device
 
         require_device(self.name, self.config.device)
-        training = Training(self.name, self.trainable(data), self.config)
+        trainable = self.trainable(data)
+        if path is None or not Path(path).exists():
+            self.warm_start(trainable, data)
+        training = Training(self.name, trainable, self.config)
         checkpoint = None
-        if self._checkpoint is not None:
-            checkpoint = Checkpoint(*self._checkpoint, self.name, self.config, data)
+        if path is not None:
+            checkpoint = Checkpoint(Path(path), seconds, self.name, self.config, data)
             checkpoint.restore(training)
         training.run(self.config.epochs, checkpoint)
-        self._training, self.history = training, training.history
-        return self.finished(data, training.result)
+        return training
 
     def resume(self, epochs: int) -> Self:
         """Train ``epochs`` more from where :meth:`fit` stopped, with the optimiser's state.
@@ -157,5 +167,5 @@ class TrainedModel(Model[C, L]):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the state of the training at home: copies of the model only score."""
+        """Drop the training state when the model is copied: a copy only scores."""
         return self.__dict__ | {"_training": None}

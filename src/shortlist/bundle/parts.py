@@ -1,0 +1,150 @@
+"""A learned dataclass split into arrays, JSON values and tables, and put together again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.data.dataset import Dataset
+
+SPARSE = ("data", "indices", "indptr")
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A fitted model, as far as a bundle is concerned."""
+
+    history: pa.Table
+
+    @property
+    def name(self) -> str:
+        """The name that the class is found by."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain JSON values."""
+        ...
+
+    @property
+    def data(self) -> Dataset:
+        """The training data."""
+        ...
+
+    @property
+    def learned(self) -> Any:
+        """A dataclass of arrays, sparse matrices, tables, JSON values and fitted models."""
+        ...
+
+    def restore(self, data: Dataset, learned: Any, history: pa.Table) -> Self:
+        """Set the fitted state."""
+        ...
+
+
+FindClass: TypeAlias = Callable[[str], Any]
+"""From the name of a model to its class; raises ConfigError for an unknown name."""
+
+
+class Parts(NamedTuple):
+    """A learned dataclass by field name; fields of inner models are named ``field.0.name``.
+
+    Attributes
+    ----------
+    arrays
+        Arrays; a sparse matrix is stored as three.
+    scalars
+        JSON values.
+    tables
+        Tables.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    scalars: dict[str, Any]
+    tables: dict[str, pa.Table]
+
+
+def split(learned: Any) -> Parts:
+    """Split a dataclass into parts, including those of the models in it."""
+    parts = Parts({}, {}, {})
+    for field in dataclasses.fields(learned):
+        _split_value(parts, field.name, getattr(learned, field.name))
+    return parts
+
+
+def _split_value(parts: Parts, name: str, value: Any) -> None:
+    if isinstance(value, csr_array):
+        for part in SPARSE:
+            parts.arrays[f"{name}.{part}"] = np.ascontiguousarray(getattr(value, part))
+        parts.scalars[f"{name}.shape"] = list(value.shape)
+    elif isinstance(value, np.ndarray):
+        parts.arrays[name] = np.ascontiguousarray(value)
+    elif isinstance(value, pa.Table):
+        parts.tables[name] = value
+    elif isinstance(value, Storable):
+        _split_models(parts, name, (value,))
+        parts.scalars[f"{name}.single"] = True
+    elif isinstance(value, tuple) and value and all(isinstance(part, Storable) for part in value):
+        _split_models(parts, name, value)
+    else:
+        parts.scalars[name] = value
+
+
+def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None:
+    parts.scalars[f"{name}.models"] = [
+        {"model": model.name, "config": model.settings} for model in models
+    ]
+    for position, model in enumerate(models):
+        prefix = f"{name}.{position}."
+        for outer, inner in zip(parts, split(model.learned), strict=True):
+            outer.update({prefix + key: value for key, value in inner.items()})
+        parts.tables[f"{prefix}history"] = model.history
+
+
+def join(
+    learned_class: type[Any], parts: Parts, data: Dataset, find_class: FindClass, prefix: str = ""
+) -> Any:
+    """Build the dataclass from its parts; models in it are restored on the same data.
+
+    Raises
+    ------
+    KeyError
+        A part is missing.
+    ValueError
+        The indices of a sparse matrix are out of range.
+    ConfigError
+        An inner model, or one of its settings, does not exist in this version.
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(learned_class):
+        name = prefix + field.name
+        if f"{name}.shape" in parts.scalars:
+            sparse = tuple(parts.arrays[f"{name}.{part}"] for part in SPARSE)
+            value: Any = csr_array(sparse, shape=tuple(parts.scalars[f"{name}.shape"]))
+            value.check_format(full_check=True)  # compiled code trusts the indices
+        elif f"{name}.models" in parts.scalars:
+            models = _join_models(parts, name, data, find_class)
+            value = models[0] if parts.scalars.get(f"{name}.single") else models
+        elif name in parts.tables:
+            value = parts.tables[name]
+        else:
+            value = parts.arrays[name] if name in parts.arrays else parts.scalars[name]
+        values[field.name] = value
+    return learned_class(**values)
+
+
+def _join_models(
+    parts: Parts, name: str, data: Dataset, find_class: FindClass
+) -> tuple[Storable, ...]:
+    models = []
+    for position, spec in enumerate(parts.scalars[f"{name}.models"]):
+        model = find_class(spec["model"])(**spec["config"])
+        prefix = f"{name}.{position}."
+        learned = join(model.Learned, parts, data, find_class, prefix)
+        models.append(model.restore(data, learned, parts.tables[f"{prefix}history"]))
+    return tuple(models)

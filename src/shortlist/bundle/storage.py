@@ -1,0 +1,153 @@
+"""Writing a bundle and reading it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shortlist._version import __version__
+from shortlist.bundle.manifest import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    hash_of,
+    may_be_replaced,
+    read_manifest,
+)
+from shortlist.bundle.parts import FindClass, Parts, Storable, join, split
+from shortlist.bundle.tables import dataset_of, interactions_table, side_table
+from shortlist.errors import BundleError, ConfigError, InputError
+from shortlist.files import atomic_directory
+
+ARRAYS = "arrays.safetensors"
+_LEARNED = "learned."  # prefix of the files of learned tables
+
+
+def save(
+    model: Storable,
+    path: str | Path,
+    *,
+    metrics: Mapping[str, Any] | None = None,
+    mark: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a fitted model; :meth:`Model.save` documents the arguments.
+
+    Raises
+    ------
+    InputError
+        ``path`` exists and is not a bundle, its parent folder does not exist, or the metrics or
+        the mark are not JSON.
+    """
+    path = Path(path)
+    if path.exists() and not may_be_replaced(path):
+        raise InputError(
+            f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
+        )
+    data = model.data
+    learned = split(model.learned)
+    notes = _json_mapping("metrics", metrics or {})
+    read_up_to = None if mark is None else _json_mapping("mark", mark)
+    with atomic_directory(path) as folder:
+        save_file(learned.arrays, folder / ARRAYS)
+        tables = {
+            "users": side_table(data.users, data.user_features),
+            "items": side_table(data.items, data.item_features),
+            "interactions": interactions_table(data),
+            "history": model.history,
+            **{_LEARNED + name: table for name, table in learned.tables.items()},
+        }
+        for name, table in tables.items():
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        manifest = Manifest(
+            format=FORMAT,
+            shortlist=__version__,
+            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            model=model.name,
+            config=model.settings,
+            learned=learned.scalars,
+            data={
+                "fingerprint": data.fingerprint,
+                "users": data.n_users,
+                "items": data.n_items,
+                "interactions": data.n_interactions,
+            },
+            metrics=notes,
+            mark=read_up_to,
+            files={file.name: hash_of(file) for file in sorted(folder.iterdir())},
+        )
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    return path
+
+
+def _json_mapping(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(dict(values))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the {name} cannot be written as JSON: {error}",
+            remedy="give texts, Python numbers, lists and mappings of them",
+        ) from None
+    return dict(values)
+
+
+def load(path: str | Path, find_class: FindClass) -> Any:
+    """Read a model that :func:`save` wrote; the training data is not needed.
+
+    Parameters
+    ----------
+    path
+        The bundle's folder.
+    find_class
+        From the name of a model to its class.
+
+    Raises
+    ------
+    BundleError
+        The folder is missing, not a bundle, damaged, or of another format.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    for name, expected in manifest.files.items():
+        if Path(name).name != name or not (path / name).is_file():
+            raise BundleError(f"{name} is missing", where=str(path), remedy="save the model again")
+        if hash_of(path / name) != expected:
+            raise BundleError(
+                f"{name} is damaged: its hash differs from the one in the manifest",
+                where=str(path),
+                remedy="save the model again, or copy the bundle again",
+            )
+    try:
+        model = find_class(manifest.model)(**manifest.config)
+        tables = {
+            name: pq.read_table(path / f"{name}.parquet")
+            for name in ("users", "items", "interactions", "history")
+        }
+        learned_tables = {
+            name.removeprefix(_LEARNED).removesuffix(".parquet"): pq.read_table(path / name)
+            for name in manifest.files
+            if name.startswith(_LEARNED) and name.endswith(".parquet")
+        }
+        data = dataset_of(tables["users"], tables["items"], tables["interactions"])
+        parts = Parts(load_file(path / ARRAYS), manifest.learned, learned_tables)
+        learned = join(model.Learned, parts, data, find_class)
+    except ConfigError as error:
+        raise BundleError(
+            f"the manifest names a model or setting that this version does not have: {error.what}",
+            where=str(path),
+            remedy="upgrade shortlist, or fit and save the model again",
+        ) from error
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError, pa.ArrowException) as error:
+        raise BundleError(
+            f"the bundle's files do not fit together: {error}",
+            where=str(path),
+            remedy="save the model again",
+        ) from error
+    return model.restore(data, learned, tables["history"])

@@ -14,6 +14,7 @@ from shortlist.evaluation.protocol import popularity_order, scores_of
 from shortlist.evaluation.truth import Truth
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
+from shortlist.kernels.types import Eligible
 from shortlist.metrics.ranking import FloatArray, Measure, rank_metrics
 from shortlist.metrics.significance import PairedTest, bootstrap, interval, paired_tests
 from shortlist.models.base import Model
@@ -177,22 +178,19 @@ class Fold:
             np.ascontiguousarray(scores, dtype=np.float32),
             self.truth.indptr,
             self.truth.item_rows,
-            *self._eligible(len(scores)),
+            self._eligible(),
         )
         return rank_metrics(ranks, self.truth.indptr, LENGTHS)
 
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
         """List the ``k`` best unseen items of each user; of equals the more popular."""
         block = np.ascontiguousarray(scores, dtype=np.float32)
-        rows, _ = topk_dense(block, *self._eligible(len(scores)), popularity_order(self.train), k)
+        rows, _ = topk_dense(block, self._eligible(), k)
         return rows
 
-    def _eligible(
-        self, count: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
-        no_masks = np.zeros((0, self.train.n_items), dtype=bool)
-        everywhere = np.full(count, -1, dtype=np.int32)
-        return self.truth.seen_indptr, self.truth.seen_rows, no_masks, everywhere
+    def _eligible(self) -> Eligible:
+        order = popularity_order(self.train)
+        return Eligible.excluding(self.truth.seen_indptr, self.truth.seen_rows, order)
 
 
 def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:

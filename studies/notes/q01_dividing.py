@@ -52,10 +52,10 @@ def rated(fold: Fold, *, divided: bool) -> Scores:
     """Add up the user's ratings of an item's neighbours, by similarity; or give their mean."""
     similarity = parts(ITEM().fit(fold.train).learned.similarity)
     ratings = fold.train.matrix[fold.users]
-    sums = dense_sparse(*parts(ratings), *similarity, fold.train.n_items)
+    sums = dense_sparse(parts(ratings), similarity, fold.train.n_items)
     if not divided:
         return sums
-    weights = dense_sparse(*parts(binary(ratings)), *similarity, fold.train.n_items)
+    weights = dense_sparse(parts(binary(ratings)), similarity, fold.train.n_items)
     return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
 
 

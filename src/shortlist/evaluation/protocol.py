@@ -21,6 +21,7 @@ from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Truth, require_fitted_on, whole_numbers
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
+from shortlist.kernels.types import Eligible
 from shortlist.metrics.lists import ListMeasures
 from shortlist.metrics.ranking import (
     Measure,
@@ -95,9 +96,9 @@ def evaluate(
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started
-        candidates = (block.seen_indptr, block.seen_rows, block.masks, block.mask_of)
-        ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, *candidates)
-        best, _ = topk_dense(scores, *candidates, order, width)  # (n_block, width)
+        eligible = Eligible(block.seen_indptr, block.seen_rows, block.masks, block.mask_of, order)
+        ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, eligible)
+        best, _ = topk_dense(scores, eligible, width)  # (n_block, width)
         lists.add(block.users, best)
     values = rank_metrics(ranks, truth.indptr, ks) | lists.per_user()
     measures = {name: Measure(of_users) for name, of_users in values.items()}

@@ -27,6 +27,7 @@ from shortlist.evaluation.truth import (
     whole_numbers,
 )
 from shortlist.kernels.ranking import midranks
+from shortlist.kernels.types import Eligible
 from shortlist.metrics.ranking import BoolArray, Measure, rank_metrics
 from shortlist.models.base import Model
 from shortlist.progress import track
@@ -107,10 +108,13 @@ def evaluate_sampled(
             scores,
             block.true_indptr,
             block.true_rows,
-            excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
-            excluded_indices=np.zeros(0, dtype=np.int32),
-            masks=chosen,
-            mask_of=np.arange(n_block, dtype=np.int32),
+            Eligible(
+                excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
+                excluded_indices=np.zeros(0, dtype=np.int32),
+                masks=chosen,
+                mask_of=np.arange(n_block, dtype=np.int32),
+                order=np.arange(train.n_items, dtype=np.int32),
+            ),
         )
     notes = [*truth.notes]
     if short:

@@ -4,9 +4,9 @@ Compiled loops trust their arguments: they would read a matrix of the wrong widt
 every public kernel first describes its arguments to a :class:`Shapes`. A wrong type raises
 TypeError, everything else ValueError, and the message names the argument.
 
-Checks look at every index only where the kernel uses every index, so their cost is negligible. Of a
-matrix in which a kernel looks rows up, each row is checked when it is used
-(:func:`shortlist.kernels.linalg.row_bounds`).
+A check must cost little beside the work. Each array costs half a microsecond, and the numbers in
+index arrays are compared in compiled loops. Of a matrix in which a kernel looks rows up, only the
+rows that the call uses are checked if they hold less than the whole.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ import operator
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shortlist.kernels.types import Csr, Eligible, Integers, Longs
+from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.types import (
+    Csr,
+    Eligible,
+    Indices,
+    Integers,
+    Longs,
+    OutIndices,
+    Pointers,
+)
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -44,15 +52,17 @@ class Shapes:
     >>> shapes.array("queries", np.zeros((2, 8), np.float32), F32, "B", "f")
     >>> shapes.array("items_t", np.zeros((9, 100), np.float32), F32, "f", "N")
     Traceback (most recent call last):
-    ValueError: items_t has shape (9, 100), expected (f, N) with f=8 as in queries
+    ValueError: items_t has shape (9, 100), expected (f, N), f=8 as in queries
     """
 
     def __init__(self, **sizes: int) -> None:
-        self._sizes = {letter: (size_of(letter, size), letter) for letter, size in sizes.items()}
+        self._sizes = {letter: size_of(letter, size) for letter, size in sizes.items()}
+        self._given = frozenset(sizes)
+        self._checked: list[tuple[str, tuple[str, ...]]] = []  # arrays and their letters
 
     def __getitem__(self, letter: str) -> int:
         """Return the size of a letter."""
-        return self._sizes[letter][0]
+        return self._sizes[letter]
 
     def array(self, name: str, value: Any, dtype: np.dtype[Any], *letters: str) -> None:
         """Check an array: its dtype, its shape, and that it is C-contiguous.
@@ -70,17 +80,18 @@ class Shapes:
             raise TypeError(f"{name} is a {type(value).__name__}, expected an array of {dtype}")
         if value.dtype != dtype:
             raise TypeError(f"{name} has dtype {value.dtype}, expected {dtype}")
-        if value.ndim != len(letters):
-            raise self._wrong_shape(name, value.shape, letters)
-        for letter, size in zip(letters, value.shape, strict=True):
-            if self._sizes.setdefault(letter, (size, name))[0] != size:
-                raise self._wrong_shape(name, value.shape, letters)
-        flags = value.flags
-        if not (flags.c_contiguous and flags.aligned):
+        shape = value.shape
+        if len(shape) != len(letters):
+            raise self._wrong_shape(name, shape, letters)
+        for letter, size in zip(letters, shape, strict=True):
+            if self._sizes.setdefault(letter, size) != size:
+                raise self._wrong_shape(name, shape, letters)
+        if not value.flags.c_contiguous:
             raise ValueError(f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})")
+        self._checked.append((name, letters))
 
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
-        """Check a sparse matrix all of whose rows are used; return it with read-only arrays.
+        """Check a sparse matrix; return it with read-only arrays.
 
         Parameters
         ----------
@@ -89,16 +100,63 @@ class Shapes:
         rows, columns
             The letters of its shape; the size of ``columns`` must be known.
         """
-        matrix = self.looked_up(name, matrix, rows, columns)
-        _check_pointers(f"{name}.indptr", matrix.indptr, f"{name}.indices", len(matrix.indices))
-        in_range(f"{name}.indices", matrix.indices, self[columns])
+        matrix = self._parts(name, matrix, rows)
+        self._check_rows(f"{name}.indptr", matrix.indptr, f"{name}.indices", matrix.indices, columns)
         return matrix
 
-    def looked_up(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
-        """Check a sparse matrix as :meth:`csr` does, except the numbers in its indptr and indices.
+    def product(
+        self, name: str, left: Csr, rows: str, right_name: str, right: Csr, inner: str, columns: str
+    ) -> tuple[Csr, Csr]:
+        """Check two sparse matrices to be multiplied, (rows, inner) and (inner, columns).
 
-        The kernel checks each row that it uses with :func:`shortlist.kernels.linalg.row_bounds`.
+        Returns both with read-only arrays. Of the right one, rows are used that the left one names.
         """
+        right = self._parts(right_name, right, inner)
+        left = self.csr(name, left, rows, inner)
+        if not _used_rows_are_valid(left.indices, right.indptr, right.indices, self[columns]):
+            self._explain(
+                f"{right_name}.indptr", right.indptr, f"{right_name}.indices", right.indices, columns
+            )
+        return left, right
+
+    def lists(
+        self, indptr_name: str, indptr: Longs, name: str, items: Integers, rows: str, bound: str
+    ) -> None:
+        """Check the items of each of some rows: those of b are items[indptr[b]:indptr[b + 1]].
+
+        Parameters
+        ----------
+        indptr_name, indptr, name, items
+            Two arguments.
+        rows, bound
+            The letters of the number of rows, and of the bound of the items.
+        """
+        self._pointers(indptr_name, indptr, rows)
+        self.array(name, items, I32, f"len({name})")
+        self._check_rows(indptr_name, indptr, name, items, bound)
+
+    def eligible(self, eligible: Eligible) -> tuple[Eligible, OutIndices]:
+        """Check which of N items each of B queries may get.
+
+        Returns the same with read-only arrays, and the item that has each order (N,).
+        """
+        if not isinstance(eligible, Eligible):
+            raise TypeError(f"eligible is a {type(eligible).__name__}, expected an Eligible")
+        excluded_indptr, excluded_indices, masks, mask_of, order = eligible
+        self.array("eligible.order", order, I32, "N")
+        self.array("eligible.masks", masks, BOOL, "G", "N")
+        self.array("eligible.mask_of", mask_of, I32, "B")
+        self.lists(
+            "eligible.excluded_indptr", excluded_indptr,
+            "eligible.excluded_indices", excluded_indices, "B", "N",
+        )  # fmt: skip
+        in_range("eligible.mask_of", mask_of, len(masks), least=-1)
+        row_of = np.empty(len(order), np.int32)
+        if not _invert(order, row_of):
+            raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
+        return Eligible(*map(_read_only, eligible)), row_of
+
+    def _parts(self, name: str, matrix: Csr, rows: str) -> Csr:
         if not (isinstance(matrix, tuple) and len(matrix) == 3):
             raise TypeError(f"{name} is a {type(matrix).__name__}, expected a Csr")
         indptr, indices, data = matrix
@@ -108,61 +166,47 @@ class Shapes:
         self.array(f"{name}.data", data, F32, stored)
         return Csr(_read_only(indptr), _read_only(indices), _read_only(data))
 
-    def lists(
-        self, indptr_name: str, indptr: Longs, name: str, items: Integers, rows: str, bound: str
-    ) -> None:
-        """Check a list of item rows for each query: those of b are items[indptr[b]:indptr[b + 1]].
-
-        Parameters
-        ----------
-        indptr_name, indptr, name, items
-            Two arguments.
-        rows, bound
-            The letters of the number of lists, and of the items, which are below ``bound``.
-        """
-        self._pointers(indptr_name, indptr, rows)
-        self.array(name, items, I32, f"len({name})")
-        _check_pointers(indptr_name, indptr, name, len(items))
-        in_range(name, items, self[bound])
-
-    def eligible(self, eligible: Eligible) -> Eligible:
-        """Check which of N items each of B queries may get; return it with read-only arrays.
-
-        The kernels that use ``order`` check that it is a permutation.
-        """
-        if not isinstance(eligible, Eligible):
-            raise TypeError(f"eligible is a {type(eligible).__name__}, expected an Eligible")
-        excluded_indptr, excluded_indices, masks, mask_of, order = eligible
-        self.array("eligible.order", order, I32, "N")
-        self.array("eligible.masks", masks, BOOL, "G", "N")
-        self.array("eligible.mask_of", mask_of, I32, "B")
-        in_range("eligible.mask_of", mask_of, self["G"], least=-1)
-        self.lists(
-            "eligible.excluded_indptr", excluded_indptr,
-            "eligible.excluded_indices", excluded_indices, "B", "N",
-        )  # fmt: skip
-        return Eligible(*map(_read_only, eligible))
-
     def _pointers(self, name: str, indptr: Longs, rows: str) -> None:
         self.array(name, indptr, I64, f"len({name})")
         n_rows = len(indptr) - 1
-        if n_rows < 0:
-            raise ValueError(f"{name} has shape (0,), expected ({rows} + 1,)")
-        if self._sizes.setdefault(rows, (n_rows, name))[0] != n_rows:
+        if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
             raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
+        self._checked.append((name, (rows,)))
+
+    def _check_rows(
+        self, indptr_name: str, indptr: Longs, name: str, indices: Integers, bound: str
+    ) -> None:
+        if not _rows_are_valid(indptr, indices, self[bound]):
+            self._explain(indptr_name, indptr, name, indices, bound)
+
+    def _explain(
+        self, indptr_name: str, indptr: Longs, name: str, indices: Integers, bound: str
+    ) -> None:
+        """Raise what is wrong with sparse rows."""
+        if indptr[0] != 0:
+            raise ValueError(f"{indptr_name} starts at {indptr[0]}, expected 0")
+        falls = indptr[1:] < indptr[:-1]
+        if falls.any():
+            row = int(falls.argmax())
+            raise ValueError(f"{indptr_name} falls from {indptr[row]} to {indptr[row + 1]} at {row}")
+        if indptr[-1] != len(indices):
+            raise ValueError(
+                f"{indptr_name} ends at {indptr[-1]}, expected the length of {name}, {len(indices)}"
+            )
+        in_range(name, indices, self[bound])
 
     def _wrong_shape(
         self, name: str, shape: tuple[int, ...], letters: tuple[str, ...], more: str = ""
     ) -> ValueError:
-        expected = ", ".join(f"{letter}{more}" for letter in letters) + "," * (len(letters) == 1)
-        known = {letter: self._sizes[letter] for letter in letters if letter in self._sizes}
-        sizes = ", ".join(
-            f"{letter}={size}" + (f" as in {source}" if source not in (name, letter) else "")
-            for letter, (size, source) in known.items()
-            if source != name
-        )
-        given = f" with {sizes}" if sizes else ""
-        return ValueError(f"{name} has shape {shape}, expected ({expected}){given}")
+        expected = ", ".join(letter + more for letter in letters) + "," * (len(letters) == 1)
+        message = f"{name} has shape {shape}, expected ({expected})"
+        for letter in dict.fromkeys(letters):
+            sources = [source for source, checked in self._checked if letter in checked]
+            if sources:
+                message += f", {letter}={self._sizes[letter]} as in {sources[0]}"
+            elif letter in self._given:
+                message += f", {letter}={self._sizes[letter]}"
+        return ValueError(message)
 
 
 def size_of(name: str, value: int) -> int:
@@ -192,30 +236,72 @@ def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
     Traceback (most recent call last):
     ValueError: rows holds 7, expected at least 0 and less than 5
     """
-    if not len(indices):
-        return
-    if least == 0:  # one pass instead of two: as unsigned numbers, negative ones are too large
-        if int(indices.view(np.uint32).max()) < bound:
-            return
-    elif indices.min() >= least and indices.max() < bound:
+    if _are_below(indices, bound, least):
         return
     wrong = int(indices[np.argmax((indices < least) | (indices >= bound))])
     raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")
 
 
-def _check_pointers(name: str, indptr: Longs, of_name: str, total: int) -> None:
-    if indptr[0] != 0:
-        raise ValueError(f"{name} starts at {indptr[0]}, expected 0")
-    if indptr[-1] != total:
-        raise ValueError(f"{name} ends at {indptr[-1]}, expected {total}, the length of {of_name}")
-    falls = indptr[1:] < indptr[:-1]
-    if falls.any():
-        raise ValueError(f"{name} falls after row {falls.argmax()}, expected no number below the last")
-
-
-def _read_only(array: NDArray[Any]) -> Any:
+def _read_only(array: Any) -> Any:
     """Return a read-only view, so that the arrays of a tuple always have the same Numba type."""
-    if array.flags.writeable:
-        array = array.view(np.ndarray)
-        array.flags.writeable = False
-    return array
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+@inlined
+def _below(indices: Integers, bound: int, least: int) -> bool:
+    highest = np.uint32(0)
+    for position in range(len(indices)):  # in vector instructions
+        index = np.uint32(indices[position] - least)  # as an unsigned number, a negative one is high
+        highest = index if index > highest else highest
+    return len(indices) == 0 or np.int64(highest) < bound - least
+
+
+@inlined
+def _valid_rows(indptr: Longs, indices: Integers, n_columns: int) -> bool:
+    if indptr[0] != 0 or indptr[len(indptr) - 1] != len(indices):
+        return False
+    falls = 0
+    for row in range(1, len(indptr)):
+        falls += indptr[row] < indptr[row - 1]
+    return falls == 0 and _below(indices, n_columns, 0)
+
+
+@kernel
+def _are_below(indices: Indices, bound: int, least: int) -> bool:
+    return _below(indices, bound, np.int32(least))
+
+
+@kernel
+def _rows_are_valid(indptr: Pointers, indices: Indices, n_columns: int) -> bool:
+    return _valid_rows(indptr, indices, n_columns)
+
+
+@kernel
+def _used_rows_are_valid(
+    used: Indices, indptr: Pointers, indices: Indices, n_columns: int
+) -> bool:
+    """Check the rows in ``used``, or the whole matrix where those hold more."""
+    entries = 0
+    for row in used:
+        start, stop = indptr[row], indptr[row + 1]
+        if start < 0 or stop < start or stop > len(indices):
+            return False
+        entries += stop - start
+        if entries > len(indices):
+            return _valid_rows(indptr, indices, n_columns)
+        if not _below(indices[start:stop], n_columns, 0):
+            return False
+    return True
+
+
+@kernel
+def _invert(order: Indices, row_of: OutIndices) -> bool:
+    """Write the inverse of the permutation ``order`` into ``row_of``, unless it is none."""
+    if not _below(order, len(order), 0):
+        return False
+    row_of[:] = -1
+    for row in range(len(order)):
+        row_of[np.uint32(order[row])] = row
+    return _below(row_of, len(order), 0)  # -1 is left where another number is missing

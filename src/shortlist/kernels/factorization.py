@@ -20,7 +20,9 @@ from shortlist.kernels.threads import over_rows, share, thread_count
 from shortlist.kernels.types import Csr, Matrix, OutDoubles, OutMatrix, Pointers, Vector
 from shortlist.kernels.vector import LANES, add_four_errors, add_four_rows, four_dots
 
-_PARTS: Final = 4  # parts of equal work for each side and thread: a long row does not delay the rest
+_PARTS: Final = (
+    4  # parts of equal work for each side and thread: a long row does not delay the rest
+)
 _ROWS: Final = 64  # rows for a thread at a time
 
 

@@ -115,41 +115,17 @@ def padded(depth: int) -> int:
 
 
 @inlined
-def row_bounds(indptr: Longs, indices: Integers, row: int, n_columns: int) -> tuple[int, int]:
-    """Return where a sparse row starts and stops; refuse a row that is not one.
-
-    The check reads the indices before they are used, so most of its time is that of bringing them
-    into the cache.
-    """
-    start, stop = indptr[row], indptr[row + 1]
-    if start < 0 or stop < start or stop > len(indices):
-        raise ValueError("the indptr of a sparse matrix is not ascending from 0 to len(indices)")
-    highest = np.uint32(0)  # as unsigned numbers, negative indices are too high
-    for index in indices[start:stop]:
-        highest = max(highest, np.uint32(index))
-    if start < stop and np.int64(highest) >= n_columns:
-        raise ValueError("an index of a sparse matrix is not below its number of columns")
-    return start, stop
-
-
-@inlined
-def add_sparse_row(
-    weight: float, columns: Integers, values: Floats, sums: Doubles
-) -> None:
-    """Add ``weight`` times a sparse row to ``sums`` (n,)."""
-    for entry in range(len(columns)):
-        # unsigned: Numba then leaves out the test for a negative index in the hottest of loops
-        sums[np.uint32(columns[entry])] += weight * np.float64(values[entry])
-
-
-@inlined
 def add_sparse_product(
     indices: Integers, data: Floats, indptr: Longs, columns: Integers, values: Floats, sums: Doubles
 ) -> None:
     """Add a sparse row times a sparse matrix (``indptr, columns, values``) to ``sums`` (n,)."""
     for entry in range(len(indices)):
-        first, last = row_bounds(indptr, columns, indices[entry], len(sums))
-        add_sparse_row(np.float64(data[entry]), columns[first:last], values[first:last], sums)
+        weight = np.float64(data[entry])
+        first, last = indptr[indices[entry]], indptr[indices[entry] + 1]
+        row, row_values = columns[first:last], values[first:last]
+        for position in range(last - first):
+            # unsigned: Numba then leaves out the test for a negative index in the hottest of loops
+            sums[np.uint32(row[position])] += weight * np.float64(row_values[position])
 
 
 @inlined

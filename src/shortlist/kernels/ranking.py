@@ -54,17 +54,17 @@ def midranks(
     Examples
     --------
     >>> from shortlist.kernels.ranking import midranks
+    >>> excluded, order = (np.array([0, 1]), np.array([0], np.int32)), np.arange(4, dtype=np.int32)
     >>> midranks(
-    ...     np.array([[4, 3, 3, 1]], np.float32),
-    ...     true_indptr=np.array([0, 2]), true_indices=np.array([1, 3], np.int32),
-    ...     eligible=Eligible.of(1, 4, excluded=(np.array([0, 1]), np.array([0], np.int32))),
+    ...     np.array([[4, 3, 3, 1]], np.float32), np.array([0, 2]), np.array([1, 3], np.int32),
+    ...     Eligible.excluding(*excluded, order),
     ... )
     (array([1.5, 3. ]), array([3]))
     """
     shapes = Shapes()
     shapes.array("block", block, F32, "B", "N")
     shapes.lists("true_indptr", true_indptr, "true_indices", true_indices, "B", "N")
-    eligible = shapes.eligible(eligible)
+    eligible, _ = shapes.eligible(eligible)
     ranks = np.empty(len(true_indices), np.float64)
     candidates = np.empty(len(block), np.int64)
     over_rows(

@@ -40,8 +40,8 @@ def splitmix(bits: Hash) -> Hash:
 
     Examples
     --------
-    >>> splitmix(np.arange(2, dtype=np.uint64))
-    array([                   0, 6238072747940578789], dtype=uint64)
+    >>> splitmix(np.array([0, 1], np.uint64)).tolist()
+    [0, 6238072747940578789]
     """
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -151,14 +151,16 @@ def draw(
         shapes.array("table[1]", other, I32, "n_items")
         in_range("table[1]", other, len(weights))
     indptr, indices = (np.zeros(1, np.int64), np.empty(0, np.int32)) if known is None else known
+    marked = np.empty((0, 0), np.uint8)
     if known is not None:
-        shapes.array("known[0]", indptr, I64, "n_rows + 1")
+        shapes.array("known[0]", indptr, I64, "len(known[0])")
         shapes.array("known[1]", indices, I32, "len(known[1])")
-        in_range("rows", rows, len(indptr) - 1)
-    marked = np.empty((0, 0), np.uint8) if bits is None else bits
-    if bits is not None:
-        sized = Shapes(n_rows=max(len(indptr) - 1, 0), n_bytes=-(-len(weights) // 8))
-        sized.array("bits", bits, U8, "n_rows", "n_bytes")
+        n_rows = max(len(indptr) - 1, 0)
+        in_range("rows", rows, n_rows)
+        if bits is not None:
+            sizes = Shapes(n_rows=n_rows, n_bytes=-(-len(weights) // 8))
+            sizes.array("bits", bits, U8, "n_rows", "n_bytes")
+            marked = bits
     over_rows(
         _draw, len(examples), share(len(examples), _EXAMPLES),
         examples, rows, seed, weights, keep, other, indptr, indices, marked, out,
@@ -180,16 +182,16 @@ def _below(bits: np.uint64, bound: int) -> int:
 
 
 @inlined
-def _contains(row: Integers, item: int) -> bool:
-    """Return whether a sorted row holds an item."""
-    low, high = 0, len(row)
+def _contains(indices: Integers, start: int, stop: int, item: int) -> bool:
+    """Return whether the sorted row ``indices[start:stop]`` holds an item."""
+    low, high = start, stop
     while low < high:
         middle = (low + high) // 2
-        if row[middle] < item:
+        if indices[middle] < item:
             low = middle + 1
         else:
             high = middle
-    return low < len(row) and row[low] == item
+    return low < stop and indices[low] == item
 
 
 @inlined
@@ -236,7 +238,6 @@ def _draw(
             first, last = indptr[row], indptr[row + 1]
             if first < 0 or last < first or last > len(indices):
                 raise ValueError("known[0] is not ascending from 0 to len(known[1])")
-        known = indices[first:last]
         example = _mixed(np.uint64(seed) ^ _mixed(np.uint64(examples[n])))
         for number in range(out.shape[1]):
             # Attempts and numbers count in one sequence: no two draws share a hash.
@@ -250,9 +251,9 @@ def _draw(
                 if len(bits):
                     rejected = (bits[row, item >> 3] >> np.uint8(item & 7)) & np.uint8(1) != 0
                 else:
-                    rejected = _contains(known, item)
+                    rejected = _contains(indices, first, last, item)
                 if not rejected:
                     break
                 if attempt == _MOST_ATTEMPTS - 1:
-                    item = _draw_remaining(_mixed(random), weights, known)
+                    item = _draw_remaining(_mixed(random), weights, indices[first:last])
             out[n, number] = item

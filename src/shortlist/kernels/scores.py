@@ -20,7 +20,6 @@ from shortlist.kernels.linalg import (
     pack_rows,
     round_and_clear,
     round_up,
-    row_bounds,
 )
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.topk import QUERIES, items_per_chunk
@@ -76,8 +75,7 @@ def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
     array([[0., 3., 8., 0.]], dtype=float32)
     """
     shapes = Shapes(n_items=n_items)
-    matrix = shapes.looked_up("matrix", matrix, "M", "n_items")
-    profiles = shapes.csr("profiles", profiles, "B", "M")
+    profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "n_items")
     out = np.empty((shapes["B"], n_items), np.float32)
     over_rows(_dense_sparse, len(out), share(len(out), QUERIES), profiles, matrix, out)
     return out
@@ -135,8 +133,7 @@ def dense_max(indptr: Pointers, indices: Indices, rows: Csr, columns: Csr) -> Ou
     array([[1. , 1. , 0.8]], dtype=float32)
     """
     shapes = Shapes()
-    columns = shapes.looked_up("columns", columns, "d", "N")
-    rows = shapes.looked_up("rows", rows, "N", "d")
+    rows, columns = shapes.product("rows", rows, "N", "columns", columns, "d", "N")
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.zeros((shapes["B"], shapes["N"]), np.float32)
     block = share(len(out), _FEW_QUERIES)
@@ -211,9 +208,7 @@ def _dense_sparse(start: int, stop: int, profiles: Csr, matrix: Csr, out: OutMat
     sums = np.zeros(out.shape[1], np.float64)
     for b in range(start, stop):
         first, last = indptr[b], indptr[b + 1]
-        add_sparse_product(
-            indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums
-        )
+        add_sparse_product(indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums)
         round_and_clear(sums, out[b])
 
 
@@ -241,7 +236,7 @@ def _dense_max(
     sums = np.zeros(n_items, np.float64)
     for b in range(start, stop):
         for entry in range(indptr[b], indptr[b + 1]):
-            first, last = row_bounds(r_indptr, r_indices, indices[entry], len(c_indptr) - 1)
+            first, last = r_indptr[indices[entry]], r_indptr[indices[entry] + 1]
             add_sparse_product(
                 r_indices[first:last], r_data[first:last], c_indptr, c_indices, c_data, sums
             )

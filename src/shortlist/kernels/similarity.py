@@ -8,7 +8,7 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, I32, Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.linalg import add_sparse_row, row_bounds
+from shortlist.kernels.linalg import add_sparse_product
 from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
@@ -84,8 +84,7 @@ def neighbors(
     shapes = Shapes()
     shapes.array("query_scale", query_scale, F32, "B")
     shapes.array("base_scale", base_scale, F32, "N")
-    columns = shapes.looked_up("columns", columns, "M", "N")
-    queries = shapes.csr("queries", queries, "B", "M")
+    queries, columns = shapes.product("queries", queries, "B", "columns", columns, "M", "N")
     shapes.array("self_rows", self_rows, I32, "B")
     in_range("self_rows", self_rows, shapes["N"], least=-1)
     shape = len(self_rows), size_of("n", n)
@@ -123,9 +122,7 @@ def _offer_touched(
             sums[other] += weight * np.float64(c_data[position])
     for other in touched[:n_touched]:
         if other != own:
-            value = _similarity(
-                sums[other], query_scale * np.float64(base_scale[other]), shrinkage
-            )
+            value = _similarity(sums[other], query_scale * np.float64(base_scale[other]), shrinkage)
             size = push(heap, size, key_of(value, other))
         sums[other] = _UNTOUCHED
     return size
@@ -160,25 +157,24 @@ def _neighbors(
     row = np.empty(min(_BLOCK, n_base), np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
-        indices, data = q_indices[q_indptr[b] : q_indptr[b + 1]], q_data[q_indptr[b] : q_indptr[b + 1]]
+        first, last = q_indptr[b], q_indptr[b + 1]
+        indices, data = q_indices[first:last], q_data[first:last]
         own, scale, size, products = self_rows[b], np.float64(query_scale[b]), 0, 0
         for column in indices:
-            first, last = row_bounds(c_indptr, c_indices, column, n_base)
-            products += last - first
+            products += c_indptr[column + 1] - c_indptr[column]
         if products * _SPARSE < n_base:
             size = _offer_touched(
                 indices, data, c_indptr, c_indices, c_data, scale, base_scale, shrinkage, own,
                 sums, touched, heap,
             )  # fmt: skip
         else:
-            for entry in range(len(indices)):
-                weight, column = np.float64(data[entry]), indices[entry]
-                first, last = c_indptr[column], c_indptr[column + 1]
-                if binary:
-                    for other in c_indices[first:last]:
+            if binary:
+                for entry in range(len(indices)):
+                    weight, column = np.float64(data[entry]), indices[entry]
+                    for other in c_indices[c_indptr[column] : c_indptr[column + 1]]:
                         sums[np.uint32(other)] += weight
-                else:
-                    add_sparse_row(weight, c_indices[first:last], c_data[first:last], sums)
+            else:
+                add_sparse_product(indices, data, c_indptr, c_indices, c_data, sums)
             for lowest in range(0, n_base, _BLOCK):
                 end = min(lowest + _BLOCK, n_base)
                 run = row[: end - lowest]

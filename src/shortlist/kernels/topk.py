@@ -33,7 +33,6 @@ from shortlist.kernels.types import (
     Indices,
     Matrix,
     OutIndexMatrix,
-    OutIndices,
     OutMatrix,
     OutVector,
     Vector,
@@ -70,10 +69,10 @@ def topk_factors(
     Examples
     --------
     >>> from shortlist.kernels.topk import topk_factors
+    >>> excluded, order = (np.array([0, 1]), np.array([2], np.int32)), np.arange(3, dtype=np.int32)
     >>> rows, scores = topk_factors(
-    ...     queries=np.array([[1, 2]], np.float32),
-    ...     items_t=np.array([[1, 0, 1], [0, 1, 1]], np.float32), bias=np.zeros(3, np.float32),
-    ...     eligible=Eligible.of(1, 3, excluded=(np.array([0, 1]), np.array([2], np.int32))), k=3,
+    ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
+    ...     np.zeros(3, np.float32), Eligible.excluding(*excluded, order), k=3,
     ... )
     >>> rows, scores
     (array([[ 1,  0, -1]], dtype=int32), array([[ 2.,  1., nan]], dtype=float32))
@@ -87,8 +86,8 @@ def topk_factors(
     else:
         sized = Shapes(**{"len(packed_items(items_t))": _packed_size(items_t)})
         sized.array("packed", packed, F32, "len(packed_items(items_t))")
-    eligible = shapes.eligible(eligible)
-    rows, scores, row_of = _results(shapes, eligible, k)
+    eligible, row_of = shapes.eligible(eligible)
+    rows, scores = _results(shapes, k)
     block = share(len(queries), QUERIES, ROWS)
     over_rows(
         _topk_factors, len(queries), block,
@@ -140,20 +139,17 @@ def topk_sparse(
     >>> rows, scores = topk_sparse(
     ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)),
-    ...     Eligible.of(1, 4), k=3,
+    ...     Eligible.everything(1, order=np.arange(4, dtype=np.int32)), k=3,
     ... )
     >>> rows, scores
     (array([[2, 1, 0]], dtype=int32), array([[8., 3., 0.]], dtype=float32))
     """
     shapes = Shapes()
-    matrix = shapes.looked_up("matrix", matrix, "M", "N")
-    profiles = shapes.csr("profiles", profiles, "B", "M")
-    eligible = shapes.eligible(eligible)
-    rows, scores, row_of = _results(shapes, eligible, k)
+    eligible, row_of = shapes.eligible(eligible)
+    profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "N")
+    rows, scores = _results(shapes, k)
     block = share(len(rows), QUERIES)
-    over_rows(
-        _topk_sparse, len(rows), block, profiles, matrix, eligible, row_of, rows, scores
-    )
+    over_rows(_topk_sparse, len(rows), block, profiles, matrix, eligible, row_of, rows, scores)
     return rows, scores
 
 
@@ -170,14 +166,14 @@ def topk_dense(block: Matrix, eligible: Eligible, k: int) -> tuple[OutIndexMatri
     Examples
     --------
     >>> from shortlist.kernels.topk import topk_dense
-    >>> masks = np.array([[True, True, False]]), np.array([0], np.int32)
-    >>> topk_dense(np.array([[1, 5, 6]], np.float32), Eligible.of(1, 3, masks=masks), k=2)
-    (array([[1, 0]], dtype=int32), array([[5., 1.]], dtype=float32))
+    >>> order = np.array([1, 2, 0], np.int32)
+    >>> topk_dense(np.array([[1, 5, 5]], np.float32), Eligible.everything(1, order), k=2)
+    (array([[2, 1]], dtype=int32), array([[5., 5.]], dtype=float32))
     """
     shapes = Shapes()
     shapes.array("block", block, F32, "B", "N")
-    eligible = shapes.eligible(eligible)
-    rows, scores, row_of = _results(shapes, eligible, k)
+    eligible, row_of = shapes.eligible(eligible)
+    rows, scores = _results(shapes, k)
     over_rows(
         _topk_dense, len(block), share(len(block), QUERIES), block, eligible, row_of, rows, scores
     )
@@ -189,14 +185,9 @@ def _packed_size(items_t: Matrix) -> int:
     return -(-n_items // COLUMNS) * COLUMNS * depth
 
 
-def _results(
-    shapes: Shapes, eligible: Eligible, k: int
-) -> tuple[OutIndexMatrix, OutMatrix, OutIndices]:
-    """Return padded results, and the item row that has each order."""
+def _results(shapes: Shapes, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
     shape = shapes["B"], size_of("k", k)
-    row_of = np.full(shapes["N"], -1, np.int32)
-    _invert(eligible.order, row_of)
-    return np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32), row_of
+    return np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
 
 
 @inlined
@@ -204,15 +195,6 @@ def items_per_chunk(n_factors: int) -> int:
     """Return how many items to score at a time: whole tiles that stay in the cache."""
     fitting = _PANEL_FLOATS // max(n_factors, 1) // COLUMNS * COLUMNS
     return max(COLUMNS, min(_MOST_ITEMS, fitting))
-
-
-@kernel
-def _invert(order: Indices, row_of: OutIndices) -> None:
-    """Write into ``row_of``, which is filled with -1, the inverse of the permutation ``order``."""
-    for row in range(len(order)):
-        if order[row] < 0 or order[row] >= len(order) or row_of[order[row]] >= 0:
-            raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
-        row_of[order[row]] = row
 
 
 @kernel
@@ -284,9 +266,7 @@ def _topk_sparse(
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
         first, last = indptr[b], indptr[b + 1]
-        add_sparse_product(
-            indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums
-        )
+        add_sparse_product(indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums)
         round_and_clear(sums, row)
         excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
         forbid(row, 0, excluded, masks, mask_of[b])

@@ -6,7 +6,6 @@ C-contiguous. Inputs may be read-only, as memory maps are; results (``Out...``) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -84,40 +83,30 @@ class Eligible(NamedTuple):
     order: Indices
 
     @classmethod
-    def of(
-        cls,
-        n_queries: int,
-        n_items: int,
-        *,
-        excluded: tuple[Longs, Integers] | None = None,
-        masks: tuple[Booleans, Integers] | None = None,
-        order: Integers | None = None,
+    def excluding(
+        cls, indptr: Longs, indices: Integers, order: Integers, mask: Booleans | None = None
     ) -> Eligible:
-        """Return the eligible items of some queries; without arguments every query gets all items.
-
-        Parameters
-        ----------
-        n_queries, n_items
-            B and N.
-        excluded, masks, order
-            ``(excluded_indptr, excluded_indices)``, ``(masks, mask_of)``, and ``order``, which is
-            the order of the rows by default.
+        """Exclude items per query, and apply at most one mask (N,) to all queries.
 
         Examples
         --------
-        >>> Eligible.of(2, 3).order
-        array([0, 1, 2], dtype=int32)
+        >>> excluded = np.array([0, 1]), np.array([2], np.int32)
+        >>> Eligible.excluding(*excluded, order=np.arange(3, dtype=np.int32)).mask_of
+        array([-1], dtype=int32)
         """
-        nothing = np.zeros(n_queries + 1, np.int64), np.empty(0, np.int32)
-        no_masks = np.empty((0, n_items), np.bool_), np.full(n_queries, -1, np.int32)
-        return cls(
-            *(nothing if excluded is None else excluded),
-            *(no_masks if masks is None else masks),
-            np.arange(n_items, dtype=np.int32) if order is None else order,
-        )
+        n_queries, n_items = len(indptr) - 1, len(order)
+        masks = np.empty((0, n_items), dtype=bool) if mask is None else mask[np.newaxis]
+        mask_of = np.full(n_queries, -1 if mask is None else 0, dtype=np.int32)
+        return cls(indptr, indices, masks, mask_of, order)
 
-    def take(self, queries: NDArray[np.intp] | Sequence[int]) -> Eligible:
-        """Return the same for some of the queries, in the given order."""
+    @classmethod
+    def everything(cls, n_queries: int, order: Integers) -> Eligible:
+        """Let every query get every item."""
+        indptr = np.zeros(n_queries + 1, dtype=np.int64)
+        return cls.excluding(indptr, np.empty(0, dtype=np.int32), order)
+
+    def take(self, queries: NDArray[np.intp]) -> Eligible:
+        """Return the selected queries, in that order."""
         lengths = np.diff(self.excluded_indptr)[queries]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         shift = np.repeat(self.excluded_indptr[queries] - indptr[:-1], lengths)

@@ -253,9 +253,7 @@ def _add_four_errors(
         into = _address(context, builder, out, values[0], values[1])
         own = _address(context, builder, x, values[3], values[4])
         four = [_address(context, builder, rows, values[5], start) for start in values[6:10]]
-        wanted = _load(
-            builder, _address(context, builder, targets, values[10], values[11]), FOUR
-        )
+        wanted = _load(builder, _address(context, builder, targets, values[10], values[11]), FOUR)
         errors = builder.fsub(_emit_dots(builder, own, four, values[12]), wanted)
         scaled = builder.fmul(_broadcast(builder, values[2], FOUR), errors)
         factors = [_shuffle(builder, scaled, scaled, [lane] * LANES) for lane in range(FOUR)]

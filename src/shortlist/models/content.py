@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, vstack
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
-from shortlist.kernels.best import dense_best
+from shortlist.kernels.scores import dense_max
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.likeness import Likeness
@@ -159,8 +159,8 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         learned = self.learned
         if self.config.aggregate == "max":
             indptr, indices, _ = parts(profiles.history)
-            items = (*parts(learned.items), *parts(learned.by_feature))
-            best = dense_best(indptr, indices, *items, self.data.n_items)
+            items = parts(learned.items), parts(learned.by_feature)
+            best = dense_max(indptr, indices, *items)
             new = _new(profiles)
             if len(new):
                 best[new] = (self._tastes(profiles.take(new)) @ learned.by_feature).toarray()

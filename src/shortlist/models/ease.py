@@ -75,7 +75,7 @@ class EASE(Model[EASEConfig, EASELearned]):
 
     def score(self, profiles: Profiles) -> Scores:
         """Add up the weights from the items of each history."""
-        return DenseScores(dense_profile(*parts(binary(profiles.history)), self.learned.weights))
+        return DenseScores(dense_profile(parts(binary(profiles.history)), self.learned.weights))
 
     def similar_scores(self, items: Rows) -> Scores:
         """Give the weights from each item."""
@@ -117,7 +117,7 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
     kernel[np.diag_indices_from(kernel)] += regularization
     solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
     precision = dense_profile(  # what the users explain, for now
-        *parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
+        parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
     )
     precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)

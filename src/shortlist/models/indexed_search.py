@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.errors import BundleError
-from shortlist.kernels.dots import dots
+from shortlist.kernels.scores import pair_scores
 from shortlist.kernels.threads import thread_count
 from shortlist.scoring.scores import FactorScores, Floats
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -141,7 +141,7 @@ def _found(
     may[masked] = eligible.masks[eligible.mask_of[owners[masked]], found[masked]]
     owners, found = owners[may], np.ascontiguousarray(found[may])
     indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int64)
-    scores = dots(np.ascontiguousarray(queries), *items, indptr, found)
+    scores = pair_scores(np.ascontiguousarray(queries), *items, indptr, found)
     order = np.lexsort((eligible.order[found], -scores, owners))
     ranks = np.arange(len(order)) - indptr[:-1][owners]
     listed = ranks < k

@@ -89,8 +89,8 @@ class Neighborhood:
         """
         n_rows, n_others = rows.shape[0], self.columns.shape[1]
         found = neighbors(
-            *parts(rows),
-            *parts(self.columns),
+            parts(rows),
+            parts(self.columns),
             np.ones(n_rows, dtype=np.float32) if scale is None else scale,
             self.scale,
             self.shrinkage,

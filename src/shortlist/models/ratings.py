@@ -61,7 +61,7 @@ class Ratings:
         tastes = np.zeros((data.n_users, depth), dtype=np.float32)
         if np.ptp(data.weights) > 0:  # choices that all count alike tell nothing of taste
             prior, pull = RIDGE * np.eye(depth, dtype=np.float32), np.zeros(depth, np.float32)
-            tastes = solve_ridge(*parts(rest), directions, prior, pull)
+            tastes = solve_ridge(parts(rest), directions, prior, pull)
         return cls(mean, user_effects.astype(np.float32), item_effects.astype(np.float32), tastes)
 
     def of(self, users: Rows, items: Rows, directions: Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.kernels.places import places
+from shortlist.kernels.ranking import list_ranks
 from shortlist.kernels.topk import topk_dense
 from shortlist.models.base import Model
 from shortlist.scoring.profiles import Profiles
@@ -122,11 +122,11 @@ def retrieve(
     blocks, lists, tops, known = [], [], [], []
     for stage in stages:
         block, knows = _scores(stage, profiles)
-        top = topk_dense(block, *own, count)[0]
+        top = topk_dense(block, own, count)[0]
         top[~knows] = UNKNOWN
         lists.append(top)
         if narrowed:
-            top = topk_dense(block, *asked, count)[0]
+            top = topk_dense(block, asked, count)[0]
             top[~knows] = UNKNOWN
         blocks.append(block)
         tops.append(top)
@@ -138,7 +138,8 @@ def retrieve(
     indptr = np.searchsorted(chosen, np.arange(len(profiles) + 1) * n_items)
     owners = chosen // n_items
     said = [
-        places(block, best, indptr, items, order) for block, best in zip(blocks, lists, strict=True)
+        list_ranks(block, best, indptr, items, order)
+        for block, best in zip(blocks, lists, strict=True)
     ]
     scores = np.stack([one for one, _ in said])  # (S, n)
     ends = np.stack([_ends(block, best) for block, best in zip(blocks, lists, strict=True)])

@@ -20,6 +20,7 @@ from shortlist import engine
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.kernels.sampling import splitmix
 from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import Candidates, known_users, retrieve, unseen
 from shortlist.models.cascade.handover import ALL
@@ -141,11 +142,8 @@ def _examples(
 
 def _draws(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:
     """Give each pair a number that looks drawn (the finaliser of SplitMix64)."""  # (n,)
-    mixed = (users.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
-    mixed += np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+    pairs = (users.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
+    return splitmix(pairs + np.uint64(0x9E3779B97F4A7C15) * np.array([seed + 1], np.uint64))
 
 
 def told(names: list[str], shares: list[NDArray[np.float64]]) -> pa.Table:

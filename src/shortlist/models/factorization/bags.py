@@ -102,4 +102,4 @@ def contributions(parameters: Arrays, categories: dict[str, tuple[csr_array, int
 
 def bag_vectors(history: csr_array, inputs: Floats) -> Floats:
     """Give the mean contribution of each history."""  # (B, f)
-    return dense_profile(*parts(shares(history)), inputs)
+    return dense_profile(parts(shares(history)), inputs)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.four_rows import LANES
+from shortlist.kernels.vector import LANES
 from shortlist.models.factorization.bags import DAMPING, item_categories, slices
 from shortlist.models.factorization.losses import (
     Cells,

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.factorization import solve_ridge
+from shortlist.kernels.types import Csr
 from shortlist.models.factorization.bags import bag_vectors
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import parts
@@ -63,7 +64,7 @@ def folded(
     targets = (history.data - _known(config, learned)[history.indices]).astype(np.float32)
     indptr, indices, _ = parts(history)
     vectors = solve_ridge(
-        indptr, indices, targets, design, prior.astype(np.float32), pull.astype(np.float32)
+        Csr(indptr, indices, targets), design, prior.astype(np.float32), pull.astype(np.float32)
     )
     if not config.biases:
         return vectors

@@ -149,12 +149,12 @@ def item_similarity(rows: csr_array, self_similarity: bool, count: int) -> csr_a
 
 def user_term(near: csr_array, choices: csr_array) -> Floats:
     """Give ``S_u R`` for queries with these neighbours."""  # (B, n_items)
-    return dense_sparse(*parts(near), *parts(choices), choices.shape[1])
+    return dense_sparse(parts(near), parts(choices), choices.shape[1])
 
 
 def item_term(history: csr_array, similarity: csr_array) -> Floats:
     """Give ``R S_i``, or ``S_u R S_i`` where the history is ``S_u R``."""  # (B, n_items)
-    return dense_sparse(*parts(history), *parts(similarity), similarity.shape[1])
+    return dense_sparse(parts(history), parts(similarity), similarity.shape[1])
 
 
 def factors(term: Floats, rescaled: bool) -> NDArray[np.float64]:

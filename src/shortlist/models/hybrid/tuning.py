@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.ranking import midranks
+from shortlist.kernels.types import Eligible
 from shortlist.models.hybrid.config import TERMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
@@ -207,10 +208,7 @@ class _Fold:
             np.ascontiguousarray(scores, dtype=np.float32),
             np.arange(len(truth) + 1, dtype=np.int64),
             truth,
-            excluded,
-            indices,
-            np.empty((0, scores.shape[1]), dtype=bool),
-            np.full(len(truth), -1, dtype=np.int32),
+            Eligible.excluding(excluded, indices, np.arange(scores.shape[1], dtype=np.int32)),
         )
         return np.where(ranks <= CUTOFF, 1 / np.log2(1 + ranks), 0)
 

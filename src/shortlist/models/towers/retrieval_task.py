@@ -10,6 +10,7 @@ from torch import Tensor
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.topk import topk_factors
+from shortlist.kernels.types import Eligible
 from shortlist.models.factorization.bags import slices
 from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
 from shortlist.models.towers.network import Longs
@@ -57,11 +58,12 @@ class RetrievalTask(Task):
             queries,
             np.ascontiguousarray(items.T),
             np.zeros(n_items, dtype=np.float32),
-            known.indptr.astype(np.int64),
-            known.indices.astype(np.int32),
-            ~never[np.newaxis],
-            np.zeros(len(queries), dtype=np.int32),
-            self.data.popularity_order,
+            Eligible.excluding(
+                known.indptr.astype(np.int64),
+                known.indices.astype(np.int32),
+                self.data.popularity_order,
+                ~never,
+            ),
             min(self.config.hard_negatives, n_items),
         )
         self.hardest = found.astype(np.int64)

@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-all check format bench clean
+.PHONY: demo test test-all check format web bench clean
 
 demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
 	$(VENV)/bin/shortlist demo
@@ -15,14 +15,20 @@ test: $(STAMP)  ## everything but the slow checks
 test-all: $(STAMP)  ## the slow checks too, and property tests on new examples
 	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
 
-check: $(STAMP)  ## lint, format, types
+check: $(STAMP)  ## lint, format, layers, types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(VENV)/bin/lint-imports --no-cache
 	$(RUN) mypy
 
 format: $(STAMP)
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+web:  ## bundle the page from web/; needs Node 20, which nothing else here does
+	npm --prefix web ci
+	npm --prefix web run check
+	npm --prefix web run build
 
 bench: $(STAMP)  ## the figures in docs/benchmarks.md
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -77,14 +77,13 @@ def test_every_model_has_a_page_with_all_its_parameters(name: str, hooks: Module
         assert heading in page, heading
 
 
-def test_what_is_said_of_capabilities_is_so() -> None:
-    """Where pages name the models that can or cannot do something, those are the ones."""
+def test_pages_name_the_models_that_have_a_capability() -> None:
     models = {name: model_class(name)() for name in MODULES}
     silent = [f"`{name}`" for name, model in models.items() if not isinstance(model, Explains)]
-    told = f"{', '.join(silent[:-1])} and {silent[-1]}"
+    listed = f"{', '.join(silent[:-1])} and {silent[-1]}"
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"adding up to the score: for every model but {told}," in readme
-    assert f"every model but {told} |" in (DOCS / "migration.md").read_text("utf-8")
+    assert f"adding up to the score; every model except {listed} |" in readme
+    assert f"every model except {listed} |" in (DOCS / "migration.md").read_text("utf-8")
     assert f"({', '.join(silent)})" in _words("how-to/explain.md")
     comparison = _words("comparison.md")
     assert f"| {len(models) - len(silent)} of the {len(models)} models |" in comparison

@@ -133,13 +133,13 @@ def test_an_unknown_option_is_wrong_input(run: Run) -> None:
     assert run("compare", "--nothing").code == 2
 
 
-def test_a_failure_that_nobody_foresaw_is_one_line(
+def test_an_unexpected_failure_is_one_line(
     run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(path: Path) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr("shortlist.bundle.load", broken)
+    monkeypatch.setattr("shortlist.models.registry.load", broken)
     outcome = run("recommend", bundle)
     assert outcome.code == 1
     assert "RuntimeError: out of luck" in outcome.err

@@ -31,7 +31,7 @@ def test_tune_says_what_it_found_and_fit_takes_it(run: Run, database: Path, tmp_
     lines = outcome.out.splitlines()
     assert lines[0].startswith("EASE: 4 trials (4 complete) on Dataset(12 users, 10 items, 48 ")
     assert lines[1] == str(expected).splitlines()[1]
-    assert "one choice of each user is held out to measure ndcg@3 on" in outcome.err
+    assert "one interaction of each user is held out to measure ndcg@3" in outcome.err
     assert f"next: shortlist fit {database} --config {config} --out BUNDLE" in outcome.err
     assert picture.read_bytes().startswith(b"\x89PNG")
 
@@ -102,12 +102,12 @@ def test_ctrl_c_says_what_is_kept(
         outcome = run(*arguments)
     assert outcome.code == 130
     if not kept:
-        assert "nothing is kept: with --study FILE the same command could go on" in outcome.err
+        assert "the trials are lost: with --study FILE the same" in outcome.err
         return
-    assert f"the trials so far are in {study}: the same command goes on" in outcome.err
+    assert f"the trials so far are in {study}: the same command continues" in outcome.err
     outcome = run(*arguments)
     assert outcome.code == 0, outcome.err
-    assert f"going on with the trials in {study}" in outcome.err
+    assert f"continuing with the trials in {study}" in outcome.err
     assert outcome.out.startswith("EASE: 3 trials (3 complete)")
 
 
@@ -188,9 +188,9 @@ def test_a_study_of_another_model_is_refused(run: Run, database: Path, tmp_path:
         ((), "no model is named"),
         (("--config", "nowhere.json"), "there is no file nowhere.json"),
         (("--model", "auto", "--set", "k=1"), "--model auto chooses the settings itself"),
-        (("--model", "EASE", "--seconds", "5"), "--seconds bounds --model auto"),
+        (("--model", "EASE", "--seconds", "5"), "--seconds limits only --model auto"),
         (("--model", "auto", "--seconds", "0"), "seconds=0.0 is out of range"),
-        (("--model", "EASE", "--minutes", "5"), "--minutes bounds --model auto"),
+        (("--model", "EASE", "--minutes", "5"), "--minutes limits only --model auto"),
         (("--model", "EASE", "--by", "no"), "--by follows the rows of a table of your own"),
         (("--model", "EASE", "--since", "b"), "--since needs a column to follow"),
     ],

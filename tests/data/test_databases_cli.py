@@ -77,22 +77,23 @@ def test_every_night_only_what_is_new(run: Run, place: Place, tmp_path: Path) ->
     fit = [*nightly, "--model", "Popularity", "--out", str(bundle)]
     code, _, err = run(*fit)
     assert code == 0, err
-    assert f"{bundle} is not there yet: everything is read\nread all rows, up to no 3: 3\n" in err
+    assert f"{bundle} does not exist yet: all rows are read\nread all rows, up to no 3: 3\n" in err
     code, _, err = run("recommend", bundle, "--include-seen", "--out", place.url)
     assert code == 0, err
     place.insert("orders", [(2, "late", 7), (5, "ann", 9)])
     code, _, err = run(*fit)
     assert code == 0, err
-    assert "read what came after no 3, up to no 5: 1\n" in err
-    assert "not read, because they came late: 1; without --since all are\n" in err
+    assert "read the rows after no 3, up to no 5: 1\n" in err
+    assert "late rows, not read: 1; to read them, leave --since out\n" in err
     assert "on Dataset(2 users, 3 items, 4 interactions)" in err
     code, _, err = run("recommend", bundle, "--include-seen", "--out", place.url)
     assert place.run(
         "SELECT run_id, last_seen, row_count FROM recommendation_marks ORDER BY 1"
     ) == [(1, "3", 3), (2, "5", 4)]
-    noted = read_manifest(bundle).metrics["pull"]
-    assert (noted["last_seen"], noted["row_count"]) == ("5", 4)
-    assert not any(str(part) in str(noted) for part in (place.path, "127.0.0.1") if part)
+    mark = read_manifest(bundle).mark
+    assert mark is not None
+    assert (mark["last_seen"], mark["row_count"]) == ("5", 4)
+    assert not any(str(part) in str(mark) for part in (place.path, "127.0.0.1") if part)
     # The lists of another place's data leave no mark here.
     elsewhere = tmp_path / "elsewhere.duckdb"
     assert run("init", elsewhere, "--schema", "runs")[0] == 0
@@ -104,7 +105,7 @@ def test_every_night_only_what_is_new(run: Run, place: Place, tmp_path: Path) ->
     # Deleted rows still count, and say so; without --since everything is read.
     place.run("DELETE FROM orders WHERE buyer = 'bob'")
     code, _, err = run(*fit)
-    assert "deleted, and still counted: 1; without --since they are not\n" in err
+    assert "deleted rows, still counted: 1; to drop them, leave --since out\n" in err
     code, _, err = run(*fit[:-6], *fit[-4:])
     assert "on Dataset(2 users, 2 items, 3 interactions)" in err, err
 
@@ -132,12 +133,12 @@ def test_tables_that_are_not_what_they_were(run: Run, any_place: Place, tmp_path
     assert "error: there is no table orders\n" in err
     code, _, err = run("fit", any_place.url, *rest)
     assert code == 2
-    assert "error: --by follows the rows of a table of your own, and none is named\n" in err
+    assert "error: --by follows the rows of a table of your own, and no table is named\n" in err
     other = str(tmp_path / "other.duckdb")
     run("init", other, "--schema", "runs")
     code, _, err = run("fit", other, *fit[2:], "thing", *rest)
     assert code == 2
-    assert f"error: {bundle} does not say how far it has read {other}\n" in err
+    assert f"error: {bundle} does not record how far it has read {other}\n" in err
 
 
 def test_tables_of_ones_own_are_compared_and_tuned(run: Run, sqlite: Place, tmp_path: Path) -> None:

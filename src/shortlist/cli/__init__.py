@@ -12,18 +12,18 @@ from shortlist.errors import InputError, ShortlistError
 
 
 def main() -> None:
-    """Run the command line; an error is a few lines, and a traceback only with ``--debug``."""
+    """Run the command line; errors are a few lines, with a traceback only under ``--debug``."""
     from shortlist.cli.app import app
 
     debug = "--debug" in sys.argv
-    arguments = [one for one in sys.argv[1:] if one != "--debug"]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         app(arguments)
     except ShortlistError as error:
         if debug:
             raise
         _fail(str(error), 2 if isinstance(error, InputError) else 1)
-    except BrokenPipeError:  # whoever reads our output has seen enough, as in `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The commands, in the order in which somebody new would meet them."""
+"""All commands, in the order in which a new user meets them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _everywhere(
+def _global_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -39,7 +39,7 @@ def _everywhere(
         bool, typer.Option("--debug", help="Show a traceback when something fails.")
     ] = False,
 ) -> None:
-    """Say hello to every command; ``main`` has taken --debug already."""
+    """Define the options of every command; ``main`` has handled --debug already."""
 
 
 for command in (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shortlist.cli.output import Json, compiling_told, remark, write_json
-from shortlist.cli.own import names_tables, options_of
+from shortlist.cli.output import Json, announcing_compilation, remark, write_json
+from shortlist.cli.table_options import as_options, with_table_options
 from shortlist.cli.tables import Database
 from shortlist.errors import ConfigError, suggestion
 
@@ -24,29 +24,33 @@ SPLITS = ("leave-last-out", "random", "by-time", "cold-users", "cold-items")
 Seed = Annotated[int, typer.Option(help="Seeds the split and the intervals.")]
 
 
-@names_tables
+@with_table_options
 def compare(
     db: Database,
     models: Annotated[
-        str | None, typer.Option(help="Names, with commas between. Default: all of them.")
+        str | None, typer.Option(help="Names of models, separated by commas. Default: all.")
     ] = None,
     split: Annotated[str, typer.Option(help=f"One of: {', '.join(SPLITS)}.")] = "leave-last-out",
     order: Annotated[
         Literal["time", "row", "random"] | None,
-        typer.Option(help="What last means. Default: time where there are times, else random."),
+        typer.Option(
+            help="What the last interaction is. Default: by time, or random without times."
+        ),
     ] = None,
     fraction: Annotated[
-        float, typer.Option(help="How much random and cold splits hold out.")
+        float, typer.Option(help="The share that random and cold splits hold out.")
     ] = 0.1,
-    at: Annotated[str | None, typer.Option(help="The moment of by-time, as 2024-05-31.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="The moment that by-time splits at, like 2024-05-31.")
+    ] = None,
     k: Annotated[
-        str, typer.Option("-k", "--k", help="Lengths of list, commas between.")
+        str, typer.Option("-k", "--k", help="List lengths, separated by commas.")
     ] = "5,10,20",
     seed: Seed = 0,
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write an HTML page with all of it, drawn and explained."
+            metavar="FILE", help="Write an HTML report with tables, charts and explanations."
         ),
     ] = None,
     json: Json = None,
@@ -60,23 +64,23 @@ def compare(
 
     if report is not None:
         require_report(report)  # before the fits, which take long
-    with compiling_told():
-        named = None if models is None else [named_model(one) for one in models.split(",")]
-        lengths = [_number(one) for one in k.split(",")]
+    with announcing_compilation():
+        named = None if models is None else [named_model(name) for name in models.split(",")]
+        lengths = [_number(length) for length in k.split(",")]
         with Store(db, read_only=True) as store:
-            place, data = store.place, store.dataset(**tables)  # the place never holds a password
-        chosen = default_models(data) if named is None else named
-        names = [model.name for model in chosen]
+            place, data = store.place, store.dataset(**tables)  # the place holds no password
+        compared = default_models(data) if named is None else named
+        names = [model.name for model in compared]
         order = order or usual_order(data)
         train, test = cut(data, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
-        comparison = compare_models(chosen, train, test, k=lengths, seed=seed)
+        comparison = compare_models(compared, train, test, k=lengths, seed=seed)
         if report is not None:
             words = [
                 "shortlist",
                 "compare",
                 place,
-                *options_of(tables),
+                *as_options(tables),
                 "--models",
                 ",".join(names),
             ]
@@ -92,7 +96,7 @@ def compare(
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:
-    """Make every model that can be fitted on the data here, with its defaults."""
+    """Return every model that can be fitted here on this data, with its defaults."""
     from shortlist.extras import install_command, installed
     from shortlist.models.registry import MODULES
 
@@ -108,12 +112,12 @@ def default_models(data: Dataset) -> list[Model[Any, Any]]:
 
 
 def usual_order(data: Dataset) -> Order:
-    """Say what last means where nobody says it."""
+    """Return the default order of interactions."""
     return "random" if data.times is None else "time"
 
 
 def split_options(name: str, *, order: Order, fraction: float, at: str | None) -> list[str]:
-    """Write the options that a split heeds, those that nobody gave included."""
+    """Return the options of a split as command line arguments, defaults included."""
     match name:
         case "leave-last-out":
             return ["--split", name, "--order", order]
@@ -126,7 +130,7 @@ def split_options(name: str, *, order: Order, fraction: float, at: str | None) -
 def cut(
     data: Dataset, name: str, *, order: Order, fraction: float, at: str | None, seed: int
 ) -> Split:
-    """Split as the options say."""
+    """Split the data as the options say."""
     from shortlist.data import split
 
     match name:
@@ -147,21 +151,21 @@ def cut(
 
 
 def parameters(settings: list[str]) -> dict[str, Any]:
-    """Read KEY=VALUE; a value is a number, true, false, none, or text."""
-    found: dict[str, Any] = {}
+    """Parse KEY=VALUE; a value is a number, true, false, none, or text."""
+    values: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set {setting} has no '='", remedy="write --set name=value")
         try:
-            found[name.strip()] = None if text.lower() == "none" else json_format.loads(text)
+            values[name.strip()] = None if text.lower() == "none" else json_format.loads(text)
         except json_format.JSONDecodeError:
-            found[name.strip()] = text
-    return found
+            values[name.strip()] = text
+    return values
 
 
 def named_model(name: str, settings: dict[str, Any] | None = None) -> Model[Any, Any]:
-    """Make a model by its name."""
+    """Return a model by its name."""
     from shortlist.models.registry import model_class
 
     return model_class(name.strip())(**(settings or {}))

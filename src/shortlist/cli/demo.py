@@ -1,4 +1,4 @@
-"""demo: the whole job on real films, or on synthetic job postings, in under a minute."""
+"""demo: the whole job on real films, or on synthetic job postings, in a minute or two."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shortlist.cli.output import Json, compiling_told, pretty, remark, write_json
+from shortlist.cli.output import Json, announcing_compilation, pretty, remark, write_json
 from shortlist.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seeds the data, the splits and the intervals.")] = 0,
     json: Json = None,
 ) -> None:
-    """Load a sample, compare the models, and write a list for everyone and an HTML report."""
+    """Load a sample, compare models, and write everyone's list and an HTML report."""
     folder = _folder(out or Path(f"shortlist-demo-{kind}"))
     started = time.perf_counter()
-    with compiling_told():
+    with announcing_compilation():
         data = _load(kind, folder, seed)
         model, comparison = _choose(data, seed)
         metrics = comparison.to_dict()
@@ -47,12 +47,12 @@ def demo(
     if json is not None:
         write_json(metrics, json)
     if str(json) != "-":
-        someone = model.data.users.ids[0].as_py()
-        typer.echo(f"\n{comparison}\n\n{model.name} for user {someone!r}:\n")
-        typer.echo(pretty(model.recommend([someone], k=5), model))
+        user = model.data.users.ids[0].as_py()
+        typer.echo(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
+        typer.echo(pretty(model.recommend([user], k=5), model))
     written = {
         **(
-            {"report.html": "the table, drawn and explained: open it in a browser"}
+            {"report.html": "the table with charts and explanations: open it in a browser"}
             if reported
             else {}
         ),
@@ -63,7 +63,7 @@ def demo(
     }
     seconds = time.perf_counter() - started
     remark(f"\n{len(lists):,} rows for {data.n_users:,} users in {seconds:.0f} s; in {folder}:")
-    remark("\n".join(f"  {name:<24} {what}" for name, what in written.items()))
+    remark("\n".join(f"  {name:<24} {content}" for name, content in written.items()))
 
 
 def _folder(path: Path) -> Path:
@@ -74,7 +74,7 @@ def _folder(path: Path) -> Path:
 
 
 def _load(kind: Kind, folder: Path, seed: int) -> Dataset:
-    """Make the database and load the sample into it; that of an earlier demo is replaced."""
+    """Create the database and load the sample; the database of an earlier demo is replaced."""
     from shortlist.data.samples import generate_jobs, sample_paths
     from shortlist.data.store.store import Store
 
@@ -92,21 +92,21 @@ def _load(kind: Kind, folder: Path, seed: int) -> Dataset:
 
 
 def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
-    """Choose a model on a validation fold; compare all of them on a test fold it has not seen."""
+    """Choose a model on a validation fold; compare all models on a test fold."""
     from shortlist.data import split
     from shortlist.evaluation import compare
 
     order: Literal["random", "time"] = "random" if data.times is None else "time"
     train, test = split.leave_last_out(data, order=order, seed=seed)
     inner, validation = split.leave_last_out(train, order=order, seed=seed)
-    chosen = compare(_models(), inner, validation, seed=seed).best
-    remark(f"{data}: each user's last choice is held out; {chosen} is best on a validation fold")
-    best = next(model for model in _models() if model.name == chosen)
+    name = compare(_models(), inner, validation, seed=seed).best
+    remark(f"{data}: each user's last choice is held out; {name} is best on a validation fold")
+    best = next(model for model in _models() if model.name == name)
     return best, compare(_models(), train, test, seed=seed)
 
 
 def _report(comparison: Comparison, kind: Kind, folder: Path, seed: int) -> bool:
-    """Write the report if what it needs is installed, and say what is missing if not."""
+    """Write the report if its libraries are installed; otherwise name them. Return whether."""
     from shortlist.extras import install_command, installed
 
     if not installed("report"):

@@ -1,4 +1,4 @@
-"""doctor: what this machine has, and whether shortlist works on it."""
+"""doctor: the machine, the installed libraries, and whether shortlist works here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from shortlist.cli.output import Json, compiling_told, write_json
+from shortlist.cli.output import Json, announcing_compilation, write_json
 from shortlist.machine import memory_bytes
 
 CORE = ("duckdb", "numba", "numpy", "pyarrow", "pydantic", "safetensors", "scipy", "typer")
@@ -21,23 +21,23 @@ def doctor(json: Json = None) -> None:
     from shortlist._version import __version__
     from shortlist.kernels.threads import thread_count
 
-    with compiling_told():
-        trouble, seconds = _try_everything()
-    found: dict[str, Any] = {
+    with announcing_compilation():
+        failure, seconds = _try_models()
+    report: dict[str, Any] = {
         "shortlist": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
         **{name: _installed(name) for name in (*CORE, *OPTIONAL)},
         "threads for kernels": thread_count(),
         "memory": f"{memory / 2**30:.1f} GB" if (memory := memory_bytes()) else "unknown",
-        "fit, save, load, recommend": trouble or f"work ({seconds:.1f} s)",
+        "fit, save, load, recommend": failure or f"work ({seconds:.1f} s)",
     }
     if json is not None:
-        write_json(found, json)
+        write_json(report, json)
     else:
-        width = max(map(len, found))
-        typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in found.items()))
-    if trouble:
+        width = max(map(len, report))
+        typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in report.items()))
+    if failure:
         raise typer.Exit(1)
 
 
@@ -48,10 +48,11 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
-def _try_everything() -> tuple[str, float]:
-    """Fit every model on two tastes, and see that each user is shown what they like.
+def _try_models() -> tuple[str, float]:
+    """Fit, save, load and ask every model on a world of two tastes; return a failure and seconds.
 
-    What learns by gradient learns little of 31 choices: there, something new will do.
+    User 0 likes even items. Models trained by gradient learn little from 31 interactions: of them
+    any new item is accepted.
     """
     import tempfile
     from pathlib import Path
@@ -74,7 +75,7 @@ def _try_everything() -> tuple[str, float]:
             path = model.fit(data).save(Path(folder) / model.name)
             listed = load(path).recommend([missing[0]], k=1).column("item_id")
             learns_little = isinstance(model, TrainedModel) or not model.needs_history
-            right = [0, 1, 3, 5, 7] if learns_little else [0]  # what user 0 has not chosen
-            if len(listed) != 1 or listed[0] not in right:
-                return f"{model.name} lists item {listed} where {right} are right", 0.0
+            expected = [0, 1, 3, 5, 7] if learns_little else [0]  # not among the choices of user 0
+            if len(listed) != 1 or listed[0] not in expected:
+                return f"{model.name} lists item {listed}, and not one of {expected}", 0.0
     return "", time.perf_counter() - started

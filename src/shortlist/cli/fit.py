@@ -1,4 +1,4 @@
-"""fit: the bundle of a model that was named, tuned, or chosen here."""
+"""fit: a bundle of a model that is named, tuned, or chosen automatically."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import compiling_told, remark
-from shortlist.cli.own import names_tables, read
+from shortlist.cli.output import announcing_compilation, remark
+from shortlist.cli.table_options import read, with_table_options
 from shortlist.cli.tables import Database
-from shortlist.cli.tune import Minutes, bound_of, require_folder
+from shortlist.cli.tune import Minutes, require_folder, time_limit_of
 from shortlist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,34 +21,35 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-@names_tables
+@with_table_options
 def fit(
     db: Database,
     out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
     model: Annotated[
-        str | None, typer.Option(help="The name of a model; auto: the best one here.")
+        str | None, typer.Option(help="The name of a model; auto: the best on a validation fold.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instead: what shortlist tune wrote.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file that shortlist tune wrote, instead of --model."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="With --model auto: how long it may take, about.")
+        float | None, typer.Option(help="With --model auto: about how long it may take.")
     ] = None,
     minutes: Minutes = None,
     by: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="A column of --interactions that only grows: note how far it was read.",
+            help="A column of --interactions that only grows; the bundle records the last value.",
         ),
     ] = None,
     since: Annotated[
         Path | None,
         typer.Option(
-            metavar="BUNDLE", help="With --by: read only rows after those of this bundle."
+            metavar="BUNDLE", help="With --by: read only the rows added since this bundle."
         ),
     ] = None,
     *,
@@ -61,33 +62,34 @@ def fit(
         raise ConfigError(
             "--model auto chooses the settings itself", where="--set", remedy="leave --set out"
         )
-    bound = bound_of(seconds, minutes)
-    if model != AUTO and bound is not None:
+    time_limit = time_limit_of(seconds, minutes)
+    if model != AUTO and time_limit is not None:
         given = "--seconds" if minutes is None else "--minutes"
-        raise ConfigError(f"{given} bounds --model auto", remedy=f"leave {given} out")
+        raise ConfigError(f"{given} limits only --model auto", remedy=f"leave {given} out")
     require_folder(out)
-    asked = None if model == AUTO and config is None else _asked(model, config, settings or [])
-    with compiling_told():
+    automatic = model == AUTO and config is None
+    requested = None if automatic else _requested(model, config, settings or [])
+    with announcing_compilation():
         with Store(db, read_only=True) as store:
-            data, noted = read(store, tables, by, since)
+            data, mark = read(store, tables, by, since)
         started = time.perf_counter()
-        if asked is None:
+        if requested is None:
             from shortlist.tuning import auto
 
-            choice = auto(data, seconds=bound)
+            choice = auto(data, seconds=time_limit)
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
-            fitted, metrics = asked[0].fit(data), asked[1]
-    fitted.save(out, metrics={**metrics, **noted})
-    taken = time.perf_counter() - started
-    remark(f"fitted {fitted!r} on {data} in {taken:.1f} s; next: shortlist recommend {out}")
+            fitted, metrics = requested[0].fit(data), requested[1]
+    fitted.save(out, metrics=metrics, mark=mark)
+    elapsed = time.perf_counter() - started
+    remark(f"fitted {fitted!r} on {data} in {elapsed:.1f} s; next: shortlist recommend {out}")
 
 
-def _asked(
+def _requested(
     model: str | None, config: Path | None, settings: list[str]
 ) -> tuple[Model[Any, Any], dict[str, Any]]:
-    """Make the model that was named or that a file holds; say what is known of it."""
+    """Return the model that was named or that a file holds, and the notes on its tuning."""
     from shortlist.tuning.chosen import Chosen
 
     changed = parameters(settings)

@@ -1,4 +1,4 @@
-"""recommend, similar, audience, explain: lists from a bundle, and the reasons."""
+"""recommend, similar, audience, explain: lists from a bundle, and explanations."""
 
 from __future__ import annotations
 
@@ -7,49 +7,59 @@ from typing import Annotated, Literal
 
 import typer
 
-from shortlist.cli.output import Json, compiling_told, read_ids, remark, show, write_json
-from shortlist.cli.own import with_mark
+from shortlist.cli.output import Json, announcing_compilation, read_ids, remark, show, write_json
+from shortlist.cli.table_options import with_mark
 
-Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder made by shortlist fit.")]
-Length = Annotated[int, typer.Option("-k", "--k", help="How many to list.")]
+Bundle = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")
+]
+Length = Annotated[int, typer.Option("-k", "--k", help="The length of a list.")]
 Out = Annotated[
     str | None, typer.Option(help="Write a .parquet or .csv file, or a run into a store.")
 ]
 Where = Annotated[str | None, typer.Option(help="A rule over item features, like: year >= 1990.")]
-AsOf = Annotated[str | None, typer.Option(help="Only items live then: a date, or now.")]
+AsOf = Annotated[
+    str | None, typer.Option(help="List only items that are live at this date; or: now.")
+]
 
 
 def recommend(
     bundle: Bundle,
     users: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="One user id a line; - is stdin.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
     ] = None,
     history: Annotated[
-        str | None, typer.Option(help="Instead of users: item ids somebody chose, commas between.")
+        str | None,
+        typer.Option(
+            help="Item ids that a new user chose, separated by commas; instead of --users."
+        ),
     ] = None,
     k: Length = 10,
     where: Where = None,
     allow: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Only these items: one id a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="List only these items: a file with one id per line."),
     ] = None,
     deny: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="None of these items: one id a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="List none of these items: a file with one id per line."),
     ] = None,
     as_of: AsOf = None,
     include_seen: Annotated[
-        bool, typer.Option(help="List what a user has chosen already.")
+        bool, typer.Option(help="Also list items that the user has chosen already.")
     ] = False,
     on_unknown: Annotated[
-        Literal["raise", "skip", "fallback"], typer.Option(help="What to do with unknown ids.")
+        Literal["raise", "skip", "fallback"], typer.Option(help="How to treat unknown ids.")
     ] = "raise",
     out: Out = None,
     json: Json = None,
 ) -> None:
-    """List the best items for users: for everyone, for some, or for a history."""
+    """List the best items for all users, for some users, or for a history."""
     from shortlist.models.registry import load
     from shortlist.recommend.query import Query
 
-    with compiling_told():
+    with announcing_compilation():
         model = load(bundle)
         ids = model.data.users.parse
         items = model.data.items.parse
@@ -79,10 +89,10 @@ def similar(
     as_of: AsOf = None,
     json: Json = None,
 ) -> None:
-    """List the items most like an item."""
+    """List the items most similar to an item."""
     from shortlist.models.registry import load
 
-    with compiling_told():
+    with announcing_compilation():
         model = load(bundle)
         lists = model.similar(model.data.items.parse(item), k=k, where=where, as_of=as_of)
     show(lists, model, json)
@@ -92,13 +102,15 @@ def audience(
     bundle: Bundle,
     item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
-    include_seen: Annotated[bool, typer.Option(help="List who has chosen it already.")] = False,
+    include_seen: Annotated[
+        bool, typer.Option(help="Also list users who have chosen it already.")
+    ] = False,
     json: Json = None,
 ) -> None:
-    """List the users an item suits best."""
+    """List the users whom an item suits best."""
     from shortlist.models.registry import load
 
-    with compiling_told():
+    with announcing_compilation():
         model = load(bundle)
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, exclude_seen=not include_seen)
@@ -111,13 +123,13 @@ def explain(
     item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
     json: Json = None,
 ) -> None:
-    """Say what the score of an item for a user is made of."""
+    """Split the score of an item for a user into its terms."""
     from shortlist.models.registry import load
 
-    with compiling_told():
+    with announcing_compilation():
         model = load(bundle)
-        asked = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
-        explanation = model.explain(*asked)
+        user_id, item_id = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
+        explanation = model.explain(user_id, item_id)
     if json is not None:
         write_json(
             {

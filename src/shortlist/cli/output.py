@@ -1,4 +1,4 @@
-"""How commands speak: remarks to stderr; a table, CSV or JSON to stdout."""
+"""The output of commands: remarks on stderr; a table, CSV or JSON on stdout."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Json = Annotated[
 
 
 def remark(text: str) -> None:
-    """Say something that is not the result."""
+    """Print a remark, which is not part of the result, on stderr."""
     typer.echo(text, err=True)
 
 
 @contextmanager
-def compiling_told() -> Iterator[None]:
-    """Say so when kernels are compiled, which takes a while and happens once on a machine."""
+def announcing_compilation() -> Iterator[None]:
+    """Announce when kernels are compiled, which takes a while and happens once per machine."""
     from shortlist.kernels.compile import announce_compilation
 
     with announce_compilation(
@@ -43,7 +43,7 @@ def compiling_told() -> Iterator[None]:
 
 
 def write_json(content: Any, target: Path) -> None:
-    """Write JSON to a file, whole or not at all, or to stdout where the target is ``-``."""
+    """Write JSON to a file, completely or not at all, or to stdout if the target is ``-``."""
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if str(target) == "-":
         typer.echo(text)
@@ -53,7 +53,7 @@ def write_json(content: Any, target: Path) -> None:
 
 
 def show(lists: Recommendations, model: Model[Any, Any], json_target: Path | None) -> None:
-    """Print lists: a table with titles on a terminal, all of it as CSV into a pipe, or JSON."""
+    """Print lists: the first rows on a terminal, all rows as CSV into a pipe, or JSON."""
     table = lists.to_arrow()
     if json_target is not None:
         write_json(table.to_pylist(), json_target)
@@ -66,7 +66,7 @@ def show(lists: Recommendations, model: Model[Any, Any], json_target: Path | Non
 
 
 def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
-    """Lay the first rows out, with the titles of the items where there are any."""
+    """Format the first rows as a text table, with item titles if there are any."""
     from shortlist.text import text_table
 
     table = lists.to_arrow().slice(0, SHOWN_ROWS)
@@ -84,14 +84,14 @@ def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
 
 
 def read_ids(source: Path) -> list[str]:
-    """Read one id a line from a file, or from stdin where it is ``-``."""
+    """Read one id per line from a file, or from stdin if it is ``-``."""
     if str(source) == "-":
         text = sys.stdin.read()
     elif source.is_file():
         text = source.read_text(encoding="utf-8-sig")
     else:
-        raise InputError(f"there is no file {source}", remedy="name a file with one id a line")
+        raise InputError(f"there is no file {source}", remedy="name a file with one id per line")
     ids = [line.strip() for line in text.splitlines() if line.strip()]
     if not ids:
-        raise InputError("there are no ids", where=str(source), remedy="write one id a line")
+        raise InputError("there are no ids", where=str(source), remedy="write one id per line")
     return ids

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from shortlist import extras
-from shortlist.cli.output import compiling_told, remark
+from shortlist.cli.output import announcing_compilation, remark
 from shortlist.errors import ConfigError, InputError
 
 TOKEN_VARIABLE = "SHORTLIST_TOKEN"
@@ -59,7 +59,7 @@ def serve(
     if given is None and not no_token and not is_loopback(host):
         given, source = new_token(), "new"
     access = access_to(host, given, name or ())
-    with compiling_told():
+    with announcing_compilation():
         service = Service(_named(bundles), database=database)
     taken = listen(host, port)
     app = create_app(service, access)

@@ -13,14 +13,14 @@ Database = Annotated[
     str,
     typer.Argument(
         metavar="DB",
-        help="A file, or postgresql://USER@HOST/DATABASE; made by shortlist init, or any other "
-        "whose tables are named.",
+        help="A file, or postgresql://USER@HOST/DATABASE: made by shortlist init, or any database "
+        "if --interactions names its table.",
     ),
 ]
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="movies, jobs or runs, or a .sql file of your own.")],
+    name: Annotated[str, typer.Argument(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Print the tables and views of a schema as SQL."""
     from shortlist.data.store.store import schema_sql
@@ -30,11 +30,11 @@ def schema(
 
 def init(
     db: Annotated[
-        str, typer.Argument(metavar="DB", help="The file to make, or the URL of a database.")
+        str, typer.Argument(metavar="DB", help="The file to create, or the URL of a database.")
     ],
-    schema: Annotated[str, typer.Option(help="movies or jobs, or a .sql file of your own.")],
+    schema: Annotated[str, typer.Option(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
-    """Make an empty database."""
+    """Create an empty database."""
     from shortlist.data.store.store import Store
 
     with Store.create(db, schema) as store:
@@ -46,12 +46,10 @@ def init(
 
 def load(
     db: Database,
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of them.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
     json: Json = None,
 ) -> None:
-    """Check files and load them, all of them or none."""
+    """Check files and load all of them, or none."""
     from shortlist.data.store.store import Store
 
     with Store(db) as store:
@@ -63,9 +61,9 @@ def load(
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="ml-100k.")] = "ml-100k",
+    name: Annotated[str, typer.Argument(help="The data set: ml-100k.")] = "ml-100k",
 ) -> None:
-    """Download a public data set, check it, and print where it lies."""
+    """Download a public data set, check it, and print its folder."""
     from shortlist.data.fetch import fetch as fetch_data
 
     typer.echo(fetch_data(name))

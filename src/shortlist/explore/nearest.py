@@ -17,7 +17,7 @@ from shortlist.explore.items import described, item_factors, titles
 from shortlist.models.base import Model
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import check_k
-from shortlist.recommend.resolve import resolve
+from shortlist.recommend.requests import resolve
 from shortlist.scoring.scores import FactorScores
 from shortlist.scoring.sparse import inverse
 

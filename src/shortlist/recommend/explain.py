@@ -12,7 +12,7 @@ from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
-from shortlist.recommend.resolve import resolve
+from shortlist.recommend.requests import resolve
 from shortlist.scoring.capabilities import Explains, Parts, cannot
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.selection import columns

@@ -14,8 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
 from shortlist.recommend.query import OnUnknown, Query
-from shortlist.recommend.requests import Requests
-from shortlist.recommend.resolve import resolve
+from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask

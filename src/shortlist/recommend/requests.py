@@ -1,18 +1,21 @@
-"""Requests for lists in rows: users and queries after all ids have been looked up."""
+"""From users and queries in the caller's ids to requests in rows, and to blocks of profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from numbers import Real
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
-from shortlist.errors import ConfigError, InputError, suggestion
-from shortlist.recommend.query import OnUnknown
+from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
+from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scorer import Scorer
@@ -131,3 +134,159 @@ def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
             f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
             remedy="convert them, or pass on_unknown='skip'",
         ) from None
+
+
+def resolve(
+    model: Scorer,
+    users: Iterable[Id] | None,
+    queries: Iterable[Query] | None,
+    on_unknown: OnUnknown,
+) -> Requests:
+    """Look up all ids; :meth:`Model.recommend` documents the arguments.
+
+    A user that is named twice gets one list.
+
+    Raises
+    ------
+    UnknownIdError
+        A user or an item of a history is unknown, and ``on_unknown`` is ``"raise"``.
+    CapabilityError
+        A query has features, the model uses none, and ``on_unknown`` is ``"raise"``.
+    InputError
+        A feature does not exist or has a value of the wrong type.
+    """
+    if queries is None:
+        return of_ids(model.data.users, "user_id", users, on_unknown)
+    if users is not None:
+        raise InputError("both users and queries were given", remedy="pass one of the two")
+    listed = list(queries) if isinstance(queries, Iterable) else [None]
+    if not all(isinstance(query, Query) for query in listed):
+        raise InputError("queries must be a list of Query", remedy="pass [Query(...), ...]")
+    check_on_unknown(on_unknown)
+    return _of_queries(model, listed, on_unknown)
+
+
+def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) -> Requests:
+    data, strict = model.data, on_unknown == "raise"
+    lookup = Vocabulary.require if strict else Vocabulary.rows
+    kept: list[int] = []
+    users: list[int] = []
+    histories: list[tuple[Rows, NDArray[np.float32]]] = []
+    for position, query in enumerate(queries):
+        if strict and query.features is not None and not model.uses_features:
+            raise CapabilityError(
+                f"{model.name} cannot use features",
+                where=f"query {position}",
+                remedy="leave features out, choose a model that uses them, "
+                "or pass on_unknown='skip' or 'fallback'",
+            )
+        weights = query.weights
+        user = lookup(data.users, [] if query.user is None else [query.user])
+        items = lookup(data.items, list(weights))
+        known = items != UNKNOWN
+        usable_features = query.features is not None and model.uses_features
+        usable = known.any() or (user != UNKNOWN).any() or usable_features
+        unknown = not known.all() or UNKNOWN in user or query.features is not None
+        if on_unknown == "skip" and unknown and not usable:
+            continue  # every part of this query is unknown
+        kept.append(position)
+        users.append(int(user[0]) if len(user) else UNKNOWN)
+        values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
+        histories.append((items[known], values[known]))
+    rows = np.array(users, dtype=np.int32)
+    rules = tuple(queries[position].rules for position in kept)
+    given, recency = _given(histories, data.n_items)
+    features = [queries[position].features for position in kept]
+    return Requests(
+        "query",
+        pa.array(kept, pa.int64()),
+        rows,
+        given,
+        recency,
+        with_given(data, rows, features, kept) if model.uses_features else None,
+        None if all(rule.empty for rule in rules) else rules,
+    )
+
+
+def _given(
+    histories: list[tuple[Rows, NDArray[np.float32]]], n_items: int
+) -> tuple[csr_array, csr_array]:
+    """Build the histories as sparse rows: weights, and positions counted back from the latest."""
+    shape = (len(histories), n_items)
+    lengths = [len(items) for items, _ in histories]
+    indptr = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    indices = np.concatenate([np.empty(0, dtype=np.int32), *(items for items, _ in histories)])
+    weights = np.concatenate([np.empty(0, dtype=np.float32), *(values for _, values in histories)])
+    positions = np.repeat(indptr[1:], lengths) - np.arange(indptr[-1])
+    given = csr_array((weights, indices, indptr), shape=shape)
+    recency = csr_array((positions.astype(np.int32), indices.copy(), indptr), shape=shape)
+    given.sort_indices()
+    recency.sort_indices()
+    return given, recency
+
+
+def with_given(
+    data: Dataset,
+    users: Rows,
+    features: Sequence[Mapping[str, Any] | None],
+    positions: Sequence[int],
+) -> pa.Table | None:
+    """Return the users' features, with the features given in queries in place of the data's.
+
+    Parameters
+    ----------
+    data
+        The data with the user features.
+    users
+        The row of each query's user, -1 for a new user.  # (Q,)
+    features
+        The features that each query gives.  # (Q,)
+    positions
+        The number of each query, for messages.  # (Q,)
+
+    Raises
+    ------
+    InputError
+        The data has no user features or lacks this one, or the value has another type.
+    """
+    given = [values or {} for values in features]
+    if data.user_features is None:
+        if any(given):
+            raise InputError(
+                "a query has features, but the data has no user features",
+                remedy="fit on data with a users table, or leave features out",
+            )
+        return None
+    table = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
+    for name in dict.fromkeys(name for values in given for name in values):
+        rows = [row for row, values in enumerate(given) if name in values]
+        if name not in table.column_names:
+            raise InputError(
+                f"users have no feature {name!r}",
+                where=f"query {positions[rows[0]]}",
+                remedy=suggestion(name, table.column_names),
+            )
+        kind = table.schema.field(name).type
+        column = table.column(name).to_pylist()
+        for row in rows:
+            column[row] = given[row][name]
+        if not _fits(column, kind):
+            wrong = next(row for row in rows if not _fits([column[row]], kind))
+            raise InputError(
+                f"feature {name!r} is {column[wrong]!r}; it has type {kind}",
+                where=f"query {positions[wrong]}",
+                remedy=f"give a value of type {kind}",
+            )
+        index = table.column_names.index(name)
+        table = table.set_column(index, name, pa.array(column, kind))
+    return table
+
+
+def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
+    if pa.types.is_integer(kind) and any(isinstance(value, Real) and value % 1 for value in values):
+        return False  # Arrow would truncate 7.5 to 7
+    try:
+        pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return True

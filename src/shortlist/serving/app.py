@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
 
 from shortlist._version import __version__
 from shortlist.errors import ShortlistError
-from shortlist.serving import docs, troubles
+from shortlist.serving import docs, page, troubles
 from shortlist.serving.access import Access
 from shortlist.serving.express import Express
 from shortlist.serving.guard import Guard
 from shortlist.serving.routes import catalogue, lists, state
 from shortlist.serving.service import Service
-
-WEB = files("shortlist.serving") / "web"
 
 
 def create_app(service: Service, access: Access | None = None) -> Guard:
@@ -65,11 +61,7 @@ def create_app(service: Service, access: Access | None = None) -> Guard:
     async def style() -> Response:
         return Response(docs.STYLE, media_type="text/css")
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return FileResponse(str(WEB / "index.html"))
-
-    app.mount("/static", StaticFiles(directory=str(WEB)), name="static")
+    app.include_router(page.routes())
     express = Express(app, service)
     return Guard(express, access or Access(), service.limits, service.metrics)
 

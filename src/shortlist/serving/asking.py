@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from shortlist.data.moments import moment
 from shortlist.data.vocabulary import Id
 from shortlist.recommend.query import OnUnknown, Query
-from shortlist.recommend.resolve import resolve
+from shortlist.recommend.requests import resolve
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import matches
 from shortlist.serving.limits import Limits

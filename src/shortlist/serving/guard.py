@@ -61,13 +61,17 @@ class Guard:
         started, status = time.perf_counter(), 500
         headers = dict(scope["headers"])  # the names are in lower case
         is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
-        extra = [*SECURITY_HEADERS, _ASKED_AGAIN if is_page else _NEVER_STORED]
+        caching = _ASKED_AGAIN if is_page else _NEVER_STORED  # unless the reply sets its own
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *extra]
+                own = message.get("headers", ())
+                extra = [*SECURITY_HEADERS]
+                if all(name != b"cache-control" for name, _ in own):
+                    extra.append(caching)
+                message["headers"] = [*own, *extra]
             await send(message)
 
         body = bytearray()

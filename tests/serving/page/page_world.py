@@ -29,6 +29,7 @@ Page: TypeAlias = Any
 ATTACK = '<img src=x onerror="document.title=1"><b>Heat</b>'
 ATTACKED = 6  # the film whose title that is
 TOKEN = "a-token-of-the-test-0123456789"
+SOURCES = Path(__file__).parents[3] / "web" / "src"  # of the page
 PATIENCE = 10_000  # ms to wait for something on the page
 
 
@@ -133,6 +134,15 @@ class Watch:
 
 
 Open: TypeAlias = Callable[..., Page]
+
+
+def with_sources(page: Page) -> None:
+    """Let a page import the modules that its script is bundled from, as /sources/NAME.js."""
+    folder = SOURCES / "js"
+    page.route(
+        "**/sources/**",
+        lambda route: route.fulfill(path=folder / route.request.url.partition("/sources/")[2]),
+    )
 
 
 def hits(page: Page) -> Any:

@@ -9,7 +9,7 @@ from .page_world import Open, World, hits, listed, shows
 
 def test_a_user_is_found_with_the_keys(visit: Open, world: World) -> None:
     page = visit()
-    page.get_by_text("A list appears here").wait_for()
+    page.get_by_text("The list will appear here").wait_for()
     field = page.get_by_role("combobox", name="Find a user")
     field.fill("15")
     hits(page).nth(1).wait_for()
@@ -111,7 +111,7 @@ def test_a_pasted_text_fills_the_form(visit: Open, world: World) -> None:
     counted = [word for words in lists for word in words or []]
     word = max(set(counted), key=lambda one: (counted.count(one), one))
     page.get_by_text("Paste a text").click()
-    page.get_by_label("A résumé, or a line a field").fill(
+    page.get_by_label("A résumé, or one field per line").fill(
         f"이력서\ndegree: 4\n- Career month = 1,2 months\nupdated_date: since 2020-05-31\n"
         f"저는 {word}을 했습니다. A number: 77"
     )

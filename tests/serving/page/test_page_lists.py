@@ -29,11 +29,11 @@ def test_a_list_is_the_models_own(visit: Open, world: World) -> None:
 
 def test_length_and_what_was_chosen(visit: Open, world: World) -> None:
     page = visit("user=7")
-    page.get_by_label("How many").fill("5")
+    page.get_by_label("List length").fill("5")
     page.keyboard.press("Enter")
     model = world.models["ials"]
     shows(page, world.titles(model.recommend(users=[7], k=5)))
-    page.get_by_label("Leave out what was chosen already").uncheck()
+    page.get_by_label("Hide items already chosen").uncheck()
     everything = world.titles(model.recommend(users=[7], k=5, exclude_seen=False))
     shows(page, everything)
     assert page.url.endswith("#user=7&k=5&fresh=no")
@@ -48,7 +48,7 @@ def test_filters_reach_the_service(visit: Open, world: World) -> None:
     where = {"year": {"gte": 1995}, "genres": {"contains": "War"}}
     wanted = world.titles(world.models["ials"].recommend(users=[7], k=10, where=where))
     shows(page, wanted)
-    assert page.get_by_text("2 filters on").is_visible()
+    assert page.get_by_text("2 active filters").is_visible()
 
     page.reload()  # the address holds them
     shows(page, wanted)
@@ -77,7 +77,7 @@ def test_filters_by_category_and_list(visit: Open, world: World) -> None:
 
 def test_nothing_left_and_back_again(visit: Open, world: World) -> None:
     page = visit('user=7&where={"year":{"gte":2090}}')
-    page.get_by_text("No item meets all filters.").wait_for()
+    page.get_by_text("No item matches all filters.").wait_for()
     page.get_by_role("main").get_by_role("button", name="Remove all filters").click()
     shows(page, world.titles(world.models["ials"].recommend(users=[7], k=10)))
     assert page.get_by_label("year, from").count() == 0
@@ -101,7 +101,7 @@ def test_reasons_on_demand_and_switched_on(visit: Open, world: World) -> None:
     page.get_by_role("button", name=re.compile(r"^\d+ more$")).last.click()
     assert amounts.count() == min(len(parts), 56)
 
-    page.get_by_label("Show the reasons").check()
+    page.get_by_label("Show reasons").check()
     until(page, lambda: page.locator(".row .reasons").count() == 10, "every item has its reasons")
 
 
@@ -137,7 +137,7 @@ def test_a_choice_is_recorded_and_known(visit: Open, world: World) -> None:
     page = visit("user=11")
     before = listed(page)
     item = world.models["ials"].recommend(users=[11], k=1).column("item_id")[0]
-    page.get_by_role("button", name=f"I chose {before[0]}").click()
+    page.get_by_role("button", name=f"Mark {before[0]} as chosen").click()
     until(page, lambda: before[0] not in titles(page), "the chosen item leaves the list")
     assert page.locator(".card .plain li button").first.inner_text() == before[0]
     page.get_by_text(f"Recorded: {before[0]}").wait_for(state="attached")
@@ -155,7 +155,7 @@ def test_an_open_item(visit: Open, world: World) -> None:
     similar = dialog.get_by_role("region", name="Similar items").locator("button")
     similar.first.wait_for()
     assert similar.all_inner_texts() == world.titles(model.similar([item], k=10))
-    audience = dialog.get_by_role("region", name="Suits these users best").locator("button")
+    audience = dialog.get_by_role("region", name="Best matching users").locator("button")
     audience.first.wait_for()
     users = model.audience([item], k=10).column("user_id")
     assert audience.all_inner_texts() == [f"User {user}" for user in users]
@@ -183,9 +183,9 @@ def test_a_service_that_does_not_answer(visit: Open, world: World, watch: Watch)
     page = visit("user=7")
     listed(page)
     page.route("**/recommendations", lambda route: route.abort())
-    page.get_by_label("How many").fill("3")
+    page.get_by_label("List length").fill("3")
     page.keyboard.press("Enter")
-    page.get_by_text("The service does not answer").wait_for()
+    page.get_by_text("The service does not respond").wait_for()
     page.unroute("**/recommendations")
     page.get_by_role("button", name="Try again").click()
     shows(page, world.titles(world.models["ials"].recommend(users=[7], k=3)))

@@ -99,7 +99,7 @@ def test_zoom_and_groups(visit: Open, world: World) -> None:
     page.get_by_role("button", name="Zoom in").click()
     page.wait_for_timeout(100)
     assert page.evaluate(picture) != whole
-    page.get_by_role("button", name="Show everything").click()
+    page.get_by_role("button", name="Show the whole map").click()
     page.wait_for_timeout(100)
     assert page.evaluate(picture) == whole
 
@@ -122,6 +122,6 @@ def test_an_item_is_found_on_it(visit: Open) -> None:
 
 def test_a_model_without_vectors(visit: Open) -> None:
     page = visit("view=map&model=cosine")
-    page.get_by_text("cosine has no vectors to make a map of.").wait_for()
+    page.get_by_text("cosine has no vectors for a map.").wait_for()
     page.get_by_role("main").get_by_role("button", name="ials").click()
     page.get_by_role("application").wait_for()

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from .page_world import TOKEN, Open, Page, Watch, World, hits, listed, settled, shows, until
+from .page_world import (
+    TOKEN,
+    Open,
+    Page,
+    Watch,
+    World,
+    hits,
+    listed,
+    settled,
+    shows,
+    until,
+    with_sources,
+)
 
 VIEWS = [
     "",
@@ -50,7 +62,7 @@ FAINT = """() => {
   for (const one of document.querySelectorAll("body *")) {
     const text = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!text || !one.checkVisibility()) continue;
-    if (one.closest(".unseen, .skip, option, [disabled]")) continue;
+    if (one.closest(".visually-hidden, .skip, option, [disabled]")) continue;
     const style = getComputedStyle(one);
     const [a, b] = [light(parse(style.color)), light(behind(one))].sort((x, y) => y - x);
     const size = parseFloat(style.fontSize);
@@ -94,7 +106,7 @@ def test_landmarks_and_headings(visit: Open) -> None:
     listed(page)
     assert page.get_by_role("banner").count() == page.get_by_role("main").count() == 1
     assert page.get_by_role("contentinfo").count() == 1
-    assert page.get_by_role("region", name="Who is it for?").count() == 1
+    assert page.get_by_role("region", name="Who is the list for?").count() == 1
     assert page.get_by_role("heading", level=1).inner_text() == "shortlist"
     levels = page.eval_on_selector_all(
         "h1, h2, h3, h4",
@@ -109,7 +121,7 @@ def test_landmarks_and_headings(visit: Open) -> None:
 
 def test_all_of_it_with_the_keys(visit: Open, world: World) -> None:
     page = visit()
-    page.get_by_text("A list appears here").wait_for()
+    page.get_by_text("The list will appear here").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the list"
     for _ in range(12):  # the models, the language, the colours, the tabs, and there
@@ -164,9 +176,10 @@ def test_korean_and_english(visit: Open, world: World) -> None:
 
 def test_both_languages_say_the_same_things(visit: Open) -> None:
     page = visit()
+    with_sources(page)
     kinds = """async () => {
       const [{ en }, { ko }] = await Promise.all(
-        ["en", "ko"].map((one) => import(`/static/js/words/${one}.js`)));
+        ["en", "ko"].map((one) => import(`/sources/words/${one}.js`)));
       const shape = (words) => Object.entries(words).map(([key, word]) => [key,
         typeof word === "object" ? Object.keys(word).join() : `${typeof word} ${word.length > 0}`]);
       return [shape(en), shape(ko)];
@@ -185,7 +198,7 @@ def test_colours_are_chosen_and_kept(visit: Open) -> None:
     assert _sum(dark) < 100 < 600 < _sum(light)
     page.reload()
     assert page.evaluate(ground) == dark
-    page.get_by_label("As the system has them").check()
+    page.get_by_label("Same as system").check()
     assert page.evaluate(ground) == light
 
 
@@ -199,7 +212,7 @@ def test_on_paper(visit: Open) -> None:
     page.emulate_media(media="print")
     assert page.get_by_role("heading", name="For user 7", exact=True).is_visible()
     assert page.locator(".row .title").first.is_visible()
-    for gone in ("#asking", "#settings", "#k", ".row .actions"):
+    for gone in ("#query", "#settings", "#k", ".row .actions"):
         assert not page.locator(gone).first.is_visible(), gone
     ground = page.evaluate("getComputedStyle(document.querySelector('.list')).backgroundColor")
     assert _sum(ground) == 3 * 255
@@ -208,12 +221,12 @@ def test_on_paper(visit: Open) -> None:
 def test_a_token_is_asked_for_and_kept(visit: Open, guarded: str, watch: Watch) -> None:
     watch.expected = ["status of 401"]
     page = visit("user=7", address=guarded, locale="en-GB")
-    dialog = page.get_by_role("dialog", name="This service wants a token")
+    dialog = page.get_by_role("dialog", name="This service requires a token")
     field = dialog.get_by_label("Token", exact=True)
     assert field.evaluate("(one) => one === document.activeElement && one.type === 'password'")
     field.fill("a-wrong-token")
     page.keyboard.press("Enter")
-    dialog.get_by_text("That token was not accepted.").wait_for()
+    dialog.get_by_text("The token was not accepted.").wait_for()
     field.fill(TOKEN)
     page.keyboard.press("Enter")
     listed(page)
@@ -230,15 +243,16 @@ def test_a_token_that_is_not_given(visit: Open, guarded: str, watch: Watch) -> N
     page.get_by_role("button", name="Cancel").click()
     assert "the token is missing or wrong" in page.get_by_role("alert").inner_text()
     page.get_by_role("button", name="Try again").click()
-    page.get_by_role("dialog", name="This service wants a token").wait_for()
+    page.get_by_role("dialog", name="This service requires a token").wait_for()
 
 
 def test_large_ids_come_through_whole(visit: Open) -> None:
     page = visit()
+    with_sources(page)
     result: list[Any] = page.evaluate(
         """async () => {
-          const { readJson, writeJson } = await import("/static/js/json.js");
-          const { readId, writeId } = await import("/static/js/address.js");
+          const { readJson, writeJson } = await import("/sources/json.js");
+          const { readId, writeId } = await import("/sources/address.js");
           const text = '{"a":[9007199254740993,1.5,-2,1e30],"b":"9007199254740993"}';
           const ids = [7, "7", "007", '"x"', "U 1", 9007199254740993n];
           return [writeJson(readJson(text)), ids.every((id) => readId(writeId(id)) === id)];

@@ -1,0 +1,111 @@
+"""The web page: its bundled files, kept in memory, also compressed.
+
+The files are made from the sources in ``web/`` and are part of the package. The names of the script
+and of the style sheet contain a hash of their content, so that browsers may keep them for ever;
+``index.html``, which names them, is revalidated on every visit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+
+FOLDER = files("shortlist.serving") / "static"
+INDEX = "index.html"
+MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+FOR_EVER = "public, max-age=31536000, immutable"
+REVALIDATED = "no-cache"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page.
+
+    The ETag is a digest of the content. The time and the size of a file would not do: all files of
+    a wheel may have the same time, and ``index.html`` keeps its size when the hashes in it change.
+    """
+
+    content: bytes
+    compressed: bytes  # with gzip
+    digest: str
+    media_type: str
+    cache_control: str
+
+    def response(self, request: Request) -> Response:
+        """Answer a GET or HEAD request: compressed, or with 304, where the client allows it."""
+        use_gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
+        etag = f'"{self.digest}-gzip"' if use_gzip else f'"{self.digest}"'
+        headers = {"ETag": etag, "Cache-Control": self.cache_control, "Vary": "Accept-Encoding"}
+        known = request.headers.get("if-none-match", "").split(",")
+        if any(one.strip().removeprefix("W/") in (etag, "*") for one in known):
+            return Response(status_code=304, headers=headers)
+        if use_gzip:
+            headers["Content-Encoding"] = "gzip"
+        body = self.compressed if use_gzip else self.content
+        return Response(body, headers=headers, media_type=self.media_type)
+
+
+def load_assets() -> dict[str, Asset]:
+    """Read the files of the page."""
+    assets = {}
+    for file in FOLDER.iterdir():
+        media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2])
+        if media_type is None:
+            continue
+        content = file.read_bytes()
+        assets[file.name] = Asset(
+            content,
+            gzip.compress(content, mtime=0),
+            hashlib.sha256(content).hexdigest()[:32],
+            media_type,
+            REVALIDATED if file.name == INDEX else FOR_EVER,
+        )
+    return assets
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Tell whether a client accepts gzip, by its ``Accept-Encoding`` header.
+
+    Examples
+    --------
+    >>> accepts_gzip("br, gzip;q=0.8"), accepts_gzip("*"), accepts_gzip("gzip;q=0, *")
+    (True, True, False)
+    >>> accepts_gzip(""), accepts_gzip("identity")
+    (False, False)
+    """
+    weights: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        coding, _, parameter = part.partition(";")
+        name, _, value = parameter.partition("=")
+        try:
+            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            continue
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def routes() -> APIRouter:
+    """Make the routes."""
+    router = APIRouter(include_in_schema=False)
+    assets = load_assets()
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def index(request: Request) -> Response:
+        return assets[INDEX].response(request)
+
+    @router.api_route("/static/{name}", methods=["GET", "HEAD"])
+    async def static(request: Request, name: str) -> Response:
+        if name not in assets:
+            raise HTTPException(404)
+        return assets[name].response(request)
+
+    return router

@@ -1,0 +1,56 @@
+// Formats numbers, field names and values.
+
+import { currentLanguage, t } from "./words.js";
+
+/** @typedef {import("./types.js").Field} Field */
+
+/**
+ * A score or a contribution, with three significant digits.
+ *
+ * @param {number} value
+ * @param {boolean} [signed]
+ */
+export function amount(value, signed = false) {
+  return new Intl.NumberFormat(currentLanguage(), {
+    maximumSignificantDigits: 3,
+    minimumSignificantDigits: 3,
+    notation: Math.abs(value) > 0 && Math.abs(value) < 1e-4 ? "scientific" : "standard",
+    signDisplay: signed ? "exceptZero" : "negative",
+  }).format(value);
+}
+
+/**
+ * The name of a field, with spaces for underscores.
+ *
+ * @param {string} name
+ */
+export function fieldName(name) {
+  return name.replaceAll("_", " ").trim() || name;
+}
+
+/**
+ * A value of a field. Numbers have no thousands separators, because some are years.
+ *
+ * @param {any} value
+ * @returns {string}
+ */
+export function valueText(value) {
+  if (value === null || value === undefined) return t("notKnown");
+  if (value === true) return t("yes");
+  if (value === false) return t("no");
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (typeof value === "object") {
+    return Object.entries(value).map(([name, part]) => `${fieldName(name)} ${valueText(part)}`).join(", ");
+  }
+  if (typeof value === "number" && !Number.isInteger(value)) {
+    return String(Number(value.toPrecision(6)));
+  }
+  const date = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)/.exec(String(value));
+  if (date) return date[2] === "00:00" ? date[1] : `${date[1]} ${date[2]}`;
+  return String(value);
+}
+
+/** @param {any} value */
+export function isEmpty(value) {
+  return value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
+}

@@ -1,0 +1,89 @@
+// A list with its heading: the items, or why there are none.
+
+import { button, h, icon } from "../dom.js";
+import { amount } from "../format.js";
+import { empty, failure } from "../parts/notice.js";
+import { get, modelOf, set } from "../store.js";
+import { t } from "../words.js";
+import { moves } from "./moves.js";
+import { listRow } from "./row.js";
+import { scale } from "./scorebar.js";
+
+/** @typedef {import("../types.js").Listed} Listed */
+/** @typedef {{model: string, items: Listed[]} | {model: string, error: unknown}} Answer */
+
+const FIGURES = 3; // metrics that are shown for a model
+
+/**
+ * @param {Answer} answer
+ * @param {Answer | null} other the list of the second model
+ * @param {() => void} again
+ */
+export function column(answer, other, again) {
+  const { model } = answer;
+  return h(
+    "section",
+    { class: "column", "aria-label": model },
+    head(model),
+    h("div", { class: "column-body" }, "items" in answer ? content(answer, other) : failure(answer.error, again)),
+  );
+}
+
+/** @param {string} name */
+function head(name) {
+  const model = modelOf(name);
+  if (!model) return null;
+  const figures = Object.entries(model.metrics)
+    .filter(([, value]) => typeof value === "number")
+    .slice(0, FIGURES);
+  return h(
+    "header",
+    { class: "column-head" },
+    h("h3", {}, model.name, " ", model.kind === model.name ? null : h("span", { class: "kind" }, model.kind)),
+    h("p", { class: "quiet" }, t("facts", model.items, model.users, model.interactions)),
+    figures.length
+      ? h(
+          "p",
+          { class: "quiet figures" },
+          figures.map(([metric, value]) => h("span", {}, `${metric} ${amount(value)}`)),
+        )
+      : null,
+    model.trouble ? h("p", { class: "stale" }, icon("warning"), `${t("trouble")}: `, h("span", { lang: "en" }, model.trouble)) : null,
+  );
+}
+
+/**
+ * @param {{model: string, items: Listed[]}} answer
+ * @param {Answer | null} other
+ */
+function content({ model, items }, other) {
+  if (!items.length) return noItems();
+  const share = scale(items);
+  const compared = other !== null && "items" in other ? other : null;
+  const moved = compared ? moves(items, compared.items) : [];
+  const rows = items.map((item, index) =>
+    listRow(item, { model, share, move: moved[index], other: compared?.model ?? null }),
+  );
+  const popular = items.every((item) => item.source === "popularity");
+  return [
+    popular && modelOf(model)?.kind !== "Popularity"
+      ? h("p", { class: "notice" }, t("fallback", model))
+      : null,
+    h("ol", { class: "list", role: "list" }, rows),
+  ];
+}
+
+function noItems() {
+  if (Object.keys(get().where).length) {
+    return empty(
+      t("empty"),
+      h("p", {}, t("emptyFilters")),
+      button(t("clearFilters"), () => set({ where: {} })),
+    );
+  }
+  return empty(
+    t("empty"),
+    h("p", {}, t("emptySeen")),
+    get().fresh ? button(t("showSeen"), () => set({ fresh: false })) : null,
+  );
+}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels.factorization import solve_ridge, squared_error
 from shortlist.kernels.threads import thread_limit
+from shortlist.kernels.types import Csr
 
 Doubles = NDArray[np.float64]
 
@@ -91,7 +92,7 @@ def test_rows_of_every_length(cells: int) -> None:
 
 
 def test_a_stored_zero_is_a_cell() -> None:
-    zero = (np.array([0, 1]), np.array([0], np.int32), np.zeros(1, np.float32))
+    zero = Csr(np.array([0, 1]), np.array([0], np.int32), np.zeros(1, np.float32))
     p, q = np.array([[2.0]], np.float32), np.array([[3.0]], np.float32)
     error, to_users, to_items = squared_error(zero, zero, p, q)
     assert (error, to_users.item(), to_items.item()) == (36.0, 36.0, 24.0)

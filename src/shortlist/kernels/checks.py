@@ -4,9 +4,8 @@ Compiled loops trust their arguments: they would read a matrix of the wrong widt
 every public kernel first describes its arguments to a :class:`Shapes`. A wrong type raises
 TypeError, everything else ValueError, and the message names the argument.
 
-A check must cost little beside the work. Each array costs half a microsecond, and the numbers in
-index arrays are compared in compiled loops. Of a matrix in which a kernel looks rows up, only the
-rows that the call uses are checked if they hold less than the whole.
+A check costs half a microsecond for each array, and a compiled loop for the numbers in an array of
+indices.
 """
 
 from __future__ import annotations
@@ -52,13 +51,11 @@ class Shapes:
     >>> shapes.array("queries", np.zeros((2, 8), np.float32), F32, "B", "f")
     >>> shapes.array("items_t", np.zeros((9, 100), np.float32), F32, "f", "N")
     Traceback (most recent call last):
-    ValueError: items_t has shape (9, 100), expected (f, N), f=8 as in queries
+    ValueError: items_t has shape (9, 100), expected (f=8, N)
     """
 
     def __init__(self, **sizes: int) -> None:
         self._sizes = {letter: size_of(letter, size) for letter, size in sizes.items()}
-        self._given = frozenset(sizes)
-        self._checked: list[tuple[str, tuple[str, ...]]] = []  # arrays and their letters
 
     def __getitem__(self, letter: str) -> int:
         """Return the size of a letter."""
@@ -88,7 +85,6 @@ class Shapes:
                 raise self._wrong_shape(name, shape, letters)
         if not value.flags.c_contiguous:
             raise ValueError(f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})")
-        self._checked.append((name, letters))
 
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
         """Check a sparse matrix; return it with read-only arrays.
@@ -101,7 +97,8 @@ class Shapes:
             The letters of its shape; the size of ``columns`` must be known.
         """
         matrix = self._parts(name, matrix, rows)
-        self._check_rows(f"{name}.indptr", matrix.indptr, f"{name}.indices", matrix.indices, columns)
+        if not _rows_are_valid(matrix.indptr, matrix.indices, self[columns]):
+            self._refuse_rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
         return matrix
 
     def product(
@@ -109,14 +106,13 @@ class Shapes:
     ) -> tuple[Csr, Csr]:
         """Check two sparse matrices to be multiplied, (rows, inner) and (inner, columns).
 
-        Returns both with read-only arrays. Of the right one, rows are used that the left one names.
+        Returns both with read-only arrays. Of the right one, only the rows that the left one names
+        are checked if they hold less than the whole.
         """
         right = self._parts(right_name, right, inner)
         left = self.csr(name, left, rows, inner)
         if not _used_rows_are_valid(left.indices, right.indptr, right.indices, self[columns]):
-            self._explain(
-                f"{right_name}.indptr", right.indptr, f"{right_name}.indices", right.indices, columns
-            )
+            self._refuse_rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
         return left, right
 
     def lists(
@@ -133,7 +129,8 @@ class Shapes:
         """
         self._pointers(indptr_name, indptr, rows)
         self.array(name, items, I32, f"len({name})")
-        self._check_rows(indptr_name, indptr, name, items, bound)
+        if not _rows_are_valid(indptr, items, self[bound]):
+            self._refuse_rows(indptr_name, name, indptr, items, bound)
 
     def eligible(self, eligible: Eligible) -> tuple[Eligible, OutIndices]:
         """Check which of N items each of B queries may get.
@@ -171,42 +168,30 @@ class Shapes:
         n_rows = len(indptr) - 1
         if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
             raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
-        self._checked.append((name, (rows,)))
 
-    def _check_rows(
-        self, indptr_name: str, indptr: Longs, name: str, indices: Integers, bound: str
+    def _refuse_rows(
+        self, indptr_name: str, name: str, indptr: Longs, indices: Integers, bound: str
     ) -> None:
-        if not _rows_are_valid(indptr, indices, self[bound]):
-            self._explain(indptr_name, indptr, name, indices, bound)
-
-    def _explain(
-        self, indptr_name: str, indptr: Longs, name: str, indices: Integers, bound: str
-    ) -> None:
-        """Raise what is wrong with sparse rows."""
+        """Raise the error in sparse rows."""
+        falls = np.flatnonzero(indptr[1:] < indptr[:-1])
         if indptr[0] != 0:
             raise ValueError(f"{indptr_name} starts at {indptr[0]}, expected 0")
-        falls = indptr[1:] < indptr[:-1]
-        if falls.any():
-            row = int(falls.argmax())
-            raise ValueError(f"{indptr_name} falls from {indptr[row]} to {indptr[row + 1]} at {row}")
+        if len(falls):
+            before, after = indptr[falls[0]], indptr[falls[0] + 1]
+            raise ValueError(f"{indptr_name} falls from {before} to {after}, expected no fall")
         if indptr[-1] != len(indices):
-            raise ValueError(
-                f"{indptr_name} ends at {indptr[-1]}, expected the length of {name}, {len(indices)}"
-            )
+            expected = f"expected the length of {name}, {len(indices)}"
+            raise ValueError(f"{indptr_name} ends at {indptr[-1]}, {expected}")
         in_range(name, indices, self[bound])
 
     def _wrong_shape(
         self, name: str, shape: tuple[int, ...], letters: tuple[str, ...], more: str = ""
     ) -> ValueError:
-        expected = ", ".join(letter + more for letter in letters) + "," * (len(letters) == 1)
-        message = f"{name} has shape {shape}, expected ({expected})"
-        for letter in dict.fromkeys(letters):
-            sources = [source for source, checked in self._checked if letter in checked]
-            if sources:
-                message += f", {letter}={self._sizes[letter]} as in {sources[0]}"
-            elif letter in self._given:
-                message += f", {letter}={self._sizes[letter]}"
-        return ValueError(message)
+        sizes = [
+            letter + (f"={self._sizes[letter]}" if letter in self._sizes else "") + more
+            for letter in letters
+        ]
+        return ValueError(f"{name} has shape {shape}, expected ({', '.join(sizes)})")
 
 
 def size_of(name: str, value: int) -> int:
@@ -252,10 +237,10 @@ def _read_only(array: Any) -> Any:
 @inlined
 def _below(indices: Integers, bound: int, least: int) -> bool:
     highest = np.uint32(0)
-    for position in range(len(indices)):  # in vector instructions
-        index = np.uint32(indices[position] - least)  # as an unsigned number, a negative one is high
+    for position in range(len(indices)):
+        index = np.uint32(indices[position] - least)  # a negative number becomes a high one
         highest = index if index > highest else highest
-    return len(indices) == 0 or np.int64(highest) < bound - least
+    return len(indices) == 0 or int(highest) < bound - least
 
 
 @inlined
@@ -270,7 +255,7 @@ def _valid_rows(indptr: Longs, indices: Integers, n_columns: int) -> bool:
 
 @kernel
 def _are_below(indices: Indices, bound: int, least: int) -> bool:
-    return _below(indices, bound, np.int32(least))
+    return _below(indices, bound, least)
 
 
 @kernel
@@ -279,9 +264,7 @@ def _rows_are_valid(indptr: Pointers, indices: Indices, n_columns: int) -> bool:
 
 
 @kernel
-def _used_rows_are_valid(
-    used: Indices, indptr: Pointers, indices: Indices, n_columns: int
-) -> bool:
+def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> bool:
     """Check the rows in ``used``, or the whole matrix where those hold more."""
     entries = 0
     for row in used:

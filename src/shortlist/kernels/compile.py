@@ -1,9 +1,9 @@
 """How kernels are compiled: the only place with Numba flags.
 
 :func:`kernel` compiles a function for exactly the types in its annotations, at its first call, or
-reads the compiled code from Numba's cache on disk. It runs without the interpreter lock, so ordinary
-threads work on blocks of rows side by side (:mod:`shortlist.kernels.threads`). :func:`inlined`
-marks the functions that kernels are made of.
+reads the compiled code from Numba's cache on disk. It runs without the interpreter lock, so
+ordinary threads work on blocks of rows side by side (:mod:`shortlist.kernels.threads`).
+:func:`inlined` marks the functions that kernels are made of.
 
 Of the liberties of "fast math" only contraction is taken: ``a + b * c`` may become one fused
 multiply-add. Sums keep their order, except in :func:`reordering`, so no result depends on where a
@@ -45,7 +45,8 @@ def _numba_type(hint: Any) -> Any:
         return _SCALARS[hint]
     if isinstance(hint, type) and issubclass(hint, tuple):
         fields = get_type_hints(hint, include_extras=True).values()
-        return types.NamedTuple([_numba_type(field) for field in fields], hint)
+        parts = [_numba_type(field) for field in fields]
+        return types.NamedTuple(parts, hint)  # type: ignore[no-untyped-call]
     return get_args(hint)[1]
 
 

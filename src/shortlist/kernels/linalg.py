@@ -1,8 +1,8 @@
 """Linear algebra inside kernels: products of packed and sparse matrices, and Cholesky systems.
 
 :mod:`~shortlist.kernels.topk` and :mod:`~shortlist.kernels.scores` call the same products, so a
-score has the same bits in both. Dense products are summed in float32, factors from first to last.
-Sparse ones are summed in float64, entries in the order they are stored, and rounded to float32 once.
+score has the same bits in both. Dense products are summed in float32, factors from first to last;
+sparse ones in float64, entries in the order they are stored, and rounded to float32 once.
 
 Matrices for tiles and whole vectors are padded with zeros, so that no function has a second code
 path for what is left over. The padding stays zero throughout.

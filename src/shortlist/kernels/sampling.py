@@ -54,8 +54,8 @@ _mixed = inlined(splitmix)
 def alias_table(weights: DoubleVector) -> tuple[Words, Indices]:
     """Return a table to draw from in constant time, with probabilities as the weights (Vose, 1991).
 
-    Column ``c`` of the table is drawn uniformly. Item ``c`` is taken if 32 random bits are less than
-    ``keep[c]``, item ``other[c]`` if not.
+    Column ``c`` of the table is drawn uniformly. If 32 random bits are less than ``keep[c]``, the
+    draw is item ``c``, otherwise item ``other[c]``.
 
     Parameters
     ----------

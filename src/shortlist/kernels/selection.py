@@ -1,9 +1,9 @@
 """The k best of a row of scores: which items are candidates, and which of two is better.
 
 A score and its tie-breaker make one 64-bit key: the bits of the score, mapped so that integers
-compare as the floats do, above the reversed ``order``. Keys are distinct and totally ordered, so the
-k best do not depend on the order in which scores are offered. Items that a query must not get are
-set to minus infinity before they are offered.
+compare as the floats do, above the reversed ``order``. Keys are distinct and totally ordered, so
+the k best do not depend on the order in which scores are offered. Items that a query must not get
+are set to minus infinity before they are offered.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Blocks of rows, side by side in ordinary threads.
 
-Kernels release the interpreter lock, so plain threads keep all cores busy. Compared with Numba's own
+Kernels release the interpreter lock, so plain threads keep all cores busy. Compared with Numba's
 ``prange`` this compiles in a fraction of the time, can be interrupted, and needs no threading layer
 (one of these ends the process when two server threads call it at once, another after a fork).
 A thread takes the next block when it has finished one, so a few long rows do not delay the rest.

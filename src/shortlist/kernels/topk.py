@@ -182,7 +182,7 @@ def topk_dense(block: Matrix, eligible: Eligible, k: int) -> tuple[OutIndexMatri
 
 def _packed_size(items_t: Matrix) -> int:
     depth, n_items = items_t.shape
-    return -(-n_items // COLUMNS) * COLUMNS * depth
+    return int(-(-n_items // COLUMNS) * COLUMNS * depth)
 
 
 def _results(shapes: Shapes, k: int) -> tuple[OutIndexMatrix, OutMatrix]:

@@ -1,7 +1,7 @@
 """The arrays that kernels take and fill, each name a NumPy type and a Numba type in one.
 
 ``@kernel`` compiles a function for exactly the types in its annotations. All arrays are
-C-contiguous. Inputs may be read-only, as memory maps are; results (``Out...``) are written in place.
+C-contiguous. Inputs may be read-only, as memory maps are; kernels write to results (``Out...``).
 """
 
 from __future__ import annotations

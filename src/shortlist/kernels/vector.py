@@ -14,8 +14,8 @@ operations wherever it is in a vector, so results do not depend on how the work 
 
 How to read ``generate``: each call of ``builder`` emits one instruction. ``gep`` computes the
 address so many elements further on; ``phi`` is a variable of a loop, with one value for its first
-round and one for each following; a *lane* is one element of a vector, and a *shuffle* makes a vector
-of chosen lanes of two others.
+round and one for each following; a *lane* is one element of a vector, and a *shuffle* makes a
+vector of some lanes of two others.
 """
 
 from __future__ import annotations
@@ -23,12 +23,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from shortlist.kernels.types import Floats
 
 LANES: Final = 8
 """Floats in a vector."""
@@ -48,6 +45,9 @@ _LONG: Final = ir.IntType(64)
 _FLOAT: Final = ir.FloatType()
 _VECTOR: Final = ir.VectorType(_FLOAT, LANES)
 
+# A kernel calls the function without its first parameter; Numba knows the types, mypy does not.
+emitted = cast("Callable[[Callable[..., Any]], Callable[..., Any]]", intrinsic)
+
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
     """Return the address of an element of a flat array."""
@@ -65,7 +65,7 @@ def _store(builder: Any, value: Any, address: Any) -> None:
 
 
 def _shuffle(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
-    """Return a vector of some lanes of two others; those of the second are counted after the first."""
+    """Return a vector of some lanes of two others, the second's numbered after the first's."""
     mask = ir.Constant(ir.VectorType(_INT, len(lanes)), lanes)
     return builder.shuffle_vector(first, second, mask)
 
@@ -113,10 +113,18 @@ def _loop(
     return totals
 
 
-def _add_tile(
+@emitted
+def add_tile(
     typing_context: Any, left: Any, left_start: Any, left_stride: Any, right: Any, right_start: Any,
     right_stride: Any, depth: Any, out: Any, out_start: Any, out_stride: Any,
 ) -> Any:  # fmt: skip
+    """Add a tile of a matrix product to ``out``.
+
+    ``out[out_start + r * out_stride + c] += sum over p < depth, from first to last, of
+    left[left_start + p * left_stride + r] * right[right_start + p * right_stride + c]``
+    for r < 6 and c < 16. All of the tile and of its operands must exist.
+    """
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         left_data = _address(context, builder, left, values[0], values[1])
         right_data = _address(context, builder, right, values[3], values[4])
@@ -152,7 +160,10 @@ def _add_tile(
     return types.void(left, long, long, right, long, long, long, out, long, long), generate
 
 
-def _at_least(typing_context: Any, scores: Any, start: Any, least: Any) -> Any:
+@emitted
+def at_least(typing_context: Any, scores: Any, start: Any, least: Any) -> Any:
+    """Return 32 bits: bit i is whether ``scores[start + i] >= least``."""
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         strip = _load(builder, _address(context, builder, scores, values[0], values[1]), STRIP)
         passes = builder.fcmp_ordered(">=", strip, _broadcast(builder, values[2], STRIP))
@@ -161,7 +172,10 @@ def _at_least(typing_context: Any, scores: Any, start: Any, least: Any) -> Any:
     return types.int64(scores, types.int64, types.float32), generate
 
 
-def _lowest_bit(typing_context: Any, bits: Any) -> Any:
+@emitted
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """Return the position of the lowest bit that is set; at least one must be."""
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.cttz(values[0], ir.IntType(1)(1))
 
@@ -216,9 +230,16 @@ def _emit_add_rows(
     _loop(builder, length, LANES, [], add)
 
 
-def _four_dots(
-    typing_context: Any, x: Any, x_start: Any, rows: Any, i: Any, j: Any, k: Any, m: Any, length: Any
+@emitted
+def four_dots(
+    typing_context: Any, x: Any, x_start: Any, rows: Any, i: Any, j: Any, k: Any, m: Any,
+    length: Any,
 ) -> Any:  # fmt: skip
+    """Return four dot products of ``x[x_start : x_start + length]``.
+
+    With the parts of ``rows`` that start at i, j, k and m; ``length`` is a multiple of 8.
+    """
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         own = _address(context, builder, x, values[0], values[1])
         four = [_address(context, builder, rows, values[2], start) for start in values[3:7]]
@@ -230,10 +251,17 @@ def _four_dots(
     return floats(x, types.int64, rows, *[types.int64] * 5), generate
 
 
-def _add_four_rows(
+@emitted
+def add_four_rows(
     typing_context: Any, out: Any, out_start: Any, rows: Any, i: Any, j: Any, k: Any, m: Any,
     a: Any, b: Any, c: Any, d: Any, length: Any,
 ) -> Any:  # fmt: skip
+    """Add multiples of four rows to ``out[out_start : out_start + length]``, one after the other.
+
+    ``out += a * rows[i : ...] + b * rows[j : ...] + c * rows[k : ...] + d * rows[m : ...]``;
+    ``length`` is a multiple of 8.
+    """
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         into = _address(context, builder, out, values[0], values[1])
         four = [_address(context, builder, rows, values[2], start) for start in values[3:7]]
@@ -245,10 +273,17 @@ def _add_four_rows(
     return types.void(out, types.int64, rows, *starts, *factors, types.int64), generate
 
 
-def _add_four_errors(
+@emitted
+def add_four_errors(
     typing_context: Any, out: Any, out_start: Any, scale: Any, x: Any, x_start: Any, rows: Any,
     i: Any, j: Any, k: Any, m: Any, targets: Any, targets_start: Any, length: Any,
 ) -> Any:  # fmt: skip
+    """Add to ``out`` four rows, each times ``scale`` times its error; return the squared errors.
+
+    The error of a row is its dot product with x minus its target, one of
+    ``targets[targets_start : targets_start + 4]``. The squared errors are summed.
+    """
+
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         into = _address(context, builder, out, values[0], values[1])
         own = _address(context, builder, x, values[3], values[4])
@@ -269,56 +304,3 @@ def _add_four_errors(
         types.float32(out, long, types.float32, x, long, rows, *starts, targets, long, long),
         generate,
     )
-
-
-add_tile = cast(
-    "Callable[[Floats, int, int, Floats, int, int, int, Floats, int, int], None]",
-    intrinsic(_add_tile),
-)
-"""``add_tile(left, left_start, left_stride, right, right_start, right_stride, depth,
-out, out_start, out_stride)``: a tile of a matrix product.
-
-``out[out_start + r * out_stride + c] += sum over p < depth, from first to last, of
-left[left_start + p * left_stride + r] * right[right_start + p * right_stride + c]`` for r < 6 and
-c < 16. All of the tile and of its operands must exist.
-"""
-
-at_least = cast("Callable[[Floats, int, np.float32], int]", intrinsic(_at_least))
-"""``at_least(scores, start, least)``: bit i is whether ``scores[start + i] >= least``, i < 32."""
-
-lowest_bit = cast("Callable[[int], int]", intrinsic(_lowest_bit))
-"""``lowest_bit(bits)``: the position of the lowest bit that is set; at least one must be."""
-
-four_dots = cast(
-    "Callable[[Floats, int, Floats, int, int, int, int, int], "
-    "tuple[np.float32, np.float32, np.float32, np.float32]]",
-    intrinsic(_four_dots),
-)
-"""``four_dots(x, x_start, rows, i, j, k, m, length)``
-
-The dot products of ``x[x_start : x_start + length]`` with the parts of ``rows`` that start at i, j,
-k and m. ``length`` is a multiple of 8.
-"""
-
-add_four_rows = cast(
-    "Callable[[Floats, int, Floats, int, int, int, int, "
-    "np.float32, np.float32, np.float32, np.float32, int], None]",
-    intrinsic(_add_four_rows),
-)
-"""``add_four_rows(out, out_start, rows, i, j, k, m, a, b, c, d, length)``
-
-``out[out_start : out_start + length] += a * rows[i : ...] + b * rows[j : ...] + c * rows[k : ...]
-+ d * rows[m : ...]``, one after the other. ``length`` is a multiple of 8.
-"""
-
-add_four_errors = cast(
-    "Callable[[Floats, int, np.float32, Floats, int, Floats, int, int, int, int, Floats, int, int],"
-    " np.float32]",
-    intrinsic(_add_four_errors),
-)
-"""``add_four_errors(out, out_start, scale, x, x_start, rows, i, j, k, m, targets, targets_start,
-length)``: a step of a gradient.
-
-Adds to ``out`` the four rows, each times ``scale`` times its error: its dot product with x minus
-its target. Returns the sum of the squared errors.
-"""

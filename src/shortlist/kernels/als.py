@@ -16,18 +16,9 @@ from typing import Final
 
 import numpy as np
 
+from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.linalg import (
-    add_gram,
-    add_rows,
-    cholesky_tiles,
-    copy_row,
-    dot,
-    padded,
-    round_up,
-    solve_tiles,
-)
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
     Csr,
@@ -52,7 +43,6 @@ def gram(factors: Matrix) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram
     >>> gram(np.array([[1, 2], [0, 1]], np.float32))
     array([[1., 2.],
            [2., 5.]], dtype=float32)
@@ -85,13 +75,12 @@ def solve_cholesky(
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram, solve_cholesky
     >>> factors = np.array([[1], [1]], np.float32)
     >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
-    >>> solve_cholesky(observed, factors, gram(factors), 0.5, np.array([2], np.float32))
+    >>> solve_cholesky(  # 1 / (0.5 * 2 + 1 + 2)
+    ...     observed, factors, gram(factors), 0.5, np.array([2], np.float32)
+    ... )
     array([[0.25]], dtype=float32)
-
-    That is 1 / (0.5 * 2 + 1 + 2).
     """
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, gram, regularization)
@@ -104,14 +93,9 @@ def solve_cholesky(
 
 
 def solve_cg(
-    observed: Csr,
-    factors: Matrix,
-    gram: Matrix,
-    unobserved: float,
-    regularization: Vector,
-    start: Matrix,
-    steps: int,
-) -> OutMatrix:
+    observed: Csr, factors: Matrix, gram: Matrix, unobserved: float, regularization: Vector,
+    start: Matrix, steps: int,
+) -> OutMatrix:  # fmt: skip
     """Return an approximate minimiser of every row (B, f), by conjugate gradients.
 
     Never forms a row's matrix: ``O(f)`` an observation instead of ``O(f^2)`` (Takacs, Pilaszy and
@@ -128,7 +112,6 @@ def solve_cg(
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram, solve_cg
     >>> factors = np.array([[1], [1]], np.float32)
     >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
     >>> regularization, start = np.array([2], np.float32), np.zeros((1, 1), np.float32)
@@ -187,9 +170,9 @@ def _gather(factors: Floats, indices: Integers, weights: Floats, rows: Floats, w
     It is a multiple of four: rows of zeros with weight 0 are added.
     """
     for entry in range(len(indices)):
-        copy_row(factors[indices[entry]], rows[entry])
+        linalg.copy_row(factors[indices[entry]], rows[entry])
         w[entry] = weights[entry]
-    count = round_up(len(indices), FOUR)
+    count = linalg.round_up(len(indices), FOUR)
     for entry in range(len(indices), count):
         rows[entry] = 0.0
         w[entry] = 0.0
@@ -205,7 +188,7 @@ def _multiply(
     width, flat = len(x), observed.reshape(-1)
     for p in range(width):
         out[p] = regularization * x[p]
-    add_rows(gram, width, x, unobserved, out)
+    linalg.add_rows(gram, width, x, unobserved, out)
     for i in range(0, count, FOUR):
         start = i * width
         rows = start, start + width, start + 2 * width, start + 3 * width
@@ -218,17 +201,17 @@ def _multiply(
 @kernel
 def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
     n, depth = factors.shape
-    width = padded(depth)
+    width = linalg.padded(depth)
     rows = np.zeros((_TOGETHER, width), np.float32)
-    products = np.empty((round_up(depth, ROWS), width), np.float32)
+    products = np.empty((linalg.round_up(depth, ROWS), width), np.float32)
     for part in range(start, stop):
         end = n * (part + 1) // _PARTS
         for first in range(n * part // _PARTS, end, _TOGETHER):
             last = min(first + _TOGETHER, end)
             for row in range(first, last):
-                copy_row(factors[row], rows[row - first])
+                linalg.copy_row(factors[row], rows[row - first])
             products[:] = 0.0
-            add_gram(rows, rows, depth, last - first, products)
+            linalg.add_gram(rows, rows, depth, last - first, products)
             for r in range(depth):
                 for c in range(depth):
                     partials[part, r, c] += np.float64(products[min(r, c), max(r, c)])
@@ -241,11 +224,11 @@ def _solve_cholesky(
 ) -> None:  # fmt: skip
     indptr, indices, weights = observed
     depth = factors.shape[1]
-    width = padded(depth)
+    width = linalg.padded(depth)
     left = np.zeros((_TOGETHER, width), np.float32)
     right = np.zeros((_TOGETHER, width), np.float32)
     w = np.empty(_TOGETHER, np.float32)
-    a = np.zeros((round_up(depth, ROWS), width), np.float32)  # -A: tiles can only add
+    a = np.zeros((linalg.round_up(depth, ROWS), width), np.float32)  # -A: tiles can only add
     x = np.empty(width, np.float32)
     everywhere, one = np.float32(-unobserved), np.float32(1.0)
     for u in range(start, stop):
@@ -264,11 +247,11 @@ def _solve_cholesky(
                 negative, v, scaled = -w[i], right[i], left[i]
                 for c in range(width):
                     scaled[c] = negative * v[c]
-            add_gram(left, right, depth, count, a)
-            add_rows(right, count, w, one, x)  # b
-        cholesky_tiles(a, depth)
-        solve_tiles(a, depth, x)
-        copy_row(x[:depth], out[u])
+            linalg.add_gram(left, right, depth, count, a)
+            linalg.add_rows(right, count, w, one, x)  # b
+        linalg.cholesky_tiles(a, depth)
+        linalg.solve_tiles(a, depth, x)
+        linalg.copy_row(x[:depth], out[u])
 
 
 @kernel
@@ -278,7 +261,7 @@ def _solve_cg(
 ) -> None:  # fmt: skip
     indptr, indices, weights = observed
     depth = factors.shape[1]
-    width = round_up(depth, LANES)
+    width = linalg.round_up(depth, LANES)
     longest = 0
     for u in range(first, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
@@ -286,7 +269,7 @@ def _solve_cg(
     w = np.empty(longest + FOUR, np.float32)
     products = np.zeros((width, width), np.float32)
     for r in range(depth):
-        copy_row(gram[r], products[r])
+        linalg.copy_row(gram[r], products[r])
     everywhere, one = np.float32(unobserved), np.float32(1.0)
     x, residual = np.zeros(width, np.float32), np.empty(width, np.float32)
     direction, image = np.empty(width, np.float32), np.empty(width, np.float32)
@@ -296,26 +279,26 @@ def _solve_cg(
         begin, end = indptr[u], indptr[u + 1]
         count = _gather(factors, indices[begin:end], weights[begin:end], gathered, w)
         residual[:] = 0.0
-        add_rows(gathered, count, w, one, residual)  # b
-        enough = np.float32(_CONVERGED) * dot(residual, residual)
-        copy_row(start[u], x)
+        linalg.add_rows(gathered, count, w, one, residual)  # b
+        enough = np.float32(_CONVERGED) * linalg.dot(residual, residual)
+        linalg.copy_row(start[u], x)
         _multiply(products, everywhere, regularization[u], gathered, count, w, x, image)
         for c in range(width):
             residual[c] -= image[c]
             direction[c] = residual[c]
-        size = dot(residual, residual)
+        size = linalg.dot(residual, residual)
         for _ in range(steps):
             if size <= enough:
                 break
             _multiply(products, everywhere, regularization[u], gathered, count, w, direction, image)
-            length = size / dot(direction, image)
+            length = size / linalg.dot(direction, image)
             for c in range(width):
                 x[c] += length * direction[c]
                 residual[c] -= length * image[c]
-            before, size = size, dot(residual, residual)
+            before, size = size, linalg.dot(residual, residual)
             for c in range(width):
                 direction[c] = residual[c] + size / before * direction[c]
-        copy_row(x[:depth], out[u])
+        linalg.copy_row(x[:depth], out[u])
 
 
 @kernel

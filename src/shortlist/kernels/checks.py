@@ -10,21 +10,12 @@ indices.
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Final
 
 import numpy as np
 
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.types import (
-    Csr,
-    Eligible,
-    Indices,
-    Integers,
-    Longs,
-    OutIndices,
-    Pointers,
-)
+from shortlist.kernels.types import Csr, Eligible, Indices, Integers, Longs, OutIndices, Pointers
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -62,17 +53,7 @@ class Shapes:
         return self._sizes[letter]
 
     def array(self, name: str, value: Any, dtype: np.dtype[Any], *letters: str) -> None:
-        """Check an array: its dtype, its shape, and that it is C-contiguous.
-
-        Parameters
-        ----------
-        name, value
-            The argument.
-        dtype
-            What it must hold.
-        letters
-            One for each dimension.
-        """
+        """Check an array: its dtype, its shape (a letter for each dimension), and its layout."""
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{name} is a {type(value).__name__}, expected an array of {dtype}")
         if value.dtype != dtype:
@@ -87,15 +68,7 @@ class Shapes:
             raise ValueError(f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})")
 
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
-        """Check a sparse matrix; return it with read-only arrays.
-
-        Parameters
-        ----------
-        name, matrix
-            The argument: ``indptr``, ``indices`` and ``data``.
-        rows, columns
-            The letters of its shape; the size of ``columns`` must be known.
-        """
+        """Check a sparse matrix; return it with read-only arrays. ``columns`` must be known."""
         matrix = self._parts(name, matrix, rows)
         if not _rows_are_valid(matrix.indptr, matrix.indices, self[columns]):
             self._refuse_rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
@@ -106,27 +79,19 @@ class Shapes:
     ) -> tuple[Csr, Csr]:
         """Check two sparse matrices to be multiplied, (rows, inner) and (inner, columns).
 
-        Returns both with read-only arrays. Of the right one, only the rows that the left one names
-        are checked if they hold less than the whole.
+        Of the right one, only the rows that the left one uses are checked if that is less work.
         """
         right = self._parts(right_name, right, inner)
         left = self.csr(name, left, rows, inner)
-        if not _used_rows_are_valid(left.indices, right.indptr, right.indices, self[columns]):
+        valid = _used_rows_are_valid(left.indices, *right[:2], self[columns])
+        if valid == 0 or (valid < 0 and not _rows_are_valid(*right[:2], self[columns])):
             self._refuse_rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
         return left, right
 
     def lists(
         self, indptr_name: str, indptr: Longs, name: str, items: Integers, rows: str, bound: str
     ) -> None:
-        """Check the items of each of some rows: those of b are items[indptr[b]:indptr[b + 1]].
-
-        Parameters
-        ----------
-        indptr_name, indptr, name, items
-            Two arguments.
-        rows, bound
-            The letters of the number of rows, and of the bound of the items.
-        """
+        """Check the items of each row b, items[indptr[b] : indptr[b + 1]]; all below a bound."""
         self._pointers(indptr_name, indptr, rows)
         self.array(name, items, I32, f"len({name})")
         if not _rows_are_valid(indptr, items, self[bound]):
@@ -203,13 +168,11 @@ def size_of(name: str, value: int) -> int:
     Traceback (most recent call last):
     ValueError: k is -1, expected 0 or more
     """
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is a {type(value).__name__}, expected a whole number") from None
-    if size < 0:
-        raise ValueError(f"{name} is {size}, expected 0 or more")
-    return size
+    if not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is a {type(value).__name__}, expected a whole number")
+    if value < 0:
+        raise ValueError(f"{name} is {value}, expected 0 or more")
+    return int(value)
 
 
 def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
@@ -221,10 +184,9 @@ def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
     Traceback (most recent call last):
     ValueError: rows holds 7, expected at least 0 and less than 5
     """
-    if _are_below(indices, bound, least):
-        return
-    wrong = int(indices[np.argmax((indices < least) | (indices >= bound))])
-    raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")
+    if not _are_below(indices, bound, least):
+        wrong = indices[np.argmax((indices < least) | (indices >= bound))]
+        raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")
 
 
 def _read_only(array: Any) -> Any:
@@ -243,8 +205,8 @@ def _below(indices: Integers, bound: int, least: int) -> bool:
     return len(indices) == 0 or int(highest) < bound - least
 
 
-@inlined
-def _valid_rows(indptr: Longs, indices: Integers, n_columns: int) -> bool:
+@kernel
+def _rows_are_valid(indptr: Pointers, indices: Indices, n_columns: int) -> bool:
     if indptr[0] != 0 or indptr[len(indptr) - 1] != len(indices):
         return False
     falls = 0
@@ -259,24 +221,19 @@ def _are_below(indices: Indices, bound: int, least: int) -> bool:
 
 
 @kernel
-def _rows_are_valid(indptr: Pointers, indices: Indices, n_columns: int) -> bool:
-    return _valid_rows(indptr, indices, n_columns)
-
-
-@kernel
-def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> bool:
-    """Check the rows in ``used``, or the whole matrix where those hold more."""
+def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> int:
+    """Return 1 if all used rows are valid, 0 if one is not, and -1 if they hold more than all."""
     entries = 0
     for row in used:
         start, stop = indptr[row], indptr[row + 1]
         if start < 0 or stop < start or stop > len(indices):
-            return False
+            return 0
         entries += stop - start
         if entries > len(indices):
-            return _valid_rows(indptr, indices, n_columns)
+            return -1
         if not _below(indices[start:stop], n_columns, 0):
-            return False
-    return True
+            return 0
+    return 1
 
 
 @kernel

@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar, cast, get_args, get_type_hints
 import numba
 from numba.core import config, event, types
 
-# What the kernels of NCF import from here.
+# Only until the kernels of NCF import these from types.
 from shortlist.kernels.types import Indices as Indices
 from shortlist.kernels.types import Matrix as Matrix
 from shortlist.kernels.types import OutCounts as OutCounts
@@ -134,19 +134,12 @@ class _OnCompile(event.Listener):
 def announce_compilation(callback: Callable[[], None]) -> Iterator[None]:
     """Call back once, before the first kernel is compiled that the cache does not hold.
 
-    Parameters
-    ----------
-    callback
-        Called without arguments, in the thread that compiles.
+    The callback runs in the thread that compiles.
 
     Examples
     --------
     >>> with announce_compilation(lambda: print("compiling kernels, first run only")):
     ...     pass  # nothing is compiled here, so nothing is printed
     """
-    listener = _OnCompile(callback)
-    event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
-    try:
+    with event.install_listener("numba:compile", _OnCompile(callback)):
         yield
-    finally:
-        event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]

@@ -75,7 +75,8 @@ def squared_error(
 
     over_rows(work, 2 * n_parts, 1)
     error = float(errors[0].sum()) / max(len(by_user.indices), 1)
-    return error, _first_columns(to_users, depth), _first_columns(to_items, depth)
+    to_users, to_items = (np.ascontiguousarray(rows[:, :depth]) for rows in (to_users, to_items))
+    return error, to_users, to_items
 
 
 def solve_ridge(cells: Csr, factors: Matrix, prior: Matrix, pull: Vector) -> OutMatrix:
@@ -117,10 +118,6 @@ def _whole_vectors(rows: Matrix) -> Matrix:
     """Return the rows, lengthened with zeros to a multiple of the length of a vector."""
     missing = -rows.shape[1] % LANES
     return np.pad(rows, ((0, 0), (0, missing))) if missing else rows
-
-
-def _first_columns(rows: OutMatrix, depth: int) -> OutMatrix:
-    return np.ascontiguousarray(rows[:, :depth])
 
 
 def _equal_work(indptr: Pointers, parts: int) -> list[int]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from shortlist.kernels.compile import inlined, reordering
-from shortlist.kernels.types import Doubles, Floats, Integers, Longs
+from shortlist.kernels.types import Csr, Doubles, Floats
 from shortlist.kernels.vector import COLUMNS, FOUR, LANES, ROWS, add_four_rows, add_tile, four_dots
 
 
@@ -49,13 +49,8 @@ def pack_rows(matrix: Floats, start: int, stop: int, packed: Floats) -> None:
     for first in range(start, stop, ROWS):
         panel = packed[(first - start) * depth : (first - start + ROWS) * depth]
         for r in range(ROWS):
-            row = first + r
-            if row < stop:
-                for p in range(depth):
-                    panel[p * ROWS + r] = matrix[row, p]
-            else:
-                for p in range(depth):
-                    panel[p * ROWS + r] = 0.0
+            for p in range(depth):
+                panel[p * ROWS + r] = matrix[first + r, p] if first + r < stop else np.float32(0.0)
 
 
 @inlined
@@ -115,17 +110,17 @@ def padded(depth: int) -> int:
 
 
 @inlined
-def add_sparse_product(
-    indices: Integers, data: Floats, indptr: Longs, columns: Integers, values: Floats, sums: Doubles
-) -> None:
-    """Add a sparse row times a sparse matrix (``indptr, columns, values``) to ``sums`` (n,)."""
-    for entry in range(len(indices)):
-        weight = np.float64(data[entry])
-        first, last = indptr[indices[entry]], indptr[indices[entry] + 1]
-        row, row_values = columns[first:last], values[first:last]
+def add_sparse_product(left: Csr, row: int, right: Csr, sums: Doubles) -> None:
+    """Add a row of a sparse matrix times another sparse matrix (M, n) to ``sums`` (n,)."""
+    l_indptr, l_indices, l_data = left
+    r_indptr, r_indices, r_data = right
+    for entry in range(l_indptr[row], l_indptr[row + 1]):
+        weight = np.float64(l_data[entry])
+        first, last = r_indptr[l_indices[entry]], r_indptr[l_indices[entry] + 1]
+        columns, values = r_indices[first:last], r_data[first:last]
         for position in range(last - first):
             # unsigned: Numba then leaves out the test for a negative index in the hottest of loops
-            sums[np.uint32(row[position])] += weight * np.float64(row_values[position])
+            sums[np.uint32(columns[position])] += weight * np.float64(values[position])
 
 
 @inlined

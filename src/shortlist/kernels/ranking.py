@@ -9,7 +9,7 @@ import numpy as np
 from shortlist.kernels.checks import F32, I32, Shapes, in_range
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.linalg import copy_row
-from shortlist.kernels.selection import NEVER, forbid, key_of
+from shortlist.kernels.selection import NEVER, forbid_ineligible, key_of
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
     Eligible,
@@ -53,7 +53,6 @@ def midranks(
 
     Examples
     --------
-    >>> from shortlist.kernels.ranking import midranks
     >>> excluded, order = (np.array([0, 1]), np.array([0], np.int32)), np.arange(4, dtype=np.int32)
     >>> midranks(
     ...     np.array([[4, 3, 3, 1]], np.float32), np.array([0, 2]), np.array([1, 3], np.int32),
@@ -102,7 +101,6 @@ def list_ranks(
 
     Examples
     --------
-    >>> from shortlist.kernels.ranking import list_ranks
     >>> list_ranks(
     ...     np.array([[4, 9, 3, 1]], np.float32), best_rows=np.array([[0, 2]], np.int32),
     ...     indptr=np.array([0, 4]), items=np.array([0, 1, 2, 3], np.int32),
@@ -129,12 +127,10 @@ def _midranks(
     start: int, stop: int, block: Matrix, true_indptr: Pointers, true_indices: Indices,
     eligible: Eligible, ranks: OutDoubles, candidates: OutCounts,
 ) -> None:  # fmt: skip
-    excluded_indptr, excluded_indices, masks, mask_of, _ = eligible
     row = np.empty(block.shape[1], np.float32)
     for b in range(start, stop):
         copy_row(block[b], row)
-        excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-        forbid(row, 0, excluded, masks, mask_of[b])
+        forbid_ineligible(row, eligible, b)
         count = 0
         for score in row:
             count += score != NEVER

@@ -102,15 +102,10 @@ def bitmap(indptr: Pointers, indices: Indices, n_items: int) -> OutBits:
 
 
 def draw(
-    examples: Pointers,
-    rows: Indices,
-    count: int,
-    seed: int,
-    weights: DoubleVector,
-    table: tuple[Words, Indices] | None = None,
-    known: tuple[Pointers, Indices] | None = None,
+    examples: Pointers, rows: Indices, count: int, seed: int, weights: DoubleVector,
+    table: tuple[Words, Indices] | None = None, known: tuple[Pointers, Indices] | None = None,
     bits: Bits | None = None,
-) -> OutIndexMatrix:
+) -> OutIndexMatrix:  # fmt: skip
     """Return ``count`` items for each example, int32 (n, count), with repeats.
 
     Parameters

@@ -10,17 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.linalg import (
-    add_products,
-    add_sparse_product,
-    copy_row,
-    pack_columns,
-    pack_rows,
-    round_and_clear,
-    round_up,
-)
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.topk import QUERIES, items_per_chunk
 from shortlist.kernels.types import Csr, Indices, Matrix, OutMatrix, OutVector, Pointers, Vector
@@ -40,7 +32,6 @@ def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_factors
     >>> dense_factors(
     ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
     ...     np.array([0, 0, 1], np.float32),
@@ -67,7 +58,6 @@ def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_sparse
     >>> dense_sparse(
     ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)), 4,
@@ -93,7 +83,6 @@ def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_profile
     >>> dense_profile(
     ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     np.array([[0, 3, 0], [1, 0, 4]], np.float32),
@@ -161,7 +150,6 @@ def pair_scores(
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import pair_scores
     >>> pair_scores(
     ...     np.array([[1, 2]], np.float32), np.array([[1, 0], [0, 1], [1, 1]], np.float32),
     ...     np.zeros(3, np.float32), np.array([0, 2]), np.array([2, 0], np.int32),
@@ -186,30 +174,27 @@ def _dense_factors(
     depth, n_items = items_t.shape
     n_queries = stop - start
     chunk = items_per_chunk(depth)
-    left = np.empty(round_up(n_queries, ROWS) * depth, np.float32)
+    left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
     right = np.empty(chunk * depth, np.float32)
-    tile = np.empty((round_up(n_queries, ROWS), chunk), np.float32)
+    tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
     flat = tile.reshape(-1)
-    pack_rows(queries, start, stop, left)
+    linalg.pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
-        pack_columns(items_t, first, last, right)
+        linalg.pack_columns(items_t, first, last, right)
         for r in range(len(tile)):
-            copy_row(bias[first:last], tile[r])
-        add_products(left, n_queries, right, last - first, depth, flat, chunk)
+            linalg.copy_row(bias[first:last], tile[r])
+        linalg.add_products(left, n_queries, right, last - first, depth, flat, chunk)
         for r in range(n_queries):
-            copy_row(tile[r, : last - first], out[start + r, first:last])
+            linalg.copy_row(tile[r, : last - first], out[start + r, first:last])
 
 
 @kernel
 def _dense_sparse(start: int, stop: int, profiles: Csr, matrix: Csr, out: OutMatrix) -> None:
-    indptr, indices, data = profiles
-    m_indptr, m_indices, m_data = matrix
     sums = np.zeros(out.shape[1], np.float64)
     for b in range(start, stop):
-        first, last = indptr[b], indptr[b + 1]
-        add_sparse_product(indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums)
-        round_and_clear(sums, out[b])
+        linalg.add_sparse_product(profiles, b, matrix, sums)
+        linalg.round_and_clear(sums, out[b])
 
 
 @kernel
@@ -222,7 +207,7 @@ def _dense_profile(start: int, stop: int, profiles: Csr, matrix: Matrix, out: Ou
             row = matrix[indices[entry], start:stop]
             for column in range(len(sums)):
                 sums[column] += weight * np.float64(row[column])
-        round_and_clear(sums, out[b, start:stop])
+        linalg.round_and_clear(sums, out[b, start:stop])
 
 
 @kernel
@@ -230,16 +215,11 @@ def _dense_max(
     start: int, stop: int, indptr: Pointers, indices: Indices, rows: Csr, columns: Csr,
     out: OutMatrix,
 ) -> None:  # fmt: skip
-    r_indptr, r_indices, r_data = rows
-    c_indptr, c_indices, c_data = columns
     n_items = out.shape[1]
     sums = np.zeros(n_items, np.float64)
     for b in range(start, stop):
         for entry in range(indptr[b], indptr[b + 1]):
-            first, last = r_indptr[indices[entry]], r_indptr[indices[entry] + 1]
-            add_sparse_product(
-                r_indices[first:last], r_data[first:last], c_indptr, c_indices, c_data, sums
-            )
+            linalg.add_sparse_product(rows, indices[entry], columns, sums)
             for i in range(n_items):
                 similarity = np.float32(sums[i])
                 if entry == indptr[b] or similarity > out[b, i]:

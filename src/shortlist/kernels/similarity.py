@@ -33,14 +33,9 @@ _UNTOUCHED_BITS: Final = -(2**63)
 
 
 def neighbors(
-    queries: Csr,
-    columns: Csr,
-    query_scale: Vector,
-    base_scale: Vector,
-    shrinkage: float,
-    self_rows: Indices,
-    n: int,
-) -> tuple[OutIndexMatrix, OutMatrix]:
+    queries: Csr, columns: Csr, query_scale: Vector, base_scale: Vector, shrinkage: float,
+    self_rows: Indices, n: int,
+) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Return the ``n`` base rows most similar to each query row.
 
     ``similarity = dot(q, b) / (|q| |b| + shrinkage)``, dot products in float64. Only rows that
@@ -69,7 +64,6 @@ def neighbors(
     Examples
     --------
     >>> from scipy.sparse import csr_array
-    >>> from shortlist.kernels.similarity import neighbors
     >>> base = csr_array(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], np.float32))
     >>> queries, columns = (
     ...     Csr(m.indptr.astype(np.int64), m.indices, m.data) for m in (base, base.T.tocsr())
@@ -174,7 +168,7 @@ def _neighbors(
                     for other in c_indices[c_indptr[column] : c_indptr[column + 1]]:
                         sums[np.uint32(other)] += weight
             else:
-                add_sparse_product(indices, data, c_indptr, c_indices, c_data, sums)
+                add_sparse_product(queries, b, columns, sums)
             for lowest in range(0, n_base, _BLOCK):
                 end = min(lowest + _BLOCK, n_base)
                 run = row[: end - lowest]

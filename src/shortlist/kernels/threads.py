@@ -3,9 +3,6 @@
 Kernels release the interpreter lock, so plain threads keep all cores busy. Compared with Numba's
 ``prange`` this compiles in a fraction of the time, can be interrupted, and needs no threading layer
 (one of these ends the process when two server threads call it at once, another after a fork).
-A thread takes the next block when it has finished one, so a few long rows do not delay the rest.
-The calling thread works too. The other threads are kept for later calls, because starting them can
-take longer than a kernel.
 """
 
 from __future__ import annotations
@@ -83,7 +80,7 @@ def over_rows(
     2 4 a block
     4 5 a block
     """
-    starts = iter(range(0, n_rows, block))
+    starts = iter(range(0, n_rows, block))  # taken one by one: long rows do not delay the rest
     taking = threading.Lock()
 
     def take_blocks() -> None:
@@ -109,7 +106,7 @@ def over_rows(
 
 
 def _pool() -> ThreadPoolExecutor:
-    """Return the helper threads; each is started when no other is idle."""
+    """Return the helper threads, which are kept: starting them can take longer than a kernel."""
     with _creating:
         if not _pools:
             _pools.append(ThreadPoolExecutor(_MOST_HELPERS, thread_name_prefix="shortlist"))

@@ -14,18 +14,10 @@ from typing import Final
 
 import numpy as np
 
+from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.linalg import (
-    add_products,
-    add_sparse_product,
-    copy_row,
-    pack_columns,
-    pack_rows,
-    round_and_clear,
-    round_up,
-)
-from shortlist.kernels.selection import ascending, forbid, offer, write_best
+from shortlist.kernels.selection import ascending, forbid, forbid_ineligible, offer, write_best
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
     Csr,
@@ -48,13 +40,9 @@ _UNSORTED: Final = -1
 
 
 def topk_factors(
-    queries: Matrix,
-    items_t: Matrix,
-    bias: Vector,
-    eligible: Eligible,
-    k: int,
+    queries: Matrix, items_t: Matrix, bias: Vector, eligible: Eligible, k: int,
     packed: Vector | None = None,
-) -> tuple[OutIndexMatrix, OutMatrix]:
+) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Return the best items by ``score = bias + sum_p query[p] * item[p]``.
 
     Parameters
@@ -68,7 +56,6 @@ def topk_factors(
 
     Examples
     --------
-    >>> from shortlist.kernels.topk import topk_factors
     >>> excluded, order = (np.array([0, 1]), np.array([2], np.int32)), np.arange(3, dtype=np.int32)
     >>> rows, scores = topk_factors(
     ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
@@ -84,8 +71,7 @@ def topk_factors(
     if packed is None:
         packed = np.empty(0, np.float32)
     else:
-        sized = Shapes(**{"len(packed_items(items_t))": _packed_size(items_t)})
-        sized.array("packed", packed, F32, "len(packed_items(items_t))")
+        Shapes(size=_packed_size(items_t)).array("packed", packed, F32, "size")
     eligible, row_of = shapes.eligible(eligible)
     rows, scores = _results(shapes, k)
     block = share(len(queries), QUERIES, ROWS)
@@ -109,7 +95,6 @@ def packed_items(items_t: Matrix) -> Vector:
 
     Examples
     --------
-    >>> from shortlist.kernels.topk import packed_items
     >>> packed_items(np.ones((2, 3), np.float32)).shape  # 3 items are filled up to 16
     (32,)
     """
@@ -135,7 +120,6 @@ def topk_sparse(
 
     Examples
     --------
-    >>> from shortlist.kernels.topk import topk_sparse
     >>> rows, scores = topk_sparse(
     ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)),
@@ -165,7 +149,6 @@ def topk_dense(block: Matrix, eligible: Eligible, k: int) -> tuple[OutIndexMatri
 
     Examples
     --------
-    >>> from shortlist.kernels.topk import topk_dense
     >>> order = np.array([1, 2, 0], np.int32)
     >>> topk_dense(np.array([[1, 5, 5]], np.float32), Eligible.everything(1, order), k=2)
     (array([[2, 1]], dtype=int32), array([[5., 5.]], dtype=float32))
@@ -199,7 +182,7 @@ def items_per_chunk(n_factors: int) -> int:
 
 @kernel
 def _pack_items(items_t: Matrix, packed: OutVector) -> None:
-    pack_columns(items_t, 0, items_t.shape[1], packed)
+    linalg.pack_columns(items_t, 0, items_t.shape[1], packed)
 
 
 @kernel
@@ -214,24 +197,24 @@ def _topk_factors(
     if held == 0:
         return
     chunk = items_per_chunk(depth)
-    left = np.empty(round_up(n_queries, ROWS) * depth, np.float32)
+    left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
     right = np.empty(chunk * depth, np.float32)
-    tile = np.empty((round_up(n_queries, ROWS), chunk), np.float32)
+    tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
     flat = tile.reshape(-1)
     heaps = np.empty((n_queries, held), np.int64)
     sizes = np.zeros(n_queries, np.int64)
     passed = np.zeros(n_queries, np.int64)  # how many exclusions of a sorted list lie behind
-    pack_rows(queries, start, stop, left)
+    linalg.pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
         for r in range(len(tile)):
-            copy_row(bias[first:last], tile[r])
+            linalg.copy_row(bias[first:last], tile[r])
         if len(packed):
             panels = packed[first * depth :]
-            add_products(left, n_queries, panels, last - first, depth, flat, chunk)
+            linalg.add_products(left, n_queries, panels, last - first, depth, flat, chunk)
         else:
-            pack_columns(items_t, first, last, right)
-            add_products(left, n_queries, right, last - first, depth, flat, chunk)
+            linalg.pack_columns(items_t, first, last, right)
+            linalg.add_products(left, n_queries, right, last - first, depth, flat, chunk)
         for r in range(n_queries):
             b = start + r
             run = tile[r, : last - first]
@@ -254,9 +237,7 @@ def _topk_sparse(
     start: int, stop: int, profiles: Csr, matrix: Csr, eligible: Eligible, row_of: Indices,
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
-    excluded_indptr, excluded_indices, masks, mask_of, order = eligible
-    indptr, indices, data = profiles
-    m_indptr, m_indices, m_data = matrix
+    order = eligible.order
     n_items = len(order)
     held = min(rows.shape[1], n_items)
     if held == 0:
@@ -265,11 +246,9 @@ def _topk_sparse(
     row = np.empty(n_items, np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
-        first, last = indptr[b], indptr[b + 1]
-        add_sparse_product(indices[first:last], data[first:last], m_indptr, m_indices, m_data, sums)
-        round_and_clear(sums, row)
-        excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-        forbid(row, 0, excluded, masks, mask_of[b])
+        linalg.add_sparse_product(profiles, b, matrix, sums)
+        linalg.round_and_clear(sums, row)
+        forbid_ineligible(row, eligible, b)
         write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])
 
 
@@ -278,7 +257,7 @@ def _topk_dense(
     start: int, stop: int, block: Matrix, eligible: Eligible, row_of: Indices,
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
-    excluded_indptr, excluded_indices, masks, mask_of, order = eligible
+    order = eligible.order
     n_items = block.shape[1]
     held = min(rows.shape[1], n_items)
     if held == 0:
@@ -286,7 +265,6 @@ def _topk_dense(
     row = np.empty(n_items, np.float32)
     heap = np.empty(held, np.int64)
     for b in range(start, stop):
-        copy_row(block[b], row)
-        excluded = excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]
-        forbid(row, 0, excluded, masks, mask_of[b])
+        linalg.copy_row(block[b], row)
+        forbid_ineligible(row, eligible, b)
         write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])

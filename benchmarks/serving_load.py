@@ -1,13 +1,13 @@
-"""Load on two real services side by side: `shortlist serve`, and a plain one around `implicit`.
+"""Load test of two services: `shortlist serve`, and a plain FastAPI service around `implicit`.
 
     apt-get install wrk
     pip install -e ".[serve,bench]"
     python benchmarks/serving_load.py [--seconds 30] [--rounds 2] [--connections 100] [--json OUT]
 
-Both are processes of their own on this machine and answer from the same vectors (100,000 items,
-50,000 users, 64 dimensions); that their lists are the same is checked first. `wrk` keeps so many
-connections busy with ``GET /users/{random}/recommendations?k=10``. The services take turns, so
-that a busy machine slows both. Ten minutes of ours: ``--seconds 600 --rounds 1 --only ours``.
+Each service is a process on this machine. Both use the same vectors (100,000 items, 50,000 users,
+64 dimensions), and their lists are compared first. `wrk` keeps the connections busy with
+``GET /users/{random}/recommendations?k=10``. The services take turns, so that other load on the
+machine slows both. Ten minutes of ours: ``--seconds 600 --rounds 1 --only ours``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
 def prepare(folder: Path) -> None:
-    """Fit on synthetic data, and lay the same vectors down for both."""
+    """Fit on synthetic data, and write the same vectors for both services."""
     from vs_implicit import synthetic
 
     matrix = synthetic(N_USERS, N_ITEMS, N_INTERACTIONS, seed=0)
@@ -70,7 +70,7 @@ def prepare(folder: Path) -> None:
 
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Start a service, wait until it answers, and stop it in the end."""
+    """Start a service, wait until it answers, and stop it at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -107,51 +107,51 @@ def memory_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time of a process and its threads; other programs hardly change it."""
+    """Return the processor time of a process; other programs hardly change it."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def load(port: int, pid: int, seconds: int, connections: int, script: Path) -> dict[str, Any]:
-    """Keep a service busy, and watch how much memory it takes."""
-    seen: list[float] = []
+    """Keep a service busy, and record its memory."""
+    memory: list[float] = []
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(1.0):
-            seen.append(memory_mb(pid))
+            memory.append(memory_mb(pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    worked = cpu_seconds(pid)
+    cpu = cpu_seconds(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "--latency"]
-    said = subprocess.run(
+    output = subprocess.run(
         [*command, "-s", str(script), f"http://127.0.0.1:{port}"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    worked = cpu_seconds(pid) - worked
+    cpu = cpu_seconds(pid) - cpu
     done.set()
     watcher.join()
-    count = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    failures = sum(int(one) for one in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
+    count = int(re.search(r"(\d+) requests in", output)[1])  # type: ignore[index]
+    failures = sum(int(text) for text in re.findall(r"Non-2xx or 3xx responses: (\d+)", output))
     errors = re.findall(
-        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
     )
-    failures += sum(int(one) for counts in errors for one in counts)
+    failures += sum(int(text) for counts in errors for text in counts)
     return {
-        "requests/s": float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]
-        "p50 ms": latency(said, 50),
-        "p99 ms": latency(said, 99),
-        "cpu ms/request": 1e3 * worked / count,
+        "requests/s": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),  # type: ignore[index]
+        "p50 ms": latency(output, 50),
+        "p99 ms": latency(output, 99),
+        "cpu ms/request": 1e3 * cpu / count,
         "failed": failures,
-        "memory MB, start": seen[0],
-        "memory MB, end": seen[-1],
-        "memory MB, most": max(seen),
+        "memory MB, start": memory[0],
+        "memory MB, end": memory[-1],
+        "memory MB, most": max(memory),
     }
 
 
-def latency(said: str, percent: int) -> float:
-    value, unit = re.search(rf"\s{percent}%\s+([\d.]+)(us|ms|s|m)\b", said).groups()  # type: ignore[union-attr]
+def latency(output: str, percent: int) -> float:
+    value, unit = re.search(rf"\s{percent}%\s+([\d.]+)(us|ms|s|m)\b", output).groups()  # type: ignore[union-attr]
     return float(value) * UNITS[unit]
 
 
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--only", choices=("ours", "plain"))
-    parser.add_argument("--keep", type=Path, help="a folder to keep the data in")
+    parser.add_argument("--keep", type=Path, help="a folder for the data, which is kept")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if shutil.which("wrk") is None:
@@ -188,30 +188,30 @@ def measure(
     for _ in range(options.rounds):
         for name in names:
             with running(name, folder) as (pid, port):
-                lists[name] = [[one["item_id"] for one in ask(port, user)] for user in range(50)]
+                lists[name] = [[item["item_id"] for item in ask(port, user)] for user in range(50)]
                 load(port, pid, 3, options.connections, script)  # warm
-                found = load(port, pid, options.seconds, options.connections, script)
-            print(name, json.dumps(found))
-            results[name].append(found)
+                result = load(port, pid, options.seconds, options.connections, script)
+            print(name, json.dumps(result))
+            results[name].append(result)
     if len(names) == 2:
-        same = sum(one == other for one, other in zip(lists["ours"], lists["plain"], strict=True))
-        print(f"{same} of 50 lists are the same in both")
+        same = sum(ours == plain for ours, plain in zip(lists["ours"], lists["plain"], strict=True))
+        print(f"{same} of 50 lists are the same in both services")
     return results
 
 
 def show(results: dict[str, list[dict[str, Any]]]) -> None:
     header = ["service", *next(iter(results.values()))[0]]
     means = {
-        name: {key: float(np.mean([one[key] for one in runs])) for key in header[1:]}
+        name: {key: float(np.mean([run[key] for run in runs])) for key in header[1:]}
         for name, runs in results.items()
     }
     rows = [[name, *(f"{mean[key]:.2f}" for key in header[1:])] for name, mean in means.items()]
     print(text_table(header, rows))
     if len(means) == 2:
         ours, plain = means["ours"], means["plain"]
-        print(f"throughput: {ours['requests/s'] / plain['requests/s']:.2f} times the plain one's")
-        print(f"cpu: {ours['cpu ms/request'] / plain['cpu ms/request']:.2f} of the plain one's")
-        print(f"p99: {ours['p99 ms'] / plain['p99 ms']:.2f} of the plain one's")
+        print(f"throughput: {ours['requests/s'] / plain['requests/s']:.2f} of the plain service")
+        print(f"cpu: {ours['cpu ms/request'] / plain['cpu ms/request']:.2f} of the plain service")
+        print(f"p99: {ours['p99 ms'] / plain['p99 ms']:.2f} of the plain service")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A service around `implicit` as a team would first write it: FastAPI, one endpoint, one process.
+"""A plain FastAPI service around `implicit`: one endpoint, one process.
 
-``serving_load.py`` starts it beside ours, with the same vectors, users and titles.
+``serving_load.py`` compares it with ours, with the same vectors, users and titles.
 
     python benchmarks/serving_plain.py FOLDER PORT
 """
@@ -44,5 +44,5 @@ def recommendations(user_id: int, k: int = 10) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    threadpool_limits(1, "blas")  # as `implicit` asks for: requests run side by side already
+    threadpool_limits(1, "blas")  # as `implicit` recommends: requests already run in parallel
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning")

@@ -30,7 +30,8 @@ from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_factors
-from shortlist.kernels.types import Csr, Eligible
+from shortlist.kernels.types import Csr
+from shortlist.scoring.selection import Eligible
 
 THREADS = 2
 FACTORS, REGULARIZATION, CONFIDENCE = 64, 10.0, 2.0

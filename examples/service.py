@@ -1,8 +1,8 @@
 # %% [markdown]
-# # A service, asked from Python
-# Needs the extra `serve` for the service; whoever asks needs nothing but HTTP and JSON.
+# # The HTTP service and a client in Python
+# The service needs the extra `serve`; the client needs the standard library only.
 
-# %% A bundle, and the service in a process of its own, on a free port
+# %% Fit a bundle and start the service in another process, on a free port
 import json
 import re
 import subprocess
@@ -25,36 +25,36 @@ shortlist = Path(sys.executable).with_name("shortlist")
 arguments = [f"{folder / 'films'}", "--port", "0", "--database", f"{folder / 'films.duckdb'}"]
 service = subprocess.Popen([shortlist, "serve", *arguments], stderr=subprocess.PIPE, text=True)
 assert service.stderr is not None
-found = (re.search(r"http://[\d.]+:\d+", line) for line in service.stderr)
-address = next(one.group() for one in found if one)  # it says where it is once it listens
+matches = (re.search(r"http://[\d.]+:\d+", line) for line in service.stderr)
+address = next(match.group() for match in matches if match)  # printed once it listens
 print(address)
 
 
-def ask(path: str, body: dict[str, Any] | None = None) -> Any:
-    """Ask the service: GET, or POST where there is a body."""
-    sent = None if body is None else json.dumps(body).encode()
-    request = Request(f"{address}{path}", sent, {"Content-Type": "application/json"})
+def send(path: str, body: dict[str, Any] | None = None) -> Any:
+    """Send a request: POST if there is a body, else GET."""
+    content = None if body is None else json.dumps(body).encode()
+    request = Request(f"{address}{path}", content, {"Content-Type": "application/json"})
     with urlopen(request, timeout=60) as reply:
         return json.load(reply)
 
 
-# %% A known viewer, under a rule
-lists = ask(
+# %% A list for a known viewer, with a rule
+lists = send(
     "/recommendations", {"queries": [{"user": 1, "where": {"year": {"gte": 1990}}}], "k": 3}
 )
 print(json.dumps(lists, indent=2))
 
-# %% Somebody new, with reasons
-print(ask("/recommendations", {"queries": [{"history": [1, 480]}], "k": 3, "reasons": True}))
+# %% A list for a new viewer, with reasons
+print(send("/recommendations", {"queries": [{"history": [1, 480]}], "k": 3, "reasons": True}))
 
-# %% They choose a film: it is on disk when the service replies, and off their next list
-best = ask("/users/1/recommendations?k=1")
+# %% Record an interaction: the reply means it is in the database; the next list leaves it out
+best = send("/users/1/recommendations?k=1")
 item = re.search(r'"item_id": (\d+)', json.dumps(best))
 assert item is not None
-ask("/interactions", {"interactions": [{"user_id": 1, "item_id": int(item[1])}]})
-assert f'"item_id": {item[1]},' not in json.dumps(ask("/users/1/recommendations?k=3"))
+send("/interactions", {"interactions": [{"user_id": 1, "item_id": int(item[1])}]})
+assert f'"item_id": {item[1]},' not in json.dumps(send("/users/1/recommendations?k=3"))
 
-# %% SIGTERM lets it finish what is under way
+# %% Stop the service with SIGTERM; it finishes the running requests
 service.terminate()
-print(f"ended with {service.wait(timeout=30)}")
+print(f"exit code {service.wait(timeout=30)}")
 service.stderr.close()

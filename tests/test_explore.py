@@ -1,4 +1,4 @@
-"""Looking at vectors: measures, neighbours by title, norms, maps, pictures; names on their rows."""
+"""Exploring vectors: measures, neighbours by title, norms, maps, plots; titles on their rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ EACH = 8
 
 
 def tables(order: np.random.Generator | None = None) -> tuple[pa.Table, pa.Table]:
-    """Three tastes with eight items each; ids say nothing, titles say all.
+    """Make three tastes with eight items each, named in the titles and not in the ids.
 
-    Ids are given out in a mixed order, so that neither the order of the titles nor that of the
-    tables is that of the rows. ``order`` mixes the tables once more.
+    Ids are assigned in random order, so that neither titles nor tables are in the order of the
+    rows. ``order`` shuffles the tables once more.
     """
     rng = np.random.default_rng(5)
     titles = [f"{group} {n}" for group in GROUPS for n in range(EACH)]
@@ -40,10 +40,10 @@ def tables(order: np.random.Generator | None = None) -> tuple[pa.Table, pa.Table
     )
     log = []
     for user in range(60):
-        for place, title in enumerate(titles):
-            often = 0.75 if title.startswith(GROUPS[user % 3]) else 0.02
-            if rng.random() < often * (1 - 0.08 * (place % EACH)):
-                log.append((user, ids[place], float(rng.integers(3, 6))))
+        for position, title in enumerate(titles):
+            chance = 0.75 if title.startswith(GROUPS[user % 3]) else 0.02
+            if rng.random() < chance * (1 - 0.08 * (position % EACH)):
+                log.append((user, ids[position], float(rng.integers(3, 6))))
     users, chosen, ratings = zip(*log, strict=True)
     interactions = pa.table({"user_id": users, "item_id": chosen, "rating": ratings})
     if order is not None:
@@ -63,7 +63,7 @@ def model(**settings: Any) -> sl.MatrixFactorization:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 2))
-def test_measures_are_what_they_say(seed: int, power: float) -> None:
+def test_measures_follow_their_formulas(seed: int, power: float) -> None:
     rng = np.random.default_rng(seed)
     query, vectors = rng.standard_normal(4), rng.standard_normal((9, 4))
     vectors[3] = 0
@@ -76,8 +76,8 @@ def test_measures_are_what_they_say(seed: int, power: float) -> None:
             "power": dot / length**power if length else 0.0,
         }
         for measure, expected in exact.items():
-            found = explore.scores(query, vectors, measure, power)[row]  # type: ignore[arg-type]
-            assert found == pytest.approx(expected, abs=1e-12)
+            result = explore.scores(query, vectors, measure, power)[row]  # type: ignore[arg-type]
+            assert result == pytest.approx(expected, abs=1e-12)
 
 
 def test_power_goes_from_the_dot_product_to_the_order_of_the_cosine() -> None:
@@ -89,15 +89,15 @@ def test_power_goes_from_the_dot_product_to_the_order_of_the_cosine() -> None:
     assert np.argsort(by_power).tolist() == np.argsort(cosine).tolist()
 
 
-def test_measures_that_do_not_exist() -> None:
-    one = np.ones((1, 1))
+def test_unknown_measures() -> None:
+    ones = np.ones((1, 1))
     with pytest.raises(ConfigError) as error:
-        explore.scores(one[0], one, "cosin")  # type: ignore[arg-type]
+        explore.scores(ones[0], ones, "cosin")  # type: ignore[arg-type]
     assert str(error.value) == (
         "there is no measure 'cosin'\n  to do: did you mean 'cosine'? Known: cosine, dot, power"
     )
     with pytest.raises(ConfigError, match="power=nan is not finite"):
-        explore.scores(one[0], one, "power", np.nan)
+        explore.scores(ones[0], ones, "power", np.nan)
 
 
 # --- one user, one item ---------------------------------------------------------------------------
@@ -106,11 +106,11 @@ def test_measures_that_do_not_exist() -> None:
 def test_the_dot_product_gives_the_lists_of_the_model() -> None:
     fitted = model()
     listed = fitted.recommend([4], k=6)
-    found = explore.for_user(fitted, 4)
-    assert found.column_names == ["item_id", "title", "score"]
-    assert found["item_id"].to_pylist() == listed.column("item_id")
-    assert found["score"].to_pylist() == pytest.approx(listed.column("score"), rel=1e-5)
-    history = {found["item_id"][0].as_py(): 5.0}
+    result = explore.for_user(fitted, 4)
+    assert result.column_names == ["item_id", "title", "score"]
+    assert result["item_id"].to_pylist() == listed.column("item_id")
+    assert result["score"].to_pylist() == pytest.approx(listed.column("score"), rel=1e-5)
+    history = {result["item_id"][0].as_py(): 5.0}
     query = sl.Query(user=4, history=history)
     assert (
         explore.for_user(fitted, 4, history=history)["item_id"].to_pylist()
@@ -121,19 +121,19 @@ def test_the_dot_product_gives_the_lists_of_the_model() -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"loss": "softmax"}, {"loss": "softmax", "biases": True}], ids=str
 )
-def test_somebody_new_by_their_own_ratings(settings: dict[str, Any]) -> None:
+def test_a_new_user_with_ratings(settings: dict[str, Any]) -> None:
     fitted = model(**settings)
-    mine = explore.neighbors(fitted, "cedar 1")
+    cedar = explore.neighbors(fitted, "cedar 1")
     for measure in ("dot", "cosine", "power"):
-        found = explore.for_user(
+        result = explore.for_user(
             fitted,
-            history={mine.item: 5.0, mine.table["item_id"][0].as_py(): 4.0},
+            history={cedar.item: 5.0, cedar.table["item_id"][0].as_py(): 4.0},
             measure=measure,
             k=3,
         )
-        assert {title.split()[0] for title in found["title"].to_pylist()} == {"cedar"}
-        assert mine.title not in found["title"].to_pylist()
-    seen = explore.for_user(fitted, history=[mine.item], k=24, exclude_seen=False)
+        assert {title.split()[0] for title in result["title"].to_pylist()} == {"cedar"}
+        assert cedar.title not in result["title"].to_pylist()
+    seen = explore.for_user(fitted, history=[cedar.item], k=24, exclude_seen=False)
     assert seen.num_rows == 24
 
 
@@ -144,26 +144,26 @@ def test_neighbours_are_of_the_same_group(settings: dict[str, Any]) -> None:
     fitted = model(**settings)
     for group in GROUPS:
         for n in range(EACH):
-            found = explore.neighbors(fitted, f"{group} {n}", k=5)
-            assert found.title == f"{group} {n}"
-            assert {title.split()[0] for title in found.table["title"].to_pylist()} == {group}
-            assert found.title not in found.table["title"].to_pylist()
+            result = explore.neighbors(fitted, f"{group} {n}", k=5)
+            assert result.title == f"{group} {n}"
+            assert {title.split()[0] for title in result.table["title"].to_pylist()} == {group}
+            assert result.title not in result.table["title"].to_pylist()
 
 
-def test_of_several_matches_the_most_chosen_is_taken_and_the_others_listed() -> None:
+def test_of_several_matches_the_most_popular_is_taken_and_the_others_listed() -> None:
     fitted = model()
     counts = dict(zip(titles_of(fitted), fitted.data.item_counts.tolist(), strict=True))
-    found = explore.neighbors(fitted, "BIRCH")
-    assert isinstance(found, Neighbors)
-    matches = [found.title, *found.others]
+    result = explore.neighbors(fitted, "BIRCH")
+    assert isinstance(result, Neighbors)
+    matches = [result.title, *result.others]
     assert sorted(matches) == [f"birch {n}" for n in range(EACH)]
     assert [counts[title] for title in matches] == sorted(
         (counts[title] for title in matches), reverse=True
     )
-    assert found.table.num_rows == 6
+    assert result.table.num_rows == 6
 
 
-def test_a_title_that_nothing_has() -> None:
+def test_an_unknown_title() -> None:
     with pytest.raises(InputError) as error:
         explore.neighbors(model(), "Cedric 2")
     first, remedy = str(error.value).splitlines()
@@ -173,16 +173,16 @@ def test_a_title_that_nothing_has() -> None:
         explore.neighbors(model(), "zzzzzzzzzz")
 
 
-def test_without_titles_ids_are_the_titles() -> None:
+def test_ids_replace_missing_titles() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("cat", "gin"))
     fitted = sl.MatrixFactorization(embedding_size=2, epochs=5).fit(data)
-    found = explore.neighbors(fitted, "te", k=9)
-    assert (found.item, found.title, found.others) == ("tea", "tea", [])
-    assert found.table.column_names == ["item_id", "score"]
-    assert sorted(found.table["item_id"].to_pylist()) == ["gin", "rye"]
+    result = explore.neighbors(fitted, "te", k=9)
+    assert (result.item, result.title, result.others) == ("tea", "tea", [])
+    assert result.table.column_names == ["item_id", "score"]
+    assert sorted(result.table["item_id"].to_pylist()) == ["gin", "rye"]
 
 
-def test_what_cannot_be_explored() -> None:
+def test_invalid_arguments() -> None:
     fitted = model()
     with pytest.raises(CapabilityError, match="EASE cannot give vectors"):
         explore.norms(sl.EASE().fit(fitted.data))
@@ -195,19 +195,19 @@ def test_what_cannot_be_explored() -> None:
     assert explore.norms(sl.IALS(embedding_size=4).fit(fitted.data)).num_rows == 24
 
 
-def test_biases_play_no_part() -> None:
+def test_biases_are_ignored() -> None:
     fitted = model(biases=True)
     assert fitted.item_vectors().shape == (24, 8)
     factors = fitted.item_vectors()[:, :6]
-    found = explore.norms(fitted)["norm"].to_pylist()
-    assert found == pytest.approx(np.linalg.norm(factors, axis=1).tolist(), rel=1e-6)
+    result = explore.norms(fitted)["norm"].to_pylist()
+    assert result == pytest.approx(np.linalg.norm(factors, axis=1).tolist(), rel=1e-6)
     scored = explore.for_user(fitted, 4, k=24, exclude_seen=False).to_pylist()
     rows = fitted.data.items.rows([row["item_id"] for row in scored])
     exact = factors[rows] @ fitted.user_vectors()[4, :6]
     assert [row["score"] for row in scored] == pytest.approx(exact.tolist(), abs=1e-5)
 
 
-# --- names sit on the right rows ------------------------------------------------------------------
+# --- titles of the right rows ------------------------------------------------------------------
 
 
 def titles_of(fitted: sl.MatrixFactorization) -> list[str]:
@@ -218,11 +218,11 @@ def titles_of(fitted: sl.MatrixFactorization) -> list[str]:
 
 
 @pytest.mark.parametrize("loss", ["observed", "regularized", "softmax"])
-def test_names_sit_on_the_right_rows(loss: str) -> None:
-    """The loss of a model with mixed-up names is as good; only its rows tell.
+def test_titles_belong_to_the_right_rows(loss: str) -> None:
+    """A model with shuffled titles has the same loss; only its rows show the error.
 
-    Popularity counted by title from the raw tables must be what the norms table says of that title;
-    vectors looked up by title must not depend on the order of any table.
+    Popularity counted by title from the raw tables must equal that of the norms table, and vectors
+    looked up by title must not depend on the order of any table.
     """
     interactions, items = tables()
     title_of = dict(zip(items["item_id"].to_pylist(), items["title"].to_pylist(), strict=True))
@@ -234,22 +234,22 @@ def test_names_sit_on_the_right_rows(loss: str) -> None:
         log, films = tables(order)
         data = sl.Dataset.from_tables(log, items=films, weight="rating")
         fitted = sl.MatrixFactorization(loss=loss, embedding_size=6, epochs=30).fit(data)
-        found = explore.norms(fitted)
-        assert found["item_id"].to_pylist() == sorted(title_of)
+        result = explore.norms(fitted)
+        assert result["item_id"].to_pylist() == sorted(title_of)
         assert {
-            row["title"]: row["interactions"] for row in found.to_pylist()
+            row["title"]: row["interactions"] for row in result.to_pylist()
         } == counted  # fmt: skip
-        assert all(title_of[row["item_id"]] == row["title"] for row in found.to_pylist())
+        assert all(title_of[row["item_id"]] == row["title"] for row in result.to_pylist())
         for row, length in enumerate(np.linalg.norm(fitted.item_vectors(), axis=1)):
-            assert found["norm"][row].as_py() == pytest.approx(length, rel=1e-6)
+            assert result["norm"][row].as_py() == pytest.approx(length, rel=1e-6)
         near = {title: explore.neighbors(fitted, title).table.to_pylist() for title in counted}
         for rows in near.values():
             assert all(title_of[row["item_id"]] == row["title"] for row in rows)
-        results.append((found, near))
+        results.append((result, near))
     assert results[0] == results[1] == results[2]
 
 
-# --- maps and pictures ----------------------------------------------------------------------------
+# --- maps and plots -------------------------------------------------------------------------------
 
 
 @cache
@@ -257,28 +257,28 @@ def small_map() -> pa.Table:
     return explore.item_map(model(), perplexity=5)
 
 
-def test_the_map_puts_alike_items_together() -> None:
-    found = small_map()
-    assert found.column_names == ["item_id", "title", "group", "x", "y"]
-    assert found["title"].to_pylist() == titles_of(model())
-    for row in found.to_pylist():
+def test_the_map_puts_similar_items_together() -> None:
+    result = small_map()
+    assert result.column_names == ["item_id", "title", "group", "x", "y"]
+    assert result["title"].to_pylist() == titles_of(model())
+    for row in result.to_pylist():
         assert row["group"] == row["title"].split()[0]
-    places = np.column_stack([found["x"].to_numpy(), found["y"].to_numpy()])
-    groups = np.array(found["group"].to_pylist())
-    apart = np.linalg.norm(places[:, np.newaxis] - places, axis=2)
+    points = np.column_stack([result["x"].to_numpy(), result["y"].to_numpy()])
+    groups = np.array(result["group"].to_pylist())
+    distances = np.linalg.norm(points[:, np.newaxis] - points, axis=2)
     same = groups[:, np.newaxis] == groups
-    np.fill_diagonal(apart, np.inf)
-    assert same[np.arange(24), apart.argmin(axis=1)].all()
-    assert explore.item_map(model(), perplexity=5).equals(found)
+    np.fill_diagonal(distances, np.inf)
+    assert same[np.arange(24), distances.argmin(axis=1)].all()
+    assert explore.item_map(model(), perplexity=5).equals(result)
 
 
-def test_the_map_groups_by_any_feature_and_leaves_out_what_is_rare() -> None:
+def test_the_map_groups_by_any_feature_and_omits_rare_items() -> None:
     fitted = model()
     counts = fitted.data.item_counts
     least = int(np.sort(counts)[-6])
-    found = explore.item_map(fitted, by="title", least=least)
-    assert found.num_rows == (counts >= least).sum()
-    assert found["group"].to_pylist() == found["title"].to_pylist()
+    result = explore.item_map(fitted, by="title", least=least)
+    assert result.num_rows == (counts >= least).sum()
+    assert result["group"].to_pylist() == result["title"].to_pylist()
     with pytest.raises(InputError) as error:
         explore.item_map(fitted, by="genre")
     assert str(error.value) == (
@@ -290,33 +290,33 @@ def test_the_map_groups_by_any_feature_and_leaves_out_what_is_rare() -> None:
         explore.item_map(fitted, least=1000)
 
 
-def test_pictures_are_drawn_without_a_display(tmp_path: Path) -> None:
+def test_plots_need_no_display(tmp_path: Path) -> None:
     norms = explore.norms(model())
-    drawn = {
+    figures = {
         "one.png": explore.plot_norms(norms),
         "two.png": explore.plot_norms({"first": norms, "second": norms}),
         "map.png": explore.plot_map(small_map()),
     }
-    for name, figure in drawn.items():
+    for name, figure in figures.items():
         figure.savefig(tmp_path / name)
         content = (tmp_path / name).read_bytes()
         assert content.startswith(b"\x89PNG")
         assert len(content) > 5_000
-    axis = drawn["one.png"].axes[0]
+    axis = figures["one.png"].axes[0]
     assert (axis.get_xlabel(), axis.get_xscale()) == ("users who chose it", "log")
     points = np.asarray(axis.collections[0].get_offsets())
     assert points[:, 0].tolist() == norms["interactions"].to_pylist()
     assert points[:, 1].tolist() == norms["norm"].to_pylist()
     assert axis.get_title().startswith("Spearman ")
-    assert [a.get_title().split("\n")[0] for a in drawn["two.png"].axes] == ["first", "second"]
-    legend = drawn["map.png"].axes[0].get_legend()
+    assert [a.get_title().split("\n")[0] for a in figures["two.png"].axes] == ["first", "second"]
+    legend = figures["map.png"].axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
         f"{name} (8)" for name in dict.fromkeys(small_map()["group"].to_pylist())
     ]
 
 
-def test_small_groups_are_grey_together() -> None:
+def test_small_groups_are_grey() -> None:
     many = pa.table(
         {
             "group": [f"g{n % 12}" for n in range(100)],
@@ -325,13 +325,15 @@ def test_small_groups_are_grey_together() -> None:
         }
     )
     axis = explore.plot_map(many).axes[0]
-    labels = [str(one.get_label()) for one in axis.collections]
+    labels = [str(points.get_label()) for points in axis.collections]
     assert len(labels) == 11
     assert labels[-1] == "others"
-    assert sum(len(np.asarray(one.get_offsets())) for one in axis.collections) == 100
+    assert sum(len(np.asarray(points.get_offsets())) for points in axis.collections) == 100
 
 
-def test_without_the_extra_pictures_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plots_without_the_extra_name_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     norms = explore.norms(model())
     monkeypatch.setattr(extras, "find_spec", lambda package: None)
     for call, what in (

@@ -1,4 +1,4 @@
-"""Items without titles are called by their ids and by what is known of them."""
+"""Items without titles are labelled with their ids and a few features."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import shortlist as sl
 from shortlist.explore.labels import labels
 
 
-def called(**columns: Any) -> list[str]:
+def labels_of(**columns: Any) -> list[str]:
     log = pa.table({"user_id": [1, 1, 1], "item_id": [7, 8, 9]})
     items = pa.table({"item_id": [7, 8, 9]} | columns) if columns else None
     return labels(sl.Dataset.from_tables(log, items=items))
 
 
 @pytest.mark.parametrize("column", ["title", "name"])
-def test_a_title_is_all_it_takes(column: str) -> None:
-    assert called(**{column: ["Heat", None, "괴물"]}, year=[1995, 1996, 2006]) == [
+def test_titles_are_used_as_labels(column: str) -> None:
+    assert labels_of(**{column: ["Heat", None, "괴물"]}, year=[1995, 1996, 2006]) == [
         "Heat",
         "8",
         "괴물",
     ]
 
 
-def test_the_first_three_values_that_there_are() -> None:
-    assert called(
+def test_the_first_three_values() -> None:
+    assert labels_of(
         valid_from=[dt.datetime(2024, 1, 1)] * 3,
         town=["Busan", None, ""],
         key_words=[["night", "van", "pay"], [], ["day"]],
@@ -41,7 +41,7 @@ def test_the_first_three_values_that_there_are() -> None:
     ]
 
 
-def test_what_most_items_have_in_common_is_left_out() -> None:
+def test_columns_with_a_dominant_value_are_left_out() -> None:
     log = pa.table({"user_id": [1] * 12, "item_id": range(12)})
     items = {"item_id": range(12), "town": ["Busan"] * 7 + ["Jeju"] * 5, "degree": [1, 2, 3] * 4}
     data = sl.Dataset.from_tables(log, items=pa.table(items))
@@ -51,12 +51,12 @@ def test_what_most_items_have_in_common_is_left_out() -> None:
     assert labels(data)[0] == "0 (town Busan)"
 
 
-def test_ids_alone_where_nothing_is_known() -> None:
-    assert called() == ["7", "8", "9"]
+def test_ids_alone_without_features() -> None:
+    assert labels_of() == ["7", "8", "9"]
 
 
-def test_long_texts_are_cut() -> None:
-    [label, *_] = called(about=["many\n words " * 20, "x", "y"])
+def test_long_texts_are_shortened() -> None:
+    [label, *_] = labels_of(about=["many\n words " * 20, "x", "y"])
     assert label.startswith("7 (about many words many words")
     assert label.endswith("…)")
     assert len(label) <= 7 + 60

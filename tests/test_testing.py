@@ -1,4 +1,4 @@
-"""The contract must catch what it is there to catch: models with one thing wrong each."""
+"""The contract fails for models with one defect each."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from shortlist.scoring.selection import dense
 from shortlist.testing import ModelContract, checkerboard, small_world
 
 
-class Forgetful(EASE):
-    """Scores something else every time."""
+class Drifting(EASE):
+    """Changes its scores with every call."""
 
     calls = 0
 
     def score(self, profiles: Profiles) -> Scores:
-        Forgetful.calls += 1
-        return DenseScores(dense(super().score(profiles)) + np.float32(Forgetful.calls))
+        Drifting.calls += 1
+        return DenseScores(dense(super().score(profiles)) + np.float32(Drifting.calls))
 
 
-class Hoarder(EASE):
-    """Adds what it learns to what it learned before."""
+class Accumulating(EASE):
+    """Adds to the result of the previous fit."""
 
     def learn(self, data: Dataset) -> Fitted[EASELearned]:
         learned = super().learn(data).learned
@@ -38,24 +38,24 @@ class Hoarder(EASE):
         return Fitted(EASELearned(weights))
 
 
-class Sociable(EASE):
-    """Lets those who share a block with you have a say."""
+class BlockDependent(EASE):
+    """Scores of a user depend on the other users of the block."""
 
     def score(self, profiles: Profiles) -> Scores:
         scores = dense(super().score(profiles))
         return DenseScores(scores - scores.mean(axis=0))
 
 
-class Impersonal(EASE):
-    """Scores everybody alike."""
+class Constant(EASE):
+    """Scores are the same for all users."""
 
     def score(self, profiles: Profiles) -> Scores:
         scores = dense(super().score(profiles))
         return DenseScores(np.tile(np.arange(scores.shape[1], dtype=np.float32), (len(scores), 1)))
 
 
-class Aloof(EASE):
-    """Knows users only by their number, not by what they chose."""
+class RowDependent(EASE):
+    """Scores depend on the row of the user, not on the history."""
 
     def score(self, profiles: Profiles) -> Scores:
         scores = dense(super().score(profiles))
@@ -65,7 +65,7 @@ class Aloof(EASE):
 
 
 class Double(EASE):
-    """Scores in double precision, which no kernel is compiled for."""
+    """Scores in double precision, which the kernels do not accept."""
 
     def score(self, profiles: Profiles) -> Scores:
         return DenseScores(dense(super().score(profiles)).astype(np.float64))
@@ -74,19 +74,22 @@ class Double(EASE):
 @pytest.mark.parametrize(
     ("kind", "test"),
     [
-        (Forgetful, lambda contract: contract.test_fitting_again_gives_the_same()),
-        (Forgetful, lambda contract: contract.test_asking_changes_nothing()),
-        (Forgetful, lambda contract: contract.test_threads(1)),
-        (Hoarder, lambda contract: contract.test_refitting_forgets_what_was_learned()),
-        (Sociable, lambda contract: contract.test_one_at_a_time()),
-        (Sociable, lambda contract: contract.test_block_sizes(1)),
-        (Impersonal, lambda contract: contract.test_the_checkerboard_has_its_right_answer()),
-        (Aloof, lambda contract: contract.test_a_history_gets_the_list_of_the_user_who_has_it()),
+        (Drifting, lambda contract: contract.test_fitting_again_gives_the_same()),
+        (Drifting, lambda contract: contract.test_asking_changes_nothing()),
+        (Drifting, lambda contract: contract.test_threads(1)),
+        (Accumulating, lambda contract: contract.test_refitting_forgets_what_was_learned()),
+        (BlockDependent, lambda contract: contract.test_one_at_a_time()),
+        (BlockDependent, lambda contract: contract.test_block_sizes(1)),
+        (Constant, lambda contract: contract.test_the_checkerboard_has_its_right_answer()),
+        (
+            RowDependent,
+            lambda contract: contract.test_a_history_gets_the_list_of_the_user_who_has_it(),
+        ),
         (Double, lambda contract: contract.test_scores_are_what_the_kernels_take()),
-        (Aloof, lambda contract: contract.test_the_registry_knows_the_model()),
+        (RowDependent, lambda contract: contract.test_the_registry_knows_the_model()),
     ],
 )
-def test_a_model_with_something_wrong_does_not_pass(
+def test_a_model_with_a_defect_fails(
     kind: type[EASE], test: Callable[[ModelContract], Any]
 ) -> None:
     class Contract(ModelContract):
@@ -96,7 +99,7 @@ def test_a_model_with_something_wrong_does_not_pass(
         test(Contract())
 
 
-def test_the_checkerboard_leaves_one_item_out_for_everybody() -> None:
+def test_the_checkerboard_leaves_one_item_out_per_user() -> None:
     world = checkerboard()
     matrix = world.data.matrix.toarray()
     assert matrix.sum(axis=0).tolist() == matrix.sum(axis=1).tolist() == [5.0] * 12
@@ -108,14 +111,14 @@ def test_the_checkerboard_leaves_one_item_out_for_everybody() -> None:
     assert len(set(world.answers.values())) == 12
 
 
-def test_the_small_world_has_what_real_tables_have() -> None:
+def test_the_small_world_has_the_irregularities_of_real_tables() -> None:
     data, large = small_world().data, small_world("large").data
     assert data.user_counts.min() == data.item_counts.min() == 0
     assert data.weights.min() == 0
     assert len(set(data.weights.tolist())) > 5
     assert data.item_counts.max() >= 12
     assert large.users.ids[0].as_py() == 2**62
-    assert float(2**62) == float(2**62 + 39)  # as doubles they would all be one
+    assert float(2**62) == float(2**62 + 39)  # equal as float64
     assert large.matrix.toarray().tolist() == data.matrix.toarray().tolist()
     shuffled = small_world().shuffled(seed=1)
     assert not shuffled.interactions.equals(small_world().interactions)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
     from shortlist.data.store.store import Store as Store
-    from shortlist.evaluation import compare as compare
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
     from shortlist.models.cascade.model import Cascade as Cascade
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from shortlist.models.towers.retrieval import Retrieval as Retrieval
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
+    from shortlist.reporting import compare as compare
     from shortlist.tuning import auto as auto
     from shortlist.tuning import tune as tune
 
@@ -70,7 +70,7 @@ _LAZY = {
     "Store": "data.store.store",
     "UserCosine": "models.cosine",
     "auto": "tuning",
-    "compare": "evaluation",
+    "compare": "reporting",
     "evaluate": "evaluation",
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",

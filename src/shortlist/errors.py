@@ -6,8 +6,30 @@ The command line prints it as it stands and exits with 2 for :class:`InputError`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """The kind of an error, for programs: messages may be reworded, codes stay."""
+
+    FAILED = "failed"
+    INVALID_INPUT = "invalid_input"
+    INVALID_CONFIG = "invalid_config"
+    UNKNOWN_ID = "unknown_id"
+    WRONG_ID_TYPE = "wrong_id_type"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN_FEATURE = "unknown_feature"
+    FEATURES_UNSUPPORTED = "features_unsupported"
+    NO_USER_FEATURES = "no_user_features"
+    NO_ITEM_FEATURES = "no_item_features"
+    NO_LIFE_SPANS = "no_life_spans"
+    INVALID_BUNDLE = "invalid_bundle"
+    NOT_FITTED = "not_fitted"
+    DOWNLOAD_FAILED = "download_failed"
+    DATABASE_FAILED = "database_failed"
 
 
 class ShortlistError(Exception):
@@ -21,16 +43,37 @@ class ShortlistError(Exception):
         The file, row, column, argument or key it was found in.
     remedy
         What the caller can do about it.
+    code
+        The kind of the error; None: that of the class.
+    parameter
+        The name of the parameter to change, if one parameter is at fault.
+    allowed
+        The values that the parameter may have, if they can be listed.
 
     Examples
     --------
     >>> print(ShortlistError("weight is -1; weights are 0 or more", where="row 7, column 'weight'"))
     weight is -1; weights are 0 or more
       where: row 7, column 'weight'
+    >>> UnknownIdError("1 unknown user id: 'ann'").code
+    <ErrorCode.UNKNOWN_ID: 'unknown_id'>
     """
 
-    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+    default_code: ClassVar[ErrorCode] = ErrorCode.FAILED
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        code: str | None = None,
+        parameter: str | None = None,
+        allowed: Sequence[str] | None = None,
+    ) -> None:
         self.what, self.where, self.remedy = what, where, remedy
+        self.code: str = self.default_code if code is None else code
+        self.parameter, self.allowed = parameter, allowed
         lines = [what]
         if where is not None:
             lines.append(f"  where: {where}")
@@ -42,33 +85,49 @@ class ShortlistError(Exception):
 class InputError(ShortlistError, ValueError):
     """The caller's input is wrong: a table, a value, a name. Nothing has been changed."""
 
+    default_code = ErrorCode.INVALID_INPUT
+
 
 class ConfigError(InputError):
     """A model, a hyper-parameter or an option does not exist or is out of its range."""
+
+    default_code = ErrorCode.INVALID_CONFIG
 
 
 class UnknownIdError(InputError):
     """A user or item id is not in the vocabulary."""
 
+    default_code = ErrorCode.UNKNOWN_ID
+
 
 class CapabilityError(InputError):
     """The model cannot do what was asked (predict ratings, use features, compare items)."""
+
+    default_code = ErrorCode.UNSUPPORTED
 
 
 class BundleError(InputError):
     """The folder is not a bundle, is damaged, or was written by an incompatible version."""
 
+    default_code = ErrorCode.INVALID_BUNDLE
+
 
 class NotFittedError(ShortlistError, RuntimeError):
     """The model was asked for something before ``fit``."""
+
+    default_code = ErrorCode.NOT_FITTED
 
 
 class DownloadError(ShortlistError):
     """A data set could not be fetched, or what arrived is not what was expected."""
 
+    default_code = ErrorCode.DOWNLOAD_FAILED
+
 
 class DatabaseError(ShortlistError):
     """A database cannot be reached, refuses, or failed. No message holds a user or a password."""
+
+    default_code = ErrorCode.DATABASE_FAILED
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

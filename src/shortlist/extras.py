@@ -12,7 +12,7 @@ PACKAGES = {
     "trees": ("lightgbm",),
     "index": ("usearch",),
     "tune": ("optuna",),
-    "serve": ("fastapi", "uvicorn", "prometheus_client"),
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
     "report": ("jinja2", "matplotlib", "sklearn"),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import shortlist as sl
-from shortlist.metrics.significance import PairedTest
+from shortlist.metrics.paired import PairedTest
 from shortlist.models.base import Model
 from shortlist.models.hybrid.config import FORMS
 

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import shortlist as sl
-from shortlist.evaluation.protocol import popularity_order, scores_of
+from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.truth import Truth
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
-from shortlist.kernels.types import Eligible
-from shortlist.metrics.ranking import FloatArray, Measure, rank_metrics
-from shortlist.metrics.significance import PairedTest, bootstrap, interval, paired_tests
+from shortlist.metrics.bootstrap import Measure, bootstrap, interval
+from shortlist.metrics.paired import PairedTest, paired_tests
+from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
+from shortlist.scoring.selection import Eligible
 
 Scores: TypeAlias = NDArray[np.float32]
 HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
@@ -189,8 +190,8 @@ class Fold:
         return rows
 
     def _eligible(self) -> Eligible:
-        order = popularity_order(self.train)
-        return Eligible.excluding(self.truth.seen_indptr, self.truth.seen_rows, order)
+        seen = self.truth.seen_indptr, self.truth.seen_rows
+        return Eligible.excluding(*seen, self.train.popularity_order)
 
 
 def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:

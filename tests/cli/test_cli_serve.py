@@ -16,35 +16,33 @@ TOKEN = "a-token-of-enough-letters"
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Do not serve; note what would have been."""
-    noted: dict[str, Any] = {}
+    """Do not serve; record the arguments of run."""
+    recorded: dict[str, Any] = {}
 
-    def run(app: Any, taken: socket.socket) -> None:
-        noted.update(app=app, port=taken.getsockname()[1])
-        taken.close()
+    def run(app: Any, listener: socket.socket) -> None:
+        recorded.update(app=app, port=listener.getsockname()[1])
+        listener.close()
 
     monkeypatch.setattr("shortlist.serving.run.run", run)
     monkeypatch.delenv("SHORTLIST_TOKEN", raising=False)
-    return noted
+    return recorded
 
 
 def access(started: dict[str, Any]) -> Any:
     return started["app"]._access
 
 
-def test_it_says_where_it_is(run: Run, bundle: Path, started: dict[str, Any]) -> None:
+def test_the_address_is_printed(run: Run, bundle: Path, started: dict[str, Any]) -> None:
     done = run("serve", bundle, "--port", "0")
     assert done.code == 0
     assert "serving bundle\n" in done.err
     assert f"  the page: http://127.0.0.1:{started['port']}/" in done.err
-    assert "no token: whoever reaches this address may ask" in done.err
+    assert "no token: everybody who reaches this address has access" in done.err
     assert access(started).token is None
     assert "localhost" in access(started).hosts
 
 
-def test_a_token_is_made_for_other_addresses(
-    run: Run, bundle: Path, started: dict[str, Any]
-) -> None:
+def test_other_addresses_get_a_new_token(run: Run, bundle: Path, started: dict[str, Any]) -> None:
     done = run("serve", bundle, "--host", "0.0.0.0", "--port", "0")
     assert f"token, shown only once: {access(started).token}\n" in done.err
     assert len(access(started).token) == 43
@@ -53,7 +51,7 @@ def test_a_token_is_made_for_other_addresses(
     assert "no token" in done.err
 
 
-def test_a_token_of_your_own_is_not_shown(
+def test_a_given_token_is_not_printed(
     run: Run,
     bundle: Path,
     started: dict[str, Any],
@@ -64,7 +62,7 @@ def test_a_token_of_your_own_is_not_shown(
     secret.write_text(f"{TOKEN}\n")
     done = run("serve", bundle, "--port", "0", "--token-file", secret)
     assert access(started).token == TOKEN
-    assert f"token: in {secret}" in done.err
+    assert f"required: the token in {secret}" in done.err
     assert TOKEN not in done.err
     done = run("serve", bundle, "--port", "0", "--token", TOKEN)
     assert access(started).token == TOKEN
@@ -72,10 +70,10 @@ def test_a_token_of_your_own_is_not_shown(
     monkeypatch.setenv("SHORTLIST_TOKEN", TOKEN[::-1])
     done = run("serve", bundle, "--port", "0")
     assert access(started).token == TOKEN[::-1]
-    assert "in the environment variable SHORTLIST_TOKEN" in done.err
+    assert "required: the token in the environment variable SHORTLIST_TOKEN" in done.err
 
 
-def test_bundles_are_named(run: Run, bundle: Path, started: dict[str, Any]) -> None:
+def test_names_of_bundles(run: Run, bundle: Path, started: dict[str, Any]) -> None:
     done = run("serve", bundle, f"other={bundle}", "--port", "0", "--name", "jobs.example")
     assert "serving bundle, other\n" in done.err
     assert "jobs.example" in access(started).hosts
@@ -92,7 +90,7 @@ def test_wrong_input(run: Run, bundle: Path, tmp_path: Path, started: dict[str, 
         ([bundle, "--token", "short"], "the token has 5 characters"),
         ([bundle, "--token-file", tmp_path / "none"], "there is no file"),
         ([bundle, "--token", TOKEN, "--token-file", bundle / "manifest.json"], "both --token"),
-        ([bundle, "--token", TOKEN, "--no-token"], "--no-token, and that of --token"),
+        ([bundle, "--token", TOKEN, "--no-token"], "both --no-token and the token of --token"),
         ([bundle, "--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         ([f"={bundle}"], "has no name"),
     ]
@@ -103,7 +101,7 @@ def test_wrong_input(run: Run, bundle: Path, tmp_path: Path, started: dict[str, 
     assert not started
 
 
-def test_an_address_that_is_taken(run: Run, bundle: Path, started: dict[str, Any]) -> None:
+def test_an_address_in_use(run: Run, bundle: Path, started: dict[str, Any]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -114,7 +112,7 @@ def test_an_address_that_is_taken(run: Run, bundle: Path, started: dict[str, Any
     assert "--port" in done.err
 
 
-def test_without_the_extra_it_says_what_to_install(
+def test_a_missing_extra_is_reported_with_the_install_command(
     run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(extra: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Comparing models: fitted once, same users, ranked, differences tested."""
+"""Comparing models: fitted once, evaluated on the same users, ranked, differences tested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.evaluation import Comparison, compare
-from shortlist.evaluation.comparing import distinct_names
+from shortlist.evaluation.comparison import distinct_names
 from shortlist.models.base import Model
 from shortlist.models.popularity import Popularity
 
@@ -21,11 +21,11 @@ N_USERS, N_ITEMS = 300, 40
 
 
 class Good(Known):
-    """The true item has the best score for most users."""
+    """The test item has the best score for most users."""
 
 
 class Poor(Known):
-    """Scores have nothing to do with the truth."""
+    """Scores are independent of the test items."""
 
 
 def tables(seed: int, lift: float) -> np.ndarray:
@@ -72,7 +72,7 @@ def test_models_are_ranked_and_their_differences_tested(comparison: Comparison) 
     assert against["Poor"].high < 0
 
 
-def test_a_metric_of_ones_own_can_be_tested(comparison: Comparison) -> None:
+def test_any_metric_with_a_value_per_user_can_be_tested(comparison: Comparison) -> None:
     assert len(comparison.tests("recall@5")) == 3
     with pytest.raises(InputError, match="'coverage@10' cannot be tested"):
         comparison.tests("coverage@10")
@@ -81,15 +81,15 @@ def test_a_metric_of_ones_own_can_be_tested(comparison: Comparison) -> None:
     assert "did you mean 'Poor'?" in str(error.value)
 
 
-def test_unfitted_models_are_fitted_and_timed_and_fitted_ones_left_alone(
+def test_unfitted_models_are_fitted_and_timed_and_fitted_models_are_not_refitted(
     data: tuple[Dataset, Dataset],
 ) -> None:
     train, test = data
-    fresh, ready = Popularity(), known(tables(1, 0.5)).fit(train)
-    learned = ready.learned
-    result = compare([fresh, ready], train, test, k=5)
+    fresh, fitted = Popularity(), known(tables(1, 0.5)).fit(train)
+    learned = fitted.learned
+    result = compare([fresh, fitted], train, test, k=5)
     assert fresh.is_fitted
-    assert ready.learned is learned
+    assert fitted.learned is learned
     assert result.fit_seconds["Known"] is None
     seconds = result.fit_seconds["Popularity"]
     assert seconds is not None
@@ -116,7 +116,7 @@ def test_a_model_fitted_on_other_data_is_refused_before_anything_is_fitted(
         compare([], train, test)
 
 
-def test_names_are_told_apart() -> None:
+def test_names_are_distinct() -> None:
     zeros = np.zeros((1, 1))
     models: list[Model[Any, Any]] = [
         known(zeros, flavour="sweet"),
@@ -132,7 +132,7 @@ def test_names_are_told_apart() -> None:
     ]
 
 
-def test_every_form_says_the_same(comparison: Comparison) -> None:
+def test_all_output_formats_agree(comparison: Comparison) -> None:
     table = comparison.to_arrow()
     assert comparison.to_pandas().shape == (table.num_rows, table.num_columns)
     assert comparison.to_polars().shape == (table.num_rows, table.num_columns)
@@ -148,9 +148,9 @@ def test_every_form_says_the_same(comparison: Comparison) -> None:
     content = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
     assert content["best"] == comparison.best
     assert content["main_metric"] == "ndcg@10"
-    assert [one["model"] for one in content["models"]] == list(comparison.reports)
+    assert [model["model"] for model in content["models"]] == list(comparison.reports)
     assert content["models"][2]["metrics"]["ndcg@10"]["value"] == poor["value"]
-    assert [one["real"] for one in content["tests"]] == [False, True, True]
+    assert [test["real"] for test in content["tests"]] == [False, True, True]
 
 
 def test_as_text(comparison: Comparison) -> None:
@@ -163,20 +163,20 @@ def test_as_text(comparison: Comparison) -> None:
     assert [line.split("|")[3].strip() == "best" for line in models] == [True, False, False]
     assert ["*" in line for line in models] == [False, False, True]
     assert legend == (
-        "* really different from the best in ndcg@10: paired t-test, p < 0.05 after Holm's "
-        "correction over 3 pairs"
+        "* significantly different from the best in ndcg@10: paired t-test, p < 0.05 after "
+        "Holm's correction over 3 pairs"
     )
     value = comparison["Poor"]["ndcg@10"]
     assert f"{value:.4f}" in models[2]
 
 
-def test_one_model_is_compared_with_nobody(data: tuple[Dataset, Dataset]) -> None:
+def test_a_single_model_has_no_tests(data: tuple[Dataset, Dataset]) -> None:
     result = compare([Popularity()], *data)
     assert result.tests() == ()
     assert "Holm" not in str(result)
 
 
-def test_rating_errors_are_tested_only_where_all_models_have_them(
+def test_rating_errors_are_tested_only_if_all_models_have_them(
     data: tuple[Dataset, Dataset],
 ) -> None:
     def rater(seed: int, flavour: str) -> Known:

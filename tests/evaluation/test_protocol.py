@@ -1,4 +1,4 @@
-"""The full-catalogue protocol on worlds whose right figures are known."""
+"""The full-catalogue protocol on data with known figures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_perfect_scorer_scores_one() -> None:
     assert report["recall@1"] == pytest.approx((1 / 2 + 1 + 1 / 2) / 3)
 
 
-def test_seen_items_are_no_candidates() -> None:
+def test_seen_items_are_not_candidates() -> None:
     # Item 2 is the test item; the three items above it are the user's own training items.
     train, test = split(1, 5, [(0, 0), (0, 1), (0, 4)], [(0, 2)])
     report = evaluate(known([[5, 4, 1, 0, 3]]).fit(train), train, test, k=1)
@@ -38,7 +38,7 @@ def test_seen_items_are_no_candidates() -> None:
     assert report["coverage@1"] == pytest.approx(1 / 5)
 
 
-def test_scoring_everything_alike_puts_the_true_item_in_the_middle() -> None:
+def test_equal_scores_put_the_test_item_in_the_middle() -> None:
     train, test = split(1, 12, [(0, 0)], [(0, 5)])
     report = evaluate(known(np.zeros((1, 12))).fit(train), train, test, k=(5, 6))
     assert report["mrr"] == 1 / 6  # the middle of 11 candidates
@@ -58,8 +58,8 @@ def test_lists_break_ties_by_popularity_and_then_by_row() -> None:
     assert report["coverage@4"] == 4 / 5
 
 
-def test_popularity_in_a_world_where_it_is_right() -> None:
-    # Everybody's next choice is the most popular item they have not chosen.
+def test_popularity_on_data_where_it_is_right() -> None:
+    # Each test item is the most popular item without an interaction of the user.
     train, test = split(3, 4, [(0, 1), (1, 1), (1, 2), (2, 2)], [(0, 2), (2, 1)])
     report = evaluate(Popularity().fit(train), train, test, k=1)
     assert report.users.to_pylist() == [100, 102]
@@ -77,7 +77,7 @@ def test_only_users_with_test_items_are_evaluated() -> None:
 
 @st.composite
 def splits(draw: st.DrawFn) -> tuple[Pairs, Pairs, list[list[int]]]:
-    """Six users, nine items, a few of the pairs in train and others in test, scores with ties."""
+    """Six users, nine items, some of the pairs in train and others in test, scores with ties."""
     sides = draw(
         st.dictionaries(
             st.tuples(st.integers(0, 5), st.integers(0, 8)), st.booleans(), min_size=1, max_size=40
@@ -95,20 +95,20 @@ def test_against_naive_loops(world: tuple[Pairs, Pairs, list[list[int]]]) -> Non
     train_pairs, test_pairs, scores = world
     train, test = split(6, 9, train_pairs, test_pairs)
     report = evaluate(known(scores).fit(train), train, test, k=3)
-    counts = [sum(item == one for _, item in train_pairs) for one in range(9)]
+    counts = [sum(item == other for _, other in train_pairs) for item in range(9)]
     reciprocal, recalls, listed, shown = [], [], [], set()
     for user in sorted({user for user, _ in test_pairs}):
         candidates = [item for item in range(9) if (user, item) not in train_pairs]
         true = [item for item in candidates if (user, item) in test_pairs]
-        places = []
+        ranks = []
         for score in {scores[user][item] for item in true}:
             above = sum(scores[user][item] > score for item in candidates)
             tied = sum(scores[user][item] == score for item in candidates)
             count = sum(scores[user][item] == score for item in true)
             middle = above + (tied + 1) / 2
-            places += [middle - (count - 1) / 2 + step for step in range(count)]
-        reciprocal.append(1 / min(places))
-        recalls.append(sum(place <= 3 for place in places) / len(true))
+            ranks += [middle - (count - 1) / 2 + step for step in range(count)]
+        reciprocal.append(1 / min(ranks))
+        recalls.append(sum(rank <= 3 for rank in ranks) / len(true))
         best = sorted(candidates, key=lambda item: (-scores[user][item], -counts[item], item))[:3]
         listed.append(sum(counts[item] for item in best) / len(best))
         shown.update(best)
@@ -121,20 +121,20 @@ def test_against_naive_loops(world: tuple[Pairs, Pairs, list[list[int]]]) -> Non
 def random_split(n_users: int, n_items: int) -> tuple[Dataset, Dataset, np.ndarray]:
     rng = np.random.default_rng(0)
     pairs = [(user, item) for user in range(n_users) for item in range(n_items)]
-    cut = rng.random(len(pairs))
-    train = [pair for pair, at in zip(pairs, cut, strict=True) if at < 0.2]
-    test = [pair for pair, at in zip(pairs, cut, strict=True) if at > 0.9]
+    draws = rng.random(len(pairs))
+    train = [pair for pair, draw in zip(pairs, draws, strict=True) if draw < 0.2]
+    test = [pair for pair, draw in zip(pairs, draws, strict=True) if draw > 0.9]
     times = rng.integers(0, 5, len(test)).tolist()
     births = [
-        None if at < 0 else dt.datetime(1970, 1, 1, microsecond=int(at))
-        for at in rng.integers(-3, 3, n_items)
+        None if birth < 0 else dt.datetime(1970, 1, 1, microsecond=int(birth))
+        for birth in rng.integers(-3, 3, n_items)
     ]
     items = {"valid_from": births}
-    one, other = split(n_users, n_items, train, test, times=times, items=items)
-    return one, other, rng.random((n_users, n_items))
+    train_side, test_side = split(n_users, n_items, train, test, times=times, items=items)
+    return train_side, test_side, rng.random((n_users, n_items))
 
 
-def test_figures_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_figures_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     train, test, scores = random_split(40, 25)
     model = known(scores).fit(train)
     whole = evaluate(model, train, test)
@@ -146,7 +146,7 @@ def test_figures_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) ->
         assert blocked.to_arrow().equals(whole.to_arrow())
 
 
-def test_lists_longer_than_the_catalogue_are_all_of_it_and_said_so() -> None:
+def test_lists_longer_than_the_catalogue_are_truncated_and_noted() -> None:
     train, test = split(2, 3, [(0, 0), (1, 0)], [(0, 2), (1, 1)])
     report = evaluate(known([[0, 2, 1], [0, 2, 1]]).fit(train), train, test, k=(1, 7))
     assert report["recall@7"] == 1
@@ -155,7 +155,7 @@ def test_lists_longer_than_the_catalogue_are_all_of_it_and_said_so() -> None:
     assert report.notes == ("k=7 is longer than the catalogue of 3 items",)
 
 
-def test_lengths_are_sorted_and_counted_once() -> None:
+def test_list_lengths_are_sorted_and_distinct() -> None:
     train, test = split(1, 3, [(0, 0)], [(0, 2)])
     report = evaluate(known([[0, 2, 1]]).fit(train), train, test, k=(2, 1, 2))
     assert report.k == (1, 2)
@@ -164,7 +164,7 @@ def test_lengths_are_sorted_and_counted_once() -> None:
 # --- ratings ------------------------------------------------------------------------------------
 
 
-def test_rating_errors_where_the_model_predicts_ratings() -> None:
+def test_rating_errors_if_the_model_predicts_ratings() -> None:
     train, test = split(2, 3, [(0, 0), (1, 2)], [(0, 1), (0, 2), (1, 0)], ratings=[3.0, 5.0, 1.0])
     scores = [[0, 2, 2], [2, 0, 0]]  # predicts 4, 4 and 4
     report = evaluate(known(scores, kind=Rater).fit(train), train, test, k=1)
@@ -181,7 +181,7 @@ DAY = 86_400_000_000  # microseconds
 DATES = [dt.date(1970, 1, day) for day in range(1, 10)]
 
 
-def test_only_items_live_at_the_users_moment_compete() -> None:
+def test_only_items_live_at_the_users_first_test_time_are_candidates() -> None:
     # Item 0 ends on day 5, item 1 is born on day 5, items 2 and 3 live always.
     spans = {"valid_from": [None, DATES[5], None, None], "valid_to": [DATES[5], None, None, None]}
     scores = [[3, 2, 1, 0]] * 2
@@ -195,7 +195,7 @@ def test_only_items_live_at_the_users_moment_compete() -> None:
     assert report.notes == ()
 
 
-def test_true_items_not_live_at_the_users_first_test_time_do_not_count() -> None:
+def test_test_items_not_live_at_the_users_first_test_time_do_not_count() -> None:
     # User 0 chose item 2 on day 1, and on day 6 item 1, born on day 5. User 1 chose only item 0,
     # which had ended.
     spans = {"valid_from": [None, DATES[5], None], "valid_to": [DATES[3], None, None]}
@@ -210,7 +210,7 @@ def test_true_items_not_live_at_the_users_first_test_time_do_not_count() -> None
     )
 
 
-def test_life_spans_without_times_make_every_item_eligible_and_said_so() -> None:
+def test_life_spans_without_times_make_every_item_eligible_and_are_noted() -> None:
     train, test = split(1, 3, [], [(0, 2)], items={"valid_to": [DATES[0], DATES[0], DATES[0]]})
     report = evaluate(known([[3, 2, 1]]).fit(train), train, test, k=1)
     assert report["mrr"] == pytest.approx(1 / 3)
@@ -219,7 +219,7 @@ def test_life_spans_without_times_make_every_item_eligible_and_said_so() -> None
     )
 
 
-def test_no_live_test_item_at_all_is_an_error() -> None:
+def test_a_test_without_live_items_is_an_error() -> None:
     spans = {"valid_to": [DATES[0], DATES[0]]}
     train, test = split(1, 2, [], [(0, 1)], times=[3 * DAY], items=spans)
     with pytest.raises(InputError, match="no test item was live") as error:
@@ -227,7 +227,7 @@ def test_no_live_test_item_at_all_is_an_error() -> None:
     assert "same clock" in str(error.value)
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- invalid input ----------------------------------------------------------------------------
 
 
 def test_a_leaking_split_is_refused() -> None:
@@ -237,7 +237,7 @@ def test_a_leaking_split_is_refused() -> None:
     text = str(error.value)
     assert "test interactions that are also in train: 1 of 2" in text
     assert "first user 101 with item 1" in text
-    assert "what it has not seen" in text
+    assert "interactions it has not seen" in text
 
 
 def test_a_model_fitted_on_other_data_is_refused() -> None:
@@ -280,14 +280,14 @@ def test_an_empty_test_side_is_refused() -> None:
         ((), "k is empty"),
     ],
 )
-def test_lengths_of_list_are_checked(k: object, text: str) -> None:
+def test_list_lengths_are_checked(k: object, text: str) -> None:
     train, test = split(1, 2, [(0, 0)], [(0, 1)])
     with pytest.raises(ConfigError, match=text):
         evaluate(known([[0, 1]]).fit(train), train, test, k=k)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_scores_that_are_no_numbers_are_refused(broken: float) -> None:
+def test_scores_that_are_not_finite_are_refused(broken: float) -> None:
     train, test = split(3, 2, [(0, 0)], [(0, 1), (2, 1)])
     with pytest.raises(ShortlistError) as error:
         evaluate(known([[0, 1], [0, 1], [0, broken]]).fit(train), train, test)

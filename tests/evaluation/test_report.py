@@ -1,4 +1,4 @@
-"""What a report says, and that every form of it says the same."""
+"""The contents of a report, and that all output formats agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N_ITEMS = 70
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    """One user a length of history; those with an even one get their test item first."""
+    """One user per history length; the test item of users with an even length is ranked first."""
     train_pairs = [(user, item) for user, size in enumerate(HISTORIES) for item in range(size)]
     test_pairs = [(user, N_ITEMS - 1) for user in range(len(HISTORIES))]
     train, test = split(len(HISTORIES), N_ITEMS, train_pairs, test_pairs)
@@ -44,7 +44,7 @@ def test_groups_by_history(report: Report) -> None:
     ]
 
 
-def test_empty_groups_are_left_out() -> None:
+def test_empty_groups_are_omitted() -> None:
     train, test = split(2, 3, [(0, 0)], [(0, 1), (1, 2)])
     report = evaluate(known(np.zeros((2, 3))).fit(train), train, test, k=1)
     assert report.to_arrow().column("history").unique().to_pylist() == ["all", "0", "1-2"]
@@ -61,12 +61,12 @@ def test_figures_and_intervals(report: Report) -> None:
     assert repr(report) == f"Report(Known, 13 users, ndcg@10={report['ndcg@10']:.4f})"
 
 
-def test_the_main_length_is_the_middle_one_where_10_is_not_asked_for() -> None:
+def test_the_main_length_is_the_middle_one_if_10_is_not_measured() -> None:
     train, test = split(1, 3, [(0, 0)], [(0, 2)])
     assert evaluate(known([[0, 2, 1]]).fit(train), train, test, k=(1, 3, 7)).main == "ndcg@3"
 
 
-def test_intervals_depend_on_the_seed_only() -> None:
+def test_intervals_depend_only_on_the_seed() -> None:
     rng = np.random.default_rng(0)
     train, test = split(60, 30, [], [(user, 29) for user in range(60)])
     model = known(rng.random((60, 30))).fit(train)
@@ -84,13 +84,13 @@ def test_coverage_has_no_interval(report: Report) -> None:
     assert (row["low"], row["high"]) == (None, None)
 
 
-def test_an_unknown_metric_is_answered_with_the_nearest(report: Report) -> None:
+def test_an_unknown_metric_gets_a_suggestion(report: Report) -> None:
     with pytest.raises(InputError, match="no metric 'recal@10'") as error:
         report["recal@10"]
     assert "did you mean 'recall@10'?" in str(error.value)
 
 
-def test_every_form_says_the_same(report: Report) -> None:
+def test_all_output_formats_agree(report: Report) -> None:
     table = report.to_arrow()
     assert report.to_pandas().shape == (table.num_rows, table.num_columns)
     assert report.to_polars().shape == (table.num_rows, table.num_columns)

@@ -1,4 +1,4 @@
-"""The sampled protocol: which negatives, and never a figure without its label."""
+"""The sampled protocol: its negatives, and its label on every figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shortlist.evaluation import evaluate, evaluate_sampled, truth
 from .worlds import Rater, known, split
 
 
-def test_the_true_item_competes_with_the_negatives_only() -> None:
+def test_test_items_are_ranked_among_the_negatives_only() -> None:
     # Of 7 items, 0 and 1 are seen and 6 is true; the negatives are all of 2, 3, 4, 5.
     train, test = split(1, 7, [(0, 0), (0, 1)], [(0, 6)])
     report = evaluate_sampled(
@@ -27,7 +27,7 @@ def test_the_true_item_competes_with_the_negatives_only() -> None:
     assert report.notes == ()
 
 
-def test_other_true_items_compete_too() -> None:
+def test_other_test_items_are_candidates_too() -> None:
     train, test = split(1, 4, [], [(0, 0), (0, 1)])
     report = evaluate_sampled(known([[3, 1, 2, 0]]).fit(train), train, test, negatives=2, k=1)
     # Places 1 and 3 of the four.
@@ -35,8 +35,8 @@ def test_other_true_items_compete_too() -> None:
     assert report["recall@1 (2 sampled)"] == 1 / 2
 
 
-def test_negatives_are_uniform_over_what_the_user_never_chose() -> None:
-    # One of 5 possible negatives is drawn for each of 4,000 users; item 4 alone beats the truth.
+def test_negatives_are_uniform_over_items_without_an_interaction_of_the_user() -> None:
+    # One of 5 possible negatives is drawn for each of 4,000 users; only item 4 beats the test item.
     users = range(4000)
     train, test = split(4000, 7, [(user, 0) for user in users], [(user, 1) for user in users])
     scores = np.tile([9, 5, 1, 1, 9, 1, 1], (4000, 1))
@@ -53,18 +53,18 @@ def test_seeds_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     model = known(rng.random((50, 40))).fit(train)
 
-    def places(seed: int) -> list[float]:
+    def reciprocal_ranks(seed: int) -> list[float]:
         report = evaluate_sampled(model, train, test, negatives=10, seed=seed)
         return list(report.per_user("mrr (10 sampled)"))
 
-    whole = places(seed=1)
-    assert places(seed=1) == whole
-    assert places(seed=2) != whole
+    whole = reciprocal_ranks(seed=1)
+    assert reciprocal_ranks(seed=1) == whole
+    assert reciprocal_ranks(seed=2) != whole
     monkeypatch.setattr(truth, "_BLOCK_SCORES", 40 * 7)
-    assert places(seed=1) == whole
+    assert reciprocal_ranks(seed=1) == whole
 
 
-def test_a_user_with_few_possible_negatives_gets_them_all_and_a_note_says_so() -> None:
+def test_a_user_with_few_possible_negatives_gets_all_of_them_and_is_noted() -> None:
     train, test = split(2, 4, [(0, 0), (1, 0), (1, 2), (1, 3)], [(0, 1), (1, 1)])
     scores = [[9, 1, 2, 3], [9, 1, 2, 3]]
     report = evaluate_sampled(known(scores).fit(train), train, test, negatives=2, k=1)
@@ -72,8 +72,8 @@ def test_a_user_with_few_possible_negatives_gets_them_all_and_a_note_says_so() -
     assert report.notes == ("users with fewer than 2 possible negatives, who get all of them: 1",)
 
 
-def test_negatives_are_live_at_the_users_moment() -> None:
-    # Items 2 and 3, which would beat the truth, are born after the test; 0 and 4 remain.
+def test_negatives_are_live_at_the_users_first_test_time() -> None:
+    # Items 2 and 3, which would beat the test item, are born after the test; 0 and 4 remain.
     born = dt.datetime(1970, 1, 1, microsecond=9)
     spans = {"valid_from": [None, None, born, born, None]}
     train, test = split(1, 5, [], [(0, 1)], times=[5], items=spans)
@@ -121,7 +121,7 @@ def test_the_number_of_negatives_is_checked() -> None:
         evaluate_sampled(known([[0, 0, 0]]).fit(train), train, test, negatives=0)
 
 
-def test_the_label_is_in_every_printed_form() -> None:
+def test_the_label_is_in_every_output_format() -> None:
     train, test = split(2, 120, [(0, 0), (1, 0)], [(0, 1), (1, 1)])
     model = known(np.zeros((2, 120)), kind=Rater).fit(train)
     report = evaluate_sampled(model, train, test)
@@ -161,7 +161,7 @@ def test_a_sampled_figure_is_not_found_under_the_plain_name() -> None:
     assert "hit_rate@10 (99 sampled)" in str(error.value)
 
 
-def test_sampled_figures_flatter() -> None:
+def test_sampled_figures_are_too_high() -> None:
     # 400 items in random order: HR@10 is near 10/400 in full, near 10/100 among 99.
     rng = np.random.default_rng(1)
     users = range(1000)

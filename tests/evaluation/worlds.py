@@ -1,4 +1,4 @@
-"""Small data and models whose right answers are known."""
+"""Small data and models with known results."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Pairs = Sequence[tuple[int, int]]
 
 
 class KnownConfig(ModelConfig):
-    """Settings that do nothing."""
+    """Settings without an effect."""
 
-    flavour: str = hyper("plain", "Tells two of them apart.")
+    flavour: str = hyper("plain", "Distinguishes two models.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Table:
 
 
 class Known(Model[KnownConfig, Table]):
-    """Scores come from a table written by the test."""
+    """Takes its scores from a table that the test provides."""
 
     needs_history = False
     table: NDArray[np.float32]
@@ -54,7 +54,7 @@ class Rater(Known):
 
 
 def known(table: object, *, kind: type[Known] = Known, flavour: str = "plain") -> Known:
-    """An unfitted model with these scores, (n_users, n_items)."""
+    """Make an unfitted model with these scores, (n_users, n_items)."""
     model = kind(flavour=flavour)
     model.table = np.array(table, dtype=np.float32)
     return model
@@ -70,7 +70,7 @@ def split(
     ratings: Sequence[float] | None = None,
     items: Mapping[str, object] | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """A split of users 100, 101, ... and items 0, 1, ...; times (us) and ratings are of test."""
+    """Make a split of users 100, 101, ... and items 0, 1, ...; times (us), ratings: of the test."""
     users = Vocabulary(pa.array(range(100, 100 + n_users)), kind="user")
     catalogue = Vocabulary(pa.array(range(n_items)), kind="item")
     features = None if items is None else pa.table(items)
@@ -89,9 +89,11 @@ def split(
             item_features=features,
         )
 
-    one, other = side(train), side(test)
+    train_side, test_side = side(train), side(test)
     if times is not None:
-        other = replace(other, times=np.array(times, dtype=np.int64)[other.positions])
+        test_times = np.array(times, dtype=np.int64)[test_side.positions]
+        test_side = replace(test_side, times=test_times)
     if ratings is not None:
-        other = replace(other, weights=np.array(ratings, dtype=np.float32)[other.positions])
-    return one, other
+        weights = np.array(ratings, dtype=np.float32)[test_side.positions]
+        test_side = replace(test_side, weights=weights)
+    return train_side, test_side

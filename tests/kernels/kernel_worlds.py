@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shortlist.kernels.types import Csr, Eligible
+from shortlist.kernels.types import Csr, EligibleItems
 
 Floats = NDArray[np.float32]
 
@@ -88,10 +88,10 @@ class Selection:
         )
 
     @property
-    def eligible(self) -> Eligible:
+    def eligible(self) -> EligibleItems:
         """The argument of a kernel."""
         lengths = [len(items) for items in self.excluded]
-        return Eligible(
+        return EligibleItems(
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             np.array([item for items in self.excluded for item in items], np.int32),
             self.masks,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import CASES, functions, modules
-from kernel_worlds import Sparse
+from kernel_worlds import Selection, Sparse
 from numpy.typing import NDArray
 
 from shortlist.kernels.checks import F32, Shapes
@@ -18,7 +18,7 @@ from shortlist.kernels.sampling import draw
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.topk import topk_factors
-from shortlist.kernels.types import Csr, Eligible
+from shortlist.kernels.types import Csr, EligibleItems
 
 ARRAYS = [(name, path) for name, case in CASES.items() for path, _ in case.arrays()]
 OTHER_DTYPES = {
@@ -170,7 +170,7 @@ def test_a_size_is_a_whole_number(name: str, size: str) -> None:
         (name, argument)
         for name, case in CASES.items()
         for argument, value in case.arguments.items()
-        if isinstance(value, Csr | Eligible)
+        if isinstance(value, Csr | EligibleItems)
     ],
 )
 def test_sparse_rows_and_selections_are_of_their_type(name: str, argument: str) -> None:
@@ -184,7 +184,8 @@ def test_an_order_that_repeats_an_item_is_refused() -> None:
     order = np.array([0, 1, 1], np.int32)
     with pytest.raises(ValueError, match=r"eligible\.order is not a permutation"):
         CASES["topk_dense"](
-            block=np.zeros((1, 3), np.float32), eligible=Eligible.everything(1, order)
+            block=np.zeros((1, 3), np.float32),
+            eligible=Selection.everything(1, 3).eligible._replace(order=order),
         )
 
 
@@ -192,7 +193,7 @@ def test_an_order_that_repeats_an_item_is_refused() -> None:
 def test_widths_that_differ_are_refused(own: int, other: int) -> None:
     """Without the check, the first returns garbage and the second ends the process."""
     queries, items = np.ones((3, own), np.float32), np.ones((other, 5), np.float32)
-    bias, eligible = np.zeros(5, np.float32), Eligible.everything(3, np.arange(5, dtype=np.int32))
+    bias, eligible = np.zeros(5, np.float32), Selection.everything(3, 5).eligible
     message = rf"items_t has shape \({other}, 5\), expected \(f={own}, N\)"
     with pytest.raises(ValueError, match=message):
         topk_factors(queries, items, bias, eligible, 2)

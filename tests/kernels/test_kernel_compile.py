@@ -18,13 +18,13 @@ RANK = """
 import numpy as np
 from shortlist.kernels.compile import announce_compilation
 from shortlist.kernels.ranking import midranks
-from shortlist.kernels.types import Eligible
+from kernel_worlds import Selection
 
 with announce_compilation(lambda: print("compiling")):
     for _ in range(2):
         ranks, _ = midranks(
             np.array([[2, 1]], np.float32), np.array([0, 1]), np.array([1], np.int32),
-            Eligible.everything(1, np.arange(2, dtype=np.int32)),
+            Selection.everything(1, 2).eligible,
         )
 print(ranks[0])
 """
@@ -44,8 +44,11 @@ def python(code: str, modules: Path | None = None, **environment: str) -> list[s
 
 
 def test_compilation_is_announced_once_and_not_when_the_cache_has_it(tmp_path: Path) -> None:
-    assert python(RANK, NUMBA_CACHE_DIR=str(tmp_path)) == ["compiling", "2.0"]
-    assert python(RANK, NUMBA_CACHE_DIR=str(tmp_path)) == ["2.0"]
+    assert python(RANK, Path(__file__).parent, NUMBA_CACHE_DIR=str(tmp_path)) == [
+        "compiling",
+        "2.0",
+    ]
+    assert python(RANK, Path(__file__).parent, NUMBA_CACHE_DIR=str(tmp_path)) == ["2.0"]
 
 
 COUNT = """

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_worlds import Selection
 from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.kernels.ranking import list_ranks
 from shortlist.kernels.scores import pair_scores
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_dense
-from shortlist.kernels.types import Eligible
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 9))
@@ -17,8 +17,10 @@ def test_list_ranks_by_sorting(seed: int, n_items: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     block = rng.integers(-2, 3, (4, n_items)).astype(np.float32)  # many ties
     order = rng.permutation(n_items).astype(np.int32)
-    seen = rng.integers(0, n_items, 4).astype(np.int32)
-    best, _ = topk_dense(block, Eligible.excluding(np.arange(5), seen, order), k)
+    seen = rng.integers(0, n_items, 4)
+    nothing = np.ones((0, n_items), dtype=bool), np.full(4, -1, dtype=np.int32)
+    eligible = Selection([[item] for item in seen.tolist()], *nothing, order).eligible
+    best, _ = topk_dense(block, eligible, k)
     asked = np.tile(np.arange(n_items, dtype=np.int32), 4)
     indptr = np.arange(5, dtype=np.int64) * n_items
     with thread_limit(1 + seed % 3):

@@ -1,4 +1,4 @@
-"""A comparison of models on a small world with times, titles and features, and its page."""
+"""A comparison on small data with times, titles and features, and its page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
-from shortlist.evaluation import Comparison
 from shortlist.models.base import Model
+from shortlist.reporting import ComparisonWithReport
 
 from .pages import Element, read
 
@@ -21,15 +21,15 @@ START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 
 def tables(*, seed: int = 0) -> dict[str, Any]:
-    """Users of three tastes, who mostly choose items of theirs, the first ones most."""
+    """Users with three tastes, who choose only items of their taste, the first ones most often."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(N_USERS):
         own = [item for item in range(N_ITEMS) if item % TASTES == user % TASTES]
         chances = 1 / (5 + np.arange(len(own)))
         chosen = rng.choice(own, size=3 + user % 6, replace=False, p=chances / chances.sum())
-        rows += [(user, int(item), START + dt.timedelta(hours=user, minutes=place))
-                 for place, item in enumerate(chosen)]  # fmt: skip
+        rows += [(user, int(item), START + dt.timedelta(hours=user, minutes=minute))
+                 for minute, item in enumerate(chosen)]  # fmt: skip
     users, items, times = zip(*rows, strict=True)
     titles = [f"Film {item}" for item in range(N_ITEMS)]
     titles[0] = EVIL
@@ -50,7 +50,7 @@ def tables(*, seed: int = 0) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def comparison() -> Comparison:
+def comparison() -> ComparisonWithReport:
     data = sl.Dataset.from_tables(**tables(), time="at")
     train, test = sl.split.leave_last_out(data)
     models: list[Model[Any, Any]] = [
@@ -63,7 +63,7 @@ def comparison() -> Comparison:
 
 
 @pytest.fixture(scope="session")
-def text(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> str:
+def text(comparison: ComparisonWithReport, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "report.html"
     command = "shortlist compare 'a & b.duckdb' --report report.html"
     assert comparison.write_report(path, title=f"Films {EVIL}", command=command) == path

@@ -1,4 +1,4 @@
-"""Reading a page the way a browser does, with nothing but the standard library."""
+"""Reading a page like a browser, with the standard library only."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ class Element:
     order: list[Element | str] = field(default_factory=list)
 
     def text(self) -> str:
-        """All text inside, blanks made single."""
-        parts = [one if isinstance(one, str) else one.text() for one in self.order]
+        """Return all text inside, with single blanks."""
+        parts = [part if isinstance(part, str) else part.text() for part in self.order]
         return " ".join(" ".join(parts).split())
 
     def walk(self) -> list[Element]:
-        """This element and all inside it, in the order of the page."""
+        """Return this element and all inside it, in the order of the page."""
         return [self, *(inner for child in self.children for inner in child.walk())]
 
     def all(self, tag: str, style: str | None = None) -> list[Element]:
-        """Those of a name, and of a class if one is given."""
+        """Return the elements of a tag, and of a class if one is given."""
         return [
-            one
-            for one in self.walk()
-            if one.tag == tag
-            and (style is None or style in one.attributes.get("class", "").split())
+            element
+            for element in self.walk()
+            if element.tag == tag
+            and (style is None or style in element.attributes.get("class", "").split())
         ]
 
     def by_id(self, name: str) -> Element:
-        """The one with this id; there is exactly one."""
-        [found] = [one for one in self.walk() if one.attributes.get("id") == name]
-        return found
+        """Return the element with this id; there is exactly one."""
+        [element] = [inner for inner in self.walk() if inner.attributes.get("id") == name]
+        return element
 
     def has(self, name: str) -> bool:
-        """Whether there is an element with this id."""
-        return any(one.attributes.get("id") == name for one in self.walk())
+        """Return whether there is an element with this id."""
+        return any(inner.attributes.get("id") == name for inner in self.walk())
 
     def rows(self) -> list[list[str]]:
-        """The cells of each row of a table."""
+        """Return the cells of each row of a table."""
         return [
             [cell.text() for cell in row.children if cell.tag in ("td", "th")]
             for row in self.all("tr")
@@ -79,7 +79,7 @@ class _Reader(HTMLParser):
 
 
 def read(page: str) -> Element:
-    """Parse a page; every element must be closed by its own end."""
+    """Parse a page; every element must be closed by its own end tag."""
     reader = _Reader()
     reader.feed(page)
     reader.close()

@@ -1,4 +1,4 @@
-"""The charts: values stand where the axes say, and text stays text."""
+"""The charts: values are drawn at their coordinates, and text is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.reporting import charts
-from shortlist.reporting.charts.scales import Scale
+from shortlist.reporting.svg import Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -19,12 +19,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 def shapes(markup: str, tag: str, style: str = "") -> list[ET.Element]:
     root = ET.fromstring(markup)
     return [
-        one for one in root.iter(tag) if style in one.attrib.get("class", "").split() or not style
+        shape
+        for shape in root.iter(tag)
+        if style in shape.attrib.get("class", "").split() or not style
     ]
 
 
 def texts(markup: str, style: str) -> list[str]:
-    return [one.text or "" for one in shapes(markup, "text", style)]
+    return [shape.text or "" for shape in shapes(markup, "text", style)]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(0, 1))
@@ -47,7 +49,7 @@ def test_every_value_has_room_and_ticks_are_round(values: list[float], log: bool
     assert len(ticks) <= 8
 
 
-def test_a_logarithmic_axis_is_one() -> None:
+def test_a_logarithmic_axis() -> None:
     scale = Scale(1, 1000, 0, 300, log=True)
     assert [scale(10), scale(100)] == pytest.approx([100, 200])
     assert scale.ticks() == pytest.approx([1, 10, 100, 1000])
@@ -57,15 +59,15 @@ def test_a_logarithmic_axis_is_one() -> None:
     assert Scale(0.0, 0.05, 0, 1).ticks(5) == pytest.approx([0, 0.01, 0.02, 0.03, 0.04, 0.05])
 
 
-def test_intervals_stand_around_their_value_in_one_scale() -> None:
+def test_intervals_and_values_have_the_same_scale() -> None:
     rows = [
-        charts.Row("a", 0.2, 0.1, 0.4, "best", "x"),
-        charts.Row("b", 0.3, 0.2, 0.4, "other", "y"),
+        charts.IntervalRow("a", 0.2, 0.1, 0.4, "best", "x"),
+        charts.IntervalRow("b", 0.3, 0.2, 0.4, "other", "y"),
     ]
     chart = charts.interval_chart(rows, "ndcg", "two", zero=True)
-    dots = [float(one.attrib["cx"]) for one in shapes(chart, "circle")]
-    lines = [(float(one.attrib["x1"]), float(one.attrib["x2"]))
-             for one in shapes(chart, "line", "interval")]  # fmt: skip
+    dots = [float(shape.attrib["cx"]) for shape in shapes(chart, "circle")]
+    lines = [(float(shape.attrib["x1"]), float(shape.attrib["x2"]))
+             for shape in shapes(chart, "line", "interval")]  # fmt: skip
     spans = [pair for pair in lines if pair[0] != pair[1]]
     per_unit = (spans[0][1] - spans[0][0]) / 0.3
     assert dots[0] - spans[0][0] == pytest.approx(0.1 * per_unit, abs=0.2)
@@ -75,8 +77,8 @@ def test_intervals_stand_around_their_value_in_one_scale() -> None:
 
 
 def test_differences_have_a_line_at_zero() -> None:
-    row = charts.Row("a", -0.2, -0.3, -0.1, "real", "x")
-    chart = charts.interval_chart([row], "d", "one", compared=True)
+    row = charts.IntervalRow("a", -0.2, -0.3, -0.1, "real", "x")
+    chart = charts.interval_chart([row], "d", "one", differences=True)
     [zero] = shapes(chart, "line", "zero")
     [dot] = shapes(chart, "circle")
     assert float(zero.attrib["x1"]) > float(dot.attrib["cx"])
@@ -85,22 +87,24 @@ def test_differences_have_a_line_at_zero() -> None:
 
 def test_shares_fill_the_bar() -> None:
     chart = charts.stacked_bars([charts.Bar("a", (0.5, 0.3, 0.2, 0.0))], "wxyz", "s", "one")
-    bars = [one for one in shapes(chart, "rect", "share") if float(one.attrib["height"]) == 20]
-    widths = [float(one.attrib["width"]) for one in bars]
+    bars = [
+        shape for shape in shapes(chart, "rect", "share") if float(shape.attrib["height"]) == 20
+    ]
+    widths = [float(bar.attrib["width"]) for bar in bars]
     assert [wide / sum(widths) for wide in widths] == pytest.approx([0.5, 0.3, 0.2], abs=1e-3)
-    assert next(one.findtext("title") for one in bars) == "a: 50.0% on w"
+    assert next(bar.findtext("title") for bar in bars) == "a: 50.0% on w"
     assert texts(chart, "on") == ["50%", "30%", "20%"]
 
 
-def test_labels_of_points_do_not_cover_each_other() -> None:
+def test_labels_of_points_do_not_overlap() -> None:
     points = [
         charts.Point(f"Model {n}", 1 + 0.001 * n, 0.1, 0.09, 0.11, "other", "x") for n in range(6)
     ]
     chart = charts.scatter_chart(points, "x", "y", "six", log=True)
     labels = shapes(chart, "text", "halo")
     heights: dict[str, list[float]] = {}
-    for one in labels:
-        heights.setdefault(one.attrib["text-anchor"], []).append(float(one.attrib["y"]))
+    for label in labels:
+        heights.setdefault(label.attrib["text-anchor"], []).append(float(label.attrib["y"]))
     for side in heights.values():
         side.sort()
         assert all(b - a >= 12 for a, b in pairwise(side))
@@ -110,30 +114,30 @@ def test_lines_pass_through_their_values() -> None:
     line = charts.Line("loss", "c0", (1, 2, 3), (4.0, 2.0, 1.0))
     chart = charts.line_chart([line], "epoch", "loss", "one")
     [path] = shapes(chart, "path", "curve")
-    points = [tuple(map(float, one.split())) for one in path.attrib["d"][1:].split(" L")]
+    points = [tuple(map(float, pair.split())) for pair in path.attrib["d"][1:].split(" L")]
     (x1, y1), (x2, y2), (x3, y3) = points
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert (y2 - y1) / (y3 - y2) == pytest.approx(2, abs=0.02)
     assert math.isclose(y3, max(y1, y2, y3))
 
 
-def test_groups_stand_side_by_side() -> None:
+def test_the_lines_of_a_group_are_side_by_side() -> None:
     lines = [
         charts.Line(name, f"c{n}", (0, 1), (0.1, 0.2), ((0.0, 0.2), (0.1, 0.3)))
         for n, name in enumerate("ab")
     ]
     chart = charts.grouped_chart(lines, ["1-2", "3-5"], "history", "ndcg", "two")
-    places = [float(one.attrib["cx"]) for one in shapes(chart, "circle")]
-    assert places[0] < places[2] < places[1] < places[3]
+    xs = [float(shape.attrib["cx"]) for shape in shapes(chart, "circle")]
+    assert xs[0] < xs[2] < xs[1] < xs[3]
     assert texts(chart, "tick")[-2:] == ["1-2", "3-5"]
 
 
-def test_text_cannot_become_markup() -> None:
+def test_text_is_escaped() -> None:
     evil = "</text><script>x</script>"
-    dots = [charts.Dot(0.5, 0.5, 2, "c0", evil)]
+    dots = [charts.MapPoint(0.5, 0.5, 2, "c0", evil)]
     for chart in (
-        charts.place_chart(dots, evil),
-        charts.interval_chart([charts.Row(evil, 1, 0, 2, "best", evil)], evil, evil),
+        charts.map_chart(dots, evil),
+        charts.interval_chart([charts.IntervalRow(evil, 1, 0, 2, "best", evil)], evil, evil),
         charts.stacked_bars([charts.Bar(evil, (1.0,))], [evil], evil, evil),
     ):
         assert "<script" not in chart

@@ -1,4 +1,4 @@
-"""What the page says is what was measured; it is whole, safe, and opens without a network."""
+"""The page shows the measured figures; it is well-formed, safe, and opens without a network."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ import pytest
 import shortlist as sl
 from shortlist import extras
 from shortlist.errors import ConfigError, InputError
-from shortlist.evaluation import Comparison
-from shortlist.metrics.significance import holm
+from shortlist.metrics.paired import holm
 from shortlist.models.base import Model
-from shortlist.reporting.contents import gather
-from shortlist.reporting.page import render
+from shortlist.reporting import ComparisonWithReport
+from shortlist.reporting.page import gather, render
 
 from .conftest import EVIL, N_ITEMS, N_USERS, tables
 from .pages import Element, read
 
 
-def test_the_ranking_is_that_of_the_comparison(comparison: Comparison, page: Element) -> None:
+def test_the_ranking_is_that_of_the_comparison(
+    comparison: ComparisonWithReport, page: Element
+) -> None:
     head, *rows = page.by_id("table-ranking").rows()
     assert head[:3] == ["model", "ndcg@10", "95% interval"]
     assert [row[0] for row in rows] == list(comparison.reports)
@@ -47,11 +48,13 @@ def test_the_ranking_is_that_of_the_comparison(comparison: Comparison, page: Ele
         assert of_difference == f"{test.low:+.4f} to {test.high:+.4f}"
         exact = corrected[comparison.best, name]
         assert p == ("< 0.0001" if exact < 0.0001 else f"{exact:.4f}")
-        assert verdict == ("really behind" if exact < 0.05 else "may be chance")
-    assert {row[-1] for row in rows} >= {"best", "really behind"}
+        assert verdict == ("significantly worse" if exact < 0.05 else "not significant")
+    assert {row[-1] for row in rows} >= {"best", "significantly worse"}
 
 
-def test_every_metric_is_there_with_its_interval(comparison: Comparison, page: Element) -> None:
+def test_every_metric_is_there_with_its_interval(
+    comparison: ComparisonWithReport, page: Element
+) -> None:
     head, *rows = page.by_id("table-all-metrics").rows()
     assert head == ["metric", *comparison.reports]
     names = {name for report in comparison.reports.values() for name in report.names}
@@ -65,8 +68,8 @@ def test_every_metric_is_there_with_its_interval(comparison: Comparison, page: E
             assert shown == pytest.approx(expected, abs=0.0051 if report[metric] > 1 else 6e-5)
 
 
-def test_pairs_of_models_are_marked_where_they_really_differ(
-    comparison: Comparison, page: Element
+def test_pairs_of_models_are_marked_if_they_differ_significantly(
+    comparison: ComparisonWithReport, page: Element
 ) -> None:
     _, *rows = page.by_id("table-pairs").rows()
     cells = {
@@ -80,25 +83,27 @@ def test_pairs_of_models_are_marked_where_they_really_differ(
         assert cells[test.second, test.first] == f"{-test.difference:+.4f}{mark}"
 
 
-def test_figures_by_length_of_history(comparison: Comparison, page: Element) -> None:
+def test_figures_by_history_length(comparison: ComparisonWithReport, page: Element) -> None:
     head, *rows = page.by_id("table-history").rows()
     report = comparison[comparison.best]
     sizes = {"1-2": (1, 2), "3-5": (3, 5), "6-10": (6, 10)}
     assert [cell.split(" ")[0] for cell in head[1:]] == list(sizes)
     values = dict(zip(sizes, rows[0][1:], strict=True))
     for group, (low, high) in sizes.items():
-        chosen = (report.history >= low) & (report.history <= high)
-        assert f"{group} {chosen.sum()} users" in head
-        assert values[group].split(" ")[0] == f"{report.per_user('ndcg@10')[chosen].mean():.4f}"
+        members = (report.history >= low) & (report.history <= high)
+        assert f"{group} {members.sum()} users" in head
+        assert values[group].split(" ")[0] == f"{report.per_user('ndcg@10')[members].mean():.4f}"
 
 
-def test_the_long_tail_counts_the_measured_lists(comparison: Comparison, page: Element) -> None:
+def test_the_long_tail_counts_the_evaluated_lists(
+    comparison: ComparisonWithReport, page: Element
+) -> None:
     head, *rows = page.by_id("table-tail").rows()
     train = comparison.train
     order = np.argsort(-train.item_counts, kind="stable")
     chosen = int((train.item_counts > 0).sum())
     first = order[: int(np.ceil(0.01 * chosen))]
-    assert head[1] == f"the most chosen 1% {len(first)} items"
+    assert head[1] == f"most popular 1% {len(first)} items"
     shares = {row[0]: float(row[1].rstrip("%")) for row in rows}
     data_share = 100 * train.item_counts[first].sum() / len(train)
     assert shares["the training data"] == pytest.approx(data_share, abs=0.051)
@@ -113,92 +118,98 @@ def test_the_long_tail_counts_the_measured_lists(comparison: Comparison, page: E
     assert half["ItemCosine"] == f"{needed} items"
 
 
-def test_costs_are_measured(comparison: Comparison, page: Element) -> None:
+def test_costs_are_measured(comparison: ComparisonWithReport, page: Element) -> None:
     _, *rows = page.by_id("table-cost").rows()
     assert [row[0] for row in rows] == list(comparison.reports)
-    for name, fit, together, alone in rows:
+    for name, fit, batch, single in rows:
         seconds = comparison.fit_seconds[name]
         assert seconds is not None
         assert fit == ("< 0.01" if seconds < 0.01 else f"{seconds:.2f}")
-        assert 0 < float(together) < 1000
-        assert 0 < float(alone) < 1000
+        assert 0 < float(batch) < 1000
+        assert 0 < float(single) < 1000
 
 
-def test_new_users_are_an_evaluation_of_their_own(comparison: Comparison, page: Element) -> None:
+def test_new_users_are_evaluated_separately(
+    comparison: ComparisonWithReport, page: Element
+) -> None:
     _, *rows = page.by_id("table-cold").rows()
-    inner, held = sl.split.cold_users(comparison.train, 0.1, seed=3)
+    inner, held_out = sl.split.cold_users(comparison.train, 0.1, seed=3)
     models: list[Model[Any, Any]] = [sl.Popularity(), sl.ContentBased()]
-    expected = sl.compare(models, inner, held, k=(3, 10), seed=3)
+    expected = sl.compare(models, inner, held_out, k=(3, 10), seed=3)
     assert {row[0] for row in rows} == {"Popularity", "ContentBased"}
     for row in rows:
         assert row[1].split(" ")[0] == f"{expected[row[0]]['ndcg@10']:.4f}"
-    # What a new user likes is their feature: reading it is the only way to know.
+    # The taste of a new user is only in their feature.
     assert rows[0][0] == "ContentBased"
     assert f"{N_USERS // 10} users" in page.by_id("table-cold").text()
     assert "A separate evaluation" in page.text()
 
 
-def test_training_is_drawn_for_models_that_have_a_history(
-    comparison: Comparison, page: Element
+def test_loss_curves_of_models_with_a_training_history(
+    comparison: ComparisonWithReport, page: Element
 ) -> None:
-    said = [one.text() for one in page.all("figcaption") if "epochs" in one.text()]
+    captions = [text for one in page.all("figcaption") if "epochs" in (text := one.text())]
     losses = comparison.models["IALS"].history.column("loss").to_pylist()
-    assert len(said) == 1
-    assert said[0].startswith("IALS: 4 epochs, loss")
-    first, last = (float(one.rstrip(".").replace(",", "")) for one in said[0].split(" ")[-3::2])
+    assert len(captions) == 1
+    assert captions[0].startswith("IALS: 4 epochs, loss")
+    first, last = (
+        float(number.rstrip(".").replace(",", "")) for number in captions[0].split(" ")[-3::2]
+    )
     assert (first, last) == pytest.approx((losses[0], losses[-1]), rel=1e-3)
 
 
-def test_example_lists_are_those_of_the_best_model(comparison: Comparison, page: Element) -> None:
-    people = page.all("article", "person")
-    assert len(people) == 4
+def test_example_lists_are_those_of_the_best_model(
+    comparison: ComparisonWithReport, page: Element
+) -> None:
+    articles = page.all("article", "example")
+    assert len(articles) == 4
     model = comparison.models[comparison.best]
     test = comparison.test
-    for person in people:
-        user = int(person.all("h3")[0].text().removeprefix("User "))
+    for article in articles:
+        user = int(article.all("h3")[0].text().removeprefix("User "))
         listed = model.recommend([user], k=10).column("item_id")
         titles = [EVIL if item == 0 else f"Film {item}" for item in listed]
         [held] = test.item_rows[test.user_rows == user]
-        _, *rows = person.all("table")[0].rows()
+        _, *rows = article.all("table")[0].rows()
         assert [row[1].removesuffix(" ✓ held out") for row in rows] == titles
-        assert [row[1].endswith("✓ held out") for row in rows] == [one == held for one in listed]
-        place = listed.index(held) + 1 if held in listed else None
-        verdict = "not among the 10" if place is None else f"✓ found at place {place}"
-        assert verdict in person.text()
-        assert f"Held out: {EVIL if held == 0 else f'Film {held}'}" in person.text()
+        assert [row[1].endswith("✓ held out") for row in rows] == [item == held for item in listed]
+        rank = listed.index(held) + 1 if held in listed else None
+        verdict = "not in the top 10" if rank is None else f"✓ at rank {rank}"
+        assert verdict in article.text()
+        assert f"Held out: {EVIL if held == 0 else f'Film {held}'}" in article.text()
         assert "Film" in rows[0][3] or EVIL in rows[0][3]
 
 
-def test_the_map_shows_titles_and_tastes(page: Element) -> None:
+def test_the_item_map_shows_titles_and_groups(page: Element) -> None:
     [figure] = page.all("figure", "map")
     dots = figure.all("circle")
     tips = [dot.text() for dot in dots]
     assert len(tips) == N_ITEMS
     assert any(tip.startswith("Film 7 · taste 1 · ") for tip in tips)
-    [key] = page.all("ul", "key")
-    column, *colours = [one.text() for one in key.all("li")]
+    [legend] = page.all("ul", "legend")
+    column, *colours = [entry.text() for entry in legend.all("li")]
     assert column == "taste:"
     assert set(colours) == {f"● taste {n}" for n in range(3)}
-    # Items of one taste lie together: the nearest dot is of the same taste nearly always.
-    places = np.array([(float(d.attributes["cx"]), float(d.attributes["cy"])) for d in dots])
-    apart = ((places[:, None] - places[None]) ** 2).sum(axis=2)
-    np.fill_diagonal(apart, np.inf)
+    # Items of one taste cluster: nearly every nearest dot has the same taste.
+    points = np.array([(float(d.attributes["cx"]), float(d.attributes["cy"])) for d in dots])
+    distances = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(distances, np.inf)
     tastes = [tip.split(" · ")[-2] for tip in tips]
-    same = [tastes[one] == tastes[near] for one, near in enumerate(apart.argmin(axis=1))]
+    same = [tastes[dot] == tastes[near] for dot, near in enumerate(distances.argmin(axis=1))]
     assert np.mean(same) > 0.9
 
 
-def test_the_data_and_how_it_was_split(comparison: Comparison, page: Element) -> None:
+def test_the_data_and_its_split(comparison: ComparisonWithReport, page: Element) -> None:
     _, training, test = page.by_id("table-data").rows()
     assert training[1] == f"{len(comparison.train):,}"
     assert test[1:3] == [str(N_USERS), str(N_USERS)]
     assert training[4] == "2024-01-01"
-    assert "100.0% of it is no earlier than all the user has in training" in page.text()
+    assert "100.0% of them are no earlier than the user's training interactions" in page.text()
     _, *columns = page.by_id("table-columns").rows()
     assert ["likes", "users", "string", "100.0%", "3"] in columns
 
 
-def test_how_to_make_it_again(comparison: Comparison, page: Element) -> None:
+def test_how_to_reproduce_the_page(comparison: ComparisonWithReport, page: Element) -> None:
     assert page.by_id("command").text() == "shortlist compare 'a & b.duckdb' --report report.html"
     text = page.text()
     for side in (comparison.train, comparison.test):
@@ -207,7 +218,7 @@ def test_how_to_make_it_again(comparison: Comparison, page: Element) -> None:
     assert '"embedding_size": 8' in text
 
 
-def test_text_of_the_data_is_never_markup(text: str, page: Element) -> None:
+def test_text_of_the_data_is_escaped(text: str, page: Element) -> None:
     assert "<script>alert" not in text
     assert len(page.all("script")) == 1
     assert EVIL in page.by_id("table-map").text()
@@ -215,7 +226,7 @@ def test_text_of_the_data_is_never_markup(text: str, page: Element) -> None:
     assert page.all("title")[0].text() == f"Films {EVIL}"
 
 
-def test_it_runs_its_own_script_only_and_fetches_nothing(text: str, page: Element) -> None:
+def test_the_page_runs_only_its_own_script_and_loads_nothing(text: str, page: Element) -> None:
     [script] = page.all("script")
     [policy] = [m for m in page.all("meta") if "Policy" in m.attributes.get("http-equiv", "")]
     inside = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
@@ -229,17 +240,17 @@ def test_it_runs_its_own_script_only_and_fetches_nothing(text: str, page: Elemen
     assert "https:" not in text
     assert "url(" not in text
     assert "@import" not in text
-    for one in page.walk():
-        assert "src" not in one.attributes
-        assert one.tag not in ("link", "iframe", "object", "embed", "base", "img")
-        assert one.attributes.get("href", "#").startswith("#")
-        assert not any(name.startswith("on") for name in one.attributes)
+    for element in page.walk():
+        assert "src" not in element.attributes
+        assert element.tag not in ("link", "iframe", "object", "embed", "base", "img")
+        assert element.attributes.get("href", "#").startswith("#")
+        assert not any(name.startswith("on") for name in element.attributes)
 
 
-def test_it_can_be_read_without_seeing_it(page: Element) -> None:
+def test_the_page_is_accessible(page: Element) -> None:
     [html] = page.all("html")
     assert html.attributes["lang"] == "en"
-    ids = [one.attributes["id"] for one in page.walk() if "id" in one.attributes]
+    ids = [inner.attributes["id"] for inner in page.walk() if "id" in inner.attributes]
     assert len(ids) == len(set(ids))
     for link in page.all("a"):
         assert page.has(link.attributes["href"].removeprefix("#"))
@@ -257,17 +268,21 @@ def test_it_can_be_read_without_seeing_it(page: Element) -> None:
         [chart] = figure.all("svg")
         assert chart.attributes["role"] == "img"
         assert len(chart.attributes["aria-label"]) > 20
-    labels = [one.attributes["for"] for one in page.all("label")]
-    assert labels == [one.attributes["id"] for one in page.all("input")]
+    labels = [label.attributes["for"] for label in page.all("label")]
+    assert labels == [field.attributes["id"] for field in page.all("input")]
 
 
-def test_the_same_comparison_gives_the_same_page_but_for_times(comparison: Comparison) -> None:
-    one, other = (gather(comparison, title="t", command="c") for _ in range(2))
-    assert one.map is not None
-    assert other.map is not None
-    assert np.array_equal(one.map.places, other.map.places)
-    still = replace(other, costs=one.costs, origin=replace(other.origin, made=one.origin.made))
-    assert render(still) == render(one)
+def test_the_same_comparison_gives_the_same_page_except_for_times(
+    comparison: ComparisonWithReport,
+) -> None:
+    first, second = (gather(comparison, title="t", command="c") for _ in range(2))
+    assert first.map is not None
+    assert second.map is not None
+    assert np.array_equal(first.map.points, second.map.points)
+    untimed = replace(
+        second, costs=first.costs, origin=replace(second.origin, made=first.origin.made)
+    )
+    assert render(untimed) == render(first)
 
 
 def test_one_model_without_features_titles_or_times(tmp_path: Path) -> None:
@@ -282,7 +297,7 @@ def test_one_model_without_features_titles_or_times(tmp_path: Path) -> None:
     assert not page.has("training")
     assert "Holm's correction" not in text
     assert "Not measured. The users have no features that are filled in." in text
-    assert "Nothing but their interactions is known of users and items." in text
+    assert "Users and items have no features." in text
     assert "The interactions have no times" in text
     assert page.by_id("command").text() == (
         'sl.compare([sl.EASE()], train, test, k=(5,), seed=0).write_report("report.html")'
@@ -290,20 +305,20 @@ def test_one_model_without_features_titles_or_times(tmp_path: Path) -> None:
     assert page.all("h1")[0].text() == "Which model is best?"
 
 
-def test_a_model_that_came_fitted_and_a_cold_split(tmp_path: Path) -> None:
+def test_an_already_fitted_model_and_a_cold_split(tmp_path: Path) -> None:
     data = sl.Dataset.from_tables(**tables(), time="at")
     train, test = sl.split.cold_users(data, 0.2)
     comparison = sl.compare([sl.Popularity().fit(train), sl.ContentBased()], train, test)
     page = read(comparison.write_report(tmp_path / "cold.html").read_text(encoding="utf-8"))
     costs = {row[0]: row[1] for row in page.by_id("table-cost").rows()}
-    assert costs["Popularity"] == "came fitted"
-    assert "Every test user of the comparison above is new" in page.text()
+    assert costs["Popularity"] == "already fitted"
+    assert "All test users of the comparison above are new" in page.text()
     assert [head.split(" ")[0] for head in page.by_id("table-history").rows()[0]] == ["model", "0"]
-    assert "No history in training." in page.text()
+    assert "No training interactions." in page.text()
 
 
 def test_a_report_that_cannot_be_written(
-    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    comparison: ComparisonWithReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match=r"cannot be written: .*nowhere does not exist"):
         comparison.write_report(tmp_path / "nowhere" / "report.html")
@@ -316,18 +331,18 @@ def test_a_report_that_cannot_be_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_items_without_titles_are_called_by_what_is_known_of_them(tmp_path: Path) -> None:
+def test_items_without_titles_are_labelled_with_their_features(tmp_path: Path) -> None:
     world = tables()
     data = sl.Dataset.from_tables(**world | {"items": world["items"].drop(["title"])}, time="at")
     train, test = sl.split.leave_last_out(data)
     models: list[Model[Any, Any]] = [sl.ItemCosine(), sl.IALS(embedding_size=4, epochs=2)]
-    found = sl.compare(models, train, test, k=(5,))
-    page = read(found.write_report(tmp_path / "report.html", title="Items").read_text("utf-8"))
+    comparison = sl.compare(models, train, test, k=(5,))
+    page = read(comparison.write_report(tmp_path / "report.html", title="Items").read_text("utf-8"))
     _, *rows = page.all("table", "table-list")[0].rows()
     for _, item, _, _ in rows:
         row = int(item.split(" ")[0])
-        called = f"{row} (taste taste {row % 3}, shelf shelf {row // 15})"
-        assert item.removesuffix(" ✓ held out") == called
-    assert all("(" not in reasons for *_, reasons in rows)  # there the ids do
+        label = f"{row} (taste taste {row % 3}, shelf shelf {row // 15})"
+        assert item.removesuffix(" ✓ held out") == label
+    assert all("(" not in reasons for *_, reasons in rows)  # reasons show ids only
     [figure] = page.all("figure", "map")
     assert any("7 (taste taste 1, shelf shelf 0)" in dot.text() for dot in figure.all("circle"))

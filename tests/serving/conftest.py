@@ -1,4 +1,4 @@
-"""A small service: a job board in two languages, three models of it, and a client."""
+"""A small service: a job board in two languages, three models, and a client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TITLES = ["Welder", "간호사", "Teacher", "용접공 Welder", "Nurse, Busan", 
 
 
 def job_board() -> sl.Dataset:
-    """30 people of three trades, who apply for postings of their own trade; 24 postings."""
+    """30 people and 24 postings of three trades; people apply for postings of their trade."""
     postings = [f"R{number:02}" for number in range(24)]
     items = pa.table(
         {
@@ -54,11 +54,11 @@ def job_board() -> sl.Dataset:
     rows: list[dict[str, Any]] = []
     for person in range(30):
         own = [row for row in range(24) if row % 3 == person % 3]
-        for place in range(4):
-            chosen = own[(person + place * (1 + person % 2)) % 8]
-            time = dt.datetime(2024, 3, 1, tzinfo=dt.UTC) + dt.timedelta(hours=person + place)
+        for number in range(4):
+            posting = own[(person + number * (1 + person % 2)) % 8]
+            time = dt.datetime(2024, 3, 1, tzinfo=dt.UTC) + dt.timedelta(hours=person + number)
             rows.append(
-                {"user_id": people[person], "item_id": postings[chosen], "weight": 1.0, "at": time}
+                {"user_id": people[person], "item_id": postings[posting], "weight": 1.0, "at": time}
             )
     return sl.Dataset.from_tables(
         pa.Table.from_pylist(rows), users, items, weight="weight", time="at"
@@ -72,7 +72,7 @@ def data() -> sl.Dataset:
 
 @pytest.fixture(scope="session")
 def models(data: sl.Dataset) -> dict[str, Any]:
-    """The models that are served, the default first."""
+    """The served models, the default first."""
     return {
         "ials": sl.IALS(embedding_size=8, epochs=5).fit(data),
         "content": sl.ContentBased().fit(data),
@@ -90,7 +90,7 @@ def saved(models: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def bundles(saved: Path, tmp_path: Path) -> dict[str, Path]:
-    """The bundles, each test its own, so that it may overwrite them."""
+    """A copy of the bundles for each test, which may overwrite them."""
     shutil.copytree(saved, tmp_path / "bundles")
     return {name: tmp_path / "bundles" / name for name in ("ials", "content", "cosine")}
 
@@ -100,13 +100,13 @@ Serve = Callable[..., TestClient]
 
 @pytest.fixture
 def serve(bundles: dict[str, Path]) -> Iterator[Serve]:
-    """Start services; each keyword is a limit, or an argument of the service."""
+    """A function that starts services; each keyword is a limit or an argument of the service."""
     with ExitStack() as stack:
 
         def start(access: Access | None = None, **options: Any) -> TestClient:
-            chosen = {name: options.pop(name) for name in list(options) if hasattr(Limits, name)}
+            limits = {name: options.pop(name) for name in list(options) if hasattr(Limits, name)}
             options.setdefault("bundles", bundles)
-            service = Service(**options, limits=replace(Limits(), **chosen), watch_seconds=0.05)
+            service = Service(**options, limits=replace(Limits(), **limits), watch_seconds=0.05)
             app = create_app(service, access)
             client = TestClient(app, base_url="http://localhost")
             client.app_state["service"] = service
@@ -117,7 +117,7 @@ def serve(bundles: dict[str, Path]) -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def client(saved: Path) -> Iterator[TestClient]:
-    """One service for all tests that change nothing."""
+    """A service for all tests that change nothing."""
     paths = {name: saved / name for name in ("ials", "content", "cosine")}
     with TestClient(create_app(Service(paths)), base_url="http://localhost") as started:
         yield started

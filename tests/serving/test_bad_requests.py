@@ -1,4 +1,4 @@
-"""Every wrong request gets the right 4xx, in the one shape, and says what to do."""
+"""Every wrong request gets the right status, code, message and remedy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,38 @@ import pytest
 from starlette.testclient import TestClient
 
 JSON = {"Content-Type": "application/json"}
+STATUSES = {
+    "malformed_json": 400,
+    "wrong_content_type": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "unknown_id": 404,
+    "wrong_id_type": 404,
+    "unknown_model": 404,
+    "unsupported": 409,
+    "features_unsupported": 409,
+    "no_database": 409,
+    "body_too_long": 413,
+    "invalid_input": 422,
+    "invalid_value": 422,
+    "out_of_range": 422,
+    "too_many": 422,
+    "unknown_feature": 422,
+    "no_life_spans": 422,
+}
+"""The status of each code."""
 
 
 def error(reply: Any) -> tuple[int, str, str | None]:
     assert reply.headers["content-type"] == "application/json"
     assert set(reply.json()) == {"error"}
-    found = reply.json()["error"]
-    assert set(found) == {"what", "where", "remedy"}
-    assert found["what"]
-    assert found["remedy"]
-    assert not re.search(r"on_unknown=|Dataset|capability", found["remedy"])
-    return reply.status_code, found["what"], found["where"]
+    result = reply.json()["error"]
+    assert set(result) == {"code", "what", "where", "remedy", "parameter", "allowed"}
+    assert reply.status_code == STATUSES[result["code"]]
+    assert result["what"]
+    assert result["remedy"]
+    assert not re.search(r"on_unknown=|Dataset|capability", result["remedy"])
+    return reply.status_code, result["what"], result["where"]
 
 
 BODIES: list[tuple[str, Any, int, str, str | None]] = [
@@ -121,14 +142,14 @@ BODIES: list[tuple[str, Any, int, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("path", "body", "status", "what", "where"), BODIES)
-def test_bodies(
+def test_bad_bodies(
     client: TestClient, path: str, body: Any, status: int, what: str, where: str | None
 ) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    found = error(client.post(path, content=content, headers=JSON))
-    assert found[0] == status
-    assert what in found[1]
-    assert where is None or found[2] == where
+    result = error(client.post(path, content=content, headers=JSON))
+    assert result[0] == status
+    assert what in result[1]
+    assert where is None or result[2] == where
 
 
 ADDRESSES: list[tuple[str, int, str]] = [
@@ -162,10 +183,10 @@ ADDRESSES: list[tuple[str, int, str]] = [
 
 
 @pytest.mark.parametrize(("address", "status", "what"), ADDRESSES)
-def test_addresses(client: TestClient, address: str, status: int, what: str) -> None:
-    found = error(client.get(address))
-    assert found[0] == status
-    assert what in found[1]
+def test_bad_addresses(client: TestClient, address: str, status: int, what: str) -> None:
+    result = error(client.get(address))
+    assert result[0] == status
+    assert what in result[1]
 
 
 def test_other_methods(client: TestClient) -> None:
@@ -174,11 +195,11 @@ def test_other_methods(client: TestClient) -> None:
 
 def test_a_history_of_a_million(client: TestClient) -> None:
     content = b'{"queries": [{"history": [%s]}]}' % b",".join([b"7"] * 1_000_000)
-    found = error(client.post("/recommendations", content=content, headers=JSON))
-    assert found[:2] == (413, "the body is longer than 1,048,576 bytes")
+    result = error(client.post("/recommendations", content=content, headers=JSON))
+    assert result[:2] == (413, "the body is longer than 1,048,576 bytes")
 
 
-def test_a_body_of_unknown_length_is_cut_off(client: TestClient) -> None:
+def test_a_body_of_unknown_length_is_refused_at_the_limit(client: TestClient) -> None:
     sent = 0
 
     def chunks() -> Any:
@@ -187,11 +208,11 @@ def test_a_body_of_unknown_length_is_cut_off(client: TestClient) -> None:
             sent += 1
             yield b"x" * 100_000
 
-    found = error(client.post("/recommendations", content=chunks(), headers=JSON))
-    assert found[0] == 413
+    result = error(client.post("/recommendations", content=chunks(), headers=JSON))
+    assert result[0] == 413
 
 
-def test_only_json_is_read(client: TestClient) -> None:
+def test_other_content_types_are_refused(client: TestClient) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
         reply = client.post("/recommendations", content=b"{}", headers={"Content-Type": kind})
         assert error(reply)[::2] == (400, "the Content-Type header")
@@ -200,7 +221,7 @@ def test_only_json_is_read(client: TestClient) -> None:
     assert reply.status_code == 200
 
 
-def test_one_bad_query_of_many_says_which(client: TestClient) -> None:
+def test_the_bad_query_of_several_is_named(client: TestClient) -> None:
     body = {"queries": [{"user": "U00"}, {"history": ["R00"], "where": {"salary": {"gt": "x"}}}]}
     status, what, where = error(client.post("/recommendations", json=body))
     assert status == 422
@@ -222,7 +243,7 @@ REMEDIES: list[tuple[str, dict[str, Any] | None, str]] = [
 
 
 @pytest.mark.parametrize(("address", "body", "remedy"), REMEDIES)
-def test_what_to_do_is_said_in_the_words_of_the_interface(
+def test_remedies_refer_to_the_http_api(
     client: TestClient, address: str, body: dict[str, Any] | None, remedy: str
 ) -> None:
     reply = client.get(address) if body is None else client.post(address, json=body)

@@ -1,4 +1,4 @@
-"""What arrives together is scored together, and nobody can tell."""
+"""Requests that arrive together are scored together, with the same replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Send = Callable[..., Any]
 
 
 class Held:
-    """Scoring that waits for a sign, and notes which lists were scored together."""
+    """Scoring that waits for an event, and records the sizes of the batches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.go, self.begun, self.sizes = threading.Event(), threading.Event(), list[int]()
@@ -58,7 +58,7 @@ def together(
                 tasks.append(asyncio.create_task(client.request(**request)))
                 if number == 0:
                     await asyncio.to_thread(held.begun.wait, 10)
-            for _ in range(100):  # until all of them wait
+            for _ in range(100):  # until all requests wait
                 await asyncio.sleep(0)
             await asyncio.sleep(pause)
             held.go.set()
@@ -78,7 +78,7 @@ def post(**body: Any) -> dict[str, Any]:
 MIXED = [
     get("U00"),
     *(get(f"U{number:02}") for number in range(12)),
-    get("U03"),  # asked for twice
+    get("U03"),  # requested twice
     post(queries=[{"history": ["R00", "R01"]}, {"user": "U05", "history": ["R20"]}]),
     post(queries=[{"user": "U01", "where": {"education": 1}}, {"history": ["R02"]}]),
     post(users=["U06", "U07", "U06"], where={"remote": True}),
@@ -92,65 +92,70 @@ MIXED = [
 ]
 
 
-def test_answers_are_those_of_one_at_a_time(
+def test_replies_are_those_of_single_requests(
     saved: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)
     replies = together(saved, MIXED, held)
-    # Alone; then 13 users, 4 queries and 3 users with a rule, all for ten items; and the rest.
+    # The first alone; then 13 users, 4 queries and 3 users with a rule, all with k=10; the rest.
     assert held.sizes[:2] == [1, 20]
     assert sum(held.sizes) == sum(
-        len(one["json"].get("users") or one["json"].get("queries")) if "json" in one else 1
-        for one in MIXED
+        len(entry["json"].get("users") or entry["json"].get("queries")) if "json" in entry else 1
+        for entry in MIXED
     )
     for request, reply in zip(MIXED, replies, strict=True):
         alone = client.request(**request)
         assert (reply.status_code, reply.content) == (alone.status_code, alone.content)
 
 
-def test_a_batch_holds_so_many_lists(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_a_batch_is_limited(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(monkeypatch)
     replies = together(saved, [get(f"U{number:02}") for number in range(12)], held, batch=4)
     assert held.sizes == [1, 4, 4, 3]
-    assert {one.status_code for one in replies} == {200}
+    assert {reply.status_code for reply in replies} == {200}
 
 
-def test_a_request_larger_than_a_batch_stays_whole(
+def test_a_request_larger_than_a_batch_is_not_split(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)
     requests = [get("U00"), post(users=[f"U{number:02}" for number in range(10)]), get("U01")]
-    assert [one.status_code for one in together(saved, requests, held, batch=4)] == [200] * 3
+    assert [reply.status_code for reply in together(saved, requests, held, batch=4)] == [200] * 3
     assert held.sizes == [1, 10, 1]
 
 
 def test_too_many_waiting_lists_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(monkeypatch)
     replies = together(saved, [get("U00")] * 8, held, waiting=5)
-    assert [one.status_code for one in replies] == [200] * 6 + [503] * 2
+    assert [reply.status_code for reply in replies] == [200] * 6 + [503] * 2
     assert replies[-1].headers["retry-after"] == "1"
     assert replies[-1].json()["error"] == {
+        "code": "overloaded",
         "what": "5 lists wait to be scored already",
         "where": None,
         "remedy": "try again in 1 s, with fewer at once",
+        "parameter": None,
+        "allowed": None,
     }
 
 
-def test_who_has_waited_too_long_is_sent_away(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_that_wait_too_long_are_refused(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = Held(monkeypatch)
     replies = together(saved, [get("U00"), get("U01")], held, pause=0.2, wait_seconds=0.1)
-    assert [one.status_code for one in replies] == [200, 503]
+    assert [reply.status_code for reply in replies] == [200, 503]
     assert "waited" in replies[1].json()["error"]["what"]
 
 
-def test_one_that_cannot_be_scored_does_not_hurt_the_others(
+def test_a_request_that_fails_does_not_affect_its_batch(
     saved: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(monkeypatch)
-    monkeypatch.setattr("shortlist.serving.asking.check", lambda *_: None)  # let it get in
+    monkeypatch.setattr("shortlist.serving.endpoints.check_queries", lambda *_: None)
     bad = post(queries=[{"history": ["R99"]}])
     replies = together(saved, [get("U00"), get("U01"), bad, get("U02")], held)
-    assert [one.status_code for one in replies] == [200, 200, 404, 200]
+    assert [reply.status_code for reply in replies] == [200, 200, 404, 200]
     for user, reply in zip(("U01", "U02"), replies[1::2], strict=True):
         assert reply.content == client.request(**get(user)).content
 
@@ -160,7 +165,8 @@ def test_slow_requests_have_a_queue_of_their_own(
 ) -> None:
     go = threading.Event()
     monkeypatch.setattr(
-        "shortlist.serving.routes.lists.similar_items", lambda *_: go.wait(10) and b"{}"
+        "shortlist.serving.endpoints.similar_items",
+        lambda *_: go.wait(10) and {"model": "ials", "item_id": "R00", "items": []},
     )
 
     async def scenario() -> list[int]:
@@ -173,9 +179,9 @@ def test_slow_requests_have_a_queue_of_their_own(
             tasks = [asyncio.create_task(client.get("/items/R00/similar")) for _ in range(5)]
             for _ in range(100):
                 await asyncio.sleep(0)
-            lists = await client.get("/users/U00/recommendations")  # goes past them
+            lists = await client.get("/users/U00/recommendations")  # does not wait for them
             go.set()
             slow = await asyncio.gather(*tasks)
-            return [lists.status_code, *sorted(one.status_code for one in slow)]
+            return [lists.status_code, *sorted(reply.status_code for reply in slow)]
 
     assert asyncio.run(scenario()) == [200, 200, 200, 200, 503, 503]

@@ -1,4 +1,4 @@
-"""What the page reads: models, fields, the map, items and users to look up."""
+"""Models, fields, the map, and the search for items and users."""
 
 from __future__ import annotations
 
@@ -15,36 +15,40 @@ from starlette.testclient import TestClient
 
 import shortlist as sl
 from shortlist.bundle import read_manifest
-from shortlist.serving.catalogue import Catalogue
-from shortlist.serving.fields import describe
-from shortlist.serving.places import principal_places
-from shortlist.serving.plain import plain_value
+from shortlist.serving.catalogue import (
+    Catalogue,
+    describe_fields,
+    json_value,
+    principal_coordinates,
+)
 
 
 def items(client: TestClient, **asked: Any) -> list[str]:
-    return [one["item_id"] for one in client.get("/items", params=asked).json()["items"]]
+    return [entry["item_id"] for entry in client.get("/items", params=asked).json()["items"]]
 
 
 def test_models(client: TestClient, saved: Path) -> None:
-    found = client.get("/models").json()["models"]
-    assert [(one["name"], one["kind"], one["can"]) for one in found] == [
+    result = client.get("/models").json()["models"]
+    assert [(entry["name"], entry["kind"], entry["can"]) for entry in result] == [
         ("ials", "IALS", ["similar", "audience", "explain", "map"]),
         ("content", "ContentBased", ["similar", "audience", "explain", "features"]),
         ("cosine", "ItemCosine", ["similar", "audience", "explain"]),
     ]
-    assert {(one["users"], one["items"], one["interactions"]) for one in found} == {(30, 24, 120)}
-    assert found[0]["created"] == read_manifest(saved / "ials").created
-    assert found[0]["metrics"] == {"recall@10": 0.5}
+    assert {(entry["users"], entry["items"], entry["interactions"]) for entry in result} == {
+        (30, 24, 120)
+    }
+    assert result[0]["created"] == read_manifest(saved / "ials").created
+    assert result[0]["metrics"] == {"recall@10": 0.5}
 
 
-def test_the_schema_says_what_a_form_needs(client: TestClient) -> None:
-    found = client.get("/schema", params={"model": "content"}).json()
-    assert found["user_features"] == [
+def test_the_schema_describes_features(client: TestClient) -> None:
+    result = client.get("/schema", params={"model": "content"}).json()
+    assert result["user_features"] == [
         {"name": "trade", "kind": "category", "values": ["nursing", "teaching", "welding"]},
         {"name": "degree", "kind": "number", "min": 0, "max": 4},
     ]
     trades = ["nursing", "teaching", "welding"]
-    assert found["item_fields"] == [
+    assert result["item_fields"] == [
         {"name": "title", "kind": "text"},
         {"name": "trade", "kind": "category", "values": trades},
         {"name": "education", "kind": "number", "min": 0, "max": 3},
@@ -56,7 +60,7 @@ def test_the_schema_says_what_a_form_needs(client: TestClient) -> None:
     assert client.get("/schema").json()["user_features"] == []  # this model uses none
 
 
-def test_fields_of_odd_columns() -> None:
+def test_fields_of_unusual_columns() -> None:
     table = pa.table(
         {
             "empty": pa.array([None, None], pa.float64()),
@@ -68,7 +72,7 @@ def test_fields_of_odd_columns() -> None:
             "nothing": pa.nulls(2),
         }
     )
-    assert describe(table) == [
+    assert describe_fields(table) == [
         {"name": "empty", "kind": "number", "min": None, "max": None},
         {"name": "odd", "kind": "number", "min": None, "max": None},
         {"name": "price", "kind": "number", "min": 1.5, "max": 2.5},
@@ -84,14 +88,14 @@ def test_fields_of_odd_columns() -> None:
     ]
 
 
-def test_many_different_texts_are_free_text() -> None:
-    assert describe(pa.table({"note": [f"text {row}" for row in range(10)]})) == [
+def test_a_column_with_many_distinct_texts_is_free_text() -> None:
+    assert describe_fields(pa.table({"note": [f"text {row}" for row in range(10)]})) == [
         {"name": "note", "kind": "text"}
     ]
 
 
 def test_cells_as_json() -> None:
-    assert plain_value({"a": b"\x01", "b": dt.timedelta(seconds=1.5), "c": [float("-inf")]}) == {
+    assert json_value({"a": b"\x01", "b": dt.timedelta(seconds=1.5), "c": [float("-inf")]}) == {
         "a": "01",
         "b": 1.5,
         "c": [None],
@@ -101,7 +105,7 @@ def test_cells_as_json() -> None:
 def test_search_finds_words_prefixes_and_ids(client: TestClient) -> None:
     assert set(items(client, q="welder")) == {f"R{n:02}" for n in range(24) if n % 3 == 0}
     # "Welder ..." starts with the text; in "용접공 Welder ..." only a word does.
-    assert all(int(one[1:]) % 6 == 0 for one in items(client, q="WELDER")[:4])
+    assert all(int(entry[1:]) % 6 == 0 for entry in items(client, q="WELDER")[:4])
     assert set(items(client, q="간호")) == {"R01", "R07", "R13", "R19"}
     assert set(items(client, q="접공")) == {"R03", "R09", "R15", "R21"}
     assert items(client, q="busan 10") == ["R10"]
@@ -115,21 +119,23 @@ def test_search_finds_words_prefixes_and_ids(client: TestClient) -> None:
     assert len(items(client, q="e", limit=5)) == 5
 
 
-def test_without_a_text_the_most_chosen_come_first(client: TestClient, data: sl.Dataset) -> None:
+def test_an_empty_search_returns_the_most_popular_items(
+    client: TestClient, data: sl.Dataset
+) -> None:
     reply = client.get("/items", params={"limit": 24}).json()["items"]
-    counts = [one["interactions"] for one in reply]
+    counts = [entry["interactions"] for entry in reply]
     assert counts == sorted(counts, reverse=True)
-    assert {one["item_id"]: one["interactions"] for one in reply} == dict(
+    assert {entry["item_id"]: entry["interactions"] for entry in reply} == dict(
         zip(data.items.ids.to_pylist(), data.item_counts.tolist(), strict=True)
     )
 
 
 def test_an_item(client: TestClient, data: sl.Dataset) -> None:
-    found = client.get("/items/R05").json()
-    assert list(found) == ["item_id", "title", "features", "interactions"]
-    assert (found["item_id"], found["title"]) == ("R05", "교사 5")
-    assert found["interactions"] == data.item_counts[5]
-    assert found["features"]["salary"] is None
+    result = client.get("/items/R05").json()
+    assert list(result) == ["item_id", "title", "features", "interactions"]
+    assert (result["item_id"], result["title"]) == ("R05", "교사 5")
+    assert result["interactions"] == data.item_counts[5]
+    assert result["features"]["salary"] is None
 
 
 def test_search_is_fast_in_a_large_catalogue() -> None:
@@ -142,22 +148,20 @@ def test_search_is_fast_in_a_large_catalogue() -> None:
     started = time.perf_counter()
     for number in range(10):
         assert catalogue.search(f"number 9999{number}", 5).tolist() == [99990 + number]
-    assert (time.perf_counter() - started) / 10 < 0.2  # a fiftieth of that on a quiet machine
+    assert (time.perf_counter() - started) / 10 < 0.2  # 4 ms on an idle machine
 
 
-def test_items_without_titles_are_called_by_their_ids() -> None:
+def test_items_without_titles_are_shown_by_their_ids() -> None:
     log = pa.table({"user_id": [1, 1], "item_id": [70, 8]})
     catalogue = Catalogue(sl.Dataset.from_tables(log))
     assert catalogue.titles == ["8", "70"]
     assert catalogue.search("7", 5).tolist() == [1]
-    assert catalogue.items_json([1]) == (
-        b'[{"item_id":70,"title":"70","features":{},"interactions":1}]'
-    )
+    assert catalogue.item(1) == {"item_id": 70, "title": "70", "features": {}, "interactions": 1}
     films = pa.table({"item_id": [8, 70], "name": ["Heat", None]})
     assert Catalogue(sl.Dataset.from_tables(log, items=films)).titles == ["Heat", "70"]
 
 
-def test_items_without_titles_are_found_by_what_is_known_of_them() -> None:
+def test_items_without_titles_are_found_by_their_features() -> None:
     log = pa.table({"user_id": [1, 1, 1], "item_id": ["R1", "R2", "R3"]})
     known = {"trade": ["welding", "용접", None], "night": [True, False, None]}
     postings = pa.table({"item_id": ["R1", "R2", "R3"]} | known)
@@ -166,16 +170,17 @@ def test_items_without_titles_are_found_by_what_is_known_of_them() -> None:
     assert catalogue.search("welding", 5).tolist() == [0]
     assert catalogue.search("용접", 5).tolist() == [1]
     assert catalogue.search("r2", 5).tolist() == [1]
-    assert catalogue.openings([1])[0].decode() == (
-        '{"item_id":"R2","title":"R2 (trade 용접, night no)",'
-        '"features":{"trade":"용접","night":false}'
-    )
+    assert catalogue.summary(1) == {
+        "item_id": "R2",
+        "title": "R2 (trade 용접, night no)",
+        "features": {"trade": "용접", "night": False},
+    }
 
 
 def test_users(client: TestClient, data: sl.Dataset) -> None:
-    found = client.get("/users", params={"q": "U1", "limit": 3}).json()["users"]
-    assert found == [{"user_id": f"U1{n}", "interactions": 4} for n in range(3)]
-    assert [one["user_id"] for one in client.get("/users?q=7").json()["users"]] == [
+    result = client.get("/users", params={"q": "U1", "limit": 3}).json()["users"]
+    assert result == [{"user_id": f"U1{n}", "interactions": 4} for n in range(3)]
+    assert [entry["user_id"] for entry in client.get("/users?q=7").json()["users"]] == [
         "U07",
         "U17",
         "U27",
@@ -184,59 +189,63 @@ def test_users(client: TestClient, data: sl.Dataset) -> None:
 
 
 def test_a_user(client: TestClient, data: sl.Dataset) -> None:
-    found = client.get("/users/U04").json()
-    assert found["user_id"] == "U04"
-    assert found["features"] == {"trade": "nursing", "degree": 4}
+    result = client.get("/users/U04").json()
+    assert result["user_id"] == "U04"
+    assert result["features"] == {"trade": "nursing", "degree": 4}
     rows = [row for row in data.to_arrow().to_pylist() if row["user_id"] == "U04"]
     rows.sort(key=lambda row: row["time"], reverse=True)
-    assert [(one["item_id"], one["weight"], one["time"]) for one in found["history"]] == [
+    assert [(entry["item_id"], entry["weight"], entry["time"]) for entry in result["history"]] == [
         (row["item_id"], row["weight"], row["time"].isoformat()) for row in rows
     ]
-    titles = {one["item_id"]: one["title"] for one in client.get("/items?limit=24").json()["items"]}
-    assert [one["title"] for one in found["history"]] == [titles[row["item_id"]] for row in rows]
+    titles = {
+        entry["item_id"]: entry["title"] for entry in client.get("/items?limit=24").json()["items"]
+    }
+    assert [entry["title"] for entry in result["history"]] == [
+        titles[row["item_id"]] for row in rows
+    ]
 
 
 def test_the_map(client: TestClient, data: sl.Dataset, models: dict[str, Any]) -> None:
     points = client.get("/map").json()["points"]
-    assert [one["item_id"] for one in points] == data.items.ids.to_pylist()
-    assert [one["interactions"] for one in points] == data.item_counts.tolist()
+    assert [entry["item_id"] for entry in points] == data.items.ids.to_pylist()
+    assert [entry["interactions"] for entry in points] == data.item_counts.tolist()
     assert points[5]["title"] == "교사 5"
-    assert {one["group"] for one in points} == {"welding", "nursing", "teaching"}
-    places = np.array([[one["x"], one["y"]] for one in points])
-    expected = principal_places(models["ials"].item_vectors())
-    np.testing.assert_allclose(places, expected, atol=1e-5)
-    assert np.abs(places).max() == 1.0
+    assert {entry["group"] for entry in points} == {"welding", "nursing", "teaching"}
+    coordinates = np.array([[entry["x"], entry["y"]] for entry in points])
+    expected = principal_coordinates(models["ials"].item_vectors())
+    np.testing.assert_allclose(coordinates, expected, atol=1e-5)
+    assert np.abs(coordinates).max() == 1.0
 
 
-def test_alike_items_are_neighbours_on_the_map() -> None:
+def test_similar_items_are_close_on_the_map() -> None:
     rng = np.random.default_rng(0)
     kind = np.arange(60) % 3
     vectors = rng.normal(size=(3, 16))[kind] + rng.normal(size=(60, 16)) * 0.3
-    vectors *= rng.lognormal(size=(60, 1))  # how popular an item is plays no part
-    places = principal_places(vectors)
-    apart = np.linalg.norm(places[:, np.newaxis] - places, axis=2)
+    vectors *= rng.lognormal(size=(60, 1))  # the lengths do not matter
+    coordinates = principal_coordinates(vectors)
+    apart = np.linalg.norm(coordinates[:, np.newaxis] - coordinates, axis=2)
     np.fill_diagonal(apart, np.inf)
     assert (kind[apart.argmin(axis=1)] == kind).all()
 
 
-def test_principal_places_are_those_of_the_singular_vectors() -> None:
+def test_principal_coordinates_are_those_of_the_singular_vectors() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(50, 6)) * [5, 3, 1, 1, 1, 1]
     rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     rows -= rows.mean(axis=0)
     left, values, _ = np.linalg.svd(rows)
     expected = left[:, :2] * values[:2]
-    places = principal_places(vectors)
-    expected *= np.sign((places * expected).sum(axis=0))
-    np.testing.assert_allclose(places, expected / np.abs(expected).max(), atol=1e-12)
-    assert principal_places(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
-    assert principal_places(np.ones((3, 1))).tolist() == [[0, 0]] * 3
+    coordinates = principal_coordinates(vectors)
+    expected *= np.sign((coordinates * expected).sum(axis=0))
+    np.testing.assert_allclose(coordinates, expected / np.abs(expected).max(), atol=1e-12)
+    assert principal_coordinates(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
+    assert principal_coordinates(np.ones((3, 1))).tolist() == [[0, 0]] * 3
 
 
-def test_a_large_map_holds_the_most_chosen(
+def test_a_large_map_contains_the_most_popular_items(
     serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: sl.Dataset
 ) -> None:
-    monkeypatch.setattr("shortlist.serving.places.MOST_POINTS", 6)
+    monkeypatch.setattr("shortlist.serving.catalogue.MAX_POINTS", 6)
     points = serve().get("/map").json()["points"]
     most = np.argsort(data.popularity_order)[:6]
-    assert {one["item_id"] for one in points} == set(data.items.take(most).to_pylist())
+    assert {entry["item_id"] for entry in points} == set(data.items.take(most).to_pylist())

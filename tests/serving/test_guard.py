@@ -1,4 +1,4 @@
-"""Who gets in, what every reply carries, and what happens when there is too much."""
+"""Access, the headers of every reply, limits, errors and metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shortlist.serving.metrics import Metrics
 TOKEN = "a-token-of-enough-letters"
 
 
-def test_every_reply_carries_the_security_headers(client: TestClient) -> None:
+def test_every_reply_has_the_security_headers(client: TestClient) -> None:
     for path in ("/", "/models", "/docs", "/nothing", "/users/U00/recommendations", "/static/x"):
         headers = client.get(path).headers
         policy = headers["content-security-policy"]
@@ -37,7 +37,7 @@ def test_every_reply_carries_the_security_headers(client: TestClient) -> None:
         assert headers["cache-control"] == ("no-cache" if is_page else "no-store")
 
 
-def test_nothing_on_the_docs_page_comes_from_elsewhere(client: TestClient) -> None:
+def test_the_documentation_loads_nothing_from_other_hosts(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "<script" not in page
     assert "http://" not in page
@@ -49,7 +49,7 @@ def test_nothing_on_the_docs_page_comes_from_elsewhere(client: TestClient) -> No
     assert client.get("/docs.css").headers["content-type"].startswith("text/css")
 
 
-def test_the_openapi_text_describes_every_address(client: TestClient) -> None:
+def test_the_openapi_document_describes_every_address(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
     for path, methods in described["paths"].items():
         for about in methods.values():
@@ -62,7 +62,7 @@ def test_the_openapi_text_describes_every_address(client: TestClient) -> None:
     assert len(body["examples"]) == 2
 
 
-def test_the_token_is_asked_for(serve: Any) -> None:
+def test_the_token_is_required(serve: Any) -> None:
     client = serve(access=Access(token=TOKEN))
     for path in ("/", "/health", "/ready", "/docs", "/openapi.json"):
         assert client.get(path).status_code == 200, path
@@ -87,7 +87,7 @@ def test_the_token_is_asked_for(serve: Any) -> None:
     assert client.get("/metrics", headers=right).status_code == 200
 
 
-def test_the_host_is_asked_for_on_loopback(serve: Any) -> None:
+def test_the_host_is_checked_on_loopback(serve: Any) -> None:
     client = serve(access=access_to("127.0.0.1", None, ["Jobs.Example"]))
     for host in ("localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000", "jobs.example"):
         assert client.get("/models", headers={"Host": host}).status_code == 200, host
@@ -97,7 +97,7 @@ def test_the_host_is_asked_for_on_loopback(serve: Any) -> None:
         assert reply.json()["error"]["where"] == "the Host header"
 
 
-def test_elsewhere_any_host_will_do_unless_names_are_given() -> None:
+def test_other_addresses_allow_any_host_unless_names_are_given() -> None:
     assert access_to("0.0.0.0", TOKEN).hosts is None
     assert access_to("0.0.0.0", TOKEN, ["a.example"]).hosts == frozenset({"a.example"})
     assert access_to("::1", None).hosts == frozenset({"localhost", "127.0.0.1", "::1"})
@@ -106,7 +106,7 @@ def test_elsewhere_any_host_will_do_unless_names_are_given() -> None:
 @pytest.mark.parametrize(
     "token", ["", "short", "with blanks inside it", "ümlaut" * 5, "x" * 20 + "\n"]
 )
-def test_a_token_that_cannot_be_used(token: str) -> None:
+def test_unusable_tokens(token: str) -> None:
     with pytest.raises(ConfigError, match="the token has"):
         access_to("0.0.0.0", token)
 
@@ -117,7 +117,7 @@ def test_new_tokens_differ() -> None:
 
 
 async def slowly(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers when it is told to."""
+    """Answer when an event is set."""
     await scope["state"]["go"].wait()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"{}"})
@@ -128,7 +128,7 @@ def guarded(**limits: Any) -> Guard:
 
 
 async def ask(guard: Guard, go: asyncio.Event, body: list[Message] | None = None) -> Message:
-    """Send a request to a guard by hand; give the head of its reply."""
+    """Send a request to a guard; return the head of its reply."""
     method = "GET" if body is None else "POST"
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     scope = {
@@ -150,23 +150,23 @@ async def ask(guard: Guard, go: asyncio.Event, body: list[Message] | None = None
     return sent[0]
 
 
-def test_more_open_requests_than_allowed_are_sent_away() -> None:
+def test_too_many_open_requests_are_refused() -> None:
     async def scenario() -> tuple[list[int], Message]:
         guard, go = guarded(open_requests=2), asyncio.Event()
         under_way = [asyncio.create_task(ask(guard, go)) for _ in range(2)]
         await asyncio.sleep(0)
         refused = await ask(guard, go)
         go.set()
-        done = [(await one)["status"] for one in under_way]
+        done = [(await entry)["status"] for entry in under_way]
         return [*done, (await ask(guard, go))["status"]], refused
 
     done, refused = asyncio.run(scenario())
-    assert done == [200, 200, 200]  # and afterwards there is room again
+    assert done == [200, 200, 200]  # afterwards there is room again
     assert refused["status"] == 503
     assert (b"retry-after", b"1") in refused["headers"]
 
 
-def test_long_bodies_together_are_bounded() -> None:
+def test_the_total_length_of_bodies_is_limited() -> None:
     async def scenario() -> list[int]:
         guard, go = guarded(body_bytes=100, held_bytes=150), asyncio.Event()
         whole: list[Message] = [{"type": "http.request", "body": b"x" * 100, "more_body": False}]
@@ -179,7 +179,7 @@ def test_long_bodies_together_are_bounded() -> None:
     assert asyncio.run(scenario()) == [200, 503, 200]
 
 
-def test_a_body_that_never_ends_is_given_up() -> None:
+def test_a_body_that_does_not_end_is_refused() -> None:
     async def scenario() -> Message:
         begun: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
         return await ask(guarded(body_seconds=0.01), asyncio.Event(), begun)
@@ -187,7 +187,7 @@ def test_a_body_that_never_ends_is_given_up() -> None:
     assert asyncio.run(scenario())["status"] == 400
 
 
-def test_a_fault_of_ours_is_told_and_hides_its_inside(
+def test_an_internal_error_is_logged_and_not_shown(
     serve: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The service as people start and stop it: a process of its own."""
+"""The service as a process."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ RUN = "from shortlist.cli import main; main()"
 
 @contextmanager
 def running(*arguments: str | Path, **environment: str) -> Iterator[tuple[Any, int, str]]:
-    """Start `shortlist serve`; give the process, its port, and what it said."""
+    """Start `shortlist serve`; yield the process, its port and its output."""
     command = [sys.executable, "-c", RUN, "serve", *map(str, arguments), "--port", "0"]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env=os.environ | environment,
     )  # fmt: skip
-    said = ""
+    output = ""
     try:
-        while "token" not in said:
+        while "token" not in output:
             line = process.stderr.readline()  # type: ignore[union-attr]
-            assert line, said
-            said += line
-        port = int(re.search(r"http://[^/]*:(\d+)/", said)[1])  # type: ignore[index]
-        yield process, port, said
+            assert line, output
+            output += line
+        port = int(re.search(r"http://[^/]*:(\d+)/", output)[1])  # type: ignore[index]
+        yield process, port, output
     finally:
         process.kill()
         process.communicate()
@@ -54,12 +54,12 @@ def get(port: int, path: str, **headers: str) -> tuple[int, Any]:
         connection.close()
 
 
-def test_it_answers_takes_newer_bundles_over_and_stops_gracefully(
+def test_the_process_answers_reloads_and_stops_gracefully(
     bundles: dict[str, Path], data: sl.Dataset
 ) -> None:
-    with running(bundles["ials"], bundles["cosine"]) as (process, port, said):
-        assert "serving ials, cosine" in said
-        assert "no token: whoever reaches this address may ask" in said
+    with running(bundles["ials"], bundles["cosine"]) as (process, port, output):
+        assert "serving ials, cosine" in output
+        assert "no token: everybody who reaches this address has access" in output
         expected = sl.load(bundles["ials"]).recommend(["U03"], k=3).column("item_id")
         _, reply = get(port, "/users/U03/recommendations?k=3")
         assert [item["item_id"] for item in reply["items"]] == expected
@@ -85,7 +85,7 @@ def test_it_answers_takes_newer_bundles_over_and_stops_gracefully(
         assert counts["other"] == 0
         assert counts["ok"] > 0
 
-        # A request that is half here when the process is told to stop is answered all the same.
+        # A request that is half sent when the process is told to stop is still answered.
         body = json.dumps({"users": ["U03"], "k": 3}).encode()
         late = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         late.putrequest("POST", "/recommendations")
@@ -106,18 +106,18 @@ def test_it_answers_takes_newer_bundles_over_and_stops_gracefully(
             get(port, "/health")
 
 
-def test_beyond_loopback_there_is_a_token(bundles: dict[str, Path]) -> None:
-    with running(bundles["cosine"], "--host", "0.0.0.0") as (_, port, said):
-        token = re.search(r"token, shown only once: (\S{43})\n", said)[1]  # type: ignore[index]
+def test_other_addresses_than_loopback_need_a_token(bundles: dict[str, Path]) -> None:
+    with running(bundles["cosine"], "--host", "0.0.0.0") as (_, port, output):
+        token = re.search(r"token, shown only once: (\S{43})\n", output)[1]  # type: ignore[index]
         assert get(port, "/models")[0] == 401
         assert get(port, "/health")[0] == 200
         assert get(port, "/models", Authorization=f"Bearer {token}")[0] == 200
 
 
-def test_importing_the_library_or_the_command_line_does_not_import_fastapi() -> None:
+def test_importing_the_library_or_the_command_line_does_not_import_the_service() -> None:
     script = (
         "import sys, shortlist, shortlist.cli.app;"
-        "print(sorted({'fastapi', 'starlette', 'uvicorn', 'prometheus_client'} & set(sys.modules)))"
+        "print(sorted({'starlette', 'uvicorn', 'prometheus_client'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

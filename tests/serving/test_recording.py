@@ -1,4 +1,4 @@
-"""What is recorded is on disk when the reply comes, and the next list knows it."""
+"""Recorded interactions are on disk when the reply comes, and the next list considers them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shortlist.data.store.store import Recorded
 from shortlist.errors import InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits
-from shortlist.serving.recent import Recent
+from shortlist.serving.recording import RecentInteractions
 from shortlist.serving.service import Service
 
 NOON = dt.datetime(2024, 5, 31, 12, tzinfo=dt.UTC)
@@ -34,7 +34,7 @@ CREATE VIEW item_features AS FROM posting;
 
 @pytest.fixture
 def database(data: sl.Dataset, tmp_path: Path) -> Path:
-    """The job board in a store."""
+    """The job board as a store."""
     (tmp_path / "board.sql").write_text(SCHEMA)
     log, users, items = data.to_arrow(), data.user_features, data.item_features
     assert users is not None
@@ -65,11 +65,13 @@ def listed(client: Any, user: str, **params: Any) -> list[tuple[str, float]]:
 
 
 def expected(model: Any, **query: Any) -> list[tuple[str, float]]:
-    found = model.recommend(queries=[sl.Query(**query)])
-    return list(zip(found.column("item_id"), found.column("score"), strict=True))
+    result = model.recommend(queries=[sl.Query(**query)])
+    return list(zip(result.column("item_id"), result.column("score"), strict=True))
 
 
-def test_the_next_list_knows_it(serve: Any, database: Path, models: dict[str, Any]) -> None:
+def test_the_next_list_considers_the_interaction(
+    serve: Any, database: Path, models: dict[str, Any]
+) -> None:
     client = serve(database=database)
     best = listed(client, "U00")[0][0]
     assert choose(client, ("U00", best)).json() == {"recorded": 1}
@@ -87,7 +89,7 @@ def test_the_next_list_knows_it(serve: Any, database: Path, models: dict[str, An
     assert best in [part["name"] for part in explained["parts"]]
 
 
-def test_somebody_new_is_known_from_then_on(
+def test_a_new_user_is_known_after_an_interaction(
     serve: Any, database: Path, models: dict[str, Any]
 ) -> None:
     client = serve(database=database)
@@ -97,7 +99,7 @@ def test_somebody_new_is_known_from_then_on(
     choose(client, ("newcomer", "R03"), time=NOON.timestamp() + 60)
     assert listed(client, "newcomer") == expected(models["ials"], history={"R00": 2.0, "R03": 1.0})
     many = client.post("/recommendations", json={"users": ["newcomer", "U01"]}).json()["lists"]
-    assert [one["user"] for one in many] == ["newcomer", "U01"]
+    assert [entry["user"] for entry in many] == ["newcomer", "U01"]
     assert client.get("/users/newcomer").json() == {
         "user_id": "newcomer",
         "features": {},
@@ -120,7 +122,7 @@ def test_somebody_new_is_known_from_then_on(
     assert hits == [{"user_id": "newcomer", "interactions": 2}]
 
 
-def test_it_is_there_after_a_restart(serve: Any, database: Path, models: dict[str, Any]) -> None:
+def test_interactions_survive_a_restart(serve: Any, database: Path, models: dict[str, Any]) -> None:
     client = serve(database=database)
     choose(client, ("newcomer", "R00"), ("newcomer", "R03"), ("U00", "R12"))
     before = [listed(client, "newcomer"), listed(client, "U00")]
@@ -129,8 +131,10 @@ def test_it_is_there_after_a_restart(serve: Any, database: Path, models: dict[st
     assert [listed(again, "newcomer"), listed(again, "U00")] == before
 
 
-def test_it_is_on_disk_before_the_reply(serve: Any, database: Path, tmp_path: Path) -> None:
-    """A copy of the file and its log, taken without a goodbye, has what was confirmed."""
+def test_interactions_are_on_disk_before_the_reply(
+    serve: Any, database: Path, tmp_path: Path
+) -> None:
+    """A copy of the files of the running service contains all confirmed interactions."""
     client = serve(database=database)
     for number in range(5):
         assert choose(client, ("U00", f"R{number:02}")).status_code == 200
@@ -142,7 +146,7 @@ def test_it_is_on_disk_before_the_reply(serve: Any, database: Path, tmp_path: Pa
         assert [row.item_id for row in store.recorded()] == [f"R{n:02}" for n in range(5)]
 
 
-def test_a_bundle_that_is_fitted_on_it_needs_no_memory(
+def test_interactions_in_all_bundles_need_no_memory(
     serve: Any, database: Path, bundles: dict[str, Path]
 ) -> None:
     client = serve(database=database, bundles={"cosine": bundles["cosine"]})
@@ -156,20 +160,20 @@ def test_a_bundle_that_is_fitted_on_it_needs_no_memory(
     model.save(bundles["cosine"])
     again = serve(database=database, bundles={"cosine": bundles["cosine"]})
     assert len(again.app_state["service"].recent) == 0
-    found = model.recommend(["newcomer"])
+    result = model.recommend(["newcomer"])
     assert listed(again, "newcomer") == list(
-        zip(found.column("item_id"), found.column("score"), strict=True)
+        zip(result.column("item_id"), result.column("score"), strict=True)
     )
 
 
 def test_the_store_can_be_read_while_nothing_is_written(serve: Any, database: Path) -> None:
     client = serve(database=database)
-    with sl.Store(database, read_only=True) as store:  # another program fits on it
+    with sl.Store(database, read_only=True) as store:  # as another program that fits on it
         store.dataset()
     assert choose(client, ("U00", "R12")).status_code == 200
 
 
-def test_all_or_none(serve: Any, database: Path) -> None:
+def test_all_interactions_of_a_request_are_recorded_or_none(serve: Any, database: Path) -> None:
     client = serve(database=database)
     reply = choose(client, ("U00", "R12"), ("U00", "R99"))
     assert reply.status_code == 404
@@ -202,7 +206,7 @@ def test_wrong_interactions(serve: Any, database: Path) -> None:
     assert client.post("/interactions", json={"interactions": []}).status_code == 422
 
 
-def test_many_at_once_are_written_together(bundles: dict[str, Path], database: Path) -> None:
+def test_concurrent_requests_are_written_together(bundles: dict[str, Path], database: Path) -> None:
     async def scenario() -> tuple[set[int], str]:
         service = Service({"ials": bundles["ials"]}, database=database)
         transport = httpx.ASGITransport(create_app(service))
@@ -217,7 +221,7 @@ def test_many_at_once_are_written_together(bundles: dict[str, Path], database: P
                 )
                 for number in range(50)
             ]
-            statuses = {one.status_code for one in await asyncio.gather(*asked)}
+            statuses = {reply.status_code for reply in await asyncio.gather(*asked)}
             return statuses, (await client.get("/metrics")).text
 
     statuses, counted = asyncio.run(scenario())
@@ -227,7 +231,7 @@ def test_many_at_once_are_written_together(bundles: dict[str, Path], database: P
         assert {row.user_id for row in store.recorded()} == {f"N{n}" for n in range(50)}
 
 
-def test_one_that_cannot_be_written_does_not_hurt_the_others(
+def test_a_request_that_fails_does_not_affect_the_others(
     bundles: dict[str, Path], database: Path
 ) -> None:
     async def scenario() -> list[str]:
@@ -236,15 +240,15 @@ def test_one_that_cannot_be_written_does_not_hurt_the_others(
             rows = [Recorded("A", "R00", 1.0, NOON), Recorded(7, "R00", 1.0, NOON)]
             rows += [Recorded("B", "R00", 1.0, NOON)]
             asked = [service.recorder.submit([row]) for row in rows]
-            found = await asyncio.gather(*asked, return_exceptions=True)
-            return [type(one).__name__ for one in found]
+            result = await asyncio.gather(*asked, return_exceptions=True)
+            return [type(entry).__name__ for entry in result]
 
     assert asyncio.run(scenario()) == ["NoneType", "InputError", "NoneType"]
     with sl.Store(database, read_only=True) as store:
         assert [row.user_id for row in store.recorded()] == ["A", "B"]
 
 
-def test_memory_for_what_no_bundle_knows_is_bounded(
+def test_the_memory_for_recent_interactions_is_bounded(
     serve: Any, database: Path, bundles: dict[str, Path]
 ) -> None:
     client = serve(database=database, unfitted=2)
@@ -257,7 +261,7 @@ def test_memory_for_what_no_bundle_knows_is_bounded(
         Service(bundles, database=database, limits=Limits(unfitted=1))
 
 
-def test_a_database_that_is_none(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database(bundles: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no database"):
         Service(bundles, database=tmp_path / "none.duckdb")
     sl.Store.create(tmp_path / "runs.duckdb", "runs").close()
@@ -266,26 +270,32 @@ def test_a_database_that_is_none(bundles: dict[str, Path], tmp_path: Path) -> No
 
 
 @pytest.fixture
-def recent() -> Recent:
-    return Recent(most=10)
+def recent() -> RecentInteractions:
+    return RecentInteractions(capacity=10)
 
 
-def test_the_latest_of_a_pair_counts(recent: Recent, data: sl.Dataset) -> None:
+def test_the_latest_interaction_with_an_item_counts(
+    recent: RecentInteractions, data: sl.Dataset
+) -> None:
     recent.add([Recorded("A", "R00", 1.0, NOON), Recorded("A", "R01", 1.0, NOON)])
     recent.add([Recorded("A", "R00", 3.0, NOON)])
     assert len(recent) == 2
-    known = recent.known_by(data, sl.Query(user="A", history={"R01": 0.5}))
+    known = recent.extended(sl.Query(user="A", history={"R01": 0.5}), data)
     assert known.user is None
-    assert known.weights == {"R00": 3.0, "R01": 0.5}  # what the query says counts more
+    assert known.weights == {"R00": 3.0, "R01": 0.5}  # the weight of the query counts
     assert list(known.weights) == ["R00", "R01"]
 
 
-def test_what_the_data_has_already_adds_nothing(recent: Recent, data: sl.Dataset) -> None:
+def test_what_the_data_has_already_adds_nothing(
+    recent: RecentInteractions, data: sl.Dataset
+) -> None:
     query = sl.Query(user="U00")
     recent.add([Recorded("U00", "R00", 1.0, NOON), Recorded("U00", "X", 1.0, NOON)])
-    assert recent.known_by(data, query) is query  # chosen in training; not in the catalogue
+    assert (
+        recent.extended(query, data) is query
+    )  # one is in the training data, one not in the catalogue
     recent.add([Recorded("U00", "R00", 2.0, NOON)])
-    assert recent.known_by(data, query).weights == {"R00": 2.0}
+    assert recent.extended(query, data).weights == {"R00": 2.0}
 
 
 def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
@@ -297,10 +307,10 @@ def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
         _ = client.app_state["service"].recorder
 
 
-def test_a_database_that_others_have_open_is_waited_for(
+def test_the_recorder_waits_for_a_database_that_is_open_elsewhere(
     serve: Any, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shortlist.serving.recorder._PATIENCE", 0.1)
+    monkeypatch.setattr("shortlist.serving.recording._OPEN_SECONDS", 0.1)
     client = serve(database=database)
     with sl.Store(database, read_only=True):
         reply = choose(client, ("U00", "R12"))

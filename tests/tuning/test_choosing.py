@@ -14,7 +14,7 @@ from shortlist.bundle import read_manifest
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.evaluation import Report, evaluate
-from shortlist.metrics.ranking import Measure
+from shortlist.metrics.bootstrap import Measure
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
 from shortlist.testing import checkerboard, small_world, tiny

@@ -59,8 +59,8 @@ def compare(
 ) -> None:
     """Fit models on the same split and measure them on the same users."""
     from shortlist.data.store.store import Store
-    from shortlist.evaluation import compare as compare_models
-    from shortlist.reporting.write import require_report
+    from shortlist.reporting import compare as compare_models
+    from shortlist.reporting.page import require_report
 
     if report is not None:
         require_report(report)  # before the fits, which take long

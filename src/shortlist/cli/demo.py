@@ -14,8 +14,8 @@ from shortlist.errors import InputError
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
-    from shortlist.evaluation import Comparison
     from shortlist.models.base import Model
+    from shortlist.reporting import ComparisonWithReport
 
 Kind = Literal["movies", "jobs"]
 LISTED = 10  # items listed for every user
@@ -91,10 +91,10 @@ def _load(kind: Kind, folder: Path, seed: int) -> Dataset:
         return store.dataset()
 
 
-def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
+def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], ComparisonWithReport]:
     """Choose a model on a validation fold; compare all models on a test fold."""
     from shortlist.data import split
-    from shortlist.evaluation import compare
+    from shortlist.reporting import compare
 
     order: Literal["random", "time"] = "random" if data.times is None else "time"
     train, test = split.leave_last_out(data, order=order, seed=seed)
@@ -105,7 +105,7 @@ def _choose(data: Dataset, seed: int) -> tuple[Model[Any, Any], Comparison]:
     return best, compare(_models(), train, test, seed=seed)
 
 
-def _report(comparison: Comparison, kind: Kind, folder: Path, seed: int) -> bool:
+def _report(comparison: ComparisonWithReport, kind: Kind, folder: Path, seed: int) -> bool:
     """Write the report if its libraries are installed; otherwise name them. Return whether."""
     from shortlist.extras import install_command, installed
 

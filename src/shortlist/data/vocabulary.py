@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.errors import InputError, UnknownIdError
+from shortlist.errors import ErrorCode, InputError, UnknownIdError
 
 Id: TypeAlias = int | str
 Rows: TypeAlias = NDArray[np.int32]
@@ -92,12 +92,14 @@ class Vocabulary:
         if len(self):
             first, last = self.ids[0].as_py(), self.ids[-1].as_py()
             what += f" ({len(self)} {self.kind}s are known, {first!r} to {last!r})"
+        code = ErrorCode.UNKNOWN_ID
         remedy = "check the spelling, or pass on_unknown='skip' or 'fallback'"
         wants_text = pa.types.is_string(self.ids.type)
         if ids and isinstance(ids[0], str) != wants_text:
             wanted = "strings" if wants_text else "integers"
+            code = ErrorCode.WRONG_ID_TYPE
             remedy = f"the ids here are {wanted}: convert yours"
-        return UnknownIdError(what, remedy=remedy)
+        return UnknownIdError(what, remedy=remedy, code=code)
 
     def take(self, rows: Sequence[int] | NDArray[np.integer]) -> pa.Array:
         """Give the ids at these rows, as an Arrow array of the vocabulary's type."""

@@ -1,22 +1,26 @@
-"""Several models beside each other: their figures, and which differences are real."""
+"""Several models on the same split: their figures, and which differences are significant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
+from shortlist.evaluation.protocol import evaluate
 from shortlist.evaluation.report import Report, labelled
+from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
 from shortlist.frames import Tabular
+from shortlist.metrics.bootstrap import bootstrap
+from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray
-from shortlist.metrics.significance import PairedTest, bootstrap, paired_tests
 from shortlist.models.base import Model
+from shortlist.progress import track
 from shortlist.text import figure, span, text_table
 
 SCHEMA = pa.schema(
@@ -38,21 +42,20 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Tabular):
-    """Models ranked by their main metric, best first, with what can be said about the differences.
+    """Models ranked by their main metric, best first, with tests of their differences.
 
-    ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is the table;
-    :meth:`write_report` makes a page of it.
+    ``comparison["EASE"]`` is a model's :class:`Report`; ``str(comparison)`` is a table.
 
     Attributes
     ----------
     reports
-        By the model's name, best first.
+        The report of each model, by name, best first.
     fit_seconds
-        How long fitting took, by name; None for a model that came fitted.
+        How long fitting took, by name; None for a model that was already fitted.
     models
         The fitted models, by name, best first.
     train, test
-        The split they were measured on.
+        The split the models were evaluated on.
     """
 
     reports: Mapping[str, Report]
@@ -61,6 +64,47 @@ class Comparison(Tabular):
     train: Dataset
     test: Dataset
 
+    @classmethod
+    def of(
+        cls,
+        models: Sequence[Model[Any, Any]],
+        train: Dataset,
+        test: Dataset,
+        k: int | Iterable[int] = (5, 10, 20),
+        *,
+        seed: int = 0,
+    ) -> Self:
+        """Fit and evaluate models; see :func:`compare`."""
+        if not models:
+            raise InputError(
+                "there is no model to compare", where="models", remedy="pass some models"
+            )
+        # Refuse invalid arguments before the first fit, which may take long.
+        ks = positive_integers("k", k)
+        Truth.of(train, test)
+        for model in models:
+            if model.is_fitted:
+                require_fitted_on(model, train)
+        reports: dict[str, Report] = {}
+        fit_seconds: dict[str, float | None] = {}
+        named = dict(zip(distinct_names(models), models, strict=True))
+        for name, model in track(named.items(), "comparing models", len(models)):
+            seconds = None
+            if not model.is_fitted:
+                started = time.perf_counter()
+                model.fit(train)
+                seconds = time.perf_counter() - started
+            reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
+            fit_seconds[name] = seconds
+        ranking = sorted(reports, key=lambda name: -reports[name][reports[name].main])
+        return cls(
+            {name: reports[name] for name in ranking},
+            fit_seconds,
+            {name: named[name] for name in ranking},
+            train,
+            test,
+        )
+
     @property
     def best(self) -> str:
         """The name of the model with the highest main metric."""
@@ -68,17 +112,17 @@ class Comparison(Tabular):
 
     @property
     def main(self) -> str:
-        """The metric models are ranked by."""
+        """The metric that models are ranked by."""
         return self.reports[self.best].main
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that every model has a value a user for, and that can be tested."""
+        """The metrics that can be tested: every model has a value per user."""
         first, *others = (report.measures for report in self.reports.values())
         return tuple(name for name in first if all(name in measures for measures in others))
 
     def __getitem__(self, model: str) -> Report:
-        """The report of one model."""
+        """Return the report of one model."""
         if model not in self.reports:
             raise InputError(
                 f"no model {model!r} was compared", remedy=suggestion(model, self.reports)
@@ -87,7 +131,7 @@ class Comparison(Tabular):
 
     @cached_property
     def _figures(self) -> dict[str, FloatArray]:
-        """Bootstrap figures of each metric, (resamples, n_models), from one set of resamples."""
+        """Bootstrap figures by metric, (resamples, n_models), all from the same resamples."""
         first = self[self.best]
         columns = [
             report.measures[name] for name in self.metrics for report in self.reports.values()
@@ -105,7 +149,7 @@ class Comparison(Tabular):
         Raises
         ------
         InputError
-            Not every model has this metric, or it has no value a user.
+            Not every model has this metric, or it has no value per user.
         """
         metric = self.main if metric is None else metric
         if metric not in self.metrics:
@@ -116,10 +160,10 @@ class Comparison(Tabular):
         return paired_tests(measures, self._figures[metric], level=self[self.best].level)
 
     def against_best(self, metric: str | None = None) -> dict[str, PairedTest]:
-        """The tests of each other model against the best one, by the other's name.
+        """Return the test of each other model against the best one, by the other's name.
 
-        The differences are the other model's figure minus that of the best, which is best on the
-        main metric and may be behind on this one.
+        Differences are the other model's figure minus that of the best model. The best model is
+        the best on the main metric and may be worse on this one.
         """
         tests = [test for test in self.tests(metric) if test.first == self.best]
         return {test.second: test.reversed() for test in tests}
@@ -141,16 +185,16 @@ class Comparison(Tabular):
         return pa.Table.from_pylist(records, schema=SCHEMA)
 
     def to_arrow(self) -> pa.Table:
-        """One row a model and metric, best model first.
+        """Return one row per model and metric, best model first.
 
-        Columns: model, metric, value, low, high; then against the best model, and empty for itself
-        and for metrics that cannot be tested: difference, difference_low, difference_high, p_value,
-        corrected (Holm, over all pairs of models), real.
+        Columns: model, metric, value, low, high; then the test against the best model: difference,
+        difference_low, difference_high, p_value, corrected (Holm, over all pairs of models), real.
+        The latter are empty for the best model and for metrics that cannot be tested.
         """
         return self._table
 
     def to_dict(self) -> dict[str, Any]:
-        """Reports, times and tests of the main metric, ready for JSON."""
+        """Return the reports, times and tests of the main metric, ready for JSON."""
         return {
             "main_metric": self.main,
             "best": self.best,
@@ -161,34 +205,9 @@ class Comparison(Tabular):
             "tests": [asdict(test) for test in self.tests()],
         }
 
-    def write_report(
-        self, path: str | Path, *, title: str = "Which model is best?", command: str | None = None
-    ) -> Path:
-        """Write one HTML page, which opens without a network, for people who decide.
-
-        Parameters
-        ----------
-        path
-            The file; one that is there is replaced in one step.
-        title
-            Its heading.
-        command
-            What to type to make it again; None: the Python calls that made it.
-
-        Raises
-        ------
-        ConfigError
-            The extra ``report`` is not installed.
-        InputError
-            The folder does not exist, or ``path`` is a folder.
-        """
-        from shortlist.reporting import write_report
-
-        return write_report(self, path, title=title, command=command)
-
     def __str__(self) -> str:
         best = self[self.best]
-        sure = f"{best.level:.0%} interval"
+        interval_head = f"{best.level:.0%} interval"
         others = [self.main.replace("ndcg", name) for name in ("hit_rate", "recall")]
         others += [labelled(name, best.label) for name in ("mrr", "rmse")]
         others += [self.main.replace("ndcg", "coverage")]
@@ -197,18 +216,20 @@ class Comparison(Tabular):
         ]
         tests = self.against_best()
         rows = []
-        for name, report in self.reports.items():
-            row = [name, figure(report[self.main]), span(*report.interval(self.main))]
-            if (test := tests.get(name)) is None:
+        for model, report in self.reports.items():
+            row = [model, figure(report[self.main]), span(*report.interval(self.main))]
+            if (test := tests.get(model)) is None:
                 row += ["best", ""]
             else:
                 row += [f"{test.difference:+.4f}{'*' if test.real else ' '}"]
                 row += [span(test.low, test.high)]
-            row += [figure(report[one]) if one in report.names else "" for one in shown]
-            fitted = self.fit_seconds[name]
-            row += ["fitted" if fitted is None else f"{fitted:.1f}", f"{report.score_seconds:.1f}"]
+            row += [figure(report[name]) if name in report.names else "" for name in shown]
+            seconds = self.fit_seconds[model]
+            row += ["fitted" if seconds is None else f"{seconds:.1f}"]
+            row += [f"{report.score_seconds:.1f}"]
             rows.append(row)
-        header = ["model", self.main, sure, "against best", sure, *shown, "fit s", "score s"]
+        header = ["model", self.main, interval_head, "against best", interval_head, *shown]
+        header += ["fit s", "score s"]
         n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
         parts = [
             f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}",
@@ -218,10 +239,60 @@ class Comparison(Tabular):
         ]
         if n_pairs:
             parts.append(
-                f"* really different from the best in {self.main}: paired t-test, p < "
+                f"* significantly different from the best in {self.main}: paired t-test, p < "
                 f"{1 - best.level:.2g} after Holm's correction over {n_pairs} pairs"
             )
         return "\n".join(parts)
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.reports)}; by {self.main})"
+
+
+def compare(
+    models: Sequence[Model[Any, Any]],
+    train: Dataset,
+    test: Dataset,
+    k: int | Iterable[int] = (5, 10, 20),
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """Fit and evaluate models and test their differences, as :func:`shortlist.compare` does.
+
+    Use this function where the result needs no HTML report.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from shortlist.data import split
+    >>> from shortlist.models.popularity import Popularity
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": [10, 20, 10, 20, 30]})
+    >>> train, test = split.leave_last_out(Dataset.from_tables(log), order="row")
+    >>> compare([Popularity()], train, test, k=2)
+    Comparison(Popularity; by ndcg@2)
+    """
+    return Comparison.of(models, train, test, k, seed=seed)
+
+
+def distinct_names(models: Sequence[Model[Any, Any]]) -> list[str]:
+    """Return a distinct name for each model: with the settings that differ, or else with a number.
+
+    Examples
+    --------
+    >>> from shortlist.models.popularity import Popularity
+    >>> distinct_names([Popularity(), Popularity()])
+    ['Popularity', 'Popularity #2']
+    """
+    names = []
+    for model in models:
+        others = [other.config.model_dump() for other in models if other.name == model.name]
+        settings = model.config.model_dump()
+        differing = [
+            f"{field}={value!r}"
+            for field, value in settings.items()
+            if any(other[field] != value for other in others)
+        ]
+        names.append(f"{model.name}({', '.join(differing)})" if differing else model.name)
+    return [
+        name if (before := names[:position].count(name)) == 0 else f"{name} #{before + 1}"
+        for position, name in enumerate(names)
+    ]

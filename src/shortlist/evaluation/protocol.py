@@ -1,8 +1,8 @@
-"""The full-catalogue evaluation: every item a user could have been shown competes.
+"""The full-catalogue protocol: every item that could be recommended to a user is ranked.
 
-For each test user the whole catalogue is scored, the items of their training history are taken out,
-and the test items are ranked among the rest, ties at their mid-rank. Users x items is never in
-memory: users are scored in blocks, and no figure depends on where the blocks are cut.
+For each test user the whole catalogue is scored, their training items are removed, and their test
+items are ranked among the rest with mid-ranks for ties. The users x items matrix is never in memory
+as a whole: users are scored in blocks, and no figure depends on the block size.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError, ShortlistError
 from shortlist.evaluation.report import Report
-from shortlist.evaluation.truth import Truth, require_fitted_on, whole_numbers
+from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
-from shortlist.kernels.types import Eligible
-from shortlist.metrics.lists import ListMeasures
-from shortlist.metrics.ranking import (
-    Measure,
-    rank_metrics,
-    rating_errors,
-)
+from shortlist.kernels.types import EligibleItems
+from shortlist.metrics.bootstrap import Measure
+from shortlist.metrics.lists import ListMetrics
+from shortlist.metrics.ranking import rank_metrics
+from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
 from shortlist.progress import track
 from shortlist.recommend.recommender import dense_scores
@@ -49,14 +47,13 @@ def evaluate(
     Parameters
     ----------
     model
-        Fitted on ``train``.
+        A model fitted on ``train``.
     train, test
         The two sides of a split: same vocabularies, no common interaction.
     k
-        The lengths of list to measure at. One may be longer than the catalogue: the list is then
-        all of it.
+        The list lengths to measure at. A length above the catalogue size means all of it.
     seed
-        Of the bootstrap intervals.
+        Seed of the bootstrap intervals.
 
     Returns
     -------
@@ -69,9 +66,9 @@ def evaluate(
     InputError
         The split leaks or is empty, or the model was fitted on other data.
     NotFittedError
-        The model has not been fitted.
+        The model is not fitted.
     ConfigError
-        ``k`` is no length of a list.
+        ``k`` is not a list length.
 
     Examples
     --------
@@ -84,25 +81,30 @@ def evaluate(
     >>> report["hit_rate@2"], report["mrr"], report.interval("mrr")
     (1.0, 0.5, (0.5, 0.5))
     """
-    ks = whole_numbers("k", k)
+    ks = positive_integers("k", k)
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
-    order = popularity_order(train)
     width = min(ks[-1], train.n_items)
     ranks = np.empty(len(truth.item_rows))
-    lists = ListMeasures(train, ks, len(truth.user_rows))
+    lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
     seconds = 0.0
     for block in track(truth.blocks(), f"evaluating {model.name}", truth.n_blocks):
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started
-        eligible = Eligible(block.seen_indptr, block.seen_rows, block.masks, block.mask_of, order)
+        seen, masks = (block.seen_indptr, block.seen_rows), (block.masks, block.mask_of)
+        eligible = EligibleItems(*seen, *masks, train.popularity_order)
         ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, eligible)
-        best, _ = topk_dense(scores, eligible, width)  # (n_block, width)
+        best, _ = topk_dense(scores, eligible, width)
         lists.add(block.users, best)
-    values = rank_metrics(ranks, truth.indptr, ks) | lists.per_user()
-    measures = {name: Measure(of_users) for name, of_users in values.items()}
-    notes = [*truth.notes, *long_lists(ks, train.n_items)]
+    values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list()
+    measures = {name: Measure(per_user) for name, per_user in values.items()}
+    notes = [*truth.notes]
+    notes += [
+        f"k={length} is longer than the catalogue of {train.n_items} items"
+        for length in ks
+        if length > train.n_items
+    ]
     if isinstance(model, PredictsRatings):
         pairs = (
             train.users.take(np.repeat(truth.user_rows, np.diff(truth.indptr))),
@@ -110,7 +112,7 @@ def evaluate(
         )
         try:
             predicted = model.predict(*pairs).astype(np.float64)
-        except CapabilityError as error:  # it can, with other settings
+        except CapabilityError as error:  # this model predicts ratings with other settings only
             notes.append(error.what)
         else:
             measures |= rating_errors(predicted, truth.ratings.astype(np.float64), truth.indptr)
@@ -119,7 +121,7 @@ def evaluate(
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
         measures=measures,
-        catalogue=lists.of_all(),
+        catalogue=lists.overall(),
         listed=lists.listed(),
         k=ks,
         n_items=train.n_items,
@@ -131,11 +133,17 @@ def evaluate(
 
 
 def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:
-    """Score the catalogue for a block of users; a model whose scores are not finite is refused.
+    """Score the catalogue for a block of users, float32 (n_block, n_items).
 
-    NaN is neither above nor below anything: a ranking by it would look perfect.
+    Scores that are not finite are refused: NaN is neither above nor below any score, so a ranking
+    by NaN would look perfect.
+
+    Raises
+    ------
+    ShortlistError
+        A score is NaN or infinite.
     """
-    scores: NDArray[np.float32] = dense_scores(model, user_rows)  # (n_block, n_items)
+    scores: NDArray[np.float32] = dense_scores(model, user_rows)
     finite = np.isfinite(scores).all(axis=1)
     if not finite.all():
         user = model.data.users.ids[int(user_rows[finite.argmin()])].as_py()
@@ -144,18 +152,3 @@ def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:
             remedy="its training diverged: lower the learning rate or raise the regularization",
         )
     return scores
-
-
-def popularity_order(train: Dataset) -> NDArray[np.int32]:
-    """The place of each item when sorted by training interactions, most first, then by row.
-
-    Returns int32 (n_items,).
-    """
-    order = np.empty(train.n_items, dtype=np.int32)
-    order[np.argsort(-train.item_counts, kind="stable")] = np.arange(train.n_items, dtype=np.int32)
-    return order
-
-
-def long_lists(ks: tuple[int, ...], n_items: int) -> list[str]:
-    """A note on lengths of list that the catalogue cannot fill."""
-    return [f"k={k} is longer than the catalogue of {n_items} items" for k in ks if k > n_items]

@@ -1,4 +1,4 @@
-"""What an evaluation found: figures, how sure they are, and by how much history users have."""
+"""The result of an evaluation: figures with intervals, over all users and by history length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from shortlist.errors import InputError, suggestion
 from shortlist.frames import Tabular
-from shortlist.metrics.ranking import FloatArray, Int64Array, Measure
-from shortlist.metrics.significance import LEVEL, RESAMPLES, bootstrap, interval
+from shortlist.metrics.bootstrap import LEVEL, RESAMPLES, Measure, bootstrap, interval
+from shortlist.metrics.ranking import FloatArray, Int64Array
 from shortlist.text import figure, span, text_table
 
-_HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the least interactions of each group
+_HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the smallest history of each group
 HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
 ALL = "all"  # the group of every user
 
@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 
 
 def labelled(name: str, label: str | None) -> str:
-    """A metric's name as it is printed everywhere, marked where it comes from a sample.
+    """Return a metric's full name, with the sample it comes from, if any.
 
     Examples
     --------
@@ -46,40 +46,42 @@ def labelled(name: str, label: str | None) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Report(Tabular):
-    """One model's figures on one split.
+    """The figures of one model on one split, from :func:`shortlist.evaluate`.
 
-    ``report["recall@10"]`` is a figure and ``report.interval("recall@10")`` how sure it is;
-    ``str(report)`` is a table of everything. From :func:`shortlist.evaluate`.
+    ``report["recall@10"]`` is a figure and ``report.interval("recall@10")`` its interval;
+    ``str(report)`` is a table of all figures.
 
     Attributes
     ----------
     model
         The model's name.
     users
-        Ids of the users evaluated: those with test items.  # (n_users,)
+        Ids of the evaluated users: those with test items.  # (n_users,)
     history
-        Training interactions of each of them, int64.  # (n_users,)
+        Number of training interactions of each, int64.  # (n_users,)
     measures
-        Metrics that have a value a user, by name.
+        Metrics with a value per user, by name.
     catalogue
         Metrics of all lists together (coverage), by name; they have no interval.
     k
-        The lengths of list measured at.
+        The list lengths measured at.
     n_items
         Size of the catalogue.
     protocol
-        How the ranks came about, in words.
+        How test items were ranked, in words.
     label
-        What every metric's name carries where ranks are among a sample, like ``"99 sampled"``.
+        The sample that ranks are relative to, like ``"99 sampled"``; part of every metric's name.
+        ``None``: the full catalogue.
     notes
-        What else a reader must know: what was left out, and why.
+        Remarks for the reader: test interactions that were left out, and why.
     score_seconds
         Time the model took to score.
     listed
-        How many users' lists hold each item, int64 (n_items,), by length of list; empty where ranks
-        are among a sample and nobody is shown a list.
+        How many users' lists hold each item, int64 (n_items,), by list length; empty for sampled
+        figures.
     seed, resamples, level
-        Of the bootstrap intervals; ``dataclasses.replace(report, level=0.9)`` has others.
+        Settings of the bootstrap intervals; ``dataclasses.replace(report, level=0.9)`` changes the
+        level.
     """
 
     model: str
@@ -100,37 +102,37 @@ class Report(Tabular):
 
     @property
     def n_users(self) -> int:
-        """How many users were evaluated."""
+        """The number of evaluated users."""
         return len(self.users)
 
     @property
     def main(self) -> str:
-        """The metric models are ranked by: NDCG@10, or at the middle length where 10 is not one."""
+        """The metric that models are ranked by: NDCG at :attr:`main_k`."""
         return labelled(f"ndcg@{self.main_k}", self.label)
 
     @property
     def main_k(self) -> int:
-        """The length of list that models are ranked at: 10, or the middle one where 10 is not."""
+        """The list length that models are ranked at: 10 if it was measured, else the middle one."""
         return 10 if 10 in self.k else self.k[len(self.k) // 2]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every metric, as it is printed."""
+        """The full name of every metric."""
         return (*self.measures, *self.catalogue)
 
     def __getitem__(self, name: str) -> float:
-        """The figure of a metric over all users."""
+        """Return the figure of a metric over all users."""
         if name in self.catalogue:
             return self.catalogue[name]
         return self._measure(name).mean()
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The bootstrap interval of a metric over all users.
+        """Return the bootstrap interval of a metric over all users.
 
         Raises
         ------
         InputError
-            There is no such metric, or it belongs to all lists together and has no interval.
+            There is no such metric, or it is one of all lists together and has no interval.
         """
         if name in self.catalogue:
             raise InputError(
@@ -141,7 +143,7 @@ class Report(Tabular):
         return self._intervals[name]
 
     def per_user(self, name: str) -> FloatArray:
-        """The metric's value for each of ``users`` (for RMSE: the mean squared error)."""
+        """Return the value for each of ``users`` (for RMSE: the mean squared error)."""
         return self._measure(name).values
 
     def _measure(self, name: str) -> Measure:
@@ -162,12 +164,12 @@ class Report(Tabular):
         }
 
     def _groups(self) -> Iterator[tuple[str, dict[str, Measure]]]:
-        """The measures of the users in each non-empty history group."""
+        """Yield each non-empty history group and the measures of its users."""
         group = np.searchsorted(_HISTORY_FROM, self.history, side="right") - 1  # (n_users,)
         for position, name in enumerate(HISTORY):
-            chosen = group == position
-            if chosen.any():
-                yield name, {metric: m.take(chosen) for metric, m in self.measures.items()}
+            members = group == position
+            if members.any():
+                yield name, {metric: m.take(members) for metric, m in self.measures.items()}
 
     @cached_property
     def _table(self) -> pa.Table:
@@ -185,24 +187,24 @@ class Report(Tabular):
         return pa.Table.from_pylist(named, schema=SCHEMA)
 
     def to_arrow(self) -> pa.Table:
-        """One row a metric and group of users: model, history, users, metric, value, low, high.
+        """Return one row per group and metric: model, history, users, metric, value, low, high.
 
         ``history`` is "all" or a range of training interactions.
         """
         return self._table
 
     def per_user_table(self) -> pa.Table:
-        """One row a user: their id, their training interactions, and every metric."""
+        """Return one row per user: id, number of training interactions, and every metric."""
         columns = {name: pa.array(measure.values) for name, measure in self.measures.items()}
         return pa.table({"user_id": self.users, "history": pa.array(self.history), **columns})
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the values of single users, ready for JSON."""
+        """Return everything but the values of single users, ready for JSON."""
         groups: dict[str, dict[str, Any]] = {}
         for row in self._table.to_pylist():
             group = groups.setdefault(row["history"], {"users": row["users"], "metrics": {}})
             group["metrics"][row["metric"]] = {key: row[key] for key in ("value", "low", "high")}
-        whole = groups.pop(ALL)
+        overall = groups.pop(ALL)
         return {
             "model": self.model,
             "protocol": self.protocol,
@@ -214,19 +216,19 @@ class Report(Tabular):
             "resamples": self.resamples,
             "seed": self.seed,
             "score_seconds": self.score_seconds,
-            "metrics": whole["metrics"],
+            "metrics": overall["metrics"],
             "by_history": groups,
             "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
-        sure = f"{self.level:.0%} interval"
+        interval_head = f"{self.level:.0%} interval"
         in_groups = [
             name
             for name in self.measures
             if name in (self.main, self.main.replace("ndcg", "recall"))
         ]
-        whole: list[list[str]] = []
+        overall: list[list[str]] = []
         groups: dict[str, list[str]] = {}
         for row in self._table.to_pylist():
             cells = [
@@ -234,18 +236,18 @@ class Report(Tabular):
                 "" if row["low"] is None else span(row["low"], row["high"]),
             ]
             if row["history"] == ALL:
-                whole.append([row["metric"], *cells])
+                overall.append([row["metric"], *cells])
             elif row["metric"] in in_groups:
-                start = [row["history"], f"{row['users']:,}"]
-                groups.setdefault(row["history"], start).extend(cells)
-        heads = [text for name in in_groups for text in (name, sure)]
+                first = [row["history"], f"{row['users']:,}"]
+                groups.setdefault(row["history"], first).extend(cells)
+        header = [text for name in in_groups for text in (name, interval_head)]
         parts = [
             f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",
             *self.notes,
             "",
-            text_table(["metric", "value", sure], whole),
+            text_table(["metric", "value", interval_head], overall),
             "",
-            text_table(["interactions in training", "users", *heads], groups.values()),
+            text_table(["interactions in training", "users", *header], groups.values()),
         ]
         return "\n".join(parts)
 

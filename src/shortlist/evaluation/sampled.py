@@ -1,9 +1,9 @@
-"""The papers' protocol: true items ranked among a few sampled negatives. For comparing only.
+"""The sampled protocol of the papers: test items ranked among a few negatives. For comparison only.
 
-He et al. (WWW 2017) rank each held-out item among 99 items the user never chose. Such figures are
-much higher than those against the full catalogue, and may order models differently (Krichene and
-Rendle, KDD 2020), so every metric's name carries the sample it comes from: ``hit_rate@10 (99
-sampled)``.
+He et al. (WWW 2017) rank each held-out item among 99 items without an interaction of the user. Such
+figures are much higher than those against the full catalogue, and may order models differently
+(Krichene and Rendle, KDD 2020), so the name of every metric carries the sample it comes from:
+``hit_rate@10 (99 sampled)``.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from shortlist.evaluation.truth import (
     Truth,
     items_of,
     owners,
+    positive_integers,
     require_fitted_on,
-    whole_numbers,
 )
 from shortlist.kernels.ranking import midranks
-from shortlist.kernels.types import Eligible
-from shortlist.metrics.ranking import BoolArray, Measure, rank_metrics
+from shortlist.kernels.types import EligibleItems
+from shortlist.metrics.bootstrap import Measure
+from shortlist.metrics.ranking import BoolArray, rank_metrics
 from shortlist.models.base import Model
 from shortlist.progress import track
 
@@ -44,35 +45,36 @@ def evaluate_sampled(
 ) -> Report:
     """Rank each user's test items among sampled negatives, as papers on neural models do.
 
-    A user's candidates are their test items and their negatives; ties count as in
-    :func:`evaluate`. No list that a user would be shown comes about this way, so coverage, novelty
-    and popularity are not part of the report; nor are rating errors, which no sample touches.
+    The candidates of a user are their test items and their negatives; ties count as in
+    :func:`evaluate`. Coverage, novelty and popularity are not reported, because no user would be
+    shown such a list, and neither are rating errors, which do not depend on a sample.
 
     Parameters
     ----------
     model
-        Fitted on ``train``.
+        A model fitted on ``train``.
     train, test
         The two sides of a split: same vocabularies, no common interaction.
     negatives
-        How many to draw for each user: uniformly, without repeats, from the items the user chose
-        neither in train nor in test, and of those live at the user's moment where items have life
-        spans. A user with fewer such items gets them all, and a note says so. Or the negatives
-        themselves, as published: a Dataset of (user, item) pairs with the vocabularies of the
-        split, used as they are.
+        The number of negatives per user. They are drawn uniformly, without replacement, from the
+        items that the user interacted with neither in train nor in test, and that are live at the
+        user's first test time if items have life spans. A user with fewer such items gets all of
+        them, and a note counts those users. Or a Dataset of published (user, item) negatives with
+        the vocabularies of the split, which are used as they are.
     k
-        The lengths of list to measure at.
+        The list lengths to measure at.
     seed
-        Of the negatives and of the bootstrap intervals.
+        Seed of the negatives and of the bootstrap intervals.
 
     Raises
     ------
     InputError
-        As for :func:`evaluate`; given negatives have other vocabularies or leave out a test user.
+        As for :func:`evaluate`; or published negatives have other vocabularies or leave out a test
+        user.
     NotFittedError
-        The model has not been fitted.
+        The model is not fitted.
     ConfigError
-        ``negatives`` or ``k`` is no whole number from 1.
+        ``negatives`` or ``k`` is not a positive integer.
 
     Examples
     --------
@@ -85,14 +87,14 @@ def evaluate_sampled(
     >>> report["hit_rate@1 (1 sampled)"]
     0.0
     """
-    ks = whole_numbers("k", k)
+    ks = positive_integers("k", k)
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
     if isinstance(negatives, Dataset):
-        count = 0  # as many as were published
-        sampler, label = _given(negatives, truth)
+        count = 0  # published negatives are never too few
+        sampler, label = _published(negatives, truth)
     else:
-        [count] = whole_numbers("negatives", negatives)
+        [count] = positive_integers("negatives", negatives)
         sampler, label = _drawn(count, truth, seed), f"{count} sampled"
     ranks = np.empty(len(truth.item_rows))
     short, seconds = 0, 0.0
@@ -100,20 +102,20 @@ def evaluate_sampled(
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started
-        chosen = sampler(block)  # (n_block, n_items)
-        short += int((chosen.sum(axis=1) < count).sum())
-        chosen[block.true_owners, block.true_rows] = True
+        candidates = sampler(block)  # (n_block, n_items)
+        short += int((candidates.sum(axis=1) < count).sum())
+        candidates[block.true_owners, block.true_rows] = True
         n_block = len(block.user_rows)
         ranks[block.entries], _ = midranks(
             scores,
             block.true_indptr,
             block.true_rows,
-            Eligible(
+            EligibleItems(
                 excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
                 excluded_indices=np.zeros(0, dtype=np.int32),
-                masks=chosen,
+                masks=candidates,
                 mask_of=np.arange(n_block, dtype=np.int32),
-                order=np.arange(train.n_items, dtype=np.int32),
+                order=train.popularity_order,
             ),
         )
     notes = [*truth.notes]
@@ -126,7 +128,7 @@ def evaluate_sampled(
         model=model.name,
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
-        measures={labelled(name, label): Measure(of_users) for name, of_users in values.items()},
+        measures={labelled(name, label): Measure(per_user) for name, per_user in values.items()},
         catalogue={},
         k=ks,
         n_items=train.n_items,
@@ -138,12 +140,12 @@ def evaluate_sampled(
     )
 
 
-# The negatives of a block of users: bool (n_block, n_items).
+# Returns the negatives of a block of users: bool (n_block, n_items).
 Sampler: TypeAlias = Callable[[Block], BoolArray]
 
 
 def _drawn(count: int, truth: Truth, seed: int) -> Sampler:
-    """Draw anew for each user in turn, so that blocks do not matter."""
+    """Draw the negatives user by user, so that they do not depend on the block size."""
     rng = np.random.default_rng(seed)
 
     def draw(block: Block) -> BoolArray:
@@ -151,18 +153,18 @@ def _drawn(count: int, truth: Truth, seed: int) -> Sampler:
         possible = block.masks[block.mask_of] if len(block.masks) else np.ones(shape, dtype=bool)
         possible[block.seen_owners, block.seen_rows] = False
         possible[block.true_owners, block.true_rows] = False
-        chosen = np.zeros(shape, dtype=bool)
+        drawn = np.zeros(shape, dtype=bool)
         for row, of_user in enumerate(possible):
             items = np.flatnonzero(of_user)
             size = min(count, len(items))
-            chosen[row, rng.choice(items, size, replace=False, shuffle=False)] = True
-        return chosen
+            drawn[row, rng.choice(items, size, replace=False, shuffle=False)] = True
+        return drawn
 
     return draw
 
 
-def _given(negatives: Dataset, truth: Truth) -> tuple[Sampler, str]:
-    """Use published negatives as they are; say how many a user has."""
+def _published(negatives: Dataset, truth: Truth) -> tuple[Sampler, str]:
+    """Return a sampler of published negatives, and the label with their number per user."""
     train = truth.train
     if not (negatives.users.equals(train.users) and negatives.items.equals(train.items)):
         raise InputError(
@@ -179,9 +181,9 @@ def _given(negatives: Dataset, truth: Truth) -> tuple[Sampler, str]:
 
     def read(block: Block) -> BoolArray:
         indptr, rows = items_of(negatives, block.user_rows)
-        chosen = np.zeros((len(block.user_rows), train.n_items), dtype=bool)
-        chosen[owners(indptr), rows] = True
-        return chosen
+        mask = np.zeros((len(block.user_rows), train.n_items), dtype=bool)
+        mask[owners(indptr), rows] = True
+        return mask
 
     low, high = counts.min(), counts.max()
     return read, f"{low} sampled" if low == high else f"{low}-{high} sampled"

@@ -1,4 +1,4 @@
-"""Who is evaluated on what: the test items of each user, checked against the training data."""
+"""The test items of each user, checked against the training data, in blocks that fit in memory."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from shortlist.errors import ConfigError, InputError, NotFittedError
 from shortlist.metrics.ranking import BoolArray, Int64Array
 from shortlist.models.base import Model
 
-_BLOCK_SCORES = 1 << 23  # scores in memory together: 32 MiB of float32
+_BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
 
 
-def whole_numbers(name: str, given: int | Iterable[int]) -> tuple[int, ...]:
-    """Check an argument that is one whole number from 1, or several; sorted, each once.
+def positive_integers(name: str, values: int | Iterable[int]) -> tuple[int, ...]:
+    """Check an argument that is one positive integer or several; return them sorted and distinct.
 
     Raises
     ------
     ConfigError
-        There is none, or one is not a whole number from 1.
+        There is none, or one of them is not an integer of at least 1.
 
     Examples
     --------
-    >>> whole_numbers("k", [20, 5, 5])
+    >>> positive_integers("k", [20, 5, 5])
     (5, 20)
     """
-    numbers = list(given) if isinstance(given, Iterable) else [given]
-    for one in numbers:
-        if isinstance(one, bool) or not isinstance(one, int | np.integer) or one < 1:
+    numbers = list(values) if isinstance(values, Iterable) else [values]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ConfigError(
-                f"{name}={one!r} is out of range: it is a whole number, 1 or more",
+                f"{name}={number!r} is out of range: it is a whole number, 1 or more",
                 remedy=f"pass for example {name}=10",
             )
     if not numbers:
         raise ConfigError(f"{name} is empty", remedy=f"pass for example {name}=10")
-    return tuple(sorted({int(one) for one in numbers}))
+    return tuple(sorted({int(number) for number in numbers}))
 
 
 def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
     """Refuse a model that was not fitted on exactly this training data.
 
-    A model that has seen other data may have seen the test items: its figures would be worthless.
+    A model fitted on other data may have seen the test items, and its figures would be worthless.
 
     Raises
     ------
     NotFittedError
-        The model has not been fitted.
+        The model is not fitted.
     InputError
-        It was fitted on other data.
+        The model was fitted on other data.
     """
     if not model.is_fitted:
         raise NotFittedError(f"{model.name} is not fitted", remedy="call model.fit(train) first")
@@ -68,7 +68,7 @@ def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The test users, in ascending order of row, and what each of them chose.
+    """The test users, in ascending order of row, and the test items of each.
 
     Attributes
     ----------
@@ -77,16 +77,16 @@ class Truth:
     user_rows
         int32 (n_users,): users with at least one test item that counts.
     indptr, item_rows
-        The items of user ``u`` are ``item_rows[indptr[u] : indptr[u + 1]]``, ascending; int64 and
+        Test items: user ``u`` has ``item_rows[indptr[u] : indptr[u + 1]]``, ascending; int64 and
         int32.
     ratings
         float32 (n_true,): the weights of those test interactions.
     seen_indptr, seen_rows
-        Their training items, in the same form; never candidates.
+        Training items in the same form; they are never candidates.
     moments
-        int64 (n_users,): each user's earliest test time, where items have life spans.
+        int64 (n_users,): earliest test time of each user. ``None`` without life spans or times.
     notes
-        What was left out, and why.
+        Test interactions that were left out, and other remarks for the reader.
     """
 
     train: Dataset
@@ -101,12 +101,12 @@ class Truth:
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset) -> Truth:
-        """Check the split and group its test side by user.
+        """Check a split and group its test side by user.
 
-        Where items have life spans and the test interactions have times, each user is asked at the
-        moment of their earliest test interaction: only items live then are candidates, and only
-        those count as true. Without times there is no such moment, every item is a candidate and
-        the notes say so.
+        If items have life spans and test interactions have times, each user is evaluated at the
+        time of their earliest test interaction: candidates are the items live at that time, and
+        other test items do not count. If there are no times, every item is a candidate and a note
+        says so.
 
         Raises
         ------
@@ -125,8 +125,8 @@ class Truth:
         elif spans is not None and test.times is not None:
             moments = np.full(train.n_users, np.iinfo(np.int64).max)
             np.minimum.at(moments, test.user_rows, test.times)
-            asked = moments[test.user_rows]
-            kept = (spans.starts[test.item_rows] <= asked) & (asked < spans.ends[test.item_rows])
+            moment = moments[test.user_rows]
+            kept = (spans.starts[test.item_rows] <= moment) & (moment < spans.ends[test.item_rows])
             if not kept.all():
                 notes.append(
                     f"test interactions left out: {(~kept).sum():,} of {len(kept):,}, the item was "
@@ -154,18 +154,18 @@ class Truth:
         )
 
     @property
-    def _users_a_block(self) -> int:
+    def _block_users(self) -> int:
         return max(1, _BLOCK_SCORES // self.train.n_items)
 
     @property
     def n_blocks(self) -> int:
-        """How many blocks there are."""
-        return -(-len(self.user_rows) // self._users_a_block)
+        """The number of blocks."""
+        return -(-len(self.user_rows) // self._block_users)
 
     def blocks(self) -> Iterator[Block]:
-        """Cut the users into blocks whose scores fit in memory together."""
-        for start in range(0, len(self.user_rows), self._users_a_block):
-            users = slice(start, min(start + self._users_a_block, len(self.user_rows)))
+        """Cut the users into blocks whose scores fit in memory."""
+        for start in range(0, len(self.user_rows), self._block_users):
+            users = slice(start, min(start + self._block_users, len(self.user_rows)))
             yield Block(
                 users,
                 slice(int(self.indptr[users.start]), int(self.indptr[users.stop])),
@@ -178,27 +178,28 @@ class Truth:
     def _live_masks(self, users: slice) -> tuple[BoolArray, NDArray[np.int32]]:
         spans = self.train.life_spans
         if spans is None or self.moments is None:
-            nothing = np.zeros((0, self.train.n_items), dtype=bool)
-            return nothing, np.full(users.stop - users.start, -1, dtype=np.int32)
-        asked, mask_of = np.unique(self.moments[users], return_inverse=True)
-        return np.stack([spans.live(int(at)) for at in asked]), mask_of.astype(np.int32)
+            no_masks = np.zeros((0, self.train.n_items), dtype=bool)
+            return no_masks, np.full(users.stop - users.start, -1, dtype=np.int32)
+        moments, mask_of = np.unique(self.moments[users], return_inverse=True)
+        masks = np.stack([spans.live(int(moment)) for moment in moments])
+        return masks, mask_of.astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some consecutive users of a truth; pointers start at 0.
+    """Some consecutive users of a :class:`Truth`; pointers start at 0.
 
     Attributes
     ----------
     users, entries
-        Where the users, and their true items, stand among all of the truth's.
+        The slices of the truth that the users and their test items come from.
     user_rows
         int32 (n_block,).
     true_indptr, true_rows, seen_indptr, seen_rows
-        Each user's true and seen items: int64 (n_block + 1,) and int32.
+        Test items and training items of each user: int64 (n_block + 1,) and int32.
     masks, mask_of
-        Which items are live at a moment, bool (n_moments, n_items), and the moment of each user,
-        int32 (n_block,): -1 where time plays no part.
+        The items live at each moment, bool (n_moments, n_items), and the moment of each user, int32
+        (n_block,); -1 for users whose candidates do not depend on time.
     """
 
     users: slice
@@ -213,20 +214,20 @@ class Block:
 
     @property
     def true_owners(self) -> Int64Array:
-        """The user in the block each of ``true_rows`` belongs to."""
+        """The user within the block of each of ``true_rows``."""
         return owners(self.true_indptr)
 
     @property
     def seen_owners(self) -> Int64Array:
-        """The user in the block each of ``seen_rows`` belongs to."""
+        """The user within the block of each of ``seen_rows``."""
         return owners(self.seen_indptr)
 
 
 def _require_split(train: Dataset, test: Dataset) -> None:
-    for one, other in ((train.users, test.users), (train.items, test.items)):
-        if not one.equals(other):
+    for known, other in ((train.users, test.users), (train.items, test.items)):
+        if not known.equals(other):
             raise InputError(
-                f"train and test have different {one.kind} vocabularies ({len(one)} and "
+                f"train and test have different {known.kind} vocabularies ({len(known)} and "
                 f"{len(other)} ids)",
                 remedy="make them with shortlist.split, or join them: split.given(train, test)",
             )
@@ -234,7 +235,7 @@ def _require_split(train: Dataset, test: Dataset) -> None:
         raise InputError("the test data has no interactions", remedy="hold out more of them")
     n_items = train.n_items
     in_train, in_test = (
-        one.user_rows.astype(np.int64) * n_items + one.item_rows for one in (train, test)
+        side.user_rows.astype(np.int64) * n_items + side.item_rows for side in (train, test)
     )
     shared = np.intersect1d(in_train, in_test, assume_unique=True)
     if len(shared):
@@ -242,7 +243,8 @@ def _require_split(train: Dataset, test: Dataset) -> None:
         raise InputError(
             f"test interactions that are also in train: {len(shared):,} of "
             f"{test.n_interactions:,}, first user {user.as_py()!r} with item {item.as_py()!r}",
-            remedy="a model is measured on what it has not seen: leave them out of one side",
+            remedy="a model is measured on interactions it has not seen: leave them out of one "
+            "side",
         )
 
 
@@ -251,14 +253,14 @@ def _pointers(counts: NDArray[np.int64]) -> Int64Array:
 
 
 def items_of(data: Dataset, users: Rows) -> tuple[Int64Array, Rows]:
-    """The items of these users (ascending rows), grouped by user: pointers and item rows."""
+    """Return the items of these users (ascending rows), grouped: pointers and item rows."""
     wanted = np.zeros(data.n_users, dtype=bool)
     wanted[users] = True
     return _pointers(data.user_counts[users]), data.item_rows[wanted[data.user_rows]]
 
 
 def owners(indptr: Int64Array) -> Int64Array:
-    """The group each entry belongs to, int64 (n_entries,)."""
+    """Return the group of each entry, int64 (n_entries,)."""
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 

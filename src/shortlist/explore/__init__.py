@@ -1,12 +1,11 @@
-"""Look at what a model with vectors has learned: lists by any measure, neighbours, norms, maps.
+"""Explore what a model with vectors has learned: lists by any measure, neighbours, norms, maps.
 
-Everything comes as data; :func:`plot_norms` and :func:`plot_map` draw it (extra ``plots``). For
-models that place users and items in one space: ``MatrixFactorization``, ``IALS``.
+Results are tables; :func:`plot_norms` and :func:`plot_map` draw them (extra ``plots``). For models
+with users and items in one vector space, such as ``MatrixFactorization`` and ``IALS``.
 """
 
-from shortlist.explore.maps import item_map, norms
+from shortlist.explore.maps import item_map, norms, plot_map, plot_norms
 from shortlist.explore.nearest import Neighbors, for_user, neighbors, scores
-from shortlist.explore.pictures import plot_map, plot_norms
 
 __all__ = [
     "Neighbors",

@@ -1,4 +1,4 @@
-"""The vectors of items, and their names beside them."""
+"""The vectors and the titles of items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TITLE = "title"
 
 
 def item_factors(model: Model[Any, Any]) -> Floats:
-    """Give the vector of every item, without the biases that may follow it.
+    """Return the vector of every item, without any biases appended to it.
 
     Raises
     ------
@@ -30,22 +30,22 @@ def item_factors(model: Model[Any, Any]) -> Floats:
     return vectors[:, : getattr(model.config, "embedding_size", vectors.shape[1])]
 
 
-def described(data: Dataset, rows: Rows, **columns: Any) -> pa.Table:
-    """Give ``item_id``, ``title`` (where items have one) and columns of ours for these rows."""
-    named = {"item_id": data.items.take(rows)}
+def item_table(data: Dataset, rows: Rows, **columns: Any) -> pa.Table:
+    """Return a table of these items: ``item_id``, ``title`` (if items have one), more columns."""
+    table = {"item_id": data.items.take(rows)}
     if has_titles(data):
-        named[TITLE] = titles(data).take(pa.array(rows))
-    return pa.table(named | {name: pa.array(values) for name, values in columns.items()})
+        table[TITLE] = titles(data).take(pa.array(rows))
+    return pa.table(table | {name: pa.array(values) for name, values in columns.items()})
 
 
 def has_titles(data: Dataset) -> bool:
-    """Say whether the items have a feature ``title``."""
+    """Return whether the items have a feature ``title``."""
     return data.item_features is not None and TITLE in data.item_features.column_names
 
 
 def titles(data: Dataset) -> pa.Array:
-    """Give the title of every item: the feature ``title``, or the id where there is none."""
-    ids = pa.array([str(one) for one in data.items.ids.to_pylist()])
+    """Return the title of every item: the feature ``title``, or the id if it is missing."""
+    ids = pa.array([str(item) for item in data.items.ids.to_pylist()])
     if data.item_features is None or not has_titles(data):
         return ids
     column = data.item_features.column(TITLE).combine_chunks().cast(pa.string())

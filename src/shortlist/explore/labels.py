@@ -1,4 +1,4 @@
-"""What to call items for people who read: their titles, or their ids and what is known of them."""
+"""Labels of items for readers: titles, or ids with the values of a few features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from shortlist.data.dataset import Dataset
 from shortlist.explore.items import TITLE
 
-TITLES = (TITLE, "name")  # item features that may hold the title, the first there is
+TITLES = (TITLE, "name")  # item features that may hold the title, in order of preference
 MOST_VALUES = 3
 MOST_LETTERS = 60
 FEW_ROWS = 10
@@ -19,15 +19,15 @@ _LIFE_SPAN = ("valid_from", "valid_to")
 
 
 def title_column(data: Dataset) -> str | None:
-    """Name the feature that holds the titles of the items; None where there is none."""
+    """Return the name of the item feature that holds the titles, or None."""
     names = [] if data.item_features is None else data.item_features.column_names
     return next((name for name in TITLES if name in names), None)
 
 
 def labels(data: Dataset) -> list[str]:
-    """Give each item's title; where no feature holds titles, its id and its first feature values.
+    """Return each item's title; without titles, its id and its first feature values.
 
-    Columns in which most items have the same value are left out: they tell nothing apart.
+    Columns in which most items have the same value are left out, as they do not distinguish items.
 
     Examples
     --------
@@ -36,33 +36,35 @@ def labels(data: Dataset) -> list[str]:
     >>> labels(Dataset.from_tables(log, items=items))
     ['R1 (trade welding, degree 3)', 'R2 (degree 2)']
     """  # (n_items,)
-    ids = [str(one) for one in data.items.ids.to_pylist()]
-    title = title_column(data)
+    ids = [str(item) for item in data.items.ids.to_pylist()]
     if data.item_features is None:
         return ids
-    if title is not None:
-        given = data.item_features.column(title).to_pylist()
-        return [own if one is None else str(one) for one, own in zip(given, ids, strict=True)]
-    known = _first_values(data.item_features)
-    return [f"{own} ({said})" if said else own for own, said in zip(ids, known, strict=True)]
+    column = title_column(data)
+    if column is not None:
+        titles = data.item_features.column(column).to_pylist()
+        return [
+            item if title is None else str(title) for title, item in zip(titles, ids, strict=True)
+        ]
+    values = _first_values(data.item_features)
+    return [f"{item} ({text})" if text else item for item, text in zip(ids, values, strict=True)]
 
 
 def _first_values(features: pa.Table) -> list[str]:
-    """Give the first few values of each row with the names of their columns."""
-    said: list[list[str]] = [[] for _ in range(features.num_rows)]
+    """Return the first few values of each row, with the names of their columns."""
+    values: list[list[str]] = [[] for _ in range(features.num_rows)]
     names = [name for name in features.column_names if name not in _LIFE_SPAN]
-    for name in [one for one in names if _tells_apart(features.column(one))] or names:
-        called = name.replace("_", " ")
-        for own, value in zip(said, features.column(name).to_pylist(), strict=True):
-            if len(own) < MOST_VALUES and (text := _text(value)):
-                own.append(f"{called} {text}")
-        if all(len(own) == MOST_VALUES for own in said):
+    for name in [name for name in names if _distinguishes(features.column(name))] or names:
+        column_label = name.replace("_", " ")
+        for row, value in zip(values, features.column(name).to_pylist(), strict=True):
+            if len(row) < MOST_VALUES and (text := _text(value)):
+                row.append(f"{column_label} {text}")
+        if all(len(row) == MOST_VALUES for row in values):
             break
-    return [_cut(", ".join(own)) for own in said]
+    return [_shortened(", ".join(row)) for row in values]
 
 
-def _tells_apart(column: pa.ChunkedArray) -> bool:
-    """Say whether no value stands in more than half of the rows that have one."""
+def _distinguishes(column: pa.ChunkedArray) -> bool:
+    """Return whether every value is in at most half of the filled rows."""
     if pa.types.is_nested(column.type):
         return True
     filled = column.drop_null()
@@ -73,7 +75,7 @@ def _tells_apart(column: pa.ChunkedArray) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Write a value in a few letters; of a list the first two elements."""
+    """Format a value briefly; of a list, the first two elements."""
     match value:
         case None | dict() | bytes():
             return ""
@@ -84,10 +86,10 @@ def _text(value: Any) -> str:
         case str():
             return " ".join(value.split())
         case Sequence():
-            return " and ".join(text for one in value[:2] if (text := _text(one)))
+            return " and ".join(text for element in value[:2] if (text := _text(element)))
         case _:
             return str(value)
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1].rstrip()}…"

@@ -1,4 +1,4 @@
-"""Lists for one user or one item, by dot product, cosine, or anything between."""
+"""Lists for one user or one item, by dot product, by cosine, or by a measure between the two."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Id
 from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
-from shortlist.explore.items import described, item_factors, titles
+from shortlist.explore.items import item_factors, item_table, titles
 from shortlist.models.base import Model
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import check_k
@@ -30,9 +30,9 @@ def scores(
 ) -> NDArray[np.float64]:
     """Score vectors for one query vector.
 
-    - ``dot``: ``u.v``. What is popular has long vectors and comes first.
-    - ``cosine``: ``u.v / (|u| |v|)``. Length plays no part: what hardly anybody chose comes up too.
-    - ``power``: ``u.v / |v|^power``. At 0 that is the dot product, at 1 the order of the cosine.
+    - ``dot``: ``u.v``. Popular items have long vectors and come first.
+    - ``cosine``: ``u.v / (|u| |v|)``. Independent of length, so rare items come up too.
+    - ``power``: ``u.v / |v|^power``. Power 0 is the dot product, power 1 orders like the cosine.
 
     A vector of zeros scores 0.
 
@@ -41,9 +41,14 @@ def scores(
     query
         The vector of a user or an item.  # (f,)
     vectors
-        What is scored.  # (n, f)
+        The vectors to score.  # (n, f)
     measure, power
-        How.
+        The measure; ``power`` is used by the measure ``power`` only.
+
+    Raises
+    ------
+    ConfigError
+        There is no such measure, or ``power`` is not finite.
 
     Examples
     --------
@@ -60,15 +65,17 @@ def scores(
         )
     if not np.isfinite(power):
         raise ConfigError(f"power={power} is not finite", remedy="pass 0 (dot) to 1 (cosine)")
-    own = np.asarray(query, dtype=np.float64)
+    query = np.asarray(query, dtype=np.float64)
     rows = np.asarray(vectors, dtype=np.float64)
-    products: NDArray[np.float64] = rows @ own
+    products: NDArray[np.float64] = rows @ query
     lengths = np.sqrt((rows**2).sum(axis=1))
     match measure:
         case "dot":
             return products
         case "cosine":
-            return products * inverse(lengths) * float(inverse(np.sqrt(own[np.newaxis] @ own))[0])
+            return (
+                products * inverse(lengths) * float(inverse(np.sqrt(query[np.newaxis] @ query))[0])
+            )
         case "power":
             divisors = np.where(lengths > 0, lengths, 1.0) ** power
             return np.asarray(products / divisors)
@@ -84,24 +91,24 @@ def for_user(
     k: int = 6,
     exclude_seen: bool = True,
 ) -> pa.Table:
-    """List the best items for a user, or for a history of your own, by a measure.
+    """List the best items for a user, or for any history, by a measure.
 
     Parameters
     ----------
     model
-        A fitted model with vectors; biases play no part.
+        A fitted model with vectors. Biases are ignored.
     user, history
-        A user of the training data, item ids or a mapping from item id to rating, or both.
+        A user of the training data; item ids, or a mapping from item id to rating; or both.
     measure, power
         As for :func:`scores`.
     k
-        How many.
+        Length of the list.
     exclude_seen
-        Leave out what is in the history.
+        Whether to leave out the items of the history.
 
     Returns
     -------
-    Columns ``item_id``, ``title`` (where items have one) and ``score``, best first.
+    Columns ``item_id``, ``title`` (if items have one) and ``score``, best first.
     """
     check_k(k)
     vectors, data = item_factors(model), model.data
@@ -118,16 +125,16 @@ def for_user(
 
 @dataclass(frozen=True)
 class Neighbors:
-    """The items nearest to the one whose title matched best.
+    """The nearest items of one item, which was looked up by its title.
 
     Attributes
     ----------
     item, title
-        Which one that was.
+        The id and the title of that item.
     others
-        The other titles that matched, the most chosen first.
+        The other titles that matched, most popular first.
     table
-        ``item_id``, ``title`` (where items have one) and ``score``, best first.
+        The nearest items: ``item_id``, ``title`` (if items have one) and ``score``, best first.
     """
 
     item: Id
@@ -144,14 +151,14 @@ def neighbors(
     power: float = 0.5,
     k: int = 6,
 ) -> Neighbors:
-    """List the items nearest to the one with a title like this.
+    """List the items nearest to an item, which is looked up by a part of its title.
 
     Parameters
     ----------
     model
         A fitted model with vectors.
     title
-        A part of the title, in upper or lower case. Of several matches the most chosen is taken.
+        A part of the title, in upper or lower case. Of several matches the most popular is taken.
     measure, power, k
         As for :func:`for_user`.
 
@@ -163,8 +170,8 @@ def neighbors(
     check_k(k)
     vectors, data = item_factors(model), model.data
     names = titles(data).to_pylist()
-    found = [row for row, name in enumerate(names) if title.casefold() in name.casefold()]
-    if not found:
+    matches = [row for row, name in enumerate(names) if title.casefold() in name.casefold()]
+    if not matches:
         close = get_close_matches(title, names, n=3, cutoff=0.4)
         raise InputError(
             f"no title contains {title!r}",
@@ -172,19 +179,21 @@ def neighbors(
             if close
             else "try a shorter part",
         )
-    found.sort(key=lambda row: -int(data.item_counts[row]))
-    row = found[0]
+    matches.sort(key=lambda row: -int(data.item_counts[row]))
+    row, *others = matches
     eligible = np.ones(data.n_items, dtype=bool)
     eligible[row] = False
     table = _best(model, scores(vectors[row], vectors, measure, power), eligible, k)
-    return Neighbors(data.items.ids[row].as_py(), names[row], [names[n] for n in found[1:]], table)
+    return Neighbors(
+        data.items.ids[row].as_py(), names[row], [names[other] for other in others], table
+    )
 
 
 def _best(
     model: Model[Any, Any], values: NDArray[np.float64], eligible: NDArray[np.bool_], k: int
 ) -> pa.Table:
     rows = np.flatnonzero(eligible)
-    # Of equal scores the more popular item comes first, as in every list.
+    # Ties are broken by popularity, as in every list.
     order = np.lexsort((model.data.popularity_order[rows], -values[rows]))
     best = rows[order[:k]].astype(np.int32)
-    return described(model.data, best, score=values[best])
+    return item_table(model.data, best, score=values[best])

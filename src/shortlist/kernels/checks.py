@@ -15,7 +15,15 @@ from typing import Any, Final
 import numpy as np
 
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.types import Csr, Eligible, Indices, Integers, Longs, OutIndices, Pointers
+from shortlist.kernels.types import (
+    Csr,
+    EligibleItems,
+    Indices,
+    Integers,
+    Longs,
+    OutIndices,
+    Pointers,
+)
 
 F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
@@ -97,13 +105,13 @@ class Shapes:
         if not _rows_are_valid(indptr, items, self[bound]):
             self._refuse_rows(indptr_name, name, indptr, items, bound)
 
-    def eligible(self, eligible: Eligible) -> tuple[Eligible, OutIndices]:
+    def eligible(self, eligible: EligibleItems) -> tuple[EligibleItems, OutIndices]:
         """Check which of N items each of B queries may get.
 
         Returns the same with read-only arrays, and the item that has each order (N,).
         """
-        if not isinstance(eligible, Eligible):
-            raise TypeError(f"eligible is a {type(eligible).__name__}, expected an Eligible")
+        if not isinstance(eligible, EligibleItems):
+            raise TypeError(f"eligible is a {type(eligible).__name__}, expected an EligibleItems")
         excluded_indptr, excluded_indices, masks, mask_of, order = eligible
         self.array("eligible.order", order, I32, "N")
         self.array("eligible.masks", masks, BOOL, "G", "N")
@@ -116,7 +124,7 @@ class Shapes:
         row_of = np.empty(len(order), np.int32)
         if not _invert(order, row_of):
             raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
-        return Eligible(*map(_read_only, eligible)), row_of
+        return EligibleItems(*map(_read_only, eligible)), row_of
 
     def _parts(self, name: str, matrix: Csr, rows: str) -> Csr:
         if not (isinstance(matrix, tuple) and len(matrix) == 3):

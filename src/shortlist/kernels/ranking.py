@@ -12,7 +12,7 @@ from shortlist.kernels.linalg import copy_row
 from shortlist.kernels.selection import NEVER, forbid_ineligible, key_of
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
-    Eligible,
+    EligibleItems,
     IndexMatrix,
     Indices,
     Matrix,
@@ -27,7 +27,7 @@ _QUERIES: Final = 32  # queries for a thread at a time
 
 
 def midranks(
-    block: Matrix, true_indptr: Pointers, true_indices: Indices, eligible: Eligible
+    block: Matrix, true_indptr: Pointers, true_indices: Indices, eligible: EligibleItems
 ) -> tuple[OutDoubles, OutCounts]:
     """Return the rank of every true item among the candidates of its query, from 1.
 
@@ -53,10 +53,13 @@ def midranks(
 
     Examples
     --------
-    >>> excluded, order = (np.array([0, 1]), np.array([0], np.int32)), np.arange(4, dtype=np.int32)
+    >>> eligible = EligibleItems(
+    ...     np.array([0, 1]), np.array([0], np.int32), np.ones((0, 4), bool),
+    ...     np.array([-1], np.int32), np.arange(4, dtype=np.int32),
+    ... )
     >>> midranks(
     ...     np.array([[4, 3, 3, 1]], np.float32), np.array([0, 2]), np.array([1, 3], np.int32),
-    ...     Eligible.excluding(*excluded, order),
+    ...     eligible,
     ... )
     (array([1.5, 3. ]), array([3]))
     """
@@ -125,7 +128,7 @@ def list_ranks(
 @kernel
 def _midranks(
     start: int, stop: int, block: Matrix, true_indptr: Pointers, true_indices: Indices,
-    eligible: Eligible, ranks: OutDoubles, candidates: OutCounts,
+    eligible: EligibleItems, ranks: OutDoubles, candidates: OutCounts,
 ) -> None:  # fmt: skip
     row = np.empty(block.shape[1], np.float32)
     for b in range(start, stop):

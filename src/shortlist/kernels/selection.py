@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels.compile import inlined
-from shortlist.kernels.types import Booleans, Eligible, Floats, Integers, Longs
+from shortlist.kernels.types import Booleans, EligibleItems, Floats, Integers, Longs
 from shortlist.kernels.vector import STRIP, at_least, lowest_bit
 
 NEVER: Final = np.float32(-np.inf)
@@ -125,7 +125,7 @@ def forbid(scores: Floats, first: int, excluded: Integers, masks: Booleans, mask
 
 
 @inlined
-def forbid_ineligible(scores: Floats, eligible: Eligible, query: int) -> None:
+def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> None:
     """Set to minus infinity, in a query's scores of all items, those it must not get."""
     indptr, indices, masks, mask_of, _ = eligible
     forbid(scores, 0, indices[indptr[query] : indptr[query + 1]], masks, mask_of[query])

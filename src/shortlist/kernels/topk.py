@@ -1,9 +1,8 @@
 """The k best items of every query, without ever holding a score for every query and item.
 
-Scores come in three shapes, with one function for each. All take ``eligible``
-(:class:`shortlist.kernels.types.Eligible`: exclusions, masks, and the order of equal scores) and
-``k``, and return ``rows`` (B, k) int32, padded with -1, and ``scores`` (B, k) float32, padded with
-NaN, best first. Scores must be finite.
+Scores come in three shapes, with one function for each. All take the eligible items of each query
+(:class:`shortlist.kernels.types.EligibleItems`) and ``k``. They return ``rows`` (B, k) int32, padded
+with -1, and ``scores`` (B, k) float32, padded with NaN, best first. Scores must be finite.
 
 A thread holds the scores of a few queries for a chunk of items, or of one query for all items.
 """
@@ -21,7 +20,7 @@ from shortlist.kernels.selection import ascending, forbid, forbid_ineligible, of
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
     Csr,
-    Eligible,
+    EligibleItems,
     Indices,
     Matrix,
     OutIndexMatrix,
@@ -40,7 +39,7 @@ _UNSORTED: Final = -1
 
 
 def topk_factors(
-    queries: Matrix, items_t: Matrix, bias: Vector, eligible: Eligible, k: int,
+    queries: Matrix, items_t: Matrix, bias: Vector, eligible: EligibleItems, k: int,
     packed: Vector | None = None,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Return the best items by ``score = bias + sum_p query[p] * item[p]``.
@@ -56,10 +55,14 @@ def topk_factors(
 
     Examples
     --------
-    >>> excluded, order = (np.array([0, 1]), np.array([2], np.int32)), np.arange(3, dtype=np.int32)
+    >>> eligible = EligibleItems(
+    ...     excluded_indptr=np.array([0, 1]), excluded_indices=np.array([2], np.int32),
+    ...     masks=np.ones((0, 3), bool), mask_of=np.array([-1], np.int32),
+    ...     order=np.arange(3, dtype=np.int32),
+    ... )
     >>> rows, scores = topk_factors(
     ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
-    ...     np.zeros(3, np.float32), Eligible.excluding(*excluded, order), k=3,
+    ...     np.zeros(3, np.float32), eligible, k=3,
     ... )
     >>> rows, scores
     (array([[ 1,  0, -1]], dtype=int32), array([[ 2.,  1., nan]], dtype=float32))
@@ -105,7 +108,7 @@ def packed_items(items_t: Matrix) -> Vector:
 
 
 def topk_sparse(
-    profiles: Csr, matrix: Csr, eligible: Eligible, k: int
+    profiles: Csr, matrix: Csr, eligible: EligibleItems, k: int
 ) -> tuple[OutIndexMatrix, OutMatrix]:
     """Return the best items by ``score = sum_m profile[m] * matrix[m, item]``, both sparse.
 
@@ -120,10 +123,14 @@ def topk_sparse(
 
     Examples
     --------
+    >>> eligible = EligibleItems(
+    ...     np.array([0, 0]), np.array([], np.int32), np.ones((0, 4), bool),
+    ...     np.array([-1], np.int32), np.arange(4, dtype=np.int32),
+    ... )
     >>> rows, scores = topk_sparse(
     ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)),
-    ...     Eligible.everything(1, order=np.arange(4, dtype=np.int32)), k=3,
+    ...     eligible, k=3,
     ... )
     >>> rows, scores
     (array([[2, 1, 0]], dtype=int32), array([[8., 3., 0.]], dtype=float32))
@@ -137,7 +144,7 @@ def topk_sparse(
     return rows, scores
 
 
-def topk_dense(block: Matrix, eligible: Eligible, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
+def topk_dense(block: Matrix, eligible: EligibleItems, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
     """Return the best items of a block of scores, which is left as it is.
 
     Parameters
@@ -149,8 +156,11 @@ def topk_dense(block: Matrix, eligible: Eligible, k: int) -> tuple[OutIndexMatri
 
     Examples
     --------
-    >>> order = np.array([1, 2, 0], np.int32)
-    >>> topk_dense(np.array([[1, 5, 5]], np.float32), Eligible.everything(1, order), k=2)
+    >>> eligible = EligibleItems(
+    ...     np.array([0, 0]), np.array([], np.int32), np.ones((0, 3), bool),
+    ...     np.array([-1], np.int32), order=np.array([1, 2, 0], np.int32),
+    ... )
+    >>> topk_dense(np.array([[1, 5, 5]], np.float32), eligible, k=2)
     (array([[2, 1]], dtype=int32), array([[5., 5.]], dtype=float32))
     """
     shapes = Shapes()
@@ -188,7 +198,7 @@ def _pack_items(items_t: Matrix, packed: OutVector) -> None:
 @kernel
 def _topk_factors(
     start: int, stop: int, queries: Matrix, items_t: Matrix, packed: Vector, bias: Vector,
-    eligible: Eligible, row_of: Indices, rows: OutIndexMatrix, scores: OutMatrix,
+    eligible: EligibleItems, row_of: Indices, rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     """Write the best items of queries ``start`` to ``stop - 1``; ``packed`` may be empty."""
     excluded_indptr, excluded_indices, masks, mask_of, order = eligible
@@ -234,7 +244,7 @@ def _topk_factors(
 
 @kernel
 def _topk_sparse(
-    start: int, stop: int, profiles: Csr, matrix: Csr, eligible: Eligible, row_of: Indices,
+    start: int, stop: int, profiles: Csr, matrix: Csr, eligible: EligibleItems, row_of: Indices,
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     order = eligible.order
@@ -254,7 +264,7 @@ def _topk_sparse(
 
 @kernel
 def _topk_dense(
-    start: int, stop: int, block: Matrix, eligible: Eligible, row_of: Indices,
+    start: int, stop: int, block: Matrix, eligible: EligibleItems, row_of: Indices,
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     order = eligible.order

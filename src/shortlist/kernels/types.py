@@ -62,7 +62,7 @@ class Csr(NamedTuple):
     data: Vector
 
 
-class Eligible(NamedTuple):
+class EligibleItems(NamedTuple):
     """Which items each of B queries may get, and which of two equal scores comes first.
 
     Attributes
@@ -81,36 +81,3 @@ class Eligible(NamedTuple):
     masks: Masks
     mask_of: Indices
     order: Indices
-
-    @classmethod
-    def excluding(
-        cls, indptr: Longs, indices: Integers, order: Integers, mask: Booleans | None = None
-    ) -> Eligible:
-        """Exclude items per query, and apply at most one mask (N,) to all queries.
-
-        Examples
-        --------
-        >>> excluded = np.array([0, 1]), np.array([2], np.int32)
-        >>> Eligible.excluding(*excluded, order=np.arange(3, dtype=np.int32)).mask_of
-        array([-1], dtype=int32)
-        """
-        n_queries, n_items = len(indptr) - 1, len(order)
-        masks = np.empty((0, n_items), dtype=bool) if mask is None else mask[np.newaxis]
-        mask_of = np.full(n_queries, -1 if mask is None else 0, dtype=np.int32)
-        return cls(indptr, indices, masks, mask_of, order)
-
-    @classmethod
-    def everything(cls, n_queries: int, order: Integers) -> Eligible:
-        """Let every query get every item."""
-        indptr = np.zeros(n_queries + 1, dtype=np.int64)
-        return cls.excluding(indptr, np.empty(0, dtype=np.int32), order)
-
-    def take(self, queries: NDArray[np.intp]) -> Eligible:
-        """Return the selected queries, in that order."""
-        lengths = np.diff(self.excluded_indptr)[queries]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        shift = np.repeat(self.excluded_indptr[queries] - indptr[:-1], lengths)
-        indices = self.excluded_indices[np.arange(indptr[-1]) + shift]
-        return self._replace(
-            excluded_indptr=indptr, excluded_indices=indices, mask_of=self.mask_of[queries]
-        )

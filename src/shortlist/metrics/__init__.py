@@ -1,1 +1,1 @@
-"""Metrics, bootstrap intervals and paired tests: functions over arrays."""
+"""Ranking and rating metrics, bootstrap intervals and paired tests: functions over arrays."""

@@ -1,23 +1,24 @@
-"""What the lists themselves look like: how popular, how surprising, how much of the catalogue."""
+"""Metrics of the lists themselves: popularity, novelty, and coverage of the catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.metrics.ranking import BoolArray, FloatArray, Int64Array
+
+Rows = NDArray[np.int32]
 
 
 def popularity_of_lists(lists: Rows, counts: Int64Array) -> FloatArray:
-    """Mean number of training users who have the items in each list.
+    """Mean number of training users of the items in each list.
 
     Parameters
     ----------
     lists
-        int32 (n_users, k): recommended item rows, -1 where a list is shorter; no list is empty.
+        int32 (n_users, k): recommended item rows, padded with -1; no list is empty.
     counts
         int64 (n_items,): training users of each item.
 
@@ -30,10 +31,10 @@ def popularity_of_lists(lists: Rows, counts: Int64Array) -> FloatArray:
 
 
 def novelty_of_lists(lists: Rows, counts: Int64Array, n_users: int) -> FloatArray:
-    """Mean surprise, in bits, of the items in each list: ``-log2(users of the item / n_users)``.
+    """Mean self-information, in bits, of the items in each list: ``-log2(item users / n_users)``.
 
-    The self-information of Zhou et al. (PNAS 2010), the share taken over the ``n_users`` users of
-    the training data. An item no training user has counts as if one had: the value stays finite.
+    After Zhou et al. (PNAS 2010), over the ``n_users`` users of the training data. An item without
+    training users counts as if it had one, so the value stays finite.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def _list_means(lists: Rows, of_item: FloatArray) -> FloatArray:
 
 
 def coverage(recommended: BoolArray) -> float:
-    """Share of the catalogue that stands in at least one of the lists.
+    """Share of the catalogue that is in at least one list.
 
     Parameters
     ----------
@@ -65,49 +66,60 @@ def coverage(recommended: BoolArray) -> float:
     return float(recommended.mean())
 
 
-class ListMeasures:
-    """Gathers the list metrics block by block, keeping no list.
+class ListMetrics:
+    """Accumulates the list metrics block by block, without keeping the lists.
 
     Parameters
     ----------
-    train
-        Says how popular each item is.
+    counts
+        int64 (n_items,): training users of each item.
+    n_train_users
+        Users in the training data.
     ks
-        The lengths of list to measure at.
-    n_users
-        How many lists there will be.
+        The list lengths to measure at.
+    n_lists
+        The number of lists there will be.
+
+    Examples
+    --------
+    >>> metrics = ListMetrics(np.array([8, 2]), n_train_users=8, ks=[1], n_lists=1)
+    >>> metrics.add(slice(0, 1), np.array([[1, 0]], dtype=np.int32))
+    >>> metrics.per_list()["novelty@1"].tolist(), metrics.overall()
+    ([2.0], {'coverage@1': 0.5})
     """
 
-    def __init__(self, train: Dataset, ks: Sequence[int], n_users: int) -> None:
-        self._train, self._ks = train, ks
-        self._listed = np.zeros((len(ks), train.n_items), dtype=np.int64)
-        self._novelty, self._popularity = np.empty((2, len(ks), n_users))
+    def __init__(
+        self, counts: Int64Array, n_train_users: int, ks: Sequence[int], n_lists: int
+    ) -> None:
+        self._counts, self._n_train_users, self._ks = counts, n_train_users, ks
+        self._listed = np.zeros((len(ks), len(counts)), dtype=np.int64)
+        self._novelty, self._popularity = np.empty((2, len(ks), n_lists))
 
-    def add(self, users: slice, lists: Rows) -> None:
-        """Take in the lists of some users, int32 (n_block, at least the longest k or n_items)."""
-        counts, n_users = self._train.item_counts, self._train.n_users
+    def add(self, block: slice, lists: Rows) -> None:
+        """Add some consecutive lists, int32 (n_block, max(ks) or n_items), padded with -1."""
+        counts, n_users = self._counts, self._n_train_users
         for position, k in enumerate(self._ks):
             first = lists[:, :k]
-            self._listed[position] += np.bincount(first[first >= 0], minlength=self._train.n_items)
-            self._novelty[position, users] = novelty_of_lists(first, counts, n_users)
-            self._popularity[position, users] = popularity_of_lists(first, counts)
+            self._listed[position] += np.bincount(first[first >= 0], minlength=len(counts))
+            self._novelty[position, block] = novelty_of_lists(first, counts, n_users)
+            self._popularity[position, block] = popularity_of_lists(first, counts)
 
-    def per_user(self) -> dict[str, FloatArray]:
-        """Novelty and popularity of each user's list, float64 (n_users,), by name."""
+    def per_list(self) -> dict[str, FloatArray]:
+        """Return the novelty and popularity of each list, float64 (n_lists,), by name."""
         values = {"novelty": self._novelty, "popularity": self._popularity}
         return {
-            f"{name}@{k}": of_ks[position]
-            for name, of_ks in values.items()
+            f"{name}@{k}": at_ks[position]
+            for name, at_ks in values.items()
             for position, k in enumerate(self._ks)
         }
 
-    def of_all(self) -> dict[str, float]:
-        """Coverage of all lists together, by name."""
+    def overall(self) -> dict[str, float]:
+        """Return the coverage of all lists together, by name."""
         return {
-            f"coverage@{k}": coverage(self._listed[position] > 0)
-            for position, k in enumerate(self._ks)
+            f"coverage@{k}": coverage(listed > 0)
+            for k, listed in zip(self._ks, self._listed, strict=True)
         }
 
     def listed(self) -> dict[int, Int64Array]:
-        """How many of the lists hold each item, int64 (n_items,), by length of list."""
+        """Return how many lists hold each item, int64 (n_items,), by list length."""
         return dict(zip(self._ks, self._listed, strict=True))

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
-from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
+from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.profiles import Profiles
@@ -179,6 +179,8 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
                 where=f"query {position}",
                 remedy="leave features out, choose a model that uses them, "
                 "or pass on_unknown='skip' or 'fallback'",
+                code=ErrorCode.FEATURES_UNSUPPORTED,
+                parameter="features",
             )
         weights = query.weights
         user = lookup(data.users, [] if query.user is None else [query.user])
@@ -255,6 +257,8 @@ def with_given(
             raise InputError(
                 "a query has features, but the data has no user features",
                 remedy="fit on data with a users table, or leave features out",
+                code=ErrorCode.NO_USER_FEATURES,
+                parameter="features",
             )
         return None
     table = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
@@ -265,6 +269,9 @@ def with_given(
                 f"users have no feature {name!r}",
                 where=f"query {positions[rows[0]]}",
                 remedy=suggestion(name, table.column_names),
+                code=ErrorCode.UNKNOWN_FEATURE,
+                parameter="features",
+                allowed=table.column_names,
             )
         kind = table.schema.field(name).type
         column = table.column(name).to_pylist()

@@ -11,7 +11,7 @@ import numpy as np
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, plain
-from shortlist.errors import InputError
+from shortlist.errors import ErrorCode, InputError
 from shortlist.recommend.where import Condition, Mask, Where, matches, parse_where
 
 
@@ -82,6 +82,8 @@ class Rules:
                 raise InputError(
                     f"as_of={self.as_of!r}, and the items have no life span",
                     remedy="add valid_from or valid_to to the item table, or leave as_of out",
+                    code=ErrorCode.NO_LIFE_SPANS,
+                    parameter="as_of",
                 )
             passed &= data.life_spans.live(moment(self.as_of))
         return passed

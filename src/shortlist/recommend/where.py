@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.moments import moment
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import ErrorCode, InputError, suggestion
 
 Where: TypeAlias = Mapping[str, Any] | str
 """``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same as text:
@@ -127,6 +127,8 @@ def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Wher
         raise InputError(
             f"the items have no features, and there is a rule: where={where!r}",
             remedy="give Dataset.from_tables an items table, or leave where out",
+            code=ErrorCode.NO_ITEM_FEATURES,
+            parameter="where",
         )
     passed = np.ones(items.num_rows, dtype=bool)
     for name, operator, value in conditions:
@@ -135,6 +137,9 @@ def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Wher
                 f"items have no feature {name!r}",
                 where=f"where={where!r}",
                 remedy=suggestion(str(name), items.column_names),
+                code=ErrorCode.UNKNOWN_FEATURE,
+                parameter="where",
+                allowed=items.column_names,
             )
         if operator not in _OPERATORS:
             raise InputError(

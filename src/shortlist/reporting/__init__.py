@@ -1,9 +1,9 @@
-"""A comparison as one HTML page: what was found, drawn, and written in one step.
+"""A comparison as one HTML page. Needs the extra ``report`` to write it.
 
-What the page says is gathered first (one file a section, plain dataclasses), then drawn
-(``charts``), then put into the template (``page``). Needs the extra ``report``.
+The contents are gathered first (plain dataclasses, by subject), then drawn (``drawings``, over the
+chart types in ``charts``), then rendered into the template (``page``).
 """
 
-from shortlist.reporting.write import write_report
+from shortlist.reporting.comparison import ComparisonWithReport, compare
 
-__all__ = ["write_report"]
+__all__ = ["ComparisonWithReport", "compare"]

@@ -1,23 +1,23 @@
-"""What a model costs: seconds to fit, milliseconds a list, measured in this run."""
+"""What each model costs, measured in this run, and how its training went."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from shortlist.data.vocabulary import Id
+from shortlist.evaluation.comparison import Comparison
 from shortlist.models.base import Model
 from shortlist.progress import track
 
-if TYPE_CHECKING:
-    from shortlist.evaluation.comparison import Comparison
-
-TOGETHER = 256  # lists asked for at once
-ROUNDS = 3  # of them; the quickest counts, as it is least disturbed by what else runs
-ALONE = 15  # lists asked for one by one
+BATCH = 256  # users per batch request
+ROUNDS = 3  # batch requests; the fastest counts, as it is least disturbed by other processes
+SINGLE = 15  # requests for one user each
 
 
 @dataclass(frozen=True)
@@ -29,54 +29,85 @@ class Cost:
     model
         Its name.
     fit_seconds
-        Of fitting on the training side; None for a model that came fitted.
-    together_ms
-        Milliseconds a list where many are asked for at once, in the quickest round.
-    alone_ms
-        Milliseconds for one list by itself, the median.
+        Time to fit on the training side; None for a model that was already fitted.
+    batch_ms
+        Milliseconds per list in a batch request, in the fastest round.
+    single_ms
+        Milliseconds for a request of one list, the median.
     """
 
     model: str
     fit_seconds: float | None
-    together_ms: float
-    alone_ms: float
+    batch_ms: float
+    single_ms: float
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What every model costs, and how many lists were timed."""
+    """The costs of every model, and how many lists were timed in a batch and singly."""
 
     models: tuple[Cost, ...]
-    together: int
-    alone: int
+    batch: int
+    single: int
 
 
 def costs(comparison: Comparison) -> Costs:
-    """Time lists for test users, drawn by the seed of the comparison."""
+    """Time lists for test users, drawn with the seed of the comparison."""
     report = comparison[comparison.best]
-    drawn = np.random.default_rng(report.seed).permutation(report.n_users)[:TOGETHER]
+    drawn = np.random.default_rng(report.seed).permutation(report.n_users)[:BATCH]
     users = report.users.take(drawn).to_pylist()
-    names = list(comparison.models)
-    found = tuple(
-        Cost(
-            name,
-            comparison.fit_seconds[name],
-            *_timed(comparison.models[name], users, report.main_k),
-        )
-        for name in track(names, "timing lists")
+    models = tuple(
+        Cost(name, comparison.fit_seconds[name], *_list_times(model, users, report.main_k))
+        for name, model in track(comparison.models.items(), "timing lists", len(comparison.models))
     )
-    return Costs(found, len(users), min(ALONE, len(users)))
+    return Costs(models, len(users), min(SINGLE, len(users)))
 
 
-def _timed(model: Model[Any, Any], users: list[Id], k: int) -> tuple[float, float]:
-    """Give milliseconds a list: many at once, and one alone."""
-    model.recommend(users[:1], k=k)  # what is done once is no part of a list
-    together = min(_seconds(model, users, k) for _ in range(ROUNDS)) / len(users)
-    alone = float(np.median([_seconds(model, [user], k) for user in users[:ALONE]]))
-    return 1000 * together, 1000 * alone
+def _list_times(model: Model[Any, Any], users: list[Id], k: int) -> tuple[float, float]:
+    """Return milliseconds per list: in a batch, and singly."""
+    model.recommend(users[:1], k=k)  # warm up: one-time work is not part of a list
+    batch = min(_seconds(model, users, k) for _ in range(ROUNDS)) / len(users)
+    single = float(np.median([_seconds(model, [user], k) for user in users[:SINGLE]]))
+    return 1000 * batch, 1000 * single
 
 
 def _seconds(model: Model[Any, Any], users: list[Id], k: int) -> float:
     started = time.perf_counter()
     model.recommend(users, k=k)
     return time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """The training losses of one model.
+
+    Attributes
+    ----------
+    model
+        Its name.
+    epochs
+        Counted from 1.
+    losses
+        By name (``loss``, ``validation_loss``): one value per epoch.
+    """
+
+    model: str
+    epochs: tuple[int, ...]
+    losses: Mapping[str, tuple[float, ...]]
+
+
+def loss_curves(comparison: Comparison) -> tuple[LossCurve, ...]:
+    """Collect the losses of every model with more than one epoch of history."""
+    curves = []
+    for name, model in comparison.models.items():
+        table = model.history
+        losses = {
+            column: tuple(table.column(column).to_pylist())
+            for column in table.column_names
+            if column.endswith("loss")
+            and pa.types.is_floating(table.schema.field(column).type)
+            and not table.column(column).null_count
+        }
+        if table.num_rows > 1 and losses:
+            curves.append(LossCurve(name, tuple(table.column("epoch").to_pylist()), losses))
+    return tuple(curves)

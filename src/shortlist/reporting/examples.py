@@ -1,32 +1,30 @@
-"""Lists of a few people, drawn and not chosen: what they had, what they get, and why."""
+"""Example lists of a few randomly drawn users: their history, their list, and the reasons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
+from shortlist.evaluation.comparison import Comparison
 from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
-from shortlist.recommend.explain import Explanation
 from shortlist.scoring.capabilities import Explains
 
-if TYPE_CHECKING:
-    from shortlist.evaluation.comparison import Comparison
-
-PEOPLE = 4
-MOST_PLACES = 10
+USERS = 4
+MOST_ITEMS = 10  # per list
 HISTORY = 8  # items of a history that are shown, the latest
-REASONS = 2  # an item
+REASONS = 2  # per item
 
 
-class Names(NamedTuple):
-    """What items are called: in full, and where many stand side by side."""
+class ItemNames(NamedTuple):
+    """The name of each item: with its features, and short where space is scarce."""
 
     full: list[str]  # (n_items,)
     short: list[str]  # (n_items,)
@@ -34,7 +32,7 @@ class Names(NamedTuple):
 
 @dataclass(frozen=True)
 class Reason:
-    """A part of a score: what it is, and its share of the score (its amount where that is 0)."""
+    """One part of a score: its amount and its share of the score (None for scores up to 0)."""
 
     kind: str
     label: str
@@ -43,8 +41,8 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One place of a list."""
+class ListedItem:
+    """One row of a list."""
 
     rank: int
     title: str
@@ -55,20 +53,20 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One person.
+class ExampleList:
+    """The list of one user.
 
     Attributes
     ----------
     user
-        Their id.
+        The user's id.
     history, history_size
-        Titles of the latest training items, the last first; and how many there are.
+        Titles of the latest training items, latest first; and the number of training items.
     held_out
-        Titles of what they chose next.
-    found
-        The places of those on the list.
-    places
+        Titles of the test items.
+    hit_ranks
+        The ranks of test items in the list.
+    items
         The list.
     """
 
@@ -76,103 +74,95 @@ class Example:
     history: tuple[str, ...]
     history_size: int
     held_out: tuple[str, ...]
-    found: tuple[int, ...]
-    places: tuple[Listed, ...]
+    hit_ranks: tuple[int, ...]
+    items: tuple[ListedItem, ...]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The people, and the model that made their lists."""
+    """The lists, and the model that made them."""
 
     model: str
     k: int
     seed: int
     timed: bool
     explained: bool
-    people: tuple[Example, ...]
+    lists: tuple[ExampleList, ...]
 
 
 def examples(comparison: Comparison) -> Examples:
-    """List the best model's items for test users, drawn by the seed of the comparison."""
+    """Make lists of the best model for test users, drawn with the seed of the comparison."""
     report, model = comparison[comparison.best], comparison.models[comparison.best]
     truth = Truth.of(comparison.train, comparison.test)
-    drawn = np.random.default_rng(report.seed).permutation(len(truth.user_rows))[:PEOPLE]
-    k = min(report.main_k, MOST_PLACES)
-    names = Names(labels(comparison.train), titles(comparison.train).to_pylist())
+    drawn = np.random.default_rng(report.seed).permutation(len(truth.user_rows))[:USERS]
+    k = min(report.main_k, MOST_ITEMS)
+    names = ItemNames(labels(comparison.train), titles(comparison.train).to_pylist())
     return Examples(
         model=comparison.best,
         k=k,
         seed=report.seed,
         timed=comparison.train.times is not None,
         explained=isinstance(model, Explains),
-        people=tuple(_example(model, truth, int(one), names, k) for one in np.sort(drawn)),
+        lists=tuple(_example(model, truth, int(position), names, k) for position in np.sort(drawn)),
     )
 
 
-def _example(model: Model[Any, Any], truth: Truth, one: int, names: Names, k: int) -> Example:
-    data, row = model.data, int(truth.user_rows[one])
+def _example(
+    model: Model[Any, Any], truth: Truth, position: int, names: ItemNames, k: int
+) -> ExampleList:
+    data, row = model.data, int(truth.user_rows[position])
     user: Id = data.users.ids[row].as_py()
-    true = truth.item_rows[truth.indptr[one] : truth.indptr[one + 1]]
-    moment = None if truth.moments is None else np.datetime64(int(truth.moments[one]), "us")
+    true = truth.item_rows[truth.indptr[position] : truth.indptr[position + 1]]
+    moment = None if truth.moments is None else np.datetime64(int(truth.moments[position]), "us")
     table = model.recommend([user], k=k, as_of=moment).to_arrow()
-    items = table.column("item_id").to_pylist()
-    rows = data.items.rows(items)
-    places = tuple(
-        Listed(
-            rank,
+    item_rows = data.items.rows(table.column("item_id").to_pylist())
+    items = tuple(
+        ListedItem(
+            entry["rank"],
             names.full[item_row],
-            score,
-            source,
+            entry["score"],
+            entry["source"],
             bool(item_row in true),
-            _reasons(model, user, item, names),
+            _reasons(model, user, entry["item_id"], names),
         )
-        for item, item_row, rank, score, source in zip(
-            items,
-            rows,
-            *(table.column(name).to_pylist() for name in ("rank", "score", "source")),
-            strict=True,
-        )
+        for entry, item_row in zip(table.to_pylist(), item_rows, strict=True)
     )
-    latest = _latest(data, row)
-    return Example(
+    latest = _latest_items(data, row)
+    return ExampleList(
         str(user),
-        tuple(names.full[row] for row in latest[:HISTORY]),
+        tuple(names.full[item_row] for item_row in latest[:HISTORY]),
         len(latest),
-        tuple(names.full[row] for row in true),
-        tuple(place.rank for place in places if place.held_out),
-        places,
+        tuple(names.full[item_row] for item_row in true),
+        tuple(item.rank for item in items if item.held_out),
+        items,
     )
 
 
-def _latest(data: Dataset, user_row: int) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Give the item rows of a user, the latest first."""
+def _latest_items(data: Dataset, user_row: int) -> NDArray[np.int32]:
+    """Return the item rows of a user, latest first."""
     recency = data.recency[[user_row]]
-    rows: np.ndarray[Any, np.dtype[np.int32]] = recency.indices[np.argsort(recency.data)]
+    rows: NDArray[np.int32] = recency.indices[np.argsort(recency.data)]
     return rows
 
 
-def _reasons(model: Model[Any, Any], user: Id, item: Id, names: Names) -> tuple[Reason, ...]:
+def _reasons(model: Model[Any, Any], user: Id, item: Id, names: ItemNames) -> tuple[Reason, ...]:
     if not isinstance(model, Explains):
         return ()
-    found = model.explain(user, item)
+    explanation = model.explain(user, item)
     return tuple(
         Reason(
             part["kind"],
             _label(part, model.data, names),
             part["amount"],
-            _share(part["amount"], found),
+            part["amount"] / explanation.score if explanation.score > 0 else None,
         )
-        for part in found.parts.slice(0, REASONS).to_pylist()
+        for part in explanation.parts.slice(0, REASONS).to_pylist()
         if part["amount"] != 0
     )
 
 
-def _share(amount: float, found: Explanation) -> float | None:
-    return amount / found.score if found.score > 0 else None
-
-
-def _label(part: dict[str, Any], data: Dataset, names: Names) -> str:
-    """Give the title of a part that is an item; other parts have a name."""
+def _label(part: dict[str, Any], data: Dataset, names: ItemNames) -> str:
+    """Return the title of a part that is an item, or the name of another part."""
     if not part["kind"].endswith("item"):
         return str(part["name"])
     [row] = data.items.rows(data.items.parse([part["name"]]))

@@ -1,63 +1,62 @@
-"""What is wrong with the data, or looks as if it were: every check, and what it found."""
+"""Findings about the data, and running the checks that make them.
+
+A check is a function of the training and the test side that yields findings. Checks are registered
+with a description in the ``CHECKS`` of ``leaks`` and ``quality``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from shortlist.data.dataset import Dataset
 
 Level = Literal["leak", "warning", "note"]
-LEVELS: tuple[Level, ...] = ("leak", "warning", "note")  # the worst first
+LEVELS: tuple[Level, ...] = ("leak", "warning", "note")  # most severe first
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing a reader must know.
+    """One finding that a reader should know.
 
     Attributes
     ----------
     level
-        ``leak``: figures may look better than what will happen. ``warning``: some of the data is
-        not what it should be. ``note``: good to know.
-    what
-        What was found, with numbers.
-    meaning
-        What follows, or what to do.
+        ``leak``: the figures may be better than real performance. ``warning``: part of the data
+        looks wrong. ``note``: for information.
+    message
+        The finding, with numbers.
+    advice
+        The consequence, or what to do.
     """
 
     level: Level
-    what: str
-    meaning: str
+    message: str
+    advice: str
 
 
-Check: TypeAlias = Callable[[Dataset, Dataset], list[Finding]]
+Check: TypeAlias = Callable[[Dataset, Dataset], Iterator[Finding]]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found, the worst first, and what was looked for without finding anything."""
+    """All findings, most severe first, and the descriptions of the checks without findings."""
 
-    found: tuple[Finding, ...]
-    clear: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    passed: tuple[str, ...]
 
 
-def look(train: Dataset, test: Dataset, checks: Mapping[str, Check]) -> Findings:
-    """Run checks, by what they look for, on both sides of a split."""
-    found: list[Finding] = []
-    clear = []
-    for name, check in checks.items():
-        some = check(train, test)
-        found += some
-        if not some:
-            clear.append(name)
-    found.sort(key=lambda one: LEVELS.index(one.level))
-    return Findings(tuple(found), tuple(clear))
+def run_checks(train: Dataset, test: Dataset, checks: Mapping[str, Check]) -> Findings:
+    """Run checks, given by their descriptions, on a split."""
+    by_check = {name: list(check(train, test)) for name, check in checks.items()}
+    findings = [finding for of_check in by_check.values() for finding in of_check]
+    findings.sort(key=lambda finding: LEVELS.index(finding.level))
+    return Findings(tuple(findings), tuple(name for name, of in by_check.items() if not of))
 
 
 def share(part: int, whole: int) -> str:
-    """Write a part of a whole.
+    """Format a part of a whole.
 
     Examples
     --------
@@ -67,12 +66,12 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} ({part / max(whole, 1):.1%})"
 
 
-def some_of(names: list[str], most: int = 3) -> str:
-    """Name the first few.
+def first_few(names: list[str], most: int = 3) -> str:
+    """List the first few names.
 
     Examples
     --------
-    >>> some_of(["a", "b", "c", "d"])
+    >>> first_few(["a", "b", "c", "d"])
     'a, b, c, and 1 more'
     """
     if len(names) <= most:

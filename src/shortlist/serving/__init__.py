@@ -1,1 +1,1 @@
-"""The HTTP service: lists from bundles for other programs, and a page for people."""
+"""The HTTP service: recommendations from bundles for other programs, and a web page."""

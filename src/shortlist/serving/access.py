@@ -1,4 +1,4 @@
-"""Who may ask: a bearer token, and the names this host goes by."""
+"""Access control: a bearer token, and the host names that requests may use."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ OPEN_PATHS = (
     "/health",
     "/ready",
     "/favicon.ico",
-)  # nothing of the data is there
+)  # they show nothing of the data
 OPEN_FOLDER = "/static/"
-LEAST_TOKEN = 16
+MIN_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rules.
+    """The rules of access.
 
     Attributes
     ----------
     token
-        What ``Authorization: Bearer ...`` must say; None: nothing.
+        The token that ``Authorization: Bearer ...`` must contain; None: no token is needed.
     hosts
-        The names that the ``Host`` header may say, in lower case; None: any. A page of another
-        site whose name was made to lead here (DNS rebinding) says its own.
+        The allowed names in the ``Host`` header, in lower case; None: any. This stops DNS
+        rebinding: the pages of another site, whose name was made to resolve to this machine, send
+        the name of that site.
     """
 
     token: str | None = None
     hosts: frozenset[str] | None = None
 
     def knows_host(self, header: str) -> bool:
-        """Say whether a ``Host`` header names this host.
+        """Return whether a ``Host`` header names this host.
 
         Examples
         --------
@@ -54,7 +55,7 @@ class Access:
         return name.strip("[]").lower() in self.hosts
 
     def admits(self, path: str, authorization: str) -> bool:
-        """Say whether a request may pass: the token is compared in constant time.
+        """Return whether a request may pass. The token is compared in constant time.
 
         Examples
         --------
@@ -67,12 +68,12 @@ class Access:
         if self.token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return True
         scheme, _, given = authorization.partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self.token.encode())
-        return right and scheme.lower() == "bearer"
+        correct = hmac.compare_digest(given.strip().encode(), self.token.encode())
+        return correct and scheme.lower() == "bearer"
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches an address.
+    """Return whether an address can be reached from this machine only.
 
     Examples
     --------
@@ -88,17 +89,17 @@ def is_loopback(host: str) -> bool:
 
 
 def access_to(host: str, token: str | None, names: Iterable[str] = ()) -> Access:
-    """Make the rules for an address.
+    """Return the rules for an address.
 
     Parameters
     ----------
     host
-        What the service listens on.
+        The address that the service listens on.
     token
-        The token, or None for none.
+        The token; None: no token is needed.
     names
-        Further names of this host. On loopback, the names of loopback are known; elsewhere no
-        names mean any.
+        Further names of this host. On loopback, the names of loopback are always allowed; on
+        other addresses, without names, any name is.
 
     Raises
     ------
@@ -106,11 +107,11 @@ def access_to(host: str, token: str | None, names: Iterable[str] = ()) -> Access
         The token is too short, or cannot be sent in a header.
     """
     if token is not None and (
-        len(token) < LEAST_TOKEN or not (token.isascii() and token.isprintable()) or " " in token
+        len(token) < MIN_LENGTH or not (token.isascii() and token.isprintable()) or " " in token
     ):
         raise ConfigError(
             f"the token has {len(token)} characters",
-            remedy=f"use at least {LEAST_TOKEN} ASCII letters, figures and signs, without blanks",
+            remedy=f"use at least {MIN_LENGTH} ASCII letters, digits and signs, without blanks",
         )
     hosts = {name.lower() for name in names}
     if is_loopback(host):
@@ -119,7 +120,7 @@ def access_to(host: str, token: str | None, names: Iterable[str] = ()) -> Access
 
 
 def new_token() -> str:
-    """Draw a token that nobody guesses: 256 bits.
+    """Return a random token of 256 bits.
 
     Examples
     --------

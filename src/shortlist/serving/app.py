@@ -1,92 +1,99 @@
-"""The service as an ASGI application."""
+"""The service as an ASGI application: one Starlette application behind the guard."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from shortlist._version import __version__
-from shortlist.errors import ShortlistError
-from shortlist.serving import docs, page, troubles
+from shortlist.serving import page
 from shortlist.serving.access import Access
-from shortlist.serving.express import Express
+from shortlist.serving.endpoints import operations
+from shortlist.serving.errors import FAILED, RequestError, RequestErrorCode, error_response
 from shortlist.serving.guard import Guard
-from shortlist.serving.routes import catalogue, lists, state
+from shortlist.serving.openapi import STYLE, documentation_page, openapi_document
+from shortlist.serving.operations import Operation
 from shortlist.serving.service import Service
 
 
 def create_app(service: Service, access: Access | None = None) -> Guard:
-    """Make the application of a service: the guard, the express, and behind them FastAPI.
+    """Return the application of a service.
 
     Parameters
     ----------
     service
-        What it answers from.
+        The service that answers.
     access
-        Who may ask; None: everybody who reaches it.
+        The rules of access; None: no rules.
     """
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with service.run():
             yield
 
-    app = FastAPI(
+    available = operations(service)
+    app = Starlette(
+        routes=[
+            *(operation.route() for operation in available),
+            *documentation_routes(available),
+            *page.routes(),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _no_route, Exception: _failed},
+    )
+    return Guard(app, access or Access(), service.limits, service.metrics)
+
+
+def documentation_routes(available: list[Operation]) -> list[BaseRoute]:
+    """Return the routes of the documentation."""
+    document = openapi_document(
+        available,
         title="shortlist",
         version=__version__,
-        summary="Ranked lists of items for users, histories and features, and the reasons.",
-        lifespan=lifespan,
-        docs_url=None,  # FastAPI's page loads its scripts from another host
-        redoc_url=None,
+        summary="Ranked lists of items for users, histories and features, with reasons.",
     )
-    for part in (lists, catalogue, state):
-        app.include_router(part.routes(service))
-    app.add_exception_handler(ShortlistError, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _failed)
 
-    @app.get("/docs", include_in_schema=False)
-    async def documentation() -> Response:
-        return Response(docs.page(app.openapi()), media_type="text/html")
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document)
 
-    @app.get("/docs.css", include_in_schema=False)
-    async def style() -> Response:
-        return Response(docs.STYLE, media_type="text/css")
+    async def documentation(_: Request) -> Response:
+        return Response(documentation_page(document), media_type="text/html")
 
-    app.include_router(page.routes())
-    express = Express(app, service)
-    return Guard(express, access or Access(), service.limits, service.metrics)
+    async def style(_: Request) -> Response:
+        return Response(STYLE, media_type="text/css")
+
+    return [
+        Route("/openapi.json", openapi),
+        Route("/docs", documentation),
+        Route("/docs.css", style),
+    ]
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    return troubles.reply(cast(ShortlistError, error))
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    return troubles.reply(troubles.invalid(cast(RequestValidationError, error).errors()))
-
-
-async def _http(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses: no such address, or not with this method."""
-    status = cast(Any, error).status_code
-    what = {404: "there is nothing at", 405: "this method is not for"}.get(status, "cannot answer")
-    return troubles.reply(
-        troubles.RefusedError(
-            status,
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer a request that no route accepts."""
+    refused = cast(HTTPException, error)
+    if refused.status_code == 405:
+        code, what = RequestErrorCode.METHOD_NOT_ALLOWED, "this method is not for"
+    else:
+        code, what = RequestErrorCode.NOT_FOUND, "there is nothing at"
+    return error_response(
+        RequestError(
+            code,
             f"{what} {request.url.path}",
             where=request.method,
             remedy="see the documentation: /docs",
-        )
+        ),
+        refused.headers,
     )
 
 
 async def _failed(_: Request, __: Exception) -> Response:
-    return troubles.reply(troubles.FAILED)
+    return error_response(FAILED)

@@ -1,19 +1,17 @@
-"""Lists that are asked for at the same time are scored together, in one call of ``recommend``.
-
-Nothing waits for company: while one batch is scored, the requests that arrive meanwhile are the
-next one. A lone request is scored at once; under load the batches grow by themselves.
-"""
+"""Threads beside the event loop: one that scores lists in batches, and a pool for slow requests."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,23 +22,17 @@ from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.where import Where
+from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.served import Served
-from shortlist.serving.troubles import OverloadedError
+from shortlist.serving.model_store import ServedModel
+from shortlist.serving.replies import RankedItem
 
-_BLOCK_BYTES = 2**28  # a batch in one block wherever it fits: each block reads all of the items
+T = TypeVar("T")
 
+_BLOCK_BYTES = 2**28  # large, so that a batch is one block: each block reads all item vectors
 
-@dataclass(frozen=True)
-class Listing:
-    """One list: the ids, and each item as JSON whose brace is left open."""
-
-    ids: list[Id]
-    items: list[bytes]
-
-
-Listings: TypeAlias = list[Listing | None]  # None: left out, as on_unknown="skip" asks for
+Items: TypeAlias = list[RankedItem] | None  # None: the query is skipped (on_unknown="skip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,42 +42,50 @@ class Job:
     Attributes
     ----------
     served
-        The bundle that answers, also if another takes its place meanwhile.
+        The model that answers, even if it is replaced before the job is done.
     queries, k, exclude_seen, on_unknown, as_of, where
         As for ``recommend``.
+    lists
+        The items for each query.
+    since
+        When the job was created.
     """
 
-    served: Served
+    served: ServedModel
     queries: Sequence[Query]
     k: int
     exclude_seen: bool = True
     on_unknown: OnUnknown = "raise"
     as_of: When | None = None
     where: Where | None = None
-    answer: asyncio.Future[Listings] = field(
+    lists: asyncio.Future[list[Items]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     since: float = field(default_factory=time.monotonic)
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What must be equal for jobs to be scored together."""
-        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, repr(self.where))
+        """The key of jobs that can be scored in one call."""
+        where = json.dumps(self.where, sort_keys=True)  # a rule holds lists and is not hashable
+        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, where)
         return (id(self.served), *how)
 
 
-Outcome: TypeAlias = Listings | Exception
+Outcome: TypeAlias = list[Items] | Exception
 
 
 class Batcher:
-    """Scores lists in a thread of its own, as many together as wait.
+    """Scores all lists that wait in one call of ``recommend``, in its own thread.
+
+    Batching never delays a request: while one batch is scored, the requests that arrive form the
+    next batch. A single request is scored at once; under load the batches grow.
 
     Parameters
     ----------
     limits
         How many lists may wait, how long, and how many are scored in one call.
     metrics
-        Where to count.
+        Where batches are counted.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
@@ -95,22 +95,22 @@ class Batcher:
         self._changed = threading.Condition()
         self._stopping = False
         metrics.waiting.set_function(lambda: self._waiting)
-        self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to work for the requests of an event loop."""
+        """Start to score for the requests of an event loop."""
         self._loop = loop
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what waits, then stop."""
+        """Score what waits, then stop."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join()
 
-    def submit(self, job: Job) -> asyncio.Future[Listings]:
-        """Line a job up.
+    def submit(self, job: Job) -> asyncio.Future[list[Items]]:
+        """Queue a job.
 
         Raises
         ------
@@ -123,16 +123,16 @@ class Batcher:
             self._jobs.append(job)
             self._waiting += len(job.queries)
             self._changed.notify()
-        return job.answer
+        return job.lists
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         with engine.use(engine.LocalEngine(_BLOCK_BYTES)):
             while jobs := self._take():
-                for done in self._answered(jobs):
-                    self._loop.call_soon_threadsafe(_deliver, done)
+                for outcomes in self._outcomes(jobs):
+                    self._loop.call_soon_threadsafe(_deliver, outcomes)
 
     def _take(self) -> list[Job]:
-        """Wait for jobs, and take as many as fit into one call; none: time to stop."""
+        """Wait for jobs and take as many as fit into one call; an empty list means stop."""
         with self._changed:
             while not self._jobs and not self._stopping:
                 self._changed.wait()
@@ -144,14 +144,14 @@ class Batcher:
             self._waiting -= sum(len(job.queries) for job in taken)
             return taken
 
-    def _answered(self, jobs: Sequence[Job]) -> Iterator[list[tuple[Job, Outcome]]]:
-        """Answer jobs, those together that can be."""
+    def _outcomes(self, jobs: Sequence[Job]) -> Iterator[list[tuple[Job, Outcome]]]:
+        """Score jobs, those of one kind together."""
         groups: dict[tuple[object, ...], list[Job]] = {}
-        patience = self._limits.wait_seconds
-        oldest = time.monotonic() - patience
+        limit = self._limits.wait_seconds
+        oldest = time.monotonic() - limit
         late = [job for job in jobs if job.since < oldest]
         if late:
-            yield [(job, OverloadedError(f"the list waited {patience:g} seconds")) for job in late]
+            yield [(job, OverloadedError(f"the list waited {limit:g} seconds")) for job in late]
         for job in jobs:
             if job.since >= oldest:
                 groups.setdefault(job.kind, []).append(job)
@@ -159,67 +159,67 @@ class Batcher:
             self._metrics.batch.observe(sum(len(job.queries) for job in group))
             try:
                 yield list(zip(group, score(group), strict=True))
-            except Exception as error:  # a thread hands over whatever goes wrong
-                # Where one of several is wrong, the others do not suffer for it.
+            except Exception as error:  # whatever it is, the requests are told
+                # If one of several jobs is wrong, the others are still answered.
                 yield [(job, error if len(group) == 1 else _alone(job)) for job in group]
 
 
-def score(jobs: Sequence[Job]) -> list[Listings]:
-    """Score jobs of one kind together.
+def score(jobs: Sequence[Job]) -> list[list[Items]]:
+    """Score jobs of one kind in one call; return the lists of each job.
 
     Raises
     ------
     ShortlistError
-        Something is wrong with one of them.
+        One of them cannot be scored.
     """
     first, queries = jobs[0], [query for job in jobs for query in job.queries]
-    plain = first.on_unknown == "raise" and first.where is None
-    if plain and all(map(_only_a_user, queries)):
-        each = _of_users(first, [query.user for query in queries if query.user is not None])
+    simple = first.on_unknown == "raise" and first.where is None
+    if simple and all(map(_is_user_only, queries)):
+        users = [query.user for query in queries if query.user is not None]
+        lists = iter(_lists_of_users(first, users))
     else:
-        each = _of_queries(first, queries)
-    lists = iter(each)
+        lists = iter(_lists_of_queries(first, queries))
     return [list(islice(lists, len(job.queries))) for job in jobs]
 
 
-def _only_a_user(query: Query) -> bool:
+def _is_user_only(query: Query) -> bool:
     parts = (query.history, query.features, query.allow, query.deny, query.where)
     return all(part is None for part in parts)
 
 
-def _of_users(how: Job, users: Sequence[Id]) -> list[Listing | None]:
-    """Score users whom the data knows; looking them up together costs a tenth of one by one."""
-    model = how.served.model
-    table = model.recommend(users, k=how.k, exclude_seen=how.exclude_seen, as_of=how.as_of).table
-    whose = table.column("user_id").combine_chunks()
-    if not len(whose):
-        return [Listing([], []) for _ in users]
-    ends = [*(np.flatnonzero(pc.not_equal(whose[1:], whose[:-1])) + 1).tolist(), len(whose)]
-    cut = _cut(how.served, table, [0, *ends])
-    found = dict(zip(whose.take([end - 1 for end in ends]).to_pylist(), cut, strict=True))
-    return [found.get(user, Listing([], [])) for user in users]
+def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
+    """Score known users by id: looking them up takes a tenth of the time that queries take."""
+    model = job.served.model
+    table = model.recommend(users, k=job.k, exclude_seen=job.exclude_seen, as_of=job.as_of).table
+    owners = table.column("user_id").combine_chunks()
+    if not len(owners):
+        return [[] for _ in users]
+    ends = [*(np.flatnonzero(pc.not_equal(owners[1:], owners[:-1])) + 1).tolist(), len(owners)]
+    lists = _split(job.served, table, [0, *ends])
+    by_user = dict(zip(owners.take([end - 1 for end in ends]).to_pylist(), lists, strict=True))
+    return [by_user.get(user, []) for user in users]
 
 
-def _of_queries(how: Job, queries: Sequence[Query]) -> list[Listing | None]:
+def _lists_of_queries(job: Job, queries: Sequence[Query]) -> Sequence[Items]:
     """Score queries of any kind."""
-    table = how.served.model.recommend(
+    table = job.served.model.recommend(
         queries=queries,
-        k=how.k,
-        exclude_seen=how.exclude_seen,
-        on_unknown=how.on_unknown,
-        as_of=how.as_of,
-        where=how.where,
+        k=job.k,
+        exclude_seen=job.exclude_seen,
+        on_unknown=job.on_unknown,
+        as_of=job.as_of,
+        where=job.where,
     ).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
-    lists = _cut(how.served, table, starts.tolist())
-    left_out = how.on_unknown == "skip"
-    return [None if left_out and not one.ids else one for one in lists]
+    lists = _split(job.served, table, starts.tolist())
+    skips = job.on_unknown == "skip"
+    return [None if skips and not items else items for items in lists]
 
 
-def _cut(served: Served, table: pa.Table, bounds: Sequence[int]) -> list[Listing]:
-    """Write all rows at once, and cut them into lists."""
-    ids, written = table.column("item_id").to_pylist(), served.listed(table)
-    return [Listing(ids[start:stop], written[start:stop]) for start, stop in pairwise(bounds)]
+def _split(served: ServedModel, table: pa.Table, bounds: Sequence[int]) -> list[list[RankedItem]]:
+    """Convert all rows at once, and split them into lists."""
+    items = served.ranked_items(table)
+    return [items[start:stop] for start, stop in pairwise(bounds)]
 
 
 def _alone(job: Job) -> Outcome:
@@ -229,11 +229,54 @@ def _alone(job: Job) -> Outcome:
         return error
 
 
-def _deliver(done: Sequence[tuple[Job, Outcome]]) -> None:
-    for job, outcome in done:
-        if job.answer.done():  # who asked has gone
+def _deliver(outcomes: Sequence[tuple[Job, Outcome]]) -> None:
+    for job, outcome in outcomes:
+        if job.lists.done():  # the client has gone
             continue
         if isinstance(outcome, Exception):
-            job.answer.set_exception(outcome)
+            job.lists.set_exception(outcome)
         else:
-            job.answer.set_result(outcome)
+            job.lists.set_result(outcome)
+
+
+class WorkerPool:
+    """Threads for slow calls, with a bounded queue.
+
+    Parameters
+    ----------
+    threads
+        The number of threads.
+    limit
+        How many calls may run or wait.
+
+    Examples
+    --------
+    >>> async def doubled():
+    ...     return await WorkerPool(threads=1, limit=2).run(lambda value: 2 * value, 21)
+    >>> asyncio.run(doubled())
+    42
+    """
+
+    def __init__(self, threads: int, limit: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
+        self._limit, self._count = limit, 0
+
+    async def run(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Make a call in a thread.
+
+        Raises
+        ------
+        OverloadedError
+            Too many calls wait already.
+        """
+        if self._count >= self._limit:
+            raise OverloadedError(f"{self._count} slow requests wait already")
+        self._count += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
+        finally:
+            self._count -= 1
+
+    def stop(self) -> None:
+        """Finish the calls, then stop."""
+        self._pool.shutdown()

@@ -1,9 +1,12 @@
-"""The items as people see them: titles, fields, and a search by title."""
+"""The items in replies: titles, features and a search; the fields of a filter; the map."""
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import unicodedata
-from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,22 +15,29 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.explore.labels import labels, title_column
-from shortlist.serving.plain import json_bytes, plain_value
+from shortlist.explore.items import item_factors
+from shortlist.explore.labels import TITLES, labels, title_column
+from shortlist.models.base import Model
+from shortlist.serving.replies import FieldInfo, Item, ItemSummary, Map, Point
+
+MAX_SUMMARIES = 131_072  # of items, kept in memory
+MAX_POINTS = 5_000
+MAX_GROUPS = 50
+MAX_VALUES = 200  # of a category; a text column with more distinct values is free text
 
 
 class Catalogue:
-    """The items of a data set, ready to be shown.
+    """The items of a data set as replies show them.
 
     Parameters
     ----------
     data
-        Whose items.
+        The data set.
 
     Attributes
     ----------
     titles
-        The title of each item: its feature ``title`` or ``name``; where items have neither, the id
+        The title of each item: its feature ``title`` or ``name``; if items have neither, the id
         and the first few feature values.  # (n_items,)
 
     Examples
@@ -37,81 +47,61 @@ class Catalogue:
     >>> catalogue = Catalogue(Dataset.from_tables(log, items=films))
     >>> catalogue.search("괴", limit=5).tolist()
     [1]
-    >>> catalogue.openings([0])[0].decode()
-    '{"item_id":7,"title":"Heat","features":{"year":1995}'
+    >>> catalogue.summary(0)
+    {'item_id': 7, 'title': 'Heat', 'features': {'year': 1995}}
     """
 
     def __init__(self, data: Dataset) -> None:
-        self._data = data
-        ids = data.items.ids.to_pylist()
-        features = data.item_features
+        self._counts, self._popularity_order = data.item_counts, data.popularity_order
+        self._ids = data.items.ids.to_pylist()
         title = title_column(data)
-        names = [] if features is None else features.column_names
-        others = [name for name in names if name != title]
-        self._features = features.select(others) if features is not None and others else None
-        self._ids = ids
+        features = pa.table({}) if data.item_features is None else data.item_features
+        names = [name for name in features.column_names if name != title]
+        self._columns = {name: features.column(name).combine_chunks() for name in names}
         self.titles = labels(data)
-        self._folded = pa.array([fold(one) for one in self.titles], pa.string())
-        self._folded_ids = pa.array([fold(str(one)) for one in ids], pa.string())
-        self._openings: list[bytes | None] = [None] * len(ids)
+        self._folded = pa.array([fold(text) for text in self.titles], pa.string())
+        self._folded_ids = pa.array([fold(str(key)) for key in self._ids], pa.string())
+        self.summary = lru_cache(MAX_SUMMARIES)(self._summary)
 
-    def openings(self, rows: Sequence[int]) -> list[bytes]:
-        """Give ``{"item_id":..,"title":..,"features":{..}`` of items, the brace left open.
+    def _summary(self, row: int) -> ItemSummary:
+        """Return id, title and features of an item. Do not change them: they are cached."""
+        features = {name: json_value(column[row].as_py()) for name, column in self._columns.items()}
+        return {"item_id": self._ids[row], "title": self.titles[row], "features": features}
 
-        Each is written once and kept.
-        """
-        missing = [row for row in dict.fromkeys(rows) if self._openings[row] is None]
-        if missing:
-            described: list[dict[str, Any]] = [{} for _ in missing]
-            if self._features is not None:
-                described = self._features.take(pa.array(missing)).to_pylist()
-            for row, features in zip(missing, described, strict=True):
-                item = {
-                    "item_id": self._ids[row],
-                    "title": self.titles[row],
-                    "features": plain_value(features),
-                }
-                self._openings[row] = json_bytes(item)[:-1]
-        return [self._openings[row] or b"" for row in rows]
-
-    def items_json(self, rows: Sequence[int]) -> bytes:
-        """Give items with how often each was chosen, as a JSON list."""
-        counts = self._data.item_counts
-        closed = [
-            b'%s,"interactions":%d}' % (opening, counts[row])
-            for row, opening in zip(rows, self.openings(rows), strict=True)
-        ]
-        return b"[" + b",".join(closed) + b"]"
+    def item(self, row: int) -> Item:
+        """Return an item with the number of its interactions."""
+        return {**self.summary(row), "interactions": int(self._counts[row])}
 
     def search(self, text: str, limit: int) -> NDArray[np.intp]:
-        """Find items: every word occurs in the title, or the id starts with the text.
+        """Find items whose title contains every word, or whose id starts with the text.
 
-        An id or a title that is the text comes first, then titles that start with it, then those
-        with a word that does, then the others; of equals the most chosen. Upper and lower case,
-        full and half width are the same. No text: the most chosen items.
+        The order: the id or the title is the text; the title starts with it; a word of the title
+        starts with it; all others. Within these groups the most popular item comes first. Case and
+        full or half width do not matter. An empty text finds the most popular items.
         """  # (<= limit,)
-        order = self._data.popularity_order
-        wanted = fold(text).strip()
-        if not wanted:
+        order = self._popularity_order
+        folded = fold(text).strip()
+        if not folded:
             return np.argsort(order)[:limit]
-        found = pc.match_substring(self._folded, wanted)
-        for number, word in enumerate(words := wanted.split()):
-            if len(words) > 1:
-                has_word = pc.match_substring(self._folded, word)
-                found = has_word if number == 0 else pc.and_(found, has_word)
-        by_id = pc.starts_with(self._folded_ids, wanted)
-        rows = np.flatnonzero(_array(pc.or_(found, by_id)))
+        matching = pc.match_substring(self._folded, folded)
+        words = folded.split()
+        if len(words) > 1:
+            matching = pc.match_substring(self._folded, words[0])
+            for word in words[1:]:
+                matching = pc.and_(matching, pc.match_substring(self._folded, word))
+        by_id = pc.starts_with(self._folded_ids, folded)
+        rows = np.flatnonzero(_as_numpy(pc.or_(matching, by_id)))
         titles = self._folded.take(pa.array(rows))
         ids = self._folded_ids.take(pa.array(rows))
-        place = np.full(len(rows), 3)
-        place[_array(pc.match_substring(titles, f" {wanted}"))] = 2
-        place[_array(pc.starts_with(titles, wanted))] = 1
-        place[_array(pc.or_(pc.equal(titles, wanted), pc.equal(ids, wanted)))] = 0
-        return rows[np.lexsort((order[rows], place))[:limit]]
+        group = np.full(len(rows), 3)
+        group[_as_numpy(pc.match_substring(titles, f" {folded}"))] = 2
+        group[_as_numpy(pc.starts_with(titles, folded))] = 1
+        group[_as_numpy(pc.or_(pc.equal(titles, folded), pc.equal(ids, folded)))] = 0
+        return rows[np.lexsort((order[rows], group))[:limit]]
 
 
 def fold(text: str) -> str:
-    """Give text in a form in which spellings of the same word are equal.
+    """Return a form of a text that does not depend on case and width.
 
     Examples
     --------
@@ -121,6 +111,145 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def _array(mask: pa.Array) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = mask.to_numpy(zero_copy_only=False)
-    return found
+def _as_numpy(mask: pa.Array) -> NDArray[np.bool_]:
+    array: NDArray[np.bool_] = mask.to_numpy(zero_copy_only=False)
+    return array
+
+
+def json_value(value: Any) -> Any:
+    """Return a cell of an Arrow table as JSON represents it: dates as ISO text, NaN as null.
+
+    Examples
+    --------
+    >>> json_value([dt.date(2024, 5, 31), float("nan"), Decimal("1.5")])
+    ['2024-05-31', None, 1.5]
+    """
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case dt.timedelta():
+            return value.total_seconds()
+        case Decimal():
+            return json_value(float(value))
+        case bytes():
+            return value.hex()
+        case list() | tuple():
+            return [json_value(element) for element in value]
+        case dict():
+            return {str(name): json_value(element) for name, element in value.items()}
+        case _:
+            return value
+
+
+def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
+    """Describe each column of a table of features: its name, its kind, its values or its bounds.
+
+    Examples
+    --------
+    >>> describe_fields(pa.table({"year": [1995, 2006], "genres": [["War"], ["War", "Crime"]]}))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [{'name': 'year', 'kind': 'number', 'min': 1995, 'max': 2006},
+     {'name': 'genres', 'kind': 'list', 'values': ['War', 'Crime']}]
+    """
+    if features is None:
+        return []
+    return [_field(name, features.column(name)) for name in features.column_names]
+
+
+def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return {"name": name, "kind": "flag"}
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        least, greatest = _bounds(column)
+        return {"name": name, "kind": "number", "min": least, "max": greatest}
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        least, greatest = _bounds(column)
+        return {"name": name, "kind": "date", "min": least, "max": greatest}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
+        return {"name": name, "kind": "list", "values": values}
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        values = _by_frequency(column)
+        if len(values) <= min(MAX_VALUES, max(2, len(column) // 2)):
+            return {"name": name, "kind": "category", "values": values}
+    return {"name": name, "kind": "text"}
+
+
+def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    if pa.types.is_floating(column.type):
+        column = column.filter(pc.is_finite(column))
+    bounds = pc.min_max(column).as_py()
+    return json_value(bounds["min"]), json_value(bounds["max"])
+
+
+def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values, the most frequent first; equally frequent values in order."""
+    counted = pc.value_counts(column.drop_null())
+    values, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+    pairs = sorted(zip(values, counts, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
+    return [json_value(value) for value, _ in pairs]
+
+
+def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """Project vectors on their two principal components; the larger range is -1 to 1.
+
+    The rows are scaled to length 1, centred, and multiplied with their first two right singular
+    vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
+
+    Examples
+    --------
+    >>> principal_coordinates(np.array([[1.0, 0.0], [0.0, 1.0]])).round(6).tolist()
+    [[1.0, 0.0], [-1.0, 0.0]]
+    """  # (n, 2)
+    rows = vectors.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(lengths > 0, lengths, 1.0)
+    rows -= rows.mean(axis=0)
+    # The covariance is small (f x f), however many items there are.
+    _, directions = np.linalg.eigh(rows.T @ rows)  # ascending
+    axes = directions[:, ::-1][:, :2]  # (f, <= 2)
+    largest = np.argmax(np.abs(axes), axis=0)
+    axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    points = np.zeros((len(rows), 2))
+    points[:, : axes.shape[1]] = rows @ axes
+    extent = np.abs(points).max(initial=0.0)
+    return points / extent if extent > 0 else points
+
+
+def item_map(model: Model[Any, Any], catalogue: Catalogue) -> Map:
+    """Return the map of the most popular items, for a model with vectors."""
+    data = model.data
+    rows = np.sort(np.argsort(data.popularity_order)[:MAX_POINTS])
+    coordinates = principal_coordinates(item_factors(model)[rows])
+    groups = _groups(data, rows)
+    ids = data.items.take(rows).to_pylist()
+    points: list[Point] = [
+        {
+            "item_id": ids[n],
+            "title": catalogue.titles[row],
+            "x": round(float(coordinates[n, 0]), 5),
+            "y": round(float(coordinates[n, 1]), 5),
+            "interactions": int(data.item_counts[row]),
+            "group": groups[n],
+        }
+        for n, row in enumerate(rows)
+    ]
+    return {"points": points}
+
+
+def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
+    """Return the group of each item: its first value in the first column with few values."""
+    if data.item_features is not None:
+        table, limit = data.item_features.take(pa.array(rows)), min(MAX_GROUPS, len(rows) // 2)
+        for name in table.column_names:
+            column = table.column(name)
+            if pa.types.is_list(column.type):
+                has_values = pc.greater(pc.list_value_length(column), 0)
+                column = pc.list_element(pc.if_else(has_values, column, None), 0)
+            is_text = name not in TITLES and pa.types.is_string(column.type)
+            if is_text and 1 < len(column.unique()) <= limit:
+                return [json_value(value) for value in column.to_pylist()]
+    return [None] * len(rows)

@@ -1,6 +1,6 @@
-"""What every request passes, whatever it is for: how many, from whom, how long, and what is said.
+"""The checks that every request passes: access, number, length; and the headers of every reply.
 
-Plain ASGI around the application: it costs a few microseconds.
+ASGI middleware around the application: it costs a few microseconds.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shortlist.serving.access import Access
+from shortlist.serving.access import OPEN_PATHS, Access
+from shortlist.serving.errors import (
+    OverloadedError,
+    RequestError,
+    RequestErrorCode,
+    error_response,
+)
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.troubles import OverloadedError, RefusedError, reply
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,8 +35,8 @@ SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 ]
-_NEVER_STORED = (b"cache-control", b"no-store")
-_ASKED_AGAIN = (b"cache-control", b"no-cache")  # kept, and used where the ETag is still the same
+_NO_STORE = (b"cache-control", b"no-store")
+_REVALIDATE = (b"cache-control", b"no-cache")  # keep, and use while the ETag is the same
 
 
 class Guard:
@@ -40,11 +45,11 @@ class Guard:
     Parameters
     ----------
     app
-        What is guarded.
+        The application.
     access
-        Who may ask.
+        The rules of access.
     limits, metrics
-        How much; where to count.
+        The bounds of requests; where they are counted.
     """
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics) -> None:
@@ -54,14 +59,14 @@ class Guard:
         metrics.open.set_function(lambda: self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or refuse it."""
+        """Pass a request to the application, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
         headers = dict(scope["headers"])  # the names are in lower case
         is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
-        caching = _ASKED_AGAIN if is_page else _NEVER_STORED  # unless the reply sets its own
+        caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -80,10 +85,10 @@ class Guard:
             try:
                 self._check(scope, headers)
                 await self._read(scope, headers, receive, body)
-            except (RefusedError, OverloadedError) as error:
-                await reply(error)(scope, receive, sending)
+            except RequestError as error:
+                await error_response(error)(scope, receive, sending)
             else:
-                await self.app(scope, _again(body, receive), sending)
+                await self.app(scope, _replayed(body, receive), sending)
         finally:
             self._open -= 1
             self._held -= len(body)
@@ -94,15 +99,15 @@ class Guard:
             raise OverloadedError(f"{self._limits.open_requests} requests are being answered")
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
-            raise RefusedError(
-                400,
+            raise RequestError(
+                RequestErrorCode.WRONG_HOST,
                 f"this host is not called {host!r}",
                 where="the Host header",
                 remedy="start the service with --name NAME to let it be called so",
             )
         if not self._access.admits(scope["path"], _text(headers, b"authorization")):
-            raise RefusedError(
-                401,
+            raise RequestError(
+                RequestErrorCode.UNAUTHORIZED,
                 "the token is missing or wrong",
                 where="the Authorization header",
                 remedy="send: Authorization: Bearer TOKEN",
@@ -110,8 +115,8 @@ class Guard:
         if scope["method"] == "POST":
             kind = _text(headers, b"content-type").partition(";")[0].strip().lower()
             if kind != "application/json":
-                raise RefusedError(
-                    400,
+                raise RequestError(
+                    RequestErrorCode.WRONG_CONTENT_TYPE,
                     f"the body is {kind or 'of no kind'}, not JSON",
                     where="the Content-Type header",
                     remedy="send: Content-Type: application/json",
@@ -120,12 +125,12 @@ class Guard:
     async def _read(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, body: bytearray
     ) -> None:
-        """Read the body before anything is done with it, as far as the limits go."""
+        """Read the whole body into memory, within the limits."""
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
-        most = self._limits.body_bytes
+        limit = self._limits.body_bytes
         declared = _text(headers, b"content-length")
-        if declared.isdecimal() and int(declared) > most:
+        if declared.isdecimal() and int(declared) > limit:
             raise self._too_long()
         try:
             async with asyncio.timeout(self._limits.body_seconds):
@@ -135,29 +140,29 @@ class Guard:
                     chunk, more = message.get("body", b""), message.get("more_body", False)
                     body += chunk
                     self._held += len(chunk)
-                    if len(body) > most:
+                    if len(body) > limit:
                         raise self._too_long()
                     if self._held > self._limits.held_bytes:
                         raise OverloadedError("too many long requests are being answered")
         except TimeoutError:
-            raise RefusedError(
-                400,
+            raise RequestError(
+                RequestErrorCode.BODY_TIMEOUT,
                 f"the body did not arrive within {self._limits.body_seconds:g} seconds",
                 where="the body",
                 remedy="send it faster, or send less",
             ) from None
 
-    def _too_long(self) -> RefusedError:
-        return RefusedError(
-            413,
+    def _too_long(self) -> RequestError:
+        return RequestError(
+            RequestErrorCode.BODY_TOO_LONG,
             f"the body is longer than {self._limits.body_bytes:,} bytes",
             where="the body",
             remedy="send several shorter requests",
         )
 
 
-def _again(body: bytearray, receive: Receive) -> Receive:
-    """Give the body that was read already, then whatever comes after it."""
+def _replayed(body: bytearray, receive: Receive) -> Receive:
+    """Return a receiver of the body that was read already, then of later messages."""
     whole: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
 
     async def received() -> Message:
@@ -175,6 +180,6 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """Name the route of a request; what leads nowhere is one route, however it is called."""
-    known = scope.get("shortlist.route") or getattr(scope.get("route"), "path", None)
-    return known or "other"
+    """Return the path of the route for the metrics; it is "other" for all unknown addresses."""
+    path: str | None = getattr(scope.get("endpoint"), "path", None)  # of an operation
+    return path or (scope["path"] if scope["path"] in OPEN_PATHS else "other")

@@ -1,4 +1,4 @@
-"""How much one request may ask for, and how much may wait: memory is bounded by these."""
+"""The bounds of requests and queues; they bound the memory of the service."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of the service; what is beyond one is refused with a message that names it.
+    """The bounds of the service; a request beyond one is refused with a message that names it.
 
     Attributes
     ----------
     body_bytes
         The longest request body.
     held_bytes
-        How long all request bodies that are being answered may be together.
+        The largest total length of the request bodies in memory.
     k
         The longest list.
     queries
         How many lists one request may ask for.
     listed
-        How many items the lists of one request may have together.
+        How many items the lists of one request may have in total.
     entries
-        How many items all histories and all allow and deny lists of one request may name together.
+        How many item ids the histories, allow and deny lists of one request may have in total.
     reasons
         How many reasons one request may ask for: its lists times ``k``.
     search
-        How many hits a search returns.
+        How many results a search may return.
     waiting
-        How many lists may wait to be scored; a request beyond it is answered with 503.
+        How many lists may wait to be scored; further requests get 503.
     wait_seconds
-        How long a request may wait before it is scored; then it is answered with 503, too.
+        How long a request may wait before it is scored; then it gets 503.
     batch
         How many lists are scored in one call.
     slow
         How many of the slower requests (similar items, audiences, reasons, searches) may wait.
     open_requests
-        How many requests may be read, scored or written at once, whatever they ask for.
+        How many requests of any kind may be read, scored or answered at once.
     body_seconds
         How long the body of a request may take to arrive.
     interactions
         How many interactions one request may record.
     unfitted
-        How many recorded interactions that no bundle was fitted on are kept in memory.
+        How many interactions are kept in memory because a bundle was not fitted on them.
     """
 
     body_bytes: int = 2**20

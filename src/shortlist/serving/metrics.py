@@ -1,6 +1,8 @@
-"""What Prometheus may know of the service."""
+"""The metrics of the service, for Prometheus."""
 
 from __future__ import annotations
+
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -9,11 +11,10 @@ _LISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """The counters of one service; two services in one process have their own."""
+    """The metrics of one service; each service of a process has its own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._of: dict[tuple[str, int], tuple[Counter, Histogram]] = {}  # looking up takes longer
         self.requests = Counter(
             "shortlist_requests", "Requests answered.", ["route", "status"], registry=self.registry
         )
@@ -47,19 +48,18 @@ class Metrics:
             "Interactions written to the store.",
             registry=self.registry,
         )
+        self._of_route = cache(self._labelled)  # labels() takes a lock and converts the labels
 
     def observe(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        if (route, status) not in self._of:
-            self._of[route, status] = (
-                self.requests.labels(route, str(status)),
-                self.seconds.labels(route),
-            )
-        requests, times = self._of[route, status]
+        requests, times = self._of_route(route, status)
         requests.inc()
         times.observe(seconds)
 
-    def page(self) -> bytes:
-        """Give all of it as Prometheus reads it."""
+    def _labelled(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(route, str(status)), self.seconds.labels(route)
+
+    def exposition(self) -> bytes:
+        """Return all metrics in the text format of Prometheus."""
         text: bytes = generate_latest(self.registry)
         return text

@@ -12,8 +12,10 @@ import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 
-from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 FOLDER = files("shortlist.serving") / "static"
 INDEX = "index.html"
@@ -93,19 +95,17 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
-def routes() -> APIRouter:
-    """Make the routes."""
-    router = APIRouter(include_in_schema=False)
+def routes() -> list[BaseRoute]:
+    """Return the routes of the page."""
     assets = load_assets()
 
-    @router.api_route("/", methods=["GET", "HEAD"])
     async def index(request: Request) -> Response:
         return assets[INDEX].response(request)
 
-    @router.api_route("/static/{name}", methods=["GET", "HEAD"])
-    async def static(request: Request, name: str) -> Response:
+    async def static(request: Request) -> Response:
+        name = request.path_params["name"]
         if name not in assets:
             raise HTTPException(404)
         return assets[name].response(request)
 
-    return router
+    return [Route("/", index), Route("/static/{name}", static)]

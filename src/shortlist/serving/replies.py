@@ -1,10 +1,17 @@
-"""What comes back, as the documentation shows it; the replies are written without these classes."""
+"""The form of every reply: the service encodes its replies from these types and documents them.
+
+Type checking holds each endpoint to its form; a value of another type is a warning, and therefore
+an error in the tests.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeAlias, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 ItemKey: TypeAlias = Annotated[int | str, Field(examples=["R00001"])]
 UserKey: TypeAlias = Annotated[int | str, Field(examples=["U00001"])]
@@ -12,85 +19,105 @@ ModelKey: TypeAlias = Annotated[str, Field(examples=["ials"])]
 Title: TypeAlias = Annotated[
     str,
     Field(
-        description="What to call it: its title; where items have none, its id and a few fields.",
+        description="The title of the item; if items have no titles, its id and some features.",
         examples=["Welder, Busan"],
     ),
 ]
+Features: TypeAlias = Annotated[
+    dict[str, Any], Field(examples=[{"education": 3, "keywords": ["welding"]}])
+]
+Time: TypeAlias = Annotated[str, Field(examples=["2024-05-31T18:00:00+00:00"])]
 
 
-class Reason(BaseModel):
-    """A part of a score."""
+class Reason(TypedDict):
+    """A term of a score."""
 
-    kind: str = Field(examples=["chosen item"])
-    name: str = Field(description="An id, or the name of a feature.", examples=["R00002"])
-    label: str = Field(description="The same for people to read.", examples=["Welder, Busan"])
+    kind: Annotated[str, Field(examples=["chosen item"])]
+    name: Annotated[str, Field(description="An id or a feature's name.", examples=["R00002"])]
+    label: Annotated[str, Field(description="The name to display.", examples=["Welder, Busan"])]
     amount: float
+    title: NotRequired[
+        Annotated[
+            str | None,
+            Field(description="The title of a chosen item, if the items have titles."),
+        ]
+    ]
 
 
-class Listed(BaseModel):
-    """An item of a list."""
+class ItemSummary(TypedDict):
+    """What every reply tells of an item."""
 
     item_id: ItemKey
     title: Title
-    features: dict[str, Any] = Field(examples=[{"education": 3, "keywords": ["welding"]}])
-    rank: int = Field(description="From 1.", examples=[1])
+    features: Features
+
+
+class RankedItem(ItemSummary):
+    """An item of a list."""
+
+    rank: Annotated[int, Field(description="From 1.", examples=[1])]
     score: float
-    source: str = Field(
-        description="The model, or 'popularity' for somebody it knows nothing of.",
-        examples=["IALS"],
-    )
-    reasons: list[Reason] | None = Field(None, description="Only where they were asked for.")
+    source: Annotated[
+        str,
+        Field(
+            description="The model, or 'popularity' if the model knows nothing about the user.",
+            examples=["IALS"],
+        ),
+    ]
+    reasons: NotRequired[Annotated[list[Reason], Field(description="Only if requested.")]]
 
 
-class List(BaseModel):
-    """One list."""
+class RankedList(TypedDict):
+    """The list for one query or user of the request."""
 
     user: UserKey | None
-    query: int = Field(description="The position of the query or user in the request, from 0.")
-    items: list[Listed]
+    query: Annotated[
+        int, Field(description="The position of the query or user in the request, from 0.")
+    ]
+    items: list[RankedItem]
 
 
-class Recommendations(BaseModel):
+class Recommendations(TypedDict):
     """The lists, in the order of the request."""
 
     model: ModelKey
-    lists: list[List]
+    lists: list[RankedList]
 
 
-class UserList(BaseModel):
+class UserRecommendations(TypedDict):
     """The list of one user."""
 
     model: ModelKey
     user_id: UserKey
-    items: list[Listed]
+    items: list[RankedItem]
 
 
-class SimilarItems(BaseModel):
-    """The items most like an item."""
+class SimilarItems(TypedDict):
+    """The items most similar to an item."""
 
     model: ModelKey
     item_id: ItemKey
-    items: list[Listed]
+    items: list[RankedItem]
 
 
-class Member(BaseModel):
-    """A user whom an item suits."""
+class RankedUser(TypedDict):
+    """A user of an audience."""
 
     user_id: UserKey
     rank: int
     score: float
 
 
-class Audience(BaseModel):
-    """The users whom an item suits best."""
+class Audience(TypedDict):
+    """The users with the highest scores for an item."""
 
     model: ModelKey
     item_id: ItemKey
-    users: list[Member]
+    users: list[RankedUser]
 
 
-class Explanation(BaseModel):
-    """What a score is the sum of, the largest part first."""
+class Explanation(TypedDict):
+    """The terms of a score, the largest first."""
 
     model: ModelKey
     item_id: ItemKey
@@ -99,135 +126,159 @@ class Explanation(BaseModel):
     parts: list[Reason]
 
 
-class Recorded(BaseModel):
-    """How many interactions were recorded."""
+class Recorded(TypedDict):
+    """The number of recorded interactions."""
 
     recorded: int
 
 
-class Item(BaseModel):
+class Item(ItemSummary):
     """An item of the catalogue."""
 
-    item_id: ItemKey
-    title: Title
     interactions: int
-    features: dict[str, Any]
 
 
-class Items(BaseModel):
-    """What a search found, the best first."""
+class Items(TypedDict):
+    """The items that match a search, the best match first."""
 
     items: list[Item]
 
 
-class UserHit(BaseModel):
-    """A user that a search found."""
+class UserSummary(TypedDict):
+    """A user that matches a search."""
 
     user_id: UserKey
     interactions: int
 
 
-class Users(BaseModel):
-    """What a search found."""
+class Users(TypedDict):
+    """The users that match a search."""
 
-    users: list[UserHit]
+    users: list[UserSummary]
 
 
-class Chosen(BaseModel):
-    """An item of a history."""
+class HistoryItem(TypedDict):
+    """An item of a user's history."""
 
     item_id: ItemKey
     title: Title
     weight: float
-    time: str | None = Field(examples=["2024-05-31T18:00:00+00:00"])
+    time: Time | None
 
 
-class User(BaseModel):
-    """What is known of a user."""
+class User(TypedDict):
+    """The features and the history of a user."""
 
     user_id: UserKey
     features: dict[str, Any]
-    history: list[Chosen] = Field(description="The latest first.")
+    history: Annotated[list[HistoryItem], Field(description="The latest first.")]
 
 
-class ModelInfo(BaseModel):
+Capability: TypeAlias = Literal["similar", "audience", "explain", "predict", "features", "map"]
+
+
+class ModelInfo(TypedDict):
     """A loaded bundle."""
 
     name: ModelKey
-    kind: str = Field(description="The class of the model.", examples=["IALS"])
+    kind: Annotated[str, Field(description="The class of the model.", examples=["IALS"])]
     users: int
     items: int
     interactions: int
-    created: str = Field(examples=["2024-05-31T18:00:00+00:00"])
-    metrics: dict[str, Any] = Field(examples=[{"recall@10": 0.31}])
-    can: list[Literal["similar", "audience", "explain", "predict", "features", "map"]]
-    trouble: str | None = Field(
-        description="Why a newer bundle at its place was not taken over; null: all is well.",
-        examples=["arrays.safetensors is damaged: it is not what the manifest's hash says"],
-    )
+    created: Time
+    metrics: Annotated[dict[str, Any], Field(examples=[{"recall@10": 0.31}])]
+    can: Annotated[list[Capability], Field(description="The capabilities besides lists.")]
+    trouble: Annotated[
+        str | None,
+        Field(
+            description="Why a newer bundle in the folder could not be loaded; null: no error.",
+            examples=[
+                "arrays.safetensors is damaged: its hash differs from the one in the manifest"
+            ],
+        ),
+    ]
 
 
-class Models(BaseModel):
+class Models(TypedDict):
     """The loaded bundles, the default first."""
 
     models: list[ModelInfo]
-    records: bool = Field(description="Whether POST /interactions has a store to record into.")
+    records: Annotated[
+        bool, Field(description="Whether POST /interactions has a database to write to.")
+    ]
 
 
-class FieldInfo(BaseModel):
-    """A feature of users, or a field of items: what a form or a filter needs to know."""
+class FieldInfo(TypedDict):
+    """A feature of users or items, as a form or a filter needs it."""
 
-    name: str = Field(examples=["education"])
+    name: Annotated[str, Field(examples=["education"])]
     kind: Literal["number", "category", "list", "text", "date", "flag"]
-    values: list[Any] | None = Field(
-        None, description="The most frequent values.", examples=[["3", "4"]]
-    )
-    min: float | str | None = None
-    max: float | str | None = None
+    values: NotRequired[
+        Annotated[list[Any], Field(description="The most frequent values.", examples=[["3", "4"]])]
+    ]
+    min: NotRequired[int | float | str | None]
+    max: NotRequired[int | float | str | None]
 
 
-class Schema(BaseModel):
-    """The features of users and the fields of items."""
+class Schema(TypedDict):
+    """The features of users and of items."""
 
     user_features: list[FieldInfo]
     item_fields: list[FieldInfo]
 
 
-class Point(BaseModel):
+class Point(TypedDict):
     """An item on the map."""
 
     item_id: ItemKey
     title: Title
-    x: float = Field(description="From -1 to 1.")
-    y: float = Field(description="From -1 to 1.")
+    x: Annotated[float, Field(description="From -1 to 1.")]
+    y: Annotated[float, Field(description="From -1 to 1.")]
     interactions: int
-    group: str | None = Field(examples=["welding"])
+    group: Annotated[str | None, Field(examples=["welding"])]
 
 
-class Map(BaseModel):
-    """The most chosen items, so that alike ones are neighbours."""
+class Map(TypedDict):
+    """The most popular items in two dimensions; similar items are close to each other."""
 
     points: list[Point]
 
 
-class Health(BaseModel):
-    """How the service is."""
+class Health(TypedDict):
+    """The state of the service."""
 
     status: Literal["ok", "degraded"]
-    models: dict[str, str] = Field(
-        description="'ok', or why a newer bundle was not taken over.", examples=[{"ials": "ok"}]
-    )
+    models: Annotated[
+        dict[str, str],
+        Field(
+            description="'ok', or why a newer bundle could not be loaded.",
+            examples=[{"ials": "ok"}],
+        ),
+    ]
 
 
-class Trouble(BaseModel):
-    """What is wrong, where, and what to do."""
-
-    what: str = Field(examples=["k=1000000000 is too long a list; at most 1000"])
-    where: str | None = Field(examples=["k"])
-    remedy: str | None = Field(examples=["ask for less"])
+T = TypeVar("T")
 
 
-class Error(BaseModel):
-    """Every error has this shape."""
+@dataclass(frozen=True)
+class Encoded(Generic[T]):
+    """A reply of form ``T`` that is already JSON: encoded once, sent many times."""
 
-    error: Trouble
+    content: bytes
+
+
+@cache
+def adapter(form: Any) -> TypeAdapter[Any]:
+    """Return the encoder and the schema of a form."""
+    return TypeAdapter(form)
+
+
+def encode(form: Any, reply: Any) -> bytes:
+    """Encode a reply as JSON; numbers that are not finite become null.
+
+    Examples
+    --------
+    >>> encode(Recorded, {"recorded": 2})
+    b'{"recorded":2}'
+    """
+    return adapter(form).dump_json(reply)

@@ -1,4 +1,4 @@
-"""The service as a process: uvicorn, signals, and a graceful end."""
+"""The service as a process: uvicorn, signals, and a graceful stop."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from shortlist.errors import ConfigError
-from shortlist.serving.garbage import settle
+from shortlist.serving.model_store import freeze
 
-_STOP_SECONDS = 30  # for requests that are under way when the process is asked to stop
-_MOST_CONNECTIONS = 4_000  # idle ones count; the limits of the service bite long before
+_STOP_SECONDS = 30  # for running requests when the process is told to stop
+_MAX_CONNECTIONS = 4_000  # idle ones included; the limits of the service are lower
 _BACKLOG = 1_024
 _SWITCH_SECONDS = 0.0005
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take an address.
+    """Listen on an address.
 
     Parameters
     ----------
     host, port
-        Where to listen; port 0: any free one.
+        The address and the port; port 0: any free port.
 
     Raises
     ------
     ConfigError
-        The address is taken, or not of this machine.
+        The address is in use, or is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        taken.bind((host, port))
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
-        taken.close()
+        listener.close()
         raise ConfigError(
             f"cannot listen on {host} port {port}: {error}",
             remedy="stop what listens there, or choose another: --port",
         ) from None
-    taken.listen(_BACKLOG)  # from here on requests wait for the service; none is turned away
-    return taken
+    listener.listen(_BACKLOG)  # requests wait in the backlog until the service runs
+    return listener
 
 
-def run(app: ASGIApp, taken: socket.socket) -> None:
-    """Serve until the process gets SIGINT or SIGTERM; what is under way then is finished."""
-    # Python hands its lock over every 5 ms by default: with a thread that scores beside one that
-    # talks, each would wait that long for the other, many times a request.
+def run(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until the process gets SIGINT or SIGTERM, then finish the running requests."""
+    # By default a thread that waits for the interpreter lock gets it after 5 ms. The event loop and
+    # the thread that scores would wait that long for each other, several times per request.
     sys.setswitchinterval(_SWITCH_SECONDS)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     config = uvicorn.Config(
@@ -61,8 +61,8 @@ def run(app: ASGIApp, taken: socket.socket) -> None:
         timeout_graceful_shutdown=_STOP_SECONDS,
         ws="none",
         proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
+        limit_concurrency=_MAX_CONNECTIONS,
     )
-    config.load()  # imports what uvicorn needs, so that nothing is left to load
-    settle()
-    uvicorn.Server(config).run(sockets=[taken])
+    config.load()  # makes uvicorn import its modules before freeze
+    freeze()
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,4 +1,4 @@
-"""What every route works with: bundles, the batcher, the recorder, limits and counters."""
+"""The parts of the service that endpoints use: models, threads, recorder, limits, metrics."""
 
 from __future__ import annotations
 
@@ -9,32 +9,30 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shortlist.errors import InputError
-from shortlist.serving.batching import Batcher
-from shortlist.serving.lane import Lane
+from shortlist.serving.batching import Batcher, WorkerPool
+from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
-from shortlist.serving.recent import Recent
-from shortlist.serving.recorder import Recorder
-from shortlist.serving.shelf import Shelf
-from shortlist.serving.troubles import RefusedError
+from shortlist.serving.model_store import ModelStore
+from shortlist.serving.recording import RecentInteractions, Recorder
 
 WATCH_SECONDS = 1.0
-_LANE_THREADS = 2
+_WORKERS = 2
 
 
 class Service:
-    """The parts of a running service.
+    """A running service.
 
     Parameters
     ----------
     bundles
         The folder of each bundle by name; the first is the default.
     database
-        The store that interactions are recorded in; None: none are.
+        The store that interactions are recorded in; None: nothing is recorded.
     limits
-        How much may be asked for.
+        The bounds of requests and queues.
     watch_seconds
-        How often to look for newer bundles.
+        The interval at which to look for newer bundles.
 
     Raises
     ------
@@ -52,21 +50,21 @@ class Service:
     ) -> None:
         self.limits = limits or Limits()
         self.metrics = Metrics()
-        self.recent = Recent(self.limits.unfitted)
-        self.shelf = Shelf(bundles, self.metrics)
+        self.recent = RecentInteractions(self.limits.unfitted)
+        self.models = ModelStore(bundles, self.metrics)
         self.batcher = Batcher(self.limits, self.metrics)
-        self.lane = Lane(_LANE_THREADS, self.limits.slow)
+        self.workers = WorkerPool(_WORKERS, self.limits.slow)
         self._recorder = None
         if database is not None:
             self._recorder = Recorder(database, self.recent, self.limits, self.metrics)
         self._watch_seconds = watch_seconds
         self.running = False
-        self._forget()
+        self._drop_fitted()
         if len(self.recent) > self.limits.unfitted:
             raise InputError(
                 f"{len(self.recent):,} interactions were recorded since the bundles were fitted; "
                 f"at most {self.limits.unfitted:,} are kept in memory",
-                where=None if self._recorder is None else self._recorder.place,
+                where=None if self._recorder is None else self._recorder.location,
                 remedy="fit the bundles again: shortlist fit DB",
             )
 
@@ -77,16 +75,16 @@ class Service:
 
     @property
     def recorder(self) -> Recorder:
-        """What writes interactions.
+        """The writer of interactions.
 
         Raises
         ------
-        RefusedError
+        RequestError
             The service has no store.
         """
         if self._recorder is None:
-            raise RefusedError(
-                409,
+            raise RequestError(
+                RequestErrorCode.NO_DATABASE,
                 "this service has no database to record into",
                 remedy="start it with --database DB",
             )
@@ -94,12 +92,12 @@ class Service:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Work while the block runs; what was accepted is finished at its end."""
+        """Answer requests while the block runs; at its end, finish those that were accepted."""
         loop = asyncio.get_running_loop()
         self.batcher.start(loop)
         if self._recorder is not None:
             self._recorder.start(loop)
-        watching = asyncio.create_task(self.shelf.watch(self._watch_seconds, self._forget))
+        watching = asyncio.create_task(self.models.watch(self._watch_seconds, self._drop_fitted))
         self.running = True
         try:
             yield
@@ -108,10 +106,10 @@ class Service:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
-            for part in (self.batcher, self._recorder, self.lane, self.shelf):
+            for part in (self.batcher, self._recorder, self.workers, self.models):
                 if part is not None:
                     await loop.run_in_executor(None, part.stop)
 
-    def _forget(self) -> None:
+    def _drop_fitted(self) -> None:
         """Drop recorded interactions that every bundle was fitted on."""
-        self.recent.forget([served.data for served in self.shelf.all()])
+        self.recent.drop_fitted([served.data for served in self.models.all()])

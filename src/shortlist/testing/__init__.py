@@ -1,4 +1,4 @@
-"""What a new model's tests are made of: the contract that every model passes, and little worlds.
+"""Tests for models: the contract that every model must pass, and small data sets.
 
 ::
 
@@ -11,7 +11,7 @@
     class TestEASE(ModelContract):
         model = partial(EASE, regularization=1.0)
 
-Needs pytest. For failures that show the values compared, put
+Needs pytest. To see the compared values of failing assertions, put
 ``pytest.register_assert_rewrite("shortlist.testing")`` into ``conftest.py``.
 """
 

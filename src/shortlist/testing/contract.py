@@ -1,29 +1,115 @@
-"""The contract of a model, as tests to inherit."""
+"""The contract of a model, as tests to inherit: settings, determinism, bundles, and lists."""
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from numpy.testing import assert_array_equal
 from pydantic.fields import FieldInfo
+from scipy.sparse import csr_array
 
+from shortlist import engine
+from shortlist.bundle import read_manifest
 from shortlist.errors import ConfigError, InputError, NotFittedError
-from shortlist.models.registry import model_class
-from shortlist.testing.asking import AskingContract
-from shortlist.testing.lists import ListsContract
-from shortlist.testing.stability import StabilityContract
-from shortlist.testing.worlds import small_world
+from shortlist.kernels.threads import thread_limit
+from shortlist.models.base import Model
+from shortlist.models.registry import load, model_class
+from shortlist.testing.lists import ListsContract, RequestsContract
+from shortlist.testing.subject import ModelUnderTest, assert_same_lists, lists_of
+from shortlist.testing.worlds import checkerboard, small_world
 
 
-class ModelContract(ListsContract, AskingContract, StabilityContract):
-    """Inherit this, name the model, and it is tested.
+class StabilityContract(ModelUnderTest):
+    """Every score of every list keeps its bits, and a bundle keeps everything."""
 
-    The attributes are those of :class:`~shortlist.testing.subject.Subject`: ``model``, its class or
-    a partial call of it, and ``user_is_history``. A model that needs no history (``needs_history =
-    False``) is not asked for the right answer on the checkerboard.
+    def test_fitting_again_gives_the_same(self) -> None:
+        assert_same_lists(self.fitted(), self.learn(small_world()))
+
+    def test_refitting_forgets_what_was_learned(self) -> None:
+        model = self.learn(checkerboard())
+        assert model.fit(small_world().data) is model
+        assert model.data_fingerprint == small_world().data.fingerprint
+        assert model.history.equals(self.fitted().history)
+        assert_same_lists(model, self.fitted())
+
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_threads(self, threads: int) -> None:
+        with thread_limit(threads):
+            assert_same_lists(self.learn(small_world()), self.fitted())
+
+    @pytest.mark.parametrize("block_bytes", [1, 2_000, 2**40])
+    def test_block_sizes(self, block_bytes: int) -> None:
+        with engine.use(engine.LocalEngine(block_bytes=block_bytes)):
+            assert_same_lists(self.learn(small_world()), self.fitted())
+            lists = lists_of(self.fitted())
+        for name, table in lists_of(self.fitted()).items():
+            assert lists[name].equals(table), name
+
+    def test_one_at_a_time(self) -> None:
+        model = self.fitted()
+        together = model.recommend(k=4).table.to_pylist()
+        single = [row for user in model.data.users.ids.to_pylist() for row in self._single(user)]
+        assert single == together
+
+    def _single(self, user: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.fitted().recommend([user], k=4).table.to_pylist()
+        return rows
+
+    def test_concurrent_requests(self, tmp_path: Path) -> None:
+        """A service answers several requests at once with a model it has just loaded."""
+        loaded = load(self.fitted().save(tmp_path / "bundle"))
+        users = loaded.data.users.ids.to_pylist()[:8] * 2
+        with ThreadPoolExecutor(4) as pool:
+            tables = list(pool.map(lambda user: loaded.recommend([user], k=4).table, users))
+        for user, table in zip(users, tables, strict=True):
+            assert table.to_pylist() == self._single(user)
+
+    def test_the_row_order_of_the_source(self) -> None:
+        for seed in (1, 2):
+            assert_same_lists(self.learn(small_world().shuffled(seed)), self.fitted())
+
+    def test_a_saved_model_gives_the_same_lists(self, tmp_path: Path) -> None:
+        model = self.learn(small_world("large"))
+        assert_same_lists(load(model.save(tmp_path / "bundle")), model)
+        again = load(self.fitted().save(tmp_path / "bundle"))  # replaces the first bundle
+        assert_same_lists(again, self.fitted())
+
+    def test_a_bundle_is_self_contained(self, tmp_path: Path) -> None:
+        """A bundle can be moved, and holds everything that loading needs."""
+        before = self.fitted()
+        before.save(tmp_path / "here", metrics={"hit_rate": 0.25, "by": {"k": [5, 10]}})
+        shutil.move(tmp_path / "here", tmp_path / "there")
+        after = load(tmp_path / "there")
+        assert type(after) is type(before)
+        assert after.config == before.config
+        assert after.history.equals(before.history)
+        assert after.data_fingerprint == before.data_fingerprint
+        assert after.data.item_features.equals(before.data.item_features)  # type: ignore[union-attr]
+        for field in dataclasses.fields(self.kind().Learned):
+            learned, loaded = (
+                _parts(getattr(model.learned, field.name)) for model in (before, after)
+            )
+            for part, loaded_part in zip(learned, loaded, strict=True):
+                assert_array_equal(part, loaded_part, err_msg=field.name, strict=True)
+        manifest = read_manifest(tmp_path / "there")
+        assert manifest.metrics == {"hit_rate": 0.25, "by": {"k": [5, 10]}}
+        assert manifest.model == before.name
+
+
+class ModelContract(ListsContract, RequestsContract, StabilityContract):
+    """The tests that every model must pass: inherit this class and set ``model``.
+
+    The attributes are those of :class:`~shortlist.testing.subject.ModelUnderTest`: ``model``, the
+    model's class or a partial call of it, and ``user_is_history``. The checkerboard tests are
+    skipped for models that do not use histories (``needs_history = False``).
 
     Examples
     --------
@@ -44,16 +130,16 @@ class ModelContract(ListsContract, AskingContract, StabilityContract):
         assert model.fit(small_world().data) is model
         assert model.is_fitted
 
-    def test_fit_wants_a_dataset(self) -> None:
+    def test_fit_accepts_only_a_dataset(self) -> None:
         with pytest.raises(InputError, match="learns from a Dataset, not from a Table"):
             self.fresh().fit(small_world().interactions)
 
-    def test_history_is_a_row_an_epoch(self) -> None:
+    def test_history_has_one_row_per_epoch(self) -> None:
         epochs = self.fitted().history.column("epoch").to_pylist()
         assert epochs == list(range(1, len(epochs) + 1))
 
-    def test_an_unfitted_model_says_so(self, tmp_path: Path) -> None:
-        asked: list[Callable[[], object]] = [
+    def test_an_unfitted_model_raises_an_error(self, tmp_path: Path) -> None:
+        calls: list[Callable[[], object]] = [
             lambda: self.fresh().recommend(["u03"]),
             lambda: self.fresh().recommend(queries=[]),
             lambda: self.fresh().audience(["i03"]),
@@ -62,7 +148,7 @@ class ModelContract(ListsContract, AskingContract, StabilityContract):
             lambda: self.fresh().learned,
             lambda: self.fresh().data_fingerprint,
         ]
-        for call in asked:
+        for call in calls:
             with pytest.raises(NotFittedError) as error:
                 call()
             assert str(error.value) == (
@@ -86,7 +172,7 @@ class ModelContract(ListsContract, AskingContract, StabilityContract):
             kind(no_such_setting=1)
         assert f"{kind.__name__} has no parameter 'no_such_setting'" in str(error.value)
 
-    def test_hyper_parameters_have_bounds_words_and_good_defaults(self) -> None:
+    def test_hyper_parameters_have_bounds_descriptions_and_valid_defaults(self) -> None:
         kind = self.kind()
         for name, field in kind.Config.model_fields.items():
             assert field.description
@@ -97,7 +183,7 @@ class ModelContract(ListsContract, AskingContract, StabilityContract):
                 assert f"{kind.__name__}: {name}={value!r}" in str(error.value)
                 assert field.description in str(error.value)
 
-    def test_settings_are_shown(self) -> None:
+    def test_repr_shows_the_settings(self) -> None:
         model = self.fresh()
         changed = model.config.model_dump(exclude_defaults=True)
         shown = ", ".join(f"{name}={getattr(model.config, name)!r}" for name in changed)
@@ -117,3 +203,18 @@ def _out_of_range(field: FieldInfo) -> Iterator[Any]:
     if field.annotation is float:
         yield np.nan
         yield np.inf
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return the arrays and texts that a learned value consists of, for comparison."""
+    if isinstance(value, csr_array):
+        return [value.data, value.indices, value.indptr, np.array(value.shape)]
+    if isinstance(value, Model):
+        fields = dataclasses.fields(value.learned)
+        inner = [part for field in fields for part in _parts(getattr(value.learned, field.name))]
+        return [value.name, str(value.config), *inner]
+    if isinstance(value, tuple):
+        return [part for element in value for part in _parts(element)]
+    if isinstance(value, pa.Table):
+        return [str(value.schema), str(value.to_pydict())]
+    return [value]

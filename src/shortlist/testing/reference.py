@@ -1,4 +1,4 @@
-"""Lists by brute force: every score written out, sorted, and cut. Slow and obvious."""
+"""Reference lists by brute force: all scores are computed, sorted, and cut at k."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from shortlist.models.base import Model
 from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.selection import dense
 
-Listed = list[tuple[Id, Id, int, float]]  # who or what for, what, rank, score
+Entries = list[tuple[Id, Id, int, float]]  # query, listed id, rank, score
 
 
-def rows_of(table: pa.Table) -> Listed:
-    """Give a result as (first column, second column, rank, score)."""
-    columns = [table.column(place).to_pylist() for place in range(4)]
+def rows_of(table: pa.Table) -> Entries:
+    """Return the first four columns of a result, row by row: query, listed id, rank, score."""
+    columns = [table.column(position).to_pylist() for position in range(4)]
     return list(zip(*columns, strict=True))
 
 
@@ -29,7 +29,7 @@ def best_items(
     *,
     exclude_seen: bool = True,
     eligible: NDArray[np.bool_] | None = None,
-) -> Listed:
+) -> Entries:
     """List the ``k`` best items of every user in training.
 
     Parameters
@@ -37,11 +37,11 @@ def best_items(
     model
         A fitted model.
     k
-        How many.
+        Length of the lists.
     exclude_seen
-        Leave out what each user chose.
+        Whether to leave out the training items of each user.
     eligible
-        Which items may be listed; None: all.  # (n_items,)
+        Whether each item may be listed; None: all may.  # (n_items,)
     """
     data = model.data
     scores = dense_scores(model, np.arange(data.n_users, dtype=np.int32))
@@ -51,45 +51,45 @@ def best_items(
     if exclude_seen:
         allowed[data.user_rows, data.item_rows] = False
     users, items = data.users.ids.to_pylist(), data.items.ids.to_pylist()
-    return _listed(users, items, scores, allowed, data.popularity_order, k)
+    return _entries(users, items, scores, allowed, data.popularity_order, k)
 
 
 def best_users(
     model: Model[Any, Any], items: Sequence[Id], k: int, *, exclude_seen: bool
-) -> Listed:
-    """List the ``k`` users that each item suits best; of equal ones the first by id."""
+) -> Entries:
+    """List the ``k`` users with the highest scores for each item; ties by id."""
     data = model.data
     scores = dense_scores(model, np.arange(data.n_users, dtype=np.int32)).T
     allowed = np.ones(scores.shape, dtype=bool)
-    told = model.uses_features and data.user_features is not None
-    if model.needs_history and not told:  # somebody without a history has no score
+    has_features = model.uses_features and data.user_features is not None
+    if model.needs_history and not has_features:  # users without a history have no score
         allowed[:, data.user_counts == 0] = False
     if exclude_seen:
         allowed[data.item_rows, data.user_rows] = False
-    asked = data.items.require(items)
+    item_rows = data.items.require(items)
     users, order = data.users.ids.to_pylist(), np.arange(data.n_users)
-    return _listed(items, users, scores[asked], allowed[asked], order, k)
+    return _entries(items, users, scores[item_rows], allowed[item_rows], order, k)
 
 
-def like_items(model: Any, items: Sequence[Id], k: int) -> Listed:
-    """List the ``k`` items most like each item, by a model that compares items."""
+def like_items(model: Any, items: Sequence[Id], k: int) -> Entries:
+    """List the ``k`` items most similar to each item, by a model that compares items."""
     data = model.data
-    asked = data.items.require(items)
-    scores = dense(model.similar_scores(asked))
-    allowed = np.arange(data.n_items) != asked[:, np.newaxis]
-    return _listed(items, data.items.ids.to_pylist(), scores, allowed, data.popularity_order, k)
+    item_rows = data.items.require(items)
+    scores = dense(model.similar_scores(item_rows))
+    allowed = np.arange(data.n_items) != item_rows[:, np.newaxis]
+    return _entries(items, data.items.ids.to_pylist(), scores, allowed, data.popularity_order, k)
 
 
-def _listed(
-    asked: Sequence[Id],
+def _entries(
+    queries: Sequence[Id],
     ids: Sequence[Id],
     scores: NDArray[np.float32],
     allowed: NDArray[np.bool_],
     order: NDArray[Any],
     k: int,
-) -> Listed:
-    listed: Listed = []
-    for who, own, may in zip(asked, scores, allowed, strict=True):
-        best = [row for row in np.lexsort((order, -own)) if may[row]][:k]
-        listed += [(who, ids[row], rank, float(own[row])) for rank, row in enumerate(best, 1)]
-    return listed
+) -> Entries:
+    entries: Entries = []
+    for query, values, mask in zip(queries, scores, allowed, strict=True):
+        best = [row for row in np.lexsort((order, -values)) if mask[row]][:k]
+        entries += [(query, ids[row], rank, float(values[row])) for rank, row in enumerate(best, 1)]
+    return entries

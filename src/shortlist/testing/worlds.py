@@ -1,4 +1,4 @@
-"""Little worlds: some with a known right answer, some with everything that can go wrong."""
+"""Small data sets for tests: with known answers, or with the irregularities of real data."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from shortlist.data.vocabulary import Id, Vocabulary
 
 Ids = Literal["text", "large"]
 
-FIRST_LARGE = 2**62  # neighbouring integers here are one and the same float64
+FIRST_LARGE = 2**62  # neighbouring integers here are equal as float64
 
 
 @dataclass(frozen=True)
 class World:
-    """The tables of a little world.
+    """The tables of a small data set.
 
     Attributes
     ----------
     interactions
         ``user_id``, ``item_id``, ``weight`` and ``at``, a time.
     users, items
-        ``user_id`` or ``item_id``, and features.
+        The ids and their features.
     answers
-        The item that suits each user best, where that is known.
+        The best item for each user, if it is known.
 
     Examples
     --------
@@ -46,45 +46,45 @@ class World:
 
     @cached_property
     def data(self) -> Dataset:
-        """The world as a data set, with weights and times."""
+        """The tables as a data set, with weights and times."""
         return Dataset.from_tables(
             self.interactions, self.users, self.items, weight="weight", time="at"
         )
 
     def shuffled(self, seed: int) -> World:
-        """Give the same world with the rows of its tables in another order."""
+        """Return the same world with the rows of its tables in another order."""
         rng = np.random.default_rng(seed)
 
-        def mixed(table: pa.Table) -> pa.Table:
+        def permuted(table: pa.Table) -> pa.Table:
             return table.take(pa.array(rng.permutation(table.num_rows)))
 
         return replace(
             self,
-            interactions=mixed(self.interactions),
-            users=mixed(self.users),
-            items=mixed(self.items),
+            interactions=permuted(self.interactions),
+            users=permuted(self.users),
+            items=permuted(self.items),
         )
 
 
 @cache
 def checkerboard(side: int = 6) -> World:
-    """Two tastes that never meet: even users choose even items, odd users odd ones.
+    """Make two disjoint tastes: even users choose even items, odd users choose odd items.
 
-    Each of the ``2 * side`` users has chosen all items of their taste but one, and each item is
-    left out equally often. That one is the answer: what everybody of the same taste chose, while
-    the items of the other taste have nothing in common with the user's.
+    Each of the ``2 * side`` users has chosen all items of their taste except one, and each item is
+    left out equally often. The left-out item is the answer: the other users of the same taste
+    chose it, and no user of the other taste shares an item with this user.
     """
     users, items = _ids("u", 2 * side, "text"), _ids("i", 2 * side, "text")
-    chosen, answers = [], {}
+    pairs, answers = [], {}
     for user in range(2 * side):
-        for place in range(side):
-            item = 2 * place + user % 2
-            if place == user // 2:
+        for position in range(side):
+            item = 2 * position + user % 2
+            if position == user // 2:
                 answers[users[user]] = items[item]
             else:
-                chosen.append((user, item))
+                pairs.append((user, item))
     return World(
-        _log([(users[u], items[i], 1.0) for u, i in chosen]),
+        _log([(users[u], items[i], 1.0) for u, i in pairs]),
         pa.table({"user_id": users, "taste": ["even", "odd"] * side}),
         pa.table({"item_id": items, "taste": ["even", "odd"] * side}),
         answers,
@@ -93,20 +93,20 @@ def checkerboard(side: int = 6) -> World:
 
 @cache
 def small_world(ids: Ids = "text") -> World:
-    """40 users, 30 items, and what real tables hold.
+    """Make 40 users and 30 items with the irregularities of real tables.
 
-    Users of two tastes with an overlap; weights from 0 to 5; times; two users without interactions,
-    two items nobody chose; numbers, texts, lists, dates and gaps among the features; life spans.
+    Users of two overlapping tastes; weights from 0 to 5; times; two users and two items without
+    interactions; numbers, texts, lists, dates and missing values among the features; life spans.
 
     Parameters
     ----------
     ids
-        Texts, or integers near 2**62, which floating point cannot tell apart.
+        Texts, or integers near 2**62, which are equal as floating-point numbers.
     """
     rng = np.random.default_rng(20)
     n_users, n_items = 40, 30
     likes = np.where(np.add.outer(np.arange(n_users), np.arange(n_items)) % 2 == 0, 0.35, 0.08)
-    likes *= np.linspace(1.5, 0.5, n_items)  # the first items are the popular ones
+    likes *= np.linspace(1.5, 0.5, n_items)  # the first items are the most popular
     likes[[5, 22]] = 0.0
     likes[:, [11, 28]] = 0.0
     users, items = _ids("u", n_users, ids), _ids("i", n_items, ids)
@@ -135,9 +135,9 @@ def tiny(*pairs: tuple[Id, Id], weight: Sequence[float] | None = None) -> Datase
     Parameters
     ----------
     pairs
-        Who chose what.
+        (user, item) pairs.
     weight
-        How strongly, one value a pair.
+        One weight per pair; None: all 1.
 
     Examples
     --------
@@ -153,14 +153,14 @@ def tiny(*pairs: tuple[Id, Id], weight: Sequence[float] | None = None) -> Datase
 
 
 def of_matrix(weights: NDArray[Any], chosen: NDArray[np.bool_] | None = None) -> Dataset:
-    """Make a data set of a matrix; its ids are 0, 1, 2, ...
+    """Make a data set from a matrix; its ids are 0, 1, 2, ...
 
     Parameters
     ----------
     weights
-        How strongly each user chose each item.  # (n_users, n_items)
+        Weight of each interaction.  # (n_users, n_items)
     chosen
-        Whether they did; None: where the weight is not 0.  # (n_users, n_items)
+        Whether there is an interaction; None: if the weight is not 0.  # (n_users, n_items)
 
     Examples
     --------

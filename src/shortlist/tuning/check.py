@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from shortlist.data.split import Split
-from shortlist.metrics.significance import bootstrap, paired_tests
+from shortlist.metrics.bootstrap import bootstrap
+from shortlist.metrics.paired import paired_tests
 from shortlist.models.base import Model
 from shortlist.text import figure, span
 from shortlist.tuning.goal import Goal

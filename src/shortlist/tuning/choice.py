@@ -12,7 +12,7 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation import Report
 from shortlist.frames import Tabular
-from shortlist.metrics.significance import bootstrap, interval
+from shortlist.metrics.bootstrap import bootstrap, interval
 from shortlist.models.base import Model
 from shortlist.text import figure, span, text_table
 from shortlist.tuning.check import Unseen

@@ -12,7 +12,7 @@ MARGIN = 28  # px that the page leaves around the whole map
 
 
 def points(world: World) -> list[dict[str, Any]]:
-    found = json.loads(world.service.shelf.get("ials").places())["points"]
+    found = json.loads(world.service.models.get("ials").require_map().content)["points"]
     return sorted(found, key=lambda one: -one["interactions"])
 
 

@@ -1,17 +1,17 @@
 "use strict";
-// What a mark says, when it is pointed at or touched; titles do the same, later, without a script.
+// Show the description of a mark when it is pointed at or touched. Without this script, browsers
+// show the same text (the mark's title) after a delay.
 const tip = document.getElementById("tip");
-const marks = new Map();
+const marksOf = new Map();
 for (const chart of document.querySelectorAll(".chart")) {
-  const found = [];
+  const marks = [];
   for (const title of chart.querySelectorAll("title")) {
-    const mark = title.parentNode;
-    found.push({ mark, said: title.textContent });
+    marks.push({ element: title.parentNode, text: title.textContent });
     title.remove();
   }
-  marks.set(chart, found);
-  if (!found.length) continue;
-  const round = found.filter((one) => one.mark.tagName === "circle");
+  marksOf.set(chart, marks);
+  if (!marks.length) continue;
+  const circles = marks.filter((mark) => mark.element.tagName === "circle");
   let pointed = null;
   const leave = () => {
     tip.hidden = true;
@@ -19,22 +19,22 @@ for (const chart of document.querySelectorAll(".chart")) {
     pointed = null;
   };
   const move = (event) => {
-    const area = chart.viewBox.baseVal, shown = chart.getBoundingClientRect();
-    const scale = area.width / shown.width;
-    const x = (event.clientX - shown.left) * scale, y = (event.clientY - shown.top) * scale;
-    let near = found.find((one) => one.mark === event.target), least = 16 ** 2;
-    if (!near) {
-      for (const one of round) {
-        const dx = one.mark.cx.baseVal.value - x, dy = one.mark.cy.baseVal.value - y;
-        if (dx * dx + dy * dy < least) { least = dx * dx + dy * dy; near = one; }
+    const area = chart.viewBox.baseVal, bounds = chart.getBoundingClientRect();
+    const scale = area.width / bounds.width;
+    const x = (event.clientX - bounds.left) * scale, y = (event.clientY - bounds.top) * scale;
+    let nearest = marks.find((mark) => mark.element === event.target), least = 16 ** 2;
+    if (!nearest) {
+      for (const mark of circles) {
+        const dx = mark.element.cx.baseVal.value - x, dy = mark.element.cy.baseVal.value - y;
+        if (dx * dx + dy * dy < least) { least = dx * dx + dy * dy; nearest = mark; }
       }
     }
-    if (!near) { leave(); return; }
-    if (pointed !== near.mark) {
+    if (!nearest) { leave(); return; }
+    if (pointed !== nearest.element) {
       leave();
-      pointed = near.mark;
+      pointed = nearest.element;
       pointed.classList.add("pointed");
-      tip.textContent = near.said;
+      tip.textContent = nearest.text;
       tip.hidden = false;
     }
     const left = Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 8);
@@ -46,25 +46,27 @@ for (const chart of document.querySelectorAll(".chart")) {
   chart.addEventListener("pointerdown", move);
   chart.addEventListener("pointerleave", leave);
 }
-// Finding items on the map by a part of their title.
+// Highlight items on the map by a part of their title.
 const field = document.getElementById("find-item");
 if (field) {
-  const chart = document.querySelector(".map .chart"), told = document.getElementById("found-items");
+  const chart = document.querySelector(".map .chart"), status = document.getElementById("map-matches");
   field.closest(".find").hidden = false;
   field.addEventListener("input", () => {
-    const wanted = field.value.trim().toLocaleLowerCase();
-    let names = [];
-    for (const { mark, said } of marks.get(chart)) {
-      const match = wanted !== "" && said.toLocaleLowerCase().includes(wanted);
-      mark.classList.toggle("match", match);
-      if (match) names.push(said);
+    const query = field.value.trim().toLocaleLowerCase();
+    const names = [];
+    for (const { element, text } of marksOf.get(chart)) {
+      const match = query !== "" && text.toLocaleLowerCase().includes(query);
+      element.classList.toggle("match", match);
+      if (match) names.push(text);
     }
-    chart.classList.toggle("searching", wanted !== "");
-    const shown = names.slice(0, 3).join("; ");
-    told.textContent = wanted === "" ? "" : names.length > 3 ? `${names.length} items: ${shown}, …` : names.length ? shown : "no item";
+    chart.classList.toggle("searching", query !== "");
+    const first = names.slice(0, 3).join("; ");
+    if (query === "") status.textContent = "";
+    else if (names.length > 3) status.textContent = `${names.length} items: ${first}, …`;
+    else status.textContent = names.length ? first : "no item";
   });
 }
-// Paper shows everything.
+// Print everything.
 window.addEventListener("beforeprint", () => {
-  for (const one of document.querySelectorAll("details")) one.open = true;
+  for (const details of document.querySelectorAll("details")) details.open = true;
 });

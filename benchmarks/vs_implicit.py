@@ -81,10 +81,8 @@ def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
 def our_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps: int) -> Any:
     # `implicit` asks observed pairs for 1 with weight c and adds x^2 over the others; we add it
     # over all. With one c for all pairs its half-step is ours for weights c - 1, times c / (c - 1).
-    by_user, by_item = parts(matrix), parts(matrix.T.tocsr())
-    by_user, by_item = (
-        one._replace(data=one.data * (CONFIDENCE - 1)) for one in (by_user, by_item)
-    )
+    weighted = matrix * np.float32(CONFIDENCE - 1)
+    by_user, by_item = parts(weighted), parts(weighted.T.tocsr())
     stretch = np.float32(CONFIDENCE / (CONFIDENCE - 1))
     x, y = start
 

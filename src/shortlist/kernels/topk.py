@@ -1,7 +1,7 @@
 """The k best items of every query, without ever holding a score for every query and item.
 
 Scores come in three shapes, with one function for each. All take the eligible items of each query
-(:class:`shortlist.kernels.types.EligibleItems`) and ``k``. They return ``rows`` (B, k) int32, padded
+(:class:`~shortlist.kernels.types.EligibleItems`) and k, and return ``rows`` (B, k) int32, padded
 with -1, and ``scores`` (B, k) float32, padded with NaN, best first. Scores must be finite.
 
 A thread holds the scores of a few queries for a chunk of items, or of one query for all items.

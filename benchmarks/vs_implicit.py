@@ -30,6 +30,8 @@ from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_factors
+from shortlist.kernels.types import Csr
+from shortlist.scoring.selection import Eligible
 
 THREADS = 2
 FACTORS, REGULARIZATION, CONFIDENCE = 64, 10.0, 2.0
@@ -55,8 +57,8 @@ def synthetic(n_users: int, n_items: int, n: int, seed: int) -> csr_matrix:
     return matrix
 
 
-def parts(matrix: csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
-    return (
+def parts(matrix: csr_matrix) -> Csr:
+    return Csr(
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32, copy=False),
         matrix.data.astype(np.float32, copy=False),
@@ -66,8 +68,10 @@ def parts(matrix: csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.int32], Flo
 def our_neighbors(matrix: csr_matrix, n: int) -> Answer:
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1
     scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0).astype(np.float32)
-    no_exclusion = np.full(matrix.shape[0], -1, np.int32)  # implicit keeps a row itself as well
-    return neighbors(*parts(matrix), *parts(matrix.T.tocsr()), scale, scale, 0.0, no_exclusion, n)
+    no_exclusion = np.full(
+        matrix.shape[0], -1, np.int32
+    )  # as implicit does
+    return neighbors(parts(matrix), parts(matrix.T.tocsr()), scale, scale, 0.0, no_exclusion, n)
 
 
 def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
@@ -77,17 +81,16 @@ def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
 
 
 def our_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps: int) -> Any:
-    # `implicit` fits observed pairs to 1 with weight c and adds x^2 over the others; we add it over
-    # all. With one c for all pairs, its half-step is ours with weights c - 1, times c / (c - 1).
-    by_user, by_item = parts(matrix), parts(matrix.T.tocsr())
-    weights = np.full(matrix.nnz, CONFIDENCE - 1, np.float32)
+    # `implicit` fits observed pairs to 1 with weight c and adds x^2 over the others; we add it
+    # over all. With one c for all pairs its half-step is ours for weights c - 1, times c / (c - 1).
+    weighted = matrix * np.float32(CONFIDENCE - 1)
+    by_user, by_item = parts(weighted), parts(weighted.T.tocsr())
     stretch = np.float32(CONFIDENCE / (CONFIDENCE - 1))
     x, y = start
 
-    def half_step(pointers: Any, own: Floats, other: Floats) -> Floats:
-        indptr, indices, _ = pointers
+    def half_step(observed: Csr, own: Floats, other: Floats) -> Floats:
         regularization = np.full(len(own), REGULARIZATION, np.float32)
-        common = (indptr, indices, weights, other, gram(other), 1.0, regularization)
+        common = (observed, other, gram(other), 1.0, regularization)
         if cg:
             return stretch * solve_cg(*common, own / stretch, 3)
         return stretch * solve_cholesky(*common)
@@ -123,8 +126,7 @@ def our_topk(matrix: csr_matrix, factors: tuple[Floats, Floats], k: int) -> Answ
     n_items = len(y)
     return topk_factors(
         x, np.ascontiguousarray(y.T), np.zeros(n_items, np.float32),
-        *parts(matrix)[:2], np.ones((0, n_items), np.bool_), np.full(len(x), -1, np.int32),
-        np.arange(n_items, dtype=np.int32), k,
+        Eligible.excluding(*parts(matrix)[:2], np.arange(n_items, dtype=np.int32)), k,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from shortlist.metrics.bootstrap import Measure, bootstrap, interval
 from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
+from shortlist.scoring.selection import Eligible
 
 Scores: TypeAlias = NDArray[np.float32]
 HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
@@ -178,22 +179,19 @@ class Fold:
             np.ascontiguousarray(scores, dtype=np.float32),
             self.truth.indptr,
             self.truth.item_rows,
-            *self._eligible(len(scores)),
+            self._eligible(),
         )
         return rank_metrics(ranks, self.truth.indptr, LENGTHS)
 
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
         """Return the ``k`` best unseen items of each user; ties go to the more popular."""
         block = np.ascontiguousarray(scores, dtype=np.float32)
-        rows, _ = topk_dense(block, *self._eligible(len(scores)), self.train.popularity_order, k)
+        rows, _ = topk_dense(block, self._eligible(), k)
         return rows
 
-    def _eligible(
-        self, count: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
-        no_masks = np.zeros((0, self.train.n_items), dtype=bool)
-        everywhere = np.full(count, -1, dtype=np.int32)
-        return self.truth.seen_indptr, self.truth.seen_rows, no_masks, everywhere
+    def _eligible(self) -> Eligible:
+        seen = self.truth.seen_indptr, self.truth.seen_rows
+        return Eligible.excluding(*seen, self.train.popularity_order)
 
 
 def compare_with_reference(ours: Mapping[str, tuple[Figure, float]]) -> str:

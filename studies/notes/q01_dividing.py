@@ -60,10 +60,10 @@ def rated(fold: Fold, *, divided: bool) -> Scores:
     """Compute the similarity-weighted sum, or mean, of the user's ratings of the neighbours."""
     similarity = csr_arrays(ITEM().fit(fold.train).learned.similarity)
     ratings = fold.train.matrix[fold.users]
-    sums = dense_sparse(*csr_arrays(ratings), *similarity, fold.train.n_items)
+    sums = dense_sparse(csr_arrays(ratings), similarity, fold.train.n_items)
     if not divided:
         return sums
-    weights = dense_sparse(*csr_arrays(binary(ratings)), *similarity, fold.train.n_items)
+    weights = dense_sparse(csr_arrays(binary(ratings)), similarity, fold.train.n_items)
     return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
 
 

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shortlist.kernels.compile import Indices, Matrix, OutCounts, OutMatrix, Pointers, kernel
+from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
+from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.types import Indices, Integers, Matrix, OutCounts, OutMatrix, Pointers
 
 BETA1: Final = 0.9
 BETA2: Final = 0.999
@@ -70,7 +71,7 @@ class Batch(NamedTuple):
     order: Indices
 
     @classmethod
-    def of(cls, rows: NDArray[np.int32]) -> Batch:
+    def of(cls, rows: Integers) -> Batch:
         """Group the places of a batch by their row.
 
         Examples
@@ -97,15 +98,11 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     step, rate
         The step, from 1, and the learning rate.
     """
-    _check(table, rows, _ADAM)
-    first, second = table.moments
+    _checked(table, rows, _ADAM)
     over_rows(
-        lambda start, stop: _catch_up(
-            start, stop, table.values, first, second, table.last_step, rows, step, rate
-        ),
-        len(rows),
-        share(len(rows), _ROWS),
-    )
+        _catch_up, len(rows), share(len(rows), _ROWS),
+        table.values, *table.moments, table.last_step, rows, step, rate,
+    )  # fmt: skip
 
 
 def take_step(
@@ -136,37 +133,27 @@ def take_step(
     array([-0.5,  0. , -1. ], dtype=float32)
     """
     code = _CODES[optimizer]
-    _check(table, batch.rows, code)
-    _check_array("gradients", gradients, (len(batch.order), table.values.shape[1]))
+    shapes = _checked(table, batch.rows, code)
+    shapes.array("gradients", gradients, F32, "S", "C")
+    shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
     first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
     over_rows(
-        lambda start, stop: _take_step(
-            start, stop, table.values, first, second, table.last_step, *batch, gradients, code,
-            step, rate,
-        ),
-        len(batch.rows),
-        share(len(batch.rows), _ROWS),
+        _take_step, len(batch.rows), share(len(batch.rows), _ROWS),
+        table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
     )  # fmt: skip
 
 
-def _check(table: Table, rows: Indices, n_moments: int) -> None:
-    shape = table.values.shape
-    _check_array("table.values", table.values, shape)
+def _checked(table: Table, rows: Integers, n_moments: int) -> Shapes:
+    shapes = Shapes()
+    shapes.array("table.values", table.values, F32, "n", "C")
+    shapes.array("table.last_step", table.last_step, I64, "n")
+    for moment in table.moments:
+        shapes.array("table.moments", moment, F32, "n", "C")
     if len(table.moments) != n_moments:
         raise ValueError(f"table has {len(table.moments)} moments, expected {n_moments}")
-    for moment in table.moments:
-        _check_array("table.moments", moment, shape)
-    if table.last_step.shape != shape[:1]:
-        raise ValueError(f"table.last_step has shape {table.last_step.shape}, expected {shape[:1]}")
-    if len(rows) and not (rows.min() >= 0 and rows.max() < shape[0]):
-        raise ValueError(f"rows are outside of 0..{shape[0] - 1}")
-
-
-def _check_array(name: str, array: Matrix, shape: tuple[int, ...]) -> None:
-    if array.dtype != np.float32 or not array.flags.c_contiguous:
-        raise TypeError(f"{name} must be C-contiguous float32")
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    shapes.array("rows", rows, I32, "U")
+    in_range("rows", rows, shapes["n"])
+    return shapes
 
 
 @kernel

@@ -16,7 +16,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from shortlist.data.moments import moment
-from shortlist.data.store.store import Recorded
+from shortlist.data.store.library_tables import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
 from shortlist.recommend.explain import Explanation

@@ -11,7 +11,7 @@ import numpy as np
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.kernels.scores import dense_factors
-from shortlist.models.pairs import required_pairs
+from shortlist.models.ratings import required_pairs
 from shortlist.models.towers.config import HeadConfig
 from shortlist.models.towers.layers import (
     SLICE,

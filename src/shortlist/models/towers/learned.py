@@ -20,10 +20,9 @@ from shortlist.models.towers.config import TowersConfig
 from shortlist.models.towers.layers import Layer, flat, layer_widths, tower_vectors, unflat
 from shortlist.models.training.config import Arrays
 from shortlist.models.vectors import LearnedVectors
-from shortlist.models.weighting import binary
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import inverse, parts, row_scaled
+from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled
 
 
 class Encoded(NamedTuple):
@@ -146,7 +145,7 @@ class TowersLearned(LearnedVectors):
         items = encoded(data.item_features) if config.features else None
         inputs = parameters["item.ids"]
         if items is not None:
-            inputs = inputs + dense_profile(*parts(items.rows), parameters["item.of_features"])
+            inputs = inputs + dense_profile(csr_arrays(items.rows), parameters["item.of_features"])
         user_layers, item_layers = (
             [
                 Layer(*(parameters[f"{side}.dense.{part}.{n}"] for part in ("weights", "biases")))
@@ -202,9 +201,9 @@ class TowersLearned(LearnedVectors):
         rows[own] += self.user_ids[profiles.users[own]] if own.any() else 0
         features = self.features_of(profiles)
         if features is not None:
-            rows += dense_profile(*parts(features), self.user_features)
+            rows += dense_profile(csr_arrays(features), self.user_features)
         if len(self.chosen):
-            rows += dense_profile(*parts(history_rows(profiles.history)), self.chosen)
+            rows += dense_profile(csr_arrays(history_rows(profiles.history)), self.chosen)
         return rows
 
     def users(self, profiles: Profiles) -> Floats:

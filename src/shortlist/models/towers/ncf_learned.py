@@ -12,11 +12,12 @@ from scipy.sparse import csr_array
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
+from shortlist.kernels.types import Csr
 from shortlist.models.towers.config import NCFConfig
 from shortlist.models.towers.layers import SLICE, Layer, dense_layers, unflat
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats, ItemFactors
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 FOLD_IN_STEPS = 60
 FOLD_IN_RATE = 0.3  # in standard deviations of the users
@@ -183,7 +184,7 @@ class NCFLearned(LearnedVectors):
         config
             Says how negatives are drawn.
         """  # (B, C)
-        indptr, indices, _ = parts(history)
+        indptr, indices, _ = csr_arrays(history)
         negatives = self._negatives(indptr, indices, config)
         rows = np.empty((len(indptr) - 1, self.users.shape[1]), dtype=np.float32)
         for first in range(0, len(rows), _QUERIES):
@@ -267,7 +268,7 @@ class NCFLearned(LearnedVectors):
         errors[::n_items] -= 1
         errors = (errors * np.repeat(scale, n_items)).astype(np.float32)
         indptr = np.searchsorted(queries, np.arange(len(rows) + 1))
-        sums = dense_profile(indptr, flat, errors, self.item_vectors)
+        sums = dense_profile(Csr(indptr, flat, errors), self.item_vectors)
         gradient = np.empty_like(rows)
         gradient[:, : self.size] = sums[:, : self.size] * self.product_weights
         gradient[:, self.size : self.dot_width] = sums[:, [self.size]]
@@ -276,7 +277,8 @@ class NCFLearned(LearnedVectors):
             for layer, values in zip(self.dense[:0:-1], hidden[::-1], strict=True):
                 delta = _through(delta, layer.weight) * (values > 0)
             everything = np.arange(len(delta), dtype=np.int32)
-            sums = dense_profile(indptr, everything, np.ones(len(delta), np.float32), delta)
+            ones = np.ones(len(delta), dtype=np.float32)
+            sums = dense_profile(Csr(indptr, everything, ones), delta)
             depth = rows.shape[1] - self.dot_width
             gradient[:, self.dot_width :] = _through(sums, self.dense[0].weight[:depth])
         return gradient

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.errors import InputError
-from shortlist.models.factorization.bags import slices
 from shortlist.models.towers.config import HeadConfig, TowersConfig
 from shortlist.models.towers.head_learned import cross_widths, head_widths
+from shortlist.scoring.sparse import row_entries
 
 Longs = NDArray[np.int64]
 
@@ -77,7 +77,7 @@ class _BagSums(torch.autograd.Function):
 
 def take_rows(bags: csr_array, rows: Longs) -> csr_array:
     """Return these rows of a sparse matrix."""
-    indptr, entries = slices(bags.indptr.astype(np.int64), rows)
+    indptr, entries = row_entries(bags.indptr.astype(np.int64), rows)
     shape = (len(rows), bags.shape[1])
     return csr_array((bags.data[entries], bags.indices[entries], indptr), shape=shape)
 
@@ -108,7 +108,7 @@ class Histories:
         visible
             Whether each interaction may be used; None: all.  # (n,)
         """  # (U, n_items)
-        indptr, entries = slices(self.indptr, users)
+        indptr, entries = row_entries(self.indptr, users)
         if visible is not None:
             kept = visible[entries]
             indptr = np.concatenate([[0], np.cumsum(kept)])[indptr]

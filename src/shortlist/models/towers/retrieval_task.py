@@ -13,10 +13,11 @@ from torch import Tensor
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.topk import topk_factors
-from shortlist.models.factorization.bags import slices
 from shortlist.models.towers.config import RetrievalConfig
 from shortlist.models.towers.network import Longs, Pairs, TowerOutput
 from shortlist.models.towers.two_towers import Task, TwoTowers
+from shortlist.scoring.selection import Eligible
+from shortlist.scoring.sparse import row_entries
 
 _NO_LOGIT = -1e30  # finite, and adds nothing to any sum
 BLOCK_LOGITS = 2**19  # 2 MiB of float32: a block of them stays in the cache
@@ -59,11 +60,12 @@ class RetrievalTask(Task):
             queries,
             np.ascontiguousarray(items.T),
             np.zeros(n_items, dtype=np.float32),
-            known.indptr.astype(np.int64),
-            known.indices.astype(np.int32),
-            ~unknown[np.newaxis],
-            np.zeros(len(queries), dtype=np.int32),
-            self.data.popularity_order,
+            Eligible.excluding(
+                known.indptr.astype(np.int64),
+                known.indices.astype(np.int32),
+                self.data.popularity_order,
+                ~unknown,
+            ),
             min(self.config.hard_negatives, n_items),
         )
         self.hardest = hardest.astype(np.int64)
@@ -107,7 +109,7 @@ class RetrievalTask(Task):
             return None
         positions = np.full(self.data.n_items, -1)
         positions[items] = np.arange(len(items))
-        indptr, entries = slices(self.indptr, users)
+        indptr, entries = row_entries(self.indptr, users)
         members = positions[self.items[entries]]
         in_batch = members >= 0
         owners = np.repeat(np.arange(len(users)), np.diff(indptr))[in_batch]

@@ -54,18 +54,13 @@ class NCF(TrainedModel[C, L]):
         return NCFTrainable(self.config, self.shape, data, *self.folds(data))
 
     def finished(self, data: Dataset, parameters: Arrays) -> L:
-        """Keep the embeddings, and put the layers of the tower together."""
+        """Keep the parameters, with the layers of the tower in one array."""
         shape = self.shape
-        widths: list[int] = []
-        layers: list[Layer] = []
-        if shape.widths:
-            widths = [2 * shape.depth, *shape.widths, 1]
-            layers = [
-                Layer(parameters[f"head.tower.weights.{n}"], parameters[f"head.tower.biases.{n}"])
-                for n in range(len(shape.widths))
-            ]
-            output = parameters["head.tower_weights"][:, np.newaxis]
-            layers.append(Layer(output, np.zeros(1, dtype=np.float32)))
+        layers = [
+            Layer(parameters[f"head.tower.weights.{n}"], parameters[f"head.tower.biases.{n}"])
+            for n in range(len(shape.widths))
+        ]
+        nothing = np.empty(0, dtype=np.float32)
         ones = np.ones(shape.size, dtype=np.float32)
         learned = NCFLearned(
             users=parameters["users"],
@@ -74,7 +69,8 @@ class NCF(TrainedModel[C, L]):
             product_weights=parameters.get("head.product_weights", ones),
             biases=shape.biases,
             layers=flat(layers),
-            widths=widths,
+            widths=[2 * shape.depth, *shape.widths],
+            tower_weights=parameters.get("head.tower_weights", nothing),
             negative_weights=data.item_counts.astype(np.float64) ** self.config.negative_exponent,
         )
         return cast(L, learned)

@@ -114,7 +114,9 @@ def test_parameters_are_those_of_the_request(client: TestClient) -> None:
         ("as_of", "query", False),
         ("reasons", "query", False),
     ]
-    assert parameters[2]["schema"] == {"default": 10, "minimum": 1, "title": "K", "type": "integer"}
+    assert parameters[2]["schema"] == {
+        "default": 10, "minimum": 1, "maximum": 1000, "title": "K", "type": "integer"
+    }  # fmt: skip
 
 
 def test_a_reply_of_another_form_is_a_warning() -> None:

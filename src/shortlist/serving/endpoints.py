@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 from starlette.responses import Response
 
+from shortlist._version import __version__
 from shortlist.data.moments import moment
 from shortlist.data.store.store import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
@@ -134,7 +135,7 @@ def _catalogue_operations(service: Service) -> list[Operation]:
         """Search items by title or id; without a text, return the most popular items."""
         served = models.get(parameters.model)
         check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.workers.run(find_items, served, parameters.q, parameters.limit)
+        return await service.searchers.run(find_items, served, parameters.q, parameters.limit)
 
     async def item(item_id: ItemId, parameters: requests.Parameters) -> replies.Item:
         """Return an item."""
@@ -146,13 +147,15 @@ def _catalogue_operations(service: Service) -> list[Operation]:
         """Search users by id; without a text, return the users with the most interactions."""
         served = models.get(parameters.model)
         check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.workers.run(find_users, served, recent, parameters.q, parameters.limit)
+        return await service.searchers.run(
+            find_users, served, recent, parameters.q, parameters.limit
+        )
 
     async def user(user_id: UserId, parameters: requests.Parameters) -> replies.User:
         """Return the features and the history of a user."""
         served = models.get(parameters.model)
         (key,) = served.data.users.parse([user_id])
-        return await service.workers.run(describe_user, served, recent, key)
+        return await service.searchers.run(describe_user, served, recent, key)
 
     async def schema(parameters: requests.Parameters) -> replies.Schema:
         """Describe the features of users and the fields of items."""
@@ -205,17 +208,19 @@ def _state_operations(service: Service) -> list[Operation]:
         """Return whether the process works, and whether newer bundles could be loaded."""
         errors = {name: reason or "ok" for name, reason in store.reload_errors.items()}
         degraded = any(reason != "ok" for reason in errors.values())
-        return {"status": "degraded" if degraded else "ok", "models": errors}
+        status: Literal["ok", "degraded"] = "degraded" if degraded else "ok"
+        return {"status": status, "version": __version__, "models": errors}
 
     async def ready() -> replies.Health:
         """Return whether the service accepts requests: 200, or 503 while it stops."""
-        if not service.running:
+        if service.stopping or not service.running:
             raise RequestError(
                 RequestErrorCode.STOPPING,
                 "the service is stopping",
                 remedy="send requests to another instance",
             )
-        return {"status": "ok", "models": dict.fromkeys(store.reload_errors, "ok")}
+        models = dict.fromkeys(store.reload_errors, "ok")
+        return {"status": "ok", "version": __version__, "models": models}
 
     async def metrics() -> Response:
         """Return metrics for Prometheus."""

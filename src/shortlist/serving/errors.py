@@ -33,6 +33,7 @@ class RequestErrorCode(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     TOO_MANY = "too_many"
     OVERLOADED = "overloaded"
+    DEADLINE = "deadline"
     STOPPING = "stopping"
 
 
@@ -112,6 +113,7 @@ _STATUS: dict[str, int] = {
     RequestErrorCode.OUT_OF_RANGE: 422,
     RequestErrorCode.TOO_MANY: 422,
     RequestErrorCode.OVERLOADED: 503,
+    RequestErrorCode.DEADLINE: 503,
     RequestErrorCode.STOPPING: 503,
     ErrorCode.UNKNOWN_ID: 404,
     ErrorCode.WRONG_ID_TYPE: 404,

@@ -25,7 +25,7 @@ from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
 from shortlist.serving.errors import RequestError, RequestErrorCode
-from shortlist.serving.metrics import Metrics
+from shortlist.serving.metrics import Metrics, answering_model
 from shortlist.serving.replies import Capability, Encoded, Map, RankedItem, Schema, encode
 
 log = logging.getLogger("shortlist.serving")
@@ -208,7 +208,7 @@ class ModelStore:
             There is no model of this name.
         """
         if name is None:
-            return next(iter(self._models.values()))
+            name = next(iter(self._models))
         if name not in self._models:
             raise RequestError(
                 RequestErrorCode.UNKNOWN_MODEL,
@@ -218,6 +218,7 @@ class ModelStore:
                 parameter="model",
                 allowed=list(self._models),
             )
+        answering_model.set(name)
         return self._models[name]
 
     async def watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
@@ -267,7 +268,7 @@ class ModelStore:
 
     def stop(self) -> None:
         """Stop loading."""
-        self._loader.shutdown(cancel_futures=True)
+        self._loader.shutdown(wait=False, cancel_futures=True)  # loading may take long
 
 
 def signature(path: Path) -> Signature:

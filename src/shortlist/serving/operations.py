@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from inspect import cleandoc
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +26,9 @@ from shortlist.serving.replies import Encoded, adapter
 
 log = logging.getLogger("shortlist.serving")
 
+SLASH = "\ufdd0"  # stands for a slash within an id, until the path is split; never a character
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+
 
 class Operation:
     """One method of one address.
@@ -33,8 +36,8 @@ class Operation:
     Parameters
     ----------
     method
-        The HTTP method. The model of a ``GET`` request is read from the query string, that of a
-        ``POST`` request from the body.
+        The HTTP method. The model of a ``POST`` request is read from the body, that of all others
+        from the query string.
     path
         The address; ``{name}`` stands for a parameter of the endpoint.
     endpoint
@@ -46,7 +49,7 @@ class Operation:
 
     def __init__(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         path: str,
         endpoint: Callable[..., Awaitable[Any]],
         tag: str,
@@ -81,9 +84,11 @@ class Operation:
         await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
-        arguments: dict[str, Any] = dict(request.path_params)
+        arguments: dict[str, Any] = {
+            name: value.replace(SLASH, "/") for name, value in request.path_params.items()
+        }
         if self.model is not None:
-            if self.method == "GET":
+            if self.method != "POST":
                 query_string = request.scope["query_string"].decode("latin-1")
                 values = dict(parse_qsl(query_string, keep_blank_values=True))
             else:

@@ -248,6 +248,7 @@ class Health(TypedDict):
     """The state of the service."""
 
     status: Literal["ok", "degraded"]
+    version: Annotated[str, Field(description="The version of shortlist.", examples=["0.1.0"])]
     models: Annotated[
         dict[str, str],
         Field(

@@ -1,10 +1,10 @@
-"""Matrix factorisation as in the notes (PyTorch, plain autograd) and ours, in one process.
+"""Matrix factorisation by the study notes (PyTorch, plain autograd) and by this library.
 
     python benchmarks/factorization_speed.py [--iterations 1000] [--rounds 10] [--json OUT]
 
-Both start from the same factors and take the same full-batch steps of gradient descent on ML-100K
-(30 dimensions, learning rate 10, as in the notes). They take turns, so that a busy machine slows
-both, and must have the same loss after every round.
+Both run in one process, start from the same factors and take the same full-batch steps of gradient
+descent on ML-100K (30 dimensions, learning rate 10, as in the notes). They alternate, so that other
+load slows down both, and their losses must be equal after every round.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ TOLERANCE = 1e-4
 
 
 class NotesModel:
-    """The notes' ``CFModelPyTorch`` and its loss, with what kept it from running mended.
+    """The notes' ``CFModelPyTorch`` and its loss, repaired so that they run.
 
-    The factors ask for gradients, ids are row numbers, the tensor has the shape of the catalogue
-    and is coalesced, and it is made and read by today's names.
+    The factors require gradients, ids are row numbers, and the tensor has the shape of the
+    catalogue, is coalesced, and uses the current PyTorch API.
     """
 
     def __init__(self, data: sl.Dataset, users: Tensor, items: Tensor) -> None:
-        places = torch.tensor(np.stack([data.user_rows, data.item_rows]).astype(np.int64))
+        indices = torch.tensor(np.stack([data.user_rows, data.item_rows]).astype(np.int64))
         self.ratings = torch.sparse_coo_tensor(
-            places,
+            indices,
             torch.tensor(data.weights),
             (data.n_users, data.n_items),
             check_invariants=True,
@@ -53,14 +53,14 @@ class NotesModel:
         self.optimizer = torch.optim.SGD([self.users, self.items], lr=SETTINGS["learning_rate"])
 
     def loss(self) -> Tensor:
-        """Gather the rows of every rating, multiply, add up: O(ratings * f)."""
+        """Compute the mean squared error from the rows of every rating: O(ratings * f)."""
         user_embedded = self.users[self.ratings.indices()[0]]
         movie_embedded = self.items[self.ratings.indices()[1]]
         predictions = (user_embedded * movie_embedded).sum(1)
         return torch.mean((predictions - self.ratings.values()) ** 2)
 
     def train(self, iterations: int) -> float:
-        """Take steps; give the loss before the last one."""
+        """Take steps; return the loss before the last step."""
         for _ in range(iterations):
             self.optimizer.zero_grad()
             loss = self.loss()
@@ -81,26 +81,26 @@ def main() -> None:
     start = ours.trainable(train)
     assert isinstance(start, Factors)
     size = SETTINGS["embedding_size"]
-    users, items = (side.detach()[:, :size].clone() for side in (start.users, start.items))
+    users, items = (rows.detach()[:, :size].clone() for rows in (start.users, start.items))
     notes = NotesModel(train, users, items)
-    losses = [(notes.train(1), ours.fit(train).history["loss"][0].as_py())]  # both are warm now
+    losses = [(notes.train(1), ours.fit(train).history["loss"][0].as_py())]  # warms both up
     seconds, processor = [], []
     for _ in range(options.rounds):
-        marks = [(time.perf_counter(), time.process_time())]
-        theirs = notes.train(each)
-        marks.append((time.perf_counter(), time.process_time()))
+        times = [(time.perf_counter(), time.process_time())]
+        notes_loss = notes.train(each)
+        times.append((time.perf_counter(), time.process_time()))
         ours.resume(each)
-        marks.append((time.perf_counter(), time.process_time()))
-        clock, cpu = (np.diff(side).tolist() for side in zip(*marks, strict=True))
+        times.append((time.perf_counter(), time.process_time()))
+        clock, cpu = (np.diff(column).tolist() for column in zip(*times, strict=True))
         seconds.append(clock)
         processor.append(cpu)
-        losses.append((theirs, ours.history["loss"][-1].as_py()))
-    gap = max(abs(one - other) for one, other in losses)
+        losses.append((notes_loss, ours.history["loss"][-1].as_py()))
+    gap = max(abs(notes_loss - our_loss) for notes_loss, our_loss in losses)
     if gap > TOLERANCE:
         raise SystemExit(f"the losses differ by {gap:.1e}, more than {TOLERANCE:g}: {losses}")
-    notes_s, ours_s = (sum(side) for side in zip(*seconds, strict=True))
-    notes_cpu, ours_cpu = (sum(side) for side in zip(*processor, strict=True))
-    ratios = sorted(theirs / mine for theirs, mine in seconds)
+    notes_s, ours_s = (sum(column) for column in zip(*seconds, strict=True))
+    notes_cpu, ours_cpu = (sum(column) for column in zip(*processor, strict=True))
+    ratios = sorted(notes_time / our_time for notes_time, our_time in seconds)
     result = {
         "iterations": each * options.rounds,
         "ratings": len(train),
@@ -116,11 +116,11 @@ def main() -> None:
         "load": os.getloadavg()[0],
     }
     print(f"{each * options.rounds} full-batch iterations, {len(train):,} ratings, d = {size}:")
-    for who, took, cpu in (("the notes' code", notes_s, notes_cpu), ("ours", ours_s, ours_cpu)):
-        one, own = (1000 * total / (each * options.rounds) for total in (took, cpu))
-        print(f"  {who:<16}{took:8.2f} s  {one:8.2f} ms each, {own:.2f} ms of processor")
+    for name, wall, cpu in (("the notes' code", notes_s, notes_cpu), ("ours", ours_s, ours_cpu)):
+        wall_ms, cpu_ms = (1000 * total / (each * options.rounds) for total in (wall, cpu))
+        print(f"  {name:<16}{wall:8.2f} s  {wall_ms:8.2f} ms each, {cpu_ms:.2f} ms of CPU time")
     print(
-        f"  {result['ratio']:.1f} times as fast (rounds: least {ratios[0]:.1f}, "
+        f"  {result['ratio']:.1f} times as fast (rounds: minimum {ratios[0]:.1f}, "
         f"median {np.median(ratios):.1f}); losses within {gap:.1e}; load {result['load']:.1f}"
     )
     if options.json:

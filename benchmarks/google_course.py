@@ -30,7 +30,7 @@ import shortlist as sl
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.selection import dense
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 from shortlist.text import text_table
 
 Figures = dict[str, float]
@@ -152,7 +152,7 @@ def without_a_label(
     test: sl.Dataset, rng: np.random.Generator
 ) -> tuple[sl.Dataset, NDArray[np.int64]]:
     """Take one interaction of each user out of a data set; give the rest, and the items taken."""
-    indptr, indices, _ = parts(test.matrix)
+    indptr, indices, _ = csr_arrays(test.matrix)
     users = np.flatnonzero(np.diff(indptr) > 1)
     places = rng.integers(indptr[users], indptr[users + 1])
     chosen = np.isin(test.user_rows, users)

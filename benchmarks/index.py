@@ -1,9 +1,9 @@
-"""Where an index starts to pay: queries a second and recall, beside the exact top-k kernel.
+"""From which size an index pays: queries per second and recall, against the exact top-k kernel.
 
-Items are vectors of 64 numbers: 500 tastes, items scattered about one to three of them, lengths as
-uneven as popularity makes them; queries are users of one or two tastes. Both ways answer the same
-queries with lists of 10, without rules, then with 20 items excluded for each and a rule that one
-item in ten passes.
+Items are vectors of length 64: mixtures of 500 random tastes with noise, and with lengths as uneven
+as popularity makes them. Queries are mixtures with less noise. Both searches answer the same
+queries with lists of 10: without rules, and with 20 items excluded per query and a rule that allows
+one item in ten.
 
     python benchmarks/index.py --items 100000 1000000 --json index.json
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.models.indexed_search import built, items_of, restored, search
+from shortlist.models.indexed import ItemRows, build_graph, open_graph, search
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table
@@ -28,23 +28,23 @@ from shortlist.text import text_table
 K, SIZE, TASTES = 10, 64, 500
 
 
-def made(n_items: int, n_queries: int, seed: int) -> FactorScores:
+def random_scores(n_items: int, n_queries: int, seed: int) -> FactorScores:
     """Draw items and queries."""
     rng = np.random.default_rng(seed)
     tastes = rng.normal(0, 1, (TASTES, SIZE)).astype(np.float32)
 
-    def mixed(count: int, noise: float) -> Floats:
+    def mixtures(count: int, noise: float) -> Floats:
         vectors = rng.normal(0, noise, (count, SIZE)).astype(np.float32)
         for _ in range(2):
             vectors += tastes[rng.integers(0, TASTES, count)] * rng.random((count, 1), np.float32)
         return vectors
 
-    items = mixed(n_items, 0.3) * rng.lognormal(0, 0.3, (n_items, 1)).astype(np.float32)
-    return FactorScores(mixed(n_queries, 0.2), ItemFactors.from_rows(items))
+    items = mixtures(n_items, 0.3) * rng.lognormal(0, 0.3, (n_items, 1)).astype(np.float32)
+    return FactorScores(mixtures(n_queries, 0.2), ItemFactors.from_rows(items))
 
 
 def eligible(n_items: int, n_queries: int, ruled: bool, seed: int) -> Eligible:
-    """Let everybody have everything, or one item in ten without 20 of their own."""
+    """Make every item eligible, or one item in ten without 20 excluded items per query."""
     rng = np.random.default_rng(seed)
     excluded = 20 if ruled else 0
     return Eligible(
@@ -57,33 +57,33 @@ def eligible(n_items: int, n_queries: int, ruled: bool, seed: int) -> Eligible:
 
 
 def best_of(times: int, call: Callable[[], Best]) -> tuple[Best, float]:
-    """Call several times; give the answer and the least seconds."""
+    """Call several times; return the result and the shortest time."""
     seconds = []
     for _ in range(times):
         started = time.perf_counter()
-        found = call()
+        result = call()
         seconds.append(time.perf_counter() - started)
-    return found, min(seconds)
+    return result, min(seconds)
 
 
 def measure(n_items: int, n_queries: int, expansions: list[int], seed: int) -> list[dict[str, Any]]:
-    """Give a row for the kernel and for each way to search the graph."""
-    scores = made(n_items, n_queries, seed)
-    items = items_of(scores)
+    """Measure the kernel and each expansion of the graph; return one row for each."""
+    scores = random_scores(n_items, n_queries, seed)
+    items = ItemRows.of(scores)
     started = time.perf_counter()
-    graph = built(items, connectivity=16, expansion_add=128)
+    graph = build_graph(items, connectivity=16, expansion_add=128)
     build = time.perf_counter() - started
     rows: list[dict[str, Any]] = []
     for ruled in (False, True):
-        may = eligible(n_items, n_queries, ruled, seed)
-        exact, seconds = best_of(3, partial(top_k, scores, may, K))
+        allowed = eligible(n_items, n_queries, ruled, seed)
+        exact, seconds = best_of(3, partial(top_k, scores, allowed, K))
         rows.append({"search": "exact", "recall": 1.0, "seconds": seconds, "build": 0.0})
         rows[-1] |= {"ruled": ruled}
         for expansion in expansions:
-            index = restored(graph, n_items, expansion)
-            found, seconds = best_of(3, partial(search, index, items, scores, may, K))
+            index = open_graph(graph, n_items, expansion)
+            found, seconds = best_of(3, partial(search, index, items, scores, allowed, K))
             if not (found.rows >= 0).all():
-                raise SystemExit("a list is shorter than asked for")
+                raise SystemExit("a list is shorter than k")
             hits = [
                 len(np.intersect1d(a, b)) / K for a, b in zip(exact.rows, found.rows, strict=True)
             ]
@@ -103,7 +103,7 @@ def measure(n_items: int, n_queries: int, expansions: list[int], seed: int) -> l
 
 
 def main() -> None:
-    """Measure, print a table, and write JSON if asked to."""
+    """Measure, print a table, and write JSON on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--queries", type=int, default=1000)

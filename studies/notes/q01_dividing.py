@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 import shortlist as sl
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.base import Model
-from shortlist.models.weighting import binary
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import binary, csr_arrays
 
 from .bench import FILMS, Bench, World
 from .document import Section, Table
@@ -50,12 +49,12 @@ def columns_scaled(fold: Fold) -> Scores:
 
 def rated(fold: Fold, *, divided: bool) -> Scores:
     """Add up the user's ratings of an item's neighbours, by similarity; or give their mean."""
-    similarity = parts(ITEM().fit(fold.train).learned.similarity)
+    similarity = csr_arrays(ITEM().fit(fold.train).learned.similarity)
     ratings = fold.train.matrix[fold.users]
-    sums = dense_sparse(*parts(ratings), *similarity, fold.train.n_items)
+    sums = dense_sparse(*csr_arrays(ratings), *similarity, fold.train.n_items)
     if not divided:
         return sums
-    weights = dense_sparse(*parts(binary(ratings)), *similarity, fold.train.n_items)
+    weights = dense_sparse(*csr_arrays(binary(ratings)), *similarity, fold.train.n_items)
     return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
 
 

@@ -13,9 +13,9 @@ from scipy.sparse import csr_array
 
 import shortlist as sl
 from shortlist.models.base import Model
+from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.hybrid.config import FORMS
-from shortlist.models.likeness import Likeness
-from shortlist.models.weighting import binary
+from shortlist.scoring.sparse import binary
 
 from .bench import FILMS, JOBS, Bench
 from .document import Section, Table
@@ -150,7 +150,7 @@ def _reference(bench: Bench) -> str:
 def _blocks(data: sl.Dataset) -> tuple[csr_array, csr_array]:
     """Give choices and features as zeros and ones, all columns counting alike."""
     choices = binary(data.matrix)
-    likeness = Likeness.learn(data.user_features, choices, given={})
+    likeness = FeatureSimilarity.learn(data.user_features, choices, weights={})
     assert likeness is not None
     assert data.user_features is not None
     features = binary(likeness.rows(data.user_features))

@@ -1,4 +1,4 @@
-"""Cosine neighbourhoods by the textbook: every similarity written out, one loop after another."""
+"""Cosine neighbourhoods by definition, in plain loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Doubles = NDArray[np.float64]
 
 
 def dense(data: Dataset) -> tuple[Doubles, NDArray[np.bool_]]:
-    """Weights, and who chose what (a choice may weigh 0)."""
+    """Weights, and which pairs are interactions (a weight may be 0)."""
     weights = np.zeros((data.n_users, data.n_items))
     weights[data.user_rows, data.item_rows] = data.weights
     chosen = np.zeros(weights.shape, dtype=bool)
@@ -42,7 +42,7 @@ def documents(weights: Doubles, chosen: NDArray[np.bool_], weighting: str) -> Do
 def candidates_of(
     rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig
 ) -> list[list[tuple[float, int]]]:
-    """For each row, minus the similarity and the number of all that share something, in order."""
+    """For each row, (-similarity, row) of all rows that share a column, sorted."""
     n_rows = len(rows)
     single = np.float32  # lengths are kept in single precision, and so are similarities
     lengths = np.sqrt((rows**2).sum(axis=1))
@@ -51,7 +51,7 @@ def candidates_of(
         candidates: list[tuple[float, int]] = []
         for other in range(n_rows):
             if not (chosen[one] & chosen[other]).any():
-                continue  # nothing in common: no neighbour
+                continue  # no shared column
             if one == other and not config.self_similarity:
                 continue
             dot, similarity = rows[one] @ rows[other], 0.0
@@ -66,9 +66,9 @@ def candidates_of(
 
 
 def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> bool:
-    """Whether the last of each neighbourhood is nearer than the next by more than rounding.
+    """Whether the last neighbour of each row is nearer than the next row by more than rounding.
 
-    Two similarities that are equal on paper differ in the last bit, one way or the other.
+    Similarities that are equal in exact arithmetic may differ in their last bits.
     """
     if config.neighbors is None:
         return True
@@ -81,7 +81,7 @@ def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) ->
 
 
 def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> Doubles:
-    """The similarities of each row to its nearest; 0 to all others."""
+    """The similarities of each row to its nearest rows; 0 to all others."""
     near = np.zeros((len(rows), len(rows)))
     for one, ranked in enumerate(candidates_of(rows, chosen, config)):
         for negative, other in ranked[: config.neighbors]:
@@ -92,14 +92,14 @@ def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfi
 
 
 def user_scores(data: Dataset, config: CosineConfig) -> Doubles:
-    """S R: what the nearest users chose."""
+    """S R: the interactions of the nearest users."""
     weights, chosen = dense(data)
     near = neighbourhoods(documents(weights, chosen, config.weighting), chosen, config)
     return near @ (weights if config.weighting == "weighted" else chosen.astype(np.float64))
 
 
 def item_scores(data: Dataset, config: CosineConfig) -> Doubles:
-    """R S': of each item's own nearest, those that the user chose."""
+    """R S': the similarities of each item to its nearest items in the history."""
     weights, chosen = dense(data)
     near = neighbourhoods(documents(weights.T, chosen.T, config.weighting), chosen.T, config)
     return (weights if config.weighting == "weighted" else chosen.astype(np.float64)) @ near.T

@@ -16,12 +16,12 @@ from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
 from shortlist.models.cascade.candidates import known_users, retrieve, unseen
 from shortlist.models.cascade.examples import Examples, examples, rounds
-from shortlist.models.cascade.features import Features
+from shortlist.models.cascade.features import CandidateFeatures
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
-from shortlist.models.likeness import Likeness
+from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.registry import load, model_class
 from shortlist.models.towers.ranking import Ranking
 from shortlist.recommend.query import Query
@@ -30,7 +30,7 @@ from shortlist.scoring.sparse import transposed
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 STAGES = ["UserCosine", "ItemCosine"]
-JUDGE = Ranking(
+RANKING = Ranking(
     embedding_size=8, epochs=12, batch_size=64, learning_rate=0.02, head_layers=(16,),
     rejection=False,
 )  # fmt: skip
@@ -38,7 +38,7 @@ JUDGE = Ranking(
 
 class TestLinear(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker="linear", rounds=2)
-    user_is_history = False  # nobody is their own neighbour
+    user_is_history = False  # a user is not their own neighbour
 
 
 class TestTrees(ModelContract):
@@ -49,17 +49,17 @@ class TestWithFeatures(ModelContract):
     model = partial(
         Cascade, stages=["ItemCosine"], features=True, trees=10, least=5, leaves=4, rounds=2
     )
-    user_is_history = False  # of a history alone there are no features
+    user_is_history = False  # a history alone has no features
 
 
-class TestJudge(ModelContract):
-    model = partial(Cascade, stages=STAGES, ranker=JUDGE)
-    user_is_history = False  # nobody is their own neighbour
+class TestModelRanker(ModelContract):
+    model = partial(Cascade, stages=STAGES, ranker=RANKING)
+    user_is_history = False  # a user is not their own neighbour
 
 
 @cache
 def world(n_users: int = 150, n_items: int = 60) -> Dataset:
-    """Users of three tastes, with noise; every item is somebody's."""
+    """Users of three tastes, with noise; every item has a user."""
     rng = np.random.default_rng(3)
     taste = np.add.outer(np.arange(n_users), np.arange(n_items)) % 3 == 0
     chosen = rng.random((n_users, n_items)) < np.where(taste, 0.35, 0.03)
@@ -74,8 +74,8 @@ def fitted(ranker: str = "trees", candidates: int = 5) -> Cascade:
     return Cascade(stages=stages, least=20, trees=30, **settings).fit(world())
 
 
-def by_hand(model: Cascade, user: Any, allowed: Any) -> set[int]:
-    """The union of the best unseen items of each stage, among those that are allowed."""
+def expected_candidates(model: Cascade, user: Any, allowed: Any) -> set[int]:
+    """The union of the best unseen, allowed items of each stage."""
     found: set[int] = set()
     data = model.data
     order = data.popularity_order
@@ -90,7 +90,9 @@ def by_hand(model: Cascade, user: Any, allowed: Any) -> set[int]:
 
 class TestCandidates:
     @pytest.mark.parametrize("rule", [None, range(0, 60, 4), [1, 2, 3]])
-    def test_they_are_the_union_of_the_stages_best_eligible_items(self, rule: Any) -> None:
+    def test_candidates_are_the_union_of_the_best_eligible_items_of_the_stages(
+        self, rule: Any
+    ) -> None:
         model = fitted()
         data, users = model.data, np.arange(20, dtype=np.int32)
         allowed = np.ones(60, dtype=bool)
@@ -104,10 +106,10 @@ class TestCandidates:
         found = retrieve(model.learned.stages, profiles, eligible, 5, data.popularity_order)
         for user in users:
             own = found.items[found.indptr[user] : found.indptr[user + 1]]
-            assert set(own) == by_hand(model, user, allowed)
+            assert set(own) == expected_candidates(model, user, allowed)
             assert list(own) == sorted(own)
 
-    def test_what_is_said_of_a_candidate_does_not_depend_on_the_rules(self) -> None:
+    def test_the_numbers_of_a_candidate_do_not_depend_on_the_rules(self) -> None:
         model = fitted()
         data, order = model.data, model.data.popularity_order
         profiles = known_users(data, np.arange(9, dtype=np.int32), model.learned.stages)
@@ -117,19 +119,19 @@ class TestCandidates:
         )
         wide = retrieve(model.learned.stages, profiles, free, 5, order)
         narrow = retrieve(model.learned.stages, profiles, some, 5, order)
-        places = {pair: n for n, pair in enumerate(zip(wide.owners, wide.items, strict=True))}
+        positions = {pair: n for n, pair in enumerate(zip(wide.owners, wide.items, strict=True))}
         shared = 0
         for n, pair in enumerate(zip(narrow.owners, narrow.items, strict=True)):
-            if pair in places:
+            if pair in positions:
                 shared += 1
-                for name in ("scores", "levels", "places"):
-                    one, other = getattr(wide, name), getattr(narrow, name)
-                    assert_array_equal(one[:, places[pair]], other[:, n], err_msg=name)
+                for name in ("scores", "levels", "ranks"):
+                    before, after = getattr(wide, name), getattr(narrow, name)
+                    assert_array_equal(before[:, positions[pair]], after[:, n], err_msg=name)
             else:
-                assert (narrow.places[:, n] == 6).all()  # behind the 5 of every list
+                assert (narrow.ranks[:, n] == 6).all()  # behind the 5 items of every list
         assert shared > 9
 
-    def test_scores_levels_and_places_by_hand(self) -> None:
+    def test_scores_levels_and_ranks_by_hand(self) -> None:
         model = fitted()
         data, order = model.data, model.data.popularity_order
         profiles = known_users(data, np.array([7], dtype=np.int32), model.learned.stages)
@@ -141,7 +143,7 @@ class TestCandidates:
             high, low = scores[ranked[0]], scores[ranked[4]]
             for n, item in enumerate(found.items):
                 assert found.scores[s, n] == scores[item]
-                assert found.places[s, n] == min(ranked.index(item) + 1, 6)
+                assert found.ranks[s, n] == min(ranked.index(item) + 1, 6)
                 level = np.clip((scores[item] - low) / (high - low), -1, 2)
                 assert found.levels[s, n] == pytest.approx(level, abs=1e-6)
                 assert found.returned[s, n] == (item in ranked[:5])
@@ -149,17 +151,17 @@ class TestCandidates:
 
 class TestLists:
     @pytest.mark.parametrize("ranker", ["linear", "trees"])
-    def test_candidates_come_first_and_the_rest_follows(self, ranker: str) -> None:
+    def test_candidates_come_before_all_other_items(self, ranker: str) -> None:
         model = fitted(ranker)
         lists = model.recommend(k=60).table.to_pylist()
         for user in (0, 40, 149):
-            mine = [row for row in lists if row["user_id"] == user]
-            union = by_hand(model, user, np.ones(60, dtype=bool))
-            assert {row["item_id"] for row in mine[: len(union)]} == union
-            assert len(mine) == 60 - model.data.user_counts[user]
+            own = [row for row in lists if row["user_id"] == user]
+            union = expected_candidates(model, user, np.ones(60, dtype=bool))
+            assert {row["item_id"] for row in own[: len(union)]} == union
+            assert len(own) == 60 - model.data.user_counts[user]
             floor = model.learned.ranker.floor
-            assert all(row["score"] >= floor - 1e-5 for row in mine[: len(union)])
-            assert all(row["score"] < floor for row in mine[len(union) :])
+            assert all(row["score"] >= floor - 1e-5 for row in own[: len(union)])
+            assert all(row["score"] < floor for row in own[len(union) :])
 
     @pytest.mark.parametrize("k", [1, 5, 12, 30])
     def test_filters_leave_exactly_k(self, k: int) -> None:
@@ -171,17 +173,17 @@ class TestLists:
         assert lengths.tolist() == np.minimum(eligible, k).tolist()
         assert set(lists.column("item_id")) <= set(allow)
 
-    def test_candidates_are_chosen_among_the_eligible(self) -> None:
-        """Items that are nobody's best are re-ranked once only they may be listed."""
+    def test_candidates_are_eligible_items(self) -> None:
+        """Items far down the list become candidates if only they are allowed."""
         model = fitted()
         free = model.recommend([3], k=60).table.to_pylist()
         last = [row["item_id"] for row in free[-12:]]
         found = model.recommend([3], k=12, allow=last).table.to_pylist()
-        union = by_hand(model, 3, np.isin(np.arange(60), last))
+        union = expected_candidates(model, 3, np.isin(np.arange(60), last))
         assert {row["item_id"] for row in found[: len(union)]} == union
         assert found[0]["score"] > model.learned.ranker.floor - 1e-5 > free[-12]["score"]
 
-    def test_somebody_whom_one_stage_knows_by_features(self) -> None:
+    def test_a_query_that_only_one_stage_can_score_by_features(self) -> None:
         model = Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear", rounds=1)
         model.fit(small_world().data)
         found = model.recommend(queries=[Query(features={"city": "Seoul"})], k=3)
@@ -190,7 +192,7 @@ class TestLists:
         expected = alone.recommend(queries=[Query(features={"city": "Seoul"})], k=3)
         assert found.column("item_id") == expected.column("item_id")
 
-    def test_a_bundle_of_trees(self, tmp_path: Any) -> None:
+    def test_a_bundle_keeps_the_trees(self, tmp_path: Any) -> None:
         model = fitted()
         again = load(model.save(tmp_path / "bundle"))
         assert again.recommend(k=20).table.equals(model.recommend(k=20).table)
@@ -209,13 +211,13 @@ class TestExplanations:
             total = explanation.parts.column("amount").to_numpy().sum()
             assert total == pytest.approx(row["score"], rel=1e-5, abs=1e-5)
 
-    def test_an_item_that_no_stage_returned_says_so(self) -> None:
+    def test_an_item_that_no_stage_returned_is_marked(self) -> None:
         model = fitted()
         last = model.recommend([0], k=60).table.to_pylist()[-1]
         parts = model.explain(0, last["item_id"]).parts
         assert sorted(parts.column("kind").to_pylist()) == ["not a candidate", "stage"]
 
-    def test_features_are_reasons_too(self) -> None:
+    def test_features_are_among_the_parts(self) -> None:
         model = Cascade(stages=STAGES, features=True, least=5, rounds=2, trees=20)
         model.fit(small_world().data)
         kinds: set[str] = set()
@@ -231,15 +233,15 @@ class TestExplanations:
 
 
 class TestLearning:
-    def test_positives_are_held_out_of_what_is_said_of_them(self) -> None:
+    def test_the_inputs_of_a_positive_are_computed_without_it(self) -> None:
         def stages() -> list[Any]:
             return [ItemCosine(), UserCosine()]
 
-        for turn in rounds(stages, world(), 2, 0):
-            assert turn.train.n_interactions + turn.held.n_interactions == len(world())
-            assert turn.held.user_counts.max() == 1
-            for stage in turn.stages:
-                assert stage.data.fingerprint == turn.train.fingerprint
+        for fold in rounds(stages, world(), 2, 0):
+            assert fold.train.n_interactions + fold.held_out.n_interactions == len(world())
+            assert fold.held_out.user_counts.max() == 1
+            for stage in fold.stages:
+                assert stage.data.fingerprint == fold.train.fingerprint
             seen: list[Any] = []
 
             def columns(
@@ -248,22 +250,22 @@ class TestLearning:
                 seen.append((candidates, profiles, data))
                 return candidates.scores.T.copy()
 
-            found, shares = examples(turn, columns, count=10, negatives=4, seed=0)
+            found, shares = examples(fold, columns, count=10, negatives=4, seed=0)
             candidates, profiles, data = seen[0]
-            assert data is turn.train
-            assert_array_equal(profiles.history.toarray(), data.matrix[turn.users].toarray())
+            assert data is fold.train
+            assert_array_equal(profiles.history.toarray(), data.matrix[fold.users].toarray())
             assert found.lists.sum() == len(found.rows) == len(found.chosen)
-            assert found.chosen.sum() == len(found.lists)  # one choice of each is held out
+            assert found.chosen.sum() == len(found.lists)  # one choice per user is held out
             assert found.lists.max() <= 1 + 4
-            held = dict(zip(turn.held.user_rows, turn.held.item_rows, strict=True))
-            pairs = zip(turn.users[candidates.owners], candidates.items, strict=True)
+            held = dict(zip(fold.held_out.user_rows, fold.held_out.item_rows, strict=True))
+            pairs = zip(fold.users[candidates.owners], candidates.items, strict=True)
             right = np.array([held[user] == item for user, item in pairs])
-            assert shares[-1] == pytest.approx(right.sum() / len(turn.users))
+            assert shares[-1] == pytest.approx(right.sum() / len(fold.users))
             assert shares[0] == pytest.approx(
-                (right & candidates.returned[0]).sum() / len(turn.users)
+                (right & candidates.returned[0]).sum() / len(fold.users)
             )
 
-    def test_the_gradient_of_the_blend_is_zero_where_it_stops(self) -> None:
+    def test_the_fitted_blend_has_gradient_zero(self) -> None:
         rng = np.random.default_rng(0)
         lists = np.full(200, 6)
         rows = rng.normal(size=(1200, 3)).astype(np.float32)
@@ -279,17 +281,17 @@ class TestLearning:
             return float(-np.log(right).mean() + 1e-3 * (w**2).sum())
 
         assert weights[0] > 3 * weights[1] > 0.5
-        assert weights[2] == 0  # never against a stage
+        assert weights[2] == 0  # weights are never negative
         for step in (np.array([1e-4, 0, 0]), np.array([0, 1e-4, 0])):
             slope = (loss(weights + step) - loss(weights - step)) / 2e-4
             assert slope == pytest.approx(0, abs=1e-4)
         assert loss(weights + np.array([0, 0, 1e-3])) > loss(weights)
 
-    def test_history_says_what_each_round_returned(self) -> None:
+    def test_history_holds_the_recall_of_each_round(self) -> None:
         names = fitted().history.column_names
         assert names == [
             "epoch",
-            *(f"recall: {one}" for one in ("UserCosine", "ItemCosine", "EASE", "all together")),
+            *(f"recall: {stage}" for stage in ("UserCosine", "ItemCosine", "EASE", "all together")),
         ]
         for row in fitted().history.to_pylist():
             assert row["recall: all together"] >= max(
@@ -297,7 +299,7 @@ class TestLearning:
             )
             assert 0 < row["recall: EASE"] <= 1
 
-    def test_where_nothing_can_be_held_out_all_stages_weigh_the_same(self) -> None:
+    def test_stages_get_equal_weights_if_nothing_can_be_held_out(self) -> None:
         data = tiny(("ann", "tea"), ("bob", "rye"), ("cid", "tea"))
         model = Cascade(stages=STAGES).fit(data)
         assert_array_equal(model.learned.weights, [0, 1, 0, 0, 1, 0, 0, 0])
@@ -305,14 +307,14 @@ class TestLearning:
         assert model.history.num_rows == 0
         assert model.recommend(["bob"], k=1).column("item_id") == ["tea"]
 
-    def test_the_floor_is_below_every_leaf(self) -> None:
+    def test_the_floor_is_a_lower_bound_of_the_scores(self) -> None:
         ranker = fitted().learned.ranker
         rng = np.random.default_rng(0)
         rows = rng.uniform(-1, 2, (2000, len(ranker.weights))).astype(np.float32)
         assert ranker.scores(rows).min() >= ranker.floor
         assert_allclose(ranker.parts(rows[:50]).sum(axis=1), ranker.scores(rows[:50]), rtol=1e-9)
 
-    def test_a_blend_beats_a_poor_stage_and_is_told_apart_from_noise(self) -> None:
+    def test_a_blend_gives_a_poor_stage_little_weight(self) -> None:
         train, test = split.leave_last_out(world(), order="random", seed=1)
         model = Cascade(stages=["Popularity", "ItemCosine"], ranker="linear").fit(train)
         weights = model.learned.weights
@@ -337,7 +339,7 @@ class TestFeatures:
         items = pa.table({"item_id": [7, 8, 9], "tags": [["s", "t"], ["t"], []]})
         log = pa.table({"user_id": [1, 1, 2, 3], "item_id": [7, 8, 8, 9]})
         data = Dataset.from_tables(log, users, items)
-        features = Features(data, 0)
+        features = CandidateFeatures(data, 0)
         assert features.names == [
             "user: age", "user: born", "user: city", "user: name", "item: tags",
             "likeness to the history", "likeness to who chose it",
@@ -351,29 +353,29 @@ class TestFeatures:
             found[:, :5],
             [[20, 0, 1, 0, 0], [nan, 1, 0, 1, 2], [40, nan, nan, 2, 1]],
         )
-        likeness = Likeness.learn(data.item_features, transposed(data.choices), seed=0)
+        likeness = FeatureSimilarity.learn(data.item_features, transposed(data.choices), seed=0)
         assert likeness is not None
         rows = likeness.rows(data.item_features).toarray()
         # The second user chose item 8; of the candidates only theirs, item 7, shares a tag.
         assert found[:, 5] == pytest.approx([0, rows[0] @ rows[1], 0])
         assert 0 < rows[0] @ rows[1] < 1
 
-    def test_somebody_new_is_described_by_the_query(self) -> None:
+    def test_a_new_user_has_the_features_of_the_query(self) -> None:
         data = small_world().data
         model = Cascade(stages=["Hybrid"], features=True, rounds=1, trees=5, least=5).fit(data)
         query = Query(history=["i02", "i05"], features={"city": "Busan"})
         assert len(model.recommend(queries=[query, Query(history=["i02"])], k=4)) == 8
 
 
-class TestHandover:
-    def test_figures_are_those_of_the_evaluation(self) -> None:
+class TestStageRecall:
+    def test_figures_agree_with_evaluate(self) -> None:
         train, test = split.leave_last_out(world(), order="random", seed=2)
         model = Cascade(stages=STAGES, trees=10, least=20, candidates=10).fit(train)
         found = model.handover(test)
         rows = {row["stage"]: row for row in found.table.to_pylist()}
-        for place, stage in enumerate(model.learned.stages):
+        for position, stage in enumerate(model.learned.stages):
             report = evaluate(stage, train, test, k=10)
-            row = rows[STAGES[place]]
+            row = rows[STAGES[position]]
             assert row["recall"] == pytest.approx(report["recall@10"], abs=0.02)  # ties
             assert row["ndcg"] == pytest.approx(report["ndcg@10"], abs=0.02)
             assert row["recall_low"] <= row["recall"] <= row["recall_high"]
@@ -389,7 +391,7 @@ class TestHandover:
         assert lines[2].split("|")[0].strip() == "stage"
         assert [line.split("|")[0].strip() for line in lines[4:]] == [*STAGES, "all together"]
 
-    def test_two_stages_of_one_kind_are_numbered(self) -> None:
+    def test_stages_of_the_same_class_are_numbered(self) -> None:
         stages = [ItemCosine(neighbors=5), ItemCosine(neighbors=50)]
         train, test = split.leave_last_out(world(), order="random")
         model = Cascade(stages=stages, ranker="linear", rounds=1).fit(train)
@@ -405,7 +407,7 @@ class TestHandover:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("stages", "why"),
+        ("stages", "message"),
         [
             ([], "there is no stage"),
             (["NoSuch"], "there is no model 'NoSuch'"),
@@ -415,11 +417,11 @@ class TestBadInput:
             ([{"model": "EASE", "config": {"regularization": -1}}], "is out of range"),
         ],
     )
-    def test_stages(self, stages: list[Any], why: str) -> None:
+    def test_stages(self, stages: list[Any], message: str) -> None:
         with pytest.raises(ConfigError) as error:
             Cascade(stages=stages)
         assert str(error.value).startswith("Cascade: stages=[")
-        assert why in str(error.value)
+        assert message in str(error.value)
 
     def test_the_same_model_with_other_settings_is_another_stage(self) -> None:
         assert len(Cascade(stages=[EASE(), EASE(regularization=9)]).config.stages) == 2
@@ -445,55 +447,56 @@ class TestBadInput:
         with pytest.raises(BundleError, match="the trees of the cascade cannot be read"):
             Ranker(np.zeros(3), "no tree").scores(np.zeros((1, 3), dtype=np.float32))
 
-    def test_a_stage_that_cannot_be_fitted_says_why(self) -> None:
+    def test_the_error_of_a_stage_is_raised(self) -> None:
         data = Dataset.from_tables(pa.table({"user_id": [1, 1], "item_id": [1, 2]}))
         with pytest.raises(InputError, match="ContentBased needs features of the items"):
             Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear").fit(data)
 
 
-class TestModelAsRanker:
-    @pytest.mark.parametrize("judge", [EASE(regularization=20), Ranking(epochs=3)], ids=repr)
-    def test_candidates_come_in_the_order_of_its_scores(self, judge: Any) -> None:
-        model = Cascade(stages=["UserCosine"], ranker=judge, candidates=8).fit(world())
-        alone = type(judge)(**judge.config.model_dump()).fit(world())
+class TestRankingByAModel:
+    @pytest.mark.parametrize("ranker", [EASE(regularization=20), Ranking(epochs=3)], ids=repr)
+    def test_candidates_have_the_order_of_the_model(self, ranker: Any) -> None:
+        model = Cascade(stages=["UserCosine"], ranker=ranker, candidates=8).fit(world())
+        alone = type(ranker)(**ranker.config.model_dump()).fit(world())
         found = UserCosine().fit(world()).recommend([7], k=8).column("item_id")
         whole = alone.recommend([7], k=60).column("item_id")
         listed = model.recommend([7], k=60)
-        assert listed.column("item_id")[:8] == [one for one in whole if one in found]
+        assert listed.column("item_id")[:8] == [item for item in whole if item in found]
         scores = np.array(listed.column("score"))
         assert (scores[:8] > -1).all()
         assert (scores[8:] < -2).all()
 
-    def test_who_it_does_not_know_gets_the_order_of_the_stages(self) -> None:
+    def test_queries_that_it_cannot_score_get_the_order_of_the_stages(self) -> None:
         model = Cascade(stages=["Popularity"], ranker="UserCosine", candidates=8).fit(world())
         popular = model.learned.stages[0].recommend(queries=[Query(history=[])], k=5)
         listed = model.recommend(queries=[Query(history=[])], k=5)
         assert listed.column("item_id") == popular.column("item_id")
 
-    def test_the_hand_over_measures_its_order(self) -> None:
+    def test_handover_measures_its_order(self) -> None:
         train, test = split.leave_last_out(world(), order="random", seed=1)
         model = Cascade(stages=["UserCosine"], ranker="UserCosine", candidates=30).fit(train)
         rows = model.handover(test).table.to_pylist()
         assert rows[-1]["ndcg"] == pytest.approx(rows[0]["ndcg"])  # the same model, the same list
 
-    def test_a_bundle_keeps_it(self, tmp_path: Any) -> None:
+    def test_a_bundle_keeps_the_model(self, tmp_path: Any) -> None:
         model = Cascade(stages=["EASE"], ranker=Ranking(epochs=2), candidates=9).fit(world())
         model.save(tmp_path / "bundle")
         again = load(tmp_path / "bundle")
         assert again.recommend(k=12).table.equals(model.recommend(k=12).table)
         assert again.config == model.config
 
-    def test_its_explanation_names_it(self) -> None:
+    def test_its_explanation_has_its_name(self) -> None:
         model = Cascade(stages=["EASE"], ranker=Ranking(epochs=2), candidates=9).fit(world())
         listed = model.recommend([3], k=1)
         [item], [score] = (listed.column(name) for name in ("item_id", "score"))
-        told = model.explain(3, item)
-        assert told.parts.column("name").to_pylist() == ["Ranking"]
-        assert told.parts.column("amount").to_pylist() == [pytest.approx(score, abs=1e-6)]
+        explanation = model.explain(3, item)
+        assert explanation.parts.column("name").to_pylist() == ["Ranking"]
+        assert explanation.parts.column("amount").to_pylist() == [pytest.approx(score, abs=1e-6)]
 
     @pytest.mark.parametrize(
-        ("ranker", "said"), [("Cascade", "its own ranker"), ("trees2", "trees2"), (7, "ranker=7")]
+        ("ranker", "message"),
+        [("Cascade", "its own ranker"), ("trees2", "trees2"), (7, "ranker=7")],
     )
-    def test_what_cannot_rank_is_refused(self, ranker: Any, said: str) -> None:
-        with pytest.raises(ConfigError, match=said):
+    def test_invalid_rankers_are_refused(self, ranker: Any, message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
             Cascade(ranker=ranker)

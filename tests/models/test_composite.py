@@ -1,4 +1,4 @@
-"""Models as settings of a model, and their way into a bundle and back."""
+"""Models as settings of a model, and in its bundle."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from shortlist.bundle.parts import join, split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError
 from shortlist.models.base import Fitted, Model
+from shortlist.models.composite import ModelSpec, model_list
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
 from shortlist.models.registry import model_class
-from shortlist.models.spec import ModelSpec, listed
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 from shortlist.testing.worlds import checkerboard
 
 
 class PairConfig(ModelConfig):
-    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(listed)] = hyper((), "Models.")
+    stages: Annotated[tuple[ModelSpec, ...], BeforeValidator(model_list)] = hyper((), "Models.")
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Pair(Model[PairConfig, PairLearned]):
 @pytest.mark.parametrize(
     "given", ["ItemCosine,EASE", "ItemCosine, EASE", [ItemCosine(), "EASE"], (ItemCosine(), EASE())]
 )
-def test_models_are_given_by_name_or_as_they_are(given: object) -> None:
+def test_models_are_given_by_name_or_as_objects(given: object) -> None:
     stages = Pair(stages=given).config.stages
     assert [spec.model for spec in stages] == ["ItemCosine", "EASE"]
     assert repr(stages[1].make()) == "EASE()"
 
 
-def test_one_model_is_a_list_of_one() -> None:
+def test_a_single_model_becomes_a_list() -> None:
     assert repr(Pair(stages=EASE(regularization=7))) == "Pair(stages=(EASE(regularization=7.0),))"
 
 
-def test_settings_are_plain_data_and_come_back() -> None:
+def test_settings_are_plain_data_and_can_be_read_back() -> None:
     config = Pair(stages=[IALS(embedding_size=3), "UserCosine"]).config
     dumped = config.model_dump(mode="json")
     assert dumped["stages"][0]["config"]["embedding_size"] == 3
@@ -65,17 +65,17 @@ def test_settings_are_plain_data_and_come_back() -> None:
     assert PairConfig(**dumped) == config
 
 
-def test_a_model_that_does_not_exist_is_named() -> None:
+def test_an_unknown_model_is_named_in_the_error() -> None:
     with pytest.raises(ConfigError, match="there is no model 'EASY'"):
         Pair(stages="EASY")
 
 
-def test_a_setting_of_a_stage_that_is_out_of_range_is_named() -> None:
+def test_a_wrong_setting_of_an_inner_model_is_named_in_the_error() -> None:
     with pytest.raises(ConfigError, match="EASE: regularization=-1 is out of range"):
         Pair(stages=[{"model": "EASE", "config": {"regularization": -1}}])
 
 
-def test_what_models_within_a_model_learned_comes_back() -> None:
+def test_a_bundle_keeps_inner_models() -> None:
     data = checkerboard().data
     pair = Pair(stages=[ItemCosine(), IALS(embedding_size=4), IALS(embedding_size=2)]).fit(data)
     parts = split(pair.learned)
@@ -85,9 +85,9 @@ def test_what_models_within_a_model_learned_comes_back() -> None:
     assert [repr(stage) for stage in learned.stages] == [
         repr(stage) for stage in pair.learned.stages
     ]
-    for one, other in zip(
+    for inner, original in zip(
         (*learned.stages, learned.ranker), (*pair.learned.stages, pair.learned.ranker), strict=True
     ):
-        assert one.recommend(k=3).to_arrow().equals(other.recommend(k=3).to_arrow())
-        assert one.history.equals(other.history)
+        assert inner.recommend(k=3).to_arrow().equals(original.recommend(k=3).to_arrow())
+        assert inner.history.equals(original.history)
     assert learned.weights.tolist() == [0, 1, 2]

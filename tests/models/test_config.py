@@ -14,7 +14,7 @@ from shortlist.models.registry import MODULES, model_class
 
 
 class TuneConfig(ModelConfig):
-    """Settings of nothing."""
+    """Settings for these tests."""
 
     size: int = hyper(8, "How large.", ge=1, le=64, search=Search(4, 32, "log"))
     rate: float = hyper(0.5, "How fast.", gt=0, lt=1)
@@ -26,7 +26,7 @@ def refusal(**parameters: Any) -> str:
     return str(error.value)
 
 
-def test_a_name_that_does_not_exist() -> None:
+def test_an_unknown_parameter_is_refused() -> None:
     assert refusal(sise=3) == (
         "Tune has no parameter 'sise'\n  to do: did you mean 'size'? Known: rate, size"
     )
@@ -55,7 +55,7 @@ def test_a_value_out_of_range(parameters: dict[str, Any], what: str) -> None:
     assert last == f"  to do: {remedy}"
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numpy_numbers_are_accepted() -> None:
     config = TuneConfig.checked("Tune", {"size": np.int64(16), "rate": np.float32(0.25)})
     assert config.model_dump() == {"size": 16, "rate": 0.25}
     assert type(config.size) is int
@@ -77,13 +77,13 @@ def test_a_search_range_is_read_from_the_field() -> None:
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_search_ranges_lie_within_bounds(name: str) -> None:
     for parameter, field in model_class(name).Config.model_fields.items():
-        found = search_range(field)
-        if found is None:
+        search = search_range(field)
+        if search is None:
             continue
-        for value in found.choices or (found.low, found.high):
+        for value in search.choices or (search.low, search.high):
             assert value in (1, True) or model_class(name)(**{parameter: value})
-        assert found.choices or found.low < found.high
-        assert found.scale == "linear" or found.low > 0
+        assert search.choices or search.low < search.high
+        assert search.scale == "linear" or search.low > 0
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -106,7 +106,7 @@ def test_an_unknown_model() -> None:
 
 
 class Half(Model[TuneConfig, dict[str, Any]]):
-    """Half a model."""
+    """A model for these tests."""
 
     def learn(self, data: Any) -> Any:
         return {}
@@ -116,16 +116,16 @@ class Half(Model[TuneConfig, dict[str, Any]]):
 
 
 class Quarter(Half):
-    """A quarter of it."""
+    """A subclass without a config of its own."""
 
 
-def test_repr_shows_what_was_changed() -> None:
+def test_repr_shows_changed_settings() -> None:
     assert repr(Half()) == "Half()"
     assert repr(Half(size=8, rate=0.25)) == "Half(rate=0.25)"
     assert repr(Quarter(rate=0.25, size=9)) == "Quarter(size=9, rate=0.25)"
 
 
-def test_a_model_finds_its_config_and_what_it_learns_by_itself() -> None:
+def test_a_subclass_takes_its_config_from_its_type_arguments() -> None:
     for kind in (Half, Quarter):
         assert kind.Config is TuneConfig
         assert kind(size=3).config.size == 3

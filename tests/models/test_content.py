@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pyarrow as pa
 import pytest
-from naive_likeness import likeness as naive
+from naive_similarity import feature_similarity as naive
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 
 class ContentContract(ModelContract):
     def test_one_item(self) -> None:
-        """A single item has nothing that tells it from others."""
+        """The features of a single item are constant, so none can be used."""
         with pytest.raises(InputError, match="ContentBased needs features of the items"):
             super().test_one_item()
 
@@ -56,9 +56,9 @@ class TestRecency(ContentContract):
 # --- against the definition ----------------------------------------------------------------------
 
 
-def aggregated(likeness: NDArray[np.float64], history: Sequence[int], how: Aggregate) -> Any:
-    """What the items of a history, the last one last, say of all items."""
-    rows = likeness[list(history)]
+def aggregated(similarity: NDArray[np.float64], history: Sequence[int], how: Aggregate) -> Any:
+    """Aggregate the similarities of a history, in its order, to all items."""
+    rows = similarity[list(history)]
     match how:
         case "sum":
             return rows.sum(axis=0)
@@ -73,7 +73,7 @@ def aggregated(likeness: NDArray[np.float64], history: Sequence[int], how: Aggre
 
 
 def scores(model: ContentBased, query: Query) -> NDArray[np.float64]:
-    """Of all items, in the order of their rows."""
+    """Scores of all items, in the order of their rows."""
     found = model.recommend(queries=[query], k=10**6, exclude_seen=False)
     block = np.empty(model.data.n_items)
     block[model.data.items.rows(found.column("item_id"))] = found.column("score")
@@ -81,7 +81,7 @@ def scores(model: ContentBased, query: Query) -> NDArray[np.float64]:
 
 
 def own_histories() -> list[list[int]]:
-    """What each user of the small world chose, the last one last."""
+    """The history of each user of the small world, in order of time."""
     data = small_world().data
     log = sorted(zip(data.times, data.user_rows, data.item_rows, strict=True))  # type: ignore[arg-type]
     return [[item for _, who, item in log if who == user] for user in range(data.n_users)]
@@ -89,34 +89,34 @@ def own_histories() -> list[list[int]]:
 
 @pytest.mark.parametrize("how", AGGREGATES)
 @pytest.mark.parametrize("weights", [{"tags": 3.0, "taste": 0.5}, None], ids=["given", "learned"])
-def test_known_users_and_new_people(how: Aggregate, weights: dict[str, float] | None) -> None:
+def test_known_users_and_new_histories(how: Aggregate, weights: dict[str, float] | None) -> None:
     data = small_world().data
     model = ContentBased(aggregate=how, decay=0.7, feature_weights=weights).fit(data)
     used = {"year": 1.0} | weights if weights else dict(learned_weights(model))
-    likeness = naive(data.item_features, used)
+    similarity = naive(data.item_features, used)
     ids = data.items.ids.to_pylist()
     for user, history in enumerate(own_histories()[:12]):
         if not history:
             continue
         name = data.users.ids[user].as_py()
-        expected = aggregated(likeness, history, how)
+        expected = aggregated(similarity, history, how)
         assert_allclose(scores(model, Query(user=name)), expected, atol=2e-6)
         more = [item for item in (11, 28, 3) if item not in history]  # after what they chose
         both = Query(user=name, history=[ids[item] for item in more])
-        expected = aggregated(likeness, [*history, *more], how)
+        expected = aggregated(similarity, [*history, *more], how)
         assert_allclose(scores(model, both), expected, atol=2e-6)
     for history in ([4], [17, 2], [2, 17], [9, 28, 0, 5, 21, 13, 1, 8]):
         query = Query(history=[ids[item] for item in history])
-        assert_allclose(scores(model, query), aggregated(likeness, history, how), atol=2e-6)
+        assert_allclose(scores(model, query), aggregated(similarity, history, how), atol=2e-6)
 
 
 def learned_weights(model: ContentBased) -> dict[str, float]:
-    from shortlist.models.likeness import Likeness
+    from shortlist.models.feature_similarity import FeatureSimilarity
 
-    return dict(Likeness.from_table(model.learned.item_likeness).weights)
+    return dict(FeatureSimilarity.from_table(model.learned.item_similarity).weights)
 
 
-def test_a_chosen_item_that_is_named_again_becomes_the_last() -> None:
+def test_a_repeated_item_becomes_the_last_of_the_history() -> None:
     model = ContentBased(aggregate="last").fit(small_world().data)
     first = own_histories()[3][0]
     again = model.data.items.ids[first].as_py()
@@ -132,24 +132,24 @@ def test_weights_of_interactions_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("how", AGGREGATES)
-def test_items_like_an_item(how: Aggregate) -> None:
+def test_similar_items(how: Aggregate) -> None:
     data = small_world().data
     model = ContentBased(aggregate=how, feature_weights={}).fit(data)
-    likeness = naive(data.item_features)
+    similarity = naive(data.item_features)
     found = model.similar(["i06", "i11"], k=99)  # nobody chose i11
     for item, row in (("i06", 6), ("i11", 11)):
-        mine = [n for n, asked in enumerate(found.column("query_item_id")) if asked == item]
-        listed = data.items.rows([found.column("item_id")[n] for n in mine])
+        own = [n for n, query in enumerate(found.column("query_item_id")) if query == item]
+        listed = data.items.rows([found.column("item_id")[n] for n in own])
         assert sorted(listed) == [other for other in range(30) if other != row]
-        values = [found.column("score")[n] for n in mine]
-        assert_allclose(values, likeness[row][listed], atol=1e-6)
+        values = [found.column("score")[n] for n in own]
+        assert_allclose(values, similarity[row][listed], atol=1e-6)
 
 
-# --- people of whom only features are known ------------------------------------------------------
+# --- users with features but no history ------------------------------------------------------
 
 
 def audience_world(**columns: Any) -> Dataset:
-    """Three from Seoul who like drama, two from Busan who like war; two new people, and films."""
+    """Three users from Seoul who like drama, two from Busan who like war, two new users."""
     log = pa.table(
         {
             "user_id": ["s1", "s1", "s2", "s3", "b1", "b1", "b2"],
@@ -168,21 +168,21 @@ def audience_world(**columns: Any) -> Dataset:
 
 @pytest.mark.parametrize("how", ["sum", "mean", "max"])
 class TestFeaturesAlone:
-    def test_somebody_gets_the_taste_of_those_like_them(self, how: Aggregate) -> None:
+    def test_a_new_user_gets_the_items_of_similar_users(self, how: Aggregate) -> None:
         model = ContentBased(aggregate=how).fit(audience_world())
         found = model.recommend(["new_s", "new_b"], k=4)
         assert set(found.column("item_id")[:4]) == {"drama1", "drama2", "drama3", "drama4"}
         assert set(found.column("item_id")[4:]) == {"war1", "war2", "war3", "war4"}
         assert set(found.column("source")) == {"ContentBased"}
-        asked = model.recommend(queries=[Query(features={"city": "Busan"})], k=4)
-        assert asked.column("item_id") == found.column("item_id")[4:]
+        by_query = model.recommend(queries=[Query(features={"city": "Busan"})], k=4)
+        assert by_query.column("item_id") == found.column("item_id")[4:]
 
-    def test_what_a_query_says_counts_more_than_the_data(self, how: Aggregate) -> None:
+    def test_features_of_a_query_replace_those_of_the_data(self, how: Aggregate) -> None:
         model = ContentBased(aggregate=how).fit(audience_world())
         moved = Query(user="new_s", features={"city": "Busan"})
         assert model.recommend(queries=[moved], k=1).column("item_id")[0].startswith("war")
 
-    def test_a_history_counts_more_than_features(self, how: Aggregate) -> None:
+    def test_a_history_is_used_before_features(self, how: Aggregate) -> None:
         model = ContentBased(aggregate=how).fit(audience_world())
         query = Query(history=["war1"], features={"city": "Seoul"})
         assert set(model.recommend(queries=[query], k=3).column("item_id")) == {
@@ -195,11 +195,13 @@ class TestFeaturesAlone:
             Query(user="nobody"),
             Query(features={}),
             Query(features={"city": None}),
-            Query(features={"city": "Jeju"}),  # a place that nobody in training is from
+            Query(features={"city": "Jeju"}),  # no training user is from there
             Query(history=[]),
         ],
     )
-    def test_of_nothing_known_what_is_popular(self, how: Aggregate, query: Query) -> None:
+    def test_a_query_without_usable_features_gets_popular_items(
+        self, how: Aggregate, query: Query
+    ) -> None:
         model = ContentBased(aggregate=how).fit(audience_world())
         found = model.recommend(queries=[query], k=2)
         assert found.column("item_id") == ["drama1", "drama2"]
@@ -214,7 +216,7 @@ class TestFeaturesAlone:
 
 
 def test_features_alone_against_the_definition() -> None:
-    """The mean of the mean likeness to what each of the most similar users chose."""
+    """The weighted mean, over the most similar users, of the mean similarity to their items."""
     rng = np.random.default_rng(4)
     n_users, n_items = 30, 12
     users = pa.table({"user_id": range(n_users), "age": rng.normal(40, 9, n_users)})
@@ -229,23 +231,25 @@ def test_features_alone_against_the_definition() -> None:
         model = ContentBased(neighbors=neighbors).fit(data)
         for new in (20, 27):
             peers = [u for u in np.argsort(-among_users[new]) if chosen[u].any()][:neighbors]
-            peers = [u for u in peers if among_users[new, u] > 0]  # the unlike say nothing
+            peers = [
+                u for u in peers if among_users[new, u] > 0
+            ]  # users with a negative similarity are ignored
             likes = np.array([chosen[u] @ among_items / chosen[u].sum() for u in peers])
             weights = among_users[new, peers]
             expected = weights @ likes / weights.sum()
             assert_allclose(scores(model, Query(user=new)), expected, atol=2e-6)
 
 
-def test_users_whose_features_are_all_alike_are_no_help() -> None:
+def test_constant_user_features_cannot_be_used() -> None:
     model = ContentBased().fit(audience_world(city=["Seoul"] * 8))
     assert model.recommend(["new_b"], k=2).column("source") == ["popularity", "popularity"]
 
 
-# --- what others got wrong -----------------------------------------------------------------------
+# --- mistakes in other implementations -----------------------------------------------------------
 
 
 def films(**more: Any) -> Dataset:
-    """Films in no order, with ids far from 0, and genres as MovieLens writes them."""
+    """Unordered films with large ids, and genres in MovieLens format."""
     table = {
         "item_id": [900, 17, 5001, 44, 3, 260, 1200, 71],
         "genres": [
@@ -258,8 +262,8 @@ def films(**more: Any) -> Dataset:
     return Dataset.from_tables(pa.table(log), items=pa.table(table), weight="weight")
 
 
-class TestDefectsOfOthers:
-    def test_genres_of_several_words_stay_whole(self) -> None:
+class TestDefectsOfOtherImplementations:
+    def test_genres_of_several_words_are_one_feature(self) -> None:
         model = ContentBased().fit(films())
         assert sorted(model.learned.feature_names.to_pylist()) == [
             "genres=(no genres listed)",
@@ -270,9 +274,9 @@ class TestDefectsOfOthers:
             "genres=Sci-Fi",
         ]
         near = model.similar([44], k=7)  # Sci-Fi
-        alike = dict(zip(near.column("item_id"), near.column("score"), strict=True))
-        assert [item for item, score in alike.items() if score > 0] == [900]
-        assert alike[3] == 0  # "Fi" is no part of it
+        near_scores = dict(zip(near.column("item_id"), near.column("score"), strict=True))
+        assert [item for item, score in near_scores.items() if score > 0] == [900]
+        assert near_scores[3] == 0  # "Fi" is not a part of "Sci-Fi"
 
     def test_ids_are_not_positions(self) -> None:
         model = ContentBased().fit(films())
@@ -280,7 +284,7 @@ class TestDefectsOfOthers:
         assert similar.column("query_item_id") == [17, 5001, 260]
         assert similar.column("item_id") == [260, 71, 17]
 
-    def test_the_item_asked_about_is_never_listed(self) -> None:
+    def test_an_item_is_not_similar_to_itself(self) -> None:
         model = ContentBased().fit(films())
         for item in model.data.items.ids.to_pylist():
             assert item not in model.similar([item], k=99).column("item_id")
@@ -288,8 +292,8 @@ class TestDefectsOfOthers:
             assert item not in listed
             assert len(listed) == 7
 
-    def test_filters_come_before_the_cut(self) -> None:
-        """The best three of those that may be listed, not what is left of the best three."""
+    def test_rules_are_applied_before_the_top_k(self) -> None:
+        """The list holds the best three eligible items, not the eligible ones of the best three."""
         years = [1950 + 10 * n for n in range(8)]
         model = ContentBased(feature_weights={"year": 0}).fit(films(year=years))
         for k in (1, 2, 3):
@@ -300,30 +304,30 @@ class TestDefectsOfOthers:
             assert not {900, 17, 5001, 44, 3} & set(near.column("item_id"))
 
     def test_no_column_of_scores_is_rescaled(self) -> None:
-        """Bringing each item's scores to 0 to 1 would change the order of every list."""
+        """Scaling the scores of each item to 0 to 1 would change the order of lists."""
         data = small_world().data
         model = ContentBased(aggregate="sum", feature_weights={}).fit(data)
-        likeness = naive(data.item_features)
+        similarity = naive(data.item_features)
         for user, history in enumerate(own_histories()):
             if not history:
                 continue
-            expected = aggregated(likeness, history, "sum")
+            expected = aggregated(similarity, history, "sum")
             found = model.recommend([data.users.ids[user].as_py()], k=99)
             listed = expected[data.items.rows(found.column("item_id"))]
             assert (np.diff(listed) <= 1e-6).all()
             assert_allclose(found.column("score"), listed, atol=1e-5)
 
-    def test_scores_sit_on_the_right_rows_whatever_the_order_of_the_tables(self) -> None:
+    def test_the_order_of_the_tables_does_not_matter(self) -> None:
         world = small_world()
         names = world.items.column("item_id").to_pylist()
-        likeness = naive(world.items.drop_columns(["item_id"]))
+        similarity = naive(world.items.drop_columns(["item_id"]))
         for seed in (1, 2, 3):
             model = ContentBased(feature_weights={}).fit(world.shuffled(seed).data)
             found = model.recommend(queries=[Query(history=["i12"])], k=99)
             for item, score in zip(found.column("item_id"), found.column("score"), strict=True):
-                assert score == pytest.approx(likeness[12, names.index(item)], abs=1e-6)
+                assert score == pytest.approx(similarity[12, names.index(item)], abs=1e-6)
 
-    def test_of_equals_the_most_chosen_comes_first(self) -> None:
+    def test_ties_are_ordered_by_popularity(self) -> None:
         model = ContentBased().fit(films())
         found = model.similar([1200], k=99)  # Drama
         assert found.column("item_id") == [260, 17, 3, 44, 900, 71, 5001]
@@ -333,7 +337,7 @@ class TestDefectsOfOthers:
 
 
 class TestFeatureWeights:
-    def test_a_weight_of_zero_leaves_a_column_out(self) -> None:
+    def test_a_column_of_weight_zero_is_not_used(self) -> None:
         data = films(year=[1990, 2020, 1991, 2019, 1990, 1990, 2021, 2020])
         model = ContentBased(feature_weights={"year": 0}).fit(data)
         names = model.explain(None, 900, query=Query(history=[44])).parts.column("name")
@@ -342,10 +346,10 @@ class TestFeatureWeights:
     @pytest.mark.parametrize(
         ("weights", "message"),
         [
-            ({"genre": 1.0}, "feature_weights: 'genre' is no encoded column\n"),
-            ({"genres": -1.0}, "feature_weights: 'genres' weighs -1.0\n"),
-            ({"genres": 0.0}, "feature_weights are all 0: every likeness would be\n"),
-            ({"title": 1.0}, "feature_weights: 'title' is no encoded column: text to show;"),
+            ({"genre": 1.0}, "feature_weights: 'genre' is not an encoded column\n"),
+            ({"genres": -1.0}, "feature_weights: 'genres' has weight -1.0\n"),
+            ({"genres": 0.0}, "feature_weights are all 0, so every similarity would be 0\n"),
+            ({"title": 1.0}, "feature_weights: 'title' is not an encoded column: text to show;"),
         ],
     )
     def test_out_of_range(self, weights: dict[str, float], message: str) -> None:
@@ -355,7 +359,7 @@ class TestFeatureWeights:
         assert str(error.value).startswith(message)
 
     @pytest.mark.parametrize("weight", [float("inf"), float("nan"), "heavy", None])
-    def test_no_number(self, weight: Any) -> None:
+    def test_weights_that_are_not_numbers(self, weight: Any) -> None:
         with pytest.raises(ConfigError, match=r"^ContentBased: feature_weights="):
             ContentBased(feature_weights={"genres": weight})
 
@@ -366,7 +370,7 @@ def test_recency_needs_times(how: Aggregate) -> None:
         ContentBased(aggregate=how).fit(films())
     assert str(error.value) == (
         f"aggregate='{how}' needs times, and the interactions have none\n"
-        "  to do: name the time column (time=...), or choose sum, mean or max"
+        "  to do: name the time column (time=...), or use sum, mean or max"
     )
 
 
@@ -378,7 +382,7 @@ def test_recency_needs_times(how: Aggregate) -> None:
         pa.table({"item_id": [1, 2], "planet": ["Earth", "Earth"], "title": ["A", "B"]}),
         pa.table({"item_id": [1, 2], "year": pa.nulls(2, pa.int64())}),
     ],
-    ids=["no table", "ids alone", "nothing that tells items apart", "nothing but gaps"],
+    ids=["no table", "ids alone", "constant columns", "missing values only"],
 )
 def test_no_features(items: pa.Table | None) -> None:
     data = Dataset.from_tables(pa.table({"user_id": [7, 7], "item_id": [1, 2]}), items=items)
@@ -390,8 +394,8 @@ def test_no_features(items: pa.Table | None) -> None:
     )
 
 
-def test_gaps_and_a_column_of_nothing_else() -> None:
-    """What is missing neither fails nor makes things alike."""
+def test_missing_values_and_an_empty_column() -> None:
+    """Missing values cause no error and no similarity."""
     data = films(
         year=[1990, None, None, 1991, 2000, None, 1990, None],
         mood=pa.nulls(8, pa.string()),
@@ -403,7 +407,7 @@ def test_gaps_and_a_column_of_nothing_else() -> None:
     assert near.column("score") == pytest.approx([0.5, 0, 0, 0, 0, 0, 0])
 
 
-def test_an_item_without_any_feature_is_like_none() -> None:
+def test_an_item_without_features_has_similarity_zero() -> None:
     data = films(genres=["Drama", None, "War", "Drama", "War", "Drama", "War", "Drama"])
     model = ContentBased().fit(data)
     assert model.similar([17], k=99).column("score") == [0.0] * 7
@@ -413,7 +417,7 @@ def test_an_item_without_any_feature_is_like_none() -> None:
 
 
 def jobs() -> ContentBased:
-    """Postings, and résumés with texts in two scripts."""
+    """Job postings, and résumés with texts in two scripts."""
     log = pa.table({"user_id": [1, 1, 2, 3], "item_id": ["java", "web", "nurse", "clinic"]})
     users = pa.table(
         {
@@ -432,7 +436,7 @@ def jobs() -> ContentBased:
 
 
 class TestQueries:
-    def test_a_feature_that_is_not_there(self) -> None:
+    def test_an_unknown_feature(self) -> None:
         with pytest.raises(InputError) as error:
             jobs().recommend(queries=[Query(user=1), Query(features={"degre": 4})])
         assert str(error.value) == (
@@ -455,7 +459,7 @@ class TestQueries:
         assert set(found.column("item_id")) == {"nurse", "clinic", "ward"}
         assert set(found.column("source")) == {"ContentBased"}
 
-    def test_text_in_a_script_that_nobody_writes_is_nothing_known(self) -> None:
+    def test_text_in_an_unknown_script_is_not_usable(self) -> None:
         found = jobs().recommend(queries=[Query(features={"about": "Медсестра"})], k=1)
         assert found.column("source") == ["popularity"]
 
@@ -473,7 +477,7 @@ class TestQueries:
         listed = model.recommend(queries=[unknown, mixed], k=2, on_unknown="fallback")
         assert listed.column("source") == ["popularity"] * 2 + ["ContentBased"] * 2
 
-    def test_features_that_help_where_the_history_is_unknown(self) -> None:
+    def test_features_are_used_if_the_history_is_unknown(self) -> None:
         query = Query(history=["pilot"], features={"degree": 3, "about": "nurse"})
         found = jobs().recommend(queries=[query], k=3, on_unknown="skip")
         assert set(found.column("item_id")) == {"nurse", "clinic", "ward"}

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.errors import ShortlistError
 from shortlist.models import ease
 from shortlist.models.ease import EASE
-from shortlist.models.weighting import binary
 from shortlist.recommend.recommender import dense_scores
+from shortlist.scoring.sparse import binary
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 
@@ -43,7 +43,7 @@ def random_world(seed: int, n_users: int, n_items: int) -> Any:
 
 @given(
     st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 25), st.floats(0.3, 3000)
-)  # fewer users than items goes by way of the users, and the other way round
+)  # both with many more items than users, and otherwise
 @settings(max_examples=60, deadline=None)
 def test_weights_are_the_closed_form(
     seed: int, n_users: int, n_items: int, regularization: float
@@ -60,7 +60,7 @@ def test_scores_are_the_weights_from_the_history() -> None:
     model = EASE(regularization=5.0).fit(data)
     active = np.flatnonzero(data.user_counts).astype(np.int32)
     chosen = np.zeros((data.n_users, data.n_items))
-    chosen[data.user_rows, data.item_rows] = 1  # whatever the weight
+    chosen[data.user_rows, data.item_rows] = 1  # weights are not used
     expected = (chosen @ closed_form(chosen, 5.0))[active]
     assert_allclose(dense_scores(model, active), expected, rtol=1e-4, atol=1e-6)
 
@@ -83,7 +83,7 @@ def test_by_users_and_by_items_agree(seed: int) -> None:
         assert_array_equal(by_items, by_items.T)
 
 
-def test_it_says_what_it_needs_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ease, "memory_bytes", lambda: 8 * 2**30)
     enough = int((8 * 2**30 / 12) ** 0.5)
     ease._require_memory(enough)
@@ -96,13 +96,13 @@ def test_it_says_what_it_needs_before_it_starts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ease, "memory_bytes", lambda: 100)
     with pytest.raises(ShortlistError, match="EASE on 30 items needs"):
         EASE().fit(small_world().data)
-    monkeypatch.setattr(ease, "memory_bytes", lambda: None)  # the system does not say
+    monkeypatch.setattr(ease, "memory_bytes", lambda: None)  # unknown
     ease._require_memory(10**9)
     assert EASE().fit(small_world().data).is_fitted
 
 
-def test_a_regularization_that_single_precision_cannot_carry() -> None:
-    twins = np.ones((50, 3), dtype=bool)  # items that all the same people chose
+def test_a_regularization_too_small_for_float32() -> None:
+    twins = np.ones((50, 3), dtype=bool)  # items with the same users
     with pytest.raises(ShortlistError) as error:
         EASE(regularization=1e-9).fit(of_matrix(twins))
     assert str(error.value) == (

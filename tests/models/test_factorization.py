@@ -1,4 +1,4 @@
-"""MatrixFactorization: the contract, the defects of the notes' code, fold-in, ratings, reasons."""
+"""MatrixFactorization: contract, defects of the notes' code, fold-in, ratings, explanations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from shortlist.testing import ModelContract, checkerboard, of_matrix, small_worl
 Doubles = NDArray[np.float64]
 LOSSES = ("observed", "regularized", "softmax")
 
-# On a board of 12 x 12 three in seven cells are known: gravity 1 weighs them about equally.
+# On a board of 12 x 12, three in seven cells are known; gravity 1 balances known and other cells.
 small = partial(MatrixFactorization, embedding_size=6, epochs=60, gravity=1.0, regularization=0.1)
 
 
@@ -51,7 +51,7 @@ class TestObserved(ModelContract):
     user_is_history = False
 
     def test_the_checkerboard_has_its_right_answer(self) -> None:
-        """Of choices alone it learns nothing; of ratings it does."""
+        """This loss learns from ratings, not from choices alone."""
         parity = np.add.outer(np.arange(12), np.arange(12)) % 2
         ratings = np.where(parity == 0, 5.0, 1.0)
         known = np.random.default_rng(0).random((12, 12)) < 0.6
@@ -71,7 +71,7 @@ class TestObserved(ModelContract):
 
 
 def films(n_users: int = 30, n_items: int = 20, seed: int = 0, rank: int = 2) -> Dataset:
-    """Ratings around 3 of a known, low rank; about half of the cells are known."""
+    """Ratings around 3, of low rank; about half of the cells are known."""
     rng = np.random.default_rng(seed)
     ratings = 3 + rng.normal(0, 0.7, (n_users, rank)) @ rng.normal(0, 1, (rank, n_items))
     return of_matrix(np.clip(ratings, 0.5, 5.5), rng.random((n_users, n_items)) < 0.5)
@@ -80,9 +80,9 @@ def films(n_users: int = 30, n_items: int = 20, seed: int = 0, rank: int = 2) ->
 def test_defect_1_factors_are_leaves_and_move() -> None:
     made = MatrixFactorization(loss="observed").trainable(films())
     assert isinstance(made, Factors)
-    for side in (made.users, made.items):
-        assert side.is_leaf
-        assert side.requires_grad
+    for factors in (made.users, made.items):
+        assert factors.is_leaf
+        assert factors.requires_grad
     losses = MatrixFactorization(loss="observed").fit(films()).history["loss"].to_pylist()
     assert losses[-1] < 0.01 * losses[0]
 
@@ -108,12 +108,12 @@ def test_defect_3_factors_cover_the_catalogue_not_the_split() -> None:
     model = small(loss="observed").fit(train)
     assert model.learned.users.shape == (30, 6)
     assert model.learned.items.shape == (20, 6)
-    assert (model.learned.items[15:] == 0).all()  # nothing was learned of them
+    assert (model.learned.items[15:] == 0).all()  # they are not in training
     predicted = model.predict(test.users.take(test.user_rows), test.items.take(test.item_rows))
     assert_array_equal(predicted, np.zeros(len(test), np.float32))
 
 
-def test_defect_4_repeated_pairs_are_not_added_up() -> None:
+def test_defect_4_repeated_pairs_are_not_summed() -> None:
     pairs = {"user_id": [1, 1, 2, 2], "item_id": [5, 5, 5, 6], "rating": [2.0, 4.0, 3.0, 1.0]}
     data = Dataset.from_tables(pa.table(pairs), weight="rating")
     model = small(loss="observed", epochs=300).fit(data)
@@ -130,7 +130,7 @@ def test_defect_5_metrics_are_numbers_in_a_table(loss: str) -> None:
 
 
 def test_defect_6_the_optimiser_keeps_its_state() -> None:
-    """A new Adam starts with steps of full length again: the way would be another."""
+    """A new Adam would start without its moments and take other steps."""
     whole = small(epochs=40).fit(films())
     parts = small(epochs=20).fit(films()).resume(20)
     assert parts.history.equals(whole.history)
@@ -158,8 +158,8 @@ def test_defect_8_all_three_models_are_there(loss: str) -> None:
 
 
 def test_defect_9_a_full_batch_is_one_step_and_the_loss_a_mean() -> None:
-    """A rate that suits the mean over all cells, whose gradients are tiny, is far too much for
-    single cells. (10, as in the notes, suits a mean over 90,000.)"""
+    """A learning rate for the mean over all cells, with its tiny gradients, is too large for single
+    cells. (The notes use 10 for a mean over 90,000 cells.)"""
     data = films()
     way: dict[str, Any] = {"loss": "observed", "optimizer": "sgd", "epochs": 60}
     whole = small(**way, learning_rate=2.0).fit(data)
@@ -171,14 +171,14 @@ def test_defect_9_a_full_batch_is_one_step_and_the_loss_a_mean() -> None:
     assert "learning_rate=2, optimizer='sgd'" in str(error.value)
     assert "try 0.2)" in str(error.value)
     way["epochs"] = 15
-    gentle = small(**way, learning_rate=0.1, batch_size=4).fit(data)  # that is stochastic
+    gentle = small(**way, learning_rate=0.1, batch_size=4).fit(data)  # stochastic gradient descent
     assert gentle.history["loss"][-1].as_py() < 0.1 * gentle.history["loss"][0].as_py()
 
 
 # --- what is learned ------------------------------------------------------------------------------
 
 
-def test_held_out_ratings_of_a_low_rank_world_are_found() -> None:
+def test_held_out_ratings_of_low_rank_are_predicted() -> None:
     train, test = split.random(films(60, 50), 0.1, seed=1)
     pairs = test.users.take(test.user_rows), test.items.take(test.item_rows)
     model = MatrixFactorization(
@@ -198,17 +198,17 @@ def test_every_optimiser_learns(optimizer: str, batch_size: int | None) -> None:
     assert losses[-1] < 0.55 * losses[0]
 
 
-def test_all_pairs_are_pulled_to_zero_without_ever_being_built() -> None:
+def test_gravity_pulls_unknown_pairs_to_zero() -> None:
     data = films()
     free = small(gravity=0.0, epochs=300).fit(data)
     pulled = small(gravity=3.0, epochs=300).fit(data)
 
-    def elsewhere(model: MatrixFactorization) -> float:
+    def mean_unknown(model: MatrixFactorization) -> float:
         every = model.learned.users @ model.learned.items.T
         every[data.user_rows, data.item_rows] = 0
         return float(np.abs(every).mean())
 
-    assert elsewhere(pulled) < 0.3 * elsewhere(free)
+    assert mean_unknown(pulled) < 0.3 * mean_unknown(free)
     row = pulled.history.slice(299).to_pylist()[0]
     products = (pulled.learned.users.astype(np.float64) @ pulled.learned.items.T) ** 2
     assert row["gravity"] == pytest.approx(3 * products.mean(), rel=1e-3)
@@ -223,7 +223,7 @@ def test_threads_change_nothing() -> None:
     assert_array_equal(learned[0].items, learned[1].items)
 
 
-def test_early_stopping_keeps_vectors_that_generalise() -> None:
+def test_early_stopping_keeps_the_best_epoch() -> None:
     rng = np.random.default_rng(0)
     noise = of_matrix(rng.integers(1, 6, (40, 30)).astype(float), rng.random((40, 30)) < 0.4)
     way = {"loss": "observed", "embedding_size": 8, "epochs": 400, "biases": True}
@@ -241,7 +241,7 @@ def test_early_stopping_keeps_vectors_that_generalise() -> None:
     assert model.learned.n_cells == len(inner)
 
 
-def test_softmax_uses_genres_and_years_where_there_are_any() -> None:
+def test_softmax_uses_genres_and_years_if_there_are_any() -> None:
     data = small_world().data
     default = MatrixFactorization(loss="softmax").trainable(data)
     names = dict(default.named_parameters())
@@ -263,7 +263,7 @@ def test_softmax_uses_genres_and_years_where_there_are_any() -> None:
 
 
 def own_row(model: MatrixFactorization, history: Doubles) -> Doubles:
-    """Minimise the user's own part of the training loss, from its definition, in float64."""
+    """Minimise the user's row of the training loss by its definition, in float64."""
     config, learned = model.config, model.learned
     size, n = config.embedding_size, learned.n_cells
     n_users, n_items = len(learned.users), len(learned.items)
@@ -297,7 +297,7 @@ def test_a_new_history_gets_the_exact_vector(loss: str, biases: bool) -> None:
 
 
 @pytest.mark.parametrize("biases", [False, True])
-def test_folding_in_gives_back_what_a_converged_training_learned(biases: bool) -> None:
+def test_folding_in_agrees_with_a_converged_training(biases: bool) -> None:
     data = films()
     model = small(biases=biases, epochs=1500, learning_rate=0.02).fit(data)
     folded = dense(model.score(Profiles.new(data.matrix)))
@@ -306,7 +306,7 @@ def test_folding_in_gives_back_what_a_converged_training_learned(biases: bool) -
     assert np.abs(learned).max() > 1
 
 
-def test_known_users_have_the_vector_that_was_learned_unless_their_history_changed() -> None:
+def test_known_users_keep_their_learned_vectors_unless_the_history_changed() -> None:
     data = films()
     model = small().fit(data)
     users = np.arange(3, dtype=np.int32)
@@ -322,7 +322,7 @@ def test_known_users_have_the_vector_that_was_learned_unless_their_history_chang
     assert_array_equal(changed.queries[1], new.queries[0])
 
 
-def test_without_any_penalty_the_shortest_exact_vector_is_taken() -> None:
+def test_without_penalty_fold_in_gives_the_shortest_exact_vector() -> None:
     model = small(loss="observed", regularization=0.0).fit(films())
     history = of_matrix(np.eye(20)[[4]] * 3.0).matrix
     scored = model.score(Profiles.new(history))
@@ -331,8 +331,8 @@ def test_without_any_penalty_the_shortest_exact_vector_is_taken() -> None:
     assert_allclose(scored.queries[0], 3 * item / (item @ item), rtol=1e-3)
 
 
-def test_without_biases_the_scale_of_a_history_changes_no_order() -> None:
-    """So a list of choices without ratings is as good as one with equal ratings."""
+def test_without_biases_the_scale_of_a_history_does_not_change_the_order() -> None:
+    """So choices without ratings give the same list as equal ratings."""
     model = small().fit(films())
     plain, rated = (Query(history=[2, 7, 9]), Query(history=dict.fromkeys([2, 7, 9], 4.0)))
     lists = [model.recommend(queries=[one], k=9).to_arrow().to_pydict() for one in (plain, rated)]
@@ -354,7 +354,7 @@ def test_observed_scores_are_ratings() -> None:
 
 
 @pytest.mark.parametrize("loss", ["regularized", "softmax"])
-def test_ratings_are_effects_and_a_taste_for_alike_items(loss: str) -> None:
+def test_ratings_are_effects_plus_taste(loss: str) -> None:
     data = films()
     model = small(loss=loss).fit(data)
     ratings = data.matrix.toarray().astype(np.float64)
@@ -377,7 +377,7 @@ def test_ratings_are_effects_and_a_taste_for_alike_items(loss: str) -> None:
     assert_allclose(predicted, exact.ravel(), rtol=1e-4)
 
 
-def test_equal_weights_are_predicted_and_so_are_strangers() -> None:
+def test_ratings_of_equal_weights_and_of_users_without_interactions() -> None:
     model = small(epochs=2).fit(tiny(("ann", "tea"), ("bob", "tea"), ("bob", "rye")))
     assert_array_equal(model.predict(["ann", "bob"], ["rye", "tea"]), [1, 1])
     data = films().select(films().user_rows != 7)
@@ -388,7 +388,7 @@ def test_equal_weights_are_predicted_and_so_are_strangers() -> None:
     assert_allclose(model.predict([7, 7], [0, 5]), mean + effects[[0, 5]], rtol=1e-6)
 
 
-def test_what_cannot_be_predicted() -> None:
+def test_unknown_pairs_and_unequal_lengths_are_refused() -> None:
     model = small(epochs=2).fit(films())
     with pytest.raises(UnknownIdError, match="1 unknown item id: 99"):
         model.predict([0, 1], [3, 99])
@@ -415,7 +415,7 @@ def test_evaluate_measures_ratings() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("biases", [False, True])
-def test_reasons_add_up_to_the_score(loss: str, biases: bool) -> None:
+def test_parts_add_up_to_the_score(loss: str, biases: bool) -> None:
     data = films()
     model = small(loss=loss, biases=biases).fit(data)
     for asked in ({"user": 5}, {"user": None, "query": Query(history={2: 4.0, 6: 1.0, 11: 5.0})}):
@@ -434,7 +434,7 @@ def test_reasons_add_up_to_the_score(loss: str, biases: bool) -> None:
         assert set(parts["kind"]) == kinds
 
 
-def test_likeness_is_the_cosine_of_the_factors() -> None:
+def test_similarity_is_the_cosine_of_the_factors() -> None:
     model = small(biases=True).fit(films())
     factors = model.item_vectors()[:, :6].astype(np.float64)
     lengths = np.linalg.norm(factors, axis=1)
@@ -444,8 +444,8 @@ def test_likeness_is_the_cosine_of_the_factors() -> None:
     assert found["score"] == sorted(found["score"], reverse=True)
 
 
-def test_defaults_are_good_on_the_checkerboard_of_a_real_size() -> None:
-    """Two tastes, 60 items each: everybody's list holds their own taste alone."""
+def test_defaults_solve_a_large_checkerboard() -> None:
+    """Two tastes, 60 items each: every list holds items of the user's taste only."""
     world = checkerboard(side=60)
     best = MatrixFactorization(epochs=40).fit(world.data).recommend(k=1)
     answers = dict(zip(best.column("user_id"), best.column("item_id"), strict=True))

@@ -1,4 +1,4 @@
-"""Every loss of matrix factorisation against float64 NumPy, written out over all pairs."""
+"""The losses of matrix factorisation against float64 NumPy over all pairs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gradient_of(value: Tensor) -> Tensor:
 
 
 def world(seed: int = 0, n: int = 9, m: int = 7) -> Dataset:
-    """Ratings 1 to 5; the last user and the last item have none."""
+    """Ratings 1 to 5; the last user and the last item have no ratings."""
     rng = np.random.default_rng(seed)
     values = rng.integers(1, 6, (n, m)) * (rng.random((n, m)) < 0.5)
     values[0, :2] = 3
@@ -54,9 +54,9 @@ def dense(data: Dataset) -> tuple[Doubles, NDArray[np.bool_]]:
 
 def observed(p: Doubles, q: Doubles, data: Dataset) -> tuple[float, Doubles, Doubles]:
     values, known = dense(data)
-    wrong = np.where(known, p @ q.T - values, 0.0)
+    errors = np.where(known, p @ q.T - values, 0.0)
     n = known.sum()
-    return (wrong**2).sum() / n, 2 / n * wrong @ q, 2 / n * wrong.T @ p
+    return (errors**2).sum() / n, 2 / n * errors @ q, 2 / n * errors.T @ p
 
 
 def lengths(p: Doubles, q: Doubles, data: Dataset) -> tuple[float, Doubles, Doubles]:
@@ -64,7 +64,7 @@ def lengths(p: Doubles, q: Doubles, data: Dataset) -> tuple[float, Doubles, Doub
     return (p**2).sum() / n + (q**2).sum() / m, 2 / n * p, 2 / m * q
 
 
-def everywhere(p: Doubles, q: Doubles, data: Dataset) -> tuple[float, Doubles, Doubles]:
+def all_pairs(p: Doubles, q: Doubles, data: Dataset) -> tuple[float, Doubles, Doubles]:
     n, m = len(p), len(q)
     products = p @ q.T
     return (products**2).sum() / (n * m), 2 / (n * m) * products @ q, 2 / (n * m) * products.T @ p
@@ -79,7 +79,7 @@ LOSSES: dict[str, tuple[Reference, InTorch]] = {
         lengths,
         lambda p, q, d: losses.mean_squared_length(p) + losses.mean_squared_length(q),
     ),
-    "gravity": (everywhere, lambda p, q, d: losses.gravity(p, q)),
+    "gravity": (all_pairs, lambda p, q, d: losses.gravity(p, q)),
 }
 
 
@@ -106,14 +106,14 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
     _, to_users, to_items = reference(p, q, data)
     step = 1e-6
     for side, gradient in ((p, to_users), (q, to_items)):
-        for at in np.ndindex(side.shape):
-            kept = side[at]
-            side[at] = kept + step
+        for index in np.ndindex(side.shape):
+            kept = side[index]
+            side[index] = kept + step
             above = reference(p, q, data)[0]
-            side[at] = kept - step
+            side[index] = kept - step
             below = reference(p, q, data)[0]
-            side[at] = kept
-            assert (above - below) / (2 * step) == pytest.approx(gradient[at], abs=1e-7)
+            side[index] = kept
+            assert (above - below) / (2 * step) == pytest.approx(gradient[index], abs=1e-7)
     sides = torch.tensor(p, requires_grad=True), torch.tensor(q, requires_grad=True)
     in_double = losses.Cells.of(data)
     in_double = losses.Cells(
@@ -143,24 +143,24 @@ def test_fused_equals_plain_autograd(seed: int, n: int, m: int, f: int) -> None:
         torch.testing.assert_close(fused, plain, rtol=1e-4, atol=1e-5)
 
 
-def test_fused_and_plain_take_the_same_way() -> None:
-    """300 steps of gradient descent: the losses agree to 1e-4 all along."""
+def test_fused_and_plain_descents_agree() -> None:
+    """The losses agree to 1e-4 at each of 300 steps of gradient descent."""
     data = world(4, 60, 50)
     cells = losses.Cells.of(data)
-    ways = []
+    histories = []
     for error in (losses.observed_error, losses.fused_error):
         sides = [torch.tensor(side * 0.3, requires_grad=True) for side in factors(data, 6)]
         optimizer = torch.optim.SGD(sides, lr=5.0)
-        way = []
+        history = []
         for _ in range(300):
             optimizer.zero_grad()
             loss = error(sides[0], sides[1], cells)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            way.append(loss.item())
-        ways.append(way)
-    np.testing.assert_allclose(ways[0], ways[1], atol=1e-4)
-    assert ways[0][-1] < 0.3 * ways[0][0]
+            history.append(loss.item())
+        histories.append(history)
+    np.testing.assert_allclose(histories[0], histories[1], atol=1e-4)
+    assert histories[0][-1] < 0.3 * histories[0][0]
 
 
 def test_the_fused_gradient_is_used_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,12 +175,12 @@ def test_the_fused_gradient_is_used_where_it_can_be(monkeypatch: pytest.MonkeyPa
     assert used == ["fused", "plain"]
 
 
-def test_a_gradient_that_was_handed_out_is_not_used_again() -> None:
+def test_a_fused_gradient_cannot_be_used_twice() -> None:
     data = world()
     users, items = (torch.tensor(side, requires_grad=True) for side in factors(data))
     loss = losses.fused_error(users, items, losses.Cells.of(data))
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    with pytest.raises(RuntimeError, match="has been handed out: compute the loss again"):
+    with pytest.raises(RuntimeError, match="is already used: compute the loss again"):
         loss.backward()  # type: ignore[no-untyped-call]
 
 
@@ -212,7 +212,7 @@ def test_the_regularized_loss_with_and_without_biases() -> None:
         exact = {
             "observed": observed(p, q, data)[0],
             "regularization": 0.2 * penalty,
-            "gravity": 0.7 * everywhere(p, q, data)[0],
+            "gravity": 0.7 * all_pairs(p, q, data)[0],
         }
         found = {name: value.item() for name, value in made.losses(None).items()}
         assert list(found) == ["loss", *exact]
@@ -243,12 +243,12 @@ def bags_world() -> Dataset:
     return Dataset.from_tables(log, items=films)
 
 
-GENRES = {0: [1, 2], 1: [2], 2: [0], 3: [0], 4: [3, 1], 5: [1], 6: [3]}  # 0: none known
+GENRES = {0: [1, 2], 1: [2], 2: [0], 3: [0], 4: [3, 1], 5: [1], 6: [3]}  # 0: unknown
 YEARS = {0: 1, 1: 2, 2: 0, 3: 1, 4: 3, 5: 2, 6: 1}
 
 
 def naive_softmax(made: Any, data: Dataset) -> tuple[float, dict[int, list[int]]]:
-    """Go through the users one by one, in float64."""
+    """Loop over the users in float64."""
     tables = {
         name: value.detach().numpy().astype(np.float64) for name, value in made.named_parameters()
     }
@@ -295,18 +295,18 @@ def test_the_softmax_loss_and_its_gradients(biases: bool) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     for name, value in made.named_parameters():
         flat, gradient = value.data.view(-1), gradient_of(value).view(-1)
-        for at in range(0, len(flat), 5):
-            kept, step = flat[at].item(), 1e-2
+        for index in range(0, len(flat), 5):
+            kept, step = flat[index].item(), 1e-2
             differences = []
             for sign in (1, -1):
-                flat[at] = kept + sign * step
+                flat[index] = kept + sign * step
                 differences.append(naive_softmax(made, data)[0] * sign / (2 * step))
-            flat[at] = kept
-            assert gradient[at].item() == pytest.approx(sum(differences), abs=2e-4), name
+            flat[index] = kept
+            assert gradient[index].item() == pytest.approx(sum(differences), abs=2e-4), name
 
 
 def test_the_label_is_not_in_its_own_input() -> None:
-    """Whatever a label's embedding is, its user's vector stays where it is."""
+    """The user's vector does not depend on the embedding of the label."""
     data = bags_world()
     made = module("softmax", data, genre_size=0, year_size=0)
     made.start_epoch([0])
@@ -336,15 +336,15 @@ def test_blocks_of_users_give_the_same_loss_and_gradient(monkeypatch: pytest.Mon
     sides = [torch.randn(23, 4, generator=rng), torch.randn(11, 4, generator=rng)]
     bias = torch.randn(11, generator=rng)
     results = []
-    for most in (2**25, 3 * 11, 1):
-        monkeypatch.setattr(losses, "MOST_LOGITS", most)
-        users, items, own = (one.clone().requires_grad_() for one in (*sides, bias))
+    for limit in (2**25, 3 * 11, 1):
+        monkeypatch.setattr(losses, "MAX_LOGITS", limit)
+        users, items, own = (tensor.clone().requires_grad_() for tensor in (*sides, bias))
         loss = losses.cross_entropy(users, items, own, labels)
         loss.backward()  # type: ignore[no-untyped-call]
         results.append([loss.detach(), *map(gradient_of, (users, items, own))])
     for blocked in results[1:]:
-        for one, other in zip(results[0], blocked, strict=True):
-            torch.testing.assert_close(one, other)
+        for expected, value in zip(results[0], blocked, strict=True):
+            torch.testing.assert_close(expected, value)
     logits = (sides[0] @ sides[1].T + bias).double().numpy()
     exact = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(23), labels.numpy()]
     assert results[0][0].item() == pytest.approx(exact.mean(), rel=1e-5)

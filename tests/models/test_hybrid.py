@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pytest
-from naive_likeness import cosines, likeness
+from naive_similarity import cosines, feature_similarity
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
@@ -28,7 +28,7 @@ Doubles = NDArray[np.float64]
 
 class TestTuned(ModelContract):
     model = Hybrid
-    user_is_history = False  # a known user has features as well, and is not their own neighbour
+    user_is_history = False  # a known user also has features, and is not their own neighbour
 
 
 class TestUserAction(ModelContract):
@@ -49,14 +49,14 @@ class TestConcatenated(ModelContract):
 
 
 def world(n_users: int = 24, n_items: int = 18, seed: int = 0, *, users: bool = True) -> Dataset:
-    """Users and items with features. Of user 5 nothing is known, of user 6 no interaction.
+    """Users and items with features. User 5 has no features and no history, user 6 no history.
 
-    Features are numbers for the most part: hardly any two similarities are equal then.
+    Most features are numbers, so that hardly any two similarities are equal.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.random((n_users, n_items)) < 0.25
     chosen[[5, 6]] = False
-    chosen[:, 3] = False  # an item nobody chose
+    chosen[:, 3] = False  # an item without users
     about = {
         "age": rng.normal(40, 10, n_users),
         "pay": rng.lognormal(3, 1, n_users),
@@ -76,14 +76,17 @@ def world(n_users: int = 24, n_items: int = 18, seed: int = 0, *, users: bool = 
     )
 
 
-# --- the notes' forms, number for number ---------------------------------------------------------
+# --- the scores of the notes' forms ---------------------------------------------------------
 
 
 def transcribed(form: str, data: Dataset) -> Doubles:
     """The notes' formulas with whole matrices, as in `user_sim @ user_item_mat @ item_sim`."""
     mat = (data.matrix.toarray() > 0).astype(np.float64)  # (n_users, n_items)
     action, choosers = cosines(mat, mat), cosines(mat.T, mat.T)
-    user_feat, item_feat = likeness(data.user_features), likeness(data.item_features)
+    user_feat, item_feat = (
+        feature_similarity(data.user_features),
+        feature_similarity(data.item_features),
+    )
     encoder = FeatureEncoder.fit(data.user_features)
     flags = encoder.transform(data.user_features, missing="ignore").toarray() != 0
     side_by_side = np.hstack([mat, flags])
@@ -107,18 +110,18 @@ ITEMS = ("item interactions", "item features")
 
 
 @pytest.mark.parametrize("form", [name for name in FORMS if name != "additive"])
-def test_each_form_number_for_number(form: str) -> None:
+def test_the_scores_of_each_form(form: str) -> None:
     data = world()
     model = Hybrid.form(form).fit(data)
     found = dense_scores(model, np.arange(data.n_users, dtype=np.int32))
     expected = transcribed(form, data)
-    expected[5] = data.item_counts  # of whom nothing is known: what is popular
+    expected[5] = data.item_counts  # without data: popularity
     if form in ACTION + ITEMS:
         expected[6] = data.item_counts
     assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_notes_code_gives_the_same_order() -> None:
+def test_the_code_of_the_notes_gives_the_same_order() -> None:
     """`user_similarity.dot(mat) / np.abs(user_similarity).sum(axis=1)`, divided or not."""
     data = world()
     mat = data.matrix.toarray()
@@ -133,7 +136,7 @@ def test_the_notes_code_gives_the_same_order() -> None:
         assert (np.diff(predicted[user][order]) <= 1e-7).all()
 
 
-def test_all_forms_are_there_by_name() -> None:
+def test_forms_are_found_by_name() -> None:
     assert Hybrid.form("additive").config == Hybrid().config
     with pytest.raises(ConfigError) as error:
         Hybrid.form("user actions")
@@ -144,7 +147,7 @@ def test_all_forms_are_there_by_name() -> None:
 
 @pytest.mark.parametrize("weight", [0.01, 0.3, 1.0, 40.0])
 def test_concatenated_blocks_are_the_sum_of_weighted_cosines(weight: float) -> None:
-    """In float64 to 1e-12; Hybrid lays the same blocks side by side in float32."""
+    """In float64 to 1e-12; Hybrid concatenates the same blocks in float32."""
     data = world()
     mat = (data.matrix.toarray() > 0).astype(np.float64)
     encoder = FeatureEncoder.fit(data.user_features)
@@ -152,7 +155,7 @@ def test_concatenated_blocks_are_the_sum_of_weighted_cosines(weight: float) -> N
     blocks = {"action": unit_rows(data.matrix.astype(np.float64)), **encoder.split(encoded)}
     weights = {"action": 1.0, **dict.fromkeys(encoder.blocks, weight / 3)}
     rows = scaled(blocks, weights)
-    expected = cosines(mat, mat) + weight * likeness(data.user_features)
+    expected = cosines(mat, mat) + weight * feature_similarity(data.user_features)
     assert_allclose((rows @ rows.T).toarray(), expected, rtol=0, atol=1e-12 * (1 + weight))
     model = Hybrid(
         user_term=1, item_term=0, both_term=0, user_feature_weight=weight,
@@ -168,7 +171,7 @@ def test_concatenated_blocks_are_the_sum_of_weighted_cosines(weight: float) -> N
 
 
 def nearest(similarity: Doubles, count: int, among: NDArray[np.bool_]) -> Doubles:
-    """Each row's nearest others, by sorting; what has nothing in common is 0."""
+    """The nearest other rows of each row, by sorting; all other entries are 0."""
     near = np.zeros_like(similarity)
     for row, values in enumerate(similarity):
         others = [o for o in np.argsort(-values, kind="stable") if o != row and among[o]]
@@ -179,8 +182,10 @@ def nearest(similarity: Doubles, count: int, among: NDArray[np.bool_]) -> Double
 
 def additive(data: Dataset, config: Any, terms: tuple[float, float, float]) -> Doubles:
     mat = (data.matrix.toarray() > 0).astype(np.float64)
-    s_user = cosines(mat, mat) + config.user_feature_weight * likeness(data.user_features)
-    s_item = cosines(mat.T, mat.T) + config.item_feature_weight * likeness(data.item_features)
+    s_user = cosines(mat, mat) + config.user_feature_weight * feature_similarity(data.user_features)
+    s_item = cosines(mat.T, mat.T) + config.item_feature_weight * feature_similarity(
+        data.item_features
+    )
     cold = mat.sum(axis=1) == 0
     near = nearest(s_user, config.user_neighbors, ~cold)
     near[cold] = nearest(s_user, config.cold_neighbors, ~cold)[cold]
@@ -214,21 +219,21 @@ def test_top_n_neighbours_zero_diagonals_and_three_terms(
     expected = additive(data, model.config, terms)
     expected[5] = data.item_counts
     if a == c == 0:
-        expected[6] = data.item_counts  # features alone say nothing of items
+        expected[6] = data.item_counts  # features alone are no history
     assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
-def test_a_known_user_who_tells_more() -> None:
-    """The history that a query adds counts, and the user is still not their own neighbour."""
+def test_a_known_user_with_additional_history() -> None:
+    """The additional history is used, and the user is still not their own neighbour."""
     data = world()
     model = Hybrid(
         user_term=1, item_term=0, both_term=0, user_neighbors=4, user_blocks="action",
         item_neighbors=3, rescaled=False,
     ).fit(data)  # fmt: skip
     mat = data.matrix.toarray().astype(np.float64)
-    told = mat.copy()
-    told[2, 3] = 1  # nobody's item
-    similarity = cosines(told, mat)[2]
+    extended = mat.copy()
+    extended[2, 3] = 1  # an item without users
+    similarity = cosines(extended, mat)[2]
     similarity[2] = 0
     near = np.argsort(-similarity)[:4]
     found = model.recommend(queries=[Query(user=2, history=[3])], k=99)
@@ -244,12 +249,12 @@ def test_similar_items_by_both_blocks() -> None:
         item_weighting="binary", column_weights="even", user_neighbors=3,
     ).fit(data)  # fmt: skip
     mat = data.matrix.toarray()
-    expected = cosines(mat.T, mat.T) + 0.5 * likeness(data.item_features)
+    expected = cosines(mat.T, mat.T) + 0.5 * feature_similarity(data.item_features)
     found = model.similar([3, 7], k=99)
     for item in (3, 7):
-        mine = [n for n, asked in enumerate(found.column("query_item_id")) if asked == item]
-        assert len(mine) == 17
-        for n in mine:
+        own = [n for n, query in enumerate(found.column("query_item_id")) if query == item]
+        assert len(own) == 17
+        for n in own:
             other = found.column("item_id")[n]
             assert found.column("score")[n] == pytest.approx(expected[item, other], abs=2e-6)
 
@@ -258,14 +263,14 @@ def test_similar_items_by_both_blocks() -> None:
 
 
 def cities(**columns: Any) -> Dataset:
-    """People of two cities, who choose things of their city; new ones, and one unknown."""
+    """Users of two cities who choose items of their city; new users; a user without features."""
     kinds = ("tea", "rye", "gin", "ale")
     pairs = [
         (f"{city}{n}", f"{city} {kind}")
         for city in ("seoul", "busan")
         for n in range(6)
-        for place, kind in enumerate(kinds)
-        if (n + place) % 4
+        for position, kind in enumerate(kinds)
+        if (n + position) % 4
     ]
     known = [f"{city}{n}" for city in ("seoul", "busan") for n in range(6)]
     users = {
@@ -290,12 +295,12 @@ class TestColdUsers:
         assert all(item.startswith("busan") for item in found.column("item_id")[3:])
         assert set(found.column("source")) == {"Hybrid"}
 
-    def test_or_from_the_features_of_a_query(self, form: str) -> None:
+    def test_get_a_list_from_the_features_of_a_query(self, form: str) -> None:
         model = Hybrid.form(form).fit(cities())
         known = model.recommend(["new_busan"], k=3)
-        asked = model.recommend(queries=[Query(features={"city": "Busan"})], k=3)
-        assert asked.column("item_id") == known.column("item_id")
-        assert asked.column("score") == known.column("score")
+        by_query = model.recommend(queries=[Query(features={"city": "Busan"})], k=3)
+        assert by_query.column("item_id") == known.column("item_id")
+        assert by_query.column("score") == known.column("score")
         moved = model.recommend(queries=[Query(user="new_seoul", features={"city": "Busan"})], k=3)
         assert moved.column("item_id") == known.column("item_id")
 
@@ -309,30 +314,30 @@ class TestColdUsers:
             Query(history=[]),
         ],
     )
-    def test_get_what_is_popular_from_nothing_at_all(self, form: str, query: Query) -> None:
+    def test_get_popular_items_without_features(self, form: str, query: Query) -> None:
         data = cities()
         found = Hybrid.form(form).fit(data).recommend(queries=[query], k=6)
         assert found.column("source") == ["popularity"] * 6
         assert found.column("score") == sorted(data.item_counts.tolist(), reverse=True)[:6]
 
-    def test_are_no_audience_without_features(self, form: str) -> None:
+    def test_are_not_in_an_audience_without_features(self, form: str) -> None:
         found = Hybrid.form(form).fit(cities()).audience(["seoul tea"], k=99, exclude_seen=False)
         assert len(found) == 14
         assert "nobody" not in found.column("user_id")
 
 
-def test_a_history_is_nothing_to_a_form_of_features_alone() -> None:
+def test_a_form_of_features_alone_does_not_use_a_history() -> None:
     found = Hybrid.form("user features").fit(cities()).recommend(
         queries=[Query(history=["seoul tea"])], k=1
     )  # fmt: skip
     assert found.column("source") == ["popularity"]
 
 
-def test_users_without_a_choice_take_no_places_among_neighbours() -> None:
-    """A hundred newcomers from Busan do not drown the six who can speak for it."""
+def test_users_without_a_history_are_not_neighbours() -> None:
+    """A hundred users from Busan without a history do not replace the six with one."""
     data = cities()
     log = data.to_arrow()
-    newcomers = [f"a{n}" for n in range(100)]  # of equals, the first ids are taken
+    newcomers = [f"a{n}" for n in range(100)]  # ties go to the first ids
     names = data.users.ids.to_pylist()
     where = data.user_features.column("city").to_pylist()  # type: ignore[union-attr]
     users = {"user_id": names + newcomers, "city": where + ["Busan"] * 100}
@@ -346,14 +351,16 @@ def test_users_without_a_choice_take_no_places_among_neighbours() -> None:
 def test_forms_that_do_not_use_features_of_users_refuse_them(form: str) -> None:
     model = Hybrid.form(form).fit(cities())
     if form == "item interactions":
-        assert model.config.user_blocks == "action+features"  # of no use: their term weighs 0
+        assert (
+            model.config.user_blocks == "action+features"
+        )  # not used: the weight of the term is 0
     with pytest.raises(CapabilityError, match=r"^Hybrid cannot use features\n  where: query 0"):
         model.recommend(queries=[Query(features={"city": "Seoul"})])
     assert model.recommend(["new_seoul"], k=1).column("source") == ["popularity"]
 
 
-class TestWhoHasFeatures:
-    """Nobody is left without a list for want of a table."""
+class TestMissingFeatureTables:
+    """Every user gets a list, whichever feature table is missing."""
 
     def check(self, data: Dataset, new: Literal["Hybrid", "popularity"]) -> None:
         model = Hybrid().fit(data)
@@ -373,7 +380,7 @@ class TestWhoHasFeatures:
     def test_none(self) -> None:
         self.check(replace(cities(), user_features=None, item_features=None), "popularity")
 
-    def test_users_who_are_all_alike(self) -> None:
+    def test_constant_user_features(self) -> None:
         self.check(cities(city=["Seoul"] * 15), "popularity")
 
     @pytest.mark.parametrize(
@@ -391,7 +398,7 @@ class TestWhoHasFeatures:
             ),
         ],
     )
-    def test_but_a_form_of_nothing_else_says_so(self, form: str, message: str) -> None:
+    def test_forms_that_need_features_raise_an_error(self, form: str, message: str) -> None:
         data = replace(cities(), user_features=None, item_features=None)
         with pytest.raises(InputError) as error:
             Hybrid.form(form).fit(data)
@@ -402,13 +409,13 @@ class TestWhoHasFeatures:
 
 
 class TestSettings:
-    def test_a_score_of_nothing(self) -> None:
+    def test_weights_that_are_all_zero_are_refused(self) -> None:
         with pytest.raises(ConfigError) as error:
             Hybrid(user_term=0, item_term=0, both_term=0)
         assert str(error.value) == (
             "Hybrid: both_term=0 is out of range: Value error, user_term and item_term are 0 as "
-            "well, and so would every score be\n"
-            "  to do: The weight c of S_user R S_item. (default: tuned)"
+            "well, so every score would be 0\n"
+            "  to do: Weight c of S_user R S_item. (default: tuned)"
         )
         assert Hybrid(user_term=0, item_term=0).config.both_term == "tuned"
 
@@ -436,7 +443,7 @@ class TestSettings:
         assert getattr(Hybrid(**{name: value}).config, name) == value
 
     def test_column_weights(self) -> None:
-        """Learned ones find the city among columns of noise; even ones give each its share."""
+        """Learned weights select the city among columns of noise; even weights are all equal."""
         rng = np.random.default_rng(0)
         noise = {f"noise{n}": rng.choice(list("abc"), 63).tolist() for n in range(8)}
         pairs = [(u, i) for u in range(60) for i in range(20) if (u + i) % 2 and rng.random() < 0.4]
@@ -445,10 +452,10 @@ class TestSettings:
         data = Dataset.from_tables(log, pa.table(users))
         learned = Hybrid(cold_neighbors=10).fit(data)
         even = Hybrid(cold_neighbors=10, column_weights="even").fit(data)
-        assert learned.learned.likeness is not None
-        assert learned.learned.likeness.weights["city"] == 1.0
-        assert even.learned.likeness is not None
-        assert set(even.learned.likeness.weights.values()) == {1 / 9}
+        assert learned.learned.user_similarity is not None
+        assert learned.learned.user_similarity.weights["city"] == 1.0
+        assert even.learned.user_similarity is not None
+        assert set(even.learned.user_similarity.weights.values()) == {1 / 9}
         right = learned.recommend([60, 62], k=5).column("item_id")
         assert all(item % 2 for item in right)
 
@@ -456,7 +463,7 @@ class TestSettings:
 # --- memory --------------------------------------------------------------------------------------
 
 
-def test_users_are_never_compared_with_all_users_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_similarity_matrix_of_users_is_never_built(monkeypatch: pytest.MonkeyPatch) -> None:
     n_users = 4000
     rng = np.random.default_rng(0)
     pairs = np.unique(rng.integers(0, n_users * 40, 5 * n_users))
@@ -484,15 +491,15 @@ def test_users_are_never_compared_with_all_users_at_once(monkeypatch: pytest.Mon
     assert peak < n_users**2 * 4 * 0.75  # 48 MB; the similarities of all users would take 64
 
 
-def test_a_query_is_told_to_take_what_it_takes() -> None:
+def test_bytes_per_query_count_the_neighbours() -> None:
     data = world()
     few = Hybrid(user_neighbors=2, cold_neighbors=3).fit(data)
     every = Hybrid(user_neighbors=None, cold_neighbors=3).fit(data)
     assert every.bytes_per_query - few.bytes_per_query == (24 - 3) * 32
 
 
-def test_small_world_lists_do_not_depend_on_the_neighbours_of_others() -> None:
-    """A block of one cold and one warm user has the lists of each alone."""
+def test_queries_of_a_block_are_independent() -> None:
+    """A cold and a warm user get the same lists together and alone."""
     model = Hybrid(cold_neighbors=30, user_neighbors=2).fit(small_world().data)
     together = model.recommend(["u05", "u03"], k=4).table
     alone = [model.recommend([user], k=4).table for user in ("u05", "u03")]

@@ -37,18 +37,18 @@ def noise(rng: np.random.Generator, count: int) -> list[str]:
 
 
 def features_decide() -> Dataset:
-    """Three choices each, of 40 things for a trade: what somebody chose hardly tells the trade."""
+    """Three choices per user among the 40 items of a trade: choices hardly reveal the trade."""
     rng = np.random.default_rng(0)
     trade, of_thing = np.arange(240) % 6, np.arange(240) % 6
     likely = (trade[:, np.newaxis] == of_thing) * 3 / 40 + 0.002
     chosen = rng.random((240, 240)) < likely
-    chosen[:6] = False  # newcomers
+    chosen[:6] = False  # users without a history
     users = {"trade": [f"t{n}" for n in trade], "noise": noise(rng, 240)}
     return world(chosen, users, {"noise": noise(rng, 240)})
 
 
 def interactions_decide() -> Dataset:
-    """Everybody chooses most of what their group chooses; features are noise."""
+    """Users choose most of the items of their group; features are noise."""
     rng = np.random.default_rng(1)
     group, of_thing = rng.integers(0, 8, 200), rng.integers(0, 8, 120)
     chosen = rng.random((200, 120)) < (group[:, np.newaxis] == of_thing) * 0.6 + 0.01
@@ -56,7 +56,7 @@ def interactions_decide() -> Dataset:
 
 
 def items_decide() -> Dataset:
-    """Everybody reads a series of their own: nobody's choices are anybody else's."""
+    """Every user reads a series of their own: users share no choices."""
     rng = np.random.default_rng(2)
     series = np.arange(300) // 6
     chosen = np.zeros((53, 300), dtype=bool)
@@ -67,7 +67,7 @@ def items_decide() -> Dataset:
     return world(chosen, {"city": cities}, {"series": [f"s{n}" for n in series]})
 
 
-def test_where_features_decide_they_weigh_more_than_choices() -> None:
+def test_informative_features_get_a_large_weight() -> None:
     settings = chosen_settings(features_decide())
     assert settings["user_feature_weight"] >= 1
     assert settings["user_term"] > settings["item_term"]
@@ -78,20 +78,20 @@ def test_where_features_decide_they_weigh_more_than_choices() -> None:
     assert np.mean(right) > 0.9
 
 
-def test_where_interactions_decide_features_weigh_next_to_nothing() -> None:
+def test_noisy_features_get_a_small_weight() -> None:
     settings = chosen_settings(interactions_decide())
     assert settings["user_feature_weight"] <= 0.1
     assert settings["item_feature_weight"] <= 0.3
 
 
-def test_where_items_decide_their_term_is_all() -> None:
+def test_the_item_term_gets_all_the_weight_if_users_share_nothing() -> None:
     settings = chosen_settings(items_decide())
     assert settings["item_term"] == 1
     assert settings["both_term"] == 0
     assert settings["item_feature_weight"] > 0
 
 
-def test_a_cold_user_has_a_term_even_where_the_items_are_all() -> None:
+def test_cold_users_keep_a_term_if_the_item_term_gets_the_weight() -> None:
     data = items_decide()
     model = Hybrid().fit(data)
     assert 0 < model.learned.settings["user_term"] <= 0.05
@@ -100,11 +100,11 @@ def test_a_cold_user_has_a_term_even_where_the_items_are_all() -> None:
     of_seoul = set(data.matrix[np.arange(0, 50, 2)].indices)
     assert set(newcomers.column("item_id")[:5]) <= of_seoul
     without = chosen_settings(replace(data, user_features=None))
-    assert without["user_term"] == 0  # there are no cold users to serve
+    assert without["user_term"] == 0  # no cold user can get a list
 
 
 def test_the_number_of_neighbours_for_cold_users() -> None:
-    """50 of the same trade are better peers than 200, of whom most are not."""
+    """50 neighbours of the same trade are better than 200 of mixed trades."""
     settings = chosen_settings(features_decide())
     assert settings["cold_neighbors"] == 50
 
@@ -113,26 +113,26 @@ def test_the_number_of_neighbours_for_cold_users() -> None:
 
 
 class Probe:
-    """Keeps every matrix of choices that terms and likenesses are computed from."""
+    """Keeps every matrix of choices that terms and similarities are computed from."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[csr_array] = []
-        for name in ("likenesses", "user_rows", "item_rows", "user_term", "item_term"):
+        for name in ("feature_similarities", "user_rows", "item_rows", "user_term", "item_term"):
             monkeypatch.setattr(hybrid_tuning, name, self.watched(getattr(hybrid_tuning, name)))
 
     def watched(self, original: Any) -> Any:
         def call(*arguments: Any) -> Any:
-            for one in arguments:
-                if isinstance(one, Dataset):
-                    self.seen.append(one.matrix)
-                elif isinstance(one, csr_array):
-                    self.seen.append(one)
+            for argument in arguments:
+                if isinstance(argument, Dataset):
+                    self.seen.append(argument.matrix)
+                elif isinstance(argument, csr_array):
+                    self.seen.append(argument)
             return original(*arguments)
 
         return call
 
 
-def test_what_the_fold_holds_out_is_in_nothing_that_is_computed(
+def test_held_out_choices_are_in_no_matrix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = small_world().data
@@ -143,13 +143,13 @@ def test_what_the_fold_holds_out_is_in_nothing_that_is_computed(
     assert len(held) > 30
     probe = Probe(monkeypatch)
     Hybrid().fit(data)
-    whole = [one for one in probe.seen if one.shape == (data.n_users, data.n_items)]
+    whole = [matrix for matrix in probe.seen if matrix.shape == (data.n_users, data.n_items)]
     assert len(whole) > 10
     for matrix in whole:
         assert matrix.nnz in (data.n_interactions - len(held), 0)
         assert not _pairs(matrix) & set(held)
-    # The histories of the fold's users, in the order they were drawn.
-    history, *_ = (one for one in probe.seen if one.shape == (len(held), data.n_items))
+    # The histories of the fold's users, in the order of sampling.
+    history, *_ = (matrix for matrix in probe.seen if matrix.shape == (len(held), data.n_items))
     before = [set(data.item_rows[data.user_rows == user].tolist()) - {item} for user, item in held]
     assert all(set(history[[row]].indices) in before for row in range(len(held)))
 
@@ -159,16 +159,16 @@ def _pairs(matrix: csr_array) -> set[tuple[int, int]]:
     return set(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-def test_nobody_without_a_choice_is_a_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = items_decide()  # the last three are newcomers
+def test_users_without_a_history_are_not_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = items_decide()  # the last three users have no history
     probe = Probe(monkeypatch)
     Hybrid(user_neighbors=None, cold_neighbors=None).fit(data)
-    near = [one for one in probe.seen if one.shape[1] == data.n_users]
+    near = [matrix for matrix in probe.seen if matrix.shape[1] == data.n_users]
     assert near
-    assert all(one[:, 50:].nnz == 0 for one in near)
+    assert all(matrix[:, 50:].nnz == 0 for matrix in near)
 
 
-def test_a_test_fold_has_no_part_in_it() -> None:
+def test_tuning_depends_on_the_training_data_only() -> None:
     data = interactions_decide()
     train, _ = split.leave_last_out(data, order="random", seed=5)
     other = train.select(np.ones(len(train), dtype=bool))
@@ -182,26 +182,26 @@ def test_the_same_data_and_seed_give_the_same_settings() -> None:
     assert chosen_settings(world.shuffled(1).data, seed=3) == settings
 
 
-def test_a_fold_in_blocks_is_the_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_size_does_not_change_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     data = interactions_decide()
     whole = chosen_settings(data)
     monkeypatch.setattr(hybrid_tuning, "BLOCK", 7)
     assert chosen_settings(data) == whole
 
 
-def test_more_users_than_the_fold_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hybrid_tuning, "USERS", 60)
+def test_a_large_fold_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hybrid_tuning, "MAX_USERS", 60)
     probe = Probe(monkeypatch)
     settings = chosen_settings(interactions_decide())
-    assert max(one.shape[0] for one in probe.seen if one.shape[1] == 120) == 200
-    assert 60 in {one.shape[0] for one in probe.seen}
+    assert max(matrix.shape[0] for matrix in probe.seen if matrix.shape[1] == 120) == 200
+    assert 60 in {matrix.shape[0] for matrix in probe.seen}
     assert settings["user_feature_weight"] <= 0.1
 
 
-# --- what is given, and what cannot be tuned -----------------------------------------------------
+# --- given settings, and data that cannot be tuned on --------------------------------------------
 
 
-def test_what_is_given_is_kept() -> None:
+def test_given_settings_are_kept() -> None:
     given = {
         "user_term": 0.25,
         "user_neighbors": 7,
@@ -215,20 +215,20 @@ def test_what_is_given_is_kept() -> None:
     assert all(0 <= share <= 1 for share in shares)
 
 
-def test_terms_of_zero_stay_out() -> None:
+def test_terms_of_weight_zero_stay_zero() -> None:
     settings = chosen_settings(small_world().data, user_term=0, both_term=0)
     assert settings["user_term"] == settings["both_term"] == 0
     assert settings["item_term"] > 0
 
 
-def test_nothing_is_held_out_where_nothing_is_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_held_out_if_nothing_is_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hybrid_tuning, "_Fold", None)
     for form in ("user action", "concatenated x item features"):
         Hybrid.form(form).fit(small_world().data)
 
 
-def test_data_too_small_to_hold_anything_out() -> None:
-    """One choice each: even shares, and of each list the middle."""
+def test_data_without_choices_to_hold_out() -> None:
+    """With one choice per user: equal shares, and the middle of each list."""
     settings = chosen_settings(tiny(("ann", "tea"), ("bob", "tea"), ("cat", "rye")))
     assert settings["user_term"] == settings["item_term"] == settings["both_term"] == 1
     assert settings["user_neighbors"] == settings["item_neighbors"] == 100

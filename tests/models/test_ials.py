@@ -14,7 +14,7 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores
 from shortlist.testing import ModelContract, small_world
 
-# Everything that matters is spelled out: defaults are chosen on real data, and may change.
+# All settings are given, because defaults are tuned on real data and may change.
 SMALL = {
     "embedding_size": 6,
     "epochs": 4,
@@ -49,7 +49,7 @@ class TestConjugateGradients(ModelContract):
 
 @dataclass
 class Objective:
-    """The loss as it stands in the paper, over every pair, in double precision."""
+    """The loss of the paper over all pairs, in float64."""
 
     data: Dataset
     model: IALS
@@ -63,11 +63,11 @@ class Objective:
             self.weights[data.user_rows, data.item_rows] = data.weights
 
     def penalties(self, axis: int) -> Any:
-        """lambda (n + alpha * how many there are on the other side) ^ nu, a row each."""
+        """lambda (n + alpha * number of columns) ^ nu, for each row."""
         config = self.model.config
         other = self.chosen.shape[axis]
-        counted = self.chosen.sum(axis=axis) + config.unobserved_weight * other
-        return config.regularization * counted**config.frequency_exponent
+        frequencies = self.chosen.sum(axis=axis) + config.unobserved_weight * other
+        return config.regularization * frequencies**config.frequency_exponent
 
     def loss(self, users: Any, items: Any) -> float:
         users, items = users.astype(np.float64), items.astype(np.float64)
@@ -82,7 +82,7 @@ class Objective:
         return float(total)
 
     def best(self, fixed: Any, axis: int) -> Any:
-        """The exact vectors of one side, given the other's, from the dense normal equations."""
+        """Solve the dense normal equations of users (axis 1) or items (axis 0)."""
         weights = self.weights if axis == 1 else self.weights.T
         alpha, penalties = self.model.config.unobserved_weight, self.penalties(axis)
         size = fixed.shape[1]
@@ -93,7 +93,7 @@ class Objective:
         return solved
 
     def alternate(self) -> tuple[Any, Any, list[float]]:
-        """The whole training in NumPy, from the same first vectors."""
+        """The training in NumPy, from the same initial vectors."""
         config = self.model.config
         rng = np.random.default_rng(config.seed)
         std = config.init_std / np.sqrt(config.embedding_size)
@@ -108,8 +108,8 @@ class Objective:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_training_is_that_of_the_paper(variant: dict[str, Any]) -> None:
-    """Losses and vectors, epoch by epoch, against double precision over every pair."""
+def test_training_follows_the_paper(variant: dict[str, Any]) -> None:
+    """The losses of all epochs and the final vectors against float64 over all pairs."""
     data = small_world().data
     model = small(**variant).fit(data)
     users, items, losses = Objective(data, model).alternate()
@@ -120,16 +120,16 @@ def test_training_is_that_of_the_paper(variant: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_user_step_ends_where_the_objective_is_flat(variant: dict[str, Any]) -> None:
+def test_the_user_step_ends_at_gradient_zero(variant: dict[str, Any]) -> None:
     data = small_world().data
     model = small(**variant).fit(data)
     objective, learned = Objective(data, model), model.learned
     users, items = learned.users.astype(np.float64), learned.items.astype(np.float64)
-    steepest = 2 * (objective.weights @ items)  # the gradient where every vector is zero
+    steepest = 2 * (objective.weights @ items)  # the gradient at zero vectors
     for user in (0, 3, 21, 39):
-        for place in range(users.shape[1]):
+        for dimension in range(users.shape[1]):
             step = np.zeros_like(users)
-            step[user, place] = 1e-4
+            step[user, dimension] = 1e-4
             up, down = objective.loss(users + step, items), objective.loss(users - step, items)
             slope = (up - down) / 2e-4
             assert abs(slope) < 1e-4 * np.abs(steepest[user]).max() + 1e-6
@@ -159,7 +159,7 @@ def test_many_conjugate_gradient_steps_are_the_exact_solution() -> None:
 
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])
 @pytest.mark.parametrize("weighting", ["binary", "weighted"])
-def test_folding_a_history_in_gives_the_vector_of_the_user_who_has_it(
+def test_folding_in_a_history_gives_the_vector_of_the_user_with_it(
     solver: str, weighting: str
 ) -> None:
     data = small_world().data
@@ -173,7 +173,7 @@ def test_folding_a_history_in_gives_the_vector_of_the_user_who_has_it(
     assert_array_equal(known.queries, model.learned.users)
 
 
-def test_who_has_nothing_is_nowhere() -> None:
+def test_rows_without_interactions_have_zero_vectors() -> None:
     model = small().fit(small_world().data)
     assert_array_equal(model.user_vectors()[[5, 22]], 0)
     assert_array_equal(model.item_vectors()[[11, 28]], 0)
@@ -187,11 +187,11 @@ def test_similar_is_the_cosine_of_the_vectors() -> None:
     found = model.similar(["i03"], k=29)
     rows = model.data.items.rows(found.column("item_id"))
     lengths = np.linalg.norm(vectors[rows], axis=1) * np.linalg.norm(vectors[3])
-    lengths[lengths == 0] = np.inf  # nobody chose it: it is like nothing
+    lengths[lengths == 0] = np.inf  # an item without users is similar to no item
     assert_allclose(found.column("score"), vectors[rows] @ vectors[3] / lengths, atol=1e-6)
 
 
-def test_the_seed_chooses_the_first_vectors() -> None:
-    one, same, other = (small(seed=seed).fit(small_world().data) for seed in (1, 1, 2))
-    assert_array_equal(one.learned.users, same.learned.users)
-    assert not np.allclose(one.learned.users, other.learned.users)
+def test_the_seed_determines_the_initial_vectors() -> None:
+    first, same, other = (small(seed=seed).fit(small_world().data) for seed in (1, 1, 2))
+    assert_array_equal(first.learned.users, same.learned.users)
+    assert not np.allclose(first.learned.users, other.learned.users)

@@ -10,10 +10,16 @@ from numpy.testing import assert_array_equal
 from shortlist import extras
 from shortlist.errors import BundleError, CapabilityError, ConfigError
 from shortlist.kernels.threads import thread_limit
-from shortlist.models import indexed_search
+from shortlist.models import indexed
 from shortlist.models.ials import IALS
-from shortlist.models.indexed import Indexed
-from shortlist.models.indexed_search import Items, built, nearest, restored, search
+from shortlist.models.indexed import (
+    Indexed,
+    ItemRows,
+    build_graph,
+    nearest,
+    open_graph,
+    search,
+)
 from shortlist.models.registry import load
 from shortlist.scoring.scores import FactorScores, ItemFactors
 from shortlist.scoring.selection import Eligible, top_k
@@ -30,18 +36,18 @@ N_ITEMS, N_QUERIES = 4000, 40
 
 
 @cache
-def vectors() -> tuple[FactorScores, Items]:
+def vectors() -> tuple[FactorScores, ItemRows]:
     rng = np.random.default_rng(0)
     decay = np.linspace(1, 0.2, 16, dtype=np.float32)
     items = rng.normal(size=(N_ITEMS, 16)).astype(np.float32) * decay
     queries = rng.normal(size=(N_QUERIES, 16)).astype(np.float32) * decay
     bias = rng.normal(0, 0.5, N_ITEMS).astype(np.float32)
-    return FactorScores(queries, ItemFactors.from_rows(items, bias)), Items(items, bias)
+    return FactorScores(queries, ItemFactors.from_rows(items, bias)), ItemRows(items, bias)
 
 
 @cache
 def graph() -> Any:
-    return built(vectors()[1], connectivity=16, expansion_add=128)
+    return build_graph(vectors()[1], connectivity=16, expansion_add=128)
 
 
 def eligible(excluded: int, share: float) -> Eligible:
@@ -57,8 +63,8 @@ def eligible(excluded: int, share: float) -> Eligible:
 
 @pytest.fixture
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the graph be asked for half of a small catalogue."""
-    monkeypatch.setattr(indexed_search, "EXACT_SHARE", 2)
+    """Let the graph return up to half of a small catalogue."""
+    monkeypatch.setattr(indexed, "EXACT_SHARE", 2)
 
 
 class TestSearch:
@@ -71,53 +77,53 @@ class TestSearch:
         scores, items = vectors()
         may = eligible(excluded, share)
         exact = top_k(scores, may, 10)
-        found = search(restored(graph(), N_ITEMS, 128), items, scores, may, 10)
+        found = search(open_graph(graph(), N_ITEMS, 128), items, scores, may, 10)
         assert (found.rows >= 0).all()
         recall = []
         for query in range(N_QUERIES):
-            mine = found.rows[query]
-            assert len(set(mine)) == 10
+            rows = found.rows[query]
+            assert len(set(rows)) == 10
             banned = may.excluded_indices[may.excluded_indptr[query] :][:excluded]
-            assert not set(mine) & set(banned)
+            assert not set(rows) & set(banned)
             if may.mask_of[query] >= 0:
-                assert may.masks[0, mine].all()
-            expected = scores.queries[query] @ items.vectors[mine].T + items.bias[mine]
+                assert may.masks[0, rows].all()
+            expected = scores.queries[query] @ items.vectors[rows].T + items.bias[rows]
             assert found.scores[query] == pytest.approx(expected, rel=1e-4, abs=1e-5)
             assert (np.diff(found.scores[query]) <= 0).all()
-            recall.append(np.isin(mine, exact.rows[query]).mean())
+            recall.append(np.isin(rows, exact.rows[query]).mean())
         assert np.mean(recall) > 0.9
 
     def test_a_narrow_rule_is_answered_exactly(self) -> None:
         scores, items = vectors()
         may = eligible(5, 0.004)  # some 16 items
-        found = search(restored(graph(), N_ITEMS, 128), items, scores, may, 20)
+        found = search(open_graph(graph(), N_ITEMS, 128), items, scores, may, 20)
         exact = top_k(scores, may, 20)
         masked = may.mask_of >= 0
         assert_array_equal(found.rows[masked], exact.rows[masked])
         assert_array_equal(found.scores[masked], exact.scores[masked])
 
     @pytest.mark.usefixtures("lenient")
-    def test_a_query_is_answered_alone_as_among_others(self) -> None:
+    def test_queries_are_independent(self) -> None:
         scores, items = vectors()
-        may, index = eligible(30, 0.3), restored(graph(), N_ITEMS, 64)
+        may, index = eligible(30, 0.3), open_graph(graph(), N_ITEMS, 64)
         with thread_limit(1):
             together = search(index, items, scores, may, 10)
         for query in range(0, N_QUERIES, 7):
-            one = FactorScores(scores.queries[[query]], scores.items)
-            alone = search(index, items, one, may.take(np.array([query])), 10)
+            single = FactorScores(scores.queries[[query]], scores.items)
+            alone = search(index, items, single, may.take(np.array([query])), 10)
             assert_array_equal(alone.rows[0], together.rows[query])
             assert_array_equal(alone.scores[0], together.scores[query])
 
     def test_the_graph_is_the_same_every_time(self) -> None:
-        assert_array_equal(built(vectors()[1], 16, 128), graph())
+        assert_array_equal(build_graph(vectors()[1], 16, 128), graph())
 
-    def test_looking_longer_finds_more(self) -> None:
+    def test_more_expansion_raises_recall(self) -> None:
         scores, _ = vectors()
         exact = top_k(scores, eligible(0, 1.0), 10).rows
         found = [
-            np.mean([np.isin(one, other).mean() for one, other in zip(exact, rows, strict=True)])
+            np.mean([np.isin(a, b).mean() for a, b in zip(exact, rows, strict=True)])
             for rows in (
-                nearest(restored(graph(), N_ITEMS, expansion), scores.queries, 10)
+                nearest(open_graph(graph(), N_ITEMS, expansion), scores.queries, 10)
                 for expansion in (10, 400)
             )
         ]
@@ -138,7 +144,7 @@ class TestModel:
         assert model.history.column("recall@10")[0].as_py() > 0.95
 
     @pytest.mark.usefixtures("lenient")
-    def test_lists_from_the_graph_come_back_from_disk(self, tmp_path: Any) -> None:
+    def test_a_bundle_gives_the_same_lists(self, tmp_path: Any) -> None:
         model = Indexed(model=SMALL).fit(world())
         lists = model.recommend(k=5).table
         assert load(model.save(tmp_path / "bundle")).recommend(k=5).table.equals(lists)
@@ -147,12 +153,12 @@ class TestModel:
         exactly = set(zip(exact.column("user_id"), exact.column("item_id"), strict=True))
         assert len(shared & exactly) / len(exactly) > 0.95
 
-    def test_reasons_and_likeness_are_the_models(self) -> None:
+    def test_explanations_and_similar_items_are_those_of_the_model(self) -> None:
         model = Indexed(model=SMALL).fit(world())
         plain = model.learned.model
         assert model.explain(0, 7).parts.equals(plain.explain(0, 7).parts)
-        like, its = (one.similar([3], k=4).column("item_id") for one in (model, plain))
-        assert like == its
+        indexed_ids, ids = (m.similar([3], k=4).column("item_id") for m in (model, plain))
+        assert indexed_ids == ids
 
 
 class TestBadInput:
@@ -160,7 +166,7 @@ class TestBadInput:
         with pytest.raises(CapabilityError) as error:
             Indexed(model="EASE").fit(small_world().data)
         assert str(error.value) == (
-            "EASE does not score by vectors: there is nothing to index\n"
+            "EASE does not score by vectors, so there is nothing to index\n"
             "  where: Indexed(model=...)\n"
             "  to do: choose IALS, MatrixFactorization or Retrieval, or use the model as it is"
         )
@@ -178,8 +184,8 @@ class TestBadInput:
     @pytest.mark.parametrize("bytes_left", [0, 50, 3000])
     def test_damaged_bytes(self, bytes_left: int) -> None:
         with pytest.raises(BundleError, match="the index is damaged"):
-            restored(graph()[:bytes_left], N_ITEMS, 64)
+            open_graph(graph()[:bytes_left], N_ITEMS, 64)
 
     def test_a_graph_of_another_catalogue(self) -> None:
         with pytest.raises(BundleError, match="it holds 4000 items, not 7"):
-            restored(graph(), 7, 64)
+            open_graph(graph(), 7, 64)

@@ -21,7 +21,7 @@ OPTIONS = list(
 
 
 class TestItemCosine(ModelContract):
-    model = ItemCosine  # as it comes
+    model = ItemCosine  # the defaults
 
 
 class TestFewNeighbours(ModelContract):
@@ -32,13 +32,13 @@ class TestWeighted(ModelContract):
     model = partial(ItemCosine, weighting="weighted", shrinkage=4.0, self_similarity=True)
 
 
-@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "itself"), OPTIONS)
+@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "self_similarity"), OPTIONS)
 @pytest.mark.parametrize("normalized", [True, False])
 def test_every_option_against_loops(
     weighting: Literal["binary"],
     neighbors: int | None,
     shrinkage: float,
-    itself: bool,
+    self_similarity: bool,
     normalized: bool,
 ) -> None:
     data = small_world().data
@@ -46,7 +46,7 @@ def test_every_option_against_loops(
         weighting=weighting,
         neighbors=neighbors,
         shrinkage=shrinkage,
-        self_similarity=itself,
+        self_similarity=self_similarity,
         normalized=normalized,
     ).fit(data)
     active = np.flatnonzero(data.user_counts).astype(np.int32)
@@ -79,7 +79,7 @@ def test_random_worlds_against_loops(
     assert_allclose(dense_scores(model, active), expected, rtol=2e-6, atol=1e-7)
 
 
-def test_each_item_keeps_its_own_nearest() -> None:
+def test_neighbours_are_those_of_the_scored_item() -> None:
     """A popular item is near many; only those that it is nearest to hear of it.
 
     tea is chosen with rye (twice) and with gin (once); gin only with tea. With one neighbour each,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.models.neighborhood import Neighborhood, inverse_lengths, only
+from shortlist.models.neighborhood import Neighborhood, inverse_lengths, keep_rows
 
 
 def random_rows(seed: int, shape: tuple[int, int], density: float = 0.3) -> csr_array:
@@ -17,16 +17,16 @@ def random_rows(seed: int, shape: tuple[int, int], density: float = 0.3) -> csr_
 
 
 def nearest_by_sorting(
-    queries: csr_array, rows: csr_array, count: int, itself: NDArray[np.int32] | None, *,
+    queries: csr_array, rows: csr_array, count: int, own_rows: NDArray[np.int32] | None, *,
     cosine: bool = False, shrinkage: float = 0.0,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """The similarities of the nearest that share a column, and 0."""
+    """The similarities of the nearest rows that share a column, else 0."""
     a, b = queries.toarray().astype(np.float64), rows.toarray().astype(np.float64)
     near = np.zeros((len(a), len(b)))
     for q, query in enumerate(a):
         found = []
         for r, row in enumerate(b):
-            if ((query != 0) & (row != 0)).any() and (itself is None or itself[q] != r):
+            if ((query != 0) & (row != 0)).any() and (own_rows is None or own_rows[q] != r):
                 length = np.linalg.norm(query) * np.linalg.norm(row) + shrinkage
                 found.append((-(query @ row) / (length if cosine else 1), r))
         for negative, r in sorted(found)[:count]:
@@ -38,9 +38,9 @@ def nearest_by_sorting(
 @pytest.mark.parametrize("without_self", [True, False])
 def test_products(count: int | None, without_self: bool) -> None:
     rows = random_rows(0, (30, 12))
-    itself = np.arange(30, dtype=np.int32) if without_self else None
-    found = Neighborhood.by_product(rows).nearest(rows, None, itself, count)
-    expected = nearest_by_sorting(rows, rows, 30 if count is None else count, itself)
+    own_rows = np.arange(30, dtype=np.int32) if without_self else None
+    found = Neighborhood.by_product(rows).nearest(rows, None, own_rows, count)
+    expected = nearest_by_sorting(rows, rows, 30 if count is None else count, own_rows)
     assert_allclose(found.toarray(), expected, rtol=1e-6, atol=1e-7)
     assert found.has_sorted_indices
 
@@ -54,7 +54,7 @@ def test_cosines_with_shrinkage() -> None:
         assert_allclose(found.toarray(), expected, rtol=2e-6, atol=1e-7)
 
 
-def test_the_first_of_each_row() -> None:
+def test_counts_per_row() -> None:
     rows = random_rows(3, (20, 9), 0.6)
     ranked = Neighborhood.by_product(rows).ranked(rows, None, None, 8)
     counts = np.arange(20) % 9
@@ -72,7 +72,7 @@ def test_more_neighbours_than_there_are_rows() -> None:
 
 
 @pytest.mark.parametrize("block_bytes", [1, 700, 2**30])
-def test_blocks_change_nothing(block_bytes: int) -> None:
+def test_block_size_does_not_change_the_result(block_bytes: int) -> None:
     rows = random_rows(5, (40, 15))
     neighborhood = Neighborhood.by_cosine(rows)
     arguments = rows, inverse_lengths(rows), np.arange(40, dtype=np.int32), 6
@@ -84,24 +84,24 @@ def test_blocks_change_nothing(block_bytes: int) -> None:
     assert_array_equal(cut.indptr, whole.indptr)
 
 
-def test_nothing_to_find_neighbours_of() -> None:
+def test_no_rows() -> None:
     rows = random_rows(6, (4, 3))
     none = random_rows(7, (0, 3))
     assert Neighborhood.by_product(rows).nearest_in_blocks(none, None, None, 2).shape == (0, 4)
 
 
-def test_who_meets_somebody() -> None:
+def test_has_neighbors() -> None:
     rows = csr_array(np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], np.float32))
     queries = csr_array(
         np.array([[0, 0, 3, 0], [0, 0, 1, 1], [0, 2, 1, 0], [0, 0, 0, 0], [1, 1, 0, 0]], np.float32)
     )
-    met = Neighborhood.by_product(rows).meets(queries)
-    assert met.tolist() == [False, False, True, False, True]
+    shares_column = Neighborhood.by_product(rows).has_neighbors(queries)
+    assert shares_column.tolist() == [False, False, True, False, True]
 
 
-def test_only_the_kept_rows_have_entries() -> None:
+def test_keep_rows() -> None:
     rows = csr_array(np.array([[1, 2], [0, 3], [0, 0], [4, 5]], np.float32))
-    kept = only(rows, np.array([True, False, True, True]))
+    kept = keep_rows(rows, np.array([True, False, True, True]))
     assert_array_equal(kept.toarray(), [[1, 2], [0, 0], [0, 0], [4, 5]])
-    assert kept.nnz == 4  # no zeros in the place of the others: they would be neighbours
-    assert only(rows, np.zeros(4, dtype=bool)).nnz == 0
+    assert kept.nnz == 4  # other rows store no zeros, which would make them neighbours
+    assert keep_rows(rows, np.zeros(4, dtype=bool)).nnz == 0

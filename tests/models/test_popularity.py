@@ -23,7 +23,7 @@ def test_scores_are_counts_and_ties_go_by_id() -> None:
     assert set(found.column("source")) == {"Popularity"}
 
 
-def test_everyone_gets_the_same_but_for_what_they_have_seen() -> None:
+def test_lists_differ_by_seen_items_only() -> None:
     model = Popularity().fit(small_world().data)
     whole = model.recommend(["u05"], k=30).column("item_id")
     log = model.data.to_arrow().to_pylist()
@@ -33,12 +33,12 @@ def test_everyone_gets_the_same_but_for_what_they_have_seen() -> None:
         assert own == [item for item in whole if item not in seen]
 
 
-def test_a_list_for_a_user_without_history_is_its_own_not_a_fallback() -> None:
+def test_a_user_without_history_gets_no_fallback() -> None:
     model = Popularity().fit(small_world().data)
     assert set(model.recommend(["u05"]).column("source")) == {"Popularity"}
 
 
-def test_it_has_nothing_to_set() -> None:
+def test_popularity_has_no_settings() -> None:
     assert repr(Popularity()) == "Popularity()"
     with pytest.raises(ValueError, match="Popularity has no parameter 'k'"):
         Popularity(k=3)

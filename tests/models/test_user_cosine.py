@@ -36,18 +36,18 @@ class TestItself(ModelContract):
 
 
 def all_scores(model: UserCosine, data: Dataset) -> Any:
-    """Of the users who have a history: the others get what is popular."""
+    """Scores of the users with a history; the others get popular items."""
     active = np.flatnonzero(data.user_counts).astype(np.int32)
     return dense_scores(model.fit(data), active), active
 
 
-@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "itself"), OPTIONS)
+@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "self_similarity"), OPTIONS)
 @pytest.mark.parametrize("normalized", [True, False])
 def test_every_option_against_loops(
     weighting: Literal["binary"],
     neighbors: int | None,
     shrinkage: float,
-    itself: bool,
+    self_similarity: bool,
     normalized: bool,
 ) -> None:
     data = small_world().data
@@ -55,7 +55,7 @@ def test_every_option_against_loops(
         weighting=weighting,
         neighbors=neighbors,
         shrinkage=shrinkage,
-        self_similarity=itself,
+        self_similarity=self_similarity,
         normalized=normalized,
     )
     scores, active = all_scores(model, data)
@@ -99,18 +99,18 @@ def notes_block(matrix: Any, *, divided: bool) -> Any:
 
 
 class TestNotesBlock:
-    """One setting of UserCosine is the notes' cosine block."""
+    """UserCosine with certain settings is the cosine block of the notes."""
 
     world = Dataset.from_tables(small_world().interactions)  # everybody has chosen something
 
     @pytest.mark.parametrize("divided", [True, False])
-    def test_number_for_number(self, divided: bool) -> None:
+    def test_the_scores_are_equal(self, divided: bool) -> None:
         matrix = np.zeros((self.world.n_users, self.world.n_items))
         matrix[self.world.user_rows, self.world.item_rows] = 1
         scores, _ = all_scores(NOTES(normalized=divided), self.world)
         assert_allclose(scores, notes_block(matrix, divided=divided), rtol=1e-6, atol=1e-7)
 
-    def test_a_hand_computed_corner(self) -> None:
+    def test_scores_by_hand(self) -> None:
         # ann: tea, rye; bob: tea. cos = 1/sqrt(2); score of rye for bob = cos, divided by 1 + cos.
         data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"))
         cosine = 0.5**0.5
@@ -118,7 +118,7 @@ class TestNotesBlock:
             model = NOTES(normalized=divided).fit(data)
             assert model.recommend(["bob"]).column("score") == [pytest.approx(expected, rel=1e-7)]
 
-    def test_dividing_changes_no_order(self) -> None:
+    def test_normalizing_does_not_change_the_order(self) -> None:
         divided = NOTES(normalized=True).fit(self.world)
         plain = NOTES(normalized=False).fit(self.world)
         for k in (5, 30):
@@ -131,14 +131,14 @@ class TestNotesBlock:
         assert not lists[0].column("score").equals(lists[1].column("score"))
 
 
-def test_blocks_are_cut_by_what_neighbours_take() -> None:
-    """All neighbours of a query are as many as there are users, however few the items are."""
+def test_bytes_per_query_count_the_neighbours() -> None:
+    """A query may have as many neighbours as there are users, even with few items."""
     many = of_matrix(np.ones((5000, 2)))
     assert UserCosine(neighbors=None).fit(many).bytes_per_query > 5000 * 8
     assert UserCosine(neighbors=10).fit(many).bytes_per_query < 5000
 
 
-def test_a_user_is_no_neighbour_of_their_own() -> None:
+def test_a_user_is_not_their_own_neighbour() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "gin"))
     found = PLAIN().fit(data).recommend(["ann"], exclude_seen=False)
     assert found.column("score") == [0.0, 0.0, 0.0]
@@ -150,32 +150,32 @@ def test_a_user_is_no_neighbour_of_their_own() -> None:
     }
 
 
-def test_a_history_may_have_the_user_who_has_it_as_neighbour() -> None:
-    """What holds of a query that repeats a known user: all neighbours, the same unseen scores;
-    n neighbours, those of a known user with n - 1."""
+def test_a_user_with_the_same_history_is_a_neighbour_of_a_query() -> None:
+    """With all neighbours, a query with the history of a user gets the same unseen scores; with n
+    neighbours, it gets those of the user with n - 1 neighbours."""
     data = small_world().data
     log = data.to_arrow().to_pylist()
     history = {row["item_id"]: row["weight"] for row in log if row["user_id"] == "u00"}
     query = [Query(history=history)]
     for as_query, as_user in ((None, None), (6, 5)):
-        one = PLAIN(neighbors=as_query).fit(data).recommend(queries=query, k=9)
-        other = PLAIN(neighbors=as_user).fit(data).recommend(["u00"], k=9)
-        assert one.column("item_id") == other.column("item_id")
-        assert one.column("score") == other.column("score")
+        by_query = PLAIN(neighbors=as_query).fit(data).recommend(queries=query, k=9)
+        by_user = PLAIN(neighbors=as_user).fit(data).recommend(["u00"], k=9)
+        assert by_query.column("item_id") == by_user.column("item_id")
+        assert by_query.column("score") == by_user.column("score")
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 10.0])
-def test_a_user_whose_choices_weigh_nothing_is_like_nobody(shrinkage: float) -> None:
+def test_a_user_with_zero_weights_has_similarity_zero(shrinkage: float) -> None:
     data = tiny(("ann", "tea"), ("bob", "tea"), ("bob", "rye"), weight=[0.0, 2.0, 3.0])
     model = UserCosine(weighting="weighted", shrinkage=shrinkage, normalized=True).fit(data)
     assert model.recommend(["ann"]).column("score") == [0.0]
     assert model.recommend(["bob"]).to_arrow().num_rows == 0
 
 
-def test_similar_items_are_what_those_who_chose_it_chose() -> None:
+def test_similar_items_are_scored_as_for_a_history_of_one_item() -> None:
     data = tiny(("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "gin"), ("cat", "gin"))
     found = PLAIN().fit(data).similar(["rye"])
-    # Somebody with rye alone is like ann by 1/sqrt(2), and like nobody else.
+    # A history of rye alone has similarity 1/sqrt(2) to ann, and 0 to the others.
     assert found.column("item_id") == ["gin", "tea"] or found.column("item_id") == ["tea", "gin"]
     scores = dict(zip(found.column("item_id"), found.column("score"), strict=True))
     assert scores == {"tea": pytest.approx(0.5**0.5), "gin": 0.0}

@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from shortlist.models.weighting import Weighting, binary, column_importance, weighted
-from shortlist.scoring.sparse import inverse, parts, row_norms, row_scaled, row_sums, transposed
+from shortlist.models.weighting import Weighting, column_importance, weighted
+from shortlist.scoring.sparse import (
+    binary,
+    csr_arrays,
+    inverse,
+    row_norms,
+    row_scaled,
+    row_sums,
+    transposed,
+)
 
 # Four rows over four columns. Column 3 is empty, and so is row 2; one entry weighs 0.
 INDPTR, INDICES = np.array([0, 3, 5, 5, 6]), np.array([0, 1, 2, 0, 1, 0])
@@ -24,29 +32,29 @@ def test_binary_counts_every_stored_entry() -> None:
 
 
 @pytest.mark.parametrize("weighting", ["tfidf", "bm25"])
-def test_rare_columns_tell_more(weighting: Weighting) -> None:
+def test_rare_columns_are_more_important(weighting: Weighting) -> None:
     found = column_importance(MATRIX, weighting)
     assert_allclose(found, [np.log(4 / 3), np.log(4 / 2), np.log(4 / 1), 0])
 
 
 @pytest.mark.parametrize("weighting", ["binary", "weighted"])
-def test_otherwise_columns_tell_the_same(weighting: Weighting) -> None:
+def test_other_weightings_give_equal_importance(weighting: Weighting) -> None:
     assert_array_equal(column_importance(MATRIX, weighting), [1, 1, 1, 1])
 
 
-def test_a_column_that_every_row_has_tells_nothing() -> None:
+def test_a_column_of_every_row_has_importance_zero() -> None:
     everywhere = binary(csr_array(([1.0] * 6, [0, 1] * 3, [0, 2, 4, 6]), shape=(3, 2)))
     assert_array_equal(column_importance(everywhere, "tfidf"), [0, 0])
 
 
-def test_no_rows_at_all() -> None:
+def test_no_rows() -> None:
     empty = csr_array(np.zeros((0, 3), np.float32))
     assert_array_equal(column_importance(empty, "bm25"), [0, 0, 0])
 
 
 def test_each_rule_by_hand() -> None:
     importance = np.array([1.0, 2.0, 3.0, 4.0])
-    average = 2.0  # entries an average row has; row 0 has 3, row 1 has 2, row 3 has 1
+    average = 2.0  # mean entries per row; row 0 has 3, row 1 has 2, row 3 has 1
     expected: dict[Weighting, list[float]] = {
         "binary": [1, 1, 1, 1, 1, 1],
         "weighted": [5, 2, 0, 1, 3, 4],
@@ -67,7 +75,7 @@ def test_each_rule_by_hand() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 7), st.integers(1, 7))
 @settings(max_examples=50, deadline=None)
-def test_rows_of_a_sparse_matrix_against_numpy(seed: int, n_rows: int, n_columns: int) -> None:
+def test_sparse_helpers_against_numpy(seed: int, n_rows: int, n_columns: int) -> None:
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(n_rows, n_columns)) * (rng.random((n_rows, n_columns)) < 0.5)
     matrix = csr_array(table.astype(np.float32))
@@ -79,8 +87,8 @@ def test_rows_of_a_sparse_matrix_against_numpy(seed: int, n_rows: int, n_columns
     turned = transposed(matrix)
     assert_array_equal(turned.toarray(), matrix.toarray().T)
     assert turned.has_sorted_indices
-    assert [part.dtype for part in parts(matrix)] == [np.int64, np.int32, np.float32]
+    assert [part.dtype for part in csr_arrays(matrix)] == [np.int64, np.int32, np.float32]
 
 
-def test_inverse_of_nothing_is_nothing() -> None:
+def test_inverse_of_zero_is_zero() -> None:
     assert_array_equal(inverse(np.array([0.0, 4.0, 0.5])), [0.0, 0.25, 2.0])

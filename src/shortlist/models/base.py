@@ -1,8 +1,8 @@
-"""The contract of a model: learn from a Dataset, score the catalogue for a block of queries.
+"""The base class of all models: learn from a Dataset, score the catalogue for blocks of queries.
 
-A new model is a config, a dataclass of learned arrays, and two methods. Everything around the
-scores (candidates, seen items, rules, ranking, fallback) stands in ``shortlist.recommend``; saving
-stands in ``shortlist.bundle``. This file joins them.
+A new model is a config, a dataclass of learned arrays, and two methods. Lists are made from the
+scores in ``shortlist.recommend`` (candidates, seen items, rules, ranking, fallback), and models are
+saved in ``shortlist.bundle``. This file joins them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
 
@@ -71,8 +72,8 @@ class Model(ABC, Generic[C, L]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        parameters = [get_args(base) for base in getattr(cls, "__orig_bases__", ())]
-        types = next((given for given in parameters if len(given) == 2), None)
+        arguments = [get_args(base) for base in getattr(cls, "__orig_bases__", ())]
+        types = next((pair for pair in arguments if len(pair) == 2), None)
         if types is None or isinstance(types[0], TypeVar):
             return
         cls.Config, cls.Learned = types
@@ -85,8 +86,8 @@ class Model(ABC, Generic[C, L]):
             ]
         )
         if cls.__doc__ and fields:
-            listed = [f"{name}\n    {field.description}" for name, field in fields.items()]
-            text = "\n".join(listed).replace("\n", "\n    ")
+            entries = [f"{name}\n    {field.description}" for name, field in fields.items()]
+            text = "\n".join(entries).replace("\n", "\n    ")
             cls.__doc__ += f"\n    Parameters\n    ----------\n    {text}\n"
 
     def __init__(self, **parameters: Any) -> None:
@@ -111,8 +112,7 @@ class Model(ABC, Generic[C, L]):
         By default: queries with a history, or all queries if the model needs no history. A model
         that uses features also accepts queries with features that it has learned.
         """  # (B,)
-        has_history: NDArray[np.bool_] = np.diff(profiles.history.indptr) > 0
-        return has_history if self.needs_history else np.ones_like(has_history)
+        return profiles.has_history | (not self.needs_history)
 
     # --- the same for every model ----------------------------------------------------------------
 
@@ -128,8 +128,8 @@ class Model(ABC, Generic[C, L]):
 
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)
-        given = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
-        return f"{self.name}({given})"
+        arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
+        return f"{self.name}({arguments})"
 
     def fit(self, data: Dataset) -> Self:
         """Learn from the data; a second call starts from scratch.
@@ -140,13 +140,19 @@ class Model(ABC, Generic[C, L]):
         return self.restore(data, *self.learn(data))
 
     def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
-        """Set the state that an earlier :meth:`fit` reached; a bundle is loaded with it."""
+        """Set the state that an earlier :meth:`fit` reached; a bundle is loaded with it.
+
+        Cached properties of the model are computed from that state, so they are dropped.
+        """
         self._data, self._learned, self.history = data, learned, history
+        for name in list(self.__dict__):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                del self.__dict__[name]
         return self
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the model has been fitted or loaded."""
+        """Whether the model is fitted or loaded."""
         return self._data is not None
 
     @property
@@ -259,7 +265,7 @@ class Model(ABC, Generic[C, L]):
         exclude_seen: bool = True,
         on_unknown: OnUnknownItem = "raise",
     ) -> Recommendations:
-        """List the ``k`` users whom each of these items suits best.
+        """List the ``k`` users with the highest scores for each of these items.
 
         ``exclude_seen`` leaves out the users who chose the item in training.
         """
@@ -293,7 +299,7 @@ class Model(ABC, Generic[C, L]):
         metrics
             Notes for the manifest on how good the model is: JSON values.
         mark
-            How far the interactions were read from their source, for incremental reading: JSON
-            values.
+            For incremental reading, the position in the source up to which interactions were
+            read: JSON values.
         """
         return bundle.save(self, path, metrics=metrics, mark=mark)

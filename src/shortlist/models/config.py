@@ -1,4 +1,7 @@
-"""Hyper-parameters: written once, beside their model, and read from there by everything else."""
+"""Hyper-parameters, declared once beside their model.
+
+The constructor, its documentation, the command line, tuning and bundles all read the declaration.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,9 @@ Scale = Literal["linear", "log"]
 
 @dataclass(frozen=True)
 class Search:
-    """Where tuning looks for a good value: a range, or a list of choices.
+    """The values that tuning tries: a range, or a list of choices.
 
-    ``when`` names another setting and the value it must have for this one to have an effect.
+    ``when`` names another setting, and the value that it must have for this setting to matter.
     """
 
     low: float = 0.0
@@ -33,15 +36,15 @@ def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any
     Parameters
     ----------
     default
-        Its value where the caller gives none.
+        The value that is used if the caller gives none.
     doc
-        What it does, in a sentence: shown by the documentation and the command line.
+        One sentence for the documentation and the command line.
     search
-        Where tuning looks; None: not tuned.
+        The values that tuning tries; None: not tuned.
     bounds
-        What pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
+        The bounds that pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
     """
-    # The range is for our own readers, not for a JSON schema: any object will do.
+    # pydantic's only slot for metadata; the range need not be valid in a JSON schema.
     extra: dict[str, Any] = {"search": search}
     return Field(default, description=doc, json_schema_extra=extra, **bounds)
 
@@ -60,12 +63,12 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def checked(cls, model: str, parameters: dict[str, Any]) -> Self:
-        """Validate what the caller gave.
+        """Validate the caller's parameters.
 
         Raises
         ------
         ConfigError
-            A name that does not exist, a value of the wrong type or out of its range.
+            A name does not exist, or a value has the wrong type or is out of its range.
         """
         for name in parameters:
             if name not in cls.model_fields:
@@ -78,17 +81,17 @@ class ModelConfig(BaseModel):
             first = error.errors()[0]
             name = str(first["loc"][0])
             field = cls.model_fields[name]
-            given = parameters.get(name, first["input"])  # all of a list, not the one wrong entry
-            reason = first.get("ctx", {}).get("error")
-            why = reason.what if isinstance(reason, ShortlistError) else first["msg"]
+            value = parameters.get(name, first["input"])  # the whole list, not the wrong entry
+            cause = first.get("ctx", {}).get("error")
+            reason = cause.what if isinstance(cause, ShortlistError) else first["msg"]
             raise ConfigError(
-                f"{model}: {name}={given!r} is out of range: {why}",
+                f"{model}: {name}={value!r} is out of range: {reason}",
                 remedy=f"{field.description} (default: {field.default})",
             ) from None
 
 
 def search_range(field: FieldInfo) -> Search | None:
-    """Give the search range that a field was declared with."""
+    """Return the search range that a field was declared with."""
     extra = field.json_schema_extra
-    found = extra.get("search") if isinstance(extra, dict) else None
-    return found if isinstance(found, Search) else None
+    search = extra.get("search") if isinstance(extra, dict) else None
+    return search if isinstance(search, Search) else None

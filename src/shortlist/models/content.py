@@ -1,4 +1,4 @@
-"""Content-based recommendation: things like what you chose, by what is known of them."""
+"""Content-based recommendation: items whose features are similar to those of the history."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.best import dense_best
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.likeness import Likeness
-from shortlist.models.neighborhood import Neighborhood, only
-from shortlist.models.weighting import binary
+from shortlist.models.feature_similarity import FeatureSimilarity
+from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
-from shortlist.scoring.sparse import empty, inverse, parts, row_scaled, row_sums, transposed
+from shortlist.scoring.sparse import (
+    binary,
+    csr_arrays,
+    empty,
+    inverse,
+    row_means,
+    row_scaled,
+    row_sums,
+    transposed,
+)
 
 
 class ContentBasedConfig(ModelConfig):
@@ -31,39 +39,51 @@ class ContentBasedConfig(ModelConfig):
 
     aggregate: Literal["sum", "mean", "max", "last", "recency"] = hyper(
         "mean",
-        "What several chosen items say together: the sum or mean of their likenesses, the best of "
-        "them, that of the last one, or a sum that fades with recency.",
+        "How the similarities to several chosen items are combined: their sum, mean or maximum, "
+        "that of the last item, or a sum that decays with age (recency).",
         search=Search(choices=("mean", "max", "last", "recency")),
     )
     decay: float = hyper(
         0.8,
-        "How much an item counts beside the one chosen after it (aggregate recency).",
+        "Weight of an item relative to the item chosen after it (aggregate recency).",
         gt=0,
         le=1,
         search=Search(0.5, 1.0, when=("aggregate", "recency")),
     )
     feature_weights: dict[str, float] | None = hyper(
         None,
-        "The weights of item columns in the likeness, those not named 1; None: learned from which "
-        "items are chosen by the same users.",
+        "Weights of the item columns in the similarity, 1 for columns that are not named; None: "
+        "learned from which items are chosen by the same users.",
     )
     neighbors: int | None = hyper(
         50,
-        "How many users of like features speak for somebody without a history; None: all.",
+        "Number of users with similar features that stand in for a missing history; None: all.",
         ge=1,
     )
-    seed: int = hyper(0, "Seeds the pairs that weights are learned from.", ge=0)
+    seed: int = hyper(0, "Seeds the pairs that the weights are learned from.", ge=0)
 
 
 @dataclass(frozen=True)
 class ContentBasedLearned:
-    """Encoded items; and encoded users with their tastes, where users have features."""
+    """Encoded items; and encoded users with their profiles, if users have features.
 
-    items: csr_array  # (n_items, d)
-    item_likeness: pa.Table
-    users: csr_array | None  # (n_users, d_users), empty rows where there is no taste
-    user_likeness: pa.Table | None
-    tastes: csr_array | None  # (n_users, d), the mean of the items each user chose
+    Attributes
+    ----------
+    items
+        The items, encoded so that dot products are similarities.  # (n_items, d)
+    item_similarity, user_similarity
+        :class:`FeatureSimilarity` of items and users, as tables.
+    users
+        The encoded users; the rows of users without a profile are empty.  # (n_users, d_users)
+    user_profiles
+        The mean of the items that each user chose.  # (n_users, d)
+    """
+
+    items: csr_array
+    item_similarity: pa.Table
+    users: csr_array | None
+    user_similarity: pa.Table | None
+    user_profiles: csr_array | None
 
     @cached_property
     def by_feature(self) -> csr_array:
@@ -73,27 +93,29 @@ class ContentBasedLearned:
     @cached_property
     def feature_names(self) -> pa.Array:
         """A name for each item feature."""  # (d,)
-        return pa.array(Likeness.from_table(self.item_likeness).encoder.names, pa.string())
+        encoder = FeatureSimilarity.from_table(self.item_similarity).encoder
+        return pa.array(encoder.names, pa.string())
 
     @cached_property
-    def peers(self) -> tuple[Likeness, Neighborhood] | None:
-        """How users are compared, and the training users to find like ones among."""
-        if self.users is None or self.user_likeness is None:
+    def neighborhood(self) -> tuple[FeatureSimilarity, Neighborhood] | None:
+        """The encoding of users, and the training users as candidates for neighbours."""
+        if self.users is None or self.user_similarity is None:
             return None
-        return Likeness.from_table(self.user_likeness), Neighborhood.by_product(self.users)
+        similarity = FeatureSimilarity.from_table(self.user_similarity)
+        return similarity, Neighborhood.by_product(self.users)
 
 
 class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
-    """Score an item by its likeness to what the user chose (Rocchio's profile, by default).
+    """Score an item by its similarity to the history (by default a Rocchio profile).
 
-    The likeness of two items is the weighted mean of the cosines of their columns (genres, year,
-    keywords, ...). With several chosen items H: ``sum``: ``sum over j in H of sim(j, i)``;
-    ``mean``: that over ``|H|`` (the same order); ``max``: ``max over j of sim(j, i)``; ``last``:
-    that of the last chosen; ``recency``: ``sum of decay^age sim(j, i)``, the age counted back from
-    the last.
+    The similarity of two items is the weighted mean of the cosines of their columns (genres, year,
+    keywords, ...). For a history H, ``aggregate`` combines the similarities: ``sum`` adds
+    ``sim(j, i)`` over j in H; ``mean`` divides the sum by ``|H|``, which keeps the order; ``max``
+    takes the largest; ``last`` uses the last chosen item only; ``recency`` adds
+    ``decay^age sim(j, i)``, where the last item has age 0.
 
-    Somebody without a history but with features gets the mean profile of the users with the most
-    similar features. Nothing of the model depends on an item having been chosen before.
+    A user without a history but with features gets the mean profile of the users with the most
+    similar features. An item can be scored without having been chosen before.
 
     Examples
     --------
@@ -109,116 +131,112 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
 
     @property
     def uses_order(self) -> bool:  # type: ignore[override]
-        """Whether it matters what was chosen last."""
+        """Whether the order of the history matters."""
         return self.config.aggregate in ("last", "recency")
 
     @property
     def bytes_per_query(self) -> int:
-        """Add the users of like features to what everybody needs."""
+        """The memory for one query: the default, and the neighbours."""
         width = self.config.neighbors or self.data.n_users
         return super().bytes_per_query + 32 * min(width, self.data.n_users)
 
     def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
-        """Encode the items and, where they have features, the users."""
-        chosen, config = data.choices, self.config
+        """Encode the items and, if they have features, the users."""
+        choices, config = data.choices, self.config
         if self.uses_order and data.times is None:
             raise ConfigError(
                 f"aggregate={config.aggregate!r} needs times, and the interactions have none",
-                remedy="name the time column (time=...), or choose sum, mean or max",
+                remedy="name the time column (time=...), or use sum, mean or max",
             )
-        likeness = Likeness.learn(
-            data.item_features, transposed(chosen), given=config.feature_weights, seed=config.seed
-        )
-        if likeness is None or data.item_features is None:
+        similarity = FeatureSimilarity.learn(
+            data.item_features, transposed(choices), weights=config.feature_weights,
+            seed=config.seed,
+        )  # fmt: skip
+        if similarity is None or data.item_features is None:
             raise InputError(
                 "ContentBased needs features of the items, and there are none it can use",
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
-        items = likeness.rows(data.item_features)
-        among_users = Likeness.learn(data.user_features, chosen, seed=config.seed)
-        if among_users is None or data.user_features is None:
-            return Fitted(ContentBasedLearned(items, likeness.to_table(), None, None, None))
-        tastes = row_scaled(csr_array(chosen @ items), inverse(data.user_counts.astype(np.float64)))
-        users = only(among_users.rows(data.user_features), np.diff(tastes.indptr) > 0)
-        return Fitted(
-            ContentBasedLearned(items, likeness.to_table(), users, among_users.to_table(), tastes)
-        )
+        items, table = similarity.rows(data.item_features), similarity.to_table()
+        of_users = FeatureSimilarity.learn(data.user_features, choices, seed=config.seed)
+        if of_users is None or data.user_features is None:
+            return Fitted(ContentBasedLearned(items, table, None, None, None))
+        user_profiles = row_means(choices, items)
+        has_profile = np.diff(user_profiles.indptr) > 0
+        users = keep_rows(of_users.rows(data.user_features), has_profile)
+        return Fitted(ContentBasedLearned(items, table, users, of_users.to_table(), user_profiles))
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Add who has a feature in common with a user who has a taste."""
-        known, peers = super().can_score(profiles), self.learned.peers
-        new = np.flatnonzero(~known)
-        if len(new) and peers is not None and profiles.features is not None:
-            likeness, neighborhood = peers
-            rows = likeness.rows(profiles.features.take(pa.array(new)))
-            known[new] = neighborhood.meets(rows)
-        return known
+        """Accept also queries that share a feature with a user who has a profile."""
+        scorable, neighborhood = super().can_score(profiles), self.learned.neighborhood
+        new = np.flatnonzero(~scorable)
+        if len(new) and neighborhood is not None and profiles.features is not None:
+            similarity, users = neighborhood
+            rows = similarity.rows(profiles.features.take(pa.array(new)))
+            scorable[new] = users.has_neighbors(rows)
+        return scorable
 
     def score(self, profiles: Profiles) -> Scores:
         """Compare each profile with every item."""
         learned = self.learned
         if self.config.aggregate == "max":
-            indptr, indices, _ = parts(profiles.history)
-            items = (*parts(learned.items), *parts(learned.by_feature))
+            indptr, indices, _ = csr_arrays(profiles.history)
+            items = (*csr_arrays(learned.items), *csr_arrays(learned.by_feature))
             best = dense_best(indptr, indices, *items, self.data.n_items)
-            new = _new(profiles)
+            new = np.flatnonzero(~profiles.has_history)
             if len(new):
-                best[new] = (self._tastes(profiles.take(new)) @ learned.by_feature).toarray()
+                neighbor_profiles = self._neighbor_profiles(profiles.take(new))
+                best[new] = (neighbor_profiles @ learned.by_feature).toarray()
             return DenseScores(best)
-        return SparseScores(self._profile(profiles), learned.by_feature)
+        return SparseScores(self._profile_rows(profiles), learned.by_feature)
 
     def similar_scores(self, items: Rows) -> Scores:
-        """Give the likeness to each item."""
+        """Score by the similarity to each item."""
         return SparseScores(self.learned.items[items], self.learned.by_feature)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what each feature of the item adds."""
+        """Return the contribution of each feature of the item."""
         learned = self.learned
-        profile = self._profile(profiles)
+        profile = self._profile_rows(profiles)
         if self.config.aggregate == "max" and profiles.history.nnz:
             chosen = learned.items[profiles.history.indices]  # (n, d)
-            likeness = (chosen @ learned.items[[item]].T).toarray()[:, 0]
-            profile = chosen[[int(likeness.argmax())]]
+            similarities = (chosen @ learned.items[[item]].T).toarray()[:, 0]
+            profile = chosen[[int(similarities.argmax())]]
         shared = profile.multiply(learned.items[[item]]).tocsr()
         names = learned.feature_names.take(pa.array(shared.indices))
         return [Parts("feature", names, shared.data.astype(np.float64))]
 
-    def _profile(self, profiles: Profiles) -> csr_array:
-        """Give each query as a point among the item features."""  # (B, d)
-        mixed = csr_array(self._shares(profiles) @ self.learned.items)
-        new = _new(profiles)
+    def _profile_rows(self, profiles: Profiles) -> csr_array:
+        """Return each query as a row over the item features."""  # (B, d)
+        rows = csr_array(self._history_weights(profiles) @ self.learned.items)
+        new = np.flatnonzero(~profiles.has_history)
         if not len(new):
-            return mixed
-        row = np.arange(len(profiles))
-        row[new] = len(profiles) + np.arange(len(new))
-        tastes = self._tastes(profiles.take(new))
-        return csr_array(vstack([mixed, tastes], format="csr"))[row]
+            return rows
+        row_of = np.arange(len(profiles))
+        row_of[new] = len(profiles) + np.arange(len(new))
+        neighbor_profiles = self._neighbor_profiles(profiles.take(new))
+        return csr_array(vstack([rows, neighbor_profiles], format="csr"))[row_of]
 
-    def _shares(self, profiles: Profiles) -> csr_array:
-        """Say how much each item of a history counts."""  # (B, n_items)
+    def _history_weights(self, profiles: Profiles) -> csr_array:
+        """Return the weight of each item of the histories."""  # (B, n_items)
         history = binary(profiles.history)
         aggregate = self.config.aggregate
         if aggregate == "mean":
             return row_scaled(history, inverse(row_sums(history)))
         if profiles.recency is None:
             return history
-        places = profiles.recency.data.astype(np.float64)  # 1 for the last
-        faded = places == 1 if aggregate == "last" else self.config.decay ** (places - 1)
-        values = faded.astype(np.float32)
+        positions = profiles.recency.data.astype(np.float64)  # 1 for the last item
+        weights = positions == 1 if aggregate == "last" else self.config.decay ** (positions - 1)
+        values = weights.astype(np.float32)
         return csr_array((values, history.indices, history.indptr), shape=history.shape)
 
-    def _tastes(self, profiles: Profiles) -> csr_array:
-        """Give the mean taste of the users with the most similar features."""  # (B, d)
-        peers, tastes = self.learned.peers, self.learned.tastes
-        if peers is None or tastes is None or profiles.features is None:
+    def _neighbor_profiles(self, profiles: Profiles) -> csr_array:
+        """Return the mean profile of the users with the most similar features."""  # (B, d)
+        neighborhood, user_profiles = self.learned.neighborhood, self.learned.user_profiles
+        if neighborhood is None or user_profiles is None or profiles.features is None:
             return empty(len(profiles), self.learned.items.shape[1])
-        likeness, neighborhood = peers
-        rows = likeness.rows(profiles.features)
-        near = neighborhood.nearest(rows, None, None, self.config.neighbors)
-        near.data = np.maximum(near.data, 0)  # who is unlike says nothing
-        return csr_array(row_scaled(near, inverse(row_sums(near))) @ tastes)
-
-
-def _new(profiles: Profiles) -> NDArray[np.intp]:
-    """Say which queries have no history."""
-    return np.flatnonzero(np.diff(profiles.history.indptr) == 0)
+        similarity, users = neighborhood
+        rows = similarity.rows(profiles.features)
+        near = users.nearest(rows, None, None, self.config.neighbors)
+        near.data = np.maximum(near.data, 0)  # ignore users with a negative similarity
+        return csr_array(row_scaled(near, inverse(row_sums(near))) @ user_profiles)

@@ -1,4 +1,4 @@
-"""Cosine neighbourhoods: people like you chose this, or this goes with what you chose."""
+"""Cosine neighbourhoods: items that similar users chose, or items similar to the history."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Neighborhood, inverse_lengths
-from shortlist.models.weighting import Weighting, binary, column_importance, weighted
+from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
-from shortlist.scoring.sparse import inverse, row_scaled, row_sums, transposed
+from shortlist.scoring.sparse import (
+    binary,
+    column_values,
+    inverse,
+    one_hot,
+    row_scaled,
+    row_sums,
+    transposed,
+)
 
 
 def _weighting(default: Weighting) -> Any:
     return hyper(
         default,
-        "What similarity is computed on: binary, the weights as given (weighted), tfidf, or bm25.",
+        "Weights of interactions in the similarity: binary, as given (weighted), tfidf, or bm25.",
         search=Search(choices=("binary", "tfidf", "bm25")),
     )
 
@@ -33,25 +41,25 @@ def _weighting(default: Weighting) -> Any:
 def _shrinkage(default: float) -> Any:
     return hyper(
         default,
-        "Added to the product of the lengths: pulls similarities that rest on little to 0.",
+        "Added to the product of the lengths; pulls similarities with little evidence towards 0.",
         ge=0,
         search=Search(1, 1000, "log"),
     )
 
 
 class CosineConfig(ModelConfig):
-    """Settings that both cosine models share."""
+    """Settings of both cosine models."""
 
     neighbors: int | None = hyper(
         50,
-        "How many of the most similar rows count; None: all of them.",
+        "Number of nearest neighbours; None: all.",
         ge=1,
         search=Search(5, 500, "log"),
     )
     weighting: Weighting = _weighting("binary")
     shrinkage: float = _shrinkage(0.0)
-    self_similarity: bool = hyper(False, "Keep a row as its own neighbour (a diagonal of ones).")
-    normalized: bool = hyper(False, "Divide by the sum of the similarities that were added up.")
+    self_similarity: bool = hyper(False, "Count a row as its own neighbour (a diagonal of ones).")
+    normalized: bool = hyper(False, "Divide the scores by the sum of the neighbours' similarities.")
 
 
 class UserCosineConfig(CosineConfig):
@@ -76,7 +84,7 @@ class UserCosineLearned:
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
-        """The users, to find neighbours among."""
+        """The users as candidates for neighbours."""
         return Neighborhood.by_cosine(self.rows, self.shrinkage)
 
 
@@ -98,34 +106,34 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
     """
 
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
-        """Weight the histories; neighbours are found when they are asked for."""
+        """Weight the histories; neighbours are found when queries are scored."""
         importance = column_importance(data.matrix, self.config.weighting)
         average = data.n_interactions / max(data.n_users, 1)
         rows = weighted(data.matrix, self.config.weighting, importance, average)
         return Fitted(UserCosineLearned(rows, importance, average, self.config.shrinkage))
 
     def score(self, profiles: Profiles) -> Scores:
-        """Add up what the neighbours of each query chose."""
-        return SparseScores(self._neighborhood(profiles), self._chosen())
+        """Sum the interactions of each query's neighbours, weighted by similarity."""
+        return SparseScores(self._neighbors(profiles), self._interactions())
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what each neighbour who chose the item adds."""
-        near = self._neighborhood(profiles)
-        amounts = near.data * self._chosen()[near.indices][:, [item]].toarray()[:, 0]
-        return _nonzero("similar user", self.data.users, near.indices, amounts)
+        """Return the contribution of each neighbour who chose the item."""
+        near = self._neighbors(profiles)
+        amounts = near.data * column_values(self._interactions(), near.indices, item)
+        return [Parts.nonzero("similar user", self.data.users, near.indices, amounts)]
 
     def similar_scores(self, items: Rows) -> Scores:
-        """Score for people whose only choice is each of these items."""
-        return self.score(Profiles.new(_one_item_each(items, self.data.n_items)))
+        """Score for new users whose history is one of these items."""
+        return self.score(Profiles.new(one_hot(items, self.data.n_items)))
 
     @property
     def bytes_per_query(self) -> int:
-        """Add the neighbours to what everybody needs."""
+        """The memory for one query: the default, and the neighbours."""
         width = self.config.neighbors or self.data.n_users
         return super().bytes_per_query + 32 * min(width, self.data.n_users)
 
-    def _neighborhood(self, profiles: Profiles) -> csr_array:
-        """Give the neighbours of each query, by likeness."""  # (B, n_users)
+    def _neighbors(self, profiles: Profiles) -> csr_array:
+        """Return the similarity of each query to its neighbours."""  # (B, n_users)
         learned, config = self.learned, self.config
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
@@ -140,31 +148,29 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
             near = row_scaled(near, inverse(row_sums(near)))
         return near
 
-    def _chosen(self) -> csr_array:
-        """Give what a neighbour's choice counts."""  # (n_users, n_items)
-        weighted_choice = self.config.weighting == "weighted"
-        return self.data.matrix if weighted_choice else self.data.choices
+    def _interactions(self) -> csr_array:
+        """Return the matrix R."""  # (n_users, n_items)
+        return self.data.matrix if self.config.weighting == "weighted" else self.data.choices
 
 
 @dataclass(frozen=True)
 class ItemCosineLearned:
-    """How much a chosen item (row) speaks for another (column)."""
+    """The similarities: what an item of the history (row) adds to other items (columns)."""
 
     similarity: csr_array  # (n_items, n_items)
 
     @cached_property
     def neighbors(self) -> csr_array:
-        """The neighbours of each item (row), by likeness."""  # (n_items, n_items)
+        """The neighbours of each item, one row per item."""  # (n_items, n_items)
         return transposed(self.similarity)
 
 
 class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
-    """Score an item by its similarity to what the user chose.
+    """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
     with ``sim(i, j) = i . j / (|i| |j| + shrinkage)`` over the users who chose them (Deshpande &
-    Karypis, TOIS 2004). ``normalized`` divides each item's list of neighbours by its sum, as they
-    do.
+    Karypis, TOIS 2004). ``normalized`` divides each item's similarities by their sum, as they do.
 
     Examples
     --------
@@ -175,12 +181,9 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
     """
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
-        """Find the neighbours of every item, block by block."""
+        """Find the neighbours of every item, in blocks."""
         config = self.config
-        by_item = transposed(data.matrix)
-        importance = column_importance(by_item, config.weighting)
-        average = data.n_interactions / max(data.n_items, 1)
-        rows = weighted(by_item, config.weighting, importance, average)
+        rows = weighted_rows(transposed(data.matrix), config.weighting)
         nearest = Neighborhood.by_cosine(rows, config.shrinkage).nearest_in_blocks(
             rows,
             inverse_lengths(rows),
@@ -192,33 +195,19 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
         return Fitted(ItemCosineLearned(transposed(nearest)))
 
     def score(self, profiles: Profiles) -> Scores:
-        """Add up the similarities from the items of each history."""
+        """Sum the similarities to the items of each history."""
         return SparseScores(self._history(profiles), self.learned.similarity)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what each item of the history adds."""
+        """Return the contribution of each item of the history."""
         history = self._history(profiles)
-        amounts = history.data * self.learned.similarity[history.indices][:, [item]].toarray()[:, 0]
-        return _nonzero("chosen item", self.data.items, history.indices, amounts)
+        amounts = history.data * column_values(self.learned.similarity, history.indices, item)
+        return [Parts.nonzero("chosen item", self.data.items, history.indices, amounts)]
 
     def _history(self, profiles: Profiles) -> csr_array:
-        weighted_choice = self.config.weighting == "weighted"
-        return profiles.history if weighted_choice else binary(profiles.history)
+        is_weighted = self.config.weighting == "weighted"
+        return profiles.history if is_weighted else binary(profiles.history)
 
     def similar_scores(self, items: Rows) -> Scores:
-        """Give the neighbours of each item."""
-        return SparseScores(_one_item_each(items, self.data.n_items), self.learned.neighbors)
-
-
-def _nonzero(
-    kind: str, vocabulary: Vocabulary, rows: Rows, amounts: NDArray[np.floating]
-) -> list[Parts]:
-    kept = amounts != 0
-    return [Parts(kind, vocabulary.take(rows[kept]), amounts[kept].astype(np.float64))]
-
-
-def _one_item_each(items: Rows, n_items: int) -> csr_array:
-    """Describe one person for each item, who chose only that."""  # (len(items), n_items)
-    count = len(items)
-    ones = np.ones(count, dtype=np.float32)
-    return csr_array((ones, items, np.arange(count + 1)), shape=(count, n_items))
+        """Score by the similarities of each item's neighbours."""
+        return SparseScores(one_hot(items, self.data.n_items), self.learned.neighbors)

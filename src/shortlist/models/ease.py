@@ -16,13 +16,12 @@ from shortlist.kernels.scores import dense_profile
 from shortlist.machine import memory_bytes
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.weighting import binary
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import parts, transposed
+from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
-_FEW = 8  # times as many items as users: then the way by the users is shorter, and no larger
+_WIDE = 8  # with this many times more items than users, inverting XX' is faster and no larger
 _BLOCK = 512  # rows mirrored at a time
 
 
@@ -31,7 +30,7 @@ class EASEConfig(ModelConfig):
 
     regularization: float = hyper(
         150.0,
-        "Weight of the squared item-to-item weights (lambda); larger is smoother, more popular.",
+        "Weight of the squared item-to-item weights (lambda); larger favours popular items.",
         gt=0,
         search=Search(10, 3000, "log"),
     )
@@ -39,7 +38,7 @@ class EASEConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class EASELearned:
-    """How much a chosen item (row) speaks for another (column)."""
+    """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Floats  # (n_items, n_items), zero diagonal
 
@@ -66,23 +65,25 @@ class EASE(Model[EASEConfig, EASELearned]):
         matrix = binary(data.matrix[data.user_counts > 0])
         # One BLAS thread: with more, the last bits depend on their number, and so could a list.
         with threadpool_limits(1, user_api="blas"):
-            few = matrix.shape[0] * _FEW < data.n_items
-            invert = _precision_by_users if few else _precision_by_items
+            wide = matrix.shape[0] * _WIDE < data.n_items
+            invert = _precision_by_users if wide else _precision_by_items
             weights = invert(matrix, self.config.regularization)
         weights /= -np.diag(weights)  # column j divided by P_jj
         weights[np.diag_indices_from(weights)] = 0
         return Fitted(EASELearned(weights))
 
     def score(self, profiles: Profiles) -> Scores:
-        """Add up the weights from the items of each history."""
-        return DenseScores(dense_profile(*parts(binary(profiles.history)), self.learned.weights))
+        """Sum the weights from the items of each history."""
+        return DenseScores(
+            dense_profile(*csr_arrays(binary(profiles.history)), self.learned.weights)
+        )
 
     def similar_scores(self, items: Rows) -> Scores:
-        """Give the weights from each item."""
+        """Score by the weights from each item."""
         return DenseScores(self.learned.weights[items])
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give the weight from each item of the history."""
+        """Return the weight from each item of the history."""
         chosen = profiles.history.indices
         amounts = self.learned.weights[chosen, item].astype(np.float64)
         return [Parts("chosen item", self.data.items.take(chosen), amounts)]
@@ -99,7 +100,7 @@ def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
             f"EASE: X'X + {regularization} I could not be inverted in float32",
             remedy="choose a larger regularization",
         )
-    symmetric: Floats = inverse.T  # in C order, and above its diagonal still empty below it
+    symmetric: Floats = inverse.T  # C order; filled on and above the diagonal only
     for start in range(0, len(symmetric), _BLOCK):
         stop = start + _BLOCK
         symmetric[stop:, start:stop] = symmetric[start:stop, stop:].T
@@ -109,15 +110,15 @@ def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
 
 
 def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
-    """Invert the same by way of the smaller ``XX' + lambda I``.
+    """Invert ``X'X + lambda I`` through the smaller ``XX' + lambda I``.
 
     Woodbury: ``(X'X + lambda I)^-1 = (I - X' (XX' + lambda I)^-1 X) / lambda``.
     """  # (n_items, n_items)
     kernel = (matrix @ matrix.T).toarray().astype(np.float64)  # (n_users, n_users)
     kernel[np.diag_indices_from(kernel)] += regularization
     solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
-    precision = dense_profile(  # what the users explain, for now
-        *parts(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
+    precision = dense_profile(  # X' (XX' + lambda I)^-1 X
+        *csr_arrays(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
     )
     precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)
@@ -125,7 +126,7 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
 
 
 def _require_memory(n_items: int) -> None:
-    """Say what it needs before it starts."""
+    """Refuse a catalogue that does not fit into memory, before any work."""
     needed = 3 * 4 * n_items**2
     available = memory_bytes()
     if available is not None and needed > available:

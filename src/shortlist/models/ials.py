@@ -1,4 +1,4 @@
-"""Implicit alternating least squares: vectors for users and items; the unseen is a weak zero."""
+"""Implicit alternating least squares: vectors of users and items; unseen pairs are weak zeros."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from scipy.sparse import csr_array
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.loss import observed_loss
-from shortlist.models.base import Fitted, Model
+from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.vectors import LearnedVectors
-from shortlist.models.weighting import binary
+from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
-from shortlist.scoring.sparse import parts, transposed
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 
 class IALSConfig(ModelConfig):
@@ -39,60 +37,56 @@ class IALSConfig(ModelConfig):
     )
     unobserved_weight: float = hyper(
         0.1,
-        "Weight of the zeros (alpha) beside the 1 of an interaction.",
+        "Weight of unobserved pairs (alpha); an interaction has weight 1.",
         gt=0,
         search=Search(1e-3, 1.0, "log"),
     )
     frequency_exponent: float = hyper(
         1.0,
-        "How regularization grows with what a row has (nu); 0: the same for every row.",
+        "Exponent (nu) by which regularization grows with the interactions of a row; 0: constant.",
         ge=0,
         le=1,
         search=Search(0.5, 1.0),
     )
     weighting: Literal["binary", "weighted"] = hyper(
-        "binary", "Count each interaction as 1, or by its weight."
+        "binary", "Count each interaction as 1, or with its weight."
     )
     solver: Literal["cholesky", "cg"] = hyper(
         "cholesky",
-        "Solve each row exactly, or by a few conjugate-gradient steps from the last epoch.",
+        "Solve each row exactly, or by a few conjugate-gradient steps from the previous epoch.",
     )
-    cg_steps: int = hyper(3, "Conjugate-gradient steps a row and epoch.", ge=1)
+    cg_steps: int = hyper(3, "Conjugate-gradient steps per row and epoch.", ge=1)
     init_std: float = hyper(
-        0.1, "Standard deviation of the first vectors, times the root of their length.", gt=0
+        0.1,
+        "Standard deviation of the initial vectors, times the square root of their length.",
+        gt=0,
     )
-    seed: int = hyper(0, "Seeds the first vectors.", ge=0)
+    seed: int = hyper(0, "Seeds the initial vectors.", ge=0)
 
 
 @dataclass(frozen=True)
-class IALSLearned(LearnedVectors):
+class IALSLearned(LearnedUserVectors):
     """The vectors."""
 
     users: Floats  # (n_users, f)
     items: Floats  # (n_items, f)
 
     @cached_property
-    def gram(self) -> Floats:
-        """Q'Q of the items."""  # (f, f)
+    def solver_gram(self) -> Floats:
+        """The Gram matrix of the items as the solver uses it, in float32."""  # (f, f)
         return gram(self.items)
 
-    @cached_property
-    def exact_gram(self) -> NDArray[np.float64]:
-        """The same in float64, to take scores apart with."""  # (f, f)
-        items = self.items.astype(np.float64)
-        return items.T @ items
 
-
-class IALS(Model[IALSConfig, IALSLearned]):
+class IALS(VectorModel[IALSConfig, IALSLearned]):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
     + lambda * sum_u (n_u + alpha n_items)^nu |p_u|^2 + the same for the items``, a row at a time in
-    closed form: ``(alpha Q'Q + sum w q q' + lambda_u I) p_u = sum w q``. The Gram matrix Q'Q makes
-    the sum over all pairs cost nothing extra.
+    closed form: ``(alpha Q'Q + sum w q q' + lambda_u I) p_u = sum w q``. With the Gram
+    matrix Q'Q the sum over all pairs costs nothing extra.
 
-    A user's vector is always the exact solution for their history, so a history that is folded in
-    gets the list that a known user with that history gets.
+    A user's vector is always the exact solution for the history. A new user therefore gets the same
+    list as a known user with the same history.
 
     Examples
     --------
@@ -119,24 +113,15 @@ class IALS(Model[IALSConfig, IALSLearned]):
             items = self._solve(by_item, users, items)
             losses.append(self._loss(by_user, users, items))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        return Fitted(IALSLearned(self._fold_in(by_user, items, gram(items)), items), history)
+        return Fitted(IALSLearned(self._solve_exactly(by_user, items, gram(items)), items), history)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Take a known user's vector; fold in a history that training did not see."""
+    def fold_in(self, history: csr_array) -> Floats:
+        """Solve exactly for the vectors of users with these histories."""  # (B, f)
         learned = self.learned
-        vectors = learned.users[profiles.users]  # (B, f)
-        new = profiles.changed
-        if new.any():
-            history = self._weights(profiles.history[new])
-            vectors[new] = self._fold_in(history, learned.items, learned.gram)
-        return FactorScores(vectors, learned.factors)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors."""
-        return self.learned.cosine_scores(items)
+        return self._solve_exactly(self._weights(history), learned.items, learned.solver_gram)
 
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what each item of the history adds.
+        """Return the contribution of each item of the history.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
         adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
@@ -145,7 +130,7 @@ class IALS(Model[IALSConfig, IALSLearned]):
         learned = self.learned
         chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
         weights = history.data  # (n,)
-        system = self.config.unobserved_weight * learned.exact_gram  # (f, f)
+        system = self.config.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
         amounts = weights * (
@@ -153,34 +138,26 @@ class IALS(Model[IALSConfig, IALSLearned]):
         )
         return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
 
-    def user_vectors(self) -> Floats:
-        """Give the vector of every user in the training data."""  # (n_users, f)
-        return self.learned.users
-
-    def item_vectors(self) -> Floats:
-        """Give the vector of every item."""  # (n_items, f)
-        return self.learned.items
-
     def _weights(self, matrix: csr_array) -> csr_array:
         return matrix if self.config.weighting == "weighted" else binary(matrix)
 
     def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
-        """Give the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
+        """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
         config = self.config
-        counted = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
-        return config.regularization * counted**config.frequency_exponent
+        frequencies = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
+        return config.regularization * frequencies**config.frequency_exponent
 
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
-        """Half an epoch: better vectors of the rows while those of the columns stay fixed."""
+        """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""
         if self.config.solver == "cholesky":
-            return self._fold_in(matrix, fixed, gram(fixed))
+            return self._solve_exactly(matrix, fixed, gram(fixed))
         return self._over_rows(matrix, fixed, gram(fixed), start=start, steps=self.config.cg_steps)
 
-    def _fold_in(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
-        """Give the exact vectors of these histories."""  # (n_rows, f)
+    def _solve_exactly(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
+        """Solve exactly for the vectors of the rows."""  # (n_rows, f)
         return self._over_rows(matrix, fixed, inner)
 
-    def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **how: Any) -> Floats:
+    def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:
         n_rows = matrix.shape[0]
         task = partial(
             _solve_block,
@@ -189,20 +166,20 @@ class IALS(Model[IALSConfig, IALSLearned]):
             fixed=fixed,
             inner=inner,
             alpha=self.config.unobserved_weight,
-            **how,
+            **options,
         )
-        per_row = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
-        solved = list(engine.current().map_rows(task, n_rows, per_row, "IALS rows"))
+        row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
+        solved = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
         return np.concatenate(solved) if solved else np.empty((0, fixed.shape[1]), dtype=np.float32)
 
     def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
-        everywhere = float(np.sum(gram(users).astype(np.float64) * gram(items)))
-        observed = observed_loss(*parts(matrix), users, items)
+        all_pairs = float(np.sum(gram(users).astype(np.float64) * gram(items)))
+        observed = observed_loss(*csr_arrays(matrix), users, items)
         penalty = sum(
             float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
             for rows, vectors in ((matrix, users), (transposed(matrix), items))
         )
-        return float(observed + self.config.unobserved_weight * everywhere + penalty)
+        return float(observed + self.config.unobserved_weight * all_pairs + penalty)
 
 
 def _solve_block(
@@ -218,7 +195,7 @@ def _solve_block(
 ) -> Floats:
     """Solve a block of rows: exactly, or by ``steps`` conjugate-gradient steps from ``start``."""
     span = slice(block.start, block.stop)
-    rows, penalty = parts(matrix[span]), penalties[span].astype(np.float32)
+    rows, penalty = csr_arrays(matrix[span]), penalties[span].astype(np.float32)
     if start is None:
         return solve_cholesky(*rows, fixed, inner, alpha, penalty)
     return solve_cg(*rows, fixed, inner, alpha, penalty, start[span], steps)

@@ -1,4 +1,4 @@
-"""Popularity: the same list for everyone, the items that most users chose."""
+"""Popularity: the items that most users chose, the same list for everyone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PopularityConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class PopularityLearned:
-    """How many users chose each item."""
+    """The number of users of each item."""
 
     counts: Floats  # (n_items,)
 
@@ -30,7 +30,7 @@ class PopularityLearned:
 class Popularity(Model[PopularityConfig, PopularityLearned]):
     """Score an item by the number of users who chose it.
 
-    The baseline that every other model has to beat, and the fallback for queries that a model
+    The baseline that every other model has to beat, and the fallback for queries that another model
     cannot score.
 
     Examples

@@ -1,7 +1,7 @@
-"""Every model by its name, and loading a bundle, which names the model that it holds.
+"""Every model by its name, and loading a bundle, which holds the name of its model.
 
-A model's file is imported when its class is asked for, so that no model pays for the libraries of
-another.
+The file of a model is imported only when its class is requested, so that a model needs none of the
+libraries of another.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def model_class(name: str) -> type[Model[Any, Any]]:
     Raises
     ------
     ConfigError
-        No model has that name.
+        There is no model of that name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How much each interaction counts in a similarity: binary, as given, TF-IDF or BM25."""
+"""The weights of interactions in a similarity: binary, as given, TF-IDF or BM25."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from shortlist.scoring.sparse import inverse
 
 Weighting = Literal["binary", "weighted", "tfidf", "bm25"]
 
-SATURATION = 1.2  # BM25's k1, Robertson & Zaragoza 2009
-LENGTH_SHARE = 0.75  # BM25's b
+K1 = 1.2  # BM25: how soon repeated terms stop counting (Robertson & Zaragoza 2009)
+B = 0.75  # BM25: how much long rows are penalised
 
 
-def binary(matrix: csr_array) -> csr_array:
-    """Put 1 in the place of every stored weight."""
-    ones = np.ones_like(matrix.data)
-    return csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+def weighted_rows(matrix: csr_array, weighting: Weighting) -> csr_array:
+    """Weight the rows of a matrix by its own column importance and average row length."""
+    average_length = matrix.nnz / max(matrix.shape[0], 1)
+    return weighted(matrix, weighting, column_importance(matrix, weighting), average_length)
 
 
 def column_importance(matrix: csr_array, weighting: Weighting) -> NDArray[np.float64]:
-    """Say how telling each column is.
+    """Compute the inverse document frequency of each column, for TF-IDF and BM25.
 
-    TF-IDF and BM25: ``log(n_rows / rows that have the column)``; otherwise 1. A column that no row
-    has counts 0.  # (n_columns,)
+    That is ``log(n_rows / rows that have the column)``, and 0 for an empty column. For other
+    weightings every column has importance 1.  # (n_columns,)
     """
-    present = np.bincount(matrix.indices, minlength=matrix.shape[1])
     if weighting in ("binary", "weighted"):
         return np.ones(matrix.shape[1])
-    share = present / max(matrix.shape[0], 1)
+    share = np.bincount(matrix.indices, minlength=matrix.shape[1]) / max(matrix.shape[0], 1)
     return np.log(inverse(share), out=np.zeros(matrix.shape[1]), where=share > 0)
 
 
@@ -41,9 +40,9 @@ def weighted(
     importance: NDArray[np.float64],
     average_length: float,
 ) -> csr_array:
-    """Weight the rows of a matrix as documents over its columns as terms.
+    """Weight the entries of a matrix whose rows are documents and whose columns are terms.
 
-    With x = 1 for binary, TF-IDF and BM25, and L the number of entries of the row:
+    With term frequency 1 for binary, TF-IDF and BM25, and L the number of entries of the row:
 
     - binary: 1
     - weighted: the stored weight
@@ -53,18 +52,18 @@ def weighted(
     Parameters
     ----------
     matrix
-        Rows to weight; they need not be the rows that ``importance`` was computed from.
+        The rows to weight, not necessarily those that ``importance`` was computed from.
     weighting
-        Which rule.
+        The rule.
     importance
         From :func:`column_importance`.  # (n_columns,)
     average_length
-        Entries an average training row has (BM25).
+        The mean number of entries of the training rows (BM25).
 
     Examples
     --------
-    >>> one = csr_array(np.array([[3.0, 0.0, 1.0]], dtype=np.float32))
-    >>> weighted(one, "tfidf", np.array([0.5, 1.0, 2.0]), 1.0).toarray()
+    >>> row = csr_array(np.array([[3.0, 0.0, 1.0]], dtype=np.float32))
+    >>> weighted(row, "tfidf", np.array([0.5, 1.0, 2.0]), 1.0).toarray()
     array([[0.5, 0. , 2. ]], dtype=float32)
     """
     if weighting == "weighted":
@@ -72,7 +71,6 @@ def weighted(
     data = importance[matrix.indices]
     if weighting == "bm25":
         lengths = np.diff(matrix.indptr)
-        relative = lengths / max(average_length, 1e-12)
-        pressure = 1 + SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * relative)
-        data = data * np.repeat((SATURATION + 1) / pressure, lengths)
+        penalty = 1 - B + B * (lengths / max(average_length, 1e-12))
+        data = data * np.repeat((K1 + 1) / (1 + K1 * penalty), lengths)
     return csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

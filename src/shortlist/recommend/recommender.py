@@ -23,7 +23,7 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 FALLBACK = "popularity"  # the source of items for queries that the model cannot score
 PACK_FROM = 256  # queries from which packing the item vectors pays
@@ -169,7 +169,7 @@ def _list_block(
 def _seen(profiles: Profiles, exclude_seen: bool) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     if not exclude_seen:
         return np.zeros(len(profiles) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
-    indptr, indices, _ = parts(profiles.history)
+    indptr, indices, _ = csr_arrays(profiles.history)
     return indptr, indices
 
 

@@ -1,4 +1,4 @@
-"""Capabilities that only some models have, as protocols. Test for one with ``isinstance``."""
+"""Capabilities that only some models have, as protocols. Test for them with ``isinstance``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Id, Rows, Vocabulary
 from shortlist.errors import CapabilityError
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores
@@ -57,14 +57,14 @@ class ScoresPairs(Protocol):
 
 
 class Parts(NamedTuple):
-    """Some of the terms that a score is the sum of.
+    """Some of the terms whose sum is a score.
 
     Attributes
     ----------
     kind
         What the terms stand for: ``"chosen item"``, ``"similar user"``, ``"feature"``, ...
     names
-        The callers' ids or names of the terms.  # (n,)
+        The caller's ids or the names of the terms.  # (n,)
     amounts
         What each term adds to the score, float64.  # (n,)
     """
@@ -72,6 +72,20 @@ class Parts(NamedTuple):
     kind: str
     names: pa.Array
     amounts: NDArray[np.float64]
+
+    @classmethod
+    def nonzero(
+        cls,
+        kind: str,
+        vocabulary: Vocabulary,
+        rows: Rows,
+        amounts: NDArray[np.floating],
+        factor: float = 1.0,
+    ) -> Parts:
+        """Return ``factor * amounts`` of these rows of a vocabulary, without zero amounts."""
+        kept = amounts != 0
+        scaled = factor * amounts[kept].astype(np.float64)
+        return cls(kind, vocabulary.take(rows[kept]), scaled)
 
 
 @runtime_checkable

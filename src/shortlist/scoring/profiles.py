@@ -44,6 +44,12 @@ class Profiles:
     def __len__(self) -> int:
         return len(self.users)
 
+    @property
+    def has_history(self) -> NDArray[np.bool_]:
+        """Whether each query has a history."""  # (B,)
+        lengths: NDArray[np.integer] = np.diff(self.history.indptr)
+        return lengths > 0
+
     @classmethod
     def new(cls, history: csr_array) -> Profiles:
         """Return profiles of new users who have nothing but a history."""

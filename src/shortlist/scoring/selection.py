@@ -1,4 +1,4 @@
-"""Which items each query may get, and the k best of them, for scores of any shape."""
+"""The items that each query may get, and the k best of them, for scores of any shape."""
 
 from __future__ import annotations
 
@@ -11,21 +11,40 @@ from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores, SparseScores
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays, row_entries
 
 
 class Eligible(NamedTuple):
-    """Which items each of B queries may get; the arguments that all top-k kernels share.
+    """The items that each of B queries may get; the arguments that all top-k kernels share.
 
-    An item is eligible for a query if it is not excluded for it and the query's mask, if it has
-    one, is true for the item. Queries with the same rules share a mask.
+    An item is eligible for a query if it is not excluded for the query, and if the query's mask,
+    when it has one, is true for the item. Queries with the same rules share a mask.
+
+    Attributes
+    ----------
+    excluded_indptr, excluded_indices
+        The items excluded for query b are ``excluded_indices[excluded_indptr[b] :
+        excluded_indptr[b + 1]]``.  # (B + 1,), (n_excluded,)
+    masks
+        True for the items that a rule allows.  # (n_masks, n_items)
+    mask_of
+        The mask of each query, a row of ``masks``; -1: no mask.  # (B,)
+    order
+        The rank of each item among items with equal scores.  # (n_items,)
+
+    Examples
+    --------
+    >>> order = np.arange(4, dtype=np.int32)
+    >>> eligible = Eligible.excluding(np.array([0, 1]), np.array([2], dtype=np.int32), order)
+    >>> eligible.contains(np.array([0, 0]), np.array([1, 2], dtype=np.int32)).tolist()
+    [True, False]
     """
 
-    excluded_indptr: NDArray[np.int64]  # (B + 1,)
+    excluded_indptr: NDArray[np.int64]
     excluded_indices: NDArray[np.int32]
-    masks: NDArray[np.bool_]  # (n_masks, n_items)
-    mask_of: NDArray[np.int32]  # (B,), row of masks; -1: every item
-    order: NDArray[np.int32]  # (n_items,), which of two equal scores comes first
+    masks: NDArray[np.bool_]
+    mask_of: NDArray[np.int32]
+    order: NDArray[np.int32]
 
     @classmethod
     def excluding(
@@ -49,17 +68,26 @@ class Eligible(NamedTuple):
 
     def take(self, queries: NDArray[np.intp]) -> Eligible:
         """Return the selected queries, in that order."""
-        lengths = np.diff(self.excluded_indptr)[queries]
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        shift = np.repeat(self.excluded_indptr[queries] - indptr[:-1], lengths)
-        indices = self.excluded_indices[np.arange(indptr[-1]) + shift]
+        indptr, positions = row_entries(self.excluded_indptr, queries)
         return self._replace(
-            excluded_indptr=indptr, excluded_indices=indices, mask_of=self.mask_of[queries]
+            excluded_indptr=indptr,
+            excluded_indices=self.excluded_indices[positions],
+            mask_of=self.mask_of[queries],
         )
+
+    def contains(self, queries: NDArray[np.integer], items: Rows) -> NDArray[np.bool_]:
+        """Return whether item ``items[n]`` is eligible for query ``queries[n]``."""  # (n,)
+        n_queries, n_items = len(self.mask_of), len(self.order)
+        excluded = np.repeat(np.arange(n_queries), np.diff(self.excluded_indptr))
+        excluded_pairs = excluded * n_items + self.excluded_indices
+        eligible = ~np.isin(queries * n_items + items, excluded_pairs)
+        masked = np.flatnonzero(eligible & (self.mask_of[queries] >= 0))
+        eligible[masked] = self.masks[self.mask_of[queries[masked]], items[masked]]
+        return eligible
 
 
 class Best(NamedTuple):
-    """The best items of B queries, padded with row -1."""
+    """The best items of B queries, padded with row -1 and score NaN."""
 
     rows: Rows  # (B, k)
     scores: Floats  # (B, k)
@@ -68,7 +96,7 @@ class Best(NamedTuple):
     def empty(cls, n_queries: int, k: int = 0) -> Best:
         """Return lists that hold padding only."""
         rows = np.full((n_queries, k), -1, dtype=np.int32)
-        return cls(rows, np.zeros((n_queries, k), dtype=np.float32))
+        return cls(rows, np.full((n_queries, k), np.nan, dtype=np.float32))
 
 
 def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
@@ -79,7 +107,7 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
                 *topk_factors(queries, items.columns, items.offsets, *eligible, k, items.packed)
             )
         case SparseScores(profiles, matrix):
-            product = (*parts(profiles), *parts(matrix))
+            product = (*csr_arrays(profiles), *csr_arrays(matrix))
             return Best(*topk_sparse(*product, matrix.shape[1], *eligible, k))
         case DenseScores(block):
             return Best(*topk_dense(block, *eligible, k))
@@ -103,7 +131,7 @@ def dense(scores: Scores) -> Floats:
         case FactorScores(queries, items):
             return dense_factors(queries, items.columns, items.offsets)
         case SparseScores(profiles, matrix):
-            return dense_sparse(*parts(profiles), *parts(matrix), matrix.shape[1])
+            return dense_sparse(*csr_arrays(profiles), *csr_arrays(matrix), matrix.shape[1])
         case DenseScores(block):
             return block
 

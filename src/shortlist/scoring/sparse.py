@@ -1,4 +1,4 @@
-"""Small helpers around SciPy's sparse rows, in the dtypes the kernels are compiled for."""
+"""Helpers for SciPy's sparse rows, in the dtypes that the kernels are compiled for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 Csr: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
-def parts(matrix: csr_array) -> Csr:
-    """Give indptr, indices and data as int64, int32 and float32; a copy only where they differ."""
+def csr_arrays(matrix: csr_array) -> Csr:
+    """Return indptr, indices and data in the dtypes of the kernels, copied only if they differ."""
     return (
         np.ascontiguousarray(matrix.indptr, dtype=np.int64),
         np.ascontiguousarray(matrix.indices, dtype=np.int32),
@@ -21,31 +21,66 @@ def parts(matrix: csr_array) -> Csr:
 
 
 def empty(n_rows: int, n_columns: int) -> csr_array:
-    """Give a matrix without entries."""
+    """Return a matrix without entries."""
     no_entries = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int32)
     return csr_array((*no_entries, np.zeros(n_rows + 1, np.int64)), shape=(n_rows, n_columns))
 
 
+def one_hot(columns: NDArray[np.int32], n_columns: int) -> csr_array:
+    """Return rows with a single 1 each, in the given columns."""  # (len(columns), n_columns)
+    count = len(columns)
+    ones = np.ones(count, dtype=np.float32)
+    return csr_array((ones, columns, np.arange(count + 1)), shape=(count, n_columns))
+
+
+def binary(matrix: csr_array) -> csr_array:
+    """Replace every stored weight by 1."""
+    ones = np.ones_like(matrix.data)
+    return csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
 def transposed(matrix: csr_array) -> csr_array:
-    """Give the transpose, again in rows, with each row in ascending order."""
+    """Return the transpose in CSR format, with ascending columns in each row."""
     return csr_array(matrix.T.tocsr())
 
 
+def row_entries(
+    indptr: NDArray[np.int64], rows: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Select rows: return their new indptr and the positions of their entries.
+
+    Examples
+    --------
+    >>> row_entries(np.array([0, 2, 5, 6]), np.array([2, 0]))
+    (array([0, 1, 3]), array([5, 0, 1]))
+    """
+    lengths = indptr[rows + 1] - indptr[rows]
+    selected = np.concatenate([[0], np.cumsum(lengths)])
+    positions = np.arange(selected[-1]) + np.repeat(indptr[rows] - selected[:-1], lengths)
+    return selected, positions
+
+
+def column_values(matrix: csr_array, rows: NDArray[np.integer], column: int) -> NDArray[np.float32]:
+    """Return the values of one column in the given rows."""  # (len(rows),)
+    values: NDArray[np.float32] = matrix[rows][:, [column]].toarray()[:, 0]
+    return values
+
+
 def row_sums(matrix: csr_array) -> NDArray[np.float64]:
-    """Give the sum of each row, added up in float64."""  # (n_rows,)
+    """Return the sum of each row, accumulated in float64."""  # (n_rows,)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     sums = np.bincount(rows, weights=matrix.data, minlength=matrix.shape[0])
-    return sums.astype(np.float64)  # of no rows at all, bincount gives whole numbers
+    return sums.astype(np.float64)  # without any row, bincount returns integers
 
 
 def row_norms(matrix: csr_array) -> NDArray[np.float64]:
-    """Give the Euclidean length of each row."""  # (n_rows,)
+    """Return the Euclidean length of each row."""  # (n_rows,)
     squares = (matrix.data.astype(np.float64) ** 2, matrix.indices, matrix.indptr)
     return np.sqrt(row_sums(csr_array(squares, shape=matrix.shape)))
 
 
 def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give 1/x, and 0 where x is 0."""
+    """Return 1/x, and 0 where x is 0."""
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
@@ -53,3 +88,8 @@ def row_scaled(matrix: csr_array, factors: NDArray[np.float64]) -> csr_array:
     """Multiply each row by its factor."""
     data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
     return csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def row_means(weights: csr_array, rows: csr_array) -> csr_array:
+    """Return ``weights @ rows`` with each row divided by the sum of its weights."""
+    return row_scaled(csr_array(weights @ rows), inverse(row_sums(weights)))

@@ -1,1 +1,1 @@
-"""Two stages: several models find candidates, a ranker orders them."""
+"""Two stages: several models retrieve candidates, and a ranker orders them."""

@@ -1,13 +1,12 @@
-"""The first half of a cascade: what each stage would list, and what it says of all of it."""
+"""Retrieval in a cascade: the candidates of several models, and their scores by each model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
@@ -18,38 +17,38 @@ from shortlist.models.base import Model
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.selection import Eligible, dense
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
-Stages = Sequence[Model[Any, Any]]
+Stages: TypeAlias = Sequence[Model[Any, Any]]
 
-LEVELS = (-1.0, 2.0)  # a level is held between these: an item that was chosen may be far above
+LEVEL_RANGE = (-1.0, 2.0)  # levels are clipped: an item of the history may score far above the list
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """What S stages return for a block of B queries: n candidates, in rows of the catalogue.
+    """The union of the items that S stages return for a block of B queries: n candidates.
 
-    Of every candidate there is what every stage says, whichever stage returned it. None of it
-    depends on who else is eligible: the same item gets the same numbers under any rule.
+    Every stage scores every candidate, whichever stage returned it. The numbers of an item do not
+    depend on which other items are eligible, so they are the same under any rule.
 
     Attributes
     ----------
     indptr, items
         The candidates of query b are ``items[indptr[b] : indptr[b + 1]]``, ascending.
     returned
-        Which stage returned it.  # (S, n)
+        Whether each stage returned the candidate.  # (S, n)
     scores
-        The score that each stage gives it.  # (S, n)
+        The score of each stage.  # (S, n)
     levels
-        Where that score lies between the last (0) and the first (1) of the stage's own list.
-    places
-        The place it has, or would have, in that list; one more than its length for all behind it.
-    known
-        Which queries each stage knows something of; of the others it says 0 and lists nothing.
+        The score relative to the stage's own list: 0 for its last item, 1 for its first.  # (S, n)
+    ranks
+        The rank in the stage's own list; one more than its length for all items behind it.
+    can_score
+        The queries that each stage can score; for others it returns no items and scores 0.
     blocks
-        Every score of each stage.  # S of (B, n_items)
+        The scores of all items by each stage.  # S of (B, n_items)
     ends
-        The last and the first score of each stage's list.  # (S, 2, B)
+        The last and the first score of each stage's own list.  # (S, 2, B)
     """
 
     indptr: NDArray[np.int64]  # (B + 1,)
@@ -57,49 +56,34 @@ class Candidates:
     returned: NDArray[np.bool_]  # (S, n)
     scores: Floats  # (S, n)
     levels: Floats  # (S, n)
-    places: NDArray[np.int32]  # (S, n)
-    known: NDArray[np.bool_]  # (S, B)
+    ranks: NDArray[np.int32]  # (S, n)
+    can_score: NDArray[np.bool_]  # (S, B)
     blocks: list[Floats]
     ends: Floats
 
     @property
     def owners(self) -> NDArray[np.intp]:
-        """The query each candidate belongs to."""  # (n,)
+        """The query of each candidate."""  # (n,)
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
 
 def unseen(profiles: Profiles, order: Rows) -> Eligible:
-    """Let every query have what is not in its history."""
-    indptr, indices, _ = parts(profiles.history)
-    count = len(profiles)
-    return Eligible(
-        indptr,
-        indices,
-        np.empty((0, profiles.history.shape[1]), dtype=bool),
-        np.full(count, -1, dtype=np.int32),
-        order,
-    )
+    """Make every item eligible that is not in the query's history."""
+    indptr, indices, _ = csr_arrays(profiles.history)
+    return Eligible.excluding(indptr, indices, order)
 
 
-def known_users(data: Dataset, users: Rows, stages: Stages) -> Profiles:
-    """Describe training users as they stand in the data."""
-    features = None
-    if data.user_features is not None and any(stage.uses_features for stage in stages):
-        features = data.user_features.take(pa.array(users))
-    ordered = any(stage.uses_order for stage in stages)
-    return Profiles(
-        users,
-        data.matrix[users],
-        np.zeros(len(users), dtype=bool),
-        features,
-        data.recency[users] if ordered else None,
-    )
+def known_users(data: Dataset, users: Rows, models: Stages) -> Profiles:
+    """Return profiles of training users, with features and order if a model uses them."""
+    features = any(model.uses_features for model in models)
+    order = any(model.uses_order for model in models)
+    return Profiles.known(data, users, features=features, order=order)
 
 
 def retrieve(
     stages: Stages, profiles: Profiles, eligible: Eligible | None, count: int, order: Rows
 ) -> Candidates:
-    """Ask every stage for its best ``count`` of each query, and about those of the others.
+    """Collect the best ``count`` items of every stage for each query, and score them by all stages.
 
     Parameters
     ----------
@@ -108,57 +92,53 @@ def retrieve(
     profiles
         The queries.
     eligible
-        Who may be a candidate; None: everything. Items of a query's own history that are eligible
-        are candidates without being asked for.
+        The items that may be candidates; None: every item. Eligible items of a query's own history
+        are always candidates.
     count
-        How many each stage returns at most.
+        The maximum number of items that a stage returns.
     order
-        Which of two equal scores comes first.
+        The rank of each item among items with equal scores.
     """
     own = unseen(profiles, order)
-    narrowed = eligible is not None and bool((eligible.mask_of >= 0).any())
-    asked = own if eligible is None else _without_history(eligible, own)
-    narrowed = narrowed or len(asked.excluded_indices) != len(own.excluded_indices)
-    blocks, lists, tops, known = [], [], [], []
+    allowed = own if eligible is None else _without_history(eligible, own)
+    has_rules = bool((allowed.mask_of >= 0).any())
+    has_rules = has_rules or len(allowed.excluded_indices) != len(own.excluded_indices)
+    blocks, own_lists, lists, can_score = [], [], [], []
     for stage in stages:
-        block, knows = _scores(stage, profiles)
-        top = topk_dense(block, *own, count)[0]
-        top[~knows] = UNKNOWN
-        lists.append(top)
-        if narrowed:
-            top = topk_dense(block, *asked, count)[0]
-            top[~knows] = UNKNOWN
+        block, scorable = _scores(stage, profiles)
         blocks.append(block)
-        tops.append(top)
-        known.append(knows)
+        can_score.append(scorable)
+        own_lists.append(_top(block, own, count, scorable))
+        lists.append(_top(block, allowed, count, scorable) if has_rules else own_lists[-1])
     n_items = profiles.history.shape[1]
-    keys = [_keys(top, n_items) for top in tops]
-    chosen = np.unique(np.concatenate([*keys, _eligible_history(eligible, own)]))
-    items = (chosen % n_items).astype(np.int32)
-    indptr = np.searchsorted(chosen, np.arange(len(profiles) + 1) * n_items)
-    owners = chosen // n_items
-    said = [
-        places(block, best, indptr, items, order) for block, best in zip(blocks, lists, strict=True)
+    keys = [_keys(rows, n_items) for rows in lists]
+    union = np.unique(np.concatenate([*keys, _eligible_history(eligible, own)]))
+    items = (union % n_items).astype(np.int32)
+    indptr = np.searchsorted(union, np.arange(len(profiles) + 1) * n_items)
+    owners = union // n_items
+    by_stage = [
+        places(block, rows, indptr, items, order)
+        for block, rows in zip(blocks, own_lists, strict=True)
     ]
-    scores = np.stack([one for one, _ in said])  # (S, n)
-    ends = np.stack([_ends(block, best) for block, best in zip(blocks, lists, strict=True)])
+    scores = np.stack([stage_scores for stage_scores, _ in by_stage])  # (S, n)
+    ends = np.stack([_ends(block, rows) for block, rows in zip(blocks, own_lists, strict=True)])
     return Candidates(
         indptr,
         items,
-        np.stack([np.isin(chosen, key, assume_unique=True) for key in keys]),
+        np.stack([np.isin(union, stage_keys, assume_unique=True) for stage_keys in keys]),
         scores,
-        np.stack([_level(one, *end[:, owners]) for one, end in zip(scores, ends, strict=True)]),
-        np.stack([one for _, one in said]),
-        np.stack(known),
+        np.stack([_level(row, *end[:, owners]) for row, end in zip(scores, ends, strict=True)]),
+        np.stack([ranks for _, ranks in by_stage]),
+        np.stack(can_score),
         blocks,
         ends,
     )
 
 
-def blend(candidates: Candidates) -> Floats:
-    """Give the mean over the stages of where a score lies, squeezed into -1 to 1.
+def stage_mean(candidates: Candidates) -> Floats:
+    """Return the mean of the stages' scores, each mapped to (-1, 1): the order of other items.
 
-    ``mean over s of z / (1 + |z|)``, with z the level, not held: it orders what is never re-ranked.
+    ``mean over stages of z / (1 + |z|)``, where z is the level without clipping.
     """  # (B, n_items)
     total = np.zeros(candidates.blocks[0].shape, dtype=np.float32)
     for block, (low, high) in zip(candidates.blocks, candidates.ends, strict=True):
@@ -169,58 +149,56 @@ def blend(candidates: Candidates) -> Floats:
 
 
 def _scores(stage: Model[Any, Any], profiles: Profiles) -> tuple[Floats, NDArray[np.bool_]]:
-    """Write out what a stage says of the catalogue, and of whom it knows something."""
-    knows = stage.can_score(profiles)
-    if knows.all():
-        return dense(stage.score(profiles)), knows
+    """Return a stage's scores of all items, and which queries it can score."""
+    scorable = stage.can_score(profiles)
+    if scorable.all():
+        return dense(stage.score(profiles)), scorable
     block = np.zeros((len(profiles), profiles.history.shape[1]), dtype=np.float32)
-    if knows.any():
-        block[knows] = dense(stage.score(profiles.take(np.flatnonzero(knows))))
-    return block, knows
+    if scorable.any():
+        block[scorable] = dense(stage.score(profiles.take(np.flatnonzero(scorable))))
+    return block, scorable
+
+
+def _top(block: Floats, eligible: Eligible, count: int, scorable: NDArray[np.bool_]) -> Rows:
+    rows = topk_dense(block, *eligible, count)[0]
+    rows[~scorable] = UNKNOWN
+    return rows
 
 
 def _without_history(eligible: Eligible, own: Eligible) -> Eligible:
     """Exclude the histories as well."""
-    given = [eligible.excluded_indices, own.excluded_indices]
-    lengths = [np.diff(one.excluded_indptr) for one in (eligible, own)]
-    if all(np.array_equal(one, other) for one, other in (given, lengths)):
+    indices = [eligible.excluded_indices, own.excluded_indices]
+    lengths = [np.diff(part.excluded_indptr) for part in (eligible, own)]
+    if all(np.array_equal(first, second) for first, second in (indices, lengths)):
         return eligible
-    rows = np.concatenate([np.repeat(np.arange(len(one)), one) for one in lengths])
+    rows = np.concatenate([np.repeat(np.arange(len(part)), part) for part in lengths])
     order = np.argsort(rows, kind="stable")
     indptr = np.concatenate([[0], np.cumsum(sum(lengths))]).astype(np.int64)
     return eligible._replace(
-        excluded_indptr=indptr, excluded_indices=np.concatenate(given)[order].astype(np.int32)
+        excluded_indptr=indptr, excluded_indices=np.concatenate(indices)[order].astype(np.int32)
     )
 
 
 def _eligible_history(eligible: Eligible | None, own: Eligible) -> NDArray[np.int64]:
-    """Give the keys of what is in a query's history and may be listed all the same."""
-    n_items = own.masks.shape[1]
+    """Return the keys of the items that are in a query's history and eligible."""
     owners = np.repeat(np.arange(len(own.mask_of)), np.diff(own.excluded_indptr))
-    keys: NDArray[np.int64] = owners * n_items + own.excluded_indices
-    if eligible is None:
-        return keys
-    excluded = np.repeat(np.arange(len(own.mask_of)), np.diff(eligible.excluded_indptr))
-    kept = ~np.isin(keys, excluded * n_items + eligible.excluded_indices)
-    mask_of = eligible.mask_of[owners]
-    masked = np.flatnonzero(kept & (mask_of >= 0))
-    kept[masked] = eligible.masks[mask_of[masked], own.excluded_indices[masked]]
-    return keys[kept]
+    keys: NDArray[np.int64] = owners * len(own.order) + own.excluded_indices
+    return keys if eligible is None else keys[eligible.contains(owners, own.excluded_indices)]
 
 
-def _keys(top: Rows, n_items: int) -> NDArray[np.int64]:
-    """Number the entries of a list by query and item."""
-    queries, columns = np.nonzero(top != UNKNOWN)
-    keys: NDArray[np.int64] = queries * n_items + top[queries, columns]
+def _keys(lists: Rows, n_items: int) -> NDArray[np.int64]:
+    """Number the entries of lists by query and item."""
+    queries, columns = np.nonzero(lists != UNKNOWN)
+    keys: NDArray[np.int64] = queries * n_items + lists[queries, columns]
     return keys
 
 
-def _ends(block: Floats, best: Rows) -> Floats:
-    """Give the last and the first score of each list; 0 where it is empty."""  # (2, B)
-    lengths = (best != UNKNOWN).sum(axis=1)
-    queries = np.arange(len(best))
-    last = best[queries, np.maximum(lengths - 1, 0)]
-    ends = np.stack([block[queries, last], block[queries, best[:, 0]]])
+def _ends(block: Floats, lists: Rows) -> Floats:
+    """Return the last and the first score of each list; 0 for an empty list."""  # (2, B)
+    lengths = (lists != UNKNOWN).sum(axis=1)
+    queries = np.arange(len(lists))
+    last = lists[queries, np.maximum(lengths - 1, 0)]
+    ends = np.stack([block[queries, last], block[queries, lists[:, 0]]])
     ends[:, lengths == 0] = 0
     return ends
 
@@ -228,5 +206,5 @@ def _ends(block: Floats, best: Rows) -> Floats:
 def _level(scores: Floats, low: Floats, high: Floats) -> Floats:
     width = high - low
     raw = np.divide(scores - low, width, out=np.zeros_like(scores), where=width > 0)
-    held: Floats = np.clip(raw, *LEVELS)
-    return held
+    levels: Floats = np.clip(raw, *LEVEL_RANGE)
+    return levels

@@ -1,16 +1,16 @@
-"""What the ranker of a cascade learns from: what stages return for users they have not seen whole.
+"""The training examples of a cascade's ranker: candidates, and whether the user chose them.
 
-One random choice of every user is held out, the stages are fitted on the rest and asked for
-candidates, and the candidates that were held out are the positives. So every number the ranker
-sees of a positive is computed without it, on data nearly as dense as what the stages are fitted on
-in the end. Several rounds of this make several times as many positives.
+One random choice of every user is held out, the stages are fitted on the rest and return
+candidates; the held-out items among them are the positives. So the inputs of a positive are
+computed without it, on data nearly as dense as the data that the stages are fitted on in the end.
+Several such rounds give several times as many positives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,137 +20,139 @@ from shortlist import engine
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.models.base import Model
-from shortlist.models.cascade.candidates import Candidates, known_users, retrieve, unseen
-from shortlist.models.cascade.handover import ALL
+from shortlist.models.cascade.candidates import Candidates, Stages, known_users, retrieve, unseen
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 
-Stages = Sequence[Model[Any, Any]]
-Columns = Callable[[Candidates, Profiles, Dataset], Floats]
+ALL_STAGES = "all together"
+"""The name of the union of all stages in tables."""
+
+RowsOf: TypeAlias = Callable[[Candidates, Profiles, Dataset], Floats]
 
 
 class Examples(NamedTuple):
-    """Candidates with what became of them, a list after the other.
+    """Labelled candidates, list by list.
 
     Attributes
     ----------
     rows
-        What the ranker sees of each.  # (n, d)
+        The ranker's inputs.  # (n, d)
     chosen
-        Whether the user chose it.  # (n,)
+        Whether the user chose the candidate.  # (n,)
     lists
-        How many of them each list has.  # (L,)
+        The length of each list.  # (L,)
     """
 
     rows: Floats
     chosen: NDArray[np.bool_]
     lists: NDArray[np.int64]
 
+    @classmethod
+    def concatenated(cls, parts: Sequence[Examples]) -> Examples:
+        """Concatenate examples."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
-class Held(NamedTuple):
-    """One round: fitted stages, and the users who have something held out."""
+
+class Round(NamedTuple):
+    """Stages fitted without the held-out items, and the users who have such an item."""
 
     stages: Stages
     train: Dataset
-    held: Dataset
+    held_out: Dataset
     users: Rows
 
 
-def rounds(make: Callable[[], Stages], data: Dataset, count: int, seed: int) -> Iterator[Held]:
-    """Hold one random choice of every user out and fit the stages on the rest, ``count`` times.
+def rounds(
+    new_stages: Callable[[], Stages], data: Dataset, count: int, seed: int
+) -> Iterator[Round]:
+    """Hold out one random choice of every user and fit the stages on the rest, ``count`` times.
 
-    Users with a single choice lose nothing. Of data of which nothing can be held out there is no
-    round.
+    Nothing is held out of users with a single choice. If all users are such, there are no rounds.
     """
     if not (data.user_counts > 1).any():
         return
-    for turn in track(range(count), "fitting stages on folds"):
-        drawn = int(np.random.SeedSequence([seed, turn]).generate_state(1)[0])
-        train, held = split.leave_last_out(data, order="random", seed=drawn)
-        users = np.flatnonzero(held.user_counts).astype(np.int32)
-        yield Held([stage.fit(train) for stage in make()], train, held, users)
+    for number in track(range(count), "fitting stages on folds"):
+        split_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        train, held_out = split.leave_last_out(data, order="random", seed=split_seed)
+        users = np.flatnonzero(held_out.user_counts).astype(np.int32)
+        yield Round([stage.fit(train) for stage in new_stages()], train, held_out, users)
 
 
 def examples(
-    fold: Held, columns: Columns, count: int, negatives: int, seed: int
+    fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int
 ) -> tuple[Examples, NDArray[np.float64]]:
-    """Give the lists of a round in which what was held out was returned.
+    """Return the lists of a round whose held-out item is among the candidates.
 
     Parameters
     ----------
     fold
         Stages and users.
-    columns
-        Writes out what the ranker sees.
+    rows_of
+        Computes the ranker's inputs.
     count
-        How many candidates each stage returns.
+        The maximum number of items that a stage returns.
     negatives
-        How many of the candidates that were not chosen are kept of each list, drawn at random.
+        The maximum number of negatives per list, sampled at random.
     seed
-        Seeds the draw.
+        Seeds the sample.
 
     Returns
     -------
-    The lists, and the share of what was held out that each stage returned, and all of them
-    together.  # (S + 1,)
+    The lists, and the recall of the held-out items for each stage and for their union.  # (S + 1,)
     """
     task = partial(
-        _examples, fold=fold, columns=columns, count=count, negatives=negatives, seed=seed
+        _block_examples, fold=fold, rows_of=rows_of, count=count, negatives=negatives, seed=seed
     )
-    width = 16 * fold.train.n_items * (len(fold.stages) + 2)
-    found = engine.current().map_rows(task, len(fold.users), width, "candidates")
-    lists, hits = zip(*found, strict=True)
-    return joined(lists), np.sum(hits, axis=0) / len(fold.users)
+    row_bytes = 16 * fold.train.n_items * (len(fold.stages) + 2)
+    results = engine.current().map_rows(task, len(fold.users), row_bytes, "candidates")
+    lists, hits = zip(*results, strict=True)
+    return Examples.concatenated(lists), np.sum(hits, axis=0) / len(fold.users)
 
 
-def joined(some: Sequence[Examples]) -> Examples:
-    """Put examples one after the other."""
-    return Examples(*(np.concatenate(one) for one in zip(*some, strict=True)))
+def are_held_out(candidates: Candidates, users: Rows, held_out: Dataset) -> NDArray[np.bool_]:
+    """Return whether each candidate is a held-out item of its user."""  # (n,)
+    keys = users[candidates.owners].astype(np.int64) * held_out.n_items + candidates.items
+    return np.isin(
+        keys, held_out.user_rows.astype(np.int64) * held_out.n_items + held_out.item_rows
+    )
 
 
-def labels(candidates: Candidates, users: Rows, held: Dataset) -> NDArray[np.bool_]:
-    """Say which candidates were held out."""  # (n,)
-    keys = users[candidates.owners].astype(np.int64) * held.n_items + candidates.items
-    return np.isin(keys, held.user_rows.astype(np.int64) * held.n_items + held.item_rows)
+def recall_history(names: Sequence[str], recalls: list[NDArray[np.float64]]) -> pa.Table:
+    """Return a table of the recall of each stage and of their union, one row per round."""
+    table: dict[str, Any] = {"epoch": pa.array(range(1, len(recalls) + 1), pa.int64())}
+    for column, name in enumerate([*names, ALL_STAGES]):
+        table[f"recall: {name}"] = pa.array([float(row[column]) for row in recalls], pa.float64())
+    return pa.table(table)
 
 
-def _examples(
-    block: range, *, fold: Held, columns: Columns, count: int, negatives: int, seed: int
+def _block_examples(
+    block: range, *, fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int
 ) -> tuple[Examples, NDArray[np.int64]]:
     users = fold.users[block.start : block.stop]
     profiles = known_users(fold.train, users, fold.stages)
     order = fold.train.popularity_order
     candidates = retrieve(fold.stages, profiles, unseen(profiles, order), count, order)
-    chosen = labels(candidates, users, fold.held)
+    chosen = are_held_out(candidates, users, fold.held_out)
     owners = candidates.owners
-    positives = np.bincount(owners[chosen], minlength=len(users))
-    # Drawn by user and item, so that blocks change nothing.
-    drawn = _draws(users[owners], candidates.items, seed)
-    place = np.lexsort((drawn, chosen, owners))  # of each list the negatives first, mixed
-    rank = np.arange(len(place)) - candidates.indptr[:-1][owners]
-    kept = np.zeros(len(place), dtype=bool)
-    kept[place] = (rank < negatives) | chosen[place]
-    kept &= positives[owners] > 0
-    rows = columns(candidates, profiles, fold.train)[kept]
+    n_positives = np.bincount(owners[chosen], minlength=len(users))
+    # The random key of a pair does not depend on the block that the pair is in.
+    keys = _random_keys(users[owners], candidates.items, seed)
+    order_in_list = np.lexsort((keys, chosen, owners))  # in each list the negatives first, shuffled
+    rank = np.arange(len(order_in_list)) - candidates.indptr[:-1][owners]
+    kept = np.zeros(len(order_in_list), dtype=bool)
+    kept[order_in_list] = (rank < negatives) | chosen[order_in_list]
+    kept &= n_positives[owners] > 0
+    rows = rows_of(candidates, profiles, fold.train)[kept]
     lists = np.bincount(owners[kept], minlength=len(users))
     hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
     return Examples(rows, chosen[kept], lists[lists > 0]), hits
 
 
-def _draws(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:
-    """Give each pair a number that looks drawn (the finaliser of SplitMix64)."""  # (n,)
+def _random_keys(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:
+    """Hash each pair to a random number (the finaliser of SplitMix64)."""  # (n,)
     mixed = (users.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
     mixed += np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31))
-
-
-def told(names: list[str], shares: list[NDArray[np.float64]]) -> pa.Table:
-    """Give a row a round: the share of what was held out that was returned."""
-    table: dict[str, Any] = {"epoch": pa.array(range(1, len(shares) + 1), pa.int64())}
-    for place, name in enumerate([*names, ALL]):
-        table[f"recall: {name}"] = pa.array([float(one[place]) for one in shares], pa.float64())
-    return pa.table(table)

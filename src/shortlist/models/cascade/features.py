@@ -1,13 +1,15 @@
-"""What is known of users and items, as numbers that trees can be grown on.
+"""The inputs of a cascade's ranker: one row of numbers for each candidate.
 
-A number stays as it is, a date is in days, a text is a category; of a list, only its length counts.
-What is missing stays missing. Two numbers more say how alike a user and an item are: the likeness
-of the item to what the user chose, by the features of items, and of the user to those who chose the
-item, by the features of users.
+Of every stage: the candidate's score, level and rank. Of the training data: the users of the item
+and the length of the history. With ``features=True`` also the features of users and items: a number
+stays as it is, a date is in days, a text is a category, a list is its length, and a missing value
+stays missing. Two more numbers are the similarity of the item to the history (by item features) and
+of the user to the users of the item (by user features).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,58 +22,88 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.models.likeness import Likeness
-from shortlist.models.weighting import binary
+from shortlist.models.cascade.candidates import Candidates
+from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import inverse, row_scaled, transposed
+from shortlist.scoring.sparse import binary, row_means, transposed
 
-MOST = 100  # categories of a text: beyond that it tells rows apart, and says nothing of a new one
+STAGE_COLUMNS = ("score", "level", "place")
+COUNT_COLUMNS = ("users of the item", "items of the user")
+
+MAX_CATEGORIES = 100  # a text column with more values is close to an id, useless for new rows
 DAY = 86_400_000_000  # microseconds
 
 
+def stage_column_names(stages: Sequence[str]) -> list[str]:
+    """Return the names of the columns without features, given the names of the stages."""
+    names = [f"{stage}: {column}" for stage in stages for column in STAGE_COLUMNS]
+    return names + list(COUNT_COLUMNS)
+
+
+def ranker_rows(
+    candidates: Candidates,
+    profiles: Profiles,
+    data: Dataset,
+    features: CandidateFeatures | None = None,
+) -> Floats:
+    """Return the ranker's inputs, one row per candidate; ``data`` is the training data.
+
+    The columns are :func:`stage_column_names`, then ``features.names``.
+    """  # (n, 3 S + 2 + f)
+    owners = candidates.owners
+    lengths = np.diff(profiles.history.indptr)
+    columns: list[NDArray[np.generic]] = []
+    for stage in range(len(candidates.scores)):
+        columns += [candidates.scores[stage], candidates.levels[stage], candidates.ranks[stage]]
+    columns += [data.item_counts[candidates.items], lengths[owners]]
+    rows = np.stack(columns, axis=1).astype(np.float32)
+    if features is None:
+        return rows
+    return np.concatenate([rows, features.columns(profiles, owners, candidates.items)], axis=1)
+
+
 @dataclass(frozen=True)
-class Side:
-    """The columns of a table that trees can be grown on.
+class TableColumns:
+    """The columns of a feature table that trees can split on.
 
     Attributes
     ----------
     names
         Their names.  # (c,)
     categories
-        The values of each that is a text; None for numbers and lengths.  # (c,)
+        The values of each text column; None for other columns.  # (c,)
     """
 
     names: tuple[str, ...]
     categories: tuple[pa.Array | None, ...]
 
     @classmethod
-    def of(cls, table: pa.Table | None) -> Side:
-        """Choose the columns of a table: those with at least two values, and not too many texts."""
+    def of(cls, table: pa.Table | None) -> TableColumns:
+        """Select the columns that are not constant and whose texts are not too many."""
         names: list[str] = []
         categories: list[pa.Array | None] = []
         if table is None:
             return cls((), ())
         for name in table.column_names:
             column = table.column(name).combine_chunks()
-            kind = column.type
             values = None
-            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
                 values = pc.drop_null(column.unique())
-                if len(values) > MOST:
+                if len(values) > MAX_CATEGORIES:
                     continue
                 values = values.take(pc.array_sort_indices(values))
-            elif not _counted(kind):
+            elif not _is_numeric(column.type):
                 continue
             numbers = _numbers(column, values)
-            known = numbers[~np.isnan(numbers)]
-            if len(known) and (known.min() < known.max() or len(known) < len(numbers)):
+            present = numbers[~np.isnan(numbers)]
+            if len(present) and (present.min() < present.max() or len(present) < len(numbers)):
                 names.append(name)
                 categories.append(values)
         return cls(tuple(names), tuple(categories))
 
     def numbers(self, table: pa.Table) -> Floats:
-        """Write the rows of a table out; NaN is missing, and a text that is none of them."""
+        """Return the columns of a table; NaN for a missing value and an unknown category."""
         columns = [
             _numbers(table.column(name).combine_chunks(), values)
             for name, values in zip(self.names, self.categories, strict=True)
@@ -82,57 +114,54 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Features:
-    """The features of a data set, for the candidates of its users."""
+class CandidateFeatures:
+    """The features of candidates, from the user and item features of a data set."""
 
     data: Dataset
     seed: int
 
     @cached_property
-    def _sides(self) -> tuple[Side, Side]:
-        return Side.of(self.data.user_features), Side.of(self.data.item_features)
+    def _tables(self) -> tuple[TableColumns, TableColumns]:
+        return TableColumns.of(self.data.user_features), TableColumns.of(self.data.item_features)
 
     @property
     def names(self) -> list[str]:
-        """A name for each column."""
-        users, items = self._sides
-        names = [f"user: {name}" for name in users.names] + [
-            f"item: {name}" for name in items.names
-        ]
-        if self._by_items is not None:
+        """The name of each column."""
+        users, items = self._tables
+        names = [f"user: {name}" for name in users.names]
+        names += [f"item: {name}" for name in items.names]
+        if self._encoded_items is not None:
             names.append("likeness to the history")
-        if self._by_users is not None:
+        if self._encoded_choosers is not None:
             names.append("likeness to who chose it")
         return names
 
     @property
     def categorical(self) -> list[int]:
-        """Which columns are categories."""
-        users, items = self._sides
-        values = (*users.categories, *items.categories)
-        return [place for place, one in enumerate(values) if one is not None]
+        """The positions of the categorical columns."""
+        users, items = self._tables
+        categories = (*users.categories, *items.categories)
+        return [position for position, values in enumerate(categories) if values is not None]
 
     def columns(self, profiles: Profiles, owners: NDArray[np.intp], items: Rows) -> Floats:
-        """Write out a row for each candidate."""  # (n, len(names))
-        of_users, of_items = self._sides
+        """Return one row for each candidate."""  # (n, len(names))
+        users_columns, items_columns = self._tables
         blocks: list[Floats] = []
-        table = self._described(profiles)
-        if of_users.names:
-            blocks.append(of_users.numbers(table)[owners])
-        if of_items.names:
+        table = self._user_table(profiles)
+        if users_columns.names:
+            blocks.append(users_columns.numbers(table)[owners])
+        if items_columns.names:
             blocks.append(self._item_numbers[items])
-        if self._by_items is not None:
-            history = binary(profiles.history)
-            lengths = np.diff(history.indptr).astype(np.float64)
-            tastes = row_scaled(csr_array(history @ self._by_items), inverse(lengths))
-            blocks.append(_products(tastes, owners, self._by_items, items))
-        if self._by_users is not None:
-            likeness, choosers = self._by_users
-            blocks.append(_products(likeness.rows(table), owners, choosers, items))
+        if self._encoded_items is not None:
+            history_means = row_means(binary(profiles.history), self._encoded_items)
+            blocks.append(_products(history_means, owners, self._encoded_items, items))
+        if self._encoded_choosers is not None:
+            similarity, choosers = self._encoded_choosers
+            blocks.append(_products(similarity.rows(table), owners, choosers, items))
         return np.concatenate([np.empty((len(items), 0), dtype=np.float32), *blocks], axis=1)
 
-    def _described(self, profiles: Profiles) -> pa.Table:
-        """Give what the query says of somebody, or else what the data does."""
+    def _user_table(self, profiles: Profiles) -> pa.Table:
+        """Return the user features of the queries, or else those of the training users."""
         if profiles.features is not None:
             return profiles.features
         if self.data.user_features is None:
@@ -142,37 +171,36 @@ class Features:
 
     @cached_property
     def _item_numbers(self) -> Floats:
-        return self._sides[1].numbers(self.data.item_features)
+        return self._tables[1].numbers(self.data.item_features)
 
     @cached_property
-    def _by_items(self) -> csr_array | None:
-        """The items, so that dot products are likenesses."""  # (n_items, d)
+    def _encoded_items(self) -> csr_array | None:
+        """The items, encoded so that dot products are similarities."""  # (n_items, d)
         features, choosers = self.data.item_features, transposed(self.data.choices)
-        likeness = Likeness.learn(features, choosers, seed=self.seed)
-        return None if likeness is None else likeness.rows(features)
+        similarity = FeatureSimilarity.learn(features, choosers, seed=self.seed)
+        return None if similarity is None else similarity.rows(features)
 
     @cached_property
-    def _by_users(self) -> tuple[Likeness, csr_array] | None:
-        """How users are compared, and the mean of the users who chose each item."""
+    def _encoded_choosers(self) -> tuple[FeatureSimilarity, csr_array] | None:
+        """The encoding of users, and for each item the mean of its users."""
         features, choices = self.data.user_features, self.data.choices
-        likeness = Likeness.learn(features, choices, seed=self.seed)
-        if likeness is None:
+        similarity = FeatureSimilarity.learn(features, choices, seed=self.seed)
+        if similarity is None:
             return None
-        choosers = csr_array(transposed(choices) @ likeness.rows(features))
-        return likeness, row_scaled(choosers, inverse(self.data.item_counts.astype(np.float64)))
+        return similarity, row_means(transposed(choices), similarity.rows(features))
 
 
-def _counted(kind: pa.DataType) -> bool:
-    """Say whether a column can be written out as numbers."""
-    asked = ("integer", "floating", "boolean", "timestamp", "date", "list", "large_list")
-    return any(getattr(pa.types, f"is_{one}")(kind) for one in asked)
+def _is_numeric(kind: pa.DataType) -> bool:
+    """Return whether :func:`_numbers` can convert the values of a column that is not text."""
+    names = ("integer", "floating", "boolean", "timestamp", "date", "list", "large_list")
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in names)
 
 
-def _numbers(column: pa.Array, values: pa.Array | None) -> NDArray[np.float64]:
-    """Write a column out as numbers, NaN where it is empty."""
+def _numbers(column: pa.Array, categories: pa.Array | None) -> NDArray[np.float64]:
+    """Convert a column to numbers, NaN where it is empty."""
     kind = column.type
-    if values is not None:
-        column = pc.index_in(column, values)
+    if categories is not None:
+        column = pc.index_in(column, categories)
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         moments = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
         column = pc.divide(moments, float(DAY))
@@ -189,6 +217,6 @@ def _numbers(column: pa.Array, values: pa.Array | None) -> NDArray[np.float64]:
 def _products(
     left: csr_array, owners: NDArray[np.intp], right: csr_array, items: Rows
 ) -> NDArray[Any]:
-    """Multiply the rows of pairs, added up in float64."""  # (n, 1)
+    """Return the dot product of each (query, item) pair of rows, summed in float64."""  # (n, 1)
     product = csr_array(left.astype(np.float64)[owners].multiply(right[items]))
     return np.asarray(product.sum(axis=1), dtype=np.float32)[:, np.newaxis]

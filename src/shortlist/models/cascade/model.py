@@ -1,68 +1,147 @@
-"""Several models find candidates, and a ranker that learned from their mistakes orders them."""
+"""Candidates from several models, re-ranked by a learned ranker or by another model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BeforeValidator
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Fitted, Model
-from shortlist.models.cascade.candidates import Candidates, blend, known_users, retrieve, unseen
-from shortlist.models.cascade.columns import column_names, columns_of
-from shortlist.models.cascade.config import CascadeConfig
-from shortlist.models.cascade.examples import Examples, examples, joined, labels, rounds, told
-from shortlist.models.cascade.features import Features
-from shortlist.models.cascade.handover import Counting, Handover, asked_users
-from shortlist.models.cascade.judge import judged, judged_alone
-from shortlist.models.cascade.rankers import Ranker, fitted_ranker
-from shortlist.models.spec import ModelSpec
+from shortlist.models.cascade.candidates import (
+    Candidates,
+    known_users,
+    retrieve,
+    stage_mean,
+    unseen,
+)
+from shortlist.models.cascade.examples import (
+    Examples,
+    are_held_out,
+    examples,
+    recall_history,
+    rounds,
+)
+from shortlist.models.cascade.features import CandidateFeatures, ranker_rows, stage_column_names
+from shortlist.models.cascade.rankers import (
+    MODEL_FLOOR,
+    Ranker,
+    TreeSettings,
+    fit_ranker,
+    model_catalogue_scores,
+    model_scores,
+)
+from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
+from shortlist.models.composite import CompositeModel, ModelSpec, model_list
+from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
 
 
+def _checked_stages(stages: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+    if not stages:
+        raise ValueError("there is no stage")
+    for position, stage in enumerate(stages):
+        if stage.model == "Cascade":
+            raise ValueError("a cascade cannot be a stage")
+        if stage in stages[:position]:
+            raise ValueError(f"{stage!r} is there twice")
+    return stages
+
+
+def _checked_ranker(value: Any) -> Any:
+    if value in ("trees", "linear"):
+        return value
+    spec = ModelSpec.model_validate(value)
+    if spec.model == "Cascade":
+        raise ValueError("a cascade cannot be its own ranker")
+    return spec
+
+
+class CascadeConfig(ModelConfig):
+    """Settings of :class:`Cascade`."""
+
+    stages: Annotated[
+        tuple[ModelSpec, ...], BeforeValidator(model_list), AfterValidator(_checked_stages)
+    ] = hyper(
+        tuple(ModelSpec(model=name) for name in ("UserCosine", "ItemCosine", "EASE")),
+        "The models that retrieve candidates: unfitted, or their names.",
+    )
+    ranker: Annotated[Literal["trees", "linear"] | ModelSpec, BeforeValidator(_checked_ranker)] = (
+        hyper(
+            "trees",
+            "The ranker: a weighted sum of the stages (linear), that plus "
+            "gradient-boosted trees (trees: needs LightGBM, the extra 'trees'), or a model by its "
+            "own scores, such as Ranking().",
+        )
+    )
+    features: bool = hyper(
+        False,
+        "Give the trees the features of users and items, and their similarities; the features of a "
+        "query are used only if a stage uses features, too.",
+        search=Search(choices=(False, True)),
+    )
+    candidates: int = hyper(
+        200, "Maximum number of items per stage.", ge=1, search=Search(50, 500, "log")
+    )
+    rounds: int = hyper(
+        5,
+        "Rounds of training examples; each holds out one choice per user and fits the stages.",
+        ge=1,
+    )
+    negatives: int = hyper(30, "Maximum number of negatives per list of training examples.", ge=1)
+    trees: int = hyper(100, "Number of trees.", ge=1, search=Search(30, 300, "log"))
+    leaves: int = hyper(7, "Leaves per tree.", ge=2, le=1024, search=Search(4, 31, "log"))
+    least: int = hyper(100, "Minimum number of training examples per leaf.", ge=1)
+    learning_rate: float = hyper(
+        0.05, "Learning rate of the trees.", gt=0, le=1, search=Search(0.02, 0.3, "log")
+    )
+    seed: int = hyper(0, "Seeds the held-out choices, the negatives and the trees.", ge=0)
+
+
 @dataclass(frozen=True)
 class CascadeLearned:
-    """The fitted stages, and the ranker: learned weights and trees, or a fitted model."""
+    """The fitted stages, and the ranker: weights and trees, or a fitted model."""
 
     stages: tuple[Model[Any, Any], ...]
-    weights: NDArray[np.float64]  # (d,), of the linear blend
+    weights: NDArray[np.float64]  # (d,), of the blend
     trees: NDArray[np.uint8]  # LightGBM's text, empty without trees
-    judge: Model[Any, Any] | None  # a model as the ranker
+    model_ranker: Model[Any, Any] | None
 
     @cached_property
     def ranker(self) -> Ranker:
-        """The blend and the trees, ready to be asked."""
+        """The learned ranker."""
         return Ranker(self.weights, self.trees.tobytes().decode())
 
 
-class Cascade(Model[CascadeConfig, CascadeLearned]):
-    """Candidates from several models, ordered by what the models say of them together.
+class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
+    """Retrieve candidates by several models, and re-rank them.
 
-    Each stage returns its best ``candidates`` eligible items; their union is re-ranked by
-    ``blend + trees``: a weighted sum of the stages' scores, each stretched between the first and
-    the last of its own list, and boosted trees that see every stage's score and place, how often
-    the item was chosen, how long the history is and, with ``features``, what is known of both. Both
-    learn from ``rounds`` rounds in which a random choice of every user is held out, the stages are
-    fitted on the rest, and what they return is compared with what was held out; then the stages are
-    fitted on everything. Where nothing can be held out (every user has one choice), all stages
-    weigh the same.
+    Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +
+    trees``. The blend is a weighted sum of the stages' scores, each scaled to 0 for the last and 1
+    for the first item of the stage's own list. The boosted trees use the score and the rank of
+    every stage, the number of users of the item, the length of the history and, with ``features``,
+    the features of users and items. Both learn from ``rounds`` rounds: one random choice of every
+    user is held out, the stages are fitted on the rest, and the held-out items among their
+    candidates are the positives. Then the stages are fitted on all data. If nothing can be held out
+    (every user has a single choice), all stages get the same weight.
 
-    With a model as the ranker, such as ``ranker=Ranking()``, candidates come in the order of its
-    scores, where it knows somebody; it is fitted on all the data, and nothing is held out. Of whom
-    no stage knows anything, it orders the whole catalogue.
+    With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
+    It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of
+    the stages. For queries that no stage can score, it ranks the whole catalogue.
 
-    The score of a candidate is the ranker's, and depends on the query and the item alone. All
-    items that are not candidates follow below them, by the mean of the stages, so that a list is
-    as long as it was asked to be. ``score`` takes the candidates among what the user has not
-    chosen, as a list without rules does.
+    The score of a candidate is the ranker's score, which depends on the query and the item only.
+    All other items follow below the candidates, ordered by the mean of the stages, so that lists
+    reach the requested length. ``score`` retrieves candidates among the items outside the history,
+    as for a list without rules.
 
     Examples
     --------
@@ -73,217 +152,189 @@ class Cascade(Model[CascadeConfig, CascadeLearned]):
     ['b']
     """
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
-        self._prepared: Features | None = None
-
     @property
     def extra(self) -> str | None:  # type: ignore[override]
-        """Trees need LightGBM; models need what they need."""
+        """The extra ``trees`` for trees; the stages check for their own extras."""
         return "trees" if self.config.ranker == "trees" else None
 
     @property
-    def needs_history(self) -> bool:  # type: ignore[override]
-        """Whether no stage knows anything of somebody without a history."""
-        return all(stage.needs_history for stage in self._stages)
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether they can stand in for a history, in a stage."""
-        return any(model.uses_features for model in self._models)
-
-    @property
-    def uses_order(self) -> bool:  # type: ignore[override]
-        """Whether it matters to a stage what was chosen last."""
-        return any(model.uses_order for model in self._models)
-
-    @property
-    def needs_item_features(self) -> bool:  # type: ignore[override]
-        """Whether a stage needs them."""
-        return any(model.needs_item_features for model in self._models)
-
-    @property
     def bytes_per_query(self) -> int:
-        """Add what each stage needs, and its scores."""
-        own = 4 * self.data.n_items * (len(self._stages) + 4)
-        return own + max(model.bytes_per_query for model in self._models)
+        """The memory for one query: the largest need of an inner model, and all stages' scores."""
+        return super().bytes_per_query + 4 * self.data.n_items * (len(self.config.stages) + 4)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
-        """Train the ranker on what is held out; then fit the stages on everything."""
-        ranker, judge = Ranker(np.zeros(0), ""), None
-        shares: list[NDArray[np.float64]] = []
+        """Fit the ranker on held-out items; then fit the stages on all data."""
+        ranker, model_ranker = Ranker(np.zeros(0), ""), None
+        recalls: list[NDArray[np.float64]] = []
         if isinstance(self.config.ranker, ModelSpec):
-            judge = self.config.ranker.make().fit(data)
+            model_ranker = self.config.ranker.make().fit(data)
         else:
-            ranker, shares = self._trained(data)
-        stages = tuple(stage.fit(data) for stage in self._made())
-        text = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
-        learned = CascadeLearned(stages, ranker.weights, text, judge)
-        return Fitted(learned, told(self._names, shares))
+            ranker, recalls = self._fit_ranker(data)
+        stages = tuple(stage.fit(data) for stage in self._new_stages())
+        trees = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
+        learned = CascadeLearned(stages, ranker.weights, trees, model_ranker)
+        return Fitted(learned, recall_history(self._stage_names, recalls))
 
-    def _trained(self, data: Dataset) -> tuple[Ranker, list[NDArray[np.float64]]]:
-        """Train the ranker on rounds of held-out items; return it and what each stage found."""
+    def _fit_ranker(self, data: Dataset) -> tuple[Ranker, list[NDArray[np.float64]]]:
+        """Fit the ranker on rounds of held-out items; return it and the recalls of each round."""
         config = self.config
         lists: list[Examples] = []
-        shares: list[NDArray[np.float64]] = []
-        for held in rounds(self._made, data, config.rounds, config.seed):
-            columns = partial(columns_of, features=self._features(held.train))
-            found, share = examples(held, columns, config.candidates, config.negatives, config.seed)
-            lists.append(found)
-            shares.append(share)
-        features = self._features(data)
-        width = len(column_names(self._names))
-        categorical = [] if features is None else [width + one for one in features.categorical]
-        width += 0 if features is None else len(features.names)
-        some = joined(lists) if lists else None
-        return fitted_ranker(some, len(config.stages), width, categorical, config), shares
+        recalls: list[NDArray[np.float64]] = []
+        for fold in rounds(self._new_stages, data, config.rounds, config.seed):
+            rows_of = partial(ranker_rows, features=self._features_of(fold.train))
+            fold_lists, recall = examples(
+                fold, rows_of, config.candidates, config.negatives, config.seed
+            )
+            lists.append(fold_lists)
+            recalls.append(recall)
+        features = self._features_of(data)
+        n_columns = len(stage_column_names(self._stage_names))
+        categorical: list[int] = []
+        if features is not None:
+            categorical = [n_columns + position for position in features.categorical]
+            n_columns += len(features.names)
+        trees = None
+        if config.ranker == "trees":
+            trees = TreeSettings(
+                config.trees, config.leaves, config.least, config.learning_rate, config.seed
+            )
+        joined = Examples.concatenated(lists) if lists else None
+        return fit_ranker(joined, len(config.stages), n_columns, categorical, trees), recalls
 
-    def handover(self, test: Dataset) -> Handover:
-        """Measure what each stage finds of held-out choices, and what re-ranking gains on it.
+    def handover(self, test: Dataset) -> StageRecall:
+        """Measure the recall of each stage on held-out items, and the gain from re-ranking.
 
         Parameters
         ----------
         test
-            The other side of the split whose training side the cascade was fitted on. Users
-            without training interactions are left out.
+            The test side of the split whose training side the cascade was fitted on. Users without
+            training interactions are left out.
 
         Raises
         ------
         InputError
-            The test data has other ids, or holds what the cascade was fitted on, or nobody in it
-            is known.
+            The test data has other ids, contains interactions that the cascade was fitted on, or
+            has no user with training interactions.
         """
-        data = self.data
-        users = asked_users(data, test)
-        counting = Counting(self._names, self.config.candidates)
-        order = data.popularity_order
-        blocks = engine.current().map_rows(list, len(users), self.bytes_per_query, "hand-over")
+        data, order = self.data, self.data.popularity_order
+        users = measured_users(data, test)
+        counter = StageRecallCounter(self._stage_names, self.config.candidates)
+        blocks = engine.current().map_rows(list, len(users), self.bytes_per_query, "stage recall")
         for block in blocks:
-            some = users[block]
-            profiles = known_users(data, some, self._models)
+            block_users = users[block]
+            profiles = known_users(data, block_users, self.inner_models)
             candidates = self._candidates(profiles, unseen(profiles, order))
-            numbers = self._numbers(candidates, profiles)
-            held = labels(candidates, some, test)
-            counting.add(candidates, held, test.user_counts[some], numbers)
-        return counting.result(self.config.seed)
-
-    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of whom any stage, or a model as the ranker, knows something."""
-        known = np.stack([model.can_score(profiles) for model in self._models])
-        return np.asarray(known.any(axis=0))
+            scores = self._candidate_scores(candidates, profiles)
+            held_out = are_held_out(candidates, block_users, test)
+            counter.add(candidates, held_out, test.user_counts[block_users], scores)
+        return counter.result(self.config.seed)
 
     def score(self, profiles: Profiles) -> Scores:
-        """Rank what has not been chosen, and what has been beside it."""
+        """Score all items, with candidates from outside the history."""
         return DenseScores(self._block(profiles, None))
 
     def best(self, profiles: Profiles, eligible: Eligible, k: int) -> Best:
-        """Give the best items of each query, candidates chosen among the eligible ones."""
+        """Return the best items of each query, with candidates among the eligible items."""
         return top_k(DenseScores(self._block(profiles, eligible)), eligible, k)
 
     def _block(self, profiles: Profiles, eligible: Eligible | None) -> Floats:
-        """Give the scores of all items: re-ranked candidates above, the others below."""
+        """Score all items: re-ranked candidates on top, all others below them."""  # (B, n_items)
         candidates = self._candidates(profiles, eligible)
-        block = blend(candidates)
-        block += np.float32(self._floor - 2)  # the blend lies between -1 and 1
-        block[candidates.owners, candidates.items] = self._numbers(candidates, profiles)
-        alone = ~candidates.known.any(axis=0)
-        if self.learned.judge is not None and alone.any():
-            some = np.flatnonzero(alone)
-            block[some] = judged_alone(self.learned.judge, profiles.take(some))
+        block = stage_mean(candidates)
+        block += np.float32(self._floor - 2)  # the mean lies between -1 and 1
+        block[candidates.owners, candidates.items] = self._candidate_scores(candidates, profiles)
+        model, scorable = self.learned.model_ranker, candidates.can_score.any(axis=0)
+        if model is not None and not scorable.all():
+            others = np.flatnonzero(~scorable)
+            block[others] = model_catalogue_scores(model, profiles.take(others))
         return block
-
-    def _numbers(self, candidates: Candidates, profiles: Profiles) -> NDArray[np.float64]:
-        """Give what orders the candidates."""  # (n,)
-        judge = self.learned.judge
-        if judge is not None:
-            return judged(judge, candidates, profiles)
-        return self.learned.ranker.scores(self._rows(candidates, profiles))
-
-    @property
-    def _floor(self) -> float:
-        """A number that no candidate falls below."""
-        return -1.0 if self.learned.judge is not None else self.learned.ranker.floor
 
     def _candidates(self, profiles: Profiles, eligible: Eligible | None) -> Candidates:
         order = self.data.popularity_order
         stages = self.learned.stages
         return retrieve(stages, profiles, eligible, self.config.candidates, order)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Give what each column adds to the score; of what was not re-ranked, what each stage adds.
+    def _candidate_scores(self, candidates: Candidates, profiles: Profiles) -> NDArray[np.float64]:
+        """Score the candidates by the ranker."""  # (n,)
+        model = self.learned.model_ranker
+        if model is not None:
+            return model_scores(model, candidates, profiles)
+        return self.learned.ranker.scores(self._ranker_rows(candidates, profiles))
 
-        The amounts of trees are SHAP values.
+    @property
+    def _floor(self) -> float:
+        """A lower bound of the scores of candidates."""
+        return MODEL_FLOOR if self.learned.model_ranker is not None else self.learned.ranker.floor
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Return the contribution of each input of the ranker; of the stages for other items.
+
+        The contributions of trees are SHAP values.
         """
         candidates = self._candidates(profiles, None)
-        ranker, judge = self.learned.ranker, self.learned.judge
-        place = np.flatnonzero(candidates.items == item)
-        if len(place) and judge is not None:
-            number = self._numbers(candidates, profiles)[place]
-            return [Parts("ranker", pa.array([judge.name]), number)]
-        if len(place):
-            row = self._rows(candidates, profiles)[place]
-            amounts = ranker.parts(row)[0]
-            kinds, labelled = zip(*self._columns, strict=True)
+        model = self.learned.model_ranker
+        position = np.flatnonzero(candidates.items == item)
+        if len(position) and model is not None:
+            score = self._candidate_scores(candidates, profiles)[position]
+            return [Parts("ranker", pa.array([model.name]), score)]
+        if len(position):
+            row = self._ranker_rows(candidates, profiles)[position]
+            amounts = self.learned.ranker.parts(row)[0]
+            kinds, names = (np.array(labels) for labels in zip(*self._labels, strict=True))
             return [
-                Parts(kind, pa.array(np.array(labelled)[kept]), amounts[kept])
-                for kind in dict.fromkeys(kinds)
-                if (kept := (np.array(kinds) == kind) & (amounts != 0)).any()
+                Parts(kind, pa.array(names[kept]), amounts[kept])
+                for kind in dict.fromkeys(kinds.tolist())
+                if (kept := (kinds == kind) & (amounts != 0)).any()
             ]
-        behind = blend(candidates)[0, item]
+        mean = np.array([stage_mean(candidates)[0, item]], dtype=np.float64)
         return [
             Parts("not a candidate", pa.array(["below all of them"]), np.array([self._floor - 2])),
-            Parts("stage", pa.array(["mean of the stages"]), np.array([behind], dtype=np.float64)),
+            Parts("stage", pa.array(["mean of the stages"]), mean),
         ]
 
-    def _rows(self, candidates: Candidates, profiles: Profiles) -> Floats:
-        """Write out what the ranker sees of each candidate."""  # (n, d)
-        return columns_of(candidates, profiles, self.data, self._known)
+    def _ranker_rows(self, candidates: Candidates, profiles: Profiles) -> Floats:
+        """Return the ranker's inputs, one row per candidate."""  # (n, d)
+        return ranker_rows(candidates, profiles, self.data, self._features)
 
-    def _features(self, data: Dataset) -> Features | None:
-        """Give the features of a data set, if the ranker is to see them."""
+    def _features_of(self, data: Dataset) -> CandidateFeatures | None:
+        """Return the features of a data set if the ranker uses them."""
         if self.config.features and self.config.ranker == "trees":
-            return Features(data, self.config.seed)
+            return CandidateFeatures(data, self.config.seed)
         return None
 
-    @property
-    def _known(self) -> Features | None:
-        """The features of the data, prepared once."""
-        if self._prepared is None or self._prepared.data is not self.data:
-            self._prepared = self._features(self.data)
-        return self._prepared
+    @cached_property
+    def _features(self) -> CandidateFeatures | None:
+        """The features of the training data."""
+        return self._features_of(self.data)
 
     @property
-    def _columns(self) -> list[tuple[str, str]]:
-        """The kind and the name of each of a ranker's parts."""  # (d + 1,)
-        known = [] if self._known is None else self._known.names
+    def _labels(self) -> list[tuple[str, str]]:
+        """The kind and the name of each part of a learned ranker's score."""  # (d + 1,)
+        features = [] if self._features is None else self._features.names
         return [
-            *(("stage", name) for name in column_names(self._names)),
-            *(("feature", name) for name in known),
+            *(("stage", name) for name in stage_column_names(self._stage_names)),
+            *(("feature", name) for name in features),
             ("every candidate", "where the trees start"),
         ]
 
     @property
-    def _names(self) -> list[str]:
-        """What to call the stages: their names, numbered where one comes again."""
+    def _stage_names(self) -> list[str]:
+        """The names of the stages, numbered where a name repeats."""
         names = [stage.model for stage in self.config.stages]
         return [
-            f"{name} {names[: place + 1].count(name)}" if names.count(name) > 1 else name
-            for place, name in enumerate(names)
+            f"{name} {names[: position + 1].count(name)}" if names.count(name) > 1 else name
+            for position, name in enumerate(names)
         ]
 
     @property
-    def _stages(self) -> tuple[Model[Any, Any], ...]:
-        """The fitted stages, or those to fit."""
-        return self._made() if self._learned is None else self._learned.stages
-
-    @property
-    def _models(self) -> tuple[Model[Any, Any], ...]:
+    def inner_models(self) -> tuple[Model[Any, Any], ...]:
         """The stages, and the ranker if it is a model."""
-        spec = self.config.ranker
-        if not isinstance(spec, ModelSpec):
-            return self._stages
-        judge = None if self._learned is None else self._learned.judge
-        return (*self._stages, spec.make() if judge is None else judge)
+        ranker = self.config.ranker
+        if self._learned is not None:
+            stages, model_ranker = self._learned.stages, self._learned.model_ranker
+            return stages if model_ranker is None else (*stages, model_ranker)
+        stages = self._new_stages()
+        return (*stages, ranker.make()) if isinstance(ranker, ModelSpec) else stages
 
-    def _made(self) -> tuple[Model[Any, Any], ...]:
+    def _new_stages(self) -> tuple[Model[Any, Any], ...]:
         return tuple(stage.make() for stage in self.config.stages)

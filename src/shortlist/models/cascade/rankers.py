@@ -1,10 +1,10 @@
-"""The second half of a cascade: the order of candidates, learned from what became of others."""
+"""Ranking in a cascade: the order of the candidates, by a learned ranker or by a model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,30 +13,31 @@ from scipy.optimize import minimize
 from shortlist import extras
 from shortlist.errors import BundleError
 from shortlist.kernels.threads import thread_count
-from shortlist.models.cascade.candidates import LEVELS
-from shortlist.models.cascade.columns import OF_A_STAGE
+from shortlist.models.base import Model
+from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
 from shortlist.models.cascade.examples import Examples
+from shortlist.models.cascade.features import STAGE_COLUMNS
+from shortlist.scoring.capabilities import ScoresPairs
+from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
-
-if TYPE_CHECKING:
-    from shortlist.models.cascade.config import CascadeConfig
+from shortlist.scoring.selection import dense
 
 Doubles = NDArray[np.float64]
 
-FEW = 20_000  # rows that one thread is done with before several have agreed who does what
-PENALTY = 1e-3  # of the squared weights of the blend, beside the mean loss of a list
+SERIAL_ROWS = 20_000  # with fewer rows, starting threads takes longer than the work
+PENALTY = 1e-3  # weight of the squared blend weights, relative to the mean loss of a list
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """A weighted sum of levels, and boosted trees upon it.
+    """A learned ranker: the blend (a weighted sum of levels), plus boosted trees.
 
     Attributes
     ----------
     weights
-        What each column weighs in the blend; 0 for all that are not levels.  # (d,)
+        The weights of the blend; 0 for columns that are not levels.  # (d,)
     text
-        The trees, as LightGBM writes them; empty: none.
+        The trees in LightGBM's text format; empty: no trees.
     """
 
     weights: Doubles
@@ -44,7 +45,7 @@ class Ranker:
 
     @cached_property
     def booster(self) -> Any:
-        """The trees, ready to be asked; None where there are none."""
+        """The trees as a LightGBM booster; None without trees."""
         if not self.text:
             return None
         extras.require("trees", "a cascade with ranker='trees'")
@@ -60,26 +61,26 @@ class Ranker:
 
     @cached_property
     def floor(self) -> float:
-        """A number that no candidate falls below: the least levels, and the least leaves."""
-        low, high = LEVELS
+        """A lower bound of all scores: the lowest levels, and the lowest leaf of each tree."""
+        low, high = LEVEL_RANGE
         leaves = (line for line in self.text.splitlines() if line.startswith("leaf_value="))
-        least = sum(min(map(float, line.partition("=")[2].split())) for line in leaves)
-        return float(np.minimum(low * self.weights, high * self.weights).sum()) + least
+        lowest = sum(min(map(float, line.partition("=")[2].split())) for line in leaves)
+        return float(np.minimum(low * self.weights, high * self.weights).sum()) + lowest
 
     def scores(self, rows: Floats) -> Doubles:
-        """Give the number that orders each row."""  # (n,)
-        numbers: Doubles = self._terms(rows).sum(axis=1)
+        """Score the candidates by their input rows."""  # (n,)
+        scores: Doubles = self._terms(rows).sum(axis=1)
         if self.booster is not None and len(rows):
-            numbers = numbers + self.booster.predict(
+            scores = scores + self.booster.predict(
                 rows, raw_score=True, num_threads=_threads(len(rows))
             )
-        return numbers
+        return scores
 
     def parts(self, rows: Floats) -> Doubles:
-        """Take the numbers apart by columns; the last is what every row starts from.
+        """Split the scores by column; the last column is the constant of all rows.
 
-        Of the trees, the SHAP values (Lundberg & Lee, NeurIPS 2017): with the blend's terms they
-        add up to :meth:`scores`.
+        For trees these are SHAP values (Lundberg & Lee, NeurIPS 2017). Together with the terms of
+        the blend they add up to :meth:`scores`.
         """  # (n, d + 1)
         amounts = np.zeros((len(rows), len(self.weights) + 1))
         amounts[:, :-1] = self._terms(rows)
@@ -88,39 +89,56 @@ class Ranker:
         return amounts
 
     def _terms(self, rows: Floats) -> Doubles:
-        """Weigh the columns; one that does not count may hold what is missing, NaN."""  # (n, d)
+        """Multiply by the weights; a column of weight 0 may hold NaN."""  # (n, d)
         return np.where(self.weights == 0, 0.0, rows * self.weights)
 
 
-def fitted_ranker(
+class TreeSettings(NamedTuple):
+    """The settings of the trees, as in :class:`~shortlist.models.cascade.model.CascadeConfig`."""
+
+    trees: int
+    leaves: int
+    least: int
+    learning_rate: float
+    seed: int
+
+
+def fit_ranker(
     examples: Examples | None,
     n_stages: int,
-    width: int,
+    n_columns: int,
     categorical: list[int],
-    config: CascadeConfig,
+    trees: TreeSettings | None,
 ) -> Ranker:
-    """Learn to put what was chosen first.
+    """Fit the blend, and then the trees, which start from it.
 
-    Without examples, all stages weigh the same and there are no trees. There are ``width``
-    columns, of which ``categorical`` hold categories.
+    Parameters
+    ----------
+    examples
+        The training examples. None or empty: all stages get the same weight, without trees.
+    n_stages, n_columns, categorical
+        The numbers of stages and of columns, and the positions of the categorical columns.
+    trees
+        The settings of the trees; None: the blend alone.
     """
-    levels = np.arange(n_stages) * len(OF_A_STAGE) + OF_A_STAGE.index("level")
+    levels = np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index("level")
     if examples is None or not len(examples.lists):
-        weights = np.zeros(width)
+        weights = np.zeros(n_columns)
         weights[levels] = 1.0
         return Ranker(weights, "")
     blend = Ranker(fit_blend(examples, levels), "")
-    if config.ranker == "linear":
+    if trees is None:
         return blend
-    blended = blend.scores(examples.rows)
-    return Ranker(blend.weights, fit_trees(examples, blended, categorical, config))
+    blend_scores = blend.scores(examples.rows)
+    return Ranker(blend.weights, fit_trees(examples, blend_scores, categorical, trees))
 
 
 def fit_blend(examples: Examples, levels: NDArray[np.intp]) -> Doubles:
-    """Maximise the likelihood of what was chosen from each list, a softmax over the list.
+    """Maximise the likelihood of the chosen items, with a softmax over each list.
 
-    ``min over w >= 0 of mean over lists of -log p + c |w|^2``, with p the sum of ``exp(w . row)``
-    over what was chosen, divided by that over the list, and the rows cut down to their levels.
+    ``min over w >= 0 of mean over lists of -log p + c |w|^2``, where p is the sum of
+    ``exp(w . row)`` over the chosen items divided by the sum over the list, and rows hold the
+    columns ``levels`` only.
     """  # (d,)
     rows = examples.rows[:, levels].astype(np.float64)  # (n, S)
     starts = np.cumsum(examples.lists) - examples.lists
@@ -128,13 +146,13 @@ def fit_blend(examples: Examples, levels: NDArray[np.intp]) -> Doubles:
     chosen = examples.chosen.astype(np.float64)
 
     def loss(weights: Doubles) -> tuple[float, Doubles]:
-        numbers = (rows * weights).sum(axis=1)
-        powers = np.exp(numbers - np.maximum.reduceat(numbers, starts)[owner])
-        everything = np.add.reduceat(powers, starts)  # (L,)
-        right = np.add.reduceat(powers * chosen, starts)
-        slack = powers / everything[owner] - powers * chosen / right[owner]  # (n,)
-        gradient = (rows * slack[:, np.newaxis]).sum(axis=0) / len(starts)
-        value = -np.log(right / everything).mean() + PENALTY * (weights**2).sum()
+        logits = (rows * weights).sum(axis=1)
+        powers = np.exp(logits - np.maximum.reduceat(logits, starts)[owner])
+        all_sums = np.add.reduceat(powers, starts)  # (L,)
+        chosen_sums = np.add.reduceat(powers * chosen, starts)
+        errors = powers / all_sums[owner] - powers * chosen / chosen_sums[owner]  # (n,)
+        gradient = (rows * errors[:, np.newaxis]).sum(axis=0) / len(starts)
+        value = -np.log(chosen_sums / all_sums).mean() + PENALTY * (weights**2).sum()
         return float(value), gradient + 2 * PENALTY * weights
 
     start = np.ones(len(levels))
@@ -146,33 +164,80 @@ def fit_blend(examples: Examples, levels: NDArray[np.intp]) -> Doubles:
 
 
 def fit_trees(
-    examples: Examples, blended: Doubles, categorical: list[int], config: CascadeConfig
+    examples: Examples, blend_scores: Doubles, categorical: list[int], trees: TreeSettings
 ) -> str:
-    """Boost trees by the gradients of LambdaRank (Burges 2010), from the blend on."""
+    """Boost trees by the gradients of LambdaRank (Burges 2010), starting from the blend."""
     from lightgbm import Dataset, train
 
     settings: dict[str, Any] = {
         "objective": "lambdarank",
-        "num_leaves": config.leaves,
-        "learning_rate": config.learning_rate,
-        "min_data_in_leaf": config.least,
-        "feature_fraction": 0.8,  # of the columns a tree sees
+        "num_leaves": trees.leaves,
+        "learning_rate": trees.learning_rate,
+        "min_data_in_leaf": trees.least,
+        "feature_fraction": 0.8,  # share of the columns that a tree may use
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": _threads(len(examples.rows)),
-        "seed": config.seed,
+        "seed": trees.seed,
         "verbose": -1,
     }
     rows = Dataset(
         examples.rows,
         examples.chosen.astype(np.float32),
         group=examples.lists,
-        init_score=blended,
+        init_score=blend_scores,
         categorical_feature=categorical,
         params=settings,
     )
-    return str(train(settings, rows, config.trees).model_to_string())
+    return str(train(settings, rows, trees.trees).model_to_string())
 
 
 def _threads(n_rows: int) -> int:
-    return 1 if n_rows < FEW else thread_count()
+    return 1 if n_rows < SERIAL_ROWS else thread_count()
+
+
+MODEL_FLOOR = -1.0
+"""A lower bound of the scores of a model ranker."""
+
+
+def model_scores(model: Model[Any, Any], candidates: Candidates, profiles: Profiles) -> Doubles:
+    """Score candidates by a model ranker: ``s / (1 + |s|)`` of its score s, within (-1, 1).
+
+    Queries that the model cannot score get the mean of the stages, which lies within (-1, 1) too.
+
+    Parameters
+    ----------
+    model
+        A fitted model. It scores the candidates alone if it can score pairs.
+    candidates, profiles
+        The candidates of the stages, and their queries.
+    """  # (n,)
+    owners, items = candidates.owners, candidates.items
+    scores = stage_mean(candidates)[owners, items].astype(np.float64)
+    scorable = model.can_score(profiles)
+    ranked = scorable[owners]
+    if not ranked.any():
+        return scores
+    queries = profiles if scorable.all() else profiles.take(np.flatnonzero(scorable))
+    query_of = (np.cumsum(scorable) - 1)[owners[ranked]].astype(np.int32)
+    if isinstance(model, ScoresPairs):
+        pair_scores = model.pair_scores(queries, query_of, items[ranked])
+    else:
+        pair_scores = dense(model.score(queries))[query_of, items[ranked]]
+    scores[ranked] = _squashed(pair_scores)
+    return scores
+
+
+def model_catalogue_scores(model: Model[Any, Any], profiles: Profiles) -> Doubles:
+    """Score all items by a model ranker; 0 for queries that it cannot score."""  # (B, n_items)
+    scorable = model.can_score(profiles)
+    scores = np.zeros((len(profiles), profiles.history.shape[1]))
+    if scorable.any():
+        queries = profiles.take(np.flatnonzero(scorable))
+        scores[scorable] = _squashed(dense(model.score(queries)))
+    return scores
+
+
+def _squashed(scores: Floats) -> Doubles:
+    exact = scores.astype(np.float64)
+    return np.asarray(exact / (1 + np.abs(exact)))

@@ -1,1 +1,1 @@
-"""Matrix factorisation trained by gradient."""
+"""Matrix factorisation, trained by gradient."""

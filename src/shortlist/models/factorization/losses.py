@@ -1,4 +1,4 @@
-"""The losses of matrix factorisation: a few lines of PyTorch each, over whole tensors."""
+"""The losses of matrix factorisation, in PyTorch over whole tensors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.kernels import factorization as kernels
 from shortlist.scoring.sparse import Csr
 
-MOST_LOGITS = 2**25  # of a block of users by all items: 128 MiB
+MAX_LOGITS = 2**25  # of a block of users by all items: 128 MiB
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Cells:
     Attributes
     ----------
     users, items
-        Their rows and columns, int64.  # (n,)
+        The rows and columns of the cells, int64.  # (n,)
     values
-        What is in them, float32.  # (n,)
+        The values of the cells, float32.  # (n,)
     shape
-        Users and items in all.
+        The numbers of users and of items.
     """
 
     users: Tensor
@@ -41,7 +41,7 @@ class Cells:
 
     @classmethod
     def of(cls, data: Dataset, device: torch.device | str = "cpu") -> Cells:
-        """Take the interactions of a data set, with their weights."""
+        """Return the interactions of a data set, with their weights."""
         return cls(
             torch.tensor(data.user_rows, dtype=torch.int64, device=device),
             torch.tensor(data.item_rows, dtype=torch.int64, device=device),
@@ -52,18 +52,18 @@ class Cells:
     def __len__(self) -> int:
         return self.values.numel()
 
-    def take(self, chosen: Tensor) -> Cells:
-        """Keep the chosen cells."""
-        return Cells(self.users[chosen], self.items[chosen], self.values[chosen], self.shape)
+    def take(self, indices: Tensor) -> Cells:
+        """Return the selected cells."""
+        return Cells(self.users[indices], self.items[indices], self.values[indices], self.shape)
 
     @cached_property
     def by_user(self) -> Csr:
-        """The cells as sparse rows, for the kernel."""
+        """The cells in CSR format, for the kernel."""
         return self._sorted(self.users.numpy(), self.items.numpy(), self.shape[0])
 
     @cached_property
     def by_item(self) -> Csr:
-        """The same, transposed."""
+        """The transposed cells in CSR format."""
         return self._sorted(self.items.numpy(), self.users.numpy(), self.shape[1])
 
     def _sorted(self, rows: NDArray[np.int64], columns: NDArray[np.int64], count: int) -> Csr:
@@ -73,26 +73,25 @@ class Cells:
 
 
 def observed_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:
-    """Give the mean over known cells of ``(x - p_u.q_i)^2``, by plain autograd.
+    """Compute the mean over known cells of ``(x - p_u.q_i)^2``, by plain autograd.
 
-    Gathers the rows of each cell and adds up their products: time and memory are O(cells * f), and
-    users x items is never built.
+    Time and memory are O(cells * f): the users x items matrix is never built.
 
     Parameters
     ----------
     users, items
         The factors.  # (n_users, f), (n_items, f)
     cells
-        What is known.
+        The known cells.
     """
     predicted = (users[cells.users] * items[cells.items]).sum(1)  # (n,)
     return torch.mean((cells.values - predicted) ** 2)
 
 
 def fused_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:
-    """Give what :func:`observed_error` gives, with its gradient from one compiled pass.
+    """Compute :func:`observed_error` and its gradient in one compiled pass.
 
-    For float32 on the processor.
+    For float32 on the CPU.
     """
     error: Tensor = _FusedError.apply(users, items, cells)  # type: ignore[no-untyped-call]
     return error
@@ -109,7 +108,7 @@ class _FusedError(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None]:
         if ctx.gradients is None:
-            raise RuntimeError("the fused gradient has been handed out: compute the loss again")
+            raise RuntimeError("the fused gradient is already used: compute the loss again")
         (to_users, to_items), ctx.gradients = ctx.gradients, None
         scale = float(gradients[0])
         if scale != 1:
@@ -118,41 +117,41 @@ class _FusedError(torch.autograd.Function):
 
 
 def squared_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:
-    """Give the mean squared error over known cells, the fastest way there is for these tensors."""
+    """Compute the mean squared error over known cells, by the fastest way for these tensors."""
     fused = users.device.type == "cpu" and users.dtype == torch.float32
     return (fused_error if fused else observed_error)(users, items, cells)
 
 
 def mean_squared_length(factors: Tensor) -> Tensor:
-    """Give ``(1 / n) sum_n |p_n|^2``."""
+    """Compute ``(1 / n) sum_n |p_n|^2``."""
     return (factors**2).sum() / len(factors)
 
 
 def gravity(users: Tensor, items: Tensor) -> Tensor:
-    """Give ``(1 / (N M)) sum_ij (p_i.q_j)^2`` over all pairs.
+    """Compute ``(1 / (N M)) sum_ij (p_i.q_j)^2`` over all pairs.
 
     That is ``sum((P'P) o (Q'Q)) / (N M)``: O((N + M) f^2), without a users x items matrix.
     """
-    everywhere = (users.T @ users) * (items.T @ items)  # (f, f)
-    return everywhere.sum() / (len(users) * len(items))
+    products = (users.T @ users) * (items.T @ items)  # (f, f)
+    return products.sum() / (len(users) * len(items))
 
 
 def cross_entropy(users: Tensor, items: Tensor, bias: Tensor | None, labels: Tensor) -> Tensor:
-    """Give the mean of ``-log softmax(p_u.Q' + b)[label_u]``.
+    """Compute the mean of ``-log softmax(p_u.Q' + b)[label_u]``.
 
-    Blocks of users whose logits would not fit beside each other are computed again for the
-    gradient instead of kept.
+    If the logits of all users would take too much memory, they are computed in blocks, and again
+    for the gradient.
 
     Parameters
     ----------
     users, items
         The vectors.  # (B, f), (n_items, f)
     bias
-        Of the items, or None.  # (n_items,)
+        Item biases, or None.  # (n_items,)
     labels
-        The item each user has chosen, int64.  # (B,)
+        The chosen item of each user, int64.  # (B,)
     """
-    rows = max(1, MOST_LOGITS // len(items))
+    rows = max(1, MAX_LOGITS // len(items))
     if len(users) <= rows:
         return _block_entropy(users, items, bias, labels) / len(users)
     total = torch.zeros((), device=users.device)
@@ -170,14 +169,14 @@ def _block_entropy(users: Tensor, items: Tensor, bias: Tensor | None, labels: Te
 
 
 def bag_means(rows: Tensor, indptr: NDArray[np.int64], indices: NDArray[np.int64]) -> Tensor:
-    """Give the mean of each bag of rows; zeros for an empty bag.
+    """Compute the mean of each bag of rows; zeros for an empty bag.
 
     Parameters
     ----------
     rows
-        What bags are made of.  # (n, d)
+        The rows that bags consist of.  # (n, d)
     indptr, indices
-        The bags: the rows in bag b are ``indices[indptr[b] : indptr[b + 1]]``.  # (B + 1,)
+        The rows of bag b are ``indices[indptr[b] : indptr[b + 1]]``.  # (B + 1,)
     """  # (B, d)
     members = torch.from_numpy(indices).to(rows.device)
     starts = torch.from_numpy(indptr).to(rows.device)

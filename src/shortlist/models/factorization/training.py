@@ -1,8 +1,6 @@
-"""What matrix factorisation trains: factors of known cells, or users as bags of what they chose."""
+"""The trainable parts of matrix factorisation: factors of known cells, or bags of chosen items."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +9,8 @@ from torch import Tensor, nn
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.four_rows import LANES
-from shortlist.models.factorization.bags import DAMPING, item_categories, slices
+from shortlist.models.factorization.config import FactorizationConfig
+from shortlist.models.factorization.fold_in import DAMPING, global_bias, item_categories
 from shortlist.models.factorization.losses import (
     Cells,
     bag_means,
@@ -21,39 +20,35 @@ from shortlist.models.factorization.losses import (
     observed_error,
     squared_error,
 )
-from shortlist.models.factorization.users import global_bias
 from shortlist.models.training.loop import Trainable
+from shortlist.scoring.sparse import row_entries
 
-if TYPE_CHECKING:
-    from shortlist.models.factorization.model import FactorizationConfig
+_WORTH_THREADS = 2**20  # logits per step; with fewer, threads wait for each other
 
 
 def trainable(
     name: str, config: FactorizationConfig, data: Dataset, held: Dataset | None
 ) -> Trainable:
-    """Make what the settings ask for, at its first values; ``held`` is the validation fold."""
+    """Return the parameters with initial values; ``held`` is the validation fold."""
     if config.loss == "softmax":
         return Bags(name, config, data, held)
     return Factors(config, data, held)
 
 
-_WORTH_THREADS = 2**20  # logits a step: with less to do, threads wait for each other
-
-
 class Factors(Trainable):
-    """User and item factors whose products are the cells.
+    """User and item factors whose dot products approximate the cells.
 
-    With biases a product is ``p_u.q_i + (mean + b_u) * 1 + 1 * b_i``: two more columns on either
-    side, so everything that holds for factors holds for them.
+    With biases a product is ``p_u.q_i + (mean + b_u) * 1 + 1 * b_i``: users and items get two more
+    columns each, which are treated like factors.
     """
 
-    threads = 1  # the kernel has its own; what is left is small, and threads would wait for it
+    threads = 1  # the kernel has its own threads; the rest is too small for them
 
     def __init__(self, config: FactorizationConfig, data: Dataset, held: Dataset | None) -> None:
         super().__init__()
         self.config = config
         rng = np.random.default_rng(config.seed)
-        # Whole vectors of the processor; columns of zeros have no gradient and stay zeros.
+        # Padded to whole SIMD vectors; columns of zeros have no gradient and stay zeros.
         extra = 2 if config.biases else 0
         width = config.embedding_size + -(config.embedding_size + extra) % LANES
         self.users = self._factors(rng, data.user_counts, width)
@@ -68,7 +63,7 @@ class Factors(Trainable):
     def _factors(
         self, rng: np.random.Generator, counts: NDArray[np.int64], width: int
     ) -> nn.Parameter:
-        """Draw first values; zeros where there is nothing to learn from."""
+        """Draw initial values; zeros for rows without interactions."""
         values = np.zeros((len(counts), width), dtype=np.float32)
         size = self.config.embedding_size
         values[:, :size] = rng.normal(0, self.config.init_std, (len(counts), size))
@@ -76,11 +71,11 @@ class Factors(Trainable):
         return nn.Parameter(torch.from_numpy(values))
 
     def start_epoch(self, seed: list[int]) -> int:
-        """Draw nothing: the examples are the known cells."""
+        """Return the number of known cells; nothing is drawn."""
         return len(self.cells)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
-        """Give the error on known cells and, regularised, the penalties by their weights."""
+        """Return the error on known cells and, if regularised, the weighted penalties."""
         users, items = self.factors()
         cells = self.cells if chosen is None else self.cells.take(chosen)
         observed = squared_error(users, items, cells)
@@ -90,16 +85,16 @@ class Factors(Trainable):
         if self.config.biases:
             lengths = lengths + (self.user_bias**2).mean() + (self.item_bias**2).mean()
         regularization = self.config.regularization * lengths
-        everywhere = self.config.gravity * gravity(users, items)
+        weighted_gravity = self.config.gravity * gravity(users, items)
         return {
-            "loss": observed + regularization + everywhere,
+            "loss": observed + regularization + weighted_gravity,
             "observed": observed,
             "regularization": regularization,
-            "gravity": everywhere,
+            "gravity": weighted_gravity,
         }
 
     def validation_loss(self) -> Tensor:
-        """Give the error on the fold, plus gravity: penalties on lengths say nothing of it."""
+        """Return the error on the fold plus gravity; lengths do not depend on the fold."""
         assert self.held is not None
         users, items = self.factors()
         error = observed_error(users, items, self.held)
@@ -108,7 +103,7 @@ class Factors(Trainable):
         return error
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """Give both sides, with columns for the biases."""  # (n_users, F), (n_items, F)
+        """Return both factors, with columns for the biases."""  # (n_users, F), (n_items, F)
         if not self.config.biases:
             return self.users, self.items
         ones = torch.ones_like(self.user_bias), torch.ones_like(self.item_bias)
@@ -118,11 +113,12 @@ class Factors(Trainable):
 
 
 class Bags(Trainable):
-    """A user is the mean of what they chose; the loss is which item is missing.
+    """A user is the mean of the chosen items; the loss is predicting an item left out.
 
-    Each item puts its own embedding, the mean of its genres' and its year's into the bag; linear
-    layers turn the mean into the user's vector; the logits are its products with the embeddings of
-    all items. Every epoch draws one item of each user as the label and takes it out of the bag.
+    Each item contributes its own embedding, the mean embedding of its genres, and that of its year.
+    Linear layers map the mean of the bag to the user's vector. The logits are the dot products with
+    the embeddings of all items. Every epoch draws one item of each user as the label and removes it
+    from the bag.
     """
 
     def __init__(
@@ -158,38 +154,38 @@ class Bags(Trainable):
         self.threads = 1 if logits < _WORTH_THREADS else None
 
     def start_epoch(self, seed: list[int]) -> int:
-        """Draw the label of each user: a place among the interactions."""
+        """Draw the label of each user, as a position among the interactions."""
         starts, stops = self.indptr[self.active], self.indptr[self.active + 1]
         self.labels = np.random.default_rng(seed).integers(starts, stops)
         return len(self.active)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
-        """Give the cross-entropy of the labels."""
-        picked = slice(None) if chosen is None else chosen.cpu().numpy()
-        users, labels = self.active[picked], self.labels[picked]
-        indptr, places = slices(self.indptr, users)
-        # The label sits at a known place of each bag: leave it out there.
-        kept = np.ones(len(places), dtype=bool)
+        """Return the cross-entropy of the labels."""
+        batch = slice(None) if chosen is None else chosen.cpu().numpy()
+        users, labels = self.active[batch], self.labels[batch]
+        indptr, positions = row_entries(self.indptr, users)
+        # The position of the label in each bag is known: remove it there.
+        kept = np.ones(len(positions), dtype=bool)
         kept[indptr[:-1] + labels - self.indptr[users]] = False
         indptr = indptr - np.arange(len(indptr))
-        vectors = self.user_vectors(indptr, self.chosen_items[places[kept]])
+        vectors = self.user_vectors(indptr, self.chosen_items[positions[kept]])
         return {"loss": self._entropy(vectors, self.chosen_items[labels])}
 
     def validation_loss(self) -> Tensor:
-        """Give the cross-entropy of the fold's items, from all that its users chose besides."""
+        """Return the cross-entropy of the fold's items, given all training items of its users."""
         assert self.held is not None
-        users, place = np.unique(self.held.user_rows.astype(np.int64), return_inverse=True)
-        indptr, places = slices(self.indptr, users)
-        vectors = self.user_vectors(indptr, self.chosen_items[places])
-        return self._entropy(vectors[torch.from_numpy(place)], self.held.item_rows.astype(np.int64))
+        users, row_of = np.unique(self.held.user_rows.astype(np.int64), return_inverse=True)
+        indptr, positions = row_entries(self.indptr, users)
+        vectors = self.user_vectors(indptr, self.chosen_items[positions])[torch.from_numpy(row_of)]
+        return self._entropy(vectors, self.held.item_rows.astype(np.int64))
 
     def user_vectors(self, indptr: NDArray[np.int64], members: NDArray[np.int64]) -> Tensor:
-        """Give the vectors of users who chose these items."""  # (B, f)
-        parts: list[Tensor] = [self.items]
+        """Compute the vectors of users with these items."""  # (B, f)
+        blocks: list[Tensor] = [self.items]
         for key, (matrix, _) in self.categories.items():
             rows = (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64))
-            parts.append(bag_means(self.tables[key], *rows))  # (n_items, width)
-        vectors = bag_means(torch.cat(parts, 1), indptr, members)
+            blocks.append(bag_means(self.tables[key], *rows))  # (n_items, width)
+        vectors = bag_means(torch.cat(blocks, 1), indptr, members)
         for layer in self.layers:
             vectors = vectors @ (layer / DAMPING)
         return vectors

@@ -1,4 +1,4 @@
-"""The settings of a Hybrid, and the notes' forms as settings."""
+"""The settings of a Hybrid, and the forms of the study notes as settings."""
 
 from __future__ import annotations
 
@@ -13,53 +13,48 @@ UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]
 TERMS = ("user_term", "item_term", "both_term")
 Tuned = Literal["tuned"]
-Weight = Annotated[float, Field(ge=0)]  # bounds of the number alone: "tuned" has none
+Weight = Annotated[float, Field(ge=0)]  # the bound applies to numbers only, not to "tuned"
 Count = Annotated[int, Field(ge=1)]
 
 
 class HybridConfig(ModelConfig):
-    """Settings of :class:`Hybrid`; what is ``"tuned"`` is found on a validation fold."""
+    """Settings of :class:`Hybrid`; ``"tuned"`` settings are chosen on a validation fold."""
 
     user_blocks: UserBlocks = hyper(
         "action+features",
-        "What users are compared by: their choices, their features, one cosine over both side by "
-        "side, or the sum of the two cosines.",
+        "How users are compared: by choices, by features, by one cosine over both concatenated, or "
+        "by the sum of the two cosines.",
     )
     item_blocks: ItemBlocks = hyper(
         "interactions+features",
-        "What items are compared by: who chose them, their features, or the sum of both cosines.",
+        "How items are compared: by their users, by features, or by the sum of the two cosines.",
     )
     item_weighting: Weighting = hyper(
         "tfidf",
-        "How much a chooser counts in the similarity of items.",
+        "Weights of users in the similarity of items.",
         search=Search(choices=("binary", "tfidf", "bm25")),
     )
     column_weights: Literal["learned", "even"] = hyper(
         "learned",
-        "What the columns of features weigh beside each other: learned from who chose what, or all "
-        "the same.",
+        "Weights of the feature columns: learned from the interactions, or all equal.",
     )
-    user_term: Weight | Tuned = hyper("tuned", "The weight a of S_user R.")
-    item_term: Weight | Tuned = hyper("tuned", "The weight b of R S_item.")
-    both_term: Weight | Tuned = hyper("tuned", "The weight c of S_user R S_item.")
+    user_term: Weight | Tuned = hyper("tuned", "Weight a of S_user R.")
+    item_term: Weight | Tuned = hyper("tuned", "Weight b of R S_item.")
+    both_term: Weight | Tuned = hyper("tuned", "Weight c of S_user R S_item.")
     user_feature_weight: Weight | Tuned = hyper(
-        "tuned", "The weight of the features beside the 1 of the choices, between users."
+        "tuned", "Weight of the features in the similarity of users; choices have weight 1."
     )
     item_feature_weight: Weight | Tuned = hyper(
-        "tuned", "The weight of the features beside the 1 of the choices, between items."
+        "tuned", "Weight of the features in the similarity of items; interactions have weight 1."
     )
-    user_neighbors: Count | Tuned | None = hyper(
-        "tuned", "How many of the most similar users count; None: all."
-    )
-    item_neighbors: Count | Tuned | None = hyper(
-        "tuned", "How many of the most similar items count; None: all."
-    )
+    user_neighbors: Count | Tuned | None = hyper("tuned", "Number of nearest users; None: all.")
+    item_neighbors: Count | Tuned | None = hyper("tuned", "Number of nearest items; None: all.")
     cold_neighbors: Count | Tuned | None = hyper(
-        "tuned", "How many users speak for somebody without a history; None: all."
+        "tuned", "Number of nearest users for a query without a history; None: all."
     )
-    self_similarity: bool = hyper(False, "Keep the diagonals of the similarities.")
+    self_similarity: bool = hyper(False, "Count a row as its own neighbour (diagonals of ones).")
     rescaled: bool = hyper(
-        True, "Bring each term to at most 1 for each query before they are weighted and added."
+        True, "Scale each term to a maximum of 1 per query before the weighted sum."
     )
     seed: int = hyper(
         0, "Seeds the validation fold, and the pairs that column weights are learned from.", ge=0
@@ -69,7 +64,7 @@ class HybridConfig(ModelConfig):
     @classmethod
     def _some_term(cls, value: float | Tuned, info: ValidationInfo) -> float | Tuned:
         if value == info.data.get("user_term") == info.data.get("item_term") == 0:
-            raise ValueError("user_term and item_term are 0 as well, and so would every score be")
+            raise ValueError("user_term and item_term are 0 as well, so every score would be 0")
         return value
 
 
@@ -104,5 +99,5 @@ FORMS: dict[str, dict[str, Any]] = {
     | {"user_blocks": "action+features", "item_blocks": "features"},
     "additive": {},
 }
-"""The notes' forms, by name: all neighbours, kept diagonals, nothing weighted, nothing tuned; and
-the additive form, which is the default."""
+"""The forms of the study notes by name: all neighbours, diagonals kept, nothing weighted or tuned;
+and the additive form, which is the default."""

@@ -1,4 +1,4 @@
-"""The numbers of a Hybrid, found on a validation fold of the training data and never on a test."""
+"""The settings of a Hybrid, chosen on a validation fold of the training data."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from shortlist.models.hybrid.config import TERMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
     Settings,
-    factors,
+    feature_similarities,
     item_rows,
     item_term,
-    likenesses,
+    scale_factors,
     user_rows,
     user_term,
 )
-from shortlist.models.neighborhood import Neighborhood, Ranked, only
+from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, keep_rows
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import empty, parts, transposed
+from shortlist.scoring.sparse import csr_arrays, empty, transposed
 
 NEIGHBORS = (20, 50, 100, 200, 500)
 COLD_NEIGHBORS = (50, 100, 200, 500, 1000, 2000)
-FEATURE_WEIGHTS = (0.003, 0.03, 0.1, 0.3, 1.0, 3.0)  # never 0: they find a cold user's peers
-SHARES = [  # of the three terms, in tenths of 1
+FEATURE_WEIGHTS = (0.003, 0.03, 0.1, 0.3, 1.0, 3.0)  # above 0, so that cold users have neighbours
+SHARES = [  # of the three terms
     (a / 10, (10 - a - c) / 10, c / 10) for c in (0, 1, 2, 4) for a in range(11 - c)
 ]
-LEAST = 0.01  # of the users' term, where a cold user has features and no other term uses them
-USERS = 2_000  # of the fold, drawn: more choose settings a little better, at a cost in proportion
-BLOCK = 256  # of those, scored at a time
-CUTOFF = 10  # settings are compared by NDCG at this length
+MIN_SHARE = 0.01  # of the user term, where it is the only term that cold users can get
+MAX_USERS = 2_000  # sampled from the fold; more choose slightly better, at proportional cost
+BLOCK = 256  # users scored at a time
+CUTOFF = 10  # settings are compared by NDCG@10
 
 
-class Side(NamedTuple):
-    """One setting of the users' or the items' side."""
+class Candidate(NamedTuple):
+    """A number of neighbours and a feature weight for users or for items, and the similarities."""
 
     neighbors: int
     feature_weight: float
@@ -50,12 +50,12 @@ class Side(NamedTuple):
 
 
 def tune(config: HybridConfig, data: Dataset) -> Settings:
-    """Decide every setting that is ``"tuned"``.
+    """Choose every setting that is ``"tuned"``.
 
-    Each user's last choice (by time, else drawn) is held out of the training data. First the
-    neighbours and the feature weight of either side are chosen by NDCG@10 of that side's term
-    alone, then the shares of the three terms. Data too small to hold anything out gets even shares
-    and the middle of each list.
+    Each user's last choice (by time, else random) is held out of the training data. First the
+    neighbours and the feature weight of users and of items are chosen by the NDCG@10 of their own
+    term, then the shares of the three terms. If nothing can be held out, the shares are equal and
+    every other setting is the middle of its list.
     """
     given = {name: getattr(config, name) for name in Settings._fields}
     given = {name: ALL if value is None else value for name, value in given.items()}
@@ -69,15 +69,15 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
         for name, value in given.items()
     }
     if "tuned" not in given.values() or not (data.user_counts > 1).any():
-        even = {name: 1.0 if given[name] == "tuned" else given[name] for name in TERMS}
+        equal = {name: 1.0 if given[name] == "tuned" else given[name] for name in TERMS}
         middle = {name: values[len(values) // 2] for name, values in choices.items()}
-        return Settings(**middle | even)
+        return Settings(**middle | equal)
     fold = _Fold(config, data)
-    summed = config.user_blocks == "action+features" and fold.user_likeness is not None
-    weights = choices["user_feature_weight"] if summed else (1.0,)
+    has_both = config.user_blocks == "action+features" and fold.user_similarity is not None
+    weights = choices["user_feature_weight"] if has_both else (1.0,)
     users = fold.best_users(choices["user_neighbors"], weights)
-    summed = config.item_blocks == "interactions+features" and fold.item_likeness is not None
-    weights = choices["item_feature_weight"] if summed else (1.0,)
+    has_both = config.item_blocks == "interactions+features" and fold.item_similarity is not None
+    weights = choices["item_feature_weight"] if has_both else (1.0,)
     items = fold.best_items(choices["item_neighbors"], weights)
     cold = fold.best_cold(choices["cold_neighbors"], users.feature_weight)
     a, b, c = fold.best_shares(given, users, items)
@@ -86,123 +86,131 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
 
 
 class _Fold:
-    """Users whose last choice is held out, and how well scores find it."""
+    """Users whose last choice is held out, and how well scores rank that choice."""
 
     def __init__(self, config: HybridConfig, data: Dataset) -> None:
         order: Literal["random", "time"] = "random" if data.times is None else "time"
         self.config = config
-        self.inner, held = split.leave_last_out(data, order=order, seed=config.seed)
-        drawn = np.random.default_rng(config.seed).permutation(len(held))[:USERS]
-        self.users, self.truth = held.user_rows[drawn], held.item_rows[drawn]
-        self.blocks = [slice(at, at + BLOCK) for at in range(0, len(drawn), BLOCK)]
+        self.inner, held_out = split.leave_last_out(data, order=order, seed=config.seed)
+        sampled = np.random.default_rng(config.seed).permutation(len(held_out))[:MAX_USERS]
+        self.users, self.truth = held_out.user_rows[sampled], held_out.item_rows[sampled]
+        starts = range(0, len(sampled), BLOCK)
+        self.blocks = [slice(start, start + BLOCK) for start in starts]
         self.choices = self.inner.choices
         self.history = self.choices[self.users]
-        self.user_likeness, self.item_likeness = likenesses(config, self.inner)
+        self.user_similarity, self.item_similarity = feature_similarities(config, self.inner)
 
-    def best_users(self, counts: Sequence[int], weights: Sequence[float]) -> Side:
-        """Give the best setting of the users' side."""
+    def best_users(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
+        """Return the best number of neighbours and feature weight of users."""
 
-        def sides() -> Iterator[Side]:
+        def candidates() -> Iterator[Candidate]:
             for weight in weights:
                 rows = self.user_rows(self.choices, weight)
                 near = self.near_users(rows[self.users], rows, counts)
-                yield from (Side(count, weight, _first(near, count)) for count in counts)
+                yield from (Candidate(count, weight, _first(near, count)) for count in counts)
 
-        return self.best(sides(), self.from_users, "users", len(weights) * len(counts))
+        return self.best(candidates(), self.score_by_users, "users", len(weights) * len(counts))
 
-    def best_items(self, counts: Sequence[int], weights: Sequence[float]) -> Side:
-        """Give the best setting of the items' side."""
+    def best_items(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
+        """Return the best number of neighbours and feature weight of items."""
         config, inner = self.config, self.inner
-        itself = None if config.self_similarity else np.arange(inner.n_items, dtype=np.int32)
+        own_rows = None if config.self_similarity else np.arange(inner.n_items, dtype=np.int32)
 
-        def sides() -> Iterator[Side]:
+        def candidates() -> Iterator[Candidate]:
             for weight in weights:
                 rows = item_rows(
-                    inner, self.item_likeness, config.item_blocks, config.item_weighting, weight
+                    inner, self.item_similarity, config.item_blocks, config.item_weighting, weight
                 )
-                near = Neighborhood.by_product(rows).ranked(rows, None, itself, _most(counts))
+                neighborhood = Neighborhood.by_product(rows)
+                near = neighborhood.ranked(rows, None, own_rows, _largest(counts))
                 for count in counts:
-                    yield Side(count, weight, transposed(_first(near, count)))
+                    yield Candidate(count, weight, transposed(_first(near, count)))
 
-        return self.best(sides(), self.from_items, "items", len(weights) * len(counts))
+        return self.best(candidates(), self.score_by_items, "items", len(weights) * len(counts))
 
     def best_cold(self, counts: Sequence[int], weight: float) -> int:
-        """Give the best number of neighbours for somebody of whom only features are known."""
-        if self.user_likeness is None or len(counts) == 1:
+        """Return the best number of neighbours for queries with features only."""
+        if self.user_similarity is None or len(counts) == 1:
             return counts[0]
-        new = self.user_rows(empty(*self.choices.shape), weight)[self.users]
-        near = self.near_users(new, self.user_rows(self.choices, weight), counts)
-        sides = (Side(count, weight, _first(near, count)) for count in counts)
-        return self.best(sides, self.from_users, "cold start", len(counts)).neighbors
+        cold = self.user_rows(empty(*self.choices.shape), weight)[self.users]
+        near = self.near_users(cold, self.user_rows(self.choices, weight), counts)
+        candidates = (Candidate(count, weight, _first(near, count)) for count in counts)
+        return self.best(candidates, self.score_by_users, "cold start", len(counts)).neighbors
 
     def user_rows(self, history: csr_array, weight: float) -> csr_array:
-        """Give all users as rows to compare, with this history."""
+        """Return all users as rows to compare, with this history."""
         table, blocks = self.inner.user_features, self.config.user_blocks
-        return user_rows(history, self.user_likeness, table, blocks, weight)
+        return user_rows(history, self.user_similarity, table, blocks, weight)
 
-    def near_users(self, rows: csr_array, everyone: csr_array, counts: Sequence[int]) -> Ranked:
-        """Find the neighbours of the fold's users among all who have chosen something."""
-        itself = None if self.config.self_similarity else self.users
-        among = Neighborhood.by_product(only(everyone, self.inner.user_counts > 0))
-        return among.ranked(rows, None, itself, _most(counts))
+    def near_users(
+        self, rows: csr_array, all_users: csr_array, counts: Sequence[int]
+    ) -> RankedNeighbors:
+        """Find the neighbours of the fold's users among all users with a history."""
+        own_rows = None if self.config.self_similarity else self.users
+        candidates = keep_rows(all_users, self.inner.user_counts > 0)
+        return Neighborhood.by_product(candidates).ranked(rows, None, own_rows, _largest(counts))
 
-    def from_users(self, near: csr_array, block: slice) -> Floats:
-        """Give ``S_u R`` of a block of the fold's users."""
+    def score_by_users(self, near: csr_array, block: slice) -> Floats:
+        """Compute ``S_u R`` for a block of the fold's users."""
         return user_term(near[block], self.choices)
 
-    def from_items(self, similarity: csr_array, block: slice) -> Floats:
-        """Give ``R S_i`` of a block of the fold's users."""
+    def score_by_items(self, similarity: csr_array, block: slice) -> Floats:
+        """Compute ``R S_i`` for a block of the fold's users."""
         return item_term(self.history[block], similarity)
 
     def best(
         self,
-        sides: Iterator[Side],
+        candidates: Iterator[Candidate],
         term: Callable[[csr_array, slice], Floats],
         name: str,
         count: int,
-    ) -> Side:
-        """Give the setting whose term finds the held-out choices best; of equals the first."""
+    ) -> Candidate:
+        """Return the candidate whose term ranks the held-out choices best; ties go to the first."""
         best, highest = None, -1.0
-        for side in track(sides, f"tuning the hybrid's {name}", count):
-            gains = [self.gains(term(side.similarity, block), block) for block in self.blocks]
-            quality = float(np.concatenate(gains).mean())
-            if quality > highest:
-                best, highest = side, quality
+        for candidate in track(candidates, f"tuning the hybrid's {name}", count):
+            gains = [self.gains(term(candidate.similarity, block), block) for block in self.blocks]
+            mean = float(np.concatenate(gains).mean())
+            if mean > highest:
+                best, highest = candidate, mean
         assert best is not None
         return best
 
-    def best_shares(self, given: Mapping[str, Any], users: Side, items: Side) -> list[float]:
-        """Give the best shares of the three terms, beside those that are given."""
+    def best_shares(
+        self, given: Mapping[str, Any], users: Candidate, items: Candidate
+    ) -> list[float]:
+        """Return the best shares of the three terms; shares that are given stay."""
         shares = self.shares(given)
         gains = np.zeros(len(shares))
         for block in track(self.blocks, "tuning the hybrid's terms"):
-            liked = self.from_users(users.similarity, block)
-            spread = item_term(csr_array(liked), items.similarity)
-            terms = [liked, self.from_items(items.similarity, block), spread]
+            by_users = self.score_by_users(users.similarity, block)
+            by_both = item_term(csr_array(by_users), items.similarity)
+            terms = [by_users, self.score_by_items(items.similarity, block), by_both]
             for term in terms:
-                term *= factors(term, self.config.rescaled).astype(np.float32)[:, np.newaxis]
-            for place, (a, b, c) in enumerate(shares):
+                scale = scale_factors(term, self.config.rescaled)
+                term *= scale.astype(np.float32)[:, np.newaxis]
+            for position, (a, b, c) in enumerate(shares):
                 scores = a * terms[0] + b * terms[1] + c * terms[2]
-                gains[place] += self.gains(scores, block).sum()
+                gains[position] += self.gains(scores, block).sum()
         return shares[int(np.argmax(gains))]
 
     def shares(self, given: Mapping[str, Any]) -> list[list[float]]:
-        """List the shares to try; none leaves a cold user without a term."""
-        found = []
+        """List the shares to try; each leaves a term for cold users."""
+        shares: list[list[float]] = []
         for tried in SHARES:
             share = [
-                one if given[name] == "tuned" else float(given[name])
-                for name, one in zip(TERMS, tried, strict=True)
+                value if given[name] == "tuned" else float(given[name])
+                for name, value in zip(TERMS, tried, strict=True)
             ]
-            if given["user_term"] == "tuned" and self.user_likeness and not (share[0] or share[2]):
-                share[0] = LEAST
-            if any(share) and share not in found:
-                found.append(share)
-        return found
+            tunes_users = given["user_term"] == "tuned"
+            if tunes_users and self.user_similarity and not (share[0] or share[2]):
+                share[0] = MIN_SHARE
+            if any(share) and share not in shares:
+                shares.append(share)
+        return shares
 
     def gains(self, scores: Floats, block: slice) -> NDArray[np.float64]:
-        """Give each user's NDCG@10 over the whole catalogue, seen items left out."""
-        excluded, indices, _ = parts(self.history[block])
+        """Return each user's NDCG@10 over the whole catalogue without seen items."""
+        excluded, indices, _ = csr_arrays(self.history[block])
         truth = self.truth[block]
         ranks, _ = midranks(
             np.ascontiguousarray(scores, dtype=np.float32),
@@ -216,9 +224,9 @@ class _Fold:
         return discounted_gain(ranks, CUTOFF)
 
 
-def _most(counts: Sequence[int]) -> int | None:
+def _largest(counts: Sequence[int]) -> int | None:
     return None if ALL in counts else max(counts)
 
 
-def _first(near: Ranked, count: int) -> csr_array:
+def _first(near: RankedNeighbors, count: int) -> csr_array:
     return near.sparse(None if count == ALL else count)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from shortlist.models.factorization.bags import slices
+from shortlist.scoring.sparse import row_entries
 
 
 def bagged(bags: csr_array, table: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class _Bagged(torch.autograd.Function):
 
 def taken(bags: csr_array, rows: NDArray[np.int64]) -> csr_array:
     """Keep some rows."""
-    indptr, places = slices(bags.indptr.astype(np.int64), rows)
+    indptr, places = row_entries(bags.indptr.astype(np.int64), rows)
     shape = (len(rows), bags.shape[1])
     return csr_array((bags.data[places], bags.indices[places], indptr), shape=shape)
 
@@ -81,7 +81,7 @@ class Histories:
         shown
             Whether each interaction may be looked at; None: all.  # (n,)
         """  # (U, n_items)
-        indptr, places = slices(self.indptr, users)
+        indptr, places = row_entries(self.indptr, users)
         if shown is not None:
             kept = shown[places]
             indptr = np.concatenate([[0], np.cumsum(kept)])[indptr]

@@ -9,8 +9,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from shortlist.data.features import FeatureEncoder
-from shortlist.models.weighting import binary
-from shortlist.scoring.sparse import inverse, row_scaled
+from shortlist.scoring.sparse import binary, inverse, row_scaled
 
 
 class Encoded(NamedTuple):

@@ -15,7 +15,7 @@ from shortlist.kernels.updates import SGD
 from shortlist.models.towers.ncf_layout import Layout
 from shortlist.models.towers.ncf_network import Network
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import parts
+from shortlist.scoring.sparse import csr_arrays
 
 REFIT_STEPS = 60
 REFIT_RATE = 0.3  # in standard deviations of the population
@@ -106,7 +106,7 @@ class Scorer:
         equal rows.
         """  # (B, C)
         network, layout = self.network, self.layout
-        indptr, indices, _ = parts(history)
+        indptr, indices, _ = csr_arrays(history)
         known = None
         if rejection:
             known = _not_everything(indptr, indices, self.item_weights)

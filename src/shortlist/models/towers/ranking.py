@@ -13,7 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError
 from shortlist.models.config import Search, hyper
-from shortlist.models.pairs import required_pairs
+from shortlist.models.ratings import required_pairs
 from shortlist.models.towers.head_config import HeadConfig
 from shortlist.models.towers.head_scoring import ROWS, HeadLearned, cross_widths, head_widths
 from shortlist.models.towers.layers import Layer, flat

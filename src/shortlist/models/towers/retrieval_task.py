@@ -10,10 +10,10 @@ from torch import Tensor
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.topk import topk_factors
-from shortlist.models.factorization.bags import slices
 from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
 from shortlist.models.towers.network import Longs
 from shortlist.models.towers.task import Pairs, Side, Task
+from shortlist.scoring.sparse import row_entries
 
 if TYPE_CHECKING:
     from shortlist.models.towers.retrieval import RetrievalConfig
@@ -105,7 +105,7 @@ class RetrievalTask(Task):
             return None
         place = np.full(self.data.n_items, -1)
         place[items] = np.arange(len(items))
-        indptr, places = slices(self.indptr, users)
+        indptr, places = row_entries(self.indptr, users)
         at = place[self.items[places]]
         owners = np.repeat(np.arange(len(users)), np.diff(indptr))[at >= 0]
         device = self.log_share.device

@@ -162,9 +162,8 @@ class TrainedModel(Model[C, L]):
             raise ConfigError(f"epochs={epochs} is out of range", remedy="resume 1 or more")
         self._training.wait_afresh()
         self._training.run(self._training.epoch + epochs)
-        self.history = self._training.history
-        self._learned = self.finished(self.data, self._training.result)
-        return self
+        learned = self.finished(self.data, self._training.result)
+        return self.restore(self.data, learned, self._training.history)
 
     def __getstate__(self) -> dict[str, Any]:
         """Drop the training state when the model is copied: a copy only scores."""

@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from naive_likeness import likeness as naive
+from naive_similarity import feature_similarity as naive
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.errors import ConfigError, InputError
-from shortlist.models.likeness import Likeness, beside
+from shortlist.models.feature_similarity import FeatureSimilarity, side_by_side
 from shortlist.testing import small_world
 
 ITEMS = pa.table(
@@ -26,22 +26,22 @@ NO_CHOICES = csr_array(np.zeros((5, 3), np.float32))
 
 
 def learned(table: pa.Table, choices: csr_array, seed: int = 0) -> dict[str, float]:
-    likeness = Likeness.learn(table, choices, seed=seed)
-    assert likeness is not None
-    return dict(likeness.weights)
+    similarity = FeatureSimilarity.learn(table, choices, seed=seed)
+    assert similarity is not None
+    return dict(similarity.weights)
 
 
-def given(weights: dict[str, float]) -> Likeness:
-    likeness = Likeness.learn(ITEMS, NO_CHOICES, given=weights)
-    assert likeness is not None
-    return likeness
+def given(weights: dict[str, float]) -> FeatureSimilarity:
+    similarity = FeatureSimilarity.learn(ITEMS, NO_CHOICES, weights=weights)
+    assert similarity is not None
+    return similarity
 
 
 def random_columns(rng: np.random.Generator, n_rows: int) -> dict[str, list[object]]:
     return {
         "colour": rng.choice(["red", "green", "blue"], n_rows).tolist(),
         "size": rng.normal(size=n_rows).tolist(),
-        "tags": [[f"t{one}" for one in rng.integers(0, 9, 3)] for _ in range(n_rows)],
+        "tags": [[f"t{n}" for n in rng.integers(0, 9, 3)] for _ in range(n_rows)],
     }
 
 
@@ -61,26 +61,26 @@ class TestDotProducts:
         every = {"genres": 1.0, "year": 1.0, "country": 1.0} | weights
         assert_allclose((rows @ rows.T).toarray(), naive(ITEMS, every), atol=3e-7)
 
-    def test_of_a_row_with_itself_are_the_share_of_its_columns(self) -> None:
+    def test_of_a_row_with_itself_are_the_weight_of_its_columns(self) -> None:
         rows = given({"genres": 2.0}).rows(ITEMS)
         assert_allclose((rows @ rows.T).diagonal(), [1, 1, 0.75, 0.5, 0.75], atol=1e-6)
 
-    def test_a_column_of_weight_0_is_nothing_to_have_in_common(self) -> None:
-        likeness = given({"genres": 0})
-        rows = likeness.rows(ITEMS)
-        assert rows[:, likeness.encoder.blocks["genres"]].nnz == 0
+    def test_a_column_of_weight_0_has_no_entries(self) -> None:
+        similarity = given({"genres": 0})
+        rows = similarity.rows(ITEMS)
+        assert rows[:, similarity.encoder.blocks["genres"]].nnz == 0
         assert rows.nnz > 0
 
     def test_of_features_in_a_larger_world(self) -> None:
         table = small_world().data.item_features
-        likeness = Likeness.learn(table, as_choices(np.eye(30, dtype=bool)))
-        assert likeness is not None
-        rows = likeness.rows(table)
+        similarity = FeatureSimilarity.learn(table, as_choices(np.eye(30, dtype=bool)))
+        assert similarity is not None
+        rows = similarity.rows(table)
         assert_allclose((rows @ rows.T).toarray(), naive(table), atol=1e-6)
 
 
 class TestGivenWeights:
-    def test_sum_to_one_and_others_weigh_one(self) -> None:
+    def test_weights_sum_to_one_and_default_to_equal(self) -> None:
         assert given({"genres": 2.0}).weights == {"genres": 0.5, "year": 0.25, "country": 0.25}
 
     @pytest.mark.parametrize(
@@ -88,20 +88,20 @@ class TestGivenWeights:
         [
             (
                 {"genre": 1.0},
-                "feature_weights: 'genre' is no encoded column\n"
+                "feature_weights: 'genre' is not an encoded column\n"
                 "  to do: did you mean 'genres'? Known: country, genres, year",
             ),
             (
                 {"year": -0.5},
-                "feature_weights: 'year' weighs -0.5\n  to do: weights are 0 or more",
+                "feature_weights: 'year' has weight -0.5\n  to do: weights are 0 or more",
             ),
             (
                 {"year": float("nan")},
-                "feature_weights: 'year' weighs nan\n  to do: weights are 0 or more",
+                "feature_weights: 'year' has weight nan\n  to do: weights are 0 or more",
             ),
             (
                 {"year": 0, "genres": 0, "country": 0},
-                "feature_weights are all 0: every likeness would be\n"
+                "feature_weights are all 0, so every similarity would be 0\n"
                 "  to do: give at least one column a weight above 0",
             ),
         ],
@@ -111,29 +111,29 @@ class TestGivenWeights:
             given(weights)
         assert str(error.value) == message
 
-    def test_of_a_column_that_says_nothing(self) -> None:
+    def test_a_weight_for_a_constant_column(self) -> None:
         table = ITEMS.append_column("planet", pa.array(["Earth"] * 5))
         with pytest.raises(ConfigError) as error:
-            Likeness.learn(table, NO_CHOICES, given={"planet": 1.0})
+            FeatureSimilarity.learn(table, NO_CHOICES, weights={"planet": 1.0})
         assert str(error.value).startswith(
-            "feature_weights: 'planet' is no encoded column: the same in every row\n"
+            "feature_weights: 'planet' is not an encoded column: the same in every row\n"
         )
 
 
 class TestLearnedWeights:
-    def test_the_one_column_that_tells_everything_has_all_the_weight(self) -> None:
+    def test_a_fully_informative_column_gets_all_the_weight(self) -> None:
         for seed in range(3):
             rng = np.random.default_rng(seed)
             taste = rng.integers(0, 4, 200)
             series = rng.integers(0, 4, 80)
             chosen = (rng.random((200, 80)) < 0.15) & (taste[:, np.newaxis] == series)
             noise = random_columns(rng, 80)
-            items = pa.table({"series": [f"s{one}" for one in series], **noise})
+            items = pa.table({"series": [f"s{n}" for n in series], **noise})
             assert learned(items, as_choices(chosen.T), seed)["series"] > 0.95
-            users = pa.table({**random_columns(rng, 200), "taste": [f"t{one}" for one in taste]})
+            users = pa.table({**random_columns(rng, 200), "taste": [f"t{n}" for n in taste]})
             assert learned(users, as_choices(chosen), seed)["taste"] > 0.95
 
-    def test_two_columns_that_tell_share_it(self) -> None:
+    def test_two_informative_columns_share_the_weight(self) -> None:
         rng = np.random.default_rng(0)
         one, other = rng.integers(0, 3, 120), rng.integers(0, 3, 120)
         likes = rng.integers(0, 3, (300, 2))
@@ -145,8 +145,8 @@ class TestLearnedWeights:
         assert weights["one"] == pytest.approx(0.5, abs=0.1)
         assert weights["other"] == pytest.approx(0.5, abs=0.1)
 
-    def test_without_a_signal_all_weigh_the_same(self) -> None:
-        """Also where users come in groups that choose alike, if features know nothing of them."""
+    def test_without_a_signal_all_weights_are_equal(self) -> None:
+        """Even if groups of users choose the same items, as long as the features are noise."""
         for seed in range(10):
             rng = np.random.default_rng(seed)
             group, kind = rng.integers(0, 4, 60), rng.integers(0, 4, 40)
@@ -158,7 +158,7 @@ class TestLearnedWeights:
     @pytest.mark.parametrize(
         "chosen",
         [np.zeros((5, 3)), np.eye(5), [[1], [0], [0], [0], [0]], [[1], [1], [0], [0], [0]]],
-        ids=["nobody chose", "nobody shares", "one chose", "one pair shares"],
+        ids=["no choices", "no shared choice", "one choice", "one sharing pair"],
     )
     def test_too_little_to_learn_from(self, chosen: NDArray[np.float64]) -> None:
         assert learned(ITEMS, csr_array(np.array(chosen, np.float32))) == {
@@ -167,21 +167,21 @@ class TestLearnedWeights:
             "country": 1 / 3,
         }
 
-    def test_the_seed_decides(self) -> None:
+    def test_the_seed_determines_the_weights(self) -> None:
         world = small_world().data
         transposed = world.matrix.T.tocsr()
         once, again = (learned(world.item_features, transposed, seed=7) for _ in range(2))
         assert once == again
 
-    def test_nothing_to_be_encoded(self) -> None:
-        assert Likeness.learn(None, NO_CHOICES) is None
-        assert Likeness.learn(ITEMS.select([]), NO_CHOICES) is None
+    def test_no_column_to_encode(self) -> None:
+        assert FeatureSimilarity.learn(None, NO_CHOICES) is None
+        assert FeatureSimilarity.learn(ITEMS.select([]), NO_CHOICES) is None
         same = pa.table({"planet": ["Earth"] * 5, "title": list("abcde"), "gap": [None] * 5})
-        assert Likeness.learn(same, NO_CHOICES) is None
+        assert FeatureSimilarity.learn(same, NO_CHOICES) is None
 
 
 class TestOtherTables:
-    def test_a_column_that_vanished(self) -> None:
+    def test_a_missing_column(self) -> None:
         with pytest.raises(InputError) as error:
             given({}).rows(ITEMS.drop_columns(["year"]))
         assert str(error.value) == (
@@ -190,52 +190,54 @@ class TestOtherTables:
             "  to do: the encoder was fitted with it: add it (it may be empty), or fit again"
         )
 
-    def test_a_column_that_changed_its_type(self) -> None:
-        place = ITEMS.column_names.index("year")
+    def test_a_column_of_another_type(self) -> None:
+        position = ITEMS.column_names.index("year")
         texts = pa.array(["1990", "1995", None, "2001", "soon"])
         with pytest.raises(InputError) as error:
-            given({}).rows(ITEMS.set_column(place, "year", texts))
+            given({}).rows(ITEMS.set_column(position, "year", texts))
         assert str(error.value) == (
             "column 'year' holds text; it held numbers when the encoder was fitted\n"
             "  where: column 'year'\n"
             "  to do: cast it to double, or fit again"
         )
 
-    def test_a_column_that_is_missing_altogether_says_nothing(self) -> None:
-        likeness = given({})
-        place = ITEMS.column_names.index("genres")
-        empty = ITEMS.set_column(place, "genres", pa.nulls(5))
-        rows = likeness.rows(empty)
-        genres = likeness.encoder.blocks["genres"]
+    def test_an_empty_column_adds_nothing(self) -> None:
+        similarity = given({})
+        position = ITEMS.column_names.index("genres")
+        empty = ITEMS.set_column(position, "genres", pa.nulls(5))
+        rows = similarity.rows(empty)
+        genres = similarity.encoder.blocks["genres"]
         assert rows[:, genres].nnz == 0
-        assert_array_equal(rows[:, genres.stop :].toarray(), likeness.rows(ITEMS)[:, 3:].toarray())
+        assert_array_equal(
+            rows[:, genres.stop :].toarray(), similarity.rows(ITEMS)[:, 3:].toarray()
+        )
 
     def test_text_in_another_script_shares_nothing(self) -> None:
         english = pa.table(
             {"text": ["backend developer in java", "nurse in a big hospital", "java tester wanted"]}
         )
-        likeness = Likeness.learn(english, csr_array(np.zeros((3, 1), np.float32)))
-        assert likeness is not None
+        similarity = FeatureSimilarity.learn(english, csr_array(np.zeros((3, 1), np.float32)))
+        assert similarity is not None
         korean = pa.table({"text": ["서울에서 일할 자바 개발자", "병원 간호사 모집"]})
-        assert likeness.rows(korean).nnz == 0
-        mixed = likeness.rows(pa.table({"text": ["java 개발자"]}))
-        near = (mixed @ likeness.rows(english).T).toarray()[0]
+        assert similarity.rows(korean).nnz == 0
+        mixed = similarity.rows(pa.table({"text": ["java 개발자"]}))
+        near = (mixed @ similarity.rows(english).T).toarray()[0]
         assert near[1] < min(near[0], near[2])
 
-    def test_a_table_and_back(self, tmp_path: Path) -> None:
-        likeness = given({"genres": 0.3})
-        pq.write_table(likeness.to_table(), tmp_path / "likeness.parquet")
-        again = Likeness.from_table(pq.read_table(tmp_path / "likeness.parquet"))
-        assert again.weights == likeness.weights
-        assert again.encoder.names == likeness.encoder.names
-        assert_array_equal(again.rows(ITEMS).toarray(), likeness.rows(ITEMS).toarray())
+    def test_to_table_and_from_table(self, tmp_path: Path) -> None:
+        similarity = given({"genres": 0.3})
+        pq.write_table(similarity.to_table(), tmp_path / "similarity.parquet")
+        again = FeatureSimilarity.from_table(pq.read_table(tmp_path / "similarity.parquet"))
+        assert again.weights == similarity.weights
+        assert again.encoder.names == similarity.encoder.names
+        assert_array_equal(again.rows(ITEMS).toarray(), similarity.rows(ITEMS).toarray())
 
 
-def test_blocks_beside_each_other() -> None:
+def test_side_by_side() -> None:
     left = csr_array(np.array([[1, 0], [0, 2]], np.float32))
     right = csr_array(np.array([[3], [0]], np.float32))
-    assert_array_equal(beside(left, right, 4.0).toarray(), [[1, 0, 6], [0, 2, 0]])
-    without = beside(left, right, 0.0)
+    assert_array_equal(side_by_side(left, right, 4.0).toarray(), [[1, 0, 6], [0, 2, 0]])
+    without = side_by_side(left, right, 0.0)
     assert without.shape == (2, 3)
-    assert without.nnz == 2  # a zero that is stored would make neighbours of those who share it
+    assert without.nnz == 2  # a stored zero would make rows neighbours
     assert without.dtype == np.float32

@@ -1,0 +1,129 @@
+"""Models made of other models: an inner model as a setting, and a base class for such models."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
+
+from shortlist.models.base import Model
+from shortlist.models.config import ModelConfig
+from shortlist.models.registry import model_class
+from shortlist.scoring.profiles import Profiles
+
+C = TypeVar("C", bound=ModelConfig)
+L = TypeVar("L")
+
+
+class ModelSpec(BaseModel):
+    """An unfitted model, as a setting of another model.
+
+    It is validated from a model, from a name (a model with default settings), or from
+    ``{"model": name, "config": {...}}``.
+
+    Attributes
+    ----------
+    model
+        The name in the registry.
+    config
+        All settings, including defaults, so that they do not change when a default changes.
+
+    Raises
+    ------
+    ConfigError
+        There is no such model, or a setting is out of its range.
+
+    Examples
+    --------
+    >>> ModelSpec.model_validate("EASE").make()
+    EASE()
+    >>> from shortlist.models.ease import EASE
+    >>> ModelSpec.model_validate(EASE(regularization=100)).config["regularization"]
+    100.0
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    config: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_model_or_name(cls, value: Any) -> Any:
+        if isinstance(value, Model):
+            return {"model": value.name, "config": value.settings}
+        return {"model": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        object.__setattr__(self, "config", self.make().settings)
+        return self
+
+    @model_serializer
+    def _plain(self) -> dict[str, Any]:
+        return {"model": self.model, "config": self.config}
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        return repr(self.make())
+
+    def make(self) -> Model[Any, Any]:
+        """Return a new, unfitted model."""
+        return model_class(self.model)(**self.config)
+
+
+def model_list(value: Any) -> Any:
+    """Split ``"EASE,IALS"``, as the command line passes it; put a single model into a list.
+
+    A validator (``BeforeValidator``) for settings that hold several models.
+    """
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",")]
+    return [value] if isinstance(value, Model) else value
+
+
+class CompositeModel(Model[C, L]):
+    """A model made of other models, with the requirements and abilities of all of them.
+
+    Write :attr:`inner_models`, and ``learn`` and ``score`` as for every model.
+    """
+
+    @property
+    @abstractmethod
+    def inner_models(self) -> tuple[Model[Any, Any], ...]:
+        """The inner models: fitted once this model is, unfitted before."""
+
+    @property
+    def needs_history(self) -> bool:  # type: ignore[override]
+        """Whether all inner models need a history."""
+        return all(model.needs_history for model in self.inner_models)
+
+    @property
+    def uses_features(self) -> bool:  # type: ignore[override]
+        """Whether an inner model uses user features."""
+        return any(model.uses_features for model in self.inner_models)
+
+    @property
+    def uses_order(self) -> bool:  # type: ignore[override]
+        """Whether an inner model uses the order of the history."""
+        return any(model.uses_order for model in self.inner_models)
+
+    @property
+    def needs_item_features(self) -> bool:  # type: ignore[override]
+        """Whether an inner model needs item features."""
+        return any(model.needs_item_features for model in self.inner_models)
+
+    @property
+    def bytes_per_query(self) -> int:
+        """The memory for one query: the largest need of an inner model."""
+        return max(model.bytes_per_query for model in self.inner_models)
+
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Return which queries any inner model can score."""  # (B,)
+        scorable = np.stack([model.can_score(profiles) for model in self.inner_models])
+        return np.asarray(scorable.any(axis=0))

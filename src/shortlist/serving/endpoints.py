@@ -20,7 +20,7 @@ from shortlist.data.moments import moment
 from shortlist.data.store.store import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
-from shortlist.recommend.explain import Explanation
+from shortlist.recommend.explain import Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
@@ -38,6 +38,7 @@ from shortlist.serving.queries import (
     to_queries,
 )
 from shortlist.serving.service import Service
+from shortlist.serving.stopping import check_stopped
 from shortlist.serving.users import describe_user, find_users
 
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
@@ -244,15 +245,15 @@ async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
 
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
     """Add to each item the largest terms of its score."""
-    explain = job.served.model.explain
-    explained: list[Items] = []
+    served, explained = job.served, list[Items]()
     for query, items in zip(job.queries, lists, strict=True):
         if items is not None:  # other requests may share the items: make new ones
-            explanations = (explain(None, item["item_id"], query=query) for item in items)
-            items = [
-                {**item, "reasons": _reasons(job.served, explanation)[:MAX_REASONS]}
-                for item, explanation in zip(items, explanations, strict=True)
-            ]
+            ids = [item["item_id"] for item in items]
+            reasons: list[list[replies.Reason]] = []
+            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
+                check_stopped()
+                reasons.append(_reasons(served, explanation))
+            items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]
         explained.append(items)
     return explained
 

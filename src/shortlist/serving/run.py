@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from shortlist.errors import ConfigError
 from shortlist.serving.guard import Guard
@@ -126,6 +127,8 @@ def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: fl
     # By default a thread that waits for the interpreter lock gets it after 5 ms. The event loop and
     # the thread that scores would wait that long for each other, several times per request.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # The products of one request are small: the threads of BLAS would only wait for each other.
+    threadpool_limits(1, user_api="blas")
     configure_logging()
     config = uvicorn.Config(
         app,

@@ -1,13 +1,13 @@
-"""Make the bundled MovieLens sample from Debian's package r-cran-dslabs.
+"""Create the MovieLens sample of this package from the Debian package r-cran-dslabs.
 
-Get the package and run, with the optional dependencies of ``pip install .[samples]``::
+Install the extra ``samples``, download the Debian package and run::
 
     apt-get download r-cran-dslabs=0.7.4-1
     python scripts/make_movielens_sample.py r-cran-dslabs_0.7.4-1_all.deb
 
-Needs ``dpkg-deb`` (it comes with Debian and Ubuntu; elsewhere install ``dpkg``). Writes
-``users.parquet``, ``items.parquet`` and ``ratings.parquet`` into the package's sample folder, or
-into the existing folder named second. The same .deb and the same pyarrow give the same bytes.
+This needs ``dpkg-deb``, which is part of Debian and Ubuntu (elsewhere, install ``dpkg``). It writes
+``users.parquet``, ``items.parquet`` and ``ratings.parquet`` to the sample folder of the package, or
+to the folder given as the second argument. The same .deb and pyarrow give the same bytes.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def lazy_data(index: bytes, database: bytes, name: str) -> Any:
 
 
 def sample_tables(frame: pd.DataFrame) -> dict[str, pa.Table]:
-    """Take the one wide table apart: viewers, films, ratings."""
+    """Split the one wide table into viewers, films and ratings."""
     films = frame.drop_duplicates("movieId").sort_values("movieId")
     genres = films["genres"].astype(str).str.replace("(no genres listed)", "", regex=False)
-    listed = [text.split("|") if text else [] for text in genres]
-    # By viewer, then as time went: neighbouring times are close, which makes the file small.
+    genre_lists = [text.split("|") if text else [] for text in genres]
+    # Sorted by viewer, then time: differences of neighbouring times are small, and so is the file.
     ratings = frame.sort_values(["userId", "timestamp", "movieId"])
     milliseconds = pa.array(ratings["timestamp"].to_numpy("int64") * 1000)
     return {
@@ -81,7 +81,7 @@ def sample_tables(frame: pd.DataFrame) -> dict[str, pa.Table]:
                 "item_id": pa.array(films["movieId"], pa.int64()),
                 "title": pa.array(films["title"].str.strip(), pa.string()),
                 "year": pa.array(films["year"], pa.int32()),
-                "genres": pa.array(listed, pa.list_(pa.string())),
+                "genres": pa.array(genre_lists, pa.list_(pa.string())),
             }
         ),
         "ratings": pa.table(
@@ -96,13 +96,13 @@ def sample_tables(frame: pd.DataFrame) -> dict[str, pa.Table]:
 
 
 def main(arguments: list[str]) -> None:
-    """Read the .deb, write the three files."""
+    """Read the .deb and write the three files."""
     if len(arguments) not in (1, 2):
         sys.exit(__doc__)
     folder = Path(arguments[1]) if len(arguments) == 2 else SAMPLES
     index, database = deb_files(Path(arguments[0]), "Rdata.rdx", "Rdata.rdb")
     for name, table in sample_tables(lazy_data(index, database, "movielens")).items():
-        # Sorted numbers are small as differences; a dictionary helps what repeats.
+        # Store sorted numbers as differences, and repeated values in a dictionary.
         sorted_columns = {"users": ["user_id"], "items": ["item_id"]}
         differences = sorted_columns.get(name, ["user_id", "rated_at"])
         repeating = {"items": ["year", "genres.list.element"], "ratings": ["item_id", "rating"]}

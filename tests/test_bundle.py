@@ -378,7 +378,7 @@ class TestReplacing:
             MODEL.save(tmp_path / "no" / "bundle")
         assert str(error.value) == (
             f"the folder {tmp_path / 'no'} does not exist\n"
-            "  to do: create it, or name another place"
+            "  to do: create it, or choose another folder"
         )
 
     def test_a_link_stays_a_link(self, folder: Path) -> None:

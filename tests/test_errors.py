@@ -25,7 +25,7 @@ from shortlist.errors import (
         ("row 7", "mend it", "it is wrong\n  where: row 7\n  to do: mend it"),
     ],
 )
-def test_one_to_three_lines(where: str | None, remedy: str | None, text: str) -> None:
+def test_messages_have_one_to_three_lines(where: str | None, remedy: str | None, text: str) -> None:
     error = ShortlistError("it is wrong", where=where, remedy=remedy)
     assert str(error) == text
     assert (error.what, error.where, error.remedy) == ("it is wrong", where, remedy)
@@ -40,7 +40,7 @@ def test_wrong_input_is_a_value_error() -> None:
     assert not issubclass(DownloadError, InputError)
 
 
-def test_every_error_is_ours() -> None:
+def test_all_errors_have_the_same_base() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     raised = [kind for kind in kinds if issubclass(kind, Exception)]
     assert len(raised) == 9

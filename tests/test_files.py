@@ -16,7 +16,7 @@ def names(folder: Path) -> list[str]:
 
 
 class TestFile:
-    def test_it_appears_whole(self, tmp_path: Path) -> None:
+    def test_the_file_appears_complete(self, tmp_path: Path) -> None:
         with atomic_file(tmp_path / "a.txt") as partial:
             partial.write_text("half")
             assert not (tmp_path / "a.txt").exists()
@@ -26,7 +26,7 @@ class TestFile:
         assert (tmp_path / "a.txt").read_text() == "whole"
         assert names(tmp_path) == ["a.txt"]
 
-    def test_or_not_at_all(self, tmp_path: Path) -> None:
+    def test_a_failure_keeps_the_old_file(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("old")
         with suppress(KeyboardInterrupt), atomic_file(tmp_path / "a.txt") as partial:
             partial.write_text("half")
@@ -34,7 +34,7 @@ class TestFile:
         assert (tmp_path / "a.txt").read_text() == "old"
         assert names(tmp_path) == ["a.txt"]
 
-    def test_it_is_as_public_as_any_file(self, tmp_path: Path) -> None:
+    def test_permissions_follow_the_umask(self, tmp_path: Path) -> None:
         before = os.umask(0o027)
         try:
             with atomic_file(tmp_path / "a.txt") as partial:
@@ -43,7 +43,7 @@ class TestFile:
             os.umask(before)
         assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
 
-    def test_a_link_stays_a_link(self, tmp_path: Path) -> None:
+    def test_the_target_of_a_link_is_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "real.txt").write_text("old")
         (tmp_path / "link.txt").symlink_to("real.txt")
         with atomic_file(tmp_path / "link.txt") as partial:
@@ -51,20 +51,20 @@ class TestFile:
         assert (tmp_path / "link.txt").is_symlink()
         assert (tmp_path / "real.txt").read_text() == "new"
 
-    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+    def test_a_folder_is_not_a_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError) as error, atomic_file(tmp_path):
             pytest.fail("the block must not run")
         assert str(error.value) == (
-            f"{tmp_path} is a folder, not a file\n  to do: name a file in it"
+            f"{tmp_path} is a folder, not a file\n  to do: give the path of a file in this folder"
         )
 
-    def test_a_folder_that_does_not_exist(self, tmp_path: Path) -> None:
+    def test_the_parent_folder_must_exist(self, tmp_path: Path) -> None:
         for atomic in (atomic_file, atomic_directory):
             with pytest.raises(InputError) as error, atomic(tmp_path / "no" / "a"):
                 pytest.fail("the block must not run")
             assert str(error.value) == (
                 f"the folder {tmp_path / 'no'} does not exist\n"
-                "  to do: create it, or name another place"
+                "  to do: create it, or choose another folder"
             )
 
     def test_a_name_without_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,27 +82,27 @@ class TestDirectory:
     def target(
         self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Path:
-        """A folder with something in it, on a system that exchanges folders, and on one without."""
+        """A folder with a file; on systems with and without an atomic exchange of folders."""
         if not request.param:
             monkeypatch.setattr(files, "_exchange", lambda *_: False)
         (tmp_path / "d" / "sub").mkdir(parents=True)
         (tmp_path / "d" / "sub" / "old").write_text("old")
         return tmp_path / "d"
 
-    def test_a_new_one(self, tmp_path: Path) -> None:
+    def test_a_new_folder(self, tmp_path: Path) -> None:
         with atomic_directory(tmp_path / "d") as partial:
             (partial / "a").write_text("x")
             assert not (tmp_path / "d").exists()
         assert (tmp_path / "d" / "a").read_text() == "x"
         assert names(tmp_path) == ["d"]
 
-    def test_in_the_place_of_an_old_one(self, target: Path) -> None:
+    def test_an_old_folder_is_replaced(self, target: Path) -> None:
         with atomic_directory(target) as partial:
             (partial / "new").write_text("new")
         assert names(target) == ["new"]
         assert names(target.parent) == ["d"]
 
-    def test_a_failure_leaves_the_old_one(self, target: Path) -> None:
+    def test_a_failure_keeps_the_old_folder(self, target: Path) -> None:
         with suppress(ZeroDivisionError), atomic_directory(target) as partial:
             (partial / "new").write_text("half")
             raise ZeroDivisionError
@@ -110,7 +110,7 @@ class TestDirectory:
         assert names(target) == ["sub"]
         assert names(target.parent) == ["d"]
 
-    def test_it_is_as_public_as_any_folder(self, target: Path) -> None:
+    def test_permissions_follow_the_umask(self, target: Path) -> None:
         before = os.umask(0o027)
         try:
             with atomic_directory(target):
@@ -119,7 +119,7 @@ class TestDirectory:
             os.umask(before)
         assert target.stat().st_mode & 0o777 == 0o750
 
-    def test_linux_exchanges_two_folders_in_one_step(self, tmp_path: Path) -> None:
+    def test_linux_exchanges_two_folders_atomically(self, tmp_path: Path) -> None:
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
             (tmp_path / name / name).touch()

@@ -11,7 +11,7 @@ from shortlist.progress import track
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that is a terminal."""
 
     encoding = "utf-8"
 
@@ -20,9 +20,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar appears at once."""
-    monkeypatch.setattr(progress, "_PATIENCE", -1.0)
+def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show bars immediately."""
+    monkeypatch.setattr(progress, "_DELAY", -1.0)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
 
@@ -32,46 +32,46 @@ def terminal() -> Terminal:
     return Terminal()
 
 
-def test_every_step_comes_through_in_order(terminal: Terminal) -> None:
+def test_all_steps_are_yielded_in_order(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         assert list(track([3, 1, 2], "counting")) == [3, 1, 2]
         assert list(track([], "counting")) == []
 
 
-def test_a_terminal_sees_what_is_done_and_how_far_it_is(terminal: Terminal) -> None:
+def test_a_terminal_shows_description_and_progress(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         list(track(range(4), "weighing feathers"))
     assert "weighing feathers" in terminal.getvalue()
     assert "4/4" in terminal.getvalue()
 
 
-def test_steps_without_a_length_have_the_total_they_are_given(terminal: Terminal) -> None:
+def test_the_total_of_steps_without_a_length(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         list(track(iter("abc"), "spelling", total=3))
     assert "3/3" in terminal.getvalue()
 
 
-def test_what_is_quick_shows_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_PATIENCE", 100.0)
+def test_quick_work_shows_no_bar(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_DELAY", 100.0)
     with redirect_stderr(terminal):
         assert list(track(range(1000), "counting")) == list(range(1000))
     assert terminal.getvalue() == ""
 
 
-def test_what_is_no_terminal_sees_nothing() -> None:
+def test_other_streams_show_no_bar() -> None:
     stream = io.StringIO()
     with redirect_stderr(stream):
         assert list(track(range(3), "counting")) == [0, 1, 2]
     assert stream.getvalue() == ""
 
 
-def test_stdout_sees_nothing(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stdout_shows_no_bar(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
     with redirect_stderr(terminal):
         list(track(range(3), "counting"))
     assert capsys.readouterr().out == ""
 
 
-def test_a_bar_inside_a_bar_is_not_shown(terminal: Terminal) -> None:
+def test_a_nested_bar_is_not_shown(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         for _ in track(range(2), "outer"):
             list(track(range(2), "inner"))
@@ -94,7 +94,7 @@ def test_after_an_error_the_next_bar_is_shown(terminal: Terminal) -> None:
     assert "the next" in terminal.getvalue()
 
 
-def test_a_loop_that_is_left_early_puts_its_bar_away(terminal: Terminal) -> None:
+def test_leaving_a_loop_early_removes_the_bar(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         for step in track(range(9), "abandoned"):
             if step == 2:

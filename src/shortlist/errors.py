@@ -1,7 +1,8 @@
-"""What can go wrong, in words a user can act on.
+"""The errors that this library raises on purpose.
 
-Every message says what is wrong, where (file, row, column, argument), the bound, and what to do.
-The command line prints it as it stands and exits with 2 for :class:`InputError`, 1 for the rest.
+Every message states the problem, its location (file, row, column, argument), the allowed range and
+a remedy. The command line prints the message unchanged and exits with status 2 for
+:class:`InputError` and its subclasses, and with 1 for all others.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ class ErrorCode(StrEnum):
 
 
 class ShortlistError(Exception):
-    """Base of every error this library raises on purpose.
+    """Base class of the errors of this library.
 
     Parameters
     ----------
     what
-        What is wrong, with the offending value and the bound it broke.
+        The problem: the offending value and the limit that it violates.
     where
-        The file, row, column, argument or key it was found in.
+        The file, row, column, argument or key that holds the value.
     remedy
-        What the caller can do about it.
+        How the caller can solve the problem.
     code
         The kind of the error; None: that of the class.
     parameter
@@ -83,55 +84,55 @@ class ShortlistError(Exception):
 
 
 class InputError(ShortlistError, ValueError):
-    """The caller's input is wrong: a table, a value, a name. Nothing has been changed."""
+    """A table, value or name passed by the caller is invalid. Nothing has been changed."""
 
     default_code = ErrorCode.INVALID_INPUT
 
 
 class ConfigError(InputError):
-    """A model, a hyper-parameter or an option does not exist or is out of its range."""
+    """A model, hyper-parameter or option does not exist, or its value is out of range."""
 
     default_code = ErrorCode.INVALID_CONFIG
 
 
 class UnknownIdError(InputError):
-    """A user or item id is not in the vocabulary."""
+    """A user id or item id is not in the vocabulary."""
 
     default_code = ErrorCode.UNKNOWN_ID
 
 
 class CapabilityError(InputError):
-    """The model cannot do what was asked (predict ratings, use features, compare items)."""
+    """The model lacks a capability (predicting ratings, using features, comparing items)."""
 
     default_code = ErrorCode.UNSUPPORTED
 
 
 class BundleError(InputError):
-    """The folder is not a bundle, is damaged, or was written by an incompatible version."""
+    """A folder is not a bundle, is damaged, or was written by an incompatible version."""
 
     default_code = ErrorCode.INVALID_BUNDLE
 
 
 class NotFittedError(ShortlistError, RuntimeError):
-    """The model was asked for something before ``fit``."""
+    """A method that needs a fitted model was called before ``fit``."""
 
     default_code = ErrorCode.NOT_FITTED
 
 
 class DownloadError(ShortlistError):
-    """A data set could not be fetched, or what arrived is not what was expected."""
+    """A data set could not be downloaded, or the downloaded files are not the expected ones."""
 
     default_code = ErrorCode.DOWNLOAD_FAILED
 
 
 class DatabaseError(ShortlistError):
-    """A database cannot be reached, refuses, or failed. No message holds a user or a password."""
+    """A database is unreachable or reported an error. Messages never hold user or password."""
 
     default_code = ErrorCode.DATABASE_FAILED
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Name the nearest known word, or list all of them.
+    """Return a remedy for a misspelt name: the closest known name, and the list of all.
 
     Examples
     --------

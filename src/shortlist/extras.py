@@ -1,4 +1,4 @@
-"""What is only installed on request, and how to ask for it."""
+"""Optional dependencies: which are installed, and how to install the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PACKAGES = {
     "report": ("jinja2", "matplotlib", "sklearn"),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),
 }
-"""The packages that must be there for each extra."""
+"""The packages that each extra needs."""
 
 
 def installed(extra: str) -> bool:
-    """Say whether an extra is installed, without importing it.
+    """Return whether the packages of an extra are installed, without importing them.
 
     Examples
     --------
@@ -31,14 +31,14 @@ def installed(extra: str) -> bool:
 
 
 def require(extra: str, what: str) -> None:
-    """Refuse to go on without an extra.
+    """Raise an error unless an extra is installed.
 
     Parameters
     ----------
     extra
-        Its name.
+        The name of the extra.
     what
-        What needs it, as the subject of a sentence.
+        The feature that needs it, as the subject of the error message.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def require(extra: str, what: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """Give what to type to install an extra.
+    """Return the command that installs an extra.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Files that matter are written beside their place and renamed into it.
+"""Atomic writing of files and folders: write to a temporary path, then rename.
 
-A crash at any moment leaves either the old file (or folder) or the new one, never half of one.
+After a crash, the target is either the complete old version or the complete new one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from shortlist.errors import InputError
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to ``path`` when the block succeeds.
+    """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
 
     Raises
     ------
@@ -35,9 +35,11 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     >>> target.read_text()
     '42'
     """
-    path = Path(path).resolve()  # a link stays a link, and what it leads to is replaced
+    path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
     if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", remedy="name a file in it")
+        raise InputError(
+            f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
+        )
     _require_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -53,10 +55,15 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path``; put it in the place of ``path`` on success.
+    """Yield a temporary folder beside ``path``; replace ``path`` with it if the block succeeds.
 
-    Where the system can exchange two folders in one step (Linux) there is no moment without a
-    whole folder at ``path``; elsewhere the old one is moved aside first.
+    Linux exchanges the two folders in a single system call, so ``path`` always holds a complete
+    folder. Other systems move the old folder aside first.
+
+    Raises
+    ------
+    InputError
+        The parent folder does not exist.
     """
     path = Path(path).resolve()
     _require_folder(path.parent)
@@ -70,19 +77,19 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         if not path.exists():
             partial.rename(path)
         elif not _exchange(partial, path):
-            aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.replace(aside)
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            path.replace(old)
             partial.rename(path)
-            shutil.rmtree(aside)
+            shutil.rmtree(old)
     finally:
-        # After an exchange this is the old folder, otherwise what a failed block left behind.
+        # After an exchange this is the old folder; after a failure, an incomplete one.
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
-            f"the folder {folder} does not exist", remedy="create it, or name another place"
+            f"the folder {folder} does not exist", remedy="create it, or choose another folder"
         )
 
 
@@ -97,8 +104,8 @@ def _sync(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two paths in one step (renameat2 with RENAME_EXCHANGE); False where that is missing."""
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two paths atomically (renameat2 with RENAME_EXCHANGE); False if unsupported."""
     if sys.platform != "linux":
         return False
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
@@ -106,6 +113,6 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     at_fdcwd, rename_exchange = -100, 2
     status = renameat2(
-        at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), ctypes.c_uint(rename_exchange)
+        at_fdcwd, os.fsencode(first), at_fdcwd, os.fsencode(second), ctypes.c_uint(rename_exchange)
     )
     return bool(status == 0)

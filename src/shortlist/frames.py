@@ -1,4 +1,4 @@
-"""Results that are tables: one way to hand them to Arrow, pandas and polars."""
+"""Base class of results that convert to Arrow, pandas and polars tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tabular(ABC):
-    """A result with a table behind it.
+    """A result that is stored as a table.
 
     Examples
     --------
@@ -26,14 +26,14 @@ class Tabular(ABC):
 
     @abstractmethod
     def to_arrow(self) -> pa.Table:
-        """Give the table."""
+        """Return the table."""
 
     def to_pandas(self) -> pd.DataFrame:
-        """:meth:`to_arrow` as a pandas frame (pandas must be installed)."""
+        """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""
         return self.to_arrow().to_pandas()
 
     def to_polars(self) -> pl.DataFrame:
-        """:meth:`to_arrow` as a polars frame (polars must be installed)."""
+        """Return :meth:`to_arrow` as a polars data frame; polars must be installed."""
         import polars as pl
 
         return pl.DataFrame(self.to_arrow())

@@ -1,4 +1,4 @@
-"""What this machine has."""
+"""Properties of the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def memory_bytes() -> int | None:
-    """Give the size of the main memory, or None where the system does not tell."""
+    """Return the size of the main memory, or None if the system does not report it."""
     if not hasattr(os, "sysconf"):
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""One progress bar for everything that takes longer than a second."""
+"""A progress bar for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
-
-_PATIENCE = 1.0  # seconds of silence before a bar appears
-_showing = ContextVar("showing", default=False)  # a bar inside a bar would redraw over it
-
-
 Description: TypeAlias = str | Callable[[], str]
+
+_DELAY = 1.0  # seconds before the bar appears
+_active = ContextVar("active", default=False)  # nested bars would overwrite each other
 
 
 def track(steps: Iterable[T], description: Description, total: int | None = None) -> Iterator[T]:
-    """Yield the steps; after a second of work, show a bar on stderr if that is a terminal.
+    """Yield the steps; after one second, show a progress bar on stderr if it is a terminal.
+
+    A bar inside another bar is not shown.
 
     Parameters
     ----------
     steps
-        What to iterate over.
+        The iterable to go through.
     description
-        What the bar says it is doing, in a few words; a function is asked again after every step.
+        A short label of the bar; a function is called again after every step.
     total
-        How many steps there are, where ``steps`` has no length.
+        The number of steps, if ``steps`` has no length.
 
     Examples
     --------
     >>> list(track(range(3), "counting"))
     [0, 1, 2]
     """
-    if _showing.get() or not sys.stderr.isatty():
+    if _active.get() or not sys.stderr.isatty():
         yield from steps
         return
     if total is None and isinstance(steps, Sized):
         total = len(steps)
-    token = _showing.set(True)
+    token = _active.set(True)
     try:
         yield from _with_bar(steps, description, total)
     finally:
-        _showing.reset(token)
+        _active.reset(token)
 
 
 def _with_bar(steps: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
@@ -51,31 +51,25 @@ def _with_bar(steps: Iterable[T], description: Description, total: int | None) -
     for step in iterator:
         yield step
         done += 1
-        if time.monotonic() - started > _PATIENCE:
+        if time.monotonic() - started > _DELAY:
             break
     else:
         return
+    from rich import progress  # slow to import, and most work is done by now
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(_told(description), total=total, completed=done)
+
+    def label() -> str:
+        return description() if callable(description) else description
+
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label(), total=total, completed=done)
         for step in iterator:
             yield step
-            bar.update(task, advance=1, description=_told(description))
-
-
-def _told(description: Description) -> str:
-    return description if isinstance(description, str) else description()
+            bar.update(task, advance=1, description=label())

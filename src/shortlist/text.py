@@ -1,15 +1,15 @@
-"""Figures and tables as plain text."""
+"""Numbers and tables as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-_WIDE = 10_000  # a table is as wide as its content; the terminal wraps, we never cut
+_WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
 def figure(value: float) -> str:
-    """Four decimals for shares, one for counts.
+    """Format a number: four decimals below 10 in magnitude, one decimal otherwise.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def figure(value: float) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """An interval in brackets.
+    """Format an interval as ``[low, high]``.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def span(low: float, high: float) -> str:
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Line up columns: the first to the left, the others to the right.
+    """Format a table; the first column is left-aligned, the others are right-aligned.
 
     Examples
     --------
@@ -50,6 +50,6 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         table.add_column(name, justify="right" if position else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    page = StringIO()
-    Console(file=page, width=_WIDE, no_color=True, markup=False, highlight=False).print(table)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    output = StringIO()
+    Console(file=output, width=_WIDTH, no_color=True, markup=False, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())

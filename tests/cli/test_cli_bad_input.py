@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "item of the wrong type": (
         lambda at: ["similar", at / "bundle", "Film 1"],
-        "the ids here are integers",
+        "the item ids of this data are integers",
     ),
     "unknown user": (
         lambda at: ["recommend", at / "bundle", "--users", at / "strangers.txt"],

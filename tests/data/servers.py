@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test run's own, and places to keep a store in, of every kind."""
+"""A PostgreSQL server for the test run, and empty databases of every kind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; ``run`` keeps one connection, for making one takes longer than its use."""
+    """A running server; ``run`` reuses one connection, since connecting takes long."""
 
     port: int
 
@@ -57,8 +57,8 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A database without a store."""
+class EmptyDatabase:
+    """A database without a store in it."""
 
     kind: str
     url: str
@@ -67,7 +67,7 @@ class Place:
     schema: str = ""
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Execute statements as somebody else would; give the rows of the last one."""
+        """Execute statements as another program would; return the rows of the last one."""
         if self.server is not None:
             return self.server.run(*statements, schema=self.schema)
         if (
@@ -102,16 +102,16 @@ def _executed(db: Any, statements: tuple[str, ...]) -> list[tuple[Any, ...]]:
         return rows
 
 
-def new_place(kind: str, folder: Path, server: Server | None) -> Place:
-    """A place that nothing has been kept in."""
+def new_database(kind: str, folder: Path, server: Server | None) -> EmptyDatabase:
+    """Return an empty database."""
     if kind != "postgresql":
         path = folder / f"store{next(_numbers)}.{kind}"
-        return Place(kind, str(path), path)
+        return EmptyDatabase(kind, str(path), path)
     assert server is not None
     name = f"of_test_{next(_numbers)}"
     server.run(f"CREATE SCHEMA {name}")
     url = f"{server.url()}?options=-csearch_path%3D{name}"
-    return Place(kind, url, server=server, schema=name)
+    return EmptyDatabase(kind, url, server=server, schema=name)
 
 
 @contextmanager
@@ -183,9 +183,9 @@ def _account() -> pwd.struct_passwd | None:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
         return port
 
 

@@ -1,4 +1,4 @@
-"""Small hand-made files in every form that is published, for the tests of loading."""
+"""Small files in every published format, for the tests of loading."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ RECBOLE = {
 def write(
     folder: Path, files: dict[str, list[str]], encoding: str = "utf-8", line_end: str = "\n"
 ) -> Path:
-    """Write the lines of every file; give the folder back."""
+    """Write the lines of every file; return the folder."""
     folder.mkdir(exist_ok=True)
     for name, lines in files.items():
         text = "".join(line + line_end for line in lines)
@@ -113,7 +113,7 @@ def write(
 
 
 def changed(files: dict[str, list[str]], name: str, row: int, line: str) -> dict[str, list[str]]:
-    """Replace one line of one file; ``row`` counts from 1, as people do."""
+    """Replace a line of a file; ``row`` counts from 1."""
     lines = list(files[name])
     lines[row - 1 : row] = [line]
     return {**files, name: lines}

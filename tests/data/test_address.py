@@ -1,4 +1,4 @@
-"""What names a database, and what a message may show of it."""
+"""The address of a database, and the parts of it that messages show."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ from shortlist.errors import InputError
         ("postgresql:///shop", "postgresql", "postgresql:///shop", None),
     ],
 )
-def test_what_a_text_means(target: str | Path, kind: str, place: str, path: str | None) -> None:
+def test_parsing_paths_and_urls(
+    target: str | Path, kind: str, place: str, path: str | None
+) -> None:
     address = Address.of(target)
     assert (address.kind, address.place) == (kind, place)
     assert address.path == (None if path is None else Path(path))
@@ -50,7 +52,7 @@ def test_what_a_text_means(target: str | Path, kind: str, place: str, path: str 
         ("postgresql://[::1]:5/d", "postgresql://[::1]:5/d?connect_timeout=10"),
     ],
 )
-def test_what_the_driver_is_given(url: str, uri: str) -> None:
+def test_url_for_the_driver(url: str, uri: str) -> None:
     assert Address.of(url).uri == uri
 
 
@@ -67,15 +69,15 @@ def test_what_the_driver_is_given(url: str, uri: str) -> None:
         "sqlite://zoe:s3cret@h/d",
     ],
 )
-def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
+def test_no_message_repeats_an_invalid_url(url: str) -> None:
     with pytest.raises(InputError) as caught:
         Store(url)
     assert "cret" not in str(caught.value)
     assert "zoe" not in str(caught.value)
 
 
-def test_secrets_go_wherever_they_stand() -> None:
+def test_secrets_are_removed_from_messages() -> None:
     address = Address.of("postgresql://ann:p%40ss@h/d?password=other")
-    told = address.redacted('no p@ss, p%40ss or other for "ann" in annals; another')
-    assert told == 'no ..., ... or ... for "..." in annals; another'
+    message = address.redacted('no p@ss, p%40ss or other for "ann" in annals; another')
+    assert message == 'no ..., ... or ... for "..." in annals; another'
     assert "p%40ss" not in repr(address)

@@ -1,4 +1,4 @@
-"""A store behaves alike in a DuckDB file, in a SQLite file and in PostgreSQL."""
+"""A store behaves in the same way in a DuckDB file, a SQLite file and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.store import duckdb_file as local
-from shortlist.data.store import remote
-from shortlist.data.store.definition import Definition
+from shortlist.data.store import library_tables
+from shortlist.data.store.dialect import StoreScript
+from shortlist.data.store.library_tables import Recorded
 from shortlist.data.store.load import write as load_write
 from shortlist.data.store.postgresql import DIALECT as POSTGRESQL
 from shortlist.data.store.sqlite import DIALECT as SQLITE
-from shortlist.data.store.store import Recorded, Store
+from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, DatabaseError, InputError
 
-from .servers import Place
+from .servers import EmptyDatabase
 from .table_files import JOBS, ML_100K, write
 
 LISTS = pa.table(
@@ -34,7 +34,7 @@ LISTS = pa.table(
         "source": ["iALS", "iALS", "popularity"],
     }
 )
-KEPT = [
+STORED = [
     ("-5", 1, "나", -1.0, "popularity"),
     (str(2**63 - 1), 1, "나", 0.5, "iALS"),
     (str(2**63 - 1), 2, "b", 0.25, "iALS"),
@@ -48,18 +48,20 @@ def refusal(action: Any, *arguments: Any, **settings: Any) -> str:
     return str(caught.value)
 
 
-def tables(place: Place, folder: Path, schema: str) -> Store:
+def tables(database: EmptyDatabase, folder: Path, schema: str) -> Store:
     files = {"movies": (ML_100K, "latin-1"), "jobs": (JOBS, "utf-8-sig")}
-    store = Store.create(place.url, schema)
+    store = Store.create(database.url, schema)
     store.load(write(folder / schema, files[schema][0], files[schema][1]))
     return store
 
 
 @pytest.mark.parametrize("schema", [pytest.param("movies", marks=pytest.mark.slow), "jobs"])
-def test_what_is_loaded_comes_back_the_same(place: Place, tmp_path: Path, schema: str) -> None:
-    with tables(place, tmp_path, schema) as store:
+def test_every_database_gives_the_same_dataset(
+    database: EmptyDatabase, tmp_path: Path, schema: str
+) -> None:
+    with tables(database, tmp_path, schema) as store:
         data = store.dataset()
-    with tables(Place("duckdb", str(tmp_path / "like.duckdb")), tmp_path, schema) as store:
+    with tables(EmptyDatabase("duckdb", str(tmp_path / "like.duckdb")), tmp_path, schema) as store:
         like = store.dataset()
     assert data.fingerprint == like.fingerprint
     assert data.positions.tolist() == like.positions.tolist()
@@ -67,24 +69,24 @@ def test_what_is_loaded_comes_back_the_same(place: Place, tmp_path: Path, schema
     assert data.item_features is not None
     assert data.user_features.equals(like.user_features)
     assert data.item_features.equals(like.item_features)
-    assert place.run(f"SELECT count(*) FROM {'ratings' if schema == 'movies' else 'application'}")[
-        0
-    ][0] == len(data)
+    assert database.run(
+        f"SELECT count(*) FROM {'ratings' if schema == 'movies' else 'application'}"
+    )[0][0] == len(data)
 
 
-def test_a_store_is_opened_again_and_to_read_only(place: Place, tmp_path: Path) -> None:
-    tables(place, tmp_path, "movies").close()
-    with Store(place.url, read_only=True) as store:
+def test_reopening_read_only(database: EmptyDatabase, tmp_path: Path) -> None:
+    tables(database, tmp_path, "movies").close()
+    with Store(database.url, read_only=True) as store:
         assert store.schema == "movies"
         assert repr(store) == f"Store({store.place!r}, schema='movies')"
         assert len(store.dataset()) == 3
-        message = f"{store.place} was opened to read only\n  to do: open it to write"
+        message = f"{store.place} was opened read-only\n  to do: open it to write"
         assert refusal(store.write, LISTS, model="m") == message
 
 
-def test_a_load_is_checked_against_what_is_there(place: Place, tmp_path: Path) -> None:
-    with tables(place, tmp_path, "movies") as store:
-        before = place_rows(store)
+def test_a_load_is_checked_against_stored_rows(database: EmptyDatabase, tmp_path: Path) -> None:
+    with tables(database, tmp_path, "movies") as store:
+        before = count_rows(store)
         again = write(tmp_path / "again", ML_100K, "latin-1")
         assert " is in the table " in refusal(store.load, again)
         rating = ["user_id,item_id,rating,rated_at", "186,999,4,2024-05-01"]
@@ -96,71 +98,71 @@ def test_a_load_is_checked_against_what_is_there(place: Place, tmp_path: Path) -
         )
         more = ["user_id,item_id,rating,rated_at", "186,242,4,2024-05-01"]
         assert store.load(write(tmp_path / "more", {"ratings.csv": more})).rows == {"ratings": 1}
-        assert place_rows(store) == before + 1
+        assert count_rows(store) == before + 1
 
 
-def place_rows(store: Store) -> int:
+def count_rows(store: Store) -> int:
     return len(store.dataset())
 
 
-def test_rows_without_a_key_are_loaded_once(place: Place, tmp_path: Path) -> None:
-    with tables(place, tmp_path, "jobs") as store:
+def test_rows_without_a_key_are_loaded_once(database: EmptyDatabase, tmp_path: Path) -> None:
+    with tables(database, tmp_path, "jobs") as store:
         lines = ["resume_seq,certificate_contents", "U00001,새 자격", "U00001,새 자격"]
         files = write(tmp_path / "more", {"resume_certificate.csv": lines})
         assert store.load(files).rows == {"resume_certificate": 1}
         assert store.load(files).rows == {"resume_certificate": 0}
 
 
-def test_a_run_is_kept_exactly_and_numbered(place: Place) -> None:
-    with Store.create(place.url, "runs") as store:
+def test_a_run_is_stored_exactly_and_numbered(database: EmptyDatabase) -> None:
+    with Store.create(database.url, "runs") as store:
         first = store.write(LISTS, model="IALS", config={"seed": 0, "이름": "값"}, k=5)
     assert first == 1
-    assert place.run(READ) == KEPT
-    [(config, *about)] = place.run(
+    assert database.run(READ) == STORED
+    [(config, *about)] = database.run(
         "SELECT CAST(config AS varchar), model, k, asked_by, user_id_type, item_id_type "
         "FROM recommendation_runs"
     )
     assert json.loads(config) == {"seed": 0, "이름": "값"}
     assert about == ["IALS", 5, "user_id", "BIGINT", "VARCHAR"]
-    with Store(place.url) as store:
+    with Store(database.url) as store:
         assert store.write(LISTS, model="EASE") == 2
 
 
-def test_a_run_that_is_written_again_is_there_once(place: Place) -> None:
-    with Store.create(place.url, "runs") as store:
+def test_writing_a_run_again_stores_it_once(database: EmptyDatabase) -> None:
+    with Store.create(database.url, "runs") as store:
         assert store.write(LISTS, model="IALS", run_id=41) == 41
         assert store.write(LISTS, model="IALS", run_id=41) == 41
-        other = "run 41 is there already, with other lists\n  to do: give another run_id, or none"
+        other = "run 41 exists already, with other lists\n  to do: give another run_id, or none"
         assert refusal(store.write, LISTS, model="EASE", run_id=41).startswith(other)
         assert refusal(store.write, LISTS.slice(1), model="IALS", run_id=41).startswith(other)
         assert store.write(LISTS, model="IALS") == 42
         assert "runs are numbered from 1" in refusal(store.write, LISTS, model="m", run_id=0)
-    assert place.run("SELECT run_id, count(*) FROM recommendations GROUP BY 1 ORDER BY 1") == [
+    assert database.run("SELECT run_id, count(*) FROM recommendations GROUP BY 1 ORDER BY 1") == [
         (41, 3),
         (42, 3),
     ]
 
 
 WRONG = (
-    ("rank", [1, 1, 1], "run_id 1 and user_id 9223372036854775807 and rank 1 is there twice"),
-    ("item_id", ["b", "b", "b"], "run_id 1 and user_id 9223372036854775807 and item_id b is"),
+    ("rank", [1, 1, 1], "run_id 1 and user_id 9223372036854775807 and rank 1 occurs twice"),
+    ("item_id", ["b", "b", "b"], "run_id 1 and user_id 9223372036854775807 and item_id b occurs"),
     ("score", [1.0, float("nan"), 1.0], "score is nan; the bound is isfinite(score)"),
 )
 
 
-def test_a_run_that_is_wrong_leaves_nothing(place: Place) -> None:
-    with Store.create(place.url, "runs") as store:
+def test_invalid_run_writes_nothing(database: EmptyDatabase) -> None:
+    with Store.create(database.url, "runs") as store:
         for column, values, message in WRONG:
             at = LISTS.column_names.index(column)
             wrong = LISTS.set_column(at, column, pa.array(values))
             assert refusal(store.write, wrong, model="m").startswith(message)
-    assert place.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
+    assert database.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
 
 
-def test_the_database_itself_keeps_the_rules_of_a_run(place: Place) -> None:
-    with Store.create(place.url, "runs") as store:
+def test_the_database_enforces_the_constraints_of_runs(database: EmptyDatabase) -> None:
+    with Store.create(database.url, "runs") as store:
         store.write(LISTS, model="m")
-    on = ["PRAGMA foreign_keys = ON"] if place.kind == "sqlite" else []
+    on = ["PRAGMA foreign_keys = ON"] if database.kind == "sqlite" else []
     for row in (
         "(1, '-5', 1, 'c', 0, 'm')",  # the rank is there
         "(1, '-5', 2, '나', 0, 'm')",  # the item is there
@@ -168,46 +170,45 @@ def test_the_database_itself_keeps_the_rules_of_a_run(place: Place) -> None:
         "(9, '-5', 1, 'c', 0, 'm')",  # no such run
     ):
         with pytest.raises(Exception, match=r"(?i)constraint"):
-            place.run(*on, f"INSERT INTO recommendations VALUES {row}")
+            database.run(*on, f"INSERT INTO recommendations VALUES {row}")
 
 
-def test_a_run_takes_its_lists_with_it(place: Place) -> None:
-    if place.kind == "duckdb":
+def test_deleting_a_run_deletes_its_lists(database: EmptyDatabase) -> None:
+    if database.kind == "duckdb":
         pytest.skip("DuckDB has no ON DELETE CASCADE")
-    with Store.create(place.url, "runs") as store:
+    with Store.create(database.url, "runs") as store:
         store.write(LISTS, model="m")
         store.write(LISTS, model="m")
-    on = ["PRAGMA foreign_keys = ON"] if place.kind == "sqlite" else []
-    place.run(*on, "DELETE FROM recommendation_runs WHERE run_id = 1")
-    assert place.run("SELECT DISTINCT run_id FROM recommendations") == [(2,)]
+    on = ["PRAGMA foreign_keys = ON"] if database.kind == "sqlite" else []
+    database.run(*on, "DELETE FROM recommendation_runs WHERE run_id = 1")
+    assert database.run("SELECT DISTINCT run_id FROM recommendations") == [(2,)]
 
 
 KILLED = """
 import os, signal, sys
 import pyarrow as pa
-from shortlist.data.store import duckdb_file as local
-from shortlist.data.store import remote
+from shortlist.data.store import library_tables
 from shortlist.data.store.load import write
 
 def killed(*arguments):
     write(*arguments)  # every row is in the database, and nothing is committed
     os.kill(os.getpid(), signal.SIGKILL)
 
-local.write = remote.write = killed
+library_tables.write = killed
 from shortlist.data.store.store import Store
 lists = {"user_id": [1], "item_id": [2], "rank": [1], "score": [0.5], "source": ["m"]}
 Store(sys.argv[1]).write(pa.table(lists), model="m")
 """
 
 
-def test_a_kill_in_the_middle_of_a_write_leaves_nothing(place: Place) -> None:
-    with Store.create(place.url, "runs") as store:
+def test_killing_the_process_during_a_write_leaves_nothing(database: EmptyDatabase) -> None:
+    with Store.create(database.url, "runs") as store:
         store.write(LISTS, model="before")
-    done = subprocess.run([sys.executable, "-c", KILLED, place.url], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, database.url], timeout=60, check=False)
     assert done.returncode == -9
-    assert place.run("SELECT model FROM recommendation_runs") == [("before",)]
-    assert place.run(READ) == KEPT
-    with Store(place.url) as store:
+    assert database.run("SELECT model FROM recommendation_runs") == [("before",)]
+    assert database.run(READ) == STORED
+    with Store(database.url) as store:
         assert store.write(LISTS, model="after") == 2
 
 
@@ -215,43 +216,42 @@ class UnpluggedError(Exception):
     pass
 
 
-def test_readers_see_whole_runs_only_and_a_failure_leaves_nothing(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+def test_readers_see_complete_runs_only_and_a_failure_leaves_nothing(
+    database: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the middle of a write, when every row is there: nobody sees one; then it fails."""
+    """When all rows are written and not yet committed, readers see none; then the write fails."""
     seen = []
     original = load_write
 
     def watched(*arguments: Any) -> Any:
         original(*arguments)
-        if place.kind != "duckdb":  # nobody else can open that file meanwhile
-            seen.append(place.run("SELECT count(*) FROM recommendation_runs"))
-            seen.append(place.run("SELECT count(*) FROM recommendations"))
+        if database.kind != "duckdb":  # nobody else can open that file meanwhile
+            seen.append(database.run("SELECT count(*) FROM recommendation_runs"))
+            seen.append(database.run("SELECT count(*) FROM recommendations"))
         raise UnpluggedError
 
-    with Store.create(place.url, "runs") as store:
-        for module in (local, remote):
-            monkeypatch.setattr(module, "write", watched)
+    with Store.create(database.url, "runs") as store:
+        monkeypatch.setattr(library_tables, "write", watched)
         with pytest.raises(UnpluggedError):
             store.write(LISTS, model="m")
         monkeypatch.undo()
         assert store.write(LISTS, model="m") == 1  # the connection is as good as new
-    assert seen == ([] if place.kind == "duckdb" else [[(0,)], [(0,)]])
-    assert place.run(READ) == KEPT
+    assert seen == ([] if database.kind == "duckdb" else [[(0,)], [(0,)]])
+    assert database.run(READ) == STORED
 
 
-def test_a_database_that_refuses_a_row_keeps_none(place: Place) -> None:
-    """A trigger, as others may have put on the table, refuses the third row."""
-    with Store.create(place.url, "runs") as store:
-        if place.kind == "duckdb":
+def test_a_refused_row_rolls_the_run_back(database: EmptyDatabase) -> None:
+    """A trigger, which a team may have added to the table, refuses the third row."""
+    with Store.create(database.url, "runs") as store:
+        if database.kind == "duckdb":
             pytest.skip("DuckDB has no triggers")
-        if place.kind == "sqlite":
-            place.run(
+        if database.kind == "sqlite":
+            database.run(
                 "CREATE TRIGGER no AFTER INSERT ON recommendations WHEN new.user_id = '-5' "
                 "BEGIN SELECT RAISE(ABORT, 'constraint failed: not -5'); END"
             )
         else:
-            place.run(
+            database.run(
                 "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                 "IF new.user_id = '-5' THEN RAISE EXCEPTION 'not -5' USING ERRCODE = '23514'; "
                 "END IF; RETURN new; END $$",
@@ -262,15 +262,15 @@ def test_a_database_that_refuses_a_row_keeps_none(place: Place) -> None:
     assert message.startswith("the database refuses a row: ")
     assert "not -5" in message
     assert "nothing has been written" in message
-    assert place.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
-    assert place.run("SELECT count(*) FROM recommendations") == [(0,)]
+    assert database.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
+    assert database.run("SELECT count(*) FROM recommendations") == [(0,)]
 
 
-def test_recorded_interactions_come_behind_those_of_the_schema(
-    place: Place, tmp_path: Path
+def test_recorded_interactions_follow_those_of_the_schema(
+    database: EmptyDatabase, tmp_path: Path
 ) -> None:
     moment = dt.datetime(2030, 5, 1, 9, 30, 0, 125_000, tzinfo=dt.UTC)
-    with tables(place, tmp_path, "movies") as store:
+    with tables(database, tmp_path, "movies") as store:
         rows = [Recorded(186, 242, 4.5, moment), Recorded(7, 302, 1.0, moment)]
         store.record(rows)
         assert store.recorded() == rows
@@ -284,19 +284,19 @@ def test_recorded_interactions_come_behind_those_of_the_schema(
         assert store.recorded() == rows
 
 
-def test_a_second_store_in_one_database_is_refused(place: Place) -> None:
-    Store.create(place.url, "movies").close()
-    message = refusal(Store.create, place.url, "movies")
+def test_a_second_store_in_one_database_is_refused(database: EmptyDatabase) -> None:
+    Store.create(database.url, "movies").close()
+    message = refusal(Store.create, database.url, "movies")
     assert "exists already" in message or "has a store already" in message
 
 
-def test_a_schema_that_cannot_be_used_leaves_nothing(place: Place, tmp_path: Path) -> None:
+def test_invalid_schema_leaves_nothing(database: EmptyDatabase, tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text("CREATE TABLE t (x INT);")
-    assert refusal(Store.create, place.url, tmp_path / "mine.sql").startswith(
+    assert refusal(Store.create, database.url, tmp_path / "mine.sql").startswith(
         "the schema lacks the view interactions"
     )
-    if place.path is not None:
-        assert not place.path.exists()
+    if database.path is not None:
+        assert not database.path.exists()
 
 
 ORDERS = (
@@ -304,39 +304,41 @@ ORDERS = (
 )
 
 
-def own(place: Place, *rows: Sequence[Any]) -> None:
-    if place.kind == "sqlite":  # an empty file is a SQLite database without tables
-        assert place.path is not None
-        place.path.touch()
-    place.run(ORDERS)
-    place.insert('"My orders"', [tuple(row) for row in rows])
+def own(database: EmptyDatabase, *rows: Sequence[Any]) -> None:
+    if database.kind == "sqlite":  # an empty file is a SQLite database without tables
+        assert database.path is not None
+        database.path.touch()
+    database.run(ORDERS)
+    database.insert('"My orders"', [tuple(row) for row in rows])
 
 
 COLUMNS = {"user_id": "Käufer", "item_id": "thing", "weight": "how much"}
 
 
-def test_tables_of_ones_own_are_read_by_name(place: Place) -> None:
-    own(place, (1, "박", 7, 2.5), (2, "O'Neil", 8, 1.0), (3, "박", 7, 0.5))
-    with Store(place.url, read_only=True) as store:
+def test_own_tables_are_read_by_name(database: EmptyDatabase) -> None:
+    own(database, (1, "박", 7, 2.5), (2, "O'Neil", 8, 1.0), (3, "박", 7, 0.5))
+    with Store(database.url, read_only=True) as store:
         assert store.schema == ""
         data = store.dataset('"My orders"', **COLUMNS, repeats="sum")
         assert data.users.ids.to_pylist() == ["O'Neil", "박"]
         assert data.items.ids.to_pylist() == [7, 8]
         assert data.weights.tolist() == [1.0, 3.0]
         assert refusal(store.dataset) == (
-            f"{store.place} is a database, but not one of shortlist's\n"
-            "  to do: create one: shortlist init DB --schema NAME"
+            f"{store.place} is a database without the tables of shortlist\n"
+            "  to do: create them: shortlist init DB --schema NAME"
         )
 
 
-def test_users_and_items_of_ones_own(place: Place) -> None:
-    own(place, (1, "박", 7, 2.5), (2, "김", 8, None))
-    place.run(
+def test_own_tables_of_users_and_items(database: EmptyDatabase) -> None:
+    own(database, (1, "박", 7, 2.5), (2, "김", 8, None))
+    database.run(
         "CREATE TABLE things (thing integer, title varchar(9), price decimal(6, 2), made date)"
     )
-    place.insert("things", [(8, None, 9.5, "2024-05-01"), (7, "책", None, None), (9, "x", 1, None)])
-    place.run('CREATE VIEW buyers AS SELECT DISTINCT "Käufer", 5 AS age FROM "My orders"')
-    with Store(place.url) as store:
+    database.insert(
+        "things", [(8, None, 9.5, "2024-05-01"), (7, "책", None, None), (9, "x", 1, None)]
+    )
+    database.run('CREATE VIEW buyers AS SELECT DISTINCT "Käufer", 5 AS age FROM "My orders"')
+    with Store(database.url) as store:
         data = store.dataset('"My orders"', "buyers", "things", user_id="Käufer", item_id="thing")
     assert data.items.ids.to_pylist() == [7, 8, 9]
     assert data.item_features is not None
@@ -346,9 +348,9 @@ def test_users_and_items_of_ones_own(place: Place) -> None:
     assert data.user_features.column("age").to_pylist() == [5, 5]
 
 
-def test_what_is_not_there_is_named(place: Place) -> None:
-    own(place, (1, "박", 7, 2.5))
-    with Store(place.url) as store:
+def test_missing_tables_and_columns_are_named(database: EmptyDatabase) -> None:
+    own(database, (1, "박", 7, 2.5))
+    with Store(database.url) as store:
         assert refusal(store.dataset, "My order", **COLUMNS) == (
             f"there is no table My order\n  where: {store.place}\n"
             "  to do: did you mean 'My orders'? Known: My orders"
@@ -358,63 +360,63 @@ def test_what_is_not_there_is_named(place: Place) -> None:
             "  to do: did you mean 'thing'? Known: Käufer, how much, no, thing; "
             "where the names differ from table to table, read views"
         )
-        assert "is no name of a table" in refusal(store.dataset, 'My "orders', **COLUMNS)
-        assert "is no name of a table" in refusal(store.dataset, "a.b.c; DROP", **COLUMNS)
+        assert "is not the name of a table" in refusal(store.dataset, 'My "orders', **COLUMNS)
+        assert "is not the name of a table" in refusal(store.dataset, "a.b.c; DROP", **COLUMNS)
         with pytest.raises(ConfigError, match="add interactions="):
             store.dataset(users="buyers")
 
 
-def test_a_table_without_rows(place: Place) -> None:
-    own(place)
-    with Store(place.url) as store:
+def test_a_table_without_rows(database: EmptyDatabase) -> None:
+    own(database)
+    with Store(database.url) as store:
         assert "the table has no rows" in refusal(store.dataset, "My orders", **COLUMNS)
 
 
-def test_an_injection_is_only_a_name(place: Place) -> None:
-    own(place, (1, "박", 7, 2.5))
-    with Store(place.url) as store:
+def test_sql_injection_in_a_name_has_no_effect(database: EmptyDatabase) -> None:
+    own(database, (1, "박", 7, 2.5))
+    with Store(database.url) as store:
         name = '"My orders""; DROP TABLE ""My orders"'
         assert "there is no table" in refusal(store.dataset, name, **COLUMNS)
         assert "has no column" in refusal(
             store.dataset, "My orders", user_id='no" FROM x; --', item_id="thing"
         )
-    assert place.run('SELECT count(*) FROM "My orders"') == [(1,)]
+    assert database.run('SELECT count(*) FROM "My orders"') == [(1,)]
 
 
-def test_a_table_that_changed_its_shape(place: Place, tmp_path: Path) -> None:
-    if place.kind == "duckdb":
+def test_a_renamed_column_and_a_dropped_table(database: EmptyDatabase, tmp_path: Path) -> None:
+    if database.kind == "duckdb":
         pytest.skip("the views of the file fail in words of DuckDB")
-    tables(place, tmp_path, "movies").close()
-    place.run("ALTER TABLE ratings RENAME COLUMN rated_at TO moment")
-    with Store(place.url) as store:
+    tables(database, tmp_path, "movies").close()
+    database.run("ALTER TABLE ratings RENAME COLUMN rated_at TO moment")
+    with Store(database.url) as store:
         assert refusal(store.dataset) == (
             f"the table ratings has no column 'rated_at' any more\n  where: {store.place}\n"
-            "  to do: put it back, or make a new store and load the tables into it"
+            "  to do: add it again, or make a new store and load the tables into it"
         )
-    place.run("DROP TABLE ratings")
-    with Store(place.url) as store:
+    database.run("DROP TABLE ratings")
+    with Store(database.url) as store:
         assert refusal(store.dataset).startswith("there is no table ratings\n")
 
 
-def test_children_go_with_their_parents_where_the_engine_can(place: Place, tmp_path: Path) -> None:
-    if place.kind == "duckdb":
+def test_deleting_a_parent_deletes_its_children(database: EmptyDatabase, tmp_path: Path) -> None:
+    if database.kind == "duckdb":
         pytest.skip("DuckDB has no ON DELETE CASCADE")
-    tables(place, tmp_path, "movies").close()
-    on = ["PRAGMA foreign_keys = ON"] if place.kind == "sqlite" else []
-    place.run(*on, "DELETE FROM users WHERE user_id = 186")
-    assert place.run("SELECT DISTINCT user_id FROM ratings") == [(196,)]
+    tables(database, tmp_path, "movies").close()
+    on = ["PRAGMA foreign_keys = ON"] if database.kind == "sqlite" else []
+    database.run(*on, "DELETE FROM users WHERE user_id = 186")
+    assert database.run("SELECT DISTINCT user_id FROM ratings") == [(196,)]
 
 
 def test_every_column_of_the_schemas_has_a_type_everywhere() -> None:
     for schema in ("movies", "jobs", "runs"):
-        definition, name = Definition.of_schema(schema, 1)
+        script, name = StoreScript.of_schema(schema)
         assert name == schema
         for dialect in (POSTGRESQL, SQLITE):
-            made = definition.statements(dialect)
-            assert sum(one.startswith("CREATE TABLE") for one in made) == len(definition.tables)
+            made = script.statements(dialect)
+            assert sum(sql.startswith("CREATE TABLE") for sql in made) == len(script.tables)
 
 
-def test_a_type_that_a_database_cannot_keep(sqlite: Place, tmp_path: Path) -> None:
+def test_a_type_that_sqlite_cannot_store(sqlite: EmptyDatabase, tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text(
         "CREATE TABLE t (u UBIGINT, i INT);"
         "CREATE VIEW interactions AS SELECT u AS user_id, i AS item_id, 1::FLOAT AS weight, "
@@ -423,14 +425,14 @@ def test_a_type_that_a_database_cannot_keep(sqlite: Place, tmp_path: Path) -> No
         "CREATE VIEW item_features AS SELECT i AS item_id FROM t;"
     )
     assert refusal(Store.create, sqlite.url, tmp_path / "mine.sql").startswith(
-        "SQLite cannot keep the type UBIGINT\n  where: table t, column 'u'\n  to do: use one of "
+        "SQLite cannot store the type UBIGINT\n  where: table t, column 'u'\n  to do: use one of "
     )
     assert sqlite.path is not None
     assert not sqlite.path.exists()
 
 
-def test_a_definition_from_a_database_reaches_no_file(sqlite: Place, tmp_path: Path) -> None:
-    """What is stored in somebody's database is run, so it must not be able to do harm."""
+def test_the_stored_script_cannot_access_files(sqlite: EmptyDatabase, tmp_path: Path) -> None:
+    """The script comes out of somebody's database and is executed, so it must do no harm."""
     Store.create(sqlite.url, "movies").close()
     target = tmp_path / "stolen.csv"
     sqlite.run(f"UPDATE shortlist_store SET ddl = 'COPY (SELECT 1) TO ''{target}'''")
@@ -452,5 +454,5 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert str(caught.value).endswith("to do: pip install 'shortlist[sql]'")
 
 
-def test_the_error_of_a_database_is_one_of_ours() -> None:
+def test_a_database_error_is_not_an_input_error() -> None:
     assert not issubclass(DatabaseError, InputError)  # the input may be right: exit code 1

@@ -46,7 +46,7 @@ def test_arrays_cannot_be_written_to() -> None:
         data.weights = data.weights + 1  # type: ignore[misc]
 
 
-def test_it_shows_its_size() -> None:
+def test_repr_states_the_size() -> None:
     data = world()
     assert repr(data) == f"Dataset(14 users, 10 items, {len(data.weights)} interactions)"
     assert (data.n_users, data.n_items) == (14, 10)
@@ -56,18 +56,18 @@ def test_it_shows_its_size() -> None:
 def test_counts_and_matrix_agree_with_a_dense_one() -> None:
     data = world()
     dense = np.zeros((14, 10), dtype=np.float32)
-    chosen = np.zeros((14, 10), dtype=int)
+    counts = np.zeros((14, 10), dtype=int)
     for user, item, weight in zip(data.user_rows, data.item_rows, data.weights, strict=True):
         dense[user, item] = weight
-        chosen[user, item] += 1
-    assert chosen.max() == 1
+        counts[user, item] += 1
+    assert counts.max() == 1
     np.testing.assert_array_equal(data.matrix.toarray(), dense)
     assert [data.matrix.dtype, data.matrix.indices.dtype] == [np.float32, np.int32]
     assert np.shares_memory(data.matrix.indices, data.item_rows)
     assert data.matrix.nnz == len(data)  # a weight of zero is an interaction
     assert data.matrix.has_canonical_format
-    np.testing.assert_array_equal(data.user_counts, chosen.sum(axis=1))
-    np.testing.assert_array_equal(data.item_counts, chosen.sum(axis=0))
+    np.testing.assert_array_equal(data.user_counts, counts.sum(axis=1))
+    np.testing.assert_array_equal(data.item_counts, counts.sum(axis=0))
 
 
 @settings(max_examples=15, deadline=None)
@@ -75,18 +75,18 @@ def test_counts_and_matrix_agree_with_a_dense_one() -> None:
 def test_entries_are_sorted_and_counted(pairs: set[tuple[int, str]]) -> None:
     users, items = zip(*pairs, strict=True)
     data = Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
-    found = data.to_arrow()
+    table = data.to_arrow()
     assert list(
-        zip(found.column("user_id").to_pylist(), found.column("item_id").to_pylist(), strict=True)
+        zip(table.column("user_id").to_pylist(), table.column("item_id").to_pylist(), strict=True)
     ) == sorted(pairs)
     counts = {item: items.count(item) for item in items}
     popular = sorted(counts, key=lambda item: (-counts[item], item))
-    by_place = sorted(data.items.ids.to_pylist(), key=lambda item: data.popularity_order[
+    by_rank = sorted(data.items.ids.to_pylist(), key=lambda item: data.popularity_order[
         data.items.ids.to_pylist().index(item)])  # fmt: skip
-    assert by_place == popular
+    assert by_rank == popular
 
 
-def test_popularity_order_gives_every_item_its_place() -> None:
+def test_popularity_order_ranks_every_item() -> None:
     log = pa.table({"user_id": [1, 2, 3, 1, 2, 1], "item_id": [30, 30, 30, 10, 10, 20]})
     data = Dataset.from_tables(log, items=pa.table({"item_id": [5, 10, 20, 25, 30]}))
     assert data.popularity_order.tolist() == [3, 1, 2, 4, 0]
@@ -101,23 +101,23 @@ def test_recency_counts_back_from_the_latest(timed: bool) -> None:
         rows = np.flatnonzero(data.user_rows == user)
         times = np.zeros(len(rows)) if data.times is None else data.times[rows]
         latest_first = sorted(zip(times, data.positions[rows], data.item_rows[rows], strict=True))
-        places = {item: place for place, (_, _, item) in enumerate(reversed(latest_first), 1)}
+        ranks = {item: rank for rank, (_, _, item) in enumerate(reversed(latest_first), 1)}
         row = data.recency[[user]]
-        assert dict(zip(row.indices, row.data, strict=True)) == places
+        assert dict(zip(row.indices, row.data, strict=True)) == ranks
 
 
-def test_select_keeps_the_chosen_and_all_ids() -> None:
+def test_select_keeps_the_mask_and_all_ids() -> None:
     data = world()
-    chosen = data.weights > 2
-    part = data.select(chosen)
+    mask = data.weights > 2
+    part = data.select(mask)
     assert 0 < len(part) < len(data)
     assert part.users is data.users
     assert part.items is data.items
     assert part.user_features is data.user_features
-    assert part.to_arrow().equals(data.to_arrow().filter(pa.array(chosen)))
-    np.testing.assert_array_equal(part.positions, data.positions[chosen])
+    assert part.to_arrow().equals(data.to_arrow().filter(pa.array(mask)))
+    np.testing.assert_array_equal(part.positions, data.positions[mask])
     assert part.user_counts.sum() == len(part)  # nothing is remembered of the whole
-    assert world(timed=False).select(chosen[: len(world(timed=False))]).times is None
+    assert world(timed=False).select(mask[: len(world(timed=False))]).times is None
 
 
 @pytest.mark.parametrize("timed", [True, False])
@@ -126,13 +126,13 @@ def test_to_arrow_and_back(timed: bool) -> None:
     table = data.to_arrow()
     assert table.column_names == ["user_id", "item_id", "weight", "time"][: 3 + timed]
     assert table.schema.field("weight").type == pa.float32()
-    users, items = (pa.table({f"{side.kind}_id": side.ids}) for side in (data.users, data.items))
+    users, items = (pa.table({f"{part.kind}_id": part.ids}) for part in (data.users, data.items))
     back = Dataset.from_tables(table, users, items, weight="weight", time="time" if timed else None)
     assert back.fingerprint == data.fingerprint
     assert back.to_arrow().equals(table)
 
 
-def test_times_are_given_back_in_utc() -> None:
+def test_times_are_returned_in_utc() -> None:
     seoul = dt.timezone(dt.timedelta(hours=9))
     when = dt.datetime(2024, 5, 31, 21, 0, 0, 5, tzinfo=seoul)
     data = Dataset.from_tables(pa.table({"user_id": [1], "item_id": [1], "at": [when]}), time="at")
@@ -148,7 +148,7 @@ def fingerprint(log: dict[str, list[int]], *, time: str | None = "t") -> str:
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_the_source() -> None:
-    shuffled = {name: [column[at] for at in (2, 0, 3, 1)] for name, column in LOG.items()}
+    shuffled = {name: [column[row] for row in (2, 0, 3, 1)] for name, column in LOG.items()}
     assert fingerprint(shuffled) == fingerprint(LOG)
     assert len(fingerprint(LOG)) == 64
 
@@ -163,16 +163,16 @@ def test_every_change_changes_the_fingerprint() -> None:
         LOG | {"t": [40, 30, 20, 11]},
         {name: column[:3] for name, column in LOG.items()},
     ]
-    found = {fingerprint(log) for log in [LOG, *changed]}
-    found.add(fingerprint(LOG, time=None))
+    fingerprints = {fingerprint(log) for log in [LOG, *changed]}
+    fingerprints.add(fingerprint(LOG, time=None))
     text = LOG | {"user_id": ["1", "1", "2", "3"]}
-    found.add(Dataset.from_tables(pa.table(text), weight="w", time="t").fingerprint)
+    fingerprints.add(Dataset.from_tables(pa.table(text), weight="w", time="t").fingerprint)
     listed = pa.table({"user_id": [1, 2, 3, 4]})
-    found.add(Dataset.from_tables(pa.table(LOG), listed, weight="w", time="t").fingerprint)
-    assert len(found) == len(changed) + 4
+    fingerprints.add(Dataset.from_tables(pa.table(LOG), listed, weight="w", time="t").fingerprint)
+    assert len(fingerprints) == len(changed) + 4
 
 
-def test_the_fingerprint_is_of_this_data_and_not_of_what_it_came_from() -> None:
+def test_a_modified_copy_has_a_fingerprint_of_its_own() -> None:
     data = Dataset.from_tables(pa.table(LOG), weight="w", time="t")
     _ = data.fingerprint, data.matrix, data.user_counts
     doubled = replace(data, weights=data.weights * 2)

@@ -47,7 +47,7 @@ def error(call: Any, *arguments: Any, kind: type[InputError] = InputError) -> st
     return str(raised.value)
 
 
-def test_blocks_lie_side_by_side_and_features_have_names() -> None:
+def test_blocks_are_adjacent_and_features_have_names() -> None:
     rows = ENCODER.transform(RESUMES)
     assert rows.dtype == np.float32
     assert rows.shape == (6, ENCODER.n_features) == (6, len(ENCODER.names))
@@ -77,7 +77,7 @@ def test_every_block_has_length_one_or_zero() -> None:
         assert ((np.abs(length - 1) < 1e-12) | (length == 0)).all(), name
 
 
-def test_rows_do_not_depend_on_what_stands_beside_them() -> None:
+def test_rows_are_independent() -> None:
     rows = ENCODER.transform(RESUMES)
     for part in (slice(2, 5), slice(0, 1), slice(5, 6)):
         table = RESUMES.slice(part.start, part.stop - part.start)
@@ -115,7 +115,7 @@ def test_no_rows_to_transform() -> None:
 # --- storage -------------------------------------------------------------------------------------
 
 
-def test_an_encoder_survives_parquet(tmp_path: Path) -> None:
+def test_parquet_keeps_an_encoder(tmp_path: Path) -> None:
     pq.write_table(ENCODER.to_table(), tmp_path / "features.parquet")
     restored = FeatureEncoder.from_table(pq.read_table(tmp_path / "features.parquet"))
     assert restored.names == ENCODER.names
@@ -142,7 +142,7 @@ ROWS = st.lists(st.tuples(*(st.none() | cells for cells in CELLS.values())), min
 
 @given(ROWS)
 @settings(max_examples=60, deadline=None)
-def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
+def test_any_table_is_encoded_and_restored(rows: list[tuple[Any, ...]]) -> None:
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, TYPES, strict=True)]
     table = pa.Table.from_arrays(arrays, names=list(CELLS))
@@ -157,17 +157,17 @@ def test_any_table_is_encoded_and_survives(rows: list[tuple[Any, ...]]) -> None:
     assert encoder.unseen(table).num_rows == len(encoder.blocks)
 
 
-def test_tables_that_are_no_encoders() -> None:
+def test_tables_that_are_not_saved_encoders() -> None:
     assert error(FeatureEncoder.from_table, RESUMES).startswith(
-        "this table does not hold the features of an encoder: KeyError"
+        "the table is not a saved feature encoder: KeyError"
     )
     bare = ENCODER.to_table().select(["name"])
-    assert "pass what FeatureEncoder.to_table() gave" in error(FeatureEncoder.from_table, bare)
+    assert "pass a result of FeatureEncoder.to_table()" in error(FeatureEncoder.from_table, bare)
     newer = ENCODER.to_table()
     ((key, header),) = newer.schema.metadata.items()
     newer = newer.replace_schema_metadata({key: header.replace(b'"format":1', b'"format":2')})
     assert error(FeatureEncoder.from_table, newer) == (
-        "features of format 2; this version reads 1\n"
+        "the features have format 2; this version reads 1\n"
         "  to do: fit and save the model again with this version"
     )
 
@@ -183,7 +183,7 @@ def test_queries_become_rows_of_the_fitted_columns() -> None:
     )
 
 
-def test_values_as_they_come_from_elsewhere() -> None:
+def test_values_of_many_python_types() -> None:
     query = {
         "degree": np.int8(4),
         "hope_salary": Decimal("3200"),
@@ -213,7 +213,7 @@ def test_values_as_they_come_from_elsewhere() -> None:
 @pytest.mark.parametrize(
     "nothing", [None, math.nan, np.float64("nan"), np.datetime64("NaT"), pd.NaT]
 )
-def test_what_a_query_does_not_say_is_null(nothing: Any) -> None:
+def test_unspecified_features_are_null(nothing: Any) -> None:
     table = ENCODER.rows([{"reg_date": nothing, "hope_salary": nothing}, {}])
     assert [table[name].null_count for name in table.column_names] == [2] * 8
     assert ENCODER.transform(table, missing="ignore").nnz == 0
@@ -236,10 +236,10 @@ def test_a_misspelt_feature() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("degree", "4", "a whole number"),
-        ("degree", 4.5, "a whole number"),
-        ("degree", True, "a whole number"),
-        ("degree", 2**63, "a whole number"),
+        ("degree", "4", "an integer"),
+        ("degree", 4.5, "an integer"),
+        ("degree", True, "an integer"),
+        ("degree", 2**63, "an integer"),
         ("hope_salary", "3200", "a number"),
         ("hope_salary", math.inf, "a number"),
         ("hope_salary", 1e101, "a number"),
@@ -251,10 +251,10 @@ def test_a_misspelt_feature() -> None:
         ("about", "half of a pair: \ud800", "a text"),
         ("text_keyword", 7, "a text"),
         ("text_keyword", [7.5], "a text"),
-        ("certificates", {"SQLD": 1}, "a list of texts or whole numbers"),
-        ("certificates", 7, "a list of texts or whole numbers"),
-        ("certificates", [1.5], "a list of texts or whole numbers"),
-        ("certificates", [["SQLD"]], "a list of texts or whole numbers"),
+        ("certificates", {"SQLD": 1}, "a list of texts or integers"),
+        ("certificates", 7, "a list of texts or integers"),
+        ("certificates", [1.5], "a list of texts or integers"),
+        ("certificates", [["SQLD"]], "a list of texts or integers"),
         ("embedding", [1.0], "a list of 2 numbers"),
         ("embedding", [1.0, math.nan], "a list of 2 numbers"),
         ("embedding", "1,0", "a list of 2 numbers"),
@@ -267,7 +267,7 @@ def test_values_of_another_type(name: str, value: Any, expected: str) -> None:
 
 def test_remedies_for_values_of_another_type() -> None:
     assert error(ENCODER.rows, [{"certificates": "SQLD"}]).endswith(
-        "  to do: pass ['SQLD'] for one label"
+        "  to do: pass ['SQLD'] for a single label"
     )
     assert error(ENCODER.rows, [{"about": 7}]).endswith("  to do: pass '7'")
 
@@ -275,7 +275,7 @@ def test_remedies_for_values_of_another_type() -> None:
 # --- columns that changed ------------------------------------------------------------------------
 
 
-def test_a_column_that_vanished() -> None:
+def test_a_missing_column() -> None:
     assert error(ENCODER.transform, RESUMES.select(["degree", "remote"])) == (
         "the column 'hope_salary' is missing\n"
         "  where: columns degree, remote\n"
@@ -286,21 +286,23 @@ def test_a_column_that_vanished() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "holds", "held", "kind"),
     [
-        ("degree", ["4"], "text", "whole numbers", "int64"),
-        ("degree", [4.5], "numbers", "whole numbers", "int64"),
+        ("degree", ["4"], "text", "integers", "int64"),
+        ("degree", [4.5], "numbers", "integers", "int64"),
         ("hope_salary", ["3200"], "text", "numbers", "double"),
-        ("remote", [1], "whole numbers", "true and false", "bool"),
+        ("remote", [1], "integers", "true and false", "bool"),
         ("reg_date", ["2019-03-01"], "text", "dates", "timestamp[us]"),
         ("about", [["신입"]], "lists of labels", "text", "string"),
-        ("text_keyword", [7], "whole numbers", "text", "string"),
+        ("text_keyword", [7], "integers", "text", "string"),
         ("certificates", ["SQLD"], "text", "lists of labels", "list<item: string>"),
         ("embedding", [["a"]], "lists of labels", "lists of numbers", "list<item: double>"),
         ("embedding", [{"a": 1}], "struct<a: int64>", "lists of numbers", "list<item: double>"),
     ],
 )
-def test_a_column_that_changed(name: str, values: Any, holds: str, held: str, kind: str) -> None:
-    place = RESUMES.column_names.index(name)
-    table = RESUMES.slice(0, 1).set_column(place, name, pa.array(values))
+def test_a_column_with_other_content(
+    name: str, values: Any, holds: str, held: str, kind: str
+) -> None:
+    index = RESUMES.column_names.index(name)
+    table = RESUMES.slice(0, 1).set_column(index, name, pa.array(values))
     for call in (ENCODER.transform, ENCODER.unseen):
         assert error(call, table) == (
             f"column {name!r} holds {holds}; it held {held} when the encoder was fitted\n"
@@ -309,11 +311,11 @@ def test_a_column_that_changed(name: str, values: Any, holds: str, held: str, ki
         )
 
 
-def test_a_column_without_values_passes_as_anything() -> None:
+def test_a_column_without_values_is_accepted_as_any_family() -> None:
     for kind in (pa.null(), pa.string(), pa.float64(), pa.list_(pa.string())):
         table = RESUMES.slice(0, 2)
-        for place, name in enumerate(ENCODER.blocks):
-            table = table.set_column(place, name, pa.nulls(2, kind))
+        for index, name in enumerate(ENCODER.blocks):
+            table = table.set_column(index, name, pa.nulls(2, kind))
         assert ENCODER.transform(table, missing="ignore").nnz == 0
         assert ENCODER.unseen(table)["missing"].to_pylist() == [2] * 8
 
@@ -322,33 +324,33 @@ def test_vectors_of_another_length_or_with_gaps() -> None:
     encoder = FeatureEncoder.fit(pa.table({"v": [[1.5, 2.0, 3.0], [0.0, 1.0, 2.0]]}))
     longer = pa.table({"v": [None, [1.5, 2.0]]})
     assert error(encoder.transform, longer) == (
-        "a vector of 2 numbers; here they have 3\n  where: column 'v', row 1 (counted from 0)"
+        "the vector has 2 numbers instead of 3\n  where: column 'v', row 1 (counted from 0)"
     )
     gap = pa.table({"v": [[1.5, 2.0, 3.0], [1.5, None, 1.0]]})
     assert error(encoder.transform, gap) == (
-        "a vector with an empty component\n"
+        "the vector has an empty component\n"
         "  where: column 'v', row 1 (counted from 0)\n"
-        "  to do: fill it, or leave the whole cell empty"
+        "  to do: fill it in, or leave the whole cell empty"
     )
 
 
-def test_a_column_that_is_there_twice() -> None:
-    twice = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
-    said = "the column 'a' is there twice\n  to do: rename one of them"
-    assert error(FeatureEncoder.fit, twice) == said
-    assert error(FeatureEncoder.fit(twice.select([0])).transform, twice) == said
+def test_two_columns_of_the_same_name() -> None:
+    repeated = pa.Table.from_arrays([pa.array([1.5, 2]), pa.array([1, 2])], names=["a", "a"])
+    expected = "two columns are named 'a'\n  to do: rename one of them"
+    assert error(FeatureEncoder.fit, repeated) == expected
+    assert error(FeatureEncoder.fit(repeated.select([0])).transform, repeated) == expected
 
 
 def test_a_table_without_rows() -> None:
     assert error(FeatureEncoder.fit, RESUMES.slice(0, 0)) == (
-        "a table of features without rows\n  to do: give it at least one row"
+        "the table of features has no rows\n  to do: pass at least one row"
     )
 
 
 # --- what the caller says of columns -------------------------------------------------------------
 
 
-def test_three_ways_to_describe_a_column() -> None:
+def test_three_forms_of_a_specification() -> None:
     spec = {"kind": "text", "words": 2, "letters": [2, 2]}
     for given_spec in (Text(words=2, letters=(2, 2)), spec):
         encoder = FeatureEncoder.fit(RESUMES, {"about": given_spec})
@@ -382,7 +384,8 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
         (
             {"about": {"kind": "text", "letters": (3, 2)}},
-            "kind 'text': Value error, letters=(least, most) must fulfil 1 <= least <= most <= 6",
+            "kind 'text': Value error, letters=(shortest, longest) needs 1 <= shortest <= longest "
+            "<= 6",
         ),
         (
             {"about": {"kind": "text", "letters": None, "words": 0}},
@@ -390,27 +393,27 @@ def test_three_ways_to_describe_a_column() -> None:
         ),
         (
             {"degree": "labels"},
-            "kind 'labels' cannot encode whole numbers\n  where: column 'degree'\n"
-            "  to do: kinds that can: number, buckets, category",
+            "kind 'labels' cannot encode integers\n  where: column 'degree'\n"
+            "  to do: choose one of the kinds number, buckets, category",
         ),
         (
             {"certificates": "category"},
             "kind 'category' cannot encode lists of labels\n  where: column 'certificates'\n"
-            "  to do: kinds that can: labels, text",
+            "  to do: choose one of the kinds labels, text",
         ),
     ],
 )
-def test_descriptions_that_make_no_sense(columns: dict[str, Any], message: str) -> None:
+def test_invalid_specifications(columns: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         FeatureEncoder.fit(RESUMES, columns)
 
 
-def test_a_kind_for_what_has_no_encoding() -> None:
+def test_a_kind_for_a_type_that_cannot_be_encoded() -> None:
     table = pa.table({"x": [{"a": 1}, {"a": 2}]})
     with pytest.raises(ConfigError) as raised:
         FeatureEncoder.fit(table, {"x": "text"})
     assert str(raised.value) == (
         "kind 'text' cannot encode struct<a: int64>\n"
         "  where: column 'x'\n"
-        "  to do: leave it out: None"
+        "  to do: exclude it with None"
     )

@@ -56,20 +56,20 @@ def test_kinds(values: Any, kind: str) -> None:
         (["", "  "], "no value in any row"),
         ([float("nan")] * 2, "no value in any row"),
         (pa.array([[], None], pa.list_(pa.string())), "no value in any row"),
-        ([3, 3, 3], "the same in every row"),
-        (["서울", " 서울"], "the same in every row"),
-        ([["a", "b"], ["a", "b"]], "the same in every row"),
-        ([[0.5, 1.5]] * 2, "the same in every row"),
+        ([3, 3, 3], "the same value in every row"),
+        (["서울", " 서울"], "the same value in every row"),
+        ([["a", "b"], ["a", "b"]], "the same value in every row"),
+        ([[0.5, 1.5]] * 2, "the same value in every row"),
         (
             [f"U{i:05}" for i in range(30)],
-            "30 of 30 rows have a value of their own, as names and ids do",
+            "30 of 30 rows have a unique value, like an id",
         ),
         ([f"학과{i}" for i in range(30)] + ["학과0"] * 29, "29 of 59 rows"),
-        ([[0.5], [0.5, 1.0]], "its lists are 1 to 2 numbers long: not vectors"),
-        ([{"a": 1}, {"a": 2}], "struct<a: int64> has no encoding"),
-        ([dt.time(9), dt.time(10)], "time64[us] has no encoding"),
-        ([b"a", b"b"], "binary has no encoding"),
-        ([[["a"]], [["b"]]], "list<item: list<item: string>> has no encoding"),
+        ([[0.5], [0.5, 1.0]], "its lists have 1 to 2 numbers, so they are not vectors"),
+        ([{"a": 1}, {"a": 2}], "the type struct<a: int64> cannot be encoded"),
+        ([dt.time(9), dt.time(10)], "the type time64[us] cannot be encoded"),
+        ([b"a", b"b"], "the type binary cannot be encoded"),
+        ([[["a"]], [["b"]]], "the type list<item: list<item: string>> cannot be encoded"),
     ],
 )
 def test_columns_that_are_left_out(values: Any, reason: str) -> None:
@@ -79,22 +79,22 @@ def test_columns_that_are_left_out(values: Any, reason: str) -> None:
         assert kind_of(values) == reason
 
 
-def test_one_value_and_gaps_still_tell_rows_apart() -> None:
+def test_one_value_and_missing_values_distinguish_rows() -> None:
     assert kind_of(["예", None]) == "category"
 
 
-def test_names_that_hold_the_separator_stay_whole() -> None:
+def test_names_that_contain_the_separator_are_not_split() -> None:
     industries = ["제조;화학", "전기;전자;제어", "건설업", "의료;병원", "무역;상사"] * 4
     assert kind_of(industries) == "category"
     assert FeatureEncoder.fit(pa.table({"x": industries})).names[0] == "x=건설업"
 
 
-def test_the_separator_that_was_found_is_kept() -> None:
+def test_the_inferred_separator_is_stored() -> None:
     encoder = FeatureEncoder.fit(pa.table({"x": ["a|b;c", "b;c", "a|b;c|b;c"] * 3}))
     assert encoder.kinds == {"x": Labels(separator=";")}
 
 
-def test_labels_that_are_typed_by_hand_are_text() -> None:
+def test_labels_typed_by_hand_are_text() -> None:
     names = [f"{word}기사" for word in "가나다라마바사아자차카타파하거너더러머버서"]
     tidy = [[name, names[0]] for name in names]
     typed = [[name[:1] + " " + name[1:]] for name in names[:4]]
@@ -108,20 +108,20 @@ def test_labels_that_are_typed_by_hand_are_text() -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        ("title", "text to show; name a kind to encode it"),
+        ("title", "a text for display; name a kind to encode it"),
         ("valid_from", "the start of a life span, not a feature"),
         ("valid_to", "the end of a life span, not a feature"),
     ],
 )
-def test_columns_with_another_use(column: str, reason: str) -> None:
+def test_columns_that_are_not_features(column: str, reason: str) -> None:
     table = pa.table({column: ["2024-01-01", "2025-01-01", "2025-01-01"]})
     assert FeatureEncoder.fit(table).left_out == {column: reason}
     encoder = FeatureEncoder.fit(table, {column: "category"})
     assert encoder.names == (f"{column}=2024-01-01", f"{column}=2025-01-01", f"{column} is other")
 
 
-def test_what_the_caller_says_holds() -> None:
+def test_specifications_override_the_rules() -> None:
     table = pa.table({"a": [1, 2, 1, 2], "b": ["x", "y", "x", "y"], "c": ["k", "k", "k", "k"]})
     encoder = FeatureEncoder.fit(table, {"a": "number", "b": None, "c": "category"})
     assert list(encoder.blocks) == ["a"]
-    assert encoder.left_out == {"b": "the caller left it out", "c": "the same in every row"}
+    assert encoder.left_out == {"b": "excluded by the caller", "c": "the same value in every row"}

@@ -29,11 +29,11 @@ def test_a_number_is_an_angle() -> None:
     encoder, rows = column([0, 1, 2, 3, 4, None], kind="number", scale="standard")
     assert encoder.names == ("x", "x is known", "x is missing")
     z = [(value - 2) / math.sqrt(2) for value in range(5)]
-    expected = [[one / math.hypot(1, one), 1 / math.hypot(1, one), 0] for one in z]
+    expected = [[value / math.hypot(1, value), 1 / math.hypot(1, value), 0] for value in z]
     np.testing.assert_allclose(rows, np.array([*expected, [0, 0, 1]]), atol=1e-15)
 
 
-def test_the_robust_scale_is_the_quartile_range() -> None:
+def test_the_robust_scale_is_the_interquartile_range() -> None:
     values = [1, 2, 3, 4, 1000]
     encoder, rows = column(values, kind="number")
     low, centre, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -42,11 +42,11 @@ def test_the_robust_scale_is_the_quartile_range() -> None:
     assert isinstance(encoder.kinds["x"], Number)
 
 
-def test_likeness_falls_with_the_distance() -> None:
+def test_similarity_falls_with_the_distance() -> None:
     _, rows = column([100, 110, 150, 400, 5000, 90_000])
-    to_the_first = rows @ rows[0]
-    assert to_the_first[0] == pytest.approx(1)
-    assert (np.diff(to_the_first) < 0).all()
+    similarity = rows @ rows[0]
+    assert similarity[0] == pytest.approx(1)
+    assert (np.diff(similarity) < 0).all()
 
 
 def test_half_of_the_rows_share_one_value() -> None:
@@ -91,7 +91,7 @@ def test_missing_only_in_a_query_is_zero() -> None:
     assert encoder.transform(pa.table({"x": pa.nulls(1)})).toarray().tolist() == [[0, 0]]
 
 
-def test_whole_numbers_and_fractions_follow_each_other() -> None:
+def test_integers_and_fractions_are_interchangeable() -> None:
     whole = FeatureEncoder.fit(pa.table({"x": [1, 2, 4]}))
     fractions = FeatureEncoder.fit(pa.table({"x": [1.0, 2.5, 4.0]}))
     assert whole.transform(pa.table({"x": [2.5]})).nnz == 2
@@ -99,31 +99,31 @@ def test_whole_numbers_and_fractions_follow_each_other() -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, 1.1e100])
-def test_numbers_without_bounds(value: float) -> None:
+def test_numbers_out_of_range(value: float) -> None:
     table = pa.table({"pay": [1.0, value]})
     with pytest.raises(InputError) as raised:
         FeatureEncoder.fit(table)
     assert str(raised.value) == (
-        f"{value} is no usable number: they lie within 1e+100 of 0\n"
+        f"the number {value} is out of range: at most 1e+100 in magnitude\n"
         "  where: column 'pay', row 1 (counted from 0)\n"
         "  to do: correct it, or leave the cell empty"
     )
-    with pytest.raises(InputError, match="is no usable number"):
+    with pytest.raises(InputError, match="is out of range: at most"):
         FeatureEncoder.fit(pa.table({"pay": [1.0, 2.0]})).transform(table)
 
 
-def test_whole_numbers_beyond_64_bits() -> None:
+def test_integers_beyond_64_bits() -> None:
     table = pa.table({"code": pa.array([1, 2**63], pa.uint64())})
     with pytest.raises(InputError) as raised:
         FeatureEncoder.fit(table)
     assert str(raised.value) == (
-        "column 'code' holds whole numbers beyond 9223372036854775807\n"
+        "column 'code' holds integers beyond 9223372036854775807\n"
         "  where: column 'code'\n"
         "  to do: cast it to text"
     )
 
 
-def test_buckets_hold_equally_many() -> None:
+def test_buckets_hold_equally_many_rows() -> None:
     encoder, rows = column(list(range(12)), kind="buckets", bins=3)
     assert encoder.names == ("x<4", "4<=x<8", "x>=8")
     assert rows.sum(axis=0).tolist() == [4, 4, 4]
@@ -133,16 +133,16 @@ def test_buckets_hold_equally_many() -> None:
 
 @settings(deadline=None)
 @given(VALUES, st.integers(2, 8))
-def test_buckets_as_a_loop_finds_them(values: list[float | None], bins: int) -> None:
+def test_buckets_equal_those_of_a_loop(values: list[float | None], bins: int) -> None:
     plain = [None if value is None else float(value) for value in values]
     encoder, rows = column(pa.array(plain, pa.float64()), kind="buckets", bins=bins)
     known = sorted(value for value in plain if value is not None)
-    places = [math.ceil((len(known) - 1) * share / bins) for share in range(1, bins)]
-    edges = sorted({known[place] for place in places} - {known[0]})
+    indices = [math.ceil((len(known) - 1) * share / bins) for share in range(1, bins)]
+    edges = sorted({known[index] for index in indices} - {known[0]})
     edges = edges or [min(value for value in known if value > known[0])]
     for value, row in zip(plain, rows, strict=True):
         expected = len(edges) + 1 if value is None else sum(edge <= value for edge in edges)
-        assert row.tolist() == [float(place == expected) for place in range(len(row))]
+        assert row.tolist() == [float(bucket == expected) for bucket in range(len(row))]
     assert len(encoder.names) == len(edges) + 1 + (None in plain)
 
 
@@ -171,7 +171,7 @@ def test_dates_are_numbers_on_a_scale() -> None:
         np.testing.assert_array_equal(same.toarray(), rows)
 
 
-def test_times_with_a_zone_are_taken_to_utc() -> None:
+def test_times_with_a_time_zone_are_converted_to_utc() -> None:
     noon = pa.array(
         [dt.datetime(2024, 5, 1, 3), dt.datetime(2024, 5, 2)], pa.timestamp("us", "UTC")
     )

@@ -49,12 +49,12 @@ def test_films_have_a_year_and_genres(films: Dataset) -> None:
     assert list(encoder.left_out) == ["title"]
     assert encoder.names[:4] == ("year", "year is known", "year is missing", "genres=Action")
     rows = encoder.transform(films.item_features)
-    toy_story, its_sequel, heat = films.items.rows([1, 3114, 6])
-    likeness = (rows[[toy_story]] @ rows.T).toarray()[0]
-    assert likeness[toy_story] == pytest.approx(2, rel=1e-6)
-    assert likeness[its_sequel] > 1.9 > likeness[heat] > 0
+    toy_story, toy_story_2, heat = films.items.rows([1, 3114, 6])
+    similarity = (rows[[toy_story]] @ rows.T).toarray()[0]
+    assert similarity[toy_story] == pytest.approx(2, rel=1e-6)
+    assert similarity[toy_story_2] > 1.9 > similarity[heat] > 0
     genres = films.item_features["genres"][int(toy_story)].as_py()
-    shown = [encoder.names[place] for place in rows[[toy_story]].indices]
+    shown = [encoder.names[index] for index in rows[[toy_story]].indices]
     assert shown == ["year", "year is known", *(f"genres={genre}" for genre in sorted(genres))]
 
 
@@ -66,7 +66,7 @@ def test_films_without_a_year_are_flagged(films: Dataset) -> None:
     assert encoder.unseen(films.item_features)["missing"][0].as_py() == 5
 
 
-def test_viewers_of_whom_nothing_is_known(films: Dataset) -> None:
+def test_viewers_without_features(films: Dataset) -> None:
     assert films.user_features is not None
     encoder = FeatureEncoder.fit(films.user_features)
     assert encoder.n_features == 0
@@ -105,7 +105,7 @@ def test_postings(jobs: Dataset) -> None:
     assert encoder.kinds["check_boxes"].kind == encoder.kinds["keywords"].kind == "labels"
     assert encoder.kinds["employee"].kind == "number"
     assert encoder.kinds["address_seq1"].kind == "category"
-    unshared = {"address_seq3": "no value occurs in 2 rows"}  # in so few postings
+    unshared = {"address_seq3": "no value occurs in 2 or more rows"}  # in so few postings
     assert encoder.left_out == unshared | {
         "career_end": "no value in any row",
         "career_start": "no value in any row",
@@ -125,7 +125,7 @@ def test_a_new_resume(jobs: Dataset) -> None:
     }
     table = encoder.rows([query])
     row = encoder.transform(table, missing="ignore")
-    assert [encoder.names[place] for place in row.indices] == [
+    assert [encoder.names[index] for index in row.indices] == [
         "degree=4",
         "hope_salary",
         "hope_salary is known",
@@ -138,7 +138,7 @@ def test_a_new_resume(jobs: Dataset) -> None:
     assert report["certificates"]["missing"] == 1
 
 
-def test_certificates_spelled_in_many_ways_find_each_other(jobs: Dataset) -> None:
+def test_spelling_variants_of_certificates_are_similar(jobs: Dataset) -> None:
     assert jobs.user_features is not None
     table = jobs.user_features.select(["certificates"])
     encoder = FeatureEncoder.fit(table)
@@ -150,30 +150,30 @@ def test_certificates_spelled_in_many_ways_find_each_other(jobs: Dataset) -> Non
         ]
     )
     rows = encoder.transform(queries)
-    likeness = (rows @ rows.T).toarray()
-    assert likeness[0, 1] > 0.2 > likeness[0, 2]
+    similarity = (rows @ rows.T).toarray()
+    assert similarity[0, 1] > 0.2 > similarity[0, 2]
 
 
 # --- an encoder inside a model's bundle ----------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What a model with an encoder might learn."""
+class Learned:
+    """The learned state of a model with an encoder."""
 
     items_t: np.ndarray
     encoder: pa.Table
     nothing: pa.Table | None
 
 
-class Alike(Model[ModelConfig, Shelf]):
-    """Scores items by their features alone."""
+class FeatureModel(Model[ModelConfig, Learned]):
+    """A model that scores items by their features."""
 
-    def learn(self, data: Dataset) -> Fitted[Shelf]:
+    def learn(self, data: Dataset) -> Fitted[Learned]:
         assert data.item_features is not None
         encoder = FeatureEncoder.fit(data.item_features)
         items = encoder.transform(data.item_features).toarray()
-        return Fitted(Shelf(np.ascontiguousarray(items.T), encoder.to_table(), None))
+        return Fitted(Learned(np.ascontiguousarray(items.T), encoder.to_table(), None))
 
     def score(self, profiles: Profiles) -> Scores:
         items_t = self.learned.items_t
@@ -182,18 +182,18 @@ class Alike(Model[ModelConfig, Shelf]):
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> tuple[Alike, Path]:
+def saved(tmp_path: Path) -> tuple[FeatureModel, Path]:
     log = pa.table({"user_id": ["ann", "bob"], "item_id": [1, 2]})
     items = pa.table({"item_id": [1, 2], "genres": [["Drama"], ["Crime", "Drama"]]})
-    model = Alike().fit(Dataset.from_tables(log, items=items))
+    model = FeatureModel().fit(Dataset.from_tables(log, items=items))
     return model, model.save(tmp_path / "bundle")
 
 
-def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[Alike, Path]) -> None:
+def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[FeatureModel, Path]) -> None:
     model, folder = saved
     assert pq.read_table(folder / "learned.encoder.parquet").num_rows == 2
     assert "learned.encoder.parquet" in bundle.read_manifest(folder).files
-    loaded = bundle.load(folder, {"Alike": Alike}.__getitem__)
+    loaded = bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)
     assert loaded.learned.nothing is None
     assert loaded.learned.encoder.equals(model.learned.encoder, check_metadata=True)
     encoder = FeatureEncoder.from_table(loaded.learned.encoder)
@@ -201,11 +201,11 @@ def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[Alike, Path]) -> N
     assert loaded.recommend(k=1).to_arrow().equals(model.recommend(k=1).to_arrow())
 
 
-def test_a_learned_table_that_was_changed(saved: tuple[Alike, Path]) -> None:
+def test_a_learned_table_that_was_changed(saved: tuple[FeatureModel, Path]) -> None:
     _, folder = saved
     pq.write_table(pa.table({"a": [1]}), folder / "learned.encoder.parquet")
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is damaged"):
-        bundle.load(folder, {"Alike": Alike}.__getitem__)
+        bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)
     (folder / "learned.encoder.parquet").unlink()
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is missing"):
-        bundle.load(folder, {"Alike": Alike}.__getitem__)
+        bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)

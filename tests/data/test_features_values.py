@@ -21,7 +21,7 @@ def fit(values: object, spec: object = None) -> tuple[FeatureEncoder, pa.Table]:
     return FeatureEncoder.fit(table, {"x": spec} if spec else None), table
 
 
-def test_one_feature_a_value() -> None:
+def test_one_feature_per_value() -> None:
     encoder, table = fit(pa.array(["나", "가", None, "가"]))
     assert encoder.names == ("x=가", "x=나", "x is other", "x is missing")
     assert encoder.transform(table).toarray().tolist() == [
@@ -32,12 +32,12 @@ def test_one_feature_a_value() -> None:
     ]
 
 
-def test_whole_numbers_as_a_category_are_in_order() -> None:
+def test_integers_as_a_category_are_in_order() -> None:
     encoder, _ = fit([10, 9, 9, 10, 2, 2])
     assert encoder.names == ("x=2", "x=9", "x=10", "x is other")
 
 
-def test_floats_with_a_gap_are_whole_numbers() -> None:
+def test_floats_with_missing_values_are_integers() -> None:
     encoder, _ = fit([4.0, math.nan, 4.0, 3.0, 3.0])
     assert encoder.names == ("x=3", "x=4", "x is other", "x is missing")
 
@@ -66,7 +66,7 @@ def test_rare_values_are_pooled_and_new_ones_join_them() -> None:
     ]
 
 
-def test_a_pool_and_a_value_named_other_are_two_features() -> None:
+def test_a_value_named_other_has_a_feature_of_its_own() -> None:
     encoder, _ = fit(["other", "b", "other", "c"], {"kind": "category", "min_count": 2})
     assert encoder.names == ("x=other", "x is other")
 
@@ -78,7 +78,7 @@ def test_small_tables_pool_nothing() -> None:
 
 def test_every_value_is_rare() -> None:
     encoder, _ = fit(["a", "b", "c"], Category(min_count=2))
-    assert encoder.left_out == {"x": "no value occurs in 2 rows"}
+    assert encoder.left_out == {"x": "no value occurs in 2 or more rows"}
     assert encoder.n_features == 0
 
 
@@ -89,7 +89,7 @@ def test_decomposed_hangul_and_blanks_are_the_same_value() -> None:
     assert encoder.transform(query).toarray().tolist() == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
 
 
-def test_dictionaries_and_other_text_types_read_alike() -> None:
+def test_dictionaries_and_other_text_types_are_equivalent() -> None:
     encoder, table = fit(["a", "b", "a", None])
     for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
         other = pa.table({"x": pa.array(["a", "b", "a", None], kind)})
@@ -107,13 +107,13 @@ def test_labels_share_the_length_of_their_row() -> None:
     assert encoder.unseen(table)["missing"].to_pylist() == [2]
 
 
-def test_a_label_counts_once_a_row() -> None:
+def test_a_label_counts_once_per_row() -> None:
     encoder, table = fit([["a", "a", "b"], ["b"]], Labels(idf=False))
     rows = encoder.transform(table, dtype=np.float64)
     np.testing.assert_allclose(rows.toarray()[0], [math.sqrt(0.5), math.sqrt(0.5)])
 
 
-def test_the_rarer_label_counts_more() -> None:
+def test_rare_labels_weigh_more() -> None:
     encoder, table = fit([["a", "b"], ["b"], ["b"]])
     rarer, usual = math.log(4 / 2) + 1, math.log(4 / 4) + 1
     length = math.hypot(rarer, usual)
@@ -121,7 +121,7 @@ def test_the_rarer_label_counts_more() -> None:
     np.testing.assert_allclose(rows[0], [rarer / length, usual / length])
 
 
-def test_spellings_of_a_label_are_one() -> None:
+def test_spelling_variants_of_a_label_are_merged() -> None:
     encoder, table = fit(
         [["SQL", "Java"], ["sql"], ["SQL "], ["ＳＱＬ", "java  script"], ["java script"]]
     )
@@ -130,7 +130,7 @@ def test_spellings_of_a_label_are_one() -> None:
     assert rows[[1]].indices.tolist() == rows[[2]].indices.tolist() == [2]
 
 
-def test_lists_of_whole_numbers_are_labels() -> None:
+def test_lists_of_integers_are_labels() -> None:
     encoder, _ = fit([[7, 8], [8]])
     assert encoder.names == ("x=7", "x=8")
 
@@ -161,9 +161,9 @@ def test_rare_and_new_labels_are_left_out_and_counted() -> None:
 
 def test_no_label_is_frequent_enough() -> None:
     encoder, _ = fit([["a"], ["b"]], Labels(min_count=2))
-    assert encoder.left_out == {"x": "no label occurs in 2 rows"}
+    assert encoder.left_out == {"x": "no label occurs in 2 or more rows"}
     blank, _ = fit([["", None], [" "]], Labels())
-    assert blank.left_out == {"x": "no label occurs in 1 rows"}
+    assert blank.left_out == {"x": "no label occurs in 1 or more rows"}
 
 
 def folded(label: str) -> str:
@@ -172,10 +172,10 @@ def folded(label: str) -> str:
 
 @settings(deadline=None)
 @given(st.lists(st.none() | st.lists(WORDS), min_size=2, max_size=12))
-def test_labels_as_a_loop_finds_them(lists: list[list[str] | None]) -> None:
+def test_labels_equal_those_of_a_loop(lists: list[list[str] | None]) -> None:
     table = pa.table({"x": pa.array(lists, pa.list_(pa.string()))})
     encoder = FeatureEncoder.fit(table, {"x": "labels"})
-    sets = [{folded(one) for one in labels or []} - {""} for labels in lists]
+    sets = [{folded(label) for label in labels or []} - {""} for labels in lists]
     if not any(sets) or encoder.left_out:
         assert encoder.n_features == 0
         return

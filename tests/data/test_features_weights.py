@@ -73,7 +73,7 @@ def test_float32_stays_float32() -> None:
     assert scaled({"a": unit_rows(block)}, {"a": 0.3}).dtype == np.float32
 
 
-def test_unit_rows_leaves_its_argument_alone() -> None:
+def test_unit_rows_does_not_modify_its_argument() -> None:
     block = csr_array(np.array([[3.0, 4.0]]))
     unit = unit_rows(block)
     unit.indices[:] = 0
@@ -92,7 +92,7 @@ def test_a_weight_of_zero_keeps_the_columns() -> None:
     [
         (
             {"a": 0.0, "b": 0},
-            "the weights of all blocks are 0: every similarity would be\n"
+            "the weights of all blocks are 0, so every similarity would be 0\n"
             "  to do: give at least one block a weight above 0",
         ),
         (
@@ -102,14 +102,14 @@ def test_a_weight_of_zero_keeps_the_columns() -> None:
         ),
         ({"a": math.nan, "b": 1}, "the weight nan of block 'a' is out of range"),
         ({"a": math.inf, "b": 1}, "the weight inf of block 'a' is out of range"),
-        ({"a": 1.0}, "block 'b' has no weight\n  to do: give it one; 0 leaves it out"),
+        ({"a": 1.0}, "block 'b' has no weight\n  to do: give it a weight; 0 leaves the block out"),
         (
             {"a": 1.0, "b": 1, "c": 1},
-            "there is no block 'c' to weigh\n  to do: Known: a, b",
+            "there is no block 'c' to weight\n  to do: Known: a, b",
         ),
     ],
 )
-def test_weights_that_make_no_sense(weights: dict[str, float], message: str) -> None:
+def test_invalid_weights(weights: dict[str, float], message: str) -> None:
     block = csr_array(np.array([[1.0]]))
     with pytest.raises(InputError, match=f"^{re.escape(message)}"):
         scaled({"a": block, "b": block}, weights)

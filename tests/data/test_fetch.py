@@ -31,29 +31,29 @@ def archive(prefix: str, files: dict[str, list[str]], encoding: str = "latin-1")
     return content.getvalue()
 
 
-class Answer(io.BytesIO):
+class Response(io.BytesIO):
     headers = Message()
 
 
 class World:
-    """What the network would answer, and what was asked of it."""
+    """A fake network: its responses, and the requests it received."""
 
     def __init__(self) -> None:
         self.zip: bytes | None = archive("ml-100k/", ML_100K)
         self.wheel: bytes | None = None
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
-    def urlopen(self, url: str, timeout: float) -> Answer:
-        self.asked.append(url)
+    def urlopen(self, url: str, timeout: float) -> Response:
+        self.requests.append(url)
         assert 0 < timeout <= 30
         if self.zip is None:
             raise urllib.error.URLError("no route to host")
-        return Answer(self.zip)
+        return Response(self.zip)
 
     def pip(self, command: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
         assert command[:4] == [sys.executable, "-m", "pip", "download"]
         assert "--no-deps" in command
-        self.asked.append(command[-1])
+        self.requests.append(command[-1])
         if self.wheel is None:
             return subprocess.CompletedProcess(command, 1, None, "WARNING: x\nERROR: no match\n")
         folder = Path(command[command.index("--dest") + 1])
@@ -64,7 +64,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    """Three ratings stand in for the hundred thousand."""
+    """A fake network with three ratings instead of a hundred thousand."""
     world = World()
     monkeypatch.setenv("SHORTLIST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(urllib.request, "urlopen", world.urlopen)
@@ -91,26 +91,26 @@ def test_from_grouplens(world: World, tmp_path: Path, capsys: pytest.CaptureFixt
     assert err.startswith(
         "ml-100k: from https://files.grouplens.org/datasets/movielens/ml-100k.zip"
     )
-    assert "not to be passed on" in err
+    assert "may not be redistributed" in err
     assert err == f"ml-100k: {(folder / 'SOURCE.txt').read_text()}"
     with Store.create(tmp_path / "m.duckdb", "movies") as store:
         assert store.load(folder).rows["ratings"] == 3
 
 
-def test_the_second_time_nothing_is_asked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_call_uses_the_cache(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     first = fetch("ml-100k")
     capsys.readouterr()
     assert fetch("ml-100k") == first
-    assert len(world.asked) == 1
+    assert len(world.requests) == 1
     assert capsys.readouterr().err == ""
 
 
-def test_from_the_package_index_where_grouplens_is_out_of_reach(
+def test_from_the_package_index_if_grouplens_is_unreachable(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.zip, world.wheel = None, wheel()
     folder = fetch("ml-100k")
-    assert world.asked[1] == "recbole==1.2.1"
+    assert world.requests[1] == "recbole==1.2.1"
     names = ["SOURCE.txt", "ml-100k.inter", "ml-100k.item", "ml-100k.user"]
     assert sorted(file.name for file in folder.iterdir()) == names
     assert "from the copy in the Python package recbole==1.2.1" in capsys.readouterr().err
@@ -138,12 +138,12 @@ def forget_the_films(files: dict[str, list[str]]) -> dict[str, list[str]]:
     ("damage", "reason"),
     [
         (drop_a_rating, "has 2 ratings, 2 users, 2 films; ml-100k has 3 ratings, 2 users, 2 films"),
-        (change_a_rating, "has the size of ml-100k, but other ratings"),
+        (change_a_rating, "has the counts of ml-100k, but other ratings"),
         (break_a_line, "cannot be read: the row has 2 columns instead of 4"),
-        (forget_the_films, "what arrived is not the archive expected"),
+        (forget_the_films, "the download is not the expected archive"),
     ],
 )
-def test_what_is_not_the_data_set_is_not_kept(
+def test_other_files_than_the_data_set_are_not_kept(
     world: World,
     tmp_path: Path,
     damage: Callable[[dict[str, list[str]]], dict[str, list[str]]],
@@ -162,15 +162,15 @@ def test_what_is_not_the_data_set_is_not_kept(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_an_answer_that_is_no_archive(world: World, tmp_path: Path) -> None:
+def test_a_download_that_is_not_an_archive(world: World, tmp_path: Path) -> None:
     world.zip = b"<html>Please log in</html>"
-    with pytest.raises(DownloadError, match="what arrived is not the archive expected"):
+    with pytest.raises(DownloadError, match="the download is not the expected archive"):
         fetch("ml-100k")
     world.wheel = wheel()
     assert (fetch("ml-100k") / "ml-100k.inter").is_file()
 
 
-def test_pip_that_does_not_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_times_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(command: list[str], **settings: Any) -> None:
         raise subprocess.TimeoutExpired(command, settings["timeout"])
 
@@ -180,7 +180,7 @@ def test_pip_that_does_not_end(world: World, monkeypatch: pytest.MonkeyPatch) ->
         fetch("ml-100k")
 
 
-def test_a_folder_without_its_note_is_fetched_again(world: World, tmp_path: Path) -> None:
+def test_an_incomplete_folder_is_downloaded_again(world: World, tmp_path: Path) -> None:
     (tmp_path / "cache" / "ml-100k").mkdir(parents=True)
     (tmp_path / "cache" / "ml-100k" / "u.data").write_text("half")
     assert (fetch("ml-100k") / "u.data").read_text() == RATINGS
@@ -190,7 +190,7 @@ def test_an_unknown_data_set(world: World) -> None:
     with pytest.raises(InputError) as caught:
         fetch("ml-10k")
     assert str(caught.value) == (
-        "there is no data set 'ml-10k' to fetch\n  to do: did you mean 'ml-100k'? Known: ml-100k"
+        "there is no public data set 'ml-10k'\n  to do: did you mean 'ml-100k'? Known: ml-100k"
     )
 
 
@@ -204,7 +204,7 @@ def test_an_unknown_data_set(world: World) -> None:
         ("linux", {"SHORTLIST_CACHE": "/mine", "XDG_CACHE_HOME": "/x"}, "/mine"),
     ],
 )
-def test_the_cache_is_where_the_system_keeps_caches(
+def test_the_cache_folder_of_each_system(
     monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], expected: str
 ) -> None:
     for name in ("SHORTLIST_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):

@@ -1,4 +1,4 @@
-"""Tables of every kind become coded arrays: what is kept, what is merged, what is refused."""
+"""Tables of every kind become encoded arrays: kept ids, merged pairs, refused input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.data.dataset import Dataset, Repeats
+from shortlist.data.coding.pairs import Repeats
+from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
 
 SEOUL = dt.timezone(dt.timedelta(hours=9))
@@ -73,7 +74,7 @@ FORMS: dict[str, Callable[[pa.Table, Path, str], Any]] = {
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_one_data_set_from_every_kind_of_table(
+def test_every_kind_of_table_gives_the_same_data_set(
     form: Callable[[pa.Table, Path, str], Any], tmp_path: Path
 ) -> None:
     data = Dataset.from_tables(
@@ -183,9 +184,9 @@ def test_ids_of_mixed_types_are_refused() -> None:
     frame = pd.DataFrame({"user_id": ["b", 1], "item_id": [3, 4]})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(frame)
-    assert str(caught.value).startswith("interactions: the frame cannot be read: Expected bytes")
+    assert str(caught.value).startswith("interactions: cannot read the frame: Expected bytes")
     assert "user_id" in str(caught.value)
-    assert str(caught.value).endswith("numbers, text, times, or lists of them")
+    assert str(caught.value).endswith("numbers, text, times, or lists of these")
 
 
 def test_numbers_in_a_text_file_become_numbers_only_where_nothing_is_lost(tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_numbers_and_text_are_not_the_same_ids(
     assert str(caught.value) == (
         f"'user_id' is {here} here and {there} in the interactions\n"
         f"  where: users {people}, column 'user_id'\n"
-        "  to do: cast one to the type of the other"
+        "  to do: cast one of them to the type of the other"
     )
 
 
@@ -358,7 +359,7 @@ def test_a_table_of_ids_alone_has_no_features() -> None:
     assert data.user_features is None
 
 
-def test_ids_nobody_chose_are_known() -> None:
+def test_ids_without_interactions_are_known() -> None:
     data = Dataset.from_tables(LOG, PEOPLE, FILMS)
     assert data.item_counts.tolist() == [2, 1, 1, 0]
     assert data.user_counts.tolist() == [2, 2, 0]
@@ -382,12 +383,12 @@ ROWS = st.lists(
 def naive(rows: list[Row], repeats: Repeats, timed: bool) -> list[tuple[int, int, float, int]]:
     """User, item, weight and position of each pair."""
     runs: dict[tuple[int, int], list[int]] = {}
-    for at, (user, item, _, _) in enumerate(rows):
-        runs.setdefault((user, item), []).append(at)
+    for index, (user, item, _, _) in enumerate(rows):
+        runs.setdefault((user, item), []).append(index)
     merged = []
     for (user, item), members in sorted(runs.items()):
-        last = max(members, key=lambda at: (rows[at][3] if timed else 0, at))
-        weights = [rows[at][2] for at in members]
+        last = max(members, key=lambda index: (rows[index][3] if timed else 0, index))
+        weights = [rows[index][2] for index in members]
         rules = {
             "last": rows[last][2],
             "sum": sum(weights),
@@ -414,7 +415,7 @@ def test_repeated_pairs_are_merged_by_the_rule(
     assert list(zip(users, items, weights, positions, strict=True)) == naive(rows, repeats, timed)
     if timed:
         assert data.times is not None
-        assert data.times.tolist() == [rows[at][3] * 1_000_000 for at in positions]
+        assert data.times.tolist() == [rows[index][3] * 1_000_000 for index in positions]
 
 
 def test_repeats_without_a_weight_can_be_counted() -> None:
@@ -425,7 +426,9 @@ def test_repeats_without_a_weight_can_be_counted() -> None:
 def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         Dataset.from_tables(LOG, repeats="avg")  # type: ignore[arg-type]
-    assert str(caught.value) == "repeats='avg' is no rule\n  to do: Known: last, max, mean, sum"
+    assert str(caught.value) == (
+        "repeats='avg' is not a known rule\n  to do: Known: last, max, mean, sum"
+    )
 
 
 def test_many_rows_agree_with_numpy() -> None:
@@ -433,18 +436,18 @@ def test_many_rows_agree_with_numpy() -> None:
     rng = np.random.default_rng(3)
     n = 400_000
     users, items = rng.integers(0, 2_000, n), rng.integers(0, 700, n) * 10
-    stars, at = rng.integers(0, 11, n) / 2, rng.integers(0, 1_000, n)
+    stars, times = rng.integers(0, 11, n) / 2, rng.integers(0, 1_000, n)
     log = pa.table({"user_id": [f"U{user:04}" for user in users], "item_id": items,
-                    "w": stars, "t": at})  # fmt: skip
+                    "w": stars, "t": times})  # fmt: skip
     data = Dataset.from_tables(log, weight="w", time="t")
-    order = np.lexsort((np.arange(n), at, items, users))
+    order = np.lexsort((np.arange(n), times, items, users))
     keys = users[order] * 10_000 + items[order]
     last = order[np.append(keys[1:] != keys[:-1], True)]
     np.testing.assert_array_equal(data.positions, last)
     np.testing.assert_array_equal(data.user_rows, users[last])
     np.testing.assert_array_equal(data.item_rows * 10, items[last])
     np.testing.assert_array_equal(data.weights, stars[last].astype(np.float32))
-    np.testing.assert_array_equal(data.times, at[last] * 1_000_000)
+    np.testing.assert_array_equal(data.times, times[last] * 1_000_000)
 
 
 # --- weights and times -------------------------------------------------------------------------
@@ -473,7 +476,7 @@ def test_a_weight_must_be_finite_and_not_negative(bad: float | None) -> None:
     assert str(caught.value) == (
         "a weight must be a finite number, 0 or more\n"
         "  where: interactions, row 3 (and 1 more row), column 'w'\n"
-        "  to do: drop the row, or mend its weight"
+        "  to do: drop the row, or correct its weight"
     )
     assert Dataset.from_tables(log.slice(0, 2), weight="w").weights.tolist() == [1, 0]
 
@@ -489,7 +492,7 @@ def test_weights_of_another_type_are_refused(column: list[Any]) -> None:
     )
 
 
-def test_a_word_among_the_weights_of_a_file_is_found(tmp_path: Path) -> None:
+def test_a_word_among_the_weights_of_a_file_is_refused(tmp_path: Path) -> None:
     log = csv_file(tmp_path, "log.csv", "user_id,item_id,w", "1,1,5", "1,2,", "1,3,good", "2,1,bad")
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, weight="w")
@@ -556,14 +559,14 @@ def test_times_written_in_a_file(tmp_path: Path) -> None:
     ],
     ids=lambda column: str(column.type),
 )
-def test_a_time_must_be_there_and_before_the_year_10000(column: pa.Array) -> None:
+def test_a_time_must_be_present_and_before_the_year_10000(column: pa.Array) -> None:
     log = pa.table({"user_id": [1, 2], "item_id": [1, 2], "t": column})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, time="t")
     assert str(caught.value) == (
         "a time is missing, or more than 253402300799 seconds from 1970 (the year 9999)\n"
         "  where: interactions, row 2, column 't'\n"
-        "  to do: drop the row, or mend its time; divide milliseconds by 1,000"
+        "  to do: drop the row, or correct its time; divide milliseconds by 1,000"
     )
 
 
@@ -579,7 +582,7 @@ def test_times_of_another_type_are_refused(column: list[Any]) -> None:
     )
 
 
-def test_a_word_among_the_times_of_a_file_is_found(tmp_path: Path) -> None:
+def test_a_word_among_the_times_of_a_file_is_refused(tmp_path: Path) -> None:
     log = csv_file(tmp_path, "log.csv", "user_id,item_id,t", "1,1,2024-01-01", "1,2,soon", "1,3,5")
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, time="t")
@@ -590,11 +593,11 @@ def test_a_word_among_the_times_of_a_file_is_found(tmp_path: Path) -> None:
     )
 
 
-# --- rows that are wrong -----------------------------------------------------------------------
+# --- invalid rows ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", ["user_id", "item_id"])
-def test_a_missing_id_is_found(key: str) -> None:
+def test_a_missing_id_is_refused(key: str) -> None:
     ids = {"user_id": ["a", "b", "c", "d"], "item_id": [1, 2, 3, 4]} | {key: [None, "b", None, "d"]}
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(pa.table(ids).slice(1))
@@ -619,7 +622,7 @@ def test_rows_of_a_parquet_file_are_counted_from_one(tmp_path: Path) -> None:
     assert "log.parquet, row 2, column 'w'" in str(caught.value)
 
 
-def test_a_missing_listed_id_is_found() -> None:
+def test_a_missing_id_in_a_list_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(LOG, items=pa.table({"item_id": [10, None, 30, None, None]}))
     assert str(caught.value) == (
@@ -629,19 +632,19 @@ def test_a_missing_listed_id_is_found() -> None:
     )
 
 
-def test_an_id_listed_twice_is_found(tmp_path: Path) -> None:
+def test_an_id_listed_twice_is_refused(tmp_path: Path) -> None:
     lines = ["user_id,age", "가람,1", "나래,2", "가람,3", "나래,4", "가람,5"]
     people = csv_file(tmp_path, "people.csv", *lines)
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(LOG, users=people)
     assert str(caught.value) == (
-        "user '가람' is listed 3 times; once is the bound\n"
+        "user '가람' is listed 3 times instead of once\n"
         f"  where: users {people}, row 4, column 'user_id'\n"
         "  to do: keep one row for each id"
     )
 
 
-def test_an_interaction_with_an_id_that_is_not_listed_is_found(tmp_path: Path) -> None:
+def test_an_interaction_with_an_unlisted_id_is_refused(tmp_path: Path) -> None:
     log = as_csv(LOG, tmp_path, "log")
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, items=FILMS.slice(2))
@@ -658,7 +661,7 @@ def test_an_interaction_with_an_id_that_is_not_listed_is_found(tmp_path: Path) -
     )
 
 
-def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 2**60, 50_000)
     path = as_parquet(pa.table({"user_id": ids, "item_id": ids}), tmp_path, "log")
@@ -668,7 +671,7 @@ def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(path)
     assert str(caught.value).startswith(
-        "log.parquet is not a whole Parquet file: it is cut short or damaged"
+        "log.parquet is not a complete Parquet file: it is truncated or damaged"
     )
 
 
@@ -679,6 +682,6 @@ def test_no_rows_are_refused() -> None:
         Dataset.from_tables(LOG, items=FILMS.slice(0, 0))
 
 
-def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(InputError, match="interactions: a table cannot be read from a dict"):
+def test_an_object_that_is_not_a_table_is_refused() -> None:
+    with pytest.raises(InputError, match="cannot read a table from an object of type dict"):
         Dataset.from_tables({"user_id": [1], "item_id": [2]})

@@ -74,7 +74,9 @@ def test_movielens_1m(movies: Store, tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_movielens_csv_mentions_its_users(movies: Store, tmp_path: Path, encoding: str) -> None:
+def test_movielens_csv_adds_the_users_of_its_ratings(
+    movies: Store, tmp_path: Path, encoding: str
+) -> None:
     report = movies.load(write(tmp_path / "in", ML_LATEST, encoding, "\r\n"))
     assert report.rows["users"] == 2
     movies.close()
@@ -101,7 +103,7 @@ def test_recbole_ratings_alone(movies: Store, tmp_path: Path) -> None:
     assert report.rows == {"items": 2, "users": 2, "ratings": 3}
 
 
-def test_recbole_files_with_less_in_them(movies: Store, tmp_path: Path) -> None:
+def test_recbole_files_with_few_columns(movies: Store, tmp_path: Path) -> None:
     files = {
         "x.inter": ["user_id:token\titem_id:token\trating:float\tlabel:float", "1\t2\t4\t1"],
         "x.user": ["user_id:token\tgender:token", "1\tF"],
@@ -295,7 +297,7 @@ def test_ids_at_the_ends_of_64_bits(movies: Store, tmp_path: Path) -> None:
 
 
 def test_many_rows_come_in_blocks(movies: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shortlist.data.store.load._BLOCK", 1000)
+    monkeypatch.setattr("shortlist.data.store.load._BLOCK_ROWS", 1000)
     users = pa.table({"user_id": list(range(3500))})
     assert movies.load({"users": users}).rows == {"users": 3500}
     movies.close()

@@ -1,4 +1,4 @@
-"""Whatever is wrong with an input: two or three lines that say where, and nothing has changed."""
+"""Wrong inputs: an error of two or three lines that names the row, and nothing has changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Refuse = Callable[[Any], str]
 
 
 def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Read every row of every table, as any other program would."""
+    """Read every row of every table, as another program would."""
     with duckdb.connect(str(path)) as db:
         names = db.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
         return {name: db.execute(f"FROM {name}").fetchall() for (name,) in names}
@@ -39,7 +39,7 @@ def stores_with_a_row(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
 
 
 def refuser(made: Path, path: Path) -> Refuse:
-    """Copy a store; the function given back loads into it, and sees that nothing has changed."""
+    """Copy a store; return a function that loads into it and checks that nothing has changed."""
     shutil.copy(made, path)
     kept = contents(path)
 
@@ -115,7 +115,7 @@ def test_text_in_a_column_of_numbers(jobs: Refuse, tmp_path: Path) -> None:
     )
 
 
-def test_a_time_that_is_none(movies: Refuse, tmp_path: Path) -> None:
+def test_text_that_is_not_a_time(movies: Refuse, tmp_path: Path) -> None:
     files = changed(ML_LATEST, "ratings.csv", 4, "196,302,5,yesterday")
     assert movies(write(tmp_path / "in", files)) == (
         "'yesterday' is not a date, a time, or seconds since 1970\n"
@@ -124,7 +124,7 @@ def test_a_time_that_is_none(movies: Refuse, tmp_path: Path) -> None:
     )
 
 
-def test_milliseconds_are_no_seconds(movies: Refuse, tmp_path: Path) -> None:
+def test_milliseconds_are_refused_as_seconds(movies: Refuse, tmp_path: Path) -> None:
     files = changed(ML_LATEST, "ratings.csv", 2, "196,242,3.5,881250949000000")
     assert "'881250949000000' is not a date" in movies(write(tmp_path / "in", files))
 
@@ -132,7 +132,7 @@ def test_milliseconds_are_no_seconds(movies: Refuse, tmp_path: Path) -> None:
 def test_a_duplicate_key(movies: Refuse, tmp_path: Path) -> None:
     files = changed(ML_100K, "u.data", 3, "196\t242\t1\t1")
     assert movies(write(tmp_path / "in", files, "latin-1")) == (
-        "user_id 196 and item_id 242 is there twice; user_id and item_id must be unique\n"
+        "user_id 196 and item_id 242 occurs twice; user_id and item_id must be unique\n"
         "  where: u.data, row 3, column 'user_id'; first in u.data, row 1\n"
         "  to do: keep one of the rows"
     )
@@ -141,7 +141,7 @@ def test_a_duplicate_key(movies: Refuse, tmp_path: Path) -> None:
 def test_a_duplicate_key_in_two_files(movies: Refuse, tmp_path: Path) -> None:
     files = {**RECBOLE, "z.user": [RECBOLE["ml.user"][0], "7\t1\tF\tx\t0", "196\t1\tF\tx\t0"]}
     message = movies(write(tmp_path / "in", files))
-    assert message.startswith("user_id 196 is there twice; user_id must be unique\n")
+    assert message.startswith("user_id 196 occurs twice; user_id must be unique\n")
     assert "z.user, row 3, column 'user_id'; first in ml.user, row 3" in message
 
 
@@ -154,7 +154,7 @@ def test_a_key_that_was_loaded_before(movies: Refuse, tmp_path: Path) -> None:
     )
 
 
-def test_a_reference_that_leads_nowhere(jobs: Refuse, tmp_path: Path) -> None:
+def test_a_reference_without_a_parent_row(jobs: Refuse, tmp_path: Path) -> None:
     files = changed(JOBS, "apply_train.csv", 4, "U00001,R09999")
     assert jobs(write(tmp_path / "in", files)) == (
         "recruitment_seq R09999 is not in posting\n"
@@ -163,7 +163,7 @@ def test_a_reference_that_leads_nowhere(jobs: Refuse, tmp_path: Path) -> None:
     )
 
 
-def test_references_without_their_table(jobs: Refuse, tmp_path: Path) -> None:
+def test_references_to_a_table_that_is_not_loaded(jobs: Refuse, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", JOBS)
     message = jobs(folder / "apply_train.csv")
     assert message.startswith("resume_seq U00003 is not in resume\n")
@@ -269,7 +269,7 @@ def test_a_parquet_file_that_is_cut_short(movies: Refuse, tmp_path: Path) -> Non
     pq.write_table(pa.table({"user_id": list(range(2, 5000))}), path)
     path.write_bytes(path.read_bytes()[:5000])
     assert movies(path) == (
-        "users.parquet is not a whole Parquet file: it is cut short or damaged\n"
+        "users.parquet is not a complete Parquet file: it is truncated or damaged\n"
         f"  where: {path}\n"
         "  to do: write or copy the file again"
     )
@@ -280,7 +280,7 @@ def test_a_parquet_file_that_is_damaged_inside(movies: Refuse, tmp_path: Path) -
     pq.write_table(pa.table({"user_id": list(range(2, 5000))}), path)
     content = path.read_bytes()
     path.write_bytes(content[:4] + bytes(byte ^ 0x5A for byte in content[4:2000]) + content[2000:])
-    assert movies(path).startswith("users.parquet is not a whole Parquet file")
+    assert movies(path).startswith("users.parquet is not a complete Parquet file")
 
 
 def test_text_that_cannot_be_decoded(jobs: Refuse, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_row_with_too_few_columns(movies: Refuse, tmp_path: Path) -> None:
     assert message.startswith("the row has 2 columns instead of 4\n  where: u.data, row 2\n")
 
 
-def test_a_file_that_nobody_recognises(movies: Refuse, tmp_path: Path) -> None:
+def test_an_unknown_file_name(movies: Refuse, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", {"notes.txt": ["x"], "resume.csv": ["x"]})
     message = movies(folder / "notes.txt")
     assert message.startswith("notes.txt is not a file that is recognised\n")
@@ -318,7 +318,7 @@ def test_a_file_or_table_that_does_not_exist(movies: Refuse, tmp_path: Path) -> 
     assert movies([]) == "there is nothing to load\n  to do: name at least one file or folder"
 
 
-def test_the_bookkeeping_of_the_store_cannot_be_loaded(movies: Refuse) -> None:
+def test_library_tables_cannot_be_loaded(movies: Refuse) -> None:
     message = movies({"recommendation_runs": pa.table({"run_id": [1]})})
     assert message.startswith("there is no table 'recommendation_runs'")
 
@@ -337,14 +337,14 @@ def test_the_first_of_many_wrong_rows_is_named(movies: Refuse, tmp_path: Path) -
     assert "users.csv, row 59992 (and 2 more rows), column 'user_id'" in message
 
 
-def test_everything_or_nothing(movies: Refuse, tmp_path: Path) -> None:
-    """The last file is wrong, and the good ones before it leave no trace either."""
+def test_an_error_in_the_last_file_keeps_all_files_out(movies: Refuse, tmp_path: Path) -> None:
+    """The last file is wrong, so the correct ones before it are not loaded either."""
     files = changed(ML_100K, "u.user", 2, "196|151|M|writer|0")
     message = movies(write(tmp_path / "in", files, "latin-1"))
     assert message.startswith("age is 151; the bound is age BETWEEN 0 AND 120\n")
 
 
-def test_a_failure_while_writing_takes_everything_back(
+def test_a_failure_while_writing_rolls_everything_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "movies.duckdb"
@@ -357,7 +357,7 @@ def test_a_failure_while_writing_takes_everything_back(
     assert contents(path) == empty
 
 
-def test_a_store_that_refused_still_loads(made: dict[str, Path], tmp_path: Path) -> None:
+def test_a_store_loads_after_a_refused_load(made: dict[str, Path], tmp_path: Path) -> None:
     path = tmp_path / "movies.duckdb"
     refuser(made["movies"], path)({"users": pa.table({"user_id": ["x"]})})
     with Store(path) as store:

@@ -38,10 +38,10 @@ NOON = 1_717_156_800_000_000  # 2024-05-31 12:00 UTC, by `date -u -d 2024-05-31T
     ],
     ids=repr,
 )
-def test_one_moment_in_every_form(when: When) -> None:
-    found = moment(when)
-    assert found == NOON
-    assert type(found) is int
+def test_a_moment_in_every_form(when: When) -> None:
+    result = moment(when)
+    assert result == NOON
+    assert type(result) is int
 
 
 @pytest.mark.parametrize(
@@ -77,40 +77,42 @@ def test_now_is_now() -> None:
     [
         (
             "yesterday",
-            "'yesterday' is no date or time\n  to do: write it like 2024-05-31 or 2024-05-31T18:00",
+            "'yesterday' is not a date or time\n"
+            "  to do: use the form 2024-05-31 or 2024-05-31T18:00",
         ),
         (
             1_717_156_800_000,
-            "1717156800000 seconds since 1970 lie beyond the year 9999\n"
+            "1717156800000 seconds since 1970 is beyond the year 9999\n"
             "  to do: divide milliseconds by 1,000, microseconds by 1,000,000",
         ),
-        (253_402_300_800, "253402300800 seconds since 1970 lie beyond the year 9999"),
-        (float("inf"), "inf seconds since 1970 lie beyond the year 9999"),
-        (float("nan"), "a moment is missing (NaT or NaN)\n  to do: leave it out, or give one"),
-        (np.datetime64("NaT"), "a moment is missing (NaT or NaN)"),
-        (pd.NaT, "a moment is missing (NaT or NaN)"),
+        (253_402_300_800, "253402300800 seconds since 1970 is beyond the year 9999"),
+        (float("inf"), "inf seconds since 1970 is beyond the year 9999"),
+        (float("nan"), "the time is missing (NaT or NaN)\n  to do: pass a time, or omit it"),
+        (np.datetime64("NaT"), "the time is missing (NaT or NaN)"),
+        (pd.NaT, "the time is missing (NaT or NaN)"),
         (
             [2024],
-            "[2024] is no moment\n  to do: give a date, a time, ISO text or seconds since 1970",
+            "[2024] is not a point in time\n"
+            "  to do: pass a date, a time, ISO text or seconds since 1970",
         ),
-        (None, "None is no moment"),
+        (None, "None is not a point in time"),
     ],
     ids=repr,
 )
-def test_what_is_no_moment_is_refused(when: When, message: str) -> None:
+def test_other_values_are_refused(when: When, message: str) -> None:
     with pytest.raises(InputError) as caught:
         moment(when)
     assert str(caught.value).startswith(message)
 
 
-def live(items: pa.Table, at: str) -> list[bool]:
+def live(items: pa.Table, when: str) -> list[bool]:
     spans = LifeSpans.of(items)
     assert spans is not None
-    answer: list[bool] = spans.live(moment(at)).tolist()
-    return answer
+    mask: list[bool] = spans.live(moment(when)).tolist()
+    return mask
 
 
-def test_a_life_starts_with_its_first_moment_and_ends_before_its_last() -> None:
+def test_a_life_span_includes_its_start_and_excludes_its_end() -> None:
     items = pa.table(
         {"valid_from": [dt.datetime(2024, 5, 1)], "valid_to": [dt.datetime(2024, 6, 1)]}
     )
@@ -159,8 +161,7 @@ def test_life_spans_of_another_type_are_refused_at_once(ends: list[object]) -> N
     log = pa.table({"user_id": [1], "item_id": [1]})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, items=items)
-    assert str(caught.value).startswith("the life spans are ")
+    assert str(caught.value).startswith("life spans must be dates or times, not ")
     assert str(caught.value).endswith(
-        ", not dates or times\n  where: items, column 'valid_to'\n"
-        "  to do: cast the column to a timestamp"
+        "\n  where: items, column 'valid_to'\n  to do: cast the column to a timestamp"
     )

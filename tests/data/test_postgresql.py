@@ -1,4 +1,4 @@
-"""What is PostgreSQL's own: its types, its errors, several writers, and a password never shown."""
+"""PostgreSQL: its types and errors, several writers, and passwords that are never shown."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.store import remote
+from shortlist.data.store import library_tables
 from shortlist.data.store.address import Address
 from shortlist.data.store.load import write
 from shortlist.data.store.store import Store
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 
-from .servers import ENCODED, PASSWORD, USER, Place, Server, new_user
+from .servers import ENCODED, PASSWORD, USER, EmptyDatabase, Server, new_user
 
 LISTS = pa.table({"user_id": ["u"], "item_id": [1], "rank": [1], "score": [0.5], "source": ["m"]})
 
@@ -47,21 +47,21 @@ CREATE TABLE things (
 """
 
 
-def test_every_type_of_a_feature(postgres: Place) -> None:
+def test_every_type_of_a_feature(postgres: EmptyDatabase) -> None:
     postgres.run(*TYPES.split(";"))
-    one = "11111111-1111-4111-8111-111111111111"
+    uuid = "11111111-1111-4111-8111-111111111111"
     postgres.run(
-        f"INSERT INTO log VALUES ('{one}', 5, 2.5, '2024-05-01 09:00+09', true)",
+        f"INSERT INTO log VALUES ('{uuid}', 5, 2.5, '2024-05-01 09:00+09', true)",
         "INSERT INTO things VALUES (5, 1, 2, '한글 \"x\"', 'ab', 'c', 1.25, 2.5, 12, 0.1, true, "
         "'2024-05-01', '2024-05-01 10:00:00.000001', '2024-05-01 09:00+09', '좋음', "
-        f"'{{\"a\": 1}}', '10.0.0.1', '{{a,NULL}}', '{{1,2}}', '{{{one}}}', '{{1.5}}')",
+        f"'{{\"a\": 1}}', '10.0.0.1', '{{a,NULL}}', '{{1,2}}', '{{{uuid}}}', '{{1.5}}')",
         "INSERT INTO things (what, moment, day) VALUES (6, 'infinity', '-infinity')",
     )
     with Store(postgres.url) as store:
         data = store.dataset(
             "log", items="things", user_id="who", item_id="what", weight="weight", time="at"
         )
-    assert data.users.ids.to_pylist() == [one]
+    assert data.users.ids.to_pylist() == [uuid]
     assert data.weights.tolist() == [2.5]
     assert data.times is not None
     assert data.times.tolist() == [1_714_521_600_000_000]
@@ -87,7 +87,7 @@ def test_every_type_of_a_feature(postgres: Place) -> None:
         "address": "10.0.0.1/32",
         "words": "['a', None]",
         "numbers": "[1, 2]",
-        "codes": f"['{one}']",
+        "codes": f"['{uuid}']",
         "prices": "[1.5]",
     }
 
@@ -103,7 +103,9 @@ def test_every_type_of_a_feature(postgres: Place) -> None:
         ("char(3)", "'a'", ["a"]),
     ],
 )
-def test_every_type_of_an_id(postgres: Place, kind: str, value: str, ids: list[Any]) -> None:
+def test_every_type_of_an_id(
+    postgres: EmptyDatabase, kind: str, value: str, ids: list[Any]
+) -> None:
     postgres.run(
         f"CREATE TABLE log (u {kind}, i {kind})", f"INSERT INTO log VALUES ({value}, {value})"
     )
@@ -112,7 +114,7 @@ def test_every_type_of_an_id(postgres: Place, kind: str, value: str, ids: list[A
     assert data.users.ids.to_pylist() == data.items.ids.to_pylist() == ids
 
 
-def test_what_cannot_be_an_id_or_a_feature(postgres: Place) -> None:
+def test_types_that_can_be_neither_an_id_nor_a_feature(postgres: EmptyDatabase) -> None:
     postgres.run(
         "CREATE TABLE log (u real, i integer, raw bytea)", "INSERT INTO log VALUES (1.5, 2, 'x')"
     )
@@ -121,19 +123,19 @@ def test_what_cannot_be_an_id_or_a_feature(postgres: Place) -> None:
         assert message.startswith("ids of type FLOAT cannot be kept exactly")
         message = str(refusal(lambda: store.dataset("log", items="log", user_id="u", item_id="i")))
         assert message == (
-            "raw bytes are neither id nor feature\n  where: log, column 'raw'\n"
+            "raw bytes can be neither an id nor a feature\n  where: log, column 'raw'\n"
             "  to do: read a view that leaves the column out"
         )
 
 
-def test_a_missing_id_is_named_with_its_row(postgres: Place) -> None:
+def test_a_missing_id_is_named_with_its_row(postgres: EmptyDatabase) -> None:
     postgres.run("CREATE TABLE log (u int, i int)", "INSERT INTO log VALUES (1, 1), (NULL, 2)")
     with Store(postgres.url) as store:
         message = str(refusal(lambda: store.dataset("log", user_id="u", item_id="i")))
     assert message.startswith("the user id is missing\n  where: interactions, row 2, column 'u'")
 
 
-def test_a_schema_of_the_server_is_named_before_the_table(postgres: Place) -> None:
+def test_a_table_name_with_its_schema(postgres: EmptyDatabase) -> None:
     schema = postgres.url.rpartition("%3D")[2]
     postgres.run('CREATE TABLE "O.x" (u int, i int)', 'INSERT INTO "O.x" VALUES (1, 2)')
     elsewhere = postgres.url.partition("?")[0]
@@ -145,7 +147,7 @@ def test_a_schema_of_the_server_is_named_before_the_table(postgres: Place) -> No
         )
 
 
-def test_a_table_whose_values_changed_their_type(postgres: Place) -> None:
+def test_a_table_whose_values_changed_their_type(postgres: EmptyDatabase) -> None:
     with Store.create(postgres.url, "movies"):
         postgres.run("INSERT INTO users VALUES (1)", "INSERT INTO items VALUES (2)")
         postgres.run("INSERT INTO ratings VALUES (1, 2, 4, '2024-05-01')")
@@ -171,7 +173,7 @@ def test_a_wrong_password_and_a_wrong_user(server: Server) -> None:
         assert error.where == f"postgresql://127.0.0.1:{server.port}/postgres"
 
 
-def test_no_error_keeps_the_users_name_either(server: Server) -> None:
+def test_no_error_shows_the_user_name(server: Server) -> None:
     error = refusal(lambda: Store(server.url(user="geheim:anders")))
     assert "geheim" not in str(error)
     assert "anders" not in str(error)
@@ -187,9 +189,7 @@ def test_a_password_with_everything_in_it_works_and_is_not_shown(server: Server)
     assert ENCODED not in shown
 
 
-def test_the_password_can_be_kept_elsewhere(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_password_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     Store(server.url(user=USER)).close()
     monkeypatch.setenv("PGUSER", USER)
@@ -204,10 +204,10 @@ def test_a_database_that_is_not_there(server: Server) -> None:
     )
 
 
-def test_a_server_that_is_down(postgres: Place) -> None:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+def test_a_server_that_is_down(postgres: EmptyDatabase) -> None:
+    with closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
     error = refusal(lambda: Store(f"postgresql://{USER}:{ENCODED}@127.0.0.1:{port}/x"))
     assert isinstance(error, DatabaseError)
     assert error.what.startswith("the database cannot be reached: ")
@@ -230,8 +230,8 @@ def test_a_server_that_never_answers() -> None:
     assert "timeout" in error.what
 
 
-def test_a_connection_that_is_lost_in_the_middle(
-    postgres: Place, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_lost_during_a_write(
+    postgres: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = write
 
@@ -244,16 +244,16 @@ def test_a_connection_that_is_lost_in_the_middle(
         return written
 
     with Store.create(postgres.url, "runs") as store:
-        monkeypatch.setattr(remote, "write", cut)
+        monkeypatch.setattr(library_tables, "write", cut)
         error = refusal(lambda: store.write(LISTS, model="m"))
         monkeypatch.undo()
     assert isinstance(error, DatabaseError)
     assert error.what.startswith("the connection to the database was lost: ")
-    assert error.remedy == "what was being written has been undone; try again"
+    assert error.remedy == "the transaction has been rolled back; try again"
     assert postgres.run("SELECT count(*) FROM recommendation_runs") == [(0,)]
 
 
-def test_who_may_not_write_is_told_so(postgres: Place, server: Server) -> None:
+def test_missing_permissions_are_reported(postgres: EmptyDatabase, server: Server) -> None:
     Store.create(postgres.url, "runs").close()
     name, password = new_user(server)
     schema = postgres.url.rpartition("%3D")[2]
@@ -272,8 +272,8 @@ def test_who_may_not_write_is_told_so(postgres: Place, server: Server) -> None:
     assert "permission denied for table shortlist_store" in error.what
 
 
-def test_several_writers_take_turns(postgres: Place) -> None:
-    """Each gets a number of its own, although all of them look for the next one at once."""
+def test_several_writers_take_turns(postgres: EmptyDatabase) -> None:
+    """Each run gets its own number, although all writers look for the next one at the same time."""
     Store.create(postgres.url, "runs").close()
     numbers: list[int] = []
 
@@ -290,8 +290,8 @@ def test_several_writers_take_turns(postgres: Place) -> None:
     assert postgres.run("SELECT count(*) FROM recommendations") == [(6,)]
 
 
-def test_a_dataset_is_of_one_moment(postgres: Place) -> None:
-    """What is deleted between the reading of two tables is there for both."""
+def test_a_dataset_is_read_in_one_snapshot(postgres: EmptyDatabase) -> None:
+    """Rows that are deleted between the reads of two tables are in both."""
     postgres.run(
         "CREATE TABLE log (u int, i int)",
         "INSERT INTO log VALUES (1, 1), (2, 2)",
@@ -310,18 +310,20 @@ def test_a_dataset_is_of_one_moment(postgres: Place) -> None:
         assert len(store.dataset("log", "people", user_id="u", item_id="i")) == 2
 
 
-def test_a_table_of_that_name_is_there_already(postgres: Place) -> None:
+def test_a_table_of_the_same_name_exists_already(postgres: EmptyDatabase) -> None:
     postgres.run("CREATE TABLE users (id int)")
     error = refusal(lambda: Store.create(postgres.url, "movies"))
     assert isinstance(error, InputError)
-    assert error.what == ('the database has such a table already: relation "users" already exists')
+    assert error.what == (
+        'the database has a table of this name already: relation "users" already exists'
+    )
     assert error.remedy is not None
     assert "?options=-csearch_path%3DNAME" in error.remedy
     assert postgres.run("SELECT count(*) FROM pg_class WHERE relname = 'shortlist_store' "
                         "AND pg_table_is_visible(oid)") == [(0,)]  # fmt: skip
 
 
-def test_a_text_that_postgresql_cannot_hold(postgres: Place) -> None:
+def test_a_text_that_postgresql_cannot_hold(postgres: EmptyDatabase) -> None:
     with Store.create(postgres.url, "runs") as store:
         error = refusal(lambda: store.write(LISTS.set_column(0, "user_id", [["a\0b"]]), model="m"))
         assert "invalid byte sequence" in error.what

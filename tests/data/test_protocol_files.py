@@ -1,4 +1,4 @@
-"""The files of He et al.: read as they are, and refused with the line where they are not."""
+"""The files of He et al.: reading them, and errors that name the malformed line."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def test_a_split_and_its_negatives_have_the_same_ids(tmp_path: Path) -> None:
     train, test, negatives = read_split(written(tmp_path))
     assert train.users.ids.to_pylist() == [0, 1]
     assert train.items.ids.to_pylist() == [5, 7, 9, 11, 12, 13, 14]
-    for one in (test, negatives):
-        assert one.users.equals(train.users)
-        assert one.items.equals(train.items)
+    for part in (test, negatives):
+        assert part.users.equals(train.users)
+        assert part.items.equals(train.items)
     assert train.to_arrow()["item_id"].to_pylist() == [5, 7, 7]
     assert train.weights.tolist() == [4, 3, 3.5]
     assert train.times is not None
@@ -51,12 +51,12 @@ def test_two_columns_and_blank_lines_are_enough(tmp_path: Path) -> None:
     ("name", "text", "line", "what"),
     [
         ("train", "0\t5\t4\t1\n0\tsix\t4\t1\n", 2, "item_id is 'six', not a number"),
-        ("train", "0\t5\t4\t1\n\n0\t5\t4\n", 3, "3 fields, where there should be 4"),
-        ("test", "0,9,5,200\n", 1, "1 fields, where there should be 1"),
+        ("train", "0\t5\t4\t1\n\n0\t5\t4\n", 3, "3 fields instead of 4"),
+        ("test", "0,9,5,200\n", 1, "1 fields instead of at least 2"),
         ("test", "0\t9\tgood\t200\n", 1, "rating is 'good', not a number"),
         ("negative", "(0,9)\t11\n0,9\t12\n", 2, "it begins with '0,9', not with (user,item)"),
         ("negative", "(0,9)\t11\n(1,7)\t12\n", 2, "(1,7) is not in toy.test.rating"),
-        ("negative", "(0,9)\n", 1, "no negatives after the pair"),
+        ("negative", "(0,9)\n", 1, "there are no negatives after the pair"),
         ("negative", "(0,9)\t11\tx\t12\n", 1, "the negative 'x' is not a number"),
     ],
 )
@@ -66,11 +66,11 @@ def test_a_malformed_line_is_named(
     prefix = written(tmp_path, **{name: text})
     with pytest.raises(InputError) as error:
         read_split(prefix)
-    told = str(error.value)
-    assert told.startswith(f"line {line} is malformed: {what}\n")
+    message = str(error.value)
+    assert message.startswith(f"line {line} is malformed: {what}\n")
     ending = "test.negative" if name == "negative" else f"{name}.rating"
-    assert f"{prefix}.{ending}, line {line}" in told
-    assert "to do: the format is tab separated" in told
+    assert f"{prefix}.{ending}, line {line}" in message
+    assert "to do: separate by tabs: user, item, rating and time" in message
 
 
 @pytest.mark.parametrize("name", ["train", "test", "negative"])
@@ -86,5 +86,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_split(prefix)
     assert str(error.value) == (
         f"there is no file {prefix}.test.negative\n"
-        "  to do: name what comes before .train.rating, .test.rating and .test.negative"
+        "  to do: pass the part of the path before .train.rating, .test.rating and .test.negative"
     )

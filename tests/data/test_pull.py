@@ -1,4 +1,4 @@
-"""Incremental pulls: only what is new is fetched, and the result is that of a full one."""
+"""Incremental pulls: only new rows are fetched, and the result equals that of a full pull."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.pull import Pull
+from shortlist.data.store.own_tables import Pull
 from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, InputError
 
-from .servers import Place, new_place
+from .servers import EmptyDatabase, new_database
 
 COLUMNS: dict[str, Any] = {
     "by": "no",
@@ -30,21 +30,21 @@ LISTS = pa.table({"user_id": ["u"], "item_id": [1], "rank": [1], "score": [0.5],
 Row = tuple[int, str, int, float, str]  # the number of the order, buyer, thing, amount, moment
 
 
-def prepare(place: Place) -> None:
-    Store.create(place.url, "runs").close()
-    place.run(
+def prepare(database: EmptyDatabase) -> None:
+    Store.create(database.url, "runs").close()
+    database.run(
         "CREATE TABLE orders "
         "(no bigint, buyer varchar(9), thing integer, amount real, moment timestamp)"
     )
 
 
-def pull(place: Place, earlier: Dataset | None = None, **changes: Any) -> Pull:
-    with Store(place.url) as store:
+def pull(database: EmptyDatabase, earlier: Dataset | None = None, **changes: Any) -> Pull:
+    with Store(database.url) as store:
         return store.pull("orders", **(COLUMNS | changes), earlier=earlier)
 
 
-def keep(place: Place, pulled: Pull) -> int:
-    with Store(place.url) as store:
+def keep(database: EmptyDatabase, pulled: Pull) -> int:
+    with Store(database.url) as store:
         return store.write(LISTS, model="m", mark=pulled.mark)
 
 
@@ -56,150 +56,150 @@ def same(left: Dataset, right: Dataset) -> None:
     assert left.fingerprint == right.fingerprint
     assert left.positions.tolist() == right.positions.tolist()
     assert left.users.ids.equals(right.users.ids)
-    for one, other in (
+    for a, b in (
         (left.user_features, right.user_features),
         (left.item_features, right.item_features),
     ):
-        assert (one is None and other is None) or (other is not None and other.equals(one))
+        assert (a is None and b is None) or (b is not None and b.equals(a))
 
 
-def test_only_new_rows_are_fetched_and_the_rest_is_as_it_was(place: Place) -> None:
-    prepare(place)
-    place.insert("orders", [row(1, "박", 7, 2.0, 5), row(3, "김", 7, 1.5, 2)])
-    first = pull(place)
+def test_only_new_rows_are_fetched_and_merged(database: EmptyDatabase) -> None:
+    prepare(database)
+    database.insert("orders", [row(1, "박", 7, 2.0, 5), row(3, "김", 7, 1.5, 2)])
+    first = pull(database)
     assert (first.new, first.missed, first.gone) == (2, 0, 0)
     assert (first.mark.last_seen, first.mark.row_count) == ("3", 2)
-    assert keep(place, first) == 1
+    assert keep(database, first) == 1
     # A new pair, and an old one again: with an earlier time, so the old weight stays the last.
-    place.insert("orders", [row(4, "박", 8, 0.5, 9), row(7, "김", 7, 9.0, 1)])
-    second = pull(place, first.data)
+    database.insert("orders", [row(4, "박", 8, 0.5, 9), row(7, "김", 7, 9.0, 1)])
+    second = pull(database, first.data)
     assert (second.new, second.missed, second.gone) == (2, 0, 0)
     assert (second.mark.last_seen, second.mark.row_count) == ("7", 4)
-    same(second.data, pull(place).data)
+    same(second.data, pull(database).data)
     assert second.data.weights.tolist() == [1.5, 2.0, 0.5]
-    assert keep(place, second) == 2
-    third = pull(place, second.data)
+    assert keep(database, second) == 2
+    third = pull(database, second.data)
     assert (third.new, third.mark) == (0, second.mark)
     same(third.data, second.data)
 
 
-def test_a_mark_that_was_kept_with_the_data(tmp_path: Path) -> None:
-    place = new_place("duckdb", tmp_path, None)
-    prepare(place)
-    place.insert("orders", [row(1, thing=7), row(2, thing=8)])
-    first = pull(place)
-    place.insert("orders", [row(3, thing=9)])
-    with Store(place.url, read_only=True) as store:  # no run has been written, and none need be
+def test_a_mark_given_by_the_caller(tmp_path: Path) -> None:
+    database = new_database("duckdb", tmp_path, None)
+    prepare(database)
+    database.insert("orders", [row(1, thing=7), row(2, thing=8)])
+    first = pull(database)
+    database.insert("orders", [row(3, thing=9)])
+    with Store(database.url, read_only=True) as store:  # no run has been written, and none need be
         second = store.pull("orders", **COLUMNS, earlier=first.data, mark=first.mark)
         assert (second.new, second.missed) == (1, 0)
         same(second.data, store.pull("orders", **COLUMNS).data)
         with pytest.raises(InputError, match="the mark is of other tables and columns") as error:
             store.pull("orders", **COLUMNS | {"weight": None}, earlier=first.data, mark=first.mark)
         assert error.value.where == "weight was 'amount' and is None"
-        with pytest.raises(InputError, match="the earlier data is not what the last run was made"):
+        with pytest.raises(InputError, match="the earlier data is not the data of the last run"):
             store.pull("orders", **COLUMNS, earlier=first.data, mark=second.mark)
 
 
 @pytest.mark.slow
-def test_a_time_can_be_followed_to_the_microsecond(place: Place) -> None:
-    prepare(place)
+def test_following_a_time_column_to_the_microsecond(database: EmptyDatabase) -> None:
+    prepare(database)
     moment = "2024-05-01 09:30:00.12345"
-    place.insert("orders", [(0, "a", 1, 1.0, moment + "6"), (0, "a", 2, 1.0, moment + "5")])
-    first = pull(place, by="moment")
-    keep(place, first)
-    place.insert("orders", [(0, "b", 1, 1.0, moment + "7")])
-    second = pull(place, first.data, by="moment")
+    database.insert("orders", [(0, "a", 1, 1.0, moment + "6"), (0, "a", 2, 1.0, moment + "5")])
+    first = pull(database, by="moment")
+    keep(database, first)
+    database.insert("orders", [(0, "b", 1, 1.0, moment + "7")])
+    second = pull(database, first.data, by="moment")
     assert (second.new, second.missed) == (1, 0)
-    same(second.data, pull(place, by="moment").data)
+    same(second.data, pull(database, by="moment").data)
 
 
-def test_late_and_deleted_rows_are_counted_and_not_seen(any_place: Place) -> None:
-    prepare(any_place)
-    any_place.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])
-    first = pull(any_place)
-    keep(any_place, first)
-    any_place.insert("orders", [row(3, "late", 1), row(5, "late", 2), row(7, "new", 1)])
-    second = pull(any_place, first.data)
+def test_late_and_deleted_rows_are_counted(any_database: EmptyDatabase) -> None:
+    prepare(any_database)
+    any_database.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])
+    first = pull(any_database)
+    keep(any_database, first)
+    any_database.insert("orders", [row(3, "late", 1), row(5, "late", 2), row(7, "new", 1)])
+    second = pull(any_database, first.data)
     assert (second.new, second.missed) == (1, 2)
     assert second.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
-    any_place.run("DELETE FROM orders WHERE no < 6")
-    third = pull(any_place, first.data)
+    any_database.run("DELETE FROM orders WHERE no < 6")
+    third = pull(any_database, first.data)
     assert (third.new, third.missed) == (1, -2)
     assert third.data.users.ids.to_pylist() == ["a", "b", "c", "new"]
 
 
-def test_users_and_items_are_read_whole_and_what_they_list_no_more_goes(any_place: Place) -> None:
-    prepare(any_place)
-    any_place.run("CREATE TABLE buyers (buyer varchar(9), town varchar(9))")
-    any_place.insert("buyers", [("a", "서울"), ("b", "부산"), ("c", None)])
-    any_place.insert("orders", [row(1, "a", 1), row(2, "b", 1)])
-    first = pull(any_place, users="buyers")
-    keep(any_place, first)
-    any_place.run("DELETE FROM buyers WHERE buyer = 'b'", "UPDATE buyers SET town = '대구'")
-    any_place.run("DELETE FROM orders WHERE buyer = 'b'")
-    any_place.insert("orders", [row(3, "c", 2)])
-    second = pull(any_place, first.data, users="buyers")
+def test_users_that_are_no_longer_listed_are_dropped(any_database: EmptyDatabase) -> None:
+    prepare(any_database)
+    any_database.run("CREATE TABLE buyers (buyer varchar(9), town varchar(9))")
+    any_database.insert("buyers", [("a", "서울"), ("b", "부산"), ("c", None)])
+    any_database.insert("orders", [row(1, "a", 1), row(2, "b", 1)])
+    first = pull(any_database, users="buyers")
+    keep(any_database, first)
+    any_database.run("DELETE FROM buyers WHERE buyer = 'b'", "UPDATE buyers SET town = '대구'")
+    any_database.run("DELETE FROM orders WHERE buyer = 'b'")
+    any_database.insert("orders", [row(3, "c", 2)])
+    second = pull(any_database, first.data, users="buyers")
     assert (second.new, second.missed, second.gone) == (1, -1, 1)
     assert second.data.users.ids.to_pylist() == ["a", "c"]
     assert second.data.user_features is not None
     assert second.data.user_features.column("town").to_pylist() == ["대구", "대구"]
-    full = pull(any_place, users="buyers")
+    full = pull(any_database, users="buyers")
     assert second.data.fingerprint == full.data.fingerprint
     assert second.data.positions.tolist() == [0, 2]  # of all rows ever read
 
 
-def test_the_mark_is_kept_with_the_run_or_not_at_all(any_place: Place) -> None:
-    prepare(any_place)
-    any_place.insert("orders", [row(1), row(2, thing=2)])
-    first = pull(any_place)
-    with Store(any_place.url) as store:
+def test_the_mark_is_written_with_the_run_or_not_at_all(any_database: EmptyDatabase) -> None:
+    prepare(any_database)
+    any_database.insert("orders", [row(1), row(2, thing=2)])
+    first = pull(any_database)
+    with Store(any_database.url) as store:
         wrong = LISTS.set_column(3, "score", pa.array([float("nan")]))
         with pytest.raises(InputError, match="score is nan"):
             store.write(wrong, model="m", mark=first.mark)
-    assert any_place.run("SELECT count(*) FROM recommendation_marks") == [(0,)]
+    assert any_database.run("SELECT count(*) FROM recommendation_marks") == [(0,)]
     with pytest.raises(InputError, match="no run has left a mark for these tables"):
-        pull(any_place, first.data)
-    keep(any_place, first)
-    assert any_place.run("SELECT run_id, last_seen, row_count FROM recommendation_marks") == [
+        pull(any_database, first.data)
+    keep(any_database, first)
+    assert any_database.run("SELECT run_id, last_seen, row_count FROM recommendation_marks") == [
         (1, "2", 2)
     ]
 
 
 @pytest.mark.slow
-def test_data_that_the_mark_is_not_of(place: Place) -> None:
-    prepare(place)
-    place.insert("orders", [row(1), row(2, thing=2)])
-    first = pull(place)
-    keep(place, first)
+def test_earlier_data_that_does_not_match_the_mark(database: EmptyDatabase) -> None:
+    prepare(database)
+    database.insert("orders", [row(1), row(2, thing=2)])
+    first = pull(database)
+    keep(database, first)
     with pytest.raises(InputError) as caught:
-        pull(place, first.data.select(first.data.item_rows == 0))
+        pull(database, first.data.select(first.data.item_rows == 0))
     assert str(caught.value) == (
-        "the earlier data is not what the last run was made of\n"
+        "the earlier data is not the data of the last run\n"
         "  where: 1 interactions; the mark is at 2\n"
         "  to do: give the data of that run's model (sl.load(bundle).data), or pull everything: "
         "leave earlier (--since) out"
     )
     with pytest.raises(InputError, match="no run has left a mark for these tables and columns"):
-        pull(place, first.data, weight=None)
+        pull(database, first.data, weight=None)
 
 
-def test_what_cannot_be_followed(any_place: Place) -> None:
-    prepare(any_place)
-    any_place.run("INSERT INTO orders VALUES (1, 'a', 1, 1.5, '2024-05-01 00:00:00')")
-    any_place.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+def test_columns_that_cannot_be_followed(any_database: EmptyDatabase) -> None:
+    prepare(any_database)
+    any_database.run("INSERT INTO orders VALUES (1, 'a', 1, 1.5, '2024-05-01 00:00:00')")
+    any_database.run("INSERT INTO orders VALUES (NULL, 'a', 1, 1.5, '2024-05-01 00:00:00')")
     with pytest.raises(InputError, match="1 rows have no value in 'no': they would never be"):
-        pull(any_place)
-    with pytest.raises(InputError, match="rows cannot be followed along a column of"):
-        pull(any_place, by="amount")
+        pull(any_database)
+    with pytest.raises(InputError, match="new rows cannot be found along a column of"):
+        pull(any_database, by="amount")
     with pytest.raises(InputError, match="has no column 'nr'"):
-        pull(any_place, by="nr")
-    any_place.run("DELETE FROM orders WHERE no IS NULL")
+        pull(any_database, by="nr")
+    any_database.run("DELETE FROM orders WHERE no IS NULL")
     with pytest.raises(ConfigError, match="means cannot be merged"):
-        pull(any_place, pull(any_place).data, repeats="mean")
+        pull(any_database, pull(any_database).data, repeats="mean")
 
 
 @pytest.mark.slow
-def test_ids_that_changed_their_type(postgres: Place) -> None:
+def test_ids_that_changed_their_type(postgres: EmptyDatabase) -> None:
     prepare(postgres)
     postgres.insert("orders", [row(1, "1"), row(2, "2")])
     first = pull(postgres)
@@ -227,20 +227,22 @@ BATCHES = st.lists(
 
 
 def every_pull_equals_a_full_one(
-    place: Place, batches: list[list[Any]], repeats: str, timed: bool
+    database: EmptyDatabase, batches: list[list[Any]], repeats: str, timed: bool
 ) -> None:
     changes = {"repeats": repeats} | ({} if timed else {"time": None})
     earlier: Dataset | None = None
     number = 0
-    with Store(place.url) as store:
+    with Store(database.url) as store:
         for batch in batches:
-            rows = [row(number + at + 1, *one) for at, one in enumerate(batch)]
+            rows = [row(number + n, *values) for n, values in enumerate(batch, start=1)]
             number += len(rows)
-            if place.kind == "duckdb":  # nobody else can write to the file meanwhile
-                for one in rows:
-                    store._database.bench.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", one)
+            if database.kind == "duckdb":  # nobody else can write to the file meanwhile
+                for values in rows:
+                    store._database.staging.execute(
+                        "INSERT INTO orders VALUES (?, ?, ?, ?, ?)", values
+                    )
             else:
-                place.insert("orders", rows)
+                database.insert("orders", rows)
             pulled = store.pull("orders", **(COLUMNS | changes), earlier=earlier)
             assert pulled.new == len(rows)
             full = store.pull("orders", **(COLUMNS | changes))
@@ -251,16 +253,16 @@ def every_pull_equals_a_full_one(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    place = new_place("duckdb", tmp_path_factory.mktemp("pull"), None)
-    prepare(place)
-    return place
+def shared(tmp_path_factory: pytest.TempPathFactory) -> EmptyDatabase:
+    database = new_database("duckdb", tmp_path_factory.mktemp("pull"), None)
+    prepare(database)
+    return database
 
 
 @settings(max_examples=4)
 @given(BATCHES, st.sampled_from(["last", "sum", "max"]), st.booleans())
 def test_pulls_equal_a_full_pull(
-    shared: Place, batches: list[list[Any]], repeats: str, timed: bool
+    shared: EmptyDatabase, batches: list[list[Any]], repeats: str, timed: bool
 ) -> None:
     shared.run("DELETE FROM orders", "DELETE FROM recommendation_marks")
     every_pull_equals_a_full_one(shared, batches, repeats, timed)
@@ -277,15 +279,15 @@ SHOP = [
 @pytest.mark.parametrize(
     "repeats", ["last", *(pytest.param(r, marks=pytest.mark.slow) for r in ("sum", "max"))]
 )
-def test_pulls_equal_a_full_pull_everywhere(place: Place, repeats: str) -> None:
-    prepare(place)
-    every_pull_equals_a_full_one(place, SHOP, repeats, timed=repeats != "max")
+def test_pulls_equal_a_full_pull_everywhere(database: EmptyDatabase, repeats: str) -> None:
+    prepare(database)
+    every_pull_equals_a_full_one(database, SHOP, repeats, timed=repeats != "max")
 
 
-def test_a_store_of_the_first_version_gets_the_tables_it_lacks(tmp_path: Path) -> None:
-    place = new_place("duckdb", tmp_path, None)
-    Store.create(place.url, "runs").close()
-    place.run(
+def test_pulls_from_a_store_of_version_1(tmp_path: Path) -> None:
+    database = new_database("duckdb", tmp_path, None)
+    Store.create(database.url, "runs").close()
+    database.run(
         "DROP TABLE recommendation_marks",
         "DROP TABLE recorded_interactions",
         "DROP SEQUENCE recorded_interaction_id",
@@ -294,10 +296,10 @@ def test_a_store_of_the_first_version_gets_the_tables_it_lacks(tmp_path: Path) -
         "CREATE TABLE orders AS SELECT 1 AS no, 'a' AS buyer, 1 AS thing, 1.0 AS amount, "
         "TIMESTAMP '2024-05-01' AS moment",
     )
-    with Store(place.url, read_only=True) as store:
+    with Store(database.url, read_only=True) as store:
         pulled = store.pull("orders", **COLUMNS)
         with pytest.raises(InputError, match="no run has left a mark"):
             store.pull("orders", **COLUMNS, earlier=pulled.data)
-    assert keep(place, pulled) == 1
-    assert pull(place, pulled.data).new == 0
-    assert place.run("SELECT version FROM shortlist_store") == [(2,)]
+    assert keep(database, pulled) == 1
+    assert pull(database, pulled.data).new == 0
+    assert database.run("SELECT version FROM shortlist_store") == [(2,)]

@@ -1,4 +1,4 @@
-"""The bundled MovieLens sample is what its licence note says it is."""
+"""The MovieLens sample of the package agrees with its licence note."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_it_becomes_a_dataset() -> None:
     assert float(data.weights.sum()) == 354_375.0
 
 
-def test_its_size_and_its_licence() -> None:
+def test_size_and_licence() -> None:
     assert sum(path.stat().st_size for path in sample_paths()) < 600_000
     note = (files("shortlist.data.samples") / "LICENSE-movielens.md").read_text(encoding="utf-8")
     for words in ("F. Maxwell Harper and Joseph A. Konstan", "GroupLens", "Artistic License 2.0"):

@@ -50,7 +50,7 @@ def test_windows_line_ends_and_other_delimiters(tmp_path: Path) -> None:
     assert read(tabs)[2] == [("u1", 7), ("u2", 8)]
 
 
-def test_every_type_is_found(tmp_path: Path) -> None:
+def test_types_are_inferred(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "t.csv",
         "whole,big,fraction,broken,time,zeros,empty,text",
@@ -82,7 +82,7 @@ def test_ids_are_never_numbers_with_a_fraction_or_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("late", ["x7", "007", "7.5"])
-def test_a_late_value_decides_the_type(tmp_path: Path, late: str) -> None:
+def test_the_type_fits_values_after_the_sample(tmp_path: Path, late: str) -> None:
     lines = [str(number) for number in range(30_000)]
     path = write_csv(tmp_path / "t.csv", "id", *lines, late)
     rows = read(path, ids=("id",))[2]
@@ -103,13 +103,11 @@ def test_rows_keep_their_order(tmp_path: Path) -> None:
         min_size=1,
     )
 )
-def test_ids_come_back_character_for_character(
-    tmp_path_factory: pytest.TempPathFactory, ids: list[str]
-) -> None:
+def test_ids_keep_every_character(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
     path = tmp_path_factory.mktemp("ids") / "t.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerows([["row", "id"], *([at, text] for at, text in enumerate(ids))])
+        writer.writerows([["row", "id"], *([row, text] for row, text in enumerate(ids))])
     assert [str(row[1]) for row in read(path, ids=("id",))[2]] == ids
 
 
@@ -137,7 +135,7 @@ def test_movielens_1m_and_10m(tmp_path: Path, encoding: str) -> None:
     assert read(folder / "movies.dat")[2][0] == (242, "Léon (1994)", 1994, ["Action", "Children's"])
 
 
-def test_movielens_csv_keeps_its_own_names(tmp_path: Path) -> None:
+def test_movielens_csv_keeps_its_column_names(tmp_path: Path) -> None:
     folder = write(tmp_path, ML_LATEST)
     assert read(folder / "ratings.csv")[:2] == (
         ["userId", "movieId", "rating", "timestamp"],
@@ -163,7 +161,7 @@ def test_a_file_of_a_published_name_with_other_columns_is_a_plain_table(tmp_path
     assert read(path)[0] == ["user_id", "item_id"]
 
 
-def test_a_name_with_wild_cards_is_one_file(tmp_path: Path) -> None:
+def test_a_file_name_with_wild_cards(tmp_path: Path) -> None:
     write_csv(tmp_path / "a1.csv", "x", "1")
     assert read(write_csv(tmp_path / "a[1]*.csv", "x", "2"))[2] == [(2,)]
 
@@ -203,19 +201,19 @@ def refusal(table: object) -> str:
     return str(caught.value)
 
 
-def test_what_is_not_a_table(tmp_path: Path) -> None:
+def test_objects_and_files_that_are_not_tables(tmp_path: Path) -> None:
     assert refusal(7) == (
-        "interactions: a table cannot be read from a int\n"
-        "  to do: give a path, an Arrow, pandas or polars frame, or a DuckDB relation"
+        "interactions: cannot read a table from an object of type int\n"
+        "  to do: pass a path, an Arrow, pandas or polars frame, or a DuckDB relation"
     )
     assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
-    assert f"{tmp_path} is a folder\n  to do: name one file in it" in refusal(tmp_path)
+    assert f"{tmp_path} is a folder\n  to do: give the path of a file in it" in refusal(tmp_path)
     path = write_csv(tmp_path / "a.xlsx", "x")
-    assert "a.xlsx is no kind of file that can be read" in refusal(path)
+    assert "interactions: files of the type of a.xlsx cannot be read" in refusal(path)
     assert "RecBole file (.inter, .item, .user)" in refusal(path)
 
 
-def test_nothing_in_it(tmp_path: Path) -> None:
+def test_empty_files_and_tables(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     (tmp_path / "a.parquet").touch()
     assert f"the file {tmp_path / 'a.csv'} is empty" in refusal(tmp_path / "a.csv")
@@ -224,12 +222,12 @@ def test_nothing_in_it(tmp_path: Path) -> None:
     assert "the table has no rows" in refusal(pa.table({"user_id": pa.array([], pa.int64())}))
 
 
-def test_a_parquet_file_that_is_cut_short(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"n": list(range(10_000))}), path)
     path.write_bytes(path.read_bytes()[:-100])
     assert refusal(path) == (
-        "t.parquet is not a whole Parquet file: it is cut short or damaged\n"
+        "t.parquet is not a complete Parquet file: it is truncated or damaged\n"
         f"  where: {path}\n"
         "  to do: write or copy the file again"
     )
@@ -252,8 +250,8 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     [
         (["a,b", "1,2", "3"], "the row has 1 columns instead of 2\n  where: t.csv, row 3"),
         (["a,b", "1,2,3", "3,4"], "the row has 3 columns instead of 2\n  where: t.csv, row 2"),
-        (["a,b", "1,2", '3,"4'], "a quote is opened and not closed\n  where: t.csv, row 3"),
-        (["a,A", "1,2"], "the column 'A' is there twice\n  where: t.csv, row 1"),
+        (["a,b", "1,2", '3,"4'], "a quoted value has no closing quote\n  where: t.csv, row 3"),
+        (["a,A", "1,2"], "two columns are named 'A'\n  where: t.csv, row 1"),
     ],
 )
 def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:

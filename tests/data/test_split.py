@@ -1,4 +1,4 @@
-"""Every split against a naive one, and what must hold for all of them."""
+"""Splits: naive references, and properties of all splits."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ def test_nothing_is_lost_and_nothing_is_in_both(
     pd.testing.assert_frame_equal(
         both.reset_index(drop=True), frame(data).sort_values(["user_id", "item_id"])
     )
-    for side in (train, test):
-        assert side.users.equals(data.users)
-        assert side.items.equals(data.items)
-        assert side.user_features is data.user_features
-        assert (np.diff(side.user_rows.astype(int) * 100 + side.item_rows) > 0).all()
+    for part in (train, test):
+        assert part.users.equals(data.users)
+        assert part.items.equals(data.items)
+        assert part.user_features is data.user_features
+        assert (np.diff(part.user_rows.astype(int) * 100 + part.item_rows) > 0).all()
 
 
 @pytest.mark.parametrize("cut", SEEDED.values(), ids=SEEDED)
-def test_one_seed_one_split(cut: Callable[[Dataset, int], split.Split]) -> None:
+def test_a_seed_determines_the_split(cut: Callable[[Dataset, int], split.Split]) -> None:
     data = world(distinct=False)
     test = cut(data, 3)[1].fingerprint
     assert cut(world(distinct=False), 3)[1].fingerprint == test
@@ -100,7 +100,7 @@ def test_a_split_does_not_depend_on_the_order_of_the_rows(
     data = world(distinct=False)
     table = data.to_arrow()
     table = table.take(np.random.default_rng(1).permutation(table.num_rows))
-    users, items = (pa.table({f"{side.kind}_id": side.ids}) for side in (data.users, data.items))
+    users, items = (pa.table({f"{part.kind}_id": part.ids}) for part in (data.users, data.items))
     shuffled = Dataset.from_tables(table, users, items, weight="weight", time="time")
     assert cut(shuffled, 0)[1].fingerprint == cut(data, 0)[1].fingerprint
 
@@ -110,12 +110,12 @@ def test_a_split_does_not_depend_on_the_order_of_the_rows(
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize(("order", "column"), [("time", "time"), ("row", "position")])
-def test_the_last_are_held_out(n: int, order: split.Order, column: str) -> None:
+def test_the_last_interactions_are_held_out(n: int, order: split.Order, column: str) -> None:
     data = world()
     rows = frame(data)
     counts = rows.groupby("user_id")["item_id"].transform("size")
-    place = rows.groupby("user_id")[column].rank(ascending=False)
-    held = rows[(place <= n) & (counts > n)]
+    rank = rows.groupby("user_id")[column].rank(ascending=False)
+    held = rows[(rank <= n) & (counts > n)]
     _, test = split.leave_last_out(data, n, order)
     pd.testing.assert_frame_equal(frame(test), held.reset_index(drop=True))
 
@@ -130,7 +130,7 @@ def test_users_with_too_few_stay_in_training() -> None:
 
 
 @pytest.mark.parametrize("order", ["time", "random"])
-def test_equal_times_are_drawn_and_favour_no_row(order: split.Order) -> None:
+def test_ties_of_time_are_broken_at_random(order: split.Order) -> None:
     n_users, n_items = 4_000, 4
     log = pa.table(
         {
@@ -146,7 +146,7 @@ def test_equal_times_are_drawn_and_favour_no_row(order: split.Order) -> None:
     np.testing.assert_allclose(test.item_counts, n_users / n_items, atol=5 * 27.4)
 
 
-def test_only_equal_times_are_drawn() -> None:
+def test_only_ties_of_time_are_broken_at_random() -> None:
     log = pa.table(
         {
             "user_id": np.repeat(np.arange(200), 3),
@@ -167,7 +167,7 @@ def test_last_by_time_needs_times() -> None:
     with pytest.raises(InputError) as caught:
         split.leave_last_out(world(timed=False))
     assert str(caught.value) == (
-        "the last interaction by time is asked for, and the data has no times\n"
+        "the data has no times, so the last interactions by time are unknown\n"
         "  to do: name the time column (time=...), or split with order='row' or 'random'"
     )
 
@@ -189,12 +189,14 @@ def test_every_interaction_is_held_out_equally_often() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cut", "side"), [(split.cold_users, "user_counts"), (split.cold_items, "item_counts")]
+    ("cut", "counts"), [(split.cold_users, "user_counts"), (split.cold_items, "item_counts")]
 )
-def test_cold_ones_have_nothing_in_training(cut: Callable[..., split.Split], side: str) -> None:
+def test_cold_users_and_items_have_no_training_interactions(
+    cut: Callable[..., split.Split], counts: str
+) -> None:
     data = world()
     train, test = cut(data, 0.25, seed=4)
-    before, after, held = (getattr(one, side) for one in (data, train, test))
+    before, after, held = (getattr(dataset, counts) for dataset in (data, train, test))
     cold = held > 0
     assert cold.sum() == round(0.25 * (before > 0).sum())
     assert not after[cold].any()
@@ -202,7 +204,7 @@ def test_cold_ones_have_nothing_in_training(cut: Callable[..., split.Split], sid
     np.testing.assert_array_equal(after[~cold], before[~cold])
 
 
-def test_folds_hold_every_interaction_out_once() -> None:
+def test_each_interaction_is_held_out_in_one_fold() -> None:
     data = world()
     splits = list(split.k_folds(data, 7, seed=1))
     assert len(splits) == 7
@@ -233,15 +235,18 @@ def test_a_fraction_lies_between_0_and_1(cut: Callable[..., split.Split], fracti
         ),
         (
             lambda data: split.leave_last_out(data, order="tiem"),  # type: ignore[arg-type]
-            "order='tiem' is no order\n  to do: did you mean 'time'? Known: random, row, time",
+            "order='tiem' is not a known order\n"
+            "  to do: did you mean 'time'? Known: random, row, time",
         ),
         (
             lambda data: split.k_folds(data, 1),
-            "folds=1 is out of range\n  to do: choose 2 to {n} (the number of interactions)",
+            "folds=1 is out of range\n"
+            "  to do: choose a number from 2 to {n}, the number of interactions",
         ),
         (
             lambda data: split.k_folds(data, 1_000),
-            "folds=1000 is out of range\n  to do: choose 2 to {n} (the number of interactions)",
+            "folds=1000 is out of range\n"
+            "  to do: choose a number from 2 to {n}, the number of interactions",
         ),
     ],
 )
@@ -260,7 +265,7 @@ def test_settings_out_of_range_are_refused(cut: Callable[[Dataset], object], mes
     [200 * DAY, "1970-07-20", dt.date(1970, 7, 20), dt.datetime(1970, 7, 20, tzinfo=dt.UTC)],
     ids=str,
 )
-def test_the_moment_itself_is_tested(at: Any) -> None:
+def test_the_given_time_belongs_to_the_test_data(at: Any) -> None:
     data = world()
     train, test = split.by_time(data, at)
     assert train.times is not None
@@ -275,18 +280,18 @@ def test_a_split_by_time_needs_times() -> None:
     assert str(caught.value) == "the data has no times\n  to do: name the time column (time=...)"
 
 
-@pytest.mark.parametrize(("at", "side"), [(-1, "training"), ("2024-01-01", "test")])
-def test_an_empty_side_is_refused(at: Any, side: str) -> None:
+@pytest.mark.parametrize(("at", "part"), [(-1, "training"), ("2024-01-01", "test")])
+def test_empty_training_or_test_data_are_refused(at: Any, part: str) -> None:
     data = world()
     with pytest.raises(InputError) as caught:
         split.by_time(data, at)
     assert str(caught.value) == (
-        f"the split leaves no {side} interactions ({len(data)} in all)\n"
-        "  to do: choose another fraction, moment or n"
+        f"the split leaves no {part} interactions ({len(data)} in all)\n"
+        "  to do: choose another fraction, time or n"
     )
 
 
-def test_nobody_with_more_than_n_is_refused() -> None:
+def test_splits_without_enough_interactions_are_refused() -> None:
     data = Dataset.from_tables(pa.table({"user_id": [1, 2], "item_id": [1, 1]}))
     with pytest.raises(InputError, match="the split leaves no test interactions"):
         split.leave_last_out(data, order="row")
@@ -299,7 +304,7 @@ def test_nobody_with_more_than_n_is_refused() -> None:
 # --- given -------------------------------------------------------------------------------------
 
 
-def given_sides() -> tuple[Dataset, Dataset]:
+def overlapping_parts() -> tuple[Dataset, Dataset]:
     train = Dataset.from_tables(
         pa.table({"user_id": [5, 1, 5], "item_id": ["d", "b", "b"], "w": [1, 2, 3]}),
         users=pa.table({"user_id": [1, 5], "age": [10, 50]}),
@@ -314,8 +319,8 @@ def given_sides() -> tuple[Dataset, Dataset]:
     return train, test
 
 
-def test_a_given_split_is_coded_with_the_ids_of_either() -> None:
-    before = given_sides()
+def test_a_given_split_has_the_ids_of_both_data_sets() -> None:
+    before = overlapping_parts()
     train, test = split.given(*before)
     assert train.users is test.users
     assert train.users.ids.to_pylist() == [1, 3, 5, 7]
@@ -326,8 +331,8 @@ def test_a_given_split_is_coded_with_the_ids_of_either() -> None:
         assert new.matrix.shape == (4, 4)
 
 
-def test_features_of_a_given_split_are_joined_and_train_counts() -> None:
-    train, test = split.given(*given_sides())
+def test_features_of_a_given_split_are_merged_and_train_has_priority() -> None:
+    train, test = split.given(*overlapping_parts())
     assert train.user_features is not None
     assert train.user_features.to_pydict() == {
         "age": [10, 30, 50, 70],
@@ -338,40 +343,41 @@ def test_features_of_a_given_split_are_joined_and_train_counts() -> None:
     assert test.user_features is train.user_features
 
 
-def test_features_that_one_side_lacks_come_from_the_other() -> None:
+def test_features_may_come_from_either_data_set() -> None:
     log = pa.table({"user_id": [1, 2], "item_id": [1, 2]})
     featured = Dataset.from_tables(log, users=pa.table({"user_id": [1, 2], "age": [3, 4]}))
     plain = Dataset.from_tables(pa.table({"user_id": [1, 2], "item_id": [2, 1]}))
-    for sides in ((featured, plain), (plain, featured)):
-        train, test = split.given(*sides)
-        for side in (train, test):
-            assert side.user_features is not None
-            assert side.user_features.to_pydict() == {"age": [3, 4]}
+    for parts in ((featured, plain), (plain, featured)):
+        train, test = split.given(*parts)
+        for part in (train, test):
+            assert part.user_features is not None
+            assert part.user_features.to_pydict() == {"age": [3, 4]}
 
 
-def test_a_pair_on_both_sides_is_refused() -> None:
+def test_a_pair_in_both_data_sets_is_refused() -> None:
     train = Dataset.from_tables(pa.table({"user_id": [1, 2, 3], "item_id": ["a", "b", "b"]}))
     test = Dataset.from_tables(pa.table({"user_id": [0, 2, 3], "item_id": ["a", "b", "b"]}))
     with pytest.raises(InputError) as caught:
         split.given(train, test)
     assert str(caught.value) == (
-        "2 of 3 test interactions are also in the training data, the first: user 2, item 'b'\n"
-        "  to do: leave them out of one of the two"
+        "2 of 3 test interactions are also in the training data, for example user 2, item 'b'\n"
+        "  to do: remove them from one of the two data sets"
     )
 
 
-def test_a_given_split_needs_ids_of_one_type() -> None:
+def test_a_given_split_needs_ids_of_the_same_type() -> None:
     train = Dataset.from_tables(pa.table({"user_id": [1], "item_id": [1]}))
     test = Dataset.from_tables(pa.table({"user_id": ["1"], "item_id": [1]}))
     with pytest.raises(InputError) as caught:
         split.given(train, test)
     assert str(caught.value) == (
-        "user ids are int64 in train and string in test\n  to do: cast one to the type of the other"
+        "user ids are int64 in train and string in test\n"
+        "  to do: cast one of them to the type of the other"
     )
 
 
 def test_features_that_do_not_fit_together_are_refused() -> None:
-    sides = [
+    parts = [
         Dataset.from_tables(
             pa.table({"user_id": [user], "item_id": [1]}),
             users=pa.table({"user_id": [user], "age": [age]}),
@@ -379,7 +385,7 @@ def test_features_that_do_not_fit_together_are_refused() -> None:
         for user, age in ((1, 30), (2, "old"))
     ]
     with pytest.raises(InputError) as caught:
-        split.given(*sides)
+        split.given(*parts)
     assert str(caught.value) == (
         "the user features of train and test do not fit together: Unable to merge: "
         "Field age has incompatible types: int64 vs string\n"

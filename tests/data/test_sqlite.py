@@ -1,4 +1,4 @@
-"""What is SQLite's own: any value in any column, times as text, files that are something else."""
+"""SQLite: values of any type in any column, times as text, damaged files."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from shortlist.data.store import sqlite as backend
 from shortlist.data.store.store import Store
 from shortlist.errors import DatabaseError, InputError
 
-from .servers import Place
+from .servers import EmptyDatabase
 
 LISTS = pa.table({"user_id": ["u"], "item_id": [1], "rank": [1], "score": [0.5], "source": ["m"]})
 
 
-def shop(place: Place, *statements: str) -> None:
-    assert place.path is not None
-    place.path.touch()
-    place.run(*statements)
+def shop(database: EmptyDatabase, *statements: str) -> None:
+    assert database.path is not None
+    database.path.touch()
+    database.run(*statements)
 
 
 def refusal(action: Any, *arguments: Any, **settings: Any) -> str:
@@ -29,7 +29,7 @@ def refusal(action: Any, *arguments: Any, **settings: Any) -> str:
     return str(caught.value)
 
 
-def test_a_text_among_numbers_is_named_with_its_row(sqlite: Place) -> None:
+def test_a_text_among_numbers_is_named_with_its_row(sqlite: EmptyDatabase) -> None:
     shop(sqlite, "CREATE TABLE log (u INTEGER, i INTEGER)")
     numbers = ", ".join(f"({n}, {n})" for n in range(1, 2001))
     sqlite.run(f"INSERT INTO log VALUES {numbers}", "INSERT INTO log VALUES (1, 'zwei'), (2, '')")
@@ -37,11 +37,11 @@ def test_a_text_among_numbers_is_named_with_its_row(sqlite: Place) -> None:
         assert refusal(store.dataset, "log", user_id="u", item_id="i") == (
             "'zwei' in the column 'i': the other values are numbers\n"
             f"  where: {sqlite.url}, table log, row 2001 (and 1 more row)\n"
-            "  to do: correct the value, or read a view that casts or leaves it out"
+            "  to do: correct the value, or read a view that casts it or leaves it out"
         )
 
 
-def test_a_number_among_texts_and_raw_bytes(sqlite: Place) -> None:
+def test_a_number_among_texts_and_raw_bytes(sqlite: EmptyDatabase) -> None:
     shop(
         sqlite,
         "CREATE TABLE log (u, i INTEGER)",
@@ -54,11 +54,11 @@ def test_a_number_among_texts_and_raw_bytes(sqlite: Place) -> None:
             "'a' in the column 'u': the other values are numbers\n"
         )
         assert refusal(store.dataset, "raw", user_id="u", item_id="i").startswith(
-            "X'00FF' in the column 'u': raw bytes are neither id nor feature\n"
+            "X'00FF' in the column 'u': raw bytes can be neither an id nor a feature\n"
         )
 
 
-def test_columns_whose_first_values_are_missing(sqlite: Place) -> None:
+def test_columns_whose_first_values_are_missing(sqlite: EmptyDatabase) -> None:
     """The driver would take a column for whole numbers whose first thousand values are NULL."""
     shop(sqlite, "CREATE TABLE log (u INTEGER, i TEXT)", "CREATE TABLE people (u INTEGER, t TEXT)")
     empty = ", ".join(f"({n}, NULL)" for n in range(3000))
@@ -74,7 +74,7 @@ def test_columns_whose_first_values_are_missing(sqlite: Place) -> None:
 @pytest.mark.parametrize(
     "values", [("'2024-05-01 00:00:00'",), ("'2024-05-01T00:00:00Z'",), ("1714521600",)]
 )
-def test_times_as_text_and_as_seconds(sqlite: Place, values: tuple[str]) -> None:
+def test_times_as_text_and_as_seconds(sqlite: EmptyDatabase, values: tuple[str]) -> None:
     shop(
         sqlite,
         "CREATE TABLE log (u INTEGER, i INTEGER, at TIMESTAMP)",
@@ -86,7 +86,7 @@ def test_times_as_text_and_as_seconds(sqlite: Place, values: tuple[str]) -> None
     assert data.times.tolist() == [1_714_521_600_000_000]
 
 
-def test_a_time_that_is_none(sqlite: Place) -> None:
+def test_text_that_is_not_a_time(sqlite: EmptyDatabase) -> None:
     shop(
         sqlite,
         "CREATE TABLE log (u INTEGER, i INTEGER, at TEXT)",
@@ -99,7 +99,7 @@ def test_a_time_that_is_none(sqlite: Place) -> None:
         )
 
 
-def test_whole_numbers_and_fractions_become_fractions(sqlite: Place) -> None:
+def test_whole_numbers_and_fractions_become_fractions(sqlite: EmptyDatabase) -> None:
     shop(
         sqlite,
         "CREATE TABLE log (u INTEGER, i INTEGER, w)",
@@ -110,7 +110,7 @@ def test_whole_numbers_and_fractions_become_fractions(sqlite: Place) -> None:
     assert data.weights.tolist() == [2.0, 0.5]
 
 
-def test_a_text_in_a_number_column_of_a_store(sqlite: Place) -> None:
+def test_a_text_in_a_number_column_of_a_store(sqlite: EmptyDatabase) -> None:
     Store.create(sqlite.url, "movies").close()
     sqlite.run(
         "PRAGMA ignore_check_constraints = ON",
@@ -125,7 +125,9 @@ def test_a_text_in_a_number_column_of_a_store(sqlite: Place) -> None:
         )
 
 
-def test_the_file_is_known_by_its_first_bytes(sqlite: Place, tmp_path: Path) -> None:
+def test_a_sqlite_file_is_recognised_by_its_first_bytes(
+    sqlite: EmptyDatabase, tmp_path: Path
+) -> None:
     Store.create(sqlite.url, "movies").close()
     assert sqlite.path is not None
     odd = sqlite.path.rename(tmp_path / "shop.db")
@@ -134,35 +136,35 @@ def test_the_file_is_known_by_its_first_bytes(sqlite: Place, tmp_path: Path) -> 
             assert (store.schema, store.path) == ("movies", odd)
 
 
-def test_run_tables_beside_a_teams_own(sqlite: Place) -> None:
+def test_run_tables_beside_a_teams_own(sqlite: EmptyDatabase) -> None:
     shop(sqlite, "CREATE TABLE log (u INTEGER, i INTEGER)", "INSERT INTO log VALUES (1, 2)")
     with Store.create(sqlite.url, "runs") as store:
         assert store.write(LISTS, model="m") == 1
         assert len(store.dataset("log", user_id="u", item_id="i")) == 1
 
 
-def test_a_file_that_is_no_whole_database(sqlite: Place, tmp_path: Path) -> None:
+def test_a_damaged_file_and_a_missing_file(sqlite: EmptyDatabase, tmp_path: Path) -> None:
     path = tmp_path / "half.sqlite"
     path.write_bytes(b"SQLite format 3\x00" + b"nonsense" * 500)
-    assert refusal(Store, path).startswith(f"{path} is not a whole SQLite database: ")
+    assert refusal(Store, path).startswith(f"{path} is not a valid SQLite database: ")
     assert refusal(Store, sqlite.url) == (
         f"there is no database {sqlite.url}\n  to do: create it: shortlist init DB --schema NAME"
     )
 
 
-def test_another_program_that_writes(sqlite: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "_PATIENCE", 100)
+def test_another_program_that_writes(
+    sqlite: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "_BUSY_TIMEOUT", 100)
     Store.create(sqlite.url, "runs").close()
     with Store(sqlite.url) as store, Store(sqlite.url) as other:
-        with other._database.exclusive(), pytest.raises(DatabaseError) as caught:
+        with other._database.transaction(), pytest.raises(DatabaseError) as caught:
             store.write(LISTS, model="m")
         assert store.write(LISTS, model="m") == 1
-    assert str(caught.value).startswith(
-        f"{sqlite.url} is in use: another program has written to it"
-    )
+    assert str(caught.value).startswith(f"{sqlite.url} is in use: another program wrote to it")
 
 
-def test_times_of_runs_can_be_read_by_sqlite(sqlite: Place) -> None:
+def test_times_of_runs_can_be_read_by_sqlite(sqlite: EmptyDatabase) -> None:
     with Store.create(sqlite.url, "runs") as store:
         store.write(LISTS, model="m")
     [(age,)] = sqlite.run(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -13,7 +14,11 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.store import Store, schema_sql
+from shortlist.data.sql import connect
+from shortlist.data.store import schema
+from shortlist.data.store.library_tables import LIBRARY_TABLES, Mark, Recorded
+from shortlist.data.store.schema import read_tables, schema_sql
+from shortlist.data.store.store import Store
 from shortlist.errors import InputError
 
 from .table_files import JOBS, ML_100K, ML_LATEST, write
@@ -59,7 +64,7 @@ def movies(path: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("name", ["movies", "jobs", "runs"])
-def test_a_store_is_made_whole_and_opened_again(path: Path, name: str) -> None:
+def test_create_leaves_one_complete_file_that_opens_again(path: Path, name: str) -> None:
     with Store.create(path, name) as store:
         assert store.schema == name
     with Store(path) as store:
@@ -85,7 +90,7 @@ def test_an_unknown_schema(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_schema_of_ones_own_needs_no_python(path: Path, tmp_path: Path) -> None:
+def test_own_schema_needs_no_python(path: Path, tmp_path: Path) -> None:
     (tmp_path / "shops.sql").write_text(OWN_SCHEMA)
     with Store.create(path, tmp_path / "shops.sql") as store:
         assert store.schema == "shops"
@@ -114,15 +119,13 @@ def test_a_schema_of_ones_own_needs_no_python(path: Path, tmp_path: Path) -> Non
         ("CREATE TABLE t (x INT);", "the schema lacks the view interactions"),
     ],
 )
-def test_a_schema_that_cannot_be_used_leaves_no_file(
-    path: Path, tmp_path: Path, ddl: str, message: str
-) -> None:
+def test_invalid_schema_leaves_no_file(path: Path, tmp_path: Path, ddl: str, message: str) -> None:
     (tmp_path / "mine.sql").write_text(ddl)
     assert refusal(Store.create, path, tmp_path / "mine.sql").startswith(message)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.sql"]
 
 
-def test_a_file_that_exists_is_not_touched(path: Path) -> None:
+def test_create_leaves_an_existing_file_unchanged(path: Path) -> None:
     path.write_text("precious")
     assert refusal(Store.create, path, "movies") == (
         f"{path} exists already\n  to do: load into it, or name a file that does not exist"
@@ -131,19 +134,19 @@ def test_a_file_that_exists_is_not_touched(path: Path) -> None:
     assert "does not exist" in refusal(Store.create, path.parent / "no" / "x.duckdb", "movies")
 
 
-def test_what_is_no_store(path: Path) -> None:
+def test_opening_something_that_is_not_a_store(path: Path) -> None:
     assert refusal(Store, path) == (
         f"there is no database {path}\n  to do: create it: shortlist init DB --schema NAME"
     )
     path.write_text("user_id,item_id\n1,2\n" * 1000)
-    assert refusal(Store, path).startswith(f"{path} is not a whole DuckDB database: ")
+    assert refusal(Store, path).startswith(f"{path} is not a valid DuckDB database: ")
     path.unlink()
     duckdb.connect(str(path)).close()
     with Store(path) as store:
         for action in (store.dataset, store.recorded):
             assert refusal(action) == (
-                f"{path} is a database, but not one of shortlist's\n"
-                "  to do: create one: shortlist init DB --schema NAME"
+                f"{path} is a database without the tables of shortlist\n"
+                "  to do: create them: shortlist init DB --schema NAME"
             )
 
 
@@ -154,6 +157,75 @@ def test_a_store_of_a_newer_version(path: Path) -> None:
     message = refusal(Store, path)
     assert message.startswith(f"{path} has version 1000; this shortlist reads up to ")
     assert "to do: install a newer shortlist" in message
+
+
+@pytest.fixture
+def version_1(path: Path) -> Path:
+    with duckdb.connect(str(path)) as db:
+        db.execute(schema_sql("movies"))
+        db.execute(Path(__file__).with_name("store_version_1.sql").read_text())
+    return path
+
+
+def test_a_store_of_version_1_is_upgraded_when_it_is_opened_to_write(version_1: Path) -> None:
+    with Store(version_1, read_only=True) as store:
+        before = store.dataset()
+        assert len(before) == 2
+        assert store.recorded() == []
+    assert rows(version_1, "SELECT version FROM shortlist_store") == [(1,)]
+    moment = dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)
+    mark = Mark("{}", "7", 2, before.fingerprint)
+    with Store(version_1) as store:
+        assert store.dataset().fingerprint == before.fingerprint
+        store.record([Recorded(2, 10, 1.0, moment)])
+        assert store.recorded() == [Recorded(2, 10, 1.0, moment)]
+        assert store.write(recommendations(), model="EASE", mark=mark) == 2
+        assert len(store.dataset()) == 3
+    assert rows(version_1, "SELECT schema, version FROM shortlist_store") == [("movies", 2)]
+    assert rows(version_1, "SELECT run_id, model FROM recommendation_runs") == [
+        (1, "IALS"),
+        (2, "EASE"),
+    ]
+    assert rows(version_1, "SELECT run_id, last_seen FROM recommendation_marks") == [(2, "7")]
+    Store(version_1).close()  # a second opening finds nothing to do
+
+
+def test_an_upgraded_store_has_the_tables_of_a_new_one(version_1: Path, tmp_path: Path) -> None:
+    Store(version_1).close()
+    Store.create(tmp_path / "new.duckdb", "movies").close()
+    with connect(str(version_1)) as old, connect(str(tmp_path / "new.duckdb")) as new:
+        upgraded, made = read_tables(old), read_tables(new)
+    assert set(upgraded) == set(made)
+    # DuckDB can neither add a condition to a table nor drop the default of a referenced key.
+    older = {"recommendation_runs", "recommendations"}
+    for name in LIBRARY_TABLES - older:
+        assert upgraded[name] == made[name]
+    for name in older:
+        assert upgraded[name].types == made[name].types
+        assert upgraded[name].keys == made[name].keys
+
+
+def test_an_upgrade_that_fails_changes_nothing(
+    version_1: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = schema._sql_file
+    monkeypatch.setattr(schema, "_sql_file", lambda name: read(name) + "SELECT * FROM absent;")
+    message = refusal(Store, version_1)
+    assert message.startswith("the tables of version 1 cannot be upgraded: Catalog Error: ")
+    assert "nothing has changed" in message
+    monkeypatch.undo()
+    assert rows(version_1, "SELECT version FROM shortlist_store") == [(1,)]
+    made = rows(version_1, "SELECT table_name FROM duckdb_tables()")
+    assert ("recorded_interactions",) not in made
+
+
+def test_a_mark_goes_to_json_and_back() -> None:
+    mark = Mark('{"by": "no"}', "7", 2, "abc")
+    assert Mark.from_json(json.loads(json.dumps(mark.to_json() | {"place": "x"}))) == mark
+    for wrong in ({"row_count": "2"}, {"source": None}, {"row_count": True}):
+        message = refusal(Mark.from_json, mark.to_json() | wrong)
+        name = next(iter(wrong))
+        assert message.startswith(f"the mark of an incremental pull has no '{name}' of type ")
 
 
 def test_a_store_in_use_by_another_program(path: Path) -> None:
@@ -169,25 +241,27 @@ def test_a_store_in_use_by_another_program(path: Path) -> None:
         other.communicate(b"\n")
     assert message == (
         f"{path} is in use by another program\n"
-        "  to do: close that program, or let both open it to read only"
+        "  to do: close that program, or open the file read-only in both"
     )
 
 
-def test_a_store_opened_in_two_ways(movies: Store) -> None:
-    assert "is open in this program already" in refusal(Store, movies.path, read_only=True)
+def test_opening_a_store_twice_with_different_settings(movies: Store) -> None:
+    assert "is open in this program already, with another value of read_only" in refusal(
+        Store, movies.path, read_only=True
+    )
 
 
-def test_a_store_to_read_only(path: Path, tmp_path: Path) -> None:
+def test_read_only_store_refuses_writes(path: Path, tmp_path: Path) -> None:
     with Store.create(path, "movies") as store:
         store.load(write(tmp_path / "in", ML_LATEST))
     with Store(path, read_only=True) as store:
         assert store.dataset().n_interactions == 3
-        message = f"{path} was opened to read only\n  to do: open it to write"
+        message = f"{path} was opened read-only\n  to do: open it to write"
         assert refusal(store.load, tmp_path / "in") == message
         assert refusal(store.write, pa.table({"user_id": [1]}), model="m") == message
 
 
-def test_the_dataset_of_films(movies: Store, tmp_path: Path) -> None:
+def test_dataset_of_movies(movies: Store, tmp_path: Path) -> None:
     movies.load(write(tmp_path / "in", ML_100K, "latin-1"))
     data = movies.dataset()
     assert isinstance(data, Dataset)
@@ -206,7 +280,7 @@ def test_the_dataset_of_films(movies: Store, tmp_path: Path) -> None:
     assert data.user_features.column("zip_code").to_pylist() == ["00000", "T8H1N"]
 
 
-def test_the_dataset_of_jobs(path: Path, tmp_path: Path) -> None:
+def test_dataset_of_jobs(path: Path, tmp_path: Path) -> None:
     with Store.create(path, "jobs") as store:
         store.load(write(tmp_path / "in", JOBS, "utf-8-sig"))
         data = store.dataset()
@@ -243,7 +317,7 @@ def recommendations(**changes: Any) -> pa.Table:
     return pa.table(columns | changes)
 
 
-def test_runs_are_kept_exactly_and_numbered(movies: Store) -> None:
+def test_runs_are_stored_exactly_and_numbered(movies: Store) -> None:
     first = movies.write(recommendations(), model="IALS", config={"seed": 0, "이름": "값"}, k=5)
     second = movies.write(recommendations(user_id=["a", "a", "b"]), model="EASE")
     assert (first, second) == (1, 2)
@@ -263,7 +337,7 @@ def test_runs_are_kept_exactly_and_numbered(movies: Store) -> None:
     assert all(seconds < 60 for (seconds,) in rows(movies.path, age))
 
 
-def test_the_lists_of_queries(path: Path) -> None:
+def test_lists_for_queries(path: Path) -> None:
     table = recommendations(user_id=pa.array([0, 0, 1])).rename_columns(
         ["query", "item_id", "rank", "score", "source"]
     )
@@ -280,11 +354,11 @@ def test_the_lists_of_queries(path: Path) -> None:
     [
         (
             {"rank": [1, 1, 1]},
-            "run_id 1 and user_id 9223372036854775807 and rank 1 is there twice",
+            "run_id 1 and user_id 9223372036854775807 and rank 1 occurs twice",
         ),
         (
             {"item_id": ["b", "b", "b"]},
-            "run_id 1 and user_id 9223372036854775807 and item_id b is there twice",
+            "run_id 1 and user_id 9223372036854775807 and item_id b occurs twice",
         ),
         ({"rank": [0, 1, 1]}, "rank is 0; the bound is rank >= 1"),
         ({"rank": ["x", "1", "1"]}, "'x' is not a whole number from"),
@@ -294,9 +368,7 @@ def test_the_lists_of_queries(path: Path) -> None:
         ({"source": ["a", "b", None]}, "source is empty"),
     ],
 )
-def test_a_run_that_is_wrong_leaves_nothing(
-    movies: Store, changes: dict[str, Any], message: str
-) -> None:
+def test_invalid_run_writes_nothing(movies: Store, changes: dict[str, Any], message: str) -> None:
     assert refusal(movies.write, recommendations(**changes), model="m").startswith(message)
     movies.close()
     assert rows(movies.path, "FROM recommendation_runs") == []
@@ -312,7 +384,7 @@ def test_a_run_without_a_column(movies: Store) -> None:
 
 
 def test_the_tables_can_be_altered_emptied_renamed_and_dropped(path: Path, tmp_path: Path) -> None:
-    """What the comments of the DDL say about DuckDB holds."""
+    """The comments of the DDL about DuckDB are true."""
     with Store.create(path, "movies") as store:
         store.load(write(tmp_path / "in", ML_100K, "latin-1"))
     with duckdb.connect(str(path)) as db:

@@ -1,6 +1,6 @@
-"""The synthetic job data has the published marginals, the planted structure and the stated form.
+"""The synthetic job data has the published marginals, the planted structure and file format.
 
-The figures are those known of the competition's own files: 8,482 résumés and 6,695 postings.
+Expected values are those published about the competition: 8,482 résumés and 6,695 postings.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.samples import generate_jobs, make_jobs
-from shortlist.data.samples.jobs.decks import code_deck, draw_distinct, quantile_deck
+from shortlist.data.samples.jobs.columns import cell, code_values, draw_distinct, quantile_values
 from shortlist.data.samples.jobs.words import CERTIFICATES, COMMON_CERTIFICATES, ENDINGS, FIELDS
 from shortlist.data.samples.jobs.world import JobWorld, plan_world
 from shortlist.errors import InputError
@@ -51,15 +51,15 @@ def counted(column: pa.ChunkedArray) -> dict[object, int]:
 
 
 def lists(column: pa.ChunkedArray) -> list[list[str]]:
-    """The ';' lists that are there, without the mess."""
+    """Split ';' lists into clean values; skip nulls."""
     return [
         [part.strip() for part in text.split(";") if part.strip()]
         for text in column.drop_null().to_pylist()
     ]
 
 
-def near(found: float, published: float, tolerance: float = 0.03) -> bool:
-    return abs(found / published - 1) <= tolerance
+def near(value: float, published: float, tolerance: float = 0.03) -> bool:
+    return abs(value / published - 1) <= tolerance
 
 
 # --- marginals ------------------------------------------------------------------------------------
@@ -129,10 +129,10 @@ def test_resumes(tables: Tables) -> None:
 
 def test_keywords_are_messy_lists(tables: Tables) -> None:
     column = tables["resume"]["text_keyword"]
-    found = lists(column)
-    assert near(float(np.mean([len(words) for words in found])), 3.4)
-    assert near(len({word for words in found for word in words}), 2_883)
-    assert all(len(set(words)) == len(words) >= 1 for words in found)
+    word_lists = lists(column)
+    assert near(float(np.mean([len(words) for words in word_lists])), 3.4)
+    assert near(len({word for words in word_lists for word in words}), 2_883)
+    assert all(len(set(words)) == len(words) >= 1 for words in word_lists)
     texts = column.drop_null().to_pylist()
     assert 0.02 < np.mean([text.endswith(";") for text in texts]) < 0.04
     assert any("; " in text for text in texts)
@@ -220,7 +220,7 @@ def test_companies(tables: Tables) -> None:
 
 
 def recall(world: JobWorld) -> dict[str, float]:
-    """Leave one application of each user out at random; rank all others; share found in 5."""
+    """Hold out a random application of each user; return Recall@5 of three simple models."""
     shape = (len(world.resume_work), len(world.posting_work))
     rng = np.random.default_rng(5)
     order = rng.permutation(len(world.resume_rows))
@@ -247,28 +247,32 @@ def recall(world: JobWorld) -> dict[str, float]:
 
 def test_collaborative_filtering_does_as_well_as_on_the_real_data() -> None:
     """Reported: user cosine .115 to .126, popularity .006, the best about .13."""
-    found = recall(plan_world(8_482, 6_695, seed=0))
-    assert 0.003 < found["popularity"] < 0.009
-    assert 0.110 < found["user cosine"] < 0.135
-    assert 0.100 < found["item cosine"] < 0.130
+    recalls = recall(plan_world(8_482, 6_695, seed=0))
+    assert 0.003 < recalls["popularity"] < 0.009
+    assert 0.110 < recalls["user cosine"] < 0.135
+    assert 0.100 < recalls["item cosine"] < 0.130
 
 
 @pytest.mark.parametrize("seed", [3, 4])
-def test_it_does_well_at_a_smaller_size_too(seed: int) -> None:
-    found = recall(plan_world(2_000, 1_600, seed))
-    assert found["user cosine"] > 4 * found["popularity"]
-    assert found["item cosine"] > 3 * found["popularity"]
+def test_it_does_as_well_at_a_smaller_size(seed: int) -> None:
+    recalls = recall(plan_world(2_000, 1_600, seed))
+    assert recalls["user cosine"] > 4 * recalls["popularity"]
+    assert recalls["item cosine"] > 3 * recalls["popularity"]
 
 
 def test_resumes_prefer_postings_of_their_field() -> None:
     world = plan_world(8_482, 6_695, seed=0)
-    same = world.resume_field[world.resume_rows] == world.posting_field[world.posting_rows]
+    resume_field = cell(world.resume_work, len(FIELDS))
+    posting_field = cell(world.posting_work, len(FIELDS))
+    same = resume_field[world.resume_rows] == posting_field[world.posting_rows]
     assert 0.7 < same.mean() < 0.9  # by chance: one in twenty
-    assert np.bincount(world.resume_field, minlength=20).min() > 250
+    assert np.bincount(resume_field, minlength=20).min() > 250
 
 
-def test_the_field_shows_in_words_and_ticks() -> None:
+def test_words_and_boxes_reveal_the_field() -> None:
     world, tables = plan_world(8_482, 6_695, seed=0), make_jobs()
+    resume_field = cell(world.resume_work, len(FIELDS))
+    posting_field = cell(world.posting_work, len(FIELDS))
     field_of = {
         word + ending: row
         for row, field in enumerate(FIELDS)
@@ -277,7 +281,7 @@ def test_the_field_shows_in_words_and_ticks() -> None:
     }
     given = np.flatnonzero(tables["resume"]["text_keyword"].is_valid().to_numpy())
     named = [
-        field_of[word] == world.resume_field[row]
+        field_of[word] == resume_field[row]
         for row, words in zip(given, lists(tables["resume"]["text_keyword"]), strict=True)
         for word in words
         if word in field_of
@@ -287,15 +291,17 @@ def test_the_field_shows_in_words_and_ticks() -> None:
     ticked = np.zeros((6_695, 2_710 - 2_200 + 1))
     for row, codes in enumerate(lists(tables["recruitment"]["check_box_keyword"])):
         ticked[row, [int(code) - 2_200 for code in codes if code != "2101"]] = 1
-    by_field = np.array([ticked[world.posting_field == field].mean(0) for field in range(20)])
+    by_field = np.array([ticked[posting_field == field].mean(0) for field in range(20)])
     assert np.sum(by_field**2, axis=1).mean() > 3 * np.sum(ticked.mean(0) ** 2)
 
 
-def test_features_help_who_has_not_applied() -> None:
-    """Recommend to new résumés what résumés with the same keywords applied to."""
+def test_features_help_resumes_without_applications() -> None:
+    """Recommend the postings of résumés with the same keywords to new résumés."""
     world, tables = plan_world(4_000, 3_200, seed=0), make_jobs(4_000, 3_200, seed=0)
     words = lists(pa.chunked_array([tables["resume"]["text_keyword"].fill_null("")]))
-    vocabulary = {word: at for at, word in enumerate(sorted({w for row in words for w in row}))}
+    vocabulary = {
+        word: index for index, word in enumerate(sorted({w for row in words for w in row}))
+    }
     rows = np.repeat(np.arange(4_000), [len(row) for row in words])
     columns = [vocabulary[word] for row in words for word in row]
     spoken = csr_array((np.ones(len(rows)), (rows, columns)), shape=(4_000, len(vocabulary)))
@@ -307,12 +313,12 @@ def test_features_help_who_has_not_applied() -> None:
     scores = (profile[new] @ profile[old].T @ applied[old]).toarray()
     popular: NDArray[np.float64] = np.tile(applied[old].sum(0), (len(new), 1))
 
-    def found(block: NDArray[np.float64]) -> float:
+    def mean_recall(block: NDArray[np.float64]) -> float:
         best = np.argsort(-block, axis=1, kind="stable")[:, :5]
         hits = np.take_along_axis(applied[new].toarray(), best, axis=1).sum(1)
         return float(np.mean(hits / np.minimum(applied[new].sum(1), 5)))
 
-    assert found(scores) > 2.5 * found(popular)
+    assert mean_recall(scores) > 2.5 * mean_recall(popular)
 
 
 # --- any size -------------------------------------------------------------------------------------
@@ -324,7 +330,7 @@ def test_features_help_who_has_not_applied() -> None:
         lambda n: st.tuples(st.just(n), st.integers(150, min(4 * n, 700)), st.integers(0, 2**32))
     )
 )
-def test_every_size_holds_together(size: tuple[int, int, int]) -> None:
+def test_every_size_is_consistent(size: tuple[int, int, int]) -> None:
     n_resumes, n_postings, seed = size
     tables = make_jobs(n_resumes, n_postings, seed)
     log = tables["apply_train"]
@@ -353,19 +359,19 @@ def test_a_hundred_thousand_resumes_get_six_digits() -> None:
 
 
 @given(st.dictionaries(st.integers(0, 99), st.integers(1, 50), min_size=1), st.integers(0, 200))
-def test_a_deck_has_its_shares(counts: dict[int, int], n: int) -> None:
-    deck = code_deck(counts, n)
+def test_codes_have_their_shares(counts: dict[int, int], n: int) -> None:
+    deck = code_values(counts, n)
     assert len(deck) == n
     for code, count in counts.items():
         assert abs(np.sum(deck == code) - count / sum(counts.values()) * n) <= 1
 
 
-def test_a_deck_has_its_quantiles() -> None:
-    deck = quantile_deck([(0, 5), (0.25, 5), (0.25, 10), (1, 16)], 9)
+def test_numbers_have_their_quantiles() -> None:
+    deck = quantile_values([(0, 5), (0.25, 5), (0.25, 10), (1, 16)], 9)
     assert deck.tolist() == [5, 5, 10, 11, 12, 13, 14, 15, 16]
 
 
-def test_distinct_draws_are_distinct_and_as_many_as_wanted() -> None:
+def test_distinct_draws_have_the_given_sizes() -> None:
     rng = np.random.default_rng(0)
     sizes = np.array([0, 3, 1, 0, 5])
     rows, values = draw_distinct(sizes, lambda rows: rng.integers(0, 40, len(rows)), 40)
@@ -402,13 +408,13 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
         folder = generate_jobs(tmp_path / name, 300, 200, seed)
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    one = contents("one", 7)
-    assert contents("two", 7) == one
-    other = contents("three", 8)
-    assert all(other[name] != one[name] for name in one)
+    first = contents("first", 7)
+    assert contents("second", 7) == first
+    other_seed = contents("third", 8)
+    assert all(other_seed[name] != first[name] for name in first)
 
 
-def test_an_earlier_synthetic_set_is_replaced(tmp_path: Path) -> None:
+def test_synthetic_files_are_replaced(tmp_path: Path) -> None:
     generate_jobs(tmp_path / "jobs", 300, 200)
     generate_jobs(tmp_path / "jobs", 200, 150)
     lines = (tmp_path / "jobs" / "resume.csv").read_text(encoding="utf-8-sig").splitlines()
@@ -420,32 +426,32 @@ def test_an_earlier_synthetic_set_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        ({"n_resumes": -1}, "n_resumes is -1; it must be a whole number of 100 or more"),
-        ({"n_resumes": 99}, "n_resumes is 99; it must be a whole number of 100 or more"),
-        ({"n_postings": 149}, "n_postings is 149; it must be a whole number of 150 or more"),
-        ({"n_postings": 0}, "n_postings is 0; it must be a whole number of 150 or more"),
-        ({"n_resumes": 200.0}, "n_resumes is 200.0; it must be a whole number of 100 or more"),
-        ({"seed": -5}, "seed is -5; it must be a whole number of 0 or more"),
-        ({"seed": True}, "seed is True; it must be a whole number of 0 or more"),
+        ({"n_resumes": -1}, "n_resumes is -1; it must be an integer of 100 or more"),
+        ({"n_resumes": 99}, "n_resumes is 99; it must be an integer of 100 or more"),
+        ({"n_postings": 149}, "n_postings is 149; it must be an integer of 150 or more"),
+        ({"n_postings": 0}, "n_postings is 0; it must be an integer of 150 or more"),
+        ({"n_resumes": 200.0}, "n_resumes is 200.0; it must be an integer of 100 or more"),
+        ({"seed": -5}, "seed is -5; it must be an integer of 0 or more"),
+        ({"seed": True}, "seed is True; it must be an integer of 0 or more"),
         (
             {"n_resumes": 100, "n_postings": 401},
             "401 postings are too many for 100 résumés: at most 400, or some would have no",
         ),
     ],
 )
-def test_sizes_out_of_bounds(arguments: dict[str, int], says: str, tmp_path: Path) -> None:
+def test_sizes_out_of_bounds(arguments: dict[str, int], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         generate_jobs(tmp_path / "jobs", **arguments)
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(message)
     assert "where: argument " in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "resume.csv").write_text("the real one")
-    with pytest.raises(InputError, match="holds files that were not generated here") as caught:
+    with pytest.raises(InputError, match="holds other files, which would be deleted") as caught:
         generate_jobs(tmp_path, 200, 150)
     assert "where: resume.csv\n" in str(caught.value)
     generate_jobs(tmp_path / "jobs", 200, 150)
@@ -456,9 +462,9 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "jobs" / "mine.txt").read_text() == "keep"
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="is a file\n  to do: name a folder"):
+    with pytest.raises(InputError, match="is a file\n  to do: choose a folder"):
         generate_jobs(tmp_path / "file", 200, 150)
     with pytest.raises(InputError, match="does not exist"):
         generate_jobs(tmp_path / "nowhere" / "jobs", 200, 150)

@@ -37,7 +37,7 @@ def test_ids_are_kept_exactly_and_sorted(ids: list[int] | list[str]) -> None:
     expected = sorted(ids)
     assert data.users.ids.to_pylist() == expected
     assert data.items.ids.to_pylist() == expected
-    assert data.users.rows(ids).tolist() == [expected.index(one) for one in ids]
+    assert data.users.rows(ids).tolist() == [expected.index(key) for key in ids]
     assert data.users.take(data.user_rows).to_pylist() == expected
 
 
@@ -62,7 +62,9 @@ def test_text_is_sorted_by_code_points(ids: set[str]) -> None:
         (pa.string_view(), pa.string()),
     ],
 )
-def test_three_types_hold_every_id(given_type: pa.DataType, kept_type: pa.DataType) -> None:
+def test_ids_are_stored_in_one_of_three_types(
+    given_type: pa.DataType, kept_type: pa.DataType
+) -> None:
     is_text = kept_type == pa.string()
     ids: list[int] | list[str] = ["7", "9"] if is_text else [7, 9]
     words = Vocabulary(pa.chunked_array([pa.array(ids, given_type)]), kind="user")
@@ -81,7 +83,7 @@ def test_other_types_are_refused(ids: pa.Array) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "ids",
     [
         [7, 8, 2, 7],
         (7, 8, 2, 7),
@@ -90,60 +92,60 @@ def test_other_types_are_refused(ids: pa.Array) -> None:
         pa.chunked_array([[7, 8], [2, 7]]),
         pd.Series([7, 8, 2, 7], index=[5, 6, 7, 8]),
         pl.Series([7, 8, 2, 7]),
-        (one for one in (7, 8, 2, 7)),
+        (key for key in (7, 8, 2, 7)),
     ],
     ids=["list", "tuple", "numpy", "arrow", "chunked", "pandas", "polars", "generator"],
 )
-def test_ids_may_come_in_any_list(asked: Iterable[int]) -> None:
-    rows = vocabulary([2, 7, 9]).rows(asked)
+def test_integer_ids_in_any_container(ids: Iterable[int]) -> None:
+    rows = vocabulary([2, 7, 9]).rows(ids)
     assert rows.dtype == np.int32
     assert rows.tolist() == [1, -1, 0, 1]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "ids",
     [np.array(["a", "z"]), pd.Series(["a", "z"], dtype="category"), pl.Series(["a", "z"])],
 )
-def test_text_may_come_in_any_list(asked: Iterable[str]) -> None:
-    assert vocabulary(["a", "b"]).rows(asked).tolist() == [0, -1]
+def test_text_ids_in_any_container(ids: Iterable[str]) -> None:
+    assert vocabulary(["a", "b"]).rows(ids).tolist() == [0, -1]
 
 
-def test_a_number_is_not_its_text() -> None:
+def test_a_number_differs_from_its_text() -> None:
     assert vocabulary([7]).rows(["7"]).tolist() == [-1]
     assert vocabulary(["7"]).rows([7]).tolist() == [-1]
 
 
-@pytest.mark.parametrize(("one", "shown"), [("ann", "the text 'ann'"), (7, "7")])
-def test_one_id_is_no_list(one: object, shown: str) -> None:
+@pytest.mark.parametrize(("ids", "shown"), [("ann", "the string 'ann'"), (7, "7")])
+def test_a_single_id_is_not_a_list(ids: object, shown: str) -> None:
     with pytest.raises(InputError) as caught:
-        vocabulary(["ann"]).rows(one)  # type: ignore[arg-type]
+        vocabulary(["ann"]).rows(ids)  # type: ignore[arg-type]
     assert str(caught.value) == (
-        f"ids must be a list, not {shown}\n  to do: pass [{one!r}] for one id"
+        f"ids must be a list, not {shown}\n  to do: pass [{ids!r}] for a single id"
     )
 
 
-def test_no_ids_no_rows() -> None:
+def test_no_ids_have_no_rows() -> None:
     assert vocabulary([7]).rows([]).tolist() == []
     assert vocabulary([7]).take([]).to_pylist() == []
 
 
-def test_take_gives_ids_in_the_order_of_the_rows() -> None:
+def test_take_returns_ids_in_the_order_of_the_rows() -> None:
     taken = vocabulary(["a", "b", "c"]).take(np.array([2, 0, 2], dtype=np.int32))
     assert taken.to_pylist() == ["c", "a", "c"]
     assert taken.type == pa.string()
 
 
-def test_distinct_keeps_the_first_of_each() -> None:
+def test_distinct_keeps_the_first_occurrence() -> None:
     assert distinct([9, 1, 9, 4, 1]) == [9, 1, 4]
 
 
 @pytest.mark.parametrize("ids", [[1, [2]], [{2}], [1, {"a": 2}]])
-def test_a_list_in_a_list_is_no_id(ids: list[int]) -> None:
+def test_a_nested_list_is_not_an_id(ids: list[int]) -> None:
     for look_up in (distinct, vocabulary([1]).rows, vocabulary([1]).require):
         with pytest.raises(InputError) as error:
             look_up(ids)
         assert str(error.value) == (
-            f"{ids[-1]!r} is no id; an id is a text or a whole number\n"
+            f"{ids[-1]!r} is not an id; an id is a string or an integer\n"
             "  to do: pass one flat list of ids"
         )
 
@@ -153,7 +155,7 @@ def test_contains() -> None:
     assert 8 not in vocabulary([7])
 
 
-def test_require_gives_rows_or_names_the_unknown() -> None:
+def test_require_returns_rows_or_names_unknown_ids() -> None:
     assert vocabulary([7, 9]).require([9, 7]).tolist() == [1, 0]
     with pytest.raises(UnknownIdError) as caught:
         vocabulary([7, 9]).require([9, 1, 2, 3, 4])
@@ -164,17 +166,17 @@ def test_require_gives_rows_or_names_the_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "asked", "remedy"),
+    ("known", "unknown", "remedy"),
     [
-        (["a"], 7, "the ids here are strings: convert yours"),
-        ([7], "a", "the ids here are integers: convert yours"),
+        (["a"], 7, "the user ids of this data are strings: convert your ids"),
+        ([7], "a", "the user ids of this data are integers: convert your ids"),
     ],
 )
-def test_unknown_says_when_the_type_is_wrong(
-    known: list[str] | list[int], asked: str | int, remedy: str
+def test_the_error_for_unknown_ids_mentions_a_wrong_type(
+    known: list[str] | list[int], unknown: str | int, remedy: str
 ) -> None:
     with pytest.raises(UnknownIdError, match=remedy):
-        vocabulary(known).require([asked])
+        vocabulary(known).require([unknown])
 
 
 def test_parse_reads_text_as_the_type_of_the_ids() -> None:

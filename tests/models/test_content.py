@@ -349,7 +349,10 @@ class TestFeatureWeights:
             ({"genre": 1.0}, "feature_weights: 'genre' is not an encoded column\n"),
             ({"genres": -1.0}, "feature_weights: 'genres' has weight -1.0\n"),
             ({"genres": 0.0}, "feature_weights are all 0, so every similarity would be 0\n"),
-            ({"title": 1.0}, "feature_weights: 'title' is not an encoded column: text to show;"),
+            (
+                {"title": 1.0},
+                "feature_weights: 'title' is not an encoded column: a text for display;",
+            ),
         ],
     )
     def test_out_of_range(self, weights: dict[str, float], message: str) -> None:

@@ -116,7 +116,7 @@ class TestGivenWeights:
         with pytest.raises(ConfigError) as error:
             FeatureSimilarity.learn(table, NO_CHOICES, weights={"planet": 1.0})
         assert str(error.value).startswith(
-            "feature_weights: 'planet' is not an encoded column: the same in every row\n"
+            "feature_weights: 'planet' is not an encoded column: the same value in every row\n"
         )
 
 

@@ -59,7 +59,7 @@ class TestSimilar:
         )
 
     def test_one_id_is_no_list(self) -> None:
-        with pytest.raises(InputError, match=r"pass \['i04'\] for one id"):
+        with pytest.raises(InputError, match=r"pass \['i04'\] for a single id"):
             self.model.similar("i04")
 
     def test_a_model_that_cannot(self) -> None:

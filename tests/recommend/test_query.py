@@ -74,10 +74,10 @@ def test_a_history_that_is_no_list() -> None:
         "history='R01' is a text, not a list of item ids\n  to do: pass ['R01'] for one item"
     )
     assert refusal(history=[["R01"]]) == (
-        "['R01'] is no id; an id is a text or a whole number\n  to do: pass one flat list of ids"
+        "['R01'] is not an id; an id is a string or an integer\n  to do: pass one flat list of ids"
     )
-    assert refusal(history=7) == "ids must be a list, not 7\n  to do: pass [7] for one id"
-    assert refusal(user=1, deny="R01").startswith("ids must be a list, not the text 'R01'")
+    assert refusal(history=7) == "ids must be a list, not 7\n  to do: pass [7] for a single id"
+    assert refusal(user=1, deny="R01").startswith("ids must be a list, not the string 'R01'")
     assert refusal(user=1, allow=7).startswith("ids must be a list, not 7")
 
 

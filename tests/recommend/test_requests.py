@@ -68,7 +68,7 @@ class TestUsers:
         with pytest.raises(InputError) as error:
             listener().recommend("ann")
         assert str(error.value) == (
-            "ids must be a list, not the text 'ann'\n  to do: pass ['ann'] for one id"
+            "ids must be a list, not the string 'ann'\n  to do: pass ['ann'] for a single id"
         )
         with pytest.raises(InputError, match="ids must be a list, not 7"):
             listener().recommend(7)
@@ -78,7 +78,7 @@ class TestUsers:
             listener().recommend([7, 8])
         assert str(error.value) == (
             "2 unknown user ids: 7, 8 (3 users are known, 'ann' to 'cat')\n"
-            "  to do: the ids here are strings: convert yours"
+            "  to do: the user ids of this data are strings: convert your ids"
         )
         with pytest.raises(InputError) as refused:
             listener().recommend(["ann", 8], on_unknown="fallback")

@@ -131,7 +131,7 @@ class TestWrite:
             self.found.write(tmp_path / "no" / "lists.csv")
         assert str(error.value) == (
             f"the folder {tmp_path / 'no'} does not exist\n"
-            "  to do: create it, or name another place"
+            "  to do: create it, or choose another folder"
         )
         assert not any(tmp_path.iterdir())
 

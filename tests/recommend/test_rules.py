@@ -341,7 +341,7 @@ class TestLists:
         with pytest.raises(InputError) as error:
             Rules(deny="tea")
         assert str(error.value) == (
-            "ids must be a list, not the text 'tea'\n  to do: pass ['tea'] for one id"
+            "ids must be a list, not the string 'tea'\n  to do: pass ['tea'] for a single id"
         )
 
     def test_equal_rules_look_equal(self) -> None:
@@ -400,5 +400,5 @@ class TestLifeSpans:
         )
 
     def test_a_moment_that_is_none(self) -> None:
-        with pytest.raises(InputError, match="'soon' is no date or time"):
+        with pytest.raises(InputError, match="'soon' is not a date or time"):
             self.live("soon")

@@ -95,7 +95,7 @@ BODIES: list[tuple[str, Any, int, str, str | None]] = [
     ),
     ("/recommendations", {"users": ["U00"], "where": "education < 3"}, 422, "dictionary", "where"),
     ("/recommendations", {"users": ["U00"], "where": "1; DROP TABLE x"}, 422, "", "where"),
-    ("/recommendations", {"users": ["U00"], "as_of": "soon"}, 422, "'soon' is no date", None),
+    ("/recommendations", {"users": ["U00"], "as_of": "soon"}, 422, "'soon' is not a date", None),
     ("/recommendations", {"users": ["U00"], "as_of": "now"}, 422, "no life span", None),
     ("/recommendations", {"users": ["U00"], "on_unknown": "guess"}, 422, "'raise'", "on_unknown"),
     ("/recommendations", {"users": ["U" * 1001]}, 422, "at most 1000", "users.0"),
@@ -237,7 +237,7 @@ REMEDIES: list[tuple[str, dict[str, Any] | None, str]] = [
         "leave the features out, or choose a model that can: GET /models",
     ),
     ("/recommendations", {"users": ["U00"], "as_of": "now"}, "leave as_of out"),
-    ("/explanations", {"user": "U00", "item": 7}, "the ids here are strings: convert yours"),
+    ("/explanations", {"user": "U00", "item": 7}, "the item ids of this data are strings: convert"),
     ("/map?model=cosine", None, "choose a model that can: GET /models"),
 ]
 

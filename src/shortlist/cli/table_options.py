@@ -17,7 +17,7 @@ from shortlist.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
-    from shortlist.data.store.runs import Mark
+    from shortlist.data.store.library_tables import Mark
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
@@ -119,18 +119,18 @@ def read(
         remark(f"late rows, not read: {pull.missed:,}; to read them, leave --since out")
     elif pull.missed < 0:
         remark(f"deleted rows, still counted: {-pull.missed:,}; to drop them, leave --since out")
-    return pull.data, {"place": _place_hash(store.place), **pull.mark._asdict()}
+    return pull.data, {"place": _place_hash(store.place), **pull.mark.to_json()}
 
 
 def bundle_mark(bundle: Path, place: str) -> Mark | None:
     """Return how far a bundle's interactions were read, if they were read from this place."""
     from shortlist.bundle import read_manifest
-    from shortlist.data.store.runs import Mark
+    from shortlist.data.store.library_tables import Mark
 
     values = read_manifest(bundle).mark
     if values is None or values.get("place") != _place_hash(place):
         return None
-    return Mark(*(values[name] for name in Mark._fields))
+    return Mark.from_json(values)
 
 
 def with_mark(lists: Recommendations, bundle: Path, target: str) -> Recommendations:

@@ -23,7 +23,7 @@ def schema(
     name: Annotated[str, typer.Argument(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Print the tables and views of a schema as SQL."""
-    from shortlist.data.store.store import schema_sql
+    from shortlist.data.store.schema import schema_sql
 
     typer.echo(schema_sql(name))
 

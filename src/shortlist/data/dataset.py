@@ -1,4 +1,4 @@
-"""The immutable thing models learn from: who chose what, with ids coded as rows."""
+"""The immutable data set that models are fitted on, with ids encoded as rows."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.coding.ingest import encode_tables
+from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 
-Repeats = Literal["last", "sum", "max", "mean"]
 T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Interactions of users with items, and what is known about both.
+    """Interactions of users with items, and the features of both.
 
-    One entry for each (user, item) pair, sorted by user row, then item row. Make one with
-    :meth:`from_tables` or ``Store(...).dataset()``; arrays are read-only.
+    There is one entry for each (user, item) pair; entries are sorted by user row, then item row.
+    Create a data set with :meth:`from_tables` or ``Store(...).dataset()``. Arrays are read-only.
 
     Attributes
     ----------
     users, items
-        The vocabularies: every id, whether it has interactions or not.
+        The vocabularies: all ids, with or without interactions.
     user_rows, item_rows
-        Rows into the vocabularies, int32.  # (n_interactions,)
+        User and item of each interaction, as rows of the vocabularies, int32.  # (n_interactions,)
     weights
-        How strong each interaction is, float32, finite and not negative.  # (n_interactions,)
+        The weight of each interaction, float32, finite and not negative.  # (n_interactions,)
     times
         Microseconds since 1970 (UTC), int64, or None.  # (n_interactions,)
     positions
-        The row of the source each came from, int64, counted from 0.  # (n_interactions,)
+        The row of the source of each interaction, int64, from 0.  # (n_interactions,)
     user_features, item_features
-        What is known of each user and item: row i describes ``users.ids[i]``. None if no table was
-        given, or one of ids alone. Item columns ``valid_from`` and ``valid_to`` (dates or times)
-        bound an item's life.
+        The features of each user and item: row i describes ``users.ids[i]``. None if no table was
+        given, or one without further columns. The item columns ``valid_from`` and ``valid_to``
+        (dates or times) are the life spans of the items.
 
     Examples
     --------
@@ -68,7 +69,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for array in (self.user_rows, self.item_rows, self.weights, self.times, self.positions):
             if array is not None:
-                _locked(array)
+                _read_only(array)
 
     @classmethod
     def from_tables(
@@ -83,36 +84,37 @@ class Dataset:
         time: str | None = None,
         repeats: Repeats = "last",
     ) -> Dataset:
-        """Code the ids of the tables you have and merge repeated pairs.
+        """Encode the ids of tables as rows, and merge repeated pairs.
 
         Parameters
         ----------
         interactions, users, items
             Each a path (CSV, Parquet), an Arrow, pandas or polars frame, or a DuckDB relation.
-            A ``users`` or ``items`` table must list every id that the interactions use, once; its
-            other columns are features. It may list ids that have no interactions.
+            A ``users`` or ``items`` table must list each id of the interactions once, and may list
+            further ids. Its other columns are features.
         user_id, item_id
-            The id columns, by the same name in every table: 64-bit integers or text (of a text
-            file: integers if all of them are; ``007`` is none). Every character counts.
+            The id columns; each has the same name in every table. Ids are 64-bit integers or text.
+            In a text file they are integers if all of them are written as such (``007`` is not).
         weight
-            The column that says how strong an interaction is. None: each counts 1.
+            The column of weights. None: every weight is 1.
         time
-            The column that says when: a timestamp, a date, or seconds since 1970 (UTC). What has no
-            time zone is taken as UTC.
+            The column of times: timestamps, dates, or seconds since 1970 (UTC). Times without a
+            time zone are taken as UTC.
         repeats
-            How the weights of a repeated pair become one: that of the last (by time, then by row),
-            their sum, the largest, or the mean. The pair's time and position are the last one's.
+            How the weights of a repeated pair are combined: the weight of the last interaction (by
+            time, then by row), the sum, the maximum or the mean. Time and position are always those
+            of the last interaction.
 
         Raises
         ------
         InputError
             A column is missing or of the wrong type; an id is missing, listed twice, or not listed;
-            a weight or a time is missing or out of bounds; there are no rows. The message names the
-            file, the row (of a text file: the line) and the column.
+            a weight or a time is missing or out of range; a table has no rows. The message names
+            the file, the row (in a text file: the line) and the column.
+        ConfigError
+            ``repeats`` is not a known rule.
         """
-        from shortlist.data.coding.ingest import code_tables
-
-        return code_tables(
+        encoded = encode_tables(
             interactions,
             users,
             items,
@@ -122,20 +124,21 @@ class Dataset:
             time=time,
             repeats=repeats,
         )
+        return cls(*encoded)
 
     @property
     def n_users(self) -> int:
-        """How many users the vocabulary holds."""
+        """The number of users, with or without interactions."""
         return len(self.users)
 
     @property
     def n_items(self) -> int:
-        """How many items the vocabulary holds."""
+        """The number of items, with or without interactions."""
         return len(self.items)
 
     @property
     def n_interactions(self) -> int:
-        """How many distinct (user, item) pairs there are."""
+        """The number of distinct (user, item) pairs."""
         return len(self.user_rows)
 
     def __len__(self) -> int:
@@ -149,64 +152,64 @@ class Dataset:
 
     @cached_property
     def user_counts(self) -> NDArray[np.int64]:
-        """Interactions of each user."""  # (n_users,)
-        return _locked(np.bincount(self.user_rows, minlength=self.n_users))
+        """The number of interactions of each user."""  # (n_users,)
+        return _read_only(np.bincount(self.user_rows, minlength=self.n_users))
 
     @cached_property
     def item_counts(self) -> NDArray[np.int64]:
-        """Interactions with each item."""  # (n_items,)
-        return _locked(np.bincount(self.item_rows, minlength=self.n_items))
+        """The number of interactions of each item."""  # (n_items,)
+        return _read_only(np.bincount(self.item_rows, minlength=self.n_items))
 
     @cached_property
     def popularity_order(self) -> Rows:
-        """The place of each item when sorted by interactions, most first, then by row.
+        """The popularity rank of each item, from 0: most interactions first, then lowest row.
 
-        Items with equal scores are listed in this order.
+        Recommendation lists break ties of scores in this order.
         """  # (n_items,)
         order = np.empty(self.n_items, dtype=np.int32)
         order[np.argsort(-self.item_counts, kind="stable")] = np.arange(self.n_items)
-        return _locked(order)
+        return _read_only(order)
 
     @cached_property
     def matrix(self) -> csr_array:
-        """The weights as a sparse float32 matrix, users by items."""  # (n_users, n_items)
-        # SciPy gives both index arrays the wider type: 64-bit pointers would copy the item rows.
-        narrow = self.n_interactions <= np.iinfo(np.int32).max
-        indptr = np.zeros(self.n_users + 1, dtype=np.int32 if narrow else np.int64)
+        """The weights as a sparse float32 matrix."""  # (n_users, n_items)
+        # SciPy uses one type for both index arrays: 64-bit pointers would make it copy item_rows.
+        fits_int32 = self.n_interactions <= np.iinfo(np.int32).max
+        indptr = np.zeros(self.n_users + 1, dtype=np.int32 if fits_int32 else np.int64)
         np.cumsum(self.user_counts, out=indptr[1:])
         shape = (self.n_users, self.n_items)
-        return csr_array((self.weights, self.item_rows, _locked(indptr)), shape=shape)
+        return csr_array((self.weights, self.item_rows, _read_only(indptr)), shape=shape)
 
     @cached_property
     def choices(self) -> csr_array:
-        """The same with a 1 for each interaction, whatever its weight."""  # (n_users, n_items)
+        """The interactions as a sparse float32 matrix of ones."""  # (n_users, n_items)
         ones = np.ones(self.n_interactions, dtype=np.float32)
         return csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 
     @cached_property
     def recency(self) -> csr_array:
-        """The place of each interaction of a user counted back from the latest, which is 1.
+        """The recency rank of each interaction within its user: 1 is the latest.
 
-        By time where there are times (equal ones by position), otherwise by position.
+        The order is by time, then by position in the source; without times, by position.
         """  # (n_users, n_items)
         times = () if self.times is None else (self.times,)
         keys = (self.positions, *times, self.user_rows)
-        places = np.empty(self.n_interactions, dtype=np.int32)
-        ends = np.cumsum(self.user_counts)[self.user_rows]  # of each user's entries, once sorted
-        places[np.lexsort(keys)] = ends - np.arange(self.n_interactions)
+        ranks = np.empty(self.n_interactions, dtype=np.int32)
+        ends = np.cumsum(self.user_counts)[self.user_rows]  # end of the user's sorted entries
+        ranks[np.lexsort(keys)] = ends - np.arange(self.n_interactions)
         shape = (self.n_users, self.n_items)
-        return csr_array((places, self.item_rows, self.matrix.indptr), shape=shape)
+        return csr_array((ranks, self.item_rows, self.matrix.indptr), shape=shape)
 
     @cached_property
     def life_spans(self) -> LifeSpans | None:
-        """When each item is live, if the item table says so."""
+        """The life spans of the items; None if the item table has none."""
         return LifeSpans.of(self.item_features)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of ids, interactions, weights and times: equal data, equal fingerprint.
+        """SHA-256 of ids, interactions, weights and times; equal for equal data.
 
-        The order of the source does not count, and neither do the features.
+        It depends neither on the order of the source nor on the features.
         """
         digest = hashlib.sha256()
         for vocabulary in (self.users, self.items):
@@ -215,19 +218,19 @@ class Dataset:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    def select(self, chosen: NDArray[np.bool_]) -> Dataset:
-        """Keep the chosen interactions; vocabularies and features stay whole."""
+    def select(self, mask: NDArray[np.bool_]) -> Dataset:
+        """Return the interactions of a mask; vocabularies and features stay complete."""
         return replace(
             self,
-            user_rows=self.user_rows[chosen],
-            item_rows=self.item_rows[chosen],
-            weights=self.weights[chosen],
-            times=None if self.times is None else self.times[chosen],
-            positions=self.positions[chosen],
+            user_rows=self.user_rows[mask],
+            item_rows=self.item_rows[mask],
+            weights=self.weights[mask],
+            times=None if self.times is None else self.times[mask],
+            positions=self.positions[mask],
         )
 
     def to_arrow(self) -> pa.Table:
-        """Give the interactions back in the caller's ids: user_id, item_id, weight, time."""
+        """Return the interactions with the caller's ids: user_id, item_id, weight, time."""
         columns = {
             "user_id": self.users.take(self.user_rows),
             "item_id": self.items.take(self.item_rows),
@@ -238,6 +241,6 @@ class Dataset:
         return pa.table(columns)
 
 
-def _locked(array: NDArray[T]) -> NDArray[T]:
+def _read_only(array: NDArray[T]) -> NDArray[T]:
     array.flags.writeable = False
     return array

@@ -1,4 +1,4 @@
-"""Public data sets that may be downloaded but not passed on: fetched once, checked, cached."""
+"""Downloading public data sets that may not be redistributed: verified, and cached."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from shortlist.files import atomic_directory
 from shortlist.progress import track
 
 NAMES = ("ml-100k",)
-NOTE = "SOURCE.txt"  # written last, so a folder that has it is whole
+NOTE = "SOURCE.txt"  # written last, so a folder with this file is complete
 
 _ZIP = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 _WHEEL = "recbole==1.2.1"
 _RECBOLE_FOLDER = "recbole/dataset_example/ml-100k/"
-_TIMEOUT = 10  # seconds without a byte before GroupLens counts as out of reach
-_PATIENCE = 300  # seconds that pip may take
+_TIMEOUT = 10  # seconds without data after which GroupLens counts as unreachable
+_PIP_TIMEOUT = 300  # seconds
 _BLOCK = 1 << 16
 _COUNTS = (100_000, 943, 1_682)  # ratings, users and films, as GroupLens states them
-# SHA-256 of u.data: every rating with its time, in the published order.
+# SHA-256 of u.data: all ratings with their times, in the published order.
 _CONTENT = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"
 _LICENCE = (
     "MovieLens 100K, F. Maxwell Harper and Joseph A. Konstan (2015), "
-    "https://doi.org/10.1145/2827872. For research; not to be passed on or used commercially "
+    "https://doi.org/10.1145/2827872. For research; may not be redistributed or used commercially "
     "without the permission of GroupLens: https://files.grouplens.org/datasets/movielens/ml-100k-README.txt"
 )
 
 
 def fetch(name: str) -> Path:
-    """Give the folder of a public data set, downloading it the first time.
+    """Return the folder of a public data set; download it if it is not in the cache.
 
-    MovieLens 100K comes from GroupLens or, where that cannot be reached, from the copy inside the
-    RecBole 1.2.1 wheel on the Python package index. Either way it is checked rating by rating.
+    MovieLens 100K is downloaded from GroupLens or, if that is unreachable, taken from the copy in
+    the RecBole 1.2.1 wheel on the Python package index. Its ratings are verified by a hash.
 
     Parameters
     ----------
@@ -54,24 +54,23 @@ def fetch(name: str) -> Path:
     Returns
     -------
     Path
-        A folder to give to :meth:`shortlist.Store.load`, in the user's cache (see
-        :func:`cache_folder`). Its ``SOURCE.txt`` says where it came from and on what terms; a
-        download also says so on stderr.
+        A folder for :meth:`shortlist.Store.load`, in the user's cache (see :func:`cache_folder`).
+        Its ``SOURCE.txt`` states the origin and the licence; a download also prints them on stderr.
 
     Raises
     ------
     InputError
         There is no such data set.
     DownloadError
-        No source could be reached, or what came is not the data set.
+        No source is reachable, or the downloaded files are not the data set.
     """
     if name not in NAMES:
-        raise InputError(f"there is no data set '{name}' to fetch", remedy=suggestion(name, NAMES))
+        raise InputError(f"there is no public data set '{name}'", remedy=suggestion(name, NAMES))
     folder = cache_folder() / name
     if (folder / NOTE).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    refusals = []
+    failures = []
     for source in (_from_grouplens, _from_package_index):
         try:
             with atomic_directory(folder) as partial:
@@ -79,18 +78,18 @@ def fetch(name: str) -> Path:
                 _verify(partial, origin)
                 (partial / NOTE).write_text(f"{origin}\n{_LICENCE}\n", "utf-8")
         except DownloadError as error:
-            refusals.append(str(error).replace("\n", "\n  "))
+            failures.append(str(error).replace("\n", "\n  "))
         else:
             sys.stderr.write(f"{name}: {origin}\n{_LICENCE}\n")
             return folder
     raise DownloadError(
-        f"{name} could not be fetched:\n- " + "\n- ".join(refusals),
+        f"{name} could not be downloaded:\n- " + "\n- ".join(failures),
         remedy=f"connect to the network, or unpack {_ZIP} into {folder} and load that folder",
     )
 
 
 def cache_folder() -> Path:
-    r"""Give the folder of downloads: ``SHORTLIST_CACHE``, or where the system keeps caches.
+    r"""Return the folder of downloads: ``SHORTLIST_CACHE``, or the cache folder of the system.
 
     Returns
     -------
@@ -98,8 +97,8 @@ def cache_folder() -> Path:
         ``~/Library/Caches/shortlist`` on macOS, ``%LOCALAPPDATA%\shortlist\Cache`` on Windows,
         ``$XDG_CACHE_HOME/shortlist`` or ``~/.cache/shortlist`` elsewhere. It may not exist yet.
     """
-    if chosen := os.environ.get("SHORTLIST_CACHE"):
-        return Path(chosen)
+    if folder := os.environ.get("SHORTLIST_CACHE"):
+        return Path(folder)
     home = Path.home()
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "shortlist"
@@ -113,39 +112,39 @@ def cache_folder() -> Path:
 def _from_grouplens(folder: Path) -> str:
     archive = folder / "ml-100k.zip"
     try:
-        with urllib.request.urlopen(_ZIP, timeout=_TIMEOUT) as answer, archive.open("wb") as file:
-            total = -(-int(answer.headers.get("Content-Length") or 0) // _BLOCK) or None
-            for block in track(_blocks(answer), "downloading ml-100k", total):
+        with urllib.request.urlopen(_ZIP, timeout=_TIMEOUT) as response, archive.open("wb") as file:
+            total = -(-int(response.headers.get("Content-Length") or 0) // _BLOCK) or None
+            for block in track(_blocks(response), "downloading ml-100k", total):
                 file.write(block)
     except (OSError, http.client.HTTPException) as error:
-        raise DownloadError(f"{_ZIP} cannot be reached: {error}") from error
+        raise DownloadError(f"{_ZIP} is unreachable: {error}") from error
     _unpack(archive, "ml-100k/", ("u.data", "u.item", "u.user", "README"), folder)
     return f"from {_ZIP}"
 
 
-def _blocks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    while block := answer.read(_BLOCK):
+def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while block := response.read(_BLOCK):
         yield block
 
 
 def _from_package_index(folder: Path) -> str:
     downloads = folder / "downloads"
-    shown = sys.stderr.isatty()  # pip draws its own progress bar
+    visible = sys.stderr.isatty()  # pip draws its own progress bar
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(downloads), _WHEEL]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command,
-            stdout=sys.stderr if shown else subprocess.DEVNULL,
+            stdout=sys.stderr if visible else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_PIP_TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise DownloadError(f"pip download {_WHEEL} took more than {_PATIENCE} s") from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DownloadError(f"pip download {_WHEEL} took more than {_PIP_TIMEOUT} s") from error
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no error message"])[-1]
         raise DownloadError(f"pip download {_WHEEL} failed: {reason}")
     names = ("ml-100k.inter", "ml-100k.item", "ml-100k.user")
     _unpack(next(downloads.glob("*.whl")), _RECBOLE_FOLDER, names, folder)
@@ -154,19 +153,19 @@ def _from_package_index(folder: Path) -> str:
 
 
 def _unpack(archive: Path, prefix: str, names: tuple[str, ...], folder: Path) -> None:
-    """Take the named files out of an archive and delete it."""
+    """Extract the named files from an archive, and delete the archive."""
     try:
         with zipfile.ZipFile(archive) as packed:
             for name in names:
                 with packed.open(prefix + name) as source, (folder / name).open("wb") as target:
                     shutil.copyfileobj(source, target)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise DownloadError(f"what arrived is not the archive expected: {error}") from error
+        raise DownloadError(f"the download is not the expected archive: {error}") from error
     archive.unlink()
 
 
 def _verify(folder: Path, origin: str) -> None:
-    """Compare the counts, then every rating, with the published ones."""
+    """Compare the counts, then the hash of all ratings, with the published values."""
     ratings = next(path for path in (folder / "u.data", folder / "ml-100k.inter") if path.is_file())
     try:
         with connect() as db:
@@ -176,14 +175,14 @@ def _verify(folder: Path, origin: str) -> None:
             ).fetchall()[0]
             del rows
     except (InputError, duckdb.Error) as error:
-        raise DownloadError(f"what came {origin} cannot be read: {error}") from error
+        raise DownloadError(f"the download {origin} cannot be read: {error}") from error
     if counts != _COUNTS:
-        found, known = (
+        actual, expected = (
             f"{n[0]:,} ratings, {n[1]:,} users, {n[2]:,} films" for n in (counts, _COUNTS)
         )
-        raise DownloadError(f"what came {origin} has {found}; ml-100k has {known}")
+        raise DownloadError(f"the download {origin} has {actual}; ml-100k has {expected}")
     content = ratings.read_bytes().replace(b"\r\n", b"\n")
     if ratings.suffix == ".inter":
         content = content.partition(b"\n")[2]
     if hashlib.sha256(content).hexdigest() != _CONTENT:
-        raise DownloadError(f"what came {origin} has the size of ml-100k, but other ratings")
+        raise DownloadError(f"the download {origin} has the counts of ml-100k, but other ratings")

@@ -1,6 +1,6 @@
-"""Moments in time, and the items that are live at one.
+"""Points in time, and the life spans of items.
 
-A moment is a 64-bit count of microseconds since 1970, UTC.
+A moment is the number of microseconds since 1970 (UTC) as a 64-bit integer.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ When: TypeAlias = dt.datetime | dt.date | str | int | float | np.datetime64
 
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
-LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second a date can hold
+LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
 
 
 def moment(when: When) -> int:
-    """Turn a date, a time, ISO text or seconds since 1970 into a moment.
+    """Convert a date, a time, ISO text or seconds since 1970 to a moment.
 
-    Times without a zone are taken as UTC; ``"now"`` is the clock's time.
+    Times without a time zone are taken as UTC; ``"now"`` is the current time.
 
     Raises
     ------
     InputError
-        The text is no ISO date, the moment is missing (NaT, NaN), or the number of seconds lies
-        beyond the year 9999.
+        The text is not an ISO date or time, the value is missing (NaT, NaN) or of another type, or
+        the number of seconds is beyond the year 9999.
 
     Examples
     --------
@@ -45,15 +45,16 @@ def moment(when: When) -> int:
             when = dt.datetime.fromisoformat(when)
         except ValueError:
             raise InputError(
-                f"{when!r} is no date or time",
-                remedy="write it like 2024-05-31 or 2024-05-31T18:00",
+                f"{when!r} is not a date or time",
+                remedy="use the form 2024-05-31 or 2024-05-31T18:00",
             ) from None
     if not isinstance(when, dt.date | np.datetime64 | int | float | np.number):
         raise InputError(
-            f"{when!r} is no moment", remedy="give a date, a time, ISO text or seconds since 1970"
+            f"{when!r} is not a point in time",
+            remedy="pass a date, a time, ISO text or seconds since 1970",
         )
-    if when != when:  # NaT and NaN alone differ from themselves
-        raise InputError("a moment is missing (NaT or NaN)", remedy="leave it out, or give one")
+    if when != when:  # only NaT and NaN differ from themselves
+        raise InputError("the time is missing (NaT or NaN)", remedy="pass a time, or omit it")
     if isinstance(when, np.datetime64):
         return int(when.astype("datetime64[us]").astype(np.int64))
     if isinstance(when, dt.datetime):
@@ -63,7 +64,7 @@ def moment(when: When) -> int:
         return moment(dt.datetime(when.year, when.month, when.day))
     if not abs(when) <= LAST_SECOND:
         raise InputError(
-            f"{when} seconds since 1970 lie beyond the year 9999",
+            f"{when} seconds since 1970 is beyond the year 9999",
             remedy="divide milliseconds by 1,000, microseconds by 1,000,000",
         )
     if isinstance(when, int | np.integer):
@@ -72,12 +73,12 @@ def moment(when: When) -> int:
 
 
 class LifeSpans:
-    """When each item may be shown: from ``valid_from`` (included) to ``valid_to`` (excluded).
+    """When each item may be recommended: from ``valid_from`` to just before ``valid_to``.
 
     Parameters
     ----------
     starts, ends
-        Moments, one an item.  # (n_items,)
+        The moments of each item, int64.  # (n_items,)
 
     Examples
     --------
@@ -92,9 +93,14 @@ class LifeSpans:
 
     @classmethod
     def of(cls, items: pa.Table | None) -> LifeSpans | None:
-        """Read the spans from an item table; None where it has neither column.
+        """Read the life spans from an item table; return None if it has neither column.
 
-        A missing value leaves that end open.
+        A missing value means no limit at that end.
+
+        Raises
+        ------
+        InputError
+            A column holds neither dates nor times.
         """
         if items is None or not {"valid_from", "valid_to"} & set(items.column_names):
             return None
@@ -107,22 +113,22 @@ class LifeSpans:
         """Whether every item is live at every moment."""
         return bool((self.starts == ALWAYS_BEFORE).all() and (self.ends == ALWAYS_AFTER).all())
 
-    def live(self, at: int) -> NDArray[np.bool_]:
-        """Say which items are live at a moment."""  # (n_items,)
-        return (self.starts <= at) & (at < self.ends)
+    def live(self, when: int) -> NDArray[np.bool_]:
+        """Return which items are live at a moment."""  # (n_items,)
+        return (self.starts <= when) & (when < self.ends)
 
 
-def _moments(items: pa.Table, name: str, open_end: int) -> NDArray[np.int64]:
+def _moments(items: pa.Table, name: str, default: int) -> NDArray[np.int64]:
     if name not in items.column_names:
-        return np.full(items.num_rows, open_end, dtype=np.int64)
+        return np.full(items.num_rows, default, dtype=np.int64)
     column = items.column(name)
-    known = (pa.types.is_timestamp, pa.types.is_date, pa.types.is_null)
-    if not any(is_known(column.type) for is_known in known):
+    accepted = (pa.types.is_timestamp, pa.types.is_date, pa.types.is_null)
+    if not any(is_type(column.type) for is_type in accepted):
         raise InputError(
-            f"the life spans are {column.type}, not dates or times",
+            f"life spans must be dates or times, not {column.type}",
             where=f"items, column '{name}'",
             remedy="cast the column to a timestamp",
         )
     moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
-    filled: NDArray[np.int64] = pc.fill_null(moments, open_end).to_numpy()
+    filled: NDArray[np.int64] = pc.fill_null(moments, default).to_numpy()
     return filled

@@ -1,6 +1,6 @@
-"""Ways to hold interactions out of training. Train and test share the vocabularies.
+"""Splits into training and test data, which share their vocabularies and features.
 
-Every split is seeded, and no held-out (user, item) pair stays in the training data.
+Random choices depend on the seed alone, and no test pair (user, item) is in the training data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.coding.order import last_of_runs
+from shortlist.data.coding.pairs import last_of_runs
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import Vocabulary
@@ -30,21 +30,24 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     Parameters
     ----------
     data
-        What to split.
+        The data to split.
     n
-        How many to hold out of each user's interactions.
+        The number of interactions to hold out of each user.
     order
-        What "last" means: by ``"time"``, by ``"row"`` of the source, or in a ``"random"`` order.
-        Equal times have no last: one is drawn. (Files are often sorted by item within a user, and
-        taking the last row then favours some items: on ML-100K it moves the hit rate of popularity
-        between .05 and .11.)
+        The order that defines "last": ``"time"``, ``"row"`` of the source, or ``"random"``. Ties of
+        time are broken at random. (Files are often sorted by item within a user, so breaking ties
+        by row would favour some items: on ML-100K, it moves the hit rate of popularity between .05
+        and .11.)
     seed
-        Seeds the draw.
+        Seed of the random choices.
 
     Raises
     ------
     InputError
-        The order is by time and the data has no times.
+        The order is ``"time"`` and the data has no times, or no user has more than ``n``
+        interactions.
+    ConfigError
+        ``n`` is out of range, or there is no such order.
 
     Examples
     --------
@@ -55,116 +58,119 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     """
     _require(n >= 1, f"n={n}", "hold out at least 1 interaction")
     if order not in get_args(Order):
-        raise ConfigError(f"order={order!r} is no order", remedy=suggestion(order, get_args(Order)))
+        raise ConfigError(
+            f"order={order!r} is not a known order", remedy=suggestion(order, get_args(Order))
+        )
     if order == "time" and data.times is None:
         raise InputError(
-            "the last interaction by time is asked for, and the data has no times",
+            "the data has no times, so the last interactions by time are unknown",
             remedy="name the time column (time=...), or split with order='row' or 'random'",
         )
-    drawn = np.random.default_rng(seed).permutation(data.n_interactions)
-    keys = [data.positions] if order == "row" else [drawn]
+    shuffled = np.random.default_rng(seed).permutation(data.n_interactions)
+    keys = [data.positions] if order == "row" else [shuffled]
     if order == "time" and data.times is not None:
-        keys = [data.times, drawn]
+        keys = [data.times, shuffled]
     held = np.zeros(data.n_interactions, dtype=bool)
     lengths = data.user_counts[data.user_counts > 0]
     starts = np.cumsum(lengths) - lengths
     for _ in range(n):
         held |= last_of_runs(starts, lengths, keys, ~held)
-    return _cut(data, held & (data.user_counts > n)[data.user_rows])
+    return _split(data, held & (data.user_counts > n)[data.user_rows])
 
 
 def random(data: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     """Hold out a random fraction of all interactions."""
     _require_fraction(fraction)
     held = np.zeros(data.n_interactions, dtype=bool)
-    chosen = round(fraction * data.n_interactions)
-    held[np.random.default_rng(seed).permutation(data.n_interactions)[:chosen]] = True
-    return _cut(data, held)
+    n_held = round(fraction * data.n_interactions)
+    held[np.random.default_rng(seed).permutation(data.n_interactions)[:n_held]] = True
+    return _split(data, held)
 
 
 def by_time(data: Dataset, at: When) -> Split:
-    """Train on what happened before a moment, test on what happened at it or later.
+    """Train on the interactions before a point in time, test on those from that time on.
 
     Parameters
     ----------
     data
-        What to split; it must have times.
+        The data to split; it must have times.
     at
         A date, a time, ISO text, or seconds since 1970 (UTC).
-    """
-    if data.times is None:
-        raise InputError("the data has no times", remedy="name the time column (time=...)")
-    return _cut(data, data.times >= moment(at))
-
-
-def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Hold out every interaction of a random fraction of the users who have any."""
-    return _cut(data, _cold(data.user_counts, fraction, seed)[data.user_rows])
-
-
-def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
-    """Hold out every interaction with a random fraction of the items that have any."""
-    return _cut(data, _cold(data.item_counts, fraction, seed)[data.item_rows])
-
-
-def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
-    """Give ``folds`` splits, one at a time; each interaction is held out in exactly one of them."""
-    _require(
-        2 <= folds <= data.n_interactions,
-        f"folds={folds}",
-        f"choose 2 to {data.n_interactions} (the number of interactions)",
-    )
-    fold = np.random.default_rng(seed).permutation(data.n_interactions) % folds
-    return (_cut(data, fold == one) for one in range(folds))
-
-
-def given(train: Dataset, test: Dataset) -> Split:
-    """Take a split that somebody else made; code both sides with the ids of either.
-
-    Features are joined as well: where both sides describe an id, what train says counts.
 
     Raises
     ------
     InputError
-        A test interaction is also a training interaction, the id types differ, or a feature has
-        types that cannot be joined.
+        The data has no times, or no interactions on one side of the split.
     """
-    users, user_features = _union(
-        (train.users, train.user_features), (test.users, test.user_features)
+    if data.times is None:
+        raise InputError("the data has no times", remedy="name the time column (time=...)")
+    return _split(data, data.times >= moment(at))
+
+
+def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Hold out every interaction of a random fraction of the users who have any."""
+    return _split(data, _cold(data.user_counts, fraction, seed)[data.user_rows])
+
+
+def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Hold out every interaction with a random fraction of the items that have any."""
+    return _split(data, _cold(data.item_counts, fraction, seed)[data.item_rows])
+
+
+def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
+    """Yield ``folds`` splits; each interaction is a test interaction in exactly one of them."""
+    _require(
+        2 <= folds <= data.n_interactions,
+        f"folds={folds}",
+        f"choose a number from 2 to {data.n_interactions}, the number of interactions",
     )
-    items, item_features = _union(
-        (train.items, train.item_features), (test.items, test.item_features)
-    )
+    fold_of = np.random.default_rng(seed).permutation(data.n_interactions) % folds
+    return (_split(data, fold_of == fold) for fold in range(folds))
+
+
+def given(train: Dataset, test: Dataset) -> Split:
+    """Use an existing split; encode both data sets with the ids of either.
+
+    Features are merged: if both data sets describe an id, the description of ``train`` is kept.
+
+    Raises
+    ------
+    InputError
+        A test interaction is also a training interaction, the types of the ids differ, or a feature
+        has types that cannot be merged.
+    """
+    users, user_features = _merge(train.users, train.user_features, test.users, test.user_features)
+    items, item_features = _merge(train.items, train.item_features, test.items, test.item_features)
     train, test = (
         replace(
-            one,
+            part,
             users=users,
             items=items,
-            user_rows=users.rows(one.users.ids)[one.user_rows],
-            item_rows=items.rows(one.items.ids)[one.item_rows],
+            user_rows=users.rows(part.users.ids)[part.user_rows],
+            item_rows=items.rows(part.items.ids)[part.item_rows],
             user_features=user_features,
             item_features=item_features,
         )
-        for one in (train, test)
+        for part in (train, test)
     )
-    pairs = [one.user_rows.astype(np.int64) * len(items) + one.item_rows for one in (train, test)]
-    shared = np.intersect1d(pairs[0], pairs[1])
+    keys = [data.user_rows.astype(np.int64) * len(items) + data.item_rows for data in (train, test)]
+    shared = np.intersect1d(keys[0], keys[1])
     if len(shared):
         user, item = users.ids[shared[0] // len(items)], items.ids[shared[0] % len(items)]
         raise InputError(
             f"{len(shared)} of {len(test)} test interactions are also in the training data, "
-            f"the first: user {user.as_py()!r}, item {item.as_py()!r}",
-            remedy="leave them out of one of the two",
+            f"for example user {user.as_py()!r}, item {item.as_py()!r}",
+            remedy="remove them from one of the two data sets",
         )
     return train, test
 
 
-def _cut(data: Dataset, held: NDArray[np.bool_]) -> Split:
+def _split(data: Dataset, held: NDArray[np.bool_]) -> Split:
     if held.all() or not held.any():
-        side = "training" if held.all() else "test"
+        empty = "training" if held.all() else "test"
         raise InputError(
-            f"the split leaves no {side} interactions ({len(held)} in all)",
-            remedy="choose another fraction, moment or n",
+            f"the split leaves no {empty} interactions ({len(held)} in all)",
+            remedy="choose another fraction, time or n",
         )
     return data.select(~held), data.select(held)
 
@@ -172,14 +178,14 @@ def _cut(data: Dataset, held: NDArray[np.bool_]) -> Split:
 def _cold(counts: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
     _require_fraction(fraction)
     active = np.flatnonzero(counts)
-    chosen = np.random.default_rng(seed).permutation(active)[: round(fraction * len(active))]
     cold = np.zeros(len(counts), dtype=bool)
-    cold[chosen] = True
+    n_cold = round(fraction * len(active))
+    cold[np.random.default_rng(seed).permutation(active)[:n_cold]] = True
     return cold
 
 
-def _require(fine: bool, what: str, remedy: str) -> None:
-    if not fine:
+def _require(valid: bool, what: str, remedy: str) -> None:
+    if not valid:
         raise ConfigError(f"{what} is out of range", remedy=remedy)
 
 
@@ -187,36 +193,40 @@ def _require_fraction(fraction: float) -> None:
     _require(0 < fraction < 1, f"fraction={fraction}", "choose a number between 0 and 1")
 
 
-Side: TypeAlias = tuple[Vocabulary, pa.Table | None]
+def _merge(
+    first: Vocabulary,
+    first_features: pa.Table | None,
+    second: Vocabulary,
+    second_features: pa.Table | None,
+) -> tuple[Vocabulary, pa.Table | None]:
+    """Merge two vocabularies and their features; the first description of an id is kept.
 
-
-def _union(train: Side, test: Side) -> Side:
-    """Join two sorted vocabularies and their features; what train says of an id counts.
-
-    Both stay sorted, so the interactions need no new order once their rows are recoded.
+    The result is sorted like both vocabularies, so the order of the interactions stays valid.
     """
-    (one, features), (other, more) = train, test
-    if one.equals(other) and (more is None or features is not None):
-        return train
-    if one.ids.type != other.ids.type:
+    if first.equals(second) and (second_features is None or first_features is not None):
+        return first, first_features
+    if first.ids.type != second.ids.type:
         raise InputError(
-            f"{one.kind} ids are {one.ids.type} in train and {other.ids.type} in test",
-            remedy="cast one to the type of the other",
+            f"{first.kind} ids are {first.ids.type} in train and {second.ids.type} in test",
+            remedy="cast one of them to the type of the other",
         )
-    ids = pa.concat_arrays([one.ids, other.ids]).unique()
-    vocabulary = Vocabulary(ids.take(pc.array_sort_indices(ids)), kind=one.kind)
-    tables = [table for table in (features, more) if table is not None]
-    if not tables:
-        return vocabulary, None
-    source = np.full(len(vocabulary), -1)  # the row of the joined tables that describes each id
-    described = [side for side, table in (train, test) if table is not None]
-    listed = vocabulary.rows(pa.concat_arrays([side.ids for side in described]))
-    source[listed[::-1]] = np.arange(len(listed))[::-1]
+    ids = pa.concat_arrays([first.ids, second.ids]).unique()
+    merged = Vocabulary(ids.take(pc.array_sort_indices(ids)), kind=first.kind)
+    described = [
+        (vocabulary.ids, table)
+        for vocabulary, table in ((first, first_features), (second, second_features))
+        if table is not None
+    ]
+    if not described:
+        return merged, None
+    rows = merged.rows(pa.concat_arrays([ids for ids, _ in described]))
+    source = np.full(len(merged), -1)  # the row of the joined tables that describes each id
+    source[rows[::-1]] = np.arange(len(rows))[::-1]  # the first of repeated rows is written last
     try:
-        joined = pa.concat_tables(tables, promote_options="permissive")
+        joined = pa.concat_tables([table for _, table in described], promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(
-            f"the {one.kind} features of train and test do not fit together: {error}",
+            f"the {first.kind} features of train and test do not fit together: {error}",
             remedy="give both the same columns and types",
         ) from error
-    return vocabulary, joined.take(pa.array(source, mask=source < 0))
+    return merged, joined.take(pa.array(source, mask=source < 0))

@@ -1,14 +1,17 @@
-"""The two ways text may enter a SQL statement, and the one way a connection is opened."""
+"""Quoting of names and values in SQL, and opening DuckDB connections."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import duckdb
 
 from shortlist.errors import InputError
+
+Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
 def quoted(name: str) -> str:
@@ -34,12 +37,12 @@ def quoted_list(names: Iterable[str]) -> str:
 
 
 def dotted_name(text: str) -> tuple[str, ...]:
-    """Read the name of a table, with its schema if it has one; a name may stand in double quotes.
+    """Split the name of a table into schema (if any) and table; double quotes are allowed.
 
     Raises
     ------
     InputError
-        It is empty, or has a quote that is not closed.
+        The name is empty, or a quote is not closed.
 
     Examples
     --------
@@ -49,7 +52,7 @@ def dotted_name(text: str) -> tuple[str, ...]:
     part = r'"((?:[^"]|"")+)"|([^".]+)'
     if not re.fullmatch(rf"(?:{part})(?:\.(?:{part}))?", text):
         raise InputError(
-            f"{text!r} is no name of a table", remedy='write table, schema.table or "my table"'
+            f"{text!r} is not the name of a table", remedy='write table, schema.table or "my table"'
         )
     return tuple(bare or inside.replace('""', '"') for inside, bare in re.findall(part, text))
 
@@ -65,19 +68,19 @@ def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def connect(path: str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB database that never reaches for the network and whose clock is UTC.
+def connect(path: str = ":memory:", *, read_only: bool = False) -> Connection:
+    """Open a DuckDB database without network access, in the time zone UTC.
 
     Parameters
     ----------
     path
-        A database file, made if it does not exist; the default lives in memory.
+        A database file, which is made if it does not exist; by default a database in memory.
     read_only
-        Share the file with other readers, and refuse to write.
+        Refuse to write; other programs can then read the file at the same time.
 
     Returns
     -------
-    duckdb.DuckDBPyConnection
+    Connection
         Timestamps with an offset, and text without one, are read as UTC through it.
 
     Examples
@@ -92,12 +95,13 @@ def connect(path: str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDB
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"},
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # DuckDB would draw it on stdout
     return connection
 
 
 @contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Keep everything the block writes, or nothing of it."""
+def transaction(connection: Connection) -> Iterator[None]:
+    """Keep everything that the block writes, or nothing."""
     connection.begin()
     try:
         yield

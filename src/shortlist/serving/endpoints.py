@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from shortlist._version import __version__
 from shortlist.data.moments import moment
-from shortlist.data.store.store import Recorded
+from shortlist.data.store.library_tables import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
 from shortlist.recommend.explain import Explanation, explain_items

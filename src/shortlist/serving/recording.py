@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.store import Recorded, Store
+from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError, ShortlistError
 from shortlist.recommend.query import Query

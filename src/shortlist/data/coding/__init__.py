@@ -1,1 +1,1 @@
-"""Tables with any ids into the coded arrays of a Dataset."""
+"""Encoding tables with any ids as the arrays of a Dataset."""

@@ -1,7 +1,8 @@
-"""What is known of users and items, as sparse blocks of features, one a column.
+"""Encoding features of users and items as sparse matrices, one block of columns per feature.
 
-``FeatureEncoder.fit(table)`` learns from a table; ``transform`` encodes any other that has its
-columns. ``infer`` says how columns are encoded by default; the descriptions here override it.
+``FeatureEncoder.fit(table)`` learns the encoding of a table; ``transform`` applies it to any table
+with the same columns. :mod:`shortlist.data.features.infer` chooses how each column is encoded; the
+specifications below override that choice.
 """
 
 from shortlist.data.features.encoder import FeatureEncoder

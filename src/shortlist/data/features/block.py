@@ -1,4 +1,4 @@
-"""The contract of a block: the features of one column, and how its cells become rows of them."""
+"""The base class of blocks: the features of one column, and the encoding of its cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shortlist.data.features.cells import Cells, Family
 
 Missing: TypeAlias = Literal["flag", "ignore"]
 
-# Everything a block has learned, one row a feature. Which columns a role uses, its class says.
+# All that a block has learned, one row per feature. Each class uses some of the columns.
 FEATURES = pa.schema(
     [
         pa.field("role", pa.string(), nullable=False),
@@ -31,23 +31,23 @@ FEATURES = pa.schema(
 
 
 class NothingLearnedError(Exception):
-    """The column carries nothing; the message is the reason."""
+    """A column has no useful content; the message is the reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Block(ABC):
-    """What was learned of one column.
+    """The learned encoding of one column.
 
     Attributes
     ----------
     column
-        Its name.
+        The name of the column.
     spec
-        How it is encoded.
+        The specification of the encoding.
     family
-        What its cells hold.
+        The family of the cells.
     features
-        The features, one row each, as ``FEATURES`` says: all that the block knows.
+        The features, one row each, with the schema ``FEATURES``: the whole state of the block.
     """
 
     column: str
@@ -55,7 +55,7 @@ class Block(ABC):
     family: Family
     features: pa.Table
 
-    reads: ClassVar[tuple[Family, ...]]  # what cells it can encode
+    accepts: ClassVar[tuple[Family, ...]]  # the families that the block can encode
 
     @classmethod
     def fit(cls, column: str, spec: Any, cells: Cells) -> Self:
@@ -64,87 +64,86 @@ class Block(ABC):
         Raises
         ------
         NothingLearnedError
-            They carry nothing.
+            The cells have no useful content.
         """
         return cls(column, spec, cells.family, cls.learn(spec, cells))
 
     @classmethod
     @abstractmethod
     def learn(cls, spec: Any, cells: Cells) -> pa.Table:
-        """Give the features that the cells call for."""
+        """Return the features of the cells, with the schema ``FEATURES``."""
 
     @abstractmethod
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Give a row of length 1, or of zeros, for each cell.
+        """Encode each cell as a row of length 1 or of zeros; float64.
 
-        ``"flag"``: an empty cell has the feature "is missing", if the column had empty cells when
-        it was fitted; ``"ignore"``: its row is zeros. Float64.
+        An empty cell gets the feature "is missing" if ``missing`` is ``"flag"`` and the column had
+        empty cells when it was fitted, and a row of zeros otherwise.
         """  # (n_rows, n_features)
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Give a readable name for each feature."""
+        """Return a readable name for each feature."""
 
     def unseen(self, values: pa.Array) -> pa.Array:
-        """Give every value that has no feature of its own, as text, as often as it occurs."""
+        """Return all values without a feature of their own, as text, with repetitions."""
         return pa.array([], pa.string())
 
-    def missing(self, values: pa.Array) -> int:
-        """Count the cells without a value."""
+    def count_missing(self, values: pa.Array) -> int:
+        """Return the number of cells without a value."""
         return int(values.null_count)
 
     def __len__(self) -> int:
         return int(self.features.num_rows)
 
-    def place(self, role: str) -> int | None:
-        """Find the feature of a role that at most one feature has."""
-        place: int = pc.index(self.features["role"], role).as_py()
-        return None if place < 0 else place
+    def index_of(self, role: str) -> int | None:
+        """Return the feature with a role that at most one feature has; None if there is none."""
+        index: int = pc.index(self.features["role"], role).as_py()
+        return None if index < 0 else index
 
-    def one_hot(self, places: NDArray[np.integer], values: pa.Array, missing: Missing) -> csr_array:
-        """Encode cells that have one feature each.
+    def one_hot(
+        self, indices: NDArray[np.integer], values: pa.Array, missing: Missing
+    ) -> csr_array:
+        """Encode cells with one feature each.
 
         Parameters
         ----------
-        places
+        indices
             The feature of each cell, -1 for none.  # (n_rows,)
         values, missing
             As for :meth:`encode`.
         """
-        flag = self.place("missing")
+        flag = self.index_of("missing")
         if flag is not None and missing == "flag":
-            places = np.where(nulls(values), flag, places)
-        has = places >= 0
-        indptr = np.concatenate([[0], np.cumsum(has)])
+            indices = np.where(is_null(values), flag, indices)
+        has_feature = indices >= 0
+        indptr = np.concatenate([[0], np.cumsum(has_feature)])
         return csr_array(
-            (np.ones(indptr[-1]), places[has].astype(np.int32), indptr.astype(np.int32)),
+            (np.ones(indptr[-1]), indices[has_feature].astype(np.int32), indptr.astype(np.int32)),
             shape=(len(values), len(self)),
         )
 
 
-def features(role: str, n: int | None = None, /, **columns: Any) -> pa.Table:
-    """Make ``n`` features of a role (None: as many as ``columns`` say)."""
+def feature_table(role: str, n: int | None = None, /, **columns: Any) -> pa.Table:
+    """Return ``n`` features of a role (None: as many as the columns have entries)."""
     n = len(next(iter(columns.values()))) if n is None else n
-    given = {"role": pa.array([role] * n, pa.string()), **columns}
-    return pa.Table.from_arrays(
-        [
-            pa.array(given[field.name], field.type)
-            if field.name in given
-            else pa.nulls(n, field.type)
-            for field in FEATURES
-        ],
-        schema=FEATURES,
-    )
+    columns["role"] = pa.array([role] * n, pa.string())
+    arrays = [
+        pa.array(columns[field.name], field.type)
+        if field.name in columns
+        else pa.nulls(n, field.type)
+        for field in FEATURES
+    ]
+    return pa.Table.from_arrays(arrays, schema=FEATURES)
 
 
-def nulls(values: pa.Array) -> NDArray[np.bool_]:
-    """Say which cells are empty."""  # (n_rows,)
-    found: NDArray[np.bool_] = pc.is_null(values).to_numpy(zero_copy_only=False)
-    return found
+def is_null(values: pa.Array) -> NDArray[np.bool_]:
+    """Return which cells are empty."""  # (n_rows,)
+    return to_numpy(pc.is_null(values))
 
 
 def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
-    """Give a column without nulls as an array."""
+    """Convert a column without nulls to NumPy."""
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return array

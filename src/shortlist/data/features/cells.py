@@ -1,4 +1,4 @@
-"""The cells of a column in one of seven plain forms, whatever Arrow type it came in."""
+"""The cells of a column in one of seven families, whatever its Arrow type."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shortlist.errors import InputError
 
 Family: TypeAlias = Literal["whole", "number", "truth", "text", "date", "list", "vector", "nothing"]
 
-# What a column of the family holds, and what one cell of it is.
-HOLDS: dict[str, str] = {
-    "whole": "whole numbers",
+# For each family, the content of a column in messages, and the Arrow type of its cells.
+CONTENT: dict[str, str] = {
+    "whole": "integers",
     "number": "numbers",
     "truth": "true and false",
     "text": "text",
@@ -34,7 +34,7 @@ TYPES: dict[str, Any] = {
     "vector": pa.list_(pa.float64()),
     "nothing": pa.null(),
 }
-LARGEST = 1e100  # of a number: its square is still one
+LARGEST = 1e100  # the largest number accepted: its square is finite
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,23 @@ class Cells:
     Attributes
     ----------
     family
-        What they hold.
+        The family of the cells.
     values
-        One cell a row, of type ``TYPES[family]``. Null: blank text, empty lists, NaN, null.
+        One cell per row, of type ``TYPES[family]``. Blank text, empty lists and NaN are null.
     """
 
     family: Family
     values: pa.Array
 
     def as_family(self, family: Family, column: str) -> pa.Array:
-        """Give the cells as what they were when the encoder was fitted.
+        """Return the cells as the family that the column had when the encoder was fitted.
 
-        Whole numbers pass as numbers; a column without a value passes as anything.
+        Integers are accepted as numbers; a column without values is accepted as any family.
 
         Raises
         ------
         InputError
-            The column holds something else now.
+            The column has another family now.
         """
         if self.family == family:
             return self.values
@@ -68,20 +68,20 @@ class Cells:
             return pa.nulls(len(self.values), TYPES[family])
         if (self.family, family) == ("whole", "number"):
             return pc.cast(self.values, pa.float64(), safe=False)
-        raise changed(column, HOLDS[self.family], family)
+        raise changed_content(column, CONTENT[self.family], family)
 
 
-def changed(column: str, now: str, family: Family) -> InputError:
-    """Make the error that says a column is not what it was."""
+def changed_content(column: str, content: str, family: Family) -> InputError:
+    """Return the error for a column whose content differs from that at fitting time."""
     return InputError(
-        f"column {column!r} holds {now}; it held {HOLDS[family]} when the encoder was fitted",
+        f"column {column!r} holds {content}; it held {CONTENT[family]} when the encoder was fitted",
         where=f"column {column!r}",
         remedy=f"cast it to {TYPES[family]}, or fit again",
     )
 
 
 def family_of(kind: pa.DataType) -> Family | None:
-    """Say what cells of an Arrow type hold; None for types that have no encoding."""
+    """Return the family of an Arrow type; None for types that cannot be encoded."""
     types = pa.types
     if types.is_dictionary(kind):
         return family_of(kind.value_type)
@@ -90,29 +90,35 @@ def family_of(kind: pa.DataType) -> Family | None:
         ("truth", types.is_boolean(kind)),
         ("whole", types.is_integer(kind)),
         ("number", types.is_floating(kind) or types.is_decimal(kind)),
-        ("text", types.is_string(kind) or types.is_large_string(kind) or _is_view(kind)),
+        (
+            "text",
+            types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
+        ),
         ("date", types.is_date(kind) or types.is_timestamp(kind)),
     )
-    found: Family | None = next((family for family, so in families if so), None)
-    if found is None and _is_list(kind):
-        inner = family_of(kind.value_type)
-        if inner == "number":
+    for family, matches in families:
+        if matches:
+            return family
+    if _is_list(kind):
+        element = family_of(kind.value_type)
+        if element == "number":
             return "vector"
-        return "list" if inner in ("text", "whole", "truth", "nothing") else None
-    return found
+        if element in ("text", "whole", "truth", "nothing"):
+            return "list"
+    return None
 
 
 def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
-    """Bring a column of a type that :func:`family_of` knows into its plain form.
+    """Convert a column, of a type that :func:`family_of` knows, to its family.
 
-    Text is trimmed and composed (Unicode NFC: Hangul that a file system took apart fits together
-    again). Numbers without a fraction become whole numbers: a missing value is what turned them
-    into floats. Times are taken to UTC.
+    Text is trimmed and composed (Unicode NFC, which joins decomposed Hangul). Floating-point
+    numbers without a fraction become integers: missing values had made them floating-point. Times
+    are converted to UTC.
 
     Raises
     ------
     InputError
-        A number is infinite or beyond 1e100, or a whole number does not fit 64 bits.
+        A number is infinite or beyond 1e100, or an integer does not fit 64 bits.
 
     Examples
     --------
@@ -125,7 +131,7 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if family == "whole":
-        return Cells("whole", _whole(values, name))
+        return Cells("whole", _to_int64(values, name))
     if family == "number":
         values = finite(pc.cast(values, pa.float64()), name)
         rounded = pc.all(pc.equal(values, pc.floor(values)), min_count=1).as_py()
@@ -142,15 +148,15 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
 
 
 def clean(texts: pa.Array) -> pa.Array:
-    """Compose and trim texts; blank ones become null."""
-    coded = texts.dictionary_encode()  # work on each distinct text once
-    trimmed = pc.utf8_trim_whitespace(pc.utf8_normalize(coded.dictionary, form="NFC"))
+    """Compose and trim texts; blank texts become null."""
+    encoded = texts.dictionary_encode()  # processes each distinct text once
+    trimmed = pc.utf8_trim_whitespace(pc.utf8_normalize(encoded.dictionary, form="NFC"))
     blank = pc.equal(pc.binary_length(trimmed), 0)
-    return pc.if_else(blank, pa.scalar(None, pa.string()), trimmed).take(coded.indices)
+    return pc.if_else(blank, pa.scalar(None, pa.string()), trimmed).take(encoded.indices)
 
 
 def finite(values: pa.Array, column: str) -> pa.Array:
-    """Turn NaN to null.
+    """Replace NaN by null.
 
     Raises
     ------
@@ -158,23 +164,23 @@ def finite(values: pa.Array, column: str) -> pa.Array:
         A number is infinite or beyond 1e100.
     """
     values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
-    wrong = pc.fill_null(pc.greater(pc.abs(values), LARGEST), False)
-    if pc.any(wrong, min_count=0).as_py():
-        row = int(np.flatnonzero(wrong.to_numpy(zero_copy_only=False))[0])
+    too_large = pc.fill_null(pc.greater(pc.abs(values), LARGEST), False)
+    if pc.any(too_large, min_count=0).as_py():
+        row = int(np.flatnonzero(too_large.to_numpy(zero_copy_only=False))[0])
         raise InputError(
-            f"{values[row].as_py()} is no usable number: they lie within {LARGEST:g} of 0",
+            f"the number {values[row].as_py()} is out of range: at most {LARGEST:g} in magnitude",
             where=f"column {column!r}, row {row} (counted from 0)",
             remedy="correct it, or leave the cell empty",
         )
     return values
 
 
-def _whole(values: pa.Array, column: str) -> pa.Array:
+def _to_int64(values: pa.Array, column: str) -> pa.Array:
     try:
         return pc.cast(values, pa.int64())
     except pa.ArrowInvalid:
         raise InputError(
-            f"column {column!r} holds whole numbers beyond {2**63 - 1}",
+            f"column {column!r} holds integers beyond {2**63 - 1}",
             where=f"column {column!r}",
             remedy="cast it to text",
         ) from None
@@ -189,7 +195,3 @@ def _is_list(kind: pa.DataType) -> bool:
         or types.is_list_view(kind)
         or types.is_large_list_view(kind)
     )
-
-
-def _is_view(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string_view(kind))

@@ -1,8 +1,9 @@
-"""A table of typed columns into sparse rows of features, learned once and applied unchanged."""
+"""The feature encoder: fitted on a table, then applied unchanged to other tables."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,30 +12,34 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array, hstack
 
-from shortlist.data.features.block import Block, Missing, NothingLearnedError
-from shortlist.data.features.cells import changed, family_of, read_cells
-from shortlist.data.features.columns import fit_column
+from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearnedError
+from shortlist.data.features.cells import Family, changed_content, family_of, read_cells
+from shortlist.data.features.infer import BLOCKS, fit_column
 from shortlist.data.features.queries import table_of
 from shortlist.data.features.specs import Spec
 from shortlist.errors import ConfigError, InputError, suggestion
 
 Float: TypeAlias = type[np.float32] | type[np.float64]
 
+FORMAT = 1
+METADATA_KEY = b"shortlist.features"
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureEncoder:
-    """What was learned of a table: one block of features a column.
+    """The learned encoding of a table: one block of features per column.
 
-    Make one with :meth:`fit`; nothing changes it afterwards.
+    Create an encoder with :meth:`fit`; it is immutable.
 
     Attributes
     ----------
     parts
         The blocks, in the order of the table's columns.
     left_out
-        The columns without a block, and why.
+        The columns without a block, with the reasons.
 
     Examples
     --------
@@ -54,40 +59,40 @@ class FeatureEncoder:
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Mapping[str, Any] | None = None) -> Self:
-        """Learn the features of a table.
+        """Learn the encoding of a table.
 
         Parameters
         ----------
         table
-            One row a user or an item, without the id.
+            One row per user or item, without the id.
         columns
-            For some columns, how to encode them: the name of a kind (``"text"``), a description
-            (``Text(words=1)``, or ``{"kind": "text", "words": 1}``), or None to leave it out. For
-            all others the rules of ``shortlist.data.features.infer`` hold.
+            How to encode some of the columns: the name of a kind (``"text"``), a specification
+            (``Text(words=1)``, or ``{"kind": "text", "words": 1}``), or None to leave the column
+            out. The rules of :mod:`shortlist.data.features.infer` apply to all other columns.
 
         Raises
         ------
         ConfigError
-            ``columns`` names no column of the table, or a kind that does not exist or cannot read
-            the column.
+            ``columns`` names a column that does not exist, a kind that does not exist, or one that
+            cannot encode the column.
         InputError
-            The table has no rows, a column name twice, or a number that is not finite.
+            The table has no rows, two columns of the same name, or a number that is not finite.
         """
-        given = dict(columns or {})
+        specs = dict(columns or {})
         names = table.column_names
-        for name in given:
+        for name in specs:
             if name not in names:
                 raise ConfigError(f"there is no column {name!r}", remedy=suggestion(name, names))
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise _twice(twice)
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise _repeated_column(repeated)
         if names and not table.num_rows:
-            raise InputError("a table of features without rows", remedy="give it at least one row")
+            raise InputError("the table of features has no rows", remedy="pass at least one row")
         parts: list[Block] = []
         left_out: dict[str, str] = {}
         for name in names:
             try:
-                parts.append(fit_column(table.column(name), name, given))
+                parts.append(fit_column(table.column(name), name, specs))
             except NothingLearnedError as reason:
                 left_out[name] = str(reason)
         return cls(tuple(parts), left_out)
@@ -104,17 +109,17 @@ class FeatureEncoder:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """A readable name for each feature, such as ``genres=Drama``."""  # (n_features,)
+        """A readable name of each feature, such as ``genres=Drama``."""  # (n_features,)
         return tuple(name for part in self.parts for name in part.names())
 
     @property
     def kinds(self) -> dict[str, Spec]:
-        """How each encoded column is encoded."""
+        """The specification of each encoded column."""
         return {part.column: part.spec for part in self.parts}
 
     @property
     def n_features(self) -> int:
-        """How many features there are."""
+        """The number of features."""
         return sum(len(part) for part in self.parts)
 
     def __repr__(self) -> str:
@@ -126,23 +131,23 @@ class FeatureEncoder:
     def transform(
         self, table: pa.Table, *, missing: Missing = "flag", dtype: Float = np.float32
     ) -> csr_array:
-        """Encode rows; within a block each has length 1 (L2), or 0 where it says nothing.
+        """Encode rows; within a block, each row has length 1 (L2), or 0 if it has no value.
 
         Parameters
         ----------
         table
-            With the columns that were fitted; others are not looked at.
+            It must have the fitted columns; other columns are ignored.
         missing
-            What an empty number, date or category means. ``"flag"``: its value is missing, which
-            rows can have in common. ``"ignore"``: nothing is said of it, as in a query that names
-            a few features; its block is zero. Empty lists and texts are always zero.
+            The meaning of an empty number, date or category. ``"flag"``: the value is missing,
+            which rows can have in common. ``"ignore"``: the value is unspecified, as in a query
+            that names few features; the block is zero. Empty lists and texts are always zero.
         dtype
-            float32, or float64: the dtype of the computation.
+            float32 or float64, of the result and of the computation.
 
         Raises
         ------
         InputError
-            A column vanished or holds something else, a number is not finite.
+            A column is missing or has other content than at fitting, or a number is not finite.
         """  # (n_rows, n_features)
         if not self.parts:
             return csr_array((table.num_rows, 0), dtype=dtype)
@@ -150,32 +155,32 @@ class FeatureEncoder:
         return csr_array(hstack(rows, format="csr"))
 
     def split(self, matrix: csr_array) -> dict[str, csr_array]:
-        """Take what :meth:`transform` returned apart into blocks, for ``scaled``."""
-        columns = matrix.tocsc()  # to slice columns of a csr matrix is to walk through all of it
-        return {name: columns[:, place].tocsr() for name, place in self.blocks.items()}
+        """Split a result of :meth:`transform` into its blocks, as input of ``scaled``."""
+        columns = matrix.tocsc()  # slicing columns of a CSR matrix would scan all of it
+        return {name: columns[:, features].tocsr() for name, features in self.blocks.items()}
 
     def rows(self, mappings: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Turn features by name, one mapping a query, into a table to :meth:`transform`.
+        """Convert features by name, one mapping per query, to a table for :meth:`transform`.
 
-        Names that a mapping does not give are null. Names of columns that were left out may be
-        given and have no effect. Dates may be ISO text.
+        Features that a mapping does not have are null. Columns that were left out may be named,
+        without effect. Dates may be ISO text.
 
         Raises
         ------
         InputError
-            A name is unknown, or a value is not what its column held.
+            A name is unknown, or a value has another type than its column had.
         """  # (n_mappings, n_parts)
         return table_of(mappings, self.parts, self.left_out)
 
     def unseen(self, table: pa.Table) -> pa.Table:
-        """Count what :meth:`transform` cannot encode.
+        """Count the values that :meth:`transform` cannot encode.
 
         Returns
         -------
         pa.Table
-            One row an encoded column: ``column``; ``kind``; ``missing``, the rows without a value;
-            ``unseen``, the values (words, for text) that have no feature of their own, because
-            they are new or were rare; ``examples``, up to three of them, most frequent first.
+            One row per encoded column: ``column``; ``kind``; ``missing``, the rows without a value;
+            ``unseen``, the values (in text: words) that have no feature of their own, because they
+            are new or were rare; ``examples``, up to three of them, most frequent first.
 
         Raises
         ------
@@ -191,7 +196,7 @@ class FeatureEncoder:
                 {
                     "column": part.column,
                     "kind": part.spec.kind,
-                    "missing": part.missing(values),
+                    "missing": part.count_missing(values),
                     "unseen": len(unseen),
                     "examples": order["values"].slice(0, 3).to_pylist(),
                 }
@@ -206,31 +211,64 @@ class FeatureEncoder:
         return pa.Table.from_pylist(report, pa.schema(list(schema.items())))
 
     def to_table(self) -> pa.Table:
-        """Give all that was learned as a table, one row a feature; Parquet keeps it exactly."""
-        from shortlist.data.features.storage import write_encoder
+        """Return the state of the encoder as a table with one row per feature.
 
-        return write_encoder(self)
+        Its columns are ``column``, ``name`` and those of ``FEATURES``; the schema metadata describe
+        the columns. Parquet files keep the table exactly.
+        """
+        header = _Header(
+            format=FORMAT,
+            columns=[
+                _Column(name=part.column, family=part.family, spec=part.spec) for part in self.parts
+            ],
+            left_out=dict(self.left_out),
+        )
+        columns = [part.column for part in self.parts for _ in range(len(part))]
+        table = pa.concat_tables([FEATURES.empty_table(), *(part.features for part in self.parts)])
+        table = table.add_column(0, "column", pa.array(columns, pa.string()))
+        table = table.add_column(1, "name", pa.array(self.names, pa.string()))
+        metadata = {METADATA_KEY: header.model_dump_json()}
+        return table.combine_chunks().replace_schema_metadata(metadata)
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> FeatureEncoder:
-        """Make the encoder that :meth:`to_table` was called on.
+    def from_table(cls, table: pa.Table) -> Self:
+        """Restore an encoder from the result of :meth:`to_table`.
 
         Raises
         ------
         InputError
-            The table is not an encoder's, or one of another version.
+            The table is not a result of :meth:`to_table`, or one of another version.
         """
-        from shortlist.data.features.storage import read_encoder
-
-        return read_encoder(table)
+        try:
+            content = json.loads((table.schema.metadata or {})[METADATA_KEY])
+            if content["format"] != FORMAT:
+                raise InputError(
+                    f"the features have format {content['format']}; this version reads {FORMAT}",
+                    remedy="fit and save the model again with this version",
+                )
+            header = _Header.model_validate(content)
+            features = table.select(["column", *FEATURES.names])
+        except (KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
+            raise InputError(
+                f"the table is not a saved feature encoder: {error!r}".splitlines()[0],
+                remedy="pass a result of FeatureEncoder.to_table()",
+            ) from error
+        parts = []
+        for column in header.columns:
+            rows = features.filter(pc.equal(features["column"], column.name))
+            learned = rows.drop_columns("column").cast(FEATURES).combine_chunks()
+            block = BLOCKS[column.spec.kind]
+            parts.append(block(column.name, column.spec, column.family, learned))
+        return cls(tuple(parts), header.left_out)
 
     def _cells(self, table: pa.Table) -> list[tuple[Block, pa.Array]]:
-        found = []
+        """Return the cells of each block's column."""
+        cells_of = []
         for part in self.parts:
-            times = table.column_names.count(part.column)
-            if times > 1:
-                raise _twice(part.column)
-            if not times:
+            count = table.column_names.count(part.column)
+            if count > 1:
+                raise _repeated_column(part.column)
+            if not count:
                 raise InputError(
                     f"the column {part.column!r} is missing",
                     where=f"columns {', '.join(table.column_names) or '(none)'}",
@@ -238,11 +276,29 @@ class FeatureEncoder:
                 )
             column = table.column(part.column)
             if family_of(column.type) is None:
-                raise changed(part.column, str(column.type), part.family)
+                raise changed_content(part.column, str(column.type), part.family)
             cells = read_cells(column, part.column)
-            found.append((part, cells.as_family(part.family, part.column)))
-        return found
+            cells_of.append((part, cells.as_family(part.family, part.column)))
+        return cells_of
 
 
-def _twice(column: str) -> InputError:
-    return InputError(f"the column {column!r} is there twice", remedy="rename one of them")
+class _Column(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    family: Family
+    spec: Spec
+
+
+class _Header(BaseModel):
+    """The schema metadata of :meth:`FeatureEncoder.to_table`, as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int
+    columns: list[_Column]
+    left_out: dict[str, str]
+
+
+def _repeated_column(name: str) -> InputError:
+    return InputError(f"two columns are named {name!r}", remedy="rename one of them")

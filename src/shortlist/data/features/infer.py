@@ -1,55 +1,114 @@
-"""How a column is encoded where the caller does not say.
+"""How each column is encoded.
 
-The rules, in their order:
+The caller's specification has priority over rules 1 and 3 to 6:
 
-1. ``title``, ``valid_from`` and ``valid_to`` are left out: text to show, and life spans.
-2. Columns that say nothing are left out: no value in any row; the same in every row.
-3. True and false: category. Dates: number. Lists of fractions: vector. Lists of labels: labels; but
-   free text, if the labels are typed by hand (a tenth of them differ from another by nothing but
-   blanks and punctuation; looked at only where there are more than 20).
-4. Numbers: category, if they are whole, take at most 20 values, and each of them stands in two
-   rows on average; otherwise number.
-5. Text: labels, if a quarter of its distinct values hold ';' or '|' and the parts return in other
-   values (each in 1.5 of them on average; so that names with a ';' in them stay whole); typed by
-   hand, free text, as in 3.
-6. Other text: category, if each value stands in two rows on average; free text, if values have 3
-   words or 30 letters on average; category, if there are at most 20 values; left out, if at least
-   half of the rows have a value of their own (names, ids); category.
-
-What a caller says of a column overrides 1 and 3 to 6.
+1. ``title``, ``valid_from`` and ``valid_to`` are left out: a text for display, and life spans.
+2. Columns without information are left out: no value in any row, or the same value in every row.
+3. True and false: category. Dates: number. Lists of fractions: vector. Lists of labels: labels, or
+   text if people typed the labels by hand: of more than 20 labels, a tenth differ from another
+   label only in blanks and punctuation.
+4. Numbers: category if they are integers with at most 20 values that occur twice on average;
+   otherwise number.
+5. Text: labels, if a quarter of its distinct values contain ';' or '|', and their parts are shared
+   (each occurs in 1.5 values on average; so names that contain ';' are not split). Text if typed by
+   hand, as in rule 3.
+6. Other text: category, if each value occurs twice on average; text, if values have 3 words or 30
+   letters on average; category, if there are at most 20 values; left out, if at least half of the
+   rows have a unique value (names, ids); otherwise category.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.features.block import NothingLearnedError
-from shortlist.data.features.cells import Cells
-from shortlist.data.features.ngrams import BETWEEN_WORDS
-from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector
-from shortlist.data.features.values import fold, split_labels
+from shortlist.data.features.block import Block, NothingLearnedError
+from shortlist.data.features.cells import CONTENT, Cells, family_of, read_cells
+from shortlist.data.features.numbers import BucketBlock, NumberBlock, VectorBlock
+from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector, parse_spec
+from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
+from shortlist.data.features.values import CategoryBlock, LabelsBlock, fold, split_labels
+from shortlist.errors import ConfigError
 
-SET_ASIDE = {
-    "title": "text to show; name a kind to encode it",
+BLOCKS: dict[str, type[Block]] = {
+    "number": NumberBlock,
+    "buckets": BucketBlock,
+    "category": CategoryBlock,
+    "labels": LabelsBlock,
+    "text": TextBlock,
+    "vector": VectorBlock,
+}
+"""The class of each kind of specification."""
+
+EXCLUDED = {
+    "title": "a text for display; name a kind to encode it",
     "valid_from": "the start of a life span, not a feature",
     "valid_to": "the end of a life span, not a feature",
 }
 FEW_VALUES = 20
 PROSE_WORDS, PROSE_LETTERS = 3.0, 30.0
-SEPARATED, RETURNING = 0.25, 1.5
-SAME_SPELLED_TWICE = 0.1
+SEPARATED_SHARE, SHARED_LABELS = 0.25, 1.5
+SPELLING_VARIANTS = 0.1
 
 
-def check_informative(cells: Cells) -> None:
-    """Refuse a column that cannot tell rows apart.
+def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Any]) -> Block:
+    """Learn the block of a column.
+
+    Parameters
+    ----------
+    column
+        Its cells.
+    name
+        Its name.
+    specs
+        The caller's specifications by column name; None leaves a column out.
 
     Raises
     ------
     NothingLearnedError
-        It has no value in any row, or the same in every row.
+        The column is left out; the message is the reason.
+    ConfigError
+        The caller's kind does not exist, or cannot encode the column.
+    InputError
+        A number is not finite.
+    """
+    if name in specs and specs[name] is None:
+        raise NothingLearnedError("excluded by the caller")
+    spec = parse_spec(name, specs[name]) if name in specs else None
+    if spec is None and name in EXCLUDED:
+        raise NothingLearnedError(EXCLUDED[name])
+    family = family_of(column.type)
+    if family is None:
+        if spec is not None:
+            raise _wrong_kind(name, str(column.type), spec, None)
+        raise NothingLearnedError(f"the type {column.type} cannot be encoded")
+    cells = read_cells(column, name)
+    check_informative(cells)
+    if spec is None:
+        spec = infer_spec(cells)
+    if cells.family not in BLOCKS[spec.kind].accepts:
+        raise _wrong_kind(name, CONTENT[cells.family], spec, cells)
+    return BLOCKS[spec.kind].fit(name, spec, cells)
+
+
+def _wrong_kind(name: str, content: str, spec: Spec, cells: Cells | None) -> ConfigError:
+    kinds = [kind for kind, block in BLOCKS.items() if cells and cells.family in block.accepts]
+    remedy = f"choose one of the kinds {', '.join(kinds)}" if kinds else "exclude it with None"
+    return ConfigError(
+        f"kind {spec.kind!r} cannot encode {content}", where=f"column {name!r}", remedy=remedy
+    )
+
+
+def check_informative(cells: Cells) -> None:
+    """Raise an error if a column does not distinguish any rows.
+
+    Raises
+    ------
+    NothingLearnedError
+        It has no value in any row, or the same value in every row.
     """
     values = cells.values
     if values.null_count == len(values):
@@ -59,16 +118,16 @@ def check_informative(cells: Cells) -> None:
             return
         values = pc.binary_join(pc.cast(values, pa.list_(pa.string())), "\x1f")
     if pc.count_distinct(values, mode="all").as_py() == 1:
-        raise NothingLearnedError("the same in every row")
+        raise NothingLearnedError("the same value in every row")
 
 
 def infer_spec(cells: Cells) -> Spec:
-    """Choose the kind of an informative column by rules 3 to 6.
+    """Return the specification of an informative column by rules 3 to 6.
 
     Raises
     ------
     NothingLearnedError
-        Rule 6: nearly every row has a value of its own.
+        By rule 6, most rows have a unique value.
     """
     if cells.family in ("whole", "number"):
         values = pc.drop_null(cells.values)
@@ -83,34 +142,32 @@ def infer_spec(cells: Cells) -> Spec:
     return kinds[cells.family]
 
 
-def _infer_text(values: Any) -> Spec:
-    counts = pc.value_counts(pc.drop_null(values))
-    distinct, times = counts.field(0), counts.field(1)
+def _infer_text(values: pa.Array) -> Spec:
+    counted = pc.value_counts(pc.drop_null(values))
+    distinct, counts = counted.field(0), counted.field(1)
     n_rows, n_distinct = len(values) - values.null_count, len(distinct)
-    held = {mark: pc.sum(pc.match_substring(distinct, mark)).as_py() for mark in ";|"}
-    mark = max(held, key=lambda mark: held[mark])
-    if held[mark] >= SEPARATED * n_distinct:
+    containing = {mark: pc.sum(pc.match_substring(distinct, mark)).as_py() for mark in ";|"}
+    mark = max(containing, key=lambda mark: containing[mark])
+    if containing[mark] >= SEPARATED_SHARE * n_distinct:
         _, labels = split_labels(distinct, mark)
-        if len(labels) >= RETURNING * max(pc.count_distinct(labels).as_py(), 1):
+        if len(labels) >= SHARED_LABELS * max(pc.count_distinct(labels).as_py(), 1):
             return Text() if _typed_by_hand(labels) else Labels(separator=mark)
     if 2 * n_distinct <= n_rows:
         return Category()
     words = pc.mean(pc.add(pc.count_substring_regex(distinct, r"\s+"), 1)).as_py()
     if words >= PROSE_WORDS or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS:
         return Text()
-    alone = pc.sum(pc.equal(times, 1)).as_py()
-    if n_distinct > FEW_VALUES and 2 * alone >= n_rows:
-        raise NothingLearnedError(
-            f"{alone} of {n_rows} rows have a value of their own, as names and ids do"
-        )
+    unique = pc.sum(pc.equal(counts, 1)).as_py()
+    if n_distinct > FEW_VALUES and 2 * unique >= n_rows:
+        raise NothingLearnedError(f"{unique} of {n_rows} rows have a unique value, like an id")
     return Category()
 
 
-def _typed_by_hand(labels: Any) -> bool:
-    """Say whether many labels are others spelled differently; labels without letters are codes."""
+def _typed_by_hand(labels: pa.Array) -> bool:
+    """Return whether many labels are variants of another; labels without letters are codes."""
     spellings = pc.unique(fold(labels))
     spellings = spellings.filter(pc.match_substring_regex(spellings, r"\p{L}"))
     if len(spellings) <= FEW_VALUES:
         return False
     bare = pc.unique(pc.replace_substring_regex(spellings, pattern=BETWEEN_WORDS, replacement=""))
-    return len(bare) <= (1 - SAME_SPELLED_TWICE) * len(spellings)
+    return len(bare) <= (1 - SPELLING_VARIANTS) * len(spellings)

@@ -1,4 +1,4 @@
-"""Blocks of numbers and dates: on a scale, or in buckets."""
+"""Blocks of numbers and dates, on a scale or in buckets, and of vectors."""
 
 from __future__ import annotations
 
@@ -11,65 +11,74 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.data.features.block import Block, Missing, features, nulls, to_numpy
-from shortlist.data.features.cells import Cells, Family
-from shortlist.data.features.specs import Buckets, Number
+from shortlist.data.features.block import (
+    Block,
+    Missing,
+    NothingLearnedError,
+    feature_table,
+    is_null,
+    to_numpy,
+)
+from shortlist.data.features.cells import Cells, Family, finite
+from shortlist.data.features.specs import Buckets, Number, Vector
+from shortlist.data.features.weights import unit_rows
+from shortlist.errors import InputError
 
-QUARTILE_RANGE = 1.3489795003921634  # of the normal distribution with standard deviation 1
+IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal distribution
 
 
 class _Measured(Block):
-    """Whole numbers and fractions are one family here: either may follow the other."""
+    """Integers and fractions are one family here: a column may change between them."""
 
-    reads: ClassVar[tuple[Family, ...]] = ("whole", "number", "date")
+    accepts: ClassVar[tuple[Family, ...]] = ("whole", "number", "date")
 
     @classmethod
     def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> _Measured:
         family: Family = "number" if cells.family == "whole" else cells.family
-        plain = Cells(family, cells.as_family(family, column))
-        return cls(column, spec, family, cls.learn(spec, plain))
+        converted = Cells(family, cells.as_family(family, column))
+        return cls(column, spec, family, cls.learn(spec, converted))
 
 
 class NumberBlock(_Measured):
-    """A number or a date ``x`` as a direction, so that a dot product falls with the distance.
+    """A number or a date ``x`` as a direction, so that dot products fall with the distance.
 
     With ``z = (x - centre) / scale``, the features are ``(z, 1) / sqrt(1 + z^2)``: the sine and
-    cosine of ``arctan z``. The dot product of two rows is ``cos(arctan z1 - arctan z2)``: 1 where
-    values agree, 0 where they are 90 degrees apart (-1 and +1 scale from the centre), -1 at
-    opposite ends. Extreme values end near 90 degrees, whatever their size. (A block of ``z`` alone,
-    scaled to length 1, would keep nothing but its sign.)
+    cosine of ``arctan z``. The dot product of two rows is ``cos(arctan z1 - arctan z2)``: 1 for
+    equal values, 0 for an angle of 90 degrees (such as -1 and +1 scale from the centre), -1 for
+    opposite extremes. Extreme values approach 90 degrees, whatever their size. (A block of ``z``
+    alone, scaled to length 1, would keep only its sign.)
     """
 
     @classmethod
     def learn(cls, spec: Number, cells: Cells) -> pa.Table:
-        """Give the value, its companion, and a flag if a cell is empty."""
-        x = np.sort(_measure(cells.values)[~nulls(cells.values)])  # sums then ignore row order
+        """Return the value, its companion, and a flag if a cell is empty."""
+        x = np.sort(_known_values(cells.values))  # makes sums independent of the row order
         centre, scale = (float(x.mean()), float(x.std()))
         if spec.scale == "robust":
             low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
-            # Where half of the rows share one value, their range says nothing.
-            scale = (high - low) / QUARTILE_RANGE or scale
-        scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has one value, or none
+            # The interquartile range is 0 if half of the rows share one value.
+            scale = (high - low) / IQR_OF_NORMAL or scale
+        scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has at most one value
         return pa.concat_tables(
             [
-                features("value", centre=[centre], scale=[scale]),
-                features("known", 1),
-                features("missing", int(cells.values.null_count > 0)),
+                feature_table("value", centre=[centre], scale=[scale]),
+                feature_table("known", 1),
+                feature_table("missing", int(cells.values.null_count > 0)),
             ]
         )
 
     def names(self) -> list[str]:
-        """Give ``salary``, ``salary is known`` and ``salary is missing``."""
-        tails = {"value": "", "known": " is known", "missing": " is missing"}
-        return [self.column + tails[role] for role in self.features["role"].to_pylist()]
+        """Return ``salary``, ``salary is known`` and ``salary is missing``."""
+        endings = {"value": "", "known": " is known", "missing": " is missing"}
+        return [self.column + endings[role] for role in self.features["role"].to_pylist()]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Put a known number on features 0 and 1, a missing one on feature 2."""
+        """Encode known numbers in features 0 and 1, missing numbers in feature 2."""
         centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
-        empty, flag = nulls(values), self.place("missing")
-        with np.errstate(over="ignore"):  # an infinite z points to 90 degrees
-            angle = np.arctan((_measure(values) - centre) / scale)
-        # One pair a cell; where the cell is empty, the flag and nothing.
+        empty, flag = is_null(values), self.index_of("missing")
+        with np.errstate(over="ignore"):  # an infinite z is at 90 degrees
+            angle = np.arctan((_to_floats(values) - centre) / scale)
+        # Two entries per cell; if the cell is empty, the flag and a zero.
         data = np.column_stack([np.sin(angle), np.cos(angle)])
         data[empty] = (float(flag is not None and missing == "flag"), 0.0)
         columns = np.tile(np.array([0, 1], dtype=np.int32), (len(values), 1))
@@ -82,34 +91,33 @@ class NumberBlock(_Measured):
 
 
 class BucketBlock(_Measured):
-    """A number or a date as the one bucket it lies in: ``low <= x < high``.
+    """A number or a date as the bucket that holds it: ``low <= x < high``.
 
-    Edges are quantiles, taken from the values themselves; equal edges fall together. Outer buckets
-    are open.
+    The edges are quantiles, chosen among the values; equal edges are merged. The first and the last
+    bucket are open.
     """
 
     @classmethod
     def learn(cls, spec: Buckets, cells: Cells) -> pa.Table:
-        """Give the buckets, and a flag if a cell is empty."""
-        x = np.sort(_measure(cells.values)[~nulls(cells.values)])
+        """Return the buckets, and a flag if a cell is empty."""
+        x = np.sort(_known_values(cells.values))
         shares = np.arange(1, spec.bins) / spec.bins
         edges = np.unique(np.quantile(x, shares, method="higher"))
         edges = edges[edges > x[0]]
-        if not len(edges) and x[-1] > x[0]:  # nearly all rows share the least value
+        if not len(edges) and x[-1] > x[0]:  # nearly all rows have the smallest value
             edges = x[x > x[0]][:1]
         bounds = [None, *edges.tolist(), None]
         return pa.concat_tables(
             [
-                features("bucket", low=bounds[:-1], high=bounds[1:]),
-                features("missing", int(cells.values.null_count > 0)),
+                feature_table("bucket", low=bounds[:-1], high=bounds[1:]),
+                feature_table("missing", int(cells.values.null_count > 0)),
             ]
         )
 
     def names(self) -> list[str]:
-        """Give ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
-        return [
-            self._name(**row) for row in self.features.select(["role", "low", "high"]).to_pylist()
-        ]
+        """Return ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
+        columns = self.features.select(["role", "low", "high"])
+        return [self._name(**feature) for feature in columns.to_pylist()]
 
     def _name(self, role: str, low: float | None, high: float | None) -> str:
         if role == "missing":
@@ -118,10 +126,10 @@ class BucketBlock(_Measured):
             return f"{self.column} is known"
         if low is None or high is None:
             sign, edge = ("<", high) if low is None else (">=", low)
-            return f"{self.column}{sign}{self._shown(edge)}"
-        return f"{self._shown(low)}<={self.column}<{self._shown(high)}"
+            return f"{self.column}{sign}{self._format(edge)}"
+        return f"{self._format(low)}<={self.column}<{self._format(high)}"
 
-    def _shown(self, edge: float | None) -> str:
+    def _format(self, edge: float | None) -> str:
         assert edge is not None
         if self.family == "date":
             moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=edge)
@@ -129,15 +137,69 @@ class BucketBlock(_Measured):
         return repr(edge).removesuffix(".0")
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Put each value into its bucket."""
+        """Encode each value as its bucket."""
         lows = to_numpy(pc.drop_null(self.features["low"]))
-        places: NDArray[np.int64] = np.searchsorted(lows, _measure(values), side="right")
-        places[nulls(values)] = -1
-        return self.one_hot(places, values, missing)
+        buckets: NDArray[np.int64] = np.searchsorted(lows, _to_floats(values), side="right")
+        buckets[is_null(values)] = -1
+        return self.one_hot(buckets, values, missing)
 
 
-def _measure(values: pa.Array) -> NDArray[np.float64]:
-    """Give numbers as they are, dates in microseconds since 1970; empty cells as 0."""
+class VectorBlock(Block):
+    """One feature per component; the cosine of two rows is that of their vectors."""
+
+    accepts: ClassVar[tuple[Family, ...]] = ("vector",)
+
+    @classmethod
+    def learn(cls, spec: Vector, cells: Cells) -> pa.Table:
+        """Return one feature per component."""
+        lengths = pc.unique(pc.list_value_length(pc.drop_null(cells.values))).to_pylist()
+        if len(lengths) > 1:
+            raise NothingLearnedError(
+                f"its lists have {min(lengths)} to {max(lengths)} numbers, so they are not vectors"
+            )
+        return feature_table("component", lengths[0])
+
+    def names(self) -> list[str]:
+        """Return ``embedding[0]``, ``embedding[1]``, ..."""
+        return [f"{self.column}[{component}]" for component in range(len(self))]
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        """Scale the vectors to length 1.
+
+        Raises
+        ------
+        InputError
+            A vector has a different number of components, or an empty or infinite component.
+        """
+        rows = np.flatnonzero(~is_null(values))
+        vectors = values.drop_null()
+        wrong = np.flatnonzero(to_numpy(pc.list_value_length(vectors)) != len(self))
+        if len(wrong):
+            raise InputError(
+                f"the vector has {len(vectors[int(wrong[0])])} numbers instead of {len(self)}",
+                where=f"column {self.column!r}, row {rows[wrong[0]]} (counted from 0)",
+            )
+        flat = finite(pc.list_flatten(vectors), self.column)
+        if flat.null_count:
+            row = rows[np.flatnonzero(is_null(flat))[0] // len(self)]
+            raise InputError(
+                "the vector has an empty component",
+                where=f"column {self.column!r}, row {row} (counted from 0)",
+                remedy="fill it in, or leave the whole cell empty",
+            )
+        indptr = np.zeros(len(values) + 1, dtype=np.int64)
+        indptr[rows + 1] = len(self)
+        columns = np.tile(np.arange(len(self)), len(rows))
+        shape = (len(values), len(self))
+        return unit_rows(csr_array((to_numpy(flat), columns, np.cumsum(indptr)), shape=shape))
+
+
+def _known_values(values: pa.Array) -> NDArray[np.float64]:
+    return _to_floats(values)[~is_null(values)]
+
+
+def _to_floats(values: pa.Array) -> NDArray[np.float64]:
+    """Return numbers unchanged, dates in microseconds since 1970, empty cells as 0."""
     if pa.types.is_timestamp(values.type):
         values = pc.cast(pc.cast(values, pa.int64()), pa.float64(), safe=False)
     filled: NDArray[np.float64] = pc.fill_null(values, 0.0).to_numpy()

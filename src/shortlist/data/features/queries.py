@@ -1,4 +1,4 @@
-"""Features by name, as a query gives them, into a table of the fitted columns."""
+"""Features by name, as in a query, as a table with the columns of an encoder."""
 
 from __future__ import annotations
 
@@ -16,47 +16,36 @@ from shortlist.data.features.cells import LARGEST, TYPES
 from shortlist.data.moments import moment
 from shortlist.errors import InputError, suggestion
 
-# What one value of a family is, for messages.
-EXPECTED = {
-    "whole": "a whole number",
-    "number": "a number",
-    "truth": "true or false",
-    "text": "a text",
-    "date": "a date or time",
-    "list": "a list of texts or whole numbers",
-    "vector": "a list of {n} numbers",
-}
-
 
 class _WrongType(Exception):  # noqa: N818 - never leaves this file
-    """The value is not of the family."""
+    """The value does not belong to the family."""
 
 
 def table_of(
     mappings: Sequence[Mapping[str, Any]], blocks: Sequence[Block], ignored: Collection[str]
 ) -> pa.Table:
-    """Make one row for each mapping; what it does not name is null.
+    """Return a table with one row per mapping; features that a mapping does not have are null.
 
     Parameters
     ----------
     mappings
-        Feature name to value. Dates may be ISO text.
+        Values by feature name. Dates may be ISO text.
     blocks
-        Which columns to make.
+        The columns of the table.
     ignored
-        Names that may occur and are not used.
+        Further names that may occur, without effect.
 
     Raises
     ------
     InputError
-        A name is unknown, or a value is not what its column held when the encoder was fitted.
+        A name is unknown, or a value has another type than its column had when it was fitted.
     """
     columns: dict[str, list[Any]] = {block.column: [None] * len(mappings) for block in blocks}
     block_of = {block.column: block for block in blocks}
     for row, mapping in enumerate(mappings):
         for name, value in mapping.items():
             if name in block_of:
-                columns[name][row] = _plain(value, block_of[name], row)
+                columns[name][row] = _convert(value, block_of[name], row)
             elif name not in ignored:
                 raise InputError(
                     f"there is no feature {name!r}",
@@ -69,30 +58,31 @@ def table_of(
     )
 
 
-def _plain(value: Any, block: Block, row: int) -> Any:
+def _convert(value: Any, block: Block, row: int) -> Any:
+    """Convert a value to the family of a block."""
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
     if _is_missing(value):
         return None
+    expected, convert = _CONVERTERS[block.family]
     try:
         if block.family == "text" and block.spec.kind == "labels" and not isinstance(value, str):
             return (block.spec.separator or ";").join(_labels(value))
-        plain = _PLAIN[block.family](value)
-        if block.family == "vector" and len(plain) != len(block):
+        converted = convert(value)
+        if block.family == "vector" and len(converted) != len(block):
             raise _WrongType
     except _WrongType:
-        expected = EXPECTED[block.family].format(n=len(block))
         remedy = None
         if block.family == "list" and isinstance(value, str):
-            remedy = f"pass [{value!r}] for one label"
+            remedy = f"pass [{value!r}] for a single label"
         elif block.family == "text" and isinstance(value, int):
             remedy = f"pass {str(value)!r}"
         raise InputError(
-            f"{value!r} is not {expected}",
+            f"{value!r} is not {expected.format(n=len(block))}",
             where=f"query {row}, feature {block.column!r}",
             remedy=remedy,
         ) from None
-    return plain
+    return converted
 
 
 def _is_missing(value: Any) -> bool:
@@ -110,14 +100,14 @@ def _number(value: Any) -> float:
     return number
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     number = _number(value)
     if not number.is_integer() or not -(2**63) <= int(value) < 2**63:
         raise _WrongType
     return int(value)
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise _WrongType
     return value
@@ -142,31 +132,32 @@ def _date(value: Any) -> int:
         raise _WrongType from None
 
 
-def _listed(value: Any) -> list[Any]:
+def _list(value: Any) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
         raise _WrongType
-    items = value.to_pylist() if hasattr(value, "to_pylist") else list(value)
-    return [one.item() if isinstance(one, np.generic) else one for one in items]
+    elements = value.to_pylist() if hasattr(value, "to_pylist") else list(value)
+    return [element.item() if isinstance(element, np.generic) else element for element in elements]
 
 
 def _labels(value: Any) -> list[str]:
-    items = [one for one in _listed(value) if not _is_missing(one)]
-    return [_text(one) if isinstance(one, str) else str(_whole(one)) for one in items]
+    labels = [label for label in _list(value) if not _is_missing(label)]
+    return [_text(label) if isinstance(label, str) else str(_integer(label)) for label in labels]
 
 
 def _vector(value: Any) -> list[float]:
-    numbers = [_number(one) for one in _listed(value)]
+    numbers = [_number(component) for component in _list(value)]
     if any(map(math.isnan, numbers)):
         raise _WrongType
     return numbers
 
 
-_PLAIN: dict[str, Callable[[Any], Any]] = {
-    "whole": _whole,
-    "number": _number,
-    "truth": _truth,
-    "text": _text,
-    "date": _date,
-    "list": _labels,
-    "vector": _vector,
+# For each family, what a value must be, for messages, and its conversion.
+_CONVERTERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "whole": ("an integer", _integer),
+    "number": ("a number", _number),
+    "truth": ("true or false", _boolean),
+    "text": ("a text", _text),
+    "date": ("a date or time", _date),
+    "list": ("a list of texts or integers", _labels),
+    "vector": ("a list of {n} numbers", _vector),
 }

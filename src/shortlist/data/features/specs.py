@@ -1,4 +1,4 @@
-"""How a column is to be encoded: one small, validated, JSON-able description a kind."""
+"""Specifications: how a column is encoded, as small validated models that convert to JSON."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shortlist.errors import ConfigError, suggestion
 
-ENOUGH_ROWS = 100  # in a table this long, a value that one row has is rare
+LARGE_TABLE = 100  # rows from which on values that occur only once are rare
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class _Pooled(_Spec):
+class _Counted(_Spec):
     min_count: int | None = Field(
         None,
         ge=1,
-        description="How many rows must have a value for it to get a feature of its own. None: 2, "
-        f"or 1 in tables of fewer than {ENOUGH_ROWS} rows",
+        description="The number of rows in which a value must occur to get a feature of its own. "
+        f"None: 2, or 1 in tables of fewer than {LARGE_TABLE} rows",
     )
 
-    def least(self, n_rows: int) -> int:
-        """Give the number of rows that a value must occur in."""
+    def threshold(self, n_rows: int) -> int:
+        """Return the number of rows in which a value must occur."""
         if self.min_count is not None:
             return self.min_count
-        return 2 if n_rows >= ENOUGH_ROWS else 1
+        return 2 if n_rows >= LARGE_TABLE else 1
 
 
 class Number(_Spec):
-    """A number or a date, on a scale: the nearer two values are, the more alike.
+    """A number or a date on a scale: the closer two values, the more similar the rows.
 
-    ``"robust"`` measures from the median in units of the quartile range (over 1.349, which makes it
-    a standard deviation where values are normal), ``"standard"`` from the mean in standard
-    deviations.
+    ``"robust"`` measures from the median in units of the interquartile range (divided by 1.349,
+    which is one standard deviation of a normal distribution); ``"standard"`` measures from the mean
+    in standard deviations.
     """
 
     kind: Literal["number"] = "number"
@@ -44,56 +44,56 @@ class Number(_Spec):
 
 
 class Buckets(_Spec):
-    """A number or a date, in buckets that hold about equally many rows: alike or not."""
+    """A number or a date in buckets of about equally many rows: the same bucket or not."""
 
     kind: Literal["buckets"] = "buckets"
-    bins: int = Field(10, ge=2, le=1000, description="At most how many buckets")
+    bins: int = Field(10, ge=2, le=1000, description="The largest number of buckets")
 
 
-class Category(_Pooled):
+class Category(_Counted):
     """One value of a set: a code, a name, true or false. Rare and new values share one feature."""
 
     kind: Literal["category"] = "category"
 
 
-class Labels(_Pooled):
-    """Any number of values: a list, or a text with separators. Rare and new ones are not encoded.
+class Labels(_Counted):
+    """Any number of values: a list, or a text with separators. Rare and new values are ignored.
 
-    Spelling is folded: blanks around a label, upper and lower case, full and half width.
+    Labels that differ in surrounding blanks, case or full and half width are the same.
     """
 
     kind: Literal["labels"] = "labels"
     separator: str | None = Field(
-        None, min_length=1, description="What parts the labels of a text. None: ';' and '|'"
+        None, min_length=1, description="The separator in a text. None: ';' and '|'"
     )
-    idf: bool = Field(True, description="Whether a label counts the more, the fewer rows have it")
+    idf: bool = Field(True, description="Whether labels weigh more the fewer rows have them")
 
 
-class Text(_Pooled):
-    """Free text, or lists of it: TF-IDF of words and of the letter runs inside words.
+class Text(_Counted):
+    """Free text or lists of texts: TF-IDF of words and of letter n-grams inside words.
 
-    Letter runs make spellings and endings of one word alike (개발자, 개발자를).
+    Letter n-grams match different forms of a word (개발자, 개발자를).
     """
 
     kind: Literal["text"] = "text"
-    words: int = Field(1, ge=0, le=3, description="Words in a row, at most; 0: no words")
+    words: int = Field(1, ge=0, le=3, description="The longest word n-gram; 0: no words")
     letters: tuple[int, int] | None = Field(
-        (2, 3), description="Letters in a run, least and most (1 to 6). None: no letter runs"
+        (2, 3), description="The shortest and longest letter n-gram (1 to 6). None: no letters"
     )
     max_terms: int = Field(
-        50_000, ge=1, description="Words, and letter runs, to keep: those that most rows have"
+        50_000, ge=1, description="How many words, and how many letter n-grams, to keep at most"
     )
 
     def model_post_init(self, _: Any) -> None:
-        """Check what two fields must fulfil together."""
+        """Check the conditions between fields."""
         if self.letters is not None and not 1 <= self.letters[0] <= self.letters[1] <= 6:
-            raise ValueError("letters=(least, most) must fulfil 1 <= least <= most <= 6")
+            raise ValueError("letters=(shortest, longest) needs 1 <= shortest <= longest <= 6")
         if self.letters is None and not self.words:
             raise ValueError("words=0 and letters=None leave nothing to encode")
 
 
 class Vector(_Spec):
-    """A vector that was computed elsewhere, an embedding for one: lists of equally many numbers."""
+    """A precomputed vector, such as an embedding: lists of equally many numbers."""
 
     kind: Literal["vector"] = "vector"
 
@@ -113,19 +113,19 @@ _ADAPTER: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
 def parse_spec(column: str, given: Any) -> Spec:
-    """Turn what the caller wrote into a description.
+    """Validate a caller's specification of a column.
 
     Parameters
     ----------
     column
-        The column it is for, for messages.
+        The name of the column, for messages.
     given
-        A description, the name of a kind, or a mapping with ``kind`` and its settings.
+        A specification, the name of a kind, or a mapping with ``kind`` and its settings.
 
     Raises
     ------
     ConfigError
-        There is no such kind or setting, or a value is out of its range.
+        There is no such kind or setting, or a value is out of range.
 
     Examples
     --------
@@ -137,26 +137,25 @@ def parse_spec(column: str, given: Any) -> Spec:
     if isinstance(given, _Spec):
         given = given.model_dump()
     content = dict(given) if isinstance(given, Mapping) else {"kind": given}
-    kind = content.get("kind")
+    kind, where = content.get("kind"), f"column {column!r}"
     if not isinstance(kind, str) or kind not in KINDS:
         raise ConfigError(
             f"there is no kind of feature {kind!r}",
-            where=f"column {column!r}",
+            where=where,
             remedy=suggestion(str(kind), KINDS) + ", or None to leave the column out",
         )
+    settings = set(KINDS[kind].model_fields)
     for name in content:
-        if name not in KINDS[kind].model_fields:
+        if name not in settings:
             raise ConfigError(
                 f"kind {kind!r} has no setting {name!r}",
-                where=f"column {column!r}",
-                remedy=suggestion(name, set(KINDS[kind].model_fields) - {"kind"}),
+                where=where,
+                remedy=suggestion(name, settings - {"kind"}),
             )
     try:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        path = first["loc"][1:]  # without the kind
-        said = f"{path[0]}={content[str(path[0])]!r} is out of range: " if path else ""
-        raise ConfigError(
-            f"kind {kind!r}: {said}{first['msg']}", where=f"column {column!r}"
-        ) from None
+        setting = str(first["loc"][1]) if len(first["loc"]) > 1 else None  # loc[0] is the kind
+        value = f"{setting}={content[setting]!r} is out of range: " if setting else ""
+        raise ConfigError(f"kind {kind!r}: {value}{first['msg']}", where=where) from None

@@ -1,7 +1,8 @@
-"""Blocks of free text: TF-IDF over words and over letter runs."""
+"""Blocks of free text: TF-IDF of words and of letter n-grams."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -15,83 +16,88 @@ from shortlist.data.features.block import (
     Block,
     Missing,
     NothingLearnedError,
-    features,
+    feature_table,
     to_numpy,
 )
 from shortlist.data.features.cells import Cells, Family
-from shortlist.data.features.ngrams import Words, letter_runs
 from shortlist.data.features.specs import Text
 from shortlist.data.features.values import idf
 from shortlist.data.features.weights import unit_rows
 
+# Words consist of letters, marks, digits, symbols (including + and emoji) and #.
+BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}\p{S}#]+"
+LONGEST_WORD = 100  # letters of a word that are searched for n-grams
+
 
 class TextBlock(Block):
-    """One feature a word (or run of words) and a run of letters that enough rows have.
+    """One feature per frequent word (or word n-gram) and per frequent letter n-gram.
 
-    A term that a row has ``c`` times weighs ``(1 + ln c) (ln((1 + n) / (1 + df)) + 1)``, with n
-    rows, df of them with the term. Words and letter runs are scaled to length 1 each and then
-    together: the cosine of two rows that have both is the mean of their two cosines.
+    A term that occurs ``c`` times in a row, and in ``df`` of ``n`` rows, weighs
+    ``(1 + ln c) (ln((1 + n) / (1 + df)) + 1)``. Words and letter n-grams are scaled to length 1
+    each, then together: the cosine of two rows that have both is the mean of their two cosines.
     """
 
-    reads: ClassVar[tuple[Family, ...]] = ("text", "list")
+    accepts: ClassVar[tuple[Family, ...]] = ("text", "list")
 
     @classmethod
     def learn(cls, spec: Text, cells: Cells) -> pa.Table:
-        """Give the words, then the letter runs, each in order of their code points."""
-        n_rows, least = len(cells.values), spec.least(len(cells.values))
+        """Return the words, then the letter n-grams, each in the order of their code points."""
+        n_rows, threshold = len(cells.values), spec.threshold(len(cells.values))
         words = Words.of(cells.values)
-        rows, runs = words.runs(spec.words) if spec.words else (words.rows[:0], words.words[:0])
-        found = [("word", *_count(rows, runs, n_rows))]
+        rows, terms = words.ngrams(spec.words) if spec.words else (words.rows[:0], words.words[:0])
+        counted = [("word", *_count(rows, terms, n_rows))]
         if spec.letters is not None:
             per_row, vocabulary = _count(words.rows, words.words, n_rows)
-            places, runs = letter_runs(vocabulary, *spec.letters)
-            per_word, runs = _count(places, runs, len(vocabulary))
-            found.append(("letters", _product(per_row, per_word), runs))
+            per_word, terms = _count(*letter_ngrams(vocabulary, *spec.letters), len(vocabulary))
+            counted.append(("letters", _multiply(per_row, per_word), terms))
         tables = []
-        for role, counts, terms in found:
+        for role, counts, terms in counted:
             df = np.bincount(counts.indices, minlength=len(terms))
-            kept = _frequent(terms, df, least, spec.max_terms)
+            kept = _most_frequent(terms, df, threshold, spec.max_terms)
             tables.append(
-                features(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
+                feature_table(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
             )
         table = pa.concat_tables(tables)
         if not table.num_rows:
-            raise NothingLearnedError(f"no word or letter run occurs in {least} rows")
+            raise NothingLearnedError(
+                f"no word or letter n-gram occurs in {threshold} or more rows"
+            )
         return table
 
     def names(self) -> list[str]:
-        """Give ``title~toy story`` for words and ``title~*toy*`` for letter runs."""
+        """Return ``title~toy story`` for words and ``title~*toy*`` for letter n-grams."""
+        pattern = {"word": "{}~{}", "letters": "{}~*{}*"}
         return [
-            f"{self.column}~{term}" if role == "word" else f"{self.column}~*{term}*"
-            for role, term in zip(
-                self.features["role"].to_pylist(), self.features["term"].to_pylist(), strict=True
-            )
+            pattern[feature["role"]].format(self.column, feature["term"])
+            for feature in self.features.select(["role", "term"]).to_pylist()
         ]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Weigh the known terms of each text."""
-        words, n_rows = Words.of(values), len(values)
+        """Encode each text as its known terms."""
+        words, n_rows, parts = Words.of(values), len(values), []
         known, weight = self._words
-        counts = _count_known(*words.runs(self.spec.words), n_rows, known) if len(known) else None
-        parts = [_weigh(counts, weight)] if counts is not None else []
+        if len(known):
+            counts = _count_known(*words.ngrams(self.spec.words), n_rows, known)
+            parts.append(_weight(counts, weight))
         known, weight = self._letters
         if len(known):
             per_row, vocabulary = _count(words.rows, words.words, n_rows)
-            runs = letter_runs(vocabulary, *self.spec.letters)
-            per_word = _count_known(*runs, len(vocabulary), known)
-            parts.append(_weigh(_product(per_row, per_word), weight))
+            ngrams = letter_ngrams(vocabulary, *self.spec.letters)
+            per_word = _count_known(*ngrams, len(vocabulary), known)
+            parts.append(_weight(_multiply(per_row, per_word), weight))
         return unit_rows(csr_array(hstack(parts, format="csr")))
 
     def unseen(self, values: pa.Array) -> pa.Array:
-        """Give the words (without words: the letter runs) that are rare or new."""
-        words = Words.of(values).words
-        if self.spec.words:
-            return words.filter(pc.is_null(pc.index_in(words, value_set=self._words[0])))
-        _, runs = letter_runs(words, *self.spec.letters)
-        return runs.filter(pc.is_null(pc.index_in(runs, value_set=self._letters[0])))
+        """Return the words that are rare or new; without words, the letter n-grams."""
+        terms = Words.of(values).words
+        known, _ = self._words
+        if not self.spec.words:
+            _, terms = letter_ngrams(terms, *self.spec.letters)
+            known, _ = self._letters
+        return terms.filter(pc.is_null(pc.index_in(terms, value_set=known)))
 
-    def missing(self, values: pa.Array) -> int:
-        """Count the rows without a word."""
+    def count_missing(self, values: pa.Array) -> int:
+        """Return the number of rows without a word."""
         return len(values) - len(np.unique(Words.of(values).rows))
 
     @cached_property
@@ -103,44 +109,127 @@ class TextBlock(Block):
         return self._terms("letters")
 
     def _terms(self, role: str) -> tuple[pa.Array, NDArray[np.float64]]:
-        chosen = self.features.filter(pc.equal(self.features["role"], role))
-        return chosen["term"].combine_chunks(), to_numpy(chosen["weight"])
+        """Return the terms of a role and their weights."""
+        features = self.features.filter(pc.equal(self.features["role"], role))
+        return features["term"].combine_chunks(), to_numpy(features["weight"])
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a column of texts, in reading order.
+
+    Attributes
+    ----------
+    rows
+        The row of each word, int64.  # (n_words,)
+    texts
+        The text of each word: a row may hold several texts, and n-grams stay within one.
+        # (n_words,)
+    words
+        The words, in lower case and half width (Unicode NFKC).  # (n_words,)
+    """
+
+    rows: NDArray[np.int64]
+    texts: NDArray[np.int64]
+    words: pa.Array
+
+    @classmethod
+    def of(cls, values: pa.Array) -> Words:
+        """Split texts, or lists of texts, into words.
+
+        Examples
+        --------
+        >>> Words.of(pa.array(["C++ 개발자/백엔드", None, "ＪＡＶＡ"])).words.to_pylist()
+        ['c++', '개발자', '백엔드', 'java']
+        """
+        if pa.types.is_list(values.type):
+            row_of, texts = to_numpy(pc.list_parent_indices(values)), pc.list_flatten(values)
+        else:
+            row_of, texts = np.arange(len(values)), values
+        folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
+        split = pc.split_pattern_regex(folded, pattern=BETWEEN_WORDS)
+        words, text_of = pc.list_flatten(split), to_numpy(pc.list_parent_indices(split))
+        not_empty = pc.greater(pc.binary_length(words), 0)
+        text_of = text_of[to_numpy(not_empty)]
+        return cls(row_of[text_of], text_of, words.filter(not_empty))
+
+    def ngrams(self, longest: int) -> tuple[NDArray[np.int64], pa.Array]:
+        """Return the row and the text of all n-grams of 1 to ``longest`` words."""
+        rows, ngrams = [self.rows], [self.words]
+        for size in range(2, longest + 1):
+            n = max(len(self.words) - size + 1, 0)
+            same_text = self.texts[:n] == self.texts[size - 1 :]
+            shifted = [self.words.slice(start, n) for start in range(size)]
+            joined = pc.binary_join_element_wise(*shifted, " ")
+            rows.append(self.rows[:n][same_text])
+            ngrams.append(joined.filter(pa.array(same_text)))
+        return np.concatenate(rows), pa.concat_arrays(ngrams)
+
+
+def letter_ngrams(
+    words: pa.Array, shortest: int, longest: int
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return the word (by index) and the text of all n-grams of letters (code points).
+
+    All words are processed together, one starting position after the other.
+
+    Examples
+    --------
+    >>> indices, ngrams = letter_ngrams(pa.array(["개발자", "c"]), 2, 3)
+    >>> indices.tolist(), ngrams.to_pylist()
+    ([0, 0, 0], ['개발', '발자', '개발자'])
+    """
+    indices: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    ngrams = [pa.array([], pa.string())]
+    for size in range(shortest, longest + 1):
+        index, remaining = np.arange(len(words)), words
+        for start in range(LONGEST_WORD - size + 1):
+            long_enough = pc.greater_equal(pc.utf8_length(remaining), start + size)
+            index, remaining = index[to_numpy(long_enough)], remaining.filter(long_enough)
+            if not len(index):
+                break
+            indices.append(index)
+            ngrams.append(pc.utf8_slice_codeunits(remaining, start, start + size))
+    return np.concatenate(indices), pa.concat_arrays(ngrams)
 
 
 def _count(rows: NDArray[np.int64], terms: pa.Array, n_rows: int) -> tuple[csr_array, pa.Array]:
     """Count the terms of each row; the columns are the distinct terms."""
-    coded = terms.dictionary_encode()
-    shape = (n_rows, len(coded.dictionary))
-    counts = csr_array((np.ones(len(rows)), (rows, to_numpy(coded.indices))), shape=shape)
-    return counts, coded.dictionary
+    encoded = terms.dictionary_encode()
+    shape = (n_rows, len(encoded.dictionary))
+    counts = csr_array((np.ones(len(rows)), (rows, to_numpy(encoded.indices))), shape=shape)
+    return counts, encoded.dictionary
 
 
 def _count_known(
     rows: NDArray[np.int64], terms: pa.Array, n_rows: int, known: pa.Array
 ) -> csr_array:
     """Count the known terms of each row."""
-    places = pc.index_in(terms, value_set=known)
-    valid = to_numpy(pc.is_valid(places))
-    found = (np.ones(valid.sum()), (rows[valid], to_numpy(pc.drop_null(places))))
-    return csr_array(found, shape=(n_rows, len(known)))
+    indices = pc.index_in(terms, value_set=known)
+    valid = to_numpy(pc.is_valid(indices))
+    entries = (np.ones(valid.sum()), (rows[valid], to_numpy(pc.drop_null(indices))))
+    return csr_array(entries, shape=(n_rows, len(known)))
 
 
-def _product(per_row: csr_array, per_word: csr_array) -> csr_array:
-    """Count the letter runs of each row."""
+def _multiply(per_row: csr_array, per_word: csr_array) -> csr_array:
+    """Count the letter n-grams of each row."""
     counts = csr_array(per_row @ per_word)
-    counts.sort_indices()  # else sums would depend on the other rows
+    counts.sort_indices()  # otherwise sums would depend on the other rows
     return counts
 
 
-def _weigh(counts: csr_array, weight: NDArray[np.float64]) -> csr_array:
+def _weight(counts: csr_array, weight: NDArray[np.float64]) -> csr_array:
+    """Apply TF-IDF, and scale each row to length 1."""
     data = (1 + np.log(counts.data)) * weight[counts.indices]
     return unit_rows(csr_array((data, counts.indices, counts.indptr), shape=counts.shape))
 
 
-def _frequent(terms: pa.Array, df: NDArray[np.integer], least: int, most: int) -> NDArray[np.int64]:
-    """Choose the terms that ``least`` rows have, at most ``most``; sorted."""
-    table = pa.table({"term": terms, "df": df, "place": np.arange(len(terms))})
-    table = table.filter(pc.greater_equal(table["df"], least))
+def _most_frequent(
+    terms: pa.Array, df: NDArray[np.integer], threshold: int, most: int
+) -> NDArray[np.int64]:
+    """Return the indices of at most ``most`` terms that occur in ``threshold`` rows, sorted."""
+    table = pa.table({"term": terms, "df": df, "index": np.arange(len(terms))})
+    table = table.filter(pc.greater_equal(table["df"], threshold))
     if table.num_rows > most:
         table = table.sort_by([("df", "descending"), ("term", "ascending")]).slice(0, most)
-    return to_numpy(table.sort_by("term")["place"])
+    return to_numpy(table.sort_by("term")["index"])

@@ -1,4 +1,4 @@
-"""Blocks side by side, each with the share of the similarity that it is given."""
+"""Joining blocks of features, each with a weight in the similarity of two rows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from shortlist.errors import InputError, suggestion
 
 
 def unit_rows(matrix: csr_array) -> csr_array:
-    """Scale every row to length 1 (L2); rows of zeros stay zeros.
+    """Scale every row to length 1 (L2); rows of zeros are kept.
 
     Parameters
     ----------
     matrix
-        Sparse, float32 or float64; the result has its dtype, and is a copy.  # (n, d)
+        Sparse, float32 or float64; the result is a copy of the same dtype.  # (n, d)
 
     Examples
     --------
@@ -30,36 +30,35 @@ def unit_rows(matrix: csr_array) -> csr_array:
     )
     length = np.sqrt(squares.sum(axis=1))
     length[length == 0] = 1
-    data = matrix.data / np.repeat(length, np.diff(matrix.indptr))
-    parts = (data.astype(matrix.dtype), matrix.indices.copy(), matrix.indptr.copy())
-    return csr_array(parts, shape=matrix.shape)
+    data = (matrix.data / np.repeat(length, np.diff(matrix.indptr))).astype(matrix.dtype)
+    return csr_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
 
 
 def scaled(blocks: Mapping[str, csr_array], weights: Mapping[str, float]) -> csr_array:
-    """Put blocks side by side, so that dot products of rows are a weighted sum of cosines.
+    """Join blocks so that the dot product of two rows is a weighted sum of their cosines.
 
-    With the rows of every block of length 1, or zero, and block ``b`` multiplied by ``sqrt(w_b)``,
-    the dot product of two rows is ``sum_b w_b cos_b`` exactly; ``cos_b`` is 0 where a row of the
-    block is zero. So "concatenate the features" and "add up the similarities" are one model.
+    If the rows of every block have length 1 or 0, and block ``b`` is multiplied by ``sqrt(w_b)``,
+    the dot product of two rows is exactly ``sum_b w_b cos_b``, where ``cos_b`` is 0 if a row of the
+    block is zero. So concatenating features and adding similarities are the same model.
 
     Parameters
     ----------
     blocks
-        Matrices of equally many rows by name: those of ``FeatureEncoder.split``, or the
+        Matrices by name, with the same number of rows: those of ``FeatureEncoder.split``, or the
         interactions through :func:`unit_rows`.  # each (n, d_b)
     weights
-        The weight of every block, 0 or more, at least one above 0.
+        The weight of every block, 0 or more; at least one is above 0.
 
     Returns
     -------
     csr_array
-        In the order of ``blocks``, with the dtype of the widest. A block of weight 0 keeps its
-        columns, without entries.  # (n, sum of d_b)
+        The blocks in their order, with the widest dtype. A block of weight 0 keeps its columns, but
+        has no entries.  # (n, sum of d_b)
 
     Raises
     ------
     InputError
-        A weight is missing, for no block, negative or not finite, or all are 0.
+        A weight is missing, negative or not finite, belongs to no block, or all weights are 0.
 
     Examples
     --------
@@ -70,26 +69,27 @@ def scaled(blocks: Mapping[str, csr_array], weights: Mapping[str, float]) -> csr
     for name, weight in weights.items():
         if name not in blocks:
             raise InputError(
-                f"there is no block {name!r} to weigh", remedy=suggestion(name, blocks)
+                f"there is no block {name!r} to weight", remedy=suggestion(name, blocks)
             )
         if not (math.isfinite(weight) and weight >= 0):
             raise InputError(
                 f"the weight {weight!r} of block {name!r} is out of range",
                 remedy="weights are finite numbers, 0 or more",
             )
-    absent = [name for name in blocks if name not in weights]
-    if absent:
+    unweighted = [name for name in blocks if name not in weights]
+    if unweighted:
         raise InputError(
-            f"block {absent[0]!r} has no weight", remedy="give it one; 0 leaves it out"
+            f"block {unweighted[0]!r} has no weight",
+            remedy="give it a weight; 0 leaves the block out",
         )
     if not any(weights.values()):
         raise InputError(
-            "the weights of all blocks are 0: every similarity would be",
+            "the weights of all blocks are 0, so every similarity would be 0",
             remedy="give at least one block a weight above 0",
         )
-    parts = []
-    for name, block in blocks.items():
-        factor = block.dtype.type(math.sqrt(weights[name]))
-        part = block * factor if factor else csr_array(block.shape, dtype=block.dtype)
-        parts.append(part)
+    factors = {name: block.dtype.type(math.sqrt(weights[name])) for name, block in blocks.items()}
+    parts = [
+        block * factors[name] if factors[name] else csr_array(block.shape, dtype=block.dtype)
+        for name, block in blocks.items()
+    ]
     return csr_array(hstack(parts, format="csr"))

@@ -1,1 +1,1 @@
-"""Which files there are, told by name and header, and what they look like inside."""
+"""File formats: the layouts of published data sets, and how their files are read."""

@@ -1,10 +1,12 @@
-"""The seven files of the job competition, and the tables of the jobs schema they fill.
+"""The layouts of the seven files of the job competition, and the tables of the jobs schema.
 
-Declarations only, in SQL over the columns of each file. The competition writes 0 where it knows
-nothing, and whole numbers as 3.0 in a column that has gaps.
+Values are SQL expressions over the columns of each file. In these files, 0 stands for a missing
+value, and an integer in a column with missing values is written as 3.0.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from shortlist.data.formats.layout import Fill, Layout, same
 
@@ -19,6 +21,10 @@ def _code(*columns: str) -> dict[str, str]:
 
 def _code_or_zero(*columns: str) -> dict[str, str]:
     return {c: f"nullif({sql}, '0')" for c, sql in _code(*columns).items()}
+
+
+def _file(name: str, columns: tuple[str, ...], *fills: Fill, **settings: Any) -> Layout:
+    return Layout((f"{name}.csv",), columns, decisive=True, fills=fills, **settings)
 
 
 def _list_table(table: str, key: str, column: str, listed: str) -> Fill:
@@ -41,76 +47,57 @@ _POSTING = (
     "career_start", "education", "major_task", "qualifications",
 )  # fmt: skip
 
+_CERTIFICATE = ("resume_seq", "certificate_contents")
+_LANGUAGE = ("resume_seq", "language", "exam_name", "score")
+_COMPANY = ("recruitment_seq", "company_type_seq", "supply_kind", "employee")
+_APPLICATION = ("resume_seq", "recruitment_seq")
+
 JOBS = (
-    Layout(
-        "competition résumés",
-        ("resume.csv",),
+    _file(
+        "resume",
         (*_RESUME, "text_keyword"),
-        decisive=True,
+        Fill("resume", same(*_RESUME)),
+        _list_table("resume_keyword", "resume_seq", "keyword", "text_keyword"),
         select=_zero_is_missing("graduate_date", "hope_salary", "last_salary")
         | _code("job_code_seq1", "job_code_seq2", "job_code_seq3"),
         lists={"text_keyword": ";"},
-        fills=(
-            Fill("resume", same(*_RESUME)),
-            _list_table("resume_keyword", "resume_seq", "keyword", "text_keyword"),
-        ),
     ),
-    Layout(
-        "competition education",
-        ("resume_education.csv",),
+    _file(
+        "resume_education",
         _EDUCATION,
-        decisive=True,
+        Fill("resume_education", same(*_EDUCATION)),
         select=_zero_is_missing("univ_score")
         | _code("hischool_type_seq", "hischool_location_seq", "univ_location", "univ_major_type")
         | _code_or_zero("univ_type_seq1", "univ_type_seq2"),
-        fills=(Fill("resume_education", same(*_EDUCATION)),),
     ),
-    Layout(
-        "competition certificates",
-        ("resume_certificate.csv",),
-        ("resume_seq", "certificate_contents"),
-        decisive=True,
-        fills=(Fill("resume_certificate", same("resume_seq", "certificate_contents")),),
-    ),
-    Layout(
-        "competition languages",
-        ("resume_language.csv",),
-        ("resume_seq", "language", "exam_name", "score"),
-        decisive=True,
+    _file("resume_certificate", _CERTIFICATE, Fill("resume_certificate", same(*_CERTIFICATE))),
+    _file(
+        "resume_language",
+        _LANGUAGE,
+        Fill("resume_language", same(*_LANGUAGE)),
         select=_zero_is_missing("score") | _code("language", "exam_name"),
-        fills=(Fill("resume_language", same("resume_seq", "language", "exam_name", "score")),),
     ),
-    Layout(
-        "competition postings",
-        ("recruitment.csv",),
+    _file(
+        "recruitment",
         (*_POSTING, "check_box_keyword", "text_keyword"),
-        decisive=True,
+        Fill("posting", same(*_POSTING, "valid_from", "valid_to")),
+        _list_table("posting_check_box", "recruitment_seq", "code", "check_box_keyword"),
+        _list_table("posting_keyword", "recruitment_seq", "keyword", "text_keyword"),
         select=_zero_is_missing("career_start", "career_end")
         | _code("address_seq1", "address_seq2", "address_seq3", "major_task"),
         lists={"check_box_keyword": ";", "text_keyword": ";"},
         optional=("valid_from", "valid_to"),
-        fills=(
-            Fill("posting", same(*_POSTING, "valid_from", "valid_to")),
-            _list_table("posting_check_box", "recruitment_seq", "code", "check_box_keyword"),
-            _list_table("posting_keyword", "recruitment_seq", "keyword", "text_keyword"),
-        ),
     ),
-    Layout(
-        "competition companies",
-        ("company.csv",),
-        ("recruitment_seq", "company_type_seq", "supply_kind", "employee"),
-        decisive=True,
+    _file(
+        "company",
+        _COMPANY,
+        Fill("company", same(*_COMPANY)),
         select=_zero_is_missing("employee") | _code("company_type_seq", "supply_kind"),
-        fills=(
-            Fill("company", same("recruitment_seq", "company_type_seq", "supply_kind", "employee")),
-        ),
     ),
-    Layout(
-        "competition applications",
-        ("apply_train.csv",),
-        ("resume_seq", "recruitment_seq"),
-        decisive=True,
+    _file(
+        "apply_train",
+        _APPLICATION,
+        Fill("application", same(*_APPLICATION, "applied_at")),
         optional=("applied_at",),
-        fills=(Fill("application", same("resume_seq", "recruitment_seq", "applied_at")),),
     ),
 )

@@ -1,12 +1,11 @@
-"""Recognise a file by its name and its header, and say which columns it holds.
+"""A layout: the names of the files of one kind, their columns, and the tables that they fill.
 
-A :class:`Layout` is a declaration; ``layouts.py`` lists those that are published. A file that no
-layout names can still be read as a plain table if it is a CSV, a TSV or a RecBole file.
+:mod:`shortlist.data.formats.layouts` lists the published layouts and recognises files by them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,24 +13,20 @@ from pathlib import Path
 from shortlist.data.formats import scan
 from shortlist.data.sql import literal, quoted
 
-READABLE = (
-    ".csv, .tsv, .parquet, a GroupLens file (u.data, u.item, u.user, ratings.dat, movies.dat, "
-    "users.dat) or a RecBole file (.inter, .item, .user)"
-)
-
 
 @dataclass(frozen=True)
 class Fill:
-    """Which columns of a database table a file fills, and with what.
+    """The columns of a database table that a file fills.
 
     Parameters
     ----------
     table
         The table of the schema.
     columns
-        For each of its columns, SQL over the columns of the file.
+        For each column of the table, a SQL expression over the columns of the file.
     each
-        SQL for a list: the table gets one row per element, called ``each`` in ``columns``.
+        A SQL expression for a list. The table then gets one row per element of the list, which
+        ``columns`` can use under the name ``each``.
     """
 
     table: str
@@ -40,7 +35,7 @@ class Fill:
 
 
 def same(*columns: str) -> dict[str, str]:
-    """Fill columns from those of the same name, as they stand.
+    """Return the expressions that fill columns from file columns of the same name.
 
     Examples
     --------
@@ -52,41 +47,38 @@ def same(*columns: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Layout:
-    """One kind of file that somebody publishes.
+    """One kind of file.
 
     Parameters
     ----------
-    title
-        What messages call it.
     files
-        Patterns of its name, in lower case.
+        Patterns of the file name, in lower case.
     columns
-        The columns it must have; for a file without a header, all of them in order.
+        The required columns; if the file has no header, all columns in order.
     header
-        Whether its first row holds the names.
+        Whether the first row holds the column names.
     typed
-        The names are written ``name:type``, as RecBole does.
+        Whether the names have the form ``name:type``, as in RecBole files.
     delimiter, quote
-        As in ``scan.Text``; a delimiter of None is found in the header.
+        As in :class:`scan.Text`. Without a delimiter, it is detected from the header.
     latin
-        Written in latin-1 unless it happens to be valid UTF-8.
+        The encoding is latin-1, unless the file is valid UTF-8.
     decisive
-        No other layout is tried for a file of this name, whatever its columns.
+        A file with this name is never read with another layout, whatever its columns.
     select
-        Columns that are read through SQL instead of as they stand; for a file without a header,
-        the columns to show in place of the published ones.
+        SQL expressions that replace columns; if the file has no header, the columns to show
+        instead of the original ones.
     optional
-        Columns that may be there too.
+        Columns that the file may have.
     lists
-        Columns that hold several values, and what stands between those.
+        Columns that hold several values, and the separator of these.
     fills
-        The tables of the schema it fills.
+        The tables of the schema that the file fills.
     implied
-        Tables whose rows it only mentions, as a rating does its user. They get the key alone, and
-        only where no other file of the load fills them.
+        Tables whose keys the file mentions, as a rating mentions its user. If no other file of a
+        load fills them, they get rows with the key alone.
     """
 
-    title: str
     files: tuple[str, ...]
     columns: tuple[str, ...] = ()
     header: bool = True
@@ -102,14 +94,14 @@ class Layout:
     implied: tuple[str, ...] = ()
 
     def names(self, path: Path) -> bool:
-        """Tell whether the file has a name of this layout (a header makes Parquet possible too)."""
+        """Return whether the file name matches; Parquet also matches, if there is a header."""
         name = path.name.lower()
         if self.header and name.endswith(".parquet"):
             name = name.removesuffix(".parquet") + ".csv"
         return any(fnmatch(name, pattern) for pattern in self.files)
 
     def text(self, path: Path) -> scan.Text:
-        """Find out how this file is divided: its header is read, or its encoding."""
+        """Return how this file is divided into rows and columns; reads its header or encoding."""
         if self.header:
             columns, delimiter = scan.header(path, self.delimiter)
             return scan.Text(columns, True, delimiter, self.quote)
@@ -117,12 +109,12 @@ class Layout:
         return scan.Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
 
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:
-        """Give the columns this layout shows of a table, and the SQL of each.
+        """Return the columns that this layout shows, with the SQL expression of each.
 
         Parameters
         ----------
         types
-            The columns as they are read and their SQL types: VARCHAR for text.
+            The SQL type of each column of the file; VARCHAR in text files.
 
         Examples
         --------
@@ -139,37 +131,19 @@ class Layout:
             shown = dict(self.select) or shown
         for name, separator in self.lists.items():
             if types.get(name) == "VARCHAR":
-                shown[name] = split(name, separator)
+                shown[name] = _split(name, separator)
         return shown
 
 
-def split(column: str, separator: str) -> str:
-    """Give the SQL that cuts a messy list: trimmed, without blanks, each value once, sorted."""
+def _split(column: str, separator: str) -> str:
+    """Return SQL that splits a text into a sorted list of its distinct, trimmed values."""
     parts = f"string_split({quoted(column)}, {literal(separator)})"
     trimmed = f"list_transform({parts}, lambda v: trim(v))"
     return f"list_sort(list_distinct(list_filter({trimmed}, lambda v: v <> '')))"
 
 
-def recognised(path: Path, layouts: Iterable[Layout]) -> Layout | None:
-    """Find the layout of a text file; None for a file that cannot be read.
-
-    Parameters
-    ----------
-    path
-        A file that exists.
-    layouts
-        The published layouts to try. One with a header also needs its columns to be there.
-    """
-    for layout in layouts:
-        if layout.names(path):
-            shown = layout.selection(dict.fromkeys(layout.text(path).columns, "VARCHAR"))
-            if not layout.header or set(layout.columns) <= set(shown):
-                return layout
-    return next((layout for layout in (RECBOLE, TABLE) if layout.names(path)), None)
-
-
 def _recbole_column(header: str) -> tuple[str, str]:
-    """Split ``name:type``; the values of a sequence are separated by spaces."""
+    """Split ``name:type`` and return name and SQL; sequences are separated by spaces."""
     name, _, kind = header.partition(":")
     if kind == "token_seq":
         return name, f"string_split({quoted(header)}, ' ')"
@@ -178,7 +152,5 @@ def _recbole_column(header: str) -> tuple[str, str]:
     return name, quoted(header)
 
 
-RECBOLE = Layout(
-    "RecBole file", ("*.inter", "*.item", "*.user"), typed=True, delimiter="\t", quote=""
-)
-TABLE = Layout("table", ("*.csv", "*.tsv"))
+RECBOLE = Layout(("*.inter", "*.item", "*.user"), typed=True, delimiter="\t", quote="")
+TABLE = Layout(("*.csv", "*.tsv"))

@@ -1,11 +1,12 @@
-"""The files of MovieLens and of RecBole, and the tables of the movies schema they fill.
+"""The layouts of MovieLens and RecBole files, and the tables of the movies schema they fill.
 
-Declarations only, in SQL over the columns of each file.
+Values are SQL expressions over the columns of each file.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from shortlist.data.formats.layout import RECBOLE, Fill, Layout, same
 from shortlist.data.sql import literal, quoted
@@ -22,12 +23,12 @@ _FOUR_DIGITS = r"(18[7-9]\d|19\d\d|20\d\d)"
 
 
 def _year_of_title(column: str) -> str:
-    """Find the last year in brackets: 'Heat (1995)', 'Time of the Great Giving (1995) (V)'."""
+    """Extract the last year in brackets: 'Heat (1995)', 'The Great Giving (1995) (V)'."""
     return rf"nullif(regexp_extract({column}, '.*\({_FOUR_DIGITS}\)', 1), '')"
 
 
 def _year_at_end(column: str) -> str:
-    """Find the year that ends a text: '1995', '01-Jan-1995'."""
+    """Extract the year at the end of a text: '1995', '01-Jan-1995'."""
     return f"nullif(regexp_extract({column}, '{_FOUR_DIGITS}$', 1), '')"
 
 
@@ -41,117 +42,77 @@ def _items(item_id: str, title: str, year: str, genres: str) -> tuple[Fill, ...]
 
 
 def _ratings(user_id: str, item_id: str) -> tuple[Fill, ...]:
-    named = {"user_id": user_id, "item_id": item_id, "rating": "rating", "rated_at": "timestamp"}
-    return (Fill("ratings", {column: quoted(name) for column, name in named.items()}),)
+    source = {"user_id": user_id, "item_id": item_id, "rating": "rating", "rated_at": "timestamp"}
+    return (Fill("ratings", {column: quoted(name) for column, name in source.items()}),)
 
 
 def _flagged() -> str:
-    """Turn the nineteen 0/1 columns of ``u.item`` into the list of the genres that apply."""
+    """Convert the nineteen 0/1 columns of ``u.item`` to a list of genres."""
     cases = (f"CASE WHEN {quoted(flag)} = '1' THEN {literal(flag)} END" for flag in _FLAGS)
     return f"list_filter([{', '.join(cases)}], lambda v: v IS NOT NULL)"
 
 
-_ITEM_TABLE = ("item_id", "title", "year", "genres")
-_RECBOLE_GENRES = ("class", "genre")  # what RecBole calls them in ML-100K, and in ML-1M
+def _grouplens(file: str, columns: tuple[str, ...], **settings: Any) -> Layout:
+    """Return the layout of a GroupLens file, which has neither header nor quotes."""
+    return Layout((file,), columns, header=False, quote="", **settings)
+
+
+_ITEMS = ("item_id", "title", "year", "genres")
+_RECBOLE_GENRES = ("class", "genre")  # the names of this column in ML-100K and in ML-1M
 
 MOVIES = (
-    Layout(
-        "MovieLens 100K ratings",
-        ("u.data",),
-        _RATING,
-        header=False,
-        delimiter="\t",
-        quote="",
-        fills=_ratings("user_id", "item_id"),
-    ),
-    Layout(
-        "MovieLens 100K split",
-        ("u?.base", "u?.test"),
-        _RATING,
-        header=False,
-        delimiter="\t",
-        quote="",
-    ),
-    Layout(
-        "MovieLens 100K users",
-        ("u.user",),
-        _USER,
-        header=False,
-        delimiter="|",
-        quote="",
-        latin=True,
-        fills=(Fill("users", same(*_USER)),),
-    ),
-    Layout(
-        "MovieLens 100K films",
-        ("u.item",),
+    # MovieLens 100K
+    _grouplens("u.data", _RATING, delimiter="\t", fills=_ratings("user_id", "item_id")),
+    _grouplens("u?.base", _RATING, delimiter="\t"),
+    _grouplens("u?.test", _RATING, delimiter="\t"),
+    _grouplens("u.user", _USER, delimiter="|", latin=True, fills=(Fill("users", same(*_USER)),)),
+    _grouplens(
+        "u.item",
         ("item_id", "title", "release_date", "video_release_date", "imdb_url", *_FLAGS),
-        header=False,
         delimiter="|",
-        quote="",
         latin=True,
         select={
             **same("item_id", "title"),
             "year": f"coalesce({_year_of_title('title')}, {_year_at_end('release_date')})",
             "genres": _flagged(),
         },
-        fills=_items("item_id", "title", "year", "genres"),
+        fills=_items(*_ITEMS),
     ),
-    Layout(
-        "MovieLens 1M or 10M ratings",
-        ("ratings.dat",),
-        _RATING,
-        header=False,
-        delimiter="::",
-        quote="",
-        fills=_ratings("user_id", "item_id"),
-    ),
-    Layout(
-        "MovieLens 1M users",
-        ("users.dat",),
+    # MovieLens 1M and 10M
+    _grouplens("ratings.dat", _RATING, delimiter="::", fills=_ratings("user_id", "item_id")),
+    _grouplens(
+        "users.dat",
         ("user_id", "gender", "age", "occupation", "zip_code"),
-        header=False,
         delimiter="::",
-        quote="",
         latin=True,
         fills=(Fill("users", same(*_USER)),),
     ),
-    Layout(
-        "MovieLens 1M or 10M films",
-        ("movies.dat",),
+    _grouplens(
+        "movies.dat",
         ("item_id", "title", "genres"),
-        header=False,
         delimiter="::",
-        quote="",
         latin=True,
         select={**same("item_id", "title"), "year": _year_of_title("title"), "genres": "genres"},
         lists={"genres": "|"},
-        fills=_items("item_id", "title", "year", "genres"),
+        fills=_items(*_ITEMS),
     ),
+    # later MovieLens data sets
     Layout(
-        "MovieLens ratings",
         ("ratings.csv",),
         ("userId", "movieId", "rating", "timestamp"),
         fills=_ratings("userId", "movieId"),
         implied=("users",),  # there is no file of users
     ),
     Layout(
-        "MovieLens films",
         ("movies.csv",),
         ("movieId", "title", "genres"),
         lists={"genres": "|"},
         fills=_items("movieId", "title", _year_of_title("title"), "genres"),
     ),
-    Layout(
-        "films with their genres",
-        ("items.csv",),
-        _ITEM_TABLE,
-        lists={"genres": "|"},
-        fills=_items("item_id", "title", "year", "genres"),
-    ),
+    Layout(("items.csv",), _ITEMS, lists={"genres": "|"}, fills=_items(*_ITEMS)),
+    # RecBole
     replace(
         RECBOLE,
-        title="RecBole ratings",
         files=("*.inter",),
         columns=_RATING[:3],
         optional=_RATING[3:],
@@ -160,7 +121,6 @@ MOVIES = (
     ),
     replace(
         RECBOLE,
-        title="RecBole users",
         files=("*.user",),
         columns=_USER[:1],
         optional=_USER[1:],
@@ -169,7 +129,6 @@ MOVIES = (
     *(
         replace(
             RECBOLE,
-            title="RecBole films",
             files=("*.item",),
             columns=("item_id", "movie_title", "release_year", genres),
             fills=_items(

@@ -1,8 +1,9 @@
-"""A split with published negatives, in the three text files that He et al. (WWW 2017) released.
+"""A published split with sampled negatives, in the text format of He et al. (WWW 2017).
 
-``PREFIX.train.rating`` and ``PREFIX.test.rating`` hold a line an interaction, ``user, item, rating,
-time``; ``PREFIX.test.negative`` holds a line a test interaction, ``(user,item)`` and the items that
-it is ranked among. Fields are separated by tabs; ids are whole numbers; there are no headers.
+``PREFIX.train.rating`` and ``PREFIX.test.rating`` have one line per interaction: ``user, item,
+rating, time``. ``PREFIX.test.negative`` has one line per test interaction: ``(user,item)``, then
+the items that it is ranked against. Fields are separated by tabs, ids are integers, and there are
+no headers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyarrow import csv
 
 from shortlist.data.dataset import Dataset
@@ -26,7 +26,7 @@ _PAIR = re.compile(r"\((-?\d+),\s*(-?\d+)\)$")
 
 
 class PublishedSplit(NamedTuple):
-    """A split and its negatives; all three have the same vocabularies."""
+    """A split and its negatives; the three data sets share their vocabularies."""
 
     train: Dataset
     test: Dataset
@@ -34,15 +34,15 @@ class PublishedSplit(NamedTuple):
 
 
 def read_split(prefix: str | Path) -> PublishedSplit:
-    r"""Read the three files that begin with ``prefix``, as ``ml-1m`` for ``ml-1m.train.rating``.
+    r"""Read the three files of a prefix, such as ``ml-1m`` for ``ml-1m.train.rating``.
 
-    Times are seconds since 1970; ratings become weights. A user's negatives are those of all their
-    test interactions.
+    Times are seconds since 1970; ratings become weights. The negatives of a user are those of all
+    test interactions of the user.
 
     Raises
     ------
     InputError
-        A file is missing, or a line is not what it should be; the message names file and line.
+        A file is missing or empty, or a line is malformed; the message names file and line.
 
     Examples
     --------
@@ -56,19 +56,16 @@ def read_split(prefix: str | Path) -> PublishedSplit:
     Dataset(2 users, 4 items, 2 interactions)
     """
     train, test = (_ratings(_file(prefix, ending)) for ending in (TRAIN, TEST))
-    path = _file(prefix, NEGATIVE)
-    users, items = _negatives(path, test)
-    negatives = pa.table({"user_id": users, "item_id": items})
-    tables = (train, test, negatives)
-    known = [
-        pa.table({name: pa.concat_arrays([t[name].combine_chunks() for t in tables]).unique()})
+    tables = (train, test, _negatives(_file(prefix, NEGATIVE), test))
+    vocabularies = [
+        pa.concat_tables([table.select([name]) for table in tables]).group_by(name).aggregate([])
         for name in _COLUMNS[:2]
     ]
     return PublishedSplit(
         *(
             Dataset.from_tables(
                 table,
-                *known,
+                *vocabularies,
                 weight="rating" if "rating" in table.column_names else None,
                 time="time" if "time" in table.column_names else None,
             )
@@ -82,7 +79,7 @@ def _file(prefix: str | Path, ending: str) -> Path:
     if not path.is_file():
         raise InputError(
             f"there is no file {path}",
-            remedy=f"name what comes before {TRAIN}, {TEST} and {NEGATIVE}",
+            remedy=f"pass the part of the path before {TRAIN}, {TEST} and {NEGATIVE}",
         )
     return path
 
@@ -99,50 +96,52 @@ def _ratings(path: Path) -> pa.Table:
             csv.ConvertOptions(column_types=types, null_values=[]),
         )
     except pa.ArrowInvalid as error:
-        _explain(path, len(names))
+        _find_malformed(path, len(names))
         raise InputError(f"{path} cannot be read: {error}", where=str(path)) from None
 
 
-def _explain(path: Path, count: int) -> None:
-    """Raise an error that names the first line that is not as it should be, if one is not."""
+def _find_malformed(path: Path, count: int) -> None:
+    """Raise an error that names the first malformed line, if there is one."""
     kinds: tuple[Callable[[str], object], ...] = (int, int, float, int)
     for number, line in _lines(path):
         fields = line.split("\t")
         if len(fields) != count or count < 2:
-            raise _malformed(path, number, f"{len(fields)} fields, where there should be {count}")
+            expected = "at least 2" if count < 2 else count
+            raise _malformed(path, number, f"{len(fields)} fields instead of {expected}")
         for name, kind, field in zip(_COLUMNS, kinds, fields, strict=False):
             try:
                 kind(field)
             except ValueError:
-                raise _malformed(path, number, f"{name} is {field!r}, not a number") from None
+                reason = f"{name} is {field!r}, not a number"
+                raise _malformed(path, number, reason) from None
     if count < 2:
         raise InputError(f"{path} is empty", remedy=_REMEDY)
 
 
-def _negatives(path: Path, test: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read whose negatives there are, and which."""
+def _negatives(path: Path, test: pa.Table) -> pa.Table:
+    """Return a table with the user and the item of each negative."""
     tested = set(zip(test["user_id"].to_pylist(), test["item_id"].to_pylist(), strict=True))
     users, items = [], []
     for number, line in _lines(path):
-        first, *fields = line.split("\t")
-        pair = _PAIR.match(first.strip())
+        key, *fields = line.split("\t")
+        pair = _PAIR.match(key.strip())
         if pair is None:
-            raise _malformed(path, number, f"it begins with {first!r}, not with (user,item)")
+            raise _malformed(path, number, f"it begins with {key!r}, not with (user,item)")
         user, item = int(pair[1]), int(pair[2])
         if (user, item) not in tested:
             raise _malformed(path, number, f"({user},{item}) is not in {path.stem}.rating")
         if not fields:
-            raise _malformed(path, number, "no negatives after the pair")
+            raise _malformed(path, number, "there are no negatives after the pair")
         try:
-            found = np.array(fields, dtype=np.int64)
+            negatives = np.array(fields, dtype=np.int64)
         except ValueError:
             wrong = next(field for field in fields if not field.strip().isdigit())
             raise _malformed(path, number, f"the negative {wrong!r} is not a number") from None
-        users.append(np.full(len(found), user))
-        items.append(found)
+        users.append(np.full(len(negatives), user))
+        items.append(negatives)
     if not users:
         raise InputError(f"{path} is empty", remedy=_REMEDY)
-    return np.concatenate(users), np.concatenate(items)
+    return pa.table({"user_id": np.concatenate(users), "item_id": np.concatenate(items)})
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -152,7 +151,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r\n")
 
 
-_REMEDY = "the format is tab separated: user, item, rating, time; (user,item) and negatives"
+_REMEDY = "separate by tabs: user, item, rating and time; or (user,item) and its negatives"
 
 
 def _malformed(path: Path, line: int, what: str) -> InputError:

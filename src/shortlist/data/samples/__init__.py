@@ -1,4 +1,4 @@
-"""Data to start with: a real MovieLens sample, and a generator of synthetic job data."""
+"""Sample data: real MovieLens ratings, and a generator of synthetic job data."""
 
 from shortlist.data.samples.jobs import generate_jobs, make_jobs
 from shortlist.data.samples.movies import SamplePaths, sample_paths

@@ -1,8 +1,8 @@
-"""The MovieLens sample that travels inside the package.
+"""The MovieLens sample that is part of the package.
 
-100,004 ratings by 671 viewers of 9,066 films, collected by GroupLens between 1995 and 2016 and
-taken here from the R package ``dslabs``. Its licence is its own: read ``LICENSE-movielens.md``
-beside this file. ``scripts/make_movielens_sample.py`` made the files.
+It holds 100,004 ratings of 9,066 films by 671 viewers, collected by GroupLens from 1995 to 2016,
+and was taken from the R package ``dslabs`` by ``scripts/make_movielens_sample.py``. It has a
+licence of its own: see ``LICENSE-movielens.md`` in this folder.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import NamedTuple
 
 
 class SamplePaths(NamedTuple):
-    """Where the Parquet files of the sample are: each fills the table it is named after.
+    """The Parquet files of the sample; each is named after the table that it fills.
 
     Attributes
     ----------
     users
-        ``user_id`` int64; one row a viewer, nothing else is known about them.
+        ``user_id`` int64; one row per viewer, without features.
     items
         ``item_id`` int64, ``title`` string and ``year`` int32 (both null for the same 5 films),
-        ``genres`` list of string (empty where none is listed); one row a film, sorted by id.
+        ``genres`` list of string (empty for some films); one row per film, sorted by id.
     ratings
         ``user_id`` int64, ``item_id`` int64, ``rating`` float32 (0.5 to 5 in halves), ``rated_at``
-        timestamp in UTC, to the second; one row a rating, sorted by viewer and then by time; no
-        viewer has rated a film twice.
+        timestamp in UTC, to the second; one row per rating, sorted by viewer, then by time; no
+        viewer rated a film twice.
     """
 
     users: Path

@@ -1,13 +1,13 @@
 -- jobs: people with résumés who apply for postings. For DuckDB.
 --
 -- The columns are those of the seven files of the job competition (DACON 236170), with three
--- changes: ';' lists are tables of their own, a 0 that means "not known" is NULL, and children
--- that may repeat get a surrogate key. Feed it those files as published (resume.csv,
--- resume_education.csv, resume_certificate.csv, resume_language.csv, recruitment.csv, company.csv,
--- apply_train.csv), or files named after the tables.
+-- changes: ';' lists are separate tables, a 0 that means "not known" is NULL, and children that may
+-- repeat have a surrogate key. Load those files as published (resume.csv, resume_education.csv,
+-- resume_certificate.csv, resume_language.csv, recruitment.csv, company.csv, apply_train.csv), or
+-- files named after the tables.
 --
--- Columns that hold a code are VARCHAR: no code table is published, nobody computes with a code,
--- and text keeps '07' and '7' apart.
+-- Columns that hold a code are VARCHAR: no code table is published, codes are not numbers to compute
+-- with, and text keeps '07' and '7' apart.
 --
 -- DuckDB has no ON DELETE CASCADE: delete the rows of the children (application, company,
 -- posting_check_box, posting_keyword, resume_keyword, resume_language, resume_certificate,
@@ -26,7 +26,7 @@ CREATE TABLE resume (
     job_code_seq2    VARCHAR,
     job_code_seq3    VARCHAR,
     career_month     SMALLINT CHECK (career_month >= 0),         -- months of work; 0 is a first job and stays 0
-    career_job_code  VARCHAR                                     -- past industry: one name, although it may hold ';'
+    career_job_code  VARCHAR                                     -- past industry: a single name, which may contain ';'
 );
 
 -- The words of resume.text_keyword, split at ';'.
@@ -54,7 +54,7 @@ CREATE TABLE resume_education (
     univ_score             DOUBLE CHECK (univ_score BETWEEN 0 AND 100)  -- percent; 0 was "no score"
 );
 
--- Any number of rows per résumé, so the key is a number of our own; equal rows are loaded once.
+-- Any number of rows per résumé, so the key is a running number; equal rows are loaded once.
 CREATE SEQUENCE resume_certificate_id;
 CREATE TABLE resume_certificate (
     certificate_id        BIGINT PRIMARY KEY DEFAULT nextval('resume_certificate_id'),
@@ -128,7 +128,7 @@ CREATE VIEW user_features AS
 SELECT
     resume_seq AS user_id,
     resume.* EXCLUDE (resume_seq),
-    resume_education.* EXCLUDE (resume_seq, univ_major, univ_sub_major),  -- all different: no help
+    resume_education.* EXCLUDE (resume_seq, univ_major, univ_sub_major),  -- nearly all different
     coalesce(keyword.keywords, []) AS keywords,                           -- VARCHAR[], as the next two
     coalesce(certificate.certificates, []) AS certificates,
     coalesce(language.languages, []) AS languages

@@ -1,7 +1,7 @@
 -- movies: people who rate things. For DuckDB.
 --
--- Feed it a MovieLens folder (100K, 1M, 10M or a later one), RecBole files, or files named after
--- the tables: users.csv, items.parquet, ratings.csv, ...
+-- Load a MovieLens folder (100K, 1M, 10M or a later one), RecBole files, or files named after the
+-- tables: users.csv, items.parquet, ratings.csv, ...
 --
 -- DuckDB has no ON DELETE CASCADE: delete children before parents, in the order
 -- ratings, item_genres, items / users, genres.
@@ -24,7 +24,7 @@ CREATE TABLE genres (
     genre       VARCHAR PRIMARY KEY
 );
 
--- The bridge of an item and its genres: n to m.
+-- Items and their genres, n to m.
 CREATE TABLE item_genres (
     item_id     BIGINT NOT NULL REFERENCES items (item_id),
     genre       VARCHAR NOT NULL REFERENCES genres (genre),
@@ -39,8 +39,8 @@ CREATE TABLE ratings (
     PRIMARY KEY (user_id, item_id)
 );
 
--- No index on ratings (item_id): scanning one column of 20 million rows takes DuckDB less than 0.1 s,
--- and one more index makes loading them a fifth slower.
+-- No index on ratings (item_id): DuckDB scans a column of 20 million rows in less than 0.1 s, and
+-- another index makes loading a fifth slower.
 
 -- What the library reads. One row per user, one per item, one per interaction.
 

@@ -1,4 +1,4 @@
-"""Which database a text means, and what messages may say of it: never a user or a password."""
+"""The address of a database. No message shows the user or the password in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from shortlist.errors import InputError
 
 Kind = Literal["duckdb", "sqlite", "postgresql"]
 
-CONNECT_TIMEOUT = 10  # seconds, where the URL does not say: connect_timeout=...
+CONNECT_TIMEOUT = 10  # seconds, unless the URL sets connect_timeout
 _SQLITE = b"SQLite format 3\x00"
 _SQLITE_ENDINGS = (".sqlite", ".sqlite3")
-_SCHEMES = "postgresql://HOST/DATABASE or sqlite:///FILE"
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,15 @@ class Address:
     Attributes
     ----------
     kind
-        What speaks to it.
+        The database system.
     place
-        What messages call it: the file, or the server and the database.
+        The name in messages: the file, or the server and the database.
     path
-        The file, if it is one.
+        The file, if the database is a file.
     uri
-        What the driver is given. It may hold a password: it is never shown.
+        The URL for the driver. It may hold a password, so it is never shown.
     secrets
-        What no message may hold: the user and the password, as they stand and encoded.
+        The user and the password, plain and percent-encoded, which no message may contain.
     """
 
     kind: Kind
@@ -44,15 +43,15 @@ class Address:
 
     @classmethod
     def of(cls, target: str | Path) -> Address:
-        """Read a path or a URL.
+        """Parse a path or a URL.
 
-        A file is SQLite's if it starts as those do, or ends in .sqlite or .sqlite3 where there is
-        none yet; any other is DuckDB's.
+        A file is a SQLite database if its first bytes say so, or, while it does not exist or is
+        empty, if its name ends in .sqlite or .sqlite3. Any other file is a DuckDB database.
 
         Raises
         ------
         InputError
-            The URL is of another kind, or cannot be read.
+            The URL has another scheme, or cannot be parsed.
 
         Examples
         --------
@@ -73,33 +72,32 @@ class Address:
             case "duckdb" if rest.startswith("/") and len(rest) > 1:
                 return cls("duckdb", unquote(rest[1:]), Path(unquote(rest[1:])))
         raise InputError(
-            f"there is no way to read a database at {scheme}://...",
-            remedy=f"give a file, or a URL like {_SCHEMES}",
+            f"databases at {scheme}://... are not supported",
+            remedy="give a file, or a URL like postgresql://HOST/DATABASE or sqlite:///FILE",
         )
 
     @classmethod
     def _file(cls, path: Path) -> Address:
+        start = b""
         if path.is_file():
             with path.open("rb") as file:
                 start = file.read(len(_SQLITE))
-            is_sqlite = start == _SQLITE or (not start and path.suffix.lower() in _SQLITE_ENDINGS)
-        else:
-            is_sqlite = path.suffix.lower() in _SQLITE_ENDINGS
+        is_sqlite = path.suffix.lower() in _SQLITE_ENDINGS if not start else start == _SQLITE
         place = re.sub(r"//?[^/]*@", "//", str(path))  # a mistyped URL may hold a password
         return cls("sqlite" if is_sqlite else "duckdb", place, path)
 
     @classmethod
     def _server(cls, rest: str) -> Address:
-        """Take a URL apart and put it together again, so that libpq reads it as we do."""
+        """Parse a URL and build it anew, so that libpq parses it in the same way."""
         try:
             parts = urlsplit(f"postgresql://{rest}")
             port = "" if parts.port is None else f":{parts.port}"
-            readable = "@" not in parts.path + parts.query + parts.fragment
+            parsed = "@" not in parts.path + parts.query + parts.fragment
         except ValueError:
-            readable = False
-        if not readable or parts.fragment:
+            parsed = False
+        if not parsed or parts.fragment:
             raise InputError(
-                "the URL of the database cannot be read",
+                "the URL of the database cannot be parsed",
                 remedy="write %40 for an @, %2F for a /, %3A for a :, %23 for a # in the user name "
                 "and the password, or keep the password in PGPASSWORD or ~/.pgpass",
             )
@@ -109,20 +107,35 @@ class Address:
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         options.setdefault("connect_timeout", str(CONNECT_TIMEOUT))
         secrets = {user, password, *(options.get(name, "") for name in ("password", "user"))}
-        login = ":".join(quote(unquote(one), safe="") for one in (user, password) if one)
+        login = ":".join(quote(unquote(part), safe="") for part in (user, password) if part)
         address = f"{host}{port}{parts.path}"
         login = f"{login}@" if login else ""
         uri = f"postgresql://{login}{address}?{urlencode(options, quote_via=quote)}"
-        told = {shown for secret in secrets if secret for shown in (secret, unquote(secret))}
+        spellings = {text for secret in secrets if secret for text in (secret, unquote(secret))}
         return cls(
             "postgresql",
             f"postgresql://{address}",
             uri=uri,
-            secrets=tuple(sorted(told, key=len, reverse=True)),
+            secrets=tuple(sorted(spellings, key=len, reverse=True)),
         )
 
+    def require_file(self) -> Path:
+        """Return the path of a database file that exists.
+
+        Raises
+        ------
+        InputError
+            There is no such file.
+        """
+        if self.path is None or not self.path.is_file():
+            raise InputError(
+                f"there is no database {self.place}",
+                remedy="create it: shortlist init DB --schema NAME",
+            )
+        return self.path
+
     def redacted(self, message: str) -> str:
-        """Take every secret out of a message.
+        """Replace every secret in a message.
 
         Examples
         --------

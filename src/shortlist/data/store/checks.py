@@ -1,179 +1,189 @@
-"""Whether staged rows keep the rules of their table: set-based, before anything is written."""
+"""Check of a load: staged rows must satisfy the constraints of their tables before any is written.
+
+Each constraint is checked for all rows at once, in SQL.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from typing import Any
 
-import duckdb
-
-from shortlist.data.sql import quoted, quoted_list
-from shortlist.data.store.catalogue import Check, ForeignKey
-from shortlist.data.store.staging import Staged
+from shortlist.data.sql import Connection, quoted, quoted_list
+from shortlist.data.store.database import Database
+from shortlist.data.store.schema import Check, ForeignKey, Table
+from shortlist.data.store.staging import StagedRows
 from shortlist.errors import InputError
 
 
-def check(connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]) -> None:
-    """Refuse the first row, in the order of the tables, that breaks a rule of its table.
+def copy_keys(
+    database: Database, tables: Mapping[str, Table], staged: Sequence[StagedRows]
+) -> None:
+    """Copy the stored keys that staged rows may repeat or refer to into the staging database.
 
-    Parameters
-    ----------
-    connection
-        The database the rows are meant for.
-    staged
-        Every table of the load, parents before children: a child may refer to a row that comes
-        with it.
+    Rows without a key of their own are compared as a whole, so all their columns are copied.
+    """
+    needed: dict[str, set[str]] = defaultdict(set)
+    for rows in staged:
+        needed[rows.table.name].update(rows.columns if rows.may_repeat else (), *_keys(rows))
+        for reference in _references(rows):
+            needed[reference.parent].update(reference.parent_columns)
+    for name, columns in needed.items():
+        if columns:
+            database.copy_to_staging(tables[name], columns)
+
+
+def check(connection: Connection, staged: Sequence[StagedRows]) -> None:
+    """Refuse the first row, in the order of the tables, that violates a constraint of its table.
+
+    ``staged`` holds the rows of all tables of the load, parents before children: a row may refer to
+    a parent that is loaded with it. Call :func:`copy_keys` first.
 
     Raises
     ------
     InputError
-        A required value is missing, a condition is broken, a key is there twice, or a reference
-        leads nowhere.
+        A required value is missing, a condition is false, a key is not unique, or a reference has
+        no parent row.
     """
     for rows in staged:
-        _missing_values(connection, rows)
-        for rule in rows.table.checks:
-            _condition(connection, rows, rule)
-        if not rows.listed:
-            for key in rows.table.keys:
-                if set(key) <= set(rows.columns):
-                    incoming = [other for other in staged if other.table == rows.table]
-                    _repeated_key(connection, rows, key, incoming)
-                    _known_key(connection, rows, key)
-        for reference in rows.table.foreign_keys:
-            parents = [s for s in staged if s.table.name == reference.parent]
-            _dangling(connection, rows, reference, parents)
+        for column in rows.table.types:
+            if column in rows.table.required and column in rows.columns:
+                _check_required(connection, rows, column)
+        for condition in rows.table.checks:
+            if set(condition.columns) <= set(rows.columns):  # else NULL, which satisfies it
+                _check_condition(connection, rows, condition)
+        for key in _keys(rows):
+            _check_unique(connection, rows, key, [s for s in staged if s.table == rows.table])
+            _check_not_stored(connection, rows, key)
+        for reference in _references(rows):
+            parents = [other for other in staged if other.table.name == reference.parent]
+            _check_parents(connection, rows, reference, parents)
 
 
-def _as_text(columns: Sequence[str], table: str) -> str:
-    return ", ".join(f"CAST({table}.{quoted(column)} AS VARCHAR)" for column in columns)
+def _keys(rows: StagedRows) -> list[tuple[str, ...]]:
+    """Return the keys that must be unique; those of list elements are made unique later."""
+    keys = () if rows.from_lists else rows.table.keys
+    return [key for key in keys if set(key) <= set(rows.columns)]
 
 
-def _missing_values(connection: duckdb.DuckDBPyConnection, rows: Staged) -> None:
-    for column in rows.table.types:
-        if column not in rows.table.required or column not in rows.columns:
-            continue
-        record, count = connection.execute(
-            f"SELECT min(rowid), count(*) FROM {rows.name} WHERE {quoted(column)} IS NULL"
-        ).fetchall()[0]
-        if count:
-            raise InputError(
-                f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
-                where=_where(rows, record, column, count - 1),
-                remedy="fill it in, or leave the row out",
-            )
+def _references(rows: StagedRows) -> list[ForeignKey]:
+    return [key for key in rows.table.foreign_keys if set(key.columns) <= set(rows.columns)]
 
 
-def _condition(connection: duckdb.DuckDBPyConnection, rows: Staged, rule: Check) -> None:
-    if not set(rule.columns) <= set(rows.columns):
-        return  # a column that is not filled is NULL, and NULL keeps every condition
-    found = connection.execute(
-        f"""
-        SELECT rowid, count(*) OVER () - 1, {_as_text(rule.columns, rows.name)} FROM {rows.name}
-        WHERE NOT ({rule.condition}) ORDER BY rowid LIMIT 1
-        """
-    ).fetchall()
-    if found:
-        record, others, *values = found[0]
-        named = zip((rows.columns[column] for column in rule.columns), values, strict=True)
+def _check_required(connection: Connection, rows: StagedRows, column: str) -> None:
+    for record, others, _ in _first(
+        connection, [column], f"{rows.name} AS staged WHERE {quoted(column)} IS NULL"
+    ):
         raise InputError(
-            f"{' and '.join(f'{name} is {value}' for name, value in named)}; "
-            f"the bound is {rule.bound}",
-            where=_where(rows, record, rule.columns[0], others),
-            remedy="correct the value, or leave it empty if it is not known"
-            if rule.columns[0] not in rows.table.required
-            else "correct the value, or leave the row out",
+            f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
+            where=_where(rows, record, column, others),
+            remedy="fill it in, or leave the row out",
         )
 
 
-def _repeated_key(
-    connection: duckdb.DuckDBPyConnection,
-    rows: Staged,
+def _check_condition(connection: Connection, rows: StagedRows, check: Check) -> None:
+    for record, others, *values in _first(
+        connection, check.columns, f"{rows.name} AS staged WHERE NOT ({check.condition})"
+    ):
+        named = zip((rows.columns[column] for column in check.columns), values, strict=True)
+        required = check.columns[0] in rows.table.required
+        otherwise = "leave the row out" if required else "leave it empty if it is not known"
+        raise InputError(
+            f"{' and '.join(f'{name} is {value}' for name, value in named)}; "
+            f"the bound is {check.bound}",
+            where=_where(rows, record, check.columns[0], others),
+            remedy=f"correct the value, or {otherwise}",
+        )
+
+
+def _check_unique(
+    connection: Connection,
+    rows: StagedRows,
     key: tuple[str, ...],
-    incoming: Sequence[Staged],
+    same_table: Sequence[StagedRows],
 ) -> None:
-    """Look for a key in two rows of the sources."""
+    """Refuse a key that occurs twice among the sources of a table."""
     columns = quoted_list(key)
     every = " UNION ALL ".join(
-        f"SELECT {at} AS source, rowid AS record, {columns} FROM {other.name}"
-        for at, other in enumerate(incoming)
+        f"SELECT {position} AS source, rowid AS record, {columns} FROM {other.name}"
+        for position, other in enumerate(same_table)
     )
-    found = connection.execute(
+    for (first, second), others, *values in connection.execute(
         f"""
         WITH repeated AS (SELECT {columns} FROM ({every}) GROUP BY ALL HAVING count(*) > 1)
         SELECT list((source, record) ORDER BY source, record)[:2], count(*) OVER () - 1,
-               {_as_text(key, "every")}
-        FROM ({every}) AS every SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
+               {_as_text(key)}
+        FROM ({every}) AS staged SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
         ORDER BY min((source, record)) LIMIT 1
         """
-    ).fetchall()
-    if found:
-        (first, second), others, *values = found[0]
-        at, earlier = incoming[second[0]], incoming[first[0]]
+    ).fetchall():
+        earlier = same_table[first[0]].source
         raise InputError(
-            f"{_values(rows, key, values)} is there twice; {_values(rows, key)} must be unique",
-            where=f"{_where(at, second[1], key[0], others)}; "
-            f"first in {earlier.source.label}, row {earlier.source.row(first[1])}",
+            f"{_named(rows, key, values)} occurs twice; {_named(rows, key)} must be unique",
+            where=f"{_where(same_table[second[0]], second[1], key[0], others)}; "
+            f"first in {earlier.label}, row {earlier.row(first[1])}",
             remedy="keep one of the rows",
         )
 
 
-def _known_key(connection: duckdb.DuckDBPyConnection, rows: Staged, key: tuple[str, ...]) -> None:
-    """Look for a key that the database has already."""
-    found = connection.execute(
-        f"""
-        SELECT rowid, count(*) OVER () - 1, {_as_text(key, rows.name)}
-        FROM {rows.name} SEMI JOIN {quoted(rows.table.name)} USING ({quoted_list(key)})
-        ORDER BY rowid LIMIT 1
-        """
-    ).fetchall()
-    if found:
-        record, others, *values = found[0]
+def _check_not_stored(connection: Connection, rows: StagedRows, key: tuple[str, ...]) -> None:
+    """Refuse a key that the database has already."""
+    stored = f"{quoted(rows.table.name)} USING ({quoted_list(key)})"
+    for record, others, *values in _first(
+        connection, key, f"{rows.name} AS staged SEMI JOIN {stored}"
+    ):
         raise InputError(
-            f"{_values(rows, key, values)} is in the table {rows.table.name} already",
+            f"{_named(rows, key, values)} is in the table {rows.table.name} already",
             where=_where(rows, record, key[0], others),
             remedy="leave out what was loaded before, or load into a new database",
         )
 
 
-def _dangling(
-    connection: duckdb.DuckDBPyConnection,
-    rows: Staged,
+def _check_parents(
+    connection: Connection,
+    rows: StagedRows,
     reference: ForeignKey,
-    parents: Sequence[Staged],
+    parents: Sequence[StagedRows],
 ) -> None:
-    if not set(reference.columns) <= set(rows.columns):
-        return
-    known = " UNION ALL ".join(
+    """Refuse a reference to a row that is neither stored nor loaded now."""
+    present = " UNION ALL ".join(
         f"SELECT {quoted_list(reference.parent_columns)} FROM {name}"
         for name in (quoted(reference.parent), *(parent.name for parent in parents))
     )
     pairs = zip(reference.columns, reference.parent_columns, strict=True)
-    found = connection.execute(
-        f"""
-        SELECT child.rowid, count(*) OVER () - 1,
-               {_as_text(reference.columns, "child")}
-        FROM {rows.name} AS child ANTI JOIN ({known}) AS parent
-        ON {" AND ".join(f"child.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)}
-        WHERE {" AND ".join(f"child.{quoted(column)} IS NOT NULL" for column in reference.columns)}
-        ORDER BY child.rowid LIMIT 1
-        """
-    ).fetchall()
-    if found:
-        record, others, *values = found[0]
+    equal = " AND ".join(f"staged.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)
+    filled = " AND ".join(f"staged.{quoted(column)} IS NOT NULL" for column in reference.columns)
+    for record, others, *values in _first(
+        connection,
+        reference.columns,
+        f"{rows.name} AS staged ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}",
+    ):
         raise InputError(
-            f"{_values(rows, reference.columns, values)} is not in {reference.parent}",
+            f"{_named(rows, reference.columns, values)} is not in {reference.parent}",
             where=_where(rows, record, reference.columns[0], others),
             remedy=f"load the {reference.parent} it belongs to as well, or leave the row out",
         )
 
 
-def _values(rows: Staged, columns: Sequence[str], values: Sequence[str] = ()) -> str:
-    """Name columns as the source does, each with its value if there is one."""
-    named = (rows.columns[column] for column in columns)
-    pairs = zip_longest(named, values, fillvalue="")
+def _first(connection: Connection, columns: Sequence[str], source: str) -> list[tuple[Any, ...]]:
+    """Return the first violating row, if any: its record, the number of others, and values."""
+    return connection.execute(
+        f"SELECT staged.rowid, count(*) OVER () - 1, {_as_text(columns)} FROM {source} "
+        "ORDER BY staged.rowid LIMIT 1"
+    ).fetchall()
+
+
+def _as_text(columns: Sequence[str]) -> str:
+    return ", ".join(f"CAST(staged.{quoted(column)} AS VARCHAR)" for column in columns)
+
+
+def _named(rows: StagedRows, columns: Sequence[str], values: Sequence[str] = ()) -> str:
+    """Return the names of columns in the source, each with its value if there is one."""
+    names = (rows.columns[column] for column in columns)
+    pairs = zip_longest(names, values, fillvalue="")
     return " and ".join(f"{name} {value}".rstrip() for name, value in pairs)
 
 
-def _where(rows: Staged, record: int, column: str, others: int) -> str:
-    return rows.source.where(None if rows.listed else record, rows.columns[column], others)
+def _where(rows: StagedRows, record: int, column: str, others: int) -> str:
+    return rows.source.where(None if rows.from_lists else record, rows.columns[column], others)

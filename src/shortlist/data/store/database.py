@@ -1,190 +1,213 @@
-"""What a store asks of the database it lives in."""
+"""The operations that a store needs from its database, whichever it is.
+
+Rows are read, checked and sorted by DuckDB in the *staging database*. For a DuckDB file that is the
+file itself. For any other database it lives in memory, and the rows that a check needs are copied
+there first.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Self
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
-import duckdb
 import pyarrow as pa
 
+from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.address import Address
-from shortlist.data.store.catalogue import Table
-from shortlist.data.store.staging import Staged
+from shortlist.data.store.schema import INFO, Table
+from shortlist.errors import InputError, suggestion
 
-Name = tuple[str, ...]  # of a table: perhaps its schema, and itself
+TableName: TypeAlias = tuple[str, ...]
+"""The name of a table, perhaps after the name of its schema."""
 
 
-class Origin(NamedTuple):
-    """What a store was made from."""
+class StoreInfo(NamedTuple):
+    """The schema that a store was made from, and the version of its own tables."""
 
     schema: str
     version: int
 
 
-class After(NamedTuple):
-    """Rows whose value in a column is greater than one that was seen before.
-
-    Attributes
-    ----------
-    column
-        It is never NULL.
-    last
-        The value, as the database writes it.
-    """
+class NewerThan(NamedTuple):
+    """A filter: rows whose value in ``column`` is greater than ``value``, given as text."""
 
     column: str
-    last: str
+    value: str
 
 
-class Extent(NamedTuple):
-    """How far a table goes.
+class RowRange(NamedTuple):
+    """How far a table reaches along a column, and its rows in relation to a value."""
 
-    Attributes
-    ----------
-    last
-        The greatest value of a column, as the database writes it; None where there are no rows.
-    rows, missing
-        How many rows there are, and how many have no value in the column.
-    before
-        How many rows are not after the value that was asked about.
-    """
-
-    last: str | None
-    rows: int
-    missing: int
-    before: int
+    last: str | None  # the greatest value, as the database writes it; None without rows
+    missing: int  # rows without a value
+    before: int  # rows up to the value
 
 
 class Database(ABC):
-    """One open database.
-
-    Rows are read from files, checked and put in order by DuckDB, on the *bench*. For a DuckDB file
-    the bench is the file itself; for any other database it lives in memory, and the tables that
-    a check needs are brought to it.
+    """An open database: a DuckDB file, a SQLite file or a PostgreSQL database.
 
     Attributes
     ----------
     address
-        Where it is; ``address.place`` is what messages call it.
+        Where the database is; ``address.place`` is its name in messages.
     read_only
         Whether it refuses to be written to.
-    bench
-        The DuckDB connection.
+    staging
+        A connection to the staging database.
     """
 
     address: Address
     read_only: bool
-    bench: duckdb.DuckDBPyConnection
+    staging: Connection
 
     @abstractmethod
-    def origin(self) -> Origin | None:
-        """Say what the store was made from; None where the database holds no store."""
+    def __init__(self, address: Address, *, read_only: bool = False) -> None:
+        """Open a database that exists."""
 
+    @classmethod
     @abstractmethod
-    def catalogue(self) -> dict[str, Table]:
-        """Describe the tables of the store, parents before their children."""
-
-    @abstractmethod
-    def described(self) -> duckdb.DuckDBPyConnection:
-        """Give a connection whose views have the types of the store's, but perhaps no rows."""
-
-    @abstractmethod
-    def reading(
-        self, only: Collection[str] | None = None
-    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """Give a connection with the tables, as they are at one moment, and the views over them.
-
-        Parameters
-        ----------
-        only
-            The tables whose rows are needed; None: all.
-        """
-
-    @abstractmethod
-    def exclusive(self) -> AbstractContextManager[None]:
-        """Keep other writers of the store out, and keep everything the block writes, or nothing."""
-
-    @abstractmethod
-    def bring(
-        self, table: Table, columns: Collection[str], where: Mapping[str, int] | None = None
-    ) -> None:
-        """Make these columns of a table readable on the bench, of all rows or of some."""
-
-    @abstractmethod
-    def keep(self, staged: Sequence[Staged]) -> tuple[dict[str, int], dict[str, int]]:
-        """Insert checked rows; call it within :meth:`exclusive`.
-
-        Returns
-        -------
-        (written, repeated)
-            As :func:`shortlist.data.store.load.write`.
-        """
-
-    @abstractmethod
-    def append(self, table: Table, rows: pa.Table) -> None:
-        """Insert rows of the right types unchecked; call it within :meth:`exclusive`."""
+    def create(cls, address: Address, schema: str | Path) -> None:
+        """Make an empty store: all of its tables, or nothing if the schema or a table is wrong."""
 
     @abstractmethod
     def upgrade(self, version: int) -> None:
-        """Bring a store that an older shortlist made to this version."""
-
-    @abstractmethod
-    def snapshot(self) -> AbstractContextManager[None]:
-        """Let every read of the block see the same moment."""
-
-    @abstractmethod
-    def columns(self, table: Name) -> dict[str, str]:
-        """Give the columns of a table or view, each with its type.
-
-        Raises
-        ------
-        InputError
-            There is no such table.
-        """
-
-    @abstractmethod
-    def rows(
-        self,
-        table: Name,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        after: After | None = None,
-        order: Sequence[str] = (),
-    ) -> Any:
-        """Read columns, which must exist, into something :meth:`Dataset.from_tables` takes.
-
-        Parameters
-        ----------
-        table, columns
-            What to read.
-        exact
-            Columns whose every digit counts: ids.
-        after
-            Only these rows.
-        order
-            The columns to sort by; none: as the database keeps them.
-        """
-
-    @abstractmethod
-    def extent(self, table: Name, column: str, last: str | None) -> Extent:
-        """Count the rows of a table along a column.
-
-        Raises
-        ------
-        InputError
-            The column holds no whole numbers, times or text.
-        """
+        """Upgrade the store from an older version to the present one."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close it; closing it again does nothing."""
+        """Close the database; closing it again does nothing."""
 
-    def __enter__(self) -> Self:
-        return self
+    @abstractmethod
+    def tables(self) -> dict[str, Table]:
+        """Return the tables of the store, parents before children."""
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @abstractmethod
+    def reading(self, only: Collection[str] | None = None) -> AbstractContextManager[Connection]:
+        """Open a connection with the tables, as they are at one moment, and the views over them.
+
+        With ``only``, the other tables may be empty.
+        """
+
+    @abstractmethod
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let all reads of the block see the same moment."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """Keep everything that the block writes, or nothing; other writers of the store wait."""
+
+    @abstractmethod
+    def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
+        """Make columns of a table readable in the staging database, perhaps of some rows only.
+
+        ``where`` is a SQL condition.
+        """
+
+    @abstractmethod
+    def insert(self, table: Table, columns: Sequence[str], query: str) -> int:
+        """Insert rows of the staging database, within :meth:`transaction`; return their number.
+
+        ``query`` is what follows ``SELECT columns`` in the SQL that yields the rows.
+        """
+
+    @abstractmethod
+    def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
+        """Return the rows of a query with parameters."""
+
+    @abstractmethod
+    def describe(self, table: TableName) -> dict[str, str]:
+        """Return the columns of a table or view, each with its type; none if it does not exist."""
+
+    @abstractmethod
+    def table_names(self, schema: str | None) -> list[str]:
+        """Return the tables and views of a schema, or those that need no schema before them."""
+
+    @abstractmethod
+    def select(
+        self,
+        table: TableName,
+        columns: Sequence[str],
+        exact: Collection[str],
+        clauses: str = "",
+        values: Sequence[str] = (),
+    ) -> pa.Table:
+        """Read columns; ``clauses`` follow the name of the table in the SELECT statement.
+
+        Columns in ``exact`` are ids, in which no digit may be lost.
+        """
+
+    @abstractmethod
+    def ordered_parameter(self, table: TableName, column: str) -> str:
+        """Return SQL that casts a text parameter to the type of a column.
+
+        Raise :func:`unordered_column` unless it holds whole numbers, times or text.
+        """
+
+    def info(self) -> StoreInfo | None:
+        """Return the schema and version of the store; None if the database holds no store."""
+        if not self.describe((INFO,)):
+            return None
+        rows = self.fetch(f"SELECT schema, version FROM {INFO}").to_pylist()
+        return StoreInfo(rows[0]["schema"], int(rows[0]["version"])) if rows else None
+
+    def columns(self, table: TableName) -> dict[str, str]:
+        """Return the columns of a table or view that must exist, each with its type."""
+        columns = self.describe(table)
+        if not columns:
+            raise InputError(
+                f"there is no table {'.'.join(table)}",
+                where=self.address.place,
+                remedy=suggestion(table[-1], self.table_names(*table[:-1] or (None,))),
+            )
+        return columns
+
+    def rows(
+        self,
+        table: TableName,
+        columns: Sequence[str],
+        *,
+        exact: Collection[str] = (),
+        newer: NewerThan | None = None,
+        order: Sequence[str] = (),
+    ) -> pa.Table:
+        """Read columns, which must exist, of all rows or the newer ones, perhaps sorted."""
+        clauses, values = "", []
+        if newer is not None:
+            parameter = self.ordered_parameter(table, newer.column)
+            clauses, values = f" WHERE {quoted(newer.column)} > {parameter}", [newer.value]
+        if order:
+            clauses += f" ORDER BY {quoted_list(order)}"
+        return self.select(table, columns, exact, clauses, values)
+
+    def row_range(self, table: TableName, column: str, last: str | None) -> RowRange:
+        """Return how far a table reaches along a column, and count the rows up to ``last``."""
+        x, parameter = quoted(column), self.ordered_parameter(table, column)
+        [row] = self.fetch(
+            f"SELECT CAST(max({x}) AS TEXT) AS last, count(*) - count({x}) AS missing, "
+            f"count(*) FILTER (WHERE {x} <= {parameter}) AS before FROM {dotted(table)}",
+            [last],
+        ).to_pylist()
+        return RowRange(**row)
+
+
+def dotted(table: TableName) -> str:
+    """Quote the name of a table for SQL.
+
+    Examples
+    --------
+    >>> dotted(("sales", "Orders 2024"))
+    '"sales"."Orders 2024"'
+    """
+    return ".".join(map(quoted, table))
+
+
+def unordered_column(table: TableName, column: str, kind: str) -> InputError:
+    """Return the error for a column along which new rows cannot be found."""
+    return InputError(
+        f"new rows cannot be found along a column of type {kind}",
+        where=f"{'.'.join(table)}, column '{column}'",
+        remedy="name a column of whole numbers or times that only grows",
+    )

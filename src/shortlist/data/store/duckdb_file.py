@@ -1,181 +1,131 @@
-"""A DuckDB file: the bench is the file itself."""
+"""A store in a DuckDB file, which is its own staging database."""
 
-# ruff: noqa: D102 - what a method does is said where the base declares it
+# ruff: noqa: D102 - the methods are documented in Database
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.sql import connect, quoted, quoted_list, transaction
+from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction
 from shortlist.data.store.address import Address
-from shortlist.data.store.catalogue import Table, tables
-from shortlist.data.store.database import After, Database, Extent, Name, Origin
-from shortlist.data.store.ddl import make, upgrade
-from shortlist.data.store.load import write
-from shortlist.data.store.staging import Staged
-from shortlist.errors import InputError, suggestion
+from shortlist.data.store.database import Database, TableName, dotted, unordered_column
+from shortlist.data.store.schema import Table, create_tables, read_tables, upgrade_tables
+from shortlist.errors import InputError
 from shortlist.files import atomic_file
 
-_ALONG = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "HUGEINT", "DATE", "VARCHAR")
+_ORDERED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "DATE", "VARCHAR")
 
 
-def create(address: Address, schema: str | Any, version: int) -> None:
-    """Make a file that does not exist yet. It appears whole, or not at all."""
-    path = address.path
-    assert path is not None
-    if path.exists():
-        raise InputError(
-            f"{address.place} exists already",
-            remedy="load into it, or name a file that does not exist",
-        )
-    with atomic_file(path) as partial:
-        partial.unlink()  # DuckDB makes its own file and refuses an empty one
-        with connect(str(partial)) as db:
-            make(db, schema, version)
-
-
-class Local(Database):
-    """An open DuckDB file."""
+class DuckDBFile(Database):
+    """An open DuckDB file. No other program can write to it meanwhile."""
 
     def __init__(self, address: Address, *, read_only: bool = False) -> None:
         self.address, self.read_only = address, read_only
-        if address.path is None or not address.path.is_file():
-            raise InputError(
-                f"there is no database {address.place}",
-                remedy="create it: shortlist init DB --schema NAME",
-            )
+        path = address.require_file()
         try:
-            self.bench = connect(str(address.path), read_only=read_only)
+            self.staging = connect(str(path), read_only=read_only)
         except duckdb.Error as error:
-            raise _unopened(error, address.place) from error
+            raise _explained(error, address.place) from error
 
-    def origin(self) -> Origin | None:
-        try:
-            found = self.bench.execute("SELECT schema, version FROM shortlist_store").fetchall()
-        except duckdb.CatalogException:
-            return None
-        return Origin(*found[0]) if found else None
-
-    def catalogue(self) -> dict[str, Table]:
-        return tables(self.bench)
-
-    def described(self) -> duckdb.DuckDBPyConnection:
-        return self.bench
-
-    @contextmanager
-    def reading(self, only: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        yield self.bench
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Nobody else can write to the file while it is open; :meth:`keep` is one transaction."""
-        yield
-
-    def bring(
-        self, table: Table, columns: Collection[str], where: Mapping[str, int] | None = None
-    ) -> None:
-        """Everything is on the bench."""
-
-    def keep(self, staged: Sequence[Staged]) -> tuple[dict[str, int], dict[str, int]]:
-        def insert(rows: Staged, columns: str, query: str) -> int:
-            [(count,)] = self.bench.execute(
-                f"INSERT INTO {quoted(rows.table.name)} ({columns}) SELECT {columns} {query}"
-            ).fetchall()
-            return int(count)
-
-        with transaction(self.bench):
-            return write(self.bench, staged, insert)
-
-    def append(self, table: Table, rows: pa.Table) -> None:
-        names = quoted_list(rows.column_names)
-        self.bench.register("appended", rows)
-        try:
-            self.bench.execute(
-                f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} FROM appended"
+    @classmethod
+    def create(cls, address: Address, schema: str | Path) -> None:
+        path = address.path
+        assert path is not None
+        if path.exists():
+            raise InputError(
+                f"{address.place} exists already",
+                remedy="load into it, or name a file that does not exist",
             )
-        finally:
-            self.bench.unregister("appended")
+        with atomic_file(path) as partial:
+            partial.unlink()  # DuckDB makes its own file and refuses an empty one
+            with connect(str(partial)) as db:
+                create_tables(db, schema)
 
     def upgrade(self, version: int) -> None:
-        upgrade(self.bench, version)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Nobody else writes to the file while it is open."""
-        yield
-
-    def columns(self, table: Name) -> dict[str, str]:
         try:
-            described = self.bench.execute(f"DESCRIBE FROM {_dotted(table)}").fetchall()
-        except duckdb.CatalogException:
-            known = self.bench.execute("SELECT table_name FROM information_schema.tables")
+            upgrade_tables(self.staging, version)
+        except duckdb.Error as error:
             raise InputError(
-                f"there is no table {'.'.join(table)}",
+                f"the tables of version {version} cannot be upgraded: {str(error).splitlines()[0]}",
                 where=self.address.place,
-                remedy=suggestion(table[-1], [name for (name,) in known.fetchall()]),
-            ) from None
-        return {name: kind for name, kind, *_ in described}
-
-    def rows(
-        self,
-        table: Name,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        after: After | None = None,
-        order: Sequence[str] = (),
-    ) -> pa.Table:
-        kinds = self.columns(table)
-        query = f"SELECT {quoted_list(columns)} FROM {_dotted(table)}"
-        if after is not None:
-            query += f" WHERE {quoted(after.column)} > CAST(? AS {kinds[after.column]})"
-        if order:
-            query += f" ORDER BY {quoted_list(order)}"
-        values = None if after is None else [after.last]
-        return self.bench.sql(query, params=values).to_arrow_table()
-
-    def extent(self, table: Name, column: str, last: str | None) -> Extent:
-        kind = self.columns(table)[column]
-        if kind not in _ALONG and not kind.startswith("TIMESTAMP"):
-            raise InputError(
-                f"rows cannot be followed along a column of type {kind}",
-                where=f"{'.'.join(table)}, column '{column}'",
-                remedy="name a column of whole numbers or of times that only grows",
-            )
-        x = quoted(column)
-        [found] = self.bench.execute(
-            f"SELECT CAST(max({x}) AS VARCHAR), count(*), count(*) - count({x}), "
-            f"count(*) FILTER ({x} <= CAST(? AS {kind})) FROM {_dotted(table)}",
-            [last],
-        ).fetchall()
-        return Extent(*found)
+                remedy="nothing has changed: restore the tables, or load into a new store",
+            ) from error
 
     def close(self) -> None:
-        self.bench.close()
+        self.staging.close()
+
+    def tables(self) -> dict[str, Table]:
+        return read_tables(self.staging)
+
+    def reading(self, only: Collection[str] | None = None) -> AbstractContextManager[Connection]:
+        return nullcontext(self.staging)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return transaction(self.staging)
+
+    def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
+        """Do nothing: the tables are in the staging database."""
+
+    def insert(self, table: Table, columns: Sequence[str], query: str) -> int:
+        names = quoted_list(columns)
+        [(count,)] = self.staging.execute(
+            f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} {query}"
+        ).fetchall()
+        return int(count)
+
+    def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
+        return self.staging.sql(query, params=list(values) or None).to_arrow_table()
+
+    def describe(self, table: TableName) -> dict[str, str]:
+        try:
+            columns = self.staging.execute(f"DESCRIBE FROM {dotted(table)}").fetchall()
+        except duckdb.CatalogException:
+            return {}
+        return {name: kind for name, kind, *_ in columns}
+
+    def table_names(self, schema: str | None) -> list[str]:
+        names = self.staging.execute("SELECT table_name FROM information_schema.tables").fetchall()
+        return [name for (name,) in names]
+
+    def select(
+        self,
+        table: TableName,
+        columns: Sequence[str],
+        exact: Collection[str],
+        clauses: str = "",
+        values: Sequence[str] = (),
+    ) -> pa.Table:
+        return self.fetch(f"SELECT {quoted_list(columns)} FROM {dotted(table)}{clauses}", values)
+
+    def ordered_parameter(self, table: TableName, column: str) -> str:
+        kind = self.columns(table)[column]
+        if not kind.startswith("TIMESTAMP") and kind not in _ORDERED:
+            raise unordered_column(table, column, kind)
+        return f"CAST(? AS {kind})"
 
 
-def _dotted(table: Name) -> str:
-    return ".".join(map(quoted, table))
-
-
-def _unopened(error: duckdb.Error, place: str) -> InputError:
+def _explained(error: duckdb.Error, place: str) -> InputError:
+    """Turn a failure to open the file into an error of this library."""
     message = str(error)
     if "lock" in message:
         return InputError(
             f"{place} is in use by another program",
-            remedy="close that program, or let both open it to read only",
+            remedy="close that program, or open the file read-only in both",
         )
     if "different configuration" in message:
         return InputError(
-            f"{place} is open in this program already",
-            remedy="close that store first, or open both alike (to read only, or not)",
+            f"{place} is open in this program already, with another value of read_only",
+            remedy="close that store first, or open both with the same value",
         )
     return InputError(
-        f"{place} is not a whole DuckDB database: {message.splitlines()[0]}",
+        f"{place} is not a valid DuckDB database: {message.splitlines()[0]}",
         remedy="name a file that shortlist init made",
     )

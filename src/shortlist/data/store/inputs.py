@@ -1,102 +1,91 @@
-"""The sources of a load, and the layout that each of them follows."""
+"""Inputs of a load: finding the sources, and matching each with a layout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
 from shortlist.data.formats import scan
-from shortlist.data.formats.layout import Fill, Layout
+from shortlist.data.formats.layout import Fill, Layout, same
+from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
-from shortlist.data.sql import quoted
-from shortlist.data.store.catalogue import Table
-from shortlist.data.store.staging import Source
+from shortlist.data.sql import Connection, quoted
+from shortlist.data.store.schema import Table
 from shortlist.errors import InputError, suggestion
 
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Found:
-    """A source that was named, and the layouts it may have."""
+class Input(NamedTuple):
+    """A file or a frame, and the layouts that it may have."""
 
     label: str
     content: Any
     layouts: tuple[Layout, ...]
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A source that can be selected from.
-
-    Attributes
-    ----------
-    source
-        Its query, with the columns its layout shows.
-    fills
-        The tables it fills, without the columns it does not have.
-    implied
-        The tables it only mentions rows of.
-    ignored
-        Its columns that fill nothing.
-    """
+class MatchedInput(NamedTuple):
+    """An input with its layout, ready to be selected from."""
 
     source: Source
-    fills: tuple[Fill, ...]
-    implied: tuple[str, ...]
-    ignored: tuple[str, ...]
+    fills: tuple[Fill, ...]  # without the optional columns that the source lacks
+    implied: tuple[str, ...]  # tables whose keys it only mentions
+    ignored: tuple[str, ...]  # columns that fill nothing
 
 
-def find(inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout]) -> list[Found]:
-    """List the sources: files, the recognised files of folders, or a table or path per table name.
+def find_inputs(
+    inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout]
+) -> list[Input]:
+    """List the sources of a load: files, recognised files of folders, or a frame per table name.
 
     Raises
     ------
     InputError
-        A file does not exist or is not recognised, a folder holds nothing that is, there is no
+        A file does not exist or is not recognised, a folder holds no recognised file, there is no
         table of that name, or nothing was given.
     """
     if isinstance(inputs, Mapping):
         unknown = next((name for name in inputs if name not in tables), None)
         if unknown is not None:
             raise InputError(f"there is no table '{unknown}'", remedy=suggestion(unknown, tables))
-        found = [
-            Found(
+        sources = [
+            Input(
                 Path(content).name if isinstance(content, str | Path) else name,
                 Path(content) if isinstance(content, str) else content,
-                (_named_after(tables[name]),),
+                (_table_layout(tables[name]),),
             )
             for name, content in inputs.items()
         ]
     else:
         layouts = [layout for layout in published if layout.fills]
-        layouts += [_named_after(table) for table in tables.values()]
+        layouts += [_table_layout(table) for table in tables.values()]
         paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-        files = dict(pair for path in paths for pair in _files(Path(path), layouts))
-        found = list(files.values())
-    if not found:
+        # By resolved path: a file that is named twice is read once.
+        files = dict(pair for path in paths for pair in _find_files(Path(path), layouts))
+        sources = list(files.values())
+    if not sources:
         raise InputError("there is nothing to load", remedy="name at least one file or folder")
-    return found
+    return sources
 
 
-def _files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Found]]:
-    """Give a file, or the files of a folder that any layout names."""
+def _find_files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Input]]:
+    """Return a file, or the recognised files of a folder, by their resolved paths."""
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
     else:
         scan.require_file(path, path.name)
         files = [path]
-    found = [
-        (file.resolve(), Found(file.name, file, named))
+    recognised = [
+        (file.resolve(), Input(file.name, file, possible))
         for file in files
-        if (named := _naming(file, layouts))
+        if (possible := _possible_layouts(file, layouts))
     ]
-    if not found:
+    if not recognised:
         patterns = sorted({pattern for layout in layouts for pattern in layout.files})
         raise InputError(
             f"{path.name} holds no file that is recognised"
@@ -105,60 +94,50 @@ def _files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Found]]:
             where=str(path),
             remedy=f"known names, where .csv may also be .parquet: {', '.join(patterns)}",
         )
-    return found
+    return recognised
 
 
-def _naming(file: Path, layouts: Sequence[Layout]) -> tuple[Layout, ...]:
-    """Give the layouts a file may have; without a header only its name can tell."""
+def _possible_layouts(file: Path, layouts: Sequence[Layout]) -> tuple[Layout, ...]:
+    """Return the layouts that a file may have, by its name; its header decides among several."""
     named = tuple(layout for layout in layouts if layout.names(file))
     return next(((layout,) for layout in named if layout.decisive or not layout.header), named)
 
 
-def _named_after(table: Table) -> Layout:
-    """Recognise a file by the name of a table: its columns are the table's."""
-    counted = {column for key in table.keys for column in key} & table.given
-    columns = tuple(column for column in table.types if column not in counted)
-    required = tuple(c for c in columns if c in table.required and c not in table.given)
+def _table_layout(table: Table) -> Layout:
+    """Return the layout of a file that is named after a table and has its columns."""
+    columns = [column for column in table.types if column not in table.generated_key]
+    required = [c for c in columns if c in table.required and c not in table.defaults]
     return Layout(
-        f"table {table.name}",
         (f"{table.name.lower()}.csv", f"{table.name.lower()}.tsv"),
-        required,
+        tuple(required),
         optional=tuple(column for column in columns if column not in required),
-        fills=(Fill(table.name, {column: quoted(column) for column in columns}),),
+        fills=(Fill(table.name, same(*columns)),),
     )
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, found: Found, frame: str) -> Opened:
-    """Read the columns of a source and match them with the layout they fit best.
-
-    Parameters
-    ----------
-    connection
-        Where it will be selected from.
-    found
-        The source.
-    frame
-        The name under which a frame is registered.
+def match_input(connection: Connection, given: Input, frame: str) -> MatchedInput:
+    """Match the columns of an input with the layout that fits best; register a frame.
 
     Raises
     ------
     InputError
         A column is missing or misspelt, or the file cannot be read.
     """
-    if isinstance(found.content, Path):
-        scan.require_file(found.content, found.label)
+    if isinstance(given.content, Path):
+        scan.require_file(given.content, given.label)
     else:
-        rows = relation(connection, found.content, label=found.label)
+        rows = relation(connection, given.content, label=given.label)
         connection.register(frame, rows.to_arrow_table())
-    attempts = [(layout, *_read(connection, found, layout, frame)) for layout in found.layouts]
-    layout, source, shown = min(attempts, key=lambda a: len(_missing(a[0], a[2])))
-    unknown = tuple(name for name in shown if name not in (*layout.columns, *layout.optional))
-    absent = [name for name in layout.optional if name not in shown]
-    for name in _missing(layout, shown):
+    attempts = [(layout, *_read(connection, given, layout, frame)) for layout in given.layouts]
+    layout, source, present = min(attempts, key=lambda a: len(_missing(a[0], a[2])))
+    unknown = tuple(name for name in present if name not in (*layout.columns, *layout.optional))
+    absent = [name for name in layout.optional if name not in present]
+    where = f"{source.label}, row 1" if source.text else source.label
+    for name in _missing(layout, present):
         close = get_close_matches(name, unknown, n=1)
         raise InputError(
             f"the column '{name}' is missing",
-            where=f"{source.label}, row 1" if source.text else source.label,
+            where=where,
             remedy=f"did you mean '{close[0]}'? Rename it to '{name}'"
             if close
             else f"add it; the columns are {', '.join(layout.columns)}",
@@ -167,27 +146,27 @@ def open_source(connection: duckdb.DuckDBPyConnection, found: Found, frame: str)
         if close := get_close_matches(name, absent, n=1):
             raise InputError(
                 f"the column '{name}' is unknown",
-                where=f"{source.label}, row 1" if source.text else source.label,
+                where=where,
                 remedy=f"did you mean '{close[0]}'? Rename it, or leave it out",
             )
+    omitted = {quoted(name) for name in absent}
     fills = tuple(
         replace(fill, columns={c: sql for c, sql in fill.columns.items() if sql not in omitted})
-        for omitted in [{quoted(name) for name in absent}]
         for fill in layout.fills
     )
-    return Opened(source, fills, layout.implied, unknown if layout.header else ())
+    return MatchedInput(source, fills, layout.implied, unknown if layout.header else ())
 
 
-def _missing(layout: Layout, shown: Iterable[str]) -> list[str]:
-    """Name the columns a layout with a header needs and does not find."""
-    return [name for name in layout.columns if name not in shown] if layout.header else []
+def _missing(layout: Layout, present: Iterable[str]) -> list[str]:
+    """Return the columns that a layout with a header requires and that are not there."""
+    return [name for name in layout.columns if name not in present] if layout.header else []
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, found: Found, layout: Layout, frame: str
+    connection: Connection, given: Input, layout: Layout, frame: str
 ) -> tuple[Source, tuple[str, ...]]:
-    """Give the source as one layout sees it, and the columns that shows."""
-    path, text = found.content if isinstance(found.content, Path) else None, None
+    """Read an input with a layout; return the source and the names of its columns."""
+    path, text = given.content if isinstance(given.content, Path) else None, None
     if path is None:
         rows = quoted(frame)
     elif path.suffix.lower() == ".parquet":
@@ -201,6 +180,6 @@ def _read(
         if path is None:
             raise
         raise scan.explain(error, path) from error
-    shown = layout.selection({name: kind for name, kind, *_ in described})
-    columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
-    return Source(found.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(shown)
+    selected = layout.selection({name: kind for name, kind, *_ in described})
+    columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in selected.items())
+    return Source(given.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(selected)

@@ -1,45 +1,38 @@
-"""Files and frames into the tables of a database: everything, or nothing and a reason."""
+"""Loading: find the inputs, stage their rows, check them, write them. All rows, or none.
+
+Each step has a file: :mod:`inputs`, :mod:`staging`, :mod:`checks`; writing is in this one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
-import duckdb
 
 from shortlist.data.formats.layout import Layout
-from shortlist.data.sql import quoted, quoted_list
-from shortlist.data.store.catalogue import Table
-from shortlist.data.store.checks import check
-from shortlist.data.store.inputs import Inputs, find, open_source
-from shortlist.data.store.known import bring_known
-from shortlist.data.store.staging import Staged, stage
+from shortlist.data.sql import Connection, quoted, quoted_list
+from shortlist.data.store.checks import check, copy_keys
+from shortlist.data.store.database import Database
+from shortlist.data.store.inputs import Inputs, find_inputs, match_input
+from shortlist.data.store.schema import Table
+from shortlist.data.store.staging import StagedRows, stage, temporary_names
 from shortlist.progress import track
 
-if TYPE_CHECKING:
-    from shortlist.data.store.database import Database
-
-Insert: TypeAlias = Callable[[Staged, str, str], int]
-"""Insert rows: given the staged table, its columns as SQL, and what follows a SELECT of them."""
-
-_BLOCK = 1_000_000  # rows written between two steps of the progress bar
+_BLOCK_ROWS = 1_000_000  # rows written between two steps of the progress bar
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did.
+    """The result of a load.
 
     Attributes
     ----------
     rows
-        How many rows each table gained.
+        The number of rows that each table gained.
     repeated
-        For each source, how many rows were left out because an equal one is there; only tables
-        whose key is a running number have such rows.
+        For each source, the number of rows that were left out because an equal row is stored. Only
+        tables whose key the database numbers have such rows.
     ignored
-        For each source, its columns that fill nothing.
+        For each source, the columns that fill nothing.
 
     Examples
     --------
@@ -70,83 +63,38 @@ def load(
     tables: Mapping[str, Table],
     published: Sequence[Layout],
 ) -> LoadReport:
-    """Read, check and write, in that order; :meth:`shortlist.Store.load` is the way to call it.
+    """Load files or frames into tables, given parents first; see :meth:`shortlist.Store.load`.
 
-    Parameters
-    ----------
-    database
-        The database to write to.
-    inputs
-        Files and folders, or a path or a frame for each table name.
-    tables
-        The tables that may be filled, parents before children.
-    published
-        Layouts to recognise beside files that are named after a table.
-
-    Raises
-    ------
-    InputError
-        Whatever is wrong with the input. The database is as it was.
+    Files are recognised by the published layouts, or by the name of their table.
     """
-    connection = database.bench
-    with scratch(connection) as names:
-        staged: list[Staged] = []
-        implied: dict[str, Staged] = {}
+    connection = database.staging
+    with temporary_names(connection) as names:
+        staged: list[StagedRows] = []
+        mentioned: dict[str, StagedRows] = {}
         ignored: dict[str, tuple[str, ...]] = {}
-        for found in track(find(inputs, tables, published), "reading"):
-            opened = open_source(connection, found, names.frame())
-            if opened.ignored:
-                ignored[found.label] = opened.ignored
-            for fill in opened.fills:
-                rows = stage(connection, opened.source, fill, tables[fill.table], names.table())
+        for given in track(find_inputs(inputs, tables, published), "reading"):
+            matched = match_input(connection, given, next(names))
+            if matched.ignored:
+                ignored[given.label] = matched.ignored
+            for fill in matched.fills:
+                target, columns = tables[fill.table], fill.columns
+                rows = stage(connection, matched.source, target, columns, next(names), fill.each)
                 staged.append(rows)
-                implied |= dict.fromkeys(opened.implied, rows)
+                mentioned |= dict.fromkeys(matched.implied, rows)
         filled = {rows.table.name for rows in staged}
-        for parent, rows in implied.items():
+        for parent, rows in mentioned.items():
             if parent not in filled:
-                staged.append(_mentioned(connection, rows, tables[parent], names.table()))
+                staged.append(_stage_keys(connection, rows, tables[parent], next(names)))
         staged.sort(key=lambda rows: list(tables).index(rows.table.name))
-        with database.exclusive():
-            bring_known(database, staged)
+        with database.transaction():
+            copy_keys(database, tables, staged)
             check(connection, staged)
-            return LoadReport(*database.keep(staged), ignored)
+            written, repeated = write(database, staged)
+    return LoadReport(written, repeated, ignored)
 
 
-class Scratch:
-    """Names for temporary tables and frames, so that all of them can be dropped."""
-
-    def __init__(self) -> None:
-        self.tables: list[str] = []
-        self.frames: list[str] = []
-
-    def table(self) -> str:
-        """Name the next temporary table."""
-        self.tables.append(f"staged_{len(self.tables)}")
-        return self.tables[-1]
-
-    def frame(self) -> str:
-        """Name the next registered frame."""
-        self.frames.append(f"frame_{len(self.frames)}")
-        return self.frames[-1]
-
-
-@contextmanager
-def scratch(connection: duckdb.DuckDBPyConnection) -> Iterator[Scratch]:
-    """Give names for temporary tables and frames, and drop those when the block ends."""
-    names = Scratch()
-    try:
-        yield names
-    finally:
-        for name in names.tables:
-            connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
-        for name in names.frames:
-            connection.unregister(name)
-
-
-def _mentioned(
-    connection: duckdb.DuckDBPyConnection, rows: Staged, parent: Table, name: str
-) -> Staged:
-    """Stage the rows of a parent that its children mention and the database lacks."""
+def _stage_keys(connection: Connection, rows: StagedRows, parent: Table, name: str) -> StagedRows:
+    """Stage the keys of a parent table that rows mention; stored ones are left out later."""
     key = next(key for key in rows.table.foreign_keys if key.parent == parent.name)
     pairs = list(zip(key.columns, key.parent_columns, strict=True))
     connection.execute(
@@ -158,62 +106,49 @@ def _mentioned(
         """
     )
     columns = {parent_column: rows.columns[column] for column, parent_column in pairs}
-    return Staged(parent, name, rows.source, columns, listed=True)
+    return StagedRows(parent, name, rows.source, columns, from_lists=True)
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged], insert: Insert
+    database: Database, staged: Sequence[StagedRows]
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Insert checked rows, in the order of their source.
+    """Insert checked rows in the order of their sources, parents first, within a transaction.
 
-    Parameters
-    ----------
-    connection
-        Where they are staged.
-    staged
-        Every table, parents before children.
-    insert
-        Puts the rows of a query into the table, and says how many they are.
-
-    Returns
-    -------
-    (written, repeated)
-        How many rows each table gained, and how many each source repeats.
+    Return the number of rows that each table gained, and that were left out of each source.
     """
     written: dict[str, int] = {}
     repeated: dict[str, int] = {}
-    for rows, start, count in track(list(_blocks(connection, staged)), "writing"):
-        columns = quoted_list(rows.columns)
-        if rows.listed or rows.table.counted:
-            query = _new_rows(rows)
+    for rows, start, count in track(list(_blocks(database.staging, staged)), "writing"):
+        if rows.may_repeat:
+            query = _distinct_new_rows(rows)
         else:
-            query = f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + _BLOCK}"
-        inserted = insert(rows, columns, query)
+            query = f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + count}"
+        inserted = database.insert(rows.table, list(rows.columns), query)
         written[rows.table.name] = written.get(rows.table.name, 0) + inserted
-        if inserted < count and not rows.listed:
+        if inserted < count and not rows.from_lists:
             repeated[rows.source.label] = count - inserted
     return written, repeated
 
 
 def _blocks(
-    connection: duckdb.DuckDBPyConnection, staged: Sequence[Staged]
-) -> Iterator[tuple[Staged, int, int]]:
-    """Cut the staged tables into blocks of rows; those that need a look at all rows stay whole."""
+    connection: Connection, staged: Sequence[StagedRows]
+) -> Iterator[tuple[StagedRows, int, int]]:
+    """Cut rows into blocks of (rows, start, count), except where all have to be compared."""
     for rows in staged:
-        count = connection.execute(f"SELECT count(*) FROM {rows.name}").fetchall()[0][0]
-        whole = rows.listed or rows.table.counted
-        for start in range(0, count, max(count, 1) if whole else _BLOCK):
-            yield rows, start, count if whole else min(_BLOCK, count - start)
+        [(total,)] = connection.execute(f"SELECT count(*) FROM {rows.name}").fetchall()
+        size = max(total, 1) if rows.may_repeat else _BLOCK_ROWS
+        for start in range(0, total, size):
+            yield rows, start, min(size, total - start)
 
 
-def _new_rows(rows: Staged) -> str:
-    """Select each row once, the first of equals, unless the table has its equal already."""
+def _distinct_new_rows(rows: StagedRows) -> str:
+    """Select the first of equal rows, unless the table has an equal row already."""
     columns = quoted_list(rows.columns)
-    same = " AND ".join(
-        f"staged.{quoted(c)} IS NOT DISTINCT FROM there.{quoted(c)}" for c in rows.columns
+    equal = " AND ".join(
+        f"staged.{quoted(c)} IS NOT DISTINCT FROM stored.{quoted(c)}" for c in rows.columns
     )
     return f"""
         FROM (SELECT {columns}, min(rowid) AS first FROM {rows.name} GROUP BY {columns}) AS staged
-        WHERE NOT EXISTS (FROM {quoted(rows.table.name)} AS there WHERE {same})
+        WHERE NOT EXISTS (FROM {quoted(rows.table.name)} AS stored WHERE {equal})
         ORDER BY first
         """

@@ -1,136 +1,281 @@
-"""A team's own tables, by their names: what to read of them, and how a Dataset is made of it."""
+"""Reading a team's own tables by their names: all rows, or only those since the last pull.
+
+An incremental pull reads the interactions whose value in a column that only grows (a running number
+or the time of entry) is greater than at the last pull, and merges them with the earlier data. It
+misses
+
+- late rows: rows committed after the last pull with a value that is not greater;
+- rows that were deleted or changed since.
+
+Late and deleted rows are counted in ``Pull.missed``. Where that is not 0, or once a week, pull
+everything. Tables of users and items are always read whole.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset, Repeats
-from shortlist.data.formats.layout import Fill, same
+from shortlist.data.formats.layout import same
+from shortlist.data.formats.source import Source
 from shortlist.data.sql import dotted_name
-from shortlist.data.store.catalogue import Table
-from shortlist.data.store.database import After, Database, Name
-from shortlist.data.store.load import scratch
-from shortlist.data.store.staging import Source, stage
-from shortlist.errors import InputError, suggestion
+from shortlist.data.store.database import Database, NewerThan, TableName
+from shortlist.data.store.library_tables import Mark, last_mark
+from shortlist.data.store.schema import Table
+from shortlist.data.store.staging import stage, temporary_names
+from shortlist.data.vocabulary import Vocabulary
+from shortlist.errors import ConfigError, InputError, suggestion
 
-_LIFE = ("valid_from", "valid_to")  # features that are moments
+_PULL_ALL = "pull everything: leave earlier (--since) out"
+_LIFE_SPAN = ("valid_from", "valid_to")  # features that are times
 
 
 @dataclass(frozen=True)
 class OwnTables:
-    """Which tables or views hold what, as in :meth:`Dataset.from_tables`.
-
-    Attributes
-    ----------
-    interactions, users, items
-        Their names: ``table``, ``schema.table``, or with double quotes around a part.
-    user_id, item_id, weight, time
-        Columns.
-    repeats
-        How the weights of a repeated pair become one.
-    """
+    """The names of tables or views and of their columns, as in :meth:`Store.dataset`."""
 
     interactions: str
-    users: str | None
-    items: str | None
-    user_id: str
-    item_id: str
-    weight: str | None
-    time: str | None
-    repeats: Repeats
-
-    def source(self, by: str) -> str:
-        """Say as JSON what is read and how, so that two pulls can be told to be of one kind."""
-        return json.dumps(asdict(self) | {"by": by}, sort_keys=True, ensure_ascii=False)
+    users: str | None = None
+    items: str | None = None
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    weight: str | None = None
+    time: str | None = None
+    repeats: Repeats = "last"
 
     def read(self, database: Database) -> Dataset:
-        """Read all of it, as it is at one moment."""
+        """Read all rows, as they are at one moment."""
         with database.snapshot():
             log = self.log(database)
             users, items = self.features(database)
-        return self.coded(log, users, items)
+        return self.dataset(log, users, items)
 
     def log(
-        self, database: Database, *, after: After | None = None, order: Sequence[str] = ()
+        self, database: Database, *, newer: NewerThan | None = None, order: Sequence[str] = ()
     ) -> pa.Table:
-        """Read the interactions, or those after a value, sorted or as the database keeps them."""
+        """Read the interactions, all or the newer ones, sorted or in the order of the database."""
         table = dotted_name(self.interactions)
-        wanted = [c for c in (self.user_id, self.item_id, self.weight, self.time) if c is not None]
-        self.require(database, table, [*wanted, *order])
-        log = database.rows(
-            table,
-            list(dict.fromkeys(wanted)),
-            exact=(self.user_id, self.item_id),
-            after=after,
-            order=order,
-        )
-        return log if self.time is None else _with_moments(database, log, table, (self.time,))
+        columns = [c for c in (self.user_id, self.item_id, self.weight, self.time) if c is not None]
+        self.require(database, table, [*columns, *order])
+        exact, columns = (self.user_id, self.item_id), list(dict.fromkeys(columns))
+        rows = database.rows(table, columns, exact=exact, newer=newer, order=order)
+        return rows if self.time is None else _with_times(database, rows, table, (self.time,))
 
     def features(self, database: Database) -> tuple[pa.Table | None, pa.Table | None]:
         """Read the tables of users and items, where there are any."""
-        return (
-            self._features(database, self.users, self.user_id),
-            self._features(database, self.items, self.item_id),
-        )
+        features: list[pa.Table | None] = []
+        for name, key in ((self.users, self.user_id), (self.items, self.item_id)):
+            if name is None:
+                features.append(None)
+                continue
+            table = dotted_name(name)
+            self.require(database, table, [key])
+            rows = database.rows(table, list(database.columns(table)), exact=(key,))
+            features.append(_with_times(database, rows, table, _LIFE_SPAN))
+        return features[0], features[1]
 
-    def _features(self, database: Database, name: str | None, key: str) -> pa.Table | None:
-        if name is None:
-            return None
-        table = dotted_name(name)
-        self.require(database, table, [key])
-        rows = database.rows(table, list(database.columns(table)), exact=(key,))
-        return _with_moments(database, rows, table, _LIFE)
-
-    def coded(self, log: Any, users: Any, items: Any) -> Dataset:
-        """Make the Dataset of tables with our columns."""
-        return Dataset.from_tables(
-            log,
-            users,
-            items,
-            user_id=self.user_id,
-            item_id=self.item_id,
-            weight=self.weight,
-            time=self.time,
-            repeats=self.repeats,
-        )
+    def dataset(self, log: Any, users: Any, items: Any) -> Dataset:
+        """Make a dataset from tables with these columns."""
+        columns = asdict(self)
+        for name in ("interactions", "users", "items"):
+            del columns[name]
+        return Dataset.from_tables(log, users, items, **columns)
 
     @staticmethod
-    def require(database: Database, table: Name, columns: Sequence[str]) -> None:
-        """Refuse a table that lacks a column, and name the nearest."""
-        there = database.columns(table)
+    def require(database: Database, table: TableName, columns: Sequence[str]) -> None:
+        """Refuse a table that lacks a column; the message names the nearest."""
+        present = database.columns(table)
         for column in columns:
-            if column not in there:
+            if column not in present:
                 raise InputError(
                     f"the table {'.'.join(table)} has no column '{column}'",
                     where=database.address.place,
-                    remedy=suggestion(column, there)
+                    remedy=suggestion(column, present)
                     + "; where the names differ from table to table, read views",
                 )
 
 
-def _with_moments(
-    database: Database, rows: pa.Table, table: Name, columns: Sequence[str]
+def _with_times(
+    database: Database, rows: pa.Table, table: TableName, columns: Sequence[str]
 ) -> pa.Table:
-    """Make moments of text: SQLite has no type for them."""
-    found = [
+    """Cast text columns to times: SQLite has no type for them."""
+    texts = [
         column
         for column in columns
         if column in rows.column_names and rows.schema.field(column).type == pa.string()
     ]
-    if not found or not rows.num_rows:
+    if not texts or not rows.num_rows:
         return rows
-    bench = database.bench
-    with scratch(bench) as names:
-        frame, staged = names.frame(), names.table()
-        bench.register(frame, rows)
-        described = bench.execute(f"DESCRIBE FROM {frame}").fetchall()
-        kinds = {name: kind for name, kind, *_ in described} | dict.fromkeys(found, "TIMESTAMP")
-        typed = Table(".".join(table), kinds, frozenset(), frozenset(), (), (), ())
-        source = Source(f"table {'.'.join(table)} of {database.address.place}", frame)
-        stage(bench, source, Fill(typed.name, same(*rows.column_names)), typed, staged)
-        return bench.sql(f"FROM {staged} ORDER BY rowid").to_arrow_table()
+    db, label = database.staging, ".".join(table)
+    with temporary_names(db) as names:
+        frame, name = next(names), next(names)
+        db.register(frame, rows)
+        described = db.execute(f"DESCRIBE FROM {frame}").fetchall()
+        types = {name: kind for name, kind, *_ in described} | dict.fromkeys(texts, "TIMESTAMP")
+        source = Source(f"table {label} of {database.address.place}", frame)
+        stage(db, source, Table(label, types), same(*rows.column_names), name)
+        return db.sql(f"FROM {name} ORDER BY rowid").to_arrow_table()
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The result of a pull.
+
+    Attributes
+    ----------
+    data
+        All interactions: the earlier ones and the new ones.
+    mark
+        Where the next pull starts. Keep it with the model, or give it to :meth:`Store.write`.
+    new
+        The number of rows that were fetched.
+    missed
+        How many more rows the table has up to the last mark than were read then: late rows, which
+        are not in ``data``. Less than 0: deleted rows, which still are.
+    gone
+        The number of interactions that were dropped because their user or item is no longer listed.
+    """
+
+    data: Dataset
+    mark: Mark
+    new: int
+    missed: int = 0
+    gone: int = 0
+
+
+def pull(
+    database: Database, tables: OwnTables, by: str, earlier: Dataset | None, given: Mark | None
+) -> Pull:
+    """Pull interactions; see :meth:`shortlist.Store.pull`."""
+    if earlier is not None and tables.repeats == "mean":
+        raise ConfigError(
+            "means cannot be merged: the number of rows behind each is not stored",
+            where="repeats='mean'",
+            remedy=f"use last, sum or max, or {_PULL_ALL}",
+        )
+    source = json.dumps(asdict(tables) | {"by": by}, sort_keys=True, ensure_ascii=False)
+    mark = None if earlier is None else _start(database, source, earlier, given)
+    name, place = dotted_name(tables.interactions), database.address.place
+    tables.require(database, name, [by])
+    with database.snapshot():
+        reached = database.row_range(name, by, None if mark is None else mark.last_seen)
+        if reached.missing:
+            raise InputError(
+                f"{reached.missing:,} rows have no value in '{by}': they would never be pulled",
+                where=f"{place}, table {tables.interactions}",
+                remedy="name a column that is NOT NULL",
+            )
+        order = list(dict.fromkeys((by, tables.user_id, tables.item_id)))
+        newer = None if mark is None else NewerThan(by, mark.last_seen)
+        log = tables.log(database, newer=newer, order=order)
+        users, items = tables.features(database)
+    if earlier is None or mark is None:
+        data = tables.dataset(log, users, items)
+        assert reached.last is not None  # a table without rows has been refused
+        return Pull(data, Mark(source, reached.last, log.num_rows, data.fingerprint), log.num_rows)
+    kept = _still_listed(earlier, users, items, tables)
+    data = _merged(kept, mark.row_count, log, users, items, tables)
+    last = reached.last if log.num_rows and reached.last is not None else mark.last_seen
+    return Pull(
+        data,
+        Mark(source, last, mark.row_count + log.num_rows, data.fingerprint),
+        new=log.num_rows,
+        missed=reached.before - mark.row_count,
+        gone=len(earlier) - len(kept),
+    )
+
+
+def _start(database: Database, source: str, earlier: Dataset, given: Mark | None) -> Mark:
+    """Return the mark to start from; refuse one of other tables or other data."""
+    if given is not None and given.source != source:
+        old, new = json.loads(given.source), json.loads(source)
+        changes = [
+            f"{name} was {old.get(name)!r} and is {value!r}"
+            for name, value in new.items()
+            if old.get(name) != value
+        ]
+        raise InputError(
+            "the mark is of other tables and columns",
+            where=", ".join(changes),
+            remedy=f"name the same, or {_PULL_ALL}",
+        )
+    mark = last_mark(database, source) if given is None else given
+    if mark is None:
+        raise InputError(
+            "no run has left a mark for these tables and columns",
+            where=database.address.place,
+            remedy=f"{_PULL_ALL}; then write(..., mark=pull.mark)",
+        )
+    if mark.fingerprint != earlier.fingerprint:
+        raise InputError(
+            "the earlier data is not the data of the last run",
+            where=f"{len(earlier):,} interactions; the mark is at {mark.last_seen}",
+            remedy=f"give the data of that run's model (sl.load(bundle).data), or {_PULL_ALL}",
+        )
+    return mark
+
+
+def _still_listed(
+    earlier: Dataset, users: pa.Table | None, items: pa.Table | None, tables: OwnTables
+) -> Dataset:
+    """Drop the interactions of users and items that their tables no longer list."""
+    keep = np.ones(len(earlier), dtype=np.bool_)
+    for table, key, vocabulary, rows in (
+        (users, tables.user_id, earlier.users, earlier.user_rows),
+        (items, tables.item_id, earlier.items, earlier.item_rows),
+    ):
+        if table is not None:
+            try:
+                listed = pc.cast(table.column(key), vocabulary.ids.type).combine_chunks()
+            except pa.ArrowInvalid:
+                raise _type_changed(vocabulary, table.column(key).type) from None
+            present = pc.is_in(vocabulary.ids, value_set=listed)
+            keep &= present.to_numpy(zero_copy_only=False)[rows]
+    return earlier.select(keep)
+
+
+def _type_changed(vocabulary: Vocabulary, kind: pa.DataType) -> InputError:
+    return InputError(
+        f"the {vocabulary.kind} ids are {kind} now; they were {vocabulary.ids.type}",
+        remedy=_PULL_ALL,
+    )
+
+
+def _merged(
+    earlier: Dataset,
+    read: int,
+    log: pa.Table,
+    users: pa.Table | None,
+    items: pa.Table | None,
+    tables: OwnTables,
+) -> Dataset:
+    """Append new rows to earlier ones, whose positions in the source were below ``read``."""
+    rows, positions = _in_source_order(earlier)
+    if log.num_rows:
+        new = tables.dataset(log, None, None)
+        for before, after in ((earlier.users, new.users), (earlier.items, new.items)):
+            if before.ids.type != after.ids.type:
+                raise _type_changed(before, after.ids.type)
+        new_rows, new_positions = _in_source_order(new)
+        rows = pa.concat_tables([rows, new_rows])
+        positions = np.concatenate([positions, new_positions + read])
+    # The space keeps weight and time apart from id columns that may have these names.
+    names = {"user_id": tables.user_id, "item_id": tables.item_id}
+    rows = rows.rename_columns([names.get(name, f"{name} ") for name in rows.column_names])
+    time = "time " if "time " in rows.column_names else None
+    data = replace(tables, weight="weight ", time=time).dataset(rows, users, items)
+    return replace(data, positions=positions[data.positions])
+
+
+def _in_source_order(data: Dataset) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Return the interactions in the order of their source, and their positions there."""
+    order = np.argsort(data.positions)
+    return data.to_arrow().take(pa.array(order)), data.positions[order]

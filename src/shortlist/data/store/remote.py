@@ -1,216 +1,200 @@
-"""A database that DuckDB cannot open: tables go to a bench in memory and back, as Arrow."""
+"""The common part of PostgreSQL and SQLite: rows travel as Arrow tables through an ADBC driver.
 
-# ruff: noqa: D102 - what a method does is said where the base declares it
+The staging database lives in memory. Tables that a check or a view needs are copied into it.
+"""
+
+# ruff: noqa: D102 - the methods are documented in Database
 
 from __future__ import annotations
 
 import datetime as dt
-from abc import abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import duckdb
 import pyarrow as pa
 
-from shortlist.data.formats.layout import Fill, same
-from shortlist.data.sql import connect, quoted, quoted_list
+from shortlist.data.formats.layout import same
+from shortlist.data.formats.source import Source
+from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.store.address import Address
-from shortlist.data.store.catalogue import Table
-from shortlist.data.store.database import After, Database, Name, Origin
-from shortlist.data.store.definition import Definition, Dialect
-from shortlist.data.store.driver import Driver
-from shortlist.data.store.load import write
-from shortlist.data.store.staging import Source, Staged, stage
-from shortlist.errors import InputError, suggestion
-
-NOTE = "shortlist_store"  # the table that says what a store was made from
+from shortlist.data.store.database import Database
+from shortlist.data.store.dialect import Dialect, StoreScript
+from shortlist.data.store.schema import INFO, VERSION, Table
+from shortlist.data.store.staging import stage
+from shortlist.errors import InputError, ShortlistError
 
 
 class Remote(Database):
-    """What PostgreSQL and SQLite have in common."""
+    """A database behind an ADBC connection in autocommit mode."""
 
     dialect: ClassVar[Dialect]
+    info_values: ClassVar[str]
+    """Parameters for the row of the table INFO: schema, version, created_at, ddl."""
+    begin: ClassVar[Sequence[str]]
+    """Statements that begin a transaction and keep other writers out."""
+    begin_snapshot: ClassVar[str]
+    """The statement that begins a transaction whose reads see one moment."""
 
-    def __init__(self, address: Address, driver: Driver, *, read_only: bool) -> None:
-        self.address, self.driver, self.read_only = address, driver, read_only
-        self.bench = connect()
+    def _connect(
+        self,
+        address: Address,
+        read_only: bool,
+        connect_driver: Callable[[], Any],
+        explain: Callable[[Exception], ShortlistError],
+        settings: Iterable[str],
+    ) -> None:
+        """Connect and execute the settings; ``explain`` turns failures into our errors."""
+        from adbc_driver_manager import Error
 
-    @abstractmethod
-    def find(self, table: Name) -> dict[str, str] | None:
-        """Give the columns of a table or view, each with its type; None where there is none."""
+        self.address, self.read_only, self._explain = address, read_only, explain
+        self._failures = (Error, OSError, pa.ArrowException)  # Arrow's: failures while rows arrive
+        self.staging = connect()
+        self._connection: Any = None
+        try:
+            with self._explaining():
+                self._connection = connect_driver()
+            for setting in settings:
+                self.run(setting)
+        except ShortlistError:
+            self.close()
+            raise
 
-    @abstractmethod
-    def known(self, schema: str | None) -> list[str]:
-        """List the tables and views of a schema, or those that can be named without one."""
+    @classmethod
+    def _create_in(cls, address: Address, schema: str | Path) -> None:
+        """Create the tables of a schema in a database that exists, in one transaction."""
+        database = cls(address)
+        try:
+            script, name = StoreScript.of_schema(schema)
+            statements = script.statements(cls.dialect)
+            with database.transaction():
+                if database.describe((INFO,)):
+                    raise InputError(
+                        f"{address.place} has a store already",
+                        remedy="load into it: shortlist load",
+                    )
+                for statement in statements:
+                    database.run(statement)
+                now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ")
+                database.run(
+                    f"INSERT INTO {INFO} (schema, version, created_at, ddl) "
+                    f"VALUES ({cls.info_values})",
+                    (name, VERSION, now, script.text),
+                )
+        finally:
+            database.close()
 
-    @abstractmethod
+    def upgrade(self, version: int) -> None:
+        """Do nothing: the first release with these databases wrote version 2, the present one."""
+
+    def close(self) -> None:
+        self.staging.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute a statement and ignore its rows."""
+        with self._explaining(), self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters=tuple(values) or None)
+
     def fetch(
         self,
-        table: Name,
-        columns: Sequence[str],
-        exact: Collection[str],
-        where: str = "",
-        values: Sequence[str | int] = (),
+        query: str,
+        values: Sequence[str | None] = (),
+        options: Mapping[str, str] | None = None,
     ) -> pa.Table:
-        """Read columns; ``where`` is what follows the name of the table in the statement."""
-
-    @abstractmethod
-    def _cast(self, table: Name, column: str) -> str:
-        """Write the one value of a statement, given as text, as a value of this column."""
-
-    def rows(
-        self,
-        table: Name,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        after: After | None = None,
-        order: Sequence[str] = (),
-    ) -> pa.Table:
-        where, values = "", []
-        if after is not None:
-            where = f" WHERE {quoted(after.column)} > {self._cast(table, after.column)}"
-            values = [after.last]
-        if order:
-            where += f" ORDER BY {quoted_list(order)}"
-        return self.fetch(table, columns, exact, where, values)
-
-    @abstractmethod
-    def exclusive(self) -> AbstractContextManager[None]:
-        """As the base says; reads of the block see what other writers have finished."""
-
-    def create(self, schema: str | Path, version: int) -> None:
-        """Make the tables of a schema in a database that has no store yet; all or nothing."""
-        definition, name = Definition.of_schema(schema, version)
-        statements = definition.statements(self.dialect)
-        with self.exclusive():
-            if self.find((NOTE,)) is not None:
-                raise InputError(
-                    f"{self.address.place} has a store already",
-                    remedy="load into it: shortlist load",
-                )
-            for statement in statements:
-                self.driver.run(statement)
-            now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ")
-            self._note(name, version, now, definition.script)
-
-    @abstractmethod
-    def _note(self, *values: str | int) -> None:
-        """Insert the row of the table that says what the store was made from."""
-
-    def origin(self) -> Origin | None:
-        if self.find((NOTE,)) is None:
-            return None
-        found = self.driver.fetch(f"SELECT schema, version FROM {NOTE}").to_pylist()
-        return Origin(found[0]["schema"], int(found[0]["version"])) if found else None
-
-    @cached_property
-    def definition(self) -> Definition:
-        """What the store was made from."""
-        [row] = self.driver.fetch(f"SELECT ddl FROM {NOTE}").to_pylist()
-        return Definition(row["ddl"])
-
-    def catalogue(self) -> dict[str, Table]:
-        return self.definition.tables
-
-    def described(self) -> duckdb.DuckDBPyConnection:
-        return self.definition.empty
+        with self._explaining(), self._connection.cursor() as cursor:
+            if options:
+                cursor.adbc_statement.set_options(**options)
+            cursor.execute(query, parameters=tuple(values) or None)
+            return cursor.fetch_arrow_table()
 
     @contextmanager
-    def reading(self, only: Collection[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self.definition.unfilled() as db:
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            # Not chained: the message of the driver may contain parts of the URL.
+            raise self._explain(error) from None
+
+    @contextmanager
+    def _transaction(self, *begin: str) -> Iterator[None]:
+        self.run(begin[0])
+        try:
+            for statement in begin[1:]:
+                self.run(statement)
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            with suppress(ShortlistError):  # the server has rolled back a lost connection
+                self.run("ROLLBACK")
+            raise
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._transaction(*self.begin)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return self._transaction(self.begin_snapshot)
+
+    @cached_property
+    def script(self) -> StoreScript:
+        """The DuckDB script that the store was made from."""
+        [row] = self.fetch(f"SELECT ddl FROM {INFO}").to_pylist()
+        return StoreScript(row["ddl"])
+
+    def tables(self) -> dict[str, Table]:
+        return self.script.tables
+
+    @contextmanager
+    def reading(self, only: Collection[str] | None = None) -> Iterator[Connection]:
+        with self.script.views_only() as db:
             with self.snapshot():
-                for table in self.catalogue().values():
+                for table in self.tables().values():
                     if only is None or table.name in only:
-                        self._bring(db, table, list(table.types))
+                        self._copy(db, table, list(table.types))
                     else:
-                        _without_rows(db, table, table.types)
+                        _create_empty(db, table, table.types)
             yield db
 
-    def bring(
-        self, table: Table, columns: Collection[str], where: Mapping[str, int] | None = None
-    ) -> None:
-        self._bring(self.bench, table, [c for c in table.types if c in columns], where)
+    def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
+        self._copy(self.staging, table, [c for c in table.types if c in columns], where)
 
-    def _bring(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        table: Table,
-        columns: Sequence[str],
-        where: Mapping[str, int] | None = None,
-    ) -> None:
-        """Fetch into a temporary table of the same name, with the types of the definition."""
-        there = self.columns((table.name,))
+    def _copy(self, db: Connection, table: Table, columns: Sequence[str], where: str = "") -> None:
+        """Copy into a temporary table of the same name, with the types of the schema."""
+        present = self.columns((table.name,))
         for column in columns:
-            if column not in there:
+            if column not in present:
                 raise InputError(
                     f"the table {table.name} has no column '{column}' any more",
                     where=self.address.place,
-                    remedy="put it back, or make a new store and load the tables into it",
+                    remedy="add it again, or make a new store and load the tables into it",
                 )
-        chosen = "".join(
-            f" {'AND' if at else 'WHERE'} {quoted(column)} = {int(value)}"
-            for at, (column, value) in enumerate((where or {}).items())
-        )
-        rows = self.fetch((table.name,), columns, columns, chosen)
+        rows = self.select((table.name,), columns, columns, where and f" WHERE {where}")
         if not rows.num_rows:
-            _without_rows(db, table, columns)
+            _create_empty(db, table, columns)
             return
-        db.register("brought", rows)
+        db.register("copied_rows", rows)
         try:
-            source = Source(f"table {table.name} of {self.address.place}", "brought")
-            stage(db, source, Fill(table.name, same(*columns)), table, quoted(table.name))
+            source = Source(f"table {table.name} of {self.address.place}", "copied_rows")
+            stage(db, source, table, same(*columns), quoted(table.name))
         finally:
-            db.unregister("brought")
+            db.unregister("copied_rows")
 
-    def keep(self, staged: Sequence[Staged]) -> tuple[dict[str, int], dict[str, int]]:
-        return write(self.bench, staged, self._insert)
-
-    def append(self, table: Table, rows: pa.Table) -> None:
-        self.bench.register("appended", rows)
-        try:
-            self._send(table, rows.column_names, "FROM appended")
-        finally:
-            self.bench.unregister("appended")
-
-    def _insert(self, rows: Staged, columns: str, query: str) -> int:
-        return self._send(rows.table, rows.columns, query)
-
-    def _send(self, table: Table, columns: Iterable[str], query: str) -> int:
+    def insert(self, table: Table, columns: Sequence[str], query: str) -> int:
         values = ", ".join(
-            f"{self.dialect.types[table.types[column]].sent.format(x=quoted(column))} "
+            f"{self.dialect.types[table.types[column]].value.format(x=quoted(column))} "
             f"AS {quoted(column)}"
             for column in columns
         )
-        rows = self.bench.sql(f"SELECT {values} {query}").to_arrow_table()
-        return self.driver.append(table.name, rows)
-
-    def upgrade(self, version: int) -> None:
-        """There is no older version: the first that had these databases wrote this one."""
-
-    def columns(self, table: Name) -> dict[str, str]:
-        found = self.find(table)
-        if found is None:
-            raise InputError(
-                f"there is no table {'.'.join(table)}",
-                where=self.address.place,
-                remedy=suggestion(table[-1], self.known(*table[:-1] or (None,))),
-            )
-        return found
-
-    def close(self) -> None:
-        self.bench.close()
-        self.driver.close()
+        rows = self.staging.sql(f"SELECT {values} {query}").to_arrow_table()
+        with self._explaining(), self._connection.cursor() as cursor:
+            cursor.adbc_ingest(table.name, rows, mode="append")
+        return int(rows.num_rows)
 
 
-def dotted(table: Name) -> str:
-    """Quote the name of a table, with its schema if it has one."""
-    return ".".join(map(quoted, table))
-
-
-def _without_rows(db: duckdb.DuckDBPyConnection, table: Table, columns: Iterable[str]) -> None:
-    empty = ", ".join(f"{quoted(column)} {table.types[column]}" for column in columns)
-    db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table.name)} ({empty})")
+def _create_empty(db: Connection, table: Table, columns: Iterable[str]) -> None:
+    types = ", ".join(f"{quoted(column)} {table.types[column]}" for column in columns)
+    db.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table.name)} ({types})")

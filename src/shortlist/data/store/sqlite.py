@@ -1,54 +1,49 @@
-"""A SQLite file. Any value may stand in any column there, so columns are looked at first.
+"""A store in a SQLite file. A column there may hold values of any type, so columns are inspected.
 
-The driver brings a SQLite of its own. Locks keep programs apart, but not two SQLites in one
-program: do not hold the same file open with Python's ``sqlite3`` meanwhile.
+The driver brings a SQLite of its own. Locks keep programs apart, but not two SQLite libraries in
+one program: do not hold the same file open with Python's ``sqlite3`` meanwhile.
 """
 
-# ruff: noqa: D102 - what a method does is said where the base declares it
+# ruff: noqa: D102 - the methods are documented in Database
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 
+from shortlist.data.formats.source import more_rows
 from shortlist.data.sql import quoted
 from shortlist.data.store.address import Address
-from shortlist.data.store.database import Extent, Name
-from shortlist.data.store.definition import Dialect, Kept
-from shortlist.data.store.driver import Driver
-from shortlist.data.store.refusals import explained_sqlite
-from shortlist.data.store.remote import NOTE, Remote, dotted
-from shortlist.errors import InputError, ShortlistError
+from shortlist.data.store.database import TableName, dotted, unordered_column
+from shortlist.data.store.dialect import Dialect, StoredType
+from shortlist.data.store.remote import Remote
+from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file
 
-_PATIENCE = 10_000  # milliseconds to wait for another writer
-_KINDS = ("integer", "real", "text", "blob")  # what SQLite calls the type of a value
-_MOMENT = "strftime({x}, '%Y-%m-%d %H:%M:%S.%f')"
-_TEXT = "CAST({x} AS VARCHAR)"
+_BUSY_TIMEOUT = 10_000  # milliseconds to wait for another writer
+_VALUE_TYPES = ("integer", "real", "text", "blob")  # the results of typeof()
+_ROWS_PER_BATCH = "adbc.sqlite.query.batch_rows"
+
+_TEXT = StoredType("TEXT", "CAST({x} AS VARCHAR)")
 _WHOLE = "CAST({x} AS BIGINT)"
-_BYTE_ROWS = "adbc.sqlite.query.batch_rows"
+_WHOLE_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT")
 
 DIALECT = Dialect(
     "SQLite",
     {
-        **{
-            kind: Kept(kind, _WHOLE)
-            for kind in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT")
-        },
-        "UINTEGER": Kept("BIGINT", _WHOLE),
-        "BOOLEAN": Kept("BOOLEAN", _WHOLE),
-        "FLOAT": Kept("REAL", "{x}"),
-        "DOUBLE": Kept("REAL", "{x}"),
-        "VARCHAR": Kept("TEXT", "{x}"),
-        "JSON": Kept("TEXT", _TEXT),
-        "DATE": Kept("TEXT", _TEXT),
-        "TIMESTAMP": Kept("TEXT", _MOMENT),
+        **{kind: StoredType(kind, _WHOLE) for kind in _WHOLE_TYPES},
+        "UINTEGER": StoredType("BIGINT", _WHOLE),
+        "BOOLEAN": StoredType("BOOLEAN", _WHOLE),
+        "FLOAT": StoredType("REAL", "{x}"),
+        "DOUBLE": StoredType("REAL", "{x}"),
+        "VARCHAR": StoredType("TEXT", "{x}"),
+        "JSON": _TEXT,
+        "DATE": _TEXT,
+        "TIMESTAMP": StoredType("TEXT", "strftime({x}, '%Y-%m-%d %H:%M:%S.%f')"),
     },
     "INTEGER PRIMARY KEY",
     {
@@ -59,167 +54,168 @@ DIALECT = Dialect(
 )
 
 
-def create(address: Address, schema: str | Path, version: int) -> None:
-    """Make the tables of a schema: in a new file that appears whole, or in one that is there."""
-    require("sql", "a SQLite database")
-    path = address.path
-    assert path is not None
-    if path.exists():
-        with SQLite(address) as database:
-            database.create(schema, version)
-        return
-    with atomic_file(path) as partial, SQLite(Address("sqlite", str(path), partial)) as database:
-        database.create(schema, version)
-
-
 class SQLite(Remote):
     """An open SQLite file."""
 
     dialect = DIALECT
+    info_values = "?, ?, ?, ?"
+    begin = ("BEGIN IMMEDIATE",)
+    begin_snapshot = "BEGIN"
 
     def __init__(self, address: Address, *, read_only: bool = False) -> None:
         require("sql", "a SQLite database")
         from adbc_driver_sqlite import dbapi
 
-        path = address.path
-        if path is None or not path.is_file():
-            raise InputError(
-                f"there is no database {address.place}",
-                remedy="create it: shortlist init DB --schema NAME",
-            )
-        uri = f"file:{quote(str(path.resolve()))}?mode={'ro' if read_only else 'rw'}"
-
-        def explain(error: Exception) -> ShortlistError:
-            return explained_sqlite(error, address.place, _PATIENCE // 1000)
-
-        driver = Driver(lambda: dbapi.connect(uri, autocommit=True), explain)
-        super().__init__(address, driver, read_only=read_only)
-        try:
-            driver.run(f"PRAGMA busy_timeout = {_PATIENCE}")
-            driver.run("PRAGMA foreign_keys = ON")
-            driver.fetch("SELECT count(*) FROM sqlite_master")  # now a damaged file says so
-        except ShortlistError:
-            self.close()
-            raise
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self.driver.transaction("BEGIN IMMEDIATE"):
-            yield
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        with self.driver.transaction("BEGIN"):
-            yield
-
-    def find(self, table: Name) -> dict[str, str] | None:
-        *schema, name = table
-        found = self.driver.fetch(
-            "SELECT name, type FROM pragma_table_info(?, ?)",
-            [name, schema[0] if schema else "main"],
-        ).to_pylist()
-        return {row["name"]: row["type"] for row in found} or None
-
-    def known(self, schema: str | None) -> list[str]:
-        return [
-            row["name"]
-            for row in self.driver.fetch(
-                "SELECT name FROM pragma_table_list WHERE schema = ? AND name NOT LIKE 'sqlite%'",
-                [schema or "main"],
-            ).to_pylist()
-        ]
-
-    def _note(self, *values: str | int) -> None:
-        self.driver.run(
-            f"INSERT INTO {NOTE} (schema, version, created_at, ddl) VALUES (?, ?, ?, ?)", values
+        path, mode = quote(str(address.require_file().resolve())), "ro" if read_only else "rw"
+        self._connect(
+            address,
+            read_only,
+            lambda: dbapi.connect(f"file:{path}?mode={mode}", autocommit=True),
+            lambda error: _explained(error, address.place),
+            (
+                f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}",
+                "PRAGMA foreign_keys = ON",
+                "SELECT count(*) FROM sqlite_master",  # fails if the file is damaged
+            ),
         )
 
-    def _cast(self, table: Name, column: str) -> str:
-        return f"CAST(? AS {self._along(table, column)})"
+    @classmethod
+    def create(cls, address: Address, schema: str | Path) -> None:
+        """Create the tables in an existing file, or in a new one that appears complete."""
+        require("sql", "a SQLite database")
+        path = address.path
+        assert path is not None
+        if path.exists():
+            cls._create_in(address, schema)
+            return
+        with atomic_file(path) as partial:
+            cls._create_in(Address("sqlite", str(path), partial), schema)
 
-    def fetch(
+    def describe(self, table: TableName) -> dict[str, str]:
+        *schema, name = table
+        columns = self.fetch(
+            "SELECT name, type FROM pragma_table_info(?, ?)",
+            [name, schema[0] if schema else "main"],
+        )
+        return {row["name"]: row["type"] for row in columns.to_pylist()}
+
+    def table_names(self, schema: str | None) -> list[str]:
+        rows = self.fetch(
+            "SELECT name FROM pragma_table_list WHERE schema = ? AND name NOT LIKE 'sqlite%'",
+            [schema or "main"],
+        )
+        return [row["name"] for row in rows.to_pylist()]
+
+    def ordered_parameter(self, table: TableName, column: str) -> str:
+        types, _ = self._value_types(table, [column])
+        if types[column] - {"integer"} and types[column] != {"text"}:
+            raise unordered_column(table, column, "REAL")
+        return f"CAST(? AS {'TEXT' if types[column] == {'text'} else 'INTEGER'})"
+
+    def select(
         self,
-        table: Name,
+        table: TableName,
         columns: Sequence[str],
         exact: Collection[str],
-        where: str = "",
-        values: Sequence[str | int] = (),
+        clauses: str = "",
+        values: Sequence[str] = (),
     ) -> pa.Table:
-        kinds, count = self._kinds(table, columns)
-        shown = ", ".join(
+        types, count = self._value_types(table, columns)
+        selected = ", ".join(
             f"CAST({quoted(c)} AS REAL) AS {quoted(c)}"
-            if kinds[c] == {"integer", "real"}
+            if types[c] == {"integer", "real"}
             else quoted(c)
             for c in columns
         )
         # The driver takes the type of a column from its first batch, where all may be NULL.
-        options = {_BYTE_ROWS: str(max(count, 1))}
-        rows = self.driver.fetch(f"SELECT {shown} FROM {dotted(table)}{where}", values, options)
-        for at, column in enumerate(columns):
-            if kinds[column] == set() or (kinds[column] == {"text"} and not rows.num_rows):
-                rows = rows.set_column(at, column, pa.nulls(rows.num_rows, pa.string()))
+        options = {_ROWS_PER_BATCH: str(max(count, 1))}
+        query = f"SELECT {selected} FROM {dotted(table)}{clauses}"
+        rows = self.fetch(query, values, options)
+        for position, column in enumerate(columns):
+            if not types[column] or (types[column] == {"text"} and not rows.num_rows):
+                rows = rows.set_column(position, column, pa.nulls(rows.num_rows, pa.string()))
         return rows
 
-    def extent(self, table: Name, column: str, last: str | None) -> Extent:
-        kind, x = self._along(table, column), quoted(column)
-        [found] = self.driver.fetch(
-            f"SELECT CAST(max({x}) AS TEXT) AS last, count(*) AS rows, "
-            f"count(*) - count({x}) AS missing, "
-            f"count(*) FILTER (WHERE {x} <= CAST(? AS {kind})) AS before FROM {dotted(table)}",
-            [last],
-        ).to_pylist()
-        return Extent(**found)
+    def _value_types(
+        self, table: TableName, columns: Sequence[str]
+    ) -> tuple[dict[str, set[str]], int]:
+        """Return the types of the values of each column, and the number of rows.
 
-    def _along(self, table: Name, column: str) -> str:
-        """Give the one type of the values of a column that rows can be followed along."""
-        kinds, _ = self._kinds(table, [column])
-        if kinds[column] - {"integer"} and kinds[column] != {"text"}:
-            raise InputError(
-                "rows cannot be followed along a column of fractions",
-                where=f"{'.'.join(table)}, column '{column}'",
-                remedy="name a column of whole numbers or of times that only grows",
-            )
-        return "TEXT" if kinds[column] == {"text"} else "INTEGER"
-
-    def _kinds(self, table: Name, columns: Sequence[str]) -> tuple[dict[str, set[str]], int]:
-        """Look which types the values of each column have; refuse what no column can be."""
-        asked = [
-            f"total(typeof({quoted(column)}) = '{kind}')" for column in columns for kind in _KINDS
+        Raises
+        ------
+        InputError
+            A column holds raw bytes, or text and numbers.
+        """
+        counts = ["count(*) AS count"] + [
+            f"total(typeof({quoted(column)}) = '{kind}') AS k{position}_{kind}"
+            for position, column in enumerate(columns)
+            for kind in _VALUE_TYPES
         ]
-        names = ", ".join(f"{sql} AS k{at}" for at, sql in enumerate(asked))
-        [found] = self.driver.fetch(
-            f"SELECT count(*) AS count{', ' if names else ''}{names} FROM {dotted(table)}"
-        ).to_pylist()
-        counts = iter(found[f"k{at}"] for at in range(len(asked)))
-        kinds = {column: {kind for kind in _KINDS if next(counts)} for column in columns}
-        for column, there in kinds.items():
-            if "blob" in there:
-                raise self._misfit(table, column, "blob", "raw bytes are neither id nor feature")
-            if "text" in there and len(there) > 1:
-                raise self._misfit(table, column, *self._odd(table, column))
-        return kinds, int(found["count"])
+        query = f"SELECT {', '.join(counts)} FROM {dotted(table)}"
+        [totals] = self.fetch(query).to_pylist()
+        types = {
+            column: {kind for kind in _VALUE_TYPES if totals[f"k{position}_{kind}"]}
+            for position, column in enumerate(columns)
+        }
+        for column, present in types.items():
+            if "blob" in present:
+                why = "raw bytes can be neither an id nor a feature"
+                raise self._unreadable(table, column, ("blob",), why)
+            if "text" in present and len(present) > 1:
+                declared = self.columns(table)[column].upper()
+                if any(word in declared for word in ("CHAR", "TEXT", "CLOB")):
+                    numbers = ("integer", "real")
+                    raise self._unreadable(table, column, numbers, "the other values are text")
+                raise self._unreadable(table, column, ("text",), "the other values are numbers")
+        return types, int(totals["count"])
 
-    def _odd(self, table: Name, column: str) -> tuple[str, str]:
-        """Say which of the values of a mixed column are the wrong ones."""
-        declared = self.columns(table)[column].upper()
-        if any(word in declared for word in ("CHAR", "TEXT", "CLOB")):
-            return "number", "the other values are text"
-        return "text", "the other values are numbers"
-
-    def _misfit(self, table: Name, column: str, kind: str, why: str) -> InputError:
+    def _unreadable(
+        self, table: TableName, column: str, wrong: tuple[str, ...], why: str
+    ) -> InputError:
+        """Return the error that shows the first value of a wrong type."""
         x = quoted(column)
-        wrong = f"typeof({x}) IN ('integer', 'real')" if kind == "number" else f"typeof({x}) = ?"
-        values: list[Any] = [] if kind == "number" else [kind]
-        found = self.driver.fetch(
-            f"SELECT row, value FROM (SELECT row_number() OVER () AS row, {x} AS raw, "
+        rows = self.fetch(
+            f"SELECT row, value FROM (SELECT row_number() OVER () AS row, typeof({x}) AS kind, "
             f"quote({x}) AS value FROM {dotted(table)}) "
-            f"WHERE {wrong.replace(x, 'raw')} ORDER BY row",
-            values,
+            f"WHERE kind IN ({', '.join('?' for _ in wrong)}) ORDER BY row",
+            wrong,
         )
-        row, others = found.slice(0, 1).to_pylist()[0], found.num_rows - 1
-        more = f" (and {others:,} more {'row' if others == 1 else 'rows'})" if others else ""
+        first = rows.slice(0, 1).to_pylist()[0]
+        others = more_rows(rows.num_rows - 1)
         return InputError(
-            f"{row['value'][:80]} in the column '{column}': {why}",
-            where=f"{self.address.place}, table {'.'.join(table)}, row {row['row']}{more}",
-            remedy="correct the value, or read a view that casts or leaves it out",
+            f"{first['value'][:80]} in the column '{column}': {why}",
+            where=f"{self.address.place}, table {'.'.join(table)}, row {first['row']}{others}",
+            remedy="correct the value, or read a view that casts it or leaves it out",
         )
+
+
+def _explained(error: Exception, place: str) -> ShortlistError:
+    """Turn a failure of the driver into an error of this library."""
+    message = str(error).split("Query was:")[0].strip()
+    line = (message or type(error).__name__).splitlines()[0]
+    lower = message.lower()
+    if "locked" in lower or "busy" in lower:
+        return DatabaseError(
+            f"{place} is in use: another program wrote to it for {_BUSY_TIMEOUT // 1000} seconds",
+            remedy="try again, or close that program",
+        )
+    if "not a database" in lower or "malformed" in lower:
+        return InputError(
+            f"{place} is not a valid SQLite database: {line}",
+            remedy="name a file that SQLite or shortlist init made, or restore it",
+        )
+    if "constraint failed" in lower:
+        return InputError(
+            f"the database refuses a row: {line}",
+            where=place,
+            remedy="nothing has been written; correct the row and try again",
+        )
+    if "readonly" in lower:
+        return DatabaseError(
+            f"{place} may not be written to", remedy="check the permissions of the file"
+        )
+    return DatabaseError(
+        f"SQLite failed: {line}",
+        where=place,
+        remedy="the step that failed has written nothing; see the message",
+    )

@@ -1,52 +1,57 @@
-"""A database that was made from one of the schemas, and the few things done with it."""
+"""A store: a database made from a schema, or any database with a team's own tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
-from shortlist.data.store.ddl import schema_sql as schema_sql
+from shortlist.data.store import library_tables
+from shortlist.data.store.address import Address, Kind
+from shortlist.data.store.database import Database
+from shortlist.data.store.duckdb_file import DuckDBFile
 from shortlist.data.store.inputs import Inputs
+from shortlist.data.store.library_tables import Mark, Recorded
 from shortlist.data.store.load import LoadReport, load
-from shortlist.data.store.opened import VERSION
-from shortlist.data.store.opening import create_database
-from shortlist.data.store.reading import ReadableStore
-from shortlist.data.store.recording import TABLE as RECORDED
-from shortlist.data.store.recording import Recorded as Recorded
-from shortlist.data.store.recording import record
-from shortlist.data.store.runs import LISTS, MARKS, RUNS, Mark, write_run
+from shortlist.data.store.own_tables import OwnTables, Pull, pull
+from shortlist.data.store.postgresql import PostgreSQL
+from shortlist.data.store.schema import VERSION
+from shortlist.data.store.sqlite import SQLite
+from shortlist.errors import ConfigError, InputError, ShortlistError
 
-_OWN = {"shortlist_store", RUNS, LISTS, MARKS, RECORDED}
+_DATABASES: Mapping[Kind, type[Database]]
+_DATABASES = {"duckdb": DuckDBFile, "sqlite": SQLite, "postgresql": PostgreSQL}
 
 
-class Store(ReadableStore):
+class Store:
     """Open a database; use it as a context manager, or call :meth:`close`.
 
     Parameters
     ----------
     database
-        A DuckDB or SQLite file, ``sqlite:///FILE``, or ``postgresql://USER@HOST/DATABASE``. A
-        password is best kept in ``PGPASSWORD`` or ``~/.pgpass``; no message shows one. SQLite and
-        PostgreSQL need the extra ``sql``.
+        A DuckDB or SQLite file, ``sqlite:///FILE``, or ``postgresql://USER@HOST/DATABASE``. Keep
+        the password in ``PGPASSWORD`` or ``~/.pgpass``; no message shows it. SQLite and PostgreSQL
+        need the extra ``sql``.
     read_only
-        Share a file with other programs that only read; refuse to write.
+        Refuse to write. Several programs can open a DuckDB file read-only at the same time.
 
     Attributes
     ----------
     place
-        What messages call the database: the file, or the server and the database.
+        The name of the database in messages: the file, or the server and the database.
     schema
-        The name of the schema it was made from; empty where :meth:`create` made nothing in it: then
-        only tables that are named can be read.
+        The name of the schema the store was made from. It is empty for a database that
+        :meth:`create` did not make: then only your own tables can be read, by their names.
 
     Raises
     ------
     InputError
-        The file does not exist, is no database, is of a newer version, or is in use.
+        The file does not exist, is not a database, has a newer version, or is in use.
     DatabaseError
-        The server cannot be reached, or refuses.
+        The server cannot be reached, or refuses the connection.
     ConfigError
         The extra ``sql`` is not installed.
 
@@ -67,26 +72,59 @@ class Store(ReadableStore):
                1  ratings
     """
 
+    def __init__(self, database: str | Path, *, read_only: bool = False) -> None:
+        address = Address.of(database)
+        self._database = _DATABASES[address.kind](address, read_only=read_only)
+        self.place = address.place
+        try:
+            self.schema = self._check_version()
+        except ShortlistError:
+            self.close()
+            raise
+
     @classmethod
     def create(cls, database: str | Path, schema: str | Path) -> Store:
-        """Make an empty store and open it. It appears whole, or not at all.
+        """Make an empty store and open it. A failure leaves nothing behind.
 
         Parameters
         ----------
         database
             A file that does not exist yet, or a SQLite or PostgreSQL database without a store.
         schema
-            As in :func:`schema_sql`. In PostgreSQL and SQLite the tables are made from it; the
-            views are evaluated here. Children go with their parents there.
+            ``movies``, ``jobs``, ``runs``, or a path to a ``.sql`` file of your own. PostgreSQL and
+            SQLite get its tables, with foreign keys that delete children with their parents; its
+            views are evaluated in DuckDB.
 
         Raises
         ------
         InputError
-            The DuckDB file or a table exists, the folder does not, or the schema is unknown, no
-            valid SQL, or has a type that the database cannot keep.
+            The DuckDB file or a table exists, the folder does not exist, or the schema is unknown,
+            is not valid SQL, or has a type that the database cannot store.
         """
-        create_database(database, schema, VERSION)
+        address = Address.of(database)
+        _DATABASES[address.kind].create(address, schema)
         return cls(database)
+
+    def close(self) -> None:
+        """Close the database; closing it again does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({self.place!r}, schema={self.schema!r})"
+
+    @property
+    def path(self) -> Path:
+        """The file; an InputError if the database is on a server."""
+        path = self._database.address.path
+        if path is None:
+            raise InputError(f"{self.place} is not a file", remedy="use the attribute place")
+        return path
 
     def load(self, inputs: Inputs) -> LoadReport:
         """Check and add the rows of files or frames, all of them or none.
@@ -95,38 +133,166 @@ class Store(ReadableStore):
         ----------
         inputs
             A file or a folder, several of them, or a mapping from table names to paths or frames
-            (Arrow, pandas, polars, DuckDB relations). Files are recognised by their name and
-            header: those of MovieLens (100K, 1M, 10M, latest), RecBole atomic files, the seven
-            files of the job competition, and CSV or Parquet files named after a table.
+            (Arrow, pandas, polars, DuckDB relations). Files are recognised by name and header:
+            those of MovieLens (100K, 1M, 10M, latest), RecBole atomic files, the seven files of the
+            job competition, and CSV or Parquet files named after a table.
 
         Returns
         -------
         LoadReport
-            The rows each table gained, repeated rows left out, columns ignored.
+            The rows that each table gained, repeated rows left out, columns ignored.
 
         Raises
         ------
         InputError
-            A file is not recognised, damaged or empty; a column is missing, misspelt or of the
-            wrong type; a key is there twice or empty; a reference leads nowhere; a value is out of
-            its bounds. The message names file, row, column, value, bound and remedy, and nothing
-            has changed.
+            A file is not recognised, is damaged or empty; a column is missing, misspelt or of the
+            wrong type; a key is empty or not unique; a foreign key has no parent row; a value
+            violates a condition. The message names file, row and column. Nothing has changed.
         """
-        self._require_writable()
-        known = self._database.catalogue()
-        fillable = {name: table for name, table in known.items() if name not in _OWN}
-        return load(self._database, inputs, fillable, LAYOUTS.get(self.schema, ()))
+        self._require(writable=True)
+        tables = dict(self._database.tables())
+        for name in library_tables.LIBRARY_TABLES:
+            tables.pop(name, None)
+        return load(self._database, inputs, tables, LAYOUTS.get(self.schema, ()))
+
+    def dataset(
+        self,
+        interactions: str | None = None,
+        users: str | None = None,
+        items: str | None = None,
+        *,
+        user_id: str = "user_id",
+        item_id: str = "item_id",
+        weight: str | None = None,
+        time: str | None = None,
+        repeats: Repeats = "last",
+    ) -> Dataset:
+        """Read interactions and features from the views of the schema, or from your own tables.
+
+        Recorded interactions follow those of the schema; of a repeated pair the latest counts.
+
+        Parameters
+        ----------
+        interactions, users, items
+            Names of tables or views of the database: ``orders``, ``sales.orders``,
+            ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
+            schema.
+        user_id, item_id, weight, time, repeats
+            As in :meth:`Dataset.from_tables`; only with ``interactions``.
+
+        Returns
+        -------
+        Dataset
+            Every user and item of the store, with interactions or without; times if there are any.
+
+        Raises
+        ------
+        InputError
+            There are no interactions; a table or column is missing, or has values of several types.
+        """
+        own = OwnTables(interactions or "", users, items, user_id, item_id, weight, time, repeats)
+        if interactions is not None:
+            return own.read(self._database)
+        if own != OwnTables(""):
+            raise ConfigError(
+                "tables and columns are named, but not the interactions",
+                remedy="add interactions=, or leave the rest out: the views of the schema are read",
+            )
+        self._require(interactions=True)
+        with self._database.reading() as connection:
+            [(count, times)] = connection.execute(
+                "SELECT count(*), count(time) FROM interactions"
+            ).fetchall()
+            if not count and not library_tables.any_recorded(connection):
+                raise InputError(
+                    "the store has no interactions yet",
+                    where=self.place,
+                    remedy="load some: shortlist load DB PATH...",
+                )
+            return Dataset.from_tables(
+                *library_tables.with_recorded(connection),
+                connection.sql("FROM item_features"),
+                weight="weight",
+                time="time" if times or not count else None,
+            )
+
+    def pull(
+        self,
+        interactions: str,
+        users: str | None = None,
+        items: str | None = None,
+        *,
+        by: str,
+        user_id: str = "user_id",
+        item_id: str = "item_id",
+        weight: str | None = None,
+        time: str | None = None,
+        repeats: Repeats = "last",
+        earlier: Dataset | None = None,
+        mark: Mark | None = None,
+    ) -> Pull:
+        """Read your own tables, but of the interactions only the rows since the last pull.
+
+        The result equals that of :meth:`dataset` (sums of fractions up to rounding), except for
+        rows that came late or were deleted or changed since; see :class:`Pull`.
+
+        Parameters
+        ----------
+        interactions, users, items, user_id, item_id, weight, time, repeats
+            As in :meth:`dataset`. Users and items are always read whole. ``mean`` cannot be merged.
+        by
+            A column of the interactions that only grows and is never NULL: a running number or the
+            time of entry. Rows with a greater value than at the last mark are new.
+        earlier
+            The data of the last pull: ``sl.load(bundle).data``. None: read everything.
+        mark
+            Where ``earlier`` ends, if it was kept with it; then the database is only read. None:
+            the mark that the last run has left in the database.
+
+        Returns
+        -------
+        Pull
+            The data, and the mark to keep with the model made from it, or to write with its lists:
+            ``store.write(lists.table, **lists.run, mark=pull.mark)``.
+
+        Raises
+        ------
+        InputError
+            No run has left a mark for these tables and columns, or ``earlier`` is other data than
+            the mark is of; otherwise as :meth:`dataset`.
+
+        Examples
+        --------
+        >>> import duckdb, tempfile
+        >>> import pyarrow as pa
+        >>> path = Path(tempfile.mkdtemp()) / "shop.duckdb"
+        >>> Store.create(path, "runs").close()
+        >>> with duckdb.connect(str(path)) as db:
+        ...     _ = db.execute("CREATE TABLE orders AS SELECT 1 AS no, 7 AS buyer, 8 AS thing")
+        >>> columns = {"by": "no", "user_id": "buyer", "item_id": "thing"}
+        >>> lists = pa.table({"user_id": [7], "item_id": [9], "rank": [1], "score": [0.5],
+        ...                   "source": ["mine"]})
+        >>> with Store(path) as store:
+        ...     first = store.pull("orders", **columns)
+        ...     run = store.write(lists, model="mine", mark=first.mark)
+        >>> with duckdb.connect(str(path)) as db:
+        ...     _ = db.execute("INSERT INTO orders VALUES (2, 7, 9)")
+        >>> with Store(path) as store:
+        ...     second = store.pull("orders", **columns, earlier=first.data)
+        >>> second.new, second.data
+        (1, Dataset(1 users, 2 items, 2 interactions))
+        """
+        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, repeats)
+        return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> None:
         """Add interactions, all of them or none; they are on disk when this returns.
 
-        They need no rows in the tables of the schema, and a pair may be there already: a model
-        that is fitted on :meth:`dataset` afterwards learns from the latest.
-
         Parameters
         ----------
         interactions
-            In the order in which they happened.
+            In the order in which they happened. They need no rows in the tables of the schema, and
+            a pair may repeat: :meth:`dataset` uses the latest.
 
         Raises
         ------
@@ -143,9 +309,14 @@ class Store(ReadableStore):
         ...     store.recorded()[0].item_id
         10
         """
-        self._require_writable()
-        self._require_interactions()
-        record(self._database, interactions)
+        self._require(interactions=True, writable=True)
+        library_tables.record(self._database, interactions, self._id_types)
+
+    def recorded(self) -> list[Recorded]:
+        """Return the interactions that :meth:`record` added, in that order."""
+        self._require(interactions=True)
+        with self._database.reading([library_tables.RECORDED]) as connection:
+            return library_tables.recorded(connection)
 
     def write(
         self,
@@ -157,26 +328,24 @@ class Store(ReadableStore):
         run_id: int | None = None,
         mark: Mark | None = None,
     ) -> int:
-        """Add one run of recommendations, all of its rows or none, in one transaction.
-
-        Whoever reads the tables sees the whole run, or nothing of it.
+        """Add a run of recommendations in one transaction: readers see all of it, or nothing.
 
         Parameters
         ----------
         recommendations
             A frame with the columns user_id (or query), item_id, rank (from 1), score and source.
-            Ids are kept as text; the run remembers their type.
+            Ids are stored as text; the run stores their type.
         model
-            The name of the model that made them.
+            The name of the model.
         config
             Its settings, as JSON can hold them.
         k
             How many items were asked for; None: the largest rank.
         run_id
-            The number of the run; None: the next. A run that is there already with the same lists
-            is not written again, so whoever does not know whether a write came through repeats it.
+            The number of the run; None: the next one. A run that exists already with the same lists
+            is not written again, so a write whose outcome is unknown can be repeated.
         mark
-            How far the interactions were read, from :meth:`pull`; kept in the same transaction.
+            How far the interactions were read, from :meth:`pull`; written in the same transaction.
 
         Returns
         -------
@@ -186,18 +355,46 @@ class Store(ReadableStore):
         Raises
         ------
         InputError
-            A column is missing or of the wrong type, a value is missing or out of its bounds, a
-            rank or an item is there twice for one user, or the run is there with other lists.
+            A column is missing or of the wrong type, a value is missing or out of bounds, a rank or
+            an item occurs twice for one user, or the run exists with other lists.
         DatabaseError
-            The database failed or was lost; nothing of the run is there.
+            The database failed. Nothing of the run has been written.
         """
-        self._require_writable()
-        return write_run(
-            self._database,
-            recommendations,
-            model=model,
-            config=dict(config or {}),
-            k=k,
-            run_id=run_id,
-            mark=mark,
+        self._require(writable=True)
+        return library_tables.write_run(
+            self._database, recommendations, model, config or {}, k, run_id, mark
         )
+
+    @cached_property
+    def _id_types(self) -> tuple[str, str]:
+        with self._database.reading([]) as connection:
+            return library_tables.id_types(connection)
+
+    def _check_version(self) -> str:
+        """Upgrade an older store and refuse a newer one; return the name of the schema."""
+        info = self._database.info()
+        if info is None:
+            return ""
+        if info.version > VERSION:
+            raise InputError(
+                f"{self.place} has version {info.version}; this shortlist reads up to {VERSION}",
+                remedy="install a newer shortlist",
+            )
+        if info.version < VERSION and not self._database.read_only:
+            self._database.upgrade(info.version)
+        return info.schema
+
+    def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
+        if not self.schema:
+            raise InputError(
+                f"{self.place} is a database without the tables of shortlist",
+                remedy="create them: shortlist init DB --schema NAME",
+            )
+        if interactions and self.schema == "runs":
+            raise InputError(
+                "a store of the schema runs has no interactions",
+                where=self.place,
+                remedy="open the store that the tables were loaded into",
+            )
+        if writable and self._database.read_only:
+            raise InputError(f"{self.place} was opened read-only", remedy="open it to write")

@@ -1,7 +1,7 @@
-"""The seven tables: what a résumé and a posting say about themselves.
+"""The columns of the seven tables.
 
-Columns dealt along a line of the planted world tell, blurred, where the row lies; columns dealt
-anyhow tell nothing. Shares are those of ``marginals``.
+Columns in the order of a position on a line reveal it, blurred; columns in random order reveal
+nothing. Shares and quantiles are those of ``marginals``.
 """
 
 from __future__ import annotations
@@ -11,30 +11,42 @@ import pyarrow as pa
 
 from shortlist.data.samples.jobs import marginals as m
 from shortlist.data.samples.jobs import words
-from shortlist.data.samples.jobs.decks import Floats, Ints, cell, draw_distinct, drift, mostly_first
-from shortlist.data.samples.jobs.rows import Rows, ids, named
+from shortlist.data.samples.jobs.columns import (
+    Blur,
+    Floats,
+    Ints,
+    Rows,
+    cell,
+    draw_distinct,
+    drift,
+    ids,
+    look_up,
+    mostly_first,
+)
 from shortlist.data.samples.jobs.world import JobWorld
 
-# How clearly a column shows where its row lies: (standard deviation on the line, share lost).
-CODES, REGIONS = (0.02, 0.3), (0.02, 0.2)
-CERTIFICATES, COMMON_CERTIFICATES = (0.008, 0.1), 0.45
-BOXES = (0.005, 0.15)
-LEVEL, AGE = (0.2, 0.2), (0.08, 0.1)
-
+CODE_BLUR: Blur = (0.02, 0.3)
+REGION_BLUR: Blur = (0.02, 0.2)
+BOX_BLUR: Blur = (0.005, 0.15)
+LEVEL_BLUR: Blur = (0.2, 0.2)
+AGE_BLUR: Blur = (0.08, 0.1)
+LANGUAGE_BLUR: Blur = (0.03, 0.6)
+CERTIFICATE_BLUR: Blur = (0.008, 0.1)
+COMMON_CERTIFICATE_SHARE = 0.45
 LANGUAGE_FIELD = "무역·외국어"
 
 
 def build_tables(world: JobWorld, seed: int) -> dict[str, pa.Table]:
-    """Return the seven tables by the names of their files; each draws from its own stream."""
+    """Return the seven tables by file name; each has its own random generator."""
     resumes = [
-        Rows(world.resume_work, world.resume_place, np.random.default_rng([seed, stream]))
+        Rows(world.resume_work, world.resume_region, np.random.default_rng([seed, stream]))
         for stream in (1, 2, 3, 4)
     ]
     postings = [
-        Rows(world.posting_work, world.posting_place, np.random.default_rng([seed, stream]))
+        Rows(world.posting_work, world.posting_region, np.random.default_rng([seed, stream]))
         for stream in (5, 6)
     ]
-    level = resumes[0].near(world.resume_work, LEVEL)
+    level = resumes[0].near(world.resume_work, LEVEL_BLUR)
     return {
         "resume": _resume(resumes[0], level),
         "resume_education": _education(resumes[1], level),
@@ -51,108 +63,112 @@ def build_tables(world: JobWorld, seed: int) -> dict[str, pa.Table]:
     }
 
 
-def _resume(at: Rows, level: Floats) -> pa.Table:
+def _resume(rows: Rows, level: Floats) -> pa.Table:
     first, last = np.array(m.REGISTERED, dtype="datetime64[D]")
     days = float((last - first).astype(np.int64))
-    registered = first + at.numbers(((0, 0), (0.2, 0.6 * days), (1, days))).astype("timedelta64[D]")
+    offset = rows.numbers(((0, 0), (0.2, 0.6 * days), (1, days))).astype("timedelta64[D]")
+    registered = first + offset
     first, last = np.array(m.UPDATED, dtype="datetime64[D]")
-    updated = first + cell(at.anyhow(), int((last - first).astype(np.int64)) + 1)
-    age = at.anyhow()
-    months = np.rint(at.numbers(m.CAREER_MONTHS, at.near(age, AGE)))
-    second = at.marked(m.SECOND_JOB, m.RESUMES)
-    third = at.marked(m.THIRD_JOB, m.RESUMES, at.anyhow() + ~second)  # only who has a second
-    beginner = at.marked(m.NO_INDUSTRY, m.RESUMES, months + at.anyhow())
-    industry = at.codes(dict.fromkeys(range(len(words.INDUSTRIES)), 1), at.near(at.work, CODES))
-    keywords = at.marked(m.RESUMES - m.NO_KEYWORDS, m.RESUMES)
-    wanted = [
-        at.codes(counts, at.near(at.work, CODES))
+    updated = first + cell(rows.random(), int((last - first).astype(np.int64)) + 1)
+    age = rows.random()
+    months = np.rint(rows.numbers(m.CAREER_MONTHS, rows.near(age, AGE_BLUR)))
+    second = rows.mask(m.SECOND_JOB, m.RESUMES)
+    third = rows.mask(m.THIRD_JOB, m.RESUMES, rows.random() + ~second)  # needs a second job
+    beginner = rows.mask(m.NO_INDUSTRY, m.RESUMES, months + rows.random())
+    industries = dict.fromkeys(range(len(words.INDUSTRIES)), 1)
+    industry = rows.codes(industries, rows.near(rows.work, CODE_BLUR))
+    has_keywords = rows.mask(m.RESUMES - m.NO_KEYWORDS, m.RESUMES)
+    jobs = [
+        rows.codes(counts, rows.near(rows.work, CODE_BLUR))
         for counts in (m.WANTED_JOB, m.OTHER_JOB, m.OTHER_JOB)
     ]
     return pa.table(
         {
-            "resume_seq": ids("U", np.arange(at.n)),
+            "resume_seq": ids("U", np.arange(rows.n)),
             "reg_date": registered,
             "updated_date": np.maximum(registered, updated),
-            "degree": at.codes(m.DEGREE, level),
-            "graduate_date": at.numbers(m.GRADUATED, at.near(1 - age, AGE)).astype(np.int64),
-            "hope_salary": np.rint(at.numbers(m.HOPED, at.near(age, AGE)) / 100) * 100,
-            "last_salary": np.rint(at.numbers(m.EARNED, at.near(age, AGE)) / 50) * 50,
-            "text_keyword": at.keywords(
-                keywords, m.KEYWORDS, len(words.ENDINGS), len(words.GENERAL)
+            "degree": rows.codes(m.DEGREE, level),
+            "graduate_date": rows.numbers(m.GRADUATED, rows.near(1 - age, AGE_BLUR)).astype(
+                np.int64
             ),
-            "job_code_seq1": wanted[0],
-            "job_code_seq2": pa.array(wanted[1], mask=~second),
-            "job_code_seq3": pa.array(wanted[2], mask=~third),
+            "hope_salary": np.rint(rows.numbers(m.HOPED, rows.near(age, AGE_BLUR)) / 100) * 100,
+            "last_salary": np.rint(rows.numbers(m.EARNED, rows.near(age, AGE_BLUR)) / 50) * 50,
+            "text_keyword": rows.keywords(
+                has_keywords, m.KEYWORDS, len(words.ENDINGS), len(words.GENERAL)
+            ),
+            "job_code_seq1": jobs[0],
+            "job_code_seq2": pa.array(jobs[1], mask=~second),
+            "job_code_seq3": pa.array(jobs[2], mask=~third),
             "career_month": months.astype(np.int64),
-            "career_job_code": named(words.INDUSTRIES, industry, ~beginner),
+            "career_job_code": look_up(words.INDUSTRIES, industry, ~beginner),
         }
     )
 
 
-def _education(at: Rows, level: Floats) -> pa.Table:
-    studied = ~at.marked(m.NO_UNIVERSITY, m.RESUMES, level + 0.1 * at.anyhow())
-    transferred = at.marked(m.TRANSFERRED, m.RESUMES, at.anyhow() + ~studied)
-    score = np.rint(at.numbers(m.UNIVERSITY_SCORE)).astype(np.int64)
+def _education(rows: Rows, level: Floats) -> pa.Table:
+    studied = ~rows.mask(m.NO_UNIVERSITY, m.RESUMES, level + 0.1 * rows.random())
+    transferred = rows.mask(m.TRANSFERRED, m.RESUMES, rows.random() + ~studied)
+    score = np.rint(rows.numbers(m.UNIVERSITY_SCORE)).astype(np.int64)
     majors = [word + ending for word in words.SPECIALITIES for ending in words.MAJOR_ENDINGS]
     return pa.table(
         {
-            "resume_seq": ids("U", np.arange(at.n)),
-            "hischool_type_seq": at.codes(m.SCHOOL_TYPE),
-            "hischool_special_type": named(words.SCHOOL_KINDS, at.codes(m.SCHOOL_KIND)),
-            "hischool_nation": at.codes(m.SCHOOL_NATION),
-            "hischool_gender": at.codes(m.SCHOOL_GENDER),
-            "hischool_location_seq": at.codes(m.REGION, at.near(at.place, REGIONS)),
-            "univ_type_seq1": at.codes(m.UNIVERSITY_TYPE_1, -level) * studied,
-            "univ_type_seq2": at.codes(m.UNIVERSITY_TYPE_2) * studied,
+            "resume_seq": ids("U", np.arange(rows.n)),
+            "hischool_type_seq": rows.codes(m.SCHOOL_TYPE),
+            "hischool_special_type": look_up(words.SCHOOL_KINDS, rows.codes(m.SCHOOL_KIND)),
+            "hischool_nation": rows.codes(m.SCHOOL_NATION),
+            "hischool_gender": rows.codes(m.SCHOOL_GENDER),
+            "hischool_location_seq": rows.codes(m.REGION, rows.near(rows.region, REGION_BLUR)),
+            "univ_type_seq1": rows.codes(m.UNIVERSITY_TYPE_1, -level) * studied,
+            "univ_type_seq2": rows.codes(m.UNIVERSITY_TYPE_2) * studied,
             "univ_transfer": transferred.astype(np.int64),
-            "univ_location": at.codes(m.REGION, at.near(at.place, REGIONS)) * studied,
-            "univ_major": at.free_text(majors, at.marked(m.MAJOR, m.RESUMES)),
-            "univ_sub_major": at.free_text(majors, at.marked(m.SUB_MAJOR, m.RESUMES)),
-            "univ_major_type": at.codes(m.MAJOR_TYPE, at.near(at.work, CODES)) * studied,
+            "univ_location": rows.codes(m.REGION, rows.near(rows.region, REGION_BLUR)) * studied,
+            "univ_major": rows.free_text(majors, rows.mask(m.MAJOR, m.RESUMES)),
+            "univ_sub_major": rows.free_text(majors, rows.mask(m.SUB_MAJOR, m.RESUMES)),
+            "univ_major_type": rows.codes(m.MAJOR_TYPE, rows.near(rows.work, CODE_BLUR)) * studied,
             "univ_score": score * studied,
         }
     )
 
 
-def _certificate(at: Rows) -> pa.Table:
-    sizes = np.zeros(at.n, dtype=np.int64)
-    holders = np.flatnonzero(at.marked(m.CERTIFIED, m.RESUMES))
-    sizes[holders] = np.rint(at.only(holders).numbers(m.CERTIFICATES_HELD))
-    own, common = len(words.CERTIFICATES), len(words.COMMON_CERTIFICATES)
+def _certificate(rows: Rows) -> pa.Table:
+    sizes = np.zeros(rows.n, dtype=np.int64)
+    holders = np.flatnonzero(rows.mask(m.CERTIFIED, m.RESUMES))
+    sizes[holders] = np.rint(rows.take(holders).numbers(m.CERTIFICATES_HELD))
+    n_specific, n_common = len(words.CERTIFICATES), len(words.COMMON_CERTIFICATES)
 
-    def draw(rows: Ints) -> Ints:
-        name = cell(drift(at.work[rows], *CERTIFICATES, at.rng), own)
-        other = own + mostly_first(common, len(rows), at.rng)
-        return np.where(at.rng.random(len(rows)) < COMMON_CERTIFICATES, other, name)
+    def draw(indices: Ints) -> Ints:
+        specific = cell(drift(rows.work[indices], *CERTIFICATE_BLUR, rows.rng), n_specific)
+        common = n_specific + mostly_first(n_common, len(indices), rows.rng)
+        is_common = rows.rng.random(len(indices)) < COMMON_CERTIFICATE_SHARE
+        return np.where(is_common, common, specific)
 
-    rows, names = draw_distinct(sizes, draw, own + common)
-    written = [
+    holder, certificate = draw_distinct(sizes, draw, n_specific + n_common)
+    texts = [
         spelling.format(name=name, tight=name.replace(" ", ""), low=name.lower())
         for name in (*words.CERTIFICATES, *words.COMMON_CERTIFICATES)
         for spelling in words.SPELLINGS
     ]
-    spelt = mostly_first(len(words.SPELLINGS), len(rows), at.rng)
-    given = at.only(rows).marked(m.CERTIFICATE_ROWS - m.NO_CERTIFICATE_TEXT, m.CERTIFICATE_ROWS)
+    n_spellings = len(words.SPELLINGS)
+    text = certificate * n_spellings + mostly_first(n_spellings, len(holder), rows.rng)
+    has_text = m.CERTIFICATE_ROWS - m.NO_CERTIFICATE_TEXT
+    given = rows.take(holder).mask(has_text, m.CERTIFICATE_ROWS)
     return pa.table(
-        {
-            "resume_seq": ids("U", rows),
-            "certificate_contents": named(written, names * len(words.SPELLINGS) + spelt, given),
-        }
+        {"resume_seq": ids("U", holder), "certificate_contents": look_up(texts, text, given)}
     )
 
 
-def _language(at: Rows) -> pa.Table:
+def _language(rows: Rows) -> pa.Table:
     fields = [field.name for field in words.FIELDS]
     centre = (fields.index(LANGUAGE_FIELD) + 0.5) / len(fields)
-    away = np.abs(at.near(at.work, (0.03, 0.6)) - centre)
-    people = np.flatnonzero(at.marked(m.LINGUISTS, m.RESUMES, away))
-    language = at.only(people).codes(m.LANGUAGE)
-    more = np.flatnonzero(at.only(people).marked(m.SECOND_LANGUAGE, m.LINGUISTS))
-    resume = np.concatenate([people, people[more]])
+    distance = np.abs(rows.near(rows.work, LANGUAGE_BLUR) - centre)
+    speakers = np.flatnonzero(rows.mask(m.SPEAKERS, m.RESUMES, distance))
+    language = rows.take(speakers).codes(m.LANGUAGE)
+    more = np.flatnonzero(rows.take(speakers).mask(m.SECOND_LANGUAGE, m.SPEAKERS))
+    resume = np.concatenate([speakers, speakers[more]])
     language = np.concatenate([language, language[more] % len(m.LANGUAGE) + 1])
-    at = at.only(resume)
-    exam = language * m.EXAMS - mostly_first(m.EXAMS, at.n, at.rng)
-    score = np.round(at.numbers(m.TEST_SCORE), 1)
+    rows = rows.take(resume)
+    exam = language * m.EXAMS - mostly_first(m.EXAMS, rows.n, rows.rng)
+    score = np.round(rows.numbers(m.TEST_SCORE), 1)
     # The published file holds one row twice.
     order = np.argsort(np.append(resume, resume[-1]), kind="stable") % len(resume)
     return pa.table(
@@ -165,42 +181,46 @@ def _language(at: Rows) -> pa.Table:
     )
 
 
-def _recruitment(at: Rows) -> pa.Table:
-    first = cell(at.near(at.work, BOXES), len(m.BOXES))
-    pattern = mostly_first(m.BOX_PATTERNS, at.n, at.rng)
-    usual = at.marked(m.USUAL_BOX_ROWS, m.POSTINGS)
-    address = at.codes(m.ADDRESS, at.near(at.place, REGIONS))
-    more_address = [at.codes(m.REGION, at.near(at.place, REGIONS)) for _ in range(2)]
+def _recruitment(rows: Rows) -> pa.Table:
+    first_box = cell(rows.near(rows.work, BOX_BLUR), len(m.BOXES))
+    pattern = mostly_first(m.BOX_PATTERNS, rows.n, rows.rng)
+    usual = rows.mask(m.USUAL_BOX_ROWS, m.POSTINGS)
+    boxes = look_up(_box_lists(), (first_box * m.BOX_PATTERNS + pattern) * 2 + usual)
+    addresses = [
+        rows.codes(counts, rows.near(rows.region, REGION_BLUR))
+        for counts in (m.ADDRESS, m.REGION, m.REGION)
+    ]
     counts = (m.POSTINGS - m.NO_ADDRESS, m.SECOND_ADDRESS, m.THIRD_ADDRESS)
-    given = [at.marked(count, m.POSTINGS) for count in counts]
-    keywords = at.marked(m.POSTING_KEYWORD_ROWS, m.POSTINGS)
+    address_seq = [
+        pa.array(address, mask=~rows.mask(count, m.POSTINGS))
+        for address, count in zip(addresses, counts, strict=True)
+    ]
+    has_keywords = rows.mask(m.POSTING_KEYWORD_ROWS, m.POSTINGS)
     return pa.table(
         {
-            "recruitment_seq": ids("R", np.arange(at.n)),
-            "address_seq1": pa.array(address, mask=~given[0]),
-            "address_seq2": pa.array(more_address[0], mask=~given[1]),
-            "address_seq3": pa.array(more_address[1], mask=~given[2]),
-            "career_end": np.zeros(at.n, dtype=np.int64),
-            "career_start": np.zeros(at.n, dtype=np.int64),
-            "check_box_keyword": named(
-                _box_lists(), (first * m.BOX_PATTERNS + pattern) * 2 + usual
-            ),
-            "education": at.codes(m.EDUCATION, at.near(at.work, LEVEL)),
-            "major_task": at.codes(m.MAJOR_TASK, at.near(at.work, CODES)),
-            "qualifications": at.codes(m.QUALIFICATIONS),
-            "text_keyword": at.keywords(
-                keywords, m.POSTING_KEYWORDS, m.POSTING_ENDINGS, m.POSTING_GENERAL
+            "recruitment_seq": ids("R", np.arange(rows.n)),
+            "address_seq1": address_seq[0],
+            "address_seq2": address_seq[1],
+            "address_seq3": address_seq[2],
+            "career_end": np.zeros(rows.n, dtype=np.int64),
+            "career_start": np.zeros(rows.n, dtype=np.int64),
+            "check_box_keyword": boxes,
+            "education": rows.codes(m.EDUCATION, rows.near(rows.work, LEVEL_BLUR)),
+            "major_task": rows.codes(m.MAJOR_TASK, rows.near(rows.work, CODE_BLUR)),
+            "qualifications": rows.codes(m.QUALIFICATIONS),
+            "text_keyword": rows.keywords(
+                has_keywords, m.POSTING_KEYWORDS, m.POSTING_ENDINGS, m.POSTING_GENERAL
             ),
         }
     )
 
 
 def _box_lists() -> list[str]:
-    """List all ticks there are: of each code, each pattern, without and with the usual code."""
+    """Return the lists of ticked boxes: per first box and pattern, without and with the usual."""
     lists = []
     for first in range(len(m.BOXES)):
         for pattern in range(m.BOX_PATTERNS):
-            # The code itself, and of the three after it those whose bit is set.
+            # The first box, and those of the next three whose bit is set in the pattern.
             steps = [0, *(step for step in (1, 2, 3) if pattern >> (step - 1) & 1)]
             codes = sorted(m.BOXES[(first + step) % len(m.BOXES)] for step in steps)
             for usual in ([], [m.USUAL_BOX]):
@@ -208,14 +228,14 @@ def _box_lists() -> list[str]:
     return lists
 
 
-def _company(at: Rows) -> pa.Table:
-    rows = np.flatnonzero(at.marked(m.COMPANIES, m.POSTINGS))
-    at = at.only(rows)
+def _company(rows: Rows) -> pa.Table:
+    indices = np.flatnonzero(rows.mask(m.COMPANIES, m.POSTINGS))
+    rows = rows.take(indices)
     return pa.table(
         {
-            "recruitment_seq": ids("R", rows),
-            "company_type_seq": at.codes(m.COMPANY_TYPE),
-            "supply_kind": at.codes(m.SUPPLY_KIND, at.near(at.work, CODES)),
-            "employee": np.rint(at.numbers(m.EMPLOYEES)).astype(np.int64),
+            "recruitment_seq": ids("R", indices),
+            "company_type_seq": rows.codes(m.COMPANY_TYPE),
+            "supply_kind": rows.codes(m.SUPPLY_KIND, rows.near(rows.work, CODE_BLUR)),
+            "employee": np.rint(rows.numbers(m.EMPLOYEES)).astype(np.int64),
         }
     )

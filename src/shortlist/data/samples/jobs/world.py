@@ -1,17 +1,17 @@
-"""Who applies to what: the structure planted in the synthetic job data.
+"""Who applies where: the planted structure of the synthetic job data.
 
-Two lines hold the structure. Along the *work* line lie the fields of work, side by side, and in
-them the specialities; along the *place* line lie the regions. Every posting covers a stretch of
-each line, as long as it has applications. A résumé throws its applications at the lines like
-darts, most of them close to its own spot, and each dart belongs to the posting it hits. So
-neighbours on a line apply to the same few postings, which is what collaborative filtering can
-find, and people of a field stay mostly in it, which is what features can tell. Two things blur it:
-people who apply a lot apply widely, and postings that are applied to a lot draw people from all of
-their field and beyond.
+The structure consists of two lines. The *work* line is divided into fields of work, and these into
+specialities; the *region* line is divided into regions. On each line, every posting covers an
+interval whose length is its number of applications. Every résumé has a position on each line, and
+draws points around it, one per application; each point becomes an application to the posting whose
+interval contains it. So neighbours on a line apply to the same few postings, which collaborative
+filtering can learn, and most applications stay within a field, which features can reveal. Two
+effects blur this: résumés with many applications spread more widely, and popular postings attract
+applicants from their whole field and beyond.
 
-Throwing is done by sorting: the darts in the order of where they fell meet the stretches in the
-order of where they lie. Hence every résumé and every posting has exactly the number of applications
-it was dealt.
+Points and intervals are matched by sorting: the points in the order of their position meet the
+units of the intervals in the order of theirs. Hence every résumé and every posting has exactly the
+number of applications that it was assigned.
 """
 
 from __future__ import annotations
@@ -20,108 +20,103 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shortlist.data.samples.jobs.decks import (
+from shortlist.data.samples.jobs.columns import (
     Bools,
     Floats,
     Ints,
     cell,
-    code_deck,
+    code_values,
     drift,
-    quantile_deck,
+    quantile_values,
 )
 from shortlist.data.samples.jobs.marginals import PER_POSTING, PER_RESUME
 from shortlist.data.samples.jobs.words import FIELDS
 
 # Not published. Chosen so that leave-one-out Recall@5 of user cosine, item cosine and popularity is
-# what the competition's participants report (about .12, .11 and .006).
-PLACE_SHARE = 0.13  # of the applications, thrown at the place line
-DART_SPREAD = 2.5  # postings: standard deviation of a dart of somebody with 4 applications
-LOOSE_SHARE = 0.23  # of the applications to an average posting, drawn from its whole field
-FAR_SHARE = 0.25  # of those, drawn from anywhere
+# what participants of the competition report (about .12, .11 and .006).
+REGION_SHARE = 0.13  # share of applications that follow the region line
+SPREAD = 2.5  # postings; standard deviation of a point of a résumé with 4 applications
+LOOSE_SHARE = 0.23  # share of applications to an average posting from anywhere in its field
+FAR_SHARE = 0.25  # share of these that come from anywhere
 
 
 @dataclass(frozen=True)
 class JobWorld:
-    """The planted truth behind one set of tables.
+    """The structure behind a set of tables.
 
     Attributes
     ----------
     resume_work, posting_work
-        Spot of each résumé (n_resumes,) and posting (n_postings,) on the work line, in [0, 1).
-    resume_place, posting_place
-        The same on the place line.
+        The position of each résumé (n_resumes,) and posting (n_postings,) on the work line [0, 1).
+    resume_region, posting_region
+        The same on the region line.
     resume_rows, posting_rows
-        The applications, int64 (n,), shuffled, no pair twice.
+        The applications, int64 (n,), shuffled, without repeated pairs.
     """
 
     resume_work: Floats
     posting_work: Floats
-    resume_place: Floats
-    posting_place: Floats
+    resume_region: Floats
+    posting_region: Floats
     resume_rows: Ints
     posting_rows: Ints
 
-    @property
-    def resume_field(self) -> Ints:
-        """Row of ``FIELDS`` of each résumé, int64 (n_resumes,)."""
-        return cell(self.resume_work, len(FIELDS))
-
-    @property
-    def posting_field(self) -> Ints:
-        """Row of ``FIELDS`` of each posting, int64 (n_postings,)."""
-        return cell(self.posting_work, len(FIELDS))
-
 
 def plan_world(n_resumes: int, n_postings: int, seed: int) -> JobWorld:
-    """Decide who applies to what; see the module for how, :func:`make_jobs` for the bounds."""
+    """Draw the structure; the module describes how, and :func:`make_jobs` the valid arguments."""
     rng = np.random.default_rng([seed, 0])
-    wanted = rng.permutation(np.rint(quantile_deck(PER_RESUME, n_resumes)).astype(np.int64))
-    total = int(wanted.sum())
-    # At the published size the stretch is 1; other ratios keep the shape above the minimum of 1.
-    over = quantile_deck(PER_POSTING, n_postings) - 1
-    stretched = 1 + over * ((total - n_postings) / over.sum())
-    drawn = rng.permutation(np.diff(np.rint(np.cumsum(stretched)), prepend=0).astype(np.int64))
+    per_resume = rng.permutation(np.rint(quantile_values(PER_RESUME, n_resumes)).astype(np.int64))
+    total = int(per_resume.sum())
+    # The factor is 1 at the published size; otherwise it keeps the distribution above its minimum.
+    excess = quantile_values(PER_POSTING, n_postings) - 1
+    expected = 1 + excess * ((total - n_postings) / excess.sum())
+    counts = np.diff(np.rint(np.cumsum(expected)), prepend=0)
+    per_posting = rng.permutation(counts.astype(np.int64))
 
-    at_place = code_deck({0: 1 - PLACE_SHARE, 1: PLACE_SHARE}, total) == 1
-    thrown, met = rng.permutation(at_place), rng.permutation(at_place)
-    resumes, postings, spots = [], [], []  # of each line
-    for on_line in (False, True):
-        resume_spot, posting_spot = _stretches(wanted, rng), _stretches(drawn, rng)
-        darts = np.repeat(np.arange(n_resumes), wanted)[thrown == on_line]
-        pieces = np.repeat(np.arange(n_postings), drawn)[met == on_line]
-        spread = np.minimum(DART_SPREAD / n_postings * np.sqrt(wanted / 4), 0.25 / len(FIELDS))
-        fell = drift(resume_spot[darts], spread[darts], 0.0, rng)
-        lies = _loosened(posting_spot[pieces], (drawn / drawn.mean())[pieces], rng)
-        resumes.append(darts[np.argsort(fell, kind="stable")])
-        postings.append(pieces[np.argsort(lies, kind="stable")])
-        spots.append((resume_spot, posting_spot))
+    by_region = code_values({0: 1 - REGION_SHARE, 1: REGION_SHARE}, total) == 1
+    resume_line, posting_line = rng.permutation(by_region), rng.permutation(by_region)
+    resumes, postings, positions = [], [], []  # of each line
+    for line in (False, True):
+        resume_position = _interval_middles(per_resume, rng)
+        posting_position = _interval_middles(per_posting, rng)
+        points = np.repeat(np.arange(n_resumes), per_resume)[resume_line == line]
+        units = np.repeat(np.arange(n_postings), per_posting)[posting_line == line]
+        spread = np.minimum(SPREAD / n_postings * np.sqrt(per_resume / 4), 0.25 / len(FIELDS))
+        point_position = drift(resume_position[points], spread[points], 0.0, rng)
+        popularity = per_posting / per_posting.mean()
+        unit_position = _loosen(posting_position[units], popularity[units], rng)
+        resumes.append(points[np.argsort(point_position, kind="stable")])
+        postings.append(units[np.argsort(unit_position, kind="stable")])
+        positions.append((resume_position, posting_position))
     resume_rows, posting_rows = np.concatenate(resumes), np.concatenate(postings)
-    _part_repeats(resume_rows, posting_rows, n_postings, rng)
+    _separate_repeats(resume_rows, posting_rows, n_postings, rng)
     order = rng.permutation(total)
-    return JobWorld(*spots[0], *spots[1], resume_rows[order], posting_rows[order])
+    return JobWorld(*positions[0], *positions[1], resume_rows[order], posting_rows[order])
 
 
-def _stretches(sizes: Ints, rng: np.random.Generator) -> Floats:
-    """Lay stretches of these sizes side by side in random order; return the middle of each."""
+def _interval_middles(sizes: Ints, rng: np.random.Generator) -> Floats:
+    """Arrange intervals of these sizes in random order on [0, 1); return their middles."""
     order = rng.permutation(len(sizes))
     middles = np.empty(len(sizes))
     middles[order] = (np.cumsum(sizes[order]) - sizes[order] / 2) / sizes.sum()
     return middles
 
 
-def _loosened(spots: Floats, popularity: Floats, rng: np.random.Generator) -> Floats:
-    """Move a share of the stretches, growing with popularity, within their field or anywhere."""
+def _loosen(positions: Floats, popularity: Floats, rng: np.random.Generator) -> Floats:
+    """Move a share of units, growing with popularity, within their field or anywhere."""
     fields = len(FIELDS)
-    in_field = (cell(spots, fields) + rng.random(len(spots))) / fields
+    in_field = (cell(positions, fields) + rng.random(len(positions))) / fields
     moved = drift(in_field, 0.0, FAR_SHARE, rng)
-    return np.where(rng.random(len(spots)) < LOOSE_SHARE * popularity, moved, spots)
+    return np.where(rng.random(len(positions)) < LOOSE_SHARE * popularity, moved, positions)
 
 
-def _part_repeats(resumes: Ints, postings: Ints, n_postings: int, rng: np.random.Generator) -> None:
+def _separate_repeats(
+    resumes: Ints, postings: Ints, n_postings: int, rng: np.random.Generator
+) -> None:
     """Swap the postings of repeated pairs with those of nearby pairs, in place, until none repeats.
 
-    The darts lie in the order of the line, so a nearby pair is a nearby taste; the search widens
-    from round to round. Swaps change nobody's number of applications.
+    The pairs are in the order of their line, so nearby pairs are similar; the search widens from
+    round to round. Swaps change no number of applications.
     """
     total = len(resumes)
     reach = 4.0 * total / n_postings
@@ -135,21 +130,16 @@ def _part_repeats(resumes: Ints, postings: Ints, n_postings: int, rng: np.random
         step = rng.integers(1, int(min(reach, total - 1)) + 1, len(repeats))
         partners = (repeats + np.where(rng.random(len(repeats)) < 0.5, step, -step)) % total
         partners, kept = np.unique(partners, return_index=True)
-        repeats, partners = _free(repeats[kept], partners, repeats)
-        one = resumes[repeats] * n_postings + postings[partners]
-        other = resumes[partners] * n_postings + postings[repeats]
-        new = ~(_among(one, known) | _among(other, known))
-        a, b = repeats[new], partners[new]
+        is_free = ~_is_in(partners, np.sort(repeats))
+        a, b = repeats[kept][is_free], partners[is_free]
+        new_a = resumes[a] * n_postings + postings[b]
+        new_b = resumes[b] * n_postings + postings[a]
+        is_new = ~(_is_in(new_a, known) | _is_in(new_b, known))
+        a, b = a[is_new], b[is_new]
         postings[a], postings[b] = postings[b], postings[a]
         reach *= 1.5
 
 
-def _free(repeats: Ints, partners: Ints, taken: Ints) -> tuple[Ints, Ints]:
-    """Leave out the partners that are repeats themselves."""
-    free = ~_among(partners, np.sort(taken))
-    return repeats[free], partners[free]
-
-
-def _among(values: Ints, ascending: Ints) -> Bools:
-    at = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return np.asarray(ascending[at] == values)
+def _is_in(values: Ints, ascending: Ints) -> Bools:
+    index = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    return np.asarray(ascending[index] == values)

@@ -1,0 +1,324 @@
+"""The tables that every store has besides those of its schema: runs, marks, recorded interactions.
+
+A *run* is one set of recommendations. A *mark* is how far the interactions behind a run were read.
+Recorded interactions come from a running service, one by one; they need no rows in the schema.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from shortlist.data.formats.layout import same
+from shortlist.data.formats.source import Source
+from shortlist.data.sources import relation
+from shortlist.data.sql import Connection
+from shortlist.data.store.checks import check
+from shortlist.data.store.database import Database
+from shortlist.data.store.load import write
+from shortlist.data.store.schema import INFO, Table
+from shortlist.data.store.staging import StagedRows, stage, temporary_names
+from shortlist.data.vocabulary import Id
+from shortlist.errors import InputError, ShortlistError, suggestion
+
+RUNS, LISTS, MARKS = "recommendation_runs", "recommendations", "recommendation_marks"
+RECORDED = "recorded_interactions"
+LIBRARY_TABLES = frozenset({INFO, RUNS, LISTS, MARKS, RECORDED})
+
+_SMALL = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_ID_TYPES = {**dict.fromkeys(_SMALL, "BIGINT"), "UBIGINT": "UBIGINT", "VARCHAR": "VARCHAR"}
+
+
+class Mark(NamedTuple):
+    """How far interactions were read; the next incremental pull starts there.
+
+    Attributes
+    ----------
+    source
+        The tables and columns that were read, and the rule for repeated pairs, as JSON.
+    last_seen
+        The greatest value read in the column that grows, as the database writes it.
+    row_count
+        The number of rows read in all pulls together.
+    fingerprint
+        The fingerprint of the dataset made from them.
+
+    Examples
+    --------
+    >>> mark = Mark('{"interactions": "orders"}', "41", 40, "9f86d0")
+    >>> Mark.from_json(mark.to_json()) == mark
+    True
+    """
+
+    source: str
+    last_seen: str
+    row_count: int
+    fingerprint: str
+
+    def to_json(self) -> dict[str, str | int]:
+        """Return the mark as a JSON object."""
+        return self._asdict()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Mark:
+        """Return the mark that :meth:`to_json` wrote; other keys are ignored.
+
+        Raises
+        ------
+        InputError
+            A key is missing or has a value of another type.
+        """
+        for name in cls._fields:
+            kind = int if name == "row_count" else str
+            if type(value.get(name)) is not kind:
+                raise InputError(
+                    f"the mark of an incremental pull has no {name!r} of type {kind.__name__}",
+                    remedy="fit the bundle again, without --since",
+                )
+        return cls(*(value[name] for name in cls._fields))
+
+
+def last_mark(database: Database, source: str) -> Mark | None:
+    """Return the mark of the latest run over the same tables and columns, if there is one."""
+    tables = {} if database.info() is None else database.tables()
+    if MARKS not in tables:  # a store of version 1, opened read-only
+        return None
+    database.copy_to_staging(tables[MARKS], tables[MARKS].types)
+    marks = database.staging.execute(
+        f"SELECT {', '.join(Mark._fields)} FROM {MARKS} WHERE source = ? "
+        "ORDER BY run_id DESC LIMIT 1",
+        [source],
+    ).fetchall()
+    return Mark(*marks[0]) if marks else None
+
+
+def write_run(
+    database: Database,
+    recommendations: Any,
+    model: str,
+    config: Mapping[str, Any],
+    k: int | None,
+    run_id: int | None,
+    mark: Mark | None,
+) -> int:
+    """Write a run of recommendations; see :meth:`shortlist.Store.write`."""
+    if run_id is not None and not 1 <= run_id < 2**63:
+        raise InputError(
+            f"run_id is {run_id}; runs are numbered from 1",
+            remedy="leave it out: the next number is used",
+        )
+    db, tables = database.staging, database.tables()
+    with temporary_names(db) as names:
+        staged = _stage_run(db, tables, names, recommendations, model, config, k, mark)
+        with database.transaction():
+            database.copy_to_staging(tables[RUNS], ["run_id", "model"])
+            [(last,)] = db.execute(f"SELECT coalesce(max(run_id), 0) FROM {RUNS}").fetchall()
+            number = int(last) + 1 if run_id is None else run_id
+            for rows in staged:
+                db.execute(f"UPDATE {rows.name} SET run_id = {number}")
+                if rows.table.name != RUNS:
+                    database.copy_to_staging(rows.table, rows.table.types, f"run_id = {number}")
+            if run_id is None or not _is_stored(db, run_id, model, staged[-1]):
+                check(db, staged)
+                write(database, staged)
+    return number
+
+
+def _stage_run(
+    db: Connection,
+    tables: Mapping[str, Table],
+    names: Iterator[str],
+    recommendations: Any,
+    model: str,
+    config: Mapping[str, Any],
+    k: int | None,
+    mark: Mark | None,
+) -> list[StagedRows]:
+    """Stage the run, its mark and its lists, in this order; their ``run_id`` is set later."""
+    table = relation(db, recommendations, label="recommendations").to_arrow_table()
+    asked_by = "query" if "query" in table.column_names else "user_id"
+    frame = next(names)
+    db.register(frame, table)
+    types = {name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {frame}").fetchall()}
+    for column in (asked_by, "item_id", "rank", "score", "source"):
+        if column not in types:
+            raise InputError(
+                f"the recommendations have no column '{column}'",
+                remedy=suggestion(column, types),
+            )
+    run_id = {"run_id": "0::BIGINT"}
+    columns = run_id | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
+    lists = stage(db, Source("recommendations", frame), tables[LISTS], columns, next(names))
+    if k is None:
+        [(k,)] = db.execute(f"SELECT max(rank) FROM {lists.name}").fetchall()
+    run = {
+        "created_at": dt.datetime.now(dt.UTC),
+        "model": model,
+        "config": json.dumps(dict(config), sort_keys=True),
+        "k": k,
+        "asked_by": asked_by,
+        "user_id_type": _id_type(asked_by, types),
+        "item_id_type": _id_type("item_id", types),
+    }
+    staged = []
+    records: dict[str, dict[str, Any]] = {RUNS: run}
+    if mark is not None:
+        records[MARKS] = mark.to_json()
+    for name, values in records.items():
+        frame = next(names)
+        db.register(frame, pa.Table.from_pylist([values]))
+        columns = run_id | same(*values)
+        staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
+    return [*staged, lists]
+
+
+def _id_type(column: str, types: Mapping[str, str]) -> str:
+    if types[column] not in _ID_TYPES:
+        raise InputError(
+            f"ids of type {types[column]} cannot be kept exactly",
+            where=f"recommendations, column '{column}'",
+            remedy="give 64-bit integers or text",
+        )
+    return _ID_TYPES[types[column]]
+
+
+def _is_stored(db: Connection, run_id: int, model: str, lists: StagedRows) -> bool:
+    """Return whether a run has been written before; refuse a different run of that number."""
+    models = db.execute(f"SELECT model FROM {RUNS} WHERE run_id = {run_id}").fetchall()
+    if not models:
+        return False
+    columns = "user_id, rank, item_id, score, source"
+    [(different,)] = db.execute(
+        f"""
+        WITH given AS (SELECT {columns} FROM {lists.name}),
+             stored AS (SELECT {columns} FROM {LISTS} WHERE run_id = {run_id})
+        SELECT count(*) FROM (
+            (FROM given EXCEPT ALL FROM stored) UNION ALL (FROM stored EXCEPT ALL FROM given)
+        )
+        """
+    ).fetchall()
+    if different or models != [(model,)]:
+        raise InputError(
+            f"run {run_id} exists already, with other lists",
+            remedy="give another run_id, or none: the next number is used",
+        )
+    return True
+
+
+class Recorded(NamedTuple):
+    """An interaction that a service records.
+
+    Attributes
+    ----------
+    user_id, item_id
+        Ids of the type that the interactions of the schema have.
+    weight
+        Finite and not negative.
+    time
+        With a time zone.
+    """
+
+    user_id: Id
+    item_id: Id
+    weight: float
+    time: dt.datetime
+
+
+def id_types(connection: Connection) -> tuple[str, str]:
+    """Return the SQL types of the user and item ids of the view of interactions."""
+    columns = connection.execute("DESCRIBE FROM interactions").fetchall()
+    types = {name: kind for name, kind, *_ in columns}
+    return types["user_id"], types["item_id"]
+
+
+def record(database: Database, interactions: Sequence[Recorded], types: tuple[str, str]) -> None:
+    """Write recorded interactions; see :meth:`shortlist.Store.record`."""
+    for name, kind in zip(("user_id", "item_id"), types, strict=True):
+        expected = str if kind == "VARCHAR" else int
+        for number, interaction in enumerate(interactions):
+            if type(getattr(interaction, name)) is not expected:
+                raise InputError(
+                    f"{name} {getattr(interaction, name)!r}: the ids of this store are {kind}",
+                    where=f"interaction {number}",
+                    remedy="give a text" if expected is str else "give a whole number",
+                )
+    rows = pa.table(
+        {
+            "user_id": pa.array([str(row.user_id) for row in interactions], pa.string()),
+            "item_id": pa.array([str(row.item_id) for row in interactions], pa.string()),
+            "weight": pa.array([row.weight for row in interactions], pa.float32()),
+            "time": pa.array([_utc(row.time) for row in interactions], pa.timestamp("us")),
+        }
+    )
+    with temporary_names(database.staging) as names:
+        frame = next(names)
+        database.staging.register(frame, rows)
+        try:
+            with database.transaction():
+                database.insert(database.tables()[RECORDED], rows.column_names, f"FROM {frame}")
+        except duckdb.ConstraintException as error:
+            raise InputError(
+                f"an interaction is out of bounds: {str(error).splitlines()[0]}",
+                remedy="weights are finite numbers, 0 or more",
+            ) from None
+        except duckdb.Error as error:  # the disk is full, or the file is gone
+            raise ShortlistError(
+                f"the interactions could not be written: {str(error).splitlines()[0]}",
+                remedy="check that the disk has room and that the database may be written to",
+            ) from error
+
+
+def _utc(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def recorded(connection: Connection) -> list[Recorded]:
+    """Return the recorded interactions in the order of recording."""
+    if not any_recorded(connection):
+        return []
+    user, item = id_types(connection)
+    rows = connection.execute(
+        f"SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time "
+        f"FROM {RECORDED} ORDER BY record_id"
+    ).fetchall()
+    return [Recorded(u, i, weight, time.replace(tzinfo=dt.UTC)) for u, i, weight, time in rows]
+
+
+def any_recorded(connection: Connection) -> bool:
+    """Return whether interactions have been recorded; a store of version 1 has no such table."""
+    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    return (RECORDED,) in tables and bool(connection.execute(f"FROM {RECORDED} LIMIT 1").fetchall())
+
+
+def with_recorded(
+    connection: Connection,
+) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
+    """Return the interactions of the schema followed by recorded ones, and the user features.
+
+    Users who occur only in recorded interactions have no features. Recorded interactions with an
+    item that the schema no longer has are left out.
+    """
+    if not any_recorded(connection):
+        return connection.sql("FROM interactions"), connection.sql("FROM user_features")
+    user, item = id_types(connection)
+    present = f"TRY_CAST(item_id AS {item}) IN (SELECT item_id FROM item_features)"
+    return connection.sql(
+        f"""
+        SELECT user_id, item_id, weight, time FROM interactions
+        UNION ALL
+        (SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time FROM {RECORDED}
+         WHERE {present} ORDER BY record_id)
+        """
+    ), connection.sql(
+        f"""
+        FROM user_features
+        UNION ALL BY NAME
+        (SELECT DISTINCT CAST(user_id AS {user}) AS user_id FROM {RECORDED}
+         WHERE {present} AND CAST(user_id AS {user}) NOT IN (SELECT user_id FROM user_features))
+        """
+    )

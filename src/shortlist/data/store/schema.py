@@ -1,0 +1,200 @@
+"""The schemas as SQL: making a store from one, upgrading it, and reading the rules of its tables.
+
+The rules (types, keys, conditions) are read from the database, so a new schema needs no Python.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from shortlist.data.sql import Connection, transaction
+from shortlist.errors import InputError, suggestion
+
+VERSION = 2
+"""Version of the tables that every store has. A new version needs a file upgrade_to_VERSION.sql."""
+
+SCHEMAS = ("jobs", "movies", "runs")
+INFO = "shortlist_store"  # the table that holds the schema and the version of a store
+_VIEWS = frozenset({"interactions", "user_features", "item_features"})
+
+
+def schema_sql(name: str | Path) -> str:
+    """Return the DDL of a schema.
+
+    Parameters
+    ----------
+    name
+        ``movies``, ``jobs`` or ``runs``, or a path to a ``.sql`` file of your own, which must
+        define the views ``interactions`` (user_id, item_id, weight, time), ``user_features`` and
+        ``item_features`` (their first column is the id).
+
+    Raises
+    ------
+    InputError
+        There is no such schema or file.
+
+    Examples
+    --------
+    >>> schema_sql("runs").splitlines()[0]
+    '-- runs: lists of recommendations, with a row per run and a row per listed item. For DuckDB.'
+    """
+    if str(name).endswith(".sql"):
+        if not Path(name).is_file():
+            raise InputError(f"there is no file {name}", remedy="check the path of the schema")
+        return Path(name).read_text("utf-8")
+    if name not in SCHEMAS:
+        raise InputError(
+            f"there is no schema '{name}'",
+            remedy=f"{suggestion(str(name), SCHEMAS)}, or a .sql file",
+        )
+    return _sql_file(str(name))
+
+
+def create_tables(connection: Connection, schema: str | Path) -> None:
+    """Create the tables and views of a store in an empty database; refuse a wrong schema."""
+    name = Path(schema).stem
+    parts = [schema_sql(schema), *([] if name == "runs" else [_sql_file("runs")])]
+    script = "\n;\n".join([*parts, _sql_file("store")])  # the last statement may lack its semicolon
+    try:
+        connection.execute(script)
+    except duckdb.Error as error:
+        raise InputError(
+            f"the schema is not valid: {str(error).splitlines()[0]}", where=str(schema)
+        ) from error
+    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    absent = sorted(_VIEWS - {view for (view,) in views})
+    if name != "runs" and absent:
+        raise InputError(
+            f"the schema lacks the view {absent[0]}",
+            where=str(schema),
+            remedy=f"define the views {', '.join(sorted(_VIEWS))}",
+        )
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    connection.execute(f"INSERT INTO {INFO} VALUES (?, ?, ?, ?)", [name, VERSION, now, script])
+
+
+def upgrade_tables(connection: Connection, version: int) -> None:
+    """Upgrade a store of an older version, one version after the other, in one transaction."""
+    with transaction(connection):
+        for target in range(version + 1, VERSION + 1):
+            connection.execute(_sql_file(f"upgrade_to_{target}"))
+        connection.execute(f"UPDATE {INFO} SET version = ?", [VERSION])
+
+
+def _sql_file(name: str) -> str:
+    return files("shortlist.data").joinpath("schemas", f"{name}.sql").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Columns whose values must be those of a row of another table."""
+
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A CHECK constraint: an SQL condition on one row."""
+
+    condition: str
+    columns: tuple[str, ...]
+
+    @property
+    def bound(self) -> str:
+        """The condition for messages: without the brackets around the whole."""
+        depth = 0
+        for position, character in enumerate(self.condition):
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if depth == 0 and position < len(self.condition) - 1:
+                return self.condition
+        return self.condition[1:-1]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and its constraints."""
+
+    name: str
+    types: dict[str, str]  # the SQL type of each column, in order
+    required: frozenset[str] = frozenset()  # columns that may not be NULL
+    defaults: dict[str, str] = field(default_factory=dict)  # as SQL, where there is one
+    keys: tuple[tuple[str, ...], ...] = ()  # the primary key and other unique sets of columns
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def generated_key(self) -> frozenset[str]:
+        """Key columns that the database numbers itself, so that rows may repeat."""
+        return frozenset(c for key in self.keys if set(key) <= set(self.defaults) for c in key)
+
+
+def read_tables(connection: Connection) -> dict[str, Table]:
+    """Read the tables of a DuckDB database and their constraints, parents before children.
+
+    Examples
+    --------
+    >>> from shortlist.data.sql import connect
+    >>> with connect() as db:
+    ...     _ = db.execute("CREATE TABLE a (id INT PRIMARY KEY, b INT CHECK (b > 0))")
+    ...     read_tables(db)["a"].checks[0].bound
+    'b > 0'
+    """
+    columns = connection.execute(
+        """
+        SELECT table_name,
+               list((column_name, data_type, is_nullable, column_default) ORDER BY column_index)
+        FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, schema_name, table_name)
+        WHERE database_name = current_database() AND NOT duckdb_tables.temporary
+        GROUP BY table_name ORDER BY table_name
+        """
+    ).fetchall()
+    constraints = dict(
+        connection.execute(
+            """
+            SELECT table_name,
+                   list((constraint_type, constraint_column_names, expression, referenced_table,
+                         referenced_column_names) ORDER BY constraint_index)
+            FROM duckdb_constraints() WHERE database_name = current_database() GROUP BY table_name
+            """
+        ).fetchall()
+    )
+    tables = {
+        name: _table(name, described, constraints.get(name, [])) for name, described in columns
+    }
+    parents = {
+        name: [key.parent for key in table.foreign_keys if key.parent != name]
+        for name, table in tables.items()
+    }
+    return {name: tables[name] for name in TopologicalSorter(parents).static_order()}
+
+
+def _table(
+    name: str,
+    columns: list[tuple[str, str, bool, str | None]],
+    constraints: list[tuple[str, list[str], str, str, list[str]]],
+) -> Table:
+    by_kind: dict[str, list[list[Any]]] = defaultdict(list)
+    for kind, *constraint in constraints:
+        by_kind["KEY" if kind in ("PRIMARY KEY", "UNIQUE") else kind].append(constraint)
+    return Table(
+        name,
+        {column: kind for column, kind, _, _ in columns},
+        frozenset(column for column, _, nullable, _ in columns if not nullable),
+        {column: default for column, _, _, default in columns if default is not None},
+        tuple(tuple(names) for names, *_ in by_kind["KEY"]),
+        tuple(
+            ForeignKey(tuple(names), parent, tuple(parent_columns))
+            for names, _, parent, parent_columns in by_kind["FOREIGN KEY"]
+        ),
+        tuple(Check(sql, tuple(dict.fromkeys(names))) for names, sql, *_ in by_kind["CHECK"]),
+    )

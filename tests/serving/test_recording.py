@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import shortlist as sl
-from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.recorded import Recorded
 from shortlist.errors import InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits

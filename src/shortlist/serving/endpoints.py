@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from shortlist._version import __version__
 from shortlist.data.moments import moment
-from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.recorded import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
 from shortlist.recommend.explain import Explanation, explain_items
@@ -41,9 +41,13 @@ from shortlist.serving.service import Service
 from shortlist.serving.stopping import check_stopped
 from shortlist.serving.users import describe_user, find_users
 
+_CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
 
 ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
+RecordId: TypeAlias = Annotated[
+    str, Field(description="An id from the reply of POST /interactions.")
+]
 UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
 
 
@@ -202,8 +206,24 @@ def _state_operations(service: Service) -> list[Operation]:
         recorder, given = service.recorder, body.interactions
         check_count(len(given), service.limits.interactions, "interactions", "interactions")
         store.get(None).data.items.require([interaction.item_id for interaction in given])
-        await recorder.submit(_to_rows(given))
-        return {"recorded": len(given)}
+        ids = await recorder.submit(_to_rows(given))
+        return {"recorded": len(given), "ids": ids}
+
+    async def remove_interaction(record_id: RecordId) -> replies.Removed:
+        """Take back a recorded interaction: lists no longer consider it.
+
+        A bundle that was fitted with it knows it until it is fitted again.
+        """
+        recorder = service.recorder
+        number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
+        if not await recorder.remove(number if number < 2**63 else 0):
+            raise RequestError(
+                RequestErrorCode.NOT_FOUND,
+                f"there is no recorded interaction {record_id!r}",
+                where="record_id",
+                remedy="give an id that POST /interactions has returned; it may be removed already",
+            )
+        return {"removed": 1}
 
     async def health() -> replies.Health:
         """Return whether the process works, and whether newer bundles could be loaded."""
@@ -231,6 +251,7 @@ def _state_operations(service: Service) -> list[Operation]:
     return [
         Operation("GET", "/models", models, "state"),
         Operation("POST", "/interactions", interactions, "state"),
+        Operation("DELETE", "/interactions/{record_id}", remove_interaction, "state"),
         Operation("GET", "/health", health, "state"),
         Operation("GET", "/ready", ready, "state"),
         Operation("GET", "/metrics", metrics, "state"),
@@ -320,6 +341,15 @@ def _to_rows(given: Sequence[requests.InteractionIn]) -> list[Recorded]:
                     remedy="write it like 2024-05-31T18:00, or in seconds since 1970",
                     parameter=path,
                 ) from error
+        if time > now + _CLOCK_TOLERANCE:
+            path = f"interactions.{position}.time"
+            raise RequestError(
+                RequestErrorCode.INVALID_VALUE,
+                f"{interaction.time!r} is in the future",
+                where=path,
+                remedy="give the time of the interaction, or leave it out: then it is now",
+                parameter=path,
+            )
         row = Recorded(interaction.user_id, interaction.item_id, interaction.weight, time)
         rows.append(row)
     return rows

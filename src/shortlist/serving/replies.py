@@ -127,9 +127,22 @@ class Explanation(TypedDict):
 
 
 class Recorded(TypedDict):
-    """The number of recorded interactions."""
+    """The number of recorded interactions, and their ids."""
 
     recorded: int
+    ids: Annotated[
+        list[int],
+        Field(
+            description="For DELETE /interactions/{record_id}, in the order of the request.",
+            examples=[[1]],
+        ),
+    ]
+
+
+class Removed(TypedDict):
+    """The number of removed interactions."""
+
+    removed: int
 
 
 class Item(ItemSummary):
@@ -279,7 +292,7 @@ def encode(form: Any, reply: Any) -> bytes:
 
     Examples
     --------
-    >>> encode(Recorded, {"recorded": 2})
-    b'{"recorded":2}'
+    >>> encode(Removed, {"removed": 1})
+    b'{"removed":1}'
     """
     return adapter(form).dump_json(reply)

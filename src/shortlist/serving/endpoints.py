@@ -194,6 +194,7 @@ def _state_operations(service: Service) -> list[Operation]:
                 "interactions": served.data.n_interactions,
                 "created": served.manifest.created,
                 "metrics": served.manifest.metrics,
+                "ratings": served.ratings,
                 "can": served.capabilities,
                 "trouble": store.reload_errors[served.name],
             }

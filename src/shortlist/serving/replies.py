@@ -177,6 +177,13 @@ class HistoryItem(TypedDict):
     title: Title
     weight: float
     time: Time | None
+    record_id: Annotated[
+        int | None,
+        Field(
+            description="For DELETE /interactions/{record_id}; null: it was not recorded here, or "
+            "the bundle was fitted with it."
+        ),
+    ]
 
 
 class User(TypedDict):
@@ -190,6 +197,14 @@ class User(TypedDict):
 Capability: TypeAlias = Literal["similar", "audience", "explain", "predict", "features", "map"]
 
 
+class Ratings(TypedDict):
+    """The scale of the weights of interactions."""
+
+    min: float
+    max: float
+    values: Annotated[list[float] | None, Field(description="The values in use, if they are few.")]
+
+
 class ModelInfo(TypedDict):
     """A loaded bundle."""
 
@@ -200,6 +215,9 @@ class ModelInfo(TypedDict):
     interactions: int
     created: Time
     metrics: Annotated[dict[str, Any], Field(examples=[{"recall@10": 0.31}])]
+    ratings: Annotated[
+        Ratings | None, Field(description="The weights of interactions; null: they are all equal.")
+    ]
     can: Annotated[list[Capability], Field(description="The capabilities besides lists.")]
     trouble: Annotated[
         str | None,

@@ -12,8 +12,9 @@ demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
 test: $(STAMP)  ## everything but the slow checks
 	$(RUN) pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: $(STAMP)  ## the slow checks too, and property tests on new examples
+test-all: $(STAMP)  ## the slow checks too, property tests on new examples, kernels with bounds checks
 	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(RUN) pytest tests/kernels
 
 check: $(STAMP)  ## lint, format, layers, types
 	$(RUN) ruff check

@@ -1,8 +1,8 @@
 """Accuracy on ML-100K: leave-last-out by time, every rating one interaction, full ranking.
 
-Settings are chosen by NDCG@10 on a validation fold (the last choice before the test choice), once,
-on the first seed. A seed draws which of several interactions with the same, last time is held out;
-the table gives the mean over the seeds and, in brackets, the least and the largest.
+Settings are tuned by NDCG@10 on a validation fold (the interaction before the test interaction),
+once, on the first seed. A seed decides which of several interactions with the same, last time is
+held out; the table has the mean over the seeds and, in brackets, the minimum and the maximum.
 
     python benchmarks/accuracy.py [--seeds 5] [--json OUT]
 """
@@ -24,7 +24,7 @@ from shortlist.progress import track
 from shortlist.text import text_table
 
 METRICS = ("hit_rate@5", "hit_rate@10", "ndcg@10")
-FIXED: dict[str, dict[str, Any]] = {  # as in the published figures, nothing chosen
+FIXED: dict[str, dict[str, Any]] = {  # the settings of published figures
     "Popularity": {},
     "UserCosine": {"neighbors": 20},
     "ItemCosine": {"neighbors": 20, "weighting": "binary", "shrinkage": 0},
@@ -51,15 +51,15 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
 
 
 def tuned(name: str, train: sl.Dataset, seed: int) -> dict[str, Any]:
-    """Give the settings of the grid with the best NDCG@10 on a validation fold of ``train``."""
+    """Return the settings of the grid with the best NDCG@10 on a validation fold of ``train``."""
     inner, validation = sl.split.leave_last_out(train, seed=seed)
     grid = GRIDS[name]
     settings = [
         dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
     ]
     scores = [
-        sl.evaluate(model_class(name)(**one).fit(inner), inner, validation, k=10)["ndcg@10"]
-        for one in track(settings, f"tuning {name}")
+        sl.evaluate(model_class(name)(**values).fit(inner), inner, validation, k=10)["ndcg@10"]
+        for values in track(settings, f"tuning {name}")
     ]
     return settings[int(np.argmax(scores))]
 

@@ -1,4 +1,4 @@
-"""ML-100K as the Google course uses it: ratings, and the genres and years of the films."""
+"""ML-100K as in the Google course: ratings, and the genres and years of the films."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Rows a second from a database into a Dataset, and of lists into its run tables.
+"""Rows per second from a database into a Dataset, and from lists into its run tables.
 
     python benchmarks/databases.py [--rows 1e6] [--postgresql URL] [--json OUT]
 
-The same synthetic rows (as in benchmarks/ingest.py) lie in a table of their own, with a weight and
-a time, in a DuckDB file, a SQLite file and, where a URL is given, a PostgreSQL database that may be
-written to: in a schema called shortlist_benchmark, dropped first and last. Each is read through
-``Store.dataset`` by name; coding the rows is part of the time, and ``arrow`` is that part alone.
-Then a tenth as many rows of lists are written as one run. CPU seconds are those of this process; a
-server has its own.
+The same synthetic rows (as in benchmarks/ingest.py), with a weight and a time, are in a table of a
+DuckDB file, a SQLite file and, if a URL is given, a PostgreSQL database: in a schema called
+shortlist_benchmark, which is dropped before and after. Each is read by ``Store.dataset``; encoding
+the rows is part of the time, and ``arrow`` is that part alone. Then a tenth as many rows of lists
+are written as one run. CPU seconds are those of this process, not of a server.
 """
 
 from __future__ import annotations
@@ -53,8 +52,8 @@ def lists(rows: int) -> pa.Table:
     )
 
 
-def keep(url: str, table: pa.Table) -> None:
-    """Put the rows where a team would have them, and the run tables beside them."""
+def write_rows(url: str, table: pa.Table) -> None:
+    """Write the rows to a table as a team would have it, and create the run tables."""
     Store.create(url, "runs").close()
     if url.endswith(".duckdb"):
         with duckdb.connect(url) as db:
@@ -70,28 +69,28 @@ def keep(url: str, table: pa.Table) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    started, busy = time.perf_counter(), time.process_time()
-    answer = work()
-    return answer, {
+    started, cpu_started = time.perf_counter(), time.process_time()
+    result = work()
+    return result, {
         "seconds": round(time.perf_counter() - started, 2),
-        "cpu": round(time.process_time() - busy, 2),
+        "cpu": round(time.process_time() - cpu_started, 2),
     }
 
 
 def measure(name: str, url: str, table: pa.Table) -> dict[str, Any]:
-    keep(url, table)
+    write_rows(url, table)
     rows, listed = table.num_rows, lists(table.num_rows // 10)
     with Store(url) as store:
         data, read = timed(lambda: store.dataset("log", **COLUMNS))
         _, written = timed(lambda: store.write(listed, model="IALS"))
-        _, again = timed(lambda: store.pull("log", by="moment", **COLUMNS))
+        _, pulled = timed(lambda: store.pull("log", by="moment", **COLUMNS))
     assert isinstance(data, Dataset)
     return {
         "from": name,
         "rows/s": round(rows / read["seconds"]),
         "read s": read["seconds"],
         "read cpu s": read["cpu"],
-        "pull s": again["seconds"],
+        "pull s": pulled["seconds"],
         "lists/s": round(listed.num_rows / written["seconds"]),
         "write s": written["seconds"],
     }
@@ -104,18 +103,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     table = log(int(arguments.rows))
-    _, coded = timed(lambda: Dataset.from_tables(table, **COLUMNS))
-    found = [{"from": "arrow", "rows/s": round(table.num_rows / coded["seconds"]),
-              "read s": coded["seconds"], "read cpu s": coded["cpu"]}]  # fmt: skip
+    _, encoded = timed(lambda: Dataset.from_tables(table, **COLUMNS))
+    results = [{"from": "arrow", "rows/s": round(table.num_rows / encoded["seconds"]),
+               "read s": encoded["seconds"], "read cpu s": encoded["cpu"]}]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        places = {"DuckDB": f"{folder}/log.duckdb", "SQLite": f"{folder}/log.sqlite"}
-        for name, place in places.items():
-            found.append(measure(name, place, table))
+        urls = {"DuckDB": f"{folder}/log.duckdb", "SQLite": f"{folder}/log.sqlite"}
+        for name, url in urls.items():
+            results.append(measure(name, url, table))
     if arguments.postgresql:
-        found.append(in_postgresql(arguments.postgresql, table))
-    print(text_table(list(found[-1]), [[str(one.get(c, "")) for c in found[-1]] for one in found]))
+        results.append(in_postgresql(arguments.postgresql, table))
+    header = list(results[-1])
+    print(text_table(header, [[str(result.get(c, "")) for c in header] for result in results]))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 
 
 def in_postgresql(url: str, table: pa.Table) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def in_postgresql(url: str, table: pa.Table) -> dict[str, Any]:
         cursor.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
         cursor.execute(f"CREATE SCHEMA {SCHEMA}")
         try:
-            mark = "&" if "?" in url else "?"
-            return measure("PostgreSQL", f"{url}{mark}options=-csearch_path%3D{SCHEMA}", table)
+            separator = "&" if "?" in url else "?"
+            return measure("PostgreSQL", f"{url}{separator}options=-csearch_path%3D{SCHEMA}", table)
         finally:
             cursor.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
 

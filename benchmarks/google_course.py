@@ -1,13 +1,13 @@
-"""The four runs of Google's course on recommendation systems, on ML-100K, beside known figures.
+"""The four runs of Google's course on recommendation systems, on ML-100K, and known figures.
 
     python benchmarks/google_course.py [--seeds 3] [--json OUT]
 
-(a), (b): squared error on known cells, 30 dimensions, 1,000 iterations, first values of standard
-deviation .5 and .05. (c): regularised, 35 dimensions, 2,000 iterations. (d): softmax with genres
-and years, 35 dimensions, 3,000 iterations of 200 users. A seed draws the held-out tenth (of the
-ratings; in (d) of the users), the first values and the batches.
+(a), (b): squared error on known cells, 30 dimensions, 1,000 iterations, initial values with
+standard deviation .5 and .05. (c): regularised, 35 dimensions, 2,000 iterations. (d): softmax with
+genres and years, 35 dimensions, 3,000 iterations of 200 users. A seed draws the held-out tenth (of
+the ratings; in (d) of the users), the initial values and the batches.
 
-The course stores no outputs. The figures beside ours are those of a reader's stored notebook and of
+The course publishes no outputs. The known figures are from a reader's stored notebook and from
 NumPy runs of the same losses. Ours differ in two ways that matter: (d) keeps the label out of its
 own input, and items without ratings have no vector instead of a random one.
 """
@@ -70,7 +70,7 @@ KNOWN: dict[str, dict[str, str]] = {
 
 
 def test_error(model: sl.MatrixFactorization, test: sl.Dataset) -> float:
-    """Give the mean squared error of the bare products, as the course computes it."""
+    """Compute the mean squared error of the products without biases, as in the course."""
     users, items = model.user_vectors()[test.user_rows], model.item_vectors()[test.item_rows]
     return float(((np.einsum("nf,nf->n", users, items) - test.weights) ** 2).mean())
 
@@ -81,7 +81,7 @@ def popularity_rank(model: sl.MatrixFactorization) -> float:
 
 
 def last(model: sl.MatrixFactorization, column: str) -> float:
-    """Give a metric of the last iteration."""
+    """Return a metric of the last iteration."""
     value: float = model.history[column][-1].as_py()
     return value
 
@@ -133,8 +133,10 @@ def softmax(data: sl.Dataset, seed: int) -> Figures:
     return figures | softmax_figures(model, test, seed, "")
 
 
-def softmax_figures(model: sl.MatrixFactorization, test: sl.Dataset, seed: int, at: str) -> Figures:
-    """Give the loss of training and of unseen users, whose label is not in their history either."""
+def softmax_figures(
+    model: sl.MatrixFactorization, test: sl.Dataset, seed: int, suffix: str
+) -> Figures:
+    """Compute the loss in training, and that of unseen users without the label in their history."""
     kept, labels = without_a_label(test, np.random.default_rng(seed))
     logits = dense(model.score(Profiles.new(kept.matrix[np.unique(kept.user_rows)])))
     rows = np.arange(len(labels))
@@ -142,22 +144,22 @@ def softmax_figures(model: sl.MatrixFactorization, test: sl.Dataset, seed: int, 
     ranks = (logits > logits[rows, labels][:, np.newaxis]).sum(axis=1)
     losses = model.history["loss"].to_numpy()
     return {
-        f"train CE{at}": float(losses[-20:].mean()),  # one label a user and epoch: a noisy figure
-        f"test CE{at}": float((total - logits[rows, labels]).mean()),
-        f"test P@10{at}": float((ranks < 10).mean() / 10),
+        f"train CE{suffix}": float(losses[-20:].mean()),  # noisy: one label per user and epoch
+        f"test CE{suffix}": float((total - logits[rows, labels]).mean()),
+        f"test P@10{suffix}": float((ranks < 10).mean() / 10),
     }
 
 
 def without_a_label(
     test: sl.Dataset, rng: np.random.Generator
 ) -> tuple[sl.Dataset, NDArray[np.int64]]:
-    """Take one interaction of each user out of a data set; give the rest, and the items taken."""
+    """Remove one interaction of each user; return the rest, and the removed items."""
     indptr, indices, _ = csr_arrays(test.matrix)
     users = np.flatnonzero(np.diff(indptr) > 1)
-    places = rng.integers(indptr[users], indptr[users + 1])
-    chosen = np.isin(test.user_rows, users)
-    chosen[places] = False
-    return test.select(chosen), indices[places].astype(np.int64)
+    removed = rng.integers(indptr[users], indptr[users + 1])
+    kept = np.isin(test.user_rows, users)
+    kept[removed] = False
+    return test.select(kept), indices[removed].astype(np.int64)
 
 
 RUNS: dict[str, tuple[str, Callable[[sl.Dataset, int], Figures]]] = {
@@ -171,7 +173,7 @@ RUNS: dict[str, tuple[str, Callable[[sl.Dataset, int], Figures]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default="".join(RUNS), help="which of them (default: abcd)")
+    parser.add_argument("--runs", default="".join(RUNS), help="the runs (default: abcd)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     data = ml_100k()
@@ -182,13 +184,13 @@ def main() -> None:
         print(f"({name}) {title}")
         figures = [run(data, seed) for seed in track(range(options.seeds), f"run {name}")]
         seconds = (time.perf_counter() - started) / options.seeds
-        values = {key: [one[key] for one in figures] for key in figures[0]}
+        values = {key: [run_figures[key] for run_figures in figures] for key in figures[0]}
         rows = [
             [key, f"{min(ours):.4f} to {max(ours):.4f}", KNOWN[name].get(key, "")]
             for key, ours in values.items()
         ]
         print(text_table([f"{options.seeds} seeds", "ours", "known"], rows))
-        print(f"    {seconds:.1f} s a seed\n")
+        print(f"    {seconds:.1f} s per seed\n")
         results[name] = {"title": title, "seconds": seconds, "ours": values, "known": KNOWN[name]}
     if options.json:
         options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")

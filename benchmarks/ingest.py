@@ -1,12 +1,11 @@
-"""Seconds from tables to a Dataset, and through what is done with one first.
+"""Seconds to read tables into a Dataset, and for the first steps with it.
 
     python benchmarks/ingest.py [--rows 1e6,5e6,20e6] [--forms arrow,parquet,csv] [--json OUT]
 
-The rows are synthetic, in random order, with one user for 145 of them and one item for 740 (as in
-ML-20M), 64-bit ids, a weight and a time. Files are written to a temporary folder and are in the
-page cache when they are read. CPU seconds are those of all threads together: where they are no more
-than the seconds, something else kept the other cores busy. Memory is the most that the process held
-at any moment, and how much of that was there before.
+The rows are synthetic and in random order, with 145 rows per user and 740 per item (as in ML-20M),
+64-bit ids, a weight and a time. Files are written to a temporary folder and are in the page cache
+when they are read. CPU seconds are the sum over all threads: if they are not more than the seconds,
+other processes used the other cores. Memory is the peak of the process, and its peak before.
 """
 
 from __future__ import annotations
@@ -57,11 +56,11 @@ def as_form(table: pa.Table, form: str, folder: Path) -> Any:
         csv.write_csv(table, folder / "log.csv")
         return folder / "log.csv"
     if form == "text ids":
-        for at, name in enumerate(("user_id", "item_id")):
+        for column, name in enumerate(("user_id", "item_id")):
             text = pa.compute.binary_join_element_wise(
                 name[0].upper(), table.column(name).cast(pa.string()), ""
             )
-            table = table.set_column(at, name, text)
+            table = table.set_column(column, name, text)
     return table
 
 
@@ -70,7 +69,7 @@ def peak() -> float:
 
 
 def measure(rows: int, form: str) -> dict[str, Any]:
-    """Time each stage once, in a process of its own."""
+    """Time each stage once, in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         source = as_form(synthetic(rows), form, Path(folder))
         before = peak()
@@ -96,7 +95,7 @@ def measure(rows: int, form: str) -> dict[str, Any]:
 
 COLUMNS = {
     "rows": "rows", "form": "form", "pairs": "pairs", "from_tables": "from_tables s",
-    "from_tables cpu": "its cpu s",
+    "from_tables cpu": "cpu s",
     "matrix": "matrix s", "fingerprint": "fingerprint s", "leave_last_out": "leave_last_out s",
     "random": "random s", "peak": "peak GiB", "before": "before GiB",
 }  # fmt: skip
@@ -104,9 +103,9 @@ COLUMNS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", default="1e6,5e6,20e6", help="how many, separated by commas")
+    parser.add_argument("--rows", default="1e6,5e6,20e6", help="separated by commas")
     parser.add_argument("--forms", default=",".join(FORMS), help=f"of {', '.join(FORMS)}")
-    parser.add_argument("--repeats", type=int, default=1, help="take the fastest of so many")
+    parser.add_argument("--repeats", type=int, default=1, help="number of runs; the fastest counts")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     forms = [form.strip() for form in arguments.forms.split(",")]
@@ -114,7 +113,7 @@ def main() -> None:
         parser.error(f"--forms: choose from {', '.join(FORMS)}")
     spawn, results = multiprocessing.get_context("spawn"), []
     print("  ".join(f"{title:>{max(len(title), 10)}}" for title in COLUMNS.values()))
-    for rows in (int(float(one)) for one in arguments.rows.split(",")):
+    for rows in (int(float(text)) for text in arguments.rows.split(",")):
         for form in forms:
             runs = []
             for _ in range(arguments.repeats):

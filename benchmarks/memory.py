@@ -1,8 +1,8 @@
 """Peak memory of ``recommend`` for all users, at doubling numbers of users.
 
-Each run is a process of its own: it makes the data and a model with random vectors (nothing here
-depends on how good they are), notes its peak memory, lists the best 20 for everyone into a Parquet
-file, and notes the peak again. The result itself grows with the users and is told apart.
+Each run is its own process: it makes the data and a model with random vectors (memory does not
+depend on their values), records its peak memory, writes the best 20 items of all users to a Parquet
+file, and records the peak again. The result grows with the users and is reported separately.
 
     python benchmarks/memory.py [--users 50000 100000 200000] [--json OUT]
 """
@@ -38,9 +38,11 @@ def one_run(n_users: int) -> dict[str, Any]:
     items = rng.integers(0, ITEMS, len(users))
     log = pa.table({"user_id": users, "item_id": items})
     data = sl.Dataset.from_tables(log, items=pa.table({"item_id": np.arange(ITEMS)}))
-    sides = (rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items))
+    vectors = (
+        rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items)
+    )
     model = sl.IALS(embedding_size=FACTORS)
-    model.restore(data, IALSLearned(*sides), model.history)
+    model.restore(data, IALSLearned(*vectors), model.history)
     model.recommend([0], k=K)  # compiles
     before = peak_mb()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +76,7 @@ def main() -> None:
         ]
         for row in rows
     ]
-    header = ["users", "MB before", "peak MB", "of it the result", "work in between"]
+    header = ["users", "MB before", "peak MB", "result MB", "rest MB"]
     print(text_table(header, cells))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")

@@ -3,9 +3,9 @@
     pip install -e ".[bench]"
     python benchmarks/vs_implicit.py [--repeats 5] [--json OUT]
 
-Both get two threads and the same work, take turns, and must agree on the answer. BLAS gets one
-thread, as `implicit` asks for (its own threads call it). The last lines say how far the kernels are
-from what this machine can do at most.
+Both get two threads and the same work, run alternately, and must agree on the result. BLAS gets one
+thread, as `implicit` recommends (its own threads call BLAS). The last lines compare the kernels
+with the peak rates of this machine.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from shortlist.kernels.als import gram, solve_cg, solve_cholesky
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_factors
+from shortlist.kernels.types import Csr
+from shortlist.scoring.selection import Eligible
 
 THREADS = 2
 FACTORS, REGULARIZATION, CONFIDENCE = 64, 10.0, 2.0
@@ -55,8 +57,8 @@ def synthetic(n_users: int, n_items: int, n: int, seed: int) -> csr_matrix:
     return matrix
 
 
-def parts(matrix: csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
-    return (
+def parts(matrix: csr_matrix) -> Csr:
+    return Csr(
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32, copy=False),
         matrix.data.astype(np.float32, copy=False),
@@ -66,8 +68,10 @@ def parts(matrix: csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.int32], Flo
 def our_neighbors(matrix: csr_matrix, n: int) -> Answer:
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1
     scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0).astype(np.float32)
-    nobody = np.full(matrix.shape[0], -1, np.int32)  # implicit lists a row as its own neighbour
-    return neighbors(*parts(matrix), *parts(matrix.T.tocsr()), scale, scale, 0.0, nobody, n)
+    no_exclusion = np.full(
+        matrix.shape[0], -1, np.int32
+    )  # as implicit does
+    return neighbors(parts(matrix), parts(matrix.T.tocsr()), scale, scale, 0.0, no_exclusion, n)
 
 
 def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
@@ -77,24 +81,23 @@ def their_neighbors(matrix: csr_matrix, n: int) -> csr_matrix:
 
 
 def our_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps: int) -> Any:
-    # `implicit` asks observed pairs for 1 with weight c and adds x^2 over the others; we add it
+    # `implicit` fits observed pairs to 1 with weight c and adds x^2 over the others; we add it
     # over all. With one c for all pairs its half-step is ours for weights c - 1, times c / (c - 1).
-    by_user, by_item = parts(matrix), parts(matrix.T.tocsr())
-    weights = np.full(matrix.nnz, CONFIDENCE - 1, np.float32)
+    weighted = matrix * np.float32(CONFIDENCE - 1)
+    by_user, by_item = parts(weighted), parts(weighted.T.tocsr())
     stretch = np.float32(CONFIDENCE / (CONFIDENCE - 1))
     x, y = start
 
-    def half(pointers: Any, own: Floats, other: Floats) -> Floats:
-        indptr, indices, _ = pointers
+    def half_step(observed: Csr, own: Floats, other: Floats) -> Floats:
         regularization = np.full(len(own), REGULARIZATION, np.float32)
-        common = (indptr, indices, weights, other, gram(other), 1.0, regularization)
+        common = (observed, other, gram(other), 1.0, regularization)
         if cg:
             return stretch * solve_cg(*common, own / stretch, 3)
         return stretch * solve_cholesky(*common)
 
     for _ in range(steps):
-        x = half(by_user, x, y)
-        y = half(by_item, y, x)
+        x = half_step(by_user, x, y)
+        y = half_step(by_item, y, x)
     return x, y
 
 
@@ -109,8 +112,8 @@ def their_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps:
 
 
 def als_loss(matrix: csr_matrix, factors: tuple[Floats, Floats]) -> float:
-    """Compute what `implicit` minimises, in float64."""
-    x, y = (side.astype(np.float64) for side in factors)
+    """Compute the objective of `implicit`, in float64."""
+    x, y = (array.astype(np.float64) for array in factors)
     coo = matrix.tocoo()
     observed = np.einsum("nf,nf->n", x[coo.row], y[coo.col])
     everywhere = ((x.T @ x) * (y.T @ y)).sum()
@@ -123,8 +126,7 @@ def our_topk(matrix: csr_matrix, factors: tuple[Floats, Floats], k: int) -> Answ
     n_items = len(y)
     return topk_factors(
         x, np.ascontiguousarray(y.T), np.zeros(n_items, np.float32),
-        *parts(matrix)[:2], np.ones((0, n_items), np.bool_), np.full(len(x), -1, np.int32),
-        np.arange(n_items, dtype=np.int32), k,
+        Eligible.excluding(*parts(matrix)[:2], np.arange(n_items, dtype=np.int32)), k,
     )  # fmt: skip
 
 
@@ -135,17 +137,17 @@ def their_topk(matrix: csr_matrix, model: AlternatingLeastSquares, k: int) -> An
 
 
 def same_neighbors(ours: Answer, theirs: csr_matrix) -> bool:
-    """Whether both found the same similarities; which of equal ones is left to each."""
+    """Whether both have the same similarities; neighbours with equal ones may differ."""
     rows, values = ours
     for b in range(0, len(rows), 7):
-        found = np.sort(theirs.data[theirs.indptr[b] : theirs.indptr[b + 1]])[::-1]
-        if not np.allclose(values[b, : (rows[b] >= 0).sum()], found, rtol=1e-4):
+        expected = np.sort(theirs.data[theirs.indptr[b] : theirs.indptr[b + 1]])[::-1]
+        if not np.allclose(values[b, : (rows[b] >= 0).sum()], expected, rtol=1e-4):
             return False
     return True
 
 
 def same_lists(ours: Answer, theirs: Answer) -> bool:
-    """Whether both list the same items, but for items that score alike at the end of the list."""
+    """Whether both list the same items, except for ties at the end of the list."""
     for rows, scores, ids, their_scores in zip(*ours, *theirs, strict=True):
         if not np.allclose(scores, their_scores, rtol=1e-4, atol=1e-6):
             return False
@@ -155,10 +157,10 @@ def same_lists(ours: Answer, theirs: Answer) -> bool:
     return True
 
 
-def turns(
+def alternate(
     ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int
 ) -> tuple[list[float], list[float], Any, Any]:
-    """Run both once unmeasured, then in turns."""
+    """Run both once to warm up, then alternately."""
     our_answer, their_answer = ours(), theirs()
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
@@ -179,7 +181,7 @@ def best_of(run: Callable[[], Any], repeats: int) -> float:
 
 
 def machine(repeats: int) -> dict[str, float]:
-    """Measure the most this machine does: float32 matrix products and copying memory."""
+    """Measure the peak rates of this machine: float32 matrix products and copying memory."""
     a = np.ones((3000, 3000), np.float32)
     source, target = np.ones(2**26, np.float32), np.zeros(2**26, np.float32)
     with threadpool_limits(THREADS, user_api="blas"):
@@ -198,11 +200,11 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=2_000_000)
     parser.add_argument("--steps", type=int, default=2, help="ALS iterations")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
 
     matrix = synthetic(arguments.users, arguments.items, arguments.interactions, seed=0)
-    turned = matrix.T.tocsr()
+    transposed = matrix.T.tocsr()
     rng = np.random.default_rng(1)
     x, y = (rng.uniform(0, 0.1, (n, FACTORS)).astype(np.float32) for n in matrix.shape)
     start = x, y
@@ -212,23 +214,25 @@ def main() -> None:
         name: str, ours: Callable[[], Any], theirs: Callable[[], Any],
         agree: Callable[[Any, Any], bool],
     ) -> Any:  # fmt: skip
-        our_seconds, their_seconds, our_answer, their_answer = turns(
+        our_seconds, their_seconds, our_answer, their_answer = alternate(
             ours, theirs, arguments.repeats
         )
-        mine, other = statistics.median(our_seconds), statistics.median(their_seconds)
+        our_median, their_median = statistics.median(our_seconds), statistics.median(their_seconds)
         same = agree(our_answer, their_answer)
         results.append(
-            {"task": name, "shortlist_s": mine, "implicit_s": other, "ratio": other / mine,
+            {"task": name, "shortlist_s": our_median,
+             "implicit_s": their_median, "ratio": their_median / our_median,
              "agree": same, "shortlist_all_s": our_seconds, "implicit_all_s": their_seconds}
         )  # fmt: skip
-        print(f"{name:<34}{mine:>11.3f}{other:>11.3f}{other / mine:>8.2f}x  {same}", flush=True)
+        ratio = f"{their_median / our_median:>8.2f}x"
+        print(f"{name:<34}{our_median:>11.3f}{their_median:>11.3f}{ratio}  {same}", flush=True)
         return our_answer
 
     print(
         f"{arguments.users} x {arguments.items}, {matrix.nnz} interactions, {THREADS} threads, "
         f"median of {arguments.repeats}"
     )
-    print(f"{'':<34}{'shortlist s':>11}{'implicit s':>11}{'ratio':>9}  same answer")
+    print(f"{'':<34}{'shortlist s':>11}{'implicit s':>11}{'ratio':>9}  same result")
     with threadpool_limits(1, user_api="blas"), thread_limit(THREADS):
         for cg in (True, False):
             compare(
@@ -239,7 +243,8 @@ def main() -> None:
             )
         compare(
             "item cosine, top 50",
-            lambda: our_neighbors(turned, 50), lambda: their_neighbors(turned, 50), same_neighbors,
+            lambda: our_neighbors(transposed, 50),
+            lambda: their_neighbors(transposed, 50), same_neighbors,
         )  # fmt: skip
         compare(
             "user cosine, top 50",
@@ -256,7 +261,7 @@ def main() -> None:
     limits = machine(arguments.repeats)
     topk_gflops = 2 * arguments.users * arguments.items * FACTORS / results[-1]["shortlist_s"] / 1e9
     print(
-        f"\nmost this machine does: sgemm {limits['sgemm_gflops']:.0f} GFLOP/s on {THREADS} "
+        f"\npeak rates of this machine: sgemm {limits['sgemm_gflops']:.0f} GFLOP/s on {THREADS} "
         f"threads, copy {limits['copy_gbs']:.1f} GB/s on one; top 20 reaches {topk_gflops:.0f} "
         f"GFLOP/s, selection and filtering included"
     )

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Tables in a database, lists back into it, every night
-# SQLite here, so that the file runs anywhere; with `postgresql://me@host/shop` for the path it is
-# the same. Needs the extra `sql`.
+# It uses SQLite, so that the file runs anywhere; with `postgresql://me@host/shop` as the path, the
+# rest is the same. Needs the extra `sql`.
 
-# %% A shop with a table of orders of its own
+# %% A shop with its own table of orders
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ shop, bundle = folder / "shop.sqlite", folder / "bundle"
 
 
 def sell(first: int, count: int) -> None:
-    """Add orders, as the shop would; number n is always the same order."""
+    """Add orders as the shop would; the order of a number is always the same."""
     rng = np.random.default_rng(first)
     orders = [
         (number, f"c{rng.integers(40)}", int(rng.geometric(0.08)))
@@ -32,12 +32,12 @@ def sell(first: int, count: int) -> None:
 
 
 sell(1, 800)
-sl.Store.create(shop, "runs").close()  # adds the tables that lists are kept in, and nothing else
+sl.Store.create(shop, "runs").close()  # adds the tables for the lists only
 
 
-# %% One night: read what is new, fit, write everybody's list and how far it was read
+# %% One night: read the new rows, fit, write all lists and the last order that was read
 def night(earlier: sl.Dataset | None) -> sl.Dataset:
-    """Do a night's work; the data of the night before saves reading it again."""
+    """Do the work of one night; ``earlier`` data need not be read again."""
     with sl.Store(shop) as store:
         pull = store.pull("orders", by="no", user_id="customer", item_id="sku", earlier=earlier)
         model = sl.ItemCosine().fit(pull.data)
@@ -52,14 +52,14 @@ night(None)
 sell(801, 50)
 tonight = night(sl.load(bundle).data)
 
-# %% It is what reading everything gives
+# %% The data is the same as after reading everything
 with sl.Store(shop, read_only=True) as store:
     assert (
         store.dataset("orders", user_id="customer", item_id="sku").fingerprint
         == tonight.fingerprint
     )
 
-# %% Whoever reads the database sees whole runs only
+# %% Readers of the database see complete runs only
 with sqlite3.connect(shop) as database:
     query = "SELECT run_id, count(DISTINCT user_id), count(*) FROM recommendations GROUP BY run_id"
     print(database.execute(query).fetchall())

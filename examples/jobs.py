@@ -2,7 +2,7 @@
 # # Job postings: an unseen résumé in, eligible postings out
 # The data is synthetic, in the form of the DACON 236170 competition.
 
-# %% Seven CSV files, a database with keys and checks, a data set
+# %% Seven CSV files become a database with keys and checks, and that becomes a data set
 import tempfile
 from pathlib import Path
 
@@ -15,11 +15,11 @@ with sl.Store.create(folder / "jobs.duckdb", "jobs") as store:
     print(store.load(folder / "tables"))
     data = store.dataset()
 
-# %% There are no times: hold out one application of each résumé, drawn
+# %% There are no times: hold out a random application of each résumé
 train, test = sl.split.leave_last_out(data, order="random")
 print(sl.compare([sl.Popularity(), sl.UserCosine(), sl.Hybrid()], train, test, k=(5, 10)))
 
-# %% A known résumé, and somebody who has not applied anywhere yet: the same call
+# %% A known résumé, and a new one without applications: the same call
 hybrid = sl.Hybrid().fit(data)
 print(hybrid.recommend(["U00001"], k=5).to_polars())
 

@@ -79,7 +79,7 @@ class TestWhatIsInIt:
         assert list(content["files"]) == FILES
         for name, digest in content["files"].items():
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-        assert content["format"] == 1
+        assert content["format"] == 2
         assert content["shortlist"] == shortlist.__version__
         assert content["model"] == "ItemCosine"
         assert content["config"] == SETTINGS
@@ -209,11 +209,11 @@ class TestDamage:
         ("content", "why"),
         [
             (b"", "Expecting value: line 1 column 1 (char 0)"),
-            (b'{"format": 1', "Expecting ',' delimiter"),
+            (b'{"format": 2', "Expecting ',' delimiter"),
             (b"\xff\xfe{}", "'utf-8' codec can't decode byte 0xff"),
             (b"[]", "manifest: Input should be a valid dictionary"),
             (b"{}", "format: Field required"),
-            (b'{"format": 1, "shortlist": "0"}', "created: Field required"),
+            (b'{"format": 2, "shortlist": "0"}', "created: Field required"),
             (b'{"format": "one"}', "format: Input should be a valid integer"),
         ],
     )
@@ -232,12 +232,12 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         ("found", "remedy"),
-        [(0, "fit and save the model again with this version"), (2, "upgrade shortlist")],
+        [(1, "fit and save the model again with this version"), (3, "upgrade shortlist")],
     )
     def test_an_older_and_a_newer_format(self, folder: Path, found: int, remedy: str) -> None:
         rewrite(folder, format=found)
         assert refusal(folder) == (
-            f"{folder} has bundle format {found}; this version reads format 1\n  to do: {remedy}"
+            f"{folder} has bundle format {found}; this version reads format 2\n  to do: {remedy}"
         )
 
     @pytest.mark.parametrize(

@@ -46,20 +46,20 @@ def test_blocks_run_when_they_are_asked_for() -> None:
 
 
 def test_an_engine_is_used_inside_the_block_only() -> None:
-    usual, one, other = engine.current(), engine.LocalEngine(1), engine.LocalEngine(2)
-    with engine.use(one):
-        assert engine.current() is one
-        with engine.use(other):
-            assert engine.current() is other
-        assert engine.current() is one
-        with suppress(KeyError), engine.use(other):
+    default, outer, inner = engine.current(), engine.LocalEngine(1), engine.LocalEngine(2)
+    with engine.use(outer):
+        assert engine.current() is outer
+        with engine.use(inner):
+            assert engine.current() is inner
+        assert engine.current() is outer
+        with suppress(KeyError), engine.use(inner):
             raise KeyError
-        assert engine.current() is one
-    assert engine.current() is usual
+        assert engine.current() is outer
+    assert engine.current() is default
 
 
-class Elsewhere:
-    """Sends task and result away as bytes, and works the blocks off backwards, side by side."""
+class RemoteEngine:
+    """Passes task and results on as bytes, and runs the blocks side by side, the last one first."""
 
     def __init__(self) -> None:
         self.descriptions: list[str] = []
@@ -70,26 +70,26 @@ class Elsewhere:
         self.descriptions.append(description)
         sent = pickle.dumps(task)
 
-        def there(block: range) -> bytes:
+        def run(block: range) -> bytes:
             return pickle.dumps(pickle.loads(sent)(block))
 
         ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(there, reversed(ranges)))
+            results = list(pool.map(run, reversed(ranges)))
         for result in reversed(results):
-            found: T = pickle.loads(result)
-            yield found
+            value: T = pickle.loads(result)
+            yield value
 
 
 @pytest.mark.parametrize("name", ["Popularity", "UserCosine", "ItemCosine", "EASE", "IALS"])
-def test_tasks_can_be_sent_elsewhere(name: str) -> None:
-    """What Ray will do: a task carries all it needs, and depends on nothing else."""
-    elsewhere, kind = Elsewhere(), model_class(name)
-    here = kind().fit(small_world().data)
-    with engine.use(elsewhere):
-        there = kind().fit(small_world().data)
-        lists: dict[str, Any] = lists_of(there)
-    assert_same_lists(here, there)
-    for what, table in lists_of(here).items():
-        assert table.combine_chunks().equals(pa.table(lists[what]).combine_chunks())
-    assert {"recommending", "audience"} <= set(elsewhere.descriptions)
+def test_tasks_can_run_in_another_process(name: str) -> None:
+    """As on a cluster: a task carries all it needs, and depends on nothing else."""
+    remote, kind = RemoteEngine(), model_class(name)
+    local = kind().fit(small_world().data)
+    with engine.use(remote):
+        fitted = kind().fit(small_world().data)
+        lists: dict[str, Any] = lists_of(fitted)
+    assert_same_lists(local, fitted)
+    for request, table in lists_of(local).items():
+        assert table.combine_chunks().equals(pa.table(lists[request]).combine_chunks())
+    assert {"recommending", "audience"} <= set(remote.descriptions)

@@ -1,6 +1,6 @@
-"""The questions of the study notes this library grew from, answered by measuring.
+"""Answer the questions of the study notes that this library grew out of, by measurements.
 
     python -m studies.notes [--quick] [--scale] [--seeds 3] [--only q1 q6 ...] [--out FILE]
 
-writes ``docs/notes.md``. One file a question: each gives a :class:`~.document.Section`.
+writes ``docs/notes.md``. Each question is a file that returns a :class:`~.document.Section`.
 """

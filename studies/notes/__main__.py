@@ -31,7 +31,7 @@ from . import (
     q10_port,
     scale,
 )
-from .bench import FILMS, JOBS, Bench, World, load, read, say
+from .bench import FILMS, JOBS, Bench, World, load, log, read
 from .document import Section, wrapped
 
 PAGE = Path("docs/notes.md")
@@ -54,23 +54,24 @@ LIBRARIES = ("duckdb", "numba", "numpy", "scipy", "torch")
 
 INTRODUCTION = """\
 This library grew out of the study notes of a student of recommender systems. The notes leave
-questions open; here they are asked again and answered by measuring. The page is written by
-`{command}`: every figure in it comes from that one run, and where a sentence says that something
-is better, or the same, the run has checked it. Only timings differ from run to run.
+questions open; here they are answered by measurements. The page is written by `{command}`: every
+figure comes from that one run, which also checked every statement that something is better or
+equal. Only timings differ from run to run.
 """
 
 READING = """\
 **How to read it.** {films} is real (Harper and Konstan 2015, <https://doi.org/10.1145/2827872>):
-{films_data}, every rating taken as one choice (only `MatrixFactorization` uses the stars). The
-job data is synthetic, made by `generate_jobs()` in the form of a job board's tables: {jobs_data};
-its structure is planted, so it shows what a method can find, not what applicants are like. Of
-each user one choice is held out (films: the last, equal times drawn; jobs: one drawn, there are
-no times) and ranked among the whole catalogue, without what the user has in training; ties count
-at their mid-rank. Recall@5 and HR@10 are then the shares of users whose held-out choice is among
-their first 5 or 10. Figures are means over {seeds}; brackets hold 95% bootstrap intervals over
-users. "Not told apart" means that the interval of the paired difference holds 0. The reference
-are figures from quick runs made before this library was begun, on {films}, with one to three
-seeds and settings chosen on the test choice itself.
+{films_data}, every rating counts as one interaction (only `MatrixFactorization` uses the stars).
+The job data is synthetic, made by `generate_jobs()` in the form of a job board's tables:
+{jobs_data}; its structure is artificial, so it shows what a method can find, not how applicants
+behave. One interaction of each user is held out (films: the last, equal times in random order;
+jobs: a random one, since there are no times) and ranked among the whole catalogue except the
+user's training items; ties get their mid-rank. Recall@5 and HR@10 are then the shares of users
+whose held-out item is among their first 5 or 10. Figures are means over {seeds}; brackets are 95%
+bootstrap intervals over users. "Not significantly different" means that the interval of the
+paired difference contains 0. The reference is a set of figures from quick runs made before this
+library was started, on {films}, with one to three seeds and settings selected on the test
+interaction itself.
 """
 
 
@@ -95,22 +96,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sections = []
         names = options.only or [name for name in SECTIONS if options.scale or name != "scale"]
         for name in names:
-            say(f"{time.perf_counter() - started:6.0f} s  {name}")
+            log(f"{time.perf_counter() - started:6.0f} s  {name}")
             sections.append(SECTIONS[name](bench))
     for sentence in bench.claim.failed:
-        say(f"NOT BORNE OUT: {sentence}")
+        log(f"NOT CONFIRMED: {sentence}")
     out = options.out
     if bench.claim.failed and not options.quick:
-        out = out.with_name(f"{out.stem}.failed{out.suffix}")  # not the page, but nothing is lost
+        out = out.with_name(
+            f"{out.stem}.failed{out.suffix}"
+        )  # the page itself stays; the results are kept
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(out) as partial:
         partial.write_text(page(bench, sections, started), encoding="utf-8")
-    say(f"{time.perf_counter() - started:6.0f} s  wrote {out}")
+    log(f"{time.perf_counter() - started:6.0f} s  wrote {out}")
     return 0 if out == options.out else 1
 
 
 def page(bench: Bench, sections: Sequence[Section], started: float) -> str:
-    """Put the page together."""
+    """Compose the page."""
     words = " ".join(["python -m studies.notes", *sys.argv[1:]])
     command = words.partition(" --out")[0]
     seeds = bench.worlds[FILMS].seeds
@@ -121,7 +124,7 @@ def page(bench: Bench, sections: Sequence[Section], started: float) -> str:
         seeds="one split" if seeds == 1 else f"{seeds} splits",
     )
     quick = ["**A quick run, to try the script out: one split and small job data.**"]
-    contents = [f"- {one.link}: {one.short}" for one in sections]
+    contents = [f"- {section.link}: {section.summary}" for section in sections]
     parts = [
         "# The questions of the notes, answered",
         INTRODUCTION.format(command=command),
@@ -137,7 +140,7 @@ def page(bench: Bench, sections: Sequence[Section], started: float) -> str:
 
 def _sizes(data: sl.Dataset, users: str, items: str) -> str:
     return (
-        f"{data.n_users:,} {users}, {data.n_items:,} {items}, {data.n_interactions:,} choices "
+        f"{data.n_users:,} {users}, {data.n_items:,} {items}, {data.n_interactions:,} interactions "
         f"(fingerprint `{data.fingerprint[:12]}`)"
     )
 

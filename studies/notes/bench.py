@@ -1,4 +1,4 @@
-"""The two data sets, their splits, and what models reach on them, each measured once."""
+"""The two data sets, their splits, and the metrics of models on them, each measured once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = (1500, 1200)  # résumés and postings of a quick run
 
 @dataclass(frozen=True)
 class World:
-    """A data set and its leave-one-out splits, one a seed."""
+    """A data set and its leave-one-out splits, one per seed."""
 
     name: str
     data: sl.Dataset
@@ -38,17 +38,17 @@ class World:
 
     @cached_property
     def folds(self) -> list[Fold]:
-        """Each user's last choice (films: equal times are drawn) or a drawn one (jobs) held out."""
+        """The splits: each user's last interaction (films) or a random one (jobs) is held out."""
         return [Fold.of(*self.held_out(self.data, seed)) for seed in range(self.seeds)]
 
     def held_out(self, data: sl.Dataset, seed: int) -> tuple[sl.Dataset, sl.Dataset]:
-        """Hold one more choice of each user out."""
+        """Hold out one interaction of each user."""
         return sl.split.leave_last_out(data, order=self.order, seed=seed)
 
 
 @dataclass
 class Bench:
-    """Everything the questions share."""
+    """The data, the options and the cached results that all questions share."""
 
     worlds: dict[str, World]
     quick: bool
@@ -62,14 +62,14 @@ class Bench:
     def measured(
         self, world: World, model: Callable[[], Model[Any, Any]], splits: int | None = None
     ) -> Measured:
-        """Fit and evaluate a model on the first splits (None: on all), the same settings once."""
+        """Fit and evaluate a model on the first splits (None: all); equal settings are run once."""
         key = (world.name, repr(model()), splits or len(world.folds))
         if key not in self._known:
             self._known[key] = _evaluated(world, model, world.folds[:splits])
         return self._known[key]
 
     def literal(self, world: World, name: str) -> Measured:
-        """Measure one of the notes' forms, all neighbours; on the jobs in the first split only."""
+        """Measure a form of the notes with all neighbours; on the jobs in the first split only."""
         return self.measured(
             world, partial(sl.Hybrid.form, name), 1 if world.name == JOBS else None
         )
@@ -77,7 +77,7 @@ class Bench:
     def each(
         self, world: World, ways: Callable[[Fold], Iterable[tuple[K, Scores]]]
     ) -> dict[K, Measured]:
-        """Measure scores that no model of the library gives.
+        """Measure scores that no model of the library computes.
 
         ``ways`` gives, for a split, the scores of its test users by the name of each way.
         """
@@ -86,7 +86,7 @@ class Bench:
             for name, scores in ways(fold):
                 runs.setdefault(name, []).append(fold.measured(scores))
         history = world.folds[0].history
-        return {name: of_seeds(one, history) for name, one in runs.items()}
+        return {name: of_seeds(result, history) for name, result in runs.items()}
 
 
 def _evaluated(
@@ -101,12 +101,12 @@ def _evaluated(
         name: float(np.mean([report[name] for report in reports])) for name in reports[0].catalogue
     }
     seconds = time.perf_counter() - started
-    say(f"         {seconds:5.1f} s  {world.name}: {textwrap.shorten(repr(model()), 90)}")
+    log(f"         {seconds:5.1f} s  {world.name}: {textwrap.shorten(repr(model()), 90)}")
     return of_seeds(runs, reports[0].history, lists)
 
 
 def load(folder: Path, name: str, *, quick: bool, times: int = 1) -> Path:
-    """Make the database of a data set, the job data ``times`` as large; give its path."""
+    """Create the database of a data set, the job data ``times`` as large; return its path."""
     path = folder / f"{name}-{times}.duckdb"
     if path.exists():
         return path
@@ -127,6 +127,6 @@ def read(path: Path) -> sl.Dataset:
         return store.dataset()
 
 
-def say(text: str) -> None:
-    """Tell how far the run has come."""
+def log(text: str) -> None:
+    """Print progress to stderr."""
     sys.stderr.write(f"{text}\n")

@@ -11,20 +11,22 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose source lines up: the first column to the left, figures to the right."""
+    """A table with an aligned source: the first column to the left, figures to the right."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def __str__(self) -> str:
         lines = [list(self.header), *(list(row) for row in self.rows)]
-        widths = [max(3, *(len(line[at]) for line in lines)) for at in range(len(self.header))]
-        rule = ["-" * width + ("" if at == 0 else ":") for at, width in enumerate(widths)]
-        rule = [text if at == 0 else text[1:] for at, text in enumerate(rule)]
+        widths = [
+            max(3, *(len(line[column]) for line in lines)) for column in range(len(self.header))
+        ]
+        rule = ["-" * width + ("" if column == 0 else ":") for column, width in enumerate(widths)]
+        rule = [text if column == 0 else text[1:] for column, text in enumerate(rule)]
         padded = [
             [
-                cell.ljust(width) if at == 0 else cell.rjust(width)
-                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
             ]
             for line in [lines[0], rule, *lines[1:]]
         ]
@@ -33,16 +35,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A question, what was tried, what came out, and the answer.
+    """A question, the experiment, its results, and the answer.
 
     Attributes
     ----------
     title
         The heading.
     asked
-        What the notes say, and the same in English where it is not.
+        Quotes of the notes, each with its English translation or None.
     short
-        The answer in a few words, for the contents; the claims of the section bear it out.
+        The answer in a few words, for the table of contents.
     tried
         The experiment.
     found
@@ -50,39 +52,39 @@ class Section:
     answer
         In a sentence or two.
     reference
-        How our figures stand to those of the reference; None: it has none.
+        Our figures compared with those of the reference; None if it has none.
     """
 
     title: str
-    short: str
-    tried: str
-    found: Sequence[Table | str]
+    summary: str
+    setup: str
+    results: Sequence[Table | str]
     answer: str
-    asked: Sequence[tuple[str, str | None]] = ()
+    quotes: Sequence[tuple[str, str | None]] = ()
     reference: str | None = None
 
     @property
     def link(self) -> str:
-        """A link to the section, as GitHub and most renderers name it."""
+        """A link to the section, with the anchor that GitHub and most renderers make."""
         kept = re.sub(r"[^\w\- ]", "", self.title.lower())
         return f"[{self.title}](#{kept.replace(' ', '-')})"
 
     def __str__(self) -> str:
-        quotes = [
+        lines = [
             f"> {original}" + ("" if english is None else f"\\\n> *{english}*")
-            for original, english in self.asked
+            for original, english in self.quotes
         ]
-        parts = [f"## {self.title}", "\n>\n".join(quotes)]
-        parts += [wrapped(f"**Tried.** {self.tried}")]
-        parts += [str(one) if isinstance(one, Table) else wrapped(one) for one in self.found]
+        parts = [f"## {self.title}", "\n>\n".join(lines)]
+        parts += [wrapped(f"**Experiment.** {self.setup}")]
+        parts += [str(part) if isinstance(part, Table) else wrapped(part) for part in self.results]
         parts += [wrapped(f"**Answer.** {self.answer}")]
         if self.reference is not None:
-            parts += [wrapped(f"**Beside the reference.** {self.reference}")]
+            parts += [wrapped(f"**Compared with the reference.** {self.reference}")]
         return "\n\n".join(part for part in parts if part)
 
 
 def wrapped(text: str) -> str:
-    """Break a paragraph into lines; code in backticks and links stay whole."""
+    """Wrap a paragraph; code in backticks and links are not broken."""
     words = re.findall(r"(?:\[[^\]]*\]\([^)]*\)|`[^`]*`|\S)+", text)
     lines, line = [], ""
     for word in words:
@@ -96,16 +98,16 @@ def wrapped(text: str) -> str:
 
 @dataclass
 class Claims:
-    """Sentences that a run must bear out.
+    """Sentences that a run must confirm.
 
-    A claim that does not hold is collected, so that a long run names all of them at its end.
+    Claims that do not hold are collected, so that a long run lists all of them at its end.
     """
 
     failed: list[str] = field(default_factory=list)
 
     def __call__(self, holds: bool, sentence: str) -> str:
-        """Give the sentence, and note it if it does not hold."""
+        """Return the sentence; record it if it does not hold."""
         if holds:
             return sentence
         self.failed.append(sentence)
-        return f"~~{sentence}~~ (not borne out by this run)"
+        return f"~~{sentence}~~ (not confirmed by this run)"

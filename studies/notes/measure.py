@@ -1,4 +1,4 @@
-"""Figures with intervals: means over several splits of what each user got."""
+"""Figures with intervals: means over several splits of the metrics of each user."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from shortlist.metrics.bootstrap import Measure, bootstrap, interval
 from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
+from shortlist.scoring.selection import Eligible
 
 Scores: TypeAlias = NDArray[np.float32]
 HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
@@ -25,8 +26,8 @@ NAMES = {HIT: "HR@10", RECALL: "Recall@5", NDCG: "NDCG@10", "hit_rate@5": "HR@5"
 LENGTHS = (5, 10)
 
 
-def three(value: float) -> str:
-    """Give a share with three decimals.
+def rounded(value: float) -> str:
+    """Format a share with three decimals.
 
     Examples
     --------
@@ -38,13 +39,13 @@ def three(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Give a share as a percentage."""
+    """Format a share as a percentage."""
     return f"{100 * share:.1f}%"
 
 
 def signed(value: float) -> str:
-    """Give a difference with its sign."""
-    return ("+" if value >= 0 else "-") + three(abs(value))
+    """Format a difference with its sign."""
+    return ("+" if value >= 0 else "-") + rounded(abs(value))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Figure:
     high: float
 
     def __str__(self) -> str:
-        return f"{three(self.value)} [{three(self.low)}, {three(self.high)}]"
+        return f"{rounded(self.value)} [{rounded(self.low)}, {rounded(self.high)}]"
 
     def holds(self, other: float) -> bool:
         """Whether another figure, rounded to three decimals, lies in the interval."""
@@ -65,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measured:
-    """What each user got, as the mean over the splits.
+    """The metrics of each user, as means over the splits.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class Measured:
     of_lists
         Metrics of all lists together, by name.
     first
-        By metric, what each user got in the first split.  # (n_users,)
+        By metric, the values of each user in the first split.  # (n_users,)
     """
 
     values: Mapping[str, FloatArray]
@@ -85,12 +86,12 @@ class Measured:
     first: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Figure:
-        """Give the figure of a metric, with its bootstrap interval over users."""
+        """Return a metric with its bootstrap interval over users."""
         measure = Measure(self.values[metric])
         return Figure(measure.mean(), *interval(bootstrap([measure])[:, 0]))
 
     def mean(self, metric: str) -> float:
-        """Give the figure alone."""
+        """Return a metric without its interval."""
         return float(self.values[metric].mean())
 
     def where(self, chosen: NDArray[np.bool_]) -> Measured:
@@ -106,26 +107,26 @@ def gap(first: Measured, second: Measured, metric: str = HIT) -> PairedTest:
 
 
 def tests(models: Mapping[str, Measured], metric: str) -> tuple[PairedTest, ...]:
-    """Compare every pair of models, p values corrected over the pairs (Holm)."""
-    measures = {name: Measure(one.values[metric]) for name, one in models.items()}
+    """Compare every pair of models; p values are corrected over the pairs (Holm)."""
+    measures = {name: Measure(result.values[metric]) for name, result in models.items()}
     return paired_tests(measures, bootstrap(list(measures.values())))
 
 
-def told(test: PairedTest) -> str:
-    """Say how far apart two models are, and how sure that is."""
+def delta(test: PairedTest) -> str:
+    """Format the difference of two models with its interval."""
     return f"{signed(test.difference)} [{signed(test.low)}, {signed(test.high)}]"
 
 
 def verdict(test: PairedTest) -> str:
-    """Say whether the first of two is better, in the middle of a sentence.
+    """Return the part of a sentence that says whether the first of two models is better.
 
-    By the interval of the difference alone: for a single comparison that was meant beforehand.
+    It uses the interval of the difference only: for a single, planned comparison.
     """
     if test.low > 0:
-        return f"is better by {told(test)}"
+        return f"is better by {delta(test)}"
     if test.high < 0:
-        return f"is worse by {told(test)}"
-    return f"is not told apart ({told(test)})"
+        return f"is worse by {delta(test)}"
+    return f"is not significantly different ({delta(test)})"
 
 
 def of_seeds(
@@ -133,14 +134,14 @@ def of_seeds(
     history: NDArray[np.int64],
     of_lists: Mapping[str, float] | None = None,
 ) -> Measured:
-    """Average what each user got over the splits."""
+    """Average the metrics of each user over the splits."""
     values = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
     return Measured(values, history, of_lists or {}, runs[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One split, seen as an array of scores: a row a test user."""
+    """A split; scores are arrays with one row per test user."""
 
     train: sl.Dataset
     test: sl.Dataset
@@ -148,7 +149,7 @@ class Fold:
 
     @classmethod
     def of(cls, train: sl.Dataset, test: sl.Dataset) -> Fold:
-        """Take a split."""
+        """Make a fold of a split."""
         return cls(train, test, Truth.of(train, test))
 
     @property
@@ -158,7 +159,7 @@ class Fold:
 
     @property
     def history(self) -> NDArray[np.int64]:
-        """How many choices of each test user are in training."""
+        """The number of training interactions of each test user."""
         counts: NDArray[np.int64] = self.train.user_counts[self.users]
         return counts
 
@@ -173,31 +174,28 @@ class Fold:
         return scores_of(model, self.users)
 
     def measured(self, scores: Scores) -> dict[str, FloatArray]:
-        """Give every metric of ranks, of each user."""
+        """Compute every ranking metric for each user."""
         ranks, _ = midranks(
             np.ascontiguousarray(scores, dtype=np.float32),
             self.truth.indptr,
             self.truth.item_rows,
-            *self._eligible(len(scores)),
+            self._eligible(),
         )
         return rank_metrics(ranks, self.truth.indptr, LENGTHS)
 
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
-        """List the ``k`` best unseen items of each user; of equals the more popular."""
+        """Return the ``k`` best unseen items of each user; ties go to the more popular."""
         block = np.ascontiguousarray(scores, dtype=np.float32)
-        rows, _ = topk_dense(block, *self._eligible(len(scores)), self.train.popularity_order, k)
+        rows, _ = topk_dense(block, self._eligible(), k)
         return rows
 
-    def _eligible(
-        self, count: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
-        no_masks = np.zeros((0, self.train.n_items), dtype=bool)
-        everywhere = np.full(count, -1, dtype=np.int32)
-        return self.truth.seen_indptr, self.truth.seen_rows, no_masks, everywhere
+    def _eligible(self) -> Eligible:
+        seen = self.truth.seen_indptr, self.truth.seen_rows
+        return Eligible.excluding(*seen, self.train.popularity_order)
 
 
-def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:
-    """Say which figures of the reference lie outside our intervals.
+def compare_with_reference(ours: Mapping[str, tuple[Figure, float]]) -> str:
+    """Return a sentence about the figures of the reference that lie outside our intervals.
 
     Parameters
     ----------
@@ -205,9 +203,9 @@ def beside(ours: Mapping[str, tuple[Figure, float]]) -> str:
         By name, our figure and that of the reference.
     """
     outside = [
-        f"{name} (ours {mine}, there {three(theirs)})"
-        for name, (mine, theirs) in ours.items()
-        if not mine.holds(theirs)
+        f"{name} (ours {ours_figure}, reference {rounded(reference_figure)})"
+        for name, (ours_figure, reference_figure) in ours.items()
+        if not ours_figure.holds(reference_figure)
     ]
     total = len(ours)
     if not outside:

@@ -11,7 +11,7 @@ from shortlist.models.base import Model
 
 from .bench import FILMS, JOBS, Bench
 from .document import Section, Table
-from .measure import HIT, Measured, beside, gap, told
+from .measure import HIT, Measured, compare_with_reference, delta, gap
 
 POPULAR, COVERED = "popularity@10", "coverage@10"
 PLAIN = {
@@ -25,7 +25,7 @@ PLAIN = {
 
 
 def nearest(*terms: float, neighbors: int = 50, **settings: Any) -> Callable[[], Model[Any, Any]]:
-    """Make a blend of a S_u R + b R S_i + c S_u R S_i over the nearest, zero diagonals."""
+    """Make the blend a S_u R + b R S_i + c S_u R S_i over the nearest, with zero diagonals."""
     counts = dict.fromkeys(("user_neighbors", "item_neighbors", "cold_neighbors"), neighbors)
     weights = dict(zip(("user_term", "item_term", "both_term"), terms, strict=True))
     return partial(sl.Hybrid, **PLAIN | counts | weights | settings)
@@ -41,7 +41,7 @@ WAYS: dict[str, Callable[[], Model[Any, Any]]] = {
     ITEMS: nearest(0, 1, 0),
     TWICE: nearest(0, 0, 1),
     f"{TWICE}, S_i of features": nearest(0, 0, 1, item_blocks="features", column_weights="learned"),
-    **{  # ((1-m) I + m S_u) R ((1-m) I + m S_i), without R itself, which is seen, over m
+    **{  # ((1-m) I + m S_u) R ((1-m) I + m S_i), without the term of R itself (seen items), over m
         f"{TWICE}, mixed with I, m = {mix:g}": nearest(1 - mix, 1 - mix, mix) for mix in (0.1, 0.5)
     },
     TUNED: sl.Hybrid,
@@ -56,16 +56,16 @@ REFERENCE = {ALL: (0.023, 0.044), TWICE: (0.057, 0.092)}  # HR@5 and HR@10 on fi
 
 
 def answer(bench: Bench) -> Section:
-    """Compare one-sided and two-sided forms, and how popular what they list is."""
-    found = {
+    """Compare one-sided and two-sided forms, and the popularity of the listed items."""
+    results = {
         world.name: {way: bench.measured(world, model) for way, model in WAYS.items()}
         | {way: bench.literal(world, form) for way, form in LITERAL.items()}
         for world in bench
     }
     return Section(
         title="Q4. User similarity times choices times item similarity?",
-        short="not as a score of its own; as one summand of three it does no harm.",
-        asked=[
+        summary="not as a score on its own; as one of three terms it does no harm.",
+        quotes=[
             ("user sim * user-item mat * item sim : 추천 점수", "the recommendation score"),
             (
                 "역시 하지 말 걸 그랬어. 점수도 안내보고 중도 포기",
@@ -76,80 +76,88 @@ def answer(bench: Bench) -> Section:
                 "Shall I try this?",
             ),
         ],
-        tried="The notes' forms, submitted at last (all neighbours; on the job data in the first "
-        "split only): both similarities at once, beside one alone, both over the 50 nearest with "
-        "zero diagonals, mixtures with the identity, and the additive form, whose weights are "
-        "found on a validation fold.",
-        found=[part for name, one in found.items() for part in (f"{name}:", _table(one))],
-        answer=_sentence(bench, found),
-        reference=_reference(bench, found),
+        setup="The notes' forms (all neighbours; on the job data only the first split): both "
+        "similarities at once, only one, both over the 50 nearest with zero diagonals, mixtures "
+        "with the identity, and the additive form, whose weights are tuned on a validation fold.",
+        results=[part for name, result in results.items() for part in (f"{name}:", _table(result))],
+        answer=_sentence(bench, results),
+        reference=_reference(bench, results),
     )
 
 
-def _table(found: Mapping[str, Measured]) -> Table:
+def _table(results: Mapping[str, Measured]) -> Table:
     rows = [
         [
             way,
-            str(one[HIT]),
-            f"{one.mean(POPULAR):.0f}",
-            f"{100 * one.of_lists[COVERED]:.0f}%",
+            str(result[HIT]),
+            f"{result.mean(POPULAR):.0f}",
+            f"{100 * result.of_lists[COVERED]:.0f}%",
         ]
-        for way, one in found.items()
+        for way, result in results.items()
     ]
-    return Table(["score", "HR@10", "users of a listed item", "of the catalogue listed"], rows)
+    return Table(["score", "HR@10", "users per listed item", "catalogue coverage"], rows)
 
 
-def _sentence(bench: Bench, found: Mapping[str, Mapping[str, Measured]]) -> str:
-    losses = {name: gap(one[TWICE], max((one[USERS], one[ITEMS]), key=_hits))
-              for name, one in found.items()}  # fmt: skip
+def _sentence(bench: Bench, results: Mapping[str, Mapping[str, Measured]]) -> str:
+    losses = {name: gap(result[TWICE], max((result[USERS], result[ITEMS]), key=_hits))
+              for name, result in results.items()}  # fmt: skip
     twice = bench.claim(
         all(test.high < 0 for test in losses.values()),
-        "As a score of its own, no: smoothing twice loses "
-        + " and ".join(f"{told(test)} HR@10 ({name})" for name, test in losses.items())
-        + " against the better one-sided form over as many neighbours.",
+        "As a score on its own, no: smoothing twice changes the quality by "
+        + " and ".join(f"{delta(test)} HR@10 ({name})" for name, test in losses.items())
+        + " compared with the better one-sided form over as many neighbours.",
     )
     alike = bench.claim(
-        all(one[ALL].of_lists[COVERED] < one[USERS].of_lists[COVERED] for one in found.values()),
-        "It makes everybody's lists alike: over all neighbours they hold "
-        + " and ".join(f"{100 * one[ALL].of_lists[COVERED]:.0f}%" for one in found.values())
-        + " of the catalogue, where those of `S_u R` hold "
-        + " and ".join(f"{100 * one[USERS].of_lists[COVERED]:.0f}%" for one in found.values())
+        all(
+            result[ALL].of_lists[COVERED] < result[USERS].of_lists[COVERED]
+            for result in results.values()
+        ),
+        "It makes the lists of all users similar: over all neighbours they cover "
+        + " and ".join(f"{100 * result[ALL].of_lists[COVERED]:.0f}%" for result in results.values())
+        + " of the catalogue, while those of `S_u R` cover "
+        + " and ".join(
+            f"{100 * result[USERS].of_lists[COVERED]:.0f}%" for result in results.values()
+        )
         + ".",
     )
     features = bench.claim(
-        all(one[BY_FEATURES].mean(HIT) < one[ALL].mean(HIT) for one in found.values()),
-        "With items compared by features, as the notes have it, it is worse still.",
+        all(result[BY_FEATURES].mean(HIT) < result[ALL].mean(HIT) for result in results.values()),
+        "If items are compared by features, as in the notes, it is even worse.",
     )
-    gains = [gap(one[TUNED], max((one[USERS], one[ITEMS]), key=_hits)) for one in found.values()]
+    gains = [
+        gap(result[TUNED], max((result[USERS], result[ITEMS]), key=_hits))
+        for result in results.values()
+    ]
     added = bench.claim(
         gains[1].low > 0,
-        "As one summand of three it does no harm, since its weight is tuned: the additive form "
-        f"stands {told(gains[0])} ({FILMS}) and {told(gains[1])} ({JOBS}) from the better "
+        "As one of three terms it does no harm, because its weight is tuned: the additive form "
+        f"differs by {delta(gains[0])} ({FILMS}) and {delta(gains[1])} ({JOBS}) from the better "
         "one-sided form.",
     )
     return f"{twice} {alike} {features} {added}"
 
 
-def _reference(bench: Bench, found: Mapping[str, Mapping[str, Measured]]) -> str:
-    figures = beside(
+def _reference(bench: Bench, results: Mapping[str, Mapping[str, Measured]]) -> str:
+    figures = compare_with_reference(
         {
-            f"{way}, HR@{k}": (found[FILMS][way][f"hit_rate@{k}"], figure)
+            f"{way}, HR@{k}": (results[FILMS][way][f"hit_rate@{k}"], figure)
             for way, figures in REFERENCE.items()
             for k, figure in zip((5, 10), figures, strict=True)
         }
     )
     users = {
-        name: [one[way].mean(POPULAR) for way in (USERS, ALL, BY_FEATURES)]
-        for name, one in found.items()
+        name: [result[way].mean(POPULAR) for way in (USERS, ALL, BY_FEATURES)]
+        for name, result in results.items()
     }
     (plain, twice, features), (job_plain, job_twice, _) = users.values()
     drift = bench.claim(
         twice > plain and job_twice < job_plain and features < plain,
-        "We disagree on where the lists go. There, smoothing twice moves them towards what is "
-        f"popular. Here it does on {FILMS} with items compared by who chose them ({twice:.0f} "
-        f"users a listed film instead of {plain:.0f}), but not on the job data ({job_twice:.0f} "
-        f"instead of {job_plain:.0f}), and with items compared by features it goes the other way "
-        f"({features:.0f} on {FILMS}): towards whatever is like most other items.",
+        "We disagree on popularity. In the reference, smoothing twice moves the lists towards "
+        f"popular items. Here it does so on {FILMS} if items are compared by their users "
+        f"({twice:.0f} "
+        f"users per listed film instead of {plain:.0f}), but not on the job data ({job_twice:.0f} "
+        f"instead of {job_plain:.0f}), and if items are compared by features, the lists move the "
+        f"other way ({features:.0f} on {FILMS}): towards items that are similar to most others.",
     )
     return f"{figures} {drift}"
 

@@ -19,9 +19,9 @@ from .bench import FILMS, JOBS, Bench
 from .document import Section, Table
 from .measure import percent
 
-NEGATIVES = 4  # for each choice
-ASKED = 40_000  # negatives that the slow ways draw; the fast ones draw an epoch's
-READ = 40_000  # examples that are read one by one; slices read an epoch's
+NEGATIVES = 4  # for each interaction
+DRAWN = 40_000  # negatives drawn by the slow ways; the fast ones draw those of an epoch
+READ = 40_000  # examples read one by one; slices read those of an epoch
 BATCH = 256  # as on the page about NCF that the notes follow
 REPEATS = 3  # the fastest counts
 
@@ -36,28 +36,29 @@ def answer(bench: Bench) -> Section:
     """Time the ways of drawing, and the ways of reading batches."""
     drawing = {world.name: _drawing(world.data) for world in bench}
     reading = {world.name: _reading(world.data) for world in bench}
-    faster = {name: one[SET] / one[SORTED] for name, one in drawing.items()}
+    faster = {name: result[SET] / result[SORTED] for name, result in drawing.items()}
     agreed = bench.claim(
-        all(one[CSR] == max(one.values()) for one in drawing.values()),
-        "Agreed: asking a sparse matrix for one element after the other is the slowest way of all.",
+        all(result[CSR] == max(result.values()) for result in drawing.values()),
+        "The notes are right: looking up the elements of a sparse matrix one by one is the "
+        "slowest way.",
     )
     speed = bench.claim(
         min(faster.values()) > 5,
-        "What helps is to ask for all negatives at once: a search in the sorted keys is "
+        "Looking up all negatives at once helps: a search in the sorted keys is "
         f"{faster[FILMS]:.0f} and {faster[JOBS]:.0f} times as fast as a Python set "
         f"({FILMS} and {JOBS}).",
     )
-    ways = {name: (one[BY_ONE], one[SLICES]) for name, one in reading.items()}
+    ways = {name: (result[BY_ONE], result[SLICES]) for name, result in reading.items()}
     epoch = bench.claim(
-        all(one > 5 * other for one, other in ways.values()),
+        all(slow > 5 * fast for slow, fast in ways.values()),
         "The same holds for reading the examples: one by one they take "
-        + " and ".join(f"{one / other:.0f}" for one, other in ways.values())
+        + " and ".join(f"{slow / fast:.0f}" for slow, fast in ways.values())
         + " times as long as slices of whole tensors.",
     )
     return Section(
         title="Q6. Does a sparse matrix make it faster?",
-        short="no; drawing, looking up and reading everything at once does.",
-        asked=[
+        summary="no; drawing, looking up and reading everything at once does.",
+        quotes=[
             (
                 "sparse 매트릭스로 만든다고 해도 딱히 빨라질만한게 없네, 네거티브 샘플링 할때만 "
                 "매트릭스 사용하고 다른때는 사용 안함",
@@ -65,14 +66,13 @@ def answer(bench: Bench) -> Section:
                 "nowhere else.",
             )
         ],
-        tried=f"{NEGATIVES} negatives for every choice, drawn again where the user chose them, as "
-        "in the notes' NCF; then reading the examples. A measurement of its own: the library has "
-        "no sampler yet, it comes with the neural models. (Its matrix factorisation and "
-        "neighbourhoods draw no negatives.)",
-        found=[
-            _table("µs a negative", drawing),
+        setup=f"{NEGATIVES} negatives for every interaction, drawn again if the user has the "
+        "item, as in the notes' NCF; then reading the examples. The code that is measured is "
+        "that of this study, not of the library.",
+        results=[
+            _table("µs per negative", drawing),
             "Reading the examples (user, item, label):",
-            _table("µs an example", reading),
+            _table("µs per example", reading),
         ],
         answer=f"{agreed} {speed} {epoch}",
         reference=_reference(bench, drawing),
@@ -80,41 +80,49 @@ def answer(bench: Bench) -> Section:
 
 
 def _reference(bench: Bench, drawing: Mapping[str, Mapping[str, float]]) -> str:
-    """Hold the order of the ways, and the share of false negatives, against the reference."""
+    """Compare the order of the ways, and the share of false negatives, with the reference."""
     data = {world.name: world.data for world in bench}
-    density = {name: one.n_interactions / one.n_users / one.n_items for name, one in data.items()}
+    density = {
+        name: result.n_interactions / result.n_users / result.n_items
+        for name, result in data.items()
+    }
     drawn = {
-        name: float((one.user_counts[one.user_rows] / one.n_items).mean())
-        for name, one in data.items()
+        name: float((result.user_counts[result.user_rows] / result.n_items).mean())
+        for name, result in data.items()
     }
     order = bench.claim(
-        all(one[SET] > one[SORTED] > one[BITMAP] > one[NO_REJECTION] for one in drawing.values()),
-        "The order is that of the reference but for DOK, which there took .7 (size of ML-1M) and "
-        ".3 (jobs) times as long as the set, and here "
-        + " and ".join(f"{one[DOK] / one[SET]:.1f} ({name})" for name, one in drawing.items())
+        all(
+            result[SET] > result[SORTED] > result[BITMAP] > result[NO_REJECTION]
+            for result in drawing.values()
+        ),
+        "The order is that of the reference except for DOK, which took .7 (size of ML-1M) and "
+        ".3 (jobs) times as long as the set there, and here "
+        + " and ".join(
+            f"{result[DOK] / result[SET]:.1f} ({name})" for name, result in drawing.items()
+        )
         + " times.",
     )
     share = bench.claim(
         all(drawn[name] > 1.5 * density[name] for name in data),
-        "Without rejection more of the negatives are choices than it says (6% and .12%, the "
-        f"shares of all cells): {percent(drawn[FILMS])} ({FILMS}) and {percent(drawn[JOBS])} "
-        f"({JOBS}), because whoever chose much also draws most of the negatives.",
+        "Without rejection, more negatives are false than the reference says (6% and .12%, the "
+        f"density of the matrix): {percent(drawn[FILMS])} ({FILMS}) and {percent(drawn[JOBS])} "
+        f"({JOBS}), because users with many interactions also get most of the negatives.",
     )
     return f"{order} {share}"
 
 
-def _table(unit: str, found: dict[str, dict[str, float]]) -> Table:
-    ways = next(iter(found.values()))
+def _table(unit: str, results: dict[str, dict[str, float]]) -> Table:
+    ways = next(iter(results.values()))
     return Table(
-        ["way", *(f"{name}: {unit}" for name in found)],
-        [[way, *(f"{one[way]:.3f}" for one in found.values())] for way in ways],
+        ["way", *(f"{name}: {unit}" for name in results)],
+        [[way, *(f"{result[way]:.3f}" for result in results.values())] for way in ways],
     )
 
 
 def _drawing(data: sl.Dataset) -> dict[str, float]:
-    """Time each way, in microseconds a negative."""
+    """Time each way, in microseconds per negative."""
     every = np.repeat(data.user_rows.astype(np.int64), NEGATIVES)
-    some = np.random.default_rng(0).permutation(every)[:ASKED]
+    some = np.random.default_rng(0).permutation(every)[:DRAWN]
     matrix = data.matrix
     cells: dict[str, Container[tuple[int, int]]] = {
         DOK: dok_array(matrix),
@@ -125,9 +133,9 @@ def _drawing(data: sl.Dataset) -> dict[str, float]:
     bitmap[data.user_rows, data.item_rows] = True
 
     def by_keys(users: Rows, items: Rows) -> NDArray[np.bool_]:
-        asked = users * data.n_items + items
-        place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-        return np.asarray(keys[place] == asked)
+        pair_keys = users * data.n_items + items
+        position = np.minimum(np.searchsorted(keys, pair_keys), len(keys) - 1)
+        return np.asarray(keys[position] == pair_keys)
 
     def by_bitmap(users: Rows, items: Rows) -> NDArray[np.bool_]:
         return np.asarray(bitmap[users, items])
@@ -140,11 +148,11 @@ def _drawing(data: sl.Dataset) -> dict[str, float]:
         BITMAP: (every, lambda users: _all_at_once(users, data.n_items, by_bitmap)),
         NO_REJECTION: (every, lambda users: _drawn(users, data.n_items)),
     }
-    found = {}
+    results = {}
     for name, (users, draw) in ways.items():
-        found[name], items = _timed(draw, users)
+        results[name], items = _timed(draw, users)
         assert name == NO_REJECTION or not bitmap[users, items].any()
-    return found
+    return results
 
 
 def _asks(cells: Container[tuple[int, int]]) -> Callable[[int, int], bool]:
@@ -153,13 +161,13 @@ def _asks(cells: Container[tuple[int, int]]) -> Callable[[int, int], bool]:
 
 def _one_by_one(users: Rows, n_items: int, chosen: Callable[[int, int], bool]) -> Rows:
     rng = np.random.default_rng(1)
-    found = np.empty(len(users), dtype=np.int64)
-    for place, user in enumerate(users.tolist()):
+    items = np.empty(len(users), dtype=np.int64)
+    for row, user in enumerate(users.tolist()):
         item = int(rng.integers(n_items))
         while chosen(user, item):
             item = int(rng.integers(n_items))
-        found[place] = item
-    return found
+        items[row] = item
+    return items
 
 
 def _all_at_once(
@@ -179,7 +187,7 @@ def _drawn(users: Rows, n_items: int) -> Rows:
 
 
 def _timed(work: Callable[[Any], Any], given: Any) -> tuple[float, Any]:
-    """Give the least time of several, in microseconds for each of what is given, and the result."""
+    """Return the shortest of several times, in microseconds per element, and the result."""
     times, result = [], None
     for _ in range(REPEATS):
         started = time.perf_counter()
@@ -189,7 +197,7 @@ def _timed(work: Callable[[Any], Any], given: Any) -> tuple[float, Any]:
 
 
 class _Examples(TorchDataset[tuple[int, int, float]]):
-    """Examples as the notes' page on NCF keeps them: one at a time."""
+    """Examples that are read one at a time, as in the notes' page on NCF."""
 
     def __init__(self, users: Rows, items: Rows, labels: NDArray[np.float32]) -> None:
         self.users, self.items, self.labels = users, items, labels
@@ -197,12 +205,12 @@ class _Examples(TorchDataset[tuple[int, int, float]]):
     def __len__(self) -> int:
         return len(self.users)
 
-    def __getitem__(self, place: int) -> tuple[int, int, float]:
-        return int(self.users[place]), int(self.items[place]), float(self.labels[place])
+    def __getitem__(self, row: int) -> tuple[int, int, float]:
+        return int(self.users[row]), int(self.items[row]), float(self.labels[row])
 
 
 def _reading(data: sl.Dataset) -> dict[str, float]:
-    """Time an epoch's worth of batches, in microseconds an example."""
+    """Time the batches of an epoch, in microseconds per example."""
     n_examples = data.n_interactions * (1 + NEGATIVES)
     rng = np.random.default_rng(0)
     users = rng.integers(0, data.n_users, n_examples)

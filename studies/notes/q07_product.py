@@ -15,13 +15,16 @@ from shortlist.models.base import Model
 
 from .bench import FILMS, JOBS, Bench, World
 from .document import Section, Table
-from .measure import HIT, Fold, Measured, Scores, gap, three, told
+from .measure import HIT, Fold, Measured, Scores, delta, gap, rounded
 
 MF = sl.MatrixFactorization
 COURSE = partial(MF, optimizer="sgd", init_std=0.05)
-OBSERVED, GRAVITY = "known cells only", "known cells, lengths and all cells, as in the course"
-LENGTHS, BIASES = "known cells and lengths (no gravity)", "known cells only, with biases"
-DEFAULT, ALS = "`MatrixFactorization()`: as the course, tuned", "`IALS()`: choices and all cells"
+OBSERVED, GRAVITY = "known cells only", "known cells, L2 penalty and all cells, as in the course"
+LENGTHS, BIASES = "known cells and L2 penalty (no gravity)", "known cells only, with biases"
+DEFAULT, ALS = (
+    "`MatrixFactorization()`: as the course, tuned",
+    "`IALS()`: interactions and all cells",
+)
 SOFTMAX = "softmax over the items"
 LOSSES: dict[str, Callable[[], Model[Any, Any]]] = {
     OBSERVED: partial(COURSE, loss="observed", embedding_size=30, epochs=1000, learning_rate=10),
@@ -51,45 +54,49 @@ def answer(bench: Bench) -> Section:
     rows = [
         [
             name,
-            str(one[HIT]),
-            three(float(np.sqrt(one.mean("rmse")))) if "rmse" in one.values else "",
+            str(result[HIT]),
+            rounded(float(np.sqrt(result.mean("rmse")))) if "rmse" in result.values else "",
             str(on_jobs[name][HIT]) if name in on_jobs else "",
         ]
-        for name, one in by_loss.items()
+        for name, result in by_loss.items()
     ]
     header = ["u.v, trained on", f"{FILMS}: HR@10", f"{FILMS}: RMSE", f"{JOBS}: HR@10"]
     power_rows = [
         [way]
         + [
             text
-            for one in by_power.values()
-            for text in (str(one[way].measured[HIT]), f"{one[way].users:.0f}")
+            for result in by_power.values()
+            for text in (str(result[way].measured[HIT]), f"{result[way].users:.0f}")
         ]
         for way in POWERS
     ]
     power_header = [
         "score",
-        *(f"{name}: {what}" for name in by_power for what in ("HR@10", "users of a listed item")),
+        *(
+            f"{name}: {column}"
+            for name in by_power
+            for column in ("HR@10", "users per listed item")
+        ),
     ]
     return Section(
         title="Q7. Is multiplying the vectors the heart of it?",
-        short="half of it; the other half is what it is trained on.",
-        asked=[
+        summary="half of it; the other half is the loss it is trained on.",
+        quotes=[
             (
                 "결국 이거 곱하는게 핵심인것 같은데?",
                 "In the end, is multiplying these not the point?",
             ),
             ("`predictions = (user_embedded * movie_embedded).sum(1)`", None),
         ],
-        tried="The same product of two vectors, trained on different losses (the settings of the "
-        "Google course where it has them); then the vectors of `MatrixFactorization()`, scored "
-        "with the length of the item's vector taken out by degrees.",
-        found=[Table(header, rows), Table(power_header, power_rows)],
+        setup="The same product of two vectors, trained on different losses (with the settings "
+        "of the Google course where it gives them); then the vectors of `MatrixFactorization()`, "
+        "scored with the length of the item vector removed by degrees.",
+        results=[Table(header, rows), Table(power_header, power_rows)],
         answer=_sentence(bench, by_loss, on_jobs, by_power),
-        reference="It has no figures of its own for this, and says the same: add the cells nobody "
-        "chose; the product favours what is popular, the cosine does not, and a power of the "
-        "length lies between. That a product beats a learned similarity (Rendle et al. 2020) is "
-        "measured with the neural models: `benchmarks/ncf_protocol.py`.",
+        reference="The reference has no figures for this, but the same conclusions: add the "
+        "unobserved cells; the product favours popular items, the cosine does not, and a power "
+        "of the length is in between. `benchmarks/ncf_protocol.py` measures whether a product "
+        "beats a learned similarity (Rendle et al. 2020).",
     )
 
 
@@ -99,29 +106,31 @@ def _sentence(
     jobs: Mapping[str, Measured],
     powers: Mapping[str, Mapping[str, Scored]],
 ) -> str:
-    gains = [gap(one[GRAVITY], one[LENGTHS]) for one in (films, jobs)]
-    tuned = [gap(one[DEFAULT], one[OBSERVED]) for one in (films, jobs)]
+    gains = [gap(result[GRAVITY], result[LENGTHS]) for result in (films, jobs)]
+    tuned = [gap(result[DEFAULT], result[OBSERVED]) for result in (films, jobs)]
     loss = bench.claim(
         all(test.low > 0 for test in [*gains, *tuned]),
-        "It is half of it; the other half is what the product is trained on. Bringing in the "
-        f"cells that nobody chose (gravity) raises HR@10 by {told(gains[0])} ({FILMS}) and "
-        f"{told(gains[1])} ({JOBS}); tuned, the same product stands {told(tuned[0])} and "
-        f"{told(tuned[1])} above known cells only.",
+        "It is half of it; the other half is the loss that the product is trained on. Including "
+        f"the unobserved cells (gravity) raises HR@10 by {delta(gains[0])} ({FILMS}) and "
+        f"{delta(gains[1])} ({JOBS}); tuned, the same product is {delta(tuned[0])} and "
+        f"{delta(tuned[1])} above training on known cells only.",
     )
     error = [float(np.sqrt(films[name].mean("rmse"))) for name in (OBSERVED, BIASES)]
     ratings = (
-        f"Biases change the RMSE from {three(error[0])} to {three(error[1])} and HR@10 by "
-        f"{told(gap(films[BIASES], films[OBSERVED]))}."
+        f"Biases change the RMSE from {rounded(error[0])} to {rounded(error[1])} and HR@10 by "
+        f"{delta(gap(films[BIASES], films[OBSERVED]))}."
     )
     dot, _, cosine = POWERS
     norms = bench.claim(
-        all(one[dot].users > one[cosine].users for one in powers.values()),
-        "The product holds popularity in the lengths of the vectors: without them (cosine) the "
-        "listed items have "
-        + " and ".join(f"{one[cosine].users / one[dot].users:.2f}" for one in powers.values())
-        + " times the users, and HR@10 changes by "
+        all(result[dot].users > result[cosine].users for result in powers.values()),
+        "The lengths of the vectors contain popularity: without them (cosine) the listed items "
+        "have "
         + " and ".join(
-            told(gap(one[cosine].measured, one[dot].measured)) for one in powers.values()
+            f"{result[cosine].users / result[dot].users:.2f}" for result in powers.values()
+        )
+        + " times as many users, and HR@10 changes by "
+        + " and ".join(
+            delta(gap(result[cosine].measured, result[dot].measured)) for result in powers.values()
         )
         + ".",
     )
@@ -130,7 +139,7 @@ def _sentence(
 
 @dataclass(frozen=True)
 class Scored:
-    """What a way of scoring reaches, and how many users a listed item has."""
+    """The metrics of a way of scoring, and the mean number of users per listed item."""
 
     measured: Measured
     users: float
@@ -154,9 +163,9 @@ def _by_power(bench: Bench, world: World) -> dict[str, Scored]:
             yield name, scores
 
     measured = bench.each(world, ways)
-    return {name: Scored(one, float(np.mean(users[name]))) for name, one in measured.items()}
+    return {name: Scored(result, float(np.mean(users[name]))) for name, result in measured.items()}
 
 
 def no_bias(items: Scores) -> Scores:
-    """Give zeros, one an item."""
+    """Return a zero bias for every item."""
     return np.zeros(len(items), dtype=np.float32)

@@ -12,13 +12,13 @@ from shortlist.models.base import Model
 
 from .bench import FILMS, JOBS, Bench, World
 from .document import Section, Table
-from .measure import HIT, Measured, gap, told
+from .measure import HIT, Measured, delta, gap
 
 POPULARITY, FIRST, EVEN, LEARNED = (
     "popularity",
     "content: one column",
-    "content: all columns alike",
-    "content: all columns, weights learned",
+    "content: all columns, equal weights",
+    "content: all columns, learned weights",
 )
 ITEM, USER, EASE, FACTORS, BLEND = (
     "neighbours: `ItemCosine`",
@@ -31,17 +31,19 @@ ONE_COLUMN = {FILMS: "genres", JOBS: "check_boxes"}  # the column the notes woul
 
 
 def answer(bench: Bench) -> Section:
-    """Climb the ladder, a step a row."""
-    found = {
+    """Measure the models from the simplest to the most complex."""
+    results = {
         world.name: {step: bench.measured(world, model) for step, model in _ladder(world).items()}
         for world in bench
     }
-    rows = [[step, *(str(one[step][HIT]) for one in found.values())] for step in found[FILMS]]
-    one = " and ".join(f"`{column}` ({name})" for name, column in ONE_COLUMN.items())
+    rows = [
+        [step, *(str(result[step][HIT]) for result in results.values())] for step in results[FILMS]
+    ]
+    columns = " and ".join(f"`{column}` ({name})" for name, column in ONE_COLUMN.items())
     return Section(
         title="Q8. Content first, and models before features?",
-        short="yes to both, but hold content against popularity.",
-        asked=[
+        summary="yes to both, but compare content with popularity.",
+        quotes=[
             (
                 "추천시스템 컨텐츠기반추천부터, CBF 하라니까 왜 CF를 보고 있어",
                 "Content-based first: I was told to do CBF, so why am I looking at CF?",
@@ -51,11 +53,11 @@ def answer(bench: Bench) -> Section:
                 "Finer features -> no, that is not the problem now: the model first.",
             ),
         ],
-        tried=f"The ladder of models, from nothing to everything. One column: {one}.",
-        found=[Table(["step", *(f"{name}: HR@10" for name in found)], rows)],
-        answer=_sentence(bench, found),
-        reference="The same order there: data and evaluation and popularity first, then content, "
-        "neighbours, factors; no figures.",
+        setup=f"Models from the simplest to the most complex. The one column is {columns}.",
+        results=[Table(["step", *(f"{name}: HR@10" for name in results)], rows)],
+        answer=_sentence(bench, results),
+        reference="The reference has the same order: data, evaluation and popularity first, then "
+        "content, neighbours, factors; it has no figures.",
     )
 
 
@@ -77,23 +79,23 @@ def _ladder(world: World) -> dict[str, Callable[[], Model[Any, Any]]]:
     }
 
 
-def _sentence(bench: Bench, found: Mapping[str, Mapping[str, Measured]]) -> str:
-    finer = {name: gap(one[LEARNED], one[FIRST]) for name, one in found.items()}
-    model = {name: gap(one[ITEM], one[LEARNED]) for name, one in found.items()}
+def _sentence(bench: Bench, results: Mapping[str, Mapping[str, Measured]]) -> str:
+    finer = {name: gap(result[LEARNED], result[FIRST]) for name, result in results.items()}
+    model = {name: gap(result[ITEM], result[LEARNED]) for name, result in results.items()}
     most = bench.claim(
-        all(model[name].difference > abs(finer[name].difference) for name in found)
+        all(model[name].difference > abs(finer[name].difference) for name in results)
         and all(test.low > 0 for test in model.values()),
         "The note is right: from one column to all of them with learned weights HR@10 changes by "
-        + " and ".join(f"{told(test)} ({name})" for name, test in finer.items())
-        + ", from there to the plainest collaborative model by "
-        + " and ".join(told(test) for test in model.values())
+        + " and ".join(f"{delta(test)} ({name})" for name, test in finer.items())
+        + ", and from there to the simplest collaborative model by "
+        + " and ".join(delta(test) for test in model.values())
         + ".",
     )
-    popular = {name: gap(one[LEARNED], one[POPULARITY]) for name, one in found.items()}
+    popular = {name: gap(result[LEARNED], result[POPULARITY]) for name, result in results.items()}
     content = bench.claim(
         popular[FILMS].high < 0 < popular[JOBS].low,
-        "Content first is right as the first thing to build, since it needs nobody's choices, "
-        "but measure it: on the films it loses to popularity "
-        f"({told(popular[FILMS])}), on the job data it wins ({told(popular[JOBS])}).",
+        "Building content-based recommendation first is right, because it needs no interactions; "
+        "but measure it: on the films it is worse than popularity "
+        f"({delta(popular[FILMS])}), on the job data it is better ({delta(popular[JOBS])}).",
     )
-    return f"{most} {content} Where features pay is the cold start (below)."
+    return f"{most} {content} Features pay off for cold users (below)."

@@ -1,4 +1,4 @@
-"""Q9: two items a user."""
+"""Q9: users with two items."""
 
 from __future__ import annotations
 
@@ -24,57 +24,61 @@ MODELS: dict[str, Callable[[], Model[Any, Any]]] = {
     "Hybrid": sl.Hybrid,
 }
 GROUPS = {"1 (of 2)": (1, 1), "2-4": (2, 4), "5-9": (5, 9), "10 or more": (10, 10_000)}
-HELD_OUT = 0.35  # of all choices, the other protocol
-PUBLIC = 0.3  # of the users, on the competition's public board
+HELD_OUT = 0.35  # share of all interactions, in the other protocol
+PUBLIC = 0.3  # share of the users on the competition's public leaderboard
 CUTS = 1000
 
 
 def answer(bench: Bench) -> Section:
-    """Report by history, compare two protocols, and see what a public board is worth."""
+    """Report by history, compare two protocols, and test a public leaderboard."""
     world = bench.worlds[JOBS]
-    found = {name: bench.measured(world, model) for name, model in MODELS.items()}
+    results = {name: bench.measured(world, model) for name, model in MODELS.items()}
     groups = {
         group: {
-            name: one.where((low <= one.history) & (one.history <= high))
-            for name, one in found.items()
+            name: result.where((low <= result.history) & (result.history <= high))
+            for name, result in results.items()
         }
         for group, (low, high) in GROUPS.items()
     }
     few = next(iter(groups.values()))
     other = _held_out(world)
-    counts = {group: len(next(iter(one.values())).history) for group, one in groups.items()}
-    by_group = [[name, *(str(one[name][RECALL]) for one in groups.values())] for name in MODELS]
-    protocols = [[name, str(found[name][RECALL]), str(other[name])] for name in MODELS]
+    counts = {group: len(next(iter(result.values())).history) for group, result in groups.items()}
+    by_group = [
+        [name, *(str(result[name][RECALL]) for result in groups.values())] for name in MODELS
+    ]
+    protocols = [[name, str(results[name][RECALL]), str(other[name])] for name in MODELS]
     return Section(
         title="Q9. Two items for many users: is item to item enough?",
-        short="not bad by who chose them; poor by features alone.",
-        asked=[
+        summary="not bad if items are compared by their users; poor by features alone.",
+        quotes=[
             (
                 "아이템 하나를 정하면, 그것과 비슷한 아이템을 추천한다. 유저별 아이템이 두개씩만 "
                 "주어진 경우가 많으니까 이것도 나쁘지 않은듯?",
-                "Take an item and recommend what is like it. Many users have just two items, so "
+                "Take an item and recommend similar ones. Many users have just two items, so "
                 "perhaps this is not bad?",
             )
         ],
-        tried="The job data: leave one out, by how many choices are left in training (of two, "
-        f"one); then {HELD_OUT:.0%} of all choices held out at once instead; then the users cut "
-        f"at random into a public board ({PUBLIC:.0%}) and a private one, {CUTS:,} times.",
-        found=[
-            "Recall@5 by the choices left in training:",
+        setup="The job data: leave one out, by the number of interactions left in training (one "
+        f"of two); then {HELD_OUT:.0%} of all interactions held out at once instead; then the "
+        f"users split at random into a public leaderboard ({PUBLIC:.0%}) and a private one, "
+        f"{CUTS:,} times.",
+        results=[
+            "Recall@5 by the number of interactions left in training:",
             Table(["model", *(f"{group}: {counts[group]:,} users" for group in groups)], by_group),
-            "Recall@5 by protocol (where several are held out, of as many as fit in 5):",
+            "Recall@5 by protocol (if several are held out, out of at most 5):",
             Table(["model", "one held out", f"{HELD_OUT:.0%} held out (one split)"], protocols),
         ],
-        answer=_sentence(bench, few, found, other),
-        reference="It advises to leave one out and to report by length of history, since "
-        "participants' own validation did not track the board; no figures of ours to compare.",
+        answer=_sentence(bench, few, results, other),
+        reference="The reference recommends leaving one out and reporting by length of history, "
+        "because participants' own validation did not agree with the leaderboard; it has no "
+        "figures to compare with.",
     )
 
 
 def _sentence(
     bench: Bench,
     few: Mapping[str, Measured],
-    found: Mapping[str, Measured],
+    results: Mapping[str, Measured],
     other: Mapping[str, Figure],
 ) -> str:
     item = gap(few["ItemCosine"], few["UserCosine"], RECALL)
@@ -82,37 +86,39 @@ def _sentence(
     blend = gap(few["Hybrid"], few["ItemCosine"], RECALL)
     enough = bench.claim(
         content.high < 0 < blend.difference,
-        "Not bad, where likeness is by who chose them. With one choice known, by Recall@5: "
-        f"`ItemCosine` {verdict(item)} against `UserCosine`; likeness by features alone "
-        f"{verdict(content)} against `ItemCosine`; both together, `Hybrid`, {verdict(blend)}.",
+        "Not bad if items are compared by their users. With one known interaction, by Recall@5: "
+        f"`ItemCosine` {verdict(item)} compared with `UserCosine`; similarity by features alone "
+        f"{verdict(content)} compared with `ItemCosine`; both together, `Hybrid`, "
+        f"{verdict(blend)}.",
     )
     orders = [
-        sorted(MODELS, key=lambda name: -found[name].mean(RECALL)),
+        sorted(MODELS, key=lambda name: -results[name].mean(RECALL)),
         sorted(MODELS, key=lambda name: -other[name].value),
     ]
-    same = "the same" if orders[0] == orders[1] else "another"
-    top = "the same" if orders[0][0] == orders[1][0] else "another"
-    order = f"The two protocols put the models in {same} order, with {top} one first."
-    kept, swapped = _boards({name: one.first[RECALL] for name, one in found.items()})
+    same = "the same order" if orders[0] == orders[1] else "different orders"
+    top = "the same model" if orders[0][0] == orders[1][0] else "different models"
+    order = f"The two protocols rank the models in {same}, with {top} first."
+    kept, swapped = _boards({name: result.first[RECALL] for name, result in results.items()})
     board = (
-        f"The best on the public board is the best on the private one in {percent(kept)} of the "
-        f"cuts, and the order of all {len(MODELS)} stays in {percent(swapped)}."
+        "The best model on the public leaderboard is the best on the private one in "
+        f"{percent(kept)} of the splits, and the order of all {len(MODELS)} is the same in "
+        f"{percent(swapped)}."
     )
     return f"{enough} {order} {board}"
 
 
 def _held_out(world: World) -> dict[str, Figure]:
-    """Hold a share of all choices out."""
+    """Hold out a share of all interactions."""
     train, test = sl.split.random(world.data, HELD_OUT, seed=0)
-    found = {}
+    results = {}
     for name, model in MODELS.items():
         report = sl.evaluate(model().fit(train), train, test, k=LENGTHS)
-        found[name] = Figure(report[RECALL], *report.interval(RECALL))
-    return found
+        results[name] = Figure(report[RECALL], *report.interval(RECALL))
+    return results
 
 
 def _boards(values: Mapping[str, FloatArray]) -> tuple[float, float]:
-    """Give how often the public board has the private one's best model, and its whole order."""
+    """Return how often public and private leaderboard agree on the best, and on the order."""
     table = np.stack(list(values.values()))  # (n_models, n_users)
     rng = np.random.default_rng(0)
     n_users = table.shape[1]

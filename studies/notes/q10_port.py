@@ -33,7 +33,7 @@ Losses = Mapping[str, tuple[float, Doubles, Doubles]]  # value, gradient by U, g
 
 
 def answer(bench: Bench) -> Section:
-    """Hold losses, gradients and a whole descent against NumPy in float64."""
+    """Compare losses, gradients and a whole descent with NumPy in float64."""
     data = bench.worlds[FILMS].data
     rng = np.random.default_rng(0)
     u, v = (rng.normal(0, STD, (n, DIMENSIONS)) for n in (data.n_users, data.n_items))
@@ -44,8 +44,8 @@ def answer(bench: Bench) -> Section:
             name,
             *(
                 f"{figure:.0e}"
-                for one in (double, single)
-                for figure in _errors(exact[name], one[name])
+                for result in (double, single)
+                for figure in _errors(exact[name], result[name])
             ),
         ]
         for name in exact
@@ -57,24 +57,24 @@ def answer(bench: Bench) -> Section:
     worst = max(max(_errors(exact[name], double[name])) for name in exact)
     return Section(
         title="Q10. Is the code the same after porting it to PyTorch?",
-        short="the notes' port does not run; the library's numbers are those worked out by hand.",
-        asked=[
+        summary="the notes' port does not run; the library's numbers equal those of the formulas.",
+        quotes=[
             (
                 "텐서플로로 작성된 코드를 파이토치로 바꿔달라고 챗지피티한테",
                 "I asked ChatGPT to turn the code written in TensorFlow into PyTorch.",
             )
         ],
-        tried=f"Every loss and its gradients at fixed U and V ({DIMENSIONS} dimensions, {FILMS}) "
-        f"against formulas worked out by hand in NumPy float64; then {STEPS} steps of gradient "
+        setup=f"Every loss and its gradients at fixed U and V ({DIMENSIONS} dimensions, {FILMS}) "
+        f"against the formulas in NumPy float64; then {STEPS} steps of gradient "
         "descent, the course's run (b), against the same steps in NumPy.",
-        found=[
+        results=[
             Table(
                 ["largest relative difference", "value, float64", "gradients, float64",
                  "value, float32", "gradients, float32"],
                 rows,
             ),
             Table(
-                ["a step of the notes' key line, forward and backward", "ms"],
+                ["a step of the notes' main line, forward and backward", "ms"],
                 [[name, f"{1000 * seconds:.1f}"] for name, seconds in times.items()],
             ),
         ],
@@ -83,31 +83,30 @@ def answer(bench: Bench) -> Section:
                 bench.claim(
                     error is not None,
                     "The ported code of the notes does not run: U and V are made without "
-                    f"`requires_grad`, and `backward()` says \"{error}\".",
+                    f"`requires_grad`, and `backward()` fails with \"{error}\".",
                 ),
                 bench.claim(
                     worst < 1e-12 and apart < 1e-4,
-                    "The library's losses and gradients are those worked out by hand (within "
+                    "The library's losses and gradients equal those of the formulas (within "
                     f"{worst:.0e} in float64), and {STEPS} steps of descent have the same losses "
-                    f"within {apart:.0e}. Look at the numbers, not at the code: that is what "
-                    "finds a port that is wrong.",
+                    f"within {apart:.0e}. To find errors in a port, compare numbers, not code.",
                 ),
             ]
         ),
-        reference="It asks for this check; the library's tests keep it. The four runs of the "
-        "course beside its figures: `python benchmarks/google_course.py`.",
+        reference="The reference asks for this check; the library's tests include it. `python "
+        "benchmarks/google_course.py` compares the four runs of the course with its figures.",
     )  # fmt: skip
 
 
 def by_hand(data: sl.Dataset, u: Doubles, v: Doubles) -> Losses:
-    """Work out losses and gradients by their formulas."""
+    """Compute losses and gradients by their formulas in NumPy."""
     rows, columns = data.user_rows, data.item_rows
     n_users, n_items, n_cells = data.n_users, data.n_items, data.n_interactions
     left = data.weights.astype(np.float64) - (u[rows] * v[columns]).sum(axis=1)
     to_u, to_v = np.zeros_like(u), np.zeros_like(v)
     np.add.at(to_u, rows, -2 / n_cells * left[:, np.newaxis] * v[columns])
     np.add.at(to_v, columns, -2 / n_cells * left[:, np.newaxis] * u[rows])
-    every = u @ v.T  # (n_users, n_items): here to check what never builds it
+    every = u @ v.T  # (n_users, n_items), which the library never builds
     pull = 2 / (n_users * n_items)
     labels = _labels(data)
     logits = u[:BLOCK] @ v.T
@@ -130,7 +129,7 @@ def by_hand(data: sl.Dataset, u: Doubles, v: Doubles) -> Losses:
 
 
 def by_torch(data: sl.Dataset, u: Doubles, v: Doubles, dtype: torch.dtype) -> Losses:
-    """Let the library and autograd do it; in float32 the error on known cells is the fused one."""
+    """Compute them by the library and autograd; in float32 with the fused error on known cells."""
     cells = Cells.of(data)
     error = fused_error if dtype == torch.float32 else observed_error
     if dtype == torch.float64:
@@ -142,35 +141,39 @@ def by_torch(data: sl.Dataset, u: Doubles, v: Doubles, dtype: torch.dtype) -> Lo
         "gravity": gravity,
         "cross-entropy": lambda u, v: cross_entropy(u[:BLOCK], v, None, labels),
     }
-    found = {}
+    results = {}
     for name, loss in losses.items():
         users, items = (torch.tensor(side, dtype=dtype, requires_grad=True) for side in (u, v))
         value = loss(users, items)
         to_users, to_items = torch.autograd.grad(value, (users, items))
-        found[name] = (float(value.detach()), to_users.double().numpy(), to_items.double().numpy())
-    return found
+        results[name] = (
+            float(value.detach()),
+            to_users.double().numpy(),
+            to_items.double().numpy(),
+        )
+    return results
 
 
 def _labels(data: sl.Dataset) -> NDArray[np.int64]:
-    """Give the first item of each of the first users."""
+    """Return the first item of each of the first users."""
     starts = np.concatenate([[0], np.cumsum(data.user_counts)])[:BLOCK]
     return np.asarray(data.item_rows[starts], dtype=np.int64)
 
 
 def _errors(
-    exact: tuple[float, Doubles, Doubles], found: tuple[float, Doubles, Doubles]
+    exact: tuple[float, Doubles, Doubles], results: tuple[float, Doubles, Doubles]
 ) -> tuple[float, float]:
-    """Give the relative differences of the value and of the gradients."""
-    value = abs(found[0] / exact[0] - 1)
+    """Return the relative differences of the value and of the gradients."""
+    value = abs(results[0] / exact[0] - 1)
     gradients = [
-        float(np.abs(one - other).max() / np.abs(other).max())
-        for one, other in zip(found[1:], exact[1:], strict=True)
+        float(np.abs(gradient - expected).max() / np.abs(expected).max())
+        for gradient, expected in zip(results[1:], exact[1:], strict=True)
     ]
     return value, max(gradients)
 
 
 def _descents(data: sl.Dataset) -> tuple[Doubles, Doubles]:
-    """Give the loss before each step, in NumPy and by the library, from the same first values."""
+    """Return the loss before each step, in NumPy and by the library, from the same start."""
     model = sl.MatrixFactorization(
         loss="observed", embedding_size=DIMENSIONS, init_std=STD, optimizer="sgd",
         learning_rate=RATE, epochs=STEPS,
@@ -189,9 +192,9 @@ def _descents(data: sl.Dataset) -> tuple[Doubles, Doubles]:
 
 
 def _times(data: sl.Dataset, u: Doubles, v: Doubles) -> dict[str, float]:
-    """Time a step by plain autograd and by the compiled kernel; the fastest of several counts."""
+    """Return the shortest time of a step by plain autograd and by the compiled kernel."""
     cells = Cells.of(data)
-    found = {}
+    results = {}
     for name, error in {
         "plain autograd, as in the notes": observed_error,
         "one compiled pass, as in the library": fused_error,
@@ -204,12 +207,12 @@ def _times(data: sl.Dataset, u: Doubles, v: Doubles) -> dict[str, float]:
             started = time.perf_counter()
             torch.autograd.grad(error(users, items, cells), (users, items))
             seconds.append(time.perf_counter() - started)
-        found[name] = min(seconds)
-    return found
+        results[name] = min(seconds)
+    return results
 
 
 def _notes_code() -> str | None:
-    """Do what the ported code does, and give the first sentence of the error."""
+    """Run the ported code, and return the first line of its error."""
     u = torch.randn([4, 3], dtype=torch.float32) * STD
     v = torch.randn([5, 3], dtype=torch.float32) * STD
     loss = torch.mean((u[[0, 1]] * v[[2, 3]]).sum(1) ** 2)

@@ -1,6 +1,6 @@
 """Time and memory of each model on the job data and on ten times as much of it.
 
-Each run is a process of its own, so that its peak of memory is its own:
+Each model runs in its own process, so that its peak memory can be measured:
 
     python -m studies.notes.scale MODEL DATABASE
 """
@@ -25,12 +25,12 @@ from shortlist.models.base import Model
 from shortlist.models.hybrid.config import FORMS
 from shortlist.progress import track
 
-from .bench import JOBS, Bench, load, read, say
+from .bench import JOBS, Bench, load, log, read
 from .document import Section, Table
 
 NOTHING = "the data alone"
 TIMES = (1, 10)
-LISTS = 1000  # users who are asked for, drawn
+LISTS = 1000  # random users to recommend for
 NEAREST = dict.fromkeys(("user_neighbors", "item_neighbors", "cold_neighbors"), 50)
 MODELS: dict[str, Callable[[], Model[Any, Any]]] = {
     NOTHING: sl.Popularity,  # not fitted
@@ -52,82 +52,85 @@ MODELS: dict[str, Callable[[], Model[Any, Any]]] = {
 
 def answer(bench: Bench) -> Section:
     """Run every model at both sizes."""
-    found: dict[int, dict[str, Run]] = {}
+    results: dict[int, dict[str, Run]] = {}
     sizes: dict[int, sl.Dataset] = {}
     for times in TIMES:
         database = load(bench.folder, JOBS, quick=bench.quick, times=times)
         sizes[times] = read(database)
-        found[times] = {}
+        results[times] = {}
         for name in track(MODELS, f"fitting on {times} x the job data"):
-            found[times][name] = run(name, database)
-            say(f"         {times:2} x  {name}: {found[times][name]}")
-    one, ten = found.values()
+            results[times][name] = run(name, database)
+            log(f"         {times:2} x  {name}: {results[times][name]}")
+    single, tenfold = results.values()
     header = ["model"]
     for times in TIMES:
-        header += [f"{times} x: fit s", "ms a list", "peak MB"]
-    rows = [[name, *one[name].cells(), *ten[name].cells()] for name in MODELS]
-    refusals = [run.refused for run in ten.values() if run.refused is not None]
+        header += [f"{times} x: fit s", "ms per list", "peak MB"]
+    rows = [[name, *single[name].cells(), *tenfold[name].cells()] for name in MODELS]
+    refusals = [run.refused for run in tenfold.values() if run.refused is not None]
     everything = 8 * sizes[TIMES[1]].n_items ** 2 / 2**30
     return Section(
         title="Time and memory at ten times the data",
-        short="everything but EASE fits.",
-        tried=f"The synthetic job data ({_size(sizes[TIMES[0]])}) and ten times as much of it "
-        f"({_size(sizes[TIMES[1]])}). Each model in a process of its own: reading the data, "
-        f"`fit`, then `recommend` for {LISTS:,} drawn users. The peak is that of the process; "
-        f"Python, the library and the data alone come to {one[NOTHING].peak:,.0f} and "
-        f"{ten[NOTHING].peak:,.0f} MB. The forms are run over the 50 nearest: with all "
-        "neighbours, as the notes have them, the similarities of the items alone would take "
+        summary="every model except EASE fits.",
+        setup=f"The synthetic job data ({_size(sizes[TIMES[0]])}) and ten times as much of it "
+        f"({_size(sizes[TIMES[1]])}). Each model runs in its own process: reading the data, "
+        f"`fit`, then `recommend` for {LISTS:,} random users. The peak is that of the process; "
+        f"Python, the library and the data alone take {single[NOTHING].peak:,.0f} and "
+        f"{tenfold[NOTHING].peak:,.0f} MB. The forms use the 50 nearest neighbours: with all "
+        "neighbours, as in the notes, the item similarities alone would take "
         f"{everything:.0f} GB at ten times the data.",
-        found=[Table(header, [row for row in rows if row[0] != NOTHING])],
-        answer=_sentence(bench, one, ten, refusals),
+        results=[Table(header, [row for row in rows if row[0] != NOTHING])],
+        answer=_sentence(bench, single, tenfold, refusals),
     )
 
 
 def _sentence(
-    bench: Bench, one: Mapping[str, Run], ten: Mapping[str, Run], refusals: Sequence[str]
+    bench: Bench, single: Mapping[str, Run], tenfold: Mapping[str, Run], refusals: Sequence[str]
 ) -> str:
-    fitted = [name for name in MODELS if name != NOTHING and ten[name].refused is None]
-    most = max(fitted, key=lambda name: ten[name].peak)
-    slowest = max(fitted, key=lambda name: ten[name].fit)
+    fitted = [name for name in MODELS if name != NOTHING and tenfold[name].refused is None]
+    most = max(fitted, key=lambda name: tenfold[name].peak)
+    slowest = max(fitted, key=lambda name: tenfold[name].fit)
     memory = bench.claim(
-        ten[most].peak < 16 * one[most].peak,
-        f"Every model but EASE fits ten times the data: the largest peak is {ten[most].peak:,.0f} "
-        f"MB ({most}), the longest fit {ten[slowest].fit:,.0f} s ({slowest}).",
+        tenfold[most].peak < 16 * single[most].peak,
+        "Every model except EASE fits ten times the data: the largest peak is "
+        f"{tenfold[most].peak:,.0f} "
+        f"MB ({most}), the longest fit {tenfold[slowest].fit:,.0f} s ({slowest}).",
     )
     refused = bench.claim(
-        ten["EASE"].refused is not None or bench.quick,
-        f'EASE says beforehand what it would need, and stops: "{"; ".join(refusals)}".',
+        tenfold["EASE"].refused is not None or bench.quick,
+        f'EASE checks the memory it needs before it starts, and refuses: "{"; ".join(refusals)}".',
     )
     return f"{memory} {refused}"
 
 
 def _size(data: sl.Dataset) -> str:
-    return f"{data.n_users:,} résumés, {data.n_items:,} postings, {data.n_interactions:,} choices"
+    return (
+        f"{data.n_users:,} résumés, {data.n_items:,} postings, {data.n_interactions:,} interactions"
+    )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a process took: seconds to fit, seconds a list, MB at the peak; or why it did not."""
+    """Seconds to fit, seconds per list, and peak MB of a process; or why the model refused."""
 
     fit: float = 0.0
-    a_list: float = 0.0
+    per_list: float = 0.0
     peak: float = 0.0
     refused: str | None = None
 
     def __str__(self) -> str:
         if self.refused is not None:
             return self.refused
-        return f"fit {self.fit:.1f} s, {1000 * self.a_list:.2f} ms a list, {self.peak:.0f} MB"
+        return f"fit {self.fit:.1f} s, {1000 * self.per_list:.2f} ms per list, {self.peak:.0f} MB"
 
     def cells(self) -> tuple[str, str, str]:
-        """Give the cells of the table."""
+        """Return the cells of the table."""
         if self.refused is not None:
             return "refused", "", ""
-        return f"{self.fit:.1f}", f"{1000 * self.a_list:.2f}", f"{self.peak:,.0f}"
+        return f"{self.fit:.1f}", f"{1000 * self.per_list:.2f}", f"{self.peak:,.0f}"
 
 
 def run(name: str, database: Path) -> Run:
-    """Fit in a process of its own."""
+    """Run a model in its own process."""
     command = [sys.executable, "-m", "studies.notes.scale", name, str(database)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Run(**json.loads(done.stdout))
@@ -155,7 +158,7 @@ def measured(name: str, database: Path) -> Run:
 
 
 def peak_mb() -> float:
-    """Give the peak of this process; ``ru_maxrss`` would count what the parent had before it."""
+    """Return the peak memory of this process; ``ru_maxrss`` would include its parent's."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

@@ -98,7 +98,7 @@ def test_ctrl_c_says_what_is_kept(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("shortlist.tuning.study.measured", stopped)
+        patched.setattr("shortlist.tuning.search.run_trial", stopped)
         outcome = run(*arguments)
     assert outcome.code == 130
     if not kept:
@@ -115,7 +115,7 @@ def test_fit_auto_chooses_and_says_why(
     run: Run, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = {"Popularity": "popularity", "ItemCosine": "cosine", "EASE": "ease"}
-    monkeypatch.setattr("shortlist.tuning.choosing.MODULES", names)
+    monkeypatch.setattr("shortlist.tuning.selection.MODULES", names)
     bundle = tmp_path / "bundle"
     outcome = run("fit", database, "--model", "auto", "--seconds", 60, "--out", bundle)
     assert outcome.code == 0, outcome.err
@@ -140,11 +140,11 @@ def test_fit_auto_chooses_and_says_why(
         (("--model", "EASY"), "there is no model 'EASY'"),
         (("--model", "Popularity"), "Popularity has nothing to tune"),
         (("--model", "EASE", "--trials", "0"), "trials=0 is out of range"),
-        (("--model", "EASE", "--metric", "best"), "metric='best' cannot be aimed at"),
+        (("--model", "EASE", "--metric", "best"), "metric='best' cannot be optimised"),
         (("--model", "EASE", "--folds", "9"), "the data is too small for 9 validation folds"),
         (("--model", "EASE", "--set", "regularization=1"), "EASE has nothing to tune"),
         (("--model", "EASE", "--set", "lambda=1"), "EASE has no parameter 'lambda'"),
-        (("--model", "EASE", "--picture", "tune.bmp"), "tune.bmp does not say what kind"),
+        (("--model", "EASE", "--picture", "tune.bmp"), "a picture cannot be written to tune.bmp"),
         (("--model", "EASE", "--picture", "no/tune.png"), "the folder no does not exist"),
         (("--model", "EASE", "--out", "no/c.json"), "the folder no does not exist"),
         (("--model", "EASE", "--seconds", "5", "--minutes", "1"), "both --seconds and --minutes"),
@@ -175,7 +175,7 @@ def test_a_study_of_another_model_is_refused(run: Run, database: Path, tmp_path:
     assert run("tune", database, "--model", "EASE", "--trials", 1, "--study", study).code == 0
     outcome = run("tune", database, "--model", "IALS", "--trials", 1, "--study", study)
     assert outcome.code == 2
-    assert 'the study is about another model: "EASE", where "IALS" is asked for' in outcome.err
+    assert 'the study is of another model: "EASE", not "IALS"' in outcome.err
     study.write_text("damaged")
     outcome = run("tune", database, "--model", "EASE", "--trials", 1, "--study", study)
     assert outcome.code == 2

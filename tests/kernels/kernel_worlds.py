@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from shortlist.kernels.types import Csr, EligibleItems
 
 Floats = NDArray[np.float32]
 
@@ -41,9 +42,9 @@ class Sparse:
         )
 
     @property
-    def parts(self) -> tuple[Any, Any, Any]:
-        """What a kernel takes of it: indptr, indices, data."""
-        return self.indptr, self.indices, self.data
+    def csr(self) -> Csr:
+        """The argument of a kernel."""
+        return Csr(self.indptr, self.indices, self.data)
 
 
 @dataclass
@@ -87,14 +88,15 @@ class Selection:
         )
 
     @property
-    def candidates_only(self) -> tuple[Any, Any, Any, Any]:
-        """What a kernel takes of it: excluded_indptr, excluded_indices, masks, mask_of."""
+    def eligible(self) -> EligibleItems:
+        """The argument of a kernel."""
         lengths = [len(items) for items in self.excluded]
-        return (
+        return EligibleItems(
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             np.array([item for items in self.excluded for item in items], np.int32),
             self.masks,
             self.mask_of,
+            self.order,
         )
 
     def candidates(self, query: int) -> list[int]:

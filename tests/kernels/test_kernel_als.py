@@ -54,7 +54,7 @@ def world(
 @given(seeds, st.integers(0, 20), st.integers(0, 90), st.integers(1, 40))
 def test_cholesky_is_the_closed_form(seed: int, n_rows: int, n: int, f: int) -> None:
     weights, factors, regularization = world(seed, n_rows, n, f)
-    x = solve_cholesky(*Sparse.of(weights).parts, factors, gram(factors), 0.3, regularization)
+    x = solve_cholesky(Sparse.of(weights).csr, factors, gram(factors), 0.3, regularization)
     exact = closed_form(weights, factors, 0.3, regularization)
     assert x.dtype == np.float32
     np.testing.assert_allclose(x, exact, rtol=1e-4, atol=1e-5)
@@ -66,9 +66,7 @@ def test_cholesky_is_the_closed_form(seed: int, n_rows: int, n: int, f: int) -> 
 def test_conjugate_gradients_converge_to_it(seed: int, n_rows: int, n: int, f: int) -> None:
     weights, factors, regularization = world(seed, n_rows, n, f)
     start = np.random.default_rng(seed).standard_normal((n_rows, f)).astype(np.float32)
-    x = solve_cg(
-        *Sparse.of(weights).parts, factors, gram(factors), 0.3, regularization, start, 3 * f
-    )
+    x = solve_cg(Sparse.of(weights).csr, factors, gram(factors), 0.3, regularization, start, 3 * f)
     exact = closed_form(weights, factors, 0.3, regularization)
     np.testing.assert_allclose(x, exact, rtol=1e-4, atol=3e-5)
     assert (x[weights.sum(axis=1) == 0] == 0).all()
@@ -78,7 +76,7 @@ def test_conjugate_gradients_converge_to_it(seed: int, n_rows: int, n: int, f: i
 def test_wide_factors_and_long_rows_are_the_closed_form(f: int) -> None:
     weights, factors, regularization = world(f, n_rows=7, n=500, f=f)
     weights[0] = 1.0  # everything observed
-    common = (*Sparse.of(weights).parts, factors, gram(factors), 0.3, regularization)
+    common = (Sparse.of(weights).csr, factors, gram(factors), 0.3, regularization)
     exact = closed_form(weights, factors, 0.3, regularization)
     np.testing.assert_allclose(solve_cholesky(*common), exact, rtol=1e-4, atol=1e-5)
     near = solve_cg(*common, np.zeros((7, f), np.float32), 60)
@@ -88,7 +86,7 @@ def test_wide_factors_and_long_rows_are_the_closed_form(f: int) -> None:
 def test_gradient_of_the_naive_loss_is_zero_at_the_solution() -> None:
     weights, factors, regularization = world(2)
     sparse = Sparse.of(weights)
-    x = solve_cholesky(*sparse.parts, factors, gram(factors), 0.2, regularization)
+    x = solve_cholesky(sparse.csr, factors, gram(factors), 0.2, regularization)
     predicted = x.astype(np.float64) @ factors.astype(np.float64).T
     w = weights.astype(np.float64)
     pulls = -2 * w * (1 - predicted) + 2 * 0.2 * predicted
@@ -117,7 +115,7 @@ def test_half_steps_never_raise_the_loss(solver: str) -> None:
                 given_side, sparse, regularization, mine = y, by_user, ones, x
             else:
                 given_side, sparse, regularization, mine = x, by_item, items, y
-            common = (*sparse.parts, given_side, gram(given_side), 0.1, regularization)
+            common = (sparse.csr, given_side, gram(given_side), 0.1, regularization)
             new = solve_cholesky(*common) if solver == "cholesky" else solve_cg(*common, mine, 2)
             x, y = (new, y) if side == "users" else (x, new)
             history.append(total())
@@ -134,8 +132,8 @@ def test_checkerboard_of_tastes_is_learned() -> None:
     y = (rng.standard_normal((12, 2)) / 10).astype(np.float32)
     light = np.full(12, 0.01, np.float32)
     for _ in range(20):
-        x = solve_cholesky(*sparse.parts, y, gram(y), 0.5, light)
-        y = solve_cholesky(*sparse.parts, x, gram(x), 0.5, light)
+        x = solve_cholesky(sparse.csr, y, gram(y), 0.5, light)
+        y = solve_cholesky(sparse.csr, x, gram(x), 0.5, light)
     predicted = x @ y.T
     assert predicted[weights == 1].min() > 0.6  # 1 / (1 + .5) without regularisation
     assert np.abs(predicted[weights == 0]).max() < 0.05
@@ -158,11 +156,11 @@ def test_nothing_depends_on_threads_or_batches(f: int) -> None:
         products = gram(factors)
         common = (factors, products, 0.3)
         sparse = Sparse.of(weights)
-        exact = solve_cholesky(*sparse.parts, *common, regularization)
-        near = solve_cg(*sparse.parts, *common, regularization, start, 3)
+        exact = solve_cholesky(sparse.csr, *common, regularization)
+        near = solve_cg(sparse.csr, *common, regularization, start, 3)
     with thread_limit(2):
         np.testing.assert_array_equal(gram(factors), products)
         for first, last in [(0, 151), (0, 1), (1, 77), (77, 151)]:
-            part = (*sparse.part(first, last).parts, *common, regularization[first:last])
+            part = (sparse.part(first, last).csr, *common, regularization[first:last])
             np.testing.assert_array_equal(solve_cholesky(*part), exact[first:last])
             np.testing.assert_array_equal(solve_cg(*part, start[first:last], 3), near[first:last])

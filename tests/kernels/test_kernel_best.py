@@ -8,15 +8,15 @@ from kernel_worlds import Sparse, seeds, sparse_floats
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from shortlist.kernels.best import dense_best
+from shortlist.kernels.scores import dense_max
 from shortlist.kernels.threads import thread_limit
 
 
 def best(rows: NDArray[np.float32], chosen: list[list[int]]) -> NDArray[np.float32]:
     indptr = np.cumsum([0, *map(len, chosen)], dtype=np.int64)
     indices = np.array([row for one in chosen for row in one], dtype=np.int32)
-    parts = (*Sparse.of(rows).parts, *Sparse.of(rows.T).parts)
-    return dense_best(indptr, indices, *parts, len(rows))
+    parts = (Sparse.of(rows).csr, Sparse.of(rows.T).csr)
+    return dense_max(indptr, indices, *parts)
 
 
 def some(rng: np.random.Generator, n_queries: int, n_rows: int) -> list[list[int]]:

@@ -8,41 +8,92 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_cases import run_all
 
-from shortlist.kernels.compile import OutDoubles, forget_outdated, kernel
+from shortlist.kernels.compile import forget_outdated, kernel
 from shortlist.kernels.threads import over_rows, share, thread_count, thread_limit
+from shortlist.kernels.types import OutDoubles
 
 RANK = """
 import numpy as np
 from shortlist.kernels.compile import announce_compilation
 from shortlist.kernels.ranking import midranks
+from kernel_worlds import Selection
 
 with announce_compilation(lambda: print("compiling")):
     for _ in range(2):
         ranks, _ = midranks(
             np.array([[2, 1]], np.float32), np.array([0, 1]), np.array([1], np.int32),
-            np.zeros(2, np.int64), np.zeros(0, np.int32), np.ones((0, 2), np.bool_),
-            np.array([-1], np.int32),
+            Selection.everything(1, 2).eligible,
         )
 print(ranks[0])
 """
 
 
+def python(code: str, modules: Path | None = None, **environment: str) -> list[str]:
+    """Run code in a new process, with modules from a folder, and return the words it prints."""
+    path = os.pathsep.join([*([str(modules)] if modules else []), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
 def test_compilation_is_announced_once_and_not_when_the_cache_has_it(tmp_path: Path) -> None:
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    assert python(RANK, Path(__file__).parent, NUMBA_CACHE_DIR=str(tmp_path)) == [
+        "compiling",
+        "2.0",
+    ]
+    assert python(RANK, Path(__file__).parent, NUMBA_CACHE_DIR=str(tmp_path)) == ["2.0"]
 
-    def run() -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", RANK],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.split()
 
-    assert run() == ["compiling", "2.0"]
-    assert run() == ["2.0"]
+COUNT = """
+import kernel_cases
+from numba.core import event
+
+with event.install_recorder("numba:compile") as recorder:
+    kernel_cases.run_all()
+starts = [e for _, e in recorder.buffer if e.is_start]
+print(len(starts), *(e.data["dispatcher"].py_func.__name__ for e in starts))
+"""
+
+
+def test_nothing_is_compiled_when_the_cache_has_every_kernel() -> None:
+    run_all()
+    assert python(COUNT, Path(__file__).parent) == ["0"]
+
+
+CHECKED = """
+import numpy as np
+from double import double
+values = np.array([1.5, 1.5])
+double(2, values[:1])
+print(*values)
+"""
+DOUBLE = """
+from shortlist.kernels.compile import kernel
+from shortlist.kernels.types import OutDoubles
+
+@kernel
+def double(count: int, values: OutDoubles) -> None:
+    for n in range(count):
+        values[n] *= 2
+"""
+
+
+@pytest.mark.parametrize("own_cache", [True, False])
+def test_kernels_check_bounds_where_numba_is_told_to(tmp_path: Path, own_cache: bool) -> None:
+    """Also where code without checks has been cached before, unless both name one cache folder."""
+    (tmp_path / "double.py").write_text(DOUBLE)
+    folder = {"NUMBA_CACHE_DIR": str(tmp_path / "checked") if own_cache else ""}
+    assert python(CHECKED, tmp_path, NUMBA_BOUNDSCHECK="0") == ["3.0", "3.0"]
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        python(CHECKED, tmp_path, NUMBA_BOUNDSCHECK="1", **folder)
+    assert "IndexError: index is out of bounds" in caught.value.stderr
 
 
 def test_compiled_code_older_than_any_source_is_forgotten(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels.factorization import solve_ridge, squared_error
 from shortlist.kernels.threads import thread_limit
+from shortlist.kernels.types import Csr
 
 Doubles = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ def both(values: NDArray[np.float32]) -> tuple[Sparse, Sparse]:
 def test_error_and_gradients_equal_float64(seed: int, n: int, m: int, f: int) -> None:
     values, p, q = world(seed, n, m, f)
     by_user, by_item = both(values)
-    error, to_users, to_items = squared_error(by_user.parts, by_item.parts, p, q)
+    error, to_users, to_items = squared_error(by_user.csr, by_item.csr, p, q)
     exact, exact_users, exact_items = naive_error(values, p, q)
     assert to_users.dtype == to_items.dtype == np.float32
     assert to_users.shape == (n, f)
@@ -81,7 +82,7 @@ def test_rows_of_every_length(cells: int) -> None:
     values[0, :cells] = np.arange(1, cells + 1)
     by_user, by_item = both(values)
     p, q = np.ones((1, 8), np.float32), np.full((12, 8), 0.25, np.float32)  # every product is 2
-    error, to_users, to_items = squared_error(by_user.parts, by_item.parts, p, q)
+    error, to_users, to_items = squared_error(by_user.csr, by_item.csr, p, q)
     wrong = 2.0 - np.arange(1, cells + 1)
     share = 2 / max(cells, 1)
     assert error == pytest.approx((wrong**2).sum() / max(cells, 1))
@@ -91,7 +92,7 @@ def test_rows_of_every_length(cells: int) -> None:
 
 
 def test_a_stored_zero_is_a_cell() -> None:
-    zero = (np.array([0, 1]), np.array([0], np.int32), np.zeros(1, np.float32))
+    zero = Csr(np.array([0, 1]), np.array([0], np.int32), np.zeros(1, np.float32))
     p, q = np.array([[2.0]], np.float32), np.array([[3.0]], np.float32)
     error, to_users, to_items = squared_error(zero, zero, p, q)
     assert (error, to_users.item(), to_items.item()) == (36.0, 36.0, 24.0)
@@ -102,10 +103,10 @@ def test_the_error_does_not_depend_on_threads(f: int) -> None:
     values, p, q = world(1, 151, 83, f)
     by_user, by_item = both(values)
     with thread_limit(1):
-        error, to_users, to_items = squared_error(by_user.parts, by_item.parts, p, q)
+        error, to_users, to_items = squared_error(by_user.csr, by_item.csr, p, q)
     for threads in (2, 7):
         with thread_limit(threads):
-            again = squared_error(by_user.parts, by_item.parts, p, q)
+            again = squared_error(by_user.csr, by_item.csr, p, q)
         assert again[0] == error
         np.testing.assert_array_equal(again[1], to_users)
         np.testing.assert_array_equal(again[2], to_items)
@@ -129,7 +130,7 @@ def test_ridge_is_the_closed_form(seed: int, n: int, m: int, f: int) -> None:
     root = rng.standard_normal((f, f))
     prior, pull = root @ root.T / f + np.eye(f), rng.standard_normal(f)
     prior32, pull32 = prior.astype(np.float32), pull.astype(np.float32)
-    x = solve_ridge(*Sparse.of(values).parts, v, prior32, pull32)
+    x = solve_ridge(Sparse.of(values).csr, v, prior32, pull32)
     exact = exact_ridge(values, v, prior32.astype(np.float64), pull32.astype(np.float64))
     assert x.dtype == np.float32
     assert x.shape == (n, f)
@@ -139,7 +140,7 @@ def test_ridge_is_the_closed_form(seed: int, n: int, m: int, f: int) -> None:
 def test_ridge_gradient_is_zero_at_the_solution() -> None:
     values, _, v = world(2, 20, 41, 7)
     prior, pull = 2 * np.eye(7, dtype=np.float32), np.full(7, 0.5, np.float32)
-    x = solve_ridge(*Sparse.of(values).parts, v, prior, pull).astype(np.float64)
+    x = solve_ridge(Sparse.of(values).csr, v, prior, pull).astype(np.float64)
     wrong = np.where(values != 0, x @ v.T.astype(np.float64) - values, 0.0)
     assert np.abs(wrong @ v + x @ prior - pull).max() < 1e-5
 
@@ -149,8 +150,8 @@ def test_ridge_does_not_depend_on_threads_or_batches() -> None:
     prior, pull = np.eye(11, dtype=np.float32), np.zeros(11, np.float32)
     sparse = Sparse.of(values)
     with thread_limit(1):
-        x = solve_ridge(*sparse.parts, v, prior, pull)
+        x = solve_ridge(sparse.csr, v, prior, pull)
     with thread_limit(3):
         for first, last in [(0, 151), (0, 1), (1, 77), (77, 151)]:
-            part = solve_ridge(*sparse.part(first, last).parts, v, prior, pull)
+            part = solve_ridge(sparse.part(first, last).csr, v, prior, pull)
             np.testing.assert_array_equal(part, x[first:last])

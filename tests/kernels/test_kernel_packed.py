@@ -30,7 +30,7 @@ def same_bits(rng: np.random.Generator, n_queries: int, n_items: int, f: int, k:
     items = rng.normal(size=(f, n_items)).astype(np.float32)
     bias = rng.normal(size=n_items).astype(np.float32)
     chosen = Selection.random(rng, n_queries, n_items)
-    arguments = (queries, items, bias, *chosen.candidates_only, chosen.order, k)
+    arguments = (queries, items, bias, chosen.eligible, k)
     rows, scores = topk_factors(*arguments)
     again, scores_again = topk_factors(*arguments, packed_items(items))
     np.testing.assert_array_equal(again, rows)

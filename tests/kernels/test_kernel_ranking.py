@@ -24,7 +24,7 @@ def test_midranks_equal_brute_force(seed: int, n_queries: int, n_items: int, lev
         block,
         true_indptr,
         np.array([item for items in true for item in items], np.int32),
-        *chosen.candidates_only,
+        chosen.eligible,
     )
     expected = []
     for query in range(n_queries):
@@ -45,7 +45,7 @@ def test_equal_scores_rank_everything_in_the_middle() -> None:
     chosen = Selection.everything(1, 5)
     ranks, candidates = midranks(
         np.zeros((1, 5), np.float32), np.array([0, 2]), np.array([0, 4], np.int32),
-        *chosen.candidates_only,
+        chosen.eligible,
     )  # fmt: skip
     assert ranks.tolist() == [3.0, 3.0]
     assert candidates.tolist() == [5]
@@ -58,12 +58,12 @@ def test_midranks_do_not_depend_on_threads_or_batches() -> None:
     true_indptr = np.arange(102, dtype=np.int64)
     true = rng.integers(0, 700, 101).astype(np.int32)
     with thread_limit(1):
-        ranks, candidates = midranks(block, true_indptr, true, *chosen.candidates_only)
+        ranks, candidates = midranks(block, true_indptr, true, chosen.eligible)
     with thread_limit(2):
         for start, stop in [(0, 101), (0, 1), (1, 60), (60, 101)]:
             some, counts = midranks(
                 block[start:stop], true_indptr[: stop - start + 1], true[start:stop],
-                *chosen.part(start, stop).candidates_only,
+                chosen.part(start, stop).eligible,
             )  # fmt: skip
             np.testing.assert_array_equal(some, ranks[start:stop])
             np.testing.assert_array_equal(counts, candidates[start:stop])

@@ -115,6 +115,14 @@ def test_a_table_holds_the_probabilities(weights: list[float]) -> None:
     np.testing.assert_allclose(share / len(weights), given_weights / given_weights.sum(), atol=1e-8)
 
 
+def test_the_next_row_is_not_searched() -> None:
+    """Item 5 is the first of row 1, and may be drawn for row 0, which ends before it."""
+    rows = rows_of([1], [5])
+    items = drawn(2_000, 1, 0, np.ones(6), rows).ravel()
+    assert set(items.tolist()) == {0, 2, 3, 4, 5}
+    assert_array_equal(items, drawn(2_000, 1, 0, np.ones(6), rows, bits=bitmap(*rows, 6)).ravel())
+
+
 @given(st.lists(st.sets(st.integers(0, 19), max_size=19), min_size=1, max_size=6), st.integers(0))
 def test_nothing_known_is_drawn(sets: list[set[int]], seed: int) -> None:
     rows = rows_of(*(sorted(one) for one in sets))

@@ -36,8 +36,8 @@ def test_sparse_and_profile_products_are_correctly_rounded(
     matrix = sparse_floats(rng, (m, n_items)) * (rng.random((m, n_items), np.float32) - 0.5)
     exact = profiles.astype(np.float64) @ matrix.astype(np.float64)
     rows = Sparse.of(profiles)
-    sparse = dense_sparse(*rows.parts, *Sparse.of(matrix).parts, n_items)
-    dense = dense_profile(*rows.parts, matrix)
+    sparse = dense_sparse(rows.csr, Sparse.of(matrix).csr, n_items)
+    dense = dense_profile(rows.csr, matrix)
     np.testing.assert_allclose(sparse, exact, rtol=1e-7, atol=1e-12)
     np.testing.assert_array_equal(dense, sparse)  # the zeros in between change no bit
 
@@ -66,9 +66,9 @@ def test_profile_bits_depend_neither_on_threads_nor_batches() -> None:
     matrix = rng.standard_normal((40, 1301)).astype(np.float32)
     profiles = Sparse.of(sparse_floats(rng, (33, 40)) * rng.random((33, 40)))
     with thread_limit(1):
-        whole = dense_profile(*profiles.parts, matrix)
+        whole = dense_profile(profiles.csr, matrix)
     with thread_limit(2):
-        np.testing.assert_array_equal(dense_profile(*profiles.parts, matrix), whole)
+        np.testing.assert_array_equal(dense_profile(profiles.csr, matrix), whole)
         for start, stop in [(0, 1), (1, 20), (20, 33)]:
-            some = dense_profile(*profiles.part(start, stop).parts, matrix)
+            some = dense_profile(profiles.part(start, stop).csr, matrix)
             np.testing.assert_array_equal(some, whole[start:stop])

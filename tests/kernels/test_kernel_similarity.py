@@ -24,7 +24,7 @@ def find(
     scales = inverse_norms if normalise else (lambda m: np.ones(len(m), np.float32))
     none = np.full(len(queries), -1, np.int32)
     return neighbors(
-        *Sparse.of(queries).parts, *Sparse.of(base.T).parts, scales(queries), scales(base),
+        Sparse.of(queries).csr, Sparse.of(base.T).csr, scales(queries), scales(base),
         shrinkage, none if self_rows is None else self_rows, n,
     )  # fmt: skip
 

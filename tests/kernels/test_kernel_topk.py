@@ -24,7 +24,7 @@ def test_factors_equal_brute_force(seed: int, n_queries: int, n_items: int, f: i
     queries, items_t = whole_numbers(rng, n_queries, f), whole_numbers(rng, f, n_items)
     bias = whole_numbers(rng, n_items)
     chosen = Selection.random(rng, n_queries, n_items)
-    rows, scores = topk_factors(queries, items_t, bias, *chosen.candidates_only, chosen.order, k)
+    rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, k)
     expected_rows, expected_scores = chosen.best(queries @ items_t + bias, k)  # exact: integers
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
@@ -39,8 +39,8 @@ def test_sparse_equals_brute_force(seed: int, n_queries: int, n_items: int, m: i
     profiles, matrix = sparse_floats(rng, (n_queries, m)), sparse_floats(rng, (m, n_items))
     chosen = Selection.random(rng, n_queries, n_items)
     rows, scores = topk_sparse(
-        *Sparse.of(profiles).parts, *Sparse.of(matrix).parts, n_items,
-        *chosen.candidates_only, chosen.order, k,
+        Sparse.of(profiles).csr, Sparse.of(matrix).csr,
+        chosen.eligible, k,
     )  # fmt: skip
     expected_rows, expected_scores = chosen.best(profiles @ matrix, k)
     np.testing.assert_array_equal(rows, expected_rows)
@@ -56,7 +56,7 @@ def test_dense_equals_brute_force(
     block = (rng.integers(-levels, levels, (n_queries, n_items)) / 8).astype(np.float32)
     chosen = Selection.random(rng, n_queries, n_items)
     before = block.copy()
-    rows, scores = topk_dense(block, *chosen.candidates_only, chosen.order, k)
+    rows, scores = topk_dense(block, chosen.eligible, k)
     expected_rows, expected_scores = chosen.best(block, k)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
@@ -72,7 +72,7 @@ def test_checkerboard_of_tastes() -> None:
     chosen.excluded = [[user] for user in range(n)]  # each has seen the item of the same number
     rows, scores = topk_factors(
         taste[parity], np.ascontiguousarray(taste[parity].T), np.zeros(n, np.float32),
-        *chosen.candidates_only, chosen.order, 3,
+        chosen.eligible, 3,
     )  # fmt: skip
     for user in range(n):
         assert rows[user].tolist() == [i for i in range(user % 2, n, 2) if i != user][:3]
@@ -83,7 +83,7 @@ def test_extreme_scores_and_negative_zero_are_ordered_as_numbers() -> None:
     least, most = np.finfo(np.float32).min, np.finfo(np.float32).max
     block = np.array([[0.0, most, -0.0, least, 1e-40, -1e-40, 0.0]], np.float32)
     chosen = Selection.everything(1, 7)
-    rows, _ = topk_dense(block, *chosen.candidates_only, chosen.order, 7)
+    rows, _ = topk_dense(block, chosen.eligible, 7)
     assert rows.tolist() == [[1, 4, 0, 2, 6, 5, 3]]
 
 
@@ -101,7 +101,7 @@ def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]
 @pytest.mark.parametrize("k", [1, 10, 500])
 def test_factor_scores_are_the_dense_scores_bit_for_bit(k: int) -> None:
     queries, items_t, bias, chosen = world()
-    rows, scores = topk_factors(queries, items_t, bias, *chosen.candidates_only, chosen.order, k)
+    rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, k)
     expected_rows, expected_scores = chosen.best(dense_factors(queries, items_t, bias), k)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
@@ -110,20 +110,14 @@ def test_factor_scores_are_the_dense_scores_bit_for_bit(k: int) -> None:
 def test_factors_do_not_depend_on_threads_or_batches() -> None:
     queries, items_t, bias, chosen = world()
     with thread_limit(1):
-        rows, scores = topk_factors(
-            queries, items_t, bias, *chosen.candidates_only, chosen.order, 10
-        )
+        rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, 10)
     with thread_limit(2):
-        again, scores_again = topk_factors(
-            queries, items_t, bias, *chosen.candidates_only, chosen.order, 10
-        )
+        again, scores_again = topk_factors(queries, items_t, bias, chosen.eligible, 10)
     np.testing.assert_array_equal(again, rows)
     np.testing.assert_array_equal(scores_again, scores)
     for start, stop in [(0, 1), (1, 8), (8, 100), (100, 203)]:
         part = chosen.part(start, stop)
-        some, some_scores = topk_factors(
-            queries[start:stop], items_t, bias, *part.candidates_only, part.order, 10
-        )
+        some, some_scores = topk_factors(queries[start:stop], items_t, bias, part.eligible, 10)
         np.testing.assert_array_equal(some, rows[start:stop])
         np.testing.assert_array_equal(some_scores, scores[start:stop])
 
@@ -135,10 +129,8 @@ def test_sparse_does_not_depend_on_threads_or_batches_and_equals_dense() -> None
     matrix = Sparse.of(sparse_floats(rng, (m, n_items)) * rng.standard_normal((m, n_items)))
     chosen = Selection.random(rng, n_queries, n_items)
     with thread_limit(1):
-        rows, scores = topk_sparse(
-            *profiles.parts, *matrix.parts, n_items, *chosen.candidates_only, chosen.order, 7
-        )
-    dense = dense_sparse(*profiles.parts, *matrix.parts, n_items)
+        rows, scores = topk_sparse(profiles.csr, matrix.csr, chosen.eligible, 7)
+    dense = dense_sparse(profiles.csr, matrix.csr, n_items)
     expected_rows, expected_scores = chosen.best(dense, 7)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
@@ -146,8 +138,8 @@ def test_sparse_does_not_depend_on_threads_or_batches_and_equals_dense() -> None
         part = chosen.part(start, stop)
         with thread_limit(2):
             some, some_scores = topk_sparse(
-                *profiles.part(start, stop).parts, *matrix.parts, n_items,
-                *part.candidates_only, part.order, 7,
+                profiles.part(start, stop).csr, matrix.csr,
+                part.eligible, 7,
             )  # fmt: skip
         np.testing.assert_array_equal(some, rows[start:stop])
         np.testing.assert_array_equal(some_scores, scores[start:stop])
@@ -157,11 +149,11 @@ def test_read_only_arrays_are_taken_as_they_are() -> None:
     block = np.array([[1, 3, 2]], np.float32)
     block.flags.writeable = False  # as a memory map is
     chosen = Selection.everything(1, 3)
-    rows, _ = topk_dense(block, *chosen.candidates_only, chosen.order, 2)
+    rows, _ = topk_dense(block, chosen.eligible, 2)
     assert rows.tolist() == [[1, 2]]
 
 
 def test_a_wrong_dtype_is_refused_and_not_compiled_for() -> None:
     chosen = Selection.everything(1, 3)
-    with pytest.raises(TypeError, match="No matching definition"):
-        topk_dense(np.zeros((1, 3)), *chosen.candidates_only, chosen.order, 2)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="block has dtype float64, expected float32"):
+        topk_dense(np.zeros((1, 3)), chosen.eligible, 2)  # type: ignore[arg-type]

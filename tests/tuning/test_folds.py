@@ -26,18 +26,18 @@ def pairs(data: Dataset) -> set[tuple[int, int]]:
 
 def test_with_times_folds_go_back_in_time() -> None:
     (train, held), (earlier, before) = validation_folds(timed(), 2)
-    assert pairs(held) == {(1, 10), (2, 20)}  # user 3 has a single choice
+    assert pairs(held) == {(1, 10), (2, 20)}  # user 3 has a single interaction
     assert pairs(before) == {(1, 30)}
     assert pairs(train) == {(1, 20), (1, 30), (2, 10), (3, 30)}
     assert pairs(earlier) == {(1, 20), (2, 10), (3, 30)}
 
 
-def test_without_times_choices_are_drawn_and_none_is_held_out_twice() -> None:
+def test_without_times_interactions_are_random_and_none_is_held_out_twice() -> None:
     log = pa.table({"user_id": [1] * 20 + [2] * 3, "item_id": [*range(20), *range(3)]})
     data = Dataset.from_tables(log)
     folds = validation_folds(data, 3, seed=4)
     drawn = [pairs(held) for _, held in folds]
-    assert [len(one) for one in drawn] == [2, 2, 1]  # user 2 keeps a choice
+    assert [len(held) for held in drawn] == [2, 2, 1]  # user 2 keeps an interaction
     assert len(set.union(*drawn)) == 5
     assert [pairs(held) for _, held in validation_folds(data, 3, seed=4)] == drawn
     assert [pairs(held) for _, held in validation_folds(data, 3, seed=5)] != drawn
@@ -52,22 +52,22 @@ def test_data_too_small_for_a_fold() -> None:
     with pytest.raises(InputError) as error:
         validation_folds(Dataset.from_tables(log))
     assert str(error.value) == (
-        "the data is too small for 1 validation fold: nobody has 2 choices\n"
+        "the data is too small for 1 validation fold: no user has 2 interactions\n"
         "  where: Dataset(2 users, 2 items, 2 interactions)\n"
         "  to do: use the defaults, or gather more interactions"
     )
 
 
-def test_data_too_small_for_so_many_folds() -> None:
+def test_data_too_small_for_three_folds() -> None:
     with pytest.raises(InputError) as error:
         validation_folds(timed(), 3)
     assert error.value.what == (
-        "the data is too small for 3 validation folds: nobody has 4 choices"
+        "the data is too small for 3 validation folds: no user has 4 interactions"
     )
     assert error.value.remedy == "ask for fewer folds, or gather more interactions"
 
 
 @pytest.mark.parametrize("folds", [0, -1, 1.5, True, "2"])
-def test_folds_that_are_no_number(folds: int) -> None:
+def test_invalid_numbers_of_folds(folds: int) -> None:
     with pytest.raises(ConfigError, match=f"folds={folds!r} is out of range"):
         validation_folds(timed(), folds)

@@ -1,4 +1,4 @@
-"""A real process, really killed."""
+"""A search in a process that is killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from shortlist.testing import small_world
 from shortlist.tuning import tune
 
-from .dials import plain
+from .dial import plain
 
 SCRIPT = """
 import sys
@@ -25,11 +25,11 @@ import time
 
 learn = EASE.learn
 
-def slowly(self, data):
+def slow_learn(self, data):
     time.sleep(0.05)
     return learn(self, data)
 
-EASE.learn = slowly
+EASE.learn = slow_learn
 tune("EASE", small_world().data, trials=60, study=sys.argv[1])
 """
 
@@ -39,8 +39,8 @@ def ended(study: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-def test_a_killed_search_ends_where_it_would_have_ended(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_a_killed_search_resumes_with_the_same_result(tmp_path: Path) -> None:
     study = tmp_path / "study"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     for kill in range(4):
@@ -49,11 +49,11 @@ def test_a_killed_search_ends_where_it_would_have_ended(tmp_path: Path) -> None:
             deadline = time.monotonic() + 120
             while ended(study) < before + 2 + kill and time.monotonic() < deadline:
                 assert process.poll() is None
-                time.sleep(0.003 * (kill + 1))  # somewhere else in a trial each time
+                time.sleep(0.003 * (kill + 1))  # at another moment of a trial each time
             process.send_signal(signal.SIGKILL)
     assert 14 <= ended(study) < 60
     data = small_world().data
-    gone_on = tune("EASE", data, trials=60, study=study)
-    whole = tune("EASE", data, trials=60)
-    assert plain(gone_on.trials) == plain(whole.trials)
-    assert [one.name for one in tmp_path.iterdir()] == ["study"]
+    resumed = tune("EASE", data, trials=60, study=study)
+    uninterrupted = tune("EASE", data, trials=60)
+    assert plain(resumed.trials) == plain(uninterrupted.trials)
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]

@@ -10,20 +10,20 @@ from shortlist.models.config import ModelConfig, Search, hyper, search_range
 from shortlist.models.registry import MODULES, model_class
 from shortlist.tuning.space import Space
 
-from .dials import Dial
+from .dial import Dial
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_every_default_is_in_its_range(name: str) -> None:
+def test_every_default_is_allowed(name: str) -> None:
     kind = model_class(name)
     if any(map(search_range, kind.Config.model_fields.values())):
         space = Space(kind, {})
-        assert space.holds(space.defaults())
+        assert space.allows(space.defaults())
         assert space.make(space.defaults()).config == kind().config
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_what_others_depend_on_exists(name: str) -> None:
+def test_settings_that_others_depend_on_exist(name: str) -> None:
     fields = model_class(name).Config.model_fields
     for field in fields.values():
         search = search_range(field)
@@ -36,23 +36,23 @@ def test_a_setting_without_an_effect_is_not_suggested() -> None:
     import optuna
 
     space = Space(Dial, {})
-    assert space.defaults() == {"place": 0.1, "kind": "near"}
+    assert space.defaults() == {"position": 0.1, "kind": "near"}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(30):
-        settings = space.suggested(study.ask())
+        settings = space.suggest(study.ask())
         assert ("reach" in settings) == (settings["kind"] == "far")
-        assert space.holds(settings)
+        assert space.allows(settings)
 
 
-def test_a_given_setting_decides_what_has_an_effect() -> None:
-    assert Space(Dial, {"kind": "far"}).defaults() == {"place": 0.1, "reach": 3}
-    assert Space(Dial, {"kind": "near"}).defaults() == {"place": 0.1}
+def test_given_settings_decide_which_others_have_an_effect() -> None:
+    assert Space(Dial, {"kind": "far"}).defaults() == {"position": 0.1, "reach": 3}
+    assert Space(Dial, {"kind": "near"}).defaults() == {"position": 0.1}
     factorization = model_class("MatrixFactorization")
     assert "gravity" in Space(factorization, {}).defaults()
     assert "gravity" not in Space(factorization, {"loss": "softmax"}).defaults()
 
 
-def test_decay_is_tuned_only_where_it_fades() -> None:
+def test_decay_is_tuned_only_with_recency() -> None:
     content = model_class("ContentBased")
     assert Space(content, {}).defaults() == {"aggregate": "mean"}
     assert Space(content, {"aggregate": "recency"}).defaults() == {"decay": 0.8}
@@ -61,17 +61,17 @@ def test_decay_is_tuned_only_where_it_fades() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"place": 0.5},
-        {"place": 1.5, "kind": "near"},
-        {"place": 0.5, "kind": "near", "reach": 3},
-        {"place": 0.5, "kind": "far", "reach": 3.0},
-        {"place": True, "kind": "near"},
-        {"place": "0.5", "kind": "near"},
-        {"place": 0.5, "kind": "middle"},
+        {"position": 0.5},
+        {"position": 1.5, "kind": "near"},
+        {"position": 0.5, "kind": "near", "reach": 3},
+        {"position": 0.5, "kind": "far", "reach": 3.0},
+        {"position": True, "kind": "near"},
+        {"position": "0.5", "kind": "near"},
+        {"position": 0.5, "kind": "middle"},
     ],
 )
-def test_settings_that_could_not_have_been_suggested(settings: dict[str, Any]) -> None:
-    assert not Space(Dial, {}).holds(settings)
+def test_settings_that_are_not_in_the_space(settings: dict[str, Any]) -> None:
+    assert not Space(Dial, {}).allows(settings)
 
 
 class LayersConfig(ModelConfig):
@@ -84,21 +84,21 @@ class Layered(Model[LayersConfig, None]):
     def score(self, profiles: Any) -> Any: ...
 
 
-def test_choices_may_be_anything_that_json_can_hold() -> None:
+def test_choices_may_be_any_json_value() -> None:
     import optuna
 
     space = Space(Layered, {})
     assert space.make(space.defaults()).config.layers == (8, 4)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    found = [space.suggested(study.ask())["layers"] for _ in range(10)]
-    assert all(one in ([8, 4], [16]) for one in found)
-    assert [8, 4] in found
-    assert [16] in found
+    suggested = [space.suggest(study.ask())["layers"] for _ in range(10)]
+    assert all(layers in ([8, 4], [16]) for layers in suggested)
+    assert [8, 4] in suggested
+    assert [16] in suggested
     assert space.make({"layers": [16]}).config.layers == (16,)
 
 
 class OffConfig(ModelConfig):
-    decay: float = hyper(0.0, "0: none.", search=Search(1e-4, 0.1, "log"))
+    decay: float = hyper(0.0, "0: off.", search=Search(1e-4, 0.1, "log"))
 
 
 class Off(Model[OffConfig, None]):
@@ -107,12 +107,12 @@ class Off(Model[OffConfig, None]):
     def score(self, profiles: Any) -> Any: ...
 
 
-def test_a_default_beyond_the_range_is_tried_and_counts_as_the_near_end() -> None:
+def test_a_default_outside_the_range_is_allowed_and_becomes_the_near_end_for_optuna() -> None:
     space = Space(Off, {})
     assert space.defaults() == {"decay": 0.0}
-    assert space.holds({"decay": 0.0})
-    assert not space.holds({"decay": 1e-5})
-    assert space.optuna({"decay": 0.0})["params"] == {"decay": 1e-4}
+    assert space.allows({"decay": 0.0})
+    assert not space.allows({"decay": 1e-5})
+    assert space.as_optuna({"decay": 0.0})["params"] == {"decay": 1e-4}
 
 
 class StrangeConfig(ModelConfig):
@@ -125,11 +125,11 @@ class Strange(Model[StrangeConfig, None]):
     def score(self, profiles: Any) -> Any: ...
 
 
-def test_a_default_that_cannot_be_compared_with_its_range_is_refused() -> None:
+def test_a_default_that_does_not_fit_its_range_is_refused() -> None:
     with pytest.raises(ConfigError) as error:
         Space(Strange, {})
     assert str(error.value) == (
-        "the default of Strange.size, None, is nothing like what is searched for it\n"
+        "the default of Strange.size, None, does not fit its search range\n"
         "  to do: declare a number for a range, and one of the choices for choices"
     )
 
@@ -138,8 +138,7 @@ def test_nothing_to_tune() -> None:
     with pytest.raises(ConfigError) as error:
         Space(model_class("Popularity"), {})
     assert str(error.value) == (
-        "Popularity has nothing to tune: none of its settings have a search range\n"
-        "  to do: fit it as it is: its defaults are all there is"
+        "Popularity has nothing to tune: no setting has a search range\n  to do: fit it as it is"
     )
     with pytest.raises(ConfigError) as error:
         Space(model_class("EASE"), {"regularization": 5})

@@ -1,458 +1,170 @@
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from shortlist import extras
-from shortlist.data import split
-from shortlist.data.dataset import Dataset
-from shortlist.errors import ConfigError, InputError, ShortlistError
-from shortlist.evaluation import evaluate
-from shortlist.models.base import Model
-from shortlist.models.ease import EASE
-from shortlist.models.factorization.model import MatrixFactorization
-from shortlist.testing import small_world, tiny
-from shortlist.tuning import tune
-from shortlist.tuning.check import Check
-from shortlist.tuning.folds import validation_folds
+from shortlist.errors import InputError
+from shortlist.tuning.objective import Trial
+from shortlist.tuning.study import open_study
 
-from .dials import Dial, dial_world, ndcg_of, plain
+HEADER = {"model": "EASE", "data": "abc", "metric": "ndcg@10", "ranges": {"a": {"low": 1}}}
 
 
-@pytest.fixture(autouse=True)
-def fits() -> list[float]:
-    """Where dials were fitted."""
-    Dial.fits.clear()
-    return Dial.fits
+def trial(number: int, **changed: Any) -> Trial:
+    settings = {"a": 0.1 + 0.2, "kind": "near", "layers": [8, 4], "none": None}
+    return Trial(number=number, settings=settings, state="complete", value=1 / 3, **changed)
 
 
-def test_the_first_trial_is_the_defaults_and_values_are_the_metric() -> None:
-    tuning = tune(Dial, dial_world(), trials=12)
-    assert tuning.trials[0].settings == {"place": 0.1, "kind": "near"}
-    assert [one.number for one in tuning.trials] == list(range(12))
-    near = [one for one in tuning.trials if one.settings["kind"] == "near"]
-    assert len(near) > 3
-    for one in near:
-        assert one.value == pytest.approx(ndcg_of(one.settings["place"]))
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return the path of a study with two trials."""
+    file = tmp_path / "study.jsonl"
+    with open_study(file, HEADER) as study:
+        for number in range(2):
+            study.start(number)
+            study.end(trial(number, steps=((10, 0.25), (20, 1 / 3)), seconds=1.5))
+    return file
 
 
-def test_the_search_finds_what_is_best() -> None:
-    tuning = tune(Dial, dial_world(), trials=40)
-    assert tuning.default_value == pytest.approx(ndcg_of(0.1)) == 0
-    assert tuning.value == 1.0
-    assert abs(tuning.settings["place"] - 28 / 40) < 0.5 / 40
-    assert tuning.value == max(one.value for one in tuning.trials if one.value is not None)
-    drawn, sought = (
-        np.array([abs(one.settings["place"] - 0.7) for one in some])
-        for some in (tuning.trials[1:11], tuning.trials[11:])
-    )
-    assert sought.mean() < 0.6 * drawn.mean()
+def trials_in(path: Path, **changed: Any) -> list[Trial]:
+    with open_study(path, HEADER | changed) as study:
+        return study.trials
 
 
-def test_an_error_is_made_small() -> None:
-    data = small_world().data
-    rated = tune(
-        MatrixFactorization(loss="observed", epochs=5, embedding_size=4), data, 6, metric="rmse"
-    )
-    assert rated.value == min(one.value for one in rated.trials if one.value is not None)
-    assert rated.value <= (rated.default_value or 0)
+def test_trials_are_read_as_they_were_written(path: Path) -> None:
+    expected = [trial(n, steps=((10, 0.25), (20, 1 / 3)), seconds=1.5) for n in range(2)]
+    assert trials_in(path) == expected
 
 
-def test_same_seed_same_trials_and_more_trials_go_on() -> None:
-    data = dial_world()
-    one, other = (tune(Dial, data, trials=15, seed=3) for _ in range(2))
-    assert plain(one.trials) == plain(other.trials)
-    assert plain(tune(Dial, data, trials=8, seed=3).trials) == plain(one.trials)[:8]
-    assert plain(tune(Dial, data, trials=15, seed=4).trials) != plain(one.trials)
+def test_without_a_path_nothing_is_kept() -> None:
+    with open_study(None, HEADER) as study:
+        study.start(0)
+        study.end(trial(0))
+        assert study.trials == [trial(0)]
 
 
-@pytest.mark.parametrize("stops", [[1, 2, 15], [7, 15], [12, 15]])
-def test_a_study_that_goes_on_ends_where_it_would_have_ended(
-    tmp_path: Path, stops: list[int], fits: list[float]
+def test_an_incomplete_last_line_is_dropped(path: Path) -> None:
+    whole = path.read_bytes()
+    for incomplete in (b'{"start": 2', b'{"end": {"number": 2, "sett', b"{", b'{"start": 2}'):
+        path.write_bytes(whole + incomplete)
+        with open_study(path, HEADER) as study:
+            assert len(study.trials) == 2
+            assert study.kills(2) == 0
+            study.end(trial(2))
+        assert len(trials_in(path)) == 3
+        path.write_bytes(whole)
+
+
+def test_every_prefix_of_a_study_can_be_trials_in(path: Path) -> None:
+    whole = path.read_bytes()
+    head = whole.index(b"\n") + 1
+    ends = [end for end in range(head, len(whole) + 1) if whole[:end].endswith(b"\n")]
+    for length in range(head, len(whole) + 1):
+        path.write_bytes(whole[:length])
+        kept = whole[: max(end for end in ends if end <= length)]
+        assert len(trials_in(path)) == kept.count(b'{"end"')
+        assert path.read_bytes() == kept
+
+
+def test_kills_are_counted_and_interruptions_are_not(path: Path) -> None:
+    for times in range(3):
+        with open_study(path, HEADER) as study:
+            assert study.kills(2) == times
+            study.start(2)
+    with open_study(path, HEADER) as study:
+        study.start(2)
+        study.stop(2)
+    with open_study(path, HEADER) as study:
+        assert study.kills(2) == 3
+        assert study.kills(1) == 1  # a later success does not reset the count
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", "IALS", 'the study is of another model: "EASE", not "IALS"'),
+        ("data", "xyz", "the study is of other interactions: "),
+        ("metric", "mrr", 'another metric: "ndcg@10", not "mrr"'),
+        ("ranges", {"a": {"low": 2}}, "the study is of other search ranges: "),
+    ],
+)
+def test_a_study_of_another_search_is_refused(
+    path: Path, key: str, value: Any, message: str
 ) -> None:
-    data = dial_world()
-    whole = tune(Dial(trap=0.9), data, trials=15)
-    assert {one.state for one in whole.trials} == {"complete", "failed"}
-    fits.clear()
-    for trials in stops:
-        stopped = tune(Dial(trap=0.9), data, trials=trials, study=tmp_path / "study", check=False)
-    assert plain(stopped.trials) == plain(whole.trials)
-    assert len(fits) == 15  # and nothing was fitted twice
-    again = tune(Dial(trap=0.9), data, 10, study=tmp_path / "study", check=False)
-    assert plain(again.trials) == plain(whole.trials)
-    assert len(fits) == 15
+    before = path.read_bytes()
+    with pytest.raises(InputError) as error:
+        trials_in(path, **{key: value})
+    assert message in error.value.what
+    assert error.value.where == str(path)
+    assert error.value.remedy == "name another file, or change the command to what the study is of"
+    assert path.read_bytes() == before
 
 
-def test_going_on_knows_what_was_given_up(tmp_path: Path) -> None:
-    data = small_world().data
-    model = MatrixFactorization(embedding_size=4, epochs=25, init_std=0.1)
-    whole = tune(model, data, trials=14)
-    assert "pruned" in {one.state for one in whole.trials}
-    for trials in (9, 14):
-        stopped = tune(model, data, trials=trials, study=tmp_path / "study")
-    assert plain(stopped.trials) == plain(whole.trials)
+@pytest.mark.parametrize("content", [b"", b"\n", b"\x80\x81", b'{"a": 1}\n', b"[1]\n", b"PK\x03\n"])
+def test_a_file_that_is_not_a_study_is_not_changed(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "other"
+    file.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        trials_in(file)
+    assert str(error.value) == f"{file} is not a study\n  to do: name another file"
+    assert file.read_bytes() == content
 
 
-def test_given_settings_stay(fits: list[float]) -> None:
-    tuning = tune(Dial(place=0.7, seed=5), dial_world(), trials=6)
-    assert set(fits) == {0.7}
-    assert all("place" not in one.settings for one in tuning.trials)
-    assert tuning.settings["place"] == 0.7
-    assert tuning.best_model().config.seed == 5
+def test_a_study_of_another_format(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"study": 1', b'"study": 2'))
+    with pytest.raises(InputError, match="the study has format 2; this version reads 1"):
+        trials_in(path)
 
 
-def test_a_name_a_class_and_a_model_are_one_thing() -> None:
-    data = small_world().data
-    trials = [plain(tune(one, data, trials=3).trials) for one in ("EASE", EASE, EASE())]
-    assert trials[0] == trials[1] == trials[2]
-
-
-def test_a_fit_that_fails_is_noted_and_does_not_end_the_search() -> None:
-    tuning = tune(Dial(trap=0.6), dial_world(), trials=20)
-    failed = [one for one in tuning.trials if one.settings["place"] >= 0.6]
-    assert len(failed) > 2
-    for one in failed:
-        assert (one.state, one.value, one.steps) == ("failed", None, ())
-        assert one.reason == "the dial is stuck at 0.6"
-    assert all(one.state == "complete" for one in tuning.trials if one not in failed)
-
-
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("out of memory")])
-def test_running_out_of_memory_is_a_failed_trial(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    learn = Dial.learn
-
-    def failing(self: Dial, data: Dataset) -> Any:
-        if self.config.place > 0.5:
-            raise error
-        return learn(self, data)
-
-    monkeypatch.setattr(Dial, "learn", failing)
-    tuning = tune(Dial, dial_world(), trials=10)
-    reasons = {one.reason for one in tuning.trials if one.state == "failed"}
-    assert reasons == {str(error) or "MemoryError"}
-
-
-def test_defaults_that_fail_are_noted_as_well() -> None:
-    tuning = tune(Dial(kind="near", trap=0.1), dial_world(), trials=30)
-    assert tuning.trials[0].state == "failed"
-    assert tuning.default_value is None
-    assert tuning.best.settings["place"] < 0.1
-
-
-def test_where_everything_fails_the_reason_is_told() -> None:
-    with pytest.raises(ShortlistError) as error:
-        tune(Dial(trap=0.0), dial_world(), trials=4)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not json",
+        "",
+        "[]",
+        '{"start": 5}',
+        '{"end": {"number": 7, "settings": {}, "state": "complete", "value": 1.0}}',
+        '{"end": {"number": 1, "settings": {}, "state": "done", "value": 1.0}}',
+        '{"end": {"number": 1, "settings": {}, "state": "complete", "value": NaN}}',
+        '{"end": 3}',
+        '{"begin": 1}',
+    ],
+)
+def test_a_damaged_line(path: Path, line: str) -> None:
+    lines = path.read_text().splitlines()
+    lines[3] = line
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError) as error:
+        trials_in(path)
     assert str(error.value) == (
-        "all 4 trials of Dial failed; the first: the dial is stuck at 0.0\n"
-        "  to do: choose another model, or give the setting that is at fault"
+        "the study is damaged: a line cannot be read\n"
+        f"  where: {path}, line 4\n"
+        "  to do: remove that line and those after it, or name another file"
     )
 
 
-def test_what_is_wrong_with_the_input_is_told_at_once(tmp_path: Path, fits: list[float]) -> None:
-    for _ in range(3):  # and is not held against the trial
-        with pytest.raises(InputError, match="no dial here"):
-            tune(Dial(trap=-1.0, place=-0.0), dial_world(), study=tmp_path / "study")
-    assert len(fits) == 3
+def test_a_folder_and_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder, not a study"):
+        trials_in(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        trials_in(tmp_path / "nowhere" / "study.jsonl")
 
 
-def test_an_error_that_is_nobodys_fault_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Dial, data: Dataset) -> Any:
-        raise KeyError("a mistake in the model")
-
-    monkeypatch.setattr(Dial, "learn", broken)
-    with pytest.raises(KeyError, match="a mistake"):
-        tune(Dial, dial_world(), trials=3)
-
-
-def test_a_trial_that_kills_the_process_is_left_out(tmp_path: Path) -> None:
-    study = tmp_path / "study"
-    whole = tune(Dial, dial_world(), trials=6)
-    tune(Dial, dial_world(), trials=3, study=study)
-    for deaths in (1, 2):
-        study.write_bytes(study.read_bytes() + b'{"start": 3}\n')
-        if deaths == 1:  # one may be an accident: it is tried again
-            copy = tmp_path / "copy"
-            copy.write_bytes(study.read_bytes())
-            assert plain(tune(Dial, dial_world(), trials=6, study=copy).trials) == plain(
-                whole.trials
-            )
-    tuning = tune(Dial, dial_world(), trials=6, study=study)
-    assert tuning.trials[3].state == "failed"
-    assert tuning.trials[3].reason == "the process was killed 2 times during this trial"
-    assert tuning.trials[3].settings == whole.trials[3].settings
-    assert tuning.trials[4].state == "complete"
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
+def test_one_process_at_a_time(path: Path) -> None:
+    with (
+        open_study(path, HEADER),
+        pytest.raises(InputError, match="another process is using this study"),
+    ):
+        trials_in(path)
+    assert len(trials_in(path)) == 2
 
 
-def test_a_search_stopped_by_hand_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = tmp_path / "study"
-    learn = Dial.learn
-
-    def stopped(self: Dial, data: Dataset) -> Any:
-        if len(Dial.fits) == 3:
-            raise KeyboardInterrupt
-        return learn(self, data)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Dial, "learn", stopped)
-        for _ in range(3):
-            with pytest.raises(KeyboardInterrupt):
-                tune(Dial, dial_world(), trials=6, study=study)
-    assert plain(tune(Dial, dial_world(), trials=6, study=study).trials) == plain(
-        tune(Dial, dial_world(), trials=6).trials
-    )
-
-
-def test_settings_are_not_measured_twice(fits: list[float]) -> None:
-    tuning = tune(Dial(place=0.7), dial_world(), trials=30)
-    repeated = [one for one in tuning.trials if one.seconds == 0]
-    assert len(fits) == 30 - len(repeated) < 30
-    for one in repeated:
-        assert one.reason is not None
-        same = tuning.trials[int(one.reason.removeprefix("same as trial "))]
-        assert (same.settings, same.value) == (one.settings, one.value)
-
-
-def test_a_search_ends_when_there_is_nothing_new_to_try(fits: list[float]) -> None:
-    model = Dial(place=0.7, reach=5)  # leaves near and far
-    tuning = tune(model, dial_world(), trials=None, seconds=60)
-    assert len(fits) == 2
-    assert len(tuning.trials) < 100
-
-
-def test_no_trial_starts_after_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr("shortlist.tuning.study.time.monotonic", lambda: next(clock))
-    tuning = tune(Dial, dial_world(), trials=50, seconds=45)
-    # The clock is read once at the start, once before each trial, and once at the end: 10 s apart.
-    assert len(tuning.trials) == 4
-
-
-def test_the_defaults_are_measured_however_little_time_there_is() -> None:
-    tuning = tune(Dial, dial_world(), trials=None, seconds=1e-9)
-    assert [one.settings for one in tuning.trials] == [{"place": 0.1, "kind": "near"}]
-
-
-def test_several_folds_are_averaged() -> None:
-    data = small_world().data
-    tuning = tune("EASE", data, trials=4, folds=3)
-    for one in tuning.trials:
-        values = [
-            evaluate(EASE(**one.settings).fit(train), train, held, 10)["ndcg@10"]
-            for train, held in validation_folds(data, 3)
-        ]
-        assert one.value == pytest.approx(np.mean(values))
-        assert [step for step, _ in one.steps] == [1, 2, 3]
-        means = [np.mean(values[:n]) for n in (1, 2, 3)]
-        assert [value for _, value in one.steps] == pytest.approx(means)
-
-
-def test_whoever_is_behind_after_a_fold_is_given_up(fits: list[float]) -> None:
-    tuning = tune(Dial(kind="near"), dial_world(), trials=30, folds=2, metric="mrr")
-    pruned = [one for one in tuning.trials if one.state == "pruned"]
-    assert pruned
-    assert all(one.number >= 5 for one in pruned)
-    for one in pruned:
-        before = [
-            other.steps[0][1]
-            for other in tuning.trials[: one.number]
-            if other.state == "complete" and other.steps
-        ]
-        assert one.steps == ((1, one.value),)
-        assert one.value is not None
-        assert one.value < np.median(before)
-        assert one.reason == "behind half of those that went on to the end"
-    assert len(fits) == sum(len(one.steps) for one in tuning.trials)
-
-
-def test_training_in_stages_is_training_at_once() -> None:
-    data = small_world().data
-    [(train, held)] = validation_folds(data)
-    tuning = tune(MatrixFactorization(embedding_size=4), data, trials=3)
-    for one in tuning.trials:
-        whole = MatrixFactorization(embedding_size=4, **one.settings).fit(train)
-        assert one.value == evaluate(whole, train, held, 10)["ndcg@10"]
-    first = tuning.trials[0]
-    assert [step for step, _ in first.steps] == [10, 20, 40, 60]
-    half = MatrixFactorization(embedding_size=4, epochs=20).fit(train)
-    assert first.steps[1] == (20, evaluate(half, train, held, 10)["ndcg@10"])
-
-
-def test_a_model_that_stops_early_by_itself_is_not_trained_in_stages() -> None:
-    data = small_world().data
-    model = MatrixFactorization(embedding_size=4, epochs=25, validation=0.2)
-    tuning = tune(model, data, trials=2)
-    assert [len(one.steps) for one in tuning.trials] == [1, 1]
-
-
-def test_a_test_fold_is_never_seen() -> None:
-    data = small_world().data
-    train, _ = split.leave_last_out(data, order="row")
-    [(inner, held)] = validation_folds(train)
-    kept = set(zip(train.user_rows.tolist(), train.item_rows.tolist(), strict=True))
-    for side in (inner, held):
-        assert set(zip(side.user_rows.tolist(), side.item_rows.tolist(), strict=True)) <= kept
-
-
-# --- the check -------------------------------------------------------------------------------
-
-
-def test_the_check_is_on_a_fold_that_the_search_has_not_seen() -> None:
-    data = small_world().data
-    tuning = tune("EASE", data, trials=8)
-    assert tuning.best.number > 0
-    train, held = validation_folds(data, 2)[1]
-    best, defaults = (
-        evaluate(model.fit(train), train, held, 10) for model in (tuning.best_model(), EASE())
-    )
-    check = tuning.check
-    assert isinstance(check, Check)
-    assert (check.value, check.default_value) == (best["ndcg@10"], defaults["ndcg@10"])
-    assert check.difference == pytest.approx(check.value - check.default_value)
-    assert check.low <= check.difference <= check.high
-    assert str(tuning).endswith(f"On one more fold, which the search has not seen: {check}.")
-
-
-def test_a_real_difference_and_chance_are_told_apart() -> None:
-    apart = Check(0.5, 0.4, 0.1, 0.05, 0.15, True)
-    assert str(apart) == (
-        "0.5000 against 0.4000 of the defaults: +0.1000 [0.0500, 0.1500], a real difference"
-    )
-    assert str(replace(apart, low=-0.01, real=False)).endswith(
-        "+0.1000 [-0.0100, 0.1500], which may be chance"
-    )
-
-
-def test_where_there_is_nothing_to_check() -> None:
-    equal = tune(Dial(place=0.7, kind="far"), dial_world(), trials=3)
-    assert equal.check == "there is nothing to check: the defaults are the best"
-    pairs = [(user, item) for user in range(8) for item in (user % 2, 2 + user % 2)]
-    small = tune(Dial(seed=1), tiny(*pairs), trials=8)
-    assert small.best.number > 0
-    assert small.check == "too little data to check the settings on one more fold"
-    assert tune(Dial, dial_world(), 3, check=False).check == "not checked on another fold"
-
-
-def test_a_check_that_fails_is_told() -> None:
-    tuning = tune(Dial(trap=0.1), dial_world(), trials=30)
-    assert tuning.check == "the check failed: the dial is stuck at 0.1"  # of the defaults
-
-
-# --- bad input -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"trials": 0}, "trials=0 is out of range"),
-        ({"trials": -3}, "trials=-3 is out of range"),
-        ({"trials": 2.5}, "trials=2.5 is no whole number"),
-        ({"trials": True}, "trials=True is no whole number"),
-        ({"trials": None}, "neither trials nor seconds bound the search"),
-        ({"seconds": 0}, "seconds=0 is out of range"),
-        ({"seconds": float("nan")}, "seconds=nan is out of range"),
-        ({"metric": "ndgc@10"}, "metric='ndgc@10' cannot be aimed at"),
-        ({"metric": "rmse"}, "Dial does not predict ratings, so it has no rmse"),
-        ({"folds": 0}, "folds=0 is out of range"),
-    ],
-)
-def test_arguments_out_of_range(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError) as error:
-        tune(Dial, dial_world(), **arguments)
-    assert error.value.what.startswith(message)
-    assert error.value.remedy
-
-
-def test_a_model_that_does_not_exist() -> None:
-    with pytest.raises(ConfigError) as error:
-        tune("EASY", dial_world())
-    assert str(error.value).startswith("there is no model 'EASY'\n  to do: did you mean 'EASE'?")
-    with pytest.raises(ConfigError, match="5 is no model"):
-        tune(5, dial_world())  # type: ignore[arg-type]
-
-
-def test_a_model_without_a_search_range() -> None:
-    with pytest.raises(ConfigError, match="Popularity has nothing to tune"):
-        tune("Popularity", dial_world())
-
-
-def test_data_that_is_no_dataset_or_lacks_features() -> None:
-    with pytest.raises(InputError, match="EASE is tuned on a Dataset, not on a list"):
-        tune("EASE", [])  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="ContentBased needs item features"):
-        tune("ContentBased", tiny((1, 2), (1, 3), (2, 3)))
-
-
-def test_data_too_small() -> None:
-    with pytest.raises(InputError, match="the data is too small for 1 validation fold"):
-        tune("EASE", tiny((1, 2), (2, 3)))
-
-
-@pytest.mark.parametrize("missing", ["tune", "torch"])
-def test_an_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    monkeypatch.setattr(extras, "installed", lambda extra: extra != missing)
-    with pytest.raises(ConfigError) as error:
-        tune("MatrixFactorization", dial_world())
-    assert error.value.remedy == f"pip install 'shortlist[{missing}]'"
-
-
-@pytest.mark.parametrize(
-    ("changed", "what"),
-    [
-        ({"model": EASE}, "another model: "),
-        ({"model": Dial(place=0.3)}, "other given settings: "),
-        ({"data": dial_world(9)}, "other interactions than these: "),
-        ({"metric": "mrr"}, "another metric: "),
-        ({"folds": 2}, "another number of folds: "),
-        ({"seed": 1}, "another seed: "),
-    ],
-)
-def test_a_study_of_something_else(tmp_path: Path, changed: dict[str, Any], what: str) -> None:
-    arguments: dict[str, Any] = {"model": Dial, "data": dial_world(), "trials": 2}
-    arguments["study"] = tmp_path / "study"
-    tune(**arguments)
-    with pytest.raises(InputError) as error:
-        tune(**(arguments | changed))
-    assert error.value.what.startswith(f"the study is about {what}")
-
-
-def test_a_study_of_other_features(tmp_path: Path) -> None:
-    world = small_world()
-    tune("EASE", world.data, trials=1, study=tmp_path / "study")
-    years = world.items.column_names.index("year")
-    other = world.items.set_column(years, "year", world.items["year"].combine_chunks()[::-1])
-    changed = Dataset.from_tables(
-        world.interactions, world.users, other, weight="weight", time="at"
-    )
-    assert changed.fingerprint == world.data.fingerprint
-    with pytest.raises(InputError, match="the study is about other features of users or items"):
-        tune("EASE", changed, trials=1, study=tmp_path / "study")
-
-
-def test_a_study_with_settings_outside_of_their_ranges(tmp_path: Path) -> None:
-    study = tmp_path / "study"
-    tune(Dial, dial_world(), trials=2, study=study)
-    study.write_text(study.read_text().replace('"place": 0.1,', '"place": 1.1,'))
-    with pytest.raises(InputError) as error:
-        tune(Dial, dial_world(), trials=3, study=study)
-    assert error.value.what == (
-        "the study is damaged: trial 0 has settings outside of their ranges"
-    )
-
-
-def test_a_study_tells_its_story_in_plain_json(tmp_path: Path) -> None:
-    study = tmp_path / "study"
-    tuning = tune(Dial, dial_world(), trials=2, study=study)
-    head, *entries = [json.loads(line) for line in study.read_text().splitlines()]
-    assert head["model"] == "Dial"
-    assert head["ranges"]["place"]["high"] == 1.0
-    assert entries[1]["end"]["value"] == tuning.trials[0].value
-    assert time.time() - study.stat().st_mtime < 60
-    assert isinstance(tuning.best_model(), Model)
+def test_the_file_is_lines_of_json(path: Path) -> None:
+    header, *entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert header == {"study": 1} | HEADER
+    assert [next(iter(entry)) for entry in entries] == ["start", "end", "start", "end"]

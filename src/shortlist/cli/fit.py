@@ -90,7 +90,7 @@ def _requested(
     model: str | None, config: Path | None, settings: list[str]
 ) -> tuple[Model[Any, Any], dict[str, Any]]:
     """Return the model that was named or that a file holds, and the notes on its tuning."""
-    from shortlist.tuning.chosen import Chosen
+    from shortlist.tuning.settings_file import SettingsFile
 
     changed = parameters(settings)
     if config is None:
@@ -99,12 +99,12 @@ def _requested(
                 "no model is named", remedy="add --model NAME, --model auto, or --config FILE"
             )
         return named_model(model, changed), {}
-    chosen = Chosen.read(config)
-    if model is not None and model != chosen.model:
+    file = SettingsFile.read(config)
+    if model is not None and model != file.model:
         raise ConfigError(
-            f"--model {model} is not the model of the file, {chosen.model}",
+            f"--model {model} is not the model of the file, {file.model}",
             where=f"{config}",
             remedy="leave --model out",
         )
-    noted = {"tuning": chosen.tuning} if chosen.tuning and not changed else {}
-    return chosen.make(changed), noted
+    noted = {"tuning": file.tuning} if file.tuning and not changed else {}
+    return file.make(changed), noted

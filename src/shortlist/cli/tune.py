@@ -54,12 +54,12 @@ def tune(
     from shortlist.data.store.store import Store
     from shortlist.models.registry import model_class
     from shortlist.tuning import tune as search
-    from shortlist.tuning.pictures import draw, drawable
+    from shortlist.tuning.plot import require_plottable, save_figure
 
     for path in (out, picture):  # before the search, which may take hours
         require_folder(path)
     if picture is not None:
-        drawable(picture)
+        require_plottable(picture)
     base = model_class(model)(**parameters(settings or []))
     time_limit = time_limit_of(seconds, minutes)
     n_trials = 50 if trials is None and time_limit is None else trials
@@ -92,7 +92,7 @@ def tune(
         words = ["shortlist", "fit", place, *as_options(tables), "--config", str(out)]
         remark(f"wrote {out}; next: {shlex.join(words)} --out BUNDLE")
     if picture is not None:
-        remark(f"drew {draw(tuning, picture)}")
+        remark(f"drew {save_figure(tuning.picture(), picture)}")
 
 
 def require_folder(path: Path | None) -> None:

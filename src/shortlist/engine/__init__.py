@@ -1,4 +1,4 @@
-"""Where heavy work runs: a map over row-blocks, here or elsewhere, with the same results."""
+"""Where blocks of rows are worked on: on this machine or on others, with the same results."""
 
 from shortlist.engine.local import Engine, LocalEngine, current, use
 

@@ -1,4 +1,4 @@
-"""Row-blocks on this machine, one after another; the kernels use all its cores within a block."""
+"""Blocks of rows on this machine, one after another; within a block kernels use all cores."""
 
 from __future__ import annotations
 
@@ -11,30 +11,40 @@ from shortlist.progress import track
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 64 * 2**20  # what a block may take; beyond the caches, larger blocks gain nothing
+BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gains nothing
 
 
 class Engine(Protocol):
     """Runs a task over blocks of rows.
 
-    A task is a pure function of a ``range`` of rows that depends on nothing but its arguments, so
-    that neither the engine nor the block size changes a result.
+    A task is a pure function of a ``range`` of rows: it depends on nothing but its arguments, so
+    neither the engine nor the block size changes a result.
     """
 
     def map_rows(
         self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
     ) -> Iterator[T]:
-        """Yield the task's result for each block, in the order of the rows."""
+        """Yield the result of the task for each block, in the order of the rows.
+
+        Parameters
+        ----------
+        task
+            Is called with the rows of a block.
+        n_rows, bytes_per_row
+            The number of rows, and the memory that one takes while the task runs.
+        description
+            What the progress bar says.
+        """
         ...
 
 
 class LocalEngine:
-    """Blocks one after another on this machine.
+    """Runs a task over blocks of rows, one after another, on this machine.
 
     Parameters
     ----------
     block_bytes
-        How much memory the rows of one block may take together.
+        The most memory that the rows of a block may take.
 
     Examples
     --------
@@ -48,7 +58,7 @@ class LocalEngine:
     def map_rows(
         self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
     ) -> Iterator[T]:
-        """Yield the task's result for each block, in the order of the rows."""
+        """Yield the result of the task for each block, in the order of the rows."""
         size = max(1, self.block_bytes // max(1, bytes_per_row))
         blocks = [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
         for block in track(blocks, description):
@@ -59,13 +69,13 @@ _current: ContextVar[Engine] = ContextVar("engine", default=LocalEngine())  # no
 
 
 def current() -> Engine:
-    """Give the engine in use."""
+    """Return the engine in use."""
     return _current.get()
 
 
 @contextmanager
 def use(engine: Engine) -> Iterator[None]:
-    """Run everything inside the block on this engine."""
+    """Use an engine for everything inside the ``with`` block."""
     token = _current.set(engine)
     try:
         yield

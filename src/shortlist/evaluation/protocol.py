@@ -21,6 +21,7 @@ from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
+from shortlist.kernels.types import EligibleItems
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import rank_metrics
@@ -91,9 +92,10 @@ def evaluate(
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started
-        candidates = (block.seen_indptr, block.seen_rows, block.masks, block.mask_of)
-        ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, *candidates)
-        best, _ = topk_dense(scores, *candidates, train.popularity_order, width)
+        seen, masks = (block.seen_indptr, block.seen_rows), (block.masks, block.mask_of)
+        eligible = EligibleItems(*seen, *masks, train.popularity_order)
+        ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, eligible)
+        best, _ = topk_dense(scores, eligible, width)
         lists.add(block.users, best)
     values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list()
     measures = {name: Measure(per_user) for name, per_user in values.items()}

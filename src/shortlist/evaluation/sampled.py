@@ -27,6 +27,7 @@ from shortlist.evaluation.truth import (
     require_fitted_on,
 )
 from shortlist.kernels.ranking import midranks
+from shortlist.kernels.types import EligibleItems
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.ranking import BoolArray, rank_metrics
 from shortlist.models.base import Model
@@ -109,10 +110,13 @@ def evaluate_sampled(
             scores,
             block.true_indptr,
             block.true_rows,
-            excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
-            excluded_indices=np.zeros(0, dtype=np.int32),
-            masks=candidates,
-            mask_of=np.arange(n_block, dtype=np.int32),
+            EligibleItems(
+                excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
+                excluded_indices=np.zeros(0, dtype=np.int32),
+                masks=candidates,
+                mask_of=np.arange(n_block, dtype=np.int32),
+                order=train.popularity_order,
+            ),
         )
     notes = [*truth.notes]
     if short:

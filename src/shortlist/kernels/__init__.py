@@ -1,26 +1,29 @@
-"""The compiled hot loops: arrays in, arrays out.
+"""The compiled hot loops: functions over arrays, which know nothing of the rest of the library.
 
-No classes, no input or output, no knowledge of the rest of the library; only NumPy and Numba.
+Only NumPy, Numba and llvmlite are imported here, and Numba nowhere else.
 
 ============= ====================================================================================
 topk          the k best items of every query, from factors, sparse products or a dense block
-scores        the same scores as a dense block
-ranking       where true items land in a ranking of the full catalogue
+scores        the same scores as a dense block, and those of given items only
+ranking       ranks of given items: in the full catalogue, or in a list of the best
 similarity    cosine neighbours of sparse rows
-best          the likeness of every item to the most like of several
-als           the half-steps of implicit alternating least squares
-factorization what factorising a sparse matrix spends its time on
-loss          the observed part of the loss of a factorisation
-selection     who is a candidate and who is better: shared by topk, ranking and similarity
-products      how scores are computed: shared by topk and scores
-systems       small linear systems: als is made of them
-vector        tiles and scans in vector instructions
-four_rows     a vector against four rows, in vector instructions
+als           the half-steps of implicit alternating least squares, and their loss
+factorization the gradient of matrix factorisation over stored cells, and ridge regression
+sampling      negatives for training examples
+
+types         the arrays and tuples of arrays that kernels take
+checks        the check of every argument of a public kernel
+selection     candidates and the order of scores: shared by topk, ranking and similarity
+linalg        products of packed and sparse matrices, Cholesky systems: shared by most kernels
+vector        tiles, rows and scans in vector instructions
 threads       blocks of rows side by side
 compile       how kernels are compiled
 ============= ====================================================================================
 
-One rule holds for all of them: **a result depends on its row alone**. Every sum is taken in an
-order that the data fixes, never by which thread, block or batch a row falls into, and every order
-is total. So one row or a million, one thread or many, here or on another engine: the same bits.
+A public kernel is a Python function: it checks its arguments, allocates the result, and runs a
+private function marked ``@kernel`` over blocks of rows.
+
+**A result depends on its row alone.** Every sum is taken in an order that the data fixes, never by
+which thread, block or batch a row falls into, and every order of items is total. So one row or a
+million, one thread or many, here or on another engine: the same bits.
 """

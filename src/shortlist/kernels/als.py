@@ -5,9 +5,9 @@ For each row u with observed entries of weight w on the other side's factors v t
     sum_observed w (1 - x.v)^2 + unobserved * sum_all (x.v)^2 + regularization_u * |x|^2
 
 solves ``A x = b`` with ``A = unobserved * gram + sum w v v^T + regularization_u * I`` and
-``b = sum w v``. The Gram matrix ``sum_all v v^T`` is computed once for all rows, so the entries
-nobody observed cost nothing (Hu, Koren and Volinsky 2008; the loss as in Rendle et al. 2021,
-"Revisiting the performance of iALS"). A row without observations gets exactly zero factors.
+``b = sum w v``. The Gram matrix ``sum_all v v^T`` is computed once for all rows, so unobserved
+entries cost nothing (Hu, Koren and Volinsky 2008; the loss as in Rendle et al. 2021, "Revisiting
+the performance of iALS"). A row without observations gets exactly zero factors.
 """
 
 from __future__ import annotations
@@ -16,34 +16,25 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.compile import (
-    Indices,
+from shortlist.kernels import linalg
+from shortlist.kernels.checks import F32, Shapes, size_of
+from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.types import (
+    Csr,
+    Floats,
+    Integers,
     Matrix,
+    OutDoubles,
     OutMatrix,
     OutPartials,
-    Pointers,
     Vector,
-    kernel,
 )
-from shortlist.kernels.four_rows import LANES
-from shortlist.kernels.products import copy_row, groups
-from shortlist.kernels.systems import (
-    FOUR,
-    add_gathered,
-    add_rows,
-    apply,
-    dot,
-    factorize,
-    gather,
-    padded,
-    substitute,
-)
-from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.vector import ROWS
+from shortlist.kernels.vector import FOUR, LANES, ROWS, add_four_rows, four_dots
 
-_ROWS: Final = 64  # rows a thread solves at a time
-_PARTS: Final = 32  # the Gram matrix is the sum of this many parts, however many threads there are
-_TOGETHER: Final = 32  # observations added to a system at a time: they stay in the nearest cache
+_ROWS: Final = 64  # rows for a thread at a time
+_PARTS: Final = 32  # the Gram matrix is the sum of so many parts, whatever the number of threads
+_TOGETHER: Final = 32  # observations added to a system at a time: they stay in the L1 cache
 _CONVERGED: Final = 1e-14  # squared residual over squared right-hand side: float32 can do no more
 
 
@@ -52,33 +43,27 @@ def gram(factors: Matrix) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram
     >>> gram(np.array([[1, 2], [0, 1]], np.float32))
     array([[1., 2.],
            [2., 5.]], dtype=float32)
     """
+    Shapes().array("factors", factors, F32, "n", "f")
     depth = factors.shape[1]
     partials = np.zeros((_PARTS, depth, depth), np.float64)
-    over_rows(lambda start, stop: _gram(start, stop, factors, partials), _PARTS, 1)
+    over_rows(_gram, _PARTS, 1, factors, partials)
     total: OutMatrix = partials.sum(axis=0).astype(np.float32)
     return total
 
 
 def solve_cholesky(
-    indptr: Pointers,
-    indices: Indices,
-    weights: Vector,
-    factors: Matrix,
-    gram: Matrix,
-    unobserved: float,
-    regularization: Vector,
+    observed: Csr, factors: Matrix, gram: Matrix, unobserved: float, regularization: Vector
 ) -> OutMatrix:
     """Return the exact minimiser of every row (B, f), by Cholesky factorisation.
 
     Parameters
     ----------
-    indptr (B + 1,), indices, weights
-        The observed entries as CSR (B, n).
+    observed (B, n)
+        The observed entries, with their weights.
     factors (n, f)
         The other side's factors.
     gram (f, f)
@@ -90,37 +75,27 @@ def solve_cholesky(
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram, solve_cholesky
     >>> factors = np.array([[1], [1]], np.float32)
-    >>> solve_cholesky(
-    ...     np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32),
-    ...     factors, gram(factors), 0.5, np.array([2], np.float32),
-    ... )  # 1 / (0.5 * 2 + 1 + 2)
+    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
+    >>> solve_cholesky(  # 1 / (0.5 * 2 + 1 + 2)
+    ...     observed, factors, gram(factors), 0.5, np.array([2], np.float32)
+    ... )
     array([[0.25]], dtype=float32)
     """
-    n_rows = len(indptr) - 1
-    out = np.zeros((n_rows, factors.shape[1]), np.float32)
+    shapes = Shapes()
+    observed = _check_systems(shapes, observed, factors, gram, regularization)
+    out = np.zeros((shapes["B"], shapes["f"]), np.float32)
     over_rows(
-        lambda start, stop: _solve_cholesky(
-            start, stop, indptr, indices, weights, factors, gram, unobserved, regularization, out
-        ),
-        n_rows,
-        share(n_rows, _ROWS),
-    )
+        _solve_cholesky, len(out), share(len(out), _ROWS),
+        observed, factors, gram, unobserved, regularization, out,
+    )  # fmt: skip
     return out
 
 
 def solve_cg(
-    indptr: Pointers,
-    indices: Indices,
-    weights: Vector,
-    factors: Matrix,
-    gram: Matrix,
-    unobserved: float,
-    regularization: Vector,
-    start: Matrix,
-    steps: int,
-) -> OutMatrix:
+    observed: Csr, factors: Matrix, gram: Matrix, unobserved: float, regularization: Vector,
+    start: Matrix, steps: int,
+) -> OutMatrix:  # fmt: skip
     """Return an approximate minimiser of every row (B, f), by conjugate gradients.
 
     Never forms a row's matrix: ``O(f)`` an observation instead of ``O(f^2)`` (Takacs, Pilaszy and
@@ -128,51 +103,115 @@ def solve_cg(
 
     Parameters
     ----------
-    indptr, indices, weights, factors, gram, unobserved, regularization
+    observed, factors, gram, unobserved, regularization
         As in :func:`solve_cholesky`.
     start (B, f)
-        Where to start: the factors of the step before.
+        The first approximation: the factors of the step before.
     steps
-        How many steps at most; a row stops when float32 can do no better.
+        The most steps; a row stops when float32 can do no better.
 
     Examples
     --------
-    >>> from shortlist.kernels.als import gram, solve_cg
     >>> factors = np.array([[1], [1]], np.float32)
-    >>> solve_cg(
-    ...     np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32),
-    ...     factors, gram(factors), 0.5, np.array([2], np.float32),
-    ...     start=np.zeros((1, 1), np.float32), steps=3,
-    ... )
+    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
+    >>> regularization, start = np.array([2], np.float32), np.zeros((1, 1), np.float32)
+    >>> solve_cg(observed, factors, gram(factors), 0.5, regularization, start, steps=3)
     array([[0.25]], dtype=float32)
     """
-    n_rows = len(indptr) - 1
-    out = np.zeros((n_rows, factors.shape[1]), np.float32)
+    shapes = Shapes()
+    observed = _check_systems(shapes, observed, factors, gram, regularization)
+    shapes.array("start", start, F32, "B", "f")
+    out = np.zeros((shapes["B"], shapes["f"]), np.float32)
     over_rows(
-        lambda first, stop: _solve_cg(
-            first, stop, indptr, indices, weights, factors, gram, unobserved, regularization,
-            start, steps, out,
-        ),
-        n_rows,
-        share(n_rows, _ROWS),
+        _solve_cg, len(out), share(len(out), _ROWS),
+        observed, factors, gram, unobserved, regularization, start, size_of("steps", steps), out,
     )  # fmt: skip
     return out
+
+
+def observed_loss(observed: Csr, users: Matrix, items: Matrix) -> float:
+    """Return ``sum_observed w (1 - p.q)^2``, summed in a fixed order in float64.
+
+    Parameters
+    ----------
+    observed (n_users, n_items)
+        The observed entries, with their weights.
+    users (n_users, f), items (n_items, f)
+        The factors.
+
+    Examples
+    --------
+    >>> ones = np.ones((1, 1), np.float32)
+    >>> observed_loss(Csr(np.array([0, 1]), np.array([0], np.int32), ones[0]), ones * 2, ones)
+    1.0
+    """
+    shapes = Shapes()
+    shapes.array("users", users, F32, "n_users", "f")
+    shapes.array("items", items, F32, "n_items", "f")
+    observed = shapes.csr("observed", observed, "n_users", "n_items")
+    losses = np.zeros(len(users), np.float64)
+    over_rows(_observed_loss, len(users), share(len(users), 256), observed, users, items, losses)
+    return float(losses.sum())
+
+
+def _check_systems(
+    shapes: Shapes, observed: Csr, factors: Matrix, gram: Matrix, regularization: Vector
+) -> Csr:
+    shapes.array("factors", factors, F32, "n", "f")
+    shapes.array("gram", gram, F32, "f", "f")
+    shapes.array("regularization", regularization, F32, "B")
+    return shapes.csr("observed", observed, "B", "n")
+
+
+@inlined
+def _gather(factors: Floats, indices: Integers, weights: Floats, rows: Floats, w: Floats) -> int:
+    """Copy the observed factors and their weights together; return the number of rows.
+
+    It is a multiple of four: rows of zeros with weight 0 are added.
+    """
+    for entry in range(len(indices)):
+        linalg.copy_row(factors[indices[entry]], rows[entry])
+        w[entry] = weights[entry]
+    count = linalg.round_up(len(indices), FOUR)
+    for entry in range(len(indices), count):
+        rows[entry] = 0.0
+        w[entry] = 0.0
+    return count
+
+
+@inlined
+def _multiply(
+    gram: Floats, unobserved: np.float32, regularization: np.float32,
+    observed: Floats, count: int, w: Floats, x: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Set ``out`` to ``(unobserved * gram + sum w v v^T + regularization * I) x``."""
+    width, flat = len(x), observed.reshape(-1)
+    for p in range(width):
+        out[p] = regularization * x[p]
+    linalg.add_rows(gram, width, x, unobserved, out)
+    for i in range(0, count, FOUR):
+        start = i * width
+        rows = start, start + width, start + 2 * width, start + 3 * width
+        a, b, c, d = four_dots(x, 0, flat, *rows, width)
+        add_four_rows(
+            out, 0, flat, *rows, w[i] * a, w[i + 1] * b, w[i + 2] * c, w[i + 3] * d, width
+        )
 
 
 @kernel
 def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
     n, depth = factors.shape
-    width = padded(depth)
+    width = linalg.padded(depth)
     rows = np.zeros((_TOGETHER, width), np.float32)
-    products = np.empty((groups(depth, ROWS) * ROWS, width), np.float32)
+    products = np.empty((linalg.round_up(depth, ROWS), width), np.float32)
     for part in range(start, stop):
         end = n * (part + 1) // _PARTS
         for first in range(n * part // _PARTS, end, _TOGETHER):
             last = min(first + _TOGETHER, end)
-            for at in range(last - first):
-                copy_row(factors[first + at], rows[at])
+            for row in range(first, last):
+                linalg.copy_row(factors[row], rows[row - first])
             products[:] = 0.0
-            add_gathered(rows, rows, depth, last - first, products)
+            linalg.add_gram(rows, rows, depth, last - first, products)
             for r in range(depth):
                 for c in range(depth):
                     partials[part, r, c] += np.float64(products[min(r, c), max(r, c)])
@@ -180,15 +219,16 @@ def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None
 
 @kernel
 def _solve_cholesky(
-    start: int, stop: int, indptr: Pointers, indices: Indices, weights: Vector, factors: Matrix,
-    gram: Matrix, unobserved: float, regularization: Vector, out: OutMatrix,
+    start: int, stop: int, observed: Csr, factors: Matrix, gram: Matrix, unobserved: float,
+    regularization: Vector, out: OutMatrix,
 ) -> None:  # fmt: skip
+    indptr, indices, weights = observed
     depth = factors.shape[1]
-    width = padded(depth)
+    width = linalg.padded(depth)
     left = np.zeros((_TOGETHER, width), np.float32)
     right = np.zeros((_TOGETHER, width), np.float32)
     w = np.empty(_TOGETHER, np.float32)
-    a = np.zeros((groups(depth, ROWS) * ROWS, width), np.float32)
+    a = np.zeros((linalg.round_up(depth, ROWS), width), np.float32)  # -A: tiles can only add
     x = np.empty(width, np.float32)
     everywhere, one = np.float32(-unobserved), np.float32(1.0)
     for u in range(start, stop):
@@ -202,34 +242,34 @@ def _solve_cholesky(
             a[r, r] -= regularization[u]
         for first in range(indptr[u], indptr[u + 1], _TOGETHER):
             last = min(first + _TOGETHER, indptr[u + 1])
-            count = gather(factors, indices[first:last], weights[first:last], right, w)
-            for at in range(count):
-                negative, v, to = -w[at], right[at], left[at]
+            count = _gather(factors, indices[first:last], weights[first:last], right, w)
+            for i in range(count):
+                negative, v, scaled = -w[i], right[i], left[i]
                 for c in range(width):
-                    to[c] = negative * v[c]
-            add_gathered(left, right, depth, count, a)
-            add_rows(right, count, w, one, x)  # b
-        factorize(a, depth)
-        substitute(a, depth, x)
-        copy_row(x[:depth], out[u])
+                    scaled[c] = negative * v[c]
+            linalg.add_gram(left, right, depth, count, a)
+            linalg.add_rows(right, count, w, one, x)  # b
+        linalg.cholesky_tiles(a, depth)
+        linalg.solve_tiles(a, depth, x)
+        linalg.copy_row(x[:depth], out[u])
 
 
 @kernel
 def _solve_cg(
-    first: int, stop: int, indptr: Pointers, indices: Indices, weights: Vector, factors: Matrix,
-    gram: Matrix, unobserved: float, regularization: Vector, start: Matrix, steps: int,
-    out: OutMatrix,
+    first: int, stop: int, observed: Csr, factors: Matrix, gram: Matrix, unobserved: float,
+    regularization: Vector, start: Matrix, steps: int, out: OutMatrix,
 ) -> None:  # fmt: skip
+    indptr, indices, weights = observed
     depth = factors.shape[1]
-    width = groups(depth, LANES) * LANES
+    width = linalg.round_up(depth, LANES)
     longest = 0
     for u in range(first, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    observed = np.zeros((longest + FOUR, width), np.float32)
+    gathered = np.zeros((longest + FOUR, width), np.float32)
     w = np.empty(longest + FOUR, np.float32)
     products = np.zeros((width, width), np.float32)
     for r in range(depth):
-        copy_row(gram[r], products[r])
+        linalg.copy_row(gram[r], products[r])
     everywhere, one = np.float32(unobserved), np.float32(1.0)
     x, residual = np.zeros(width, np.float32), np.empty(width, np.float32)
     direction, image = np.empty(width, np.float32), np.empty(width, np.float32)
@@ -237,25 +277,39 @@ def _solve_cg(
         if indptr[u] == indptr[u + 1]:
             continue
         begin, end = indptr[u], indptr[u + 1]
-        count = gather(factors, indices[begin:end], weights[begin:end], observed, w)
+        count = _gather(factors, indices[begin:end], weights[begin:end], gathered, w)
         residual[:] = 0.0
-        add_rows(observed, count, w, one, residual)  # b
-        enough = np.float32(_CONVERGED) * dot(residual, residual)
-        copy_row(start[u], x)
-        apply(products, everywhere, regularization[u], observed, count, w, x, image)
+        linalg.add_rows(gathered, count, w, one, residual)  # b
+        enough = np.float32(_CONVERGED) * linalg.dot(residual, residual)
+        linalg.copy_row(start[u], x)
+        _multiply(products, everywhere, regularization[u], gathered, count, w, x, image)
         for c in range(width):
             residual[c] -= image[c]
             direction[c] = residual[c]
-        size = dot(residual, residual)
+        size = linalg.dot(residual, residual)
         for _ in range(steps):
             if size <= enough:
                 break
-            apply(products, everywhere, regularization[u], observed, count, w, direction, image)
-            length = size / dot(direction, image)
+            _multiply(products, everywhere, regularization[u], gathered, count, w, direction, image)
+            length = size / linalg.dot(direction, image)
             for c in range(width):
                 x[c] += length * direction[c]
                 residual[c] -= length * image[c]
-            before, size = size, dot(residual, residual)
+            before, size = size, linalg.dot(residual, residual)
             for c in range(width):
                 direction[c] = residual[c] + size / before * direction[c]
-        copy_row(x[:depth], out[u])
+        linalg.copy_row(x[:depth], out[u])
+
+
+@kernel
+def _observed_loss(
+    start: int, stop: int, observed: Csr, users: Matrix, items: Matrix, losses: OutDoubles
+) -> None:
+    indptr, indices, weights = observed
+    depth = users.shape[1]
+    for row in range(start, stop):
+        for entry in range(indptr[row], indptr[row + 1]):
+            product = 0.0
+            for p in range(depth):
+                product += np.float64(users[row, p]) * np.float64(items[indices[entry], p])
+            losses[row] += np.float64(weights[entry]) * (1.0 - product) ** 2

@@ -1,10 +1,10 @@
-"""What factorising a sparse matrix spends its time on: the gradient over the stored cells.
+"""Matrix factorisation over stored cells: the gradient of the squared error, and ridge regression.
 
 For n cells (u, i, x) and factors p_u, q_i the error ``(1/n) sum (p_u.q_i - x)^2`` has the gradients
 ``(2/n) sum_i (p_u.q_i - x) q_i`` and ``(2/n) sum_u (p_u.q_i - x) p_u``. The cells are stored twice,
 by user and by item, so each row of either gradient is a sum over its own cells: no two threads
-write to one place, and no list of predictions goes through memory. It costs a second dot product a
-cell.
+write to the same row, and no list of predictions goes through memory. This costs a second dot
+product for each cell.
 """
 
 from __future__ import annotations
@@ -12,84 +12,112 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shortlist.kernels.compile import (
-    Indices,
-    Matrix,
-    OutDoubles,
-    OutMatrix,
-    Pointers,
-    Vector,
-    inlined,
-    kernel,
-)
-from shortlist.kernels.four_rows import LANES, add_four_errors, add_four_rows, four_dots
+from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.compile import kernel
+from shortlist.kernels.linalg import solve_symmetric
 from shortlist.kernels.threads import over_rows, share, thread_count
+from shortlist.kernels.types import Csr, Matrix, OutDoubles, OutMatrix, Pointers, Vector
+from shortlist.kernels.vector import LANES, add_four_errors, add_four_rows, four_dots
 
-_PARTS: Final = 4  # parts of equal work a side and thread: a long row does not hold up the others
-_ROWS: Final = 64  # rows a thread solves at a time
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Cells = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
-"""Sparse rows: indptr (n + 1,), indices and values."""
+_PARTS: Final = (
+    4  # parts of equal work for each side and thread: a long row does not delay the rest
+)
+_ROWS: Final = 64  # rows for a thread at a time
 
 
 def squared_error(
-    by_user: Cells, by_item: Cells, users: Matrix, items: Matrix
+    by_user: Csr, by_item: Csr, users: Matrix, items: Matrix
 ) -> tuple[float, OutMatrix, OutMatrix]:
     """Return the mean of ``(p.q - x)^2`` over the stored cells, and its gradients.
 
     Fastest for lengths f that are a multiple of 8. Every sum is in the order of the cells, whatever
-    the threads.
+    the number of threads.
 
     Parameters
     ----------
-    by_user, by_item
-        The cells as CSR (N, M), and the same ones transposed, as CSR (M, N).
+    by_user (N, M), by_item (M, N)
+        The cells, and the same cells transposed.
     users (N, f), items (M, f)
         The factors, float32.
 
     Returns
     -------
-    The mean, added up in float64, and its gradients by the users (N, f) and the items (M, f).
+    The mean, summed in float64, and its gradients by the users (N, f) and the items (M, f).
 
     Examples
     --------
-    >>> cell = np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32)
+    >>> cell = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32))
     >>> squared_error(cell, cell, np.array([[1]], np.float32), np.array([[3]], np.float32))
     (4.0, array([[-12.]], dtype=float32), array([[-4.]], dtype=float32))
     """
+    shapes = Shapes()
+    shapes.array("users", users, F32, "N", "f")
+    shapes.array("items", items, F32, "M", "f")
+    by_user = shapes.csr("by_user", by_user, "N", "M")
+    by_item = shapes.csr("by_item", by_item, "M", "N")
     depth = users.shape[1]
     users, items = _whole_vectors(users), _whole_vectors(items)
     to_users, to_items = np.empty_like(users), np.empty_like(items)
     errors = np.empty(len(users)), np.empty(len(items))
-    count = max(len(by_user[1]), 1)
+    scale = 2 / max(len(by_user.indices), 1)
     sides = (
-        (*by_user, users, items, 2 / count, to_users, errors[0]),
-        (*by_item, items, users, 2 / count, to_items, errors[1]),
+        (by_user, users, items, scale, to_users, errors[0]),
+        (by_item, items, users, scale, to_items, errors[1]),
     )
-    each = _PARTS * thread_count()
-    cuts = [_equal_work(indptr, each) for indptr in (by_user[0], by_item[0])]
+    n_parts = _PARTS * thread_count()
+    cuts = [_equal_work(indptr, n_parts) for indptr in (by_user.indptr, by_item.indptr)]
 
     def work(start: int, stop: int) -> None:
-        for part in range(start, stop):
-            side, at = divmod(part, each)
-            _squared_error(cuts[side][at], cuts[side][at + 1], *sides[side])
+        for task in range(start, stop):
+            side, part = divmod(task, n_parts)
+            _squared_error(cuts[side][part], cuts[side][part + 1], *sides[side])
 
-    over_rows(work, 2 * each, 1)
-    return float(errors[0].sum()) / count, _cut(to_users, depth), _cut(to_items, depth)
+    over_rows(work, 2 * n_parts, 1)
+    error = float(errors[0].sum()) / max(len(by_user.indices), 1)
+    to_users, to_items = (np.ascontiguousarray(rows[:, :depth]) for rows in (to_users, to_items))
+    return error, to_users, to_items
+
+
+def solve_ridge(cells: Csr, factors: Matrix, prior: Matrix, pull: Vector) -> OutMatrix:
+    """Return for every row the x that minimises ``sum (x.v - t)^2 + x'prior x - 2 x.pull``.
+
+    That is the solution of ``(prior + sum v v') x = pull + sum t v``, by Cholesky factorisation in
+    float64.
+
+    Parameters
+    ----------
+    cells (B, n)
+        The targets t of each row.
+    factors (n, f)
+        The other side's factors v.
+    prior (f, f)
+        Symmetric and positive definite.
+    pull (f,)
+        The linear term that all rows share.
+
+    Examples
+    --------
+    >>> solve_ridge(
+    ...     Csr(np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32)),
+    ...     np.array([[2]], np.float32), np.array([[1]], np.float32), np.array([0], np.float32),
+    ... )  # 2 * 5 / (2 * 2 + 1)
+    array([[2.]], dtype=float32)
+    """
+    shapes = Shapes()
+    shapes.array("factors", factors, F32, "n", "f")
+    shapes.array("prior", prior, F32, "f", "f")
+    shapes.array("pull", pull, F32, "f")
+    cells = shapes.csr("cells", cells, "B", "n")
+    out = np.empty((shapes["B"], shapes["f"]), np.float32)
+    over_rows(_solve_ridge, len(out), share(len(out), _ROWS), cells, factors, prior, pull, out)
+    return out
 
 
 def _whole_vectors(rows: Matrix) -> Matrix:
-    """Return the rows, lengthened with zeros to a multiple of the vector's length."""
+    """Return the rows, lengthened with zeros to a multiple of the length of a vector."""
     missing = -rows.shape[1] % LANES
     return np.pad(rows, ((0, 0), (0, missing))) if missing else rows
-
-
-def _cut(rows: OutMatrix, depth: int) -> OutMatrix:
-    return np.ascontiguousarray(rows[:, :depth])
 
 
 def _equal_work(indptr: Pointers, parts: int) -> list[int]:
@@ -99,62 +127,19 @@ def _equal_work(indptr: Pointers, parts: int) -> list[int]:
     return [0, *cuts.tolist(), len(indptr) - 1]
 
 
-def solve_ridge(
-    indptr: Pointers,
-    indices: Indices,
-    targets: Vector,
-    factors: Matrix,
-    prior: Matrix,
-    pull: Vector,
-) -> OutMatrix:
-    """Return for every row the x that minimises ``sum (x.v - t)^2 + x'prior x - 2 x.pull``.
-
-    That is the solution of ``(prior + sum v v') x = pull + sum t v``, by Cholesky factorisation in
-    float64.
-
-    Parameters
-    ----------
-    indptr (B + 1,), indices, targets
-        The cells of each row as CSR (B, n).
-    factors (n, f)
-        The other side's factors.
-    prior (f, f)
-        Symmetric and positive definite.
-    pull (f,)
-        What the solution is drawn to besides the cells.
-
-    Examples
-    --------
-    >>> solve_ridge(
-    ...     np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32),
-    ...     np.array([[2]], np.float32), np.array([[1]], np.float32), np.array([0], np.float32),
-    ... )  # 2 * 5 / (2 * 2 + 1)
-    array([[2.]], dtype=float32)
-    """
-    n_rows = len(indptr) - 1
-    out = np.empty((n_rows, factors.shape[1]), np.float32)
-    over_rows(
-        lambda start, stop: _solve_ridge(
-            start, stop, indptr, indices, targets, factors, prior, pull, out
-        ),
-        n_rows,
-        share(n_rows, _ROWS),
-    )
-    return out
-
-
 @kernel
 def _squared_error(
-    start: int, stop: int, indptr: Pointers, indices: Indices, values: Vector,
-    own: Matrix, other: Matrix, scale: float, gradient: OutMatrix, errors: OutDoubles,
+    start: int, stop: int, cells: Csr, own: Matrix, other: Matrix, scale: float,
+    gradient: OutMatrix, errors: OutDoubles,
 ) -> None:  # fmt: skip
+    indptr, indices, values = cells
     depth = own.shape[1]
-    nothing, factor = np.float32(0.0), np.float32(scale)
-    x, y, into = own.reshape(-1), other.reshape(-1), gradient.reshape(-1)
+    zero, factor = np.float32(0.0), np.float32(scale)
+    x, y, out = own.reshape(-1), other.reshape(-1), gradient.reshape(-1)
     for row in range(start, stop):
-        mine = row * depth
-        for at in range(mine, mine + depth):
-            into[at] = 0.0
+        begin = row * depth
+        for position in range(begin, begin + depth):
+            out[position] = 0.0
         error = 0.0
         end = indptr[row + 1]
         fours = end - (end - indptr[row]) % 4
@@ -162,52 +147,28 @@ def _squared_error(
             i, j = indices[cell] * depth, indices[cell + 1] * depth
             k, m = indices[cell + 2] * depth, indices[cell + 3] * depth
             error += np.float64(
-                add_four_errors(into, mine, factor, x, mine, y, i, j, k, m, values, cell, depth)
+                add_four_errors(out, begin, factor, x, begin, y, i, j, k, m, values, cell, depth)
             )
-        if fours < end:  # three cells, with those beyond the end counting nothing
+        if fours < end:  # three more cells, of which those beyond the end count as zero
             second, third = fours + 1 < end, fours + 2 < end
             i = indices[fours] * depth
             j = indices[fours + 1] * depth if second else i
             k = indices[fours + 2] * depth if third else i
-            a, b, c, _ = four_dots(x, mine, y, i, j, k, i, depth)
+            a, b, c, _ = four_dots(x, begin, y, i, j, k, i, depth)
             a -= values[fours]
-            b = b - values[fours + 1] if second else nothing
-            c = c - values[fours + 2] if third else nothing
+            b = b - values[fours + 1] if second else zero
+            c = c - values[fours + 2] if third else zero
             error += np.float64((a * a + b * b) + c * c)
             a, b, c = factor * a, factor * b, factor * c
-            add_four_rows(into, mine, y, i, j, k, i, a, b, c, nothing, depth)
+            add_four_rows(out, begin, y, i, j, k, i, a, b, c, zero, depth)
         errors[row] = error
-
-
-@inlined
-def _factorize(a: Doubles) -> None:
-    """Replace the lower triangle of A by L with ``L L' = A``."""
-    for r in range(len(a)):
-        for c in range(r + 1):
-            total = a[r, c]
-            for at in range(c):
-                total -= a[r, at] * a[c, at]
-            a[r, c] = np.sqrt(total) if r == c else total / a[c, c]
-
-
-@inlined
-def _substitute(lower: Doubles, x: Doubles) -> None:
-    """Replace x by the solution y of ``L L' y = x``."""
-    for r in range(len(x)):
-        for at in range(r):
-            x[r] -= lower[r, at] * x[at]
-        x[r] /= lower[r, r]
-    for r in range(len(x) - 1, -1, -1):
-        for at in range(r + 1, len(x)):
-            x[r] -= lower[at, r] * x[at]
-        x[r] /= lower[r, r]
 
 
 @kernel
 def _solve_ridge(
-    start: int, stop: int, indptr: Pointers, indices: Indices, targets: Vector,
-    factors: Matrix, prior: Matrix, pull: Vector, out: OutMatrix,
-) -> None:  # fmt: skip
+    start: int, stop: int, cells: Csr, factors: Matrix, prior: Matrix, pull: Vector, out: OutMatrix
+) -> None:
+    indptr, indices, targets = cells
     depth = factors.shape[1]
     a, x = np.empty((depth, depth), np.float64), np.empty(depth, np.float64)
     v = np.empty(depth, np.float64)
@@ -222,10 +183,9 @@ def _solve_ridge(
                 v[r] = source[r]
                 x[r] += target * v[r]
             for r in range(depth):
-                into, factor = a[r], v[r]
+                sums, factor = a[r], v[r]
                 for c in range(r + 1):
-                    into[c] += factor * v[c]
-        _factorize(a)
-        _substitute(a, x)
+                    sums[c] += factor * v[c]
+        solve_symmetric(a, x)
         for r in range(depth):
             out[row, r] = x[r]

@@ -1,41 +1,61 @@
-"""Items drawn for examples: negatives to train against.
+"""Items drawn for examples: the negatives of training.
 
 Every draw is a hash of its seed, its example, its number and its attempt, and of nothing else (a
-counter-based generator, as Salmon et al., SC 2011, call it): it does not matter which thread draws
-it, in which order, or together with what. The hash is SplitMix64's (Steele, Lea and Flood, OOPSLA
-2014). A draw takes 32 of its bits to a column: no column is off by more than ``n_items / 2**32``.
+counter-based generator, as Salmon et al., SC 2011, call it). So it does not matter which thread
+draws it, in which order, or together with which others. The hash is SplitMix64's (Steele, Lea and
+Flood, OOPSLA 2014). A draw takes 32 of its bits to choose a column of the alias table: no column's
+probability is off by more than ``n_items / 2**32``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
-from numba.core import types
 from numpy.typing import NDArray
 
-from shortlist.kernels.compile import Indices, OutIndices, Pointers, inlined, kernel
+from shortlist.kernels.checks import F64, I32, I64, U8, U32, Shapes, in_range, size_of
+from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.types import (
+    Bits,
+    Doubles,
+    DoubleVector,
+    Indices,
+    Integers,
+    OutBits,
+    OutIndexMatrix,
+    Pointers,
+    Words,
+)
+
+_EXAMPLES: Final = 4096  # in a block of work: some hundred microseconds
+_MOST_ATTEMPTS: Final = 64  # then the draw is made among the remaining items, one by one
+
+Hash = TypeVar("Hash", np.uint64, NDArray[np.uint64])
 
 
-def _read(scalar: Any, dimensions: int) -> Any:
-    return types.Array(scalar, dimensions, "C", readonly=True)
+def splitmix(bits: Hash) -> Hash:
+    """Return 64 bits that look random, a function of ``bits``: the finaliser of SplitMix64.
+
+    Examples
+    --------
+    >>> splitmix(np.array([0, 1], np.uint64)).tolist()
+    [0, 6238072747940578789]
+    """
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
-Words = Annotated[NDArray[np.uint32], _read(types.uint32, 1)]
-Bits = Annotated[NDArray[np.uint8], _read(types.uint8, 2)]
-OutBits = Annotated[NDArray[np.uint8], types.uint8[:, ::1]]
-Weights = Annotated[NDArray[np.float64], _read(types.float64, 1)]
-
-_EXAMPLES: Final = 4096  # of a block of work: some hundred microseconds
-_MOST_ATTEMPTS: Final = 64  # then the draw is made among what is left, one by one
+_mixed = inlined(splitmix)
 
 
-def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+def alias_table(weights: DoubleVector) -> tuple[Words, Indices]:
     """Return a table to draw from in constant time, with probabilities as the weights (Vose, 1991).
 
-    Column ``c`` of the table is drawn uniformly; it stands for itself if 32 random bits are less
-    than ``keep[c]``, and for ``other[c]`` if not.
+    Column ``c`` of the table is drawn uniformly. If 32 random bits are less than ``keep[c]``, the
+    draw is item ``c``, otherwise item ``other[c]``.
 
     Parameters
     ----------
@@ -48,6 +68,7 @@ def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArr
     >>> (keep / 2**32).round(2).tolist(), other.tolist()
     ([0.5, 1.0], [1, 1])
     """
+    Shapes().array("weights", weights, F64, "n_items")
     n_items = len(weights)
     shares = weights * (n_items / weights.sum())
     other = np.arange(n_items, dtype=np.int32)
@@ -59,13 +80,13 @@ def alias_table(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArr
         shares[long] -= 1 - shares[short]
         if shares[long] < 1:
             low.append(high.pop())
-    for c in (*low, *high):  # rounding is all that keeps them from 1
+    for c in (*low, *high):  # 1 but for rounding
         shares[c] = 1.0
     keep = np.minimum(np.floor(shares * 2.0**32), 2.0**32 - 1).astype(np.uint32)
     return keep, other
 
 
-def bitmap(indptr: Pointers, indices: Indices, n_items: int) -> NDArray[np.uint8]:
+def bitmap(indptr: Pointers, indices: Indices, n_items: int) -> OutBits:
     """Return the pairs of sparse rows as bits, uint8 (n_rows, n_items / 8, rounded up).
 
     Examples
@@ -73,44 +94,37 @@ def bitmap(indptr: Pointers, indices: Indices, n_items: int) -> NDArray[np.uint8
     >>> bitmap(np.array([0, 2]), np.array([0, 9], np.int32), 12)
     array([[1, 2]], dtype=uint8)
     """
-    bits = np.zeros((len(indptr) - 1, -(-n_items // 8)), np.uint8)
-    over_rows(
-        lambda start, stop: _bitmap(start, stop, indptr, indices, bits),
-        len(bits),
-        share(len(bits), _EXAMPLES),
-    )
+    shapes = Shapes(n_items=n_items)
+    shapes.lists("indptr", indptr, "indices", indices, "n_rows", "n_items")
+    bits = np.zeros((shapes["n_rows"], -(-n_items // 8)), np.uint8)
+    over_rows(_bitmap, len(bits), share(len(bits), _EXAMPLES), indptr, indices, bits)
     return bits
 
 
 def draw(
-    examples: Pointers,
-    rows: Indices,
-    count: int,
-    seed: int,
-    weights: Weights,
-    table: tuple[NDArray[np.uint32], NDArray[np.int32]] | None = None,
-    known: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None,
-    bits: NDArray[np.uint8] | None = None,
-) -> OutIndices:
+    examples: Pointers, rows: Indices, count: int, seed: int, weights: DoubleVector,
+    table: tuple[Words, Indices] | None = None, known: tuple[Pointers, Indices] | None = None,
+    bits: Bits | None = None,
+) -> OutIndexMatrix:  # fmt: skip
     """Return ``count`` items for each example, int32 (n, count), with repeats.
 
     Parameters
     ----------
     examples (n,)
-        What is drawn for: the number is hashed.
+        A number for each example, which is hashed.
     rows (n,)
-        The row of ``known`` that each belongs to.
+        The row of ``known`` that each example belongs to.
     count, seed
-        How many to draw for each, and from which stream.
+        The number of draws for each example, and the stream they are from.
     weights (n_items,)
-        How probable each item is, not negative.
+        The probability of each item, up to a factor; not negative.
     table
-        Their :func:`alias_table`; None: they are all equal.
+        The :func:`alias_table` of the weights; None: they are all equal.
     known
-        Sorted sparse rows (indptr, indices) of what must not be drawn; None: everything may be. No
-        row may hold every item with a weight.
+        Sorted sparse rows (indptr, indices) of items that must not be drawn; None: none. No row may
+        hold every item that has a weight.
     bits
-        The same as a :func:`bitmap`; None: the rows are searched instead.
+        The :func:`bitmap` of ``known``, which is faster; None: the sparse rows are searched.
 
     Examples
     --------
@@ -119,69 +133,75 @@ def draw(
     array([[1, 1, 1],
            [1, 1, 1]], dtype=int32)
     """
-    out = np.empty((len(examples), count), np.int32)
-    keep, other = table if table is not None else (np.empty(0, np.uint32), np.empty(0, np.int32))
-    nothing = np.zeros(1, np.int64), np.empty(0, np.int32)
-    indptr, indices = nothing if known is None else known
-    marked = np.empty((0, 0), np.uint8) if bits is None else bits
+    shapes = Shapes()
+    shapes.array("examples", examples, I64, "n")
+    shapes.array("rows", rows, I32, "n")
+    shapes.array("weights", weights, F64, "n_items")
+    out = np.empty((len(examples), size_of("count", count)), np.int32)
+    if out.size and not len(weights):
+        raise ValueError("weights has shape (0,), expected at least one item to draw")
+    keep, other = (np.empty(0, np.uint32), np.empty(0, np.int32)) if table is None else table
+    if table is not None:
+        shapes.array("table[0]", keep, U32, "n_items")
+        shapes.array("table[1]", other, I32, "n_items")
+        in_range("table[1]", other, len(weights))
+    indptr, indices = (np.zeros(1, np.int64), np.empty(0, np.int32)) if known is None else known
+    marked = np.empty((0, 0), np.uint8)
+    if known is not None:
+        shapes.array("known[0]", indptr, I64, "len(known[0])")
+        shapes.array("known[1]", indices, I32, "len(known[1])")
+        n_rows = max(len(indptr) - 1, 0)
+        in_range("rows", rows, n_rows)
+        if bits is not None:
+            sizes = Shapes(n_rows=n_rows, n_bytes=-(-len(weights) // 8))
+            sizes.array("bits", bits, U8, "n_rows", "n_bytes")
+            marked = bits
     over_rows(
-        lambda start, stop: _draw(
-            start, stop, examples, rows, seed, weights, keep, other, indptr, indices, marked, out
-        ),
-        len(examples),
-        share(len(examples), _EXAMPLES),
-    )
+        _draw, len(examples), share(len(examples), _EXAMPLES),
+        examples, rows, seed, weights, keep, other, indptr, indices, marked, out,
+    )  # fmt: skip
     return out
 
 
 @inlined
-def mixed(bits: np.uint64) -> np.uint64:
-    """Return bits that look nothing like these: the finaliser of SplitMix64."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-@inlined
-def hashed(key: np.uint64, counter: int) -> np.uint64:
+def _hash(key: np.uint64, counter: int) -> np.uint64:
     """Return the ``counter``-th 64 bits of the stream ``key``."""
-    return mixed(key + np.uint64(counter + 1) * np.uint64(0x9E3779B97F4A7C15))
+    return _mixed(key + np.uint64(counter + 1) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @inlined
-def below(bits: np.uint64, bound: int) -> int:
-    """Return a number from 0 to ``bound - 1`` out of the upper 32 of 64 random bits."""
+def _below(bits: np.uint64, bound: int) -> int:
+    """Return a number from 0 to ``bound - 1`` from the upper 32 of 64 random bits."""
     upper = (bits >> np.uint64(32)) * np.uint64(bound)
     return np.int64(upper >> np.uint64(32))  # type: ignore[return-value]
 
 
 @inlined
-def _has(indices: NDArray[np.int32], start: int, stop: int, item: int) -> bool:
-    """Tell whether a sorted row holds an item."""
-    while start < stop:
-        middle = (start + stop) // 2
+def _contains(indices: Integers, start: int, stop: int, item: int) -> bool:
+    """Return whether the sorted row ``indices[start:stop]`` holds an item."""
+    low, high = start, stop
+    while low < high:
+        middle = (low + high) // 2
         if indices[middle] < item:
-            start = middle + 1
+            low = middle + 1
         else:
-            stop = middle
-    return start < len(indices) and indices[start] == item
+            high = middle
+    return low < stop and indices[low] == item
 
 
 @inlined
-def _among_the_rest(
-    bits: np.uint64, weights: NDArray[np.float64], indices: NDArray[np.int32], start: int, stop: int
-) -> int:
-    """Draw from what a row does not hold, by adding up the weights."""
-    total, at = 0.0, start
+def _draw_remaining(bits: np.uint64, weights: Doubles, row: Integers) -> int:
+    """Draw from the items that a sorted row does not hold, by adding up their weights."""
+    total, entry = 0.0, 0
     for item in range(len(weights)):
-        if at < stop and indices[at] == item:
-            at += 1
+        if entry < len(row) and row[entry] == item:
+            entry += 1
         else:
             total += weights[item]
-    left, at, last = total * (np.float64(bits >> np.uint64(11)) * 2.0**-53), start, -1
+    left, entry, last = total * (np.float64(bits >> np.uint64(11)) * 2.0**-53), 0, -1
     for item in range(len(weights)):
-        if at < stop and indices[at] == item:
-            at += 1
+        if entry < len(row) and row[entry] == item:
+            entry += 1
         elif weights[item] > 0:
             last = item
             left -= weights[item]
@@ -193,36 +213,42 @@ def _among_the_rest(
 @kernel
 def _bitmap(start: int, stop: int, indptr: Pointers, indices: Indices, bits: OutBits) -> None:
     for row in range(start, stop):
-        for at in range(indptr[row], indptr[row + 1]):
-            item = indices[at]
+        for entry in range(indptr[row], indptr[row + 1]):
+            item = indices[entry]
             bits[row, item >> 3] |= np.uint8(1 << (item & 7))
 
 
 @kernel
 def _draw(
-    start: int, stop: int, examples: Pointers, rows: Indices, seed: int, weights: Weights,
-    keep: Words, other: Indices, indptr: Pointers, indices: Indices, bits: Bits, out: OutIndices,
+    start: int, stop: int, examples: Pointers, rows: Indices, seed: int, weights: DoubleVector,
+    keep: Words, other: Indices, indptr: Pointers, indices: Indices, bits: Bits,
+    out: OutIndexMatrix,
 ) -> None:  # fmt: skip
+    """Draw for examples ``start`` to ``stop - 1``; empty arrays for no table, no rows, no bits."""
     n_items, rejects = len(weights), len(indptr) > 1
+    first, last = 0, 0
     for n in range(start, stop):
         row = rows[n]
-        first, last = (indptr[row], indptr[row + 1]) if rejects else (0, 0)
-        example = mixed(np.uint64(seed) ^ mixed(np.uint64(examples[n])))
+        if rejects:
+            first, last = indptr[row], indptr[row + 1]
+            if first < 0 or last < first or last > len(indices):
+                raise ValueError("known[0] is not ascending from 0 to len(known[1])")
+        example = _mixed(np.uint64(seed) ^ _mixed(np.uint64(examples[n])))
         for number in range(out.shape[1]):
             # Attempts and numbers count in one sequence: no two draws share a hash.
             for attempt in range(_MOST_ATTEMPTS):
-                random = hashed(example, number * _MOST_ATTEMPTS + attempt)
-                item = below(random, n_items)
+                random = _hash(example, number * _MOST_ATTEMPTS + attempt)
+                item = _below(random, n_items)
                 if len(keep) and np.uint32(random & np.uint64(0xFFFFFFFF)) >= keep[item]:
                     item = np.int64(other[item])  # type: ignore[assignment]
                 if not rejects:
                     break
                 if len(bits):
-                    known = (bits[row, item >> 3] >> np.uint8(item & 7)) & np.uint8(1) != 0
+                    rejected = (bits[row, item >> 3] >> np.uint8(item & 7)) & np.uint8(1) != 0
                 else:
-                    known = _has(indices, first, last, item)
-                if not known:
+                    rejected = _contains(indices, first, last, item)
+                if not rejected:
                     break
                 if attempt == _MOST_ATTEMPTS - 1:
-                    item = _among_the_rest(mixed(random), weights, indices, first, last)
+                    item = _draw_remaining(_mixed(random), weights, indices[first:last])
             out[n, number] = item

@@ -1,7 +1,7 @@
-"""Dense blocks of scores (B, N), bit for bit those that :mod:`shortlist.kernels.topk` ranks.
+"""Scores as dense blocks (B, N), bit for bit those that :mod:`shortlist.kernels.topk` ranks.
 
 For callers that need every score of a few queries: evaluation, blending, explanation. The caller
-keeps B small; arrays are C-contiguous.
+keeps B small.
 """
 
 from __future__ import annotations
@@ -10,21 +10,15 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.compile import Indices, Matrix, OutMatrix, Pointers, Vector, kernel
-from shortlist.kernels.products import (
-    QUERIES,
-    add_products,
-    add_sparse_row,
-    copy_row,
-    groups,
-    items_per_chunk,
-    pack_columns,
-    pack_rows,
-    round_and_clear,
-)
+from shortlist.kernels import linalg
+from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.topk import QUERIES, items_per_chunk
+from shortlist.kernels.types import Csr, Indices, Matrix, OutMatrix, OutVector, Pointers, Vector
 from shortlist.kernels.vector import ROWS
 
+_FEW_QUERIES: Final = 16  # for a thread at a time, where a query takes long
 _STRIPE: Final = 512  # columns of a dense matrix worked on together: 4 KiB of float64 sums
 
 
@@ -38,94 +32,138 @@ def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_factors
     >>> dense_factors(
-    ...     np.array([[1, 2]], np.float32),
-    ...     np.array([[1, 0, 1], [0, 1, 1]], np.float32),
+    ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
     ...     np.array([0, 0, 1], np.float32),
     ... )
     array([[1., 2., 4.]], dtype=float32)
     """
-    out = np.empty((len(queries), items_t.shape[1]), np.float32)
-    over_rows(
-        lambda start, stop: _dense_factors(start, stop, queries, items_t, bias, out),
-        len(queries),
-        share(len(queries), QUERIES, ROWS),
-    )
+    shapes = Shapes()
+    shapes.array("queries", queries, F32, "B", "f")
+    shapes.array("items_t", items_t, F32, "f", "N")
+    shapes.array("bias", bias, F32, "N")
+    out = np.empty((len(queries), len(bias)), np.float32)
+    block = share(len(queries), QUERIES, ROWS)
+    over_rows(_dense_factors, len(queries), block, queries, items_t, bias, out)
     return out
 
 
-def dense_sparse(
-    p_indptr: Pointers,
-    p_indices: Indices,
-    p_data: Vector,
-    m_indptr: Pointers,
-    m_indices: Indices,
-    m_data: Vector,
-    n_items: int,
-) -> OutMatrix:
-    """Return the product of sparse profiles (B, M) and a sparse matrix (M, N), as dense float32.
+def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
+    """Return the product of sparse profiles and a sparse matrix, as dense float32 (B, n_items).
 
     Parameters
     ----------
-    p_indptr, p_indices, p_data
-        The profiles as CSR (B, M).
-    m_indptr, m_indices, m_data
-        The matrix as CSR (M, n_items).
-    n_items
-        N.
+    profiles (B, M), matrix (M, n_items)
+        Sparse rows.
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_sparse
     >>> dense_sparse(
-    ...     np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32),
-    ...     np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32), 4,
+    ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
+    ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)), 4,
     ... )
     array([[0., 3., 8., 0.]], dtype=float32)
     """
-    n_queries = len(p_indptr) - 1
-    out = np.empty((n_queries, n_items), np.float32)
-    over_rows(
-        lambda start, stop: _dense_sparse(
-            start, stop, p_indptr, p_indices, p_data, m_indptr, m_indices, m_data, out
-        ),
-        n_queries,
-        share(n_queries, QUERIES),
-    )
+    shapes = Shapes(n_items=n_items)
+    profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "n_items")
+    out = np.empty((shapes["B"], n_items), np.float32)
+    over_rows(_dense_sparse, len(out), share(len(out), QUERIES), profiles, matrix, out)
     return out
 
 
-def dense_profile(
-    p_indptr: Pointers, p_indices: Indices, p_data: Vector, matrix: Matrix
-) -> OutMatrix:
-    """Return the product of sparse profiles (B, M) and a dense matrix (M, N), as dense float32.
+def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
+    """Return the product of sparse profiles and a dense matrix, as dense float32 (B, N).
 
     Parameters
     ----------
-    p_indptr, p_indices, p_data
-        The profiles as CSR (B, M).
+    profiles (B, M)
+        Sparse rows.
     matrix (M, N)
         float32.
 
     Examples
     --------
-    >>> from shortlist.kernels.scores import dense_profile
     >>> dense_profile(
-    ...     np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32),
+    ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
     ...     np.array([[0, 3, 0], [1, 0, 4]], np.float32),
     ... )
     array([[2., 3., 8.]], dtype=float32)
     """
-    n_queries = len(p_indptr) - 1
-    out = np.empty((n_queries, matrix.shape[1]), np.float32)
+    shapes = Shapes()
+    shapes.array("matrix", matrix, F32, "M", "N")
+    profiles = shapes.csr("profiles", profiles, "B", "M")
+    out = np.empty((shapes["B"], shapes["N"]), np.float32)
     # Blocks of columns, not of queries: a stripe of the matrix is read from memory once and stays
     # in the cache for all queries.
-    over_rows(
-        lambda start, stop: _dense_profile(start, stop, p_indptr, p_indices, p_data, matrix, out),
-        matrix.shape[1],
-        _STRIPE,
-    )
+    over_rows(_dense_profile, shapes["N"], _STRIPE, profiles, matrix, out)
+    return out
+
+
+def dense_max(indptr: Pointers, indices: Indices, rows: Csr, columns: Csr) -> OutMatrix:
+    """Return ``out[b, i] = max over j in p_b of r_j . r_i``, float32 (B, N); 0 for an empty p_b.
+
+    That is the similarity of every item to the most similar of a query's items.
+
+    Parameters
+    ----------
+    indptr (B + 1,), indices
+        The rows p_b of each query.
+    rows (N, d), columns (d, N)
+        The rows r to compare, and the same matrix transposed.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> items = csr_array(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32))
+    >>> rows, columns = (
+    ...     Csr(m.indptr.astype(np.int64), m.indices, m.data) for m in (items, items.T.tocsr())
+    ... )
+    >>> dense_max(np.array([0, 2]), np.array([0, 1], np.int32), rows, columns)
+    array([[1. , 1. , 0.8]], dtype=float32)
+    """
+    shapes = Shapes()
+    rows, columns = shapes.product("rows", rows, "N", "columns", columns, "d", "N")
+    shapes.lists("indptr", indptr, "indices", indices, "B", "N")
+    out = np.zeros((shapes["B"], shapes["N"]), np.float32)
+    block = share(len(out), _FEW_QUERIES)
+    over_rows(_dense_max, len(out), block, indptr, indices, rows, columns, out)
+    return out
+
+
+def pair_scores(
+    queries: Matrix, items: Matrix, bias: Vector, indptr: Pointers, indices: Indices
+) -> OutVector:
+    """Return ``bias[i] + sum_p queries[b, p] * items[i, p]`` for some items i of each query b.
+
+    Summed in the order of p, as :mod:`shortlist.kernels.topk` does.
+
+    Parameters
+    ----------
+    queries (B, f), items (N, f), bias (N,)
+        float32; here the items are the rows.
+    indptr (B + 1,), indices
+        The items of each query.
+
+    Returns
+    -------
+    float32 (len(indices),).
+
+    Examples
+    --------
+    >>> pair_scores(
+    ...     np.array([[1, 2]], np.float32), np.array([[1, 0], [0, 1], [1, 1]], np.float32),
+    ...     np.zeros(3, np.float32), np.array([0, 2]), np.array([2, 0], np.int32),
+    ... )
+    array([3., 1.], dtype=float32)
+    """
+    shapes = Shapes()
+    shapes.array("queries", queries, F32, "B", "f")
+    shapes.array("items", items, F32, "N", "f")
+    shapes.array("bias", bias, F32, "N")
+    shapes.lists("indptr", indptr, "indices", indices, "B", "N")
+    out = np.empty(len(indices), np.float32)
+    block = share(len(queries), _FEW_QUERIES)
+    over_rows(_pair_scores, len(queries), block, queries, items, bias, indptr, indices, out)
     return out
 
 
@@ -136,44 +174,69 @@ def _dense_factors(
     depth, n_items = items_t.shape
     n_queries = stop - start
     chunk = items_per_chunk(depth)
-    left = np.empty(groups(n_queries, ROWS) * ROWS * depth, np.float32)
+    left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
     right = np.empty(chunk * depth, np.float32)
-    tile = np.empty((groups(n_queries, ROWS) * ROWS, chunk), np.float32)
+    tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
     flat = tile.reshape(-1)
-    pack_rows(queries, start, stop, left)
+    linalg.pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
-        pack_columns(items_t, first, last, right)
+        linalg.pack_columns(items_t, first, last, right)
         for r in range(len(tile)):
-            copy_row(bias[first:last], tile[r])
-        add_products(left, n_queries, right, last - first, depth, flat, chunk)
+            linalg.copy_row(bias[first:last], tile[r])
+        linalg.add_products(left, n_queries, right, last - first, depth, flat, chunk)
         for r in range(n_queries):
-            copy_row(tile[r, : last - first], out[start + r, first:last])
+            linalg.copy_row(tile[r, : last - first], out[start + r, first:last])
 
 
 @kernel
-def _dense_sparse(
-    start: int, stop: int, p_indptr: Pointers, p_indices: Indices, p_data: Vector,
-    m_indptr: Pointers, m_indices: Indices, m_data: Vector, out: OutMatrix,
-) -> None:  # fmt: skip
+def _dense_sparse(start: int, stop: int, profiles: Csr, matrix: Csr, out: OutMatrix) -> None:
     sums = np.zeros(out.shape[1], np.float64)
     for b in range(start, stop):
-        add_sparse_row(
-            p_indices, p_data, p_indptr[b], p_indptr[b + 1], m_indptr, m_indices, m_data, sums
-        )
-        round_and_clear(sums, out[b])
+        linalg.add_sparse_product(profiles, b, matrix, sums)
+        linalg.round_and_clear(sums, out[b])
 
 
 @kernel
-def _dense_profile(
-    start: int, stop: int, p_indptr: Pointers, p_indices: Indices, p_data: Vector,
-    matrix: Matrix, out: OutMatrix,
-) -> None:  # fmt: skip
+def _dense_profile(start: int, stop: int, profiles: Csr, matrix: Matrix, out: OutMatrix) -> None:
+    indptr, indices, data = profiles
     sums = np.zeros(stop - start, np.float64)
     for b in range(len(out)):
-        for entry in range(p_indptr[b], p_indptr[b + 1]):
-            weight = np.float64(p_data[entry])
-            row = matrix[p_indices[entry], start:stop]
+        for entry in range(indptr[b], indptr[b + 1]):
+            weight = np.float64(data[entry])
+            row = matrix[indices[entry], start:stop]
             for column in range(len(sums)):
                 sums[column] += weight * np.float64(row[column])
-        round_and_clear(sums, out[b, start:stop])
+        linalg.round_and_clear(sums, out[b, start:stop])
+
+
+@kernel
+def _dense_max(
+    start: int, stop: int, indptr: Pointers, indices: Indices, rows: Csr, columns: Csr,
+    out: OutMatrix,
+) -> None:  # fmt: skip
+    n_items = out.shape[1]
+    sums = np.zeros(n_items, np.float64)
+    for b in range(start, stop):
+        for entry in range(indptr[b], indptr[b + 1]):
+            linalg.add_sparse_product(rows, indices[entry], columns, sums)
+            for i in range(n_items):
+                similarity = np.float32(sums[i])
+                if entry == indptr[b] or similarity > out[b, i]:
+                    out[b, i] = similarity
+                sums[i] = 0.0
+
+
+@kernel
+def _pair_scores(
+    start: int, stop: int, queries: Matrix, items: Matrix, bias: Vector, indptr: Pointers,
+    indices: Indices, out: OutVector,
+) -> None:  # fmt: skip
+    depth = queries.shape[1]
+    for b in range(start, stop):
+        for entry in range(indptr[b], indptr[b + 1]):
+            item = indices[entry]
+            total = bias[item]
+            for p in range(depth):
+                total += queries[b, p] * items[item, p]
+            out[entry] = total

@@ -1,9 +1,9 @@
-"""The k best of a row of scores: who is a candidate, who is better, in what order.
+"""The k best of a row of scores: which items are candidates, and which of two is better.
 
-A score and its tie-breaker make one 64-bit key: the score's bits, mapped so that integers compare
-as the floats do, above the reversed ``order``. Keys are distinct and totally ordered, so the k
-best do not depend on the order in which scores are offered. Items that a query must not get are
-marked with minus infinity before they are offered.
+A score and its tie-breaker make one 64-bit key: the bits of the score, mapped so that integers
+compare as the floats do, above the reversed ``order``. Keys are distinct and totally ordered, so
+the k best do not depend on the order in which scores are offered. Items that a query must not get
+are set to minus infinity before they are offered.
 """
 
 from __future__ import annotations
@@ -11,98 +11,93 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shortlist.kernels.compile import inlined
+from shortlist.kernels.types import Booleans, EligibleItems, Floats, Integers, Longs
 from shortlist.kernels.vector import STRIP, at_least, lowest_bit
 
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
 
-_LOWEST: Final = np.finfo(np.float32).min  # of a candidate
-_LOW: Final = 0x7FFF_FFFF
-
-Floats = NDArray[np.float32]
-Integers = NDArray[np.int32]
-Longs = NDArray[np.int64]
-Booleans = NDArray[np.bool_]
+_LOWEST: Final = np.finfo(np.float32).min  # score of a candidate
+_LOW_BITS: Final = 0x7FFF_FFFF
 
 
 @inlined
 def key_of(score: np.float32, order: int) -> int:
-    """Return a key that is greater for a better score and, at equal scores, a smaller order."""
-    bits = int(np.float32(score + np.float32(0.0)).view(np.int32))  # + 0: minus zero is zero
+    """Return a key that is greater for a better score and, at equal scores, for a smaller order."""
+    bits = int(np.float32(score + np.float32(0.0)).view(np.int32))  # + 0: minus zero becomes zero
     if bits < 0:
-        bits ^= _LOW
-    return (bits << 32) | (_LOW - order)
+        bits ^= _LOW_BITS
+    return (bits << 32) | (_LOW_BITS - order)
 
 
 @inlined
 def score_of(key: int) -> np.float32:
-    """Return the score a key was made of."""
+    """Return the score in a key."""
     bits = key >> 32
     if bits < 0:
-        bits ^= _LOW
+        bits ^= _LOW_BITS
     return np.int32(bits).view(np.float32)
 
 
 @inlined
 def order_of(key: int) -> int:
-    """Return the order a key was made of."""
-    return _LOW - (key & _LOW)
+    """Return the order in a key."""
+    return _LOW_BITS - (key & _LOW_BITS)
 
 
 @inlined
 def sift_down(heap: Longs, size: int, key: int) -> None:
-    """Put ``key`` in the place of the least of ``heap[:size]``, a binary heap, least first."""
-    at = 0
+    """Replace the least key of ``heap[:size]``, a binary heap with the least on top, by ``key``."""
+    parent = 0
     while True:
-        child = 2 * at + 1
+        child = 2 * parent + 1
         if child + 1 >= size:
             break
         child += int(heap[child + 1] < heap[child])  # no branch: it could not be predicted
         if heap[child] >= key:
             break
-        heap[at] = heap[child]
-        at = child
-    child = 2 * at + 1
+        heap[parent] = heap[child]
+        parent = child
+    child = 2 * parent + 1
     if child == size - 1 and heap[child] < key:
-        heap[at] = heap[child]
-        at = child
-    heap[at] = key
+        heap[parent] = heap[child]
+        parent = child
+    heap[parent] = key
 
 
 @inlined
 def push(heap: Longs, size: int, key: int) -> int:
-    """Offer one key to a heap of the ``len(heap)`` greatest; return how many it holds then."""
+    """Offer a key to a heap of the ``len(heap)`` greatest; return the number of keys it holds."""
     if size == len(heap):
         if key > heap[0]:
             sift_down(heap, size, key)
         return size
-    at = size
-    while at > 0 and heap[(at - 1) // 2] > key:
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at] = key
+    position = size
+    while position > 0 and heap[(position - 1) // 2] > key:
+        heap[position] = heap[(position - 1) // 2]
+        position = (position - 1) // 2
+    heap[position] = key
     return size + 1
 
 
 @inlined
 def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
-    """Offer a run of scores, the orders of its items beside it; return how many are held then."""
+    """Offer a run of scores and the orders of its items; return the number of keys in the heap."""
     least = score_of(heap[0]) if size == len(heap) else _LOWEST
     for start in range(0, len(scores), STRIP):
         if start + STRIP <= len(scores):
             hits = at_least(scores, start, least)
         else:
             hits = 0
-            for at in range(start, len(scores)):
-                hits |= int(scores[at] >= least) << (at - start)
+            for item in range(start, len(scores)):
+                hits |= int(scores[item] >= least) << (item - start)
         while hits:
-            at = start + lowest_bit(hits)
+            item = start + lowest_bit(hits)
             hits &= hits - 1
-            if scores[at] >= least:
-                size = push(heap, size, key_of(scores[at], order[at]))
+            if scores[item] >= least:
+                size = push(heap, size, key_of(scores[item], order[item]))
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
@@ -110,28 +105,38 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
 
 @inlined
 def ascending(items: Integers) -> bool:
-    """Whether items are listed in ascending order, as the rows of a CSR matrix usually are."""
+    """Return whether items are in ascending order, as the rows of a CSR matrix usually are."""
     falls = 0
-    for at in range(1, len(items)):
-        falls += items[at] < items[at - 1]
+    for entry in range(1, len(items)):
+        falls += items[entry] < items[entry - 1]
     return falls == 0
 
 
 @inlined
 def forbid(scores: Floats, first: int, excluded: Integers, masks: Booleans, mask: int) -> None:
-    """Mark, in a run of scores that starts at item ``first``, what the query must not get."""
+    """Set to minus infinity, in the scores from item ``first`` on, those the query must not get."""
     if mask >= 0:
         allowed = masks[mask, first : first + len(scores)]
-        for at in range(len(scores)):
-            scores[at] = scores[at] if allowed[at] else NEVER
+        for item in range(len(scores)):
+            scores[item] = scores[item] if allowed[item] else NEVER
     for item in excluded:
         if first <= item < first + len(scores):
             scores[item - first] = NEVER
 
 
 @inlined
+def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> None:
+    """Set to minus infinity, in a query's scores of all items, those it must not get."""
+    indptr, indices, masks, mask_of, _ = eligible
+    forbid(scores, 0, indices[indptr[query] : indptr[query + 1]], masks, mask_of[query])
+
+
+@inlined
 def write_best(heap: Longs, size: int, row_of: Integers, rows: Integers, scores: Floats) -> None:
-    """Empty the heap into a row of results, best first; the rest of the row stays as it is."""
+    """Empty the heap into a row of results, best first; the rest of the row stays as it is.
+
+    ``row_of`` is the item row that has each order.
+    """
     for last in range(size - 1, -1, -1):
         key = heap[0]
         sift_down(heap, last, heap[last])

@@ -1,11 +1,8 @@
 """Blocks of rows, side by side in ordinary threads.
 
-Kernels release the interpreter lock, so plain threads keep every core busy. Against Numba's own
-``prange`` this compiles in a fraction of the time, needs no threading layer (one of which ends the
-process when two server threads call it at once, another after a fork), and can be interrupted.
-A thread takes the next block when it is done with its last, so long rows do not pile up on one. The
-calling thread works too, and the others are kept for the next call: a kernel that takes half a
-millisecond does not wait for threads to start.
+Kernels release the interpreter lock, so plain threads keep all cores busy. Compared with Numba's
+``prange`` this compiles in a fraction of the time, can be interrupted, and needs no threading layer
+(one of these ends the process when two server threads call it at once, another after a fork).
 """
 
 from __future__ import annotations
@@ -16,17 +13,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Concatenate, ParamSpec
 
 from numba.core import config
 
+P = ParamSpec("P")
+
+_MOST_HELPERS = 256
 _limit: ContextVar[int | None] = ContextVar("shortlist_thread_limit", default=None)
+_pools: list[ThreadPoolExecutor] = []  # one, once a thread was needed
+_creating = threading.Lock()
 
 
 def thread_count() -> int:
     """Return how many threads kernels use now.
 
-    That is every core this process may use, or ``NUMBA_NUM_THREADS`` where the environment sets
-    it, or what the innermost :func:`thread_limit` says.
+    That is the limit of the innermost :func:`thread_limit`; else ``NUMBA_NUM_THREADS`` where the
+    environment sets it; else every core this process may use.
     """
     limit = _limit.get()
     if limit is not None:
@@ -51,25 +54,33 @@ def thread_limit(count: int) -> Iterator[None]:
         _limit.reset(token)
 
 
-def over_rows(work: Callable[[int, int], None], n_rows: int, block: int) -> None:
-    """Call ``work(start, stop)`` for every block of at most ``block`` rows, side by side.
+def over_rows(
+    work: Callable[Concatenate[int, int, P], None],
+    n_rows: int,
+    block: int,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> None:
+    """Call ``work(start, stop, *args)`` for every block of at most ``block`` rows, side by side.
 
     Parameters
     ----------
     work
-        Handles rows ``start`` to ``stop - 1``; writes to those rows of its results only.
+        Handles rows ``start`` to ``stop - 1``, and writes to those rows of its results only.
     n_rows, block
-        How many rows there are, and how many a call gets at most.
+        The number of rows, and the most that one call gets.
+    args, kwargs
+        Further arguments of ``work``.
 
     Examples
     --------
     >>> with thread_limit(1):
-    ...     over_rows(lambda start, stop: print(start, stop), n_rows=5, block=2)
-    0 2
-    2 4
-    4 5
+    ...     over_rows(print, 5, 2, "a block")
+    0 2 a block
+    2 4 a block
+    4 5 a block
     """
-    starts = iter(range(0, n_rows, block))
+    starts = iter(range(0, n_rows, block))  # taken one by one: long rows do not delay the rest
     taking = threading.Lock()
 
     def take_blocks() -> None:
@@ -78,30 +89,25 @@ def over_rows(work: Callable[[int, int], None], n_rows: int, block: int) -> None
                 start = next(starts, None)
             if start is None:
                 return
-            work(start, min(start + block, n_rows))
+            work(start, min(start + block, n_rows), *args, **kwargs)
 
     workers = min(thread_count(), -(-n_rows // block))
-    helping = [_helpers().submit(take_blocks) for _ in range(workers - 1)]
+    helpers = [_pool().submit(take_blocks) for _ in range(workers - 1)]
     try:
         take_blocks()
     finally:
-        # After an error or an interrupt the other threads stop at their next block. Those that
-        # have not begun (busy for another caller) are not waited for: there is nothing left to do.
+        # After an error or an interrupt the other threads stop at their next block. Helpers that
+        # have not begun (the pool is busy) are cancelled: there is nothing left for them to do.
         with taking:
             starts = iter(())
-        for one in helping:
-            if not one.cancel():
-                one.result()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
 
 
-_pools: list[ThreadPoolExecutor] = []
-_making = threading.Lock()
-_MOST_HELPERS = 256
-
-
-def _helpers() -> ThreadPoolExecutor:
-    """Return the threads that help; each is started when no other is idle."""
-    with _making:
+def _pool() -> ThreadPoolExecutor:
+    """Return the helper threads, which are kept: starting them can take longer than a kernel."""
+    with _creating:
         if not _pools:
             _pools.append(ThreadPoolExecutor(_MOST_HELPERS, thread_name_prefix="shortlist"))
         return _pools[0]

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, vstack
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
-from shortlist.kernels.best import dense_best
+from shortlist.kernels.scores import dense_max
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
@@ -182,8 +182,8 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         learned = self.learned
         if self.config.aggregate == "max":
             indptr, indices, _ = csr_arrays(profiles.history)
-            items = (*csr_arrays(learned.items), *csr_arrays(learned.by_feature))
-            best = dense_best(indptr, indices, *items, self.data.n_items)
+            items = csr_arrays(learned.items), csr_arrays(learned.by_feature)
+            best = dense_max(indptr, indices, *items)
             new = np.flatnonzero(~profiles.has_history)
             if len(new):
                 neighbor_profiles = self._neighbor_profiles(profiles.take(new))

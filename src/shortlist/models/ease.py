@@ -76,7 +76,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
         return DenseScores(
-            dense_profile(*csr_arrays(binary(profiles.history)), self.learned.weights)
+            dense_profile(csr_arrays(binary(profiles.history)), self.learned.weights)
         )
 
     def similar_scores(self, items: Rows) -> Scores:
@@ -121,7 +121,7 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
     kernel[np.diag_indices_from(kernel)] += regularization
     solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
     precision = dense_profile(  # X' (XX' + lambda I)^-1 X
-        *csr_arrays(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
+        csr_arrays(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
     )
     precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)

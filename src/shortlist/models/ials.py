@@ -15,8 +15,7 @@ from scipy.sparse import csr_array
 from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.kernels.als import gram, solve_cg, solve_cholesky
-from shortlist.kernels.loss import observed_loss
+from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
 from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
@@ -176,7 +175,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
         all_pairs = float(np.sum(gram(users).astype(np.float64) * gram(items)))
-        observed = observed_loss(*csr_arrays(matrix), users, items)
+        observed = observed_loss(csr_arrays(matrix), users, items)
         penalty = sum(
             float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
             for rows, vectors in ((matrix, users), (transposed(matrix), items))
@@ -199,5 +198,5 @@ def _solve_block(
     span = slice(block.start, block.stop)
     rows, penalty = csr_arrays(matrix[span]), penalties[span].astype(np.float32)
     if start is None:
-        return solve_cholesky(*rows, fixed, inner, alpha, penalty)
-    return solve_cg(*rows, fixed, inner, alpha, penalty, start[span], steps)
+        return solve_cholesky(rows, fixed, inner, alpha, penalty)
+    return solve_cg(rows, fixed, inner, alpha, penalty, start[span], steps)

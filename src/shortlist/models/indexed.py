@@ -15,7 +15,7 @@ from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.errors import BundleError, CapabilityError
-from shortlist.kernels.dots import dots
+from shortlist.kernels.scores import pair_scores
 from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
@@ -294,7 +294,7 @@ def _best_of_graph(
     kept = eligible.contains(owners, found)
     owners, found = owners[kept], np.ascontiguousarray(found[kept])
     indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int64)
-    scores = dots(np.ascontiguousarray(queries), *items, indptr, found)
+    scores = pair_scores(np.ascontiguousarray(queries), *items, indptr, found)
     order = np.lexsort((eligible.order[found], -scores, owners))
     ranks = np.arange(len(order)) - indptr[:-1][owners]
     in_list = ranks < k

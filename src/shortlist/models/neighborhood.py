@@ -109,8 +109,8 @@ class Neighborhood:
         """
         n_rows, n_candidates = rows.shape[0], self.columns.shape[1]
         found = neighbors(
-            *csr_arrays(rows),
-            *csr_arrays(self.columns),
+            csr_arrays(rows),
+            csr_arrays(self.columns),
             np.ones(n_rows, dtype=np.float32) if scale is None else scale,
             self.scale,
             self.shrinkage,

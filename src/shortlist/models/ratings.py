@@ -59,10 +59,9 @@ class Ratings:
         size = directions.shape[1]
         tastes = np.zeros((data.n_users, size), dtype=np.float32)
         if np.ptp(data.weights) > 0:  # equal ratings contain no information about taste
-            indptr, indices, _ = csr_arrays(data.matrix)
             prior, linear = RIDGE * np.eye(size, dtype=np.float32), np.zeros(size, np.float32)
-            targets = residuals.astype(np.float32)
-            tastes = solve_ridge(indptr, indices, targets, directions, prior, linear)
+            cells = csr_arrays(data.matrix)._replace(data=residuals.astype(np.float32))
+            tastes = solve_ridge(cells, directions, prior, linear)
         return cls(mean, user_effects.astype(np.float32), item_effects.astype(np.float32), tastes)
 
     def predict(self, users: Rows, items: Rows, directions: Floats) -> Floats:

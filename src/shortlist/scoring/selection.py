@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
+from shortlist.kernels.types import EligibleItems
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores, SparseScores
 from shortlist.scoring.sparse import csr_arrays, row_entries
 
 
-class Eligible(NamedTuple):
+class Eligible(EligibleItems):
     """The items that each of B queries may get; the arguments that all top-k kernels share.
 
     An item is eligible for a query if it is not excluded for the query, and if the query's mask,
@@ -39,12 +40,6 @@ class Eligible(NamedTuple):
     >>> eligible.contains(np.array([0, 0]), np.array([1, 2], dtype=np.int32)).tolist()
     [True, False]
     """
-
-    excluded_indptr: NDArray[np.int64]
-    excluded_indices: NDArray[np.int32]
-    masks: NDArray[np.bool_]
-    mask_of: NDArray[np.int32]
-    order: NDArray[np.int32]
 
     @classmethod
     def excluding(
@@ -104,13 +99,12 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
     match scores:
         case FactorScores(queries, items):
             return Best(
-                *topk_factors(queries, items.columns, items.offsets, *eligible, k, items.packed)
+                *topk_factors(queries, items.columns, items.offsets, eligible, k, items.packed)
             )
         case SparseScores(profiles, matrix):
-            product = (*csr_arrays(profiles), *csr_arrays(matrix))
-            return Best(*topk_sparse(*product, matrix.shape[1], *eligible, k))
+            return Best(*topk_sparse(csr_arrays(profiles), csr_arrays(matrix), eligible, k))
         case DenseScores(block):
-            return Best(*topk_dense(block, *eligible, k))
+            return Best(*topk_dense(block, eligible, k))
 
 
 def top_k_columns(
@@ -122,7 +116,7 @@ def top_k_columns(
     """  # scores: (B, n)
     width = scores.shape[1]
     eligible = Eligible.excluding(indptr, excluded, np.arange(width, dtype=np.int32))
-    return Best(*topk_dense(scores, *eligible, min(k, width)))
+    return Best(*topk_dense(scores, eligible, min(k, width)))
 
 
 def dense(scores: Scores) -> Floats:
@@ -131,7 +125,7 @@ def dense(scores: Scores) -> Floats:
         case FactorScores(queries, items):
             return dense_factors(queries, items.columns, items.offsets)
         case SparseScores(profiles, matrix):
-            return dense_sparse(*csr_arrays(profiles), *csr_arrays(matrix), matrix.shape[1])
+            return dense_sparse(csr_arrays(profiles), csr_arrays(matrix), matrix.shape[1])
         case DenseScores(block):
             return block
 

@@ -229,7 +229,9 @@ def invalid(errors: Sequence[Mapping[str, Any]], within: str = "") -> RequestErr
     )
 
 
-_TYPE_NAMES = frozenset({"bool", "int", "float", "str", "constrained-str", "constrained-float"})
+_TYPE_NAMES = frozenset(
+    {"bool", "int", "float", "str", "constrained-str", "constrained-int", "constrained-float"}
+)
 
 
 def _path(error: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
-"""Finding a model's settings, and finding the model, on folds of the training data."""
+"""Hyper-parameter search and automatic model selection on validation folds of the training data."""
 
-from shortlist.tuning.choice import Choice
-from shortlist.tuning.choosing import auto
-from shortlist.tuning.chosen import Chosen
-from shortlist.tuning.result import Tuning
-from shortlist.tuning.study import tune
+from shortlist.tuning.result import Choice, Tuning
+from shortlist.tuning.search import tune
+from shortlist.tuning.selection import auto
+from shortlist.tuning.settings_file import SettingsFile
 
-__all__ = ["Choice", "Chosen", "Tuning", "auto", "tune"]
+Chosen = SettingsFile  # its name in earlier versions
+
+__all__ = ["Choice", "Chosen", "SettingsFile", "Tuning", "auto", "tune"]

@@ -1,35 +1,45 @@
-"""What settings are measured on: choices held out of the training data, never a test."""
+"""Validation folds of the training data, and checks on a fold that no decision has used."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Order, Split
-from shortlist.errors import ConfigError, InputError
+from shortlist.errors import InputError
+from shortlist.metrics.bootstrap import bootstrap
+from shortlist.metrics.paired import paired_tests
+from shortlist.models.base import Model
+from shortlist.text import figure, span
+from shortlist.tuning.objective import Objective, require_count
+from shortlist.tuning.space import Space, unfitted
 
 
 def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split]:
-    """Hold one choice of each user out, once or several times.
+    """Hold one interaction of each user out, once or several times.
 
-    The first fold holds out the last choice of everyone who has more than one; without times, a
-    drawn one. The second holds out one more of them and trains on neither, and so on: no choice is
-    held out twice.
+    The first fold holds out the last interaction of every user with more than one; without times,
+    a random one. The second fold holds out one more of them and trains on neither, and so on: no
+    interaction is held out twice.
 
     Parameters
     ----------
     data
-        What there is to learn from.
+        The training data; never a test.
     folds
-        How many.
+        The number of folds.
     seed
-        Seeds what is drawn.
+        Seeds the random interactions.
 
     Raises
     ------
     ConfigError
         ``folds`` is not a whole number from 1.
     InputError
-        Nobody has enough choices.
+        No user has enough interactions.
 
     Examples
     --------
@@ -39,23 +49,105 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
     >>> [held.to_arrow()["item_id"].to_pylist() for _, held in validation_folds(data, 2)]
     [[7], [6]]
     """
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 1:
-        raise ConfigError(
-            f"folds={folds!r} is out of range: it is a whole number, 1 or more",
-            remedy="pass for example folds=1",
-        )
-    cuts: list[Split] = []
+    require_count("folds", folds, 1)
+    order: Order = "random" if data.times is None else "time"
+    splits: list[Split] = []
+    rest = data
     for fold in range(folds):
-        left = cuts[-1][0] if cuts else data
-        if int(left.user_counts.max(initial=0)) < 2:
+        if int(rest.user_counts.max(initial=0)) < 2:
             raise InputError(
                 f"the data is too small for {folds} validation fold{'s' if folds > 1 else ''}: "
-                f"nobody has {fold + 2} choices",
+                f"no user has {fold + 2} interactions",
                 where=f"{data}",
                 remedy="ask for fewer folds, or gather more interactions"
                 if fold
                 else "use the defaults, or gather more interactions",
             )
-        order: Order = "random" if data.times is None else "time"
-        cuts.append(split.leave_last_out(left, order=order, seed=seed + fold))
-    return cuts
+        splits.append(split.leave_last_out(rest, order=order, seed=seed + fold))
+        rest = splits[-1][0]
+    return splits
+
+
+@dataclass(frozen=True)
+class SettingsCheck:
+    """Tuned settings against the defaults, on a fold that the search has not used.
+
+    On the search's own folds, the best of many trials is the best partly by luck.
+
+    Attributes
+    ----------
+    value, default_value
+        The metric of the tuned settings, and of the defaults.
+    difference, low, high
+        ``value - default_value``, and its paired bootstrap interval (95%).
+    real
+        Whether the difference is significant by a paired t-test.
+    """
+
+    value: float
+    default_value: float
+    difference: float
+    low: float
+    high: float
+    real: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.value:.4f}, and {self.default_value:.4f} with the defaults: "
+            f"{self.difference:+.4f} {span(self.low, self.high)}, "
+            f"{'' if self.real else 'not '}significant"
+        )
+
+
+def check_settings(
+    space: Space, settings: Mapping[str, Any], fold: Split, objective: Objective
+) -> SettingsCheck:
+    """Fit tuned settings and the defaults on an unseen fold, and compare them user by user."""
+    train, held = fold
+    tuned, defaults = (
+        objective.report(space.make(values).fit(train), train, held)
+        for values in (settings, space.defaults())
+    )
+    metric = objective.metric
+    measures = {"tuned": tuned.measures[metric], "defaults": defaults.measures[metric]}
+    [test] = paired_tests(measures, bootstrap(list(measures.values())))
+    return SettingsCheck(
+        tuned[metric], defaults[metric], test.difference, test.low, test.high, test.real
+    )
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """A selected model on a fold that neither the selection nor the search has used.
+
+    Attributes
+    ----------
+    value, low, high
+        The metric, and its bootstrap interval over users (95%).
+    n_users
+        The number of users in the fold.
+    """
+
+    value: float
+    low: float
+    high: float
+    n_users: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, ready for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{figure(self.value)} {span(self.low, self.high)}"
+
+
+def check_model(model: Model[Any, Any], fold: Split, objective: Objective) -> ModelCheck:
+    """Fit a copy of a model on an unseen fold, and measure it there."""
+    train, held = fold
+    report = objective.report(unfitted(model).fit(train), train, held)
+    metric = objective.metric
+    return ModelCheck(report[metric], *report.interval(metric), report.n_users)

@@ -1,114 +1,266 @@
-"""How good settings are on the validation folds, and giving up early on those that are not."""
+"""The metric that a search optimises, and the trials that measure settings by it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
+from shortlist import extras
+from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import (
+    CapabilityError,
+    ConfigError,
+    InputError,
+    ShortlistError,
+    suggestion,
+)
+from shortlist.evaluation import Report, evaluate
+from shortlist.metrics.ranking import AT_K
 from shortlist.models.base import Model
 from shortlist.models.training.model import TrainedModel
-from shortlist.tuning.goal import Goal
-from shortlist.tuning.space import Space
-from shortlist.tuning.trials import Trial
+from shortlist.scoring.capabilities import PredictsRatings
+from shortlist.tuning.space import Space, given_settings
 
-_FIRST_LOOK = 10  # epochs; every further look is at twice as many
-
-Report = Callable[[int, float], bool]
-"""Told how many steps are done and the metric there; says whether to give up."""
+_ERRORS = ("rmse", "mae")
+_DEFAULT_K = 10  # length of the evaluated lists for metrics without a cutoff
+_FIRST_CHECKPOINT = 10  # epochs; the epochs double from one checkpoint to the next
 
 FAILURES = (ShortlistError, MemoryError, RuntimeError, np.linalg.LinAlgError)
-"""What a fit that fails raises. RuntimeError: PyTorch, where memory runs out on whatever device."""
+"""What a failing fit may raise. PyTorch raises RuntimeError when a device is out of memory."""
+
+Prune = Callable[[int, float], bool]
+"""Takes the number of finished steps and the metric after them; returns whether to stop there."""
 
 
-def measured(
+@dataclass(frozen=True)
+class Objective:
+    """A metric to optimise.
+
+    Attributes
+    ----------
+    metric
+        Its name in a report.
+    k
+        The length of the evaluated lists.
+    larger_is_better
+        False for an error such as RMSE.
+
+    Examples
+    --------
+    >>> Objective.named("recall@20")
+    Objective(metric='recall@20', k=20, larger_is_better=True)
+    """
+
+    metric: str
+    k: int
+    larger_is_better: bool
+
+    @classmethod
+    def named(cls, metric: str) -> Objective:
+        """Parse the name of a metric: ``"ndcg@10"``, ``"mrr"``, ``"rmse"``, ...
+
+        Raises
+        ------
+        ConfigError
+            There is no such metric, or it does not measure quality (coverage, for example).
+        """
+        if metric == "mrr" or metric in _ERRORS:
+            return cls(metric, _DEFAULT_K, larger_is_better=metric not in _ERRORS)
+        name, _, length = metric.partition("@")
+        if name not in AT_K or not length.isdecimal() or int(length) < 1:
+            known = [*(f"{name}@{_DEFAULT_K}" for name in AT_K), "mrr", *_ERRORS]
+            raise ConfigError(
+                f"metric={metric!r} cannot be optimised", remedy=suggestion(metric, known)
+            )
+        return cls(f"{name}@{int(length)}", int(length), larger_is_better=True)
+
+    @property
+    def sign(self) -> int:
+        """1 where larger values are better, -1 where smaller values are."""
+        return 1 if self.larger_is_better else -1
+
+    def require_for(self, kind: type[Model[Any, Any]]) -> None:
+        """Raise a CapabilityError if models of this class do not have the metric."""
+        if self.metric in _ERRORS and not issubclass(kind, PredictsRatings):
+            raise CapabilityError(
+                f"{kind.__name__} does not predict ratings, so it has no {self.metric}",
+                remedy="choose a ranking metric such as ndcg@10",
+            )
+
+    def report(self, model: Model[Any, Any], train: Dataset, held: Dataset) -> Report:
+        """Evaluate a fitted model on held-out interactions."""
+        return evaluate(model, train, held, self.k)
+
+    def ranked(self, trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
+        """Return the values and trials that completed, best first; ties in the order of trials."""
+        return sorted(completed(trials), key=lambda pair: -self.sign * pair[0])
+
+
+class Trial(BaseModel):
+    """A finished trial of settings. Its fields are a line of the study file.
+
+    Attributes
+    ----------
+    number
+        Counted from 0; trial 0 has the default settings.
+    settings
+        The tuned settings that had an effect.
+    state
+        ``"complete"``, ``"pruned"`` (stopped early) or ``"failed"``.
+    value
+        The mean of the metric over the folds; at the last step of a pruned trial; None if failed.
+    seconds
+        How long it took.
+    steps
+        Pairs of the number of epochs, or of folds, and the metric after them.
+    reason
+        Why it failed, was stopped early, or took no time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    number: int
+    settings: dict[str, Any]
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None = None
+    seconds: float = 0.0
+    steps: tuple[tuple[int, float], ...] = ()
+    reason: str | None = None
+
+
+def completed(trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
+    """Return the values and trials that completed, in the order of the trials."""
+    return [
+        (trial.value, trial)
+        for trial in trials
+        if trial.state == "complete" and trial.value is not None
+    ]
+
+
+def tuned_names(trials: Iterable[Trial]) -> tuple[str, ...]:
+    """Return the names of all settings in the trials, in the order of their first use."""
+    return tuple(dict.fromkeys(name for trial in trials for name in trial.settings))
+
+
+def count_text(trials: Sized) -> str:
+    """Return the number of trials: ``1 trial``, ``2 trials``."""
+    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
+
+
+def run_trial(
+    number: int,
     space: Space,
     settings: Mapping[str, Any],
     folds: Sequence[Split],
-    goal: Goal,
-    number: int,
-    report: Report,
+    objective: Objective,
+    prune: Prune,
 ) -> Trial:
-    """Fit and measure settings; a fit that fails is a failed trial.
+    """Fit a model with some settings and measure it; a fit that fails is a failed trial.
 
-    With one fold, a model that trains by epochs is looked at after 10, 20, 40, ... epochs (training
-    goes on where it stopped, to the bit); with several folds, any model after each. Whoever is
-    behind at a look can be given up.
+    On one fold, a model that trains by epochs is measured after 10, 20, 40, ... epochs; training
+    then resumes exactly where it stopped. On several folds, any model is measured after each fold.
+    The trial is pruned at the first of these steps where ``prune`` returns True.
 
     Raises
     ------
     InputError
-        The defaults (trial 0) cannot be fitted, because of what the caller gave.
+        The defaults (trial 0) cannot be fitted because of the caller's input.
     """
     started, steps = time.perf_counter(), []
     outcome: dict[str, Any] = {"state": "complete"}
     try:
-        for step, value, last in _looks(space.make(settings), folds, goal):
+        for step, value, last in _steps(space.make(settings), folds, objective):
             steps.append((step, value))
             outcome["value"] = value
-            if not last and report(step, value):
-                outcome |= {
-                    "state": "pruned",
-                    "reason": "behind half of those that went on to the end",
-                }
+            if not last and prune(step, value):
+                outcome |= {"state": "pruned", "reason": "worse than the median at this step"}
                 break
     except FAILURES as error:
         if number == 0 and isinstance(error, InputError):
             raise
-        outcome = {"state": "failed", "reason": reason_of(error)}
+        outcome = {"state": "failed", "reason": failure_reason(error)}
     seconds = time.perf_counter() - started
     return Trial(
         number=number, settings=dict(settings), seconds=seconds, steps=tuple(steps), **outcome
     )
 
 
-def reason_of(error: BaseException) -> str:
-    """Give what an error says, in a line."""
+def failure_reason(error: BaseException) -> str:
+    """Return the message of an error in one line."""
     if isinstance(error, ShortlistError):
         return error.what
     return str(error) or type(error).__name__
 
 
-def _looks(
-    model: Model[Any, Any], folds: Sequence[Split], goal: Goal
+def _steps(
+    model: Model[Any, Any], folds: Sequence[Split], objective: Objective
 ) -> Iterator[tuple[int, float, bool]]:
-    """Yield how far it is, the metric there, and whether this is the end."""
+    """Yield the finished epochs or folds, the metric so far, and whether this step is the last."""
     if len(folds) == 1 and isinstance(model, TrainedModel) and model.config.validation == 0:
         train, held = folds[0]
-        done = 0
-        for epochs in _epochs(model.config.epochs):
-            if done == 0:
-                begun = type(model)(**_given(model) | {"epochs": epochs}).fit(train)
+        previous = 0
+        for epochs in _checkpoints(model.config.epochs):
+            if previous == 0:
+                trained = type(model)(**given_settings(model) | {"epochs": epochs}).fit(train)
             else:
-                begun.resume(epochs - done)
-            done = epochs
-            value = goal.report(begun, train, held)[goal.metric]
+                trained.resume(epochs - previous)
+            previous = epochs
+            value = objective.report(trained, train, held)[objective.metric]
             yield epochs, value, epochs == model.config.epochs
         return
     values: list[float] = []
     for train, held in folds:
-        values.append(goal.report(model.fit(train), train, held)[goal.metric])
+        values.append(objective.report(model.fit(train), train, held)[objective.metric])
         yield len(values), float(np.mean(values)), len(values) == len(folds)
 
 
-def _given(model: Model[Any, Any]) -> dict[str, Any]:
-    return {name: getattr(model.config, name) for name in model.config.model_fields_set}
-
-
-def _epochs(total: int) -> Iterator[int]:
-    """Yield after how many epochs to look.
+def _checkpoints(total: int) -> Iterator[int]:
+    """Yield the numbers of epochs after which a model is measured.
 
     Examples
     --------
-    >>> list(_epochs(60))
+    >>> list(_checkpoints(60))
     [10, 20, 40, 60]
     """
-    look = _FIRST_LOOK
-    while look < total:
-        yield look
-        look *= 2
+    epochs = _FIRST_CHECKPOINT
+    while epochs < total:
+        yield epochs
+        epochs *= 2
     yield total
+
+
+def require_count(name: str, value: object, minimum: int) -> None:
+    """Raise a ConfigError if a parameter is not a whole number from ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ConfigError(
+            f"{name}={value!r} is out of range: it is a whole number, {minimum} or more",
+            remedy=f"pass for example {name}={max(minimum, 1)}",
+        )
+
+
+def require_dataset(data: object) -> None:
+    """Raise an InputError if the data is not a Dataset."""
+    if not isinstance(data, Dataset):
+        raise InputError(
+            f"a Dataset is needed, not a {type(data).__name__}",
+            remedy="make one: Dataset.from_tables(...), or Store(...).dataset()",
+        )
+
+
+def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective) -> None:
+    """Raise an InputError now if every fit of a model, or every measurement, would fail."""
+    objective.require_for(type(model))
+    require_dataset(data)
+    if model.extra is not None:
+        extras.require(model.extra, f"fitting {model.name}")
+    if model.needs_item_features and data.item_features is None:
+        raise InputError(
+            f"{model.name} needs item features, and the data has none",
+            remedy="pass an items table",
+        )

@@ -1,10 +1,10 @@
-"""What a search found: the settings, every trial, and what it is worth."""
+"""The results of ``tune`` and ``auto``: the best settings, and the selected model."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,51 +14,52 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.frames import Tabular
 from shortlist.models.base import Model
-from shortlist.text import figure, text_table
-from shortlist.tuning.check import Check
-from shortlist.tuning.chosen import Chosen
-from shortlist.tuning.goal import Goal
-from shortlist.tuning.trials import Trial, completed, counted
+from shortlist.text import figure, span, text_table
+from shortlist.tuning.folds import ModelCheck, SettingsCheck
+from shortlist.tuning.objective import Objective, Trial, count_text, tuned_names
+from shortlist.tuning.plot import plot_search
+from shortlist.tuning.settings_file import SettingsFile
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN = 5  # trials in the printed table
+NOT_CHECKED = "not checked on an unseen fold"
 
 
 @dataclass(frozen=True, eq=False)
 class Tuning(Tabular):
-    """The outcome of :func:`shortlist.tune`; ``str(tuning)`` says it in a page.
+    """The result of :func:`shortlist.tune`; ``str(tuning)`` is a summary.
 
     Attributes
     ----------
     kind
         The class of the model.
     given
-        The settings that were not tuned because the caller gave them.
+        The settings that the caller fixed.
     goal
         The metric.
     trials
         Every trial, in order; the first is the defaults.
     data
-        What was tuned on.
+        The training data.
     folds, seed
-        As they were asked for.
+        As passed to ``tune``.
     seconds
-        How long the search took, this time.
+        The duration of this search, without that of earlier trials in its study file.
     check
-        How the best settings do on a fold that the search has not seen; or why that is not known.
+        The best settings on a fold that the search has not used; or why there is no such check.
     """
 
     kind: type[Model[Any, Any]]
     given: Mapping[str, Any]
-    goal: Goal
+    goal: Objective
     trials: tuple[Trial, ...]
     data: Dataset
     folds: int
     seed: int
     seconds: float
-    check: Check | str = "not checked on another fold"
+    check: SettingsCheck | str = NOT_CHECKED
 
     @property
     def model(self) -> str:
@@ -66,39 +67,46 @@ class Tuning(Tabular):
         return self.kind.__name__
 
     @cached_property
+    def _ranked(self) -> list[tuple[float, Trial]]:
+        return self.goal.ranked(self.trials)
+
+    @property
     def best(self) -> Trial:
         """The best trial; of equal ones the first."""
-        sign = -1 if self.goal.larger_is_better else 1
-        return min(completed(self.trials), key=lambda one: (sign * one[0], one[1].number))[1]
+        return self._ranked[0][1]
 
     @property
     def value(self) -> float:
-        """The metric of the best trial, on the folds it was chosen on."""
-        [value] = [value for value, trial in completed(self.trials) if trial is self.best]
-        return value
+        """The metric of the best trial on the folds of the search."""
+        return self._ranked[0][0]
 
     @property
     def default_value(self) -> float | None:
-        """The metric of the defaults, or None where they failed."""
+        """The metric of the defaults; None if they failed."""
         return self.trials[0].value
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tuned settings."""
+        return tuned_names(self.trials)
+
+    @property
     def settings(self) -> dict[str, Any]:
-        """The settings of the best trial, the given ones included."""
+        """The settings of the best trial, including the given ones."""
         return {**self.given, **self.best.settings}
 
     @property
     def config(self) -> dict[str, Any]:
-        """Every setting of the best model, as plain data."""
+        """Every setting of the best model, ready for JSON."""
         return dict(self.chosen().config)
 
     def best_model(self) -> Model[Any, Any]:
-        """Make the best model, not fitted."""
+        """Make the model with the best settings, not fitted."""
         return self.kind(**self.settings)
 
-    def chosen(self) -> Chosen:
-        """Give the best settings as a file keeps them."""
-        return Chosen.of(
+    def chosen(self) -> SettingsFile:
+        """Return the best settings as the content of a settings file."""
+        return SettingsFile.of(
             self.best_model(),
             {
                 "metric": self.goal.metric,
@@ -113,108 +121,220 @@ class Tuning(Tabular):
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the best settings to a JSON file, which ``shortlist fit --config`` takes."""
+        """Write the best settings to a JSON file, which ``shortlist fit --config`` reads."""
         return self.chosen().save(path)
 
     def picture(self) -> Figure:
-        """Draw the search: every trial, the best so far, and each setting against the metric.
+        """Plot the search: every trial, the best value so far, and the metric over each setting.
 
         Raises
         ------
         ConfigError
             The extra ``plots`` is not installed.
         """
-        from shortlist.tuning.pictures import plot_tuning
-
-        return plot_tuning(self)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The settings that were tuned."""
-        found: dict[str, None] = {}
-        for trial in self.trials:
-            found |= dict.fromkeys(trial.settings)
-        return tuple(found)
+        return plot_search(self.kind, self.goal, self.trials)
 
     @cached_property
     def _table(self) -> pa.Table:
         columns = {
-            "trial": pa.array([one.number for one in self.trials], pa.int64()),
-            "state": pa.array([one.state for one in self.trials], pa.string()),
-            self.goal.metric: pa.array([one.value for one in self.trials], pa.float64()),
-            "seconds": pa.array([one.seconds for one in self.trials], pa.float64()),
+            "trial": pa.array([trial.number for trial in self.trials], pa.int64()),
+            "state": pa.array([trial.state for trial in self.trials], pa.string()),
+            self.goal.metric: pa.array([trial.value for trial in self.trials], pa.float64()),
+            "seconds": pa.array([trial.seconds for trial in self.trials], pa.float64()),
         }
         for name in self.names:
-            columns[name] = _column([one.settings.get(name) for one in self.trials])
-        columns["reason"] = pa.array([one.reason for one in self.trials], pa.string())
+            columns[name] = settings_column([trial.settings.get(name) for trial in self.trials])
+        columns["reason"] = pa.array([trial.reason for trial in self.trials], pa.string())
         return pa.table(columns)
 
     def to_arrow(self) -> pa.Table:
-        """One row a trial: trial, state, the metric, seconds, the tuned settings, reason.
+        """Return one row per trial: trial, state, the metric, seconds, the tuned settings, reason.
 
         A setting that had no effect in a trial is null there.
         """
         return self._table
 
     def to_dict(self) -> dict[str, Any]:
-        """The best settings and every trial, ready for JSON."""
+        """Return the best settings and every trial, ready for JSON."""
         return self.chosen().model_dump(mode="json") | {
-            "trials": [one.model_dump(mode="json") for one in self.trials]
+            "trials": [trial.model_dump(mode="json") for trial in self.trials]
         }
 
     def __str__(self) -> str:
-        states = Counter(trial.state for trial in self.trials)
-        ended = ", ".join(
-            f"{states[one]} {one}" for one in ("complete", "pruned", "failed") if states[one]
+        counts = Counter(trial.state for trial in self.trials)
+        states = ", ".join(
+            f"{counts[state]} {state}"
+            for state in ("complete", "pruned", "failed")
+            if counts[state]
         )
-        parts = [
-            f"{self.model}: {counted(self.trials)} ({ended}) on {self.data}",
-            f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
-            f"with the defaults {_figure(self.default_value)}",
-            "",
-            text_table(["setting", "default", "best"], self._settings_rows()),
-            "",
-            text_table(["trial", self.goal.metric, "seconds", *self.names], self._trial_rows()),
-            "Figures on the folds that settings were chosen on are a little too good.",
-            self.check
-            if isinstance(self.check, str)
-            else f"On one more fold, which the search has not seen: {self.check}.",
-        ]
-        failed = Counter(trial.reason for trial in self.trials if trial.state == "failed")
-        parts += [f"failed, {count} times: {reason}" for reason, count in failed.most_common(3)]
-        return "\n".join(parts)
+        default = "failed" if self.default_value is None else figure(self.default_value)
+        reasons = Counter(trial.reason for trial in self.trials if trial.state == "failed")
+        return "\n".join(
+            [
+                f"{self.model}: {count_text(self.trials)} ({states}) on {self.data}",
+                f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
+                f"defaults {default}",
+                "",
+                text_table(["setting", "default", "best"], self._settings_rows()),
+                "",
+                text_table(["trial", self.goal.metric, "seconds", *self.names], self._trial_rows()),
+                "These values are slightly optimistic: the same folds selected the settings.",
+                self.check if isinstance(self.check, str) else f"On an unseen fold: {self.check}.",
+                *(f"failed, {n} times: {reason}" for reason, n in reasons.most_common(3)),
+            ]
+        )
 
     def _settings_rows(self) -> list[list[str]]:
         best, fields = self.best_model().config, self.kind.Config.model_fields
         shown = [name for name in fields if name in self.names or name in self.given]
-        return [[name, _shown(fields[name].default), _shown(getattr(best, name))] for name in shown]
+        return [
+            [name, _setting_text(fields[name].default), _setting_text(getattr(best, name))]
+            for name in shown
+        ]
 
     def _trial_rows(self) -> list[list[str]]:
-        sign = -1 if self.goal.larger_is_better else 1
-        ranked = sorted(completed(self.trials), key=lambda one: (sign * one[0], one[1].number))
         return [
             [f"{trial.number}", figure(value), f"{trial.seconds:.1f}"]
             + [
-                _shown(trial.settings[name]) if name in trial.settings else ""
+                _setting_text(trial.settings[name]) if name in trial.settings else ""
                 for name in self.names
             ]
-            for value, trial in ranked[:_SHOWN]
+            for value, trial in self._ranked[:_SHOWN]
         ]
 
     def __repr__(self) -> str:
         return f"Tuning({self.best_model()!r}, {self.goal.metric}={self.value:.4f})"
 
 
-def _column(values: list[Any]) -> pa.Array:
-    kinds = {type(value) for value in values if value is not None}
-    if (len(kinds) > 1 and kinds != {int, float}) or kinds & {list, dict}:  # choices of any kind
+def settings_column(values: list[Any]) -> pa.Array:
+    """Make a column of a setting's values; values of mixed types become texts."""
+    types = {type(value) for value in values if value is not None}
+    if (len(types) > 1 and types != {int, float}) or types & {list, dict}:
         return pa.array([None if value is None else f"{value}" for value in values], pa.string())
     return pa.array(values)
 
 
-def _figure(value: float | None) -> str:
-    return "none: they failed" if value is None else figure(value)
-
-
-def _shown(value: Any) -> str:
+def _setting_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateResult:
+    """The result of a model in an automatic selection.
+
+    Attributes
+    ----------
+    model
+        Its name, followed by ``(tuned)`` if its settings were searched.
+    value
+        The metric on the validation fold; None if it was not measured.
+    difference, low, high
+        Its value minus the best one, and the paired interval of that; None for the best.
+    seconds
+        How long fitting and measuring took.
+    outcome
+        ``"chosen"``, ``"best"``, ``"as good as the best"``, ``"not significantly worse"`` (the
+        interval of the difference contains 0), ``"worse"``, or why it was left out.
+    """
+
+    model: str
+    value: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seconds: float | None = None
+    outcome: str
+
+    def texts(self) -> list[str]:
+        """Return the cells of its row in a printed table."""
+        return [
+            self.model,
+            "" if self.value is None else figure(self.value),
+            "" if self.difference is None else f"{self.difference:+.4f}",
+            "" if self.low is None or self.high is None else span(self.low, self.high),
+            "" if self.seconds is None else f"{self.seconds:.1f}",
+            self.outcome,
+        ]
+
+
+_CHOICE_SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        *((name, pa.float64()) for name in ("value", "difference", "low", "high", "seconds")),
+        ("outcome", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice(Tabular):
+    """The result of :func:`shortlist.auto`; ``str(choice)`` is the table and the reason.
+
+    Attributes
+    ----------
+    model
+        The selected model, fitted on all of the data.
+    reason
+        Why it was selected.
+    standings
+        Every candidate: the measured ones, best first; then those that were left out.
+    metric
+        The metric that decided.
+    data, n_users
+        The training data, and the number of users in the validation fold.
+    notes
+        Remarks on what was not done.
+    seconds
+        The duration of the whole selection.
+    check
+        The selected model on a fold that took no part; or why there is no such check.
+    """
+
+    model: Model[Any, Any]
+    reason: str
+    standings: tuple[CandidateResult, ...]
+    metric: str
+    data: Dataset
+    n_users: int
+    notes: tuple[str, ...]
+    seconds: float
+    check: ModelCheck | str = NOT_CHECKED
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return pa.Table.from_pylist(list(map(asdict, self.standings)), schema=_CHOICE_SCHEMA)
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row per candidate: model, value, difference, low, high, seconds, outcome."""
+        return self._table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything except the model, ready for JSON, as a bundle records it."""
+        return {
+            "chosen_by": "auto",
+            "metric": self.metric,
+            "users": self.n_users,
+            "reason": self.reason,
+            "candidates": list(map(asdict, self.standings)),
+            "notes": list(self.notes),
+            "check": self.check if isinstance(self.check, str) else self.check.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        header = ["model", self.metric, "against best", "95% interval", "seconds", "outcome"]
+        return "\n".join(
+            [
+                f"{self.data}: one interaction of each of {self.n_users:,} users is held out",
+                *self.notes,
+                "",
+                text_table(header, [candidate.texts() for candidate in self.standings]),
+                "The best of these values is slightly optimistic: they decided the selection.",
+                self.check
+                if isinstance(self.check, str)
+                else f"The chosen model on an unseen fold: {self.metric} {self.check}.",
+                self.reason,
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"Choice({self.model!r}; by {self.metric} of {len(self.standings)})"

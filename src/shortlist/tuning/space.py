@@ -1,4 +1,4 @@
-"""Where tuning looks: the ranges that are written beside a model's settings."""
+"""The search space of a model: the ranges that are declared with its settings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic.fields import FieldInfo
-
 from shortlist.errors import ConfigError
 from shortlist.models.base import Model
 from shortlist.models.config import Search, search_range
+from shortlist.models.registry import model_class
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -20,55 +19,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting and its range.
-
-    Attributes
-    ----------
-    name, default, search
-        As the model's config declares them.
-    whole
-        Whether its numbers are whole.
-    """
+    """A setting as declared in a model's config, and its search range."""
 
     name: str
     default: Any
     search: Search
-    whole: bool
+    whole: bool  # its values are whole numbers
 
     def distribution(self) -> BaseDistribution:
-        """Give the range as Optuna writes it. Choices are JSON texts there, so any will do."""
+        """Return the range as an Optuna distribution; choices of any type become JSON texts."""
         from optuna.distributions import (
             CategoricalDistribution,
             FloatDistribution,
             IntDistribution,
         )
 
-        search = self.search
+        search, log = self.search, self.search.scale == "log"
         if search.choices:
-            return CategoricalDistribution([json.dumps(one) for one in search.choices])
-        log = search.scale == "log"
+            return CategoricalDistribution([json.dumps(choice) for choice in search.choices])
         if self.whole:
             return IntDistribution(int(search.low), int(search.high), log=log)
         return FloatDistribution(search.low, search.high, log=log)
 
-    def suggested(self, trial: Trial) -> Any:
-        """Let a trial suggest a value."""
+    def suggest(self, trial: Trial) -> Any:
+        """Return the value that an Optuna trial suggests."""
         search, log = self.search, self.search.scale == "log"
         if search.choices:
-            texts = [json.dumps(one) for one in search.choices]
+            texts = [json.dumps(choice) for choice in search.choices]
             return json.loads(trial.suggest_categorical(self.name, texts))
         if self.whole:
             return trial.suggest_int(self.name, int(search.low), int(search.high), log=log)
         return trial.suggest_float(self.name, search.low, search.high, log=log)
 
     def as_optuna(self, value: Any) -> Any:
-        """Give a value as Optuna keeps it: a default beyond the range (0: off) as its near end."""
+        """Convert a value for Optuna; a default outside the range (0: off) becomes its near end."""
         if self.search.choices:
             return json.dumps(value)
         return min(max(value, self.search.low), self.search.high)
 
-    def holds(self, value: Any) -> bool:
-        """Whether a value can come up: the default, or one from the range."""
+    def allows(self, value: Any) -> bool:
+        """Whether a value is the default or in the range."""
         if self.search.choices:
             return json.dumps(value) in map(json.dumps, self.search.choices)
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
@@ -77,86 +67,88 @@ class Parameter:
 
 
 class Space:
-    """The settings of a model that are tuned, beside those that are given.
+    """The tuned settings of a model, and the settings that the caller fixed.
 
     Parameters
     ----------
     model
         The class of the model.
     given
-        Settings that stay as they are.
+        The fixed settings.
 
     Raises
     ------
     ConfigError
-        Nothing is left to tune, or a default is no number where numbers are searched, or none of
-        the choices.
+        Nothing is left to tune, or a default does not fit its range.
 
     Examples
     --------
     >>> from shortlist.models.ease import EASE
-    >>> Space(EASE, {}).names
-    ('regularization',)
+    >>> Space(EASE, {}).defaults() == {"regularization": EASE().config.regularization}
+    True
     """
 
     def __init__(self, model: type[Model[Any, Any]], given: Mapping[str, Any]) -> None:
         self.model, self.given = model, dict(given)
-        found = []
+        parameters = []
         for name, field in model.Config.model_fields.items():
             search = search_range(field)
-            if search is not None and name not in given:
-                found.append(_parameter(model, name, field, search))
-        if not found:
-            why = "are given" if given else "have a search range"
-            count = "all" if given else "none"
+            if search is None or name in given:
+                continue
+            types = {field.annotation, *get_args(field.annotation)}
+            parameter = Parameter(name, field.default, search, int in types and float not in types)
+            if not parameter.allows(field.default):
+                raise ConfigError(
+                    f"the default of {model.__name__}.{name}, {field.default!r}, does not fit its "
+                    "search range",
+                    remedy="declare a number for a range, and one of the choices for choices",
+                )
+            parameters.append(parameter)
+        if not parameters:
+            why = "all of its settings are given" if given else "no setting has a search range"
             raise ConfigError(
-                f"{model.__name__} has nothing to tune: {count} of its settings {why}",
-                remedy="give fewer settings, or fit it as it is"
-                if given
-                else "fit it as it is: its defaults are all there is",
+                f"{model.__name__} has nothing to tune: {why}",
+                remedy="give fewer settings, or fit it as it is" if given else "fit it as it is",
             )
-        # What others depend on is suggested before them.
-        self._parameters = sorted(found, key=lambda one: one.search.when is not None)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The settings that are tuned."""
-        return tuple(parameter.name for parameter in self._parameters)
+        # A setting that depends on another one comes after it.
+        self._parameters = sorted(parameters, key=lambda each: each.search.when is not None)
 
     def defaults(self) -> dict[str, Any]:
-        """Give the defaults of what is tuned."""
+        """Return the default of every tuned setting that has an effect."""
         values: dict[str, Any] = {}
         for parameter in self._active(values):
             values[parameter.name] = json.loads(json.dumps(parameter.default))
         return values
 
-    def suggested(self, trial: Trial) -> dict[str, Any]:
-        """Let a trial suggest a value for every setting that has an effect."""
+    def suggest(self, trial: Trial) -> dict[str, Any]:
+        """Let an Optuna trial suggest a value for every setting that has an effect."""
         values: dict[str, Any] = {}
         for parameter in self._active(values):
-            values[parameter.name] = parameter.suggested(trial)
+            values[parameter.name] = parameter.suggest(trial)
         return values
 
-    def optuna(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Give settings and their ranges as ``optuna.trial.create_trial`` takes them."""
-        chosen = [parameter for parameter in self._parameters if parameter.name in settings]
+    def as_optuna(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Convert settings to keyword arguments of ``optuna.trial.create_trial``."""
+        used = [parameter for parameter in self._parameters if parameter.name in settings]
         return {
-            "params": {one.name: one.as_optuna(settings[one.name]) for one in chosen},
-            "distributions": {one.name: one.distribution() for one in chosen},
+            "params": {each.name: each.as_optuna(settings[each.name]) for each in used},
+            "distributions": {each.name: each.distribution() for each in used},
         }
 
-    def holds(self, settings: Mapping[str, Any]) -> bool:
-        """Whether settings could have been suggested here."""
+    def allows(self, settings: Mapping[str, Any]) -> bool:
+        """Whether settings are in the space: those that have an effect, each in its range."""
         values: dict[str, Any] = {}
         for parameter in self._active(values):
-            if parameter.name not in settings or not parameter.holds(settings[parameter.name]):
+            if parameter.name not in settings or not parameter.allows(settings[parameter.name]):
                 return False
             values[parameter.name] = settings[parameter.name]
         return values.keys() == settings.keys()
 
-    def described(self) -> dict[str, Any]:
-        """Give the ranges as plain data."""
-        ranges = {one.name: asdict(one.search) | {"whole": one.whole} for one in self._parameters}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the ranges, ready for JSON."""
+        ranges = {
+            each.name: asdict(each.search) | {"whole": each.whole} for each in self._parameters
+        }
         plain: dict[str, Any] = json.loads(json.dumps(ranges))
         return plain
 
@@ -165,26 +157,42 @@ class Space:
         return self.model(**self.given, **settings)
 
     def _active(self, values: Mapping[str, Any]) -> Iterator[Parameter]:
-        """The settings that have an effect beside the values found so far."""
+        """Yield the settings that have an effect beside the values that are set so far."""
         for parameter in self._parameters:
-            if parameter.search.when is None:
-                yield parameter
-                continue
-            name, needed = parameter.search.when
-            default = self.model.Config.model_fields[name].default
-            if {name: default, **self.given, **values}[name] == needed:
-                yield parameter
+            if parameter.search.when is not None:
+                name, needed = parameter.search.when
+                default = self.model.Config.model_fields[name].default
+                if {name: default, **self.given, **values}[name] != needed:
+                    continue
+            yield parameter
 
 
-def _parameter(
-    model: type[Model[Any, Any]], name: str, field: FieldInfo, search: Search
-) -> Parameter:
-    types = {field.annotation, *get_args(field.annotation)}
-    parameter = Parameter(name, field.default, search, int in types and float not in types)
-    if not parameter.holds(field.default):
-        raise ConfigError(
-            f"the default of {model.__name__}.{name}, {field.default!r}, is nothing like what is "
-            "searched for it",
-            remedy="declare a number for a range, and one of the choices for choices",
-        )
-    return parameter
+def given_settings(model: Model[Any, Any]) -> dict[str, Any]:
+    """Return the settings that a model was made with, without the defaults."""
+    return {name: getattr(model.config, name) for name in sorted(model.config.model_fields_set)}
+
+
+def unfitted(model: Model[Any, Any]) -> Model[Any, Any]:
+    """Return a copy of a model that is not fitted."""
+    return type(model)(**given_settings(model))
+
+
+def class_and_settings(
+    model: str | type[Model[Any, Any]] | Model[Any, Any],
+) -> tuple[type[Model[Any, Any]], dict[str, Any]]:
+    """Return the class of a model, and the settings that it was made with.
+
+    Raises
+    ------
+    ConfigError
+        There is no such model.
+    """
+    if isinstance(model, str):
+        return model_class(model), {}
+    if isinstance(model, Model):
+        return type(model), given_settings(model)
+    if isinstance(model, type) and issubclass(model, Model):
+        return model, {}
+    raise ConfigError(
+        f"{model!r} is not a model", remedy="pass a name like 'EASE', a class, or a model"
+    )

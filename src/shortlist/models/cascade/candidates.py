@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.kernels.places import places
+from shortlist.kernels.ranking import list_ranks
 from shortlist.kernels.topk import topk_dense
 from shortlist.models.base import Model
 from shortlist.scoring.profiles import Profiles
@@ -117,7 +117,7 @@ def retrieve(
     indptr = np.searchsorted(union, np.arange(len(profiles) + 1) * n_items)
     owners = union // n_items
     by_stage = [
-        places(block, rows, indptr, items, order)
+        list_ranks(block, rows, indptr, items, order)
         for block, rows in zip(blocks, own_lists, strict=True)
     ]
     scores = np.stack([stage_scores for stage_scores, _ in by_stage])  # (S, n)
@@ -160,7 +160,7 @@ def _scores(stage: Model[Any, Any], profiles: Profiles) -> tuple[Floats, NDArray
 
 
 def _top(block: Floats, eligible: Eligible, count: int, scorable: NDArray[np.bool_]) -> Rows:
-    rows = topk_dense(block, *eligible, count)[0]
+    rows = topk_dense(block, eligible, count)[0]
     rows[~scorable] = UNKNOWN
     return rows
 

@@ -20,6 +20,7 @@ from shortlist import engine
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.kernels.sampling import splitmix
 from shortlist.models.cascade.candidates import Candidates, Stages, known_users, retrieve, unseen
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
@@ -151,8 +152,5 @@ def _block_examples(
 
 def _random_keys(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:
     """Hash each pair to a random number (the finaliser of SplitMix64)."""  # (n,)
-    mixed = (users.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
-    mixed += np.uint64(0x9E3779B97F4A7C15) * np.uint64(seed + 1)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+    pairs = (users.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
+    return splitmix(pairs + np.uint64(0x9E3779B97F4A7C15) * np.array([seed + 1], np.uint64))

@@ -136,7 +136,7 @@ def contributions(
 
 def bag_vectors(history: csr_array, inputs: Floats) -> Floats:
     """Compute the mean contribution of each history."""  # (B, f)
-    return dense_profile(*csr_arrays(_shares(history)), inputs)
+    return dense_profile(csr_arrays(_shares(history)), inputs)
 
 
 # --- ridge regression ----------------------------------------------------------------------------
@@ -169,9 +169,9 @@ def fold_in(
         return np.concatenate([vectors, ends], axis=1)
     prior, linear = quadratic(config, learned)
     targets = (history.data - _offsets(config, learned)[history.indices]).astype(np.float32)
-    indptr, indices, _ = csr_arrays(history)
+    cells = csr_arrays(history)._replace(data=targets)
     design, prior32 = _design(config, learned), prior.astype(np.float32)
-    vectors = solve_ridge(indptr, indices, targets, design, prior32, linear.astype(np.float32))
+    vectors = solve_ridge(cells, design, prior32, linear.astype(np.float32))
     if not config.biases:
         return vectors
     vectors[:, -1] += learned.mean

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels import factorization as kernels
-from shortlist.scoring.sparse import Csr
+from shortlist.kernels.types import Csr
 
 MAX_LOGITS = 2**25  # of a block of users by all items: 128 MiB
 
@@ -69,7 +69,7 @@ class Cells:
     def _sorted(self, rows: NDArray[np.int64], columns: NDArray[np.int64], count: int) -> Csr:
         order = np.argsort(rows, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
-        return indptr, columns[order].astype(np.int32), self.values.numpy()[order]
+        return Csr(indptr, columns[order].astype(np.int32), self.values.numpy()[order])
 
 
 def observed_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.four_rows import LANES
+from shortlist.kernels.vector import LANES
 from shortlist.models.factorization.config import FactorizationConfig
 from shortlist.models.factorization.fold_in import DAMPING, global_bias, item_categories
 from shortlist.models.factorization.losses import (

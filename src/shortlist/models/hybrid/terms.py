@@ -145,12 +145,12 @@ def item_similarity(rows: csr_array, self_similarity: bool, count: int) -> csr_a
 
 def user_term(near: csr_array, choices: csr_array) -> Floats:
     """Compute ``S_u R`` for queries with these neighbours."""  # (B, n_items)
-    return dense_sparse(*csr_arrays(near), *csr_arrays(choices), choices.shape[1])
+    return dense_sparse(csr_arrays(near), csr_arrays(choices), choices.shape[1])
 
 
 def item_term(history: csr_array, similarity: csr_array) -> Floats:
     """Compute ``R S_i``, or ``S_u R S_i`` where the history is ``S_u R``."""  # (B, n_items)
-    return dense_sparse(*csr_arrays(history), *csr_arrays(similarity), similarity.shape[1])
+    return dense_sparse(csr_arrays(history), csr_arrays(similarity), similarity.shape[1])
 
 
 def scale_factors(term: Floats, rescaled: bool) -> NDArray[np.float64]:

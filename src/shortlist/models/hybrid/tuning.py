@@ -27,6 +27,7 @@ from shortlist.models.hybrid.terms import (
 from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, keep_rows
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
+from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import csr_arrays, empty, transposed
 
 NEIGHBORS = (20, 50, 100, 200, 500)
@@ -216,10 +217,7 @@ class _Fold:
             np.ascontiguousarray(scores, dtype=np.float32),
             np.arange(len(truth) + 1, dtype=np.int64),
             truth,
-            excluded,
-            indices,
-            np.empty((0, scores.shape[1]), dtype=bool),
-            np.full(len(truth), -1, dtype=np.int32),
+            Eligible.excluding(excluded, indices, np.arange(scores.shape[1], dtype=np.int32)),
         )
         return discounted_gain(ranks, CUTOFF)
 

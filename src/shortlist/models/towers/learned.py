@@ -128,7 +128,7 @@ class TowersLearned:
         items = encoded(data.item_features) if config.features else None
         inputs = parameters["item.ids"]
         if items is not None:
-            inputs = inputs + dense_profile(*csr_arrays(items.rows), parameters["item.of_features"])
+            inputs = inputs + dense_profile(csr_arrays(items.rows), parameters["item.of_features"])
         user_layers, item_layers = (
             [
                 Layer(*(parameters[f"{side}.dense.{part}.{n}"] for part in ("weights", "biases")))
@@ -184,9 +184,9 @@ class TowersLearned:
         rows[own] += self.user_ids[profiles.users[own]] if own.any() else 0
         features = self.features_of(profiles)
         if features is not None:
-            rows += dense_profile(*csr_arrays(features), self.user_features)
+            rows += dense_profile(csr_arrays(features), self.user_features)
         if len(self.chosen):
-            rows += dense_profile(*csr_arrays(history_rows(profiles.history)), self.chosen)
+            rows += dense_profile(csr_arrays(history_rows(profiles.history)), self.chosen)
         return rows
 
     def users(self, profiles: Profiles) -> Floats:

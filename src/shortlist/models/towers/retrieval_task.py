@@ -13,6 +13,7 @@ from shortlist.kernels.topk import topk_factors
 from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
 from shortlist.models.towers.network import Longs
 from shortlist.models.towers.task import Pairs, Side, Task
+from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import row_entries
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ class RetrievalTask(Task):
             queries,
             np.ascontiguousarray(items.T),
             np.zeros(n_items, dtype=np.float32),
-            known.indptr.astype(np.int64),
-            known.indices.astype(np.int32),
-            ~never[np.newaxis],
-            np.zeros(len(queries), dtype=np.int32),
-            self.data.popularity_order,
+            Eligible.excluding(
+                known.indptr.astype(np.int64),
+                known.indices.astype(np.int32),
+                self.data.popularity_order,
+                ~never,
+            ),
             min(self.config.hard_negatives, n_items),
         )
         self.hardest = found.astype(np.int64)

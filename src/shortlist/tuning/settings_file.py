@@ -1,4 +1,4 @@
-"""Settings that somebody or something chose, in a JSON file that ``fit`` takes."""
+"""A model's name and settings in a JSON file: written by ``tune``, read by ``fit --config``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from shortlist.models.base import Model
 from shortlist.models.registry import model_class
 
 
-class Chosen(BaseModel):
+class SettingsFile(BaseModel):
     """A model's name, its settings, and how they were found.
 
     Attributes
     ----------
     format, shortlist
-        Of the file, and the version that wrote it.
+        The version of the file format, and of the library that wrote the file.
     model, config
-        The name of the model and all of its settings.
+        The name of the model, and its settings; those that are missing are the defaults.
     tuning
-        How they were found; empty where somebody wrote them down.
+        How the settings were found; empty if they were written by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,46 +37,47 @@ class Chosen(BaseModel):
     tuning: dict[str, Any] = {}
 
     @classmethod
-    def of(cls, model: Model[Any, Any], tuning: Mapping[str, Any]) -> Chosen:
-        """Take the settings of a model."""
+    def of(cls, model: Model[Any, Any], tuning: Mapping[str, Any]) -> SettingsFile:
+        """Collect the settings of a model."""
         return cls(
             model=model.name, config=model.config.model_dump(mode="json"), tuning=dict(tuning)
         )
 
     @classmethod
-    def read(cls, path: str | Path) -> Chosen:
-        """Read what :meth:`save` wrote, or what somebody wrote: ``{"model": "EASE"}`` will do.
+    def read(cls, path: str | Path) -> SettingsFile:
+        """Read a file of :meth:`save`, or one written by hand, such as ``{"model": "EASE"}``.
 
         Raises
         ------
         InputError
-            There is no such file, or it is not of that form.
+            There is no such file, or it does not have this format.
         ConfigError
             There is no such model, or a setting is out of its range.
         """
         path = Path(path)
         if not path.is_file():
             raise InputError(
-                f"there is no file {path}", remedy="name one that shortlist tune wrote"
+                f"there is no file {path}", remedy="name a file that shortlist tune wrote"
             )
         try:
-            chosen = cls.model_validate_json(path.read_bytes())
+            settings = cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "the whole"
+            key = ".".join(map(str, first["loc"]))
+            reason = f"{key}: {first['msg']}" if key else first["msg"]
             raise InputError(
-                f"the settings cannot be read: {key}: {first['msg']}",
+                f"the settings cannot be read: {reason}",
                 where=f"{path}",
-                remedy='write {"model": NAME, "config": {...}}, or use what shortlist tune wrote',
+                remedy='write {"model": NAME, "config": {...}}, or use the file of shortlist tune',
             ) from None
         try:
-            chosen.make()
+            settings.make()
         except ConfigError as error:
             raise ConfigError(error.what, where=f"{path}", remedy=error.remedy) from None
-        return chosen
+        return settings
 
     def save(self, path: str | Path) -> Path:
-        """Write it, whole or not at all."""
+        """Write the file atomically."""
         with atomic_file(path) as partial:
             partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return Path(path)

@@ -1,0 +1,255 @@
+"""Checks of the arguments of public kernels.
+
+Compiled loops trust their arguments: they would read a matrix of the wrong width beyond its end. So
+every public kernel first describes its arguments to a :class:`Shapes`. A wrong type raises
+TypeError, everything else ValueError, and the message names the argument.
+
+A check costs half a microsecond for each array, and a compiled loop for the numbers in an array of
+indices.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.types import (
+    Csr,
+    EligibleItems,
+    Indices,
+    Integers,
+    Longs,
+    OutIndices,
+    Pointers,
+)
+
+F32: Final = np.dtype(np.float32)
+F64: Final = np.dtype(np.float64)
+I32: Final = np.dtype(np.int32)
+I64: Final = np.dtype(np.int64)
+U32: Final = np.dtype(np.uint32)
+U8: Final = np.dtype(np.uint8)
+BOOL: Final = np.dtype(np.bool_)
+
+
+class Shapes:
+    """The shapes of a kernel's arguments, in letters: the same letter is the same size.
+
+    The first argument with a letter fixes its size for all later arguments.
+
+    Parameters
+    ----------
+    sizes
+        Letters whose sizes are given as numbers.
+
+    Examples
+    --------
+    >>> shapes = Shapes()
+    >>> shapes.array("queries", np.zeros((2, 8), np.float32), F32, "B", "f")
+    >>> shapes.array("items_t", np.zeros((9, 100), np.float32), F32, "f", "N")
+    Traceback (most recent call last):
+    ValueError: items_t has shape (9, 100), expected (f=8, N)
+    """
+
+    def __init__(self, **sizes: int) -> None:
+        self._sizes = {letter: size_of(letter, size) for letter, size in sizes.items()}
+
+    def __getitem__(self, letter: str) -> int:
+        """Return the size of a letter."""
+        return self._sizes[letter]
+
+    def array(self, name: str, value: Any, dtype: np.dtype[Any], *letters: str) -> None:
+        """Check an array: its dtype, its shape (a letter for each dimension), and its layout."""
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{name} is a {type(value).__name__}, expected an array of {dtype}")
+        if value.dtype != dtype:
+            raise TypeError(f"{name} has dtype {value.dtype}, expected {dtype}")
+        shape = value.shape
+        if len(shape) != len(letters):
+            raise self._wrong_shape(name, shape, letters)
+        for letter, size in zip(letters, shape, strict=True):
+            if self._sizes.setdefault(letter, size) != size:
+                raise self._wrong_shape(name, shape, letters)
+        if not value.flags.c_contiguous:
+            raise ValueError(f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})")
+
+    def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
+        """Check a sparse matrix; return it with read-only arrays. ``columns`` must be known."""
+        matrix = self._parts(name, matrix, rows)
+        if not _rows_are_valid(matrix.indptr, matrix.indices, self[columns]):
+            self._refuse_rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
+        return matrix
+
+    def product(
+        self, name: str, left: Csr, rows: str, right_name: str, right: Csr, inner: str, columns: str
+    ) -> tuple[Csr, Csr]:
+        """Check two sparse matrices to be multiplied, (rows, inner) and (inner, columns).
+
+        Of the right one, only the rows that the left one uses are checked if that is less work.
+        """
+        right = self._parts(right_name, right, inner)
+        left = self.csr(name, left, rows, inner)
+        valid = _used_rows_are_valid(left.indices, *right[:2], self[columns])
+        if valid == 0 or (valid < 0 and not _rows_are_valid(*right[:2], self[columns])):
+            self._refuse_rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
+        return left, right
+
+    def lists(
+        self, indptr_name: str, indptr: Longs, name: str, items: Integers, rows: str, bound: str
+    ) -> None:
+        """Check the items of each row b, items[indptr[b] : indptr[b + 1]]; all below a bound."""
+        self._pointers(indptr_name, indptr, rows)
+        self.array(name, items, I32, f"len({name})")
+        if not _rows_are_valid(indptr, items, self[bound]):
+            self._refuse_rows(indptr_name, name, indptr, items, bound)
+
+    def eligible(self, eligible: EligibleItems) -> tuple[EligibleItems, OutIndices]:
+        """Check which of N items each of B queries may get.
+
+        Returns the same with read-only arrays, and the item that has each order (N,).
+        """
+        if not isinstance(eligible, EligibleItems):
+            raise TypeError(f"eligible is a {type(eligible).__name__}, expected an EligibleItems")
+        excluded_indptr, excluded_indices, masks, mask_of, order = eligible
+        self.array("eligible.order", order, I32, "N")
+        self.array("eligible.masks", masks, BOOL, "G", "N")
+        self.array("eligible.mask_of", mask_of, I32, "B")
+        self.lists(
+            "eligible.excluded_indptr", excluded_indptr,
+            "eligible.excluded_indices", excluded_indices, "B", "N",
+        )  # fmt: skip
+        in_range("eligible.mask_of", mask_of, len(masks), least=-1)
+        row_of = np.empty(len(order), np.int32)
+        if not _invert(order, row_of):
+            raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
+        return EligibleItems(*map(_read_only, eligible)), row_of
+
+    def _parts(self, name: str, matrix: Csr, rows: str) -> Csr:
+        if not (isinstance(matrix, tuple) and len(matrix) == 3):
+            raise TypeError(f"{name} is a {type(matrix).__name__}, expected a Csr")
+        indptr, indices, data = matrix
+        self._pointers(f"{name}.indptr", indptr, rows)
+        stored = f"len({name}.indices)"
+        self.array(f"{name}.indices", indices, I32, stored)
+        self.array(f"{name}.data", data, F32, stored)
+        return Csr(_read_only(indptr), _read_only(indices), _read_only(data))
+
+    def _pointers(self, name: str, indptr: Longs, rows: str) -> None:
+        self.array(name, indptr, I64, f"len({name})")
+        n_rows = len(indptr) - 1
+        if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
+            raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
+
+    def _refuse_rows(
+        self, indptr_name: str, name: str, indptr: Longs, indices: Integers, bound: str
+    ) -> None:
+        """Raise the error in sparse rows."""
+        falls = np.flatnonzero(indptr[1:] < indptr[:-1])
+        if indptr[0] != 0:
+            raise ValueError(f"{indptr_name} starts at {indptr[0]}, expected 0")
+        if len(falls):
+            before, after = indptr[falls[0]], indptr[falls[0] + 1]
+            raise ValueError(f"{indptr_name} falls from {before} to {after}, expected no fall")
+        if indptr[-1] != len(indices):
+            expected = f"expected the length of {name}, {len(indices)}"
+            raise ValueError(f"{indptr_name} ends at {indptr[-1]}, {expected}")
+        in_range(name, indices, self[bound])
+
+    def _wrong_shape(
+        self, name: str, shape: tuple[int, ...], letters: tuple[str, ...], more: str = ""
+    ) -> ValueError:
+        sizes = [
+            letter + (f"={self._sizes[letter]}" if letter in self._sizes else "") + more
+            for letter in letters
+        ]
+        return ValueError(f"{name} has shape {shape}, expected ({', '.join(sizes)})")
+
+
+def size_of(name: str, value: int) -> int:
+    """Check that an argument is a whole number, 0 or more, and return it.
+
+    Examples
+    --------
+    >>> size_of("k", -1)
+    Traceback (most recent call last):
+    ValueError: k is -1, expected 0 or more
+    """
+    if not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is a {type(value).__name__}, expected a whole number")
+    if value < 0:
+        raise ValueError(f"{name} is {value}, expected 0 or more")
+    return int(value)
+
+
+def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
+    """Check that all of some indices are at least ``least`` (0 or -1) and below ``bound``.
+
+    Examples
+    --------
+    >>> in_range("rows", np.array([2, 7], np.int32), 5)
+    Traceback (most recent call last):
+    ValueError: rows holds 7, expected at least 0 and less than 5
+    """
+    if not _are_below(indices, bound, least):
+        wrong = indices[np.argmax((indices < least) | (indices >= bound))]
+        raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")
+
+
+def _read_only(array: Any) -> Any:
+    """Return a read-only view, so that the arrays of a tuple always have the same Numba type."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+@inlined
+def _below(indices: Integers, bound: int, least: int) -> bool:
+    highest = np.uint32(0)
+    for position in range(len(indices)):
+        index = np.uint32(indices[position] - least)  # a negative number becomes a high one
+        highest = index if index > highest else highest
+    return len(indices) == 0 or int(highest) < bound - least
+
+
+@kernel
+def _rows_are_valid(indptr: Pointers, indices: Indices, n_columns: int) -> bool:
+    if indptr[0] != 0 or indptr[len(indptr) - 1] != len(indices):
+        return False
+    falls = 0
+    for row in range(1, len(indptr)):
+        falls += indptr[row] < indptr[row - 1]
+    return falls == 0 and _below(indices, n_columns, 0)
+
+
+@kernel
+def _are_below(indices: Indices, bound: int, least: int) -> bool:
+    return _below(indices, bound, least)
+
+
+@kernel
+def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> int:
+    """Return 1 if all used rows are valid, 0 if one is not, and -1 if they hold more than all."""
+    entries = 0
+    for row in used:
+        start, stop = indptr[row], indptr[row + 1]
+        if start < 0 or stop < start or stop > len(indices):
+            return 0
+        entries += stop - start
+        if entries > len(indices):
+            return -1
+        if not _below(indices[start:stop], n_columns, 0):
+            return 0
+    return 1
+
+
+@kernel
+def _invert(order: Indices, row_of: OutIndices) -> bool:
+    """Write the inverse of the permutation ``order`` into ``row_of``, unless it is none."""
+    if not _below(order, len(order), 0):
+        return False
+    row_of[:] = -1
+    for row in range(len(order)):
+        row_of[np.uint32(order[row])] = row
+    return _below(row_of, len(order), 0)  # -1 is left where another number is missing

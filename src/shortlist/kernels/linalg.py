@@ -1,0 +1,232 @@
+"""Linear algebra inside kernels: products of packed and sparse matrices, and Cholesky systems.
+
+:mod:`~shortlist.kernels.topk` and :mod:`~shortlist.kernels.scores` call the same products, so a
+score has the same bits in both. Dense products are summed in float32, factors from first to last;
+sparse ones in float64, entries in the order they are stored, and rounded to float32 once.
+
+Matrices for tiles and whole vectors are padded with zeros, so that no function has a second code
+path for what is left over. The padding stays zero throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shortlist.kernels.compile import inlined, reordering
+from shortlist.kernels.types import Csr, Doubles, Floats
+from shortlist.kernels.vector import COLUMNS, FOUR, LANES, ROWS, add_four_rows, add_tile, four_dots
+
+
+@inlined
+def round_up(count: int, multiple: int) -> int:
+    """Return the least multiple that is not below ``count``."""
+    return (count + multiple - 1) // multiple * multiple
+
+
+@inlined
+def copy_row(source: Floats, target: Floats) -> None:
+    """Copy a row with a plain loop, which costs a fraction of a small slice assignment."""
+    for column in range(len(source)):
+        target[column] = source[column]
+
+
+@reordering
+def dot(x: Floats, y: Floats) -> np.float32:
+    """Return the dot product; the order of its sum depends on the length alone."""
+    total = np.float32(0.0)
+    for p in range(len(x)):
+        total += x[p] * y[p]
+    return total
+
+
+# --- products of packed matrices: whole tiles side by side, in the order they are read
+
+
+@inlined
+def pack_rows(matrix: Floats, start: int, stop: int, packed: Floats) -> None:
+    """Copy rows of a (B, f) matrix to panels (group, f, 6), filled up with zeros."""
+    depth = matrix.shape[1]
+    for first in range(start, stop, ROWS):
+        panel = packed[(first - start) * depth : (first - start + ROWS) * depth]
+        for r in range(ROWS):
+            for p in range(depth):
+                panel[p * ROWS + r] = matrix[first + r, p] if first + r < stop else np.float32(0.0)
+
+
+@inlined
+def pack_columns(matrix: Floats, start: int, stop: int, packed: Floats) -> None:
+    """Copy columns of an (f, N) matrix to panels (group, f, 16), filled up with zeros."""
+    depth = matrix.shape[0]
+    for first in range(start, stop, COLUMNS):
+        width = min(COLUMNS, stop - first)
+        for p in range(depth):
+            row = matrix[p, first : first + width]
+            begin = (first - start) * depth + p * COLUMNS
+            panel = packed[begin : begin + COLUMNS]
+            if width == COLUMNS:  # the same loop, of a length the compiler knows
+                for c in range(COLUMNS):
+                    panel[c] = row[c]
+            else:
+                for c in range(COLUMNS):
+                    panel[c] = row[c] if c < width else np.float32(0.0)
+
+
+@inlined
+def add_products(
+    left: Floats, n_rows: int, right: Floats, n_columns: int, depth: int, out: Floats, stride: int
+) -> None:
+    """Add packed rows times packed columns to ``out``, flat, whose rows are ``stride`` apart.
+
+    ``out`` has room for whole tiles: rows and columns up to the next multiples of 6 and 16.
+    """
+    for c in range(0, n_columns, COLUMNS):
+        for r in range(0, n_rows, ROWS):
+            add_tile(
+                left, r * depth, ROWS, right, c * depth, COLUMNS, depth, out, r * stride + c, stride
+            )
+
+
+@inlined
+def add_gram(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
+    """Add ``left^T right`` (depth, depth) of ``count`` rows to the upper triangle of ``out``.
+
+    All three are padded matrices of one width (:func:`padded`). Tiles reach over the edge and below
+    the diagonal; nothing reads what they write there.
+    """
+    width = left.shape[1]
+    flat_left, flat_right, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
+    for c in range(0, depth, COLUMNS):
+        for r in range(0, min(depth, c + COLUMNS), ROWS):
+            add_tile(flat_left, r, width, flat_right, c, width, count, flat, r * width + c, width)
+
+
+@inlined
+def padded(depth: int) -> int:
+    """Return the width of padded matrices: a tile may start at any of ``depth`` columns."""
+    return round_up(depth, COLUMNS) + COLUMNS
+
+
+# --- sparse rows
+
+
+@inlined
+def add_sparse_product(left: Csr, row: int, right: Csr, sums: Doubles) -> None:
+    """Add a row of a sparse matrix times another sparse matrix (M, n) to ``sums`` (n,)."""
+    l_indptr, l_indices, l_data = left
+    r_indptr, r_indices, r_data = right
+    for entry in range(l_indptr[row], l_indptr[row + 1]):
+        weight = np.float64(l_data[entry])
+        first, last = r_indptr[l_indices[entry]], r_indptr[l_indices[entry] + 1]
+        columns, values = r_indices[first:last], r_data[first:last]
+        for position in range(last - first):
+            # unsigned: Numba then leaves out the test for a negative index in the hottest of loops
+            sums[np.uint32(columns[position])] += weight * np.float64(values[position])
+
+
+@inlined
+def round_and_clear(sums: Doubles, row: Floats) -> None:
+    """Round finished sums to float32, and set them to zero for the next row."""
+    for column in range(len(row)):
+        row[column] = np.float32(sums[column])
+        sums[column] = 0.0
+
+
+# --- symmetric positive definite systems
+
+
+@inlined
+def add_rows(rows: Floats, count: int, factors: Floats, scale: np.float32, out: Floats) -> None:
+    """Add ``scale * factors[i] * rows[i]`` to ``out`` for i below ``count``, a multiple of four."""
+    width, flat = rows.shape[1], rows.reshape(-1)
+    for i in range(0, count, FOUR):
+        a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
+        start = i * width
+        add_four_rows(
+            out, 0, flat, start, start + width, start + 2 * width, start + 3 * width,
+            scale * a, scale * b, scale * c, scale * d, len(out),
+        )  # fmt: skip
+
+
+@inlined
+def cholesky_tiles(a: Floats, depth: int) -> None:
+    """Replace the upper triangle of the padded matrix ``-A`` by U with ``U^T U = A``, in float32.
+
+    Blocks of 6 rows: first everything that the finished rows contribute, in tiles, then the block
+    itself. The sign of A is turned because tiles can only add.
+    """
+    width = a.shape[1]
+    flat = a.reshape(-1)
+    for first in range(0, depth, ROWS):
+        for c in range(first, depth, COLUMNS):
+            add_tile(flat, first, width, flat, c, width, first, flat, first * width + c, width)
+        for p in range(first, min(first + ROWS, depth)):
+            row = a[p, p:depth]
+            for q in range(first, p):
+                factor, above = a[q, p], a[q, p:depth]
+                for c in range(len(row)):
+                    row[c] += factor * above[c]
+            scale = np.float32(-1.0) / np.sqrt(-row[0])
+            for c in range(len(row)):
+                row[c] *= scale
+
+
+@inlined
+def solve_tiles(u: Floats, depth: int, x: Floats) -> None:
+    """Replace the padded ``x`` by the solution y of ``U^T U y = x``.
+
+    Eight unknowns at a time: among themselves one by one, against the others in whole vectors.
+    """
+    width, flat, end = u.shape[1], u.reshape(-1), round_up(depth, LANES)
+    for first in range(0, depth, LANES):
+        last = min(first + LANES, depth)
+        for p in range(first, last):
+            for q in range(first, p):
+                x[p] -= u[q, p] * x[q]
+            x[p] /= u[p, p]
+        if last < depth:
+            for p in range(first, last, FOUR):
+                start = p * width + last
+                add_four_rows(
+                    x, last, flat, start, start + width, start + 2 * width, start + 3 * width,
+                    -x[p], -x[p + 1], -x[p + 2], -x[p + 3], end - last,
+                )  # fmt: skip
+    for first in range(end - LANES, -1, -LANES):
+        last = min(first + LANES, depth)
+        if last < depth:
+            for p in range(first, last, FOUR):
+                start = p * width + last
+                a, b, c, d = four_dots(
+                    x, last, flat, start, start + width, start + 2 * width, start + 3 * width,
+                    end - last,
+                )  # fmt: skip
+                x[p] -= a
+                x[p + 1] -= b
+                x[p + 2] -= c
+                x[p + 3] -= d
+        for p in range(last - 1, first - 1, -1):
+            for q in range(p + 1, last):
+                x[p] -= u[p, q] * x[q]
+            x[p] /= u[p, p]
+
+
+@inlined
+def solve_symmetric(a: Doubles, x: Doubles) -> None:
+    """Replace x by the solution y of ``A y = x``, in float64; ``a`` is overwritten by L, A = L L'.
+
+    Only the lower triangle of A is read. The plain form of the two functions above, for systems
+    whose right-hand sides need the precision.
+    """
+    for r in range(len(a)):
+        for c in range(r + 1):
+            total = a[r, c]
+            for p in range(c):
+                total -= a[r, p] * a[c, p]
+            a[r, c] = np.sqrt(total) if r == c else total / a[c, c]
+    for r in range(len(x)):
+        for p in range(r):
+            x[r] -= a[r, p] * x[p]
+        x[r] /= a[r, r]
+    for r in range(len(x) - 1, -1, -1):
+        for p in range(r + 1, len(x)):
+            x[r] -= a[p, r] * x[p]
+        x[r] /= a[r, r]

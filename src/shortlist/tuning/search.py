@@ -1,0 +1,297 @@
+"""Hyper-parameter search: suggest settings, measure them, record the trial, repeat."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shortlist import extras
+from shortlist.data.dataset import Dataset
+from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.models.base import Model
+from shortlist.progress import track
+from shortlist.text import figure
+from shortlist.tuning.budget import TimeBudget
+from shortlist.tuning.folds import SettingsCheck, check_settings, validation_folds
+from shortlist.tuning.objective import (
+    FAILURES,
+    Objective,
+    Trial,
+    failure_reason,
+    require_count,
+    require_fittable,
+    run_trial,
+)
+from shortlist.tuning.result import Tuning
+from shortlist.tuning.space import Space, class_and_settings
+from shortlist.tuning.study import Study, open_study, study_header
+
+_MAX_KILLS = 2  # of the process during a trial, before the trial counts as failed
+_MAX_REPEATS = 50  # trials in a row without new settings, before the search ends
+_RANDOM_TRIALS = 10  # before the estimator has enough trials to learn from
+_UNPRUNED_TRIALS = 5  # before there is a meaningful median
+
+
+def tune(
+    model: str | type[Model[Any, Any]] | Model[Any, Any],
+    data: Dataset,
+    trials: int | None = 50,
+    seconds: float | None = None,
+    metric: str = "ndcg@10",
+    *,
+    folds: int = 1,
+    study: str | Path | None = None,
+    seed: int = 0,
+    check: bool = True,
+) -> Tuning:
+    """Search for the settings of a model that are best on a validation fold of the data.
+
+    The last interaction of each user (by time; without times, a random one) is held out. Settings
+    are drawn from the model's search ranges, fitted on the rest and measured on the held-out
+    interactions. The first trial is the defaults, so on the fold the result is never worse. Keep a
+    test set out of ``data``.
+
+    Parameters
+    ----------
+    model
+        A model's name or class; or a model, whose given settings stay fixed.
+    data
+        The training data.
+    trials
+        The total number of trials, including those in the study file. None: no limit but the time.
+    seconds
+        No trial starts after this many seconds. A running trial is not interrupted.
+    metric
+        The metric to maximise (``"rmse"`` and ``"mae"`` are minimised), by its name in a report:
+        ``"ndcg@10"``, ``"recall@20"``, ``"mrr"``, ...
+    folds
+        The number of folds that each trial is measured on, see
+        :func:`~shortlist.tuning.folds.validation_folds`.
+    study
+        A file that keeps the trials. If it exists, the search resumes from it; with the same number
+        of trials, the result is that of an uninterrupted search.
+    seed
+        Seeds the folds and the search. Same seed and number of trials, same result; with
+        ``seconds``, the number of trials depends on the machine.
+    check
+        Whether to compare the best settings with the defaults at the end, on one more fold (an
+        earlier interaction of each user) that the search has not used.
+
+    Raises
+    ------
+    ConfigError
+        There is no such model or metric, a number is out of its range, the model has nothing to
+        tune, or the extra ``tune`` (or the model's own) is not installed.
+    InputError
+        The data is too small or lacks what the model needs; or the study file belongs to another
+        search or is damaged.
+    ShortlistError
+        Every trial failed.
+
+    Examples
+    --------
+    >>> from shortlist.testing import small_world
+    >>> tuning = tune("EASE", small_world().data, trials=3)
+    >>> tuning.value >= tuning.default_value
+    True
+    >>> fitted = tuning.best_model().fit(small_world().data)
+    """
+    kind, given = class_and_settings(model)
+    objective = Objective.named(metric)
+    if trials is None and seconds is None:
+        raise ConfigError("the search has no limit", remedy="give trials or seconds")
+    if trials is not None:
+        require_count("trials", trials, 1)
+    budget = TimeBudget(seconds)
+    require_fittable(kind(**given), data, objective)
+    space = Space(kind, given)
+    splits = validation_folds(data, folds, seed)
+    header = {} if study is None else study_header(space, data, objective, folds, seed)
+    with open_study(study, header) as opened:
+        sampler = Sampler(space, objective, seed)
+        for trial in opened.trials:
+            if not space.allows(trial.settings):
+                raise InputError(
+                    f"the study is damaged: trial {trial.number} has settings out of their ranges",
+                    where=f"{study}",
+                    remedy="name another file",
+                )
+            sampler.tell(trial)
+
+        def measure(number: int, settings: dict[str, Any]) -> Trial:
+            return run_trial(number, space, settings, splits, objective, sampler.prune)
+
+        def progress() -> str:
+            ranked = objective.ranked(opened.trials)
+            best = f": best {objective.metric} {figure(ranked[0][0])}" if ranked else ""
+            return f"tuning {kind.__name__}{best}"
+
+        for _ in track(_run(opened, sampler, measure, trials, budget), progress, trials):
+            pass
+        finished = tuple(opened.trials)
+    if not objective.ranked(finished):
+        raise ShortlistError(
+            f"all {len(finished)} trials of {kind.__name__} failed; the first: "
+            f"{finished[0].reason}",
+            remedy="choose another model, or fix the setting that causes the failure",
+        )
+    tuning = Tuning(kind, given, objective, finished, data, folds, seed, budget.elapsed())
+    return replace(tuning, check=_check(tuning, space)) if check else tuning
+
+
+def _run(
+    study: Study,
+    sampler: Sampler,
+    measure: Callable[[int, dict[str, Any]], Trial],
+    limit: int | None,
+    budget: TimeBudget,
+) -> Iterator[None]:
+    """Run trials; yield once per trial, including those that the study already has."""
+    for _ in study.trials:
+        yield
+    while limit is None or len(study.trials) < limit:
+        # The defaults are always measured: without them there is no result.
+        out_of_time = budget.left() <= 0
+        if (out_of_time and study.trials) or _exhausted(study.trials):
+            return
+        number = len(study.trials)
+        settings = sampler.ask(number)
+        trial = _known_trial(study, number, settings)
+        if trial is None:
+            study.start(number)
+            try:
+                trial = measure(number, settings)
+            except BaseException:  # Ctrl-C, or an error that the trial did not cause
+                study.stop(number)
+                raise
+        study.end(trial)
+        sampler.tell(trial)
+        yield
+
+
+def _known_trial(study: Study, number: int, settings: dict[str, Any]) -> Trial | None:
+    """Return the result of a trial that need not run: it repeats another, or kills the process."""
+    if study.kills(number) >= _MAX_KILLS:
+        reason = f"the process was killed {_MAX_KILLS} times during this trial"
+        return Trial(number=number, settings=settings, state="failed", reason=reason)
+    for same in study.trials:
+        if same.settings == settings:
+            failure = f": {same.reason}" if same.state == "failed" else ""
+            reason = f"same as trial {same.number}{failure}"
+            return Trial(
+                number=number, settings=settings, state=same.state, value=same.value, reason=reason
+            )
+    return None
+
+
+def _exhausted(trials: Sequence[Trial]) -> bool:
+    """Whether the last trials had no new settings."""
+    tried = [trial.settings for trial in trials]
+    earlier, recent = tried[:-_MAX_REPEATS], tried[-_MAX_REPEATS:]
+    return bool(earlier) and all(settings in earlier for settings in recent)
+
+
+class Sampler:
+    """Suggests settings by Optuna's tree-structured Parzen estimator; prunes by the median.
+
+    The estimator is that of Bergstra et al. (NIPS 2011). Every trial has its own random generator,
+    seeded by the search's seed and the trial's number, so a suggestion depends only on the trials
+    before it: not on the time or the process in which they ran.
+
+    Raises
+    ------
+    ConfigError
+        The extra ``tune`` is not installed.
+    """
+
+    def __init__(self, space: Space, objective: Objective, seed: int) -> None:
+        extras.require("tune", "tuning")
+        import optuna
+
+        self._space, self._seed = space, seed
+        with _quiet_optuna():
+            self._study = optuna.create_study(
+                direction="maximize" if objective.larger_is_better else "minimize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
+            )
+        self._running: optuna.trial.Trial | None = None
+
+    def ask(self, number: int) -> dict[str, Any]:
+        """Return the settings of a trial; those of trial 0 are the defaults."""
+        import optuna
+
+        if number == 0:
+            return self._space.defaults()
+        seed = np.random.SeedSequence([self._seed, number]).generate_state(1)
+        with _quiet_optuna():
+            self._study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=_RANDOM_TRIALS, multivariate=True, seed=int(seed[0])
+            )
+            self._running = self._study.ask()
+            return self._space.suggest(self._running)
+
+    def prune(self, step: int, value: float) -> bool:
+        """Take the metric of the running trial after a step; return whether to stop the trial."""
+        if self._running is None:
+            return False
+        self._running.report(value, step)
+        return self._running.should_prune()
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a trial: the last one that was asked for, or one from the study file."""
+        from optuna.trial import TrialState, create_trial
+
+        state = {
+            "complete": TrialState.COMPLETE,
+            "pruned": TrialState.PRUNED,
+            "failed": TrialState.FAIL,
+        }[trial.state]
+        value = trial.value if trial.state == "complete" else None
+        if self._running is not None:
+            with _quiet_optuna():
+                self._study.tell(self._running, value, state)
+            self._running = None
+            return
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                value=value,
+                intermediate_values=dict(trial.steps),
+                **self._space.as_optuna(trial.settings),
+            )
+        )
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's log lines and its warnings about experimental features."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _check(tuning: Tuning, space: Space) -> SettingsCheck | str:
+    """Check the best settings on an unseen fold, or return why that is not possible."""
+    if tuning.best.number == 0:
+        return "nothing to check: the defaults are the best settings"
+    try:
+        fold = validation_folds(tuning.data, tuning.folds + 1, tuning.seed)[-1]
+    except InputError:
+        return "too little data to check the settings on an unseen fold"
+    try:
+        return check_settings(space, tuning.best.settings, fold, tuning.goal)
+    except FAILURES as error:
+        return f"the check failed: {failure_reason(error)}"

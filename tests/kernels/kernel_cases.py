@@ -1,0 +1,240 @@
+"""A valid call of every public kernel, and which of its sizes nothing else depends on."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from kernel_worlds import Selection, Sparse, sparse_floats
+from numpy.typing import NDArray
+
+import shortlist.kernels
+from shortlist.kernels import als, factorization, ranking, sampling, scores, similarity, topk
+
+B, N, M, F, D = 5, 9, 7, 8, 6  # queries, items, inner size of sparse products, factors, features
+WITHOUT_CHECKS = {"types", "checks", "compile", "threads", "vector", "linalg", "selection"}
+NCF = {"logistic", "tiles", "updates"}  # and ncf_*
+
+
+@dataclass
+class Case:
+    """A valid call.
+
+    Attributes
+    ----------
+    function, arguments
+        The kernel, and its arguments by name.
+    free
+        Axes that may grow alone, as "path:axis".
+    bounded
+        Arrays of indices: the least and the first number too large.
+    sizes
+        Arguments that are a whole number.
+    """
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    free: set[str] = field(default_factory=set)
+    bounded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: tuple[str, ...] = ()
+
+    def __call__(self, **changed: Any) -> Any:
+        return self.function(**(self.arguments | changed))
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield every array with its path: "items", "matrix.indptr", "known[0]"."""
+        for name, value in self.arguments.items():
+            if isinstance(value, np.ndarray):
+                yield name, value
+            elif hasattr(value, "_fields"):
+                yield from ((f"{name}.{part}", getattr(value, part)) for part in value._fields)
+            elif isinstance(value, tuple):
+                yield from ((f"{name}[{position}]", part) for position, part in enumerate(value))
+
+    def with_array(self, path: str, array: Any) -> dict[str, Any]:
+        """Return the arguments with another array in place of one."""
+        if "." in path:
+            name, part = path.split(".")
+            return self.arguments | {name: self.arguments[name]._replace(**{part: array})}
+        if "[" in path:
+            name, position = path.rstrip("]").split("[")
+            parts = list(self.arguments[name])
+            parts[int(position)] = array
+            return self.arguments | {name: tuple(parts)}
+        return self.arguments | {path: array}
+
+
+def _cases() -> dict[str, Case]:
+    rng = np.random.default_rng(0)
+
+    def floats(*shape: int) -> NDArray[np.float32]:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    def sparse(rows: int, columns: int) -> Any:
+        dense = sparse_floats(rng, (rows, columns), 0.5)
+        dense[:, -1] = 1  # no row is empty, and the last column is used
+        return Sparse.of(dense).csr
+
+    eligible = Selection.random(rng, B, N).eligible._replace(
+        masks=rng.random((2, N)) < 0.6, mask_of=np.array([-1, 0, 1, 1, -1], np.int32)
+    )
+    indptr = np.array([0, 1, 3, 3, 4, 6])
+    items = np.array([0, 8, 1, 8, 2, 3], np.int32)
+    in_eligible = {
+        "eligible.excluded_indices": (0, N), "eligible.mask_of": (-1, 2), "eligible.order": (0, N)
+    }  # fmt: skip
+    selection = {"eligible": eligible, "k": 4}
+    systems = {
+        "observed": sparse(B, M), "factors": floats(M, F), "gram": als.gram(floats(M, F)),
+        "unobserved": 0.1, "regularization": np.ones(B, np.float32),
+    }  # fmt: skip
+    factors = {"queries": floats(B, F), "items_t": floats(F, N), "bias": floats(N)}
+    cells = sparse_floats(rng, (B, N), 0.5)
+    cells[:, -1] = cells[-1] = 1
+    features = sparse_floats(rng, (N, D), 0.5)
+    features[:, -1] = features[-1] = 1
+    known = (np.array([0, 2, 3]), np.array([0, 8, 4], np.int32))
+    weights = np.arange(1.0, N + 1)
+    cases = [
+        Case(
+            topk.topk_factors,
+            {**factors, **selection, "packed": topk.packed_items(factors["items_t"])},
+            {"eligible.masks:0"}, in_eligible, ("k",),
+        ),
+        Case(topk.packed_items, {"items_t": factors["items_t"]}, {"items_t:0", "items_t:1"}),
+        Case(
+            topk.topk_sparse,
+            {"profiles": sparse(B, M), "matrix": sparse(M, N), **selection},
+            {"eligible.masks:0", "matrix.indptr:0"},
+            {**in_eligible, "profiles.indices": (0, M), "matrix.indices": (0, N)}, ("k",),
+        ),
+        Case(
+            topk.topk_dense, {"block": floats(B, N), **selection}, {"eligible.masks:0"},
+            in_eligible, ("k",),
+        ),
+        Case(scores.dense_factors, factors, {"queries:0"}),
+        Case(
+            scores.dense_sparse,
+            {"profiles": sparse(B, M), "matrix": sparse(M, N), "n_items": N},
+            {"profiles.indptr:0", "matrix.indptr:0"},
+            {"profiles.indices": (0, M), "matrix.indices": (0, N)}, ("n_items",),
+        ),
+        Case(
+            scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},
+            {"profiles.indptr:0", "matrix:0", "matrix:1"}, {"profiles.indices": (0, M)},
+        ),
+        Case(
+            scores.dense_max,
+            {
+                "indptr": indptr, "indices": items, "rows": Sparse.of(features).csr,
+                "columns": Sparse.of(np.ascontiguousarray(features.T)).csr,
+            },
+            {"indptr:0", "rows.indptr:0", "columns.indptr:0"},
+            {"indices": (0, N), "rows.indices": (0, D), "columns.indices": (0, N)},
+        ),
+        Case(
+            scores.pair_scores,
+            {
+                "queries": floats(B, F), "items": floats(N, F), "bias": floats(N),
+                "indptr": indptr, "indices": items,
+            },
+            bounded={"indices": (0, N)},
+        ),
+        Case(
+            ranking.midranks,
+            {
+                "block": floats(B, N), "true_indptr": indptr, "true_indices": items,
+                "eligible": eligible,
+            },
+            {"eligible.masks:0"}, {**in_eligible, "true_indices": (0, N)},
+        ),
+        Case(
+            ranking.list_ranks,
+            {
+                "block": floats(B, N), "best_rows": np.tile(np.array([3, 1, -1], np.int32), (B, 1)),
+                "indptr": indptr, "items": items, "order": eligible.order,
+            },
+            {"best_rows:1"}, {"best_rows": (-1, N), "items": (0, N)},
+        ),
+        Case(
+            similarity.neighbors,
+            {
+                "queries": sparse(B, M), "columns": sparse(M, N), "query_scale": floats(B),
+                "base_scale": floats(N), "shrinkage": 0.5,
+                "self_rows": np.array([-1, 0, 1, 2, 8], np.int32), "n": 3,
+            },
+            {"columns.indptr:0", "base_scale:0"},
+            {"queries.indices": (0, M), "columns.indices": (0, N), "self_rows": (-1, N)}, ("n",),
+        ),
+        Case(als.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
+        Case(als.solve_cholesky, systems, {"factors:0"}, {"observed.indices": (0, M)}),
+        Case(
+            als.solve_cg, {**systems, "start": floats(B, F), "steps": 2}, {"factors:0"},
+            {"observed.indices": (0, M)}, ("steps",),
+        ),
+        Case(
+            als.observed_loss,
+            {"observed": sparse(B, N), "users": floats(B, F), "items": floats(N, F)},
+            {"items:0"}, {"observed.indices": (0, N)},
+        ),
+        Case(
+            factorization.squared_error,
+            {
+                "by_user": Sparse.of(cells).csr,
+                "by_item": Sparse.of(np.ascontiguousarray(cells.T)).csr,
+                "users": floats(B, F), "items": floats(N, F),
+            },
+            set(), {"by_user.indices": (0, N), "by_item.indices": (0, B)},
+        ),
+        Case(
+            factorization.solve_ridge,
+            {
+                "cells": sparse(B, M), "factors": floats(M, F), "pull": floats(F),
+                "prior": np.eye(F, dtype=np.float32),
+            },
+            {"cells.indptr:0", "factors:0"}, {"cells.indices": (0, M)},
+        ),
+        Case(sampling.alias_table, {"weights": weights}, {"weights:0"}),
+        Case(
+            sampling.bitmap, {"indptr": known[0], "indices": known[1], "n_items": N},
+            {"indptr:0"}, {"indices": (0, N)}, ("n_items",),
+        ),
+        Case(
+            sampling.draw,
+            {
+                "examples": np.arange(4), "rows": np.array([0, 1, 1, 0], np.int32), "count": 3,
+                "seed": 1, "weights": weights, "table": sampling.alias_table(weights),
+                "known": known, "bits": sampling.bitmap(*known, N),
+            },
+            {"known[1]:0"}, {"rows": (0, 2), "table[1]": (0, N)}, ("count",),
+        ),
+    ]  # fmt: skip
+    return {case.function.__name__: case for case in cases}
+
+
+CASES = _cases()
+
+
+def modules() -> Iterator[Any]:
+    """Yield the modules of kernels."""
+    for module in pkgutil.iter_modules(shortlist.kernels.__path__):
+        if module.name not in WITHOUT_CHECKS | NCF and not module.name.startswith("ncf_"):
+            yield importlib.import_module(f"shortlist.kernels.{module.name}")
+
+
+def functions(module: Any) -> Iterator[FunctionType]:
+    """Yield the Python functions that a module defines, compiled or not."""
+    for value in vars(module).values():
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            yield value
+
+
+def run_all() -> None:
+    """Run every kernel once."""
+    for case in CASES.values():
+        case()

@@ -24,7 +24,7 @@ MODELS: list[Any] = [
     sl.Hybrid(),
     sl.MatrixFactorization(embedding_size=4, epochs=2),
     sl.Retrieval(embedding_size=4, epochs=1),
-    sl.Cascade(stages=["itemcosine", "popularity"]),
+    sl.Cascade(stages=[sl.ItemCosine(), sl.Popularity()]),
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
 from typing import Any
 
@@ -109,7 +107,7 @@ def test_very_long_replies_are_compressed(client: TestClient, monkeypatch: Any) 
     raw = client.build_request("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"})
     reply = client.send(raw)
     assert reply.headers["content-encoding"] == "gzip"
-    assert json.loads(gzip.compress(reply.content) and reply.content)["openapi"] == "3.1.0"
+    assert reply.json()["openapi"] == "3.1.0"
 
 
 def test_the_icon(client: TestClient) -> None:
@@ -130,9 +128,8 @@ def test_every_reply_has_a_request_id_and_log_lines_contain_it(
     given = client.get("/health", headers={"X-Request-Id": "order-17"})
     assert given.headers["x-request-id"] == "order-17"
     for wrong in ("two words", "x" * 65, "a\tb", ""):
-        assert (
-            client.get("/health", headers={"X-Request-Id": wrong}).headers["x-request-id"] != wrong
-        )
+        replaced = client.get("/health", headers={"X-Request-Id": wrong})
+        assert replaced.headers["x-request-id"] != wrong
     monkeypatch.setattr("shortlist.serving.endpoints.find_items", broken)
     caplog.handler.addFilter(RequestIdFilter())
     failed = client.get("/items", headers={"X-Request-Id": "order-18"})

@@ -229,9 +229,8 @@ def invalid(errors: Sequence[Mapping[str, Any]], within: str = "") -> RequestErr
     )
 
 
-_TYPE_NAMES = frozenset(
-    {"bool", "int", "float", "str", "constrained-str", "constrained-int", "constrained-float"}
-)
+_PLAIN_TYPES = ("int", "float", "str")
+_TYPE_NAMES = {"bool", *_PLAIN_TYPES, *(f"constrained-{name}" for name in _PLAIN_TYPES)}
 
 
 def _path(error: Mapping[str, Any]) -> str:

@@ -27,6 +27,8 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_address_has_head_and_allow(client: TestClient, path: str) -> None:
+    for method in ("PUT", "PATCH"):
+        assert client.request(method, path, content=b"text").status_code == 405
     reply = client.request("PUT", path, json={})
     assert reply.status_code == 405, path
     assert reply.json()["error"]["code"] == "method_not_allowed"
@@ -34,6 +36,8 @@ def test_every_address_has_head_and_allow(client: TestClient, path: str) -> None
     assert allowed < METHODS
     assert allowed
     assert ("GET" in allowed) == ("HEAD" in allowed)
+    if "POST" not in allowed:
+        assert client.post(path, content=b"text").status_code == 405
     if "GET" in allowed:
         head, whole = client.head(path), client.get(path)
         assert head.status_code == whole.status_code == 200

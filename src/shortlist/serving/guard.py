@@ -168,15 +168,6 @@ class Guard:
                 where="the Authorization header",
                 remedy="send: Authorization: Bearer TOKEN",
             )
-        if scope["method"] == "POST":
-            kind = _text(headers, b"content-type").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise RequestError(
-                    RequestErrorCode.WRONG_CONTENT_TYPE,
-                    f"the body is {kind or 'of no kind'}, not JSON",
-                    where="the Content-Type header",
-                    remedy="send: Content-Type: application/json",
-                )
 
     async def _read(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, body: bytearray

@@ -21,7 +21,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from shortlist.errors import ShortlistError
-from shortlist.serving.errors import FAILED, error_response, invalid, malformed
+from shortlist.serving.errors import (
+    FAILED,
+    RequestError,
+    RequestErrorCode,
+    error_response,
+    invalid,
+    malformed,
+)
 from shortlist.serving.replies import Encoded, adapter
 
 log = logging.getLogger("shortlist.serving")
@@ -92,6 +99,7 @@ class Operation:
                 query_string = request.scope["query_string"].decode("latin-1")
                 values = dict(parse_qsl(query_string, keep_blank_values=True))
             else:
+                _require_json(request.headers.get("content-type", ""))
                 values = read_json(await request.body())
             try:
                 arguments[self._model_name] = self.model.model_validate(values)
@@ -102,6 +110,18 @@ class Operation:
             return reply
         content = reply.content if isinstance(reply, Encoded) else self._encode(reply)
         return Response(content, media_type="application/json")
+
+
+def _require_json(content_type: str) -> None:
+    """Refuse other types: a page of another site cannot send JSON without asking first."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestError(
+            RequestErrorCode.WRONG_CONTENT_TYPE,
+            f"the body is {kind or 'of no kind'}, not JSON",
+            where="the Content-Type header",
+            remedy="send: Content-Type: application/json",
+        )
 
 
 def read_json(content: bytes) -> Any:

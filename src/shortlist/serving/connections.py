@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start to answer a request."""
         self.waiting_since, self._head_bytes = None, 0
-        self.scope["state"]["connection"] = self  # type: ignore[typeddict-item]
+        self.scope["state"]["connection"] = self
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:

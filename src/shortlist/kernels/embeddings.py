@@ -99,9 +99,10 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
         The step, from 1, and the learning rate.
     """
     _checked(table, "rows", rows, _ADAM)
+    first, second = table.moments
     over_rows(
         _catch_up, len(rows), share(len(rows), _ROWS),
-        table.values, *table.moments, table.last_step, rows, step, rate,
+        table.values, first, second, table.last_step, rows, step, rate,
     )  # fmt: skip
 
 

@@ -19,9 +19,10 @@ from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
+from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scorer import Scorer
-from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
+from shortlist.scoring.scores import DenseScores, FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import csr_arrays
 
@@ -104,12 +105,12 @@ def dense_scores(model: Scorer, user_rows: Rows) -> Floats:
     profiles = requests.profiles(range(len(user_rows)), model)
     fallback = ~model.can_score(profiles)
     if not fallback.any():
-        return dense(model.score(profiles))
+        return _finite_block(model, profiles)
     block = np.empty((len(user_rows), model.data.n_items), dtype=np.float32)
     block[fallback] = model.data.item_counts
     known = np.flatnonzero(~fallback)
     if len(known):
-        block[known] = dense(model.score(profiles.take(known)))
+        block[known] = _finite_block(model, profiles.take(known))
     return block
 
 
@@ -140,10 +141,22 @@ def pack_items(model: Scorer) -> None:
             scores.items.pack()
 
 
+def _finite_block(model: Scorer, profiles: Profiles) -> Floats:
+    block = dense(model.score(profiles))
+    require_finite_scores(model.name, DenseScores(block))
+    return block
+
+
 def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) -> Best:
-    if isinstance(model, Shortlists):
-        return model.best(profiles, eligible, k)
-    return top_k(model.score(profiles), eligible, k)
+    with np.errstate(over="ignore", invalid="ignore"):  # checked here
+        if isinstance(model, Shortlists):
+            best = model.best(profiles, eligible, k)
+        else:
+            scores = model.score(profiles)
+            require_finite_scores(model.name, scores)
+            best = top_k(scores, eligible, k)
+    require_complete(model.name, best, eligible)
+    return best
 
 
 def _list_block(

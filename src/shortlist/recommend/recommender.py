@@ -22,7 +22,7 @@ from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scorer import Scorer
-from shortlist.scoring.scores import DenseScores, FactorScores, Floats, ItemFactors
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import csr_arrays
 
@@ -105,12 +105,12 @@ def dense_scores(model: Scorer, user_rows: Rows) -> Floats:
     profiles = requests.profiles(range(len(user_rows)), model)
     fallback = ~model.can_score(profiles)
     if not fallback.any():
-        return _finite_block(model, profiles)
+        return dense(model.score(profiles))
     block = np.empty((len(user_rows), model.data.n_items), dtype=np.float32)
     block[fallback] = model.data.item_counts
     known = np.flatnonzero(~fallback)
     if len(known):
-        block[known] = _finite_block(model, profiles.take(known))
+        block[known] = dense(model.score(profiles.take(known)))
     return block
 
 
@@ -139,12 +139,6 @@ def pack_items(model: Scorer) -> None:
         scores = model.score(profiles)
         if isinstance(scores, FactorScores):
             scores.items.pack()
-
-
-def _finite_block(model: Scorer, profiles: Profiles) -> Floats:
-    block = dense(model.score(profiles))
-    require_finite_scores(model.name, DenseScores(block))
-    return block
 
 
 def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) -> Best:

@@ -38,7 +38,6 @@ RANKING = Ranking(
 
 class TestLinear(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker="linear", rounds=2)
-    user_is_history = False  # a user is not their own neighbour
 
 
 class TestTrees(ModelContract):
@@ -54,7 +53,6 @@ class TestWithFeatures(ModelContract):
 
 class TestModelRanker(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker=RANKING)
-    user_is_history = False  # a user is not their own neighbour
 
 
 @cache

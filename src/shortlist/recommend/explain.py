@@ -15,7 +15,9 @@ from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.requests import resolve
 from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
+from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
@@ -106,7 +108,9 @@ def explain_items(
     source = model.name
     parts: Iterable[list[Parts]]
     if model.can_score(profiles)[0]:
-        scores = columns(model.score(profiles), rows)[0]
+        dense = columns(model.score(profiles), rows)
+        require_finite_scores(model.name, DenseScores(dense))
+        scores = dense[0]
         parts = parts_of(model, profiles, rows)
     else:
         source, scores = FALLBACK, model.data.item_counts[rows].astype(np.float64)

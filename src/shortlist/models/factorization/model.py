@@ -141,7 +141,7 @@ class MatrixFactorization(
                 parts.append(Parts("training", pa.array(["beyond the history"]), learned))
             if self.config.biases:
                 bias = np.array([rest])
-                parts.append(Parts("bias", pa.array(["of everybody and the item"]), bias))
+                parts.append(Parts("bias", pa.array(["global and item bias"]), bias))
             yield parts
 
 

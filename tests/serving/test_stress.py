@@ -18,7 +18,7 @@ import uvicorn
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from shortlist.recommend import explain
+from shortlist.recommend.requests import resolve
 from shortlist.serving import connections
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
@@ -44,7 +44,7 @@ class Work:
     def __init__(self) -> None:
         self.began, self.ended = threading.Event(), threading.Event()
 
-    def __call__(self, *_: Any) -> None:
+    def __call__(self, *arguments: Any) -> None:
         self.began.set()
         try:
             for _ in range(1_000):
@@ -142,13 +142,12 @@ def test_reasons_of_a_list_are_one_computation(
     client: TestClient, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    resolve = explain.resolve
 
     def counting(*arguments: Any) -> Any:
         calls.append(arguments)
         return resolve(*arguments)
 
-    monkeypatch.setattr(explain, "resolve", counting)
+    monkeypatch.setattr("shortlist.recommend.explain.resolve", counting)
     for name in models:
         calls.clear()
         body = {"model": name, "users": ["U00"], "k": 20, "reasons": True}

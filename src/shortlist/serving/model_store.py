@@ -22,6 +22,8 @@ from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError, InputError, ShortlistError, suggestion
 from shortlist.models.base import Model
 from shortlist.models.registry import load
+from shortlist.recommend.explain import explain_items
+from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
@@ -93,6 +95,11 @@ class ServedModel:
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # computes what is cached
             pack_items(model)
+        if data.n_items:  # compile what histories and explanations need, before the first request
+            query = Query(history=data.items.take([0]).to_pylist())
+            model.recommend(queries=[query], k=1)
+            if isinstance(model, Explains):
+                list(explain_items(model, query, data.items.take([0]).to_pylist(), most=1))
         served = cls(name, model, read_manifest(path), catalogue, schema, encoded)
         _ = served.ratings  # it takes a second on large data
         return served

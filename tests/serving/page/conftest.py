@@ -45,6 +45,7 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name, model in models.items():
         model.save(folder / name)
     database = folder / "films.duckdb"
+    assert data.item_features is not None
     items = pa.table({"item_id": data.items.ids, "title": data.item_features["title"]})
     with sl.Store.create(database, "movies") as store:
         store.load({"items": items})

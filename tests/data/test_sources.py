@@ -239,7 +239,8 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     assert refusal(body) == (
         "the text is not UTF-8\n"
         "  where: a.csv, row 3\n"
-        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
+        "its encoding=, such as cp1252"
     )
     header = write_csv(tmp_path / "b.csv", "사용자,item_id", "u1,1", encoding="cp949")
     assert "where: b.csv, row 1" in refusal(header)

@@ -25,10 +25,16 @@ class _Type(NamedTuple):
 
 
 # The types of a text column, in order of preference: the first that all of its values fit is taken.
-# Integers must convert back to the same text, so '007' and '1.0' stay text and no id changes.
+# Integers must convert back to the same text, so '007' stays text and no id changes. WHOLE is for
+# ids alone: pandas writes the integers of a column with missing values as 17850.0.
 _TYPES = {
     "BIGINT": _Type("CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}", "CAST({x} AS BIGINT)"),
     "UBIGINT": _Type("CAST(TRY_CAST({x} AS UBIGINT) AS VARCHAR) = {x}", "CAST({x} AS UBIGINT)"),
+    "WHOLE": _Type(
+        "(CAST(TRY_CAST(regexp_replace({x}, '\\.0$', '') AS BIGINT) AS VARCHAR) "
+        "= regexp_replace({x}, '\\.0$', ''))",
+        "CAST(regexp_replace({x}, '\\.0$', '') AS BIGINT)",
+    ),
     "DOUBLE": _Type(
         "regexp_full_match({x}, "
         "'[+-]?(((0|[1-9][0-9]*)(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i')",
@@ -40,11 +46,25 @@ _TYPES = {
     ),
     "VARCHAR": _Type("true", "{x}"),
 }
-_ID_TYPES = ("BIGINT", "UBIGINT", "VARCHAR")
+_ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
+_VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 _table_numbers = count()
+
+
+class _Kept(NamedTuple):
+    """The columns of a text file whose values must not change."""
+
+    ids: Collection[str]
+    texts: Collection[str]
+
+    def types(self, name: str) -> list[str]:
+        """Return the types that a column may have, in order of preference."""
+        if name in self.texts:
+            return ["VARCHAR"]
+        return list(_ID_TYPES if name in self.ids else _VALUE_TYPES)
 
 
 def relation(
@@ -53,6 +73,8 @@ def relation(
     *,
     label: str,
     ids: Collection[str] = (),
+    texts: Collection[str] = (),
+    encoding: str | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Read a table of any kind as a relation of a connection.
 
@@ -70,6 +92,10 @@ def relation(
     ids
         Columns of a text file whose values must not change: they become 64-bit integers or stay
         text, and never become floating-point numbers or times.
+    texts
+        Columns of a text file that stay text.
+    encoding
+        The encoding of a text file; None: UTF-8, or that of its layout.
 
     Returns
     -------
@@ -96,7 +122,7 @@ def relation(
         scan.require_file(path, label)
         read = _read_parquet if path.suffix.lower() == ".parquet" else _read_text
         try:
-            rows = read(connection, path, label, ids)
+            rows = read(connection, path, label, _Kept(ids, texts), encoding)
         except duckdb.Error as error:
             raise scan.explain(error, path) from error
         where = str(path)
@@ -117,7 +143,11 @@ def relation(
 
 
 def _read_parquet(
-    connection: duckdb.DuckDBPyConnection, path: Path, label: str, ids: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    label: str,
+    kept: _Kept,
+    encoding: str | None,
 ) -> duckdb.DuckDBPyRelation:
     return connection.sql(f"FROM {scan.parquet(path)}")
 
@@ -151,7 +181,11 @@ def _read_frame(
 
 
 def _read_text(
-    connection: duckdb.DuckDBPyConnection, path: Path, label: str, ids: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    label: str,
+    kept: _Kept,
+    encoding: str | None,
 ) -> duckdb.DuckDBPyRelation:
     """Copy a text file to a temporary table, each column with the first type that fits."""
     layout = recognise(path)
@@ -161,11 +195,11 @@ def _read_text(
             where=str(path),
             remedy=f"give {READABLE}",
         )
-    text = layout.text(path)
+    text = layout.text(path, encoding)
     shown = layout.selection(dict.fromkeys(text.columns, "VARCHAR"))
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
     source = f"(SELECT {columns} FROM {text.select_from(path)})"
-    candidates = _candidate_types(connection, source, ids)
+    candidates = _candidate_types(connection, source, kept)
     name = f"text_{next(_table_numbers)}"
     while misfit := _create_table(connection, name, source, candidates):
         candidates[misfit].pop(0)
@@ -173,19 +207,19 @@ def _read_text(
 
 
 def _candidate_types(
-    connection: duckdb.DuckDBPyConnection, source: str, ids: Collection[str]
+    connection: duckdb.DuckDBPyConnection, source: str, kept: _Kept
 ) -> dict[str, list[str]]:
     """Return the types that fit the first rows of each text column, in order of preference."""
     head = f"(FROM {source} LIMIT {_SAMPLE})"
     candidates = {
-        name: [kind for kind in _TYPES if name not in ids or kind in _ID_TYPES]
+        name: kept.types(name)
         for name, kind, *_ in connection.execute(f"DESCRIBE FROM {head}").fetchall()
         if kind == "VARCHAR"
     }
     if not candidates:
         return {}
     tests = ", ".join(
-        f"bool_and({_TYPES[kind].fits.format(x=quoted(name))})"
+        f"bool_and({_TYPES[kind].fits.format(x=quoted(name))}) FILTER ({quoted(name)} IS NOT NULL)"
         for name, kinds in candidates.items()
         for kind in kinds
     )

@@ -116,30 +116,41 @@ def relation(
     ...     relation(db, pa.table({"user_id": ["ann"], "item_id": [7]}), label="log").fetchall()
     [('ann', 7)]
     """
-    where = None
-    if isinstance(table, str | Path):
-        path = Path(table)
+    path = Path(table) if isinstance(table, str | Path) else None
+    if path is not None:
         scan.require_file(path, label)
-        read = _read_parquet if path.suffix.lower() == ".parquet" else _read_text
-        try:
-            rows = read(connection, path, label, _Kept(ids, texts), encoding)
-        except duckdb.Error as error:
-            raise scan.explain(error, path) from error
-        where = str(path)
-    elif isinstance(table, duckdb.DuckDBPyRelation):
-        rows = _read_relation(connection, table)
-    elif hasattr(table, "__arrow_c_stream__"):
-        rows = _read_frame(connection, table, label)
-    else:
+    with scan.translated(label, path):
+        rows = _rows(connection, table, label, _Kept(ids, texts), encoding)
+        empty = not connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall()
+    if empty:
         raise InputError(
-            f"{label}: cannot read a table from an object of type {type(table).__name__}",
-            remedy="pass a path, an Arrow, pandas or polars frame, or a DuckDB relation",
-        )
-    if not connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall():
-        raise InputError(
-            f"{label}: the table has no rows", where=where, remedy="pass at least one row"
+            f"{label}: the table has no rows",
+            where=None if path is None else str(path),
+            remedy="pass at least one row",
         )
     return rows
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    table: Any,
+    label: str,
+    kept: _Kept,
+    encoding: str | None,
+) -> duckdb.DuckDBPyRelation:
+    """Read a table of any kind, perhaps without rows."""
+    if isinstance(table, str | Path):
+        path = Path(table)
+        read = _read_parquet if path.suffix.lower() == ".parquet" else _read_text
+        return read(connection, path, label, kept, encoding)
+    if isinstance(table, duckdb.DuckDBPyRelation):
+        return _read_relation(connection, table)
+    if hasattr(table, "__arrow_c_stream__"):
+        return _read_frame(connection, table, label)
+    raise InputError(
+        f"{label}: cannot read a table from an object of type {type(table).__name__}",
+        remedy="pass a path, an Arrow, pandas or polars frame, or a DuckDB relation",
+    )
 
 
 def _read_parquet(
@@ -170,9 +181,8 @@ def _read_frame(
         table = pa.table(frame)
         index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
         return connection.from_arrow(table.drop_columns(index))
-    # Errors of Arrow are subclasses of ValueError and TypeError.
-    except (ValueError, TypeError, duckdb.NotImplementedException) as error:
-        reason = ", ".join(map(str, error.args)).splitlines()[0]
+    except Exception as error:  # the frame may be of any library
+        reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{label}: cannot read the frame: {reason}",
             remedy="give each column a name of its own and values of a single type: numbers, text, "

@@ -127,9 +127,7 @@ class InputTable:
                 f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {self.view}"
             )
         except duckdb.Error as error:
-            if self.path is None:
-                raise
-            raise scan.explain(error, self.path) from error
+            raise scan.explain(error, self.path, self.label) from error
 
     def column(self, name: str) -> str:
         """Return the quoted name of a column.

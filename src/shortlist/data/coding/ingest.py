@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shortlist.data.bad_rows import SHOWN, OnBadRow, SkippedRows, check_on_bad_row, combined
 from shortlist.data.coding.columns import RULES, InputTable, Reading
 from shortlist.data.coding.pairs import Repeats, merge_repeats
+from shortlist.data.formats import scan
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sql import connect, quoted
 from shortlist.data.vocabulary import Rows, Vocabulary
@@ -65,7 +66,7 @@ def encode_tables(
     roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
     named = {role: column for role, column in roles.items() if column is not None}
     _check_roles(named)
-    with connect() as db:
+    with connect() as db, scan.translated("the tables"):
         reading.check(db)
         log = InputTable.read(
             db,

@@ -38,7 +38,8 @@ def plain_number(x: str, decimal: str | None) -> str:
     --------
     >>> import duckdb
     >>> sql = plain_number("x", ",")
-    >>> duckdb.sql(f"SELECT {sql} FROM (VALUES ('3,5'), ('€ 1.000,50'), ('1.5')) AS t(x)").fetchall()
+    >>> rows = "(VALUES ('3,5'), ('€ 1.000,50'), ('1.5')) AS rows(x)"
+    >>> duckdb.sql(f"SELECT {sql} FROM {rows}").fetchall()
     [('3.5',), ('1000.50',), (None,)]
     """
     if decimal is None:

@@ -14,14 +14,17 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 import duckdb
+import pyarrow as pa
 
 from shortlist.data.sql import literal
-from shortlist.errors import ConfigError, InputError
+from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.system import system_error
 
 LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
@@ -136,9 +139,13 @@ def require_file(path: Path, label: str) -> None:
         The path does not exist, is a folder, or is an empty file. The message begins with
         ``label``.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # such as a name that is too long
+        raise system_error(error, path) from error
+    if is_folder:
         raise InputError(f"{label}: {path} is a folder", remedy="give the path of a file in it")
-    if not path.is_file():
+    if not is_file:
         raise InputError(f"{label}: there is no file {path}", remedy="check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{label}: the file {path} is empty", remedy="give a file with rows")
@@ -223,9 +230,73 @@ def latin_or_utf8(path: Path) -> str:
     return "utf-8"
 
 
-def explain(error: duckdb.Error, path: Path) -> InputError:
+@contextmanager
+def translated(label: str, path: Path | None = None) -> Iterator[None]:
+    """Convert the errors of other libraries in the block to errors of this one.
+
+    Parameters
+    ----------
+    label
+        The name of the table in messages.
+    path
+        The file that is read, if the table is one.
+
+    Raises
+    ------
+    InputError
+        The block raised an error of DuckDB, Arrow, the operating system or a decoder.
+    """
+    try:
+        yield
+    except (ShortlistError, BrokenPipeError):
+        raise
+    except MemoryError as error:
+        raise ShortlistError(
+            f"{label} does not fit in memory",
+            where=None if path is None else str(path),
+            remedy="leave out the columns that are not needed, or use a machine with more memory",
+        ) from error
+    except duckdb.Error as error:
+        raise explain(error, path, label) from error
+    except OSError as error:
+        if error.errno is None:  # raised by Arrow and gzip for damaged files
+            raise unreadable(path or Path(label), error) from error
+        raise system_error(error, path) from error
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        BufferError,
+        EOFError,
+        LookupError,
+        RuntimeError,
+        SystemError,
+        TypeError,
+        ValueError,
+        csv.Error,
+        zlib.error,
+    ) as error:
+        reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{label}: cannot read the table: {reason}",
+            where=None if path is None else str(path),
+            remedy="check that the file or frame is complete, and give each column values of a "
+            "single type: numbers, text, times, or lists of these",
+        ) from error
+
+
+def explain(error: duckdb.Error, path: Path | None, label: str = "") -> ShortlistError:
     """Convert an error of DuckDB about an unreadable file to an error of this library."""
     message = str(error)
+    if "No space left" in message or "failed to offload" in message.lower():
+        return ShortlistError(
+            f"the disk is full: {message.splitlines()[0]}",
+            remedy="free some space; DuckDB keeps temporary data in the folder .tmp",
+        )
+    if path is None:
+        return InputError(
+            f"{label}: cannot read the table: {message.splitlines()[0]}",
+            remedy="check its columns and values",
+        )
     if isinstance(error, duckdb.OutOfMemoryException):
         return InputError(
             f"{path.name} does not fit in memory: {message.splitlines()[0]}",
@@ -314,8 +385,8 @@ def not_encoded(path: Path, encoding: str, row: int) -> InputError:
     return InputError(
         "the text is not UTF-8",
         where=f"{path.name}, row {row}",
-        remedy="save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass its encoding=, such "
-        "as cp1252",
+        remedy="save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
+        "its encoding=, such as cp1252",
     )
 
 

@@ -64,4 +64,6 @@ def system_errors(path: str | Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.errno is None:  # not raised by the operating system
+            raise
         raise system_error(error, path) from error

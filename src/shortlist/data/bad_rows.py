@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from shortlist.errors import ConfigError, InputError, suggestion
@@ -83,3 +83,31 @@ def combined(errors: Sequence[InputError]) -> InputError:
         f"{len(errors)} kinds of rows cannot be used\n{report}",
         remedy='correct the rows, or leave all of them out: on_bad_row="skip"',
     )
+
+
+@dataclass
+class BadRows:
+    """The kinds of bad rows that were found so far, as errors and as reports.
+
+    Attributes
+    ----------
+    skip
+        Whether the rows are left out.
+    errors, skipped
+        An error and a report for each kind.
+    """
+
+    skip: bool = False
+    errors: list[InputError] = field(default_factory=list)
+    skipped: list[SkippedRows] = field(default_factory=list)
+
+    def add(self, error: InputError, skipped: SkippedRows) -> None:
+        """Add a kind of bad rows; the same error counts once."""
+        if str(error) not in map(str, self.errors):
+            self.errors.append(error)
+        self.skipped.append(skipped)
+
+    def require_none(self) -> None:
+        """Raise one error for all kinds, unless bad rows are left out."""
+        if self.errors and not self.skip:
+            raise combined(self.errors)

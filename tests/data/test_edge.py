@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from shortlist.data.dataset import Dataset
-from shortlist.errors import ConfigError, InputError
+from shortlist.data.formats import scan
+from shortlist.errors import ConfigError, InputError, ShortlistError
 
 DAY = 86_400_000_000
 NEW_YEAR = 1_704_067_200_000_000  # 2024-01-01
@@ -282,3 +287,124 @@ def test_leaving_out_every_row_is_an_error() -> None:
         Dataset.from_tables(frame, weight="w", on_bad_row="skip")
     with pytest.raises(ConfigError, match="on_bad_row='drop' is not a known rule"):
         Dataset.from_tables(frame, on_bad_row="drop")  # type: ignore[arg-type]
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+ROWS = {"user_id": ["a", "b", "c"], "item_id": [1, 2, 1], "w": [1.0, 2.5, 3.0]}
+LINES = ["user_id,item_id,w", "a,1,1.0", "b,2,2.5", "c,1,3.0"]
+
+
+def same(source: Any, **options: Any) -> None:
+    expected = Dataset.from_tables(pa.table(ROWS), weight="w")
+    data = Dataset.from_tables(source, weight="w", **options)
+    assert data.fingerprint == expected.fingerprint
+
+
+def test_compressed_files_and_json_lines(tmp_path: Path) -> None:
+    text = "\n".join(LINES) + "\n"
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(text.encode()))
+    same(tmp_path / "log.csv.gz")
+    objects = "\n".join(json.dumps(row) for row in pa.table(ROWS).to_pylist())
+    (tmp_path / "log.jsonl").write_text(objects)
+    same(tmp_path / "log.jsonl")
+    (tmp_path / "log.jsonl.gz").write_bytes(gzip.compress(objects.encode()))
+    same(tmp_path / "log.jsonl.gz")
+
+
+def test_folders_and_patterns(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    csv(folder, *LINES[:2], name="a.csv")
+    csv(folder, LINES[0], *LINES[2:], name="b.csv")
+    same(folder)
+    same(folder / "*.csv")
+    csv(folder, "user_id,thing", "a,1", name="c.csv")
+    with pytest.raises(InputError, match=r"columns of c\.csv are not those of a\.csv"):
+        Dataset.from_tables(folder)
+    with pytest.raises(InputError, match="holds no table"):
+        Dataset.from_tables(make_empty(tmp_path))
+
+
+def make_empty(folder: Path) -> Path:
+    empty = folder / "empty"
+    empty.mkdir()
+    return empty
+
+
+def test_partitioned_parquet(tmp_path: Path) -> None:
+    for number, year in enumerate((2023, 2024, 2025)):
+        part = tmp_path / "log" / f"year={year}"
+        part.mkdir(parents=True)
+        pq.write_table(pa.table(ROWS).slice(number, 1), part / "data.parquet")
+    same(tmp_path / "log")
+    data = Dataset.from_tables(tmp_path / "log", time="year")
+    assert data.times is not None
+    assert NEW_YEAR in data.times.tolist()
+
+
+def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    csv(tmp_path, *LINES, name="~log.csv")
+    same("~log.csv")
+    pq.write_table(pa.table(ROWS), "~log.parquet")
+    same("~log.parquet")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16", "utf-8-sig"])
+def test_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes("user_id,item_id\nZoë,1\nRené,2\n".encode(encoding))
+    data = Dataset.from_tables(path, encoding=encoding)
+    assert data.users.ids.to_pylist() == ["René", "Zoë"]
+
+
+# --- errors of other libraries -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [">i8", ">f8", "f16", "c16"])
+def test_columns_that_arrow_cannot_hold(kind: str) -> None:
+    frame = pd.DataFrame({"user_id": [1], "item_id": [2], "w": np.array([3]).astype(kind)})
+    with pytest.raises(InputError, match="column w"):
+        Dataset.from_tables(frame, weight="w")
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    csv_path = tmp_path / "log.csv"
+    csv_path.write_bytes(b"user_id,ite\rm_id\n1,2\n")
+    with pytest.raises(InputError, match=r"log\.csv, row 1"):
+        Dataset.from_tables(csv_path)
+    csv_path.write_bytes(b"user_id,item_id\n1," + b"x" * 3_000_000 + b"\n")
+    with pytest.raises(InputError, match="longer than 2,000,000 bytes"):
+        Dataset.from_tables(csv_path)
+    csv_path.write_bytes(b"u" * 3_000_000)
+    with pytest.raises(InputError, match="longer than 2,000,000 bytes"):
+        Dataset.from_tables(csv_path)
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table(ROWS), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for position in rng.integers(0, len(whole), 4):
+            damaged[position] = rng.integers(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(ShortlistError):
+            Dataset.from_tables(path, weight="w")
+
+
+def test_a_parquet_file_that_unpacks_to_far_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.parquet"
+    zeros = np.zeros(1_000_000, dtype=np.int64)
+    pq.write_table(pa.table({"user_id": zeros, "item_id": zeros}), path, use_dictionary=False)
+    monkeypatch.setattr(scan, "LARGEST_UNPACKED", 1_000)
+    monkeypatch.setattr(scan, "LARGEST_RATIO", 10)
+    with pytest.raises(InputError, match=r"would unpack to .* bytes"):
+        Dataset.from_tables(path)
+
+
+def test_a_name_that_is_too_long() -> None:
+    with pytest.raises(InputError, match="the name is too long"):
+        Dataset.from_tables("x" * 300 + ".csv")

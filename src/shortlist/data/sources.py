@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats import scan
+from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise
-from shortlist.data.sql import quoted
+from shortlist.data.sql import literal, quoted
 from shortlist.errors import InputError
 
 
@@ -84,7 +85,8 @@ def relation(
         Opened by :func:`shortlist.data.sql.connect`, so that times are UTC. Text files become
         temporary tables of this connection.
     table
-        A path (CSV with or without a byte order mark, TSV, Parquet, a GroupLens or RecBole file),
+        A path (CSV with or without a byte order mark, TSV, JSON lines, each perhaps with ``.gz``;
+        Parquet; a GroupLens or RecBole file), a folder or a pattern (``logs/*.csv``) of such files,
         an Arrow, pandas or polars frame (anything with ``__arrow_c_stream__``), or a DuckDB
         relation of this or another connection.
     label
@@ -117,7 +119,7 @@ def relation(
     [('ann', 7)]
     """
     path = Path(table) if isinstance(table, str | Path) else None
-    if path is not None:
+    if path is not None and not scan.is_pattern(path) and not path.is_dir():
         scan.require_file(path, label)
     with scan.translated(label, path):
         rows = _rows(connection, table, label, _Kept(ids, texts), encoding)
@@ -141,8 +143,9 @@ def _rows(
     """Read a table of any kind, perhaps without rows."""
     if isinstance(table, str | Path):
         path = Path(table)
-        read = _read_parquet if path.suffix.lower() == ".parquet" else _read_text
-        return read(connection, path, label, kept, encoding)
+        if path.is_dir() or scan.is_pattern(path):
+            return _read_files(connection, path, label, kept, encoding)
+        return _read_file(connection, path, label, kept, encoding)
     if isinstance(table, duckdb.DuckDBPyRelation):
         return _read_relation(connection, table)
     if hasattr(table, "__arrow_c_stream__"):
@@ -153,14 +156,92 @@ def _rows(
     )
 
 
-def _read_parquet(
+def _read_files(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     label: str,
     kept: _Kept,
     encoding: str | None,
 ) -> duckdb.DuckDBPyRelation:
-    return connection.sql(f"FROM {scan.parquet(path)}")
+    """Read the files of a folder or a pattern as one table; they must have the same columns.
+
+    Parquet files may be partitioned: folders like ``year=2024`` become a column.
+    """
+    files = scan.files_of(path, label)
+    kinds = {_kind(file) for file in files}
+    if kinds == {".parquet"}:
+        names = ", ".join(literal(scan.sql_path(file)) for file in files)
+        return connection.sql(
+            f"FROM read_parquet([{names}], hive_partitioning = true, union_by_name = true)"
+        )
+    if kinds != {".csv"}:
+        return connection.sql(
+            " UNION ALL BY NAME ".join(
+                f"FROM {quoted(_table(connection, file, label, kept, encoding))}" for file in files
+            )
+        )
+    return _typed_text(connection, _csv_sources(files, encoding), kept)
+
+
+def _csv_sources(files: Sequence[Path], encoding: str | None) -> list[tuple[Path, scan.Text]]:
+    """Return how each file is read; all must have the columns of the first."""
+    sources = [(file, TABLE.text(file, encoding)) for file in files]
+    first, text = sources[0]
+    for file, other in sources:
+        if set(other.columns) != set(text.columns):
+            raise InputError(
+                f"the columns of {file.name} are not those of {first.name}",
+                where=str(file),
+                remedy=f"give all files the columns {', '.join(text.columns)}",
+            )
+    return sources
+
+
+def _kind(path: Path) -> str:
+    """Return the ending of a file name in lower case, without ``.gz``."""
+    name = path.name.lower().removesuffix(".gz")
+    kind = Path(name).suffix
+    return {".tsv": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    label: str,
+    kept: _Kept,
+    encoding: str | None,
+) -> str:
+    """Read a file as a named view."""
+    name = f"file_{next(_table_numbers)}"
+    _read_file(connection, path, label, kept, encoding).create_view(name)
+    return name
+
+
+def _read_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    label: str,
+    kept: _Kept,
+    encoding: str | None,
+) -> duckdb.DuckDBPyRelation:
+    """Read a file."""
+    if _kind(path) == ".parquet":
+        scan.check_parquet(connection, path)
+        return connection.sql(f"FROM {scan.parquet(path)}")
+    if _kind(path) == ".jsonl":
+        return _read_jsonl(connection, path)
+    return _read_text(connection, path, label, kept, encoding)
+
+
+def _read_jsonl(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
+    """Read a file with one JSON object per line; texts stay texts, except times."""
+    name = f"text_{next(_table_numbers)}"
+    connection.execute(
+        f"CREATE TEMP TABLE {name} AS FROM read_json({literal(scan.sql_path(path))}, "
+        f"format = 'newline_delimited', sample_size = -1, "
+        f"maximum_object_size = {scan.LONGEST_ROW})"
+    )
+    return connection.table(name)
 
 
 def _read_relation(
@@ -205,10 +286,22 @@ def _read_text(
             where=str(path),
             remedy=f"give {READABLE}",
         )
-    text = layout.text(path, encoding)
-    shown = layout.selection(dict.fromkeys(text.columns, "VARCHAR"))
-    columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
-    source = f"(SELECT {columns} FROM {text.select_from(path)})"
+    return _typed_text(connection, [(path, layout.text(path, encoding))], kept, layout)
+
+
+def _typed_text(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[tuple[Path, scan.Text]],
+    kept: _Kept,
+    layout: Layout = TABLE,
+) -> duckdb.DuckDBPyRelation:
+    """Copy text files to a temporary table, each column with the first type that fits."""
+    selections = []
+    for path, text in files:
+        shown = layout.selection(dict.fromkeys(files[0][1].columns, "VARCHAR"))
+        columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
+        selections.append(f"SELECT {columns} FROM {text.select_from(path)}")
+    source = f"({' UNION ALL '.join(selections)})"
     candidates = _candidate_types(connection, source, kept)
     name = f"text_{next(_table_numbers)}"
     while misfit := _create_table(connection, name, source, candidates):

@@ -103,7 +103,7 @@ class InputTable:
     @property
     def is_text(self) -> bool:
         """Whether the table is a text file, so that the types of its columns are inferred."""
-        return self.path is not None and self.path.suffix.lower() != ".parquet"
+        return self.path is not None and self.path.suffix.lower() not in (".parquet", ".jsonl")
 
     def where(self, column: str, record: int | None = None, others: int = 0) -> str:
         """Return the location of a value for messages; see :meth:`Source.where`."""
@@ -115,7 +115,7 @@ class InputTable:
 
     def _source(self, lines: bool) -> Source:
         text = None
-        if self.path is not None and self.is_text and lines:
+        if self.path is not None and self.path.is_file() and self.is_text and lines:
             layout = recognise(self.path)
             text = None if layout is None else layout.text(self.path)
         return Source(self.label, self.view, self.path, text)

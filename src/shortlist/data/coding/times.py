@@ -102,10 +102,17 @@ def microseconds(
             f"SELECT count(*) FILTER ({_IS_NUMBER.format(x=x)}), "
             f"count(*) FILTER (NOT {_IS_NUMBER.format(x=x)} AND {_IS_ISO.format(x=x)}) FROM {rows}"
         ).fetchall()[0]
-        if texts >= numbers:  # dates, so that numbers among them are refused
-            return f"CASE WHEN NOT {_IS_NUMBER.format(x=x)} THEN {iso} END"
+        if texts:  # numbers among dates are refused, unless they are clearly seconds
+            n = f"TRY_CAST({x} AS DOUBLE)"
+            clear = f"{n} >= {_CLEARLY_SECONDS}"
+            return (
+                f"CASE WHEN NOT {_IS_NUMBER.format(x=x)} THEN {iso} "
+                f"WHEN {clear} THEN {_number(x, 's', False)} END"
+            )
+        unit = "s" if not numbers else None
+    if unit is None:
         unit = _unit(connection, rows, x)
-    integer = f"regexp_full_match(trim({x}), '[+-]?[0-9]{{1,18}}')"
+    integer = f"regexp_full_match(trim({x}), '[+-]?[0-9]{{1,19}}')"
     return f"CASE WHEN {integer} THEN {_number(x, unit, True)} ELSE {_number(x, unit, False)} END"
 
 

@@ -95,7 +95,7 @@ class Layout:
 
     def names(self, path: Path) -> bool:
         """Return whether the file name matches; Parquet also matches, if there is a header."""
-        name = path.name.lower()
+        name = path.name.lower().removesuffix(".gz")
         if self.header and name.endswith(".parquet"):
             name = name.removesuffix(".parquet") + ".csv"
         return any(fnmatch(name, pattern) for pattern in self.files)

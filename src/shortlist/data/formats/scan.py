@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import glob
 import gzip
 import os
 import re
@@ -30,6 +31,10 @@ LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
 _NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
 _CHUNK = 1 << 20
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
+LARGEST_UNPACKED = 1 << 30
+MOST_ROWS = 2**31 - 1  # in a file of any size
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,68 @@ class Text:
 def parquet(path: Path) -> str:
     """Return the SQL table function that reads a Parquet file."""
     return f"read_parquet({literal(sql_path(path))})"
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path is a pattern of several files; a file of this very name is none."""
+    return bool(re.search(r"[*?]", str(path))) and not path.exists()
+
+
+def files_of(path: Path, label: str) -> list[Path]:
+    """Return the files of a folder (and its folders) or of a pattern, sorted by path.
+
+    Raises
+    ------
+    InputError
+        There is none that can be read as a table.
+    """
+    if path.is_dir():
+        candidates = [file for file in path.rglob("*") if not _hidden(file.relative_to(path))]
+    else:
+        candidates = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    files = sorted(
+        file
+        for file in candidates
+        if file.is_file()
+        and file.name.lower().removesuffix(".gz").endswith(_TABLES)
+        and file.stat().st_size
+    )
+    if not files:
+        raise InputError(
+            f"{label}: {path} holds no table" if path.is_dir() else f"{label}: no file is {path}",
+            remedy=f"give a folder or a pattern of files that end in {', '.join(_TABLES)}",
+        )
+    return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a Parquet file whose content is out of all proportion to its size.
+
+    Raises
+    ------
+    InputError
+        The file unpacks to more than the bound.
+    """
+    [(unpacked,)] = connection.execute(
+        f"SELECT sum(total_uncompressed_size) FROM parquet_metadata({literal(sql_path(path))})"
+    ).fetchall()
+    [(rows,)] = connection.execute(
+        f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(sql_path(path))})"
+    ).fetchall()
+    size = path.stat().st_size
+    bytes_bound = max(LARGEST_UNPACKED, LARGEST_RATIO * size)
+    rows_bound = max(MOST_ROWS, LARGEST_RATIO * size)
+    if (unpacked or 0) > bytes_bound or (rows or 0) > rows_bound:
+        raise InputError(
+            f"the file of {size:,} bytes would unpack to {unpacked or 0:,} bytes and "
+            f"{rows or 0:,} rows; the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
+            where=str(path),
+            remedy="check the source of the file, or pass a DuckDB relation of it",
+        )
 
 
 def check_encoding(encoding: str | None) -> None:

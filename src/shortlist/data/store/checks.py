@@ -79,6 +79,8 @@ def _report(
     count, records = connection.execute(
         f"SELECT count(*), list(staged.rowid ORDER BY staged.rowid)[:{SHOWN}] FROM {source}"
     ).fetchall()[0]
+    if not count:  # the row at fault is one of another file
+        return
     if rows.from_lists:
         numbers: tuple[int, ...] = ()
     else:

@@ -34,7 +34,7 @@ def times(column: Any, **options: Any) -> list[int]:
     frame = pd.DataFrame({"user_id": [1] * n, "item_id": range(n), "t": column})
     data = Dataset.from_tables(frame, time="t", **options)
     assert data.times is not None
-    return data.times.tolist()
+    return [int(time) for time in data.times]
 
 
 @pytest.mark.parametrize("text", [False, True], ids=["numbers", "text"])

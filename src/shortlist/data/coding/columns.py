@@ -233,18 +233,18 @@ class BadValues(NamedTuple):
     column: str
     what: str
     remedy: str
-    count: int
+    total: int
     records: list[int]
 
     def error(self) -> InputError:
         """Return the error that names the first row."""
-        where = self.table.where(self.column, self.records[0], self.count - 1)
+        where = self.table.where(self.column, self.records[0], self.total - 1)
         return InputError(self.what, where=where, remedy=self.remedy)
 
     def skipped(self) -> SkippedRows:
         """Return the report on these rows, which were left out."""
         rows = tuple(map(self.table.row, self.records))
-        return SkippedRows(self.table.label, self.column, self.what, self.count, rows)
+        return SkippedRows(self.table.label, self.column, self.what, self.total, rows)
 
 
 _Kind: TypeAlias = tuple[str, str, str]  # a condition, what is wrong, what to do

@@ -95,8 +95,8 @@ def encode_tables(
         encoded_log = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
-    *values, records = encoded_log
-    entries = merge_repeats(*values, shape, repeats)
+    user_rows, item_rows, weights, times, records = encoded_log
+    entries = merge_repeats(user_rows, item_rows, weights, times, shape, repeats)
     if records is not None:
         entries = entries._replace(positions=records[entries.positions])
     return EncodedTables(

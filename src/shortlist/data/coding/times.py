@@ -96,8 +96,8 @@ def microseconds(
         unit = time_format or _unit(connection, rows, x)
         return _number(x, unit, kind in INTEGERS)
     iso = f"epoch_us(TRY_CAST({x} AS TIMESTAMPTZ))"
-    unit = time_format
-    if unit is None:
+    number_unit: str | None = time_format
+    if number_unit is None:
         numbers, texts = connection.execute(
             f"SELECT count(*) FILTER ({_IS_NUMBER.format(x=x)}), "
             f"count(*) FILTER (NOT {_IS_NUMBER.format(x=x)} AND {_IS_ISO.format(x=x)}) FROM {rows}"
@@ -109,11 +109,10 @@ def microseconds(
                 f"CASE WHEN NOT {_IS_NUMBER.format(x=x)} THEN {iso} "
                 f"WHEN {clear} THEN {_number(x, 's', False)} END"
             )
-        unit = "s" if not numbers else None
-    if unit is None:
-        unit = _unit(connection, rows, x)
+        number_unit = _unit(connection, rows, x) if numbers else "s"
     integer = f"regexp_full_match(trim({x}), '[+-]?[0-9]{{1,19}}')"
-    return f"CASE WHEN {integer} THEN {_number(x, unit, True)} ELSE {_number(x, unit, False)} END"
+    whole, fraction = (_number(x, number_unit, exact) for exact in (True, False))
+    return f"CASE WHEN {integer} THEN {whole} ELSE {fraction} END"
 
 
 def _unit(connection: duckdb.DuckDBPyConnection, rows: str, x: str) -> str:

@@ -73,6 +73,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
         for file in partial.rglob("*"):
             if file.is_file():
+                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
                 _sync(file)
         if not path.exists():
             partial.rename(path)

@@ -17,6 +17,9 @@ from pathlib import Path
 from shortlist.errors import InputError
 
 
+_BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
@@ -24,7 +27,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist, or ``path`` is a folder.
+        The folder does not exist or is a bundle, or ``path`` is a folder.
 
     Examples
     --------
@@ -63,7 +66,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The parent folder does not exist.
+        The parent folder does not exist, or is a bundle.
     """
     path = Path(path).resolve()
     _require_folder(path.parent)
@@ -91,6 +94,11 @@ def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
+        )
+    if all((folder / name).is_file() for name in _BUNDLE_FILES):
+        raise InputError(
+            f"the folder {folder} is a bundle, and a file written into it could replace a part",
+            remedy="choose another folder",
         )
 
 

@@ -14,13 +14,12 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from shortlist.bundle import read_manifest
 from shortlist.bundle.manifest import Manifest
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError, InputError, ShortlistError, suggestion
 from shortlist.models.base import Model
-from shortlist.models.registry import load
+from shortlist.models.registry import read
 from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
@@ -71,7 +70,7 @@ class ServedModel:
         BundleError
             The folder is missing, not a bundle, damaged, or of another format.
         """
-        model = load(path)
+        model, manifest = read(path)
         data, catalogue = model.data, Catalogue(model.data)
         schema: Schema = {
             "user_features": describe_fields(data.user_features) if model.uses_features else [],
@@ -83,7 +82,7 @@ class ServedModel:
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # computes what is cached
             pack_items(model)
-        return cls(name, model, read_manifest(path), catalogue, schema, encoded)
+        return cls(name, model, manifest, catalogue, schema, encoded)
 
     @property
     def data(self) -> Dataset:

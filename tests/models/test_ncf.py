@@ -10,7 +10,7 @@ from shortlist.testing import ModelContract
 small = {"embedding_size": 8, "batch_size": 64, "epochs": 40, "learning_rate": 0.02}
 dot = partial(
     GMF, embedding_size=8, weighted=False, biases=True, rejection=False, optimizer="sgd",
-    batch_size=1, learning_rate=0.1, init_std=0.1, epochs=40,
+    batch_size=20, learning_rate=2.0, init_std=0.1, epochs=40,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The training of the networks: gradients, compiled steps, going on, stopping, refusals."""
+"""Training of GMF, MLP and NeuMF: gradients, sparse steps, resuming, stopping, refusals."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
 from shortlist.kernels.threads import thread_limit
+from shortlist.models.towers import ncf_training
+from shortlist.models.towers.layers import Layer
 from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
-from shortlist.models.towers.ncf_held import Held
-from shortlist.models.towers.ncf_network import Network
-from shortlist.models.towers.ncf_training import Factors, logits
+from shortlist.models.towers.ncf_learned import NCFLearned
+from shortlist.models.towers.ncf_training import Held, NCFTrainable
 from shortlist.models.training.loop import Trainable, Training
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.selection import dense
 from shortlist.testing import small_world, tiny
 
 DATA = small_world().data
 DOT: dict[str, Any] = {"weighted": False, "biases": True, "rejection": False}
-BY_SAMPLE: dict[str, Any] = DOT | {"optimizer": "sgd", "batch_size": 1, "learning_rate": 0.05}
+DESCENT: dict[str, Any] = DOT | {"optimizer": "sgd", "batch_size": 40, "learning_rate": 2.0}
 MODELS: list[NCF[Any, Any]] = [
     GMF(embedding_size=8, init_std=0.3),
     GMF(embedding_size=5, init_std=0.3, **DOT),
@@ -43,37 +46,57 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def made(model: NCF[Any, Any], data: Dataset = DATA, **changed: Any) -> Factors:
-    """The parameters of a model at their first values, with its settings changed."""
+def made(model: NCF[Any, Any], data: Dataset = DATA, **changed: Any) -> NCFTrainable:
+    """The parameters of a model at their initial values, with its settings changed."""
     return type(model)(**model.config.model_dump() | changed).trainable(data)
 
 
-def naive_score(network: Network, p: Any, q: Any, weights: Any) -> float:
+def naive_score(learned: NCFLearned, p: Any, q: Any) -> float:
     """The score of one pair as the paper writes it, in float64."""
-    parts = {name: part.astype(np.float64) for name, part in network.named(weights)}
-    size, end = network.size, network.tower_at
-    head = parts["product_head"] if network.weighted else np.ones(size)
-    score = parts["bias"][0] + head @ (p[:size] * q[:size])
-    if network.biases:
+    size, end = learned.size, learned.dot_width
+    score = learned.bias + learned.product_weights.astype(np.float64) @ (p[:size] * q[:size])
+    if learned.biases:
         score += p[size] + q[size]
-    if network.widths:
-        first = np.concatenate([parts["of_user"], parts["of_item"]])  # on [p ; q]
-        phi = np.maximum(np.concatenate([p[end:], q[end:]]) @ first + parts["bias_0"], 0)
-        for layer in range(1, len(network.widths)):
-            phi = np.maximum(phi @ parts[f"layer_{layer}"] + parts[f"bias_{layer}"], 0)
-        score += parts["tower_head"] @ phi
+    if learned.widths:
+        phi = np.concatenate([p[end:], q[end:]])
+        layers = [Layer(*(part.astype(np.float64) for part in layer)) for layer in learned.dense]
+        for n, layer in enumerate(layers):
+            phi = (np.maximum(phi, 0) if n else phi) @ layer.weight + layer.bias
+        score += phi[0]
     return float(score)
+
+
+def learned_from(model: NCF[Any, Any], trainable: NCFTrainable) -> NCFLearned:
+    """The current parameters as a trained model has them."""
+    parameters = {name: value.detach().numpy() for name, value in trainable.named_parameters()}
+    learned: NCFLearned = model.finished(DATA, parameters)
+    return learned
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_scores_are_what_the_paper_says(model: NCF[Any, Any]) -> None:
     model = type(model)(**model.config.model_dump() | {"epochs": 3, "batch_size": 50}).fit(DATA)
-    learned, network = model.learned, model.network
+    learned = model.learned
     recommended = model.recommend(["u03"], k=30, exclude_seen=False)
     p = learned.users[3].astype(np.float64)
     for item, score in zip(recommended.column("item_id"), recommended.column("score"), strict=True):
         q = learned.items[int(item[1:])].astype(np.float64)
-        assert score == pytest.approx(naive_score(network, p, q, learned.weights), abs=1e-5)
+        assert score == pytest.approx(naive_score(learned, p, q), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=repr)
+def test_scores_without_pytorch_are_those_of_training(model: NCF[Any, Any]) -> None:
+    model = type(model)(**model.config.model_dump() | {"epochs": 3, "batch_size": 50}).fit(DATA)
+    assert model._training is not None
+    trainable = model._training.trainable
+    assert isinstance(trainable, NCFTrainable)
+    users = torch.arange(DATA.n_users)
+    items = torch.arange(DATA.n_items).expand(DATA.n_users, -1)
+    with torch.no_grad():
+        expected = trainable.scores(users, items).numpy()
+    unchanged = np.zeros(DATA.n_users, dtype=bool)
+    profiles = Profiles(np.arange(DATA.n_users, dtype=np.int32), DATA.matrix, unchanged)
+    assert_allclose(dense(model.score(profiles)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
@@ -82,15 +105,15 @@ def test_gradients_are_those_of_finite_differences(
     model: NCF[Any, Any], regularization: float
 ) -> None:
     data = tiny(("u", "a"), ("u", "b"), ("v", "b"), ("v", "c"), ("w", "d"))
-    factors = made(model, data, regularization=regularization).double()
-    factors.start_epoch([0, 0, 1])
+    trainable = made(model, data, regularization=regularization).double()
+    trainable.start_epoch([0, 0, 1])
     chosen = torch.arange(4)
     with torch.no_grad():
-        factors.weights.add_(torch.linspace(-0.2, 0.2, len(factors.weights)))
-    users, items = (torch.from_numpy(rows).long() for rows in factors.sampled(chosen))
+        for value in trainable.head.parameters():
+            value.add_(torch.linspace(-0.2, 0.2, value.numel()).view(value.shape))
 
-    parameters = dict(factors.named_parameters())
-    factors.losses_of(users, items)["loss"].backward()  # type: ignore[no-untyped-call]
+    parameters = dict(trainable.named_parameters())
+    trainable.losses(chosen)["loss"].backward()  # type: ignore[no-untyped-call]
     for name, value in parameters.items():
         assert value.grad is not None
         flat, gradient = value.detach().view(-1), value.grad.view(-1)
@@ -100,51 +123,78 @@ def test_gradients_are_those_of_finite_differences(
             for step in (1e-6, -1e-6):
                 flat[place] = kept + step
                 with torch.no_grad():
-                    losses.append(factors.losses_of(users, items)["loss"].item())
+                    losses.append(trainable.losses(chosen)["loss"].item())
             flat[place] = kept
             differences.append((losses[0] - losses[1]) / 2e-6)
         assert_allclose(gradient, differences, atol=1e-8, err_msg=name)
 
 
+@pytest.mark.parametrize("model", [MODELS[1], MODELS[3], MODELS[4]], ids=repr)
+def test_gradients_of_folding_in_are_those_of_finite_differences(model: NCF[Any, Any]) -> None:
+    learned = learned_from(model, made(model))
+    rows = learned.users[:2].astype(np.float64)
+    owners, items = np.array([0, 0, 1]), np.array([[3, 4], [5, 1], [2, 2]], dtype=np.int32)
+    scale = np.array([1.0, 1.0, 2.5])
+
+    def loss(rows: Any) -> float:
+        total = 0.0
+        for owner, (positive, negative), weight in zip(owners, items, scale, strict=True):
+            q = learned.items.astype(np.float64)
+            total += weight * np.log1p(np.exp(-naive_score(learned, rows[owner], q[positive])))
+            total += weight * np.log1p(np.exp(naive_score(learned, rows[owner], q[negative])))
+        return float(total)
+
+    gradient = learned._row_gradient(learned.users[:2], owners, items, scale)
+    for place in np.ndindex(*rows.shape):
+        step = np.zeros_like(rows)
+        step[place] = 1e-6
+        difference = (loss(rows + step) - loss(rows - step)) / 2e-6
+        assert gradient[place] == pytest.approx(difference, abs=1e-5)
+
+
 def test_the_loss_is_the_log_loss_and_half_the_squares() -> None:
-    factors = made(MODELS[-1], regularization=0.3).double()
-    factors.start_epoch([0, 0, 1])
-    users, items = factors.sampled(torch.arange(9))
-    rows = factors.users.detach().numpy()[users], factors.items.detach().numpy()[items]
-    weights = factors.weights.detach().numpy()
+    model = MODELS[-1]
+    trainable = made(model, regularization=0.3)
+    trainable.start_epoch([0, 0, 1])
+    learned = learned_from(model, trainable)
+    users, items = trainable.sampled(torch.arange(9))
     total = 0.0
-    for n, (p, q) in enumerate(zip(*rows, strict=True)):
-        probability = 1 / (1 + np.exp(-naive_score(factors.network, p, q, weights)))
-        total -= np.log(probability if n % factors.samples == 0 else 1 - probability)
-        total += 0.3 / 2 * (p @ p + q @ q)
-    head = dict(factors.network.named(weights))["product_head"]
-    total += 0.3 / 2 * ((head - 1) ** 2).sum() * len(users)  # without it, h undoes the penalty
-    ours = factors.losses_of(*(torch.from_numpy(one).long() for one in (users, items)))["loss"]
-    assert ours.item() == pytest.approx(total / len(users), rel=1e-9)
+    for user, own in zip(users, items, strict=True):
+        for n, item in enumerate(own):
+            p, q = learned.users[user].astype(float), learned.items[item].astype(float)
+            probability = 1 / (1 + np.exp(-naive_score(learned, p, q)))
+            total -= np.log(probability if n == 0 else 1 - probability)
+            total += 0.3 / 2 * (p @ p + q @ q)
+    weights = learned.product_weights
+    total += 0.3 / 2 * ((weights - 1) ** 2).sum() * items.size  # or h would undo the penalty
+    ours = trainable.losses(torch.arange(9))["loss"]
+    assert ours.item() == pytest.approx(total / items.size, rel=1e-5)
 
 
+@pytest.mark.parametrize("shard", [1024, 7])
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 @pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 1.0), ("adagrad", 0.1), ("adam", 0.01)])
-def test_compiled_steps_are_those_of_pytorch(
-    model: NCF[Any, Any], optimizer: str, rate: float
+def test_steps_on_the_rows_of_a_batch_are_those_of_pytorch_on_all_rows(
+    model: NCF[Any, Any], optimizer: str, rate: float, shard: int, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(ncf_training, "SHARD_SAMPLES", shard)
     settings: dict[str, Any] = {
         "optimizer": optimizer, "learning_rate": rate, "batch_size": 50, "regularization": 0.1,
     }  # fmt: skip
     trained = []
-    for compiled in (True, False):
-        factors = made(model, **settings)
-        if not compiled:
-            factors.step = partial(Trainable.step, factors)  # type: ignore[method-assign]
-        training = Training("toy", factors, factors.config)
+    for sparse in (True, False):
+        trainable = made(model, **settings)
+        if not sparse:
+            trainable.step = partial(Trainable.step, trainable)  # type: ignore[method-assign]
+        training = Training("toy", trainable, trainable.config)
         training.run(5)
         trained.append(training)
     for name, value in trained[0].result.items():
         assert_allclose(value, trained[1].result[name], atol=3e-5, err_msg=name)
     for metric in ("loss", "log_loss"):
-        mine, theirs = (np.array(one.history[metric]) for one in trained)
+        mine, theirs = (np.array(each.history[metric]) for each in trained)
         assert_allclose(mine, theirs, rtol=1e-5)
-    states = [one.optimizer.state_dict()["state"] for one in trained]
+    states = [each.optimizer.state_dict()["state"] for each in trained]
     for place, kept in states[1].items():
         for name, value in kept.items():
             if isinstance(value, torch.Tensor):
@@ -152,23 +202,26 @@ def test_compiled_steps_are_those_of_pytorch(
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("model", [*MODELS, GMF(embedding_size=5, **BY_SAMPLE)], ids=repr)
-def test_training_does_not_depend_on_the_threads(model: NCF[Any, Any], threads: int) -> None:
+@pytest.mark.parametrize("model", [*MODELS, GMF(embedding_size=5, **DESCENT)], ids=repr)
+def test_training_does_not_depend_on_the_threads(
+    model: NCF[Any, Any], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ncf_training, "SHARD_SAMPLES", 9)
+
     def learned() -> Any:
-        settings = model.config.model_dump() | {"epochs": 2, "batch_size": model.config.batch_size}
-        return type(model)(**settings).fit(DATA).learned
+        return type(model)(**model.config.model_dump() | {"epochs": 2}).fit(DATA).learned
 
     with thread_limit(threads):
         one = learned()
     with thread_limit(2):
         other = learned()
-    for name in ("users", "items", "weights"):
+    for name in ("users", "items", "bias", "product_weights", "layers"):
         assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 WAYS: list[NCF[Any, Any]] = [
     GMF(embedding_size=4, epochs=9, batch_size=40),
-    GMF(embedding_size=4, epochs=9, **BY_SAMPLE),
+    GMF(embedding_size=4, epochs=9, **DESCENT),
     MLP(embedding_size=4, layers=2, epochs=9, batch_size=40, optimizer="adagrad"),
     NeuMF(embedding_size=4, layers=2, epochs=9, batch_size=40, optimizer="sgd", pretraining=2),
     NeuMF(embedding_size=4, layers=2, epochs=9, batch_size=40, validation=0.5, patience=4),
@@ -185,20 +238,20 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
 ) -> None:
     fresh = partial(type(model), **model.config.model_dump())
     whole, file = fresh().fit(DATA), tmp_path / "run.safetensors"
-    start = Factors.start_epoch
+    start = NCFTrainable.start_epoch
 
     def dies(self: Any, seed: list[int]) -> int:
         if seed[1] == 4:
             raise KilledError
         return start(self, seed)
 
-    monkeypatch.setattr(Factors, "start_epoch", dies)
+    monkeypatch.setattr(NCFTrainable, "start_epoch", dies)
     with pytest.raises(KilledError):
         fresh().fit(DATA, checkpoint=file, checkpoint_seconds=0)
-    monkeypatch.setattr(Factors, "start_epoch", start)
+    monkeypatch.setattr(NCFTrainable, "start_epoch", start)
     again = fresh().fit(DATA, checkpoint=file)
     assert again.history.equals(whole.history)
-    for name in ("users", "items", "weights"):
+    for name in ("users", "items", "bias", "product_weights", "layers"):
         assert_array_equal(getattr(again.learned, name), getattr(whole.learned, name))
 
 
@@ -217,7 +270,7 @@ def test_a_checkpoint_of_another_model_or_other_data_is_refused(tmp_path: Path) 
     "wild",
     [
         GMF(optimizer="sgd", learning_rate=1e30, epochs=20, init_std=1.0),
-        GMF(**BY_SAMPLE | {"learning_rate": 1e30, "init_std": 1.0}),
+        GMF(**DESCENT | {"learning_rate": 1e30, "init_std": 1.0}),
         MLP(optimizer="sgd", learning_rate=1e30, epochs=20, init_std=1.0),
     ],
     ids=repr,
@@ -250,7 +303,7 @@ def test_a_batch_larger_than_the_data_is_one_step(batch_size: int | None) -> Non
     assert model._training.steps == 3
 
 
-@pytest.mark.parametrize("kind", [GMF, MLP, NeuMF, partial(GMF, **BY_SAMPLE)])
+@pytest.mark.parametrize("kind", [GMF, MLP, NeuMF, partial(GMF, **DESCENT)])
 def test_worlds_of_one_and_of_people_who_chose_everything(kind: Any) -> None:
     for pairs in (
         [("u", "i")],
@@ -288,12 +341,10 @@ def test_the_best_epoch_by_the_fold_is_kept(metric: str) -> None:
     assert training.best_epoch == best + 1
     held = training.trainable.held
     assert isinstance(held, Held)
-    with torch.no_grad():
-        users, items = (torch.from_numpy(training.result[name]) for name in ("users", "items"))
-        weights = torch.from_numpy(training.result["weights"])
-        rows = users[held.users.reshape(-1)], items[held.items.reshape(-1)]
-        scores = logits(model.network, *rows, weights).reshape(held.items.shape)
-    true, others = scores[:, :1].numpy(), scores[:, 1:].numpy()
+    model = GMF(validation=1.0, validation_metric=metric, patience=6, **settings)
+    vectors = model.fit(DATA).user_vectors(), model.item_vectors()
+    scores = np.einsum("nf,nkf->nk", vectors[0][held.users], vectors[1][held.items])
+    true, others = scores[:, :1], scores[:, 1:]
     if metric == "loss":
         naive = np.concatenate([np.log1p(np.exp(-true)), np.log1p(np.exp(others))], axis=1).mean()
     else:
@@ -309,19 +360,15 @@ def test_a_fused_network_starts_where_its_halves_ended() -> None:
     model = NeuMF(layers=2, pretraining=3, alpha=0.3, **shared)
     shared["epochs"] = 3
     product, tower = GMF(**shared).fit(DATA).learned, MLP(layers=2, **shared).fit(DATA).learned
-    factors = model.trainable(DATA)
+    trainable = model.trainable(DATA)
+    model.warm_start(trainable, DATA)
+    fused = learned_from(model, trainable)
     for side in ("users", "items"):
         rows = np.concatenate([getattr(product, side), getattr(tower, side)], axis=1)
-        assert_array_equal(getattr(factors, side).detach(), rows)
-    network = model.network
-    p, q = (getattr(factors, side).detach().numpy()[3] for side in ("users", "items"))
-    weights = factors.weights.detach().numpy()
-    halves = [
-        naive_score(Network(4), p[:4], q[:4], product.weights),
-        naive_score(Network(0, network.widths), p[4:], q[4:], tower.weights),
-    ]
-    fused = naive_score(network, p, q, weights)
-    assert fused == pytest.approx(0.3 * halves[0] + 0.7 * halves[1], abs=1e-6)
+        assert_array_equal(getattr(fused, side), rows)
+    p, q = fused.users[3], fused.items[3]
+    halves = naive_score(product, p[:4], q[:4]), naive_score(tower, p[4:], q[4:])
+    assert naive_score(fused, p, q) == pytest.approx(0.3 * halves[0] + 0.7 * halves[1], abs=1e-6)
 
 
 def test_halves_stop_early_on_the_fold_of_the_whole() -> None:
@@ -332,5 +379,6 @@ def test_halves_stop_early_on_the_fold_of_the_whole() -> None:
     model = NeuMF(layers=2, pretraining=40, **shared)
     product = GMF(epochs=40, **shared).fit(DATA)
     assert product.history.num_rows < 40
-    factors = model.trainable(DATA)
-    assert_array_equal(factors.users[:, :4].detach(), product.learned.users)
+    trainable = model.trainable(DATA)
+    model.warm_start(trainable, DATA)
+    assert_array_equal(trainable.users[:, :4].detach(), product.learned.users)

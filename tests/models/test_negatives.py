@@ -51,7 +51,7 @@ def test_every_epoch_draws_anew_and_any_batch_the_same() -> None:
 def test_a_bitmap_where_it_fits_and_a_search_where_not(monkeypatch: pytest.MonkeyPatch) -> None:
     mapped = Negatives(DATA, 5)
     assert mapped.bytes == 40 * 4  # 40 users, 30 items in 4 bytes
-    monkeypatch.setattr(module, "MOST_BITMAP_BYTES", 159)
+    monkeypatch.setattr(module, "MAX_BITMAP_BYTES", 159)
     searched = Negatives(DATA, 5)
     assert searched.bytes == 0
     of_map, of_search = (one.draw([5], one.examples) for one in (mapped, searched))

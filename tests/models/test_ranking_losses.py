@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from shortlist.models.towers.ranking_losses import list_mle, logistic, pairwise_hinge, squared
+from shortlist.models.towers.ranking_task import list_mle, logistic, pairwise_hinge, squared
 
 
 def lists(seed: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 from torch import Tensor
 
-from shortlist.models.towers import losses as tower_losses
-from shortlist.models.towers.bags import Histories, bagged, taken
-from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
+from shortlist.models.towers import retrieval_task
+from shortlist.models.towers.network import Histories, bag_sums, take_rows
+from shortlist.models.towers.retrieval_task import Known, in_batch_softmax, log_sum_exp
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -138,7 +138,7 @@ def test_blocks_of_users_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     upstream = torch.arange(1.0, 8, dtype=torch.float64)
     expected = torch.logsumexp(users @ items.T + offset, 1)
     whole = torch.autograd.grad(expected @ upstream, [users, items])
-    monkeypatch.setattr(tower_losses, "BLOCK_LOGITS", 20)  # two users at a time
+    monkeypatch.setattr(retrieval_task, "BLOCK_LOGITS", 20)  # two users at a time
     ours = log_sum_exp(users, items, offset)
     torch.testing.assert_close(ours, expected)
     for one, other in zip(torch.autograd.grad(ours @ upstream, [users, items]), whole, strict=True):
@@ -152,10 +152,10 @@ def test_bags_are_sparse_rows_times_a_table() -> None:
     table = torch.randn(8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     table.requires_grad_()
     expected = torch.from_numpy(bags.toarray()) @ table
-    torch.testing.assert_close(bagged(bags, table), expected)
-    assert torch.autograd.gradcheck(lambda t: bagged(bags, t), (table,))
+    torch.testing.assert_close(bag_sums(bags, table), expected)
+    assert torch.autograd.gradcheck(lambda t: bag_sums(bags, t), (table,))
     rows = np.array([4, 0], dtype=np.int64)
-    assert (taken(bags, rows).toarray() == bags.toarray()[rows]).all()
+    assert (take_rows(bags, rows).toarray() == bags.toarray()[rows]).all()
 
 
 def test_histories_leave_out_what_is_to_be_guessed() -> None:

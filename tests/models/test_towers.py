@@ -13,10 +13,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError
 from shortlist.models.towers.multitask import MultiTask
+from shortlist.models.towers.network import Pairs
 from shortlist.models.towers.ranking import Ranking
 from shortlist.models.towers.retrieval import Retrieval
-from shortlist.models.towers.task import Pairs
-from shortlist.models.towers.training import TwoTowers
+from shortlist.models.towers.two_towers import TwoTowers
 from shortlist.recommend.query import Query
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.selection import dense
@@ -210,7 +210,7 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     data = small_world().data
     with pytest.raises(InputError, match="nothing tells users apart"):
         Retrieval(**SMALL, history=False, features=False).fit(data)
-    with pytest.raises(InputError, match="nothing brings users and items together"):
+    with pytest.raises(InputError, match="nothing combines users and items"):
         Ranking(**SMALL, head_layers=(), product=False).fit(data)
     with pytest.raises(ConfigError, match="are both 0"):
         MultiTask(**SMALL, retrieval_weight=0, rating_weight=0).fit(data)

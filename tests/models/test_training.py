@@ -23,8 +23,8 @@ from shortlist import extras
 from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistError
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Bags, Factors
+from shortlist.models.training.config import TrainingConfig
 from shortlist.models.training.loop import Trainable, Training
-from shortlist.models.training.model import TrainingConfig
 from shortlist.testing import small_world
 
 small = partial(MatrixFactorization, embedding_size=5, epochs=12)
@@ -149,10 +149,10 @@ def test_resuming_waits_afresh() -> None:
     toy = Targets([5.0, 1.0, 2.0, 2.0, 2.0, 2.0, 0.5, 2.0])
     training = trained(8, toy, patience=2)
     assert training.epoch == 4
-    training.wait_afresh()
+    training.restart_patience()
     training.run(8)
     assert training.epoch == 6
-    training.wait_afresh()
+    training.restart_patience()
     training.run(7)
     assert training.best_epoch == 7
 
@@ -288,7 +288,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{file} is the checkpoint of another training: "
         "gravity=10.0 (here 2.0), seed=0 (here 3)\n"
-        "  to do: name another file, or delete this one to start afresh"
+        "  to do: name another file, or delete this one to start from scratch"
     )
     part = small_world().data.select(small_world().data.user_rows != 3)
     with pytest.raises(InputError, match="checkpoint of another training: another data\n"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from shortlist.models.config import Search, hyper
-from shortlist.models.training.model import TrainingConfig
+from shortlist.models.training.config import TrainingConfig
 
 
 class FactorizationConfig(TrainingConfig):

@@ -23,6 +23,7 @@ from shortlist.models.factorization.fold_in import (
     item_categories,
 )
 from shortlist.models.ratings import Ratings, required_pairs, row_products
+from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.models.vectors import VectorModel
 from shortlist.scoring.capabilities import Parts
@@ -30,7 +31,7 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 
 if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays, Trainable
+    from shortlist.models.training.loop import Trainable
 
 
 class MatrixFactorization(

@@ -1,4 +1,4 @@
-"""The dense layers of a tower or a head, without PyTorch."""
+"""Dense layers of a tower or a head, without PyTorch."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels.scores import dense_factors
+from shortlist.models.vectors import unit_length
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import inverse
+
+SLICE = 4096  # items of one query that are scored together: their layers stay in the cache
 
 Doubles = NDArray[np.float64]
 
 
 class Layer(NamedTuple):
-    """What a dense layer multiplies by and adds."""
+    """A dense layer: ``x -> x weight + bias``."""
 
     weight: Floats  # (n_in, n_out)
     bias: Floats  # (n_out,)
 
 
-def widths_of(embedding_size: int, layers: Sequence[int]) -> list[int]:
-    """Give the widths of a tower's dense layers: hidden ones, then one to the vector, or none.
+def layer_widths(embedding_size: int, hidden: Sequence[int]) -> list[int]:
+    """Return the widths of a tower's dense layers, from its input to the vector.
+
+    Without hidden layers there is no dense layer: the input is the vector.
 
     Examples
     --------
-    >>> widths_of(32, [64]), widths_of(32, [])
+    >>> layer_widths(32, [64]), layer_widths(32, [])
     ([32, 64, 32], [32])
     """
-    return [embedding_size, *layers, embedding_size] if layers else [embedding_size]
+    return [embedding_size, *hidden, embedding_size] if hidden else [embedding_size]
 
 
 def flat(layers: Sequence[Layer]) -> Floats:
-    """Put layers one after another, each its weight and then its bias."""
-    each = [part.ravel() for layer in layers for part in layer]
-    return np.concatenate([np.empty(0, dtype=np.float32), *each]).astype(np.float32)
+    """Concatenate the layers, each its weight and then its bias, to one vector."""
+    arrays = [array.ravel() for layer in layers for array in layer]
+    return np.concatenate([np.empty(0, dtype=np.float32), *arrays]).astype(np.float32)
 
 
 def unflat(values: Floats, widths: Sequence[int]) -> list[Layer]:
-    """Take apart what :func:`flat` put together.
+    """Split what :func:`flat` concatenated.
 
     Examples
     --------
@@ -49,47 +53,60 @@ def unflat(values: Floats, widths: Sequence[int]) -> list[Layer]:
     >>> unflat(flat([layer]), [2, 1])[0].weight.shape
     (2, 1)
     """
-    layers, at = [], 0
+    layers, start = [], 0
     for n_in, n_out in pairwise(widths):
-        weight = values[at : at + n_in * n_out].reshape(n_in, n_out)
-        at += n_in * n_out
-        layers.append(Layer(np.ascontiguousarray(weight), values[at : at + n_out].copy()))
-        at += n_out
+        middle = start + n_in * n_out
+        weight = np.ascontiguousarray(values[start:middle].reshape(n_in, n_out))
+        start = middle + n_out
+        layers.append(Layer(weight, values[middle:start].copy()))
     return layers
 
 
 def dense_layers(layers: Sequence[Layer], rows: Floats) -> Floats:
-    """Send rows through layers, with ReLU between them; a row's result is its own affair."""
-    for place, layer in enumerate(layers):
-        if place:
+    """Apply layers to each row independently, with ReLU between layers."""
+    for n, layer in enumerate(layers):
+        if n:
             rows = np.maximum(rows, 0)
         rows = dense_factors(np.ascontiguousarray(rows), layer.weight, layer.bias)
     return rows
 
 
-def linear_at(layers: Sequence[Layer], inputs: Doubles, depth: int) -> tuple[Doubles, Doubles]:
-    """Give the linear map that the layers are at these inputs: ``x -> x J + rest``."""
-    jacobian, rest = np.eye(depth), np.zeros(depth)
-    for place, layer in enumerate(layers):
-        if place:
-            through = (inputs @ jacobian + rest > 0).astype(np.float64)
-            jacobian, rest = jacobian * through, rest * through
+def scores_of_halves(layers: Sequence[Layer], user_half: Floats, item_half: Floats) -> Floats:
+    """Return the output of layers whose first one is the sum of two halves.
+
+    Parameters
+    ----------
+    layers
+        All of them; the last one has the width 1.
+    user_half, item_half
+        What user and item add to the first layer, its bias included.  # (n, h) or (h,), (n, h)
+    """  # (n,)
+    hidden = user_half + item_half
+    if len(layers) > 1:
+        hidden = dense_layers(layers[1:], np.maximum(hidden, 0))
+    return hidden[:, 0]
+
+
+def linearized(layers: Sequence[Layer], inputs: Doubles, depth: int) -> tuple[Doubles, Doubles]:
+    """Return the linear map ``x -> x jacobian + offset`` that the layers are around an input.
+
+    It is exact at the input itself: ReLU lets a unit through or does not.
+    """
+    jacobian, offset = np.eye(depth), np.zeros(depth)
+    for n, layer in enumerate(layers):
+        if n:
+            active = (inputs @ jacobian + offset > 0).astype(np.float64)
+            jacobian, offset = jacobian * active, offset * active
         weight = layer.weight.astype(np.float64)
-        jacobian, rest = jacobian @ weight, rest @ weight + layer.bias
-    return jacobian, rest
+        jacobian, offset = jacobian @ weight, offset @ weight + layer.bias
+    return jacobian, offset
 
 
-def vectors_of(inputs: Floats, layers: Sequence[Layer], depth: int, normalize: bool) -> Floats:
-    """Give the vectors that a tower makes of its inputs; biases go past the layers."""  # (n, w)
-    vectors = inputs[:, :depth]
+def tower_vectors(inputs: Floats, layers: Sequence[Layer], depth: int, normalize: bool) -> Floats:
+    """Return the vectors that a tower computes from its inputs; biases bypass the layers."""
+    vectors = inputs[:, :depth]  # (n, d)
     if layers:
         vectors = dense_layers(layers, vectors)
     if normalize:
-        vectors = unit(vectors)
-    return np.concatenate([vectors, inputs[:, depth:]], axis=1)
-
-
-def unit(rows: Floats) -> Floats:
-    """Bring rows to length 1; zeros stay zeros."""
-    lengths = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
-    return (rows * inverse(lengths)[:, np.newaxis]).astype(np.float32)
+        vectors = unit_length(vectors)
+    return np.concatenate([vectors, inputs[:, depth:]], axis=1)  # (n, w)

@@ -1,15 +1,11 @@
-"""What two towers learned: the user tower, and the vectors of all items, without PyTorch.
-
-``tower_training`` learns them; ``retrieval``, ``ranking`` and ``multitask`` are models, and each
-holds towers and a task or two.
-"""
+"""Trained towers without PyTorch: the user tower, and the vectors of all items."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +17,48 @@ from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import UNKNOWN
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.towers.config import TowersConfig
-from shortlist.models.towers.inputs import encoded, feature_rows, history_rows
-from shortlist.models.towers.layers import Layer, flat, unflat, vectors_of, widths_of
+from shortlist.models.towers.layers import Layer, flat, layer_widths, tower_vectors, unflat
+from shortlist.models.training.config import Arrays
+from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Floats, ItemFactors
-from shortlist.scoring.sparse import csr_arrays, inverse
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled
 
-if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays
+
+class Encoded(NamedTuple):
+    """Features as sparse rows, and their encoder."""
+
+    encoder: FeatureEncoder
+    rows: csr_array  # (n, n_features)
+
+
+def encoded(table: pa.Table | None) -> Encoded | None:
+    """Encode a table of features; None if there is nothing to encode."""
+    if table is None or not table.num_columns:
+        return None
+    encoder = FeatureEncoder.fit(table)
+    return Encoded(encoder, feature_rows(encoder, table)) if encoder.parts else None
+
+
+def feature_rows(encoder: FeatureEncoder, table: pa.Table) -> csr_array:
+    """Encode rows to a length of at most 1: each of n columns gets the weight ``1 / sqrt(n)``.
+
+    A missing value is encoded as zeros.
+    """  # (n, n_features)
+    rows = encoder.transform(table, missing="ignore")
+    rows.data *= np.float32(len(encoder.parts) ** -0.5)
+    return rows
+
+
+def history_rows(history: csr_array) -> csr_array:
+    """Replace the weights of each of n chosen items by ``1 / sqrt(n)``."""
+    rows = binary(history)
+    lengths = np.diff(rows.indptr).astype(np.float64)
+    return row_scaled(rows, inverse(np.sqrt(lengths)))
 
 
 @dataclass(frozen=True)
-class TowersLearned:
+class TowersLearned(LearnedVectors):
     """The user tower, and the vectors of all items.
 
     Every vector has ``embedding_size`` numbers and, with biases, one more.
@@ -40,24 +66,24 @@ class TowersLearned:
     Attributes
     ----------
     everybody
-        What every user's input starts from; zeros without biases.  # (w,)
+        The part of the input that all users share; zeros without biases.  # (w,)
     user_ids
-        What each user adds, or no rows.  # (n_users, w) or (0, w)
+        The embedding of each user, or no rows.  # (n_users, w) or (0, w)
     user_features
-        What each feature of users adds, or no rows.  # (n_features, w) or (0, w)
+        The embedding of each user feature, or no rows.  # (n_features, w) or (0, w)
     user_encoder
-        What encodes their features, or None.
+        The encoder of user features, or None.
     chosen
-        What each chosen item adds, or no rows.  # (n_items, w) or (0, w)
+        The embedding of each item in a history, or no rows.  # (n_items, w) or (0, w)
     layers, widths
-        The dense layers from a user's input to the vector, flat, and their widths; with no hidden
+        The dense layers from a user's input to the vector, flat, and their widths; without hidden
         layers the input is the vector.
     items
-        The item tower's vectors.  # (n_items, w)
+        The vectors that the item tower computed.  # (n_items, w)
     normalized
-        Whether user vectors are brought to length 1.
+        Whether user vectors are scaled to length 1.
     biases
-        Whether the last number of a vector stands for itself.
+        Whether the last number of a vector is a bias.
     """
 
     everybody: Floats
@@ -73,25 +99,18 @@ class TowersLearned:
 
     @cached_property
     def encoder(self) -> FeatureEncoder | None:
-        """What encodes the features of users."""
+        """The encoder of user features."""
         return None if self.user_encoder is None else FeatureEncoder.from_table(self.user_encoder)
 
     @cached_property
     def dense(self) -> list[Layer]:
-        """The layers."""
+        """The dense layers of the user tower."""
         return unflat(self.layers, self.widths)
 
-    @cached_property
-    def factors(self) -> ItemFactors:
-        """The vectors of the items as the kernels read them."""
-        return ItemFactors.from_rows(self.items)
-
-    @cached_property
-    def directions(self) -> Floats:
-        """The item vectors without biases, at length 1."""  # (n_items, d)
-        factors = self.items[:, : self.depth].astype(np.float64)
-        lengths = np.linalg.norm(factors, axis=1)
-        return (factors * inverse(lengths)[:, np.newaxis]).astype(np.float32)
+    @property
+    def compared(self) -> Floats:
+        """The item vectors without biases."""  # (n_items, d)
+        return self.items[:, : self.depth]
 
     @property
     def depth(self) -> int:
@@ -108,22 +127,20 @@ class TowersLearned:
         layers: Sequence[int] = (),
         normalize: bool = False,
     ) -> TowersLearned:
-        """Put trained parameters into the form that scores.
+        """Convert trained parameters.
 
         Parameters
         ----------
         config, data
-            What was trained, and on what.
+            The settings and the data of the training.
         parameters
-            Those of ``tower_training.TwoTowers``, by name.
+            Those of :class:`~shortlist.models.towers.two_towers.TwoTowers`, by name.
         layers, normalize
-            As they were trained with.
+            As they were trained.
         """
-        width, widths = (
-            config.embedding_size + config.biases,
-            widths_of(config.embedding_size, layers),
-        )
-        none = np.empty((0, width), dtype=np.float32)
+        size = config.embedding_size
+        widths = layer_widths(size, layers)
+        no_rows = np.empty((0, size + config.biases), dtype=np.float32)
         users = encoded(data.user_features) if config.features else None
         items = encoded(data.item_features) if config.features else None
         inputs = parameters["item.ids"]
@@ -137,22 +154,22 @@ class TowersLearned:
             for side in ("user", "item")
         )
         return cls(
-            everybody=parameters.get("user.everybody", np.zeros(width, dtype=np.float32)),
-            user_ids=parameters.get("user.ids", none),
-            user_features=parameters.get("user.of_features", none),
+            everybody=parameters.get("user.everybody", np.zeros(no_rows.shape[1], np.float32)),
+            user_ids=parameters.get("user.ids", no_rows),
+            user_features=parameters.get("user.of_features", no_rows),
             user_encoder=None if users is None else users.encoder.to_table(),
-            chosen=parameters.get("user.chosen", none),
+            chosen=parameters.get("user.chosen", no_rows),
             layers=flat(user_layers),
             widths=widths,
-            items=vectors_of(inputs, item_layers, config.embedding_size, normalize),
+            items=tower_vectors(inputs, item_layers, size, normalize),
             normalized=normalize,
             biases=config.biases,
         )
 
-    # --- who can be told what ------------------------------------------------------------------
+    # --- which queries have inputs ---------------------------------------------------------------
 
     def trained(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say whose id counts: users of the training data whose history is what it was."""  # (B,)
+        """Return which ids count: those of training users whose history is unchanged."""  # (B,)
         if not len(self.user_ids):
             return np.zeros(len(profiles), dtype=bool)
         had = np.diff(profiles.history.indptr) > 0
@@ -160,13 +177,13 @@ class TowersLearned:
         return own
 
     def features_of(self, profiles: Profiles) -> csr_array | None:
-        """Encode what is known of each; None where nothing is."""  # (B, n_features)
+        """Encode the features of the queries; None if there are none."""  # (B, n_features)
         if self.encoder is None or profiles.features is None:
             return None
         return feature_rows(self.encoder, profiles.features)
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
-        """Say of whom an id, a history or a feature tells something."""  # (B,)
+        """Return which queries have a trained id, a history or a known feature."""  # (B,)
         known = self.trained(profiles)
         if len(self.chosen):
             known |= np.diff(profiles.history.indptr) > 0
@@ -175,11 +192,11 @@ class TowersLearned:
             known |= np.diff(features.indptr) > 0
         return known
 
-    # --- from a query to a vector --------------------------------------------------------------
+    # --- from a query to a vector ----------------------------------------------------------------
 
     def inputs(self, profiles: Profiles) -> Floats:
-        """Add up what id, features and history put into the user tower."""  # (B, w)
-        rows = np.tile(self.everybody, (len(profiles), 1))
+        """Add up the embeddings of id, features and history: the input of the user tower."""
+        rows = np.tile(self.everybody, (len(profiles), 1))  # (B, w)
         own = self.trained(profiles)
         rows[own] += self.user_ids[profiles.users[own]] if own.any() else 0
         features = self.features_of(profiles)
@@ -190,11 +207,18 @@ class TowersLearned:
         return rows
 
     def users(self, profiles: Profiles) -> Floats:
-        """Give the vectors of queries."""  # (B, w)
-        return vectors_of(self.inputs(profiles), self.dense, self.depth, self.normalized)
+        """Return the vectors of queries."""  # (B, w)
+        return tower_vectors(self.inputs(profiles), self.dense, self.depth, self.normalized)
+
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of queries whose dot products with item vectors are scores."""
+        vectors = self.users(profiles)  # (B, w)
+        if self.biases:
+            vectors[:, -1] = 1  # counts the item's bias; a user's bias does not change the order
+        return vectors
 
     def profiles(self, data: Dataset) -> Profiles:
-        """Give everybody in the training data as queries."""
+        """Return all users of the training data as queries."""
         n_users = data.n_users
         unchanged = np.zeros(n_users, dtype=bool)
         rows = np.arange(n_users, dtype=np.int32)

@@ -1,51 +1,33 @@
-"""Two towers, two tasks: vectors that retrieve, and a head that predicts ratings from them."""
+"""Two towers with two tasks: vectors for retrieval, and a head that predicts ratings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import ConfigError
-from shortlist.models.config import Search, hyper
-from shortlist.models.towers.head_config import HeadConfig
-from shortlist.models.towers.head_scoring import HeadLearned
+from shortlist.models.towers.config import MultiTaskConfig
+from shortlist.models.towers.head_learned import HeadLearned
 from shortlist.models.towers.learned import TowersLearned
-from shortlist.models.towers.ranking import head_learned, predicted
-from shortlist.models.towers.retrieval import RetrievalConfig
-from shortlist.models.towers.vectors import TowerVectors
+from shortlist.models.towers.retrieval import TowerVectors
+from shortlist.models.training.config import Arrays
 from shortlist.scoring.scores import Floats
 
 if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays, Trainable
-
-
-class MultiTaskConfig(RetrievalConfig, HeadConfig):
-    """Settings of :class:`MultiTask`."""
-
-    retrieval_weight: float = hyper(
-        1.0, "Weight of the retrieval loss.", ge=0, search=Search(0.1, 10, "log")
-    )
-    rating_weight: float = hyper(
-        1.0, "Weight of the squared error of ratings.", ge=0, search=Search(0.1, 10, "log")
-    )
-    reduction: Literal["sum", "mean"] = hyper(
-        "mean",
-        "Whether the retrieval loss of a step is the sum over its examples (as in TensorFlow "
-        "Recommenders) or their mean. The squared error is always a mean.",
-    )
+    from shortlist.models.training.loop import Trainable
 
 
 class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
-    """Learn to retrieve and to predict ratings with the same towers.
+    """Train the same towers to retrieve and to predict ratings.
 
     ``loss = retrieval_weight * softmax + rating_weight * squared error``: the tasks of
     :class:`~shortlist.models.towers.retrieval.Retrieval` and of
-    :class:`~shortlist.models.towers.ranking.Ranking` over one pair of towers. Lists are made by the
-    products of vectors, ratings by the head.
+    :class:`~shortlist.models.towers.ranking.Ranking` over one pair of towers. Lists come from the
+    dot products of vectors, ratings from the head.
 
     Needs the extra ``torch`` to learn, not to recommend.
 
@@ -63,12 +45,11 @@ class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
     """
 
     def trainable(self, data: Dataset) -> Trainable:
-        """Make two towers and two tasks."""
-        from shortlist.models.towers.head import Head
-        from shortlist.models.towers.network import Drawing
+        """Return two towers, a head and two tasks."""
+        from shortlist.models.towers.network import Head, RandomDraws
         from shortlist.models.towers.ranking_task import RatingTask
         from shortlist.models.towers.retrieval_task import RetrievalTask
-        from shortlist.models.towers.training import two_towers
+        from shortlist.models.towers.two_towers import TwoTowers
 
         config = self.config
         if not (config.retrieval_weight or config.rating_weight):
@@ -77,28 +58,29 @@ class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
                 remedy="give one of them a weight above 0",
             )
         inner, held = self.folds(data)
-        drawing = Drawing([config.seed, 1])
-        head = Head(self.name, config, drawing, self._start(inner), biased=False)
+        draws = RandomDraws([config.seed, 1])
+        head = Head(self.name, config, draws, self._start(inner), biased=False)
         tasks = {
             "retrieval": (config.retrieval_weight, RetrievalTask(config, inner)),
             "ranking": (config.rating_weight, RatingTask(head, inner, config.device)),
         }
-        return two_towers(
+        return TwoTowers.of(
             self.name, config, inner, held, tasks, layers=config.layers, normalize=config.normalize
         )
 
     def finished(self, data: Dataset, parameters: Arrays) -> HeadLearned:
-        """Keep the user tower, what the item tower makes of all items, and the head."""
+        """Keep the user tower and the head, and compute the vectors of all items."""
         config = self.config
         inner, _ = self.folds(data)
         towers = TowersLearned.of(
             config, inner, parameters, layers=config.layers, normalize=config.normalize
         )
-        return head_learned(config, towers, parameters, start=self._start(inner), biased=False)
+        start = self._start(inner)
+        return HeadLearned.with_head(config, towers, parameters, start=start, biased=False)
 
     def _start(self, data: Dataset) -> float:
         return float(data.weights.mean(dtype=np.float64)) if self.config.biases else 0.0
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
-        """Predict the weight (rating) of each (user, item) pair; as ``Ranking`` does."""  # (n,)
-        return predicted(self.learned, self.data, users, items)
+        """Predict the weight (rating) of each (user, item) pair, as ``Ranking`` does."""  # (n,)
+        return self.learned.predicted(self.data, users, items)

@@ -1,8 +1,12 @@
-"""What collaborative filtering networks train: rows of users and items, and the weights on top."""
+"""Training of GMF, MLP and NeuMF: embedding tables below a head, by log loss on drawn negatives.
+
+On a CPU a batch changes only the rows that it uses. Autograd computes the gradients of these rows
+and of the head; a kernel adds up the gradients of each row and takes the optimiser's step in place
+(:mod:`shortlist.kernels.embeddings`). A batch is divided into shards that run in parallel. The
+shards depend on the size of the batch alone, so the result does not depend on the threads.
+"""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,253 +15,325 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels import updates
-from shortlist.kernels.logistic import BLOCKS, descend_samples
-from shortlist.models.towers.ncf_held import Held
-from shortlist.models.towers.ncf_network import Network
-from shortlist.models.towers.ncf_step import State, Step
+from shortlist.kernels.embeddings import Batch, Table, catch_up, take_step
+from shortlist.kernels.threads import over_rows
+from shortlist.models.towers.config import NCFConfig
+from shortlist.models.towers.ncf_learned import NCFShape
+from shortlist.models.towers.network import Dense, RandomDraws
+from shortlist.models.training.config import Arrays
 from shortlist.models.training.loop import Trainable
 from shortlist.models.training.negatives import Negatives
 from shortlist.scoring.scores import Floats
 
-if TYPE_CHECKING:
-    from shortlist.models.towers.ncf import NCFLearned
-    from shortlist.models.towers.ncf_config import NCFConfig
-
-KINDS = {"sgd": updates.SGD, "adagrad": updates.ADAGRAD, "adam": updates.ADAM}
-_ONE_BY_ONE = 2**20  # samples that are dealt into blocks together
-_STATE = {"sgd": (), "adagrad": ("sum",), "adam": ("exp_avg", "exp_avg_sq")}
+SHARD_SAMPLES = 1024
+VALIDATION_NEGATIVES = 99
+VALIDATION_K = 10
+_GROUPS = 512  # of the validation fold that are scored together
 
 
-def logits(network: Network, users: Tensor, items: Tensor, weights: Tensor) -> Tensor:
-    """Give the scores of pairs, by plain autograd.
+class NCFHead(nn.Module):
+    """Scores items for users: ``b + b_u + b_i + h . (p o q) + t . tower([r; s])``.
+
+    :class:`~shortlist.models.towers.ncf_learned.NCFLearned` computes the same without PyTorch.
 
     Parameters
     ----------
-    network
-        Its shape.
-    users, items
-        A row of each pair's user and item.  # (S, C)
-    weights
-        Everything else.  # (n_weights,)
-    """  # (S,)
-    parts = dict(network.named(weights))
-    size, tower_at = network.size, network.tower_at
-    product = users[:, :size] * items[:, :size]
-    scores = product @ parts["product_head"] if network.weighted else product.sum(1)
-    scores = scores + parts["bias"]
-    if network.biases:
-        scores = scores + users[:, size] + items[:, size]
-    if network.widths:
-        rows = users[:, tower_at:] @ parts["of_user"] + items[:, tower_at:] @ parts["of_item"]
-        rows = functional.relu(rows + parts["bias_0"])
-        for layer in range(1, len(network.widths)):
-            rows = functional.relu(rows @ parts[f"layer_{layer}"] + parts[f"bias_{layer}"])
-        scores = scores + rows @ parts["tower_head"]
-    return scores
-
-
-class Factors(Trainable):
-    """The parameters of a network, and its log loss on interactions and drawn negatives.
-
-    On the processor and in float32 the steps are compiled; elsewhere they are PyTorch's. They are
-    the same steps.
+    shape
+        The parts of the network.
+    draws
+        Draws the initial values.
+    init_std
+        Standard deviation of the initial output weights t; those of the product, h, start at 1.
     """
 
-    threads = 1  # the kernels have their own
+    def __init__(self, shape: NCFShape, draws: RandomDraws, init_std: float) -> None:
+        super().__init__()
+        self.shape = shape
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.product_weights: nn.Parameter | None = None
+        if shape.weighted and shape.size:
+            self.product_weights = nn.Parameter(torch.ones(shape.size))
+        self.tower = Dense(draws, [2 * shape.depth, *shape.widths] if shape.widths else [])
+        self.tower_weights = draws.normal(shape.widths[-1:], init_std) if shape.widths else None
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score the items of each group, which has one user.
+
+        Parameters
+        ----------
+        users
+            The embedding of each group's user.  # (G, C)
+        items
+            The embeddings of the items of the first group, then of the second, ...  # (G * N, C)
+        """  # (G, N)
+        shape, scores, group = self.shape, self.bias, (len(users), -1)
+        user, item = (
+            dict(zip(shape.columns, rows.split([*shape.columns.values()], 1), strict=True))
+            for rows in (users, items)
+        )
+        if shape.size:
+            queries = user["product"]
+            if self.product_weights is not None:
+                queries = queries * self.product_weights
+            scores = scores + (item["product"].view(*group, shape.size) * queries[:, None]).sum(2)
+        if shape.biases:
+            scores = scores + user["bias"] + item["bias"].view(group)
+        if self.tower_weights is not None:
+            weights, biases = list(self.tower.weights), list(self.tower.biases)
+            # The first layer is a sum of a user's and an item's half: each is computed once.
+            user_half = torch.addmm(biases[0], user["tower"], weights[0][: shape.depth])
+            item_half = item["tower"] @ weights[0][shape.depth :]
+            hidden = item_half.view(*group, shape.widths[0]) + user_half[:, None]
+            hidden = torch.relu_(hidden).flatten(0, 1)
+            for weight, bias in zip(weights[1:], biases[1:], strict=True):
+                hidden = torch.relu_(torch.addmm(bias, hidden, weight))
+            scores = scores + (hidden @ self.tower_weights).view(group)
+        return scores
+
+
+class NCFTrainable(Trainable):
+    """Embedding tables of users and items, a head, and its loss against drawn negatives.
+
+    Parameters
+    ----------
+    config, shape
+        The settings, and the network that they describe.
+    whole
+        All the data.
+    data, held
+        The part to train on, and the validation fold, if there is one.
+    """
+
+    threads = 1  # shards run in threads of their own
 
     def __init__(
-        self, config: NCFConfig, network: Network, whole: Dataset, data: Dataset,
+        self, config: NCFConfig, shape: NCFShape, whole: Dataset, data: Dataset,
         held: Dataset | None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.config, self.network = config, network
-        rng = np.random.default_rng(config.seed)
-        self.users = self._rows(rng, data.user_counts)
-        self.items = self._rows(rng, data.item_counts)
-        self.weights = nn.Parameter(torch.from_numpy(first_weights(network, rng, config.init_std)))
+        self.config, self.data = config, data
+        draws = RandomDraws(config.seed)
+        self.users = _embeddings(shape, draws, data.user_counts, config.init_std)
+        self.items = _embeddings(shape, draws, data.item_counts, config.init_std)
+        self.head = NCFHead(shape, draws, config.init_std)
         self.negatives = Negatives(
             data, config.negatives, exponent=config.negative_exponent, rejection=config.rejection
         )
         self.samples = 1 + config.negatives
-        self.data = data
-        self.seed: list[int] = []
         self.held: Held | None = None if held is None else Held(config, whole, held)
-        # A plain product by plain descent, one sample a step: what two samples share is little.
-        self.one_by_one = (
-            config.batch_size == 1 and config.optimizer == "sgd" and not network.weighted
-        )
-        self.compiled: Step | None = None
-        self.steps = self.taken = 0
-
-    def _rows(self, rng: np.random.Generator, counts: NDArray[np.int64]) -> nn.Parameter:
-        """Draw first values; zeros for biases, and where there is nothing to learn from."""
-        network = self.network
-        values = rng.normal(0, self.config.init_std, (len(counts), network.columns))
-        values[:, network.size : network.tower_at] = 0
-        values[counts == 0] = 0
-        return nn.Parameter(torch.from_numpy(values.astype(np.float32)))
+        self.seed: list[int] = []
+        self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
+        self._tables: tuple[SparseTable, ...] | None = None
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
-        """Take positives with all their negatives, about as many samples as the settings say."""
-        if self.one_by_one and self._compiles():
-            batch_size = _ONE_BY_ONE
+        """Return how many positives with their negatives make about ``batch_size`` samples."""
         return None if batch_size is None else max(1, batch_size // self.samples)
 
     def start_epoch(self, seed: list[int]) -> int:
-        """Take another stream of negatives."""
-        self.seed, self.taken = seed, 0
+        """Seed the negatives of the epoch."""
+        self.seed, self._tables = seed, None
         return len(self.negatives.examples)
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Give users and items: of each positive itself, and then its negatives."""  # (S,)
+        """Return the user of each example, and its item followed by the drawn negatives."""
         examples = self.negatives.examples
         if chosen is not None:
             examples = examples[chosen.cpu().numpy()]
-        items = np.empty((len(examples), self.samples), dtype=np.int32)
-        items[:, 0] = self.data.item_rows[examples]
-        items[:, 1:] = self.negatives.draw(self.seed, examples)
-        return np.repeat(self.data.user_rows[examples], self.samples), items.reshape(-1)
+        drawn = self.negatives.draw(self.seed, examples)
+        items = np.concatenate([self.data.item_rows[examples, np.newaxis], drawn], axis=1)
+        return self.data.user_rows[examples], items  # (G,), (G, N)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
-        """Give the log loss, with the penalty where there is one."""
-        users, items = (
-            torch.from_numpy(rows).to(self.users.device, torch.int64)
-            for rows in self.sampled(chosen)
-        )
-        return self.losses_of(users, items)
+        """Return the log loss, and with the penalty the loss."""
+        users, items = (torch.from_numpy(rows).long() for rows in self.sampled(chosen))
+        return self.losses_of(*self._embedded(users, items))
 
     def losses_of(self, users: Tensor, items: Tensor) -> dict[str, Tensor]:
-        """Give the loss of these samples: a positive, its negatives, the next positive, ..."""
-        rows = self.users[users], self.items[items]
-        scores = logits(self.network, *rows, self.weights)
-        scores = scores.to(rows[0].dtype)  # of half precision, where products are
+        """Return the losses of groups, from embeddings; each group's first item is positive."""
+        scores = self.head(users, items).to(users.dtype)  # from half precision, under autocast
         labels = torch.zeros_like(scores)
-        labels[:: self.samples] = 1
+        labels[:, 0] = 1
         log_loss = functional.binary_cross_entropy_with_logits(scores, labels)
         if not self.config.regularization:
             return {"loss": log_loss}
-        squares = (rows[0] ** 2).sum() + (rows[1] ** 2).sum()
-        head = dict(self.network.named(self.weights))["product_head"]
-        squares = squares / len(scores) + ((head - 1) ** 2).sum()
-        penalty = self.config.regularization / 2 * squares
-        return {"loss": log_loss + penalty, "log_loss": log_loss}
+        squares = (items**2).sum() + scores.shape[1] * (users**2).sum()
+        penalty = squares / scores.numel()
+        if self.head.product_weights is not None:
+            penalty = penalty + ((self.head.product_weights - 1) ** 2).sum()
+        return {"loss": log_loss + self.config.regularization / 2 * penalty, "log_loss": log_loss}
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """Take a step: compiled where that is possible."""
-        if not self._compiles():
+        """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
+        if self.users.device.type != "cpu" or self.config.precision != "float32":
             return super().step(chosen, optimizer)
+        if self._tables is None:
+            parameters = self.users, self.items
+            self._tables = tuple(SparseTable(each, optimizer, self.config) for each in parameters)
         users, items = self.sampled(chosen)
-        if self.one_by_one:
-            return self._descend(users, items)
-        total = len(self.negatives.examples) * self.samples
-        if self.taken == 0:
-            self._begin(optimizer, len(users), total)
-        assert self.compiled is not None
-        self.steps += 1
-        self.taken += len(users)
-        log_loss, penalty = self.compiled.take(users, items, self.steps)
-        if self.taken == total:
-            self._finish(optimizer)
-        loss = torch.tensor(log_loss + penalty, dtype=torch.float64)
-        if not self.config.regularization:
-            return {"loss": loss}
-        return {"loss": loss, "log_loss": torch.tensor(log_loss, dtype=torch.float64)}
+        for table, rows in zip(self._tables, (users, items.ravel()), strict=True):
+            table.begin_step(rows)
+        count = -(-items.size // SHARD_SAMPLES)
+        shards = list(zip(np.array_split(users, count), np.array_split(items, count), strict=True))
+        results: list[list[Tensor]] = [[]] * count
 
-    def _compiles(self) -> bool:
-        return self.users.device.type == "cpu" and self.config.precision == "float32"
+        def work(start: int, stop: int) -> None:
+            torch.set_num_threads(1)  # PyTorch's setting is one of each thread
+            for n in range(start, stop):
+                results[n] = self._losses_and_gradients(*shards[n], len(users))
 
-    def _descend(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> dict[str, Tensor]:
-        """Take a step for every one of these samples."""
-        config, group = self.config, self.samples
-        rng = np.random.default_rng([*self.seed, self.taken])
-        self.taken += len(users)
-        sides = (self.users.detach().numpy(), self.items.detach().numpy())
-        blocks = [(rng.permutation(len(side)) % BLOCKS).astype(np.int32) for side in sides]
-        squares = sum(
-            float(np.bincount(rows, minlength=len(side)) @ np.einsum("rc,rc->r", side, side))
-            for rows, side in zip((users, items), sides, strict=True)
+        over_rows(work, count, 1)
+        losses, *gradients = zip(*results, strict=True)
+        for table, of_rows in zip(self._tables, gradients, strict=False):
+            table.take_step(torch.cat(of_rows).numpy())
+        for parameter, of_shards in zip(self.head.parameters(), gradients[2:], strict=True):
+            parameter.grad = torch.stack(of_shards).sum(0)
+        optimizer.step()  # the embeddings have no gradients here
+        return dict(zip(self.metrics, torch.stack(losses).sum(0), strict=True))
+
+    def _losses_and_gradients(
+        self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
+    ) -> list[Tensor]:
+        """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
+        assert self._tables is not None
+        rows = [
+            table.gather(each)
+            for table, each in zip(self._tables, (users, items.ravel()), strict=True)
+        ]
+        losses = torch.stack([*self.losses_of(*rows).values()]) * (len(users) / total)
+        return [
+            losses.detach(), *torch.autograd.grad(losses[0], [*rows, *self.head.parameters()])
+        ]  # fmt: skip
+
+    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bring all embeddings up to date."""
+        for table in self._tables or ():
+            table.end_epoch()
+
+    def scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score the items of each user.
+
+        Parameters
+        ----------
+        users, items
+            Rows, int64.  # (G,), (G, N)
+        """  # (G, N)
+        scores: Tensor = self.head(*self._embedded(users, items))
+        return scores.float()
+
+    def _embedded(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        device = self.users.device
+        return (
+            functional.embedding(users.to(device), self.users),
+            functional.embedding(items.flatten().to(device), self.items),
         )
-        weights = self.weights.detach().numpy()
-        log_loss, weights[0] = descend_samples(
-            np.ascontiguousarray(users[::group]), items, group, blocks[0], blocks[1], *sides,
-            float(weights[0]), self.network.biases, config.learning_rate, config.regularization,
-        )  # fmt: skip
-        log_loss /= len(users)
-        loss = log_loss + config.regularization / 2 * squares / len(users)
-        found = {"loss": loss, "log_loss": log_loss} if config.regularization else {"loss": loss}
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
-
-    def _begin(self, optimizer: torch.optim.Optimizer, most: int, total: int) -> None:
-        """Share the memory of the parameters, and of what the optimiser remembers of them."""
-        kind = self.config.optimizer
-        states = []
-        for value in (self.users, self.items, self.weights):
-            kept = optimizer.state[value]
-            for name in _STATE[kind]:
-                if name not in kept:
-                    kept[name] = torch.zeros_like(value, requires_grad=False)
-            arrays = [kept[name].numpy() for name in _STATE[kind]]
-            first, second = (None, *arrays) if kind == "adagrad" else (*arrays, None, None)[:2]
-            states.append(State(value.detach().numpy(), first, second))
-        self.steps = int(optimizer.state[self.weights].get("step", 0))
-        if self.compiled is None or self.compiled.most < most:
-            sizes = len(self.users), len(self.items), most, self.samples
-            penalty, rate = self.config.regularization, self.config.learning_rate
-            self.compiled = Step(self.network, *sizes, penalty, KINDS[kind], rate)
-        self.compiled.begin(states[:2], states[2], self.steps, -(-total // most))
-
-    def _finish(self, optimizer: torch.optim.Optimizer) -> None:
-        """Leave behind what PyTorch would have left."""
-        assert self.compiled is not None
-        self.compiled.finish(self.steps)
-        if self.config.optimizer != "sgd":
-            for value in (self.users, self.items, self.weights):
-                optimizer.state[value]["step"] = torch.tensor(float(self.steps))
 
     def validation_loss(self) -> Tensor:
-        """Give the loss on the fold."""
+        """Return the loss on the fold."""
         assert self.held is not None
-        return self.held.loss(self.scores_of)
+        return self.held.loss(self)
 
-    def scores_of(self, users: Tensor, items: Tensor) -> Tensor:
-        """Score pairs."""  # (S,)
-        rows = self.users[users], self.items[items]
-        return logits(self.network, *rows, self.weights).float()
-
-    def start_from(self, product: NCFLearned, tower: NCFLearned) -> None:
-        """Take over what a product and a tower have learned by themselves."""
-        network, alpha = self.network, getattr(self.config, "alpha", 0.5)
-        with torch.no_grad():
-            for side in ("users", "items"):
-                rows = [getattr(one, side) for one in (product, tower)]
-                getattr(self, side).copy_(torch.from_numpy(np.concatenate(rows, axis=1)))
-            mine = dict(network.named(self.weights.detach()))
-            of_tower = dict(Network(0, network.widths).named(tower.weights))
-            of_tower.pop("product_head")
-            for name, part in of_tower.items():
-                mine[name].copy_(torch.from_numpy(part))
-            bias = alpha * product.weights[:1] + (1 - alpha) * tower.weights[:1]
-            mine["bias"].copy_(torch.from_numpy(bias))
-            mine["product_head"].copy_(torch.from_numpy(alpha * product.weights[1:]))
-            mine["tower_head"].mul_(1 - alpha)
+    def start_from(self, parameters: Arrays) -> None:
+        """Replace the initial values."""
+        self.load_state_dict({name: torch.from_numpy(part) for name, part in parameters.items()})
 
 
-def first_weights(network: Network, rng: np.random.Generator, init_std: float) -> Floats:
-    """Draw the first weights beside the rows; biases start at 0.
+def _embeddings(
+    shape: NCFShape, draws: RandomDraws, counts: NDArray[np.int64], init_std: float
+) -> nn.Parameter:
+    """Draw initial embeddings; biases, and rows without interactions, start at 0."""
+    table = draws.normal((len(counts), sum(shape.columns.values())), init_std)
+    with torch.no_grad():
+        table[torch.from_numpy(counts == 0)] = 0
+        if shape.biases:
+            table[:, shape.size] = 0
+    return table
 
-    Layers as Keras starts them, uniform in ``+- sqrt(6 / (n_in + n_out))``, the two halves of the
-    first one as one layer; the head of the tower as the rows, at ``init_std``; that of the product
-    at ones, the plain dot product.
+
+class SparseTable:
+    """Steps of the optimiser on the rows of an embedding table, for one epoch.
+
+    Parameters
+    ----------
+    parameter, optimizer
+        The table, and its optimiser: both are changed in place.
+    config
+        The settings of the optimiser.
     """
-    weights: Floats = np.zeros(network.n_weights, dtype=np.float32)
-    for name, part in network.named(weights):
-        if name == "product_head":
-            part[...] = 1
-        elif name == "tower_head":
-            part[...] = rng.normal(0, init_std, part.shape)
-        elif part.ndim == 2:
-            n_in, n_out = part.shape
-            bound = np.sqrt(6 / (n_in * (2 if name.startswith("of_") else 1) + n_out))
-            part[...] = rng.uniform(-bound, bound, part.shape)
-    return weights
+
+    def __init__(
+        self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer, config: NCFConfig
+    ) -> None:
+        self.config, self.state = config, optimizer.state[parameter]
+        self.step = int(self.state.get("step", 0))
+        names = {"sgd": (), "adagrad": ("sum",), "adam": ("exp_avg", "exp_avg_sq")}
+        for name in names[config.optimizer]:
+            self.state.setdefault(name, torch.zeros_like(parameter, requires_grad=False))
+        moments = [self.state[name].numpy() for name in names[config.optimizer]]
+        values = parameter.detach().numpy()
+        self.table = Table(values, moments, np.full(len(values), self.step))
+        self.batch = Batch.of(np.empty(0, dtype=np.int32))
+
+    def begin_step(self, rows: NDArray[np.int32]) -> None:
+        """Bring the rows of a batch up to date."""
+        self.batch = Batch.of(rows)
+        self._catch_up(self.batch.rows)
+        self.step += 1
+
+    def gather(self, rows: NDArray[np.int32]) -> Tensor:
+        """Copy rows, to compute their gradients."""  # (n, C)
+        return torch.from_numpy(self.table.values.take(rows, axis=0)).requires_grad_()
+
+    def take_step(self, gradients: Floats) -> None:
+        """Take a step with the gradient at each place of the batch."""
+        optimizer, rate = self.config.optimizer, self.config.learning_rate
+        take_step(self.table, self.batch, gradients, optimizer, self.step, rate)
+
+    def end_epoch(self) -> None:
+        """Bring all rows, and the state of the optimiser, up to date."""
+        self._catch_up(np.arange(len(self.table.values), dtype=np.int32))
+        if self.config.optimizer != "sgd":
+            self.state["step"] = torch.tensor(float(self.step))
+
+    def _catch_up(self, rows: NDArray[np.int32]) -> None:
+        if self.config.optimizer == "adam":
+            catch_up(self.table, rows, self.step, self.config.learning_rate)
+
+
+class Held:
+    """The validation fold: held-out interactions, each with negatives that are drawn once.
+
+    Parameters
+    ----------
+    config
+        The settings: what is measured.
+    whole
+        All the data: none of its interactions is a negative.
+    held
+        The held-out interactions.
+    """
+
+    def __init__(self, config: NCFConfig, whole: Dataset, held: Dataset) -> None:
+        self.metric = config.validation_metric
+        count = VALIDATION_NEGATIVES if self.metric == "ndcg" else config.negatives
+        negatives = Negatives(whole, count)
+        pairs, held_pairs = (
+            each.user_rows.astype(np.int64) * whole.n_items + each.item_rows
+            for each in (whole, held)
+        )
+        positions = np.intersect1d(np.searchsorted(pairs, held_pairs), negatives.examples)
+        drawn = negatives.draw([config.seed, 11], positions)
+        items = np.concatenate([whole.item_rows[positions, np.newaxis], drawn], axis=1)
+        self.users = torch.from_numpy(whole.user_rows[positions]).long()  # (n,)
+        self.items = torch.from_numpy(items).long()  # (n, 1 + count)
+
+    def loss(self, trainable: NCFTrainable) -> Tensor:
+        """Return ``1 - NDCG@10`` with mid-rank ties, or the mean log loss."""
+        parts = zip(self.users.split(_GROUPS), self.items.split(_GROUPS), strict=True)
+        scores = torch.cat([trainable.scores(*part) for part in parts])
+        true, others = scores[:, :1], scores[:, 1:]
+        if self.metric == "loss":
+            total = functional.softplus(-true).sum() + functional.softplus(others).sum()
+            return total / scores.numel()
+        rank = (others > true).sum(1) + (others == true).sum(1) / 2
+        gains = torch.where(rank < VALIDATION_K, 1 / torch.log2(rank + 2), torch.zeros_like(rank))
+        return 1 - gains.mean()

@@ -1,9 +1,10 @@
-"""A tower as it is trained: embeddings that are added up, then dense layers."""
+"""The PyTorch modules of two towers: embeddings, dense layers and heads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,77 +13,163 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.models.towers.bags import Histories, bagged, taken
-from shortlist.models.towers.config import TowersConfig
+from shortlist.errors import InputError
+from shortlist.models.towers.config import HeadConfig, TowersConfig
+from shortlist.models.towers.head_learned import cross_widths, head_widths
+from shortlist.scoring.sparse import row_entries
 
 Longs = NDArray[np.int64]
 
 
-class Drawing:
-    """Draws first values, and what is left out: from one seed, and from another in every epoch."""
+class RandomDraws:
+    """Draws initial values and dropout masks, from a seed for all and one for each epoch."""
 
     def __init__(self, seed: int | list[int]) -> None:
         self.rng = np.random.default_rng(seed)
 
     def normal(self, shape: tuple[int, ...], std: float) -> nn.Parameter:
-        """Draw the first values of a parameter."""
+        """Draw the initial values of a parameter."""
         return nn.Parameter(torch.from_numpy(self.rng.normal(0, std, shape).astype(np.float32)))
 
-    def kept(self, shape: tuple[int, ...], dropout: float, like: Tensor) -> Tensor:
-        """Draw what is kept: 1, or 0 in a share ``dropout`` of the places."""
-        drawn = self.rng.random(shape, dtype=np.float32) >= dropout
-        return torch.from_numpy(drawn).to(like.device, like.dtype)
+    def mask(self, shape: tuple[int, ...], dropout: float, like: Tensor) -> Tensor:
+        """Draw a mask of ones with a share ``dropout`` of zeros."""
+        kept = self.rng.random(shape, dtype=np.float32) >= dropout
+        return torch.from_numpy(kept).to(like.device, like.dtype)
+
+
+# --- bags of embeddings: features and histories --------------------------------------------------
+
+
+def bag_sums(bags: csr_array, table: Tensor) -> Tensor:
+    """Return the weighted sum of the embeddings in each bag.
+
+    PyTorch's own ``embedding_bag`` takes 25 times as long on a CPU.
+
+    Parameters
+    ----------
+    bags
+        The weights of the embeddings in each bag.  # (B, n)
+    table
+        The embeddings.  # (n, d)
+    """  # (B, d)
+    if table.device.type == "cpu":
+        product: Tensor = _BagSums.apply(bags, table)  # type: ignore[no-untyped-call]
+        return product
+    members = torch.from_numpy(bags.indices.astype(np.int64)).to(table.device)
+    rows = np.repeat(np.arange(bags.shape[0]), np.diff(bags.indptr))
+    owners = torch.from_numpy(rows).to(table.device)
+    weights = torch.from_numpy(bags.data).to(table.device, table.dtype)
+    sums = torch.zeros(bags.shape[0], table.shape[1], dtype=table.dtype, device=table.device)
+    return sums.index_add(0, owners, weights[:, None] * table[members])
+
+
+class _BagSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, bags: csr_array, table: Tensor) -> Tensor:
+        ctx.bags = bags
+        return torch.from_numpy(bags @ table.detach().numpy()).to(table.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[None, Tensor]:
+        gradient = gradients[0].contiguous()
+        return None, torch.from_numpy(ctx.bags.T @ gradient.numpy()).to(gradient.dtype)
+
+
+def take_rows(bags: csr_array, rows: Longs) -> csr_array:
+    """Return these rows of a sparse matrix."""
+    indptr, entries = row_entries(bags.indptr.astype(np.int64), rows)
+    shape = (len(rows), bags.shape[1])
+    return csr_array((bags.data[entries], bags.indices[entries], indptr), shape=shape)
+
+
+class Histories:
+    """The histories of the users, as bags; the items that a step predicts can be hidden.
+
+    Parameters
+    ----------
+    indptr
+        The interactions of user u are ``indptr[u]`` to ``indptr[u + 1] - 1``.  # (n_users + 1,)
+    items
+        The item of each interaction.  # (n,)
+    n_items
+        The number of items.
+    """
+
+    def __init__(self, indptr: Longs, items: Longs, n_items: int) -> None:
+        self.indptr, self.items, self.n_items = indptr, items, n_items
+
+    def of(self, users: Longs, visible: NDArray[np.bool_] | None) -> csr_array:
+        """Return the history of each user; each of its n items has the weight ``1 / sqrt(n)``.
+
+        Parameters
+        ----------
+        users
+            Rows.  # (U,)
+        visible
+            Whether each interaction may be used; None: all.  # (n,)
+        """  # (U, n_items)
+        indptr, entries = row_entries(self.indptr, users)
+        if visible is not None:
+            kept = visible[entries]
+            indptr = np.concatenate([[0], np.cumsum(kept)])[indptr]
+            entries = entries[kept]
+        lengths = np.diff(indptr)
+        weights = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
+        return csr_array((weights, self.items[entries], indptr), shape=(len(users), self.n_items))
+
+
+# --- towers --------------------------------------------------------------------------------------
 
 
 class Dense(nn.Module):
-    """Dense layers with ReLU between them; PyTorch's, but with seeded first values."""
+    """Dense layers with ReLU between them, with seeded initial values."""
 
-    def __init__(self, drawing: Drawing, widths: Sequence[int]) -> None:
+    def __init__(self, draws: RandomDraws, widths: Sequence[int]) -> None:
         super().__init__()
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for n_in, n_out in pairwise(widths):
             bound = np.sqrt(6 / (n_in + n_out))  # Glorot and Bengio, AISTATS 2010
-            values = drawing.rng.uniform(-bound, bound, (n_in, n_out)).astype(np.float32)
+            values = draws.rng.uniform(-bound, bound, (n_in, n_out)).astype(np.float32)
             self.weights.append(nn.Parameter(torch.from_numpy(values)))
             self.biases.append(nn.Parameter(torch.zeros(n_out)))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Send rows through all layers."""
-        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            if place:
+        """Apply all layers."""
+        for n, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if n:
                 rows = torch.relu(rows)
             rows = torch.addmm(bias, rows, weight)
         return rows
 
 
 class Tower(nn.Module):
-    """One side: ids, features and histories are added up, then go through dense layers.
+    """The tower of users or of items: a sum of embeddings, then dense layers.
 
     Parameters
     ----------
     config
         The settings.
-    drawing
-        Where first values come from.
+    draws
+        Draws the initial values.
     ids
-        How often each row of this side occurs in training, or None to learn no ids. Rows that do
-        not occur start, and stay, at zeros.  # (n,)
+        How often each row occurs in training, or None to learn no ids. Rows that do not occur are
+        zeros.  # (n,)
     features
         Encoded features, or None.  # (n, n_features)
     histories
-        What each row chose, or None.
+        The histories of the rows, or None.
     everybody
-        Whether there is a vector that all rows share.
+        Whether the sum has a part that all rows share.
     widths
-        Of the dense layers, from the vectors' length on; of length 1: there are none.
+        Widths of the dense layers, from the sum to the vector; of length 1: no layers.
     normalize
-        Whether vectors are brought to length 1.
+        Whether vectors are scaled to length 1.
     """
 
     def __init__(
         self,
         config: TowersConfig,
-        drawing: Drawing,
+        draws: RandomDraws,
         *,
         ids: Longs | None,
         features: csr_array | None,
@@ -95,43 +182,44 @@ class Tower(nn.Module):
         self.config, self.features, self.histories = config, features, histories
         self.depth, self.normalize = config.embedding_size, normalize
         self.width = self.depth + config.biases
-        self.drawing = drawing
+        self.draws = draws
         self.ids = self._table(len(ids), ids > 0) if ids is not None else None
         self.of_features = self._table(features.shape[1]) if features is not None else None
         self.chosen = self._table(histories.n_items) if histories is not None else None
         self.everybody = nn.Parameter(torch.zeros(self.width)) if everybody else None
-        self.dense = Dense(drawing, widths)
+        self.dense = Dense(draws, widths)
 
     def _table(self, count: int, occurs: NDArray[np.bool_] | None = None) -> nn.Parameter:
-        table = self.drawing.normal((count, self.width), self.config.init_std)
+        table = self.draws.normal((count, self.width), self.config.init_std)
         with torch.no_grad():
-            table[:, self.depth :] = 0  # what stands for itself begins with nothing
+            table[:, self.depth :] = 0  # biases
             if occurs is not None:
                 table[torch.from_numpy(~occurs)] = 0
         return table
 
-    def forward(self, rows: Longs, shown: NDArray[np.bool_] | None = None) -> Tensor:
-        """Give the vectors of some rows.
+    def forward(self, rows: Longs, visible: NDArray[np.bool_] | None = None) -> Tensor:
+        """Return the vectors of some rows.
 
         Parameters
         ----------
         rows
-            Each once.  # (U,)
-        shown
+            Distinct rows.  # (U,)
+        visible
             Which interactions histories may use; None: all.  # (n_interactions,)
         """  # (U, w)
         config, parts = self.config, []
         if self.ids is not None:
             own = functional.embedding(torch.from_numpy(rows).to(self.ids.device), self.ids)
-            parts.append(self._sometimes(own))
+            parts.append(self._with_dropout(own))
         if self.features is not None and self.of_features is not None:
-            parts.append(self._sometimes(bagged(taken(self.features, rows), self.of_features)))
+            sums = bag_sums(take_rows(self.features, rows), self.of_features)
+            parts.append(self._with_dropout(sums))
         if self.histories is not None and self.chosen is not None:
             if self.training and config.history_dropout:
-                drawn = self.drawing.rng.random(len(self.histories.items), dtype=np.float32)
+                drawn = self.draws.rng.random(len(self.histories.items), dtype=np.float32)
                 kept = drawn >= config.history_dropout
-                shown = kept if shown is None else kept & shown
-            parts.append(bagged(self.histories.of(rows, shown), self.chosen))
+                visible = kept if visible is None else kept & visible
+            parts.append(bag_sums(self.histories.of(rows, visible), self.chosen))
         if self.everybody is not None:
             parts.append(self.everybody.expand(len(rows), self.width))
         total = torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
@@ -142,9 +230,145 @@ class Tower(nn.Module):
             vectors = functional.normalize(vectors, dim=1)
         return torch.cat([vectors, total[:, self.depth :]], 1) if self.config.biases else vectors
 
-    def _sometimes(self, inputs: Tensor) -> Tensor:
-        """Leave inputs of some rows out, in training."""
+    def _with_dropout(self, inputs: Tensor) -> Tensor:
+        """Drop the inputs of whole rows, in training."""
         rate = self.config.input_dropout
         if not (self.training and rate):
             return inputs
-        return inputs * self.drawing.kept((len(inputs), 1), rate, inputs)
+        return inputs * self.draws.mask((len(inputs), 1), rate, inputs)
+
+
+class Pairs(NamedTuple):
+    """Pairs of a user and an item, by their rows."""
+
+    users: Longs  # (P,)
+    items: Longs  # (P,)
+
+
+class TowerOutput(NamedTuple):
+    """What a tower computed for the pairs of a step, each distinct row once.
+
+    Attributes
+    ----------
+    rows
+        The distinct rows, ascending.  # (U,)
+    vectors
+        Their vectors.  # (U, w)
+    positions
+        The position of each pair's vector among them.  # (P,)
+    """
+
+    rows: Longs
+    vectors: Tensor
+    positions: Tensor
+
+    def pairs(self, start: int, stop: int) -> TowerOutput:
+        """Restrict the output to some of the pairs."""
+        return self._replace(positions=self.positions[start:stop])
+
+
+# --- heads ---------------------------------------------------------------------------------------
+
+
+class CrossLayer(nn.Module):
+    """A cross layer: ``x_0 (W x + b) + x``, element by element (DCN v2).
+
+    Parameters
+    ----------
+    draws
+        Draws the initial values.
+    widths
+        Widths of the dense layers that make up W: two for a full W, three for one of low rank. Only
+        the last layer has a bias.
+    """
+
+    def __init__(self, draws: RandomDraws, widths: list[int]) -> None:
+        super().__init__()
+        self.dense = Dense(draws, widths)
+        for bias in list(self.dense.biases)[:-1]:
+            bias.requires_grad_(False)
+
+    def forward(self, start: Tensor, rows: Tensor) -> Tensor:
+        """Cross rows with the input of the first cross layer."""
+        step = rows
+        for weight, bias in zip(self.dense.weights, self.dense.biases, strict=True):
+            step = torch.addmm(bias, step, weight)
+        return start * step + rows
+
+
+class Head(nn.Module):
+    """Scores pairs of vectors; ``HeadLearned`` does the same without PyTorch.
+
+    Parameters
+    ----------
+    name
+        The model, for messages.
+    config
+        The settings.
+    draws
+        Draws initial values and dropout masks.
+    start
+        A constant in every score.
+    biased
+        Whether the last number of each vector is added to the score.
+
+    Raises
+    ------
+    InputError
+        The settings leave nothing in the head that combines users and items.
+    """
+
+    def __init__(
+        self, name: str, config: HeadConfig, draws: RandomDraws, start: float, *, biased: bool
+    ) -> None:
+        super().__init__()
+        if not (config.head_layers or config.cross_layers or config.product):
+            raise InputError(
+                f"{name}: head_layers is empty, cross_layers 0 and product off: nothing combines "
+                "users and items",
+                remedy="give head_layers=(64,), or product=True",
+            )
+        self.config, self.start, self.draws, self.biased = config, start, draws, biased
+        self.cross = nn.ModuleList(
+            CrossLayer(draws, cross_widths(config)) for _ in range(config.cross_layers)
+        )
+        self.dense = Dense(draws, head_widths(config))
+
+    def forward(self, users: TowerOutput, items: TowerOutput) -> Tensor:
+        """Score each pair."""  # (P,)
+        config, size = self.config, self.config.embedding_size
+        left, right = (self._with_dropout(side.vectors[:, :size]) for side in (users, items))
+        total = torch.full((len(users.positions),), self.start, device=left.device)
+        if self.biased:
+            for side in (users, items):
+                total = total + side.vectors[:, -1].index_select(0, side.positions)
+        if config.product:
+            own = left.index_select(0, users.positions)
+            total = total + (own * right.index_select(0, items.positions)).sum(1)
+        if self.cross:
+            both = [left.index_select(0, users.positions), right.index_select(0, items.positions)]
+            rows = start = torch.cat(both, 1)
+            for layer in self.cross:
+                rows = layer(start, rows)
+            total = total + self._deep(
+                torch.addmm(self.dense.biases[0], rows, self.dense.weights[0])
+            )
+        elif self.dense.weights:
+            weight = self.dense.weights[0]  # for users and items separately: fewer rows to multiply
+            first = torch.addmm(self.dense.biases[0], left, weight[:size])
+            second = right @ weight[size:]
+            hidden = first.index_select(0, users.positions)
+            total = total + self._deep(hidden + second.index_select(0, items.positions))
+        return total
+
+    def _deep(self, hidden: Tensor) -> Tensor:
+        layers = zip(list(self.dense.weights)[1:], list(self.dense.biases)[1:], strict=True)
+        for weight, bias in layers:
+            hidden = torch.addmm(bias, self._with_dropout(torch.relu(hidden)), weight)
+        return hidden[:, 0]
+
+    def _with_dropout(self, values: Tensor) -> Tensor:
+        rate = self.config.dropout
+        if not (self.training and rate):
+            return values
+        return values * self.draws.mask(tuple(values.shape), rate, values) / (1 - rate)

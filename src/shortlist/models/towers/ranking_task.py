@@ -1,37 +1,31 @@
-"""The task of ranking: how well an item suits a user, by ratings, clicks or lists."""
+"""The tasks of ranking: how well an item suits a user, by ratings, choices or lists."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.models.towers.head import Head
-from shortlist.models.towers.network import Drawing, Longs
-from shortlist.models.towers.ranking_losses import list_mle, logistic, pairwise_hinge, squared
-from shortlist.models.towers.task import Pairs, Side, Task
+from shortlist.models.towers.config import RankingConfig
+from shortlist.models.towers.network import Head, Longs, Pairs, RandomDraws, TowerOutput
+from shortlist.models.towers.two_towers import Task, TwoTowers
 from shortlist.models.training.negatives import Negatives
 
-if TYPE_CHECKING:
-    from shortlist.models.towers.ranking import RankingConfig
-    from shortlist.models.towers.training import TwoTowers
-
-AMONG_CHOSEN = 1e-9  # an exponent: all items that anybody chose are drawn alike, the others never
+CHOSEN_UNIFORM = 1e-9  # an exponent: draws uniformly, but never an item without interactions
 
 
 class HeadTask(Task):
-    """What ranking tasks share: interactions, and a head.
+    """The base of ranking tasks: interactions, and a head.
 
     Parameters
     ----------
     head
-        What scores pairs.
+        Scores pairs.
     data
-        What is learned from.
+        The training data.
     """
 
     def __init__(self, head: Head, data: Dataset) -> None:
@@ -41,13 +35,13 @@ class HeadTask(Task):
         self.seed: list[int] = []
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
-        """Seed what is drawn."""
+        """Seed the negatives and the dropout."""
         self.seed = seed
-        self.head.drawing = Drawing([*seed, 3])
+        self.head.draws = RandomDraws([*seed, 3])
 
     def score(self, towers: TwoTowers, pairs: Pairs) -> Tensor:
         """Score pairs outside of a step."""
-        scores: Tensor = self.head(*towers.sides({"ranking": pairs}, None))
+        scores: Tensor = self.head(*towers.outputs({"ranking": pairs}, None))
         return scores
 
 
@@ -59,50 +53,50 @@ class RatingTask(HeadTask):
         self.ratings = torch.tensor(data.weights, device=device)
 
     def pairs(self, chosen: Longs) -> Pairs:
-        """Take the interactions."""
+        """Return the interactions."""
         return Pairs(self.users[chosen], self.items[chosen])
 
-    def losses(self, users: Side, items: Side, chosen: Longs) -> dict[str, Tensor]:
-        """Give the mean squared error."""
+    def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
+        """Return the mean squared error."""
         ratings = self.ratings[torch.from_numpy(chosen).to(self.ratings.device)]
         loss = squared(self.head(users, items), ratings)
         return {"loss": loss, "squared_error": loss}
 
     def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
-        """Give the mean squared error on the fold."""
+        """Return the mean squared error on the fold."""
         users, items = held.user_rows.astype(np.int64), held.item_rows.astype(np.int64)
         ratings = torch.tensor(held.weights, device=self.ratings.device)
         return squared(self.score(towers, Pairs(users, items)), ratings)
 
 
-class OpposedTask(HeadTask):
-    """Tell what was chosen from drawn negatives."""
+class NegativesTask(HeadTask):
+    """The base of tasks that separate choices from drawn negatives."""
 
     def __init__(self, config: RankingConfig, head: Head, data: Dataset) -> None:
         super().__init__(head, data)
         self.config = config
         self.negatives: Negatives | None = None
-        self.opposed = np.zeros(len(data), dtype=bool)  # the interactions that have negatives
+        self.has_negatives = np.zeros(len(data), dtype=bool)  # by interaction
         if config.negatives:
             self.negatives = Negatives(
-                data, config.negatives, exponent=AMONG_CHOSEN, rejection=config.rejection
+                data, config.negatives, exponent=CHOSEN_UNIFORM, rejection=config.rejection
             )
-            self.opposed[self.negatives.examples] = True
+            self.has_negatives[self.negatives.examples] = True
 
     def with_negatives(self, known: Longs, chosen: Longs) -> Pairs:
-        """Put negatives of the chosen interactions behind known ones."""
+        """Return known interactions, followed by negatives of the chosen ones."""
         users, items = [self.users[known]], [self.items[known]]
         if self.negatives is not None:
-            opposed = chosen[self.opposed[chosen]]
-            drawn = self.negatives.draw([*self.seed, 4], opposed).astype(np.int64)
-            users.append(np.repeat(self.users[opposed], drawn.shape[1]))
+            examples = chosen[self.has_negatives[chosen]]
+            drawn = self.negatives.draw([*self.seed, 4], examples).astype(np.int64)
+            users.append(np.repeat(self.users[examples], drawn.shape[1]))
             items.append(drawn.ravel())
         return Pairs(np.concatenate(users), np.concatenate(items))
 
     def validation_lists(self, towers: TwoTowers, held: Dataset) -> tuple[Tensor, Tensor]:
-        """Score each item of a fold beside negatives; give scores and relevance.
+        """Score each item of a fold and its negatives; return scores and relevance.
 
-        Negatives are drawn without rejection, and the same ones in every epoch.
+        Negatives are drawn without rejection, and are the same in every epoch.
         """  # (n, 1 + negatives) each
         users, items = held.user_rows.astype(np.int64), held.item_rows.astype(np.int64)
         rng, count = np.random.default_rng([self.config.seed, 6]), max(self.config.negatives, 1)
@@ -115,15 +109,15 @@ class OpposedTask(HeadTask):
         return scores, relevance
 
 
-class ClickTask(OpposedTask):
-    """The odds that something is chosen, by logistic loss."""
+class ClickTask(NegativesTask):
+    """Predict the log odds of a choice by log loss."""
 
     def pairs(self, chosen: Longs) -> Pairs:
-        """Take the interactions, and their negatives."""
+        """Return the interactions, and their negatives."""
         return self.with_negatives(chosen, chosen)
 
-    def losses(self, users: Side, items: Side, chosen: Longs) -> dict[str, Tensor]:
-        """Give the mean surprise."""
+    def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
+        """Return the mean log loss."""
         scores = self.head(users, items)
         clicked = torch.zeros_like(scores)
         clicked[: len(chosen)] = 1
@@ -131,15 +125,15 @@ class ClickTask(OpposedTask):
         return {"loss": loss, "log_loss": loss}
 
     def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
-        """Give the mean surprise on the fold, and on negatives."""
+        """Return the mean log loss on the fold and its negatives."""
         return logistic(*self.validation_lists(towers, held))
 
 
-class ListTask(OpposedTask):
-    """The order of lists: of what a user chose, by weight, and negatives after it.
+class ListTask(NegativesTask):
+    """Order lists: chosen items by weight, then negatives.
 
-    A list is an interaction, those of the same user that follow it in an order drawn for the epoch,
-    and its negatives.
+    A list is an interaction, the interactions of the same user that follow it in an order drawn for
+    the epoch, and its negatives.
     """
 
     def __init__(self, name: str, config: RankingConfig, head: Head, data: Dataset) -> None:
@@ -152,63 +146,64 @@ class ListTask(OpposedTask):
         super().__init__(config, head, data)
         self.indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
         self.weights = torch.tensor(data.weights, device=config.device)
-        self.order = self.place = np.arange(len(data))
+        self.order = self.ranks = np.arange(len(data))
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
-        """Put each user's interactions into another order."""
+        """Shuffle the interactions of each user."""
         super().start_epoch(seed, towers)
         drawn = np.random.default_rng([*seed, 5]).random(len(self.users))
         self.order = np.lexsort([drawn, self.users])
-        self.place = np.empty_like(self.order)
-        self.place[self.order] = np.arange(len(self.order))
+        self.ranks = np.empty_like(self.order)
+        self.ranks[self.order] = np.arange(len(self.order))
 
     def pairs(self, chosen: Longs) -> Pairs:
-        """Take lists, and negatives."""
+        """Return the interactions of the lists, and negatives."""
         return self.with_negatives(self.lists(chosen).ravel(), chosen)
 
     def lists(self, chosen: Longs) -> Longs:
-        """Give for each interaction those that follow it, in a circle."""  # (B, list_size)
+        """Return each interaction and those that follow it, wrapping around."""  # (B, list_size)
         users = self.users[chosen]
         first, length = self.indptr[users][:, None], self.data.user_counts[users][:, None]
         steps = np.arange(self.config.list_size)
-        found: Longs = self.order[first + (self.place[chosen][:, None] - first + steps) % length]
-        return found
+        own_rank = self.ranks[chosen][:, None] - first
+        lists: Longs = self.order[first + (own_rank + steps) % length]
+        return lists
 
-    def losses(self, users: Side, items: Side, chosen: Longs) -> dict[str, Tensor]:
-        """Give the disorder of the lists."""
+    def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
+        """Return the loss of the lists."""
         scores, count, size = self.head(users, items), len(chosen), self.config.list_size
         device = scores.device
         listed = scores[: count * size].view(count, size)
         relevance = self.weights[torch.from_numpy(self.lists(chosen)).to(device)]
         lengths = torch.from_numpy(self.data.user_counts[self.users[chosen]]).to(device)
-        there = torch.arange(size, device=device)[None, :] < lengths[:, None]
-        if self.negatives is not None:  # less relevant than anything that was chosen
-            opposed = torch.from_numpy(self.opposed[chosen]).to(device)
+        exists = torch.arange(size, device=device)[None, :] < lengths[:, None]
+        if self.negatives is not None:  # less relevant than any chosen item
+            opposed = torch.from_numpy(self.has_negatives[chosen]).to(device)
             drawn = scores.new_zeros(count, self.config.negatives)
-            of_them = scores[count * size :].view(-1, self.config.negatives)
-            drawn = drawn.index_put((opposed.nonzero()[:, 0],), of_them)
+            drawn_scores = scores[count * size :].view(-1, self.config.negatives)
+            drawn = drawn.index_put((opposed.nonzero()[:, 0],), drawn_scores)
             listed = torch.cat([listed, drawn], 1)
             relevance = torch.cat([relevance, torch.full_like(drawn, -1)], 1)
-            there = torch.cat([there, opposed[:, None].expand_as(drawn)], 1)
-        drawn_ties = self.head.drawing.rng.random(tuple(listed.shape), dtype=np.float32)
+            exists = torch.cat([exists, opposed[:, None].expand_as(drawn)], 1)
+        drawn_ties = self.head.draws.rng.random(tuple(listed.shape), dtype=np.float32)
         ties = torch.from_numpy(drawn_ties).to(device)
-        loss = self._loss(listed, relevance, there, ties)
+        loss = self._loss(listed, relevance, exists, ties)
         return {"loss": loss, "disorder": loss}
 
     def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
-        """Give the disorder of each item of the fold among negatives."""
+        """Return the loss of each item of the fold among its negatives."""
         scores, relevance = self.validation_lists(towers, held)
-        there = torch.ones_like(scores, dtype=torch.bool)
-        return self._loss(scores, relevance, there, torch.zeros_like(scores))
+        exists = torch.ones_like(scores, dtype=torch.bool)
+        return self._loss(scores, relevance, exists, torch.zeros_like(scores))
 
-    def _loss(self, scores: Tensor, relevance: Tensor, there: Tensor, ties: Tensor) -> Tensor:
+    def _loss(self, scores: Tensor, relevance: Tensor, exists: Tensor, ties: Tensor) -> Tensor:
         if self.config.loss == "hinge":
-            return pairwise_hinge(scores, relevance, there)
-        return list_mle(scores, relevance, there, ties)
+            return pairwise_hinge(scores, relevance, exists)
+        return list_mle(scores, relevance, exists, ties)
 
 
 def ranking_task(name: str, config: RankingConfig, head: Head, data: Dataset) -> HeadTask:
-    """Make the task whose loss the settings name."""
+    """Return the task with the loss of the settings."""
     match config.loss:
         case "squared":
             return RatingTask(head, data, config.device)
@@ -216,3 +211,59 @@ def ranking_task(name: str, config: RankingConfig, head: Head, data: Dataset) ->
             return ClickTask(config, head, data)
         case "hinge" | "listmle":
             return ListTask(name, config, head, data)
+
+
+def squared(scores: Tensor, ratings: Tensor) -> Tensor:
+    """Return the mean of ``(s - r)^2``."""
+    return ((scores - ratings) ** 2).mean()
+
+
+def logistic(scores: Tensor, clicked: Tensor) -> Tensor:
+    """Return the mean of ``log(1 + exp(-s))`` for clicks and ``log(1 + exp(s))`` for the rest.
+
+    Parameters
+    ----------
+    scores
+        Scores, of any shape.
+    clicked
+        1 for clicks and 0 for the rest, of the same shape.
+    """
+    return functional.binary_cross_entropy_with_logits(scores, clicked)
+
+
+def pairwise_hinge(scores: Tensor, relevance: Tensor, exists: Tensor) -> Tensor:
+    """Return the mean of ``max(0, 1 - (s_i - s_j))`` over the pairs of a list with r_i > r_j.
+
+    Parameters
+    ----------
+    scores, relevance
+        The score and the relevance of each entry of each list.  # (B, L)
+    exists
+        Whether the entry exists: lists differ in length.  # (B, L)
+    """
+    ahead = scores[:, :, None] - scores[:, None, :]  # (B, L, L)
+    better = relevance[:, :, None] > relevance[:, None, :]
+    better = better & exists[:, :, None] & exists[:, None, :]
+    return (functional.relu(1 - ahead) * better).sum() / better.sum().clamp(min=1)
+
+
+def list_mle(scores: Tensor, relevance: Tensor, exists: Tensor, ties: Tensor) -> Tensor:
+    """Return the mean negative log likelihood of lists (ListMLE; Xia et al., ICML 2008).
+
+    With the entries in the order of their relevance: ``sum_k (log sum_{l >= k} exp(s_l) - s_k)``.
+    Entry k is drawn by a softmax over entries k, k + 1, ...
+
+    Parameters
+    ----------
+    scores, relevance, exists
+        As for :func:`pairwise_hinge`.  # (B, L)
+    ties
+        Of two entries of equal relevance, the one with the larger number comes first.  # (B, L)
+    """
+    order = torch.argsort(ties, dim=1, descending=True, stable=True)
+    level = torch.where(exists, relevance, -torch.inf).gather(1, order)
+    order = order.gather(1, torch.argsort(level, dim=1, descending=True, stable=True))
+    lowest = torch.finfo(scores.dtype).min
+    ranked = torch.where(exists, scores, lowest).gather(1, order)
+    remaining = torch.logcumsumexp(ranked.flip(1), 1).flip(1)
+    return ((remaining - ranked) * exists.gather(1, order)).sum() / len(scores)

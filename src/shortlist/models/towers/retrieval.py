@@ -1,74 +1,77 @@
-"""Two towers that retrieve: the best of all items by the product of two vectors."""
+"""Retrieval by two towers: a score is the dot product of a user's and an item's vector."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.models.config import Search, hyper
-from shortlist.models.towers.config import TowersConfig
-from shortlist.models.towers.learned import TowersLearned
-from shortlist.models.towers.vectors import TowerVectors
+from shortlist.data.vocabulary import Rows
+from shortlist.models.towers.config import RetrievalConfig, TowersConfig
+from shortlist.models.towers.layers import linearized
+from shortlist.models.towers.learned import TowersLearned, history_rows
+from shortlist.models.training.config import Arrays
+from shortlist.models.training.model import TrainedModel
+from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import FactorScores, Floats, Scores
 
 if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays, Trainable
+    from shortlist.models.training.loop import Trainable
+
+C = TypeVar("C", bound=TowersConfig)
+L = TypeVar("L", bound=TowersLearned)
 
 
-class RetrievalConfig(TowersConfig):
-    """Settings of :class:`Retrieval`."""
+class TowerVectors(TrainedModel[C, L]):
+    """The base of two-tower models whose scores are dot products of vectors."""
 
-    epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
-    batch_size: int | None = hyper(
-        1024,
-        "Interactions a step, whose items compete; None: all (with history a fifth at most).",
-        ge=1,
-    )
-    learning_rate: float = hyper(
-        0.01, "Length of the steps.", gt=0, search=Search(1e-3, 1.0, "log")
-    )
-    layers: tuple[int, ...] = hyper(
-        (), "Widths of hidden layers (ReLU) in both towers; empty: a vector is a sum."
-    )
-    temperature: float = hyper(
-        1.0, "What scores are divided by in the softmax.", gt=0, search=Search(0.05, 2, "log")
-    )
-    normalize: bool = hyper(
-        False, "Bring vectors to length 1; choose a temperature of about 0.1 with it."
-    )
-    popularity_correction: bool = hyper(
-        True, "Take the log of how often an item is drawn from its logits (logQ)."
-    )
-    false_negatives: Literal["keep", "label", "known"] = hyper(
-        "known",
-        "What does not compete: nothing is left out (keep); the label, where others in the batch "
-        "chose it too (accidental hits); or all that the user is known to have chosen.",
-        search=Search(choices=("label", "known")),
-    )
-    hard_negatives: int = hyper(
-        0,
-        "How many of the items that a user scores highest and did not choose compete besides; "
-        "found by exact search before every epoch.",
-        ge=0,
-    )
-    reduction: Literal["sum", "mean"] = hyper(
-        "sum",
-        "Whether the loss of a step is the sum over its examples (as in TensorFlow Recommenders) "
-        "or their mean. Adam learns the same by both; by a mean Adagrad hardly moves.",
-    )
+    @property
+    def uses_features(self) -> bool:  # type: ignore[override]
+        """Whether user features can replace a history."""
+        return self.config.features
+
+    def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
+        """Return which queries have a trained id, a history or a known feature."""
+        return self.learned.can_score(profiles)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Multiply the vectors of queries and items."""
+        return FactorScores(self.learned.query_vectors(profiles), self.learned.factors)
+
+    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
+        """Split a score into what the id, each feature and each chosen item add."""
+        return score_parts(self.learned, profiles, self.data, item)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the cosine of the item vectors, biases left out."""
+        return self.learned.cosine_scores(items)
+
+    def user_vectors(self) -> Floats:
+        """Return the vector of every user of the training data."""  # (n_users, w)
+        return self.learned.query_vectors(self.learned.profiles(self.data))
+
+    def item_vectors(self) -> Floats:
+        """Return the vector of every item: ``embedding_size`` numbers, then its bias if any."""
+        return self.learned.items  # (n_items, w)
 
 
 class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):
-    """Score an item by the product of a user's vector and an item's, each from its own tower.
+    """Score an item by the dot product of a user's and an item's vector, each from its own tower.
 
-    A tower adds up vectors: of the id, of the features (as
-    :class:`~shortlist.data.features.FeatureEncoder` encodes them), and on the user's side of the
-    items that were chosen, over the root of their number; hidden layers may follow. So the same
-    call answers a known user, a history, a résumé that nobody has seen, and a mix, and a posting
-    without applications has the vector of its features. A history that training did not know
-    stands for itself: the id of a known user counts only with the history that it was learned with.
+    A tower adds up embeddings: of the id, of the features (encoded by
+    :class:`~shortlist.data.features.FeatureEncoder`), and for users of the chosen items, divided by
+    the root of their number; hidden layers may follow. So the same model scores a known user, a
+    history, features of a new user, or a mix of them, and a new item is scored by its features. The
+    id of a known user counts only together with the history that it was trained with.
 
-    Learned by a softmax over the items of a batch (:mod:`shortlist.models.towers.losses`). The
-    histories of a step leave out what it is to guess.
+    Trained by a softmax over the items of a batch
+    (:mod:`shortlist.models.towers.retrieval_task`). The histories of a step leave out the items
+    that it predicts.
 
     Needs the extra ``torch`` to learn, not to recommend.
 
@@ -82,29 +85,78 @@ class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):
     """
 
     def trainable(self, data: Dataset) -> Trainable:
-        """Make two towers and the task."""
+        """Return two towers and the task."""
         from shortlist.models.towers.retrieval_task import RetrievalTask
-        from shortlist.models.towers.training import two_towers
+        from shortlist.models.towers.two_towers import TwoTowers
 
+        config = self.config
         inner, held = self.folds(data)
-        task = RetrievalTask(self.config, inner)
-        return two_towers(
-            self.name,
-            self.config,
-            inner,
-            held,
-            {"retrieval": (1.0, task)},
-            layers=self.config.layers,
-            normalize=self.config.normalize,
+        tasks = {"retrieval": (1.0, RetrievalTask(config, inner))}
+        return TwoTowers.of(
+            self.name, config, inner, held, tasks, layers=config.layers, normalize=config.normalize
         )
 
     def finished(self, data: Dataset, parameters: Arrays) -> TowersLearned:
-        """Keep the user tower, and what the item tower makes of all items."""
+        """Keep the user tower, and compute the vectors of all items."""
+        config = self.config
         inner, _ = self.folds(data)
         return TowersLearned.of(
-            self.config,
-            inner,
-            parameters,
-            layers=self.config.layers,
-            normalize=self.config.normalize,
+            config, inner, parameters, layers=config.layers, normalize=config.normalize
         )
+
+
+def score_parts(towers: TowersLearned, profiles: Profiles, data: Dataset, item: int) -> list[Parts]:
+    """Split the dot product of a query's and an item's vector, exactly.
+
+    Without hidden layers the query's vector is a sum. Hidden layers are linear around a given
+    input, because ReLU lets a unit through or does not; their own biases are a part of their own.
+
+    Parameters
+    ----------
+    towers
+        The trained towers.
+    profiles
+        One query.
+    data
+        The training data.
+    item
+        The row of an item.
+    """
+    depth, target = towers.depth, towers.items[item].astype(np.float64)
+    inputs = towers.inputs(profiles)[0, :depth].astype(np.float64)
+    jacobian, offset = linearized(towers.dense, inputs, depth)
+    scale = 1.0
+    if towers.normalized:
+        length = float(np.linalg.norm(inputs @ jacobian + offset))
+        scale = 1 / length if length else 0.0
+    slope = scale * (jacobian @ target[:depth])  # (d,)
+    slope = np.concatenate([slope, np.zeros(int(towers.biases))])  # a user's bias does not count
+    parts = [
+        Parts(kind, names, rows @ slope)
+        for kind, names, rows in _input_parts(towers, profiles, data)
+    ]
+    if towers.dense:
+        amount = scale * float(offset @ target[:depth])
+        parts.append(Parts("layers", pa.array(["the layers' biases"]), np.array([amount])))
+    if towers.biases:
+        parts.append(Parts("bias", pa.array(["of the item"]), target[-1:]))
+    return [part for part in parts if len(part.names)]
+
+
+def _input_parts(
+    towers: TowersLearned, profiles: Profiles, data: Dataset
+) -> Iterator[tuple[str, pa.Array, Floats]]:
+    """Yield the terms of a query's input: their kind, names, and rows (n, w)."""
+    if towers.biases:
+        yield "everybody", pa.array(["what all users share"]), towers.everybody[np.newaxis]
+    if towers.trained(profiles)[0]:
+        yield "training", pa.array(["the user's id"]), towers.user_ids[profiles.users]
+    features = towers.features_of(profiles)
+    if features is not None and towers.encoder is not None:
+        names = pa.array(towers.encoder.names, pa.string()).take(pa.array(features.indices))
+        rows = features.data[:, np.newaxis] * towers.user_features[features.indices]
+        yield "feature", names, rows
+    if len(towers.chosen):
+        history = history_rows(profiles.history)
+        rows = history.data[:, np.newaxis] * towers.chosen[history.indices]
+        yield "chosen item", data.items.take(history.indices), rows

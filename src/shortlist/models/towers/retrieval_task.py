@@ -1,8 +1,11 @@
-"""The task of retrieval: to tell, among the items of a batch, which one the user chose."""
+"""The task of retrieval: a softmax over the items of a batch, for the item that the user chose.
+
+The softmax is computed over distinct users and items: the same loss with less work.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -10,15 +13,14 @@ from torch import Tensor
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.topk import topk_factors
-from shortlist.models.towers.losses import Known, in_batch_softmax, log_sum_exp
-from shortlist.models.towers.network import Longs
-from shortlist.models.towers.task import Pairs, Side, Task
+from shortlist.models.towers.config import RetrievalConfig
+from shortlist.models.towers.network import Longs, Pairs, TowerOutput
+from shortlist.models.towers.two_towers import Task, TwoTowers
 from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import row_entries
 
-if TYPE_CHECKING:
-    from shortlist.models.towers.retrieval import RetrievalConfig
-    from shortlist.models.towers.training import TwoTowers
+_NO_LOGIT = -1e30  # finite, and adds nothing to any sum
+BLOCK_LOGITS = 2**19  # 2 MiB of float32: a block of them stays in the cache
 
 
 class RetrievalTask(Task):
@@ -29,7 +31,7 @@ class RetrievalTask(Task):
     config
         The settings.
     data
-        What is learned from.
+        The training data.
     """
 
     def __init__(self, config: RetrievalConfig, data: Dataset) -> None:
@@ -43,7 +45,7 @@ class RetrievalTask(Task):
         self.hardest: Longs | None = None  # (n_users, hard_negatives)
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
-        """Find the items that each user scores highest among those they did not choose."""
+        """Find the items with the highest scores among those that each user did not choose."""
         if not self.config.hard_negatives:
             return
         towers.eval()
@@ -51,10 +53,10 @@ class RetrievalTask(Task):
             users = towers.user(np.arange(self.data.n_users))
             vectors = self._augmented(users, towers.all_items())
         towers.train()
-        queries, items = (one.cpu().numpy() for one in vectors)
+        queries, items = (each.cpu().numpy() for each in vectors)
         known, n_items = self.data.matrix, self.data.n_items
-        never = self.data.item_counts == 0  # an item nobody chose is no negative, but unknown
-        found, _ = topk_factors(
+        unknown = self.data.item_counts == 0  # an item without interactions is no negative
+        hardest, _ = topk_factors(
             queries,
             np.ascontiguousarray(items.T),
             np.zeros(n_items, dtype=np.float32),
@@ -62,37 +64,37 @@ class RetrievalTask(Task):
                 known.indptr.astype(np.int64),
                 known.indices.astype(np.int32),
                 self.data.popularity_order,
-                ~never,
+                ~unknown,
             ),
             min(self.config.hard_negatives, n_items),
         )
-        self.hardest = found.astype(np.int64)
+        self.hardest = hardest.astype(np.int64)
 
     def pairs(self, chosen: Longs) -> Pairs:
-        """Take the chosen interactions, and the hard negatives of their users."""
+        """Return the chosen interactions, and the hard negatives of their users."""
         users, items = self.users[chosen], self.items[chosen]
         if self.hardest is None:
             return Pairs(users, items)
         distinct = np.unique(users)
         hard = self.hardest[distinct].ravel()
         owners = np.repeat(distinct, self.hardest.shape[1])
-        there = hard >= 0
-        return Pairs(np.concatenate([users, owners[there]]), np.concatenate([items, hard[there]]))
+        exists = hard >= 0
+        return Pairs(np.concatenate([users, owners[exists]]), np.concatenate([items, hard[exists]]))
 
-    def losses(self, users: Side, items: Side, chosen: Longs) -> dict[str, Tensor]:
-        """Give the cross-entropy of the pairs."""
+    def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
+        """Return the cross-entropy of the pairs."""
         count = len(chosen)
         user_vectors, item_vectors = self._augmented(users.vectors, items.vectors)
-        own_items, item_place = torch.unique(items.place[:count], return_inverse=True)
+        own_items, item_positions = torch.unique(items.positions[:count], return_inverse=True)
         correction = None
         if self.config.popularity_correction:
             log_share = self.log_share[torch.from_numpy(items.rows).to(self.log_share.device)]
-            correction = log_share + np.log(count)  # of how often each is expected in a batch
+            correction = log_share + np.log(count)  # the log of the expected number in a batch
         total = in_batch_softmax(
             user_vectors,
             item_vectors[own_items],
-            users.place[:count],
-            item_place,
+            users.positions[:count],
+            item_positions,
             correction=None if correction is None else correction[own_items],
             accidental_hits=self.config.false_negatives == "keep",
             known=self._known(users.rows, items.rows[own_items.cpu().numpy()]),
@@ -102,46 +104,184 @@ class RetrievalTask(Task):
         return {"loss": total if self.sums else mean, "cross_entropy": mean}
 
     def _known(self, users: Longs, items: Longs) -> Known | None:
-        """Say what the users of the batch are known to have chosen among its items."""
+        """Return which items of the batch its users are known to have chosen."""
         if self.config.false_negatives != "known":
             return None
-        place = np.full(self.data.n_items, -1)
-        place[items] = np.arange(len(items))
-        indptr, places = row_entries(self.indptr, users)
-        at = place[self.items[places]]
-        owners = np.repeat(np.arange(len(users)), np.diff(indptr))[at >= 0]
+        positions = np.full(self.data.n_items, -1)
+        positions[items] = np.arange(len(items))
+        indptr, entries = row_entries(self.indptr, users)
+        members = positions[self.items[entries]]
+        in_batch = members >= 0
+        owners = np.repeat(np.arange(len(users)), np.diff(indptr))[in_batch]
         device = self.log_share.device
-        return Known(torch.from_numpy(owners).to(device), torch.from_numpy(at[at >= 0]).to(device))
+        return Known(
+            torch.from_numpy(owners).to(device), torch.from_numpy(members[in_batch]).to(device)
+        )
 
     def _hard(
-        self, user_vectors: Tensor, item_vectors: Tensor, users: Side, items: Side, count: int
+        self,
+        user_vectors: Tensor,
+        item_vectors: Tensor,
+        users: TowerOutput,
+        items: TowerOutput,
+        count: int,
     ) -> Tensor | None:
-        """Give the logits of each distinct user's hard negatives."""  # (U, H)
+        """Return the logits of each distinct user's hard negatives."""  # (U, H)
         if self.hardest is None:
             return None
-        owners, members = users.place[count:], items.place[count:]
+        owners, members = users.positions[count:], items.positions[count:]
         logits = (user_vectors[owners] * item_vectors[members]).sum(1)
-        starts = torch.bincount(owners, minlength=len(user_vectors)).cumsum(0)
-        places = torch.arange(len(owners), device=owners.device)
-        places = places - (starts - torch.bincount(owners, minlength=len(starts)))[owners]
+        counts = torch.bincount(owners, minlength=len(user_vectors))
+        starts = counts.cumsum(0) - counts
+        ranks = torch.arange(len(owners), device=owners.device) - starts[owners]
         out = logits.new_full((len(user_vectors), self.hardest.shape[1]), -torch.inf)
-        return out.index_put((owners, places), logits)
+        return out.index_put((owners, ranks), logits)
 
     def _augmented(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Give vectors whose products are logits: scores over the temperature."""
-        if self.config.biases:  # an item's bias stands for itself, a user's changes no order
+        """Return vectors whose dot products are logits: scores divided by the temperature."""
+        if self.config.biases:  # of the item; a user's bias does not change the order
             users = torch.cat([users[:, :-1], torch.ones_like(users[:, -1:])], 1)
         return users / self.config.temperature, items
 
     def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
-        """Give the mean cross-entropy of the fold's items among all of the catalogue."""
-        rows, place = np.unique(held.user_rows.astype(np.int64), return_inverse=True)
+        """Return the mean cross-entropy of the fold's items among the whole catalogue."""
+        rows, positions = np.unique(held.user_rows.astype(np.int64), return_inverse=True)
         users, items = self._augmented(towers.user(rows), towers.all_items())
         shift = torch.zeros_like(self.log_share)
         if not self.config.popularity_correction:
             shift = self.log_share
-        owners = torch.from_numpy(place).to(users.device)
+        owners = torch.from_numpy(positions).to(users.device)
         truth = torch.from_numpy(held.item_rows.astype(np.int64)).to(users.device)
         against = log_sum_exp(users, items, shift)[owners]
         own = (users[owners] * items[truth]).sum(1) + shift[truth]
         return (against - own).mean()
+
+
+class Known(NamedTuple):
+    """The items of the batch that each distinct user is known to have chosen."""
+
+    users: Tensor  # (n,), ascending
+    items: Tensor  # (n,)
+
+
+def in_batch_softmax(
+    users: Tensor,
+    items: Tensor,
+    user_positions: Tensor,
+    item_positions: Tensor,
+    *,
+    correction: Tensor | None = None,
+    accidental_hits: bool = True,
+    known: Known | None = None,
+    hard: Tensor | None = None,
+) -> Tensor:
+    """Return ``sum over the pairs r of -log softmax(z_r)_r`` over all items of the batch.
+
+    With the pairs (u_r, i_r), ``z_rs = p(u_r) . q(i_s) - c(i_s)`` is the logit of pair r for the
+    item of pair s. This is ``tasks.Retrieval`` of TensorFlow Recommenders (logits ``Q C'``, labels
+    the diagonal, cross-entropy with sum reduction) up to rounding. Users and items repeat in a
+    batch, so the sum over s is a sum over distinct items j with their numbers n_j,
+    ``log sum_j n_j exp(z_uj)``, once for each distinct user: U x J logits instead of B x B.
+
+    Parameters
+    ----------
+    users, items
+        The vectors of the U distinct users and J distinct items of the batch.  # (U, f), (J, f)
+    user_positions, item_positions
+        The user and the item of each pair, as positions among them, int64.  # (B,)
+    correction
+        The log of the expected number of each item in a batch, subtracted from its logits, so that
+        popular items are not penalised for being drawn often (Yi et al., RecSys 2019).  # (J,)
+    accidental_hits
+        Whether the pairs of other users with the item of pair r count as its negatives. If not, the
+        item competes once, as the positive.
+    known
+        Items that never count as negatives of a user; the label among them competes once. None: all
+        items count.
+    hard
+        The logits of each distinct user's hard negatives.  # (U, H)
+    """
+    counts = torch.bincount(item_positions, minlength=len(items)).to(items.dtype)
+    shift = torch.zeros_like(counts) if correction is None else -correction
+    against_all = log_sum_exp(users, items, shift + counts.log(), known)  # (U,)
+    if hard is not None:
+        # A row of -inf, of a user who knows all of them, would have NaN as its gradient.
+        against_all = torch.logaddexp(against_all, torch.logsumexp(hard.clamp(min=_NO_LOGIT), 1))
+    own = (users.index_select(0, user_positions) * items.index_select(0, item_positions)).sum(1)
+    own = own + shift[item_positions]  # (B,)
+    against = against_all.index_select(0, user_positions)
+    if known is not None:
+        against = torch.logaddexp(against, own)
+    elif not accidental_hits:
+        others = (counts - 1)[item_positions] * torch.exp(own - against)
+        against = against + torch.log1p(-others.clamp(max=1 - torch.finfo(own.dtype).eps))
+    return (against - own).sum()
+
+
+def log_sum_exp(users: Tensor, items: Tensor, offset: Tensor, known: Known | None = None) -> Tensor:
+    """Return ``log sum_j exp(p_u . q_j + o_j)`` of each user, computed in blocks of users.
+
+    The logits are not kept: they are computed again for the gradient.
+
+    Parameters
+    ----------
+    users, items
+        The vectors.  # (U, f), (J, f)
+    offset
+        Added to the logits of each item; without gradient.  # (J,)
+    known
+        Pairs that are left out of the sums.
+    """  # (U,)
+    sums: Tensor = _LogSumExp.apply(users, items, offset, known)  # type: ignore[no-untyped-call]
+    return sums
+
+
+class _LogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, users: Tensor, items: Tensor, offset: Tensor, known: Known | None
+    ) -> Tensor:
+        ctx.blocks = _blocks(len(users), len(items), known)
+        sums = [
+            torch.logsumexp(_logits(users, items, offset, block), 1).to(users.dtype)
+            for block in ctx.blocks
+        ]
+        ctx.save_for_backward(users, items, offset, torch.cat(sums))
+        return torch.cat(sums)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None, None]:
+        users, items, offset, sums = ctx.saved_tensors
+        sums = sums.masked_fill(sums == -torch.inf, 0)  # an empty sum: every share is 0
+        to_users, to_items = torch.empty_like(users), torch.zeros_like(items)
+        for block in ctx.blocks:
+            rows, _ = block
+            shares = _logits(users, items, offset, block)
+            shares.sub_(sums[rows, None]).exp_().mul_(gradients[0][rows, None])
+            torch.mm(shares, items, out=to_users[rows])
+            to_items.addmm_(shares.T, users[rows])
+        return to_users, to_items, None, None
+
+
+_Block: TypeAlias = tuple[slice, Known | None]
+
+
+def _blocks(n_users: int, n_items: int, known: Known | None) -> list[_Block]:
+    """Divide the users into blocks, each with its known pairs."""
+    size = max(1, BLOCK_LOGITS // max(n_items, 1))
+    starts = list(range(0, n_users, size))
+    if known is None:
+        return [(slice(start, start + size), None) for start in starts]
+    cuts = torch.searchsorted(known.users, known.users.new_tensor([*starts, n_users])).tolist()
+    return [
+        (slice(start, start + size), Known(known.users[a:b] - start, known.items[a:b]))
+        for start, a, b in zip(starts, cuts[:-1], cuts[1:], strict=True)
+    ]
+
+
+def _logits(users: Tensor, items: Tensor, offset: Tensor, block: _Block) -> Tensor:
+    rows, known = block
+    logits = torch.addmm(offset, users[rows], items.T)
+    if known is not None:
+        logits[known.users, known.items] = -torch.inf
+    return logits

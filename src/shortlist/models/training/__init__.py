@@ -1,1 +1,1 @@
-"""The training loop that all models trained by gradient share."""
+"""The training loop of all models trained by gradient, and its checkpoints."""

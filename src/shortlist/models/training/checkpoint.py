@@ -1,6 +1,6 @@
-"""The state of a training on disk, so that a killed one goes on where it was.
+"""The state of a training on disk, from which a killed training is resumed.
 
-One safetensors file: arrays, and a header that says of what they are. Reading it runs no code.
+One safetensors file: arrays, and a header that says what was trained. Reading it runs no code.
 """
 
 from __future__ import annotations
@@ -19,29 +19,39 @@ from safetensors.numpy import save_file
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
+from shortlist.models.training.config import TrainingConfig
 from shortlist.models.training.loop import Training
-from shortlist.models.training.model import TrainingConfig
 
 FORMAT = "1"
 _COUNTS = ("epoch", "steps", "best_epoch", "waiting_since")
 
 
 class Checkpoint:
-    """A file that keeps a training.
+    """A file that holds the state of a training.
 
     Parameters
     ----------
     path
         The file. Each state replaces the last one in one step.
     seconds
-        How often :meth:`write_if_due` writes it.
+        The interval at which :meth:`write_if_due` writes.
     name, config, data
-        Whose training it is: a file of another one is refused.
+        The model, its settings and the training data: the file of another training is refused.
+
+    Raises
+    ------
+    InputError
+        The folder of the file does not exist.
     """
 
     def __init__(
         self, path: Path, seconds: float, name: str, config: TrainingConfig, data: Dataset
     ) -> None:
+        if not path.parent.is_dir():  # raised now, not after the first epochs
+            raise InputError(
+                f"the folder {path.parent} does not exist",
+                remedy="create it, or name another folder",
+            )
         self.path, self.seconds = path, seconds
         settings = config.model_dump(mode="json", exclude={"epochs", "device"})
         self._header = {
@@ -51,6 +61,10 @@ class Checkpoint:
             "settings": json.dumps(settings, sort_keys=True),
         }
         self._written = time.monotonic()
+
+    def exists(self) -> bool:
+        """Return whether the file exists."""
+        return self.path.exists()
 
     def write_if_due(self, training: Training) -> None:
         """Write the state if the last one is old enough."""
@@ -64,21 +78,13 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def restore(self, training: Training) -> None:
-        """Bring a training that has just begun into the state of the file, if there is one.
+        """Bring a training that has not begun into the state of the file.
 
         Raises
         ------
         InputError
-            The file is not a checkpoint, or of other data, another model or other settings; or
-            its folder does not exist.
+            The file is not a checkpoint, or of other data, another model or other settings.
         """
-        if not self.path.parent.is_dir():  # now, and not when the first state is written
-            raise InputError(
-                f"the folder {self.path.parent} does not exist",
-                remedy="create it, or name another place",
-            )
-        if not self.path.exists():
-            return
         try:
             with safe_open(self.path, framework="numpy") as file:
                 header = file.metadata() or {}
@@ -94,23 +100,23 @@ class Checkpoint:
     def _require_same(self, header: dict[str, str]) -> None:
         if header == self._header:
             return
-        what = next((key for key in self._header if header.get(key) != self._header[key]), "format")
-        told = f"another {what}"
-        if what == "settings":
-            theirs, ours = (json.loads(one[what]) for one in (header, self._header))
-            told = ", ".join(
-                f"{name}={theirs.get(name)!r} (here {value!r})"
-                for name, value in ours.items()
-                if theirs.get(name) != value
+        key = next((key for key in self._header if header.get(key) != self._header[key]), "format")
+        difference = f"another {key}"
+        if key == "settings":
+            stored, current = (json.loads(each[key]) for each in (header, self._header))
+            difference = ", ".join(
+                f"{name}={stored.get(name)!r} (here {value!r})"
+                for name, value in current.items()
+                if stored.get(name) != value
             )
         raise InputError(
-            f"{self.path} is the checkpoint of another training: {told}",
-            remedy="name another file, or delete this one to start afresh",
+            f"{self.path} is the checkpoint of another training: {difference}",
+            remedy="name another file, or delete this one to start from scratch",
         )
 
 
 def _state(training: Training) -> dict[str, NDArray[Any]]:
-    """Give everything that the next epoch depends on, by name."""
+    """Return everything that the next epoch depends on, by name."""
     named = dict(training.trainable.named_parameters())
     arrays = {f"parameter.{name}": value.detach().cpu().numpy() for name, value in named.items()}
     for name, value in named.items():
@@ -120,8 +126,8 @@ def _state(training: Training) -> dict[str, NDArray[Any]]:
     for name, best in (training.best or {}).items():
         arrays[f"best.{name}"] = best
     history = training.history
-    for place, column in enumerate(history.column_names[1:]):  # the file sorts names
-        arrays[f"history.{place}.{column}"] = history.column(column).to_numpy()
+    for position, column in enumerate(history.column_names[1:]):  # the file sorts names
+        arrays[f"history.{position}.{column}"] = history.column(column).to_numpy()
     arrays["counts"] = np.array([getattr(training, name) for name in _COUNTS], dtype=np.int64)
     arrays["best_loss"] = np.array(training.best_loss, dtype=np.float64)
     return {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -138,15 +144,15 @@ def _restore(training: Training, arrays: dict[str, NDArray[Any]]) -> None:
     for name, value in training.trainable.named_parameters():
         with torch.no_grad():
             value.copy_(torch.from_numpy(arrays[f"parameter.{name}"]))
-        kept = {key: torch.from_numpy(part) for key, part in below(f"optimizer.{name}.").items()}
+        state = {key: torch.from_numpy(part) for key, part in below(f"optimizer.{name}.").items()}
         training.optimizer.state[value] = {
-            key: part if key == "step" else part.to(value.device) for key, part in kept.items()
+            key: part if key == "step" else part.to(value.device) for key, part in state.items()
         }
     training.best = below("best.") or None
     training.best_loss = float(arrays["best_loss"])
     for name, count in zip(_COUNTS, arrays["counts"].tolist(), strict=True):
         setattr(training, name, count)
     columns = {int(name.partition(".")[0]): name for name in below("history.")}
-    names = [columns[place].partition(".")[2] for place in sorted(columns)]
-    values = [below("history.")[columns[place]].tolist() for place in sorted(columns)]
+    names = [columns[position].partition(".")[2] for position in sorted(columns)]
+    values = [below("history.")[columns[position]].tolist() for position in sorted(columns)]
     training.rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]

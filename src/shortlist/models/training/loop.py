@@ -1,15 +1,14 @@
-"""The one loop that trains every model of this library that learns by gradient.
+"""The loop that trains every model of this library that learns by gradient.
 
-Whole tensors are sliced into batches; nothing is loaded, collated or copied an example at a time.
+Batches are slices of whole tensors: no example is loaded, collated or copied by itself.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,55 +17,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist.errors import ConfigError, ShortlistError
-from shortlist.models.training.model import TrainingConfig
+from shortlist.models.training.config import Arrays, TrainingConfig
 from shortlist.progress import track
 
-if TYPE_CHECKING:
-    from shortlist.models.training.checkpoint import Checkpoint
-
-Arrays: TypeAlias = dict[str, NDArray[np.float32]]
-
-ADAGRAD_START = 0.1  # TensorFlow's and Keras's; with PyTorch's 0 the first step is the whole rate
+ADAGRAD_START = 0.1  # as TensorFlow and Keras; from PyTorch's 0 the first step is the whole rate
 
 
 class Trainable(torch.nn.Module, ABC):
-    """Parameters and their loss, as the loop wants them.
+    """Parameters and their loss, for the training loop.
 
-    Three methods must be written. The rest is there to be replaced by what knows better.
+    A subclass writes the three abstract methods and replaces others where it has a better way.
     """
 
-    threads: int | None = None  # how many PyTorch may use; None: as many as it likes
-    held: object | None = None  # the validation fold, where there is one
-    samples: int = 1  # what an example counts for in samples per second
+    threads: int | None = None  # how many threads PyTorch may use; None: its default
+    held: object | None = None  # the validation fold, if there is one
+    samples: int = 1  # samples per example, for the speed in samples per second
 
     @abstractmethod
     def start_epoch(self, seed: list[int]) -> int:
-        """Draw what an epoch needs (labels, negatives); give the number of its examples.
+        """Draw labels, negatives or whatever an epoch needs; return its number of examples.
 
-        ``seed`` is for ``np.random.default_rng``, and another one in every epoch.
+        ``seed`` is for ``np.random.default_rng`` and differs in every epoch.
         """
 
     @abstractmethod
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
-        """Give ``loss``, which is minimised, and what else the history shall show.
+        """Return ``loss``, which is minimised, and other metrics for the history.
 
         Each is a mean over the chosen examples, int64 (B,); None: over all of them.
         """
 
     @abstractmethod
     def validation_loss(self) -> Tensor:
-        """Give the loss on the validation fold; asked for only where there is one."""
+        """Return the loss on the validation fold; only called where there is one."""
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
-        """Say how many examples a step takes, given the settings; None: all of them."""
+        """Return the number of examples per step for a ``batch_size``; None: all of them."""
         return batch_size
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """Take one step down the gradient; give the losses before it.
+        """Take one optimiser step by autograd; return the losses before it.
 
-        Here: by autograd, in the precision that the loop has set. A kernel that takes the same
-        step faster stands in its place; it works on the parameters and on the state of the
-        optimizer in place, so that checkpoints know of no difference.
+        A subclass that replaces this works on the parameters and the optimiser's state in place,
+        so that checkpoints stay the same.
         """
         optimizer.zero_grad()
         losses = self.losses(chosen)
@@ -74,25 +67,28 @@ class Trainable(torch.nn.Module, ABC):
         optimizer.step()
         return losses
 
+    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
+        """Complete the parameters and the optimiser's state after the last step of an epoch."""
+
 
 class Training:
-    """A training that can stop and go on, with nothing lost.
+    """A training that can stop and be resumed without loss.
 
     Parameters
     ----------
     name
-        What messages and the progress bar call it.
+        The model, for messages and the progress bar.
     trainable
-        What is trained; it moves to the device.
+        The parameters and their loss; moved to the device.
     config
-        How.
+        The settings.
 
     Attributes
     ----------
     epoch, steps
-        How far it has come.
+        The epochs and steps taken so far.
     speed
-        Samples a second in the last epoch, drawing them included.
+        Samples per second in the last epoch, sampling included.
     """
 
     def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
@@ -107,7 +103,7 @@ class Training:
 
     @property
     def history(self) -> pa.Table:
-        """The metrics, one row an epoch: each is the mean over its steps, before the step."""
+        """The metrics, one row per epoch: means over its steps, each taken before the step."""
         columns = {"epoch": pa.array(range(1, len(self.rows) + 1), pa.int64())}
         for name in self.rows[0] if self.rows else ():
             columns[name] = pa.array([row[name] for row in self.rows], pa.float64())
@@ -115,11 +111,18 @@ class Training:
 
     @property
     def result(self) -> Arrays:
-        """The parameters: of the best epoch by the validation fold, or of the last."""
+        """The parameters of the best epoch on the validation fold, else of the last epoch."""
         return self._parameters() if self.best is None else self.best
 
-    def run(self, until: int, checkpoint: Checkpoint | None = None) -> None:
-        """Train until that epoch, or until the validation loss stops falling.
+    def run(self, until: int, after_epoch: Callable[[Training], None] | None = None) -> None:
+        """Train up to that epoch, or until the validation loss stops falling.
+
+        Parameters
+        ----------
+        until
+            The number of the last epoch.
+        after_epoch
+            Called after every epoch, to write a checkpoint for instance.
 
         Raises
         ------
@@ -127,32 +130,30 @@ class Training:
             The loss is no longer finite.
         """
         with _torch_threads(self.trainable.threads):
-            for _ in track(range(self.epoch, until), self._told):
-                if self._waited_long_enough():
+            for _ in track(range(self.epoch, until), self._progress):
+                if self._out_of_patience():
                     break
                 self._run_epoch()
-                if checkpoint is not None:
-                    checkpoint.write_if_due(self)
-        if checkpoint is not None:
-            checkpoint.write(self)
+                if after_epoch is not None:
+                    after_epoch(self)
 
-    def wait_afresh(self) -> None:
-        """Count the epochs without improvement from here."""
+    def restart_patience(self) -> None:
+        """Count the epochs without improvement from here on."""
         self.waiting_since = self.epoch
 
-    def _told(self) -> str:
-        """Say for the progress bar what is going on."""
+    def _progress(self) -> str:
+        """Return the text of the progress bar."""
         text = f"training {self.name}"
         if not self.rows:
             return text
         return f"{text}: loss {self.rows[-1]['loss']:.4g}, {self.speed:,.0f} samples/s"
 
-    def _waited_long_enough(self) -> bool:
+    def _out_of_patience(self) -> bool:
         since = max(self.best_epoch, self.waiting_since)
         return self.best is not None and self.epoch - since >= self.config.patience
 
     def _run_epoch(self) -> None:
-        # Seeded by the epoch: an interrupted training draws what an uninterrupted one draws.
+        # Seeded by the epoch, so that a resumed training draws the same as an uninterrupted one.
         seed = [self.config.seed, self.epoch]
         started = time.perf_counter()
         n_examples = self.trainable.start_epoch([*seed, 1])
@@ -162,7 +163,8 @@ class Training:
                 losses = self.trainable.step(chosen, self.optimizer)
             sizes.append(n_examples if chosen is None else len(chosen))
             steps.append([value.detach() for value in losses.values()])
-        # Read after the last step, so that a device need not wait for us at every one.
+        self.trainable.end_epoch(self.optimizer)
+        # Read only now: reading after every step would wait for the device each time.
         values = np.array([[float(value) for value in step] for step in steps])
         self._require_finite(values[:, 0])  # (n_steps, n_metrics)
         self.speed = n_examples * self.trainable.samples / (time.perf_counter() - started)
@@ -173,7 +175,7 @@ class Training:
             self._validate()
 
     def _precision(self) -> AbstractContextManager[object]:
-        """Let matrix products be computed in the precision of the settings; sums stay float32."""
+        """Compute matrix products in the precision of the settings; sums stay float32."""
         if self.config.precision == "float32":
             return nullcontext()
         return torch.autocast(torch.device(self.config.device).type, torch.bfloat16)
@@ -183,8 +185,8 @@ class Training:
         if size is None or size >= n_examples:
             yield None
             return
-        drawn = np.random.default_rng(seed).permutation(n_examples)
-        order = torch.from_numpy(drawn).to(self.config.device)
+        shuffled = np.random.default_rng(seed).permutation(n_examples)
+        order = torch.from_numpy(shuffled).to(self.config.device)
         yield from torch.split(order, size)
 
     def _require_finite(self, losses: NDArray[np.float64]) -> None:
@@ -227,7 +229,7 @@ def _torch_threads(count: int | None) -> Iterator[None]:
 
 
 def require_device(name: str, device: str) -> None:
-    """Refuse a device that cannot be used.
+    """Raise an error if the device cannot be used.
 
     Raises
     ------

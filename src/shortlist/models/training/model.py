@@ -1,65 +1,33 @@
-"""What every model trained by gradient has: its settings, checkpoints, and going on later.
+"""The base of all models trained by gradient: training, checkpoints and resuming.
 
-PyTorch is imported when training starts and not before: a fitted model, also one from a bundle,
-scores without it.
+PyTorch is imported when training starts and not before: a fitted or loaded model scores without it.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, NotFittedError
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.training.config import Arrays, TrainingConfig
 
 if TYPE_CHECKING:
-    from shortlist.models.training.loop import Arrays, Trainable, Training
+    from shortlist.models.training.loop import Trainable, Training
 
 CHECKPOINT_SECONDS = 60.0
-
-
-class TrainingConfig(ModelConfig):
-    """Settings that all models trained by gradient share."""
-
-    epochs: int = hyper(60, "Passes over the data.", ge=1, search=Search(10, 500, "log"))
-    batch_size: int | None = hyper(
-        None, "Examples a step; None: all at once, so that an epoch is one step.", ge=1
-    )
-    learning_rate: float = hyper(
-        0.05, "Length of the steps.", gt=0, search=Search(1e-3, 1.0, "log")
-    )
-    optimizer: Literal["sgd", "adagrad", "adam"] = hyper(
-        "adam", "How steps follow from gradients; adagrad starts its sums at 0.1, as TensorFlow's."
-    )
-    validation: float = hyper(
-        0.0,
-        "Share of the interactions held out to stop early on; the best epoch is kept. 0: none.",
-        ge=0,
-        lt=1,
-    )
-    patience: int = hyper(
-        10, "Epochs without a better validation loss after which training stops.", ge=1
-    )
-    precision: Literal["float32", "bfloat16"] = hyper(
-        "float32",
-        "In what matrix products are computed (autocast); parameters and sums stay float32.",
-    )
-    device: str = hyper("cpu", "Where to train: cpu, cuda, cuda:1, mps.")
-    seed: int = hyper(0, "Seeds the first values, the batches, and what is drawn.", ge=0)
-
 
 C = TypeVar("C", bound=TrainingConfig)
 L = TypeVar("L")
 
 
 class TrainedModel(Model[C, L]):
-    """A model that the shared loop trains.
+    """A model that the training loop trains.
 
-    Write :meth:`trainable` and :meth:`finished`, and ``score`` as for every model.
+    A subclass writes :meth:`trainable`, :meth:`finished` and, as every model, ``score``.
     """
 
     extra: ClassVar[str | None] = "torch"
@@ -70,17 +38,17 @@ class TrainedModel(Model[C, L]):
 
     @abstractmethod
     def trainable(self, data: Dataset) -> Trainable:
-        """Make the parameters, at their first values, and their loss."""
+        """Return the parameters, at their initial values, and their loss."""
 
     def warm_start(self, trainable: Any, data: Dataset) -> None:
-        """Replace the random first values; not called when a checkpoint is resumed."""
+        """Replace the random initial values; not called when a checkpoint is resumed."""
 
     @abstractmethod
     def finished(self, data: Dataset, parameters: Arrays) -> L:
-        """Turn trained parameters into what scoring needs."""
+        """Turn trained parameters into the arrays that scoring needs."""
 
     def folds(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
-        """Give what is trained on, and the validation fold if the settings ask for one."""
+        """Return the data to train on, and the validation fold if the settings ask for one."""
         if self.config.validation == 0:
             return data, None
         return split.random(data, self.config.validation, seed=self.config.seed)
@@ -92,19 +60,19 @@ class TrainedModel(Model[C, L]):
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> Self:
-        """Learn from the data; a second call starts afresh.
+        """Learn from the data; a second call starts from scratch.
 
         Parameters
         ----------
         data
-            What to learn from.
+            The training data.
         checkpoint
-            A file that keeps the state of the training (parameters, optimiser, history), written
-            every ``checkpoint_seconds`` and at the end. If it exists, training goes on from it, to
-            the bit where it would have been had it never stopped. It must be of the same data and
-            settings, except that ``epochs`` may differ.
+            A file for the state of the training (parameters, optimiser, history), written every
+            ``checkpoint_seconds`` and at the end. If the file exists, training resumes from it and
+            ends, to the bit, where an uninterrupted training ends. Data and settings must be the
+            same as before; only ``epochs`` may differ.
         checkpoint_seconds
-            How often to write it; 0: after every epoch.
+            The interval at which the file is written; 0: after every epoch.
 
         Raises
         ------
@@ -126,20 +94,23 @@ class TrainedModel(Model[C, L]):
     def _train(
         self, data: Dataset, path: str | Path | None = None, seconds: float = CHECKPOINT_SECONDS
     ) -> Training:
-        """Train, from the checkpoint on if there is one."""
+        """Train from the initial values, or from the checkpoint if the file exists."""
         from shortlist.models.training.checkpoint import Checkpoint
         from shortlist.models.training.loop import Training, require_device
 
         require_device(self.name, self.config.device)
-        trainable = self.trainable(data)
-        if path is None or not Path(path).exists():
-            self.warm_start(trainable, data)
-        training = Training(self.name, trainable, self.config)
         checkpoint = None
         if path is not None:
             checkpoint = Checkpoint(Path(path), seconds, self.name, self.config, data)
+        trainable = self.trainable(data)
+        training = Training(self.name, trainable, self.config)
+        if checkpoint is None or not checkpoint.exists():
+            self.warm_start(trainable, data)
+        else:
             checkpoint.restore(training)
-        training.run(self.config.epochs, checkpoint)
+        training.run(self.config.epochs, None if checkpoint is None else checkpoint.write_if_due)
+        if checkpoint is not None:
+            checkpoint.write(training)
         return training
 
     def resume(self, epochs: int) -> Self:
@@ -150,8 +121,8 @@ class TrainedModel(Model[C, L]):
         Raises
         ------
         NotFittedError
-            There is no training to resume. A bundle holds what was learned, not the state of the
-            training: that is what a checkpoint is for.
+            There is no training to resume. A bundle does not keep the state of the training; a
+            checkpoint does.
         """
         if self._training is None:
             raise NotFittedError(
@@ -160,7 +131,7 @@ class TrainedModel(Model[C, L]):
             )
         if epochs < 1:
             raise ConfigError(f"epochs={epochs} is out of range", remedy="resume 1 or more")
-        self._training.wait_afresh()
+        self._training.restart_patience()
         self._training.run(self._training.epoch + epochs)
         learned = self.finished(self.data, self._training.result)
         return self.restore(self.data, learned, self._training.history)

@@ -9,36 +9,35 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import alias_table, bitmap, draw
 
-MOST_BITMAP_BYTES = 2**28  # 256 MiB: 46,000 users by 46,000 items
+MAX_BITMAP_BYTES = 2**28  # 256 MiB: 46,000 users by 46,000 items
 
 
 class Negatives:
     """Draws negatives for the interactions of a data set.
 
     A draw is a hash of the seed, the interaction and its number: the same whatever the threads, the
-    batch, or the order. With rejection, what the user chose is drawn again until it is something
-    else. That asks a bitmap of all pairs where one fits into 256 MiB, and searches the sorted
-    interactions of the user where none does.
+    batch or the order. With rejection, an item that the user chose is drawn again until it is an
+    item that the user did not choose; known pairs are looked up in a bitmap of all pairs if it fits
+    into 256 MiB, and else in the sorted interactions of the user.
 
     Parameters
     ----------
     data
-        Whose interactions count as known.
+        The known interactions.
     count
-        How many an interaction gets.
+        Negatives per interaction.
     exponent
-        An item is drawn in proportion to its interactions to this power; 0: all alike.
+        An item is drawn in proportion to its interactions to this power; 0: uniformly.
     rejection
-        Whether what a user chose is never drawn for them.
+        Whether items that a user chose are never drawn for that user.
 
     Attributes
     ----------
     examples
-        The interactions that have negatives: all, but for those of users who chose everything that
-        can be drawn, from whom there is nothing to learn by contrast. Where that is true of every
-        user, nothing is rejected.  # (n,)
+        The positions of the interactions that have negatives: all, except those of users who chose
+        every item that can be drawn. If that is true of every user, nothing is rejected.  # (n,)
     bytes
-        The memory of the bitmap, 0 without one.
+        The memory of the bitmap; 0 without one.
 
     Examples
     --------
@@ -54,7 +53,7 @@ class Negatives:
         self, data: Dataset, count: int, *, exponent: float = 0.0, rejection: bool = True
     ) -> None:
         self.count = count
-        self._rows = data.user_rows
+        self._user_rows = data.user_rows
         self._weights = np.ones(data.n_items)
         self._table = None
         if exponent:
@@ -65,29 +64,29 @@ class Negatives:
         if rejection:
             indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
             self._known = (indptr, data.item_rows)
-            if data.n_users * -(-data.n_items // 8) <= MOST_BITMAP_BYTES:
+            if data.n_users * -(-data.n_items // 8) <= MAX_BITMAP_BYTES:
                 self._bits = bitmap(indptr, data.item_rows, data.n_items)
                 self.bytes = self._bits.nbytes
             drawable = self._weights > 0
             chosen = np.bincount(data.user_rows, drawable[data.item_rows], minlength=data.n_users)
-            left = drawable.sum() - chosen  # (n_users,)
-            self.examples = np.flatnonzero(left[data.user_rows] > 0)
+            remaining = drawable.sum() - chosen  # (n_users,)
+            self.examples = np.flatnonzero(remaining[data.user_rows] > 0)
         if not len(self.examples):
             self._known, self._bits, self.bytes = None, None, 0
             self.examples = np.arange(len(data))
 
     def draw(self, seed: list[int], examples: NDArray[np.int64]) -> Rows:
-        """Draw for these interactions of the data set, int32.
+        """Draw items for interactions of the data set, int32.
 
         Parameters
         ----------
         seed
-            For ``np.random.SeedSequence``: of an epoch, say.
+            For ``np.random.SeedSequence``: of an epoch, for instance.
         examples
-            Their positions.  # (n,)
+            The positions of the interactions.  # (n,)
         """  # (n, count)
         state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        rows = self._rows[examples]
+        rows = self._user_rows[examples]
         return draw(
             examples, rows, self.count, state, self._weights, self._table, self._known, self._bits
         )

@@ -1,0 +1,220 @@
+"""Optimiser steps on the rows of an embedding table that a batch uses, and on no others.
+
+Under SGD and Adagrad a row without a gradient does not move. Under Adam it keeps moving by its
+momentum while both moments decay. A row that was last brought up to date at step L has moved, by
+step L + n, by the learning rate times ``m / sqrt(v)`` times
+
+``sum over k = 1..n of r^k c(L + k)``,  ``r = beta1 / sqrt(beta2)``,
+``c(j) = sqrt(1 - beta2^j) / (1 - beta1^j)``,
+
+so :func:`catch_up` takes all missed steps at once when a batch uses the row again. Two
+approximations: epsilon counts as at step L + 1, and steps after the first 160 are left out, where
+``r^160 < 1e-7``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+
+from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
+from shortlist.kernels.compile import kernel
+from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.types import Indices, Integers, Matrix, OutCounts, OutMatrix, Pointers
+
+BETA1: Final = 0.9
+BETA2: Final = 0.999
+ADAM_EPSILON: Final = 1e-8
+ADAGRAD_EPSILON: Final = 1e-10
+_RATIO: Final = BETA1 / BETA2**0.5
+_MOST_STEPS: Final = 160
+_ROWS: Final = 512
+
+Optimizer = Literal["sgd", "adagrad", "adam"]
+_SGD, _ADAGRAD, _ADAM = 0, 1, 2  # also the number of moments
+_CODES: dict[Optimizer, int] = {"sgd": _SGD, "adagrad": _ADAGRAD, "adam": _ADAM}
+
+
+class Table(NamedTuple):
+    """An embedding table and the state of its optimiser; all of it is updated in place.
+
+    Attributes
+    ----------
+    values (n, C)
+        The embeddings, float32.
+    moments (n, C) each
+        Nothing for SGD, the sums of squares for Adagrad, the first and second moments for Adam.
+    last_step (n,)
+        The step at which each row was last brought up to date, int64; used by Adam.
+    """
+
+    values: OutMatrix
+    moments: Sequence[OutMatrix]
+    last_step: OutCounts
+
+
+class Batch(NamedTuple):
+    """The rows of a table that a batch uses, each with its places in the batch.
+
+    Attributes
+    ----------
+    rows (U,)
+        The distinct rows, ascending, int32.
+    indptr (U + 1,), order (S,)
+        Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
+    """
+
+    rows: Indices
+    indptr: Pointers
+    order: Indices
+
+    @classmethod
+    def of(cls, rows: Integers) -> Batch:
+        """Group the places of a batch by their row.
+
+        Examples
+        --------
+        >>> Batch.of(np.array([7, 2, 7], np.int32))
+        Batch(rows=array([2, 7], dtype=int32), indptr=array([0, 1, 3]), order=array([1, 0, 2], dtype=int32))
+        """  # noqa: E501
+        keys = np.sort(rows.astype(np.int64) * len(rows) + np.arange(len(rows)))
+        owners, order = np.divmod(keys, max(len(rows), 1))
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        distinct = owners[starts].astype(np.int32)
+        return cls(distinct, np.append(starts, len(rows)), order.astype(np.int32))
+
+
+def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
+    """Take Adam's steps that rows have missed, up to and including ``step``.
+
+    Parameters
+    ----------
+    table
+        The embeddings.
+    rows (U,)
+        Distinct rows, int32.
+    step, rate
+        The step, from 1, and the learning rate.
+    """
+    _checked(table, rows, _ADAM)
+    over_rows(
+        _catch_up, len(rows), share(len(rows), _ROWS),
+        table.values, *table.moments, table.last_step, rows, step, rate,
+    )  # fmt: skip
+
+
+def take_step(
+    table: Table, batch: Batch, gradients: Matrix, optimizer: Optimizer, step: int, rate: float
+) -> None:
+    """Add up the gradients of each row and take the optimiser's step with the sum.
+
+    Sums run over the batch in its order, so the result does not depend on threads. Rows must be up
+    to date at ``step - 1`` under Adam. The steps are those of ``torch.optim``.
+
+    Parameters
+    ----------
+    table
+        The embeddings.
+    batch
+        The rows, and the places of each.
+    gradients (S, C)
+        The gradient of the loss by the row at each place, float32.
+    optimizer, step, rate
+        The optimiser, the number of the step from 1, and the learning rate.
+
+    Examples
+    --------
+    >>> table = Table(np.zeros((3, 2), np.float32), (), np.zeros(3, np.int64))
+    >>> batch = Batch.of(np.array([2, 0, 2], np.int32))
+    >>> take_step(table, batch, np.ones((3, 2), np.float32), "sgd", 1, 0.5)
+    >>> table.values[:, 0]
+    array([-0.5,  0. , -1. ], dtype=float32)
+    """
+    code = _CODES[optimizer]
+    shapes = _checked(table, batch.rows, code)
+    shapes.array("gradients", gradients, F32, "S", "C")
+    shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
+    first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
+    over_rows(
+        _take_step, len(batch.rows), share(len(batch.rows), _ROWS),
+        table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
+    )  # fmt: skip
+
+
+def _checked(table: Table, rows: Integers, n_moments: int) -> Shapes:
+    shapes = Shapes()
+    shapes.array("table.values", table.values, F32, "n", "C")
+    shapes.array("table.last_step", table.last_step, I64, "n")
+    for moment in table.moments:
+        shapes.array("table.moments", moment, F32, "n", "C")
+    if len(table.moments) != n_moments:
+        raise ValueError(f"table has {len(table.moments)} moments, expected {n_moments}")
+    shapes.array("rows", rows, I32, "U")
+    in_range("rows", rows, shapes["n"])
+    return shapes
+
+
+@kernel
+def _catch_up(
+    start: int, stop: int, values: OutMatrix, first: OutMatrix, second: OutMatrix,
+    last_step: OutCounts, rows: Indices, step: int, rate: float,
+) -> None:  # fmt: skip
+    for at in range(start, stop):
+        row = rows[at]
+        last = last_step[row]
+        missed = step - last
+        last_step[row] = step
+        if missed <= 0:
+            continue
+        power1, power2, decay, distance = BETA1**last, BETA2**last, 1.0, 0.0
+        for _ in range(min(missed, _MOST_STEPS)):
+            power1, power2, decay = power1 * BETA1, power2 * BETA2, decay * _RATIO
+            distance += decay * np.sqrt(1 - power2) / (1 - power1)
+        scale = np.float32(rate * distance)
+        # sqrt(v) stands for sqrt(v) / sqrt(1 - beta2^(L + 1)), so epsilon is scaled inversely.
+        epsilon = np.float32(ADAM_EPSILON * np.sqrt((1 - BETA2 ** (last + 1)) / BETA2))
+        decay1, decay2 = np.float32(BETA1**missed), np.float32(BETA2**missed)
+        p, m, v = values[row], first[row], second[row]
+        for k in range(len(p)):
+            p[k] -= scale * m[k] / (np.sqrt(v[k]) + epsilon)
+            m[k] *= decay1
+            v[k] *= decay2
+
+
+@kernel
+def _take_step(
+    start: int, stop: int, values: OutMatrix, first: OutMatrix, second: OutMatrix,
+    last_step: OutCounts, rows: Indices, indptr: Pointers, order: Indices, gradients: Matrix,
+    optimizer: int, step: int, rate: float,
+) -> None:  # fmt: skip
+    gradient = np.empty(values.shape[1], np.float32)
+    for at in range(start, stop):
+        row = rows[at]
+        last_step[row] = step
+        gradient[:] = 0.0
+        for entry in range(indptr[at], indptr[at + 1]):
+            own = gradients[order[entry]]
+            for k in range(len(gradient)):
+                gradient[k] += own[k]
+        p = values[row]
+        if optimizer == _SGD:
+            fixed = np.float32(rate)
+            for k in range(len(p)):
+                p[k] -= fixed * gradient[k]
+        elif optimizer == _ADAGRAD:
+            fixed, epsilon, v = np.float32(rate), np.float32(ADAGRAD_EPSILON), second[row]
+            for k in range(len(p)):
+                v[k] += gradient[k] * gradient[k]
+                p[k] -= fixed * gradient[k] / (np.sqrt(v[k]) + epsilon)
+        else:
+            m, v = first[row], second[row]
+            fixed, epsilon = np.float32(rate / (1 - BETA1**step)), np.float32(ADAM_EPSILON)
+            scale = np.float32(1 / np.sqrt(1 - BETA2**step))
+            keep1, keep2 = np.float32(BETA1), np.float32(BETA2)
+            take1, take2 = np.float32(1 - BETA1), np.float32(1 - BETA2)
+            for k in range(len(p)):
+                m[k] = keep1 * m[k] + take1 * gradient[k]
+                v[k] = keep2 * v[k] + take2 * gradient[k] * gradient[k]
+                p[k] -= fixed * m[k] / (np.sqrt(v[k]) * scale + epsilon)

@@ -1,0 +1,231 @@
+"""Two towers and their tasks, for the training loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shortlist.data.dataset import Dataset
+from shortlist.errors import InputError
+from shortlist.models.towers.config import TowersConfig
+from shortlist.models.towers.layers import layer_widths
+from shortlist.models.towers.learned import Encoded, encoded
+from shortlist.models.towers.network import (
+    Histories,
+    Longs,
+    Pairs,
+    RandomDraws,
+    Tower,
+    TowerOutput,
+)
+from shortlist.models.training.loop import Trainable
+
+_MIN_LOGITS = 2**22  # per step: with fewer, a second thread costs more than it saves
+HIDDEN_SHARE = 5  # with histories, a step hides and predicts a fifth of the interactions at most
+
+
+class Task(nn.Module, ABC):
+    """A loss over pairs of a user and an item that trains the towers."""
+
+    sums: bool = False  # whether the loss of a step is a sum over its examples, not their mean
+
+    def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
+        """Draw or compute what an epoch needs."""
+
+    @abstractmethod
+    def pairs(self, chosen: Longs) -> Pairs:
+        """Return the pairs that are needed to learn from these interactions."""
+
+    @abstractmethod
+    def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
+        """Return ``loss``, which is minimised, and other metrics for the history."""
+
+    @abstractmethod
+    def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
+        """Return the loss on a validation fold."""
+
+
+class TwoTowers(Trainable):
+    """A user tower, an item tower, and tasks with their weights.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    data
+        The training data.
+    held
+        The validation fold, or None.
+    user_features, item_features
+        Encoded features, or None.
+    tasks
+        By name, each with its weight in the sum.
+    widths
+        Widths of the dense layers of both towers.
+    normalize
+        Whether vectors are scaled to length 1.
+    draws
+        Draws the initial values.
+    """
+
+    def __init__(
+        self,
+        config: TowersConfig,
+        data: Dataset,
+        held: Dataset | None,
+        user_features: Encoded | None,
+        item_features: Encoded | None,
+        tasks: Mapping[str, tuple[float, Task]],
+        widths: Sequence[int],
+        *,
+        normalize: bool,
+        draws: RandomDraws,
+    ) -> None:
+        super().__init__()
+        self.config, self.data = config, data
+        self.held: Dataset | None = held
+        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
+        indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
+        self.user = Tower(
+            config,
+            draws,
+            ids=data.user_counts if config.user_ids else None,
+            features=None if user_features is None else user_features.rows,
+            histories=Histories(indptr, self.items, data.n_items) if config.history else None,
+            everybody=config.biases,
+            widths=widths,
+            normalize=normalize,
+        )
+        self.item = Tower(
+            config,
+            draws,
+            ids=data.item_counts,
+            features=None if item_features is None else item_features.rows,
+            widths=widths,
+            normalize=normalize,
+        )
+        competing = min(self.examples_a_step(config.batch_size) or len(data), len(data))
+        logits = min(competing, data.n_users) * min(competing, data.n_items)
+        self.threads = 1 if logits < _MIN_LOGITS else None
+        self.by_name = {name: task for name, (_, task) in tasks.items()}
+        self.task_weights = {name: weight for name, (weight, _) in tasks.items()}
+        self.tasks = nn.ModuleDict(self.by_name)  # so that their parameters are trained
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        config: TowersConfig,
+        data: Dataset,
+        held: Dataset | None,
+        tasks: Mapping[str, tuple[float, Task]],
+        *,
+        layers: Sequence[int] = (),
+        normalize: bool = False,
+    ) -> TwoTowers:
+        """Build the towers that the settings describe, at their initial values.
+
+        Raises
+        ------
+        InputError
+            Users cannot be told apart: no ids, no history, and no features.
+        """
+        users = encoded(data.user_features) if config.features else None
+        items = encoded(data.item_features) if config.features else None
+        if users is None and not config.user_ids and not config.history:
+            raise InputError(
+                f"{name}: nothing tells users apart: there are no features of users that can be "
+                "used, and user_ids and history are off",
+                remedy="give a users table, or turn user_ids or history on",
+            )
+        widths, draws = layer_widths(config.embedding_size, layers), RandomDraws(config.seed)
+        return cls(
+            config, data, held, users, items, tasks, widths, normalize=normalize, draws=draws
+        )
+
+    def examples_a_step(self, batch_size: int | None) -> int | None:
+        """Limit the batch so that most of every history stays visible, if histories are used."""
+        if not self.config.history:
+            return batch_size
+        most = max(1, -(-len(self.users) // HIDDEN_SHARE))
+        return most if batch_size is None else min(batch_size, most)
+
+    def start_epoch(self, seed: list[int]) -> int:
+        """Seed the dropout, and let the tasks draw what they need."""
+        self.user.draws = self.item.draws = RandomDraws([*seed, 2])
+        for task in self.by_name.values():
+            task.start_epoch(seed, self)
+        return len(self.users)
+
+    def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
+        """Return the weighted sum of the tasks' losses, and each of them."""
+        examples = np.arange(len(self.users)) if chosen is None else chosen.cpu().numpy()
+        pairs = {name: task.pairs(examples) for name, task in self.by_name.items()}
+        users, items = self.outputs(pairs, examples)
+        total = torch.zeros((), device=users.vectors.device)
+        metrics: dict[str, Tensor] = {}
+        start = 0
+        for name, task in self.by_name.items():
+            stop = start + len(pairs[name].users)
+            losses = task.losses(users.pairs(start, stop), items.pairs(start, stop), examples)
+            start = stop
+            total = total + self.task_weights[name] * losses.pop("loss")
+            metrics |= losses
+        if self.config.regularization:
+            lengths = _mean_square(users) + _mean_square(items)
+            total = total + self.config.regularization * self.scale(len(examples)) * lengths
+        return {"loss": total, **metrics}
+
+    def scale(self, n_examples: int) -> int:
+        """Return how many examples the loss of a step sums over; 1 if it is a mean."""
+        return n_examples if any(task.sums for task in self.by_name.values()) else 1
+
+    def outputs(
+        self, pairs: Mapping[str, Pairs], hidden: Longs | None
+    ) -> tuple[TowerOutput, TowerOutput]:
+        """Compute the vectors of pairs, each distinct vector once.
+
+        Parameters
+        ----------
+        pairs
+            The pairs of each task; their positions follow each other.
+        hidden
+            Interactions that histories leave out, because they are to be predicted.
+        """
+        visible = None
+        if hidden is not None and self.config.history:
+            visible = np.ones(len(self.users), dtype=bool)
+            visible[hidden] = False
+        users = np.concatenate([each.users for each in pairs.values()])
+        items = np.concatenate([each.items for each in pairs.values()])
+        device = self.config.device
+        outputs = []
+        for tower, rows, shown in ((self.user, users, visible), (self.item, items, None)):
+            distinct, positions = np.unique(rows, return_inverse=True)
+            at_device = torch.from_numpy(positions).to(device)
+            outputs.append(TowerOutput(distinct, tower(distinct, shown), at_device))
+        return outputs[0], outputs[1]
+
+    def all_items(self) -> Tensor:
+        """Return the vector of every item."""  # (n_items, w)
+        vectors: Tensor = self.item(np.arange(self.data.n_items))
+        return vectors
+
+    def validation_loss(self) -> Tensor:
+        """Return the weighted sum of the tasks' losses on the fold."""
+        assert self.held is not None
+        total = torch.zeros((), device=self.config.device)
+        for name, task in self.by_name.items():
+            if self.task_weights[name]:
+                total = total + self.task_weights[name] * task.validation_loss(self, self.held)
+        return total
+
+
+def _mean_square(output: TowerOutput) -> Tensor:
+    """Return the mean over pairs of the squared length of a vector."""
+    squares = (output.vectors**2).sum(1)  # (U,)
+    return squares.index_select(0, output.positions).mean()

@@ -300,7 +300,9 @@ class TestDamage:
         table = pq.read_table(folder / "interactions.parquet").drop_columns(["weight"])
         pq.write_table(table, folder / "interactions.parquet")
         rewrite(folder)
-        assert refusal(folder).startswith("the bundle's files do not fit together: 'Field \"weight\" ")
+        assert refusal(folder).startswith(
+            "the bundle's files do not fit together: 'Field \"weight\" "
+        )
 
 
 class Canary:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from shortlist.errors import InputError
 
-
 _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 
 

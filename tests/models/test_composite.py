@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from pydantic import BeforeValidator
 
+from shortlist.bundle.declarations import Array, Checked
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.bundle.parts import join, split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError

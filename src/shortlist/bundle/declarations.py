@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Protocol, get_args, get_type_hints, runtime_checkable
 
 import numpy as np
@@ -299,6 +300,63 @@ class Fitted:
             or [(model.name, model.settings) for model in models] != expected
         ):
             raise ValueError(f"is not the {self!r}")
+
+
+class Setting:
+    """A copy of a setting of the model.
+
+    Parameters
+    ----------
+    name
+        The setting.
+    default
+        The value for models without this setting.
+    """
+
+    def __init__(self, name: str, default: Any = None) -> None:
+        self.name, self.default = name, default
+
+    def __repr__(self) -> str:
+        return f"copy of the setting {self.name!r}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Compare with the setting."""
+        expected = getattr(context.config, self.name, self.default)
+        if type(value) not in (type(expected), int) or value != expected:
+            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected!r}")
+
+
+class Widths:
+    """The widths of dense layers, which are flat in an earlier field: each a weight and a bias.
+
+    Parameters
+    ----------
+    field
+        The field of the layers.
+    widths
+        Returns the widths that a configuration describes.
+    times
+        The setting that says how often the layers are there; None: once.
+    """
+
+    def __init__(
+        self, field: str, widths: Callable[[Any], list[int]], times: str | None = None
+    ) -> None:
+        self.field, self.widths, self.times = field, widths, times
+
+    def __repr__(self) -> str:
+        return f"widths of the layers in {self.field}"
+
+    def check(self, value: Any, context: Context) -> None:
+        """Compare with the settings, and with the length of the layers."""
+        expected = self.widths(context.config)
+        if value != expected:
+            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected}")
+        times = 1 if self.times is None else getattr(context.config, self.times)
+        length = times * sum((n_in + 1) * n_out for n_in, n_out in pairwise(expected))
+        stored = len(context.values[self.field])
+        if stored != length:
+            raise ValueError(f"needs {length} numbers in {self.field}, which has {stored}")
 
 
 class Checked:

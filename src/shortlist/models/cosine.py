@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Csr, Value
+from shortlist.bundle.declarations import Array, Csr, Setting, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
@@ -85,7 +85,7 @@ class UserCosineLearned:
         NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
     ]
     average_length: Annotated[float, Value(float, ge=0)]
-    shrinkage: Annotated[float, Value(float, ge=0)]
+    shrinkage: Annotated[float, Setting("shrinkage")]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:

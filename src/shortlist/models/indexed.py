@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import extras
-from shortlist.bundle.declarations import Checked, Context, Value
+from shortlist.bundle.declarations import Checked, Context, Setting
 from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
@@ -68,7 +68,7 @@ class IndexedLearned:
 
     model: Annotated[Model[Any, Any], FittedModel("model")]
     graph: Annotated[NDArray[np.uint8], Checked("graph of usearch", _check_graph)]
-    expansion_search: Annotated[int, Value(int, ge=1)]
+    expansion_search: Annotated[int, Setting("expansion_search")]
 
     @cached_property
     def items(self) -> ItemRows:

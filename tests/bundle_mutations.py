@@ -47,8 +47,8 @@ DTYPES = ["f4", "f8", "i4", "i8", "u1", "i1", "f2", "?"]
 
 def mutate(folder: Path, rng: np.random.Generator) -> str:
     """Change one thing about a bundle, make its hashes right, and describe the change."""
-    change = rng.choice([arrays, arrays, arrays, manifest, manifest, table, table, raw_bytes])
-    described: str = change(folder, rng)
+    changes = [arrays, arrays, arrays, manifest, manifest, table, table, raw_bytes]
+    described = changes[rng.integers(len(changes))](folder, rng)
     path = folder / "manifest.json"
     try:
         content = json.loads(path.read_text("utf-8"))

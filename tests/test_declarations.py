@@ -103,8 +103,9 @@ def test_a_missing_or_strange_value_is_named(name: str, case: int, tmp_path: Pat
     folder = fitted(name, case).save(tmp_path / "bundle")
     content = json.loads((folder / "manifest.json").read_text("utf-8"))
     fields = declarations(model_class(name).Learned)
+    wrong: list[Any] = ["text", [[]], {"a": 1}, -(2**70)]
     for key in content["learned"].keys() & fields.keys():
-        for value in ("text", [[]], {"a": 1}, -(2**70)):
+        for value in wrong:
             rewrite(folder, learned=content["learned"] | {key: value})
             assert refusal(folder).startswith(f"the learned field {key} ")
         rewrite(folder, learned={k: v for k, v in content["learned"].items() if k != key})

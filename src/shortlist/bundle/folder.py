@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from shortlist.errors import BundleError
 
@@ -30,7 +30,7 @@ class Folder:
         The folder, for messages.
     """
 
-    def __init__(self, path: Path, files: dict[str, BinaryIO]) -> None:
+    def __init__(self, path: Path, files: dict[str, BufferedReader]) -> None:
         self.path, self._files = path, files
 
     def __contains__(self, name: str) -> bool:
@@ -44,7 +44,7 @@ class Folder:
         """Return the SHA-256 of a file."""
         return hashlib.file_digest(self.file(name), "sha256").hexdigest()
 
-    def file(self, name: str) -> BinaryIO:
+    def file(self, name: str) -> BufferedReader:
         """Return an open file, at its start.
 
         Raises
@@ -89,7 +89,7 @@ def opened(path: Path) -> Iterator[Folder]:
         )
 
 
-def _open_files(path: Path, stack: ExitStack) -> dict[str, BinaryIO] | None:
+def _open_files(path: Path, stack: ExitStack) -> dict[str, BufferedReader] | None:
     """Open the files of a folder; return None if the folder is no longer at its path."""
     relative = os.open in os.supports_dir_fd and os.listdir in os.supports_fd
     with ExitStack() as attempt:
@@ -105,7 +105,7 @@ def _open_files(path: Path, stack: ExitStack) -> dict[str, BinaryIO] | None:
                 f"{path} has {len(names)} files, more than any bundle ({_MAX_FILES})",
                 remedy="name a folder that model.save(...) wrote",
             )
-        files: dict[str, BinaryIO] = {}
+        files: dict[str, BufferedReader] = {}
         for name in names:
             target = path / name if directory is None else name
             try:

@@ -15,6 +15,8 @@ of neighbours in it, and reads beyond the end of its memory where they are wrong
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,6 +99,6 @@ def _check_nodes(
             raise ValueError(f"has neighbours on level {level} that do not reach it")
 
 
-def _numbers(content: NDArray[np.uint8], dtype: str) -> NDArray[np.generic]:
+def _numbers(content: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
     """Read bytes as numbers."""
     return np.ascontiguousarray(content).view(dtype)

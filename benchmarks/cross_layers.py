@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.models.towers.head import Crossing
-from shortlist.models.towers.network import Dense, Drawing
+from shortlist.models.towers.network import CrossLayer, Dense, RandomDraws
 
 N_ROWS, N_TRAINED = 100_000, 90_000
 
@@ -22,8 +21,8 @@ class Crossed(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.cross = Crossing(Drawing(seed), [3, 3])
-        self.out = Dense(Drawing(seed + 1), [3, 1])
+        self.cross = CrossLayer(RandomDraws(seed), [3, 3])
+        self.out = Dense(RandomDraws(seed + 1), [3, 1])
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return one number per row."""
@@ -46,7 +45,7 @@ def compare(seed: int) -> dict[str, dict[str, float]]:
     results = {}
     networks: dict[str, tuple[nn.Module, float, int]] = {
         "cross": (Crossed(seed), 0.01, 100),
-        "dense": (Dense(Drawing(seed), [3, 512, 256, 128, 1]), 0.001, 10),
+        "dense": (Dense(RandomDraws(seed), [3, 512, 256, 128, 1]), 0.001, 10),
     }
     for name, (network, learning_rate, epochs) in networks.items():
         optimizer = torch.optim.Adam(network.parameters(), learning_rate)

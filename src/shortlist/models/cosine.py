@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 
 from shortlist.bundle.declarations import Array, Csr, Setting, Value
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
+from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, inverse_lengths
+from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, inverse_lengths
 from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
@@ -100,7 +100,8 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
     ``sim(u, v) = u . v / (|u| |v| + shrinkage)``; R holds 1 for each interaction, or its weight
     with ``weighting="weighted"``. With ``neighbors=None, self_similarity=True, normalized=True``
     these are the numbers of scikit-learn's ``cosine_similarity(R) @ R / |S|.sum(axis=1)``. The
-    normaliser depends on the user only, so it never changes an order.
+    normaliser depends on the user only, so it never changes an order. Unless ``self_similarity`` is
+    set, nobody is their own neighbour: neither a user, nor a query with the user's whole history.
 
     Examples
     --------
@@ -143,15 +144,50 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
-        near = learned.neighborhood.nearest(
-            rows,
-            inverse_lengths(rows),
-            None if config.self_similarity else profiles.users,
-            config.neighbors,
-        )
+        scale, count = inverse_lengths(rows), config.neighbors
+        if config.self_similarity or (profiles.users != UNKNOWN).all():
+            own_rows = None if config.self_similarity else profiles.users
+            near = learned.neighborhood.nearest(rows, scale, own_rows, count)
+        else:  # one neighbour more, in case one of them is the person themselves
+            more = None if count is None else count + 1
+            ranked = learned.neighborhood.ranked(rows, scale, profiles.users, more)
+            near = self._without_themselves(ranked, rows, profiles.users).sparse(count)
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
         return near
+
+    def _without_themselves(
+        self, ranked: RankedNeighbors, rows: csr_array, users: Rows
+    ) -> RankedNeighbors:
+        """Leave out the first neighbour of each new user whose history is exactly the same.
+
+        A user of the training data is not their own neighbour. A query with their whole history
+        is not either, so both get the same list. Little is lost for a stranger with that history:
+        such a neighbour chose no other items.
+        """
+        known = self.learned.rows
+        lengths, own_lengths = np.diff(known.indptr), np.diff(rows.indptr)
+        alike = (ranked.rows != UNKNOWN) & (users == UNKNOWN)[:, np.newaxis]
+        alike &= lengths[ranked.rows] == own_lengths[:, np.newaxis]
+        kept, positions = ranked.rows.copy(), np.full(len(users), -1)
+        for query, position in np.argwhere(alike):
+            own = slice(rows.indptr[query], rows.indptr[query + 1])
+            neighbor = ranked.rows[query, position]
+            other = slice(known.indptr[neighbor], known.indptr[neighbor + 1])
+            if (
+                positions[query] == -1
+                and np.array_equal(rows.indices[own], known.indices[other])
+                and np.array_equal(rows.data[own], known.data[other])
+            ):
+                positions[query] = position
+        order = np.argsort(
+            np.arange(kept.shape[1]) == positions[:, np.newaxis], axis=1, kind="stable"
+        )  # the person themselves last
+        kept[positions >= 0, positions[positions >= 0]] = UNKNOWN
+        return ranked._replace(
+            rows=np.take_along_axis(kept, order, axis=1),
+            similarities=np.take_along_axis(ranked.similarities, order, axis=1),
+        )
 
     def _interactions(self) -> csr_array:
         """Return the matrix R."""  # (n_users, n_items)

@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 from shortlist import engine
 from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
+from shortlist.errors import NumericalError
+from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky, solve_double
 from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
@@ -158,19 +159,39 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         return self._over_rows(matrix, fixed, inner)
 
     def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:
+        """Solve for the vectors of the rows: in float32, and where that fails in float64."""
         n_rows = matrix.shape[0]
+        penalties = self._penalties(matrix)
         task = partial(
             _solve_block,
             matrix=matrix,
-            penalties=self._penalties(matrix),
+            penalties=penalties,
             fixed=fixed,
             inner=inner,
             alpha=self.config.unobserved_weight,
             **options,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
-        solved = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
-        return np.concatenate(solved) if solved else np.empty((0, fixed.shape[1]), dtype=np.float32)
+        blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
+        solved = np.concatenate([np.empty((0, fixed.shape[1]), dtype=np.float32), *blocks])
+        failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
+        if len(failed):
+            rows, alpha = csr_arrays(matrix[failed]), self.config.unobserved_weight
+            solved[failed] = solve_double(rows, fixed, alpha, penalties[failed])
+            if not np.isfinite(solved[failed]).all():
+                raise self._unsolvable(matrix)
+        return solved
+
+    def _unsolvable(self, matrix: csr_array) -> NumericalError:
+        config = self.config
+        largest = float(matrix.data.max())
+        return NumericalError(
+            f"{self.name}: a system of equations is not positive definite, not even in float64, "
+            f"because regularization={config.regularization:g} is too weak for "
+            f"embedding_size={config.embedding_size} and a largest weight of {largest:g}",
+            remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
+            "down, or use weighting='binary'",
+        )
 
     def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
         all_pairs = float(np.sum(gram(users).astype(np.float64) * gram(items)))

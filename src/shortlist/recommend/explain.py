@@ -14,7 +14,9 @@ from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.requests import resolve
 from shortlist.scoring.capabilities import Explains, Parts, cannot
+from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
@@ -76,6 +78,7 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
         parts = [Parts("popularity", pa.array(["users who chose it"]), count)]
         return _explanation(model.data, item, float(count[0]), FALLBACK, parts)
     score = columns(model.score(profiles), np.array([row], dtype=np.int32))
+    require_finite_scores(model.name, DenseScores(score))
     parts = model.parts(profiles, row)
     return _explanation(model.data, item, float(score[0, 0]), model.name, parts)
 

@@ -21,8 +21,9 @@ from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import ComparesItems, cannot
+from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer
-from shortlist.scoring.scores import Floats
+from shortlist.scoring.scores import DenseScores, Floats
 from shortlist.scoring.selection import Best, Eligible, columns, top_k, top_k_columns
 from shortlist.scoring.sparse import transposed
 
@@ -44,6 +45,7 @@ def similar(
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
     task = partial(
         _similar_block,
+        name=model.name,
         model=model,
         order=data.popularity_order,
         items=requests.users,
@@ -63,11 +65,21 @@ def similar(
 
 
 def _similar_block(
-    block: range, *, model: ComparesItems, order: Rows, items: Rows, mask: Mask | None, k: int
+    block: range,
+    *,
+    name: str,
+    model: ComparesItems,
+    order: Rows,
+    items: Rows,
+    mask: Mask | None,
+    k: int,
 ) -> tuple[Rows, Floats, NDArray[np.int8]]:
     rows = items[block.start : block.stop]
     itself = np.arange(len(rows) + 1, dtype=np.int64), rows  # an item is not similar to itself
-    best = top_k(model.similar_scores(rows), Eligible.excluding(*itself, order, mask), k)
+    scores, eligible = model.similar_scores(rows), Eligible.excluding(*itself, order, mask)
+    require_finite_scores(name, scores)
+    best = top_k(scores, eligible, k)
+    require_complete(name, best, eligible)
     return best.rows, best.scores, np.zeros(best.rows.shape, dtype=np.int8)
 
 
@@ -124,6 +136,7 @@ def _audience_block(
     if not len(known):
         return Best.empty(len(items))
     scores = columns(model.score(profiles.take(known)), items).T  # (len(items), len(known))
+    require_finite_scores(model.name, DenseScores(scores))
     position = np.full(model.data.n_users, UNKNOWN, dtype=np.int32)  # of a user in known
     position[users[known]] = np.arange(len(known))
     indptr, excluded = np.zeros(len(items) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)

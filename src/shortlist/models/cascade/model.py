@@ -317,7 +317,9 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
             ]
         mean = np.array([stage_mean(candidates)[0, item]], dtype=np.float64)
         return [
-            Parts("not a candidate", pa.array(["below all of them"]), np.array([self._floor - 2])),
+            Parts(
+                "not a candidate", pa.array(["below all candidates"]), np.array([self._floor - 2])
+            ),
             Parts("stage", pa.array(["mean of the stages"]), mean),
         ]
 
@@ -343,7 +345,7 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
         return [
             *(("stage", name) for name in stage_column_names(self._stage_names)),
             *(("feature", name) for name in features),
-            ("every candidate", "where the trees start"),
+            ("constant", "start of the trees"),
         ]
 
     @property

@@ -137,7 +137,7 @@ class MatrixFactorization(
             learned = vector @ self.learned.items[item] - amounts.sum() - rest
             parts.append(Parts("training", pa.array(["beyond the history"]), np.array([learned])))
         if self.config.biases:
-            parts.append(Parts("bias", pa.array(["of everybody and the item"]), np.array([rest])))
+            parts.append(Parts("bias", pa.array(["global and item bias"]), np.array([rest])))
         return parts
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from shortlist.errors import InputError
 
+_BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
+
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
@@ -24,7 +26,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist, or ``path`` is a folder.
+        The folder does not exist or is a bundle, or ``path`` is a folder.
 
     Examples
     --------
@@ -63,7 +65,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The parent folder does not exist.
+        The parent folder does not exist, or is a bundle.
     """
     path = Path(path).resolve()
     _require_folder(path.parent)
@@ -73,6 +75,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
         for file in partial.rglob("*"):
             if file.is_file():
+                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
                 _sync(file)
         if not path.exists():
             partial.rename(path)
@@ -90,6 +93,11 @@ def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
+        )
+    if all((folder / name).is_file() for name in _BUNDLE_FILES):
+        raise InputError(
+            f"the folder {folder} is a bundle, and a file written into it could replace a part",
+            remedy="choose another folder",
         )
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from shortlist.errors import InputError
 from shortlist.system import system_errors
 
+_BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
+
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
@@ -25,7 +27,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist or cannot be written to, or ``path`` is a folder.
+        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
     ShortlistError
         The disk is full.
 
@@ -72,7 +74,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The parent folder does not exist, or cannot be written to.
+        The parent folder does not exist, is a bundle, or cannot be written to.
     ShortlistError
         The disk is full.
     """
@@ -90,6 +92,7 @@ def _atomic_directory(path: str | Path) -> Iterator[Path]:
         os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
         for file in partial.rglob("*"):
             if file.is_file():
+                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
                 _sync(file)
         if not path.exists():
             partial.rename(path)
@@ -107,6 +110,11 @@ def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
+        )
+    if all((folder / name).is_file() for name in _BUNDLE_FILES):
+        raise InputError(
+            f"the folder {folder} is a bundle, and a file written into it could replace a part",
+            remedy="choose another folder",
         )
 
 

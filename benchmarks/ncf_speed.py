@@ -3,11 +3,11 @@
     python benchmarks/ncf_speed.py [--rounds 5] [--threads 2] [--recbole PYTHON] [--json OUT]
 
 The network is RecBole's default: 64 factors of the product, 64 of each side of the tower, layers
-of 128 and 64, Adam. Beside ours runs the same network in plain PyTorch (dense embeddings,
-autograd, ``torch.optim.Adam``), handed its negatives for nothing, and, where ``--recbole`` names
-the Python of an environment with RecBole 1.2.1, RecBole's own trainer in a process of its own (it
-keeps its dropout of 0.1). All take turns, with as many threads each; a round is one epoch of each.
-It also shows what share of an epoch of ours the negatives are.
+of 128 and 64, Adam. It is compared with the same network in plain PyTorch (dense embeddings,
+autograd, ``torch.optim.Adam``), which gets its negatives for free, and with RecBole 1.2.1, if
+``--recbole`` names the Python of an environment that has it. RecBole trains in its own process and
+keeps its dropout of 0.1. All have the same number of threads and take turns; a round is an epoch of
+each. The share of the negatives in our epoch is printed as well.
 """
 
 from __future__ import annotations
@@ -88,14 +88,14 @@ class RecBole:
         raise RuntimeError("RecBole did not start: see its messages above")
 
     def epoch(self) -> dict[str, Any]:
-        """Let it train for an epoch."""
+        """Train one epoch."""
         assert self._process.stdin is not None
         self._process.stdin.write("epoch\n")
         self._process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
-        """Let it end."""
+        """End the process."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(10)
@@ -111,13 +111,13 @@ def main() -> None:
 
     import shortlist as sl
     from shortlist.kernels.threads import thread_limit
-    from shortlist.models.towers.ncf_config import NCFConfig
-    from shortlist.models.towers.ncf_network import Network
-    from shortlist.models.towers.ncf_training import Factors
+    from shortlist.models.towers.config import NCFConfig
+    from shortlist.models.towers.ncf_learned import NCFShape
+    from shortlist.models.towers.ncf_training import NCFTrainable
     from shortlist.models.training.loop import Training
 
     class Plain(nn.Module):
-        """NeuMF as one writes it down."""
+        """NeuMF in plain PyTorch modules."""
 
         def __init__(self, n_users: int, n_items: int) -> None:
             super().__init__()
@@ -152,18 +152,18 @@ def main() -> None:
     data = ml_100k()
 
     config = NCFConfig(batch_size=BATCH, negatives=NEGATIVES, learning_rate=RATE)
-    factors = Factors(config, Network(SIZE, tuple(LAYERS)), data, data, None)
-    training = Training("NeuMF", factors, config)
+    trainable = NCFTrainable(config, NCFShape(SIZE, tuple(LAYERS)), data, data, None)
+    training = Training("NeuMF", trainable, config)
     drawing = [0.0]
-    draw = factors.negatives.draw
+    draw = trainable.negatives.draw
 
     def timed(seed: list[int], examples: Any) -> Any:
         started = time.perf_counter()
-        found = draw(seed, examples)
+        negatives = draw(seed, examples)
         drawing[0] += time.perf_counter() - started
-        return found
+        return negatives
 
-    factors.negatives.draw = timed  # type: ignore[method-assign]
+    trainable.negatives.draw = timed  # type: ignore[method-assign]
 
     def ours() -> dict[str, Any]:
         drawing[0] = 0.0
@@ -171,7 +171,7 @@ def main() -> None:
         with thread_limit(threads):
             training.run(training.epoch + 1)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        samples = len(data) * factors.samples
+        samples = len(data) * trainable.samples
         loss = training.rows[-1]["loss"]
         return {"seconds": seconds, "cpu": cpu, "samples": samples, "loss": loss,
                 "drawing": drawing[0] / seconds}  # fmt: skip
@@ -200,37 +200,38 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         return {"seconds": seconds, "cpu": cpu, "samples": len(flat), "loss": mean}
 
-    who = {"ours": ours, "plain PyTorch": plain}
+    trainers = {"ours": ours, "plain PyTorch": plain}
     with tempfile.TemporaryDirectory() as scratch:
         recbole = None
         if options.recbole:
             recbole = RecBole(options.recbole, Path(sl.fetch("ml-100k")), scratch, threads)
-            who["RecBole 1.2.1"] = recbole.epoch
-        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in who}
+            trainers["RecBole 1.2.1"] = recbole.epoch
+        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in trainers}
         for turn in range(1 + options.rounds):
-            for name, run in who.items():
-                found = run()
-                if turn:  # the first one warms up
-                    rounds[name].append(found)
+            for name, run in trainers.items():
+                epoch_figures = run()
+                if turn:  # the first round is a warm-up
+                    rounds[name].append(epoch_figures)
         if recbole is not None:
             recbole.close()
     speeds = {
-        name: [one["samples"] / one["seconds"] for one in found] for name, found in rounds.items()
+        name: [figures["samples"] / figures["seconds"] for figures in epochs]
+        for name, epochs in rounds.items()
     }
     print(f"{data}, {NEGATIVES} negatives, batches of {BATCH}, {threads} threads, "
           f"{options.rounds} rounds, load {os.getloadavg()[0]:.1f}")  # fmt: skip
     for name, epochs in rounds.items():
-        ratios = [one / other for one, other in zip(speeds["ours"], speeds[name], strict=True)]
-        cpu = sum(one["samples"] for one in epochs) / sum(one["cpu"] for one in epochs)
+        ratios = [own / other for own, other in zip(speeds["ours"], speeds[name], strict=True)]
+        cpu = sum(each["samples"] for each in epochs) / sum(each["cpu"] for each in epochs)
         print(
             f"  {name:<14}{statistics.median(speeds[name]):12,.0f} samples/s "
             f"[{min(speeds[name]):,.0f}, {max(speeds[name]):,.0f}], "
-            f"{cpu:,.0f} a processor second; loss {epochs[-1]['loss']:.4f}; "
+            f"{cpu:,.0f} per CPU second; loss {epochs[-1]['loss']:.4f}; "
             f"ours is {statistics.median(ratios):.1f} times as fast "
             f"[{min(ratios):.1f}, {max(ratios):.1f}]"
         )
-    share = statistics.median(one["drawing"] for one in rounds["ours"])
-    print(f"  drawing negatives: {100 * share:.1f}% of an epoch of ours")
+    share = statistics.median(each["drawing"] for each in rounds["ours"])
+    print(f"  drawing negatives: {100 * share:.1f}% of our epoch")
     if options.json:
         options.json.write_text(json.dumps(rounds, indent=2), encoding="utf-8")
 

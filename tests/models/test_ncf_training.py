@@ -16,7 +16,6 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, ShortlistError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models.towers import ncf_training
-from shortlist.models.towers.layers import Layer
 from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.towers.ncf_training import Held, NCFTrainable
@@ -59,9 +58,9 @@ def naive_score(learned: NCFLearned, p: Any, q: Any) -> float:
         score += p[size] + q[size]
     if learned.widths:
         phi = np.concatenate([p[end:], q[end:]])
-        layers = [Layer(*(part.astype(np.float64) for part in layer)) for layer in learned.dense]
-        for n, layer in enumerate(layers):
-            phi = (np.maximum(phi, 0) if n else phi) @ layer.weight + layer.bias
+        for n, layer in enumerate(learned.dense):
+            weight, bias = (part.astype(np.float64) for part in layer)
+            phi = (np.maximum(phi, 0) if n else phi) @ weight + bias
         score += phi[0]
     return float(score)
 

@@ -10,6 +10,7 @@ similarity    cosine neighbours of sparse rows
 als           the half-steps of implicit alternating least squares, and their loss
 factorization the gradient of matrix factorisation over stored cells, and ridge regression
 sampling      negatives for training examples
+embeddings    optimiser steps on the rows of an embedding table that a batch uses
 
 types         the arrays and tuples of arrays that kernels take
 checks        the check of every argument of a public kernel

@@ -1,4 +1,4 @@
-"""The settings of the models of two towers: retrieval, ranking, both at once, and NCF."""
+"""The settings of all models of two towers: retrieval, ranking, both at once, and NCF."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ class TowersConfig(TrainingConfig):
     embedding_size: int = hyper(
         64, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
     )
-    user_ids: bool = hyper(
-        False, "Learn a vector of every user, besides what features and history say."
-    )
-    history: bool = hyper(True, "Let the items that a user chose speak for the user.")
-    features: bool = hyper(True, "Use the features of users and items, where there are any.")
+    user_ids: bool = hyper(False, "Learn a vector of every user, besides features and history.")
+    history: bool = hyper(True, "Represent users by the items that they chose.")
+    features: bool = hyper(True, "Use the features of users and items, if there are any.")
     biases: bool = hyper(
-        True, "Learn what all users share, and what every item, and its features, add to a score."
+        True, "Learn a vector that all users share, and a bias of every item and item feature."
     )
     input_dropout: float = hyper(
         0.2,
-        "How often an id, or the features of a row, are left out in training, so that the rest "
-        "learns to do without them.",
+        "Probability that an id, or all features of a row, are left out in training, so that the "
+        "model also learns to score without them.",
         ge=0,
         lt=1,
         search=Search(0.0, 0.6),
     )
     history_dropout: float = hyper(
         0.3,
-        "How often a chosen item is left out of a history in training.",
+        "Probability that a chosen item is left out of a history in training.",
         ge=0,
         lt=1,
         search=Search(0.0, 0.8),
@@ -44,26 +42,26 @@ class TowersConfig(TrainingConfig):
         search=Search(1e-4, 0.3, "log"),
     )
     init_std: float = hyper(
-        0.1, "Standard deviation of the first vectors.", gt=0, search=Search(0.01, 1, "log")
+        0.1, "Standard deviation of the initial vectors.", gt=0, search=Search(0.01, 1, "log")
     )
 
 
 class HeadConfig(TowersConfig):
-    """Settings of a head over two vectors."""
+    """Settings of models with a head over two vectors."""
 
     head_layers: tuple[int, ...] = hyper(
         (64,), "Widths of the hidden layers (ReLU) over both vectors; empty: none."
     )
     cross_layers: int = hyper(
-        0, "Layers that multiply inputs with each other (DCN v2), before the hidden ones.", ge=0
+        0, "Cross layers (DCN v2), which multiply inputs, before the hidden layers.", ge=0
     )
     cross_rank: int | None = hyper(
-        None, "The rank of what cross layers multiply by; None: full.", ge=1
+        None, "Rank of the matrices of the cross layers; None: full.", ge=1
     )
-    product: bool = hyper(True, "Add the dot product of both vectors to the head's score.")
+    product: bool = hyper(True, "Add the dot product of both vectors to the score.")
     dropout: float = hyper(
         0.1,
-        "Share of numbers left out of vectors and hidden layers of the head in training.",
+        "Dropout rate of the vectors and the hidden layers of the head.",
         ge=0,
         lt=1,
         search=Search(0.0, 0.6),
@@ -76,40 +74,41 @@ class RetrievalConfig(TowersConfig):
     epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
     batch_size: int | None = hyper(
         1024,
-        "Interactions a step, whose items compete; None: all (with history a fifth at most).",
+        "Interactions per step, whose items compete; None: all (with history at most a fifth).",
         ge=1,
     )
-    learning_rate: float = hyper(
-        0.01, "Length of the steps.", gt=0, search=Search(1e-3, 1.0, "log")
-    )
+    learning_rate: float = hyper(0.01, "Learning rate.", gt=0, search=Search(1e-3, 1.0, "log"))
     layers: tuple[int, ...] = hyper(
         (), "Widths of hidden layers (ReLU) in both towers; empty: a vector is a sum."
     )
     temperature: float = hyper(
-        1.0, "What scores are divided by in the softmax.", gt=0, search=Search(0.05, 2, "log")
+        1.0,
+        "Temperature: scores are divided by it in the softmax.",
+        gt=0,
+        search=Search(0.05, 2, "log"),
     )
     normalize: bool = hyper(
-        False, "Bring vectors to length 1; choose a temperature of about 0.1 with it."
+        False, "Scale vectors to length 1; set a temperature of about 0.1 with it."
     )
     popularity_correction: bool = hyper(
-        True, "Take the log of how often an item is drawn from its logits (logQ)."
+        True, "Subtract the log of an item's sampling probability from its logits (logQ)."
     )
     false_negatives: Literal["keep", "label", "known"] = hyper(
         "known",
-        "What does not compete: nothing is left out (keep); the label, where others in the batch "
-        "chose it too (accidental hits); or all that the user is known to have chosen.",
+        "Which items of a batch are no negatives: none are left out (keep); the label, if other "
+        "users in the batch chose it too (label); or all items that the user chose (known).",
         search=Search(choices=("label", "known")),
     )
     hard_negatives: int = hyper(
         0,
-        "How many of the items that a user scores highest and did not choose compete besides; "
-        "found by exact search before every epoch.",
+        "Additional negatives per user: the items with the highest scores that the user did not "
+        "choose, found by exact search before every epoch.",
         ge=0,
     )
     reduction: Literal["sum", "mean"] = hyper(
         "sum",
         "Whether the loss of a step is the sum over its examples (as in TensorFlow Recommenders) "
-        "or their mean. Adam learns the same by both; by a mean Adagrad hardly moves.",
+        "or their mean. For Adam both are the same; with a mean Adagrad learns very slowly.",
     )
 
 
@@ -118,27 +117,25 @@ class RankingConfig(HeadConfig):
 
     loss: Literal["logistic", "squared", "hinge", "listmle"] = hyper(
         "logistic",
-        "What is minimised: the surprise at who chose what, against drawn negatives; the error of "
-        "weights (ratings); or the disorder of lists, by pairs (hinge) or whole (listmle).",
+        "Loss: log loss of choices against sampled negatives; squared error of weights (ratings); "
+        "or a loss of lists, pairwise (hinge) or listwise (listmle).",
     )
     negatives: int = hyper(
         4,
-        "Items drawn against every chosen one (not for squared).",
+        "Sampled negatives per interaction (not for squared).",
         ge=0,
         search=Search(choices=(1, 2, 4, 8)),
     )
-    rejection: bool = hyper(True, "Never draw what the user chose as a negative.")
-    list_size: int = hyper(5, "Chosen items in a list (hinge, listmle).", ge=1)
+    rejection: bool = hyper(True, "Never sample an item that the user chose.")
+    list_size: int = hyper(5, "Chosen items per list (hinge, listmle).", ge=1)
     embedding_size: int = hyper(
         32, "Length of the vectors.", ge=1, le=2048, search=Search(8, 128, "log")
     )
     epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
     batch_size: int | None = hyper(
-        1024, "Interactions a step; None: all (with history a fifth at most).", ge=1
+        1024, "Interactions per step; None: all (with history at most a fifth).", ge=1
     )
-    learning_rate: float = hyper(
-        0.005, "Length of the steps.", gt=0, search=Search(1e-3, 1.0, "log")
-    )
+    learning_rate: float = hyper(0.005, "Learning rate.", gt=0, search=Search(1e-3, 1.0, "log"))
 
 
 class MultiTaskConfig(RetrievalConfig, HeadConfig):
@@ -161,47 +158,45 @@ class NCFConfig(TrainingConfig):
     """Settings that GMF, MLP and NeuMF share."""
 
     embedding_size: int = hyper(
-        32, "Predictive factors: the length of what is weighed at the end.", ge=1, le=1024,
+        32, "Predictive factors: those of the product, and of the tower's output.", ge=1, le=1024,
         search=Search(8, 128, "log"),
     )  # fmt: skip
     negatives: int = hyper(
-        4, "Items drawn against each interaction, anew in every epoch.", ge=1, search=Search(1, 10)
+        4, "Negatives per interaction, sampled anew in every epoch.", ge=1, search=Search(1, 10)
     )
     negative_exponent: float = hyper(
-        0.0, "Items are drawn in proportion to their interactions to this power; 0: all alike.",
+        0.0, "Items are sampled in proportion to their interactions to this power; 0: uniformly.",
         ge=0, le=1,
     )  # fmt: skip
-    rejection: bool = hyper(True, "Never draw what the user has chosen.")
+    rejection: bool = hyper(True, "Never sample an item that the user chose.")
     regularization: float = hyper(
         0.0,
-        "Half of it times (the squares of a sample's two rows + |h - 1|^2) is added to its loss; "
-        "h: the weights of the product, where it has any.",
+        "Penalty: half of it times (|p|^2 + |q|^2 + |h - 1|^2) is added to the loss of a sample; "
+        "h: the weights of the product, if it has any.",
         ge=0, search=Search(1e-4, 1e-1, "log"),
     )  # fmt: skip
     init_std: float = hyper(
-        0.01, "Standard deviation of the first rows of users and items.", gt=0,
+        0.01, "Standard deviation of the initial embeddings.", gt=0,
         search=Search(1e-3, 0.3, "log"),
     )  # fmt: skip
     epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 200, "log"))
     batch_size: int | None = hyper(
         1024,
-        "Samples a step, negatives included; None: all at once, so that an epoch is one step.",
+        "Samples per step, negatives included; None: all at once, so that an epoch is one step.",
         ge=1,
         search=Search(128, 8192, "log"),
     )
-    learning_rate: float = hyper(
-        0.001, "Length of the steps.", gt=0, search=Search(1e-4, 1e-1, "log")
-    )
+    learning_rate: float = hyper(0.001, "Learning rate.", gt=0, search=Search(1e-4, 1e-1, "log"))
     validation: float = hyper(
         0.0,
-        "Share of the users of whom one interaction, drawn at random, is held out to stop early "
-        "on; the best epoch is kept. 0: none.",
+        "Share of the users of whom one random interaction is held out for early stopping; the "
+        "best epoch is kept. 0: none.",
         ge=0,
         le=1,
     )
     validation_metric: Literal["ndcg", "loss"] = hyper(
         "ndcg",
-        "What the fold is measured by: 1 - NDCG@10 among 99 drawn items, or the log loss.",
+        "Metric on the held-out interactions: 1 - NDCG@10 among 99 sampled items, or the log loss.",
     )
 
 
@@ -209,26 +204,26 @@ class GMFConfig(NCFConfig):
     """Settings of GMF."""
 
     embedding_size: int = hyper(
-        64, "Factors: the length of the vectors.", ge=1, le=1024, search=Search(8, 256, "log")
+        64, "Length of the vectors.", ge=1, le=1024, search=Search(8, 256, "log")
     )
     regularization: float = hyper(
         0.01,
-        "Half of it times (the squares of a sample's two rows + |h - 1|^2) is added to its loss; "
-        "without the second, h would grow as fast as the rows shrink.",
+        "Penalty: half of it times (|p|^2 + |q|^2 + |h - 1|^2) is added to the loss of a sample; "
+        "without the last term, h would grow as fast as the vectors shrink.",
         ge=0, search=Search(1e-3, 1e-1, "log"),
     )  # fmt: skip
     epochs: int = hyper(40, "Passes over the data.", ge=1, search=Search(10, 200, "log"))
     weighted: bool = hyper(
-        True, "Weigh the factors of the product by a learned vector; False: a plain dot product."
+        True, "Learn weights of the product's factors; False: a plain dot product."
     )
-    biases: bool = hyper(False, "Learn what every user and every item adds to a score.")
+    biases: bool = hyper(False, "Learn a bias of every user and every item.")
 
 
 class MLPConfig(NCFConfig):
     """Settings of MLP."""
 
     layers: int = hyper(
-        3, "Layers of the tower; each is half as wide as the one below.", ge=1, le=8,
+        3, "Layers of the tower; each is half as wide as the layer below it.", ge=1, le=8,
         search=Search(1, 4),
     )  # fmt: skip
 
@@ -237,9 +232,9 @@ class NeuMFConfig(MLPConfig):
     """Settings of NeuMF."""
 
     pretraining: int = hyper(
-        0, "Epochs that GMF and MLP are trained before they are fused, at most; 0: none.", ge=0
+        0, "Epochs, at most, that GMF and MLP are trained before they are joined; 0: none.", ge=0
     )
-    pretraining_rate: float = hyper(0.001, "Learning rate of those, with Adam.", gt=0)
+    pretraining_rate: float = hyper(0.001, "Learning rate of the pretraining, by Adam.", gt=0)
     alpha: float = hyper(
-        0.5, "Share of GMF in the fused output weights; MLP has the rest.", ge=0, le=1
+        0.5, "Share of GMF in the joined output weights; MLP has the rest.", ge=0, le=1
     )

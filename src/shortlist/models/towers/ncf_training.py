@@ -66,9 +66,10 @@ class NCFHead(nn.Module):
         items
             The embeddings of the items of the first group, then of the second, ...  # (G * N, C)
         """  # (G, N)
-        shape, scores, group = self.shape, self.bias, (len(users), -1)
+        shape, group = self.shape, (len(users), -1)
+        scores: Tensor = self.bias
         user, item = (
-            dict(zip(shape.columns, rows.split([*shape.columns.values()], 1), strict=True))
+            dict(zip(shape.columns, torch.split(rows, [*shape.columns.values()], 1), strict=True))
             for rows in (users, items)
         )
         if shape.size:
@@ -328,7 +329,7 @@ class Held:
 
     def loss(self, trainable: NCFTrainable) -> Tensor:
         """Return ``1 - NDCG@10`` with mid-rank ties, or the mean log loss."""
-        parts = zip(self.users.split(_GROUPS), self.items.split(_GROUPS), strict=True)
+        parts = zip(torch.split(self.users, _GROUPS), torch.split(self.items, _GROUPS), strict=True)
         scores = torch.cat([trainable.scores(*part) for part in parts])
         true, others = scores[:, :1], scores[:, 1:]
         if self.metric == "loss":

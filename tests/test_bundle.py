@@ -295,7 +295,7 @@ class TestDamage:
         save_file(arrays, folder / "arrays.safetensors")
         rewrite(folder)
         assert refusal(folder).startswith(
-            "the learned field similarity has columns from 0 to 1000000"
+            "the learned field similarity has columns from 0 to 1000"
         )
 
     def test_a_column_that_is_gone(self, folder: Path) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shortlist.errors import InputError
+from shortlist.system import system_errors
 
 _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 
@@ -26,7 +27,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist or is a bundle, or ``path`` is a folder.
+        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
+    ShortlistError
+        The disk is full.
 
     Examples
     --------
@@ -37,6 +40,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     >>> target.read_text()
     '42'
     """
+    with system_errors(path), _atomic_file(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
     if path.is_dir():
         raise InputError(
@@ -65,8 +74,16 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The parent folder does not exist, or is a bundle.
+        The parent folder does not exist, is a bundle, or cannot be written to.
+    ShortlistError
+        The disk is full.
     """
+    with system_errors(path), _atomic_directory(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _atomic_directory(path: str | Path) -> Iterator[Path]:
     path = Path(path).resolve()
     _require_folder(path.parent)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -17,12 +18,12 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, inverse_lengths
 from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
 from shortlist.scoring.sparse import (
     binary,
-    column_values,
+    columns_in_rows,
     inverse,
     one_hot,
     row_scaled,
@@ -93,7 +94,7 @@ class UserCosineLearned:
         return Neighborhood.by_cosine(self.rows, self.shrinkage)
 
 
-class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
+class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
     """Score an item by the similarity of the users who chose it.
 
     ``score(u, i) = sum over the neighbours v of u of sim(u, v) R_vi``, with
@@ -122,11 +123,12 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         """Sum the interactions of each query's neighbours, weighted by similarity."""
         return SparseScores(self._neighbors(profiles), self._interactions())
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each neighbour who chose the item."""
-        near = self._neighbors(profiles)
-        amounts = near.data * column_values(self._interactions(), near.indices, item)
-        return [Parts.nonzero("similar user", self.data.users, near.indices, amounts)]
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each neighbour who chose the item, for each of these items."""
+        near, users = self._neighbors(profiles), self.data.users
+        for positions, values in columns_in_rows(self._interactions(), near.indices, items):
+            amounts = near.data[positions] * values
+            yield [Parts.nonzero("similar user", users, near.indices[positions], amounts)]
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score for new users whose history is one of these items."""
@@ -206,7 +208,7 @@ class ItemCosineLearned:
         return transposed(self.similarity)
 
 
-class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
+class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
@@ -239,11 +241,12 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
         """Sum the similarities to the items of each history."""
         return SparseScores(self._history(profiles), self.learned.similarity)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each item of the history."""
-        history = self._history(profiles)
-        amounts = history.data * column_values(self.learned.similarity, history.indices, item)
-        return [Parts.nonzero("chosen item", self.data.items, history.indices, amounts)]
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items."""
+        history, similarity = self._history(profiles), self.learned.similarity
+        for positions, values in columns_in_rows(similarity, history.indices, items):
+            rows, amounts = history.indices[positions], history.data[positions] * values
+            yield [Parts.nonzero("chosen item", self.data.items, rows, amounts)]
 
     def _history(self, profiles: Profiles) -> csr_array:
         is_weighted = self.config.weighting == "weighted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -14,13 +15,14 @@ from scipy.sparse import csr_array
 from shortlist import engine
 from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
 from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky, solve_double
 from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
@@ -78,7 +80,7 @@ class IALSLearned(LearnedUserVectors):
         return gram(self.items)
 
 
-class IALS(VectorModel[IALSConfig, IALSLearned]):
+class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -121,8 +123,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         learned = self.learned
         return self._solve_exactly(self._weights(history), learned.items, learned.solver_gram)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each item of the history.
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
         adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
@@ -134,10 +136,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         system = self.config.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
-        amounts = weights * (
-            chosen @ np.linalg.solve(system, learned.items[item].astype(np.float64))
-        )
-        return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
+        solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
+        names = self.data.items.take(history.indices)
+        for products in (chosen @ solved).T:
+            yield [Parts("chosen item", names, weights * products)]
 
     def _weights(self, matrix: csr_array) -> csr_array:
         return matrix if self.config.weighting == "weighted" else binary(matrix)

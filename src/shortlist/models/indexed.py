@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
@@ -22,7 +23,14 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.graph_format import check_graph_bytes
-from shortlist.scoring.capabilities import ComparesItems, Explains, Parts, cannot
+from shortlist.scoring.capabilities import (
+    ComparesItems,
+    Explains,
+    ExplainsLists,
+    Parts,
+    cannot,
+    parts_of,
+)
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -83,7 +91,7 @@ class IndexedLearned:
         return open_graph(self.graph, self.model.data.n_items, self.expansion_search)
 
 
-class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
+class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
     """Search the vectors of a model in an HNSW graph (Malkov & Yashunin 2018, by usearch).
 
     Scores are inner products ``(q, 1) . (x, b)``, and the graph is built with the same inner
@@ -148,12 +156,12 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
             raise cannot(model, ComparesItems)
         return model.similar_scores(items)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the parts of the model's score."""
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the parts of the model's scores."""
         model = self.learned.model
         if not isinstance(model, Explains):
             raise cannot(model, Explains)
-        return model.parts(profiles, item)
+        return parts_of(model, profiles, items)
 
 
 def _profiles(model: Model[Any, Any], users: Rows) -> Profiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from shortlist import engine
 from shortlist.bundle.declarations import LARGEST, Checked, Context, check_range
 from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import (
     Candidates,
@@ -43,7 +45,7 @@ from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounte
 from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec, model_list
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -151,7 +153,7 @@ class CascadeLearned:
         return Ranker(self.weights, self.trees.tobytes().decode())
 
 
-class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
+class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     """Retrieve candidates by several models, and re-rank them.
 
     Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +
@@ -295,27 +297,38 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
         """A lower bound of the scores of candidates."""
         return MODEL_FLOOR if self.learned.model_ranker is not None else self.learned.ranker.floor
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each input of the ranker; of the stages for other items.
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each input of the ranker; of the stages for other items.
 
         The contributions of trees are SHAP values.
         """
         candidates = self._candidates(profiles, None)
+        rows: NDArray[Any] = np.empty((0, 0))  # not needed if no item is a candidate
+        if np.isin(items, candidates.items).any():
+            scores = self.learned.model_ranker is not None
+            compute = self._candidate_scores if scores else self._ranker_rows
+            rows = compute(candidates, profiles)
+        stages = stage_mean(candidates)[0]
+        for item in items:
+            yield self._parts_of_item(candidates, rows, stages, int(item))
+
+    def _parts_of_item(
+        self, candidates: Candidates, rows: NDArray[Any], stages: Floats, item: int
+    ) -> list[Parts]:
+        """Split the score of an item, from the scores or inputs of the candidates."""
         model = self.learned.model_ranker
         position = np.flatnonzero(candidates.items == item)
         if len(position) and model is not None:
-            score = self._candidate_scores(candidates, profiles)[position]
-            return [Parts("ranker", pa.array([model.name]), score)]
+            return [Parts("ranker", pa.array([model.name]), rows[position])]
         if len(position):
-            row = self._ranker_rows(candidates, profiles)[position]
-            amounts = self.learned.ranker.parts(row)[0]
+            amounts = self.learned.ranker.parts(rows[position])[0]
             kinds, names = (np.array(labels) for labels in zip(*self._labels, strict=True))
             return [
                 Parts(kind, pa.array(names[kept]), amounts[kept])
                 for kind in dict.fromkeys(kinds.tolist())
                 if (kept := (kinds == kind) & (amounts != 0)).any()
             ]
-        mean = np.array([stage_mean(candidates)[0, item]], dtype=np.float64)
+        mean = np.array([stages[item]], dtype=np.float64)
         return [
             Parts(
                 "not a candidate", pa.array(["below all candidates"]), np.array([self._floor - 2])

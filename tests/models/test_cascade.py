@@ -53,6 +53,7 @@ class TestWithFeatures(ModelContract):
 
 class TestModelRanker(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker=RANKING)
+    user_is_history = False  # the ranker also reads features of users
 
 
 @cache

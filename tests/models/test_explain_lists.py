@@ -40,8 +40,7 @@ def data() -> sl.Dataset:
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_lists_of_explanations(data: sl.Dataset, model: Any) -> None:
-    model.fit(data)
-    assert isinstance(model, Explains)
+    assert isinstance(model.fit(data), Explains)
     queries = (sl.Query(user=3), sl.Query(history={1: 2.0, 7: 5.0, 30: 1.0}), sl.Query(history=[]))
     for query in queries:
         items = [5, 50, 17, 2]

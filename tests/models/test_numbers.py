@@ -71,7 +71,7 @@ def extreme_settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
     drawn: dict[str, st.SearchStrategy[Any]] = {}
     for setting, field in model_class(name).Config.model_fields.items():
         extra = field.json_schema_extra
-        search = extra.get("search") if isinstance(extra, dict) else None
+        search: Any = extra.get("search") if isinstance(extra, dict) else None
         if setting in SMALL:
             drawn[setting] = st.just(SMALL[setting])
         elif setting == "weighting":

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from shortlist.recommend.requests import resolve
+from shortlist.recommend import explain, requests
 from shortlist.serving import connections
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
@@ -42,12 +42,13 @@ class Work:
     """Work in a thread that goes on until it is stopped."""
 
     def __init__(self) -> None:
-        self.began, self.ended = threading.Event(), threading.Event()
+        self.began = threading.Event()
+        self.ended = threading.Event()
 
-    def __call__(self, *arguments: Any) -> None:
+    def __call__(self, *_: Any) -> None:
         self.began.set()
         try:
-            for _ in range(1_000):
+            for _round in range(1_000):
                 time.sleep(0.01)
                 check_stopped()
         except WorkStoppedError:
@@ -142,12 +143,13 @@ def test_reasons_of_a_list_are_one_computation(
     client: TestClient, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
+    resolve = requests.resolve
 
     def counting(*arguments: Any) -> Any:
         calls.append(arguments)
         return resolve(*arguments)
 
-    monkeypatch.setattr("shortlist.recommend.explain.resolve", counting)
+    monkeypatch.setattr(explain, "resolve", counting)
     for name in models:
         calls.clear()
         body = {"model": name, "users": ["U00"], "k": 20, "reasons": True}

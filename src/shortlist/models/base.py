@@ -310,12 +310,14 @@ class Model(ABC, Generic[C, L]):
         *,
         exclude_seen: bool = True,
         on_unknown: OnUnknownItem = "raise",
+        where: Where | None = None,
     ) -> Recommendations:
         """List the ``k`` users with the highest scores for each of these items.
 
-        ``exclude_seen`` leaves out the users who chose the item in training.
+        ``exclude_seen`` leaves out the users who chose the item in training. ``where`` is a
+        rule over user features: only users who meet it are listed.
         """
-        return audience(self, items, k, exclude_seen, on_unknown)
+        return audience(self, items, k, exclude_seen, on_unknown, where)
 
     def explain(self, user: Id | None, item: Id, *, query: Query | None = None) -> Explanation:
         """Split the score of an item, for a user or for a query, into its terms.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
+from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
@@ -71,20 +72,22 @@ class ContentBasedLearned:
     Attributes
     ----------
     items
-        The items, encoded so that dot products are similarities.  # (n_items, d)
+        The items, encoded so that dot products are similarities.
     item_similarity, user_similarity
         :class:`FeatureSimilarity` of items and users, as tables.
     users
-        The encoded users; the rows of users without a profile are empty.  # (n_users, d_users)
+        The encoded users; the rows of users without a profile are empty.
     user_profiles
-        The mean of the items that each user chose.  # (n_users, d)
+        The mean of the items that each user chose.
     """
 
-    items: csr_array
-    item_similarity: pa.Table
-    users: csr_array | None
-    user_similarity: pa.Table | None
-    user_profiles: csr_array | None
+    items: Annotated[csr_array, Csr("n_items", "d", ascending=False)]
+    item_similarity: Annotated[pa.Table, FeatureTable("d", FeatureSimilarity.from_table)]
+    users: Annotated[csr_array | None, Csr("n_users", "d_users", ascending=False, optional=True)]
+    user_similarity: Annotated[
+        pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
+    ]
+    user_profiles: Annotated[csr_array | None, Csr("n_users", "d", ascending=False, optional=True)]
 
     @cached_property
     def by_feature(self) -> csr_array:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Array, Csr, Setting, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.base import Fitted, Model
@@ -29,6 +30,8 @@ from shortlist.scoring.sparse import (
     row_sums,
     transposed,
 )
+
+_LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
 
 def _weighting(default: Weighting) -> Any:
@@ -78,10 +81,12 @@ class ItemCosineConfig(CosineConfig):
 class UserCosineLearned:
     """The weighted history of every training user."""
 
-    rows: csr_array  # (n_users, n_items)
-    importance: NDArray[np.float64]  # (n_items,)
-    average_length: float
-    shrinkage: float
+    rows: Annotated[csr_array, Csr("n_users", "n_items", low=0, high=_LARGEST)]
+    importance: Annotated[
+        NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
+    ]
+    average_length: Annotated[float, Value(float, ge=0)]
+    shrinkage: Annotated[float, Setting("shrinkage")]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
@@ -195,7 +200,7 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
 class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
-    similarity: csr_array  # (n_items, n_items)
+    similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
 
     @cached_property
     def neighbors(self) -> csr_array:

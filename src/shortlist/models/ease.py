@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
@@ -41,7 +43,7 @@ class EASEConfig(ModelConfig):
 class EASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
-    weights: Floats  # (n_items, n_items), zero diagonal
+    weights: Annotated[Floats, Array("n_items", "n_items")]  # zero diagonal
 
 
 class EASE(Model[EASEConfig, EASELearned], ExplainsLists):

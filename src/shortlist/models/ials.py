@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
@@ -70,8 +71,8 @@ class IALSConfig(ModelConfig):
 class IALSLearned(LearnedUserVectors):
     """The vectors."""
 
-    users: Floats  # (n_users, f)
-    items: Floats  # (n_items, f)
+    users: Annotated[Floats, Array("n_users", "embedding_size")]
+    items: Annotated[Floats, Array("n_items", "embedding_size")]
 
     @cached_property
     def solver_gram(self) -> Floats:

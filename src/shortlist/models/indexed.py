@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import extras
+from shortlist.bundle.declarations import Checked, Context, Setting
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.errors import BundleError, CapabilityError
@@ -20,6 +22,7 @@ from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.graph_format import check_graph_bytes
 from shortlist.scoring.capabilities import (
     ComparesItems,
     Explains,
@@ -56,13 +59,24 @@ class IndexedConfig(ModelConfig):
     )
 
 
+def _check_graph(graph: Any, context: Context) -> None:
+    """Check the graph against the vectors of the fitted model."""
+    if not isinstance(graph, np.ndarray):
+        raise ValueError(f"is a {type(graph).__name__}, expected an array of bytes")
+    model = context.values["model"]
+    if not context.data.n_users:
+        raise ValueError("is of data without users")
+    columns = _factors(model, _profiles(model, np.zeros(1, dtype=np.int32))).items.columns
+    check_graph_bytes(graph, context.data.n_items, columns.shape[0] + 1)
+
+
 @dataclass(frozen=True)
 class IndexedLearned:
     """The fitted model, and the graph over its items."""
 
-    model: Model[Any, Any]
-    graph: NDArray[np.uint8]  # in the format of usearch
-    expansion_search: int
+    model: Annotated[Model[Any, Any], FittedModel("model")]
+    graph: Annotated[NDArray[np.uint8], Checked("graph of usearch", _check_graph)]
+    expansion_search: Annotated[int, Setting("expansion_search")]
 
     @cached_property
     def items(self) -> ItemRows:

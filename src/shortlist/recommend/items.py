@@ -19,7 +19,7 @@ from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import Requests, of_ids
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask
+from shortlist.recommend.where import Mask, Where, matches, parse_where
 from shortlist.scoring.capabilities import ComparesItems, cannot
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer
@@ -89,6 +89,7 @@ def audience(
     k: int,
     exclude_seen: bool,
     on_unknown: OnUnknownItem,
+    where: Where | None = None,
 ) -> Recommendations:
     """List the users whom each item suits best; :meth:`Model.audience` documents the arguments.
 
@@ -99,6 +100,9 @@ def audience(
     requests = _requests(data, "item_id", items, on_unknown)
     k = min(k, data.n_users)
     choosers = transposed(data.matrix)
+    allowed = None
+    if where is not None:
+        allowed = matches(data.user_features, parse_where(where), where, "user")
     passes = []
     for start in range(0, len(requests), ITEMS_PER_PASS):
         rows = requests.users[start : start + ITEMS_PER_PASS]
@@ -107,6 +111,7 @@ def audience(
             model=model,
             items=rows,
             choosers=choosers[rows] if exclude_seen else None,
+            allowed=allowed,
             k=k,
         )
         best = Best.empty(len(rows))
@@ -126,13 +131,22 @@ def audience(
 
 
 def _audience_block(
-    block: range, *, model: Scorer, items: Rows, choosers: csr_array | None, k: int
+    block: range,
+    *,
+    model: Scorer,
+    items: Rows,
+    choosers: csr_array | None,
+    allowed: Mask | None,
+    k: int,
 ) -> Best:
     """Return the best users of a block for each item."""
     users = np.arange(block.start, block.stop, dtype=np.int32)
     everyone = Requests("user_id", model.data.users.ids, np.arange(block.stop, dtype=np.int32))
     profiles = everyone.profiles(block, model)
-    known = np.flatnonzero(model.can_score(profiles))
+    listed = model.can_score(profiles)
+    if allowed is not None:
+        listed = listed & allowed[block.start : block.stop]
+    known = np.flatnonzero(listed)
     if not len(known):
         return Best.empty(len(items))
     scores = columns(model.score(profiles.take(known)), items).T  # (len(items), len(known))

@@ -15,13 +15,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from shortlist.bundle import read_manifest
 from shortlist.bundle.manifest import Manifest
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError, InputError, ShortlistError, suggestion
 from shortlist.models.base import Model
-from shortlist.models.registry import load
+from shortlist.models.registry import read
 from shortlist.recommend.explain import explain_items
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import pack_items
@@ -83,7 +82,7 @@ class ServedModel:
         BundleError
             The folder is missing, not a bundle, damaged, or of another format.
         """
-        model = load(path)
+        model, manifest = read(path)
         data, catalogue = model.data, Catalogue(model.data)
         schema: Schema = {
             "user_features": describe_fields(data.user_features) if model.uses_features else [],
@@ -100,7 +99,7 @@ class ServedModel:
             model.recommend(queries=[query], k=1)
             if isinstance(model, Explains):
                 list(explain_items(model, query, data.items.take([0]).to_pylist(), most=1))
-        served = cls(name, model, read_manifest(path), catalogue, schema, encoded)
+        served = cls(name, model, manifest, catalogue, schema, encoded)
         _ = served.ratings  # it takes a second on large data
         return served
 

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from shortlist.data.bad_rows import OnBadRow
+from shortlist.data.coding.columns import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
 from shortlist.data.store import library_tables, recorded
@@ -127,7 +129,15 @@ class Store:
             raise InputError(f"{self.place} is not a file", remedy="use the attribute place")
         return path
 
-    def load(self, inputs: Inputs) -> LoadReport:
+    def load(
+        self,
+        inputs: Inputs,
+        *,
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+    ) -> LoadReport:
         """Check and add the rows of files or frames, all of them or none.
 
         Parameters
@@ -137,11 +147,16 @@ class Store:
             (Arrow, pandas, polars, DuckDB relations). Files are recognised by name and header:
             those of MovieLens (100K, 1M, 10M, latest), RecBole atomic files, the seven files of the
             job competition, and CSV or Parquet files named after a table.
+        on_bad_row
+            ``"raise"``: bad rows are one error, which reports every kind of them. ``"skip"``: they
+            are left out, and the report counts them.
+        time_format, decimal, encoding
+            As in :meth:`Dataset.from_tables`.
 
         Returns
         -------
         LoadReport
-            The rows that each table gained, repeated rows left out, columns ignored.
+            The rows that each table gained, repeated and bad rows left out, columns ignored.
 
         Raises
         ------
@@ -154,7 +169,9 @@ class Store:
         tables = dict(self._database.tables())
         for name in library_tables.LIBRARY_TABLES:
             tables.pop(name, None)
-        return load(self._database, inputs, tables, LAYOUTS.get(self.schema, ()))
+        published = LAYOUTS.get(self.schema, ())
+        reading = Reading(time_format, decimal, encoding)
+        return load(self._database, inputs, tables, published, reading, on_bad_row)
 
     def dataset(
         self,

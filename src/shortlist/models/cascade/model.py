@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator
 
 from shortlist import engine
+from shortlist.bundle.declarations import LARGEST, Checked, Context, check_range
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
@@ -40,6 +42,7 @@ from shortlist.models.cascade.rankers import (
     model_scores,
 )
 from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
+from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec, model_list
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -109,14 +112,40 @@ class CascadeConfig(ModelConfig):
     seed: int = hyper(0, "Seeds the held-out choices, the negatives and the trees.", ge=0)
 
 
+def _check_weights(weights: Any, context: Context) -> None:
+    """Check the weights of the blend: one for each input column of a learned ranker."""
+    config = context.config
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.float64 or weights.ndim != 1:
+        raise ValueError("is not a float64 array with one dimension")
+    n_columns = len(stage_column_names([stage.model for stage in config.stages]))
+    if isinstance(config.ranker, ModelSpec):
+        n_columns = 0
+    has_features = config.features and config.ranker == "trees"  # their number depends on the data
+    if len(weights) < n_columns or (len(weights) > n_columns and not has_features):
+        raise ValueError(f"has shape {weights.shape}, expected ({n_columns},)")
+    check_range(weights, -LARGEST, LARGEST)
+
+
+def _check_trees(trees: Any, context: Context) -> None:
+    """Check LightGBM's text."""
+    if not isinstance(trees, np.ndarray) or trees.dtype != np.uint8 or trees.ndim != 1:
+        raise ValueError("is not an array of bytes")
+    if not len(trees):
+        return
+    if context.config.ranker != "trees":
+        raise ValueError(f"holds trees, and the ranker is {context.config.ranker!r}")
+    n_columns = len(context.values["weights"])
+    checked_trees(trees.tobytes().decode(), n_columns, context.config.trees)
+
+
 @dataclass(frozen=True)
 class CascadeLearned:
     """The fitted stages, and the ranker: weights and trees, or a fitted model."""
 
-    stages: tuple[Model[Any, Any], ...]
-    weights: NDArray[np.float64]  # (d,), of the blend
-    trees: NDArray[np.uint8]  # LightGBM's text, empty without trees
-    model_ranker: Model[Any, Any] | None
+    stages: Annotated[tuple[Model[Any, Any], ...], FittedModel("stages")]
+    weights: Annotated[NDArray[np.float64], Checked("float64 array of (d,)", _check_weights)]
+    trees: Annotated[NDArray[np.uint8], Checked("LightGBM's text, or empty", _check_trees)]
+    model_ranker: Annotated[Model[Any, Any] | None, FittedModel("ranker")]
 
     @cached_property
     def ranker(self) -> Ranker:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import LARGEST, Array, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError, suggestion
@@ -37,20 +39,20 @@ class FactorizationLearned(LearnedUserVectors):
     Attributes
     ----------
     users, items
-        The vectors.  # (n_users, F), (n_items, F)
+        The vectors.
     inputs
-        The contribution of each item to the vector of a bag (softmax).  # (n_items, f), or (0, f)
+        The contribution of each item to the vector of a bag (softmax); else no rows.
     mean
         The global bias.
     n_cells
         The number of cells in training.
     """
 
-    users: Floats
-    items: Floats
-    inputs: Floats
-    mean: float
-    n_cells: int
+    users: Annotated[Floats, Array("n_users", "embedding_size + biases + biases")]
+    items: Annotated[Floats, Array("n_items", "embedding_size + biases + biases")]
+    inputs: Annotated[Floats, Array("0 | n_items", "embedding_size")]
+    mean: Annotated[float, Value(float, ge=-LARGEST, le=LARGEST)]
+    n_cells: Annotated[int, Value(int, ge=1)]
 
     @property
     def compared(self) -> Floats:

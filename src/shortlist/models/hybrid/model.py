@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Csr, FeatureTable, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
@@ -49,15 +50,17 @@ class HybridLearned:
     user_features
         :class:`FeatureSimilarity` of users as a table, if users are compared by features.
     item_similarity
-        What an item of the history (row) adds to other items (columns).  # (n_items, n_items)
+        What an item of the history (row) adds to other items (columns).
     settings
         The weights and numbers of neighbours in use (:class:`Settings`).
     """
 
-    users: csr_array  # (n_users, n_items + d_users)
-    user_features: pa.Table | None
-    item_similarity: csr_array
-    settings: Mapping[str, float]
+    users: Annotated[csr_array, Csr("n_users", "n_items | n_items + d_users", ascending=False)]
+    user_features: Annotated[
+        pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
+    ]
+    item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
+    settings: Annotated[Mapping[str, float], Record(Settings)]
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:

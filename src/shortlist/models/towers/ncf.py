@@ -11,7 +11,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
 from shortlist.models.towers.layers import SLICE, Layer, flat
-from shortlist.models.towers.ncf_learned import NCFLearned, NCFShape
+from shortlist.models.towers.ncf_learned import NCFLearned, NCFShape, tower_widths
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.profiles import Profiles
@@ -222,14 +222,3 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
             "optimizer": "adam",
         }
         return kind(**shared)._train(data).result
-
-
-def tower_widths(config: MLPConfig) -> tuple[int, ...]:
-    """Return the widths of a tower's layers, from the bottom.
-
-    Examples
-    --------
-    >>> tower_widths(MLPConfig(embedding_size=8, layers=3))
-    (32, 16, 8)
-    """
-    return tuple(config.embedding_size * 2**layer for layer in reversed(range(config.layers)))

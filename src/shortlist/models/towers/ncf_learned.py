@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Array, Checked, Context, Setting, Value, Widths
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
 from shortlist.kernels.types import Csr
-from shortlist.models.towers.config import NCFConfig
-from shortlist.models.towers.layers import SLICE, Layer, dense_layers, unflat
+from shortlist.models.towers.config import MLPConfig, NCFConfig, NeuMFConfig
+from shortlist.models.towers.layers import (
+    LARGEST_WEIGHT,
+    SLICE,
+    Layer,
+    dense_layers,
+    unflat,
+    weights,
+)
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats, ItemFactors
 from shortlist.scoring.sparse import csr_arrays
@@ -64,6 +73,31 @@ class NCFShape:
         return {name: length for name, length in lengths.items() if length}
 
 
+def tower_widths(config: MLPConfig) -> tuple[int, ...]:
+    """Return the widths of a tower's layers, from the bottom.
+
+    Examples
+    --------
+    >>> tower_widths(MLPConfig(embedding_size=8, layers=3))
+    (32, 16, 8)
+    """
+    return tuple(config.embedding_size * 2**layer for layer in reversed(range(config.layers)))
+
+
+def _check_widths(widths: Any, context: Context) -> None:
+    """Check the tower against the settings, and the columns of the rows against the tower."""
+    config, values = context.config, context.values
+    hidden = tower_widths(config) if isinstance(config, MLPConfig) else ()
+    size = 0 if hidden and not isinstance(config, NeuMFConfig) else config.embedding_size
+    shape = NCFShape(size, hidden, biases=values["biases"])
+    if len(values["product_weights"]) != size:
+        raise ValueError(f"needs {size} product_weights, not {len(values['product_weights'])}")
+    if values["items"].shape[1] != sum(shape.columns.values()):
+        raise ValueError(f"needs users and items of {sum(shape.columns.values())} columns")
+    expected = [2 * shape.depth, *hidden, 1] if hidden else []
+    Widths("layers", lambda _: expected).check(widths, context)
+
+
 @dataclass(frozen=True)
 class NCFLearned(LearnedVectors):
     """A trained network.
@@ -73,27 +107,29 @@ class NCFLearned(LearnedVectors):
     Attributes
     ----------
     users, items
-        The rows.  # (n_users, C), (n_items, C)
+        The rows.
     bias
         The bias of all scores.
     product_weights
-        The weights of the product's factors.  # (size,)
+        The weights of the product's factors.
     biases
         Whether rows have a bias.
     layers, widths
         The dense layers of the tower up to its output, flat, and their widths; or empty.
     negative_weights
-        The probability of each item as a negative, up to a factor.  # (n_items,)
+        The probability of each item as a negative, up to a factor.
     """
 
-    users: Floats
-    items: Floats
-    bias: float
-    product_weights: Floats
-    biases: bool
-    layers: Floats
-    widths: list[int]
-    negative_weights: NDArray[np.float64]
+    users: Annotated[Floats, weights("n_users", "C")]
+    items: Annotated[Floats, weights("n_items", "C")]
+    bias: Annotated[float, Value(float, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
+    product_weights: Annotated[Floats, weights("size")]
+    biases: Annotated[bool, Setting("biases", False)]
+    layers: Annotated[Floats, weights("n_weights")]
+    widths: Annotated[list[int], Checked("widths of the layers; C follows", _check_widths)]
+    negative_weights: Annotated[
+        NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=2.0**31)
+    ]
 
     @property
     def size(self) -> int:

@@ -68,9 +68,7 @@ def parts(matrix: csr_matrix) -> Csr:
 def our_neighbors(matrix: csr_matrix, n: int) -> Answer:
     norms = np.sqrt(matrix.multiply(matrix).sum(axis=1)).A1
     scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0).astype(np.float32)
-    no_exclusion = np.full(
-        matrix.shape[0], -1, np.int32
-    )  # as implicit does
+    no_exclusion = np.full(matrix.shape[0], -1, np.int32)  # as implicit does
     return neighbors(parts(matrix), parts(matrix.T.tocsr()), scale, scale, 0.0, no_exclusion, n)
 
 

@@ -79,7 +79,7 @@ class TestWhatIsInIt:
         assert list(content["files"]) == FILES
         for name, digest in content["files"].items():
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-        assert content["format"] == 1
+        assert content["format"] == 2
         assert content["shortlist"] == shortlist.__version__
         assert content["model"] == "ItemCosine"
         assert content["config"] == SETTINGS
@@ -209,11 +209,11 @@ class TestDamage:
         ("content", "why"),
         [
             (b"", "Expecting value: line 1 column 1 (char 0)"),
-            (b'{"format": 1', "Expecting ',' delimiter"),
+            (b'{"format": 2', "Expecting ',' delimiter"),
             (b"\xff\xfe{}", "'utf-8' codec can't decode byte 0xff"),
             (b"[]", "manifest: Input should be a valid dictionary"),
             (b"{}", "format: Field required"),
-            (b'{"format": 1, "shortlist": "0"}', "created: Field required"),
+            (b'{"format": 2, "shortlist": "0"}', "created: Field required"),
             (b'{"format": "one"}', "format: Input should be a valid integer"),
         ],
     )
@@ -232,12 +232,12 @@ class TestDamage:
 
     @pytest.mark.parametrize(
         ("found", "remedy"),
-        [(0, "fit and save the model again with this version"), (2, "upgrade shortlist")],
+        [(1, "fit and save the model again with this version"), (3, "upgrade shortlist")],
     )
     def test_an_older_and_a_newer_format(self, folder: Path, found: int, remedy: str) -> None:
         rewrite(folder, format=found)
         assert refusal(folder) == (
-            f"{folder} has bundle format {found}; this version reads format 1\n  to do: {remedy}"
+            f"{folder} has bundle format {found}; this version reads format 2\n  to do: {remedy}"
         )
 
     @pytest.mark.parametrize(
@@ -261,7 +261,11 @@ class TestDamage:
 
     def test_a_model_with_the_arrays_of_another(self, folder: Path) -> None:
         rewrite(folder, model="EASE", config={})
-        assert refusal(folder).startswith("the bundle's files do not fit together: 'weights'")
+        assert refusal(folder) == (
+            "the learned field weights is missing, expected a float32 array of (n_items, n_items)\n"
+            f"  where: {folder}\n"
+            "  to do: save the model again, or copy the bundle again"
+        )
 
     @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "..", ".", "", "sub/file"])
     def test_a_file_outside_the_bundle_is_never_looked_at(self, folder: Path, name: str) -> None:
@@ -290,13 +294,15 @@ class TestDamage:
         arrays["similarity.indices"][0] = 10**6
         save_file(arrays, folder / "arrays.safetensors")
         rewrite(folder)
-        assert refusal(folder).startswith("the bundle's files do not fit together: ")
+        assert refusal(folder).startswith("the learned field similarity has columns from 0 to 1000")
 
     def test_a_column_that_is_gone(self, folder: Path) -> None:
         table = pq.read_table(folder / "interactions.parquet").drop_columns(["weight"])
         pq.write_table(table, folder / "interactions.parquet")
         rewrite(folder)
-        assert refusal(folder).startswith("the bundle's files do not fit together: 'weight'")
+        assert refusal(folder).startswith(
+            "the bundle's files do not fit together: 'Field \"weight\" "
+        )
 
 
 class Canary:

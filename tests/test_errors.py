@@ -43,7 +43,7 @@ def test_wrong_input_is_a_value_error() -> None:
 def test_all_errors_have_the_same_base() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     raised = [kind for kind in kinds if issubclass(kind, Exception)]
-    assert len(raised) == 9
+    assert len(raised) == 10
     assert all(issubclass(kind, ShortlistError) for kind in raised)
     assert all(kind.__doc__ for kind in raised)
 

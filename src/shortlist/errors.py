@@ -95,6 +95,10 @@ class ConfigError(InputError):
     default_code = ErrorCode.INVALID_CONFIG
 
 
+class NumericalError(InputError, ArithmeticError):
+    """The numbers that these data and settings lead to are beyond what floats can hold."""
+
+
 class UnknownIdError(InputError):
     """A user id or item id is not in the vocabulary."""
 

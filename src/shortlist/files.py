@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shortlist.errors import InputError
+from shortlist.system import system_errors
+
+_BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 
 
 @contextmanager
@@ -24,7 +27,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The folder does not exist, or ``path`` is a folder.
+        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
+    ShortlistError
+        The disk is full.
 
     Examples
     --------
@@ -35,6 +40,12 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     >>> target.read_text()
     '42'
     """
+    with system_errors(path), _atomic_file(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _atomic_file(path: str | Path) -> Iterator[Path]:
     path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
     if path.is_dir():
         raise InputError(
@@ -63,8 +74,16 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        The parent folder does not exist.
+        The parent folder does not exist, is a bundle, or cannot be written to.
+    ShortlistError
+        The disk is full.
     """
+    with system_errors(path), _atomic_directory(path) as partial:
+        yield partial
+
+
+@contextmanager
+def _atomic_directory(path: str | Path) -> Iterator[Path]:
     path = Path(path).resolve()
     _require_folder(path.parent)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -73,6 +92,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
         for file in partial.rglob("*"):
             if file.is_file():
+                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
                 _sync(file)
         if not path.exists():
             partial.rename(path)
@@ -90,6 +110,11 @@ def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
+        )
+    if all((folder / name).is_file() for name in _BUNDLE_FILES):
+        raise InputError(
+            f"the folder {folder} is a bundle, and a file written into it could replace a part",
+            remedy="choose another folder",
         )
 
 

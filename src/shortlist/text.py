@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from io import StringIO
+from typing import Any
 
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
@@ -17,6 +18,21 @@ def figure(value: float) -> str:
     ('0.1235', '123.5')
     """
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def shown(value: Any, limit: int = 300) -> str:
+    """Return the ``repr`` of a value for a message, of a bounded length.
+
+    Examples
+    --------
+    >>> shown("abc"), shown("a" * 50, limit=8)
+    ("'abc'", "'aaaaaaa...")
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
+        return f"a value of type {type(value).__name__} that is too large to show"
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def span(low: float, high: float) -> str:

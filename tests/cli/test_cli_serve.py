@@ -19,8 +19,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Do not serve; record the arguments of run."""
     recorded: dict[str, Any] = {}
 
-    def run(app: Any, listener: socket.socket) -> None:
-        recorded.update(app=app, port=listener.getsockname()[1])
+    def run(app: Any, service: Any, listener: socket.socket, drain_seconds: float) -> None:
+        recorded.update(app=app, port=listener.getsockname()[1], drain=drain_seconds)
         listener.close()
 
     monkeypatch.setattr("shortlist.serving.run.run", run)

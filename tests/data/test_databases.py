@@ -15,9 +15,9 @@ import pytest
 
 from shortlist.data.store import library_tables
 from shortlist.data.store.dialect import StoreScript
-from shortlist.data.store.library_tables import Recorded
 from shortlist.data.store.load import write as load_write
 from shortlist.data.store.postgresql import DIALECT as POSTGRESQL
+from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
 from shortlist.data.store.sqlite import DIALECT as SQLITE
 from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, DatabaseError, InputError
@@ -456,3 +456,71 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_database_error_is_not_an_input_error() -> None:
     assert not issubclass(DatabaseError, InputError)  # the input may be right: exit code 1
+
+
+RECORDED_AT = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"user_id": 2**63}, "the ids of this store are BIGINT"),
+        ({"user_id": -(2**63) - 1}, "the ids of this store are BIGINT"),
+        ({"user_id": "1"}, "the ids of this store are BIGINT"),
+        ({"item_id": 999}, "it is not in items"),
+        ({"weight": 0.0}, "the bound is rating BETWEEN"),
+        ({"weight": 5.5}, "the bound is rating BETWEEN"),
+        ({"weight": float("nan")}, "weights are finite"),
+        ({"weight": 1e300}, "weights are finite"),
+        ({"time": dt.datetime(1, 1, 1, tzinfo=dt.UTC)}, "the years 1900 to 2199"),
+        ({"time": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "the years 1900 to 2199"),
+    ],
+)
+def test_recorded_interactions_obey_the_rules_of_the_schema(
+    database: EmptyDatabase, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    good = Recorded(186, 242, 4.5, RECORDED_AT)
+    with tables(database, tmp_path, "movies") as store:
+        before = store.dataset().fingerprint
+        message = refusal(store.record, [good, good._replace(**change)])
+        assert what in message
+        assert "interaction 1" in message
+        assert store.recorded() == []
+        assert store.dataset().fingerprint == before
+
+
+def test_a_recorded_interaction_can_be_removed(database: EmptyDatabase, tmp_path: Path) -> None:
+    rows = [Recorded(user, 242, 4.5, RECORDED_AT) for user in (186, 7, 8)]
+    with tables(database, tmp_path, "movies") as store:
+        ids = store.record(rows)
+        assert store.journal() == dict(zip(ids, rows, strict=True))
+        assert store.unrecord(ids[2])
+        assert not store.unrecord(ids[2])
+        assert not store.unrecord(2**70)
+        assert store.record(rows[2:])[0] > ids[2]  # ids are not used again
+        assert store.unrecord(ids[0])
+        assert store.recorded() == rows[1:]
+
+
+def test_bad_recorded_lines_are_skipped_reported_and_kept(
+    database: EmptyDatabase, tmp_path: Path
+) -> None:
+    with tables(database, tmp_path, "movies") as store:
+        before = store.dataset()
+        store.record([Recorded(7, 242, 4.5, RECORDED_AT)])
+    for values in (
+        "('9223372036854775808', '242', 4.0, '2024-01-01')",
+        "('abc', '242', 4.0, '2024-01-01')",
+        "('8', '242', 1000.0, '2024-01-01')",
+        "('9', '242', 4.0, '2999-01-01')",
+    ):
+        database.run(
+            f"INSERT INTO recorded_interactions (user_id, item_id, weight, time) VALUES {values}"
+        )
+    with Store(database.url) as store:
+        with pytest.warns(SkippedLinesWarning, match="4 recorded interactions skipped") as caught:
+            assert [row.user_id for row in store.recorded()] == [7]
+        assert "9223372036854775808" in str(caught[0].message)
+        with pytest.warns(SkippedLinesWarning):
+            assert len(store.dataset()) == len(before) + 1
+    assert database.run("SELECT count(*) FROM recorded_interactions") == [(5,)]

@@ -481,7 +481,7 @@ def test_a_weight_must_be_finite_and_not_negative(bad: float | None) -> None:
     assert Dataset.from_tables(log.slice(0, 2), weight="w").weights.tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("column", [["1", "2"], [dt.date(2024, 1, 1)] * 2, [[1], [2]]], ids=str)
+@pytest.mark.parametrize("column", [[dt.date(2024, 1, 1)] * 2, [[1], [2]]], ids=str)
 def test_weights_of_another_type_are_refused(column: list[Any]) -> None:
     log = pa.table({"user_id": [1, 2], "item_id": [1, 2], "w": column})
     with pytest.raises(InputError) as caught:
@@ -497,9 +497,14 @@ def test_a_word_among_the_weights_of_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, weight="w")
     assert str(caught.value) == (
-        "'good' is not a number\n"
+        "2 kinds of rows cannot be used\n"
+        "1. a weight must be a finite number, 0 or more\n"
+        f"  where: interactions {log}, row 3, column 'w'\n"
+        "  to do: drop the row, or correct its weight\n"
+        "2. 'good' is not a number\n"
         f"  where: interactions {log}, row 4 (and 1 more row), column 'w'\n"
-        "  to do: correct the value, or leave the row out"
+        "  to do: correct the value, or leave the row out\n"
+        '  to do: correct the rows, or leave all of them out: on_bad_row="skip"'
     )
 
 
@@ -570,9 +575,7 @@ def test_a_time_must_be_present_and_before_the_year_10000(column: pa.Array) -> N
     )
 
 
-@pytest.mark.parametrize(
-    "column", [["2024-01-01"], [True], [dt.time(1)], [dt.timedelta(1)], [[1]]], ids=str
-)
+@pytest.mark.parametrize("column", [[True], [dt.time(1)], [dt.timedelta(1)], [[1]]], ids=str)
 def test_times_of_another_type_are_refused(column: list[Any]) -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(pa.table({"user_id": [1], "item_id": [1], "t": column}), time="t")
@@ -588,7 +591,7 @@ def test_a_word_among_the_times_of_a_file_is_refused(tmp_path: Path) -> None:
         Dataset.from_tables(log, time="t")
     assert str(caught.value) == (
         "'soon' is not a date, a time, or seconds since 1970\n"
-        f"  where: interactions {log}, row 3, column 't'\n"
+        f"  where: interactions {log}, row 3 (and 1 more row), column 't'\n"
         "  to do: correct the value, or leave the row out"
     )
 
@@ -626,9 +629,14 @@ def test_a_missing_id_in_a_list_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(LOG, items=pa.table({"item_id": [10, None, 30, None, None]}))
     assert str(caught.value) == (
-        "the item id is missing\n"
+        "2 kinds of rows cannot be used\n"
+        "1. the item id is missing\n"
         "  where: items, row 2 (and 2 more rows), column 'item_id'\n"
-        "  to do: drop the row, or fill it in"
+        "  to do: drop the row, or fill it in\n"
+        "2. item 20 has interactions but is not listed in items\n"
+        "  where: interactions, row 4, column 'item_id'\n"
+        "  to do: add the missing items, or leave their interactions out\n"
+        '  to do: correct the rows, or leave all of them out: on_bad_row="skip"'
     )
 
 

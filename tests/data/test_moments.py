@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,11 +82,11 @@ def test_now_is_now() -> None:
             "  to do: use the form 2024-05-31 or 2024-05-31T18:00",
         ),
         (
-            1_717_156_800_000,
-            "1717156800000 seconds since 1970 is beyond the year 9999\n"
+            1_717_156_800_000.5,
+            "1717156800000.5 seconds since 1970 is beyond the year 9999\n"
             "  to do: divide milliseconds by 1,000, microseconds by 1,000,000",
         ),
-        (253_402_300_800, "253402300800 seconds since 1970 is beyond the year 9999"),
+        (2**63, "9223372036854775808 seconds since 1970 is beyond the year 9999"),
         (float("inf"), "inf seconds since 1970 is beyond the year 9999"),
         (float("nan"), "the time is missing (NaT or NaN)\n  to do: pass a time, or omit it"),
         (np.datetime64("NaT"), "the time is missing (NaT or NaN)"),
@@ -165,3 +166,14 @@ def test_life_spans_of_another_type_are_refused_at_once(ends: list[object]) -> N
     assert str(caught.value).endswith(
         "\n  where: items, column 'valid_to'\n  to do: cast the column to a timestamp"
     )
+
+
+@pytest.mark.parametrize(
+    "number",
+    [20240531, 1_717_113_600, 1_717_113_600_000, 1_717_113_600_000_000, 1_717_113_600_000_000_000],
+)
+def test_the_form_of_an_integer_is_recognised(number: int) -> None:
+    assert moment(number) == moment("2024-05-31")
+    as_numpy: Any = np.int64(number)
+    assert moment(as_numpy) == moment("2024-05-31")
+    assert moment(2024) == moment("2024-01-01")

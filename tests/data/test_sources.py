@@ -207,7 +207,10 @@ def test_objects_and_files_that_are_not_tables(tmp_path: Path) -> None:
         "  to do: pass a path, an Arrow, pandas or polars frame, or a DuckDB relation"
     )
     assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
-    assert f"{tmp_path} is a folder\n  to do: give the path of a file in it" in refusal(tmp_path)
+    assert (
+        f"{tmp_path} holds no table\n  to do: give a folder or a pattern of files that end in"
+        in refusal(tmp_path)
+    )
     path = write_csv(tmp_path / "a.xlsx", "x")
     assert "interactions: files of the type of a.xlsx cannot be read" in refusal(path)
     assert "RecBole file (.inter, .item, .user)" in refusal(path)
@@ -239,7 +242,8 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     assert refusal(body) == (
         "the text is not UTF-8\n"
         "  where: a.csv, row 3\n"
-        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
+        "its encoding=, such as cp1252"
     )
     header = write_csv(tmp_path / "b.csv", "사용자,item_id", "u1,1", encoding="cp949")
     assert "where: b.csv, row 1" in refusal(header)

@@ -16,7 +16,8 @@ import pytest
 from shortlist.data.dataset import Dataset
 from shortlist.data.sql import connect
 from shortlist.data.store import schema
-from shortlist.data.store.library_tables import LIBRARY_TABLES, Mark, Recorded
+from shortlist.data.store.library_tables import LIBRARY_TABLES, Mark
+from shortlist.data.store.recorded import Recorded
 from shortlist.data.store.schema import read_tables, schema_sql
 from shortlist.data.store.store import Store
 from shortlist.errors import InputError

@@ -289,7 +289,9 @@ def test_list_lengths_are_checked(k: object, text: str) -> None:
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_scores_that_are_not_finite_are_refused(broken: float) -> None:
     train, test = split(3, 2, [(0, 0)], [(0, 1), (2, 1)])
+    model = known([[0, 1], [0, 1], [0, 1]]).fit(train)
+    model.learned.scores[2, 1] = broken  # after fit, which would refuse it
     with pytest.raises(ShortlistError) as error:
-        evaluate(known([[0, 1], [0, 1], [0, broken]]).fit(train), train, test)
+        evaluate(model, train, test)
     assert "Known gave scores that are NaN or infinite, first for user 102" in str(error.value)
     assert "diverged" in str(error.value)

@@ -130,3 +130,21 @@ def test_wide_letters_line_up() -> None:
         "-------+--",
         "a      | 1",
     ]
+
+
+def test_a_group_of_fewer_than_30_users_has_no_interval() -> None:
+    """Users 0 to 29 have one training interaction, users 30 to 58 have three."""
+    pairs = [(user, item) for user in range(59) for item in range(1 if user < 30 else 3)]
+    train, test = split(59, 30, pairs, [(user, 29) for user in range(59)])
+    model = known(np.random.default_rng(0).random((59, 30))).fit(train)
+    report = evaluate(model, train, test)
+    rows = {row["history"]: row for row in report.to_arrow().to_pylist() if row["metric"] == "mrr"}
+    assert (rows["1-2"]["users"], rows["3-5"]["users"]) == (30, 29)
+    assert rows["1-2"]["low"] < rows["1-2"]["value"] < rows["1-2"]["high"]
+    assert (rows["3-5"]["low"], rows["3-5"]["high"]) == (None, None)
+    few, many = (
+        next(line for line in str(report).splitlines() if line.startswith(group))
+        for group in ("3-5", "1-2")
+    )
+    assert few.count("fewer than 30 users") == 2
+    assert "fewer" not in many

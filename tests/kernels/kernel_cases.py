@@ -14,11 +14,19 @@ from kernel_worlds import Selection, Sparse, sparse_floats
 from numpy.typing import NDArray
 
 import shortlist.kernels
-from shortlist.kernels import als, factorization, ranking, sampling, scores, similarity, topk
+from shortlist.kernels import (
+    als,
+    embeddings,
+    factorization,
+    ranking,
+    sampling,
+    scores,
+    similarity,
+    topk,
+)
 
 B, N, M, F, D = 5, 9, 7, 8, 6  # queries, items, inner size of sparse products, factors, features
 WITHOUT_CHECKS = {"types", "checks", "compile", "threads", "vector", "linalg", "selection"}
-NCF = {"logistic", "tiles", "updates"}  # and ncf_*
 
 
 @dataclass
@@ -52,7 +60,8 @@ class Case:
             if isinstance(value, np.ndarray):
                 yield name, value
             elif hasattr(value, "_fields"):
-                yield from ((f"{name}.{part}", getattr(value, part)) for part in value._fields)
+                parts = ((f"{name}.{part}", getattr(value, part)) for part in value._fields)
+                yield from ((path, part) for path, part in parts if isinstance(part, np.ndarray))
             elif isinstance(value, tuple):
                 yield from ((f"{name}[{position}]", part) for position, part in enumerate(value))
 
@@ -100,6 +109,8 @@ def _cases() -> dict[str, Case]:
     features[:, -1] = features[-1] = 1
     known = (np.array([0, 2, 3]), np.array([0, 8, 4], np.int32))
     weights = np.arange(1.0, N + 1)
+    moments = floats(N, F), floats(N, F) ** 2
+    table = embeddings.Table(floats(N, F), moments, np.ones(N, np.int64))
     cases = [
         Case(
             topk.topk_factors,
@@ -213,6 +224,21 @@ def _cases() -> dict[str, Case]:
             },
             {"known[1]:0"}, {"rows": (0, 2), "table[1]": (0, N)}, ("count",),
         ),
+        Case(
+            embeddings.catch_up,
+            {
+                "table": table, "rows": np.array([0, 8, 4], np.int32), "step": 3, "rate": 0.1,
+            },
+            {"rows:0"}, {"rows": (0, N)},
+        ),
+        Case(
+            embeddings.take_step,
+            {
+                "table": table, "batch": embeddings.Batch.of(np.array([8, 2, 8], np.int32)),
+                "gradients": floats(3, F), "optimizer": "adam", "step": 4, "rate": 0.1,
+            },
+            {"gradients:0"}, {"batch.rows": (0, N), "batch.order": (0, 3)},
+        ),
     ]  # fmt: skip
     return {case.function.__name__: case for case in cases}
 
@@ -223,7 +249,7 @@ CASES = _cases()
 def modules() -> Iterator[Any]:
     """Yield the modules of kernels."""
     for module in pkgutil.iter_modules(shortlist.kernels.__path__):
-        if module.name not in WITHOUT_CHECKS | NCF and not module.name.startswith("ncf_"):
+        if module.name not in WITHOUT_CHECKS:
             yield importlib.import_module(f"shortlist.kernels.{module.name}")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel_worlds import Sparse, seeds, sparse_floats
 from numpy.typing import NDArray
 
-from shortlist.kernels.als import gram, solve_cg, solve_cholesky
+from shortlist.kernels.als import gram, solve_cg, solve_cholesky, solve_double
 from shortlist.kernels.threads import thread_limit
 
 Doubles = NDArray[np.float64]
@@ -164,3 +164,34 @@ def test_nothing_depends_on_threads_or_batches(f: int) -> None:
             part = (sparse.part(first, last).csr, *common, regularization[first:last])
             np.testing.assert_array_equal(solve_cholesky(*part), exact[first:last])
             np.testing.assert_array_equal(solve_cg(*part, start[first:last], 3), near[first:last])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.floats(-4, 9), st.floats(-9, 0), st.integers(1, 60))
+def test_a_row_is_close_to_the_optimum_or_it_is_marked(
+    seed: int, weight: float, regularization: float, f: int
+) -> None:
+    """With heavy weights, weak regularization, and more factors than observations."""
+    weights, factors, penalties = world(seed, f=f)
+    weights *= np.float32(10**weight)
+    penalties *= np.float32(10**regularization)
+    csr = Sparse.of(weights).csr
+    x = solve_cholesky(csr, factors, gram(factors), 0.3, penalties)
+    wide = solve_double(csr, factors, 0.3, penalties.astype(np.float64))
+    zero = np.zeros_like(x)
+    assert np.isfinite(wide).all()
+    for u in range(len(x)):
+        row = slice(u, u + 1)
+        best, start, single, double = (
+            loss(weights[row], y[row], factors, 0.3, penalties[row])
+            for y in (closed_form(weights, factors, 0.3, penalties), zero, x, wide)
+        )
+        assert double <= best + 1e-6 * start
+        assert np.isnan(x[u]).all() or single <= best + 1e-3 * start
+
+
+def test_a_system_beyond_float64_is_marked() -> None:
+    weights, factors, penalties = world(3, f=60)
+    csr = Sparse.of(weights * np.float32(1e30)).csr
+    x = solve_double(csr, factors, 0.3, 1e-6 * penalties.astype(np.float64))
+    assert np.isnan(x[weights.sum(axis=1) > 0]).all()

@@ -38,7 +38,6 @@ RANKING = Ranking(
 
 class TestLinear(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker="linear", rounds=2)
-    user_is_history = False  # a user is not their own neighbour
 
 
 class TestTrees(ModelContract):
@@ -54,7 +53,7 @@ class TestWithFeatures(ModelContract):
 
 class TestModelRanker(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker=RANKING)
-    user_is_history = False  # a user is not their own neighbour
+    user_is_history = False  # the ranker also reads features of users
 
 
 @cache
@@ -228,8 +227,8 @@ class TestExplanations:
             assert total == pytest.approx(row["score"], rel=1e-5, abs=1e-5)
             kinds |= set(parts.column("kind").to_pylist())
             names |= set(parts.column("name").to_pylist())
-        assert kinds == {"stage", "feature", "every candidate"}
-        assert {"item: year", "likeness to the history"} <= names
+        assert kinds == {"stage", "feature", "constant"}
+        assert {"item: year", "similarity to the history"} <= names
 
 
 class TestLearning:
@@ -342,7 +341,7 @@ class TestFeatures:
         features = CandidateFeatures(data, 0)
         assert features.names == [
             "user: age", "user: born", "user: city", "user: name", "item: tags",
-            "likeness to the history", "likeness to who chose it",
+            "similarity to the history", "similarity to its users",
         ]  # fmt: skip
         assert features.categorical == [2, 3]
         profiles = known_users(data, np.array([0, 1, 2], dtype=np.int32), [])

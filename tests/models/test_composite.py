@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from pydantic import BeforeValidator
 
+from shortlist.bundle.declarations import Array, Checked
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.bundle.parts import join, split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError
@@ -30,9 +32,9 @@ class PairConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class PairLearned:
-    stages: tuple[Model, ...]  # type: ignore[type-arg]
-    ranker: Model  # type: ignore[type-arg]
-    weights: np.ndarray
+    stages: Annotated[tuple[Model, ...], FittedModel("stages")]  # type: ignore[type-arg]
+    ranker: Annotated[Model, Checked("any model", lambda *_: None)]  # type: ignore[type-arg]
+    weights: Annotated[np.ndarray, Array("3", dtype=np.float64)]
 
 
 class Pair(Model[PairConfig, PairLearned]):
@@ -80,7 +82,7 @@ def test_a_bundle_keeps_inner_models() -> None:
     pair = Pair(stages=[ItemCosine(), IALS(embedding_size=4), IALS(embedding_size=2)]).fit(data)
     parts = split(pair.learned)
     assert parts.arrays["stages.2.items"].shape == (data.n_items, 2)
-    learned = join(Pair.Learned, parts, data, model_class)
+    learned = join(pair, parts, data, model_class)
     assert isinstance(learned.stages, tuple)
     assert [repr(stage) for stage in learned.stages] == [
         repr(stage) for stage in pair.learned.stages

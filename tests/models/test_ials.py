@@ -9,10 +9,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.dataset import Dataset
+from shortlist.errors import NumericalError
 from shortlist.models.ials import IALS
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores
-from shortlist.testing import ModelContract, small_world
+from shortlist.testing import ModelContract, of_matrix, small_world
 
 # All settings are given, because defaults are tuned on real data and may change.
 SMALL = {
@@ -195,3 +196,38 @@ def test_the_seed_determines_the_initial_vectors() -> None:
     first, same, other = (small(seed=seed).fit(small_world().data) for seed in (1, 1, 2))
     assert_array_equal(first.learned.users, same.learned.users)
     assert not np.allclose(first.learned.users, other.learned.users)
+
+
+def heavy(kind: str) -> tuple[Dataset, dict[str, Any]]:
+    """Make data and settings whose systems are not positive definite in float32."""
+    weights = np.add.outer(np.arange(50), np.arange(100)) % 2 * 300.0
+    if kind == "one heavy account":
+        weights = np.minimum(weights, 1)
+        weights[0] *= 1e5
+    elif kind == "weak regularization":
+        weights, weak = np.minimum(weights, 1), {"regularization": 1e-6}
+        return of_matrix(weights), weak | {"embedding_size": 120, "unobserved_weight": 1e-3}
+    return of_matrix(weights), {"embedding_size": 128, "weighting": "weighted"}
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("kind", ["large weights", "one heavy account", "weak regularization"])
+def test_hard_systems_are_solved_in_float64(kind: str, solver: str) -> None:
+    data, settings = heavy(kind)
+    model = small(**{"regularization": 0.002} | settings, solver=solver).fit(data)
+    best = Objective(data, model).best(model.learned.items.astype(np.float64), axis=1)
+    scores = best @ model.learned.items.T
+    assert_allclose(model.learned.users @ model.learned.items.T, scores, atol=1e-2)
+    assert len(model.recommend(k=1)) == data.n_users
+    history = model.data.items.take(data.item_rows[data.user_rows == 0]).to_pylist()
+    terms = model.explain(data.users.ids[0].as_py(), history[0]).parts.column("amount").to_numpy()
+    assert np.isfinite(terms).all()
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+def test_systems_beyond_float64_are_an_error(solver: str) -> None:
+    weights = heavy("large weights")[0].matrix.toarray() * 1e28
+    model = small(embedding_size=128, weighting="weighted", solver=solver)
+    with pytest.raises(NumericalError, match=r"largest weight of 3e\+30\n  to do: choose a larger"):
+        model.fit(of_matrix(weights))
+    assert not model.is_fitted

@@ -56,12 +56,12 @@ def naive_score(learned: NCFLearned, p: Any, q: Any) -> float:
     score = learned.bias + learned.product_weights.astype(np.float64) @ (p[:size] * q[:size])
     if learned.biases:
         score += p[size] + q[size]
-    if learned.dense:
+    if learned.widths:
         phi = np.concatenate([p[end:], q[end:]])
         for n, layer in enumerate(learned.dense):
             weight, bias = (part.astype(np.float64) for part in layer)
             phi = (np.maximum(phi, 0) if n else phi) @ weight + bias
-        score += np.maximum(phi, 0) @ learned.tower_weights.astype(np.float64)
+        score += phi[0]
     return float(score)
 
 
@@ -214,7 +214,7 @@ def test_training_does_not_depend_on_the_threads(
         one = learned()
     with thread_limit(2):
         other = learned()
-    for name in ("users", "items", "bias", "product_weights", "layers", "tower_weights"):
+    for name in ("users", "items", "bias", "product_weights", "layers"):
         assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -250,7 +250,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
     monkeypatch.setattr(NCFTrainable, "start_epoch", start)
     again = fresh().fit(DATA, checkpoint=file)
     assert again.history.equals(whole.history)
-    for name in ("users", "items", "bias", "product_weights", "layers", "tower_weights"):
+    for name in ("users", "items", "bias", "product_weights", "layers"):
         assert_array_equal(getattr(again.learned, name), getattr(whole.learned, name))
 
 

@@ -28,7 +28,6 @@ class TestUserCosine(ModelContract):
 
 class TestFewNeighbours(ModelContract):
     model = partial(UserCosine, neighbors=5, weighting="bm25", shrinkage=3.0)
-    user_is_history = False  # the user is their own nearest neighbour then, and takes a place
 
 
 class TestItself(ModelContract):
@@ -150,20 +149,6 @@ def test_a_user_is_not_their_own_neighbour() -> None:
     }
 
 
-def test_a_user_with_the_same_history_is_a_neighbour_of_a_query() -> None:
-    """With all neighbours, a query with the history of a user gets the same unseen scores; with n
-    neighbours, it gets those of the user with n - 1 neighbours."""
-    data = small_world().data
-    log = data.to_arrow().to_pylist()
-    history = {row["item_id"]: row["weight"] for row in log if row["user_id"] == "u00"}
-    query = [Query(history=history)]
-    for as_query, as_user in ((None, None), (6, 5)):
-        by_query = PLAIN(neighbors=as_query).fit(data).recommend(queries=query, k=9)
-        by_user = PLAIN(neighbors=as_user).fit(data).recommend(["u00"], k=9)
-        assert by_query.column("item_id") == by_user.column("item_id")
-        assert by_query.column("score") == by_user.column("score")
-
-
 @pytest.mark.parametrize("shrinkage", [0.0, 10.0])
 def test_a_user_with_zero_weights_has_similarity_zero(shrinkage: float) -> None:
     data = tiny(("ann", "tea"), ("bob", "tea"), ("bob", "rye"), weight=[0.0, 2.0, 3.0])
@@ -179,3 +164,36 @@ def test_similar_items_are_scored_as_for_a_history_of_one_item() -> None:
     assert found.column("item_id") == ["gin", "tea"] or found.column("item_id") == ["tea", "gin"]
     scores = dict(zip(found.column("item_id"), found.column("score"), strict=True))
     assert scores == {"tea": pytest.approx(0.5**0.5), "gin": 0.0}
+
+
+@pytest.mark.parametrize(("weighting", "neighbors", "shrinkage", "self_similarity"), OPTIONS)
+def test_a_query_with_the_history_of_a_user_gets_the_list_of_the_user(
+    weighting: Literal["binary"], neighbors: int | None, shrinkage: float, self_similarity: bool
+) -> None:
+    data = small_world().data
+    model = UserCosine(
+        weighting=weighting,
+        neighbors=neighbors,
+        shrinkage=shrinkage,
+        self_similarity=self_similarity,
+    ).fit(data)
+    users = data.users.ids.to_pylist()
+    items = np.array(data.items.ids.to_pylist())
+    queries = [
+        Query(history=dict(zip(items[row.indices].tolist(), row.data.tolist(), strict=True)))
+        for row in (data.matrix[[user]] for user in range(data.n_users))
+    ]
+    by_id = model.recommend(users, k=9)
+    by_history = model.recommend(queries=queries, k=9)
+    assert by_history.column("item_id") == by_id.column("item_id")
+    assert by_history.column("score") == by_id.column("score")
+
+
+def test_only_one_of_two_people_with_the_same_history_is_the_person() -> None:
+    data = tiny((1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a"), (3, "c"))
+    model = UserCosine(neighbors=2, normalized=True).fit(data)
+    first, query = model.recommend([1], k=1), model.recommend(queries=[Query(history=["a", "b"])])
+    assert query.column("item_id") == first.column("item_id") == ["c"]
+    assert query.column("score") == first.column("score")
+    reasons = model.explain(None, "a", query=Query(history=["a", "b"])).parts
+    assert reasons.column("name").to_pylist() == ["2", "3"]

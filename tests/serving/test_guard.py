@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+import shortlist as sl
 from shortlist.errors import ConfigError
 from shortlist.serving.access import Access, access_to, new_token
 from shortlist.serving.guard import Guard
@@ -43,7 +44,7 @@ def test_the_documentation_loads_nothing_from_other_hosts(client: TestClient) ->
     assert "http://" not in page
     assert "https://" not in page
     paths = client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 16
+    assert len(paths) == 17
     for path in paths:
         assert path in page
     assert client.get("/docs.css").headers["content-type"].startswith("text/css")
@@ -208,15 +209,18 @@ def test_requests_are_counted(serve: Any) -> None:
     client.get("/users/nobody/recommendations")
     client.get("/items/R00")
     client.get("/a/b/c")
-    counted = client.get("/metrics").text
+    counted, lists = client.get("/metrics").text, "/users/{user_id}/recommendations"
     for line in (
-        'shortlist_requests_total{route="/users/{user_id}/recommendations",status="200"} 1.0',
-        'shortlist_requests_total{route="/users/{user_id}/recommendations",status="404"} 1.0',
-        'shortlist_requests_total{route="/items/{item_id}",status="200"} 1.0',
-        'shortlist_requests_total{route="other",status="404"} 1.0',
+        f'shortlist_requests_total{{model="ials",route="{lists}",status="200"}} 1.0',
+        f'shortlist_requests_total{{model="ials",route="{lists}",status="404"}} 1.0',
+        'shortlist_requests_total{model="ials",route="/items/{item_id}",status="200"} 1.0',
+        'shortlist_requests_total{model="",route="other",status="404"} 1.0',
         "shortlist_batch_lists_count 1.0",
         "shortlist_waiting_lists 0.0",
         "shortlist_open_requests 1.0",
+        f'shortlist_info{{version="{sl.__version__}"}} 1.0',
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
     ):
         assert line in counted
 
@@ -225,6 +229,7 @@ def test_probes(serve: Any) -> None:
     client = serve()
     assert client.get("/health").json() == {
         "status": "ok",
+        "version": sl.__version__,
         "models": {"ials": "ok", "content": "ok", "cosine": "ok"},
     }
     assert client.get("/ready").status_code == 200

@@ -199,7 +199,7 @@ def test_the_watch_survives_any_error(
         raise MemoryError("no room")
 
     with monkeypatch.context() as patched:
-        patched.setattr("shortlist.serving.model_store.load", broken)
+        patched.setattr("shortlist.serving.model_store.read", broken)
         sl.Popularity().fit(data).save(bundles["ials"])
         eventually(lambda: client.get("/health").json()["status"] == "degraded")
         assert client.get("/health").json()["models"]["ials"] == "MemoryError: no room"

@@ -7,11 +7,12 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 
 import shortlist as sl
-from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.recorded import Recorded
 from shortlist.errors import InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits
@@ -74,7 +75,7 @@ def test_the_next_list_considers_the_interaction(
 ) -> None:
     client = serve(database=database)
     best = listed(client, "U00")[0][0]
-    assert choose(client, ("U00", best)).json() == {"recorded": 1}
+    assert choose(client, ("U00", best)).json() == {"recorded": 1, "ids": [1]}
     for name, model in models.items():
         again = listed(client, "U00", model=name)
         assert best not in [item for item, _ in again]
@@ -109,12 +110,14 @@ def test_a_new_user_is_known_after_an_interaction(
                 "title": "용접공 Welder 3",
                 "weight": 1.0,
                 "time": "2024-05-31T12:01:00+00:00",
+                "record_id": 2,
             },
             {
                 "item_id": "R00",
                 "title": "Welder 0",
                 "weight": 2.0,
                 "time": "2024-05-31T12:00:00+00:00",
+                "record_id": 1,
             },
         ],
     }
@@ -234,16 +237,16 @@ def test_concurrent_requests_are_written_together(bundles: dict[str, Path], data
 def test_a_request_that_fails_does_not_affect_the_others(
     bundles: dict[str, Path], database: Path
 ) -> None:
-    async def scenario() -> list[str]:
+    async def scenario() -> list[Any]:
         service = Service({"ials": bundles["ials"]}, database=database)
         async with service.run():
             rows = [Recorded("A", "R00", 1.0, NOON), Recorded(7, "R00", 1.0, NOON)]
             rows += [Recorded("B", "R00", 1.0, NOON)]
             asked = [service.recorder.submit([row]) for row in rows]
             result = await asyncio.gather(*asked, return_exceptions=True)
-            return [type(entry).__name__ for entry in result]
+            return [entry if isinstance(entry, list) else type(entry).__name__ for entry in result]
 
-    assert asyncio.run(scenario()) == ["NoneType", "InputError", "NoneType"]
+    assert asyncio.run(scenario()) == [[1], "InputError", [2]]
     with sl.Store(database, read_only=True) as store:
         assert [row.user_id for row in store.recorded()] == ["A", "B"]
 
@@ -320,3 +323,82 @@ def test_the_recorder_waits_for_a_database_that_is_open_elsewhere(
     client.__exit__()
     with sl.Store(database, read_only=True) as store:
         assert len(store.recorded()) == 1
+
+
+def test_an_interaction_is_taken_back(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+    before = listed(client, "U00")
+    ids = choose(client, ("U00", before[0][0]), ("U00", before[1][0])).json()["ids"]
+    history = client.get("/users/U00").json()["history"]
+    assert [entry["record_id"] for entry in history[:3]] == [ids[1], ids[0], None]
+    after_both = listed(client, "U00")
+    again = choose(client, ("U00", before[0][0]), weight=3.0).json()["ids"]
+    weights = [entry["weight"] for entry in client.get("/users/U00").json()["history"][:2]]
+    assert weights == [3.0, 1.0]
+    assert client.delete(f"/interactions/{again[0]}").json() == {"removed": 1}
+    weights = [entry["weight"] for entry in client.get("/users/U00").json()["history"][:2]]
+    assert weights == [1.0, 1.0]
+    assert listed(client, "U00") == after_both  # the former one counts again
+    for number in ids:
+        assert client.delete(f"/interactions/{number}").json() == {"removed": 1}
+    assert listed(client, "U00") == before
+    for wrong in (ids[0], 0, 10**30, "x", -1):
+        reply = client.delete(f"/interactions/{wrong}")
+        assert reply.status_code == 404
+        assert "there is no recorded interaction" in reply.json()["error"]["what"]
+    client.__exit__()
+    with sl.Store(database, read_only=True) as store:
+        assert store.recorded() == []
+
+
+def test_an_interaction_from_before_a_restart_is_taken_back(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+    before = listed(client, "U00")
+    ids = choose(client, ("U00", before[0][0])).json()["ids"]
+    client.__exit__()
+    restarted = serve(database=database)
+    assert listed(restarted, "U00") != before
+    assert restarted.delete(f"/interactions/{ids[0]}").status_code == 200
+    assert listed(restarted, "U00") == before
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"user_id": 7}, "the ids of this store are VARCHAR"),
+    ({"user_id": ""}, "at least 1 character"),
+    ({"user_id": "a\0b"}, "NUL"),
+    ({"item_id": "R99"}, "unknown"),
+    ({"item_id": ""}, "unknown"),
+    ({"weight": 1e30}, "less than or equal to"),
+    ({"weight": -1}, "greater than or equal to 0"),
+    ({"time": "0001-01-01T00:00"}, "the years 1900 to 2199"),
+    ({"time": "2999-01-01T00:00"}, "in the future"),
+    ({"time": 1e300}, "is no time"),
+]
+
+
+@pytest.mark.parametrize(("change", "what"), WRONG)
+def test_wrong_interactions_are_refused(
+    serve: Any, database: Path, change: dict[str, Any], what: str
+) -> None:
+    client = serve(database=database)
+    row = {"user_id": "U00", "item_id": "R12"} | change
+    reply = client.post("/interactions", json={"interactions": [row]})
+    assert reply.status_code in (404, 422), reply.text
+    assert what in reply.text
+    client.__exit__()
+    with sl.Store(database, read_only=True) as store:
+        assert store.recorded() == []
+
+
+def test_bad_lines_of_the_database_do_not_stop_the_service(
+    serve: Any, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with duckdb.connect(str(database)) as db:
+        db.execute(
+            "INSERT INTO recorded_interactions (user_id, item_id, weight, time) "
+            "VALUES ('U00', 'R12', 1, '0001-01-01'), ('U00', 'R13', 1, '2024-01-01')"
+        )
+    client = serve(database=database)
+    assert "1 recorded interaction skipped" in caplog.text
+    history = client.get("/users/U00").json()["history"]
+    assert history[0]["item_id"] == "R13"

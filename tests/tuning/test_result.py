@@ -190,7 +190,7 @@ def test_the_plot_of_one_trial_and_of_a_default_of_zero() -> None:
     assert history.get_title() == "GMF, 1 trial"
     assert {round(tick) == tick for tick in history.get_xticks()} == {True}
     scales = {axis.get_title(): axis.get_xscale() for axis in slices}
-    assert scales["regularization"] == "symlog"  # the default is 0: it has a position all the same
+    assert scales["regularization"] == "symlog"  # a log axis cannot show the default of 0
     assert scales["learning_rate"] == "log"
 
 

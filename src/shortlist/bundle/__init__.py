@@ -17,6 +17,16 @@ This room knows no model: whoever loads a bundle passes the function that finds 
 
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, read_manifest
 from shortlist.bundle.parts import Storable
-from shortlist.bundle.storage import ARRAYS, load, save
+from shortlist.bundle.storage import ARRAYS, load, read, save
 
-__all__ = ["ARRAYS", "FORMAT", "MANIFEST", "Manifest", "Storable", "load", "read_manifest", "save"]
+__all__ = [
+    "ARRAYS",
+    "FORMAT",
+    "MANIFEST",
+    "Manifest",
+    "Storable",
+    "load",
+    "read",
+    "read_manifest",
+    "save",
+]

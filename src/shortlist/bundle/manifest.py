@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shortlist.bundle.folder import Folder, opened
 from shortlist.errors import BundleError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -58,14 +59,24 @@ def read_manifest(path: str | Path) -> Manifest:
     BundleError
         The folder is missing, not a bundle, damaged, or of another format.
     """
-    path = Path(path)
-    if not (path / MANIFEST).is_file():
-        what = "is not a bundle (it has no manifest.json)" if path.exists() else "does not exist"
-        raise BundleError(f"{path} {what}", remedy="name a folder that model.save(...) wrote")
+    with opened(Path(path)) as folder:
+        return manifest_of(folder)
+
+
+def manifest_of(folder: Folder) -> Manifest:
+    """Read the manifest of an open folder; raises as :func:`read_manifest`."""
+    path = folder.path
+    if MANIFEST not in folder:
+        raise BundleError(
+            f"{path} is not a bundle (it has no manifest.json)",
+            remedy="name a folder that model.save(...) wrote",
+        )
     try:
-        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        content = json.loads(folder.read(MANIFEST).decode("utf-8"))
     except ValueError as error:  # not UTF-8, or not JSON
         raise _damaged(path, str(error)) from error
+    except RecursionError as error:
+        raise _damaged(path, "its JSON is nested too deeply") from error
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version != FORMAT:
         raise BundleError(
@@ -76,6 +87,8 @@ def read_manifest(path: str | Path) -> Manifest:
         )
     try:
         return Manifest.model_validate(content)
+    except RecursionError as error:
+        raise _damaged(path, "its JSON is nested too deeply") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "manifest"
@@ -96,7 +109,7 @@ def may_be_replaced(path: Path) -> bool:
         return False
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # other programs also name a file manifest.json
+    except (OSError, ValueError, RecursionError):  # other programs also name a file manifest.json
         return not any(path.iterdir())
     return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
 

@@ -11,7 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Context, Dimensions, declarations
 from shortlist.data.dataset import Dataset
+from shortlist.errors import BundleError, ConfigError, ShortlistError
 
 SPARSE = ("data", "indices", "indptr")
 
@@ -106,36 +108,54 @@ def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None
         parts.tables[f"{prefix}history"] = model.history
 
 
-def join(
-    learned_class: type[Any], parts: Parts, data: Dataset, find_class: FindClass, prefix: str = ""
-) -> Any:
-    """Build the dataclass from its parts; models in it are restored on the same data.
+def join(model: Any, parts: Parts, data: Dataset, find_class: FindClass, prefix: str = "") -> Any:
+    """Build the learned dataclass of a model, and check each field against its declaration.
+
+    Models in it are restored on the same data.
 
     Raises
     ------
-    KeyError
-        A part is missing.
-    ValueError
-        The indices of a sparse matrix are out of range.
+    BundleError
+        A field is missing, or is not as declared; the message names it.
     ConfigError
         An inner model, or one of its settings, does not exist in this version.
     """
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(learned_class):
-        name = prefix + field.name
-        if f"{name}.shape" in parts.scalars:
-            sparse = tuple(parts.arrays[f"{name}.{part}"] for part in SPARSE)
-            value: Any = csr_array(sparse, shape=tuple(parts.scalars[f"{name}.shape"]))
-            value.check_format(full_check=True)  # compiled code trusts the indices
-        elif f"{name}.models" in parts.scalars:
-            models = _join_models(parts, name, data, find_class)
-            value = models[0] if parts.scalars.get(f"{name}.single") else models
-        elif name in parts.tables:
-            value = parts.tables[name]
-        else:
-            value = parts.arrays[name] if name in parts.arrays else parts.scalars[name]
-        values[field.name] = value
-    return learned_class(**values)
+    context = Context(Dimensions.of(data, model.config), data, model.config, values)
+    for field, declaration in declarations(model.Learned).items():
+        name = prefix + field
+        try:
+            value = _join_value(parts, name, data, find_class)
+            declaration.check(value, context)
+        except (BundleError, ConfigError):  # of an inner model
+            raise
+        except ShortlistError as error:
+            raise _not_as_declared(name, error.what) from error
+        except KeyError as error:
+            raise _not_as_declared(name, f"is missing, expected a {declaration!r}") from error
+        except (TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
+            raise _not_as_declared(name, str(error)) from error
+        values[field] = value
+    return model.Learned(**values)
+
+
+def _not_as_declared(name: str, why: str) -> BundleError:
+    return BundleError(
+        f"the learned field {name} {why}",
+        remedy="save the model again, or copy the bundle again",
+    )
+
+
+def _join_value(parts: Parts, name: str, data: Dataset, find_class: FindClass) -> Any:
+    if f"{name}.shape" in parts.scalars:
+        sparse = tuple(parts.arrays[f"{name}.{part}"] for part in SPARSE)
+        return csr_array(sparse, shape=tuple(parts.scalars[f"{name}.shape"]))
+    if f"{name}.models" in parts.scalars:
+        models = _join_models(parts, name, data, find_class)
+        return models[0] if parts.scalars.get(f"{name}.single") else models
+    if name in parts.tables:
+        return parts.tables[name]
+    return parts.arrays[name] if name in parts.arrays else parts.scalars[name]
 
 
 def _join_models(
@@ -145,6 +165,6 @@ def _join_models(
     for position, spec in enumerate(parts.scalars[f"{name}.models"]):
         model = find_class(spec["model"])(**spec["config"])
         prefix = f"{name}.{position}."
-        learned = join(model.Learned, parts, data, find_class, prefix)
+        learned = join(model, parts, data, find_class, prefix)
         models.append(model.restore(data, learned, parts.tables[f"{prefix}history"]))
     return tuple(models)

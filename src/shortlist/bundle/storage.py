@@ -14,20 +14,27 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from shortlist._version import __version__
+from shortlist.bundle.folder import Folder, opened
 from shortlist.bundle.manifest import (
     FORMAT,
     MANIFEST,
     Manifest,
     hash_of,
+    manifest_of,
     may_be_replaced,
-    read_manifest,
 )
 from shortlist.bundle.parts import FindClass, Parts, Storable, join, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
-from shortlist.errors import BundleError, ConfigError, InputError
+from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
 from shortlist.files import atomic_directory
 
 ARRAYS = "arrays.safetensors"
+_TABLES = ("users", "items", "interactions", "history")
+_UNFIT = (
+    KeyError, TypeError, ValueError, OSError, OverflowError, AttributeError, IndexError,
+    MemoryError, RecursionError, SafetensorError, pa.ArrowException, InputError,
+)  # fmt: skip
+"""The errors of reading contents that do not fit together."""
 _LEARNED = "learned."  # prefix of the files of learned tables
 
 
@@ -113,41 +120,78 @@ def load(path: str | Path, find_class: FindClass) -> Any:
     BundleError
         The folder is missing, not a bundle, damaged, or of another format.
     """
+    return read(path, find_class)[0]
+
+
+def read(path: str | Path, find_class: FindClass) -> tuple[Any, Manifest]:
+    """Read a model and the manifest of the same bundle; arguments and errors are those of `load`.
+
+    A bundle that is replaced in the meantime is read either before or after, never in between.
+    """
     path = Path(path)
-    manifest = read_manifest(path)
-    for name, expected in manifest.files.items():
-        if Path(name).name != name or not (path / name).is_file():
-            raise BundleError(f"{name} is missing", where=str(path), remedy="save the model again")
-        if hash_of(path / name) != expected:
+    with opened(path) as folder:
+        manifest = manifest_of(folder)
+        _check_files(folder, manifest)
+        try:
+            return _model_of(folder, manifest, find_class), manifest
+        except BundleError as error:
+            raise BundleError(error.what, where=str(path), remedy=error.remedy) from error
+        except ConfigError as error:
             raise BundleError(
-                f"{name} is damaged: its hash differs from the one in the manifest",
+                "the manifest names a model or setting that this version does not have: "
+                f"{error.what}",
                 where=str(path),
+                remedy="upgrade shortlist, or fit and save the model again",
+            ) from error
+        except _UNFIT as error:
+            what = error.what if isinstance(error, ShortlistError) else str(error)
+            raise BundleError(
+                f"the bundle's files do not fit together: {what}",
+                where=str(path),
+                remedy="save the model again",
+            ) from error
+
+
+def _check_files(folder: Folder, manifest: Manifest) -> None:
+    """Check that the files every bundle has are listed, and the hashes of all listed files."""
+    for name in (ARRAYS, *(f"{table}.parquet" for table in _TABLES)):
+        if name not in manifest.files:
+            raise BundleError(
+                f"{MANIFEST} has no hash of {name}",
+                where=str(folder.path),
                 remedy="save the model again, or copy the bundle again",
             )
-    try:
-        model = find_class(manifest.model)(**manifest.config)
-        tables = {
-            name: pq.read_table(path / f"{name}.parquet")
-            for name in ("users", "items", "interactions", "history")
-        }
-        learned_tables = {
-            name.removeprefix(_LEARNED).removesuffix(".parquet"): pq.read_table(path / name)
-            for name in manifest.files
-            if name.startswith(_LEARNED) and name.endswith(".parquet")
-        }
-        data = dataset_of(tables["users"], tables["items"], tables["interactions"])
-        parts = Parts(load_file(path / ARRAYS), manifest.learned, learned_tables)
-        learned = join(model.Learned, parts, data, find_class)
-    except ConfigError as error:
-        raise BundleError(
-            f"the manifest names a model or setting that this version does not have: {error.what}",
-            where=str(path),
-            remedy="upgrade shortlist, or fit and save the model again",
-        ) from error
-    except (KeyError, TypeError, ValueError, OSError, SafetensorError, pa.ArrowException) as error:
-        raise BundleError(
-            f"the bundle's files do not fit together: {error}",
-            where=str(path),
-            remedy="save the model again",
-        ) from error
+    for name, expected in manifest.files.items():
+        if folder.hash_of(name) != expected:
+            raise BundleError(
+                f"{name} is damaged: its hash differs from the one in the manifest",
+                where=str(folder.path),
+                remedy="save the model again, or copy the bundle again",
+            )
+
+
+def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
+    model = find_class(manifest.model)(**manifest.config)
+    tables = {name: _table(folder, f"{name}.parquet") for name in _TABLES}
+    learned_tables = {
+        name.removeprefix(_LEARNED).removesuffix(".parquet"): _table(folder, name)
+        for name in manifest.files
+        if name.startswith(_LEARNED) and name.endswith(".parquet")
+    }
+    data = dataset_of(tables["users"], tables["items"], tables["interactions"])
+    counts = {"users": data.n_users, "items": data.n_items, "interactions": data.n_interactions}
+    for name, count in counts.items():
+        if manifest.data.get(name) != count:
+            raise ValueError(f"{name}.parquet has {count} rows, not {manifest.data.get(name)!r}")
+    parts = Parts(load_file(folder.path_of(ARRAYS)), manifest.learned, learned_tables)
+    learned = join(model, parts, data, find_class)
     return model.restore(data, learned, tables["history"])
+
+
+def _table(folder: Folder, name: str) -> pa.Table:
+    table = pq.read_table(folder.file(name))
+    table.validate(full=True)
+    repeated = len(set(table.column_names)) < len(table.column_names)
+    if repeated:
+        raise ValueError(f"{name} has two columns of the same name")
+    return table

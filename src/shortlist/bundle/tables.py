@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Vocabulary
 
 _ID, _NO_FEATURES = "id", b"shortlist.no_features"
+_COLUMNS = {
+    "user_row": pa.int32(),
+    "item_row": pa.int32(),
+    "weight": pa.float32(),
+    "position": pa.int64(),
+    "time": pa.int64(),
+}
 
 
 def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
@@ -21,6 +33,9 @@ def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
 
 def _vocabulary(table: pa.Table, kind: str) -> tuple[Vocabulary, pa.Table | None]:
     vocabulary = Vocabulary(table.column(_ID), kind=kind)
+    ids = vocabulary.ids
+    if ids.null_count or pc.any(pc.greater_equal(ids[:-1], ids[1:])).as_py():
+        raise ValueError(f"the ids of the {kind}s are not unique and sorted, or one is null")
     if _NO_FEATURES in (table.schema.metadata or {}):
         return vocabulary, None
     features = table.drop_columns([_ID])
@@ -46,17 +61,32 @@ def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Data
 
     Raises
     ------
+    KeyError
+        A column is missing.
     ValueError
-        A row number is beyond the vocabulary.
+        Ids are not unique and sorted, a row number is beyond the vocabulary, the interactions are
+        not sorted, a weight or a position is out of range, or a column has another type.
     """
     user_vocabulary, user_features = _vocabulary(users, "user")
     item_vocabulary, item_features = _vocabulary(items, "item")
-    column = {name: interactions.column(name).to_numpy() for name in interactions.column_names}
+    column = {
+        name: _column(interactions, name, kind)
+        for name, kind in _COLUMNS.items()
+        if name != "time" or name in interactions.column_names
+    }
     for name, vocabulary in (("user_row", user_vocabulary), ("item_row", item_vocabulary)):
         rows = column[name]
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(vocabulary)):
             raise ValueError(f"{name} runs to {rows.max()}, and there are {len(vocabulary)} ids")
-    return Dataset(
+    cells = column["user_row"].astype(np.int64) * len(item_vocabulary) + column["item_row"]
+    if not (cells[1:] > cells[:-1]).all():
+        raise ValueError("the interactions are not sorted by user_row and item_row")
+    weights = column["weight"]
+    if not (np.isfinite(weights).all() and weights.min(initial=0) >= 0):
+        raise ValueError("weight holds numbers that are not finite, or less than 0")
+    if column["position"].min(initial=0) < 0:
+        raise ValueError("position holds a number less than 0")
+    data = Dataset(
         user_vocabulary,
         item_vocabulary,
         column["user_row"],
@@ -67,3 +97,14 @@ def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Data
         user_features,
         item_features,
     )
+    _ = data.life_spans  # reads the features valid_from and valid_to, and checks them
+    return data
+
+
+def _column(interactions: pa.Table, name: str, kind: pa.DataType) -> NDArray[Any]:
+    """Return a column of the interactions, of exactly this type and without nulls."""
+    column = interactions.column(name)
+    if column.type != kind or column.null_count:
+        raise ValueError(f"{name} has type {column.type} or nulls, expected {kind} without nulls")
+    values: NDArray[Any] = column.to_numpy()
+    return values

@@ -9,6 +9,7 @@ import os
 import sys
 
 from shortlist.errors import InputError, ShortlistError
+from shortlist.system import system_error
 
 
 def main() -> None:
@@ -28,6 +29,19 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         _fail("stopped", 130)
+    except OSError as error:
+        if debug:
+            raise
+        converted = system_error(error)
+        _fail(str(converted), 2 if isinstance(converted, InputError) else 1)
+    except MemoryError as error:
+        if debug:
+            raise
+        _fail(
+            f"there is not enough memory {error}".rstrip() + "\n"
+            "  to do: use a smaller model or less data, or a machine with more memory",
+            1,
+        )
     except Exception as error:
         if debug:
             raise

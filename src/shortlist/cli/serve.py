@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,12 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option(help="A further host name that clients may use.")
     ] = None,
+    drain: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.0, max=600.0, help="Keep the port open so long after SIGTERM."
+        ),
+    ] = 2.0,
 ) -> None:
     """Answer requests over HTTP and show a web page. Ctrl-C stops the service.
 
@@ -50,7 +57,7 @@ def serve(
     extras.require("serve", "shortlist serve")
     from shortlist.serving.access import access_to, is_loopback, new_token
     from shortlist.serving.app import create_app
-    from shortlist.serving.run import listen, run
+    from shortlist.serving.run import bind, listen, run
     from shortlist.serving.service import Service
 
     given, source = _token(token, token_file)
@@ -59,20 +66,21 @@ def serve(
     if given is None and not no_token and not is_loopback(host):
         given, source = new_token(), "new"
     access = access_to(host, given, name or ())
-    with announcing_compilation():
-        service = Service(_named(bundles), database=database)
-    listener = listen(host, port)
-    app = create_app(service, access)
-    shown = f"[{host}]" if ":" in host else host
-    remark(f"serving {', '.join(served.name for served in service.models.all())}")
-    remark(f"  the page: http://{shown}:{listener.getsockname()[1]}/   documentation: /docs")
-    if source == "new":
-        remark(f"  token, shown only once: {given}")
-    elif given is None:
-        remark("  no token: everybody who reaches this address has access")
-    else:
-        remark(f"  required: {source}")
-    run(app, listener)
+    with closing(bind(host, port)) as listener:  # an address in use is reported at once
+        with announcing_compilation():
+            service = Service(_named(bundles), database=database)
+        app = create_app(service, access)
+        listen(listener)  # only now: no client waits for bundles to be loaded
+        shown = f"[{host}]" if ":" in host else host
+        remark(f"serving {', '.join(served.name for served in service.models.all())}")
+        remark(f"  the page: http://{shown}:{listener.getsockname()[1]}/   documentation: /docs")
+        if source == "new":
+            remark(f"  token, shown only once: {given}")
+        elif given is None:
+            remark("  no token: everybody who reaches this address has access")
+        else:
+            remark(f"  required: {source}")
+        run(app, service, listener, drain)
 
 
 def _token(token: str | None, file: Path | None) -> tuple[str | None, str]:

@@ -16,6 +16,7 @@ from shortlist.cli.output import remark
 from shortlist.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from shortlist.bundle import Manifest
     from shortlist.data.dataset import Dataset
     from shortlist.data.store.library_tables import Mark
     from shortlist.data.store.store import Store
@@ -103,15 +104,16 @@ def read(
     if since is not None and not since.exists():
         remark(f"{since} does not exist yet: all rows are read")
     elif since is not None:
-        from shortlist.models.registry import load
+        from shortlist.models.registry import read
 
-        mark = bundle_mark(since, store.place)
+        model, manifest = read(since)
+        mark = mark_of(manifest, store.place)
         if mark is None:
             raise InputError(
                 f"{since} does not record how far it has read {store.place}",
                 remedy="leave --since out once: a bundle that is fitted with --by records it",
             )
-        earlier = load(since).data
+        earlier = model.data
     pull = store.pull(**tables, by=by, earlier=earlier, mark=mark)
     rows = "all rows" if mark is None else f"the rows after {by} {mark.last_seen}"
     remark(f"read {rows}, up to {by} {pull.mark.last_seen}: {pull.new:,}")
@@ -125,9 +127,15 @@ def read(
 def bundle_mark(bundle: Path, place: str) -> Mark | None:
     """Return how far a bundle's interactions were read, if they were read from this place."""
     from shortlist.bundle import read_manifest
+
+    return mark_of(read_manifest(bundle), place)
+
+
+def mark_of(manifest: Manifest, place: str) -> Mark | None:
+    """Return the mark of a manifest, if its interactions were read from this place."""
     from shortlist.data.store.library_tables import Mark
 
-    values = read_manifest(bundle).mark
+    values = manifest.mark
     if values is None or values.get("place") != _place_hash(place):
         return None
     return Mark.from_json(values)

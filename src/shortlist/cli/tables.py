@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -47,15 +48,42 @@ def init(
 def load(
     db: Database,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    on_bad_row: Annotated[
+        Literal["raise", "skip"],
+        typer.Option(help="skip: leave bad rows out, and report how many and the first of them."),
+    ] = "raise",
+    time_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
+        ),
+    ] = None,
+    decimal: Annotated[
+        str | None,
+        typer.Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The encoding of text files. Default: UTF-8.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Check files and load all of them, or none."""
     from shortlist.data.store.store import Store
 
     with Store(db) as store:
-        report = store.load(list(paths))
+        report = store.load(
+            list(paths),
+            on_bad_row=on_bad_row,
+            time_format=time_format,
+            decimal=decimal,
+            encoding=encoding,
+        )
     if json is not None:
-        write_json({"rows": dict(report.rows), "repeated": dict(report.repeated)}, json)
+        content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
+        if on_bad_row == "skip":
+            content["skipped"] = [asdict(skipped) for skipped in report.skipped]
+        write_json(content, json)
     else:
         typer.echo(str(report))
 

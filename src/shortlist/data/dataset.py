@@ -13,6 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.bad_rows import OnBadRow as OnBadRow
+from shortlist.data.bad_rows import SkippedRows
+from shortlist.data.coding.columns import Reading
 from shortlist.data.coding.ingest import encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.moments import LifeSpans
@@ -44,6 +47,8 @@ class Dataset:
         The features of each user and item: row i describes ``users.ids[i]``. None if no table was
         given, or one without further columns. The item columns ``valid_from`` and ``valid_to``
         (dates or times) are the life spans of the items.
+    skipped
+        The rows of the source that were left out, by reason. A bundle does not keep them.
 
     Examples
     --------
@@ -65,6 +70,7 @@ class Dataset:
     positions: NDArray[np.int64]
     user_features: pa.Table | None = None
     item_features: pa.Table | None = None
+    skipped: tuple[SkippedRows, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.user_rows, self.item_rows, self.weights, self.times, self.positions):
@@ -83,6 +89,10 @@ class Dataset:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
     ) -> Dataset:
         """Encode the ids of tables as rows, and merge repeated pairs.
 
@@ -98,12 +108,27 @@ class Dataset:
         weight
             The column of weights. None: every weight is 1.
         time
-            The column of times: timestamps, dates, or seconds since 1970 (UTC). Times without a
-            time zone are taken as UTC.
+            The column of times: timestamps, dates, ISO text, or numbers. Numbers are seconds since
+            1970 (UTC), unless all are so large that they are milliseconds, microseconds or
+            nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd.
+            Times without a time zone are taken as UTC.
         repeats
             How the weights of a repeated pair are combined: the weight of the last interaction (by
             time, then by row), the sum, the maximum or the mean. Time and position are always those
             of the last interaction.
+        on_bad_row
+            ``"raise"``: a row that cannot be used is an error, which reports every kind of bad
+            row. ``"skip"``: such rows are left out and counted in ``skipped``: rows without an id,
+            with a weight or time that cannot be used, with an id that ``users`` or ``items`` does
+            not list, and further rows of an id in these.
+        time_format
+            How times are written: a unit (``"s"``, ``"ms"``, ``"us"``, ``"ns"``, ``"year"``,
+            ``"yyyymmdd"``) or a format like ``"%d/%m/%Y"``. None: the form is recognised.
+        decimal
+            The mark before the fraction of weights in text: ``","`` for 3,5 and 1.000,50, ``"."``
+            for 1,000.50 and $3.50. None: only plain numbers like 3.5.
+        encoding
+            The encoding of text files, such as ``"cp1252"``. None: UTF-8.
 
         Raises
         ------
@@ -112,7 +137,7 @@ class Dataset:
             a weight or a time is missing or out of range; a table has no rows. The message names
             the file, the row (in a text file: the line) and the column.
         ConfigError
-            ``repeats`` is not a known rule.
+            ``repeats`` or another option is not known, or one column is named for two roles.
         """
         encoded = encode_tables(
             interactions,
@@ -123,6 +148,8 @@ class Dataset:
             weight=weight,
             time=time,
             repeats=repeats,
+            on_bad_row=on_bad_row,
+            reading=Reading(time_format, decimal, encoding),
         )
         return cls(*encoded)
 

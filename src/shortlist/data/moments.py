@@ -23,19 +23,23 @@ LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Pytho
 
 
 def moment(when: When) -> int:
-    """Convert a date, a time, ISO text or seconds since 1970 to a moment.
+    """Convert a date, a time, ISO text or a number to a moment.
 
-    Times without a time zone are taken as UTC; ``"now"`` is the current time.
+    Times without a time zone are taken as UTC; ``"now"`` is the current time. An integer is a year
+    (1900 to 2100), a date written as yyyymmdd, or a number of seconds, milliseconds, microseconds
+    or nanoseconds since 1970, whichever its size allows.
 
     Raises
     ------
     InputError
         The text is not an ISO date or time, the value is missing (NaT, NaN) or of another type, or
-        the number of seconds is beyond the year 9999.
+        the number is beyond the year 9999.
 
     Examples
     --------
     >>> moment("1970-01-02") == moment(86400) == 86_400_000_000
+    True
+    >>> moment(20240531) == moment("2024-05-31") == moment(1_717_113_600_000)
     True
     """
     if isinstance(when, str):
@@ -62,14 +66,32 @@ def moment(when: When) -> int:
         return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
     if isinstance(when, dt.date):
         return moment(dt.datetime(when.year, when.month, when.day))
+    whole = isinstance(when, int | np.integer)
+    if whole and 1900 <= when <= 2100:
+        return moment(dt.date(int(when), 1, 1))
+    if whole and (day := _written_date(int(when))) is not None:
+        return moment(day)
     if not abs(when) <= LAST_SECOND:
+        for scale in (1_000, 1_000_000, 1_000_000_000):
+            if whole and abs(when) <= LAST_SECOND * scale and abs(when) < 2**63:
+                return int(when) * 1_000_000 // scale
         raise InputError(
             f"{when} seconds since 1970 is beyond the year 9999",
             remedy="divide milliseconds by 1,000, microseconds by 1,000,000",
         )
-    if isinstance(when, int | np.integer):
+    if whole:
         return int(when) * 1_000_000
     return round(float(when) * 1_000_000)
+
+
+def _written_date(number: int) -> dt.date | None:
+    """Return the date that an integer is written as (yyyymmdd, 1900 to 2100), if it is one."""
+    if not 19000101 <= number <= 21001231:
+        return None
+    try:
+        return dt.date(number // 10_000, number // 100 % 100, number % 100)
+    except ValueError:
+        return None
 
 
 class LifeSpans:

@@ -19,6 +19,8 @@ from shortlist.text import figure, span, text_table
 _HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the smallest history of each group
 HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
 ALL = "all"  # the group of every user
+LEAST_USERS = 30  # a history group needs as many for an interval
+FEW_USERS = f"fewer than {LEAST_USERS} users"
 
 SCHEMA = pa.schema(
     [
@@ -175,9 +177,13 @@ class Report(Tabular):
     def _table(self) -> pa.Table:
         records = []
         for history, measures in [(ALL, self.measures), *self._groups()]:
-            intervals = self._intervals if history == ALL else self._intervals_of(measures)
+            intervals: Mapping[str, tuple[float | None, float | None]] = {}
+            if history == ALL:
+                intervals = self._intervals
+            elif len(next(iter(measures.values())).values) >= LEAST_USERS:
+                intervals = self._intervals_of(measures)
             for name, measure in measures.items():
-                low, high = intervals[name]
+                low, high = intervals.get(name, (None, None))
                 record = {"history": history, "users": len(measure.values), "metric": name}
                 records.append(record | {"value": measure.mean(), "low": low, "high": high})
         for name, value in self.catalogue.items():
@@ -189,7 +195,9 @@ class Report(Tabular):
     def to_arrow(self) -> pa.Table:
         """Return one row per group and metric: model, history, users, metric, value, low, high.
 
-        ``history`` is "all" or a range of training interactions.
+        ``history`` is "all" or a range of training interactions. A group of fewer than 30 users
+        has no interval: resampling so few values says little about other users, and all resamples
+        of a single user are equal.
         """
         return self._table
 
@@ -221,6 +229,13 @@ class Report(Tabular):
             "notes": list(self.notes),
         }
 
+    @staticmethod
+    def _span(row: Mapping[str, Any]) -> str:
+        """Return the interval of a row of the table, or why it has none."""
+        if row["low"] is None:
+            return "" if row["history"] == ALL else FEW_USERS
+        return span(row["low"], row["high"])
+
     def __str__(self) -> str:
         interval_head = f"{self.level:.0%} interval"
         in_groups = [
@@ -233,7 +248,7 @@ class Report(Tabular):
         for row in self._table.to_pylist():
             cells = [
                 figure(row["value"]),
-                "" if row["low"] is None else span(row["low"], row["high"]),
+                self._span(row),
             ]
             if row["history"] == ALL:
                 overall.append([row["metric"], *cells])

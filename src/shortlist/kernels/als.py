@@ -8,6 +8,10 @@ solves ``A x = b`` with ``A = unobserved * gram + sum w v v^T + regularization_u
 ``b = sum w v``. The Gram matrix ``sum_all v v^T`` is computed once for all rows, so unobserved
 entries cost nothing (Hu, Koren and Volinsky 2008; the loss as in Rendle et al. 2021, "Revisiting
 the performance of iALS"). A row without observations gets exactly zero factors.
+
+The solvers work in float32. Where weights are large or regularization is weak, rounding can turn a
+system into one that is not positive definite. Such a row becomes NaN, and :func:`solve_double`
+solves it in float64.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes, size_of
+from shortlist.kernels.checks import F32, F64, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows, share
 from shortlist.kernels.types import (
     Csr,
+    Doubles,
+    DoubleVector,
     Floats,
     Integers,
     Matrix,
@@ -36,6 +42,9 @@ _ROWS: Final = 64  # rows for a thread at a time
 _PARTS: Final = 32  # the Gram matrix is the sum of so many parts, whatever the number of threads
 _TOGETHER: Final = 32  # observations added to a system at a time: they stay in the L1 cache
 _CONVERGED: Final = 1e-14  # squared residual over squared right-hand side: float32 can do no more
+# A pivot that rounding dominates: a smaller share of its diagonal entry is left of it.
+_LOST: Final = np.float32(1e-4)
+_LOST_DOUBLE: Final = 1e-12
 
 
 def gram(factors: Matrix) -> OutMatrix:
@@ -58,7 +67,9 @@ def gram(factors: Matrix) -> OutMatrix:
 def solve_cholesky(
     observed: Csr, factors: Matrix, gram: Matrix, unobserved: float, regularization: Vector
 ) -> OutMatrix:
-    """Return the exact minimiser of every row (B, f), by Cholesky factorisation.
+    """Return the exact minimiser of every row (B, f), by Cholesky factorisation in float32.
+
+    A row is NaN if its system is not positive definite in float32.
 
     Parameters
     ----------
@@ -99,7 +110,7 @@ def solve_cg(
     """Return an approximate minimiser of every row (B, f), by conjugate gradients.
 
     Never forms a row's matrix: ``O(f)`` an observation instead of ``O(f^2)`` (Takacs, Pilaszy and
-    Tikk 2011).
+    Tikk 2011). A row is not finite if its numbers overflow float32.
 
     Parameters
     ----------
@@ -125,6 +136,45 @@ def solve_cg(
     over_rows(
         _solve_cg, len(out), share(len(out), _ROWS),
         observed, factors, gram, unobserved, regularization, start, size_of("steps", steps), out,
+    )  # fmt: skip
+    return out
+
+
+def solve_double(
+    observed: Csr, factors: Matrix, unobserved: float, regularization: DoubleVector
+) -> OutMatrix:
+    """Return the exact minimiser of every row (B, f), by Cholesky factorisation in float64.
+
+    For the few rows that :func:`solve_cholesky` or :func:`solve_cg` cannot solve; far slower. The
+    Gram matrix is computed anew, in float64. A row is NaN if its system is not positive definite in
+    float64 either.
+
+    Parameters
+    ----------
+    observed, factors, unobserved
+        As in :func:`solve_cholesky`.
+    regularization (B,)
+        Greater than 0, float64.
+
+    Examples
+    --------
+    >>> factors = np.array([[1], [1]], np.float32)
+    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
+    >>> solve_double(observed, factors, 0.5, np.array([2.0]))
+    array([[0.25]], dtype=float32)
+    """
+    shapes = Shapes()
+    shapes.array("factors", factors, F32, "n", "f")
+    shapes.array("regularization", regularization, F64, "B")
+    observed = shapes.csr("observed", observed, "B", "n")
+    depth = shapes["f"]
+    partials = np.zeros((_PARTS, depth, depth))
+    over_rows(_gram_double, _PARTS, 1, factors, partials)
+    gram = partials.sum(axis=0, keepdims=True)
+    out = np.zeros((shapes["B"], depth), np.float32)
+    over_rows(
+        _solve_double, len(out), share(len(out), _ROWS),
+        observed, factors, gram, unobserved, regularization, out,
     )  # fmt: skip
     return out
 
@@ -198,6 +248,15 @@ def _multiply(
         )
 
 
+@inlined
+def _add_square(sums: Doubles, v: Doubles, weight: float) -> None:
+    """Add ``weight * v v^T`` to the lower triangle."""
+    for r in range(len(v)):
+        row, factor = sums[r], weight * v[r]
+        for c in range(r + 1):
+            row[c] += factor * v[c]
+
+
 @kernel
 def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
     n, depth = factors.shape
@@ -230,6 +289,7 @@ def _solve_cholesky(
     w = np.empty(_TOGETHER, np.float32)
     a = np.zeros((linalg.round_up(depth, ROWS), width), np.float32)  # -A: tiles can only add
     x = np.empty(width, np.float32)
+    diagonal = np.empty(depth, np.float32)
     everywhere, one = np.float32(-unobserved), np.float32(1.0)
     for u in range(start, stop):
         if indptr[u] == indptr[u + 1]:
@@ -249,9 +309,58 @@ def _solve_cholesky(
                     scaled[c] = negative * v[c]
             linalg.add_gram(left, right, depth, count, a)
             linalg.add_rows(right, count, w, one, x)  # b
+        for p in range(depth):
+            diagonal[p] = -a[p, p]
         linalg.cholesky_tiles(a, depth)
         linalg.solve_tiles(a, depth, x)
+        for p in range(depth):
+            if not a[p, p] * a[p, p] > _LOST * diagonal[p]:  # NaN too
+                x[:depth] = np.nan
         linalg.copy_row(x[:depth], out[u])
+
+
+@kernel
+def _gram_double(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
+    n, depth = factors.shape
+    row = np.empty(depth, np.float64)
+    for part in range(start, stop):
+        for source in range(n * part // _PARTS, n * (part + 1) // _PARTS):
+            for p in range(depth):
+                row[p] = factors[source, p]
+            _add_square(partials[part], row, 1.0)
+
+
+@kernel
+def _solve_double(
+    start: int, stop: int, observed: Csr, factors: Matrix, gram: OutPartials, unobserved: float,
+    regularization: DoubleVector, out: OutMatrix,
+) -> None:  # fmt: skip
+    indptr, indices, weights = observed
+    depth = factors.shape[1]
+    a, x = np.empty((depth, depth), np.float64), np.empty(depth, np.float64)
+    v, diagonal = np.empty(depth, np.float64), np.empty(depth, np.float64)
+    for u in range(start, stop):
+        if indptr[u] == indptr[u + 1]:
+            continue
+        for r in range(depth):
+            x[r] = 0.0
+            for c in range(r + 1):
+                a[r, c] = unobserved * gram[0, r, c]
+            a[r, r] += regularization[u]
+        for entry in range(indptr[u], indptr[u + 1]):
+            weight = np.float64(weights[entry])
+            for p in range(depth):
+                v[p] = factors[indices[entry], p]
+                x[p] += weight * v[p]
+            _add_square(a, v, weight)
+        for p in range(depth):
+            diagonal[p] = a[p, p]
+        linalg.solve_symmetric(a, x)
+        for p in range(depth):
+            if not a[p, p] * a[p, p] > _LOST_DOUBLE * diagonal[p]:
+                x[:] = np.nan
+        for p in range(depth):
+            out[u, p] = x[p]
 
 
 @kernel

@@ -22,15 +22,6 @@ from typing import Any, ParamSpec, TypeVar, cast, get_args, get_type_hints
 import numba
 from numba.core import config, event, types
 
-# Only until the kernels of NCF import these from types.
-from shortlist.kernels.types import Indices as Indices
-from shortlist.kernels.types import Matrix as Matrix
-from shortlist.kernels.types import OutCounts as OutCounts
-from shortlist.kernels.types import OutDoubles as OutDoubles
-from shortlist.kernels.types import OutMatrix as OutMatrix
-from shortlist.kernels.types import Pointers as Pointers
-from shortlist.kernels.types import Vector as Vector
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

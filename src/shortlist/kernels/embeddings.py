@@ -98,7 +98,7 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     step, rate
         The step, from 1, and the learning rate.
     """
-    _checked(table, rows, _ADAM)
+    _checked(table, "rows", rows, _ADAM)
     first, second = table.moments
     over_rows(
         _catch_up, len(rows), share(len(rows), _ROWS),
@@ -134,7 +134,7 @@ def take_step(
     array([-0.5,  0. , -1. ], dtype=float32)
     """
     code = _CODES[optimizer]
-    shapes = _checked(table, batch.rows, code)
+    shapes = _checked(table, "batch.rows", batch.rows, code)
     shapes.array("gradients", gradients, F32, "S", "C")
     shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
     first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
@@ -144,7 +144,7 @@ def take_step(
     )  # fmt: skip
 
 
-def _checked(table: Table, rows: Integers, n_moments: int) -> Shapes:
+def _checked(table: Table, name: str, rows: Integers, n_moments: int) -> Shapes:
     shapes = Shapes()
     shapes.array("table.values", table.values, F32, "n", "C")
     shapes.array("table.last_step", table.last_step, I64, "n")
@@ -152,8 +152,8 @@ def _checked(table: Table, rows: Integers, n_moments: int) -> Shapes:
         shapes.array("table.moments", moment, F32, "n", "C")
     if len(table.moments) != n_moments:
         raise ValueError(f"table has {len(table.moments)} moments, expected {n_moments}")
-    shapes.array("rows", rows, I32, "U")
-    in_range("rows", rows, shapes["n"])
+    shapes.array(name, rows, I32, "U")
+    in_range(name, rows, shapes["n"])
     return shapes
 
 

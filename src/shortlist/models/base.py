@@ -8,6 +8,7 @@ saved in ``shortlist.bundle``. This file joins them.
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -19,10 +20,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import bundle, extras
+from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
-from shortlist.errors import InputError, NotFittedError
+from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.models.config import ModelConfig
 from shortlist.recommend.explain import Explanation, explain
 from shortlist.recommend.items import audience, similar
@@ -31,11 +33,18 @@ from shortlist.recommend.recommender import recommend
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Where
+from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
+
+_STABILIZING = {
+    "weighting": "use weighting='binary'",
+    "regularization": "choose a larger regularization",
+    "learning_rate": "choose a smaller learning_rate",
+}
 
 NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
@@ -135,9 +144,23 @@ class Model(ABC, Generic[C, L]):
         """Learn from the data; a second call starts from scratch.
 
         Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` works in one line.
+
+        Raises
+        ------
+        NumericalError
+            Something learned is not finite, because of the weights or the settings. The model
+            keeps the state it had.
         """
         self._require_fittable(data)
-        return self.restore(data, *self.learn(data))
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
+                fitted = self.learn(data)
+        except np.linalg.LinAlgError as error:
+            raise self._not_finite(
+                data, f"a system of equations has no solution ({error})"
+            ) from error
+        self._require_finite(data, fitted.learned)
+        return self.restore(data, *fitted)
 
     def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
         """Set the state that an earlier :meth:`fit` reached; a bundle is loaded with it.
@@ -191,6 +214,29 @@ class Model(ABC, Generic[C, L]):
             )
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
+
+    def _require_finite(self, data: Dataset, learned: L) -> None:
+        """Raise a NumericalError if anything learned is NaN or infinite."""
+        parts = split(learned)
+        for name, array in parts.arrays.items():
+            wrong = count_not_finite(array)
+            if wrong:
+                raise self._not_finite(
+                    data, f"{wrong:,} of {array.size:,} numbers in learned.{name} are not finite"
+                )
+        for name, value in parts.scalars.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise self._not_finite(data, f"learned.{name} is {value}")
+
+    def _not_finite(self, data: Dataset, problem: str) -> NumericalError:
+        weights = data.weights
+        extremes = f"{weights.min():g} to {weights.max():g}" if len(weights) else "none"
+        names = [name for name in type(self.config).model_fields if name in _STABILIZING]
+        steps = ["scale the weights to about 1", *(_STABILIZING[name] for name in names)]
+        return NumericalError(
+            f"{self.name} could not be fitted: {problem} (weights of the interactions: {extremes})",
+            remedy=", or ".join(steps),
+        )
 
     def _not_fitted(self) -> NotFittedError:
         return NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
@@ -264,12 +310,14 @@ class Model(ABC, Generic[C, L]):
         *,
         exclude_seen: bool = True,
         on_unknown: OnUnknownItem = "raise",
+        where: Where | None = None,
     ) -> Recommendations:
         """List the ``k`` users with the highest scores for each of these items.
 
-        ``exclude_seen`` leaves out the users who chose the item in training.
+        ``exclude_seen`` leaves out the users who chose the item in training. ``where`` is a
+        rule over user features: only users who meet it are listed.
         """
-        return audience(self, items, k, exclude_seen, on_unknown)
+        return audience(self, items, k, exclude_seen, on_unknown, where)
 
     def explain(self, user: Id | None, item: Id, *, query: Query | None = None) -> Explanation:
         """Split the score of an item, for a user or for a query, into its terms.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
+from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
@@ -19,7 +21,7 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood, keep_rows
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
 from shortlist.scoring.sparse import (
@@ -70,20 +72,22 @@ class ContentBasedLearned:
     Attributes
     ----------
     items
-        The items, encoded so that dot products are similarities.  # (n_items, d)
+        The items, encoded so that dot products are similarities.
     item_similarity, user_similarity
         :class:`FeatureSimilarity` of items and users, as tables.
     users
-        The encoded users; the rows of users without a profile are empty.  # (n_users, d_users)
+        The encoded users; the rows of users without a profile are empty.
     user_profiles
-        The mean of the items that each user chose.  # (n_users, d)
+        The mean of the items that each user chose.
     """
 
-    items: csr_array
-    item_similarity: pa.Table
-    users: csr_array | None
-    user_similarity: pa.Table | None
-    user_profiles: csr_array | None
+    items: Annotated[csr_array, Csr("n_items", "d", ascending=False)]
+    item_similarity: Annotated[pa.Table, FeatureTable("d", FeatureSimilarity.from_table)]
+    users: Annotated[csr_array | None, Csr("n_users", "d_users", ascending=False, optional=True)]
+    user_similarity: Annotated[
+        pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
+    ]
+    user_profiles: Annotated[csr_array | None, Csr("n_users", "d", ascending=False, optional=True)]
 
     @cached_property
     def by_feature(self) -> csr_array:
@@ -105,7 +109,7 @@ class ContentBasedLearned:
         return similarity, Neighborhood.by_product(self.users)
 
 
-class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
+class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists):
     """Score an item by its similarity to the history (by default a Rocchio profile).
 
     The similarity of two items is the weighted mean of the cosines of their columns (genres, year,
@@ -194,17 +198,19 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
         """Score by the similarity to each item."""
         return SparseScores(self.learned.items[items], self.learned.by_feature)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each feature of the item."""
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each feature of the item, for each of these items."""
         learned = self.learned
         profile = self._profile_rows(profiles)
-        if self.config.aggregate == "max" and profiles.history.nnz:
-            chosen = learned.items[profiles.history.indices]  # (n, d)
-            similarities = (chosen @ learned.items[[item]].T).toarray()[:, 0]
-            profile = chosen[[int(similarities.argmax())]]
-        shared = profile.multiply(learned.items[[item]]).tocsr()
-        names = learned.feature_names.take(pa.array(shared.indices))
-        return [Parts("feature", names, shared.data.astype(np.float64))]
+        takes_nearest = self.config.aggregate == "max" and profiles.history.nnz
+        chosen = learned.items[profiles.history.indices]  # (n, d)
+        for item in items:
+            if takes_nearest:
+                similarities = (chosen @ learned.items[[item]].T).toarray()[:, 0]
+                profile = chosen[[int(similarities.argmax())]]
+            shared = profile.multiply(learned.items[[item]]).tocsr()
+            names = learned.feature_names.take(pa.array(shared.indices))
+            yield [Parts("feature", names, shared.data.astype(np.float64))]
 
     def _profile_rows(self, profiles: Profiles) -> csr_array:
         """Return each query as a row over the item features."""  # (B, d)

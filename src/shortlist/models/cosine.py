@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Array, Csr, Setting, Value
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
+from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, inverse_lengths
+from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, inverse_lengths
 from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
 from shortlist.scoring.sparse import (
     binary,
-    column_values,
+    columns_in_rows,
     inverse,
     one_hot,
     row_scaled,
     row_sums,
     transposed,
 )
+
+_LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
 
 def _weighting(default: Weighting) -> Any:
@@ -77,10 +81,12 @@ class ItemCosineConfig(CosineConfig):
 class UserCosineLearned:
     """The weighted history of every training user."""
 
-    rows: csr_array  # (n_users, n_items)
-    importance: NDArray[np.float64]  # (n_items,)
-    average_length: float
-    shrinkage: float
+    rows: Annotated[csr_array, Csr("n_users", "n_items", low=0, high=_LARGEST)]
+    importance: Annotated[
+        NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
+    ]
+    average_length: Annotated[float, Value(float, ge=0)]
+    shrinkage: Annotated[float, Setting("shrinkage")]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
@@ -88,14 +94,15 @@ class UserCosineLearned:
         return Neighborhood.by_cosine(self.rows, self.shrinkage)
 
 
-class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
+class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
     """Score an item by the similarity of the users who chose it.
 
     ``score(u, i) = sum over the neighbours v of u of sim(u, v) R_vi``, with
     ``sim(u, v) = u . v / (|u| |v| + shrinkage)``; R holds 1 for each interaction, or its weight
     with ``weighting="weighted"``. With ``neighbors=None, self_similarity=True, normalized=True``
     these are the numbers of scikit-learn's ``cosine_similarity(R) @ R / |S|.sum(axis=1)``. The
-    normaliser depends on the user only, so it never changes an order.
+    normaliser depends on the user only, so it never changes an order. Unless ``self_similarity`` is
+    set, nobody is their own neighbour: neither a user, nor a query with the user's whole history.
 
     Examples
     --------
@@ -116,11 +123,12 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         """Sum the interactions of each query's neighbours, weighted by similarity."""
         return SparseScores(self._neighbors(profiles), self._interactions())
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each neighbour who chose the item."""
-        near = self._neighbors(profiles)
-        amounts = near.data * column_values(self._interactions(), near.indices, item)
-        return [Parts.nonzero("similar user", self.data.users, near.indices, amounts)]
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each neighbour who chose the item, for each of these items."""
+        near, users = self._neighbors(profiles), self.data.users
+        for positions, values in columns_in_rows(self._interactions(), near.indices, items):
+            amounts = near.data[positions] * values
+            yield [Parts.nonzero("similar user", users, near.indices[positions], amounts)]
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score for new users whose history is one of these items."""
@@ -138,15 +146,50 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
-        near = learned.neighborhood.nearest(
-            rows,
-            inverse_lengths(rows),
-            None if config.self_similarity else profiles.users,
-            config.neighbors,
-        )
+        scale, count = inverse_lengths(rows), config.neighbors
+        if config.self_similarity or (profiles.users != UNKNOWN).all():
+            own_rows = None if config.self_similarity else profiles.users
+            near = learned.neighborhood.nearest(rows, scale, own_rows, count)
+        else:  # one neighbour more, in case one of them is the person themselves
+            more = None if count is None else count + 1
+            ranked = learned.neighborhood.ranked(rows, scale, profiles.users, more)
+            near = self._without_themselves(ranked, rows, profiles.users).sparse(count)
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
         return near
+
+    def _without_themselves(
+        self, ranked: RankedNeighbors, rows: csr_array, users: Rows
+    ) -> RankedNeighbors:
+        """Leave out the first neighbour of each new user whose history is exactly the same.
+
+        A user of the training data is not their own neighbour. A query with their whole history
+        is not either, so both get the same list. Little is lost for a stranger with that history:
+        such a neighbour chose no other items.
+        """
+        known = self.learned.rows
+        lengths, own_lengths = np.diff(known.indptr), np.diff(rows.indptr)
+        alike = (ranked.rows != UNKNOWN) & (users == UNKNOWN)[:, np.newaxis]
+        alike &= lengths[ranked.rows] == own_lengths[:, np.newaxis]
+        kept, positions = ranked.rows.copy(), np.full(len(users), -1)
+        for query, position in np.argwhere(alike):
+            own = slice(rows.indptr[query], rows.indptr[query + 1])
+            neighbor = ranked.rows[query, position]
+            other = slice(known.indptr[neighbor], known.indptr[neighbor + 1])
+            if (
+                positions[query] == -1
+                and np.array_equal(rows.indices[own], known.indices[other])
+                and np.array_equal(rows.data[own], known.data[other])
+            ):
+                positions[query] = position
+        order = np.argsort(
+            np.arange(kept.shape[1]) == positions[:, np.newaxis], axis=1, kind="stable"
+        )  # the person themselves last
+        kept[positions >= 0, positions[positions >= 0]] = UNKNOWN
+        return ranked._replace(
+            rows=np.take_along_axis(kept, order, axis=1),
+            similarities=np.take_along_axis(ranked.similarities, order, axis=1),
+        )
 
     def _interactions(self) -> csr_array:
         """Return the matrix R."""  # (n_users, n_items)
@@ -157,7 +200,7 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned]):
 class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
-    similarity: csr_array  # (n_items, n_items)
+    similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
 
     @cached_property
     def neighbors(self) -> csr_array:
@@ -165,7 +208,7 @@ class ItemCosineLearned:
         return transposed(self.similarity)
 
 
-class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
+class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
@@ -198,11 +241,12 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned]):
         """Sum the similarities to the items of each history."""
         return SparseScores(self._history(profiles), self.learned.similarity)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each item of the history."""
-        history = self._history(profiles)
-        amounts = history.data * column_values(self.learned.similarity, history.indices, item)
-        return [Parts.nonzero("chosen item", self.data.items, history.indices, amounts)]
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items."""
+        history, similarity = self._history(profiles), self.learned.similarity
+        for positions, values in columns_in_rows(similarity, history.indices, items):
+            rows, amounts = history.indices[positions], history.data[positions] * values
+            yield [Parts.nonzero("chosen item", self.data.items, rows, amounts)]
 
     def _history(self, profiles: Profiles) -> csr_array:
         is_weighted = self.config.weighting == "weighted"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
@@ -16,7 +19,7 @@ from shortlist.kernels.scores import dense_profile
 from shortlist.machine import memory_bytes
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
@@ -40,10 +43,10 @@ class EASEConfig(ModelConfig):
 class EASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
-    weights: Floats  # (n_items, n_items), zero diagonal
+    weights: Annotated[Floats, Array("n_items", "n_items")]  # zero diagonal
 
 
-class EASE(Model[EASEConfig, EASELearned]):
+class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
     Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X:
@@ -82,11 +85,13 @@ class EASE(Model[EASEConfig, EASELearned]):
         """Score by the weights from each item."""
         return DenseScores(self.learned.weights[items])
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the weight from each item of the history."""
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the weights from the items of the history to each of these items."""
         chosen = profiles.history.indices
-        amounts = self.learned.weights[chosen, item].astype(np.float64)
-        return [Parts("chosen item", self.data.items.take(chosen), amounts)]
+        names = self.data.items.take(chosen)
+        for item in items:
+            amounts = self.learned.weights[chosen, item].astype(np.float64)
+            yield [Parts("chosen item", names, amounts)]
 
 
 def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:

@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features import FeatureEncoder
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, InputError, suggestion
 from shortlist.scoring.sparse import empty, transposed
 
 N_PAIRS = 30_000  # drawn to learn the weights; more change only the second digit
@@ -121,8 +121,18 @@ class FeatureSimilarity:
     @classmethod
     def from_table(cls, table: pa.Table) -> FeatureSimilarity:
         """Return the object that :meth:`to_table` was called on."""
-        weights = json.loads((table.schema.metadata or {})[_WEIGHTS])
-        return cls(FeatureEncoder.from_table(table), weights)
+        encoder = FeatureEncoder.from_table(table)
+        weights = json.loads((table.schema.metadata or {}).get(_WEIGHTS, b"null"))
+        if not isinstance(weights, dict) or weights.keys() != encoder.blocks.keys():
+            raise InputError("the weights of the features are not those of their columns")
+        if not all(isinstance(weight, float) and 0 <= weight <= 1 for weight in weights.values()):
+            raise InputError("the weights of the features are not numbers from 0 to 1")
+        return cls(encoder, weights)
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return self.encoder.n_features
 
 
 def side_by_side(left: csr_array, right: csr_array, weight: float = 1.0) -> csr_array:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
+from shortlist.data.vocabulary import Rows
+from shortlist.errors import NumericalError
+from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky, solve_double
 from shortlist.models.base import Fitted
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
@@ -67,8 +71,8 @@ class IALSConfig(ModelConfig):
 class IALSLearned(LearnedUserVectors):
     """The vectors."""
 
-    users: Floats  # (n_users, f)
-    items: Floats  # (n_items, f)
+    users: Annotated[Floats, Array("n_users", "embedding_size")]
+    items: Annotated[Floats, Array("n_items", "embedding_size")]
 
     @cached_property
     def solver_gram(self) -> Floats:
@@ -76,7 +80,7 @@ class IALSLearned(LearnedUserVectors):
         return gram(self.items)
 
 
-class IALS(VectorModel[IALSConfig, IALSLearned]):
+class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -119,8 +123,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         learned = self.learned
         return self._solve_exactly(self._weights(history), learned.items, learned.solver_gram)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each item of the history.
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
         adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
@@ -132,10 +136,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         system = self.config.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
-        amounts = weights * (
-            chosen @ np.linalg.solve(system, learned.items[item].astype(np.float64))
-        )
-        return [Parts("chosen item", self.data.items.take(history.indices), amounts)]
+        solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
+        names = self.data.items.take(history.indices)
+        for products in (chosen @ solved).T:
+            yield [Parts("chosen item", names, weights * products)]
 
     def _weights(self, matrix: csr_array) -> csr_array:
         return matrix if self.config.weighting == "weighted" else binary(matrix)
@@ -157,19 +161,39 @@ class IALS(VectorModel[IALSConfig, IALSLearned]):
         return self._over_rows(matrix, fixed, inner)
 
     def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:
+        """Solve for the vectors of the rows: in float32, and where that fails in float64."""
         n_rows = matrix.shape[0]
+        penalties = self._penalties(matrix)
         task = partial(
             _solve_block,
             matrix=matrix,
-            penalties=self._penalties(matrix),
+            penalties=penalties,
             fixed=fixed,
             inner=inner,
             alpha=self.config.unobserved_weight,
             **options,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
-        solved = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
-        return np.concatenate(solved) if solved else np.empty((0, fixed.shape[1]), dtype=np.float32)
+        blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
+        solved = np.concatenate([np.empty((0, fixed.shape[1]), dtype=np.float32), *blocks])
+        failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
+        if len(failed):
+            rows, alpha = csr_arrays(matrix[failed]), self.config.unobserved_weight
+            solved[failed] = solve_double(rows, fixed, alpha, penalties[failed])
+            if not np.isfinite(solved[failed]).all():
+                raise self._unsolvable(matrix)
+        return solved
+
+    def _unsolvable(self, matrix: csr_array) -> NumericalError:
+        config = self.config
+        largest = float(matrix.data.max())
+        return NumericalError(
+            f"{self.name}: a system of equations is not positive definite, not even in float64, "
+            f"because regularization={config.regularization:g} is too weak for "
+            f"embedding_size={config.embedding_size} and a largest weight of {largest:g}",
+            remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
+            "down, or use weighting='binary'",
+        )
 
     def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
         all_pairs = float(np.sum(gram(users).astype(np.float64) * gram(items)))

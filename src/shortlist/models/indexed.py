@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import extras
+from shortlist.bundle.declarations import Checked, Context, Setting
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.errors import BundleError, CapabilityError
@@ -19,7 +22,15 @@ from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.scoring.capabilities import ComparesItems, Explains, Parts, cannot
+from shortlist.models.graph_format import check_graph_bytes
+from shortlist.scoring.capabilities import (
+    ComparesItems,
+    Explains,
+    ExplainsLists,
+    Parts,
+    cannot,
+    parts_of,
+)
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -48,13 +59,24 @@ class IndexedConfig(ModelConfig):
     )
 
 
+def _check_graph(graph: Any, context: Context) -> None:
+    """Check the graph against the vectors of the fitted model."""
+    if not isinstance(graph, np.ndarray):
+        raise ValueError(f"is a {type(graph).__name__}, expected an array of bytes")
+    model = context.values["model"]
+    if not context.data.n_users:
+        raise ValueError("is of data without users")
+    columns = _factors(model, _profiles(model, np.zeros(1, dtype=np.int32))).items.columns
+    check_graph_bytes(graph, context.data.n_items, columns.shape[0] + 1)
+
+
 @dataclass(frozen=True)
 class IndexedLearned:
     """The fitted model, and the graph over its items."""
 
-    model: Model[Any, Any]
-    graph: NDArray[np.uint8]  # in the format of usearch
-    expansion_search: int
+    model: Annotated[Model[Any, Any], FittedModel("model")]
+    graph: Annotated[NDArray[np.uint8], Checked("graph of usearch", _check_graph)]
+    expansion_search: Annotated[int, Setting("expansion_search")]
 
     @cached_property
     def items(self) -> ItemRows:
@@ -69,7 +91,7 @@ class IndexedLearned:
         return open_graph(self.graph, self.model.data.n_items, self.expansion_search)
 
 
-class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
+class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
     """Search the vectors of a model in an HNSW graph (Malkov & Yashunin 2018, by usearch).
 
     Scores are inner products ``(q, 1) . (x, b)``, and the graph is built with the same inner
@@ -134,12 +156,12 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
             raise cannot(model, ComparesItems)
         return model.similar_scores(items)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the parts of the model's score."""
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the parts of the model's scores."""
         model = self.learned.model
         if not isinstance(model, Explains):
             raise cannot(model, Explains)
-        return model.parts(profiles, item)
+        return parts_of(model, profiles, items)
 
 
 def _profiles(model: Model[Any, Any], users: Rows) -> Profiles:

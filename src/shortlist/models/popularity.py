@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
@@ -24,7 +26,7 @@ class PopularityConfig(ModelConfig):
 class PopularityLearned:
     """The number of users of each item."""
 
-    counts: Floats  # (n_items,)
+    counts: Annotated[Floats, Array("n_items", low=0)]
 
 
 class Popularity(Model[PopularityConfig, PopularityLearned]):

@@ -79,5 +79,10 @@ def load(path: str | Path) -> Model[Any, Any]:
     >>> load(folder)
     Popularity()
     """
-    model: Model[Any, Any] = bundle.load(path, model_class)
-    return model
+    return read(path)[0]
+
+
+def read(path: str | Path) -> tuple[Model[Any, Any], bundle.Manifest]:
+    """Read a model, as :func:`load` does, and the manifest of the same bundle."""
+    model, manifest = bundle.read(path, model_class)
+    return model, manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from shortlist.errors import InputError
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.requests import resolve
-from shortlist.scoring.capabilities import Explains, Parts, cannot
+from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
+from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
@@ -68,16 +71,69 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
         raise InputError(
             "give a user or a query", remedy="explain(user, item), or query=Query(...)"
         )
-    row = int(model.data.items.require([item])[0])
-    query = Query(user=user) if query is None else query
+    return next(explain_items(model, Query(user=user) if query is None else query, [item]))
+
+
+def explain_items(
+    model: Scorer, query: Query, items: Sequence[Id], most: int | None = None
+) -> Iterator[Explanation]:
+    """Split the scores of several items for one query; yield an explanation for each.
+
+    The profile and the scores of the query are computed once.
+
+    Parameters
+    ----------
+    model
+        A model that explains.
+    query
+        The query.
+    items
+        Ids of items.
+    most
+        How many terms an explanation has at most; None: all.
+
+    Raises
+    ------
+    CapabilityError
+        The model does not explain.
+    InputError
+        An id or a feature of the query is wrong.
+    """
+    if not isinstance(model, Explains):
+        raise cannot(model, Explains)
+    rows = model.data.items.require(items)
+    if not len(rows):
+        return
     profiles = resolve(model, None, [query], "raise").profiles(range(1), model)
-    if not model.can_score(profiles)[0]:
-        count = np.array([model.data.item_counts[row]], dtype=np.float64)
-        parts = [Parts("popularity", pa.array(["users who chose it"]), count)]
-        return _explanation(model.data, item, float(count[0]), FALLBACK, parts)
-    score = columns(model.score(profiles), np.array([row], dtype=np.int32))
-    parts = model.parts(profiles, row)
-    return _explanation(model.data, item, float(score[0, 0]), model.name, parts)
+    source = model.name
+    parts: Iterable[list[Parts]]
+    if model.can_score(profiles)[0]:
+        dense = columns(model.score(profiles), rows)
+        require_finite_scores(model.name, DenseScores(dense))
+        scores = dense[0]
+        parts = parts_of(model, profiles, rows)
+    else:
+        source, scores = FALLBACK, model.data.item_counts[rows].astype(np.float64)
+        counted = pa.array(["users who chose it"])
+        parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
+    for item, score, terms in zip(items, scores, parts, strict=True):
+        if most is not None:
+            terms = _largest(terms, most)
+        yield _explanation(model.data, item, float(score), source, terms)
+
+
+def _largest(parts: list[Parts], most: int) -> list[Parts]:
+    """Keep only the largest terms; of equal ones the first."""
+    sizes = [np.abs(part.amounts) for part in parts]
+    kept = np.argsort(-np.concatenate([np.empty(0), *sizes]), kind="stable")[:most]
+    largest, start = [], 0
+    for part in parts:
+        stop = start + len(part.amounts)
+        own = np.sort(kept[(kept >= start) & (kept < stop)]) - start
+        if len(own):
+            largest.append(Parts(part.kind, part.names.take(pa.array(own)), part.amounts[own]))
+        start = stop
+    return largest
 
 
 def _explanation(

@@ -19,10 +19,11 @@ from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import Requests, of_ids
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask
+from shortlist.recommend.where import Mask, Where, matches, parse_where
 from shortlist.scoring.capabilities import ComparesItems, cannot
+from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer
-from shortlist.scoring.scores import Floats
+from shortlist.scoring.scores import DenseScores, Floats
 from shortlist.scoring.selection import Best, Eligible, columns, top_k, top_k_columns
 from shortlist.scoring.sparse import transposed
 
@@ -44,6 +45,7 @@ def similar(
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
     task = partial(
         _similar_block,
+        name=model.name,
         model=model,
         order=data.popularity_order,
         items=requests.users,
@@ -63,11 +65,21 @@ def similar(
 
 
 def _similar_block(
-    block: range, *, model: ComparesItems, order: Rows, items: Rows, mask: Mask | None, k: int
+    block: range,
+    *,
+    name: str,
+    model: ComparesItems,
+    order: Rows,
+    items: Rows,
+    mask: Mask | None,
+    k: int,
 ) -> tuple[Rows, Floats, NDArray[np.int8]]:
     rows = items[block.start : block.stop]
     itself = np.arange(len(rows) + 1, dtype=np.int64), rows  # an item is not similar to itself
-    best = top_k(model.similar_scores(rows), Eligible.excluding(*itself, order, mask), k)
+    scores, eligible = model.similar_scores(rows), Eligible.excluding(*itself, order, mask)
+    require_finite_scores(name, scores)
+    best = top_k(scores, eligible, k)
+    require_complete(name, best, eligible)
     return best.rows, best.scores, np.zeros(best.rows.shape, dtype=np.int8)
 
 
@@ -77,6 +89,7 @@ def audience(
     k: int,
     exclude_seen: bool,
     on_unknown: OnUnknownItem,
+    where: Where | None = None,
 ) -> Recommendations:
     """List the users whom each item suits best; :meth:`Model.audience` documents the arguments.
 
@@ -87,6 +100,9 @@ def audience(
     requests = _requests(data, "item_id", items, on_unknown)
     k = min(k, data.n_users)
     choosers = transposed(data.matrix)
+    allowed = None
+    if where is not None:
+        allowed = matches(data.user_features, parse_where(where), where, "user")
     passes = []
     for start in range(0, len(requests), ITEMS_PER_PASS):
         rows = requests.users[start : start + ITEMS_PER_PASS]
@@ -95,6 +111,7 @@ def audience(
             model=model,
             items=rows,
             choosers=choosers[rows] if exclude_seen else None,
+            allowed=allowed,
             k=k,
         )
         best = Best.empty(len(rows))
@@ -114,16 +131,26 @@ def audience(
 
 
 def _audience_block(
-    block: range, *, model: Scorer, items: Rows, choosers: csr_array | None, k: int
+    block: range,
+    *,
+    model: Scorer,
+    items: Rows,
+    choosers: csr_array | None,
+    allowed: Mask | None,
+    k: int,
 ) -> Best:
     """Return the best users of a block for each item."""
     users = np.arange(block.start, block.stop, dtype=np.int32)
     everyone = Requests("user_id", model.data.users.ids, np.arange(block.stop, dtype=np.int32))
     profiles = everyone.profiles(block, model)
-    known = np.flatnonzero(model.can_score(profiles))
+    listed = model.can_score(profiles)
+    if allowed is not None:
+        listed = listed & allowed[block.start : block.stop]
+    known = np.flatnonzero(listed)
     if not len(known):
         return Best.empty(len(items))
     scores = columns(model.score(profiles.take(known)), items).T  # (len(items), len(known))
+    require_finite_scores(model.name, DenseScores(scores))
     position = np.full(model.data.n_users, UNKNOWN, dtype=np.int32)  # of a user in known
     position[users[known]] = np.arange(len(known))
     indptr, excluded = np.zeros(len(items) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)

@@ -19,6 +19,7 @@ from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
+from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
@@ -141,9 +142,15 @@ def pack_items(model: Scorer) -> None:
 
 
 def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) -> Best:
-    if isinstance(model, Shortlists):
-        return model.best(profiles, eligible, k)
-    return top_k(model.score(profiles), eligible, k)
+    with np.errstate(over="ignore", invalid="ignore"):  # checked here
+        if isinstance(model, Shortlists):
+            best = model.best(profiles, eligible, k)
+        else:
+            scores = model.score(profiles)
+            require_finite_scores(model.name, scores)
+            best = top_k(scores, eligible, k)
+    require_complete(model.name, best, eligible)
+    return best
 
 
 def _list_block(

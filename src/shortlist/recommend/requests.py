@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.missing import is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
 from shortlist.recommend.query import OnUnknown, Query
@@ -129,7 +130,7 @@ def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
     """Convert ids, some of them unknown, to an array of the vocabulary's type."""
     try:
         return pa.array(ids, vocabulary.ids.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
         raise InputError(
             f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
             remedy="convert them, or pass on_unknown='skip'",
@@ -276,7 +277,7 @@ def with_given(
         kind = table.schema.field(name).type
         column = table.column(name).to_pylist()
         for row in rows:
-            column[row] = given[row][name]
+            column[row] = None if is_missing(given[row][name]) else given[row][name]
         if not _fits(column, kind):
             wrong = next(row for row in rows if not _fits([column[row]], kind))
             raise InputError(
@@ -294,6 +295,6 @@ def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
         return False  # Arrow would truncate 7.5 to 7
     try:
         pa.array(values, kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
         return False
     return True

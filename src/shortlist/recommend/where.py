@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.moments import moment
 from shortlist.errors import ErrorCode, InputError, suggestion
+from shortlist.text import shown
 
 Where: TypeAlias = Mapping[str, Any] | str
 """``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same as text:
@@ -73,7 +74,7 @@ def parse_where(where: Where) -> list[Condition]:
         return _parse_text(where)
     if not isinstance(where, Mapping):
         raise InputError(
-            f"where={where!r} is no rule",
+            f"where={shown(where)} is no rule",
             remedy="pass a text, or a mapping from feature to value, list or {operator: value}",
         )
     conditions = []
@@ -93,7 +94,7 @@ def _parse_text(text: str) -> list[Condition]:
         match = _CONDITION.match(text, position)
         if not match:
             raise InputError(
-                f"cannot read the rule {text!r} from {text[position:].strip()!r} on",
+                f"cannot read the rule {shown(text)} from {shown(text[position:].strip())} on",
                 remedy="write it like: year >= 1990 and genres contains 'Film-Noir'; there is no "
                 "'or', only: country in [FR, KR]",
             )
@@ -112,10 +113,23 @@ def _literal(text: str) -> Any:
         if text[0] == "[" and text[-1] == "]":
             return [_literal(element) for element in _ELEMENT.findall(text[1:-1])]
         return text[1:-1] if text[0] == text[-1] == "'" else text
+    except (ValueError, RecursionError):  # a number of thousands of digits; deeply nested lists
+        raise InputError(
+            f"cannot read the value {shown(text, 60)} of a rule",
+            remedy="give a number of up to 4,300 digits, a text, or a list of these",
+            parameter="where",
+        ) from None
 
 
-def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Where | None) -> Mask:
-    """Return which items meet all conditions; ``where`` is the original rule, for messages.
+def matches(
+    items: pa.Table | None,
+    conditions: Iterable[Condition],
+    where: Where | None,
+    kind: Literal["item", "user"] = "item",
+) -> Mask:
+    """Return which items (or users) meet all conditions.
+
+    ``where`` is the original rule, for messages.
 
     Raises
     ------
@@ -125,17 +139,18 @@ def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Wher
     """  # (n_items,)
     if items is None:
         raise InputError(
-            f"the items have no features, and there is a rule: where={where!r}",
-            remedy="give Dataset.from_tables an items table, or leave where out",
-            code=ErrorCode.NO_ITEM_FEATURES,
+            f"the {kind}s have no features, and there is a rule: where={shown(where)}",
+            remedy=f"give Dataset.from_tables {'an' if kind == 'item' else 'a'} {kind}s table, "
+            "or leave where out",
+            code=ErrorCode.NO_ITEM_FEATURES if kind == "item" else ErrorCode.NO_USER_FEATURES,
             parameter="where",
         )
     passed = np.ones(items.num_rows, dtype=bool)
     for name, operator, value in conditions:
         if name not in items.column_names:
             raise InputError(
-                f"items have no feature {name!r}",
-                where=f"where={where!r}",
+                f"{kind}s have no feature {shown(name)}",
+                where=f"where={shown(where)}",
                 remedy=suggestion(str(name), items.column_names),
                 code=ErrorCode.UNKNOWN_FEATURE,
                 parameter="where",
@@ -143,18 +158,18 @@ def matches(items: pa.Table | None, conditions: Iterable[Condition], where: Wher
             )
         if operator not in _OPERATORS:
             raise InputError(
-                f"no operator {operator!r}",
-                where=f"where={where!r}",
+                f"no operator {shown(operator)}",
+                where=f"where={shown(where)}",
                 remedy=suggestion(str(operator), _OPERATORS),
             )
         column = items.column(name).combine_chunks()
         try:
             met = _meets(column, operator, value)
-        except (TypeError, ValueError, ArithmeticError, NotImplementedError):  # Arrow's included
+        except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
             raise InputError(
-                f"{operator!r} cannot compare {value!r} with feature {name!r}, "
+                f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
                 f"which is {column.type}",
-                where=f"where={where!r}",
+                where=f"where={shown(where)}",
                 remedy=_remedy(operator, column.type),
             ) from None
         passed &= pc.fill_null(met, False).to_numpy(zero_copy_only=False)

@@ -108,7 +108,8 @@ def grouped_chart(
         for group, x, y, (low, high) in zip(groups, line.xs, line.ys, line.bounds, strict=True):
             center = _LEFT + (x + 0.5) * step + shift
             canvas.line(center, ys(low), center, ys(high), f"interval {line.style}")
-            tip = f"{line.label}, {group}: {y:.4f} ({low:.4f} to {high:.4f})"
+            interval = f"{low:.4f} to {high:.4f}" if low < high else "no interval"
+            tip = f"{line.label}, {group}: {y:.4f} ({interval})"
             canvas.dot(center, ys(y), 4, f"dot {line.style}", tip)
     _axis_titles(canvas, x_axis, y_axis, top, bottom)
     return canvas.markup()

@@ -70,6 +70,15 @@ class ItemFactors:
         """The bias, or zeros."""  # (n_items,)
         return np.zeros(len(self), dtype=np.float32) if self.bias is None else self.bias
 
+    @cached_property
+    def longest(self) -> tuple[float, float]:
+        """The length of the longest vector, and the largest absolute bias; NaN if any is NaN."""
+        squares = np.einsum("fn,fn->n", self.columns, self.columns, dtype=np.float64)
+        return (
+            float(np.sqrt(squares.max(initial=0.0))),
+            float(np.abs(self.offsets).max(initial=0.0)),
+        )
+
     def take(self, rows: NDArray[np.int32]) -> ItemFactors:
         """Return the vectors of these items only."""
         bias = None if self.bias is None else self.bias[rows]

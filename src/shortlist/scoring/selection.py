@@ -80,6 +80,19 @@ class Eligible(EligibleItems):
         eligible[masked] = self.masks[self.mask_of[queries[masked]], items[masked]]
         return eligible
 
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many items each query may get."""  # (B,)
+        counts = np.empty(len(self.mask_of), dtype=np.int64)
+        for query, mask in enumerate(self.mask_of):
+            span = slice(self.excluded_indptr[query], self.excluded_indptr[query + 1])
+            excluded = np.unique(self.excluded_indices[span])
+            if mask < 0:
+                counts[query] = len(self.order) - len(excluded)
+            else:
+                allowed = self.masks[mask]
+                counts[query] = allowed.sum() - allowed[excluded].sum()
+        return counts
+
 
 class Best(NamedTuple):
     """The best items of B queries, padded with row -1 and score NaN."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -58,10 +61,20 @@ def row_entries(
     return selected, positions
 
 
-def column_values(matrix: csr_array, rows: NDArray[np.integer], column: int) -> NDArray[np.float32]:
-    """Return the values of one column in the given rows."""  # (len(rows),)
-    values: NDArray[np.float32] = matrix[rows][:, [column]].toarray()[:, 0]
-    return values
+def columns_in_rows(
+    matrix: csr_array, rows: NDArray[np.integer], columns: NDArray[np.integer]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    """Yield the entries of each column in the given rows: positions in ``rows``, and values.
+
+    Examples
+    --------
+    >>> matrix = csr_array(np.array([[0, 1], [2, 3], [4, 0]], dtype=np.float32))
+    >>> [values.tolist() for _, values in columns_in_rows(matrix, np.array([2, 1]), np.array([0]))]
+    [[4.0, 2.0]]
+    """
+    selected = matrix[rows][:, columns].tocsc()
+    for start, stop in pairwise(selected.indptr):
+        yield selected.indices[start:stop], selected.data[start:stop]
 
 
 def row_sums(matrix: csr_array) -> NDArray[np.float64]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from shortlist._version import __version__
 from shortlist.serving import page
@@ -18,8 +19,9 @@ from shortlist.serving.access import Access
 from shortlist.serving.endpoints import operations
 from shortlist.serving.errors import FAILED, RequestError, RequestErrorCode, error_response
 from shortlist.serving.guard import Guard
+from shortlist.serving.limits import Limits
 from shortlist.serving.openapi import STYLE, documentation_page, openapi_document
-from shortlist.serving.operations import Operation
+from shortlist.serving.operations import SLASH, Operation
 from shortlist.serving.service import Service
 
 
@@ -43,22 +45,24 @@ def create_app(service: Service, access: Access | None = None) -> Guard:
     app = Starlette(
         routes=[
             *(operation.route() for operation in available),
-            *documentation_routes(available),
+            *documentation_routes(available, service.limits),
             *page.routes(),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _no_route, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # its addresses are absolute, and wrong behind a proxy
     return Guard(app, access or Access(), service.limits, service.metrics)
 
 
-def documentation_routes(available: list[Operation]) -> list[BaseRoute]:
+def documentation_routes(available: list[Operation], limits: Limits) -> list[BaseRoute]:
     """Return the routes of the documentation."""
     document = openapi_document(
         available,
         title="shortlist",
         version=__version__,
         summary="Ranked lists of items for users, histories and features, with reasons.",
+        limits=limits,
     )
 
     async def openapi(_: Request) -> Response:
@@ -80,6 +84,8 @@ def documentation_routes(available: list[Operation]) -> list[BaseRoute]:
 async def _no_route(request: Request, error: Exception) -> Response:
     """Answer a request that no route accepts."""
     refused = cast(HTTPException, error)
+    if refused.status_code == 404 and (shorter := _without_slash(request)) is not None:
+        return Response(status_code=307, headers={"Location": shorter})
     if refused.status_code == 405:
         code, what = RequestErrorCode.METHOD_NOT_ALLOWED, "this method is not for"
     else:
@@ -93,6 +99,19 @@ async def _no_route(request: Request, error: Exception) -> Response:
         ),
         refused.headers,
     )
+
+
+def _without_slash(request: Request) -> str | None:
+    """Return the relative address without the slash at its end, if a route has that address."""
+    path = request.url.path.rstrip("/")
+    if path in ("", request.url.path):
+        return None
+    scope = {**request.scope, "path": path}
+    if all(route.matches(scope)[0] is Match.NONE for route in request.app.routes):
+        return None
+    last = quote(path.rpartition("/")[2].replace(SLASH, "/"), safe="")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"../{last}{query}"
 
 
 async def _failed(_: Request, __: Exception) -> Response:

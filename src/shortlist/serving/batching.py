@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, TypeAlias, TypeVar
@@ -27,6 +28,7 @@ from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ServedModel
 from shortlist.serving.replies import RankedItem
+from shortlist.serving.stopping import StoppableEngine, StopSignal, use_signal
 
 T = TypeVar("T")
 
@@ -153,7 +155,7 @@ class Batcher:
         if late:
             yield [(job, OverloadedError(f"the list waited {limit:g} seconds")) for job in late]
         for job in jobs:
-            if job.since >= oldest:
+            if job.since >= oldest and not job.lists.done():  # else the request has ended
                 groups.setdefault(job.kind, []).append(job)
         for group in groups.values():
             self._metrics.batch.observe(sum(len(job.queries) for job in group))
@@ -242,6 +244,9 @@ def _deliver(outcomes: Sequence[tuple[Job, Outcome]]) -> None:
 class WorkerPool:
     """Threads for slow calls, with a bounded queue.
 
+    If the task that waits for a call is cancelled, the call does not begin, or stops where it calls
+    :func:`~shortlist.serving.stopping.check_stopped`.
+
     Parameters
     ----------
     threads
@@ -260,9 +265,10 @@ class WorkerPool:
     def __init__(self, threads: int, limit: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._limit, self._count = limit, 0
+        self._lock = threading.Lock()  # of the count
 
     async def run(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Make a call in a thread.
+        """Make a call in a thread, in the context of the caller.
 
         Raises
         ------
@@ -271,12 +277,28 @@ class WorkerPool:
         """
         if self._count >= self._limit:
             raise OverloadedError(f"{self._count} slow requests wait already")
-        self._count += 1
+        signal, context = StopSignal(), copy_context()
+
+        def stoppable() -> T:
+            signal.check()
+            use_signal(signal)
+            with engine.use(StoppableEngine(signal)):
+                return call(*arguments)
+
+        with self._lock:
+            self._count += 1
+        future = self._pool.submit(context.run, stoppable)
+        future.add_done_callback(self._finished)  # a call that was cancelled may still run
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call, *arguments)
-        finally:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            signal.stop()
+            raise
+
+    def _finished(self, _: Any) -> None:
+        with self._lock:
             self._count -= 1
 
     def stop(self) -> None:
         """Finish the calls, then stop."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 from starlette.responses import Response
 
+from shortlist._version import __version__
 from shortlist.data.moments import moment
-from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.recorded import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
-from shortlist.recommend.explain import Explanation
+from shortlist.recommend.explain import Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
@@ -37,11 +38,16 @@ from shortlist.serving.queries import (
     to_queries,
 )
 from shortlist.serving.service import Service
+from shortlist.serving.stopping import check_stopped
 from shortlist.serving.users import describe_user, find_users
 
+_CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
 
 ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
+RecordId: TypeAlias = Annotated[
+    str, Field(description="An id from the reply of POST /interactions.")
+]
 UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
 
 
@@ -134,7 +140,7 @@ def _catalogue_operations(service: Service) -> list[Operation]:
         """Search items by title or id; without a text, return the most popular items."""
         served = models.get(parameters.model)
         check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.workers.run(find_items, served, parameters.q, parameters.limit)
+        return await service.searchers.run(find_items, served, parameters.q, parameters.limit)
 
     async def item(item_id: ItemId, parameters: requests.Parameters) -> replies.Item:
         """Return an item."""
@@ -146,13 +152,15 @@ def _catalogue_operations(service: Service) -> list[Operation]:
         """Search users by id; without a text, return the users with the most interactions."""
         served = models.get(parameters.model)
         check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.workers.run(find_users, served, recent, parameters.q, parameters.limit)
+        return await service.searchers.run(
+            find_users, served, recent, parameters.q, parameters.limit
+        )
 
     async def user(user_id: UserId, parameters: requests.Parameters) -> replies.User:
         """Return the features and the history of a user."""
         served = models.get(parameters.model)
         (key,) = served.data.users.parse([user_id])
-        return await service.workers.run(describe_user, served, recent, key)
+        return await service.searchers.run(describe_user, served, recent, key)
 
     async def schema(parameters: requests.Parameters) -> replies.Schema:
         """Describe the features of users and the fields of items."""
@@ -186,6 +194,7 @@ def _state_operations(service: Service) -> list[Operation]:
                 "interactions": served.data.n_interactions,
                 "created": served.manifest.created,
                 "metrics": served.manifest.metrics,
+                "ratings": served.ratings,
                 "can": served.capabilities,
                 "trouble": store.reload_errors[served.name],
             }
@@ -198,24 +207,42 @@ def _state_operations(service: Service) -> list[Operation]:
         recorder, given = service.recorder, body.interactions
         check_count(len(given), service.limits.interactions, "interactions", "interactions")
         store.get(None).data.items.require([interaction.item_id for interaction in given])
-        await recorder.submit(_to_rows(given))
-        return {"recorded": len(given)}
+        ids = await recorder.submit(_to_rows(given))
+        return {"recorded": len(given), "ids": ids}
+
+    async def remove_interaction(record_id: RecordId) -> replies.Removed:
+        """Take back a recorded interaction: lists no longer consider it.
+
+        A bundle that was fitted with it knows it until it is fitted again.
+        """
+        recorder = service.recorder
+        number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
+        if not await recorder.remove(number if number < 2**63 else 0):
+            raise RequestError(
+                RequestErrorCode.NOT_FOUND,
+                f"there is no recorded interaction {record_id!r}",
+                where="record_id",
+                remedy="give an id that POST /interactions has returned; it may be removed already",
+            )
+        return {"removed": 1}
 
     async def health() -> replies.Health:
         """Return whether the process works, and whether newer bundles could be loaded."""
         errors = {name: reason or "ok" for name, reason in store.reload_errors.items()}
         degraded = any(reason != "ok" for reason in errors.values())
-        return {"status": "degraded" if degraded else "ok", "models": errors}
+        status: Literal["ok", "degraded"] = "degraded" if degraded else "ok"
+        return {"status": status, "version": __version__, "models": errors}
 
     async def ready() -> replies.Health:
         """Return whether the service accepts requests: 200, or 503 while it stops."""
-        if not service.running:
+        if service.stopping or not service.running:
             raise RequestError(
                 RequestErrorCode.STOPPING,
                 "the service is stopping",
                 remedy="send requests to another instance",
             )
-        return {"status": "ok", "models": dict.fromkeys(store.reload_errors, "ok")}
+        models = dict.fromkeys(store.reload_errors, "ok")
+        return {"status": "ok", "version": __version__, "models": models}
 
     async def metrics() -> Response:
         """Return metrics for Prometheus."""
@@ -225,6 +252,7 @@ def _state_operations(service: Service) -> list[Operation]:
     return [
         Operation("GET", "/models", models, "state"),
         Operation("POST", "/interactions", interactions, "state"),
+        Operation("DELETE", "/interactions/{record_id}", remove_interaction, "state"),
         Operation("GET", "/health", health, "state"),
         Operation("GET", "/ready", ready, "state"),
         Operation("GET", "/metrics", metrics, "state"),
@@ -239,15 +267,15 @@ async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
 
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
     """Add to each item the largest terms of its score."""
-    explain = job.served.model.explain
-    explained: list[Items] = []
+    served, explained = job.served, list[Items]()
     for query, items in zip(job.queries, lists, strict=True):
         if items is not None:  # other requests may share the items: make new ones
-            explanations = (explain(None, item["item_id"], query=query) for item in items)
-            items = [
-                {**item, "reasons": _reasons(job.served, explanation)[:MAX_REASONS]}
-                for item, explanation in zip(items, explanations, strict=True)
-            ]
+            ids = [item["item_id"] for item in items]
+            reasons: list[list[replies.Reason]] = []
+            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
+                check_stopped()
+                reasons.append(_reasons(served, explanation))
+            items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]
         explained.append(items)
     return explained
 
@@ -314,6 +342,15 @@ def _to_rows(given: Sequence[requests.InteractionIn]) -> list[Recorded]:
                     remedy="write it like 2024-05-31T18:00, or in seconds since 1970",
                     parameter=path,
                 ) from error
+        if time > now + _CLOCK_TOLERANCE:
+            path = f"interactions.{position}.time"
+            raise RequestError(
+                RequestErrorCode.INVALID_VALUE,
+                f"{interaction.time!r} is in the future",
+                where=path,
+                remedy="give the time of the interaction, or leave it out: then it is now",
+                parameter=path,
+            )
         row = Recorded(interaction.user_id, interaction.item_id, interaction.weight, time)
         rows.append(row)
     return rows

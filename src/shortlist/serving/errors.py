@@ -33,6 +33,7 @@ class RequestErrorCode(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     TOO_MANY = "too_many"
     OVERLOADED = "overloaded"
+    DEADLINE = "deadline"
     STOPPING = "stopping"
 
 
@@ -112,6 +113,7 @@ _STATUS: dict[str, int] = {
     RequestErrorCode.OUT_OF_RANGE: 422,
     RequestErrorCode.TOO_MANY: 422,
     RequestErrorCode.OVERLOADED: 503,
+    RequestErrorCode.DEADLINE: 503,
     RequestErrorCode.STOPPING: 503,
     ErrorCode.UNKNOWN_ID: 404,
     ErrorCode.WRONG_ID_TYPE: 404,
@@ -227,7 +229,8 @@ def invalid(errors: Sequence[Mapping[str, Any]], within: str = "") -> RequestErr
     )
 
 
-_TYPE_NAMES = frozenset({"bool", "int", "float", "str", "constrained-str", "constrained-float"})
+_PLAIN_TYPES = ("int", "float", "str")
+_TYPE_NAMES = {"bool", *_PLAIN_TYPES, *(f"constrained-{name}" for name in _PLAIN_TYPES)}
 
 
 def _path(error: Mapping[str, Any]) -> str:

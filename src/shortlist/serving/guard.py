@@ -8,18 +8,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortlist.serving.access import OPEN_PATHS, Access
+from shortlist.serving.compression import accepts_gzip, compressing
 from shortlist.serving.errors import (
     OverloadedError,
     RequestError,
     RequestErrorCode,
     error_response,
 )
+from shortlist.serving.life import RequestEndedError, RequestLife
 from shortlist.serving.limits import Limits
-from shortlist.serving.metrics import Metrics
+from shortlist.serving.logs import id_of_request, request_id
+from shortlist.serving.metrics import Metrics, answering_model
+from shortlist.serving.operations import SLASH
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -37,6 +42,10 @@ SECURITY_HEADERS = [
 ]
 _NO_STORE = (b"cache-control", b"no-store")
 _REVALIDATE = (b"cache-control", b"no-cache")  # keep, and use while the ETag is the same
+_CLOSE = (b"connection", b"close")
+_STATE_PATHS = frozenset({"/health", "/ready", "/metrics"})
+_RESERVED = 100  # requests for these paths, beyond the limit of open requests
+_GONE_STATUS = 499  # in the metrics: the client left before the reply
 
 
 class Guard:
@@ -54,49 +63,96 @@ class Guard:
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics) -> None:
         self.app, self._access, self._limits, self._metrics = app, access, limits, metrics
-        self._open = 0
+        self._lives: set[RequestLife] = set()
         self._held = 0  # bytes of bodies
-        metrics.open.set_function(lambda: self._open)
+        self._closing = False
+        metrics.open.set_function(lambda: len(self._lives))
+
+    def close_connections(self) -> None:
+        """Ask clients to close their connections: the service is about to stop."""
+        self._closing = True
+
+    def end_requests(self) -> None:
+        """End the requests that are still being answered, with 503."""
+        for life in list(self._lives):
+            life.end(
+                RequestError(
+                    RequestErrorCode.STOPPING,
+                    "the service is stopping",
+                    remedy="send requests to another instance",
+                )
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the application, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
         headers = dict(scope["headers"])  # the names are in lower case
+        identifier = id_of_request(headers.get(b"x-request-id"))
+        request_id.set(identifier)
+        answering_model.set("")
         is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
         caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
+        if accepts_gzip(_text(headers, b"accept-encoding")):
+            send = compressing(send)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = message.get("headers", ())
-                extra = [*SECURITY_HEADERS]
+                extra = [*SECURITY_HEADERS, (b"x-request-id", identifier.encode("ascii"))]
                 if all(name != b"cache-control" for name, _ in own):
                     extra.append(caching)
+                if self._closing:
+                    extra.append(_CLOSE)
                 message["headers"] = [*own, *extra]
             await send(message)
 
         body = bytearray()
-        self._open += 1
+        life = RequestLife(self._limits.request_seconds)
+        self._lives.add(life)
         try:
             try:
+                _decode_path(scope)
                 self._check(scope, headers)
                 await self._read(scope, headers, receive, body)
+                life.watch(receive)
+                await self.app(scope, _replayed(body, receive), sending)
             except RequestError as error:
                 await error_response(error)(scope, receive, sending)
-            else:
-                await self.app(scope, _replayed(body, receive), sending)
+            except asyncio.CancelledError:
+                reason = life.reason
+                if reason is None or status or isinstance(reason, RequestEndedError):
+                    _abort(scope)  # there is nobody to reply to, or a reply is half sent
+                if reason is None:  # the server cancelled the request
+                    raise
+                life.resume()
+                if not status and not isinstance(reason, RequestEndedError):
+                    await error_response(reason)(scope, receive, sending)
+        except RequestEndedError:  # in the middle of its body
+            _abort(scope)
         finally:
-            self._open -= 1
+            life.close()
+            self._lives.discard(life)
             self._held -= len(body)
-            self._metrics.observe(_route(scope), status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            model = answering_model.get()
+            self._metrics.observe(_route(scope), model, status or _GONE_STATUS, seconds)
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        if self._open > self._limits.open_requests:
-            raise OverloadedError(f"{self._limits.open_requests} requests are being answered")
+        limit = self._limits.open_requests
+        if len(self._lives) > limit + (_RESERVED if scope["path"] in _STATE_PATHS else 0):
+            raise OverloadedError(f"{limit} requests are being answered")
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            raise RequestError(
+                RequestErrorCode.WRONG_HOST,
+                "the request has more than one Host header",
+                where="the Host header",
+                remedy="send one",
+            )
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
             raise RequestError(
@@ -112,15 +168,6 @@ class Guard:
                 where="the Authorization header",
                 remedy="send: Authorization: Bearer TOKEN",
             )
-        if scope["method"] == "POST":
-            kind = _text(headers, b"content-type").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise RequestError(
-                    RequestErrorCode.WRONG_CONTENT_TYPE,
-                    f"the body is {kind or 'of no kind'}, not JSON",
-                    where="the Content-Type header",
-                    remedy="send: Content-Type: application/json",
-                )
 
     async def _read(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, body: bytearray
@@ -137,6 +184,8 @@ class Guard:
                 more = True
                 while more:
                     message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise RequestEndedError
                     chunk, more = message.get("body", b""), message.get("more_body", False)
                     body += chunk
                     self._held += len(chunk)
@@ -173,6 +222,21 @@ def _replayed(body: bytearray, receive: Receive) -> Receive:
         return message
 
     return received
+
+
+def _decode_path(scope: Scope) -> None:
+    """Keep a slash in an id (``%2F``) apart from the slashes between the parts of the path."""
+    raw: bytes = scope.get("raw_path") or b""
+    if b"%2f" in raw or b"%2F" in raw:
+        kept = raw.replace(b"%2f", b"%2F").decode("ascii", "replace").split("%2F")
+        scope["path"] = SLASH.join(unquote(part) for part in kept)
+
+
+def _abort(scope: Scope) -> None:
+    """Close the connection of a request at once."""
+    connection = scope.get("state", {}).get("connection")
+    if connection is not None:
+        connection.abort()
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

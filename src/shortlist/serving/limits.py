@@ -34,9 +34,13 @@ class Limits:
     batch
         How many lists are scored in one call.
     slow
-        How many of the slower requests (similar items, audiences, reasons, searches) may wait.
+        How many of the slower requests (similar items, audiences, reasons) may wait, and how many
+        searches.
     open_requests
         How many requests of any kind may be read, scored or answered at once.
+    request_seconds
+        How long a request may take from the end of its head to the end of its reply; then it gets
+        503, and its work stops.
     body_seconds
         How long the body of a request may take to arrive.
     interactions
@@ -58,6 +62,7 @@ class Limits:
     batch: int = 256
     slow: int = 64
     open_requests: int = 1_000
+    request_seconds: float = 10.0
     body_seconds: float = 10.0
     interactions: int = 1_000
     unfitted: int = 1_000_000

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from shortlist._version import __version__
+
+answering_model: ContextVar[str] = ContextVar("answering model", default="")
+"""The name of the model that answers the request of the current context; empty: none."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -16,12 +30,15 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "shortlist_requests", "Requests answered.", ["route", "status"], registry=self.registry
+            "shortlist_requests",
+            "Requests answered.",
+            ["route", "model", "status"],
+            registry=self.registry,
         )
         self.seconds = Histogram(
             "shortlist_request_seconds",
             "From the head of a request to the end of its reply.",
-            ["route"],
+            ["route", "model"],
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -48,16 +65,23 @@ class Metrics:
             "Interactions written to the store.",
             registry=self.registry,
         )
+        version = Gauge(
+            "shortlist_info", "The version of shortlist.", ["version"], registry=self.registry
+        )
+        version.labels(__version__).set(1)
+        ProcessCollector(registry=self.registry)  # memory, processor time, open files
+        PlatformCollector(registry=self.registry)
         self._of_route = cache(self._labelled)  # labels() takes a lock and converts the labels
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
-        requests, times = self._of_route(route, status)
+    def observe(self, route: str, model: str, status: int, seconds: float) -> None:
+        """Count a request; the model is empty if none answered."""
+        requests, times = self._of_route(route, model, status)
         requests.inc()
         times.observe(seconds)
 
-    def _labelled(self, route: str, status: int) -> tuple[Counter, Histogram]:
-        return self.requests.labels(route, str(status)), self.seconds.labels(route)
+    def _labelled(self, route: str, model: str, status: int) -> tuple[Counter, Histogram]:
+        requests = self.requests.labels(route, model, str(status))
+        return requests, self.seconds.labels(route, model)
 
     def exposition(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""

@@ -12,26 +12,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
-from shortlist.bundle import read_manifest
 from shortlist.bundle.manifest import Manifest
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
 from shortlist.errors import CapabilityError, InputError, ShortlistError, suggestion
 from shortlist.models.base import Model
-from shortlist.models.registry import load
+from shortlist.models.registry import read
+from shortlist.recommend.explain import explain_items
+from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
 from shortlist.serving.errors import RequestError, RequestErrorCode
-from shortlist.serving.metrics import Metrics
-from shortlist.serving.replies import Capability, Encoded, Map, RankedItem, Schema, encode
+from shortlist.serving.metrics import Metrics, answering_model
+from shortlist.serving.replies import (
+    Capability,
+    Encoded,
+    Map,
+    RankedItem,
+    Ratings,
+    Schema,
+    encode,
+)
 
 log = logging.getLogger("shortlist.serving")
 
 Signature: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
+_VALUES = 20  # of weights, that are few enough to choose from
 _GC_THRESHOLD = 10_000  # net allocations between collections of the youngest generation
 
 
@@ -71,7 +82,7 @@ class ServedModel:
         BundleError
             The folder is missing, not a bundle, damaged, or of another format.
         """
-        model = load(path)
+        model, manifest = read(path)
         data, catalogue = model.data, Catalogue(model.data)
         schema: Schema = {
             "user_features": describe_fields(data.user_features) if model.uses_features else [],
@@ -83,7 +94,14 @@ class ServedModel:
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # computes what is cached
             pack_items(model)
-        return cls(name, model, read_manifest(path), catalogue, schema, encoded)
+        if data.n_items:  # compile what histories and explanations need, before the first request
+            query = Query(history=data.items.take([0]).to_pylist())
+            model.recommend(queries=[query], k=1)
+            if isinstance(model, Explains):
+                list(explain_items(model, query, data.items.take([0]).to_pylist(), most=1))
+        served = cls(name, model, manifest, catalogue, schema, encoded)
+        _ = served.ratings  # it takes a second on large data
+        return served
 
     @property
     def data(self) -> Dataset:
@@ -103,6 +121,15 @@ class ServedModel:
             "map": isinstance(model, HasVectors),
         }
         return [name for name, present in has.items() if present]
+
+    @cached_property
+    def ratings(self) -> Ratings | None:
+        """The scale of the weights of interactions; None: they are all equal."""
+        values = np.unique(self.data.matrix.data)
+        if len(values) < 2:
+            return None
+        listed = [round(float(value), 6) for value in values] if len(values) <= _VALUES else None
+        return {"min": float(values[0]), "max": float(values[-1]), "values": listed}
 
     @cached_property
     def user_texts(self) -> pa.Array:
@@ -208,7 +235,7 @@ class ModelStore:
             There is no model of this name.
         """
         if name is None:
-            return next(iter(self._models.values()))
+            name = next(iter(self._models))
         if name not in self._models:
             raise RequestError(
                 RequestErrorCode.UNKNOWN_MODEL,
@@ -218,6 +245,7 @@ class ModelStore:
                 parameter="model",
                 allowed=list(self._models),
             )
+        answering_model.set(name)
         return self._models[name]
 
     async def watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
@@ -267,7 +295,7 @@ class ModelStore:
 
     def stop(self) -> None:
         """Stop loading."""
-        self._loader.shutdown(cancel_futures=True)
+        self._loader.shutdown(wait=False, cancel_futures=True)  # loading may take long
 
 
 def signature(path: Path) -> Signature:

@@ -13,7 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shortlist.serving.access import OPEN_PATHS
 from shortlist.serving.errors import Error
+from shortlist.serving.limits import Limits
 from shortlist.serving.operations import Operation
 from shortlist.serving.replies import adapter
 
@@ -33,15 +35,17 @@ _ERRORS = {
     400: "The body is not JSON, or the Host header is wrong.",
     401: "The token is missing or wrong.",
     404: "No such model, user or item.",
+    405: "The address has no such method; the header Allow lists those it has.",
     409: "The model or the service cannot do this.",
     413: "The body is too long.",
     422: "A value is missing, wrong, or out of its bounds.",
-    503: "Too many requests at once; try again after Retry-After.",
+    500: "The service failed; its log has the request with the id in X-Request-Id.",
+    503: "Too many requests at once, or too slow; try again after Retry-After.",
 }
 
 
 def openapi_document(
-    operations: Iterable[Operation], *, title: str, version: str, summary: str
+    operations: Iterable[Operation], *, title: str, version: str, summary: str, limits: Limits
 ) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the operations."""
     operations = list(operations)
@@ -59,22 +63,48 @@ def openapi_document(
     schemas = {name: schema for (name, _), schema in keyed.items()}
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = _described(operation, schemas)
+        described = _described(operation, schemas, limits)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    _bound(components["$defs"], limits)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "summary": summary, "version": version},
+        "servers": [{"url": "./", "description": "Where this document lies."}],
         "paths": paths,
-        "components": {"schemas": components["$defs"]},
+        "components": {
+            "schemas": components["$defs"],
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Only if the service was started with a token.",
+                }
+            },
+        },
     }
 
 
-def _described(operation: Operation, schemas: Mapping[tuple[str, str], Any]) -> dict[str, Any]:
+def _bound(schemas: Mapping[str, Any], limits: Limits) -> None:
+    """Add the limits of the service to the schemas of requests."""
+    schemas["RecommendationsIn"]["properties"]["k"]["maximum"] = limits.k
+    for name in ("queries", "users"):
+        for option in schemas["RecommendationsIn"]["properties"][name]["anyOf"]:
+            if option["type"] == "array":
+                option["maxItems"] = limits.queries
+    interactions = schemas["InteractionsIn"]["properties"]["interactions"]
+    interactions["maxItems"] = limits.interactions
+
+
+def _described(
+    operation: Operation, schemas: Mapping[tuple[str, str], Any], limits: Limits
+) -> dict[str, Any]:
     """Return the OpenAPI description of an operation."""
     identifier = re.sub(r"\W", "_", f"{operation.name}{operation.path}")
     answer: dict[str, Any] = {"description": "The reply."}
     if operation.reply is not None:
         answer["content"] = _json_of(schemas["reply", operation.name])
+    else:
+        answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
     responses = {"200": answer}
     for status, text in _ERRORS.items():
         content = _json_of(schemas["error", ""])
@@ -84,9 +114,11 @@ def _described(operation: Operation, schemas: Mapping[tuple[str, str], Any]) -> 
         "summary": operation.name.replace("_", " ").capitalize(),
         "description": operation.description,
         "operationId": f"{identifier}_{operation.method.lower()}",
-        "parameters": [*_parameters(operation)],
+        "parameters": [*_parameters(operation, limits)],
         "responses": responses,
     }
+    if operation.path not in OPEN_PATHS:
+        described["security"] = [{"token": []}, {}]
     if operation.model is not None and operation.method == "POST":
         body = schemas["body", operation.name]
         described["requestBody"] = {"required": True, "content": _json_of(body)}
@@ -97,13 +129,15 @@ def _json_of(schema: Any) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
+def _parameters(operation: Operation, limits: Limits) -> Iterator[dict[str, Any]]:
     """Yield the parameters of the path, then those of the query string."""
     for name, hint in operation.path_parameters.items():
         yield _parameter("path", name, TypeAdapter(hint).json_schema(), required=True)
-    if operation.model is not None and operation.method == "GET":
-        model = operation.model.model_json_schema()
+    if operation.model is not None and operation.method != "POST":
+        model, maxima = operation.model.model_json_schema(), {"k": limits.k, "limit": limits.search}
         for name, schema in model["properties"].items():
+            if name in maxima:
+                schema["maximum"] = maxima[name]
             yield _parameter("query", name, schema, required=name in model.get("required", ()))
 
 
@@ -120,12 +154,12 @@ def documentation_page(openapi: Mapping[str, Any]) -> str:
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width'>",
         f"<title>{escape(info['title'])}: the HTTP API</title>",
-        "<link rel='stylesheet' href='/docs.css'></head><body><main>",
+        "<link rel='stylesheet' href='docs.css'></head><body><main>",
         f"<h1>{escape(info['title'])} {escape(info['version'])}: the HTTP API</h1>",
         f"<p>{escape(info['summary'])}</p>",
         "<p>Everything is JSON. If the service has a token, send <code>Authorization: Bearer TOKEN"
         f"</code>. Every error is <code>{escape(_ERROR)}</code>. "
-        "For programs: <a href='/openapi.json'>openapi.json</a>.</p>",
+        "For programs: <a href='openapi.json'>openapi.json</a>.</p>",
     ]
     schemas = openapi["components"]["schemas"]
     for path, methods in openapi["paths"].items():
@@ -148,7 +182,7 @@ def _section(
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         yield from _examples("Send", schema, schemas)
-    answer = operation["responses"]["200"].get("content", {}).get("application/json")
+    answer = operation["responses"]["200"]["content"].get("application/json")
     if answer:
         yield from _examples("Receive", answer["schema"], schemas)
     errors = ", ".join(status for status in operation["responses"] if status != "200")

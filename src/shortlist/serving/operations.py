@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from inspect import cleandoc
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -21,10 +21,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from shortlist.errors import ShortlistError
-from shortlist.serving.errors import FAILED, error_response, invalid, malformed
+from shortlist.serving.errors import (
+    FAILED,
+    RequestError,
+    RequestErrorCode,
+    error_response,
+    invalid,
+    malformed,
+)
 from shortlist.serving.replies import Encoded, adapter
 
 log = logging.getLogger("shortlist.serving")
+
+SLASH = "\ufdd0"  # stands for a slash within an id, until the path is split; never a character
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 
 
 class Operation:
@@ -33,8 +43,8 @@ class Operation:
     Parameters
     ----------
     method
-        The HTTP method. The model of a ``GET`` request is read from the query string, that of a
-        ``POST`` request from the body.
+        The HTTP method. The model of a ``POST`` request is read from the body, that of all others
+        from the query string.
     path
         The address; ``{name}`` stands for a parameter of the endpoint.
     endpoint
@@ -46,7 +56,7 @@ class Operation:
 
     def __init__(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         path: str,
         endpoint: Callable[..., Awaitable[Any]],
         tag: str,
@@ -81,12 +91,15 @@ class Operation:
         await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
-        arguments: dict[str, Any] = dict(request.path_params)
+        arguments: dict[str, Any] = {
+            name: value.replace(SLASH, "/") for name, value in request.path_params.items()
+        }
         if self.model is not None:
-            if self.method == "GET":
+            if self.method != "POST":
                 query_string = request.scope["query_string"].decode("latin-1")
                 values = dict(parse_qsl(query_string, keep_blank_values=True))
             else:
+                _require_json(request.headers.get("content-type", ""))
                 values = read_json(await request.body())
             try:
                 arguments[self._model_name] = self.model.model_validate(values)
@@ -97,6 +110,18 @@ class Operation:
             return reply
         content = reply.content if isinstance(reply, Encoded) else self._encode(reply)
         return Response(content, media_type="application/json")
+
+
+def _require_json(content_type: str) -> None:
+    """Refuse other types: a page of another site cannot send JSON without asking first."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestError(
+            RequestErrorCode.WRONG_CONTENT_TYPE,
+            f"the body is {kind or 'of no kind'}, not JSON",
+            where="the Content-Type header",
+            remedy="send: Content-Type: application/json",
+        )
 
 
 def read_json(content: bytes) -> Any:

@@ -7,8 +7,10 @@ and of the style sheet contain a hash of their content, so that browsers may kee
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -16,6 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+
+from shortlist.serving.compression import accepts_gzip
 
 FOLDER = files("shortlist.serving") / "static"
 INDEX = "index.html"
@@ -26,6 +30,7 @@ MEDIA_TYPES = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 REVALIDATED = "no-cache"
+A_DAY = "public, max-age=86400"
 
 
 @dataclass(frozen=True)
@@ -74,27 +79,6 @@ def load_assets() -> dict[str, Asset]:
     return assets
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether a client accepts gzip, by its ``Accept-Encoding`` header.
-
-    Examples
-    --------
-    >>> accepts_gzip("br, gzip;q=0.8"), accepts_gzip("*"), accepts_gzip("gzip;q=0, *")
-    (True, True, False)
-    >>> accepts_gzip(""), accepts_gzip("identity")
-    (False, False)
-    """
-    weights: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        coding, _, parameter = part.partition(";")
-        name, _, value = parameter.partition("=")
-        try:
-            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
-        except ValueError:
-            continue
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
 def routes() -> list[BaseRoute]:
     """Return the routes of the page."""
     assets = load_assets()
@@ -108,4 +92,19 @@ def routes() -> list[BaseRoute]:
             raise HTTPException(404)
         return assets[name].response(request)
 
-    return [Route("/", index), Route("/static/{name}", static)]
+    icon = icon_of(assets[INDEX].content)
+
+    async def favicon(_: Request) -> Response:
+        return Response(icon, headers={"Cache-Control": A_DAY}, media_type="image/svg+xml")
+
+    return [
+        Route("/", index),
+        Route("/static/{name}", static),
+        Route("/favicon.ico", favicon),
+    ]
+
+
+def icon_of(index: bytes) -> bytes:
+    """Return the icon that ``index.html`` contains, for clients that ask for ``/favicon.ico``."""
+    match = re.search(rb"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", index)
+    return base64.b64decode(match[1]) if match else b""

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.store.library_tables import Recorded
+from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
 from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError, ShortlistError
@@ -25,9 +28,13 @@ from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 
+log = logging.getLogger("shortlist.serving")
+
 _IDLE_SECONDS = 1.0  # after which the file is closed, so that other programs can fit on it
 _OPEN_SECONDS = 5.0  # to wait for another program that has the file open
+_STOPPING_OPEN_SECONDS = 1.0
 _MAX_TRANSACTION = 10_000  # interactions
+_MAX_FORMER = 8
 
 
 class RecentInteraction(NamedTuple):
@@ -35,6 +42,8 @@ class RecentInteraction(NamedTuple):
 
     weight: float
     time: dt.datetime
+    record_id: int = 0  # in the database
+    former: tuple[RecentInteraction, ...] = ()  # counts again if this one is removed
 
 
 class RecentInteractions:
@@ -49,6 +58,7 @@ class RecentInteractions:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._by_user: dict[Id, dict[Id, RecentInteraction]] = {}
+        self._pairs: dict[int, tuple[Id, Id]] = {}  # user and item by record_id
         self._count = 0
         self._lock = threading.Lock()  # of changes; readers need none
 
@@ -69,15 +79,49 @@ class RecentInteractions:
                 "fit it again"
             )
 
-    def add(self, rows: Iterable[Recorded]) -> None:
-        """Add recorded interactions; a later interaction with the same item replaces the former."""
+    def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
+        """Add recorded interactions; a later interaction with the same item replaces the former.
+
+        Parameters
+        ----------
+        rows
+            The interactions.
+        record_ids
+            Their ids in the database; without them, they cannot be removed.
+        """
         with self._lock:
-            for row in rows:
+            for row, number in zip_longest(rows, record_ids, fillvalue=0):
+                assert isinstance(row, Recorded)
                 items = dict(self._by_user.get(row.user_id, {}))
-                self._count -= items.pop(row.item_id, None) is not None
-                items[row.item_id] = RecentInteraction(row.weight, row.time)  # the latest is last
+                former: tuple[RecentInteraction, ...] = ()
+                if (replaced := items.pop(row.item_id, None)) is not None:
+                    former = (*replaced.former, replaced._replace(former=()))[-_MAX_FORMER:]
+                    self._count -= 1
+                latest = RecentInteraction(row.weight, row.time, number, former)
+                items[row.item_id] = latest  # the latest is last
                 self._by_user[row.user_id] = items  # a new dict: readers need no lock
                 self._count += 1
+                if number:
+                    self._pairs[number] = row.user_id, row.item_id
+
+    def remove(self, record_id: int) -> None:
+        """Remove an interaction, if it is in memory; a former one with the item counts again."""
+        with self._lock:
+            user, item = self._pairs.pop(record_id, (None, None))
+            items = dict(self._by_user.get(user, {})) if user is not None else {}
+            if user is None or item is None or item not in items:
+                return
+            latest = items.pop(item)
+            left = [*latest.former, latest._replace(former=())]
+            left = [entry for entry in left if entry.record_id != record_id]
+            if left:
+                items[item] = left[-1]._replace(former=tuple(left[:-1]))
+                items = dict(sorted(items.items(), key=lambda pair: pair[1].record_id))
+            else:
+                self._count -= 1
+            self._by_user[user] = items
+            if not items:
+                del self._by_user[user]
 
     def drop_fitted(self, datasets: Iterable[Dataset]) -> None:
         """Drop the interactions that all of these data sets contain."""
@@ -88,6 +132,9 @@ class RecentInteractions:
                 missing = {item for data in fitted for item in not_in(data, user, items)}
                 kept = {item: latest for item, latest in items.items() if item in missing}
                 self._count -= len(items) - len(kept)
+                for latest in (items[item] for item in items.keys() - kept.keys()):
+                    for entry in (latest, *latest.former):
+                        self._pairs.pop(entry.record_id, None)
                 self._by_user[user] = kept
                 if not kept:
                     del self._by_user[user]
@@ -139,7 +186,8 @@ def _same_weight(fitted: float | None, weight: float) -> bool:
     return fitted is not None and abs(fitted - weight) <= 1e-6 * max(1.0, abs(weight))
 
 
-_Request: TypeAlias = tuple[Sequence[Recorded], "asyncio.Future[None]"]
+_Request: TypeAlias = tuple[Sequence[Recorded] | int, "asyncio.Future[Any]"]
+"""Interactions to write, or the id of one to remove; and the future for the outcome."""
 
 
 class Recorder:
@@ -176,10 +224,16 @@ class Recorder:
     ) -> None:
         self._database, self._recent, self._metrics = database, recent, metrics
         with Store(database, read_only=True) as store:
-            recent.add(store.recorded())
+            with warnings.catch_warnings(record=True) as skipped:
+                warnings.simplefilter("always", SkippedLinesWarning)
+                journal = store.journal()
+            recent.add(journal.values(), journal)
+            for warning in skipped:
+                log.warning("%s: %s", store.place, warning.message)
             self.location = store.place
         self._requests: queue.Queue[_Request | None] = queue.Queue(limits.slow)
         self._store: Store | None = None
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -189,11 +243,12 @@ class Recorder:
 
     def stop(self) -> None:
         """Write what waits, close the store, and stop."""
+        self._stopping = True
         self._requests.put(None)
         self._thread.join()
 
-    def submit(self, rows: Sequence[Recorded]) -> asyncio.Future[None]:
-        """Queue rows; the future is done when they are on disk and in memory.
+    def submit(self, rows: Sequence[Recorded]) -> asyncio.Future[list[int]]:
+        """Queue rows; the future has their ids when they are on disk and in memory.
 
         Raises
         ------
@@ -201,9 +256,22 @@ class Recorder:
             Too many requests wait already, or the memory has no room for more rows.
         """
         self._recent.require_room(len(rows))
-        done: asyncio.Future[None] = self._loop.create_future()
+        return self._queue(rows)
+
+    def remove(self, record_id: int) -> asyncio.Future[bool]:
+        """Queue a removal; the future tells whether there was such an interaction.
+
+        Raises
+        ------
+        OverloadedError
+            Too many requests wait already.
+        """
+        return self._queue(record_id)
+
+    def _queue(self, content: Sequence[Recorded] | int) -> asyncio.Future[Any]:
+        done: asyncio.Future[Any] = self._loop.create_future()
         try:
-            self._requests.put_nowait((rows, done))
+            self._requests.put_nowait((content, done))
         except queue.Full:
             raise OverloadedError("too many interactions wait to be written") from None
         return done
@@ -218,16 +286,24 @@ class Recorder:
                 continue
             count = 0
             while taken[-1] is not None and count < _MAX_TRANSACTION and not self._requests.empty():
-                count += len(taken[-1][0])
+                content = taken[-1][0]
+                count += 1 if isinstance(content, int) else len(content)
                 taken.append(self._requests.get())
             running = taken[-1] is not None
-            self._write([request for request in taken if request is not None])
+            requests = [request for request in taken if request is not None]
+            writes = [request for request in requests if not isinstance(request[0], int)]
+            if writes:
+                self._write(writes)
+            for request in requests:
+                if isinstance(request[0], int):
+                    self._remove(request[0], request)
         self._close()
 
     def _write(self, requests: Sequence[_Request]) -> None:
         """Write requests in one transaction, or one by one if one of them is wrong."""
+        rows = [row for given, _ in requests if not isinstance(given, int) for row in given]
         try:
-            self._record([row for rows, _ in requests for row in rows])
+            ids = iter(self._record(rows))
         except Exception as error:  # whatever it is, the requests are told
             if len(requests) > 1 and isinstance(error, InputError):
                 for request in requests:
@@ -235,21 +311,34 @@ class Recorder:
                 return
             if not isinstance(error, InputError):
                 self._close()  # the next request opens the file again
-            self._deliver(requests, error)
+            self._deliver(requests, [error] * len(requests))
         else:
-            self._deliver(requests, None)
+            counts = [0 if isinstance(given, int) else len(given) for given, _ in requests]
+            self._deliver(requests, [list(islice(ids, count)) for count in counts])
 
-    def _record(self, rows: Sequence[Recorded]) -> None:
-        if not rows:
-            return
+    def _record(self, rows: Sequence[Recorded]) -> list[int]:
         if self._store is None:
             self._store = self._open()
-        self._store.record(rows)
-        self._recent.add(rows)
+        ids = self._store.record(rows)
+        self._recent.add(rows, ids)
         self._metrics.recorded.inc(len(rows))
+        return ids
+
+    def _remove(self, record_id: int, request: _Request) -> None:
+        try:
+            if self._store is None:
+                self._store = self._open()
+            was_there = self._store.unrecord(record_id)
+            self._recent.remove(record_id)
+        except Exception as error:  # whatever it is, the request is told
+            self._close()
+            self._deliver([request], [error])
+        else:
+            self._deliver([request], [was_there])
 
     def _open(self) -> Store:
-        deadline = time.monotonic() + _OPEN_SECONDS
+        seconds = _STOPPING_OPEN_SECONDS if self._stopping else _OPEN_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 return Store(self._database)
@@ -263,14 +352,14 @@ class Recorder:
             self._store.close()
             self._store = None
 
-    def _deliver(self, requests: Sequence[_Request], error: Exception | None) -> None:
+    def _deliver(self, requests: Sequence[_Request], outcomes: Sequence[Any]) -> None:
         def deliver() -> None:
-            for _, done in requests:
+            for (_, done), outcome in zip(requests, outcomes, strict=True):
                 if done.done():  # the client has gone
                     continue
-                if error is None:
-                    done.set_result(None)
+                if isinstance(outcome, Exception):
+                    done.set_exception(outcome)
                 else:
-                    done.set_exception(error)
+                    done.set_result(outcome)
 
         self._loop.call_soon_threadsafe(deliver)

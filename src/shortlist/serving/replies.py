@@ -127,9 +127,22 @@ class Explanation(TypedDict):
 
 
 class Recorded(TypedDict):
-    """The number of recorded interactions."""
+    """The number of recorded interactions, and their ids."""
 
     recorded: int
+    ids: Annotated[
+        list[int],
+        Field(
+            description="For DELETE /interactions/{record_id}, in the order of the request.",
+            examples=[[1]],
+        ),
+    ]
+
+
+class Removed(TypedDict):
+    """The number of removed interactions."""
+
+    removed: int
 
 
 class Item(ItemSummary):
@@ -164,6 +177,13 @@ class HistoryItem(TypedDict):
     title: Title
     weight: float
     time: Time | None
+    record_id: Annotated[
+        int | None,
+        Field(
+            description="For DELETE /interactions/{record_id}; null: it was not recorded here, or "
+            "the bundle was fitted with it."
+        ),
+    ]
 
 
 class User(TypedDict):
@@ -177,6 +197,14 @@ class User(TypedDict):
 Capability: TypeAlias = Literal["similar", "audience", "explain", "predict", "features", "map"]
 
 
+class Ratings(TypedDict):
+    """The scale of the weights of interactions."""
+
+    min: float
+    max: float
+    values: Annotated[list[float] | None, Field(description="The values in use, if they are few.")]
+
+
 class ModelInfo(TypedDict):
     """A loaded bundle."""
 
@@ -187,6 +215,9 @@ class ModelInfo(TypedDict):
     interactions: int
     created: Time
     metrics: Annotated[dict[str, Any], Field(examples=[{"recall@10": 0.31}])]
+    ratings: Annotated[
+        Ratings | None, Field(description="The weights of interactions; null: they are all equal.")
+    ]
     can: Annotated[list[Capability], Field(description="The capabilities besides lists.")]
     trouble: Annotated[
         str | None,
@@ -248,6 +279,7 @@ class Health(TypedDict):
     """The state of the service."""
 
     status: Literal["ok", "degraded"]
+    version: Annotated[str, Field(description="The version of shortlist.", examples=["0.1.0"])]
     models: Annotated[
         dict[str, str],
         Field(
@@ -278,7 +310,7 @@ def encode(form: Any, reply: Any) -> bytes:
 
     Examples
     --------
-    >>> encode(Recorded, {"recorded": 2})
-    b'{"recorded":2}'
+    >>> encode(Removed, {"removed": 1})
+    b'{"removed":1}'
     """
     return adapter(form).dump_json(reply)

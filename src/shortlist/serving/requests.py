@@ -16,6 +16,10 @@ from pydantic import (
 )
 
 Id: TypeAlias = StrictInt | Annotated[StrictStr, Field(max_length=1_000)]
+NewId: TypeAlias = (
+    Annotated[StrictInt, Field(ge=-(2**63), lt=2**64)]
+    | Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
+)
 Number: TypeAlias = Annotated[float, Strict(), AllowInfNan(False)]
 Scalar: TypeAlias = StrictBool | StrictInt | Number | StrictStr | None
 Value: TypeAlias = Scalar | list[Scalar]
@@ -109,7 +113,7 @@ class ExplanationIn(Body):
 class InteractionIn(Body):
     """An interaction of a user with an item."""
 
-    user_id: Id = Field(description="The id of a known or new user.")
+    user_id: NewId = Field(description="The id of a known or new user.")
     item_id: Id = Field(description="The id of an item of the catalogue.")
     weight: Number = Field(1.0, ge=0, le=1e6, description="The weight, as in the training data.")
     time: str | Number | None = Field(

@@ -1,25 +1,33 @@
-"""The service as a process: uvicorn, signals, and a graceful stop."""
+"""The service as a process: uvicorn, signals, and a stop that loses no request."""
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import signal
 import socket
 import sys
+import time
+from types import FrameType
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from threadpoolctl import threadpool_limits
 
 from shortlist.errors import ConfigError
+from shortlist.serving.guard import Guard
+from shortlist.serving.logs import configure_logging
 from shortlist.serving.model_store import freeze
+from shortlist.serving.service import Service
 
-_STOP_SECONDS = 30  # for running requests when the process is told to stop
-_MAX_CONNECTIONS = 4_000  # idle ones included; the limits of the service are lower
+DRAIN_SECONDS = 2.0  # in which the port stays open after SIGTERM
+_FINISH_SECONDS = 5.0  # for requests that are being answered when the port is closed
 _BACKLOG = 1_024
 _SWITCH_SECONDS = 0.0005
+_SPARE_FILES = 256  # open files besides connections
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Listen on an address.
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address, without accepting connections yet.
 
     Parameters
     ----------
@@ -42,27 +50,128 @@ def listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host} port {port}: {error}",
             remedy="stop what listens there, or choose another: --port",
         ) from None
-    listener.listen(_BACKLOG)  # requests wait in the backlog until the service runs
     return listener
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
+def listen(listener: socket.socket) -> None:
+    """Accept connections; they wait in the backlog until the service runs.
+
+    Raises
+    ------
+    ConfigError
+        Another process has begun to listen on the address in the meantime.
+    """
+    try:
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error}",
+            remedy="stop what listens there, or choose another: --port",
+        ) from None
+
+
+class Server(uvicorn.Server):
+    """A server that closes its port some time after it is told to stop.
+
+    Whoever sends requests (a load balancer) needs that time to notice that ``/ready`` is 503.
+
+    Parameters
+    ----------
+    config
+        The settings of uvicorn.
+    service
+        The service, which is told that it is stopping.
+    app
+        The application of the service.
+    drain_seconds
+        How long the port stays open after SIGTERM. SIGINT and a second signal close it at once.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, app: Guard, drain_seconds: float
+    ) -> None:
+        super().__init__(config)
+        self._service, self._app, self._drain_seconds = service, app, drain_seconds
+        self._close_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._service.stopping = True
+        self._app.close_connections()
+        if self._close_at is None and sig == signal.SIGTERM:
+            self._close_at = time.monotonic() + self._drain_seconds
+            self._captured_signals.append(sig)
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is due ten times a second; return whether to stop."""
+        if self._close_at is not None and time.monotonic() >= self._close_at:
+            self.should_exit = True
+        if counter % 10 == 0:
+            _close_late(self.server_state.connections)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, finish the requests that were accepted, and stop the service."""
+        loop = asyncio.get_running_loop()
+        ending = loop.call_later(_FINISH_SECONDS, self._app.end_requests)
+        await super().shutdown(sockets)
+        ending.cancel()
+
+
+def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: float) -> None:
     """Serve until the process gets SIGINT or SIGTERM, then finish the running requests."""
     # By default a thread that waits for the interpreter lock gets it after 5 ms. The event loop and
     # the thread that scores would wait that long for each other, several times per request.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # The products of one request are small: the threads of BLAS would only wait for each other.
+    threadpool_limits(1, user_api="blas")
+    configure_logging()
     config = uvicorn.Config(
         app,
+        http=_connection_class(),
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(_FINISH_SECONDS) + 1,
         ws="none",
         proxy_headers=False,
-        limit_concurrency=_MAX_CONNECTIONS,
     )
     config.load()  # makes uvicorn import its modules before freeze
     freeze()
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, service, app, drain_seconds).run(sockets=[listener])
+
+
+def _connection_class() -> Any:
+    """Return the class of connections; without httptools (Windows) that of uvicorn."""
+    try:
+        from shortlist.serving.connections import MAX_CONNECTIONS, Connection
+    except ImportError:
+        return "auto"
+    Connection.max_connections = min(MAX_CONNECTIONS, _open_files() - _SPARE_FILES)
+    return Connection
+
+
+def _close_late(connections: Any) -> None:
+    try:
+        from shortlist.serving.connections import close_late
+    except ImportError:
+        return
+    close_late(connections, asyncio.get_running_loop().time())
+
+
+def _open_files() -> int:
+    """Allow as many open files as possible, and return their number."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 2**16
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 2**16 if hard == resource.RLIM_INFINITY else hard

@@ -18,6 +18,7 @@ from shortlist.serving.recording import RecentInteractions, Recorder
 
 WATCH_SECONDS = 1.0
 _WORKERS = 2
+_SEARCHERS = 2  # of their own: a search waits for no slower request
 
 
 class Service:
@@ -54,11 +55,13 @@ class Service:
         self.models = ModelStore(bundles, self.metrics)
         self.batcher = Batcher(self.limits, self.metrics)
         self.workers = WorkerPool(_WORKERS, self.limits.slow)
+        self.searchers = WorkerPool(_SEARCHERS, self.limits.slow)
         self._recorder = None
         if database is not None:
             self._recorder = Recorder(database, self.recent, self.limits, self.metrics)
         self._watch_seconds = watch_seconds
         self.running = False
+        self.stopping = False
         self._drop_fitted()
         if len(self.recent) > self.limits.unfitted:
             raise InputError(
@@ -106,7 +109,8 @@ class Service:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
-            for part in (self.batcher, self._recorder, self.workers, self.models):
+            parts = (self.batcher, self._recorder, self.workers, self.searchers, self.models)
+            for part in parts:
                 if part is not None:
                     await loop.run_in_executor(None, part.stop)
 

@@ -57,7 +57,7 @@ def describe_user(served: ServedModel, recent: RecentInteractions, user: Id) -> 
     if row == UNKNOWN and not newer:
         data.users.require([user])
     history = [
-        _history_item(served, item, latest.weight, latest.time)
+        _history_item(served, item, latest.weight, latest.time, latest.record_id or None)
         for item, latest in reversed(newer.items())
     ]
     features: dict[str, Any] = {}
@@ -73,15 +73,27 @@ def describe_user(served: ServedModel, recent: RecentInteractions, user: Id) -> 
         for n in order.tolist():
             if ids[n] not in newer:
                 time = None if times is None else _datetime(int(times[n]))
-                history.append(_history_item(served, ids[n], float(matrix.data[first + n]), time))
+                history.append(
+                    _history_item(served, ids[n], float(matrix.data[first + n]), time, None)
+                )
     return {"user_id": user, "features": features, "history": history}
 
 
 def _history_item(
-    served: ServedModel, item: Id, weight: float, time: dt.datetime | None
+    served: ServedModel,
+    item: Id,
+    weight: float,
+    time: dt.datetime | None,
+    record_id: int | None,
 ) -> HistoryItem:
     title = served.catalogue.titles[int(served.data.items.rows([item])[0])]
-    return {"item_id": item, "title": title, "weight": weight, "time": json_value(time)}
+    return {
+        "item_id": item,
+        "title": title,
+        "weight": weight,
+        "time": json_value(time),
+        "record_id": record_id,
+    }
 
 
 def _datetime(microseconds: int) -> dt.datetime:

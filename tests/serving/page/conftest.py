@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import shortlist as sl
@@ -44,7 +45,11 @@ def world(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name, model in models.items():
         model.save(folder / name)
     database = folder / "films.duckdb"
-    sl.Store.create(database, "movies").close()
+    features = data.item_features
+    assert features is not None
+    items = pa.table({"item_id": data.items.ids, "title": features["title"]})
+    with sl.Store.create(database, "movies") as store:
+        store.load({"items": items})
     service = Service({name: folder / name for name in models}, database=database)
     with running(service) as address:
         yield World(address, models, database, service)

@@ -20,7 +20,7 @@ import shortlist as sl
 from shortlist.data.samples import make_jobs, sample_paths
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
-from shortlist.serving.run import listen
+from shortlist.serving.run import bind
 from shortlist.serving.service import Service
 
 Browser: TypeAlias = Any
@@ -93,7 +93,7 @@ class World:
 @contextmanager
 def running(service: Service, access: Access | None = None) -> Iterator[str]:
     """Serve in a thread of this process."""
-    taken = listen("127.0.0.1", 0)
+    taken = bind("127.0.0.1", 0)
     config = uvicorn.Config(create_app(service, access), log_config=None, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)

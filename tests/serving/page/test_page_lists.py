@@ -138,11 +138,36 @@ def test_a_choice_is_recorded_and_known(visit: Open, world: World) -> None:
     before = listed(page)
     item = world.models["ials"].recommend(users=[11], k=1).column("item_id")[0]
     page.get_by_role("button", name=f"Mark {before[0]} as chosen").click()
+    page.get_by_text(f"User 11 gives {before[0]} the rating:").wait_for()
+    page.get_by_role("button", name="Rating 4", exact=True).click()
     until(page, lambda: before[0] not in titles(page), "the chosen item leaves the list")
     assert page.locator(".card .plain li button").first.inner_text() == before[0]
     page.get_by_text(f"Recorded: {before[0]}").wait_for(state="attached")
     with sl.Store(world.database) as store:
-        assert [(one.user_id, one.item_id) for one in store.recorded()] == [(11, item)]
+        assert [(one.user_id, one.item_id, one.weight) for one in store.recorded()] == [
+            (11, item, 4.0)
+        ]
+    page.get_by_text(f"User 11 rated {before[0]} 4.").wait_for()
+    page.get_by_role("group", name="Last recorded choice").get_by_role(
+        "button", name=f"Undo: {before[0]}"
+    ).click()
+    until(page, lambda: titles(page) == before, "the list is as before")
+    with sl.Store(world.database) as store:
+        assert store.recorded() == []
+
+
+def test_a_choice_can_be_taken_back_after_a_reload(visit: Open, world: World) -> None:
+    page = visit("user=12")
+    before = listed(page)
+    page.get_by_role("button", name=f"Mark {before[0]} as chosen").click()
+    page.get_by_role("button", name="Rating 5", exact=True).click()
+    until(page, lambda: before[0] not in titles(page), "the chosen item leaves the list")
+    page.reload()
+    until(page, lambda: len(titles(page)) == len(before), "the list is there again")
+    page.locator(".card").get_by_role("button", name=f"Undo: {before[0]}").click()
+    until(page, lambda: titles(page) == before, "the list is as before")
+    with sl.Store(world.database) as store:
+        assert store.recorded() == []
 
 
 def test_an_open_item(visit: Open, world: World) -> None:

@@ -23,6 +23,7 @@ export class ServiceError extends Error {
  * @typedef {object} Options
  * @property {Record<string, any>} [query] query parameters; null and undefined are left out
  * @property {unknown} [body] of a POST request
+ * @property {"DELETE"} [method] other than GET, or POST with a body
  * @property {AbortSignal} [signal]
  */
 
@@ -50,8 +51,8 @@ export function endPrefetch() {
  * @param {string} path
  * @param {Options} options
  */
-function keyOf(path, { query, body }) {
-  return writeJson([path, query, body]);
+function keyOf(path, { query, body, method }) {
+  return writeJson([path, query, body, method]);
 }
 
 /**
@@ -82,7 +83,7 @@ export async function ask(path, options = {}) {
  * @param {Options} options
  * @param {string | null} bearer
  */
-async function send(path, { query = {}, body, signal }, bearer) {
+async function send(path, { query = {}, body, method, signal }, bearer) {
   const address = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined) address.searchParams.set(name, String(value));
@@ -92,7 +93,7 @@ async function send(path, { query = {}, body, signal }, bearer) {
   if (body !== undefined) headers.set("Content-Type", "application/json");
   try {
     return await fetch(address, {
-      method: body === undefined ? "GET" : "POST",
+      method: method ?? (body === undefined ? "GET" : "POST"),
       headers,
       body: body === undefined ? undefined : writeJson(body),
       signal,

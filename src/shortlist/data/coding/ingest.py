@@ -7,7 +7,7 @@ The interactions are copied once, with the columns that are needed, to the table
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
 import duckdb
@@ -15,9 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.coding.columns import InputTable
+from shortlist.data.bad_rows import SHOWN, OnBadRow, SkippedRows, check_on_bad_row, combined
+from shortlist.data.coding.columns import RULES, InputTable, Reading
 from shortlist.data.coding.pairs import Repeats, merge_repeats
-from shortlist.data.moments import LAST_SECOND, LifeSpans
+from shortlist.data.formats import scan
+from shortlist.data.moments import LifeSpans
 from shortlist.data.sql import connect, quoted
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
@@ -37,6 +39,7 @@ class EncodedTables(NamedTuple):
     positions: NDArray[np.int64]
     user_features: pa.Table | None
     item_features: pa.Table | None
+    skipped: tuple[SkippedRows, ...] = ()
 
 
 def encode_tables(
@@ -49,6 +52,8 @@ def encode_tables(
     weight: str | None,
     time: str | None,
     repeats: Repeats,
+    on_bad_row: OnBadRow = "raise",
+    reading: Reading | None = None,
 ) -> EncodedTables:
     """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors."""
     if repeats not in get_args(Repeats):
@@ -56,54 +61,98 @@ def encode_tables(
             f"repeats={repeats!r} is not a known rule",
             remedy=suggestion(str(repeats), get_args(Repeats)),
         )
-    with connect() as db:
-        log = InputTable.read(db, interactions, "interactions", (user_id, item_id))
-        user_ids = _Ids.read("user", users, user_id, log)
-        item_ids = _Ids.read("item", items, item_id, log)
+    check_on_bad_row(on_bad_row)
+    reading = reading or Reading()
+    roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
+    named = {role: column for role, column in roles.items() if column is not None}
+    _check_roles(named)
+    with connect() as db, scan.translated("the tables"):
+        reading.check(db)
+        log = InputTable.read(
+            db,
+            interactions,
+            "interactions",
+            (user_id, item_id),
+            texts=_texts(named, reading),
+            encoding=reading.encoding,
+        )
+        user_ids = _Ids.read("user", users, user_id, log, reading)
+        item_ids = _Ids.read("item", items, item_id, log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
-        if weight is not None:
-            columns["weight"] = log.weights(weight)
-        if time is not None:
-            columns["time"] = log.times(time)
+        for role in ("weight", "time"):
+            if role in named:
+                columns[role] = log.value_of(role, named[role], reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
-        _check_log(log, {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time})
+        bad = _Bad()
+        _find_bad_values(log, named, reading, bad)
+        user_ids.find_bad(log, bad)
+        item_ids.find_bad(log, bad)
+        if on_bad_row == "raise" and bad.errors:
+            raise combined(bad.errors)
+        bad.leave_out(log)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         encoded_log = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
-    entries = merge_repeats(*encoded_log, shape, repeats)
-    return EncodedTables(user_vocabulary, item_vocabulary, *entries, user_features, item_features)
-
-
-def _check_log(log: InputTable, names: dict[str, str | None]) -> None:
-    """Raise an error if an id, weight or time is missing or out of range, with its first row."""
-    rules = {
-        "user_id": ("user_id IS NULL", "the user id is missing", "drop the row, or fill it in"),
-        "item_id": ("item_id IS NULL", "the item id is missing", "drop the row, or fill it in"),
-        "weight": (
-            "weight IS NULL OR NOT isfinite(weight) OR weight < 0",
-            "a weight must be a finite number, 0 or more",
-            "drop the row, or correct its weight",
-        ),
-        "time": (
-            f"time IS NULL OR time NOT BETWEEN -{LAST_SECOND}000000 AND {LAST_SECOND}999999",
-            f"a time is missing, or more than {LAST_SECOND} seconds from 1970 (the year 9999)",
-            "drop the row, or correct its time; divide milliseconds by 1,000",
-        ),
-    }
-    used = {name: rules[name] for name, column in names.items() if column is not None}
-    counts = ", ".join(
-        f"count(*) FILTER ({broken}), min(rowid) FILTER ({broken})"
-        for broken, _, _ in used.values()
+    user_rows, item_rows, weights, times, records = encoded_log
+    entries = merge_repeats(user_rows, item_rows, weights, times, shape, repeats)
+    if records is not None:
+        entries = entries._replace(positions=records[entries.positions])
+    return EncodedTables(
+        user_vocabulary, item_vocabulary, *entries, user_features, item_features, tuple(bad.skipped)
     )
+
+
+def _check_roles(named: dict[str, str]) -> None:
+    """Raise an error if a column has two roles."""
+    role_of: dict[str, str] = {}
+    for role, column in named.items():
+        if column in role_of:
+            raise ConfigError(
+                f"the column {column!r} is named for two roles: {role_of[column]} and {role}",
+                remedy=f"name another column for {role}",
+            )
+        role_of[column] = role
+
+
+def _texts(named: dict[str, str], reading: Reading) -> list[str]:
+    """Return the columns whose text an option explains, so that no type is inferred for them."""
+    given = {"weight": reading.decimal, "time": reading.time_format}
+    return [named[role] for role, option in given.items() if option is not None and role in named]
+
+
+@dataclass
+class _Bad:
+    """The rows that cannot be used: an error and a report for each kind, and how to drop them."""
+
+    errors: list[InputError] = field(default_factory=list)
+    skipped: list[SkippedRows] = field(default_factory=list)
+    deletions: list[str] = field(default_factory=list)
+
+    def leave_out(self, log: InputTable) -> None:
+        """Delete the rows, and raise an error if none is left."""
+        for deletion in self.deletions:
+            log.connection.execute(deletion)
+        if self.deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
+            error = combined(self.errors)
+            raise InputError(
+                f"no interaction is left when bad rows are left out: {error.what}",
+                where=error.where or log.label,
+                remedy=error.remedy,
+            )
+
+
+def _find_bad_values(log: InputTable, named: dict[str, str], reading: Reading, bad: _Bad) -> None:
+    """Find the rows whose id, weight or time is missing or cannot be used."""
+    counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
     results = log.connection.execute(f"SELECT {counts} FROM log").fetchall()[0]
-    for (name, (_, what, remedy)), count, first in zip(
-        used.items(), results[::2], results[1::2], strict=True
-    ):
+    for (role, column), count in zip(named.items(), results, strict=True):
         if count:
-            where = log.where(str(names[name]), first, count - 1)
-            raise InputError(what, where=where, remedy=remedy)
+            found = log.problems("log", role, column, reading)
+            bad.errors += [values.error() for values in found]
+            bad.skipped += [values.skipped() for values in found]
+            bad.deletions.append(f"DELETE FROM log WHERE {RULES[role]}")
 
 
 @dataclass(frozen=True)
@@ -129,7 +178,7 @@ class _Ids:
     listed: InputTable | None
 
     @classmethod
-    def read(cls, kind: str, table: Any, key: str, log: InputTable) -> _Ids:
+    def read(cls, kind: str, table: Any, key: str, log: InputTable, reading: Reading) -> _Ids:
         """Read the list of ids, and choose a type for the ids of both tables.
 
         Integers of a text file become text if the other table has text. Signed and unsigned
@@ -138,7 +187,9 @@ class _Ids:
         log_type = list_type = log.id_type(key)
         listed = None
         if table is not None:
-            listed = InputTable.read(log.connection, table, f"{kind}s", (key,))
+            listed = InputTable.read(
+                log.connection, table, f"{kind}s", (key,), encoding=reading.encoding
+            )
             list_type = listed.id_type(key)
         if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
             if not (log if list_type == "VARCHAR" else listed).is_text:
@@ -153,14 +204,27 @@ class _Ids:
         )
         return cls(kind, key, in_log, in_list, listed)
 
+    def find_bad(self, log: InputTable, bad: _Bad) -> None:
+        """Find missing and repeated ids in the list, and ids of the log that are not listed.
+
+        Raises
+        ------
+        InputError
+            Text ids have two spellings, such as 17850 and 17850.0.
+        """
+        self._refuse_spellings(log)
+        if self.listed is None:
+            return
+        self.listed.copy(f"{self.kind}_list", f"{self.in_list} AS id")
+        self._find_missing(self.listed, bad)
+        self._find_repeated(self.listed, bad)
+        self._find_unlisted(self.listed, log, bad)
+
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:
         """Create the table of ids and row numbers; return the vocabulary and its features."""
         db, kind, listed = log.connection, self.kind, self.listed
-        if listed is None:
-            ids = f"SELECT DISTINCT {kind}_id AS id FROM log"
-        else:
-            listed.copy(f"{kind}_list", f"{self.in_list} AS id")
-            self._check_list(listed, log)
+        ids = f"SELECT DISTINCT {kind}_id AS id FROM log"
+        if listed is not None:
             ids = f"FROM {kind}_list"
         db.execute(
             f"CREATE TEMP TABLE {kind}_rows AS "
@@ -170,54 +234,114 @@ class _Ids:
         vocabulary = Vocabulary(column, kind=kind)
         if listed is None or len(listed.types) == 1:
             return vocabulary, None
-        features = (
-            f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {listed.view} ORDER BY {self.in_list}"
-        )
+        rows = listed.view
+        if self._count(listed.view, log) > len(vocabulary):  # bad rows are left out
+            rows = (
+                f"(SELECT * EXCLUDE (record_number) FROM "
+                f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {listed.view}) "
+                f"WHERE record_number IN (SELECT rowid FROM {kind}_list))"
+            )
+        features = f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {rows} ORDER BY {self.in_list}"
         return vocabulary, db.sql(features).to_arrow_table()
 
-    def _check_list(self, listed: InputTable, log: InputTable) -> None:
-        """Raise an error for a missing or repeated id in the list, or an unlisted id in the log."""
-        db, kind = log.connection, self.kind
-        [(missing, first)] = db.execute(
-            f"SELECT count(*), min(rowid) FROM {kind}_list WHERE id IS NULL"
-        ).fetchall()
-        if missing:
-            raise InputError(
-                f"the {kind} id is missing",
-                where=listed.where(self.key, first, missing - 1),
-                remedy="drop the row, or fill it in",
-            )
-        repeated = db.execute(
-            f"SELECT id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
-            "GROUP BY id HAVING count(*) > 1 ORDER BY records[2] LIMIT 1"
+    def _refuse_spellings(self, log: InputTable) -> None:
+        """Raise an error if an id is written with and without ``.0``: it would be two ids."""
+        if " AS VARCHAR)" not in self.in_log:
+            return
+        column = f"{self.kind}_id"
+        first = log.connection.execute(
+            f"SELECT {column}, min(rowid) FROM log WHERE regexp_full_match({column}, '[0-9]+\\.0') "
+            f"AND regexp_replace({column}, '\\.0$', '') IN (SELECT {column} FROM log) "
+            f"GROUP BY {column} ORDER BY min(rowid) LIMIT 1"
         ).fetchone()
-        if repeated is not None:
-            key, records = repeated
+        if first is not None:
+            key, record = first
             raise InputError(
+                f"{self.kind} {key!r} is also written {key.removesuffix('.0')!r}",
+                where=log.where(self.key, record),
+                remedy="write the ids without a fraction; pandas adds it to a column with missing "
+                "values (keep the integers: astype('Int64'))",
+            )
+
+    @staticmethod
+    def _count(view: str, log: InputTable) -> int:
+        return int(log.connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0])
+
+    def _find_missing(self, listed: InputTable, bad: _Bad) -> None:
+        [(count, records)] = listed.connection.execute(
+            f"SELECT count(*), list(rowid ORDER BY rowid)[:{SHOWN}] FROM {self.kind}_list "
+            "WHERE id IS NULL"
+        ).fetchall()
+        if not count:
+            return
+        what = f"the {self.kind} id is missing"
+        where = listed.where(self.key, records[0], count - 1)
+        bad.errors.append(InputError(what, where=where, remedy="drop the row, or fill it in"))
+        rows = tuple(map(listed.row, records))
+        bad.skipped.append(SkippedRows(listed.label, self.key, what, count, rows))
+        bad.deletions.append(f"DELETE FROM {self.kind}_list WHERE id IS NULL")
+
+    def _find_repeated(self, listed: InputTable, bad: _Bad) -> None:
+        kind = self.kind
+        repeated = (
+            f"SELECT id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
+            "WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+        )
+        first = listed.connection.execute(
+            f"SELECT *, sum(len(records) - 1) OVER () FROM ({repeated}) ORDER BY records[2] LIMIT 1"
+        ).fetchone()
+        if first is None:
+            return
+        key, records, count = first
+        bad.errors.append(
+            InputError(
                 f"{kind} {key!r} is listed {len(records)} times instead of once",
                 where=listed.where(self.key, records[1]),
                 remedy="keep one row for each id",
             )
-        unlisted = db.execute(
-            f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER () "
-            f"FROM log ANTI JOIN {kind}_list ON id = {kind}_id "
+        )
+        rows = tuple(map(listed.row, records[1 : SHOWN + 1]))
+        what = f"the {kind} id is listed before"
+        bad.skipped.append(SkippedRows(listed.label, self.key, what, int(count), rows))
+        bad.deletions.append(
+            f"DELETE FROM {kind}_list WHERE rowid IN (SELECT unnest(records[2:]) FROM ({repeated}))"
+        )
+
+    def _find_unlisted(self, listed: InputTable, log: InputTable, bad: _Bad) -> None:
+        kind = self.kind
+        first = log.connection.execute(
+            f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER (), sum(count(*)) OVER () "
+            f"FROM log ANTI JOIN {kind}_list ON id = {kind}_id WHERE {kind}_id IS NOT NULL "
             f"GROUP BY {kind}_id ORDER BY record LIMIT 1"
         ).fetchone()
-        if unlisted is not None:
-            key, record, count = unlisted
-            others = f" ({count:,} such {kind}s)" if count > 1 else ""
-            raise InputError(
+        if first is None:
+            return
+        key, record, count, rows = first
+        others = f" ({count:,} such {kind}s)" if count > 1 else ""
+        bad.errors.append(
+            InputError(
                 f"{kind} {key!r} has interactions but is not listed in {listed.label}{others}",
                 where=log.where(self.key, record),
                 remedy=f"add the missing {kind}s, or leave their interactions out",
             )
+        )
+        what = f"{kind} {key!r} is not listed in {listed.label}{others}"
+        bad.skipped.append(SkippedRows(log.label, self.key, what, int(rows), (log.row(record),)))
+        bad.deletions.append(
+            f"DELETE FROM log WHERE {kind}_id NOT IN "
+            f"(SELECT id FROM {kind}_list WHERE id IS NOT NULL)"
+        )
 
 
 def _encode_log(
     db: duckdb.DuckDBPyConnection, columns: Collection[str]
-) -> tuple[Rows, Rows, NDArray[np.float32], NDArray[np.int64] | None]:
-    """Return user rows, item rows, weights and times, in the order of the source."""
-    count = db.execute("SELECT count(*) FROM log").fetchall()[0][0]
+) -> tuple[Rows, Rows, NDArray[np.float32], NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Return user rows, item rows, weights and times, in the order of the source.
+
+    The last array holds the rows of the source; it is None where no row is left out.
+    """
+    present, count = db.execute("SELECT count(*), max(rowid) + 1 FROM log").fetchall()[0]
+    kept = np.zeros(count, dtype=bool)
     users, items = np.empty((2, count), dtype=np.int32)
     arrays: dict[str, NDArray[Any]] = {"u.row": users, "i.row": items}
     weights, times = np.ones(count, dtype=np.float32), None
@@ -235,4 +359,9 @@ def _encode_log(
         record, *values = (column.to_numpy() for column in batch.columns)
         for array, value in zip(arrays.values(), values, strict=True):
             array[record] = value  # a join keeps no order
-    return users, items, weights, times
+        kept[record] = True
+    if present == count:
+        return users, items, weights, times, None
+    records = np.flatnonzero(kept)
+    times = None if times is None else times[records]
+    return users[records], items[records], weights[records], times, records

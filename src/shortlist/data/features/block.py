@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -56,6 +58,31 @@ class Block(ABC):
     features: pa.Table
 
     accepts: ClassVar[tuple[Family, ...]]  # the families that the block can encode
+    layout: ClassVar[str]  # the roles of the features in their order, each with a blank after it
+    required: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # columns that a role must have
+
+    def check(self) -> None:
+        """Check that the features are complete; they may come from a damaged file.
+
+        Raises
+        ------
+        ValueError
+            The roles are not those of the class, or a role lacks a term or a finite number.
+        """
+        roles = self.features["role"].to_pylist()
+        if self.family not in self.accepts:
+            raise ValueError(f"column {self.column!r}: {self.spec.kind} of {self.family}")
+        if not re.fullmatch(self.layout, "".join(f"{role} " for role in roles)):
+            raise ValueError(f"column {self.column!r}: the roles are not those of {self.spec.kind}")
+        for name in ("weight", "low", "high", "centre", "scale"):
+            numbers = self.features[name].drop_null().to_numpy()
+            if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > 1e300:
+                raise ValueError(f"column {self.column!r}: {name} is not finite")
+        for role, names in self.required.items():
+            rows = self.features.filter(pc.equal(self.features["role"], role))
+            for name in names:
+                if rows[name].null_count:
+                    raise ValueError(f"column {self.column!r}: a {role} has no {name}")
 
     @classmethod
     def fit(cls, column: str, spec: Any, cells: Cells) -> Self:

@@ -258,7 +258,19 @@ class FeatureEncoder:
             rows = features.filter(pc.equal(features["column"], column.name))
             learned = rows.drop_columns("column").cast(FEATURES).combine_chunks()
             block = BLOCKS[column.spec.kind]
-            parts.append(block(column.name, column.spec, column.family, learned))
+            part = block(column.name, column.spec, column.family, learned)
+            try:
+                part.check()
+            except ValueError as error:
+                raise InputError(
+                    f"the table is not a saved feature encoder: {error}",
+                    remedy="pass a result of FeatureEncoder.to_table()",
+                ) from error
+            parts.append(part)
+        names = [part.column for part in parts]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise _repeated_column(repeated)
         return cls(tuple(parts), header.left_out)
 
     def _cells(self, table: pa.Table) -> list[tuple[Block, pa.Array]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -48,6 +49,9 @@ class NumberBlock(_Measured):
     opposite extremes. Extreme values approach 90 degrees, whatever their size. (A block of ``z``
     alone, scaled to length 1, would keep only its sign.)
     """
+
+    layout = "value known (missing )?"
+    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"value": ("centre", "scale")}
 
     @classmethod
     def learn(cls, spec: Number, cells: Cells) -> pa.Table:
@@ -96,6 +100,16 @@ class BucketBlock(_Measured):
     The edges are quantiles, chosen among the values; equal edges are merged. The first and the last
     bucket are open.
     """
+
+    layout = "(bucket )+(missing )?"
+
+    def check(self) -> None:
+        """Check also that the buckets ascend."""
+        super().check()
+        edges = self.features["low"].to_pylist()
+        buckets = edges[: len(edges) - (self.index_of("missing") is not None)]
+        if buckets[0] is not None or None in buckets[1:] or buckets[1:] != sorted(buckets[1:]):
+            raise ValueError(f"column {self.column!r}: the buckets do not ascend")
 
     @classmethod
     def learn(cls, spec: Buckets, cells: Cells) -> pa.Table:
@@ -148,6 +162,7 @@ class VectorBlock(Block):
     """One feature per component; the cosine of two rows is that of their vectors."""
 
     accepts: ClassVar[tuple[Family, ...]] = ("vector",)
+    layout = "(component )+"
 
     @classmethod
     def learn(cls, spec: Vector, cells: Cells) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from shortlist.data.features.block import Block
 from shortlist.data.features.cells import LARGEST, TYPES
+from shortlist.data.missing import is_missing
 from shortlist.data.moments import moment
 from shortlist.errors import InputError, suggestion
 
@@ -62,7 +63,7 @@ def _convert(value: Any, block: Block, row: int) -> Any:
     """Convert a value to the family of a block."""
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
-    if _is_missing(value):
+    if is_missing(value):
         return None
     expected, convert = _CONVERTERS[block.family]
     try:
@@ -83,12 +84,6 @@ def _convert(value: Any, block: Block, row: int) -> Any:
             remedy=remedy,
         ) from None
     return converted
-
-
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, float | np.datetime64 | dt.datetime):
-        return bool(value != value)  # NaN and NaT
-    return value is None
 
 
 def _number(value: Any) -> float:
@@ -140,7 +135,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _labels(value: Any) -> list[str]:
-    labels = [label for label in _list(value) if not _is_missing(label)]
+    labels = [label for label in _list(value) if not is_missing(label)]
     return [_text(label) if isinstance(label, str) else str(_integer(label)) for label in labels]
 
 

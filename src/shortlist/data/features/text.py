@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -38,6 +39,11 @@ class TextBlock(Block):
     """
 
     accepts: ClassVar[tuple[Family, ...]] = ("text", "list")
+    layout = "(word )*(letters )*"
+    required: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "word": ("term", "weight"),
+        "letters": ("term", "weight"),
+    }
 
     @classmethod
     def learn(cls, spec: Text, cells: Cells) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
 
@@ -28,6 +29,8 @@ class CategoryBlock(Block):
     """One feature per value; rare values, and values new in a query, share the feature "other"."""
 
     accepts: ClassVar[tuple[Family, ...]] = ("text", "whole", "truth", "number")
+    layout = "(value )+other (missing )?"
+    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"value": ("term",)}
 
     @classmethod
     def learn(cls, spec: Category, cells: Cells) -> pa.Table:
@@ -78,6 +81,8 @@ class LabelsBlock(Block):
     """
 
     accepts: ClassVar[tuple[Family, ...]] = ("list", "text")
+    layout = "(label )+"
+    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"label": ("term", "weight")}
 
     @classmethod
     def learn(cls, spec: Labels, cells: Cells) -> pa.Table:

@@ -95,17 +95,21 @@ class Layout:
 
     def names(self, path: Path) -> bool:
         """Return whether the file name matches; Parquet also matches, if there is a header."""
-        name = path.name.lower()
+        name = path.name.lower().removesuffix(".gz")
         if self.header and name.endswith(".parquet"):
             name = name.removesuffix(".parquet") + ".csv"
         return any(fnmatch(name, pattern) for pattern in self.files)
 
-    def text(self, path: Path) -> scan.Text:
-        """Return how this file is divided into rows and columns; reads its header or encoding."""
+    def text(self, path: Path, encoding: str | None = None) -> scan.Text:
+        """Return how this file is divided into rows and columns; reads its header or encoding.
+
+        ``encoding`` is that of the file; None: UTF-8, or as the layout says.
+        """
         if self.header:
-            columns, delimiter = scan.header(path, self.delimiter)
-            return scan.Text(columns, True, delimiter, self.quote)
-        encoding = scan.latin_or_utf8(path) if self.latin else "utf-8"
+            columns, delimiter = scan.header(path, self.delimiter, encoding)
+            return scan.Text(columns, True, delimiter, self.quote, encoding or "utf-8")
+        if encoding is None:
+            encoding = scan.latin_or_utf8(path) if self.latin else "utf-8"
         return scan.Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
 
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:

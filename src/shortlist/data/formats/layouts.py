@@ -19,8 +19,9 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = MappingProxyType({"movies": MOVIES, 
 """The published layouts by the name of their schema."""
 
 READABLE = (
-    ".csv, .tsv, .parquet, a GroupLens file (u.data, u.item, u.user, ratings.dat, movies.dat, "
-    "users.dat) or a RecBole file (.inter, .item, .user)"
+    ".csv, .tsv, .jsonl (each also with .gz), .parquet, a folder or pattern of these, a GroupLens "
+    "file (u.data, u.item, u.user, ratings.dat, movies.dat, users.dat) or a RecBole file (.inter, "
+    ".item, .user)"
 )
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.formats import scan
 from shortlist.errors import InputError
 
 TRAIN, TEST, NEGATIVE = (".train.rating", ".test.rating", ".test.negative")
@@ -55,8 +56,15 @@ def read_split(prefix: str | Path) -> PublishedSplit:
     ...     read_split(prefix)[0]
     Dataset(2 users, 4 items, 2 interactions)
     """
-    train, test = (_ratings(_file(prefix, ending)) for ending in (TRAIN, TEST))
-    tables = (train, test, _negatives(_file(prefix, NEGATIVE), test))
+    train_file, test_file, negative_file = (
+        _file(prefix, ending) for ending in (TRAIN, TEST, NEGATIVE)
+    )
+    with scan.translated(train_file.name, train_file):
+        train = _ratings(train_file)
+    with scan.translated(test_file.name, test_file):
+        test = _ratings(test_file)
+    with scan.translated(negative_file.name, negative_file):
+        tables = (train, test, _negatives(negative_file, test))
     vocabularies = [
         pa.concat_tables([table.select([name]) for table in tables]).group_by(name).aggregate([])
         for name in _COLUMNS[:2]

@@ -5,18 +5,36 @@ Every column of a text file is read as VARCHAR: DuckDB infers no types, so no id
 
 from __future__ import annotations
 
+import codecs
 import csv
+import glob
+import gzip
+import os
 import re
+import tempfile
+import weakref
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import duckdb
+import pyarrow as pa
 
 from shortlist.data.sql import literal
-from shortlist.errors import InputError
+from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.system import system_error
 
+LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
+_NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
+_CHUNK = 1 << 20
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
+LARGEST_UNPACKED = 1 << 30
+MOST_ROWS = 2**31 - 1  # in a file of any size
 
 
 @dataclass(frozen=True)
@@ -34,7 +52,7 @@ class Text:
     quote
         The quote character; empty if the format has no quoting.
     encoding
-        ``utf-8`` (with or without a byte order mark) or ``latin-1``.
+        ``utf-8`` (with or without a byte order mark), ``latin-1`` or another one of Python.
     """
 
     columns: tuple[str, ...]
@@ -46,17 +64,137 @@ class Text:
     def select_from(self, path: Path) -> str:
         """Return the SQL table function that reads the file, every column as VARCHAR."""
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+        native = self.encoding in _NATIVE
+        path = path if native else self._utf8_copy(path)
         return (
-            f"read_csv({literal(_escape_glob(path))}, auto_detect = false, "
+            f"read_csv({literal(sql_path(path))}, auto_detect = false, "
             f"header = {str(self.header).lower()}, delim = {literal(self.delimiter)}, "
             f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
-            f"encoding = {literal(self.encoding)}, columns = {{{columns}}})"
+            f"encoding = {literal(self.encoding if native else 'utf-8')}, "
+            f"columns = {{{columns}}})"
         )
+
+    def _utf8_copy(self, path: Path) -> Path:
+        """Convert the file to UTF-8; the copy is deleted together with this object."""
+        handle, name = tempfile.mkstemp(suffix=".csv")
+        os.close(handle)
+        copy = Path(name)
+        weakref.finalize(self, copy.unlink, missing_ok=True)
+        row = 1
+        try:
+            with open_text(path, self.encoding) as source, copy.open("w", encoding="utf-8") as new:
+                while chunk := source.read(_CHUNK):
+                    new.write(chunk)
+                    row += chunk.count("\n")
+        except UnicodeError as error:
+            raise not_encoded(path, self.encoding, row) from error
+        return copy
 
 
 def parquet(path: Path) -> str:
     """Return the SQL table function that reads a Parquet file."""
-    return f"read_parquet({literal(_escape_glob(path))})"
+    return f"read_parquet({literal(sql_path(path))})"
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path is a pattern of several files; a file of this very name is none."""
+    return bool(re.search(r"[*?]", str(path))) and not path.exists()
+
+
+def files_of(path: Path, label: str) -> list[Path]:
+    """Return the files of a folder (and its folders) or of a pattern, sorted by path.
+
+    Raises
+    ------
+    InputError
+        There is none that can be read as a table.
+    """
+    if path.is_dir():
+        candidates = [file for file in path.rglob("*") if not _hidden(file.relative_to(path))]
+    else:
+        candidates = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    files = sorted(
+        file
+        for file in candidates
+        if file.is_file()
+        and file.name.lower().removesuffix(".gz").endswith(_TABLES)
+        and file.stat().st_size
+    )
+    if not files:
+        raise InputError(
+            f"{label}: {path} holds no table" if path.is_dir() else f"{label}: no file is {path}",
+            remedy=f"give a folder or a pattern of files that end in {', '.join(_TABLES)}",
+        )
+    return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a Parquet file whose content is out of all proportion to its size.
+
+    Raises
+    ------
+    InputError
+        The file unpacks to more than the bound.
+    """
+    [(unpacked,)] = connection.execute(
+        f"SELECT sum(total_uncompressed_size) FROM parquet_metadata({literal(sql_path(path))})"
+    ).fetchall()
+    [(rows,)] = connection.execute(
+        f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(sql_path(path))})"
+    ).fetchall()
+    size = path.stat().st_size
+    bytes_bound = max(LARGEST_UNPACKED, LARGEST_RATIO * size)
+    rows_bound = max(MOST_ROWS, LARGEST_RATIO * size)
+    if (unpacked or 0) > bytes_bound or (rows or 0) > rows_bound:
+        raise InputError(
+            f"the file of {size:,} bytes would unpack to {unpacked or 0:,} bytes and "
+            f"{rows or 0:,} rows; the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
+            where=str(path),
+            remedy="check the source of the file, or pass a DuckDB relation of it",
+        )
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Refuse an encoding that Python does not know.
+
+    Raises
+    ------
+    ConfigError
+        There is no such encoding.
+    """
+    if encoding is None:
+        return
+    try:
+        "".encode(encoding)
+    except (LookupError, TypeError, ValueError):
+        raise ConfigError(
+            f"encoding={encoding!r} is not a known encoding",
+            remedy="give one such as utf-8, utf-16, cp1252, latin-1, cp949 or shift_jis",
+        ) from None
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file to read, and decompress it if its name ends in ``.gz``."""
+    if path.suffix.lower() == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def open_text(path: Path, encoding: str) -> IO[str]:
+    """Open a text file to read, like :func:`open_bytes`; line ends stay as they are."""
+    encoding = "utf-8-sig" if is_utf8(encoding) else encoding
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
+
+
+def is_utf8(encoding: str) -> bool:
+    """Return whether a name of an encoding means UTF-8."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
 def require_file(path: Path, label: str) -> None:
@@ -68,16 +206,22 @@ def require_file(path: Path, label: str) -> None:
         The path does not exist, is a folder, or is an empty file. The message begins with
         ``label``.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # such as a name that is too long
+        raise system_error(error, path) from error
+    if is_folder:
         raise InputError(f"{label}: {path} is a folder", remedy="give the path of a file in it")
-    if not path.is_file():
+    if not is_file:
         raise InputError(f"{label}: there is no file {path}", remedy="check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{label}: the file {path} is empty", remedy="give a file with rows")
 
 
-def header(path: Path, delimiter: str | None = None) -> tuple[tuple[str, ...], str]:
-    """Read the column names from the first row of a UTF-8 file.
+def header(
+    path: Path, delimiter: str | None = None, encoding: str | None = None
+) -> tuple[tuple[str, ...], str]:
+    """Read the column names from the first row of a text file.
 
     Parameters
     ----------
@@ -85,6 +229,8 @@ def header(path: Path, delimiter: str | None = None) -> tuple[tuple[str, ...], s
         The file.
     delimiter
         None: the most frequent of comma, tab, semicolon and vertical bar in the first row.
+    encoding
+        The encoding of the file; None: UTF-8.
 
     Returns
     -------
@@ -94,18 +240,21 @@ def header(path: Path, delimiter: str | None = None) -> tuple[tuple[str, ...], s
     Raises
     ------
     InputError
-        The row is not UTF-8, or two columns have the same name.
+        The row is not UTF-8 or is too long, or two columns have the same name.
     """
-    with path.open("rb") as stream:
-        line = stream.readline()
-    try:
-        first_row = line.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, 1) from error
+    first_row = _first_row(path, encoding or "utf-8").rstrip("\r\n")
     if delimiter is None:
         unquoted = re.sub(r'"[^"]*"', "", first_row)
         delimiter = max(_DELIMITERS, key=unquoted.count)
-    cells = next(csv.reader([first_row], delimiter=delimiter), [])
+    try:
+        cells = next(csv.reader([first_row], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise InputError(
+            f"the column names cannot be read: {error}".split(" - ")[0],
+            where=f"{path.name}, row 1",
+            remedy="end every row with a line feed (or carriage return and line feed), and shorten "
+            "names beyond 131,072 characters",
+        ) from error
     names = tuple(name.strip() or f"column{number}" for number, name in enumerate(cells))
     earlier: set[str] = set()
     for name in names:
@@ -119,6 +268,26 @@ def header(path: Path, delimiter: str | None = None) -> tuple[tuple[str, ...], s
     return names, delimiter
 
 
+def _first_row(path: Path, encoding: str) -> str:
+    """Read the first row, of a bounded length."""
+    try:
+        if is_utf8(encoding):
+            with open_bytes(path) as stream:
+                line = stream.readline(LONGEST_ROW + 1)
+            too_long, text = len(line) > LONGEST_ROW, line.decode("utf-8-sig")
+        else:
+            with open_text(path, encoding) as characters:
+                text = characters.readline(LONGEST_ROW + 1)
+            too_long = len(text) > LONGEST_ROW
+    except UnicodeError as error:
+        raise not_encoded(path, encoding, 1) from error
+    except (EOFError, OSError, zlib.error) as error:
+        raise unreadable(path, error) from error
+    if too_long:
+        raise _too_long(path, 1)
+    return text
+
+
 def latin_or_utf8(path: Path) -> str:
     """Return the encoding: latin-1 (ML-100K and ML-1M) or UTF-8 (ML-10M, same file names)."""
     try:
@@ -128,9 +297,79 @@ def latin_or_utf8(path: Path) -> str:
     return "utf-8"
 
 
-def explain(error: duckdb.Error, path: Path) -> InputError:
+@contextmanager
+def translated(label: str, path: Path | None = None) -> Iterator[None]:
+    """Convert the errors of other libraries in the block to errors of this one.
+
+    Parameters
+    ----------
+    label
+        The name of the table in messages.
+    path
+        The file that is read, if the table is one.
+
+    Raises
+    ------
+    InputError
+        The block raised an error of DuckDB, Arrow, the operating system or a decoder.
+    """
+    try:
+        yield
+    except (ShortlistError, BrokenPipeError):
+        raise
+    except MemoryError as error:
+        raise ShortlistError(
+            f"{label} does not fit in memory",
+            where=None if path is None else str(path),
+            remedy="leave out the columns that are not needed, or use a machine with more memory",
+        ) from error
+    except duckdb.Error as error:
+        raise explain(error, path, label) from error
+    except OSError as error:
+        if error.errno is None:  # raised by Arrow and gzip for damaged files
+            raise unreadable(path or Path(label), error) from error
+        raise system_error(error, path) from error
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        BufferError,
+        EOFError,
+        LookupError,
+        RuntimeError,
+        SystemError,
+        TypeError,
+        ValueError,
+        csv.Error,
+        zlib.error,
+    ) as error:
+        reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{label}: cannot read the table: {reason}",
+            where=None if path is None else str(path),
+            remedy="check that the file or frame is complete, and give each column values of a "
+            "single type: numbers, text, times, or lists of these",
+        ) from error
+
+
+def explain(error: duckdb.Error, path: Path | None, label: str = "") -> ShortlistError:
     """Convert an error of DuckDB about an unreadable file to an error of this library."""
     message = str(error)
+    if "No space left" in message or "failed to offload" in message.lower():
+        return ShortlistError(
+            f"the disk is full: {message.splitlines()[0]}",
+            remedy="free some space; DuckDB keeps temporary data in the folder .tmp",
+        )
+    if path is None:
+        return InputError(
+            f"{label}: cannot read the table: {message.splitlines()[0]}",
+            remedy="check its columns and values",
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return InputError(
+            f"{path.name} does not fit in memory: {message.splitlines()[0]}",
+            where=str(path),
+            remedy="leave out the columns that are not needed, or load the file into a database",
+        )
     if path.suffix.lower() == ".parquet":
         return InputError(
             f"{path.name} is not a complete Parquet file: it is truncated or damaged",
@@ -140,8 +379,10 @@ def explain(error: duckdb.Error, path: Path) -> InputError:
     line = re.search(r"CSV Error on Line: (\d+)", message)
     row = int(line[1]) if line else None
     if "Invalid unicode" in message and row is not None:
-        return _not_utf8(path, row)
+        return not_encoded(path, "utf-8", row)
     where = f"{path.name}, row {row}" if row else str(path)
+    if "line size" in message.lower():
+        return _too_long(path, row)
     count = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
     if count:
         return InputError(
@@ -154,7 +395,11 @@ def explain(error: duckdb.Error, path: Path) -> InputError:
         return InputError(
             "a quoted value has no closing quote", where=where, remedy="add the closing quote"
         )
-    return InputError(f"cannot read the file: {message.splitlines()[0]}", where=where)
+    return InputError(
+        f"cannot read the file: {message.splitlines()[0]}",
+        where=where,
+        remedy="write or copy the file again",
+    )
 
 
 def row_number(path: Path, text: Text, record: int) -> int:
@@ -171,10 +416,13 @@ def row_number(path: Path, text: Text, record: int) -> int:
         The number of the record, from 0, without the header.
     """
     target = record + int(text.header)
-    with path.open(encoding=text.encoding.replace("utf-8", "utf-8-sig"), newline="") as stream:
-        for number, line in enumerate(_record_lines(stream, text)):
-            if number == target:
-                return line
+    try:
+        with open_text(path, text.encoding) as stream:
+            for number, line in enumerate(_record_lines(stream, text)):
+                if number == target:
+                    return line
+    except (csv.Error, UnicodeError, OSError):  # the line is only part of a message
+        pass
     return target + 1
 
 
@@ -193,14 +441,41 @@ def _record_lines(stream: Iterator[str], text: Text) -> Iterator[int]:
         previous = reader.line_num
 
 
-def _not_utf8(path: Path, row: int) -> InputError:
+def not_encoded(path: Path, encoding: str, row: int) -> InputError:
+    """Return the error for text that is not in its encoding."""
+    if not is_utf8(encoding):
+        return InputError(
+            f"the text is not in the encoding {encoding}",
+            where=f"{path.name}, near row {row}",
+            remedy="give the encoding that the file was saved with",
+        )
     return InputError(
         "the text is not UTF-8",
         where=f"{path.name}, row {row}",
-        remedy="save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8')",
+        remedy="save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
+        "its encoding=, such as cp1252",
     )
 
 
-def _escape_glob(path: Path) -> str:
-    """Escape [, * and ?, which DuckDB would take as a pattern."""
-    return re.sub(r"([\[*?])", r"[\1]", str(path))
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error for a file that the system or a decompressor cannot read."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return InputError(
+        f"cannot read the file: {reason}",
+        where=str(path),
+        remedy="check that the file is complete and that you may read it",
+    )
+
+
+def _too_long(path: Path, row: int | None) -> InputError:
+    return InputError(
+        f"a row is longer than {LONGEST_ROW:,} bytes",
+        where=f"{path.name}, row {row}" if row else str(path),
+        remedy="shorten it, or check that quotes are closed and that rows end with a line feed",
+    )
+
+
+def sql_path(path: Path) -> str:
+    """Return a path as DuckDB takes it: patterns are escaped, and a leading ``~`` is no home."""
+    text = re.sub(r"([\[*?])", r"[\1]", str(path))
+    return f"./{text}" if text.startswith("~") else text

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
 from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.database import Database
 from shortlist.data.store.schema import Check, ForeignKey, Table
@@ -34,8 +35,10 @@ def copy_keys(
             database.copy_to_staging(tables[name], columns)
 
 
-def check(connection: Connection, staged: Sequence[StagedRows]) -> None:
-    """Refuse the first row, in the order of the tables, that violates a constraint of its table.
+def check(connection: Connection, staged: Sequence[StagedRows], bad: BadRows | None = None) -> None:
+    """Find rows, in the order of the tables, that violate a constraint of their table.
+
+    They are one error, or are left out if ``bad`` says so.
 
     ``staged`` holds the rows of all tables of the load, parents before children: a row may refer to
     a parent that is loaded with it. Call :func:`copy_keys` first.
@@ -46,19 +49,48 @@ def check(connection: Connection, staged: Sequence[StagedRows]) -> None:
         A required value is missing, a condition is false, a key is not unique, or a reference has
         no parent row.
     """
+    bad = bad or BadRows()
     for rows in staged:
         for column in rows.table.types:
             if column in rows.table.required and column in rows.columns:
-                _check_required(connection, rows, column)
+                _check_required(connection, rows, column, bad)
         for condition in rows.table.checks:
             if set(condition.columns) <= set(rows.columns):  # else NULL, which satisfies it
-                _check_condition(connection, rows, condition)
+                _check_condition(connection, rows, condition, bad)
         for key in _keys(rows):
-            _check_unique(connection, rows, key, [s for s in staged if s.table == rows.table])
-            _check_not_stored(connection, rows, key)
+            same_table = [other for other in staged if other.table == rows.table]
+            _check_unique(connection, rows, key, same_table, bad)
+            _check_not_stored(connection, rows, key, bad)
         for reference in _references(rows):
             parents = [other for other in staged if other.table.name == reference.parent]
-            _check_parents(connection, rows, reference, parents)
+            _check_parents(connection, rows, reference, parents, bad)
+    bad.require_none()
+
+
+def _report(
+    connection: Connection,
+    rows: StagedRows,
+    column: str,
+    source: str,
+    error: InputError,
+    bad: BadRows,
+) -> None:
+    """Report the rows that ``source`` selects; delete them if bad rows are left out."""
+    count, records = connection.execute(
+        f"SELECT count(*), list(staged.rowid ORDER BY staged.rowid)[:{SHOWN}] FROM {source}"
+    ).fetchall()[0]
+    if not count:  # the row at fault is one of another file
+        return
+    if rows.from_lists:
+        numbers: tuple[int, ...] = ()
+    else:
+        numbers = tuple(map(rows.source.row, records))
+    name = rows.columns[column]
+    bad.add(error, SkippedRows(rows.source.label, name, error.what, count, numbers))
+    if bad.skip:
+        connection.execute(
+            f"DELETE FROM {rows.name} WHERE rowid IN (SELECT staged.rowid FROM {source})"
+        )
 
 
 def _keys(rows: StagedRows) -> list[tuple[str, ...]]:
@@ -71,30 +103,30 @@ def _references(rows: StagedRows) -> list[ForeignKey]:
     return [key for key in rows.table.foreign_keys if set(key.columns) <= set(rows.columns)]
 
 
-def _check_required(connection: Connection, rows: StagedRows, column: str) -> None:
-    for record, others, _ in _first(
-        connection, [column], f"{rows.name} AS staged WHERE {quoted(column)} IS NULL"
-    ):
-        raise InputError(
+def _check_required(connection: Connection, rows: StagedRows, column: str, bad: BadRows) -> None:
+    source = f"{rows.name} AS staged WHERE {quoted(column)} IS NULL"
+    for record, others, _ in _first(connection, [column], source):
+        error = InputError(
             f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
             where=_where(rows, record, column, others),
             remedy="fill it in, or leave the row out",
         )
+        _report(connection, rows, column, source, error, bad)
 
 
-def _check_condition(connection: Connection, rows: StagedRows, check: Check) -> None:
-    for record, others, *values in _first(
-        connection, check.columns, f"{rows.name} AS staged WHERE NOT ({check.condition})"
-    ):
+def _check_condition(connection: Connection, rows: StagedRows, check: Check, bad: BadRows) -> None:
+    source = f"{rows.name} AS staged WHERE NOT ({check.condition})"
+    for record, others, *values in _first(connection, check.columns, source):
         named = zip((rows.columns[column] for column in check.columns), values, strict=True)
         required = check.columns[0] in rows.table.required
         otherwise = "leave the row out" if required else "leave it empty if it is not known"
-        raise InputError(
+        error = InputError(
             f"{' and '.join(f'{name} is {value}' for name, value in named)}; "
             f"the bound is {check.bound}",
             where=_where(rows, record, check.columns[0], others),
             remedy=f"correct the value, or {otherwise}",
         )
+        _report(connection, rows, check.columns[0], source, error, bad)
 
 
 def _check_unique(
@@ -102,6 +134,7 @@ def _check_unique(
     rows: StagedRows,
     key: tuple[str, ...],
     same_table: Sequence[StagedRows],
+    bad: BadRows,
 ) -> None:
     """Refuse a key that occurs twice among the sources of a table."""
     columns = quoted_list(key)
@@ -119,25 +152,37 @@ def _check_unique(
         """
     ).fetchall():
         earlier = same_table[first[0]].source
-        raise InputError(
+        error = InputError(
             f"{_named(rows, key, values)} occurs twice; {_named(rows, key)} must be unique",
             where=f"{_where(same_table[second[0]], second[1], key[0], others)}; "
             f"first in {earlier.label}, row {earlier.row(first[1])}",
             remedy="keep one of the rows",
         )
+        number = same_table.index(rows)
+        later = f"""
+            (SELECT record AS rowid FROM (
+                SELECT source, record, row_number() OVER (
+                    PARTITION BY {columns} ORDER BY source, record) AS occurrence
+                FROM ({every})
+                WHERE {" AND ".join(f"{quoted(column)} IS NOT NULL" for column in key)}
+            ) WHERE occurrence > 1 AND source = {number}) AS staged
+        """
+        _report(connection, rows, key[0], later, error, bad)
 
 
-def _check_not_stored(connection: Connection, rows: StagedRows, key: tuple[str, ...]) -> None:
+def _check_not_stored(
+    connection: Connection, rows: StagedRows, key: tuple[str, ...], bad: BadRows
+) -> None:
     """Refuse a key that the database has already."""
     stored = f"{quoted(rows.table.name)} USING ({quoted_list(key)})"
-    for record, others, *values in _first(
-        connection, key, f"{rows.name} AS staged SEMI JOIN {stored}"
-    ):
-        raise InputError(
+    source = f"{rows.name} AS staged SEMI JOIN {stored}"
+    for record, others, *values in _first(connection, key, source):
+        error = InputError(
             f"{_named(rows, key, values)} is in the table {rows.table.name} already",
             where=_where(rows, record, key[0], others),
             remedy="leave out what was loaded before, or load into a new database",
         )
+        _report(connection, rows, key[0], source, error, bad)
 
 
 def _check_parents(
@@ -145,6 +190,7 @@ def _check_parents(
     rows: StagedRows,
     reference: ForeignKey,
     parents: Sequence[StagedRows],
+    bad: BadRows,
 ) -> None:
     """Refuse a reference to a row that is neither stored nor loaded now."""
     present = " UNION ALL ".join(
@@ -154,16 +200,14 @@ def _check_parents(
     pairs = zip(reference.columns, reference.parent_columns, strict=True)
     equal = " AND ".join(f"staged.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)
     filled = " AND ".join(f"staged.{quoted(column)} IS NOT NULL" for column in reference.columns)
-    for record, others, *values in _first(
-        connection,
-        reference.columns,
-        f"{rows.name} AS staged ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}",
-    ):
-        raise InputError(
+    source = f"{rows.name} AS staged ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}"
+    for record, others, *values in _first(connection, reference.columns, source):
+        error = InputError(
             f"{_named(rows, reference.columns, values)} is not in {reference.parent}",
             where=_where(rows, record, reference.columns[0], others),
             remedy=f"load the {reference.parent} it belongs to as well, or leave the row out",
         )
+        _report(connection, rows, reference.columns[0], source, error, bad)
 
 
 def _first(connection: Connection, columns: Sequence[str], source: str) -> list[tuple[Any, ...]]:

@@ -114,6 +114,10 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def delete(self, table: Table, where: str) -> None:
+        """Delete the rows for which a SQL condition is true, within :meth:`transaction`."""
+
+    @abstractmethod
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
         """Return the rows of a query with parameters."""
 

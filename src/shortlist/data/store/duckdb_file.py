@@ -81,6 +81,9 @@ class DuckDBFile(Database):
         ).fetchall()
         return int(count)
 
+    def delete(self, table: Table, where: str) -> None:
+        self.staging.execute(f"DELETE FROM {quoted(table.name)} WHERE {where}")
+
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
         return self.staging.sql(query, params=list(values) or None).to_arrow_table()
 

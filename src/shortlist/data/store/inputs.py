@@ -115,7 +115,9 @@ def _table_layout(table: Table) -> Layout:
     )
 
 
-def match_input(connection: Connection, given: Input, frame: str) -> MatchedInput:
+def match_input(
+    connection: Connection, given: Input, frame: str, encoding: str | None = None
+) -> MatchedInput:
     """Match the columns of an input with the layout that fits best; register a frame.
 
     Raises
@@ -128,7 +130,9 @@ def match_input(connection: Connection, given: Input, frame: str) -> MatchedInpu
     else:
         rows = relation(connection, given.content, label=given.label)
         connection.register(frame, rows.to_arrow_table())
-    attempts = [(layout, *_read(connection, given, layout, frame)) for layout in given.layouts]
+    attempts = [
+        (layout, *_read(connection, given, layout, frame, encoding)) for layout in given.layouts
+    ]
     layout, source, present = min(attempts, key=lambda a: len(_missing(a[0], a[2])))
     unknown = tuple(name for name in present if name not in (*layout.columns, *layout.optional))
     absent = [name for name in layout.optional if name not in present]
@@ -163,7 +167,7 @@ def _missing(layout: Layout, present: Iterable[str]) -> list[str]:
 
 
 def _read(
-    connection: Connection, given: Input, layout: Layout, frame: str
+    connection: Connection, given: Input, layout: Layout, frame: str, encoding: str | None
 ) -> tuple[Source, tuple[str, ...]]:
     """Read an input with a layout; return the source and the names of its columns."""
     path, text = given.content if isinstance(given.content, Path) else None, None
@@ -172,14 +176,12 @@ def _read(
     elif path.suffix.lower() == ".parquet":
         rows = scan.parquet(path)
     else:
-        text = layout.text(path)
+        text = layout.text(path, encoding)
         rows = text.select_from(path)
     try:
         described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     except duckdb.Error as error:
-        if path is None:
-            raise
-        raise scan.explain(error, path) from error
+        raise scan.explain(error, path, given.label) from error
     selected = layout.selection({name: kind for name, kind, *_ in described})
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in selected.items())
     return Source(given.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(selected)

@@ -1,17 +1,16 @@
-"""The tables that every store has besides those of its schema: runs, marks, recorded interactions.
+"""The tables that every store has besides those of its schema, and two of them: runs and marks.
 
 A *run* is one set of recommendations. A *mark* is how far the interactions behind a run were read.
-Recorded interactions come from a running service, one by one; they need no rows in the schema.
+The third, recorded interactions, has its own file: ``recorded.py``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.layout import same
@@ -23,8 +22,7 @@ from shortlist.data.store.database import Database
 from shortlist.data.store.load import write
 from shortlist.data.store.schema import INFO, Table
 from shortlist.data.store.staging import StagedRows, stage, temporary_names
-from shortlist.data.vocabulary import Id
-from shortlist.errors import InputError, ShortlistError, suggestion
+from shortlist.errors import InputError, suggestion
 
 RUNS, LISTS, MARKS = "recommendation_runs", "recommendations", "recommendation_marks"
 RECORDED = "recorded_interactions"
@@ -208,117 +206,3 @@ def _is_stored(db: Connection, run_id: int, model: str, lists: StagedRows) -> bo
             remedy="give another run_id, or none: the next number is used",
         )
     return True
-
-
-class Recorded(NamedTuple):
-    """An interaction that a service records.
-
-    Attributes
-    ----------
-    user_id, item_id
-        Ids of the type that the interactions of the schema have.
-    weight
-        Finite and not negative.
-    time
-        With a time zone.
-    """
-
-    user_id: Id
-    item_id: Id
-    weight: float
-    time: dt.datetime
-
-
-def id_types(connection: Connection) -> tuple[str, str]:
-    """Return the SQL types of the user and item ids of the view of interactions."""
-    columns = connection.execute("DESCRIBE FROM interactions").fetchall()
-    types = {name: kind for name, kind, *_ in columns}
-    return types["user_id"], types["item_id"]
-
-
-def record(database: Database, interactions: Sequence[Recorded], types: tuple[str, str]) -> None:
-    """Write recorded interactions; see :meth:`shortlist.Store.record`."""
-    for name, kind in zip(("user_id", "item_id"), types, strict=True):
-        expected = str if kind == "VARCHAR" else int
-        for number, interaction in enumerate(interactions):
-            if type(getattr(interaction, name)) is not expected:
-                raise InputError(
-                    f"{name} {getattr(interaction, name)!r}: the ids of this store are {kind}",
-                    where=f"interaction {number}",
-                    remedy="give a text" if expected is str else "give a whole number",
-                )
-    rows = pa.table(
-        {
-            "user_id": pa.array([str(row.user_id) for row in interactions], pa.string()),
-            "item_id": pa.array([str(row.item_id) for row in interactions], pa.string()),
-            "weight": pa.array([row.weight for row in interactions], pa.float32()),
-            "time": pa.array([_utc(row.time) for row in interactions], pa.timestamp("us")),
-        }
-    )
-    with temporary_names(database.staging) as names:
-        frame = next(names)
-        database.staging.register(frame, rows)
-        try:
-            with database.transaction():
-                database.insert(database.tables()[RECORDED], rows.column_names, f"FROM {frame}")
-        except duckdb.ConstraintException as error:
-            raise InputError(
-                f"an interaction is out of bounds: {str(error).splitlines()[0]}",
-                remedy="weights are finite numbers, 0 or more",
-            ) from None
-        except duckdb.Error as error:  # the disk is full, or the file is gone
-            raise ShortlistError(
-                f"the interactions could not be written: {str(error).splitlines()[0]}",
-                remedy="check that the disk has room and that the database may be written to",
-            ) from error
-
-
-def _utc(time: dt.datetime) -> dt.datetime:
-    return time.astimezone(dt.UTC).replace(tzinfo=None)
-
-
-def recorded(connection: Connection) -> list[Recorded]:
-    """Return the recorded interactions in the order of recording."""
-    if not any_recorded(connection):
-        return []
-    user, item = id_types(connection)
-    rows = connection.execute(
-        f"SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time "
-        f"FROM {RECORDED} ORDER BY record_id"
-    ).fetchall()
-    return [Recorded(u, i, weight, time.replace(tzinfo=dt.UTC)) for u, i, weight, time in rows]
-
-
-def any_recorded(connection: Connection) -> bool:
-    """Return whether interactions have been recorded; a store of version 1 has no such table."""
-    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    return (RECORDED,) in tables and bool(connection.execute(f"FROM {RECORDED} LIMIT 1").fetchall())
-
-
-def with_recorded(
-    connection: Connection,
-) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
-    """Return the interactions of the schema followed by recorded ones, and the user features.
-
-    Users who occur only in recorded interactions have no features. Recorded interactions with an
-    item that the schema no longer has are left out.
-    """
-    if not any_recorded(connection):
-        return connection.sql("FROM interactions"), connection.sql("FROM user_features")
-    user, item = id_types(connection)
-    present = f"TRY_CAST(item_id AS {item}) IN (SELECT item_id FROM item_features)"
-    return connection.sql(
-        f"""
-        SELECT user_id, item_id, weight, time FROM interactions
-        UNION ALL
-        (SELECT CAST(user_id AS {user}), CAST(item_id AS {item}), weight, time FROM {RECORDED}
-         WHERE {present} ORDER BY record_id)
-        """
-    ), connection.sql(
-        f"""
-        FROM user_features
-        UNION ALL BY NAME
-        (SELECT DISTINCT CAST(user_id AS {user}) AS user_id FROM {RECORDED}
-         WHERE {present} AND CAST(user_id AS {user}) NOT IN (SELECT user_id FROM user_features))
-        """
-    )

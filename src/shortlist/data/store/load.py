@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows, check_on_bad_row
+from shortlist.data.coding.columns import Reading
+from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Layout
 from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.checks import check, copy_keys
@@ -33,6 +36,8 @@ class LoadReport:
         tables whose key the database numbers have such rows.
     ignored
         For each source, the columns that fill nothing.
+    skipped
+        The rows that were left out because they are bad, by reason.
 
     Examples
     --------
@@ -44,6 +49,7 @@ class LoadReport:
     rows: Mapping[str, int]
     repeated: Mapping[str, int] = field(default_factory=dict)
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    skipped: tuple[SkippedRows, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{rows:>12,}  {table}" for table, rows in self.rows.items()]
@@ -54,7 +60,7 @@ class LoadReport:
         lines += [
             f"{label}: ignored the columns {', '.join(n)}" for label, n in self.ignored.items()
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *map(str, self.skipped)])
 
 
 def load(
@@ -62,25 +68,33 @@ def load(
     inputs: Inputs,
     tables: Mapping[str, Table],
     published: Sequence[Layout],
+    reading: Reading,
+    on_bad_row: OnBadRow,
 ) -> LoadReport:
     """Load files or frames into tables, given parents first; see :meth:`shortlist.Store.load`.
 
     Files are recognised by the published layouts, or by the name of their table.
     """
     connection = database.staging
+    check_on_bad_row(on_bad_row)
+    reading.check(connection)
+    bad = BadRows(skip=on_bad_row == "skip")
     with temporary_names(connection) as names:
         staged: list[StagedRows] = []
         mentioned: dict[str, StagedRows] = {}
         ignored: dict[str, tuple[str, ...]] = {}
         for given in track(find_inputs(inputs, tables, published), "reading"):
-            matched = match_input(connection, given, next(names))
+            matched = match_input(connection, given, next(names), reading.encoding)
             if matched.ignored:
                 ignored[given.label] = matched.ignored
             for fill in matched.fills:
                 target, columns = tables[fill.table], fill.columns
-                rows = stage(connection, matched.source, target, columns, next(names), fill.each)
+                staging = (connection, matched.source, target, columns, next(names), fill.each)
+                with scan.translated(given.label, matched.source.path):
+                    rows = stage(*staging, reading, bad)
                 staged.append(rows)
                 mentioned |= dict.fromkeys(matched.implied, rows)
+        bad.require_none()
         filled = {rows.table.name for rows in staged}
         for parent, rows in mentioned.items():
             if parent not in filled:
@@ -88,9 +102,9 @@ def load(
         staged.sort(key=lambda rows: list(tables).index(rows.table.name))
         with database.transaction():
             copy_keys(database, tables, staged)
-            check(connection, staged)
+            check(connection, staged, bad)
             written, repeated = write(database, staged)
-    return LoadReport(written, repeated, ignored)
+    return LoadReport(written, repeated, ignored, tuple(bad.skipped))
 
 
 def _stage_keys(connection: Connection, rows: StagedRows, parent: Table, name: str) -> StagedRows:
@@ -123,6 +137,9 @@ def write(
             query = _distinct_new_rows(rows)
         else:
             query = f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + count}"
+        [(count,)] = database.staging.execute(
+            f"SELECT count(*) FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + count}"
+        ).fetchall()
         inserted = database.insert(rows.table, list(rows.columns), query)
         written[rows.table.name] = written.get(rows.table.name, 0) + inserted
         if inserted < count and not rows.from_lists:
@@ -135,7 +152,9 @@ def _blocks(
 ) -> Iterator[tuple[StagedRows, int, int]]:
     """Cut rows into blocks of (rows, start, count), except where all have to be compared."""
     for rows in staged:
-        [(total,)] = connection.execute(f"SELECT count(*) FROM {rows.name}").fetchall()
+        [(total,)] = connection.execute(
+            f"SELECT coalesce(max(rowid) + 1, 0) FROM {rows.name}"
+        ).fetchall()
         size = max(total, 1) if rows.may_repeat else _BLOCK_ROWS
         for start in range(0, total, size):
             yield rows, start, min(size, total - start)

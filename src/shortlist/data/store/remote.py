@@ -194,6 +194,9 @@ class Remote(Database):
             cursor.adbc_ingest(table.name, rows, mode="append")
         return int(rows.num_rows)
 
+    def delete(self, table: Table, where: str) -> None:
+        self.run(f"DELETE FROM {quoted(table.name)} WHERE {where}")
+
 
 def _create_empty(db: Connection, table: Table, columns: Iterable[str]) -> None:
     types = ", ".join(f"{quoted(column)} {table.types[column]}" for column in columns)

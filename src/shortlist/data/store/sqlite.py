@@ -45,7 +45,7 @@ DIALECT = Dialect(
         "DATE": _TEXT,
         "TIMESTAMP": StoredType("TEXT", "strftime({x}, '%Y-%m-%d %H:%M:%S.%f')"),
     },
-    "INTEGER PRIMARY KEY",
+    "INTEGER PRIMARY KEY AUTOINCREMENT",  # the number of a deleted row is not used again
     {
         "isfinite(score)": "abs(score) < 9e999",
         "CAST('inf' AS FLOAT)": "9e999",

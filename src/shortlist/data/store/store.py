@@ -7,17 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from shortlist.data.bad_rows import OnBadRow
+from shortlist.data.coding.columns import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
-from shortlist.data.store import library_tables
+from shortlist.data.store import library_tables, recorded
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
 from shortlist.data.store.duckdb_file import DuckDBFile
 from shortlist.data.store.inputs import Inputs
-from shortlist.data.store.library_tables import Mark, Recorded
+from shortlist.data.store.library_tables import Mark
 from shortlist.data.store.load import LoadReport, load
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
 from shortlist.data.store.postgresql import PostgreSQL
+from shortlist.data.store.recorded import InteractionRules, Recorded
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
 from shortlist.errors import ConfigError, InputError, ShortlistError
@@ -126,7 +129,15 @@ class Store:
             raise InputError(f"{self.place} is not a file", remedy="use the attribute place")
         return path
 
-    def load(self, inputs: Inputs) -> LoadReport:
+    def load(
+        self,
+        inputs: Inputs,
+        *,
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+    ) -> LoadReport:
         """Check and add the rows of files or frames, all of them or none.
 
         Parameters
@@ -136,11 +147,16 @@ class Store:
             (Arrow, pandas, polars, DuckDB relations). Files are recognised by name and header:
             those of MovieLens (100K, 1M, 10M, latest), RecBole atomic files, the seven files of the
             job competition, and CSV or Parquet files named after a table.
+        on_bad_row
+            ``"raise"``: bad rows are one error, which reports every kind of them. ``"skip"``: they
+            are left out, and the report counts them.
+        time_format, decimal, encoding
+            As in :meth:`Dataset.from_tables`.
 
         Returns
         -------
         LoadReport
-            The rows that each table gained, repeated rows left out, columns ignored.
+            The rows that each table gained, repeated and bad rows left out, columns ignored.
 
         Raises
         ------
@@ -153,7 +169,9 @@ class Store:
         tables = dict(self._database.tables())
         for name in library_tables.LIBRARY_TABLES:
             tables.pop(name, None)
-        return load(self._database, inputs, tables, LAYOUTS.get(self.schema, ()))
+        published = LAYOUTS.get(self.schema, ())
+        reading = Reading(time_format, decimal, encoding)
+        return load(self._database, inputs, tables, published, reading, on_bad_row)
 
     def dataset(
         self,
@@ -203,14 +221,14 @@ class Store:
             [(count, times)] = connection.execute(
                 "SELECT count(*), count(time) FROM interactions"
             ).fetchall()
-            if not count and not library_tables.any_recorded(connection):
+            if not count and not recorded.any_recorded(connection):
                 raise InputError(
                     "the store has no interactions yet",
                     where=self.place,
                     remedy="load some: shortlist load DB PATH...",
                 )
             return Dataset.from_tables(
-                *library_tables.with_recorded(connection),
+                *recorded.with_recorded(connection, self._rules),
                 connection.sql("FROM item_features"),
                 weight="weight",
                 time="time" if times or not count else None,
@@ -285,38 +303,60 @@ class Store:
         own = OwnTables(interactions, users, items, user_id, item_id, weight, time, repeats)
         return pull(self._database, own, by, earlier, mark)
 
-    def record(self, interactions: Sequence[Recorded]) -> None:
+    def record(self, interactions: Sequence[Recorded]) -> list[int]:
         """Add interactions, all of them or none; they are on disk when this returns.
 
         Parameters
         ----------
         interactions
-            In the order in which they happened. They need no rows in the tables of the schema, and
-            a pair may repeat: :meth:`dataset` uses the latest.
+            In the order in which they happened. Users may be new, and a pair may repeat:
+            :meth:`dataset` uses the latest.
+
+        Returns
+        -------
+        list[int]
+            The id of each, for :meth:`unrecord`.
 
         Raises
         ------
         InputError
-            An id is not of the type that the store's interactions have, or a weight is negative or
-            not finite. Nothing has changed.
+            An id is not of the type that the store's interactions have, an item is not in the
+            store, or a weight or time is out of bounds. Nothing has changed.
 
         Examples
         --------
         >>> import datetime as dt, tempfile
+        >>> import pyarrow as pa
         >>> now = dt.datetime(2024, 5, 31, tzinfo=dt.UTC)
         >>> with Store.create(Path(tempfile.mkdtemp()) / "films.duckdb", "movies") as store:
-        ...     store.record([Recorded(1, 10, 4.5, now)])
-        ...     store.recorded()[0].item_id
-        10
+        ...     _ = store.load({"items": pa.table({"item_id": [10], "title": ["Heat"]})})
+        ...     ids = store.record([Recorded(1, 10, 4.5, now)])
+        ...     print(store.recorded()[0].item_id, store.unrecord(ids[0]), store.recorded())
+        10 True []
         """
         self._require(interactions=True, writable=True)
-        library_tables.record(self._database, interactions, self._id_types)
+        return recorded.record(self._database, interactions, self._rules)
+
+    def unrecord(self, record_id: int) -> bool:
+        """Remove an interaction that :meth:`record` added; return whether it was there.
+
+        A model that was fitted with it knows it until it is fitted again.
+        """
+        self._require(interactions=True, writable=True)
+        return recorded.remove(self._database, record_id)
 
     def recorded(self) -> list[Recorded]:
-        """Return the interactions that :meth:`record` added, in that order."""
+        """Return the interactions that :meth:`record` added, in that order.
+
+        Those that violate the rules of the schema are skipped with a warning.
+        """
+        return list(self.journal().values())
+
+    def journal(self) -> dict[int, Recorded]:
+        """Return the interactions that :meth:`record` added by id, in the order of recording."""
         self._require(interactions=True)
         with self._database.reading([library_tables.RECORDED]) as connection:
-            return library_tables.recorded(connection)
+            return recorded.journal(connection, self._rules)
 
     def write(
         self,
@@ -366,9 +406,9 @@ class Store:
         )
 
     @cached_property
-    def _id_types(self) -> tuple[str, str]:
+    def _rules(self) -> InteractionRules:
         with self._database.reading([]) as connection:
-            return library_tables.id_types(connection)
+            return InteractionRules.read(connection, self._database.tables())
 
     def _check_version(self) -> str:
         """Upgrade an older store and refuse a newer one; return the name of the schema."""

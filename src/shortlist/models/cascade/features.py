@@ -28,7 +28,7 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, row_means, transposed
 
-STAGE_COLUMNS = ("score", "level", "place")
+STAGE_COLUMNS = ("score", "level", "rank")
 COUNT_COLUMNS = ("users of the item", "items of the user")
 
 MAX_CATEGORIES = 100  # a text column with more values is close to an id, useless for new rows
@@ -131,9 +131,9 @@ class CandidateFeatures:
         names = [f"user: {name}" for name in users.names]
         names += [f"item: {name}" for name in items.names]
         if self._encoded_items is not None:
-            names.append("likeness to the history")
+            names.append("similarity to the history")
         if self._encoded_choosers is not None:
-            names.append("likeness to who chose it")
+            names.append("similarity to its users")
         return names
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BeforeValidator
 
 from shortlist import engine
+from shortlist.bundle.declarations import LARGEST, Checked, Context, check_range
+from shortlist.bundle.declarations import Fitted as FittedModel
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import (
     Candidates,
@@ -38,9 +42,10 @@ from shortlist.models.cascade.rankers import (
     model_scores,
 )
 from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
+from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec, model_list
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -107,14 +112,40 @@ class CascadeConfig(ModelConfig):
     seed: int = hyper(0, "Seeds the held-out choices, the negatives and the trees.", ge=0)
 
 
+def _check_weights(weights: Any, context: Context) -> None:
+    """Check the weights of the blend: one for each input column of a learned ranker."""
+    config = context.config
+    if not isinstance(weights, np.ndarray) or weights.dtype != np.float64 or weights.ndim != 1:
+        raise ValueError("is not a float64 array with one dimension")
+    n_columns = len(stage_column_names([stage.model for stage in config.stages]))
+    if isinstance(config.ranker, ModelSpec):
+        n_columns = 0
+    has_features = config.features and config.ranker == "trees"  # their number depends on the data
+    if len(weights) < n_columns or (len(weights) > n_columns and not has_features):
+        raise ValueError(f"has shape {weights.shape}, expected ({n_columns},)")
+    check_range(weights, -LARGEST, LARGEST)
+
+
+def _check_trees(trees: Any, context: Context) -> None:
+    """Check LightGBM's text."""
+    if not isinstance(trees, np.ndarray) or trees.dtype != np.uint8 or trees.ndim != 1:
+        raise ValueError("is not an array of bytes")
+    if not len(trees):
+        return
+    if context.config.ranker != "trees":
+        raise ValueError(f"holds trees, and the ranker is {context.config.ranker!r}")
+    n_columns = len(context.values["weights"])
+    checked_trees(trees.tobytes().decode(), n_columns, context.config.trees)
+
+
 @dataclass(frozen=True)
 class CascadeLearned:
     """The fitted stages, and the ranker: weights and trees, or a fitted model."""
 
-    stages: tuple[Model[Any, Any], ...]
-    weights: NDArray[np.float64]  # (d,), of the blend
-    trees: NDArray[np.uint8]  # LightGBM's text, empty without trees
-    model_ranker: Model[Any, Any] | None
+    stages: Annotated[tuple[Model[Any, Any], ...], FittedModel("stages")]
+    weights: Annotated[NDArray[np.float64], Checked("float64 array of (d,)", _check_weights)]
+    trees: Annotated[NDArray[np.uint8], Checked("LightGBM's text, or empty", _check_trees)]
+    model_ranker: Annotated[Model[Any, Any] | None, FittedModel("ranker")]
 
     @cached_property
     def ranker(self) -> Ranker:
@@ -122,7 +153,7 @@ class CascadeLearned:
         return Ranker(self.weights, self.trees.tobytes().decode())
 
 
-class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
+class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     """Retrieve candidates by several models, and re-rank them.
 
     Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +
@@ -266,29 +297,42 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
         """A lower bound of the scores of candidates."""
         return MODEL_FLOOR if self.learned.model_ranker is not None else self.learned.ranker.floor
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each input of the ranker; of the stages for other items.
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each input of the ranker; of the stages for other items.
 
         The contributions of trees are SHAP values.
         """
         candidates = self._candidates(profiles, None)
+        rows: NDArray[Any] = np.empty((0, 0))  # not needed if no item is a candidate
+        if np.isin(items, candidates.items).any():
+            scores = self.learned.model_ranker is not None
+            compute = self._candidate_scores if scores else self._ranker_rows
+            rows = compute(candidates, profiles)
+        stages = stage_mean(candidates)[0]
+        for item in items:
+            yield self._parts_of_item(candidates, rows, stages, int(item))
+
+    def _parts_of_item(
+        self, candidates: Candidates, rows: NDArray[Any], stages: Floats, item: int
+    ) -> list[Parts]:
+        """Split the score of an item, from the scores or inputs of the candidates."""
         model = self.learned.model_ranker
         position = np.flatnonzero(candidates.items == item)
         if len(position) and model is not None:
-            score = self._candidate_scores(candidates, profiles)[position]
-            return [Parts("ranker", pa.array([model.name]), score)]
+            return [Parts("ranker", pa.array([model.name]), rows[position])]
         if len(position):
-            row = self._ranker_rows(candidates, profiles)[position]
-            amounts = self.learned.ranker.parts(row)[0]
+            amounts = self.learned.ranker.parts(rows[position])[0]
             kinds, names = (np.array(labels) for labels in zip(*self._labels, strict=True))
             return [
                 Parts(kind, pa.array(names[kept]), amounts[kept])
                 for kind in dict.fromkeys(kinds.tolist())
                 if (kept := (kinds == kind) & (amounts != 0)).any()
             ]
-        mean = np.array([stage_mean(candidates)[0, item]], dtype=np.float64)
+        mean = np.array([stages[item]], dtype=np.float64)
         return [
-            Parts("not a candidate", pa.array(["below all of them"]), np.array([self._floor - 2])),
+            Parts(
+                "not a candidate", pa.array(["below all candidates"]), np.array([self._floor - 2])
+            ),
             Parts("stage", pa.array(["mean of the stages"]), mean),
         ]
 
@@ -314,7 +358,7 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
         return [
             *(("stage", name) for name in stage_column_names(self._stage_names)),
             *(("feature", name) for name in features),
-            ("every candidate", "where the trees start"),
+            ("constant", "start of the trees"),
         ]
 
     @property

@@ -17,6 +17,7 @@ from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
 from shortlist.models.cascade.examples import Examples
 from shortlist.models.cascade.features import STAGE_COLUMNS
+from shortlist.models.cascade.trees import checked_trees, lowest_leaves
 from shortlist.scoring.capabilities import ScoresPairs
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -53,8 +54,8 @@ class Ranker:
         from lightgbm.basic import LightGBMError
 
         try:
-            return Booster(model_str=self.text)
-        except LightGBMError as error:
+            return Booster(model_str=checked_trees(self.text, len(self.weights)))
+        except (ValueError, LightGBMError) as error:
             raise BundleError(
                 f"the trees of the cascade cannot be read: {error}", remedy="fit and save it again"
             ) from error
@@ -63,8 +64,7 @@ class Ranker:
     def floor(self) -> float:
         """A lower bound of all scores: the lowest levels, and the lowest leaf of each tree."""
         low, high = LEVEL_RANGE
-        leaves = (line for line in self.text.splitlines() if line.startswith("leaf_value="))
-        lowest = sum(min(map(float, line.partition("=")[2].split())) for line in leaves)
+        lowest = sum(lowest_leaves(self.text))
         return float(np.minimum(low * self.weights, high * self.weights).sum()) + lowest
 
     def scores(self, rows: Floats) -> Doubles:
@@ -90,6 +90,12 @@ class Ranker:
 
     def _terms(self, rows: Floats) -> Doubles:
         """Multiply by the weights; a column of weight 0 may hold NaN."""  # (n, d)
+        if rows.shape[1] != len(self.weights):
+            raise BundleError(
+                f"the ranker of the cascade has {len(self.weights)} weights, and its candidates "
+                f"{rows.shape[1]} columns",
+                remedy="fit and save it again",
+            )
         return np.where(self.weights == 0, 0.0, rows * self.weights)
 
 

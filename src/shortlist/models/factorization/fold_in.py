@@ -6,15 +6,18 @@ losses it is a ridge regression on the history. Neither needs PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import LARGEST, Array, Value
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError, suggestion
 from shortlist.kernels.factorization import solve_ridge
 from shortlist.kernels.scores import dense_profile
@@ -36,20 +39,20 @@ class FactorizationLearned(LearnedUserVectors):
     Attributes
     ----------
     users, items
-        The vectors.  # (n_users, F), (n_items, F)
+        The vectors.
     inputs
-        The contribution of each item to the vector of a bag (softmax).  # (n_items, f), or (0, f)
+        The contribution of each item to the vector of a bag (softmax); else no rows.
     mean
         The global bias.
     n_cells
         The number of cells in training.
     """
 
-    users: Floats
-    items: Floats
-    inputs: Floats
-    mean: float
-    n_cells: int
+    users: Annotated[Floats, Array("n_users", "embedding_size + biases + biases")]
+    items: Annotated[Floats, Array("n_items", "embedding_size + biases + biases")]
+    inputs: Annotated[Floats, Array("0 | n_items", "embedding_size")]
+    mean: Annotated[float, Value(float, ge=-LARGEST, le=LARGEST)]
+    n_cells: Annotated[int, Value(int, ge=1)]
 
     @property
     def compared(self) -> Floats:
@@ -177,26 +180,31 @@ def fold_in(
     return np.concatenate([vectors, np.ones((len(vectors), 1), dtype=np.float32)], axis=1)
 
 
-def contributions_to_score(
-    config: FactorizationConfig, learned: FactorizationLearned, history: csr_array, item: int
-) -> tuple[Doubles, float]:
-    """Split the score of an item for a folded-in user.
+def contributions_to_scores(
+    config: FactorizationConfig, learned: FactorizationLearned, history: csr_array, items: Rows
+) -> Iterator[tuple[Doubles, float]]:
+    """Split the scores of items for a folded-in user.
 
-    Returns
-    -------
-    The contribution of each entry of the history (n,), and the rest: biases and the pull to 0.
+    Yields
+    ------
+    For each item the contribution of each entry of the history (n,), and the rest: biases and the
+    pull to 0.
     """
-    target = learned.items[item].astype(np.float64)
     if config.loss == "softmax":
-        products = learned.inputs[history.indices] @ target[: config.embedding_size]
-        return products / max(len(products), 1), float(target[-1]) if config.biases else 0.0
+        inputs = learned.inputs[history.indices]
+        for target in learned.items[items].astype(np.float64):
+            products = inputs @ target[: config.embedding_size]
+            rest = float(target[-1]) if config.biases else 0.0
+            yield products / max(len(products), 1), rest
+        return
     design = _design(config, learned).astype(np.float64)
     prior, linear = quadratic(config, learned)
     chosen = design[history.indices]  # (n, d)
-    solved = np.linalg.solve(prior + chosen.T @ chosen, design[item])
+    solved = np.linalg.solve(prior + chosen.T @ chosen, design[items].T)  # (d, k)
     offsets = _offsets(config, learned)
-    amounts = (history.data - offsets[history.indices]) * (chosen @ solved)
-    return amounts, float(linear @ solved + offsets[item])
+    weights = history.data - offsets[history.indices]
+    for item, column, products in zip(items, solved.T, (chosen @ solved).T, strict=True):
+        yield weights * products, float(linear @ column + offsets[item])
 
 
 def quadratic(

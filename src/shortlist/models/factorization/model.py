@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import Id, Rows
 from shortlist.models.factorization.config import FactorizationConfig
 from shortlist.models.factorization.fold_in import (
     FactorizationLearned,
     bag_vectors,
     contributions,
-    contributions_to_score,
+    contributions_to_scores,
     fold_in,
     global_bias,
     item_categories,
@@ -26,7 +26,7 @@ from shortlist.models.ratings import Ratings, required_pairs, row_products
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.models.vectors import VectorModel
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 class MatrixFactorization(
     VectorModel[FactorizationConfig, FactorizationLearned],
     TrainedModel[FactorizationConfig, FactorizationLearned],
+    ExplainsLists,
 ):
     """Score an item by the dot product of user and item vectors, learned by gradient.
 
@@ -123,22 +124,25 @@ class MatrixFactorization(
     def _ratings(self) -> Ratings:
         return Ratings.learn(self.data, self.learned.unit)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each item of the history.
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a folded-in user is linear in the history, so the parts are exact. For a known
         user, the difference to the learned vector is a part of its own.
         """
-        amounts, rest = contributions_to_score(self.config, self.learned, profiles.history, item)
         chosen = self.data.items.take(profiles.history.indices)
-        parts = [Parts("chosen item", chosen, amounts)]
-        if self.config.loss != "softmax" and not profiles.changed[0]:
-            vector = self.learned.users[profiles.users[0]].astype(np.float64)
-            learned = vector @ self.learned.items[item] - amounts.sum() - rest
-            parts.append(Parts("training", pa.array(["beyond the history"]), np.array([learned])))
-        if self.config.biases:
-            parts.append(Parts("bias", pa.array(["of everybody and the item"]), np.array([rest])))
-        return parts
+        is_known = self.config.loss != "softmax" and not profiles.changed[0]
+        contributions = contributions_to_scores(self.config, self.learned, profiles.history, items)
+        for item, (amounts, rest) in zip(items, contributions, strict=True):
+            parts = [Parts("chosen item", chosen, amounts)]
+            if is_known:
+                vector = self.learned.users[profiles.users[0]].astype(np.float64)
+                learned = np.array([vector @ self.learned.items[item] - amounts.sum() - rest])
+                parts.append(Parts("training", pa.array(["beyond the history"]), learned))
+            if self.config.biases:
+                bias = np.array([rest])
+                parts.append(Parts("bias", pa.array(["global and item bias"]), bias))
+            yield parts
 
 
 def with_columns(rows: Floats, *columns: Floats | float) -> Floats:

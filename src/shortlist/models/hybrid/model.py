@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Csr, FeatureTable, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
@@ -32,10 +33,10 @@ from shortlist.models.hybrid.terms import (
 )
 from shortlist.models.hybrid.tuning import tune
 from shortlist.models.neighborhood import Neighborhood, keep_rows
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
-from shortlist.scoring.sparse import binary, column_values, empty, one_hot, transposed
+from shortlist.scoring.sparse import binary, columns_in_rows, empty, one_hot, transposed
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,17 @@ class HybridLearned:
     user_features
         :class:`FeatureSimilarity` of users as a table, if users are compared by features.
     item_similarity
-        What an item of the history (row) adds to other items (columns).  # (n_items, n_items)
+        What an item of the history (row) adds to other items (columns).
     settings
         The weights and numbers of neighbours in use (:class:`Settings`).
     """
 
-    users: csr_array  # (n_users, n_items + d_users)
-    user_features: pa.Table | None
-    item_similarity: csr_array
-    settings: Mapping[str, float]
+    users: Annotated[csr_array, Csr("n_users", "n_items | n_items + d_users", ascending=False)]
+    user_features: Annotated[
+        pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
+    ]
+    item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
+    settings: Annotated[Mapping[str, float], Record(Settings)]
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:
@@ -81,7 +84,7 @@ class HybridLearned:
         return Settings.of(self.settings)
 
 
-class Hybrid(Model[HybridConfig, HybridLearned]):
+class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     """Combine user and item similarity, from choices and from features.
 
     ``score = a S_u R + b R S_i + c S_u R S_i`` (Wang, de Vries & Reinders, SIGIR 2006), where
@@ -168,24 +171,37 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         """Score by the similarities of each item's neighbours."""
         return SparseScores(one_hot(items, self.data.n_items), self.learned.item_neighbors)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the contribution of each similar user, chosen item, and item of similar users."""
-        near, similarity = self._neighbors(profiles), self.learned.item_similarity
-        choices = self.data.choices
-        parts = []
-        for name, (weight, term) in self._terms(profiles, near).items():
-            factor = weight * scale_factors(term, self.config.rescaled)[0]
-            if name == "similar user":
-                rows, vocabulary = near.indices, self.data.users
-                amounts = near.data * column_values(choices, rows, item)
-            else:
-                history = binary(profiles.history)
-                if name == "chosen by similar users":
-                    history = csr_array(user_term(near, choices))
-                rows, vocabulary = history.indices, self.data.items
-                amounts = history.data * column_values(similarity, rows, item)
-            parts.append(Parts.nonzero(name, vocabulary, rows, amounts, factor))
-        return parts
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contributions of similar users, chosen items, and items of similar users."""
+        near, choices = self._neighbors(profiles), self.data.choices
+        terms = self._terms(profiles, near).items()
+        by_term = [
+            self._parts_of_term(name, weight, term, profiles, near, choices, items)
+            for name, (weight, term) in terms
+        ]
+        for _ in items:
+            yield [next(parts) for parts in by_term]
+
+    def _parts_of_term(
+        self,
+        name: str,
+        weight: float,
+        term: Floats,
+        profiles: Profiles,
+        near: csr_array,
+        choices: csr_array,
+        items: Rows,
+    ) -> Iterator[Parts]:
+        """Yield the contributions to one term of the score of each item."""
+        factor = weight * scale_factors(term, self.config.rescaled)[0]
+        entries, matrix, vocabulary = near, choices, self.data.users
+        if name != "similar user":
+            by_users = name == "chosen by similar users"
+            entries = csr_array(user_term(near, choices)) if by_users else binary(profiles.history)
+            matrix, vocabulary = self.learned.item_similarity, self.data.items
+        for positions, values in columns_in_rows(matrix, entries.indices, items):
+            rows, amounts = entries.indices[positions], entries.data[positions] * values
+            yield Parts.nonzero(name, vocabulary, rows, amounts, factor)
 
     @property
     def _compares_users(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, get_type_hints
+from typing import Annotated, NamedTuple, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
@@ -24,17 +25,21 @@ from shortlist.scoring.sparse import binary, csr_arrays, empty, inverse, transpo
 ALL = -1  # as a number of neighbours: all
 
 
+_Weight = Annotated[float, Field(ge=0, le=1e15)]
+_Count = Annotated[int, Field(ge=ALL, le=2**31 - 1)]
+
+
 class Settings(NamedTuple):
     """The weights and numbers of neighbours of a fitted Hybrid."""
 
-    user_term: float
-    item_term: float
-    both_term: float
-    user_feature_weight: float
-    item_feature_weight: float
-    user_neighbors: int
-    item_neighbors: int
-    cold_neighbors: int
+    user_term: _Weight
+    item_term: _Weight
+    both_term: _Weight
+    user_feature_weight: _Weight
+    item_feature_weight: _Weight
+    user_neighbors: _Count
+    item_neighbors: _Count
+    cold_neighbors: _Count
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Settings:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 
+from shortlist.bundle.declarations import Setting, Value, Widths
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.kernels.scores import dense_factors
 from shortlist.models.ratings import required_pairs
 from shortlist.models.towers.config import HeadConfig
 from shortlist.models.towers.layers import (
+    LARGEST_WEIGHT,
     SLICE,
     Layer,
     dense_layers,
     flat,
     scores_of_halves,
     unflat,
+    weights,
 )
 from shortlist.models.towers.learned import TowersLearned
 from shortlist.models.training.config import Arrays
@@ -54,14 +58,14 @@ class HeadLearned(TowersLearned):
         The dense layers within cross layers, flat, their widths, and the number of cross layers.
     """
 
-    start: float
-    product: bool
-    biased: bool
-    head: Floats
-    head_widths: list[int]
-    cross: Floats
-    cross_widths: list[int]
-    n_cross: int
+    start: Annotated[float, Value(float, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
+    product: Annotated[bool, Setting("product")]
+    biased: Annotated[bool, Value(bool)]
+    head: Annotated[Floats, weights("n_head")]
+    head_widths: Annotated[list[int], Widths("head", head_widths)]
+    cross: Annotated[Floats, weights("n_cross_weights")]
+    cross_widths: Annotated[list[int], Widths("cross", cross_widths, times="cross_layers")]
+    n_cross: Annotated[int, Setting("cross_layers")]
 
     @classmethod
     def with_head(

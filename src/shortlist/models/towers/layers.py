@@ -9,13 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.bundle.declarations import Array
 from shortlist.kernels.scores import dense_factors
 from shortlist.models.vectors import unit_length
 from shortlist.scoring.scores import Floats
 
 SLICE = 4096  # items of one query that are scored together: their layers stay in the cache
 
+LARGEST_WEIGHT = 1e6  # of a stored network: layers multiply, and scores must be finite
+
 Doubles = NDArray[np.float64]
+
+
+def weights(*dimensions: str) -> Array:
+    """Declare the weights of a network."""
+    return Array(*dimensions, low=-LARGEST_WEIGHT, high=LARGEST_WEIGHT)
 
 
 class Layer(NamedTuple):

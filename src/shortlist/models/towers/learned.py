@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import FeatureTable, Setting, Widths
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import UNKNOWN
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.towers.config import TowersConfig
-from shortlist.models.towers.layers import Layer, flat, layer_widths, tower_vectors, unflat
+from shortlist.models.towers.layers import (
+    Layer,
+    flat,
+    layer_widths,
+    tower_vectors,
+    unflat,
+    weights,
+)
 from shortlist.models.training.config import Arrays
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.profiles import Profiles
@@ -57,6 +65,13 @@ def history_rows(history: csr_array) -> csr_array:
     return row_scaled(rows, inverse(np.sqrt(lengths)))
 
 
+_WIDTH = "embedding_size + biases"  # of a vector
+
+
+def _widths(config: Any) -> list[int]:
+    return layer_widths(config.embedding_size, getattr(config, "layers", ()))
+
+
 @dataclass(frozen=True)
 class TowersLearned(LearnedVectors):
     """The user tower, and the vectors of all items.
@@ -66,36 +81,38 @@ class TowersLearned(LearnedVectors):
     Attributes
     ----------
     everybody
-        The part of the input that all users share; zeros without biases.  # (w,)
+        The part of the input that all users share; zeros without biases.
     user_ids
-        The embedding of each user, or no rows.  # (n_users, w) or (0, w)
+        The embedding of each user, or no rows.
     user_features
-        The embedding of each user feature, or no rows.  # (n_features, w) or (0, w)
+        The embedding of each user feature, or no rows.
     user_encoder
         The encoder of user features, or None.
     chosen
-        The embedding of each item in a history, or no rows.  # (n_items, w) or (0, w)
+        The embedding of each item in a history, or no rows.
     layers, widths
         The dense layers from a user's input to the vector, flat, and their widths; without hidden
         layers the input is the vector.
     items
-        The vectors that the item tower computed.  # (n_items, w)
+        The vectors that the item tower computed.
     normalized
         Whether user vectors are scaled to length 1.
     biases
         Whether the last number of a vector is a bias.
     """
 
-    everybody: Floats
-    user_ids: Floats
-    user_features: Floats
-    user_encoder: pa.Table | None
-    chosen: Floats
-    layers: Floats
-    widths: list[int]
-    items: Floats
-    normalized: bool
-    biases: bool
+    everybody: Annotated[Floats, weights(_WIDTH)]
+    user_ids: Annotated[Floats, weights("0 | n_users", _WIDTH)]
+    user_features: Annotated[Floats, weights("d_users", _WIDTH)]
+    user_encoder: Annotated[
+        pa.Table | None, FeatureTable("d_users", FeatureEncoder.from_table, optional=True)
+    ]
+    chosen: Annotated[Floats, weights("0 | n_items", _WIDTH)]
+    layers: Annotated[Floats, weights("n_weights")]
+    widths: Annotated[list[int], Widths("layers", _widths)]
+    items: Annotated[Floats, weights("n_items", _WIDTH)]
+    normalized: Annotated[bool, Setting("normalize", False)]
+    biases: Annotated[bool, Setting("biases")]
 
     @cached_property
     def encoder(self) -> FeatureEncoder | None:

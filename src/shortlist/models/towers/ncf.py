@@ -11,7 +11,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
 from shortlist.models.towers.layers import SLICE, Layer, flat
-from shortlist.models.towers.ncf_learned import NCFLearned, NCFShape
+from shortlist.models.towers.ncf_learned import NCFLearned, NCFShape, tower_widths
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.profiles import Profiles
@@ -54,13 +54,18 @@ class NCF(TrainedModel[C, L]):
         return NCFTrainable(self.config, self.shape, data, *self.folds(data))
 
     def finished(self, data: Dataset, parameters: Arrays) -> L:
-        """Keep the parameters, with the layers of the tower in one array."""
+        """Keep the embeddings, and put the layers of the tower together."""
         shape = self.shape
-        layers = [
-            Layer(parameters[f"head.tower.weights.{n}"], parameters[f"head.tower.biases.{n}"])
-            for n in range(len(shape.widths))
-        ]
-        nothing = np.empty(0, dtype=np.float32)
+        widths: list[int] = []
+        layers: list[Layer] = []
+        if shape.widths:
+            widths = [2 * shape.depth, *shape.widths, 1]
+            layers = [
+                Layer(parameters[f"head.tower.weights.{n}"], parameters[f"head.tower.biases.{n}"])
+                for n in range(len(shape.widths))
+            ]
+            output = parameters["head.tower_weights"][:, np.newaxis]
+            layers.append(Layer(output, np.zeros(1, dtype=np.float32)))
         ones = np.ones(shape.size, dtype=np.float32)
         learned = NCFLearned(
             users=parameters["users"],
@@ -69,8 +74,7 @@ class NCF(TrainedModel[C, L]):
             product_weights=parameters.get("head.product_weights", ones),
             biases=shape.biases,
             layers=flat(layers),
-            widths=[2 * shape.depth, *shape.widths],
-            tower_weights=parameters.get("head.tower_weights", nothing),
+            widths=widths,
             negative_weights=data.item_counts.astype(np.float64) ** self.config.negative_exponent,
         )
         return cast(L, learned)
@@ -218,14 +222,3 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
             "optimizer": "adam",
         }
         return kind(**shared)._train(data).result
-
-
-def tower_widths(config: MLPConfig) -> tuple[int, ...]:
-    """Return the widths of a tower's layers, from the bottom.
-
-    Examples
-    --------
-    >>> tower_widths(MLPConfig(embedding_size=8, layers=3))
-    (32, 16, 8)
-    """
-    return tuple(config.embedding_size * 2**layer for layer in reversed(range(config.layers)))

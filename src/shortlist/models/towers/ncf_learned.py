@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.bundle.declarations import Array, Checked, Context, Setting, Value, Widths
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
 from shortlist.kernels.types import Csr
-from shortlist.models.towers.config import NCFConfig
-from shortlist.models.towers.layers import SLICE, Layer, unflat
+from shortlist.models.towers.config import MLPConfig, NCFConfig, NeuMFConfig
+from shortlist.models.towers.layers import (
+    LARGEST_WEIGHT,
+    SLICE,
+    Layer,
+    unflat,
+    weights,
+)
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats, ItemFactors
 from shortlist.scoring.sparse import csr_arrays
@@ -64,6 +72,31 @@ class NCFShape:
         return {name: length for name, length in lengths.items() if length}
 
 
+def tower_widths(config: MLPConfig) -> tuple[int, ...]:
+    """Return the widths of a tower's layers, from the bottom.
+
+    Examples
+    --------
+    >>> tower_widths(MLPConfig(embedding_size=8, layers=3))
+    (32, 16, 8)
+    """
+    return tuple(config.embedding_size * 2**layer for layer in reversed(range(config.layers)))
+
+
+def _check_widths(widths: Any, context: Context) -> None:
+    """Check the tower against the settings, and the columns of the rows against the tower."""
+    config, values = context.config, context.values
+    hidden = tower_widths(config) if isinstance(config, MLPConfig) else ()
+    size = 0 if hidden and not isinstance(config, NeuMFConfig) else config.embedding_size
+    shape = NCFShape(size, hidden, biases=values["biases"])
+    if len(values["product_weights"]) != size:
+        raise ValueError(f"needs {size} product_weights, not {len(values['product_weights'])}")
+    if values["items"].shape[1] != sum(shape.columns.values()):
+        raise ValueError(f"needs users and items of {sum(shape.columns.values())} columns")
+    expected = [2 * shape.depth, *hidden, 1] if hidden else []
+    Widths("layers", lambda _: expected).check(widths, context)
+
+
 @dataclass(frozen=True)
 class NCFLearned(LearnedVectors):
     """A trained network.
@@ -73,30 +106,29 @@ class NCFLearned(LearnedVectors):
     Attributes
     ----------
     users, items
-        The rows.  # (n_users, C), (n_items, C)
+        The rows.
     bias
         The bias of all scores.
     product_weights
-        The weights of the product's factors.  # (size,)
+        The weights of the product's factors.
     biases
         Whether rows have a bias.
     layers, widths
-        The dense layers of the tower, flat, and their widths; or empty.
-    tower_weights
-        The weights of the tower's output in the score.  # (width of the last layer,)
+        The dense layers of the tower up to its output, flat, and their widths; or empty.
     negative_weights
-        The probability of each item as a negative, up to a factor.  # (n_items,)
+        The probability of each item as a negative, up to a factor.
     """
 
-    users: Floats
-    items: Floats
-    bias: float
-    product_weights: Floats
-    biases: bool
-    layers: Floats
-    widths: list[int]
-    tower_weights: Floats
-    negative_weights: NDArray[np.float64]
+    users: Annotated[Floats, weights("n_users", "C")]
+    items: Annotated[Floats, weights("n_items", "C")]
+    bias: Annotated[float, Value(float, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
+    product_weights: Annotated[Floats, weights("size")]
+    biases: Annotated[bool, Setting("biases", False)]
+    layers: Annotated[Floats, weights("n_weights")]
+    widths: Annotated[list[int], Checked("widths of the layers; C follows", _check_widths)]
+    negative_weights: Annotated[
+        NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=2.0**31)
+    ]
 
     @property
     def size(self) -> int:
@@ -110,7 +142,7 @@ class NCFLearned(LearnedVectors):
 
     @cached_property
     def dense(self) -> list[Layer]:
-        """The dense layers of the tower."""
+        """The dense layers of the tower; the last one has the width 1."""
         return unflat(self.layers, self.widths)
 
     @cached_property
@@ -150,6 +182,11 @@ class NCFLearned(LearnedVectors):
         inputs = np.ascontiguousarray(rows[:, self.dot_width :])
         return dense_factors(inputs, weight[: inputs.shape[1]], bias)
 
+    @cached_property
+    def tower_weights(self) -> Floats:
+        """The weights of the last layer's input in the score; its bias is 0."""
+        return np.ascontiguousarray(self.dense[-1].weight[:, 0])  # (width of the tower,)
+
     def scores(self, rows: Floats) -> Floats:
         """Score all items for these rows of users."""  # (B, n_items)
         factors = self.factors
@@ -163,9 +200,9 @@ class NCFLearned(LearnedVectors):
         return block
 
     def _tower(self, first: Floats) -> list[Floats]:
-        """Return the output of each layer, given the first layer before ReLU, which is changed."""
+        """Return the output of each hidden layer, given the first one before ReLU (changed)."""
         outputs = [np.maximum(first, 0, out=first)]
-        for layer in self.dense[1:]:
+        for layer in self.dense[1:-1]:
             hidden = dense_factors(outputs[-1], *layer)
             outputs.append(np.maximum(hidden, 0, out=hidden))
         return outputs
@@ -291,9 +328,9 @@ class NCFLearned(LearnedVectors):
 
     @cached_property
     def _transposed(self) -> list[Layer]:
-        """The layers from outputs back to inputs, for gradients; the first one to users only."""
-        weights = [layer.weight for layer in self.dense]
-        weights[0] = weights[0][: len(weights[0]) // 2]
+        """The hidden layers from outputs to inputs, for gradients; the first one to users only."""
+        kernels = [layer.weight for layer in self.dense[:-1]]
+        kernels[0] = kernels[0][: len(kernels[0]) // 2]
         return [
-            Layer(np.ascontiguousarray(each.T), np.zeros(len(each), np.float32)) for each in weights
+            Layer(np.ascontiguousarray(each.T), np.zeros(len(each), np.float32)) for each in kernels
         ]

@@ -16,7 +16,7 @@ from shortlist.models.towers.layers import linearized
 from shortlist.models.towers.learned import TowersLearned, history_rows
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
-from shortlist.scoring.capabilities import Parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
 
@@ -27,7 +27,7 @@ C = TypeVar("C", bound=TowersConfig)
 L = TypeVar("L", bound=TowersLearned)
 
 
-class TowerVectors(TrainedModel[C, L]):
+class TowerVectors(TrainedModel[C, L], ExplainsLists):
     """The base of two-tower models whose scores are dot products of vectors."""
 
     @property
@@ -43,9 +43,9 @@ class TowerVectors(TrainedModel[C, L]):
         """Multiply the vectors of queries and items."""
         return FactorScores(self.learned.query_vectors(profiles), self.learned.factors)
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Split a score into what the id, each feature and each chosen item add."""
-        return score_parts(self.learned, profiles, self.data, item)
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Split scores into what the id, each feature and each chosen item add."""
+        return score_parts(self.learned, profiles, self.data, items)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the cosine of the item vectors, biases left out."""
@@ -105,8 +105,10 @@ class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):
         )
 
 
-def score_parts(towers: TowersLearned, profiles: Profiles, data: Dataset, item: int) -> list[Parts]:
-    """Split the dot product of a query's and an item's vector, exactly.
+def score_parts(
+    towers: TowersLearned, profiles: Profiles, data: Dataset, items: Rows
+) -> Iterator[list[Parts]]:
+    """Split the dot products of a query's and items' vectors, exactly.
 
     Without hidden layers the query's vector is a sum. Hidden layers are linear around a given
     input, because ReLU lets a unit through or does not; their own biases are a part of their own.
@@ -119,28 +121,27 @@ def score_parts(towers: TowersLearned, profiles: Profiles, data: Dataset, item: 
         One query.
     data
         The training data.
-    item
-        The row of an item.
+    items
+        Rows of items.
     """
-    depth, target = towers.depth, towers.items[item].astype(np.float64)
+    depth = towers.depth
     inputs = towers.inputs(profiles)[0, :depth].astype(np.float64)
     jacobian, offset = linearized(towers.dense, inputs, depth)
     scale = 1.0
     if towers.normalized:
         length = float(np.linalg.norm(inputs @ jacobian + offset))
         scale = 1 / length if length else 0.0
-    slope = scale * (jacobian @ target[:depth])  # (d,)
-    slope = np.concatenate([slope, np.zeros(int(towers.biases))])  # a user's bias does not count
-    parts = [
-        Parts(kind, names, rows @ slope)
-        for kind, names, rows in _input_parts(towers, profiles, data)
-    ]
-    if towers.dense:
-        amount = scale * float(offset @ target[:depth])
-        parts.append(Parts("layers", pa.array(["the layers' biases"]), np.array([amount])))
-    if towers.biases:
-        parts.append(Parts("bias", pa.array(["of the item"]), target[-1:]))
-    return [part for part in parts if len(part.names)]
+    terms = list(_input_parts(towers, profiles, data))
+    for target in towers.items[items].astype(np.float64):
+        slope = scale * (jacobian @ target[:depth])  # (d,)
+        slope = np.concatenate([slope, np.zeros(int(towers.biases))])  # not the user's bias
+        parts = [Parts(kind, names, rows @ slope) for kind, names, rows in terms]
+        if towers.dense:
+            amount = scale * float(offset @ target[:depth])
+            parts.append(Parts("layers", pa.array(["the layers' biases"]), np.array([amount])))
+        if towers.biases:
+            parts.append(Parts("bias", pa.array(["of the item"]), target[-1:]))
+        yield [part for part in parts if len(part.names)]
 
 
 def _input_parts(

@@ -1,14 +1,14 @@
 // A row of a list: an item.
 
-import { ServiceError, ask } from "../api.js";
+import { ask } from "../api.js";
 import { addToHistory } from "../query/chosen.js";
 import { nameOf } from "../catalogue.js";
 import { button, fill, h, icon, newId } from "../dom.js";
 import { fieldName, isEmpty, valueText } from "../format.js";
-import { announce } from "../parts/live.js";
 import { failure, waiting } from "../parts/notice.js";
 import { can, get, set } from "../store.js";
 import { t } from "../words.js";
+import { chooseButton } from "./choose.js";
 import { reasonList } from "./reasons.js";
 import { scoreBar } from "./scorebar.js";
 import { queryOf } from "./query.js";
@@ -28,6 +28,7 @@ const VALUES = 4; // that are shown of a list field
  */
 export function listRow(item, { model, share, move, other }) {
   const why = h("div", { class: "why" });
+  const choice = h("div", { class: "choice", hidden: true });
   const row = h(
     "li",
     { class: other !== null && move !== null ? "row shared" : "row" },
@@ -44,7 +45,8 @@ export function listRow(item, { model, share, move, other }) {
       h("p", { class: "row-facts" }, facts(item)),
     ),
     scoreBar(item.score, share(item.score)),
-    h("div", { class: "actions" }, actions(item, model, why)),
+    h("div", { class: "actions" }, actions(item, model, why, choice)),
+    choice,
     why,
   );
   row.dataset.item = String(item.item_id);
@@ -103,8 +105,9 @@ function mark(kind, sign, meaning) {
  * @param {Listed} item
  * @param {string} model
  * @param {HTMLElement} why
+ * @param {HTMLElement} choice
  */
-function actions(item, model, why) {
+function actions(item, model, why, choice) {
   const { as, records, reasons } = get();
   const title = nameOf(item);
   return [
@@ -116,11 +119,7 @@ function actions(item, model, why) {
           "data-action": "choose",
         })
       : records
-        ? button([icon("check"), t("choose")], (event) => record(item, event), {
-            class: "small",
-            "aria-label": t("chooseOf", title),
-            "data-action": "choose",
-          })
+        ? chooseButton(item, model, choice)
         : null,
   ];
 }
@@ -165,27 +164,5 @@ export async function explain(item, model, container) {
     fill(container, reasonList(score, parts));
   } catch (error) {
     fill(container, failure(error, () => explain(item, model, container)));
-  }
-}
-
-/**
- * Record that the user chose an item.
- *
- * @param {Listed} item
- * @param {MouseEvent} event
- */
-async function record(item, event) {
-  const clicked = /** @type {HTMLButtonElement} */ (event.currentTarget);
-  clicked.disabled = true;
-  try {
-    const chosen = { user_id: get().user, item_id: item.item_id };
-    await ask("interactions", { body: { interactions: [chosen] } });
-    announce(t("recorded", nameOf(item)));
-    set({ recorded: get().recorded + 1 });
-  } catch (error) {
-    if (!(error instanceof ServiceError)) throw error;
-    clicked.disabled = false;
-    clicked.closest("li")?.querySelector(".why")?.replaceChildren(failure(error));
-    /** @type {HTMLElement} */ (clicked.closest("li")?.querySelector(".why")).hidden = false;
   }
 }

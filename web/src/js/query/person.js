@@ -4,6 +4,7 @@ import { ask, isAbort, part } from "../api.js";
 import { seen } from "../catalogue.js";
 import { button, fill, h } from "../dom.js";
 import { fieldName, isEmpty, valueText } from "../format.js";
+import { takeBack } from "../lists/choose.js";
 import { combobox } from "../parts/combobox.js";
 import { growing } from "../parts/growing.js";
 import { failure, waiting } from "../parts/notice.js";
@@ -110,6 +111,22 @@ function weight(value) {
   );
 }
 
+/**
+ * A button that takes back a recorded choice.
+ *
+ * @param {number} id
+ * @param {string} title
+ */
+function undo(id, title) {
+  const container = h("span");
+  const clicked = button(t("takeBack"), () => takeBack(id, title, container, clicked), {
+    class: "small",
+    "aria-label": t("takeBackOf", title),
+  });
+  container.append(clicked);
+  return container;
+}
+
 /** @param {User} user */
 function history(user) {
   const all = user.history;
@@ -120,6 +137,7 @@ function history(user) {
       {},
       button(choice.title, () => set({ item: choice.item_id }), { class: "link" }),
       weighted ? weight(choice.weight) : null,
+      choice.record_id === null ? null : undo(choice.record_id, choice.title),
     ),
   );
   const list = h("ol", { class: "plain", role: "list" });

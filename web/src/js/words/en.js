@@ -120,6 +120,20 @@ export const en = {
   addToHistory: "Add to history",
   addOf: /** @param {string} title */ (title) => `Add ${title} to the history`,
   recorded: /** @param {string} title */ (title) => `Recorded: ${title}. The list is being updated.`,
+  forUserShort: /** @param {string} user */ (user) => `For user ${user}`,
+  ratingFor: /** @param {string} title @param {string} user */ (title, user) =>
+    `User ${user} gives ${title} the rating:`,
+  ratings: "Rating",
+  rating: /** @param {number} value */ (value) => `Rating ${value}`,
+  record: "Record",
+  recordedFor: /** @param {string} title @param {string} user */ (title, user) =>
+    `User ${user} chose ${title}.`,
+  ratedFor: /** @param {string} title @param {number} value @param {string} user */ (title, value, user) =>
+    `User ${user} rated ${title} ${value}.`,
+  lastRecorded: "Last recorded choice",
+  takeBack: "Undo",
+  takeBackOf: /** @param {string} title */ (title) => `Undo: ${title}`,
+  takenBack: /** @param {string} title */ (title) => `Removed: ${title}. The list is being updated.`,
   fallback: /** @param {string} model */ (model) =>
     `${model} has no information about this person, so it shows the most popular items.`,
   empty: "No items",

@@ -1,0 +1,27 @@
+"""Missing values as Python libraries write them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+_PANDAS = (
+    "NAType",
+    "NaTType",
+)  # pandas.NA does not even differ from itself; pandas is not imported
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas.NA.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, float("nan"), np.datetime64("NaT"), "", 0)]
+    [True, True, True, False, False]
+    """
+    if isinstance(value, float | Decimal | np.floating | np.datetime64 | dt.datetime):
+        return bool(value != value)
+    return value is None or type(value).__name__ in _PANDAS

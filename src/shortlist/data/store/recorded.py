@@ -1,0 +1,352 @@
+"""Interactions that a running service records, in a table of their own.
+
+They must satisfy what rows of the schema's interactions must satisfy: types, conditions, and items
+that exist. Users may be new. Lines that do not (older versions wrote some) stay in the table; they
+are skipped, and a warning reports them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from shortlist.data.sql import Connection, literal, quoted
+from shortlist.data.store.database import Database
+from shortlist.data.store.library_tables import RECORDED
+from shortlist.data.store.schema import Check, ForeignKey, Table
+from shortlist.data.store.staging import temporary_names
+from shortlist.data.vocabulary import Id
+from shortlist.errors import InputError, ShortlistError
+
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+_ROLES = ("user_id", "item_id", "weight", "time")
+_SHOWN = 3  # skipped lines that a warning names
+
+
+class Recorded(NamedTuple):
+    """An interaction that a service records.
+
+    Attributes
+    ----------
+    user_id, item_id
+        Ids of the type that the interactions of the schema have.
+    weight
+        Finite, not negative, and within the bounds of the schema.
+    time
+        With a time zone.
+    """
+
+    user_id: Id
+    item_id: Id
+    weight: float
+    time: dt.datetime
+
+
+class SkippedLinesWarning(UserWarning):
+    """Recorded interactions that violate the rules of the schema were skipped."""
+
+
+@dataclass(frozen=True)
+class InteractionRules:
+    """What an interaction must satisfy.
+
+    Attributes
+    ----------
+    user, item
+        The SQL types of the ids.
+    columns
+        For each role (user_id, item_id, weight, time) the column of the table behind the view of
+        interactions, if the view only renames columns of one table.
+    checks
+        The conditions of that table on these columns.
+    items
+        The reference of its item column to the table of items; None: there is none.
+    """
+
+    user: str
+    item: str
+    columns: Mapping[str, str]
+    checks: tuple[Check, ...] = ()
+    items: ForeignKey | None = None
+
+    @classmethod
+    def read(cls, connection: Connection, tables: Mapping[str, Table]) -> InteractionRules:
+        """Read the rules from the view of interactions and the table behind it."""
+        described = connection.execute("DESCRIBE FROM interactions").fetchall()
+        types = {name: kind for name, kind, *_ in described}
+        name, columns = _columns_behind(connection)
+        if name not in tables:
+            return cls(types["user_id"], types["item_id"], {})
+        table, present = tables[name], set(columns.values())
+        parents = [
+            key for key in table.foreign_keys if key.columns == (columns.get("item_id", ""),)
+        ]
+        return cls(
+            types["user_id"],
+            types["item_id"],
+            columns,
+            tuple(check for check in table.checks if set(check.columns) <= present),
+            parents[0] if parents else None,
+        )
+
+    def converted(self, source: str) -> str:
+        """Return SQL for lines with converted values, also under the names that checks use."""
+        values = {
+            "user_id": f"TRY_CAST(line.user_id AS {self.user})",
+            "item_id": f"TRY_CAST(line.item_id AS {self.item})",
+            "weight": "line.weight",
+            "time": "line.time",
+        }
+        ours = ", ".join(f"{value} AS _{role}" for role, value in values.items())
+        named = "".join(
+            f", {values[role]} AS {quoted(column)}" for role, column in self.columns.items()
+        )
+        return (
+            f"(SELECT line.record_id AS _record_id, line.user_id AS _user_text, "
+            f"line.item_id AS _item_text, {ours}{named} FROM {source} AS line)"
+        )
+
+    def conditions(self) -> list[tuple[str, str, str]]:
+        """Return what a converted line must satisfy: a role, a condition in SQL, and its bound."""
+        rules = [
+            ("user_id", "_user_id IS NOT NULL", f"the ids of this store are {self.user}"),
+            ("item_id", "_item_id IS NOT NULL", f"the ids of this store are {self.item}"),
+            ("user_id", "_user_text <> ''", "ids are not empty"),
+            ("item_id", "_item_text <> ''", "ids are not empty"),
+            ("user_id", "NOT contains(_user_text, chr(0))", "ids have no character NUL"),
+            ("item_id", "NOT contains(_item_text, chr(0))", "ids have no character NUL"),
+            (
+                "weight",
+                "_weight >= 0 AND _weight < 'inf'::FLOAT",
+                "weights are finite numbers, 0 or more",
+            ),
+            (
+                "time",
+                f"year(_time) BETWEEN {FIRST_YEAR} AND {LAST_YEAR}",
+                f"times are in the years {FIRST_YEAR} to {LAST_YEAR}",
+            ),
+        ]
+        roles = {column: role for role, column in self.columns.items()}
+        for check in self.checks:
+            role = roles[check.columns[0]]
+            rules.append((role, check.condition, f"the bound is {check.bound}"))
+        return rules
+
+
+def _columns_behind(connection: Connection) -> tuple[str, dict[str, str]]:
+    """Return the table that the view of interactions renames the columns of, and these columns.
+
+    A view with anything but columns of one table has no such table.
+    """
+    [(sql,)] = connection.execute(
+        "SELECT sql FROM duckdb_views() WHERE view_name = 'interactions' AND NOT internal"
+    ).fetchall()
+    select = sql[sql.upper().index(" AS ") + 4 :].rstrip().rstrip(";")
+    [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchall()
+    parsed = json.loads(text)
+    if parsed["error"] or len(parsed["statements"]) != 1:
+        return "", {}
+    node = parsed["statements"][0]["node"]
+    if node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "BASE_TABLE":
+        return "", {}
+    columns = {}
+    for expression in node["select_list"]:
+        if expression["class"] == "COLUMN_REF":
+            column = expression["column_names"][-1]
+            columns[expression["alias"] or column] = column
+    return node["from_table"]["table_name"], {r: c for r, c in columns.items() if r in _ROLES}
+
+
+def record(
+    database: Database, interactions: Sequence[Recorded], rules: InteractionRules
+) -> list[int]:
+    """Write recorded interactions; see :meth:`shortlist.Store.record`."""
+    if not interactions:
+        return []
+    _require_types(interactions, rules)
+    rows = pa.table(
+        {
+            "record_id": pa.array(range(len(interactions)), pa.int64()),
+            "user_id": pa.array([str(row.user_id) for row in interactions], pa.string()),
+            "item_id": pa.array([str(row.item_id) for row in interactions], pa.string()),
+            "weight": pa.array([row.weight for row in interactions], pa.float32()),
+            "time": pa.array([_utc(row.time) for row in interactions], pa.timestamp("us")),
+        }
+    )
+    with temporary_names(database.staging) as names:
+        frame = next(names)
+        database.staging.register(frame, rows)
+        _require_conditions(database.staging, frame, interactions, rules)
+        try:
+            with database.transaction():
+                _require_items(database, frame, interactions, rules)
+                columns = rows.column_names[1:]
+                database.insert(
+                    database.tables()[RECORDED], columns, f"FROM {frame} ORDER BY record_id"
+                )
+                # The transaction keeps other writers out, so the new ids follow each other.
+                [row] = database.fetch(f"SELECT max(record_id) AS last FROM {RECORDED}").to_pylist()
+        except duckdb.Error as error:  # the disk is full, or the file is gone
+            raise ShortlistError(
+                f"the interactions could not be written: {str(error).splitlines()[0]}",
+                remedy="check that the disk has room and that the database may be written to",
+            ) from error
+    last = int(row["last"])
+    return list(range(last - len(interactions) + 1, last + 1))
+
+
+def _require_types(interactions: Sequence[Recorded], rules: InteractionRules) -> None:
+    for name, kind in (("user_id", rules.user), ("item_id", rules.item)):
+        expected = str if kind == "VARCHAR" else int
+        for number, interaction in enumerate(interactions):
+            if type(getattr(interaction, name)) is not expected:
+                raise _refusal(interactions, number, name, f"the ids of this store are {kind}")
+
+
+def _require_conditions(
+    staging: Connection, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
+) -> None:
+    conditions = rules.conditions()
+    flags = ", ".join(f"({sql}) IS NOT FALSE AS c{n}" for n, (_, sql, _) in enumerate(conditions))
+    passed = " AND ".join(f"c{n}" for n in range(len(conditions)))
+    for number, *flag in staging.execute(
+        f"FROM (SELECT _record_id, {flags} FROM {rules.converted(frame)}) "
+        f"WHERE NOT ({passed}) ORDER BY _record_id LIMIT 1"
+    ).fetchall():
+        role, _, bound = conditions[flag.index(False)]
+        raise _refusal(interactions, number, role, bound)
+
+
+def _require_items(
+    database: Database, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
+) -> None:
+    if rules.items is None:
+        return
+    parent, (column,) = database.tables()[rules.items.parent], rules.items.parent_columns
+    ids = {interaction.item_id for interaction in interactions}
+    listed = ", ".join(literal(key) if isinstance(key, str) else str(key) for key in ids)
+    database.copy_to_staging(parent, [column], f"{quoted(column)} IN ({listed})")
+    for (number,) in database.staging.execute(
+        f"SELECT record_id FROM {frame} AS line "
+        f"ANTI JOIN {quoted(parent.name)} AS parent "
+        f"ON TRY_CAST(line.item_id AS {rules.item}) = parent.{quoted(column)} "
+        "ORDER BY record_id LIMIT 1"
+    ).fetchall():
+        raise _refusal(interactions, number, "item_id", f"it is not in {parent.name}")
+
+
+def _refusal(interactions: Sequence[Recorded], number: int, role: str, bound: str) -> InputError:
+    value = getattr(interactions[number], role)
+    shown = value.isoformat() if isinstance(value, dt.datetime) else repr(value)
+    text = bound.endswith("VARCHAR")
+    remedies = {
+        "weight": "give a weight within the bound",
+        "time": "give the time of the interaction",
+        "item_id": "give an item that the store has" if "not in" in bound else "",
+    }
+    of_id = "give a text" if text else "give a whole number" if "are" in bound else "give an id"
+    return InputError(
+        f"{role} {shown}: {bound}",
+        where=f"interaction {number}",
+        remedy=remedies.get(role) or of_id,
+    )
+
+
+def _utc(time: dt.datetime) -> dt.datetime:
+    return time.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def remove(database: Database, record_id: int) -> bool:
+    """Remove a recorded interaction; see :meth:`shortlist.Store.unrecord`."""
+    if not 0 < record_id < 2**63:
+        return False
+    where = f"record_id = {record_id}"
+    with database.transaction():
+        [row] = database.fetch(
+            f"SELECT count(*) AS present FROM {RECORDED} WHERE {where}"
+        ).to_pylist()
+        if row["present"]:
+            database.delete(database.tables()[RECORDED], where)
+    return bool(row["present"])
+
+
+def journal(connection: Connection, rules: InteractionRules) -> dict[int, Recorded]:
+    """Return the recorded interactions by id, in the order of recording."""
+    if not any_recorded(connection):
+        return {}
+    _report_skipped(connection, rules)
+    rows = connection.execute(
+        f"SELECT _record_id, _user_id, _item_id, _weight, _time FROM {_valid(rules)} "
+        "ORDER BY _record_id"
+    ).fetchall()
+    return {
+        number: Recorded(user, item, weight, time.replace(tzinfo=dt.UTC))
+        for number, user, item, weight, time in rows
+    }
+
+
+def any_recorded(connection: Connection) -> bool:
+    """Return whether interactions have been recorded; a store of version 1 has no such table."""
+    tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    return (RECORDED,) in tables and bool(connection.execute(f"FROM {RECORDED} LIMIT 1").fetchall())
+
+
+def with_recorded(
+    connection: Connection, rules: InteractionRules
+) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
+    """Return the interactions of the schema followed by recorded ones, and the user features.
+
+    Users who occur only in recorded interactions have no features. Recorded interactions with an
+    item that the schema no longer has are left out.
+    """
+    if not any_recorded(connection):
+        return connection.sql("FROM interactions"), connection.sql("FROM user_features")
+    _report_skipped(connection, rules)
+    valid = f"{_valid(rules)} WHERE _item_id IN (SELECT item_id FROM item_features)"
+    return connection.sql(
+        f"""
+        SELECT user_id, item_id, weight, time FROM interactions
+        UNION ALL
+        (SELECT _user_id, _item_id, _weight, _time FROM {valid} ORDER BY _record_id)
+        """
+    ), connection.sql(
+        f"""
+        FROM user_features
+        UNION ALL BY NAME
+        (SELECT DISTINCT _user_id AS user_id FROM {valid}
+           AND _user_id NOT IN (SELECT user_id FROM user_features))
+        """
+    )
+
+
+def _valid(rules: InteractionRules) -> str:
+    passed = " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in rules.conditions())
+    return f"(FROM {rules.converted(RECORDED)} WHERE {passed})"
+
+
+def _report_skipped(connection: Connection, rules: InteractionRules) -> None:
+    passed = " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in rules.conditions())
+    rows = connection.execute(
+        f"SELECT count(*) OVER (), _record_id, _user_text, _item_text, _weight, _time::VARCHAR "
+        f"FROM {rules.converted(RECORDED)} WHERE NOT ({passed}) "
+        f"ORDER BY _record_id LIMIT {_SHOWN}"
+    ).fetchall()
+    if rows:
+        shown = "; ".join(
+            f"record_id {number}: user {user!r}, item {item!r}, weight {weight:g}, time {time}"
+            for _, number, user, item, weight, time in rows
+        )
+        count = rows[0][0]
+        warnings.warn(
+            f"{count} recorded interaction{'s' * (count > 1)} skipped, which the schema does not "
+            f"allow ({shown}); they stay in the table {RECORDED}: correct or delete them there",
+            SkippedLinesWarning,
+            stacklevel=2,
+        )

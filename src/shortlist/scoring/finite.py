@@ -1,0 +1,97 @@
+"""Scores must be finite: a list never leaves out an item because its score is NaN or infinite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.vocabulary import UNKNOWN
+from shortlist.errors import NumericalError
+from shortlist.scoring.scores import DenseScores, FactorScores, Scores, SparseScores
+from shortlist.scoring.selection import Best, Eligible, dense
+
+_LARGEST = float(np.finfo(np.float32).max) / 2  # with room for rounding
+_AT_ONCE = 1 << 22  # numbers tested at a time
+
+
+def count_not_finite(array: NDArray[Any]) -> int:
+    """Count the NaN and infinite numbers in an array of any type.
+
+    Examples
+    --------
+    >>> count_not_finite(np.array([1.0, np.nan, -np.inf]))
+    2
+    """
+    if array.dtype.kind != "f":
+        return 0
+    flat = array.reshape(-1)
+    return sum(
+        int((~np.isfinite(flat[start : start + _AT_ONCE])).sum())
+        for start in range(0, len(flat), _AT_ONCE)
+    )
+
+
+def require_finite_scores(name: str, scores: Scores) -> None:
+    """Raise a NumericalError if a score is NaN, or may have become NaN on the way.
+
+    Scores by vectors are finite if the product of the lengths of both vectors is (Cauchy-Schwarz),
+    which costs nothing beside the scores. Only where that bound fails is every score computed.
+    Sparse scores are summed in float64, where products of float32 cannot overflow; they are finite
+    where the profiles are, or infinite, which :func:`require_complete` sees.
+
+    Parameters
+    ----------
+    name
+        The model, for the message.
+    scores
+        The scores of a block of queries.
+    """
+    match scores:
+        case FactorScores(queries, items):
+            lengths = np.sqrt(np.einsum("bf,bf->b", queries, queries, dtype=np.float64))
+            longest, offset = items.longest
+            bounded = lengths * longest + offset < _LARGEST  # False for NaN
+            if bounded.all():
+                return
+            doubtful = np.flatnonzero(~bounded)
+            wrong = sum(
+                count_not_finite(dense(FactorScores(queries[[row]], items))) > 0 for row in doubtful
+            )
+        case SparseScores(profiles, _):
+            wrong = count_not_finite(profiles.data)
+        case DenseScores(block):
+            wrong = count_not_finite(block)
+    if wrong:
+        raise _error(name)
+
+
+def require_complete(name: str, best: Best, eligible: Eligible) -> None:
+    """Raise a NumericalError if a listed score is infinite, or an eligible item is missing.
+
+    Parameters
+    ----------
+    name
+        The model, for the message.
+    best
+        Lists of ``k`` items.  # (B, k)
+    eligible
+        The items that each query may get.
+    """
+    listed = best.rows != UNKNOWN
+    if not np.isfinite(best.scores[listed]).all():
+        raise _error(name)
+    if not best.rows.shape[1]:
+        return
+    short = np.flatnonzero(~listed[:, -1])
+    if len(short) and (listed[short].sum(axis=1) < eligible.take(short).counts()).any():
+        raise _error(name)
+
+
+def _error(name: str) -> NumericalError:
+    return NumericalError(
+        f"{name}: some scores are not finite, so no list can be made of them",
+        remedy="scale the weights of the query's history to about 1; if users of the training data "
+        "are affected too, fit again with smaller weights or more regularization",
+    )

@@ -1,0 +1,101 @@
+"""Loading with options: bad rows left out, times and numbers in other forms, other encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shortlist.data.store.store import Store
+from shortlist.errors import ConfigError, InputError
+
+
+@pytest.fixture
+def movies(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "films.duckdb", "movies") as store:
+        yield store
+
+
+def write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+RATINGS = """user_id,item_id,rating,rated_at
+1,10,4,20240101
+2,10,x,20240102
+3,11,5,soon
+1,99,3,20240103
+,10,2,20240104
+2,11,1,20240105
+"""
+
+
+def files(folder: Path) -> list[Path]:
+    return [
+        write(folder, "ratings.csv", RATINGS),
+        write(folder, "users.csv", "user_id\n1\n2\n3\n2\n"),
+        write(folder, "items.csv", "item_id,title,year,genres\n10,A,1999,\n11,B,2000,Drama\n"),
+    ]
+
+
+def test_every_kind_of_bad_value_is_in_one_error(movies: Store, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        movies.load(files(tmp_path))
+    message = str(caught.value)
+    assert message.startswith("2 kinds of rows cannot be used")
+    assert "'x' is not a number\n  where: ratings.csv, row 3, column 'rating'" in message
+    assert "'soon' is not a date" in message
+
+
+def test_bad_rows_are_left_out_and_counted(movies: Store, tmp_path: Path) -> None:
+    report = movies.load(files(tmp_path), on_bad_row="skip")
+    assert report.rows["ratings"] == 2
+    assert report.rows["users"] == 3
+    assert [(s.table, s.column, s.count, s.rows) for s in report.skipped] == [
+        ("ratings.csv", "rating", 1, (3,)),
+        ("ratings.csv", "rated_at", 1, (4,)),
+        ("users.csv", "user_id", 1, (5,)),
+        ("ratings.csv", "user_id", 1, (6,)),
+        ("ratings.csv", "item_id", 1, (5,)),
+    ]
+    assert "ratings.csv: left out 1 row (3), column 'rating': 'x' is not a number" in str(report)
+    data = movies.dataset()
+    assert data.n_interactions == 2
+    assert data.times is not None
+    assert sorted(data.times.tolist()) == [1_704_067_200_000_000, 1_704_412_800_000_000]
+
+
+def test_times_numbers_and_encodings_of_other_forms(movies: Store, tmp_path: Path) -> None:
+    ratings = "user_id;item_id;rating;rated_at\n1;10;3,5;31/12/2024\n"
+    items = "item_id;title;year;genres\n10;L'été;1999;\n"
+    movies.load(
+        [
+            write(tmp_path, "ratings.csv", ratings, "cp1252"),
+            write(tmp_path, "users.csv", "user_id\n1\n", "cp1252"),
+            write(tmp_path, "items.csv", items, "cp1252"),
+        ],
+        decimal=",",
+        time_format="%d/%m/%Y",
+        encoding="cp1252",
+    )
+    data = movies.dataset()
+    assert data.weights.tolist() == [3.5]
+    assert data.times is not None
+    assert data.times.tolist() == [1_735_603_200_000_000]
+    assert data.item_features is not None
+    assert data.item_features["title"].to_pylist() == ["L'été"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"on_bad_row": "drop"}, {"decimal": ";"}, {"encoding": "klingon"}, {"time_format": "soon"}],
+    ids=str,
+)
+def test_unknown_options_are_refused(
+    movies: Store, tmp_path: Path, options: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError):
+        movies.load(files(tmp_path), **options)  # type: ignore[arg-type]

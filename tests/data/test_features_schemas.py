@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist import bundle
+from shortlist.bundle.declarations import Array, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.samples.jobs import generate_jobs
@@ -20,7 +22,7 @@ from shortlist.errors import BundleError
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, ItemFactors, Scores
+from shortlist.scoring.scores import FactorScores, Floats, ItemFactors, Scores
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +163,11 @@ def test_spelling_variants_of_certificates_are_similar(jobs: Dataset) -> None:
 class Learned:
     """The learned state of a model with an encoder."""
 
-    items_t: np.ndarray
-    encoder: pa.Table
-    nothing: pa.Table | None
+    items_t: Annotated[Floats, Array("n_features", "n_items")]
+    encoder: Annotated[pa.Table, FeatureTable("n_features", FeatureEncoder.from_table)]
+    nothing: Annotated[
+        pa.Table | None, FeatureTable("n_none", FeatureEncoder.from_table, optional=True)
+    ]
 
 
 class FeatureModel(Model[ModelConfig, Learned]):

@@ -189,6 +189,14 @@ def _cases() -> dict[str, Case]:
             {"observed.indices": (0, M)}, ("steps",),
         ),
         Case(
+            als.solve_double,
+            {
+                "observed": sparse(B, M), "factors": floats(M, F), "unobserved": 0.1,
+                "regularization": np.ones(B),
+            },
+            {"factors:0", "factors:1"}, {"observed.indices": (0, M)},
+        ),
+        Case(
             als.observed_loss,
             {"observed": sparse(B, N), "users": floats(B, F), "items": floats(N, F)},
             {"items:0"}, {"observed.indices": (0, N)},

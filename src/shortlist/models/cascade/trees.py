@@ -106,7 +106,7 @@ def _check_tree(name: str, lines: Mapping[str, str], n_columns: int) -> None:
             wholes[key] = [_whole(text, where) for text in texts]
         else:
             for text in texts:
-                _number(text, where, None if key == "threshold" else LARGEST)
+                _number(text, where, None) if key == "threshold" else _number(text, where)
     _check_splits(name, wholes, n_leaves, n_columns)
     _check_categories(name, lines, wholes, n_categorical)
 
@@ -163,6 +163,8 @@ def _whole(text: str, where: str, low: int = -(2**31), high: int = 2**32 - 1) ->
 
 
 def _number(text: str, where: str, largest: float | None = LARGEST) -> float:
+    if largest is None and text in ("inf", "-inf"):  # a split between known and missing values
+        return float(text)
     if not _NUMBER.fullmatch(text) or len(text) > 40:
         raise ValueError(f"{where} is {text[:20]!r}, expected a number")
     number = float(text)

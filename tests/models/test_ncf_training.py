@@ -380,4 +380,5 @@ def test_halves_stop_early_on_the_fold_of_the_whole() -> None:
     assert product.history.num_rows < 40
     trainable = model.trainable(DATA)
     model.warm_start(trainable, DATA)
-    assert_array_equal(trainable.users[:, :4].detach(), product.learned.users)
+    own = trainable.embeddings[: DATA.n_users, :4].detach()
+    assert_array_equal(own, product.learned.users)

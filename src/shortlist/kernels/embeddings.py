@@ -79,11 +79,11 @@ class Batch(NamedTuple):
         >>> Batch.of(np.array([7, 2, 7], np.int32))
         Batch(rows=array([2, 7], dtype=int32), indptr=array([0, 1, 3]), order=array([1, 0, 2], dtype=int32))
         """  # noqa: E501
-        keys = np.sort(rows.astype(np.int64) * len(rows) + np.arange(len(rows)))
-        owners, order = np.divmod(keys, max(len(rows), 1))
-        starts = np.flatnonzero(np.diff(owners, prepend=-1))
-        distinct = owners[starts].astype(np.int32)
-        return cls(distinct, np.append(starts, len(rows)), order.astype(np.int32))
+        # One number for row and place: sorting numbers is much faster than an argsort.
+        keys = np.sort((rows.astype(np.int64) << 32) | np.arange(len(rows)))
+        owners, order = (keys >> 32).astype(np.int32), keys.astype(np.int32)
+        starts = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]])[: len(rows)])
+        return cls(owners[starts], np.append(starts, len(rows)), order)
 
 
 def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:

@@ -68,8 +68,8 @@ class NCF(TrainedModel[C, L]):
             layers.append(Layer(output, np.zeros(1, dtype=np.float32)))
         ones = np.ones(shape.size, dtype=np.float32)
         learned = NCFLearned(
-            users=parameters["users"],
-            items=parameters["items"],
+            users=parameters["embeddings"][: data.n_users],
+            items=parameters["embeddings"][data.n_users :],
             bias=float(parameters["head.bias"][0]),
             product_weights=parameters.get("head.product_weights", ones),
             biases=shape.biases,
@@ -206,8 +206,8 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
         product, tower = (self._pretrained(kind, data) for kind in (GMF, MLP))
         alpha = self.config.alpha
         merged = product | tower
-        for name in ("users", "items"):
-            merged[name] = np.concatenate([product[name], tower[name]], axis=1)
+        halves = [product["embeddings"], tower["embeddings"]]
+        merged["embeddings"] = np.concatenate(halves, axis=1)
         merged["head.bias"] = alpha * product["head.bias"] + (1 - alpha) * tower["head.bias"]
         merged["head.product_weights"] = alpha * product["head.product_weights"]
         merged["head.tower_weights"] = (1 - alpha) * tower["head.tower_weights"]

@@ -69,7 +69,9 @@ class NCFHead(nn.Module):
         shape, group = self.shape, (len(users), -1)
         scores: Tensor = self.bias
         user, item = (
-            dict(zip(shape.columns, torch.split(rows, [*shape.columns.values()], 1), strict=True))
+            dict(
+                zip(shape.columns, rows.split_with_sizes([*shape.columns.values()], 1), strict=True)
+            )
             for rows in (users, items)
         )
         if shape.size:
@@ -93,7 +95,7 @@ class NCFHead(nn.Module):
 
 
 class NCFTrainable(Trainable):
-    """Embedding tables of users and items, a head, and its loss against drawn negatives.
+    """Embeddings of users and items, a head, and its loss against drawn negatives.
 
     Parameters
     ----------
@@ -114,9 +116,10 @@ class NCFTrainable(Trainable):
         super().__init__()
         self.config, self.data = config, data
         draws = RandomDraws(config.seed)
-        self.users = _embeddings(shape, draws, data.user_counts, config.init_std)
-        self.items = _embeddings(shape, draws, data.item_counts, config.init_std)
+        counts = np.concatenate([data.user_counts, data.item_counts])
+        self.embeddings = _embeddings(shape, draws, counts, config.init_std)  # of users, of items
         self.head = NCFHead(shape, draws, config.init_std)
+        self._head_parameters = list(self.head.parameters())
         self.negatives = Negatives(
             data, config.negatives, exponent=config.negative_exponent, rejection=config.rejection
         )
@@ -124,7 +127,7 @@ class NCFTrainable(Trainable):
         self.held: Held | None = None if held is None else Held(config, whole, held)
         self.seed: list[int] = []
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
-        self._tables: tuple[SparseTable, ...] | None = None
+        self._table: SparseTable | None = None
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -132,7 +135,7 @@ class NCFTrainable(Trainable):
 
     def start_epoch(self, seed: list[int]) -> int:
         """Seed the negatives of the epoch."""
-        self.seed, self._tables = seed, None
+        self.seed, self._table = seed, None
         return len(self.negatives.examples)
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -165,50 +168,45 @@ class NCFTrainable(Trainable):
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
-        if self.users.device.type != "cpu" or self.config.precision != "float32":
+        if self.embeddings.device.type != "cpu" or self.config.precision != "float32":
             return super().step(chosen, optimizer)
-        if self._tables is None:
-            parameters = self.users, self.items
-            self._tables = tuple(SparseTable(each, optimizer, self.config) for each in parameters)
+        if self._table is None:
+            self._table = SparseTable(self.embeddings, optimizer, self.config)
         users, items = self.sampled(chosen)
-        for table, rows in zip(self._tables, (users, items.ravel()), strict=True):
-            table.begin_step(rows)
+        items += np.int32(self.data.n_users)
+        self._table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
-        shards = list(zip(np.array_split(users, count), np.array_split(items, count), strict=True))
+        bounds = [len(users) * n // count for n in range(count + 1)]
         results: list[list[Tensor]] = [[]] * count
 
         def work(start: int, stop: int) -> None:
             torch.set_num_threads(1)  # PyTorch's setting is one of each thread
             for n in range(start, stop):
-                results[n] = self._losses_and_gradients(*shards[n], len(users))
+                part = slice(bounds[n], bounds[n + 1])
+                results[n] = self._losses_and_gradients(users[part], items[part], len(users))
 
         over_rows(work, count, 1)
-        losses, *gradients = zip(*results, strict=True)
-        for table, of_rows in zip(self._tables, gradients, strict=False):
-            table.take_step(torch.cat(of_rows).numpy())
-        for parameter, of_shards in zip(self.head.parameters(), gradients[2:], strict=True):
-            parameter.grad = torch.stack(of_shards).sum(0)
-        optimizer.step()  # the embeddings have no gradients here
-        return dict(zip(self.metrics, torch.stack(losses).sum(0), strict=True))
+        losses, of_users, of_items, *of_head = zip(*results, strict=True)
+        self._table.take_step(torch.cat([*of_users, *of_items]).numpy())
+        for parameter, gradients in zip(self._head_parameters, of_head, strict=True):
+            parameter.grad = sum(gradients[1:], gradients[0])
+        optimizer.step()  # of the head: the embeddings have no gradients here
+        return dict(zip(self.metrics, sum(losses[1:], losses[0]), strict=True))
 
     def _losses_and_gradients(
         self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
     ) -> list[Tensor]:
         """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
-        assert self._tables is not None
-        rows = [
-            table.gather(each)
-            for table, each in zip(self._tables, (users, items.ravel()), strict=True)
-        ]
+        assert self._table is not None
+        rows = [self._table.gather(users), self._table.gather(items.ravel())]
         losses = torch.stack([*self.losses_of(*rows).values()]) * (len(users) / total)
-        return [
-            losses.detach(), *torch.autograd.grad(losses[0], [*rows, *self.head.parameters()])
-        ]  # fmt: skip
+        gradients = torch.autograd.grad(losses[0], [*rows, *self._head_parameters])
+        return [losses.detach(), *gradients]
 
     def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
         """Bring all embeddings up to date."""
-        for table in self._tables or ():
-            table.end_epoch()
+        if self._table is not None:
+            self._table.end_epoch()
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items of each user.
@@ -222,10 +220,11 @@ class NCFTrainable(Trainable):
         return scores.float()
 
     def _embedded(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        device = self.users.device
+        device = self.embeddings.device
+        items = items.flatten() + self.data.n_users
         return (
-            functional.embedding(users.to(device), self.users),
-            functional.embedding(items.flatten().to(device), self.items),
+            functional.embedding(users.to(device), self.embeddings),
+            functional.embedding(items.to(device), self.embeddings),
         )
 
     def validation_loss(self) -> Tensor:

@@ -65,7 +65,7 @@ class NCFShape:
         """The length of a user's and of an item's input of the tower: half its first layer."""
         return self.widths[0] // 2 if self.widths else 0
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, int]:
         """The parts of a row of a user or an item, and their lengths."""
         lengths = {"product": self.size, "bias": int(self.biases), "tower": self.depth}

@@ -55,6 +55,7 @@ class NCFHead(nn.Module):
             self.product_weights = nn.Parameter(torch.ones(shape.size))
         self.tower = Dense(draws, [2 * shape.depth, *shape.widths] if shape.widths else [])
         self.tower_weights = draws.normal(shape.widths[-1:], init_std) if shape.widths else None
+        self._layers = list(zip(self.tower.weights, self.tower.biases, strict=True))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items of each group, which has one user.
@@ -67,31 +68,31 @@ class NCFHead(nn.Module):
             The embeddings of the items of the first group, then of the second, ...  # (G * N, C)
         """  # (G, N)
         shape, group = self.shape, (len(users), -1)
+        user, item = (self._columns(rows) for rows in (users, items))
         scores: Tensor = self.bias
-        user, item = (
-            dict(
-                zip(shape.columns, rows.split_with_sizes([*shape.columns.values()], 1), strict=True)
-            )
-            for rows in (users, items)
-        )
+        if shape.biases:
+            scores = scores + user["bias"] + item["bias"].view(group)
         if shape.size:
             queries = user["product"]
             if self.product_weights is not None:
                 queries = queries * self.product_weights
-            scores = scores + (item["product"].view(*group, shape.size) * queries[:, None]).sum(2)
-        if shape.biases:
-            scores = scores + user["bias"] + item["bias"].view(group)
+            products = item["product"].view(*group, shape.size) * queries.unsqueeze(1)
+            scores = scores + products.sum(2)
         if self.tower_weights is not None:
-            weights, biases = list(self.tower.weights), list(self.tower.biases)
             # The first layer is a sum of a user's and an item's half: each is computed once.
-            user_half = torch.addmm(biases[0], user["tower"], weights[0][: shape.depth])
-            item_half = item["tower"] @ weights[0][shape.depth :]
-            hidden = item_half.view(*group, shape.widths[0]) + user_half[:, None]
-            hidden = torch.relu_(hidden).flatten(0, 1)
-            for weight, bias in zip(weights[1:], biases[1:], strict=True):
+            (weight, bias), *layers = self._layers
+            of_user, of_item = weight.split_with_sizes([shape.depth] * 2)
+            user_half = torch.addmm(bias, user["tower"], of_user).unsqueeze(1)
+            item_half = (item["tower"] @ of_item).view(*group, shape.widths[0])
+            hidden = torch.relu_(item_half + user_half).flatten(0, 1)
+            for weight, bias in layers:
                 hidden = torch.relu_(torch.addmm(bias, hidden, weight))
             scores = scores + (hidden @ self.tower_weights).view(group)
         return scores
+
+    def _columns(self, rows: Tensor) -> dict[str, Tensor]:
+        names, lengths = self.shape.columns, [*self.shape.columns.values()]
+        return dict(zip(names, rows.split_with_sizes(lengths, 1), strict=True))
 
 
 class NCFTrainable(Trainable):
@@ -125,7 +126,7 @@ class NCFTrainable(Trainable):
         )
         self.samples = 1 + config.negatives
         self.held: Held | None = None if held is None else Held(config, whole, held)
-        self.seed: list[int] = []
+        self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         self._table: SparseTable | None = None
 
@@ -134,18 +135,18 @@ class NCFTrainable(Trainable):
         return None if batch_size is None else max(1, batch_size // self.samples)
 
     def start_epoch(self, seed: list[int]) -> int:
-        """Seed the negatives of the epoch."""
-        self.seed, self._table = seed, None
-        return len(self.negatives.examples)
+        """Draw the negatives of the epoch."""
+        examples = self.negatives.examples
+        drawn = self.negatives.draw(seed, examples)
+        self._users = self.data.user_rows[examples]
+        self._items = np.concatenate([self.data.item_rows[examples, np.newaxis], drawn], axis=1)
+        self._table = None
+        return len(examples)
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the user of each example, and its item followed by the drawn negatives."""
-        examples = self.negatives.examples
-        if chosen is not None:
-            examples = examples[chosen.cpu().numpy()]
-        drawn = self.negatives.draw(self.seed, examples)
-        items = np.concatenate([self.data.item_rows[examples, np.newaxis], drawn], axis=1)
-        return self.data.user_rows[examples], items  # (G,), (G, N)
+        examples = slice(None) if chosen is None else chosen.cpu().numpy()
+        return self._users[examples], self._items[examples]  # (G,), (G, N)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the log loss, and with the penalty the loss."""
@@ -173,11 +174,11 @@ class NCFTrainable(Trainable):
         if self._table is None:
             self._table = SparseTable(self.embeddings, optimizer, self.config)
         users, items = self.sampled(chosen)
-        items += np.int32(self.data.n_users)
+        items = items + np.int32(self.data.n_users)
         self._table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
         bounds = [len(users) * n // count for n in range(count + 1)]
-        results: list[list[Tensor]] = [[]] * count
+        results: list[tuple[list[float], tuple[Tensor, ...]]] = [([], ())] * count
 
         def work(start: int, stop: int) -> None:
             torch.set_num_threads(1)  # PyTorch's setting is one of each thread
@@ -186,22 +187,24 @@ class NCFTrainable(Trainable):
                 results[n] = self._losses_and_gradients(users[part], items[part], len(users))
 
         over_rows(work, count, 1)
-        losses, of_users, of_items, *of_head = zip(*results, strict=True)
+        losses, gradients = zip(*results, strict=True)
+        of_users, of_items, *of_head = zip(*gradients, strict=True)
         self._table.take_step(torch.cat([*of_users, *of_items]).numpy())
-        for parameter, gradients in zip(self._head_parameters, of_head, strict=True):
-            parameter.grad = sum(gradients[1:], gradients[0])
+        for parameter, of_shards in zip(self._head_parameters, of_head, strict=True):
+            parameter.grad = sum(of_shards[1:], of_shards[0])
         optimizer.step()  # of the head: the embeddings have no gradients here
-        return dict(zip(self.metrics, sum(losses[1:], losses[0]), strict=True))
+        return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
 
     def _losses_and_gradients(
         self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
-    ) -> list[Tensor]:
+    ) -> tuple[list[float], tuple[Tensor, ...]]:
         """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
         assert self._table is not None
-        rows = [self._table.gather(users), self._table.gather(items.ravel())]
-        losses = torch.stack([*self.losses_of(*rows).values()]) * (len(users) / total)
-        gradients = torch.autograd.grad(losses[0], [*rows, *self._head_parameters])
-        return [losses.detach(), *gradients]
+        rows = self._table.gather(users), self._table.gather(items.ravel())
+        losses, share = self.losses_of(*rows), len(users) / total
+        inputs = [*rows, *self._head_parameters]
+        gradients = torch.autograd.grad(losses["loss"] * share, inputs)
+        return [value.item() * share for value in losses.values()], gradients
 
     def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
         """Bring all embeddings up to date."""

@@ -272,7 +272,8 @@ class SparseTable:
         for name in names[config.optimizer]:
             self.state.setdefault(name, torch.zeros_like(parameter, requires_grad=False))
         moments = [self.state[name].numpy() for name in names[config.optimizer]]
-        values = parameter.detach().numpy()
+        self.values = parameter.detach()
+        values = self.values.numpy()
         self.table = Table(values, moments, np.full(len(values), self.step))
         self.batch = Batch.of(np.empty(0, dtype=np.int32))
 
@@ -284,7 +285,7 @@ class SparseTable:
 
     def gather(self, rows: NDArray[np.int32]) -> Tensor:
         """Copy rows, to compute their gradients."""  # (n, C)
-        return torch.from_numpy(self.table.values.take(rows, axis=0)).requires_grad_()
+        return self.values.index_select(0, torch.from_numpy(rows)).requires_grad_()
 
     def take_step(self, gradients: Floats) -> None:
         """Take a step with the gradient at each place of the batch."""

@@ -34,20 +34,19 @@ TYPES: dict[str, Any] = {
     "vector": pa.list_(pa.float64()),
     "nothing": pa.null(),
 }
+_LISTS = (
+    pa.ListType,
+    pa.LargeListType,
+    pa.FixedSizeListType,
+    pa.ListViewType,
+    pa.LargeListViewType,
+)
 LARGEST = 1e100  # the largest number accepted: its square is finite
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a column.
-
-    Attributes
-    ----------
-    family
-        The family of the cells.
-    values
-        One cell per row, of type ``TYPES[family]``. Blank text, empty lists and NaN are null.
-    """
+    """The cells of a column, of type ``TYPES[family]``; blank text, empty lists, NaN are null."""
 
     family: Family
     values: pa.Array
@@ -56,11 +55,6 @@ class Cells:
         """Return the cells as the family that the column had when the encoder was fitted.
 
         Integers are accepted as numbers; a column without values is accepted as any family.
-
-        Raises
-        ------
-        InputError
-            The column has another family now.
         """
         if self.family == family:
             return self.values
@@ -85,21 +79,20 @@ def family_of(kind: pa.DataType) -> Family | None:
     types = pa.types
     if types.is_dictionary(kind):
         return family_of(kind.value_type)
-    families: tuple[tuple[Family, bool], ...] = (
-        ("nothing", types.is_null(kind)),
-        ("truth", types.is_boolean(kind)),
-        ("whole", types.is_integer(kind)),
-        ("number", types.is_floating(kind) or types.is_decimal(kind)),
-        (
-            "text",
-            types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
+    families: dict[Family, bool] = {
+        "nothing": types.is_null(kind),
+        "truth": types.is_boolean(kind),
+        "whole": types.is_integer(kind),
+        "number": types.is_floating(kind) or types.is_decimal(kind),
+        "text": any(
+            t(kind) for t in (types.is_string, types.is_large_string, types.is_string_view)
         ),
-        ("date", types.is_date(kind) or types.is_timestamp(kind)),
-    )
-    for family, matches in families:
+        "date": types.is_date(kind) or types.is_timestamp(kind),
+    }
+    for family, matches in families.items():
         if matches:
             return family
-    if _is_list(kind):
+    if isinstance(kind, _LISTS):
         element = family_of(kind.value_type)
         if element == "number":
             return "vector"
@@ -115,13 +108,6 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     numbers without a fraction become integers: missing values had made them floating-point. Times
     are converted to UTC.
 
-    Raises
-    ------
-    InputError
-        A number is infinite or beyond 1e100, or an integer does not fit 64 bits.
-
-    Examples
-    --------
     >>> read_cells(pa.chunked_array([[4.0, None]]), "degree").values.to_pylist()
     [4, None]
     """
@@ -156,13 +142,7 @@ def clean(texts: pa.Array) -> pa.Array:
 
 
 def finite(values: pa.Array, column: str) -> pa.Array:
-    """Replace NaN by null.
-
-    Raises
-    ------
-    InputError
-        A number is infinite or beyond 1e100.
-    """
+    """Replace NaN by null; refuse infinite numbers and those beyond 1e100."""
     values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
     too_large = pc.fill_null(pc.greater(pc.abs(values), LARGEST), False)
     if pc.any(too_large, min_count=0).as_py():
@@ -184,14 +164,3 @@ def _to_int64(values: pa.Array, column: str) -> pa.Array:
             where=f"column {column!r}",
             remedy="cast it to text",
         ) from None
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or types.is_list_view(kind)
-        or types.is_large_list_view(kind)
-    )

@@ -1,10 +1,10 @@
 """Blocks of numbers and dates, on a scale or in buckets, and of vectors."""
 
+# ruff: noqa: D102 - the methods are documented in Block
+
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.features.block import (
+    MISSING,
     Block,
     Missing,
     NothingLearnedError,
+    Role,
     feature_table,
     is_null,
+    missing_flag,
     to_numpy,
+    unit_rows,
 )
 from shortlist.data.features.cells import Cells, Family, finite
 from shortlist.data.features.specs import Buckets, Number, Vector
-from shortlist.data.features.weights import unit_rows
 from shortlist.errors import InputError
 
 IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal distribution
@@ -31,7 +34,7 @@ IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal
 class _Measured(Block):
     """Integers and fractions are one family here: a column may change between them."""
 
-    accepts: ClassVar[tuple[Family, ...]] = ("whole", "number", "date")
+    accepts = ("whole", "number", "date")
 
     @classmethod
     def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> _Measured:
@@ -51,11 +54,14 @@ class NumberBlock(_Measured):
     """
 
     layout = "value known (missing )?"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"value": ("centre", "scale")}
+    roles = (
+        Role("value", "{column}", ("centre", "scale")),
+        Role("known", "{column} is known"),
+        MISSING,
+    )
 
     @classmethod
     def learn(cls, spec: Number, cells: Cells) -> pa.Table:
-        """Return the value, its companion, and a flag if a cell is empty."""
         x = np.sort(_known_values(cells.values))  # makes sums independent of the row order
         centre, scale = (float(x.mean()), float(x.std()))
         if spec.scale == "robust":
@@ -67,17 +73,11 @@ class NumberBlock(_Measured):
             [
                 feature_table("value", centre=[centre], scale=[scale]),
                 feature_table("known", 1),
-                feature_table("missing", int(cells.values.null_count > 0)),
+                missing_flag(cells),
             ]
         )
 
-    def names(self) -> list[str]:
-        """Return ``salary``, ``salary is known`` and ``salary is missing``."""
-        endings = {"value": "", "known": " is known", "missing": " is missing"}
-        return [self.column + endings[role] for role in self.features["role"].to_pylist()]
-
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode known numbers in features 0 and 1, missing numbers in feature 2."""
         centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
         empty, flag = is_null(values), self.index_of("missing")
         with np.errstate(over="ignore"):  # an infinite z is at 90 degrees
@@ -102,9 +102,9 @@ class BucketBlock(_Measured):
     """
 
     layout = "(bucket )+(missing )?"
+    roles = (Role("bucket", ""), MISSING)  # buckets are named after their edges
 
     def check(self) -> None:
-        """Check also that the buckets ascend."""
         super().check()
         edges = self.features["low"].to_pylist()
         buckets = edges[: len(edges) - (self.index_of("missing") is not None)]
@@ -113,7 +113,6 @@ class BucketBlock(_Measured):
 
     @classmethod
     def learn(cls, spec: Buckets, cells: Cells) -> pa.Table:
-        """Return the buckets, and a flag if a cell is empty."""
         x = np.sort(_known_values(cells.values))
         shares = np.arange(1, spec.bins) / spec.bins
         edges = np.unique(np.quantile(x, shares, method="higher"))
@@ -121,12 +120,8 @@ class BucketBlock(_Measured):
         if not len(edges) and x[-1] > x[0]:  # nearly all rows have the smallest value
             edges = x[x > x[0]][:1]
         bounds = [None, *edges.tolist(), None]
-        return pa.concat_tables(
-            [
-                feature_table("bucket", low=bounds[:-1], high=bounds[1:]),
-                feature_table("missing", int(cells.values.null_count > 0)),
-            ]
-        )
+        buckets = feature_table("bucket", low=bounds[:-1], high=bounds[1:])
+        return pa.concat_tables([buckets, missing_flag(cells)])
 
     def names(self) -> list[str]:
         """Return ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
@@ -151,7 +146,6 @@ class BucketBlock(_Measured):
         return repr(edge).removesuffix(".0")
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each value as its bucket."""
         lows = to_numpy(pc.drop_null(self.features["low"]))
         buckets: NDArray[np.int64] = np.searchsorted(lows, _to_floats(values), side="right")
         buckets[is_null(values)] = -1
@@ -161,12 +155,12 @@ class BucketBlock(_Measured):
 class VectorBlock(Block):
     """One feature per component; the cosine of two rows is that of their vectors."""
 
-    accepts: ClassVar[tuple[Family, ...]] = ("vector",)
+    accepts = ("vector",)
     layout = "(component )+"
+    roles = (Role("component", "{column}[{index}]"),)
 
     @classmethod
     def learn(cls, spec: Vector, cells: Cells) -> pa.Table:
-        """Return one feature per component."""
         lengths = pc.unique(pc.list_value_length(pc.drop_null(cells.values))).to_pylist()
         if len(lengths) > 1:
             raise NothingLearnedError(
@@ -174,18 +168,7 @@ class VectorBlock(Block):
             )
         return feature_table("component", lengths[0])
 
-    def names(self) -> list[str]:
-        """Return ``embedding[0]``, ``embedding[1]``, ..."""
-        return [f"{self.column}[{component}]" for component in range(len(self))]
-
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Scale the vectors to length 1.
-
-        Raises
-        ------
-        InputError
-            A vector has a different number of components, or an empty or infinite component.
-        """
         rows = np.flatnonzero(~is_null(values))
         vectors = values.drop_null()
         wrong = np.flatnonzero(to_numpy(pc.list_value_length(vectors)) != len(self))

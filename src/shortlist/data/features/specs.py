@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
-from shortlist.errors import ConfigError, suggestion
+from pydantic import BaseModel, ConfigDict, Field
 
 LARGE_TABLE = 100  # rows from which on values that occur only once are rare
 
@@ -101,61 +98,3 @@ class Vector(_Spec):
 Spec: TypeAlias = Annotated[
     Number | Buckets | Category | Labels | Text | Vector, Field(discriminator="kind")
 ]
-KINDS: dict[str, type[_Spec]] = {
-    "number": Number,
-    "buckets": Buckets,
-    "category": Category,
-    "labels": Labels,
-    "text": Text,
-    "vector": Vector,
-}
-_ADAPTER: TypeAdapter[Spec] = TypeAdapter(Spec)
-
-
-def parse_spec(column: str, given: Any) -> Spec:
-    """Validate a caller's specification of a column.
-
-    Parameters
-    ----------
-    column
-        The name of the column, for messages.
-    given
-        A specification, the name of a kind, or a mapping with ``kind`` and its settings.
-
-    Raises
-    ------
-    ConfigError
-        There is no such kind or setting, or a value is out of range.
-
-    Examples
-    --------
-    >>> parse_spec("salary", "number")
-    Number(kind='number', scale='robust')
-    >>> parse_spec("age", {"kind": "buckets", "bins": 5}) == Buckets(bins=5)
-    True
-    """
-    if isinstance(given, _Spec):
-        given = given.model_dump()
-    content = dict(given) if isinstance(given, Mapping) else {"kind": given}
-    kind, where = content.get("kind"), f"column {column!r}"
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(
-            f"there is no kind of feature {kind!r}",
-            where=where,
-            remedy=suggestion(str(kind), KINDS) + ", or None to leave the column out",
-        )
-    settings = set(KINDS[kind].model_fields)
-    for name in content:
-        if name not in settings:
-            raise ConfigError(
-                f"kind {kind!r} has no setting {name!r}",
-                where=where,
-                remedy=suggestion(name, settings - {"kind"}),
-            )
-    try:
-        return _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        setting = str(first["loc"][1]) if len(first["loc"]) > 1 else None  # loc[0] is the kind
-        value = f"{setting}={content[setting]!r} is out of range: " if setting else ""
-        raise ConfigError(f"kind {kind!r}: {value}{first['msg']}", where=where) from None

@@ -1,10 +1,10 @@
 """Blocks of values of a set: exactly one (a category), or any number (labels)."""
 
+# ruff: noqa: D102 - the methods are documented in Block
+
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,28 +13,34 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.features.block import (
+    MISSING,
     Block,
     Missing,
     NothingLearnedError,
+    Role,
     feature_table,
     is_null,
+    missing_flag,
     to_numpy,
+    unit_rows,
 )
-from shortlist.data.features.cells import Cells, Family, clean
+from shortlist.data.features.cells import Cells, clean
 from shortlist.data.features.specs import Category, Labels
-from shortlist.data.features.weights import unit_rows
 
 
 class CategoryBlock(Block):
     """One feature per value; rare values, and values new in a query, share the feature "other"."""
 
-    accepts: ClassVar[tuple[Family, ...]] = ("text", "whole", "truth", "number")
+    accepts = ("text", "whole", "truth", "number")
     layout = "(value )+other (missing )?"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"value": ("term",)}
+    roles = (
+        Role("value", "{column}={term}", ("term",)),
+        Role("other", "{column} is other"),
+        MISSING,
+    )
 
     @classmethod
     def learn(cls, spec: Category, cells: Cells) -> pa.Table:
-        """Return the frequent values, "other", and a flag if a cell is empty."""
         counts = pc.value_counts(pc.drop_null(cells.values))
         threshold = spec.threshold(len(cells.values))
         frequent = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), threshold))
@@ -42,35 +48,14 @@ class CategoryBlock(Block):
             raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
         terms = pc.cast(frequent.take(pc.array_sort_indices(frequent)), pa.string())
         return pa.concat_tables(
-            [
-                feature_table("value", term=terms),
-                feature_table("other", 1),
-                feature_table("missing", int(cells.values.null_count > 0)),
-            ]
+            [feature_table("value", term=terms), feature_table("other", 1), missing_flag(cells)]
         )
 
-    def names(self) -> list[str]:
-        """Return ``degree=4``, ``degree is other`` and ``degree is missing``."""
-        return [
-            f"{self.column}={feature['term']}"
-            if feature["role"] == "value"
-            else f"{self.column} is {feature['role']}"
-            for feature in self.features.select(["role", "term"]).to_pylist()
-        ]
-
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each cell as its value, or as "other"."""
-        indices = to_numpy(pc.fill_null(self._index(values), self.index_of("other")))
-        return self.one_hot(np.where(is_null(values), -1, indices), values, missing)
-
-    def unseen(self, values: pa.Array) -> pa.Array:
-        """Return the values that are encoded as "other"."""
-        values = pc.drop_null(values)
-        return pc.cast(values.filter(pc.is_null(self._index(values))), pa.string())
-
-    def _index(self, values: pa.Array) -> pa.Array:
         terms = pc.drop_null(self.features["term"]).combine_chunks()
-        return pc.index_in(pc.cast(values, pa.string()), value_set=terms, skip_nulls=True)
+        known = pc.index_in(pc.cast(values, pa.string()), value_set=terms, skip_nulls=True)
+        indices = to_numpy(pc.fill_null(known, self.index_of("other")))
+        return self.one_hot(np.where(is_null(values), -1, indices), values, missing)
 
 
 class LabelsBlock(Block):
@@ -80,9 +65,9 @@ class LabelsBlock(Block):
     ``ln((1 + n) / (1 + df)) + 1``.
     """
 
-    accepts: ClassVar[tuple[Family, ...]] = ("list", "text")
+    accepts = ("list", "text")
     layout = "(label )+"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"label": ("term", "weight")}
+    roles = (Role("label", "{column}={term}", ("term", "weight")),)
 
     @classmethod
     def learn(cls, spec: Labels, cells: Cells) -> pa.Table:
@@ -107,28 +92,13 @@ class LabelsBlock(Block):
         weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
         return feature_table("label", term=terms.take(pa.array(kept)), weight=weight)
 
-    def names(self) -> list[str]:
-        """Return ``genres=Drama``, ..."""
-        return [f"{self.column}={term}" for term in self.features["term"].to_pylist()]
-
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each row as its labels."""
         rows, labels = split_labels(values, self.spec.separator)
         indices = self._index(labels)
         known = indices >= 0
         encoded = _incidence(rows[known], indices[known], (len(values), len(self)))
         encoded.data = to_numpy(self.features["weight"])[encoded.indices]
         return unit_rows(encoded)
-
-    def unseen(self, values: pa.Array) -> pa.Array:
-        """Return the labels that are rare or new."""
-        _, labels = split_labels(values, self.spec.separator)
-        return labels.filter(pa.array(self._index(labels) < 0))
-
-    def count_missing(self, values: pa.Array) -> int:
-        """Return the number of rows without a label."""
-        rows, _ = split_labels(values, self.spec.separator)
-        return len(values) - len(np.unique(rows))
 
     @cached_property
     def _keys(self) -> pa.Array:
@@ -152,8 +122,6 @@ def _incidence(
 def split_labels(values: pa.Array, separator: str | None) -> tuple[NDArray[np.int64], pa.Array]:
     """Return the row and the text of each label, from lists or from texts with separators.
 
-    Examples
-    --------
     >>> rows, labels = split_labels(pa.array(["SQL; 자바", None, ";SQL"]), None)
     >>> rows.tolist(), labels.to_pylist()
     ([0, 0, 2], ['SQL', '자바', 'SQL'])

@@ -15,9 +15,9 @@ from scipy.sparse import csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
-from shortlist.data.coding.columns import Reading
 from shortlist.data.coding.ingest import encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
+from shortlist.data.coding.reading import Reading
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 

@@ -24,6 +24,7 @@ def _code_or_zero(*columns: str) -> dict[str, str]:
 
 
 def _file(name: str, columns: tuple[str, ...], *fills: Fill, **settings: Any) -> Layout:
+    fills = fills or (Fill(name, same(*columns)),)
     return Layout((f"{name}.csv",), columns, decisive=True, fills=fills, **settings)
 
 
@@ -47,9 +48,6 @@ _POSTING = (
     "career_start", "education", "major_task", "qualifications",
 )  # fmt: skip
 
-_CERTIFICATE = ("resume_seq", "certificate_contents")
-_LANGUAGE = ("resume_seq", "language", "exam_name", "score")
-_COMPANY = ("recruitment_seq", "company_type_seq", "supply_kind", "employee")
 _APPLICATION = ("resume_seq", "recruitment_seq")
 
 JOBS = (
@@ -65,16 +63,14 @@ JOBS = (
     _file(
         "resume_education",
         _EDUCATION,
-        Fill("resume_education", same(*_EDUCATION)),
         select=_zero_is_missing("univ_score")
         | _code("hischool_type_seq", "hischool_location_seq", "univ_location", "univ_major_type")
         | _code_or_zero("univ_type_seq1", "univ_type_seq2"),
     ),
-    _file("resume_certificate", _CERTIFICATE, Fill("resume_certificate", same(*_CERTIFICATE))),
+    _file("resume_certificate", ("resume_seq", "certificate_contents")),
     _file(
         "resume_language",
-        _LANGUAGE,
-        Fill("resume_language", same(*_LANGUAGE)),
+        ("resume_seq", "language", "exam_name", "score"),
         select=_zero_is_missing("score") | _code("language", "exam_name"),
     ),
     _file(
@@ -90,8 +86,7 @@ JOBS = (
     ),
     _file(
         "company",
-        _COMPANY,
-        Fill("company", same(*_COMPANY)),
+        ("recruitment_seq", "company_type_seq", "supply_kind", "employee"),
         select=_zero_is_missing("employee") | _code("company_type_seq", "supply_kind"),
     ),
     _file(

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows, check_on_bad_row
-from shortlist.data.coding.columns import Reading
+from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows
+from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Layout
 from shortlist.data.sql import Connection, quoted, quoted_list
@@ -76,9 +76,8 @@ def load(
     Files are recognised by the published layouts, or by the name of their table.
     """
     connection = database.staging
-    check_on_bad_row(on_bad_row)
+    bad = BadRows(on_bad_row)
     reading.check(connection)
-    bad = BadRows(skip=on_bad_row == "skip")
     with temporary_names(connection) as names:
         staged: list[StagedRows] = []
         mentioned: dict[str, StagedRows] = {}

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
-from shortlist.data.coding.columns import Reading
-from shortlist.data.coding.numbers import plain_number
-from shortlist.data.coding.times import is_number, microseconds
+from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows
+from shortlist.data.coding.reading import Reading, is_number, microseconds, plain_number
 from shortlist.data.formats import scan
 from shortlist.data.formats.source import Source
 from shortlist.data.sql import Connection, quoted
@@ -25,7 +23,7 @@ from shortlist.errors import InputError
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
 _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
 _FRACTIONS = ("FLOAT", "DOUBLE")
-_LONGEST_SHOWN = 80  # characters of a value in a message
+_PLAIN = Reading()
 
 
 @dataclass(frozen=True)
@@ -72,29 +70,15 @@ def stage(
     columns: Mapping[str, str],
     name: str,
     each: str | None = None,
-    reading: Reading | None = None,
+    reading: Reading = _PLAIN,
     bad: BadRows | None = None,
 ) -> StagedRows:
     """Cast rows of a source to the types of a table, into a temporary table.
 
-    Call it outside a transaction: uncommitted rows have no ``rowid`` that counts from 0.
-
-    Parameters
-    ----------
-    columns
-        For each column to fill, a SQL expression over the columns of the source.
-    each
-        A SQL expression for a list: each element, called ``each`` in ``columns``, makes a row.
-    reading
-        How times and numbers are written.
-    bad
-        Collects the values that do not fit; their rows are left out of the table. None: the first
-        one is an error.
-
-    Raises
-    ------
-    InputError
-        A value is not of the type of its column; the source has no rows, or is damaged.
+    ``columns`` holds a SQL expression over the columns of the source for each column to fill. With
+    ``each``, SQL of a list, each of its elements (``each`` in ``columns``) makes a row. Values that
+    do not fit are reported to ``bad`` and their rows left out; without it, the first is an error.
+    Call this outside a transaction: uncommitted rows have no ``rowid`` that counts from 0.
     """
     rows = source.query
     if each is not None:
@@ -104,13 +88,7 @@ def stage(
             f"DESCRIBE SELECT {', '.join(columns.values())} FROM {rows}"
         ).fetchall()
         casts = [
-            _Cast.make(
-                connection,
-                rows,
-                column,
-                (expression, kind[1], table.types[column]),
-                reading or Reading(),
-            )
+            _cast(connection, rows, expression, kind[1], table.types[column], reading, column)
             for (column, expression), kind in zip(columns.items(), described, strict=True)
         ]
         _create(connection, name, rows, casts, strict=True)
@@ -119,13 +97,18 @@ def stage(
         if misfit is None:
             raise scan.explain(error, source.path, source.label) from error
         if bad is None:
-            raise _misfit(connection, source, rows, casts[int(misfit[1])])[0] from None
+            bad = BadRows()
+            _report(connection, source, rows, casts[int(misfit[1])], bad)
+            raise bad.combined() from None
         _create(connection, name, rows, casts, strict=False)
         for cast in casts:
-            _collect(connection, source, rows, cast, name, bad)
+            if cast.source_type != cast.target_type and _report(
+                connection, source, rows, cast, bad
+            ):
+                records = f"SELECT record FROM ({_misfits(rows, cast)})"
+                connection.execute(f"DELETE FROM {name} WHERE rowid IN ({records})")
         if not connection.execute(f"FROM {name} LIMIT 1").fetchall():
-            bad.skip = False
-            bad.require_none()
+            raise bad.combined() from None
     if each is None and not connection.execute(f"FROM {name} LIMIT 1").fetchall():
         raise InputError(
             f"{source.label} has no rows",
@@ -152,25 +135,6 @@ class _Cast:
         name = self.expression.strip('"')
         return name if re.fullmatch(r"\w+", name) else self.column
 
-    @classmethod
-    def make(
-        cls,
-        connection: Connection,
-        rows: str,
-        column: str,
-        content: tuple[str, str, str],
-        reading: Reading,
-    ) -> _Cast:
-        """Return the cast of an expression; ``content`` is it, its type and the target type."""
-        expression, source_type, target_type = content
-        value = f"TRY_CAST({expression} AS {target_type})"
-        if target_type == "TIMESTAMP" and (source_type == "VARCHAR" or is_number(source_type)):
-            time = microseconds(connection, rows, expression, source_type, reading.time_format)
-            value = f"make_timestamp({time})"
-        elif target_type in _FRACTIONS and source_type == "VARCHAR":
-            value = f"TRY_CAST({plain_number(expression, reading.decimal)} AS {target_type})"
-        return cls(column, expression, source_type, target_type, value)
-
     @property
     def fits(self) -> str:
         """SQL that is true if the cast succeeds and a whole number loses no fraction."""
@@ -180,10 +144,7 @@ class _Cast:
         return fits
 
     def checked(self, number: int, strict: bool) -> str:
-        """SQL of the value; a misfit raises an error that contains the number of the column.
-
-        If not ``strict``, a misfit becomes NULL.
-        """
+        """SQL of the value; a misfit raises an error with the number of the column, or is NULL."""
         if self.source_type == self.target_type:
             return f"{self.expression} AS {quoted(self.column)}"
         failure = f"error('column {number} does not fit')" if strict else "NULL"
@@ -206,6 +167,24 @@ class _Cast:
         return f"a {self.target_type}"
 
 
+def _cast(
+    connection: Connection,
+    rows: str,
+    expression: str,
+    source_type: str,
+    target_type: str,
+    reading: Reading,
+    column: str,
+) -> _Cast:
+    value = f"TRY_CAST({expression} AS {target_type})"
+    if target_type == "TIMESTAMP" and (source_type == "VARCHAR" or is_number(source_type)):
+        time = microseconds(connection, rows, expression, source_type, reading.time_format)
+        value = f"make_timestamp({time})"
+    elif target_type in _FRACTIONS and source_type == "VARCHAR":
+        value = f"TRY_CAST({plain_number(expression, reading.decimal)} AS {target_type})"
+    return _Cast(column, expression, source_type, target_type, value)
+
+
 def _create(
     connection: Connection, name: str, rows: str, casts: Sequence[_Cast], *, strict: bool
 ) -> None:
@@ -224,39 +203,19 @@ def _misfits(rows: str, cast: _Cast) -> str:
     """
 
 
-def _misfit(
-    connection: Connection, source: Source, rows: str, cast: _Cast
-) -> tuple[InputError, int]:
-    """Return the error that names the first value that does not fit, and their number."""
-    record, value, others = connection.execute(
-        f"SELECT *, count(*) OVER () - 1 FROM ({_misfits(rows, cast)}) ORDER BY record LIMIT 1"
+def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad: BadRows) -> bool:
+    """Report the values of a column that do not fit; return whether there are any."""
+    count, records, value = connection.execute(
+        f"SELECT count(*), list(record ORDER BY record)[:{SHOWN}], arg_min(value, record) "
+        f"FROM ({_misfits(rows, cast)})"
     ).fetchall()[0]
-    value = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}..."
+    if not count:
+        return False
+    value = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}..."
     error = InputError(
         f"'{value}' is not {cast.bound}",
-        where=source.where(record, cast.source_name, others),
+        where=source.where(records[0], cast.source_name, count - 1),
         remedy="correct the value, or leave it empty if it is not known",
     )
-    return error, others + 1
-
-
-def _collect(
-    connection: Connection, source: Source, rows: str, cast: _Cast, name: str, bad: BadRows
-) -> None:
-    """Report the values of a column that do not fit, and delete their rows from the table."""
-    if cast.source_type == cast.target_type:
-        return
-    records = [
-        record
-        for (record,) in connection.execute(
-            f"SELECT record FROM ({_misfits(rows, cast)}) ORDER BY record LIMIT {SHOWN}"
-        ).fetchall()
-    ]
-    if not records:
-        return
-    error, count = _misfit(connection, source, rows, cast)
-    numbers = tuple(map(source.row, records))
-    bad.add(error, SkippedRows(source.label, cast.source_name, error.what, count, numbers))
-    connection.execute(
-        f"DELETE FROM {name} WHERE rowid IN (SELECT record FROM ({_misfits(rows, cast)}))"
-    )
+    bad.add(error, source, cast.source_name, count, records)
+    return True

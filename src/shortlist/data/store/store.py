@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from shortlist.data.bad_rows import OnBadRow
-from shortlist.data.coding.columns import Reading
+from shortlist.data.coding.reading import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
 from shortlist.data.store import library_tables, recorded

@@ -14,7 +14,7 @@ import pyarrow as pa
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise
-from shortlist.data.sql import Connection, literal, quoted
+from shortlist.data.sql import Connection, literal, quoted, types_of
 from shortlist.errors import InputError
 
 
@@ -66,29 +66,15 @@ def relation(
 ) -> duckdb.DuckDBPyRelation:
     """Read a table of any kind as a relation of a connection, in the order of the source.
 
-    Parameters
-    ----------
-    connection
-        Opened by :func:`shortlist.data.sql.connect`, so that times are UTC. Text files become
-        temporary tables of this connection.
-    table
-        A path (CSV with or without a byte order mark, TSV, JSON lines, each perhaps with ``.gz``;
-        Parquet; a GroupLens or RecBole file), a folder or a pattern (``logs/*.csv``) of such files,
-        an Arrow, pandas or polars frame (anything with ``__arrow_c_stream__``), or a DuckDB
-        relation of this or another connection. It must have a row.
-    label
-        The name of the table in messages, such as ``"interactions"``.
-    ids
-        Columns of a text file whose values must not change: they become 64-bit integers or stay
-        text. Any other column is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are,
-        and VARCHAR otherwise.
-    texts
-        Columns of a text file that stay text.
-    encoding
-        The encoding of a text file; None: UTF-8, or that of its layout.
+    The table is a path (CSV with or without a byte order mark, TSV, JSON lines, each perhaps with
+    ``.gz``; Parquet; a GroupLens or RecBole file), a folder or a pattern (``logs/*.csv``) of such
+    files, an Arrow, pandas or polars frame (anything with ``__arrow_c_stream__``), or a DuckDB
+    relation of this or another connection. It must have a row. ``label`` is its name in messages.
 
-    Examples
-    --------
+    A column of a text file is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are, and
+    VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
+    text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
+
     >>> from shortlist.data.sql import connect
     >>> with connect() as db:
     ...     relation(db, pa.table({"user_id": ["ann"], "item_id": [7]}), label="log").fetchall()
@@ -216,12 +202,11 @@ class _Reader(NamedTuple):
     def _candidate_types(self, source: str) -> dict[str, list[str]]:
         """Return the types that fit the first rows of each text column, in order of preference."""
         head = f"(FROM {source} LIMIT {_SAMPLE})"
-        described = self.connection.execute(f"DESCRIBE FROM {head}").fetchall()
         candidates = {
             name: ("VARCHAR",)
             if name in self.texts
             else (_ID_TYPES if name in self.ids else _VALUE_TYPES)
-            for name, kind, *_ in described
+            for name, kind in types_of(self.connection, head).items()
             if kind == "VARCHAR"
         }
         if not candidates:

@@ -67,8 +67,9 @@ def encode_tables(
     _check_roles(named)
     with connect() as db, scan.translated("the tables"):
         reading.check(db)
-        ids, texts = (user_id, item_id), _texts(named, reading)
-        log = InputTable.read(db, interactions, "interactions", ids, texts, reading.encoding)
+        texts = _texts(named, reading)
+        keys = (user_id, item_id)
+        log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
         user_ids = _Ids.read("user", users, user_id, log, reading)
         item_ids = _Ids.read("item", items, item_id, log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
@@ -76,8 +77,9 @@ def encode_tables(
             if role in named:
                 columns[role] = log.value_of(role, named[role], reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
-        deletions = _find_bad_values(log, named, reading, bad)
-        deletions += [*user_ids.find_bad(log, bad), *item_ids.find_bad(log, bad)]
+        deletions = _find_bad_values(log, "log", named, reading, bad)
+        for ids in (user_ids, item_ids):
+            deletions += ids.find_bad(log, reading, bad)
         bad.require_none()
         _leave_out(log, deletions, bad)
         user_vocabulary, user_features = user_ids.number(log)
@@ -126,15 +128,15 @@ def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
 
 
 def _find_bad_values(
-    log: InputTable, named: dict[str, str], reading: Reading, bad: BadRows
+    table: InputTable, copied: str, named: dict[str, str], reading: Reading, bad: BadRows
 ) -> list[str]:
     """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
     counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
-    results = log.connection.execute(f"SELECT {counts} FROM log").fetchall()[0]
+    results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
     found = [role for role, count in zip(named, results, strict=True) if count]
     for role in found:
-        log.report("log", role, named[role], reading, bad)
-    return [f"DELETE FROM log WHERE {RULES[role]}" for role in found]
+        table.report(copied, role, named[role], reading, bad)
+    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in found]
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ class _Ids:
         )
         return cls(kind, key, in_log, in_list, listed)
 
-    def find_bad(self, log: InputTable, bad: BadRows) -> list[str]:
+    def find_bad(self, log: InputTable, reading: Reading, bad: BadRows) -> list[str]:
         """Report missing and repeated ids in the list, and ids of the log that are not listed.
 
         Return SQL that deletes their rows.
@@ -181,9 +183,10 @@ class _Ids:
         self._refuse_spellings(log)
         if self.listed is None:
             return []
-        self.listed.copy(f"{self.kind}_list", f"{self.in_list} AS id")
+        copied, column = f"{self.kind}_list", f"{self.kind}_id"
+        self.listed.copy(copied, f"{self.in_list} AS {column}")
         return [
-            *self._find_missing(self.listed, bad),
+            *_find_bad_values(self.listed, copied, {column: self.key}, reading, bad),
             *self._find_repeated(self.listed, bad),
             *self._find_unlisted(self.listed, log, bad),
         ]
@@ -191,9 +194,8 @@ class _Ids:
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:
         """Create the table of ids and row numbers; return the vocabulary and its features."""
         db, kind, listed = log.connection, self.kind, self.listed
-        ids = f"SELECT DISTINCT {kind}_id AS id FROM log"
-        if listed is not None:
-            ids = f"FROM {kind}_list"
+        source = "log" if listed is None else f"{kind}_list"
+        ids = f"SELECT DISTINCT {kind}_id AS id FROM {source}"
         db.execute(
             f"CREATE TEMP TABLE {kind}_rows AS "
             f"SELECT id, CAST(row_number() OVER (ORDER BY id) - 1 AS INTEGER) AS row FROM ({ids})"
@@ -232,26 +234,11 @@ class _Ids:
                 "values (keep the integers: astype('Int64'))",
             )
 
-    def _find_missing(self, listed: InputTable, bad: BadRows) -> list[str]:
-        missing = f"FROM {self.kind}_list WHERE id IS NULL"
-        [(count, records)] = listed.connection.execute(
-            f"SELECT count(*), list(rowid ORDER BY rowid)[:{SHOWN}] {missing}"
-        ).fetchall()
-        if not count:
-            return []
-        error = InputError(
-            f"the {self.kind} id is missing",
-            where=listed.source.where(records[0], self.key, count - 1),
-            remedy="drop the row, or fill it in",
-        )
-        bad.add(error, listed.source, self.key, count, records)
-        return [f"DELETE {missing}"]
-
     def _find_repeated(self, listed: InputTable, bad: BadRows) -> list[str]:
         kind = self.kind
         repeated = (
-            f"SELECT id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
-            "WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+            f"SELECT {kind}_id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
+            f"WHERE {kind}_id IS NOT NULL GROUP BY {kind}_id HAVING count(*) > 1"
         )
         first = listed.connection.execute(
             f"SELECT *, sum(len(records) - 1) OVER () FROM ({repeated}) ORDER BY records[2] LIMIT 1"
@@ -274,7 +261,7 @@ class _Ids:
         kind = self.kind
         first = log.connection.execute(
             f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER (), sum(count(*)) OVER () "
-            f"FROM log ANTI JOIN {kind}_list ON id = {kind}_id WHERE {kind}_id IS NOT NULL "
+            f"FROM log ANTI JOIN {kind}_list USING ({kind}_id) WHERE {kind}_id IS NOT NULL "
             f"GROUP BY {kind}_id ORDER BY record LIMIT 1"
         ).fetchone()
         if first is None:
@@ -291,7 +278,7 @@ class _Ids:
         bad.add(error, log.source, self.key, int(rows), [record], f"{kind} {key!r} {not_listed}")
         return [
             f"DELETE FROM log WHERE {kind}_id NOT IN "
-            f"(SELECT id FROM {kind}_list WHERE id IS NOT NULL)"
+            f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"
         ]
 
 

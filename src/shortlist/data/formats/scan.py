@@ -35,6 +35,10 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
 LARGEST_UNPACKED = 1 << 30
 MOST_ROWS = 2**31 - 1  # in a file of any size
+_LIBRARY_ERRORS = (
+    pa.ArrowException, ArithmeticError, BufferError, EOFError, LookupError, RuntimeError,
+    SystemError, TypeError, ValueError, csv.Error, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -266,19 +270,7 @@ def translated(label: str, path: Path | None = None) -> Iterator[None]:
         if error.errno is None:  # raised by Arrow and gzip for damaged files
             raise unreadable(path or Path(label), error) from error
         raise system_error(error, path) from error
-    except (
-        pa.ArrowException,
-        ArithmeticError,
-        BufferError,
-        EOFError,
-        LookupError,
-        RuntimeError,
-        SystemError,
-        TypeError,
-        ValueError,
-        csv.Error,
-        zlib.error,
-    ) as error:
+    except _LIBRARY_ERRORS as error:
         reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{label}: cannot read the table: {reason}",

@@ -30,24 +30,12 @@ class StoredType(NamedTuple):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the SQL of a database differs from DuckDB's.
+    """How the SQL of a database differs from DuckDB's."""
 
-    Attributes
-    ----------
-    title
-        The name of the database, for messages.
-    types
-        How each DuckDB type is stored; other types are refused.
-    generated_key
-        The type of a primary key that the database numbers itself.
-    expressions
-        Parts of conditions and defaults in DuckDB SQL, each with its translation.
-    """
-
-    title: str
-    types: Mapping[str, StoredType]
-    generated_key: str
-    expressions: Mapping[str, str]
+    title: str  # the name of the database, for messages
+    types: Mapping[str, StoredType]  # how each DuckDB type is stored; other types are refused
+    generated_key: str  # the type of a primary key that the database numbers itself
+    expressions: Mapping[str, str]  # parts of conditions and defaults, with their translations
 
     def translate(self, expression: str) -> str:
         """Translate a condition or a default value."""

@@ -14,7 +14,7 @@ from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout, same
 from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
-from shortlist.data.sql import Connection, quoted
+from shortlist.data.sql import Connection, quoted, types_of
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError, suggestion
 
@@ -41,14 +41,7 @@ class MatchedInput(NamedTuple):
 def find_inputs(
     inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout]
 ) -> list[Input]:
-    """List the sources of a load: files, recognised files of folders, or a frame per table name.
-
-    Raises
-    ------
-    InputError
-        A file does not exist or is not recognised, a folder holds no recognised file, there is no
-        table of that name, or nothing was given.
-    """
+    """List the sources of a load: files, recognised files of folders, or a frame per table name."""
     if isinstance(inputs, Mapping):
         unknown = next((name for name in inputs if name not in tables), None)
         if unknown is not None:
@@ -118,13 +111,7 @@ def _table_layout(table: Table) -> Layout:
 def match_input(
     connection: Connection, given: Input, frame: str, encoding: str | None = None
 ) -> MatchedInput:
-    """Match the columns of an input with the layout that fits best; register a frame.
-
-    Raises
-    ------
-    InputError
-        A column is missing or misspelt, or the file cannot be read.
-    """
+    """Match the columns of an input with the layout that fits best; register a frame."""
     if isinstance(given.content, Path):
         scan.require_file(given.content, given.label)
     else:
@@ -179,9 +166,9 @@ def _read(
         text = layout.text(path, encoding)
         rows = text.select_from(path)
     try:
-        described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
+        types = types_of(connection, rows)
     except duckdb.Error as error:
         raise scan.explain(error, path, given.label) from error
-    selected = layout.selection({name: kind for name, kind, *_ in described})
+    selected = layout.selection(types)
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in selected.items())
     return Source(given.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(selected)

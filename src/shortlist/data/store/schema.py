@@ -27,22 +27,11 @@ _VIEWS = frozenset({"interactions", "user_features", "item_features"})
 
 
 def schema_sql(name: str | Path) -> str:
-    """Return the DDL of a schema.
+    """Return the DDL of a schema: ``movies``, ``jobs`` or ``runs``, or a ``.sql`` file of your own.
 
-    Parameters
-    ----------
-    name
-        ``movies``, ``jobs`` or ``runs``, or a path to a ``.sql`` file of your own, which must
-        define the views ``interactions`` (user_id, item_id, weight, time), ``user_features`` and
-        ``item_features`` (their first column is the id).
+    Such a file must define the views ``interactions`` (user_id, item_id, weight, time),
+    ``user_features`` and ``item_features`` (their first column is the id).
 
-    Raises
-    ------
-    InputError
-        There is no such schema or file.
-
-    Examples
-    --------
     >>> schema_sql("runs").splitlines()[0]
     '-- runs: lists of recommendations, with a row per run and a row per listed item. For DuckDB.'
     """
@@ -139,16 +128,7 @@ class Table:
 
 
 def read_tables(connection: Connection) -> dict[str, Table]:
-    """Read the tables of a DuckDB database and their constraints, parents before children.
-
-    Examples
-    --------
-    >>> from shortlist.data.sql import connect
-    >>> with connect() as db:
-    ...     _ = db.execute("CREATE TABLE a (id INT PRIMARY KEY, b INT CHECK (b > 0))")
-    ...     read_tables(db)["a"].checks[0].bound
-    'b > 0'
-    """
+    """Read the tables of a DuckDB database and their constraints, parents before children."""
     columns = connection.execute(
         """
         SELECT table_name,

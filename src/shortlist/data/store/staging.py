@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows
 from shortlist.data.coding.reading import Reading, is_number, microseconds, plain_number
 from shortlist.data.formats import scan
+from shortlist.data.formats.layout import same
 from shortlist.data.formats.source import Source
 from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
@@ -117,6 +119,23 @@ def stage(
         )
     names = {cast.column: cast.source_name for cast in casts}
     return StagedRows(table, name, source, names, from_lists=each is not None)
+
+
+def stage_frame(
+    connection: Connection,
+    rows: pa.Table,
+    label: str,
+    table: Table,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+) -> StagedRows:
+    """Stage the rows of a frame, by default its columns of the same name; see :func:`stage`."""
+    connection.register("staged_frame", rows)
+    try:
+        columns = columns or same(*rows.column_names)
+        return stage(connection, Source(label, "staged_frame"), table, columns, name)
+    finally:
+        connection.unregister("staged_frame")
 
 
 @dataclass(frozen=True)

@@ -415,14 +415,15 @@ class Store:
         info = self._database.info()
         if info is None:
             return ""
-        if info.version > VERSION:
+        schema, version = info
+        if version > VERSION:
             raise InputError(
-                f"{self.place} has version {info.version}; this shortlist reads up to {VERSION}",
+                f"{self.place} has version {version}; this shortlist reads up to {VERSION}",
                 remedy="install a newer shortlist",
             )
-        if info.version < VERSION and not self._database.read_only:
-            self._database.upgrade(info.version)
-        return info.schema
+        if version < VERSION and not self._database.read_only:
+            self._database.upgrade(version)
+        return schema
 
     def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:

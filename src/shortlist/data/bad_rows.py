@@ -16,11 +16,7 @@ LONGEST_SHOWN = 80  # characters of a value in a message
 
 @dataclass(frozen=True)
 class SkippedRows:
-    """The rows of one table that were left out for one reason.
-
-    >>> print(SkippedRows("log.csv", "price", "a weight must be 0 or more", 12, (3, 7, 8)))
-    log.csv: left out 12 rows (3, 7, 8, ...), column 'price': a weight must be 0 or more
-    """
+    """The rows of one table that were left out for one reason."""
 
     table: str  # with its file
     column: str

@@ -89,13 +89,7 @@ def _written_date(number: int) -> dt.date | None:
 
 @dataclass(frozen=True, eq=False)
 class LifeSpans:
-    """When each item may be recommended: from ``valid_from`` to just before ``valid_to``.
-
-    >>> table = pa.table({"valid_from": [None, dt.date(2024, 5, 1)],
-    ...                   "valid_to": [dt.date(2024, 5, 1), None]})
-    >>> LifeSpans.of(table).live(moment("2024-05-01"))
-    array([False,  True])
-    """
+    """When each item may be recommended: from ``valid_from`` to just before ``valid_to``."""
 
     starts: NDArray[np.int64]  # moments  # (n_items,)
     ends: NDArray[np.int64]

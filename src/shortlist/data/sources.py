@@ -74,11 +74,6 @@ def relation(
     A column of a text file is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are, and
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
     text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
-
-    >>> from shortlist.data.sql import connect
-    >>> with connect() as db:
-    ...     relation(db, pa.table({"user_id": ["ann"], "item_id": [7]}), label="log").fetchall()
-    [('ann', 7)]
     """
     path = Path(table) if isinstance(table, str | Path) else None
     if path is not None and not scan.is_pattern(path) and not path.is_dir():

@@ -6,7 +6,7 @@ The interactions are copied once, with the columns that are needed, to the table
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -46,32 +46,31 @@ def encode_tables(
     interactions: Any,
     users: Any,
     items: Any,
-    *,
-    user_id: str,
-    item_id: str,
-    weight: str | None,
-    time: str | None,
+    roles: Mapping[str, str | None],
     repeats: Repeats,
     on_bad_row: OnBadRow,
     reading: Reading,
 ) -> EncodedTables:
-    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors."""
+    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors.
+
+    ``roles`` holds the columns of user_id, item_id, weight and time.
+    """
     if repeats not in get_args(Repeats):
         raise ConfigError(
             f"repeats={repeats!r} is not a known rule",
             remedy=suggestion(str(repeats), get_args(Repeats)),
         )
     bad = BadRows(on_bad_row)
-    roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
     named = {role: column for role, column in roles.items() if column is not None}
     _check_roles(named)
     with connect() as db, scan.translated("the tables"):
         reading.check(db)
-        texts = _texts(named, reading)
-        keys = (user_id, item_id)
+        keys = (named["user_id"], named["item_id"])
+        explained = {"weight": reading.decimal, "time": reading.time_format}
+        texts = [named[role] for role in explained if explained[role] and role in named]
         log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
-        user_ids = _Ids.read("user", users, user_id, log, reading)
-        item_ids = _Ids.read("item", items, item_id, log, reading)
+        user_ids = _Ids.read("user", users, keys[0], log, reading)
+        item_ids = _Ids.read("item", items, keys[1], log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
         for role in ("weight", "time"):
             if role in named:
@@ -106,12 +105,6 @@ def _check_roles(named: dict[str, str]) -> None:
                 remedy=f"name another column for {role}",
             )
         role_of[column] = role
-
-
-def _texts(named: dict[str, str], reading: Reading) -> list[str]:
-    """Return the columns whose text an option explains, so that no type is inferred for them."""
-    given = {"weight": reading.decimal, "time": reading.time_format}
-    return [named[role] for role, option in given.items() if option is not None and role in named]
 
 
 def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:

@@ -40,11 +40,6 @@ def merge_repeats(
 
     ``repeats`` says how the weights of a repeated pair are combined. Its time and position are
     those of the latest interaction; of equal times, the one that is last in the source.
-
-    >>> same, stars = np.ones(3, dtype=np.int32), np.array([5, 1, 3], dtype=np.float32)
-    >>> entries = merge_repeats(same, same, stars, np.array([20, 30, 30]), (2, 2), "max")
-    >>> entries.weights, entries.times, entries.positions
-    (array([5.], dtype=float32), array([30]), array([2]))
     """
     users, items, order = sort_pairs(users, items, shape)
     is_new = np.ones(len(users), dtype=bool)

@@ -18,15 +18,12 @@ from shortlist.data.features.cells import Cells, Family
 Missing: TypeAlias = Literal["flag", "ignore"]
 
 # All that a block has learned, one row per feature. Each class uses some of the columns.
+_NUMBERS = ("weight", "low", "high", "centre", "scale")
 FEATURES = pa.schema(
     [
         pa.field("role", pa.string(), nullable=False),
         pa.field("term", pa.string()),
-        pa.field("weight", pa.float64()),
-        pa.field("low", pa.float64()),
-        pa.field("high", pa.float64()),
-        pa.field("centre", pa.float64()),
-        pa.field("scale", pa.float64()),
+        *(pa.field(name, pa.float64()) for name in _NUMBERS),
     ]
 )
 
@@ -66,7 +63,7 @@ class Block(ABC):
             raise ValueError(f"column {self.column!r}: {self.spec.kind} of {self.family}")
         if not re.fullmatch(self.layout, "".join(f"{role} " for role in roles)):
             raise ValueError(f"column {self.column!r}: the roles are not those of {self.spec.kind}")
-        for name in ("weight", "low", "high", "centre", "scale"):
+        for name in _NUMBERS:
             numbers = self.features[name].drop_null().to_numpy()
             if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > 1e300:
                 raise ValueError(f"column {self.column!r}: {name} is not finite")
@@ -157,12 +154,7 @@ def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
 
 
 def unit_rows(matrix: csr_array) -> csr_array:
-    """Scale every row to length 1 (L2), in a copy; rows of zeros are kept.
-
-    >>> unit_rows(csr_array([[3.0, 4.0], [0.0, 0.0]])).toarray()
-    array([[0.6, 0.8],
-           [0. , 0. ]])
-    """  # (n, d)
+    """Scale every row to length 1 (L2), in a copy; rows of zeros are kept."""  # (n, d)
     squares = csr_array(
         (matrix.data.astype(np.float64) ** 2, matrix.indices, matrix.indptr), shape=matrix.shape
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,25 +14,15 @@ from shortlist.errors import InputError
 Family: TypeAlias = Literal["whole", "number", "truth", "text", "date", "list", "vector", "nothing"]
 
 # For each family, the content of a column in messages, and the Arrow type of its cells.
-CONTENT: dict[str, str] = {
-    "whole": "integers",
-    "number": "numbers",
-    "truth": "true and false",
-    "text": "text",
-    "date": "dates",
-    "list": "lists of labels",
-    "vector": "lists of numbers",
-    "nothing": "nothing",
-}
-TYPES: dict[str, Any] = {
-    "whole": pa.int64(),
-    "number": pa.float64(),
-    "truth": pa.bool_(),
-    "text": pa.string(),
-    "date": pa.timestamp("us"),
-    "list": pa.list_(pa.string()),
-    "vector": pa.list_(pa.float64()),
-    "nothing": pa.null(),
+_FAMILIES: dict[Family, tuple[str, pa.DataType]] = {
+    "whole": ("integers", pa.int64()),
+    "number": ("numbers", pa.float64()),
+    "truth": ("true and false", pa.bool_()),
+    "text": ("text", pa.string()),
+    "date": ("dates", pa.timestamp("us")),
+    "list": ("lists of labels", pa.list_(pa.string())),
+    "vector": ("lists of numbers", pa.list_(pa.float64())),
+    "nothing": ("nothing", pa.null()),
 }
 _LISTS = (
     pa.ListType,
@@ -46,10 +36,15 @@ LARGEST = 1e100  # the largest number accepted: its square is finite
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a column, of type ``TYPES[family]``; blank text, empty lists, NaN are null."""
+    """The cells of a column; blank text, empty lists and NaN are null."""
 
     family: Family
-    values: pa.Array
+    values: pa.Array  # of the type of the family
+
+    @property
+    def content(self) -> str:
+        """The content of the column, in words."""
+        return _FAMILIES[self.family][0]
 
     def as_family(self, family: Family, column: str) -> pa.Array:
         """Return the cells as the family that the column had when the encoder was fitted.
@@ -59,18 +54,19 @@ class Cells:
         if self.family == family:
             return self.values
         if self.values.null_count == len(self.values):
-            return pa.nulls(len(self.values), TYPES[family])
+            return pa.nulls(len(self.values), _FAMILIES[family][1])
         if (self.family, family) == ("whole", "number"):
             return pc.cast(self.values, pa.float64(), safe=False)
-        raise changed_content(column, CONTENT[self.family], family)
+        raise changed_content(column, self.content, family)
 
 
 def changed_content(column: str, content: str, family: Family) -> InputError:
     """Return the error for a column whose content differs from that at fitting time."""
+    held, kind = _FAMILIES[family]
     return InputError(
-        f"column {column!r} holds {content}; it held {CONTENT[family]} when the encoder was fitted",
+        f"column {column!r} holds {content}; it held {held} when the encoder was fitted",
         where=f"column {column!r}",
-        remedy=f"cast it to {TYPES[family]}, or fit again",
+        remedy=f"cast it to {kind}, or fit again",
     )
 
 
@@ -107,9 +103,6 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     Text is trimmed and composed (Unicode NFC, which joins decomposed Hangul). Floating-point
     numbers without a fraction become integers: missing values had made them floating-point. Times
     are converted to UTC.
-
-    >>> read_cells(pa.chunked_array([[4.0, None]]), "degree").values.to_pylist()
-    [4, None]
     """
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     family = family_of(values.type)
@@ -128,7 +121,7 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     elif family == "date":
         values = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.timestamp("us"))
     elif family in ("list", "vector"):
-        values = pc.cast(values, TYPES[family])
+        values = pc.cast(values, _FAMILIES[family][1])
         values = pc.if_else(pc.greater(pc.list_value_length(values), 0), values, None)
     return Cells(family, values)
 

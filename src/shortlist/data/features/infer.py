@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.features.block import Block, NothingLearnedError
-from shortlist.data.features.cells import CONTENT, Cells, family_of, read_cells
+from shortlist.data.features.cells import Cells, family_of, read_cells
 from shortlist.data.features.numbers import BucketBlock, NumberBlock, VectorBlock
 from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector
 from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
@@ -70,7 +70,7 @@ def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Spec | No
     if spec is None:
         spec = _infer(cells)
     if cells.family not in BLOCKS[spec.kind].accepts:
-        raise _wrong_kind(name, CONTENT[cells.family], spec, cells)
+        raise _wrong_kind(name, cells.content, spec, cells)
     return BLOCKS[spec.kind].fit(name, spec, cells)
 
 

@@ -14,15 +14,10 @@ class _Spec(BaseModel):
 
 
 class _Counted(_Spec):
-    min_count: int | None = Field(
-        None,
-        ge=1,
-        description="The number of rows in which a value must occur to get a feature of its own. "
-        f"None: 2, or 1 in tables of fewer than {LARGE_TABLE} rows",
-    )
+    min_count: int | None = Field(None, ge=1)  # None: 2, or 1 in tables of few rows
 
     def threshold(self, n_rows: int) -> int:
-        """Return the number of rows in which a value must occur."""
+        """Return the number of rows in which a value must occur to get a feature of its own."""
         if self.min_count is not None:
             return self.min_count
         return 2 if n_rows >= LARGE_TABLE else 1
@@ -44,7 +39,7 @@ class Buckets(_Spec):
     """A number or a date in buckets of about equally many rows: the same bucket or not."""
 
     kind: Literal["buckets"] = "buckets"
-    bins: int = Field(10, ge=2, le=1000, description="The largest number of buckets")
+    bins: int = Field(10, ge=2, le=1000)  # the largest number of buckets
 
 
 class Category(_Counted):
@@ -60,10 +55,8 @@ class Labels(_Counted):
     """
 
     kind: Literal["labels"] = "labels"
-    separator: str | None = Field(
-        None, min_length=1, description="The separator in a text. None: ';' and '|'"
-    )
-    idf: bool = Field(True, description="Whether labels weigh more the fewer rows have them")
+    separator: str | None = Field(None, min_length=1)  # in a text; None: ';' and '|'
+    idf: bool = True  # whether labels weigh more the fewer rows have them
 
 
 class Text(_Counted):
@@ -73,13 +66,9 @@ class Text(_Counted):
     """
 
     kind: Literal["text"] = "text"
-    words: int = Field(1, ge=0, le=3, description="The longest word n-gram; 0: no words")
-    letters: tuple[int, int] | None = Field(
-        (2, 3), description="The shortest and longest letter n-gram (1 to 6). None: no letters"
-    )
-    max_terms: int = Field(
-        50_000, ge=1, description="How many words, and how many letter n-grams, to keep at most"
-    )
+    words: int = Field(1, ge=0, le=3)  # the longest word n-gram; 0: no words
+    letters: tuple[int, int] | None = (2, 3)  # the shortest and longest n-gram; None: no letters
+    max_terms: int = Field(50_000, ge=1)  # words, and letter n-grams, to keep at most
 
     def model_post_init(self, _: Any) -> None:
         """Check the conditions between fields."""

@@ -73,11 +73,11 @@ class TextBlock(Block):
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         words, n_rows, parts = split_words(values), len(values), []
-        known, weight = self._words
+        known, weight = self._terms["word"]
         if len(known):
             counts = _count_known(*words.ngrams(self.spec.words), n_rows, known)
             parts.append(_weight(counts, weight))
-        known, weight = self._letters
+        known, weight = self._terms["letters"]
         if len(known):
             per_row, vocabulary = _count(words.rows, words.words, n_rows)
             ngrams = letter_ngrams(vocabulary, *self.spec.letters)
@@ -86,17 +86,13 @@ class TextBlock(Block):
         return unit_rows(csr_array(hstack(parts, format="csr")))
 
     @cached_property
-    def _words(self) -> tuple[pa.Array, NDArray[np.float64]]:
-        return self._terms("word")
-
-    @cached_property
-    def _letters(self) -> tuple[pa.Array, NDArray[np.float64]]:
-        return self._terms("letters")
-
-    def _terms(self, role: str) -> tuple[pa.Array, NDArray[np.float64]]:
-        """Return the terms of a role and their weights."""
-        features = self.features.filter(pc.equal(self.features["role"], role))
-        return features["term"].combine_chunks(), to_numpy(features["weight"])
+    def _terms(self) -> dict[str, tuple[pa.Array, NDArray[np.float64]]]:
+        """The terms of each role, and their weights."""
+        terms = {}
+        for role in self.roles:
+            features = self.features.filter(pc.equal(self.features["role"], role.name))
+            terms[role.name] = features["term"].combine_chunks(), to_numpy(features["weight"])
+        return terms
 
 
 class Words(NamedTuple):
@@ -147,10 +143,6 @@ def letter_ngrams(
     """Return the word (by index) and the text of all n-grams of letters (code points).
 
     All words are processed together, one starting position after the other.
-
-    >>> indices, ngrams = letter_ngrams(pa.array(["개발자", "c"]), 2, 3)
-    >>> indices.tolist(), ngrams.to_pylist()
-    ([0, 0, 0], ['개발', '발자', '개발자'])
     """
     indices: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     ngrams = [pa.array([], pa.string())]

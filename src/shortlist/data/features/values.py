@@ -94,22 +94,17 @@ class LabelsBlock(Block):
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         rows, labels = split_labels(values, self.spec.separator)
-        indices = self._index(labels)
+        encoded = labels.dictionary_encode()
+        features = pc.fill_null(pc.index_in(fold(encoded.dictionary), value_set=self._keys), -1)
+        indices = to_numpy(features)[to_numpy(encoded.indices)]
         known = indices >= 0
-        encoded = _incidence(rows[known], indices[known], (len(values), len(self)))
-        encoded.data = to_numpy(self.features["weight"])[encoded.indices]
-        return unit_rows(encoded)
+        matrix = _incidence(rows[known], indices[known], (len(values), len(self)))
+        matrix.data = to_numpy(self.features["weight"])[matrix.indices]
+        return unit_rows(matrix)
 
     @cached_property
     def _keys(self) -> pa.Array:
         return fold(self.features["term"].combine_chunks())
-
-    def _index(self, labels: pa.Array) -> NDArray[np.int32]:
-        """Return the feature of each label, -1 for none."""
-        encoded = labels.dictionary_encode()
-        features = pc.fill_null(pc.index_in(fold(encoded.dictionary), value_set=self._keys), -1)
-        index: NDArray[np.int32] = to_numpy(features)[to_numpy(encoded.indices)]
-        return index
 
 
 def _incidence(

@@ -19,10 +19,6 @@ def _code(*columns: str) -> dict[str, str]:
     return {c: f"regexp_replace(CAST(\"{c}\" AS VARCHAR), '\\.0+$', '')" for c in columns}
 
 
-def _code_or_zero(*columns: str) -> dict[str, str]:
-    return {c: f"nullif({sql}, '0')" for c, sql in _code(*columns).items()}
-
-
 def _file(name: str, columns: tuple[str, ...], *fills: Fill, **settings: Any) -> Layout:
     fills = fills or (Fill(name, same(*columns)),)
     return Layout((f"{name}.csv",), columns, decisive=True, fills=fills, **settings)
@@ -65,7 +61,9 @@ JOBS = (
         _EDUCATION,
         select=_zero_is_missing("univ_score")
         | _code("hischool_type_seq", "hischool_location_seq", "univ_location", "univ_major_type")
-        | _code_or_zero("univ_type_seq1", "univ_type_seq2"),
+        | {
+            c: f"nullif({sql}, '0')" for c, sql in _code("univ_type_seq1", "univ_type_seq2").items()
+        },
     ),
     _file("resume_certificate", ("resume_seq", "certificate_contents")),
     _file(

@@ -72,9 +72,6 @@ class Layout:
         """Return the columns that this layout shows, with the SQL expression of each.
 
         ``types`` holds the SQL type of each column of the file; VARCHAR in text files.
-
-        >>> RECBOLE.selection({"item_id:token": "VARCHAR"})
-        {'item_id': '"item_id:token"'}
         """
         if self.typed:
             shown = dict(_recbole_column(name) for name in types)

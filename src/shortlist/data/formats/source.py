@@ -38,11 +38,7 @@ class Source:
         return target + 1
 
     def where(self, record: int | None, column: str, others: int = 0) -> str:
-        """Return the location of a value, with the number of other rows that have the same error.
-
-        >>> Source("users", "FROM users").where(6, "age", others=2)
-        "users, row 7 (and 2 more rows), column 'age'"
-        """
+        """Return the location of a value, with the number of other rows with the same error."""
         row = "" if record is None else f", row {self.row(record)}"
         return f"{self.label}{row}{more_rows(others)}, column '{column}'"
 

@@ -73,11 +73,13 @@ def _find_files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Input
     else:
         scan.require_file(path, path.name)
         files = [path]
-    recognised = [
-        (file.resolve(), Input(file.name, file, possible))
-        for file in files
-        if (possible := _possible_layouts(file, layouts))
-    ]
+    recognised = []
+    for file in files:
+        if named := tuple(layout for layout in layouts if layout.names(file)):
+            # The header decides among several, except where the name does.
+            only = next((one for one in named if one.decisive or not one.header), None)
+            possible = named if only is None else (only,)
+            recognised.append((file.resolve(), Input(file.name, file, possible)))
     if not recognised:
         patterns = sorted({pattern for layout in layouts for pattern in layout.files})
         raise InputError(
@@ -88,12 +90,6 @@ def _find_files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Input
             remedy=f"known names, where .csv may also be .parquet: {', '.join(patterns)}",
         )
     return recognised
-
-
-def _possible_layouts(file: Path, layouts: Sequence[Layout]) -> tuple[Layout, ...]:
-    """Return the layouts that a file may have, by its name; its header decides among several."""
-    named = tuple(layout for layout in layouts if layout.names(file))
-    return next(((layout,) for layout in named if layout.decisive or not layout.header), named)
 
 
 def _table_layout(table: Table) -> Layout:

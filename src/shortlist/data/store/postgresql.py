@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from shortlist.data.sql import quoted
-from shortlist.data.store.address import Address
 from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
 from shortlist.data.store.dialect import Dialect, StoredType
 from shortlist.data.store.remote import Remote
@@ -77,10 +75,6 @@ class PostgreSQL(Remote):
             f"SET lock_timeout = '{_LOCK_TIMEOUT}'",
             f"SET default_transaction_read_only = {'on' if self.read_only else 'default'}",
         )
-
-    @classmethod
-    def create(cls, address: Address, schema: str | Path) -> None:
-        cls._create_in(address, schema)
 
     def describe(self, table: TableName) -> dict[str, str]:
         return {name: column.full_type for name, column in self._columns(table).items()}

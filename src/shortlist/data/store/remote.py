@@ -65,7 +65,7 @@ class Remote(Database):
         """Turn a failure of the driver into an error of this library."""
 
     @classmethod
-    def _create_in(cls, address: Address, schema: str | Path) -> None:
+    def create(cls, address: Address, schema: str | Path) -> None:
         """Create the tables of a schema in a database that exists, in one transaction."""
         database = cls(address)
         try:

@@ -31,9 +31,6 @@ def schema_sql(name: str | Path) -> str:
 
     Such a file must define the views ``interactions`` (user_id, item_id, weight, time),
     ``user_features`` and ``item_features`` (their first column is the id).
-
-    >>> schema_sql("runs").splitlines()[0]
-    '-- runs: lists of recommendations, with a row per run and a row per listed item. For DuckDB.'
     """
     if str(name).endswith(".sql"):
         if not Path(name).is_file():

@@ -85,10 +85,10 @@ class SQLite(Remote):
         path = address.path
         assert path is not None
         if path.exists():
-            cls._create_in(address, schema)
+            super().create(address, schema)
             return
         with atomic_file(path) as partial:
-            cls._create_in(Address("sqlite", str(path), partial), schema)
+            super().create(Address("sqlite", str(path), partial), schema)
 
     def describe(self, table: TableName) -> dict[str, str]:
         *schema, name = table

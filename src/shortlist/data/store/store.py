@@ -61,17 +61,13 @@ class Store:
     Examples
     --------
     >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> films = ["movieId,title,genres", "10,Heat (1995),Action|Crime"]
-    >>> ratings = ["userId,movieId,rating,timestamp", "1,10,4.5,964982703"]
-    >>> _ = (folder / "movies.csv").write_text(chr(10).join(films))
-    >>> _ = (folder / "ratings.csv").write_text(chr(10).join(ratings))
-    >>> with Store.create(folder / "films.duckdb", "movies") as store:
-    ...     print(store.load(folder))
-               2  genres
+    >>> import pyarrow as pa
+    >>> tables = {"users": pa.table({"user_id": [1]}), "items": pa.table({"item_id": [10]})}
+    >>> tables["ratings"] = pa.table({"user_id": [1], "item_id": [10], "rating": [4.5]})
+    >>> with Store.create(Path(tempfile.mkdtemp()) / "films.duckdb", "movies") as store:
+    ...     print(store.load(tables))
                1  items
                1  users
-               2  item_genres
                1  ratings
     """
 
@@ -284,19 +280,15 @@ class Store:
         >>> import duckdb, tempfile
         >>> import pyarrow as pa
         >>> path = Path(tempfile.mkdtemp()) / "shop.duckdb"
-        >>> Store.create(path, "runs").close()
         >>> with duckdb.connect(str(path)) as db:
         ...     _ = db.execute("CREATE TABLE orders AS SELECT 1 AS no, 7 AS buyer, 8 AS thing")
         >>> columns = {"by": "no", "user_id": "buyer", "item_id": "thing"}
-        >>> lists = pa.table({"user_id": [7], "item_id": [9], "rank": [1], "score": [0.5],
-        ...                   "source": ["mine"]})
         >>> with Store(path) as store:
         ...     first = store.pull("orders", **columns)
-        ...     run = store.write(lists, model="mine", mark=first.mark)
         >>> with duckdb.connect(str(path)) as db:
         ...     _ = db.execute("INSERT INTO orders VALUES (2, 7, 9)")
         >>> with Store(path) as store:
-        ...     second = store.pull("orders", **columns, earlier=first.data)
+        ...     second = store.pull("orders", **columns, earlier=first.data, mark=first.mark)
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """

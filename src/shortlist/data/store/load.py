@@ -131,16 +131,11 @@ def write(
     """
     written: dict[str, int] = {}
     repeated: dict[str, int] = {}
-    for rows, start, count in track(list(_blocks(database.staging, staged)), "writing"):
-        if rows.may_repeat:
-            query = _distinct_new_rows(rows)
-        else:
-            query = f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + count}"
-        [(count,)] = database.staging.execute(
-            f"SELECT count(*) FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + count}"
-        ).fetchall()
+    for rows, block in track(list(_blocks(database.staging, staged)), "writing"):
+        query = _distinct_new_rows(rows) if rows.may_repeat else block
         inserted = database.insert(rows.table, list(rows.columns), query)
         written[rows.table.name] = written.get(rows.table.name, 0) + inserted
+        [(count,)] = database.staging.execute(f"SELECT count(*) {block}").fetchall()
         if inserted < count and not rows.from_lists:
             repeated[rows.source.label] = count - inserted
     return written, repeated
@@ -148,15 +143,15 @@ def write(
 
 def _blocks(
     connection: Connection, staged: Sequence[StagedRows]
-) -> Iterator[tuple[StagedRows, int, int]]:
-    """Cut rows into blocks of (rows, start, count), except where all have to be compared."""
+) -> Iterator[tuple[StagedRows, str]]:
+    """Cut rows into blocks, as SQL from FROM on, except where all have to be compared."""
     for rows in staged:
         [(total,)] = connection.execute(
             f"SELECT coalesce(max(rowid) + 1, 0) FROM {rows.name}"
         ).fetchall()
         size = max(total, 1) if rows.may_repeat else _BLOCK_ROWS
         for start in range(0, total, size):
-            yield rows, start, min(size, total - start)
+            yield rows, f"FROM {rows.name} WHERE rowid >= {start} AND rowid < {start + size}"
 
 
 def _distinct_new_rows(rows: StagedRows) -> str:

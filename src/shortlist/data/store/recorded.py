@@ -180,13 +180,12 @@ def _require_conditions(
     staging: Connection, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
 ) -> None:
     conditions = rules.conditions()
-    flags = ", ".join(f"({sql}) IS NOT FALSE AS c{n}" for n, (_, sql, _) in enumerate(conditions))
-    passed = " AND ".join(f"c{n}" for n in range(len(conditions)))
-    for number, *flag in staging.execute(
-        f"FROM (SELECT _record_id, {flags} FROM {rules.converted(frame)}) "
-        f"WHERE NOT ({passed}) ORDER BY _record_id LIMIT 1"
+    cases = " ".join(f"WHEN NOT ({sql}) THEN {n}" for n, (_, sql, _) in enumerate(conditions))
+    for number, violated in staging.execute(
+        f"SELECT _record_id, CASE {cases} END AS violated FROM {rules.converted(frame)} "
+        "WHERE violated IS NOT NULL ORDER BY _record_id LIMIT 1"
     ).fetchall():
-        role, _, bound = conditions[flag.index(False)]
+        role, _, bound = conditions[violated]
         raise _refusal(interactions, number, role, bound)
 
 

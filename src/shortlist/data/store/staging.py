@@ -89,10 +89,11 @@ def stage(
         described = connection.execute(
             f"DESCRIBE SELECT {', '.join(columns.values())} FROM {rows}"
         ).fetchall()
-        casts = [
-            _cast(connection, rows, expression, kind[1], table.types[column], reading, column)
-            for (column, expression), kind in zip(columns.items(), described, strict=True)
-        ]
+        casts = []
+        for (column, x), (_, kind, *_) in zip(columns.items(), described, strict=True):
+            target = table.types[column]
+            value = _value(connection, rows, x, kind, target, reading)
+            casts.append(_Cast(column, x, kind, target, value))
         _create(connection, name, rows, casts, strict=True)
     except duckdb.Error as error:
         misfit = re.search(r"column (\d+) does not fit", str(error))
@@ -104,9 +105,7 @@ def stage(
             raise bad.combined() from None
         _create(connection, name, rows, casts, strict=False)
         for cast in casts:
-            if cast.source_type != cast.target_type and _report(
-                connection, source, rows, cast, bad
-            ):
+            if _report(connection, source, rows, cast, bad):
                 records = f"SELECT record FROM ({_misfits(rows, cast)})"
                 connection.execute(f"DELETE FROM {name} WHERE rowid IN ({records})")
         if not connection.execute(f"FROM {name} LIMIT 1").fetchall():
@@ -186,22 +185,15 @@ class _Cast:
         return f"a {self.target_type}"
 
 
-def _cast(
-    connection: Connection,
-    rows: str,
-    expression: str,
-    source_type: str,
-    target_type: str,
-    reading: Reading,
-    column: str,
-) -> _Cast:
-    value = f"TRY_CAST({expression} AS {target_type})"
-    if target_type == "TIMESTAMP" and (source_type == "VARCHAR" or is_number(source_type)):
-        time = microseconds(connection, rows, expression, source_type, reading.time_format)
-        value = f"make_timestamp({time})"
-    elif target_type in _FRACTIONS and source_type == "VARCHAR":
-        value = f"TRY_CAST({plain_number(expression, reading.decimal)} AS {target_type})"
-    return _Cast(column, expression, source_type, target_type, value)
+def _value(
+    connection: Connection, rows: str, x: str, kind: str, target: str, reading: Reading
+) -> str:
+    """Return SQL that casts an expression; NULL where that fails."""
+    if target == "TIMESTAMP" and (kind == "VARCHAR" or is_number(kind)):
+        return f"make_timestamp({microseconds(connection, rows, x, kind, reading.time_format)})"
+    if target in _FRACTIONS and kind == "VARCHAR":
+        x = plain_number(x, reading.decimal)
+    return f"TRY_CAST({x} AS {target})"
 
 
 def _create(
@@ -224,6 +216,8 @@ def _misfits(rows: str, cast: _Cast) -> str:
 
 def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad: BadRows) -> bool:
     """Report the values of a column that do not fit; return whether there are any."""
+    if cast.source_type == cast.target_type:
+        return False
     count, records, value = connection.execute(
         f"SELECT count(*), list(record ORDER BY record)[:{SHOWN}], arg_min(value, record) "
         f"FROM ({_misfits(rows, cast)})"

@@ -97,8 +97,8 @@ class Store:
         Raises
         ------
         InputError
-            The DuckDB file or a table exists, the folder does not exist, or the schema is unknown,
-            is not valid SQL, or has a type that the database cannot store.
+            The file or a table exists, the folder does not exist, or the schema is unknown, is not
+            valid SQL, or has a type that the database cannot store.
         """
         address = Address.of(database)
         _DATABASES[address.kind].create(address, schema)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from shortlist.data.formats import scan
 from shortlist.data.moments import LAST_SECOND
 from shortlist.data.sql import Connection, literal
 from shortlist.errors import ConfigError
@@ -59,7 +58,13 @@ class Reading:
                 f"decimal={self.decimal!r} is not a mark before the fraction of a number",
                 remedy="give '.' or ','; the other of the two then separates thousands",
             )
-        scan.check_encoding(self.encoding)
+        try:
+            "".encode("utf-8" if self.encoding is None else self.encoding)
+        except (LookupError, TypeError, ValueError):
+            raise ConfigError(
+                f"encoding={self.encoding!r} is not a known encoding",
+                remedy="give one such as utf-8, utf-16, cp1252, latin-1, cp949 or shift_jis",
+            ) from None
 
 
 def _check_time_format(connection: Connection, time_format: str | None) -> None:

@@ -76,12 +76,12 @@ class Block(ABC):
     @classmethod
     def fit(cls, column: str, spec: Any, cells: Cells) -> Self:
         """Learn the features of a column; NothingLearnedError if its cells have no use."""
-        return cls(column, spec, cells.family, cls.learn(spec, cells))
+        return cls(column, spec, cells.family, pa.concat_tables(cls.learn(spec, cells)))
 
     @classmethod
     @abstractmethod
-    def learn(cls, spec: Any, cells: Cells) -> pa.Table:
-        """Return the features of the cells, with the schema ``FEATURES``."""
+    def learn(cls, spec: Any, cells: Cells) -> list[pa.Table]:
+        """Return the features of the cells in tables with the schema ``FEATURES``."""
 
     @abstractmethod
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:

@@ -110,7 +110,14 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if family == "whole":
-        return Cells("whole", _to_int64(values, name))
+        try:
+            return Cells("whole", pc.cast(values, pa.int64()))
+        except pa.ArrowInvalid:
+            raise InputError(
+                f"column {name!r} holds integers beyond {2**63 - 1}",
+                where=f"column {name!r}",
+                remedy="cast it to text",
+            ) from None
     if family == "number":
         values = finite(pc.cast(values, pa.float64()), name)
         rounded = pc.all(pc.equal(values, pc.floor(values)), min_count=1).as_py()
@@ -146,14 +153,3 @@ def finite(values: pa.Array, column: str) -> pa.Array:
             remedy="correct it, or leave the cell empty",
         )
     return values
-
-
-def _to_int64(values: pa.Array, column: str) -> pa.Array:
-    try:
-        return pc.cast(values, pa.int64())
-    except pa.ArrowInvalid:
-        raise InputError(
-            f"column {column!r} holds integers beyond {2**63 - 1}",
-            where=f"column {column!r}",
-            remedy="cast it to text",
-        ) from None

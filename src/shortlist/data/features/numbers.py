@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,10 +38,9 @@ class _Measured(Block):
     accepts = ("whole", "number", "date")
 
     @classmethod
-    def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> _Measured:
+    def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> Self:
         family: Family = "number" if cells.family == "whole" else cells.family
-        converted = Cells(family, cells.as_family(family, column))
-        return cls(column, spec, family, cls.learn(spec, converted))
+        return super().fit(column, spec, Cells(family, cells.as_family(family, column)))
 
 
 class NumberBlock(_Measured):
@@ -61,7 +61,7 @@ class NumberBlock(_Measured):
     )
 
     @classmethod
-    def learn(cls, spec: Number, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Number, cells: Cells) -> list[pa.Table]:
         x = np.sort(_known_values(cells.values))  # makes sums independent of the row order
         centre, scale = (float(x.mean()), float(x.std()))
         if spec.scale == "robust":
@@ -69,13 +69,8 @@ class NumberBlock(_Measured):
             # The interquartile range is 0 if half of the rows share one value.
             scale = (high - low) / IQR_OF_NORMAL or scale
         scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has at most one value
-        return pa.concat_tables(
-            [
-                feature_table("value", centre=[centre], scale=[scale]),
-                feature_table("known", 1),
-                missing_flag(cells),
-            ]
-        )
+        value = feature_table("value", centre=[centre], scale=[scale])
+        return [value, feature_table("known", 1), missing_flag(cells)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
@@ -112,7 +107,7 @@ class BucketBlock(_Measured):
             raise ValueError(f"column {self.column!r}: the buckets do not ascend")
 
     @classmethod
-    def learn(cls, spec: Buckets, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Buckets, cells: Cells) -> list[pa.Table]:
         x = np.sort(_known_values(cells.values))
         shares = np.arange(1, spec.bins) / spec.bins
         edges = np.unique(np.quantile(x, shares, method="higher"))
@@ -120,8 +115,7 @@ class BucketBlock(_Measured):
         if not len(edges) and x[-1] > x[0]:  # nearly all rows have the smallest value
             edges = x[x > x[0]][:1]
         bounds = [None, *edges.tolist(), None]
-        buckets = feature_table("bucket", low=bounds[:-1], high=bounds[1:])
-        return pa.concat_tables([buckets, missing_flag(cells)])
+        return [feature_table("bucket", low=bounds[:-1], high=bounds[1:]), missing_flag(cells)]
 
     def names(self) -> list[str]:
         """Return ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
@@ -160,13 +154,13 @@ class VectorBlock(Block):
     roles = (Role("component", "{column}[{index}]"),)
 
     @classmethod
-    def learn(cls, spec: Vector, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Vector, cells: Cells) -> list[pa.Table]:
         lengths = pc.unique(pc.list_value_length(pc.drop_null(cells.values))).to_pylist()
         if len(lengths) > 1:
             raise NothingLearnedError(
                 f"its lists have {min(lengths)} to {max(lengths)} numbers, so they are not vectors"
             )
-        return feature_table("component", lengths[0])
+        return [feature_table("component", lengths[0])]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         rows = np.flatnonzero(~is_null(values))

@@ -47,7 +47,7 @@ class TextBlock(Block):
     )
 
     @classmethod
-    def learn(cls, spec: Text, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Text, cells: Cells) -> list[pa.Table]:
         """Return the words, then the letter n-grams, each in the order of their code points."""
         n_rows, threshold = len(cells.values), spec.threshold(len(cells.values))
         words = split_words(cells.values)
@@ -64,12 +64,11 @@ class TextBlock(Block):
             tables.append(
                 feature_table(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
             )
-        table = pa.concat_tables(tables)
-        if not table.num_rows:
+        if not sum(map(len, tables)):
             raise NothingLearnedError(
                 f"no word or letter n-gram occurs in {threshold} or more rows"
             )
-        return table
+        return tables
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         words, n_rows, parts = split_words(values), len(values), []

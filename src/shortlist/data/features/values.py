@@ -40,16 +40,15 @@ class CategoryBlock(Block):
     )
 
     @classmethod
-    def learn(cls, spec: Category, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Category, cells: Cells) -> list[pa.Table]:
         counts = pc.value_counts(pc.drop_null(cells.values))
         threshold = spec.threshold(len(cells.values))
         frequent = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), threshold))
         if not len(frequent):
             raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
         terms = pc.cast(frequent.take(pc.array_sort_indices(frequent)), pa.string())
-        return pa.concat_tables(
-            [feature_table("value", term=terms), feature_table("other", 1), missing_flag(cells)]
-        )
+        values = feature_table("value", term=terms)
+        return [values, feature_table("other", 1), missing_flag(cells)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         terms = pc.drop_null(self.features["term"]).combine_chunks()
@@ -70,7 +69,7 @@ class LabelsBlock(Block):
     roles = (Role("label", "{column}={term}", ("term", "weight")),)
 
     @classmethod
-    def learn(cls, spec: Labels, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Labels, cells: Cells) -> list[pa.Table]:
         """Return the labels, each in its most frequent spelling (of ties, the first)."""
         rows, labels = split_labels(cells.values, spec.separator)
         encoded = labels.dictionary_encode()
@@ -90,7 +89,7 @@ class LabelsBlock(Block):
         if not len(kept):
             raise NothingLearnedError(f"no label occurs in {threshold} or more rows")
         weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
-        return feature_table("label", term=terms.take(pa.array(kept)), weight=weight)
+        return [feature_table("label", term=terms.take(pa.array(kept)), weight=weight)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         rows, labels = split_labels(values, self.spec.separator)

@@ -24,7 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.sql import literal
-from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
 
 LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
@@ -136,19 +136,6 @@ def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             where=str(path),
             remedy="check the source of the file, or pass a DuckDB relation of it",
         )
-
-
-def check_encoding(encoding: str | None) -> None:
-    """Refuse an encoding that Python does not know."""
-    if encoding is None:
-        return
-    try:
-        "".encode(encoding)
-    except (LookupError, TypeError, ValueError):
-        raise ConfigError(
-            f"encoding={encoding!r} is not a known encoding",
-            remedy="give one such as utf-8, utf-16, cp1252, latin-1, cp949 or shift_jis",
-        ) from None
 
 
 def open_bytes(path: Path) -> IO[bytes]:

@@ -11,11 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
-from shortlist.data.sql import Connection, quoted, quoted_list
+from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.schema import INFO, Table
 from shortlist.errors import InputError, suggestion
@@ -23,13 +23,6 @@ from shortlist.errors import InputError, suggestion
 Texts: TypeAlias = Sequence[str]
 TableName: TypeAlias = tuple[str, ...]
 """The name of a table, perhaps after the name of its schema."""
-
-
-class NewerThan(NamedTuple):
-    """A filter: rows whose value in ``column`` is greater than ``value``, given as text."""
-
-    column: str
-    value: str
 
 
 class Database(ABC):
@@ -134,24 +127,6 @@ class Database(ABC):
                 remedy=suggestion(table[-1], self.table_names(*table[:-1] or (None,))),
             )
         return columns
-
-    def rows(
-        self,
-        table: TableName,
-        columns: Texts,
-        *,
-        exact: Texts = (),
-        newer: NewerThan | None = None,
-        order: Texts = (),
-    ) -> pa.Table:
-        """Read columns, which must exist, of all rows or the newer ones, perhaps sorted."""
-        clauses, values = "", []
-        if newer is not None:
-            parameter = self.ordered_parameter(table, newer.column)
-            clauses, values = f" WHERE {quoted(newer.column)} > {parameter}", [newer.value]
-        if order:
-            clauses += f" ORDER BY {quoted_list(order)}"
-        return self.select(table, columns, exact, clauses, values)
 
     def row_range(
         self, table: TableName, column: str, last: str | None

@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset, Repeats
-from shortlist.data.sql import dotted_name, types_of
-from shortlist.data.store.database import Database, NewerThan, TableName
+from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
+from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
 from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import stage_frame, temporary_names
@@ -56,15 +56,17 @@ class OwnTables:
             users, items = self.features(database)
         return self.dataset(log, users, items)
 
-    def log(
-        self, database: Database, *, newer: NewerThan | None = None, order: Sequence[str] = ()
-    ) -> pa.Table:
-        """Read the interactions, all or the newer ones, sorted or in the order of the database."""
-        table = dotted_name(self.interactions)
-        columns = [c for c in (self.user_id, self.item_id, self.weight, self.time) if c is not None]
-        self.require(database, table, [*columns, *order])
-        exact, columns = (self.user_id, self.item_id), list(dict.fromkeys(columns))
-        rows = database.rows(table, columns, exact=exact, newer=newer, order=order)
+    def log(self, database: Database, by: str | None = None, after: str | None = None) -> pa.Table:
+        """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
+        table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
+        columns = list(dict.fromkeys(c for c in (*keys, self.weight, self.time) if c is not None))
+        self.require(database, table, columns)
+        clauses = ""
+        if by is not None:
+            if after is not None:
+                clauses = f" WHERE {quoted(by)} > {database.ordered_parameter(table, by)}"
+            clauses += f" ORDER BY {quoted_list(dict.fromkeys((by, *keys)))}"
+        rows = database.select(table, columns, keys, clauses, () if after is None else (after,))
         return rows if self.time is None else _with_times(database, rows, table, (self.time,))
 
     def features(self, database: Database) -> list[pa.Table | None]:
@@ -75,7 +77,7 @@ class OwnTables:
             if name is not None:
                 table = dotted_name(name)
                 self.require(database, table, [key])
-                rows = database.rows(table, list(database.columns(table)), exact=(key,))
+                rows = database.select(table, list(database.columns(table)), (key,))
                 rows = _with_times(database, rows, table, _LIFE_SPAN)
             features.append(rows)
         return features
@@ -165,9 +167,7 @@ def pull(
                 where=f"{place}, table {tables.interactions}",
                 remedy="name a column that is NOT NULL",
             )
-        order = list(dict.fromkeys((by, tables.user_id, tables.item_id)))
-        newer = None if mark is None else NewerThan(by, mark.last_seen)
-        log = tables.log(database, newer=newer, order=order)
+        log = tables.log(database, by, start)
         users, items = tables.features(database)
     if earlier is None or mark is None:
         data = tables.dataset(log, users, items)

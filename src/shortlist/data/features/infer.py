@@ -26,10 +26,17 @@ import pyarrow.compute as pc
 
 from shortlist.data.features.block import Block, NothingLearnedError
 from shortlist.data.features.cells import Cells, family_of, read_cells
-from shortlist.data.features.numbers import BucketBlock, NumberBlock, VectorBlock
 from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector
 from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
-from shortlist.data.features.values import CategoryBlock, LabelsBlock, fold, split_labels
+from shortlist.data.features.values import (
+    BucketBlock,
+    CategoryBlock,
+    LabelsBlock,
+    NumberBlock,
+    VectorBlock,
+    fold,
+    split_labels,
+)
 from shortlist.errors import ConfigError
 
 BLOCKS: dict[str, type[Block]] = {

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from shortlist.data.sql import quoted
 from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
-from shortlist.data.store.dialect import Dialect, StoredType
 from shortlist.data.store.remote import Remote
+from shortlist.data.store.schema import Dialect, StoredType
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 
 _WRITE_LOCK = 7_463_214_018_842_317  # the advisory lock that every writer of a store takes

@@ -20,8 +20,7 @@ import pyarrow as pa
 from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database
-from shortlist.data.store.dialect import Dialect, StoreScript
-from shortlist.data.store.schema import INFO, VERSION, Table
+from shortlist.data.store.schema import INFO, VERSION, Dialect, StoreScript, Table
 from shortlist.data.store.staging import stage_frame
 from shortlist.errors import InputError, ShortlistError
 from shortlist.extras import require

@@ -20,8 +20,8 @@ from shortlist.data.formats.source import more_rows
 from shortlist.data.sql import quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
-from shortlist.data.store.dialect import Dialect, StoredType
 from shortlist.data.store.remote import Remote
+from shortlist.data.store.schema import Dialect, StoredType
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file

@@ -15,9 +15,8 @@ from shortlist.data.store import library_tables, recorded
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
 from shortlist.data.store.duckdb_file import DuckDBFile
-from shortlist.data.store.inputs import Inputs
 from shortlist.data.store.library_tables import Mark
-from shortlist.data.store.load import LoadReport, load
+from shortlist.data.store.load import Inputs, LoadReport, load
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
 from shortlist.data.store.postgresql import PostgreSQL
 from shortlist.data.store.recorded import InteractionRules, Recorded

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows
+from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows, Source
 from shortlist.data.coding.reading import (
     FORMAT_REMEDY,
     Reading,
@@ -20,7 +20,6 @@ from shortlist.data.coding.reading import (
 )
 from shortlist.data.formats import scan
 from shortlist.data.formats.layouts import recognise
-from shortlist.data.formats.source import Source
 from shortlist.data.moments import LAST_SECOND
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted

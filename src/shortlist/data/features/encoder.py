@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,12 +71,9 @@ class FeatureEncoder:
     @cached_property
     def blocks(self) -> dict[str, slice]:
         """The features of each encoded column."""
-        ends = list(itertools.accumulate(len(part) for part in self.parts))
-        starts = [0, *ends][:-1]
-        return {
-            part.column: slice(start, end)
-            for part, start, end in zip(self.parts, starts, ends, strict=True)
-        }
+        ends = np.cumsum([len(part) for part in self.parts]).tolist()
+        starts = [0, *ends]
+        return {p.column: slice(a, b) for p, a, b in zip(self.parts, starts, ends, strict=False)}
 
     @cached_property
     def names(self) -> tuple[str, ...]:

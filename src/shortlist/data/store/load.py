@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import duckdb
 
-from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows
+from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows, Source
 from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout, same
-from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted, quoted_list, types_of
 from shortlist.data.store.checks import check, copy_keys

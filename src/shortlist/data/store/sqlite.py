@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from shortlist.data.formats.source import more_rows
+from shortlist.data.bad_rows import more_rows
 from shortlist.data.sql import quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import TableName, Texts, dotted, unordered_column

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows
+from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows, Source
 from shortlist.data.coding.reading import Reading, is_number, microseconds, plain_number
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import same
-from shortlist.data.formats.source import Source
 from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError

@@ -52,10 +52,8 @@ def _ratings(user_id: str, item_id: str) -> tuple[Fill, ...]:
     return (Fill("ratings", {column: quoted(name) for column, name in source.items()}),)
 
 
-def _flagged() -> str:
-    """Convert the nineteen 0/1 columns of ``u.item`` to a list of genres."""
-    cases = (f"CASE WHEN {quoted(flag)} = '1' THEN {literal(flag)} END" for flag in _FLAGS)
-    return f"list_filter([{', '.join(cases)}], lambda v: v IS NOT NULL)"
+# The nineteen 0/1 columns of u.item as a list of genres.
+_FLAGGED = ", ".join(f"CASE WHEN {quoted(f)} = '1' THEN {literal(f)} END" for f in _FLAGS)
 
 
 def _grouplens(file: str, columns: tuple[str, ...], **settings: Any) -> Layout:
@@ -80,7 +78,7 @@ _MOVIES = (
         select={
             **same("item_id", "title"),
             "year": f"coalesce({_year_of_title('title')}, {_year_at_end('release_date')})",
-            "genres": _flagged(),
+            "genres": f"list_filter([{_FLAGGED}], lambda v: v IS NOT NULL)",
         },
         fills=_items(*_ITEMS),
     ),

@@ -161,9 +161,8 @@ class Store:
             violates a condition. The message names file, row and column. Nothing has changed.
         """
         self._require(writable=True)
-        tables = dict(self._database.tables())
-        for name in library_tables.LIBRARY_TABLES:
-            tables.pop(name, None)
+        tables = self._database.tables()
+        tables = {n: t for n, t in tables.items() if n not in library_tables.LIBRARY_TABLES}
         published = LAYOUTS.get(self.schema, ())
         reading = Reading(time_format, decimal, encoding)
         return load(self._database, inputs, tables, published, reading, on_bad_row)

@@ -63,13 +63,10 @@ class PostgreSQL(Remote):
     begin = ("BEGIN", f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
     begin_snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-    def _connect(self) -> Any:
+    def _connect(self) -> tuple[Any, Texts]:
         from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
-        return dbapi.connect(self.address.uri, autocommit=True)
-
-    def _settings(self) -> Texts:
-        return (
+        return dbapi.connect(self.address.uri, autocommit=True), (
             "SET TimeZone = 'UTC'",
             "SET DateStyle = 'ISO'",
             f"SET lock_timeout = '{_LOCK_TIMEOUT}'",

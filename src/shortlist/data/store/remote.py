@@ -44,20 +44,16 @@ class Remote(Database):
         self._connection: Any = None
         try:
             with self._explaining():
-                self._connection = self._connect()
-            for setting in self._settings():
+                self._connection, settings = self._connect()
+            for setting in settings:
                 self.run(setting)
         except ShortlistError:
             self.close()
             raise
 
     @abstractmethod
-    def _connect(self) -> Any:
-        """Return a connection of the driver in autocommit mode."""
-
-    @abstractmethod
-    def _settings(self) -> Sequence[str]:
-        """Return the statements that follow a connection."""
+    def _connect(self) -> tuple[Any, Sequence[str]]:
+        """Return a connection of the driver in autocommit mode, and statements that set it up."""
 
     @abstractmethod
     def _explained(self, error: Exception) -> ShortlistError:

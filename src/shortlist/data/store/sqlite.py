@@ -64,15 +64,12 @@ class SQLite(Remote):
     begin = ("BEGIN IMMEDIATE",)
     begin_snapshot = "BEGIN"
 
-    def _connect(self) -> Any:
+    def _connect(self) -> tuple[Any, Texts]:
         from adbc_driver_sqlite import dbapi
 
         path = quote(str(self.address.require_file().resolve()))
         mode = "ro" if self.read_only else "rw"
-        return dbapi.connect(f"file:{path}?mode={mode}", autocommit=True)
-
-    def _settings(self) -> Texts:
-        return (
+        return dbapi.connect(f"file:{path}?mode={mode}", autocommit=True), (
             f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}",
             "PRAGMA foreign_keys = ON",
             "SELECT count(*) FROM sqlite_master",  # fails if the file is damaged

@@ -79,10 +79,6 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def run(self, statement: str) -> None:
-        """Execute a statement and ignore its rows."""
-
-    @abstractmethod
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
         """Return the rows of a query with parameters."""
 

@@ -81,9 +81,6 @@ class DuckDBFile(Database):
         ).fetchall()
         return int(count)
 
-    def run(self, statement: str) -> None:
-        self.staging.execute(statement)
-
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
         return self.staging.sql(query, params=list(values) or None).to_arrow_table()
 

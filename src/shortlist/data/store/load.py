@@ -90,16 +90,16 @@ def load(
         mentioned: dict[str, StagedRows] = {}
         ignored: dict[str, tuple[str, ...]] = {}
         for given in track(find_inputs(inputs, tables, published), "reading"):
-            matched = match_input(connection, given, next(names), reading.encoding)
-            if matched.ignored:
-                ignored[given.label] = matched.ignored
-            for fill in matched.fills:
+            source, layout, unknown = match_input(connection, given, next(names), reading.encoding)
+            if unknown:
+                ignored[given.label] = unknown
+            for fill in layout.fills:
                 target, columns = tables[fill.table], fill.columns
-                staging = (connection, matched.source, target, columns, next(names), fill.each)
-                with scan.translated(given.label, matched.source.path):
+                staging = (connection, source, target, columns, next(names), fill.each)
+                with scan.translated(given.label, source.path):
                     rows = stage(*staging, reading, bad)
                 staged.append(rows)
-                mentioned |= dict.fromkeys(matched.implied, rows)
+                mentioned |= dict.fromkeys(layout.implied, rows)
         bad.require_none()
         filled = {rows.table.name for rows in staged}
         for parent, rows in mentioned.items():
@@ -182,15 +182,6 @@ class Input(NamedTuple):
     layouts: tuple[Layout, ...]
 
 
-class MatchedInput(NamedTuple):
-    """An input with its layout, ready to be selected from."""
-
-    source: Source
-    fills: tuple[Fill, ...]  # without the optional columns that the source lacks
-    implied: tuple[str, ...]  # tables whose keys it only mentions
-    ignored: tuple[str, ...]  # columns that fill nothing
-
-
 def find_inputs(
     inputs: Inputs, tables: Mapping[str, Table], published: Sequence[Layout]
 ) -> list[Input]:
@@ -259,8 +250,12 @@ def _table_layout(table: Table) -> Layout:
 
 def match_input(
     connection: Connection, given: Input, frame: str, encoding: str | None = None
-) -> MatchedInput:
-    """Match the columns of an input with the layout that fits best; register a frame."""
+) -> tuple[Source, Layout, tuple[str, ...]]:
+    """Match the columns of an input with the layout that fits best; register a frame.
+
+    Return the source, the layout without optional columns that the source lacks, and the columns
+    that fill nothing.
+    """
     if isinstance(given.content, Path):
         scan.require_file(given.content, given.label)
     else:
@@ -294,7 +289,7 @@ def match_input(
         replace(fill, columns={c: sql for c, sql in fill.columns.items() if sql not in omitted})
         for fill in layout.fills
     )
-    return MatchedInput(source, fills, layout.implied, unknown if layout.header else ())
+    return source, replace(layout, fills=fills), unknown if layout.header else ()
 
 
 def _missing(layout: Layout, present: Iterable[str]) -> list[str]:

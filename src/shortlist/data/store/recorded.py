@@ -227,14 +227,11 @@ def remove(database: Database, record_id: int) -> bool:
     """Remove a recorded interaction; see :meth:`shortlist.Store.unrecord`."""
     if not 0 < record_id < 2**63:
         return False
-    where = f"record_id = {record_id}"
     with database.transaction():
-        [row] = database.fetch(
-            f"SELECT count(*) AS present FROM {RECORDED} WHERE {where}"
-        ).to_pylist()
-        if row["present"]:
-            database.run(f"DELETE FROM {RECORDED} WHERE {where}")
-    return bool(row["present"])
+        gone = database.fetch(
+            f"DELETE FROM {RECORDED} WHERE record_id = {record_id} RETURNING record_id"
+        )
+    return bool(gone.num_rows)
 
 
 def journal(connection: Connection, rules: InteractionRules) -> dict[int, Recorded]:

@@ -90,6 +90,7 @@ class Remote(Database):
             self._connection = None
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Execute a statement and ignore its rows."""
         with self._explaining(), self._connection.cursor() as cursor:
             cursor.execute(statement, parameters=tuple(values) or None)
 

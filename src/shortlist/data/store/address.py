@@ -13,6 +13,7 @@ from shortlist.errors import InputError
 Kind = Literal["duckdb", "sqlite", "postgresql"]
 
 CONNECT_TIMEOUT = 10  # seconds, unless the URL sets connect_timeout
+_FILES: dict[str, Kind] = {"sqlite": "sqlite", "duckdb": "duckdb"}
 _SQLITE = b"SQLite format 3\x00"
 _SQLITE_ENDINGS = (".sqlite", ".sqlite3")
 
@@ -40,18 +41,16 @@ class Address:
         >>> Address.of("sqlite:///shop.sqlite").path
         PosixPath('shop.sqlite')
         """
-        text = str(target)
-        scheme, separator, rest = text.partition("://")
+        scheme, separator, rest = str(target).partition("://")
         if not separator or isinstance(target, Path):
             return cls._file(Path(target))
-        kinds: dict[str, Kind] = {"sqlite": "sqlite", "duckdb": "duckdb"}
-        scheme = scheme.lower()
-        if scheme in ("postgresql", "postgres"):
+        if scheme.lower() in ("postgresql", "postgres"):
             return cls._server(rest)
-        if scheme in kinds and rest.startswith("/") and len(rest) > 1:
-            return cls(kinds[scheme], unquote(rest[1:]), Path(unquote(rest[1:])))
+        kind = _FILES.get(scheme.lower())
+        if kind is not None and rest.startswith("/") and len(rest) > 1:
+            return cls(kind, unquote(rest[1:]), Path(unquote(rest[1:])))
         raise InputError(
-            f"databases at {text.partition('://')[0]}://... are not supported",
+            f"databases at {scheme}://... are not supported",
             remedy="give a file, or a URL like postgresql://HOST/DATABASE or sqlite:///FILE",
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.evaluation.comparison import Comparison, compare
+from shortlist.evaluation.comparison import Comparison
 from shortlist.evaluation.report import HISTORY, Report
 from shortlist.metrics.paired import PairedTest
 from shortlist.models.base import Model
@@ -275,7 +275,7 @@ def cold_start(comparison: Comparison) -> ColdStart | str:
     if COLD_SHARE * active < LEAST_COLD_USERS:
         return f"{active:,} users are too few to hold out a tenth of them."
     inner, held_out = split.cold_users(train, COLD_SHARE, seed=report.seed)
-    cold = compare([Popularity(), *models], inner, held_out, report.k, seed=report.seed)
+    cold = Comparison.of([Popularity(), *models], inner, held_out, report.k, seed=report.seed)
     k = report.main_k
     return ColdStart(
         cold[cold.best].n_users,

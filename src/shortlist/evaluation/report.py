@@ -218,29 +218,23 @@ class Report(Tabular):
             "notes": list(self.notes),
         }
 
-    @staticmethod
-    def _span(row: Mapping[str, Any]) -> str:
-        """Return the interval of a row of the table, or why it has none."""
-        if row["low"] is None:
-            return "" if row["history"] == ALL else FEW_USERS
-        return span(row["low"], row["high"])
-
     def __str__(self) -> str:
         interval_head = f"{self.level:.0%} interval"
-        in_groups = [
-            name
-            for name in self.measures
-            if name in (self.main, self.main.replace("ndcg", "recall"))
-        ]
+        by_history = self.main, self.main.replace("ndcg", "recall")
+        in_groups = [name for name in self.measures if name in by_history]
         overall: list[list[str]] = []
         groups: dict[str, list[str]] = {}
         for row in self._table.to_pylist():
-            cells = [figure(row["value"]), self._span(row)]
-            if row["history"] == ALL:
+            history, bounds = row["history"], ""
+            if row["low"] is not None:
+                bounds = span(row["low"], row["high"])
+            elif history != ALL:
+                bounds = FEW_USERS
+            cells = [figure(row["value"]), bounds]
+            if history == ALL:
                 overall.append([row["metric"], *cells])
             elif row["metric"] in in_groups:
-                first = [row["history"], f"{row['users']:,}"]
-                groups.setdefault(row["history"], first).extend(cells)
+                groups.setdefault(history, [history, f"{row['users']:,}"]).extend(cells)
         header = [text for name in in_groups for text in (name, interval_head)]
         parts = [
             f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",

@@ -26,30 +26,31 @@ class Parameter:
     search: Search
     whole: bool  # its values are whole numbers
 
-    def distribution(self) -> BaseDistribution:
-        """Return the range as an Optuna distribution; choices of any type become JSON texts."""
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
+    @property
+    def _bounds(self) -> tuple[Any, Any]:
+        low, high = self.search.low, self.search.high
+        return (int(low), int(high)) if self.whole else (low, high)
 
-        search, log = self.search, self.search.scale == "log"
-        if search.choices:
-            return CategoricalDistribution([json.dumps(choice) for choice in search.choices])
-        if self.whole:
-            return IntDistribution(int(search.low), int(search.high), log=log)
-        return FloatDistribution(search.low, search.high, log=log)
+    @property
+    def _texts(self) -> list[str]:
+        """The choices, which may be of any type, as JSON."""
+        return [json.dumps(choice) for choice in self.search.choices]
+
+    def distribution(self) -> BaseDistribution:
+        """Return the range as an Optuna distribution; choices become JSON texts."""
+        from optuna import distributions
+
+        if self.search.choices:
+            return distributions.CategoricalDistribution(self._texts)
+        kind = distributions.IntDistribution if self.whole else distributions.FloatDistribution
+        return kind(*self._bounds, log=self.search.scale == "log")
 
     def suggest(self, trial: Trial) -> Any:
         """Return the value that an Optuna trial suggests."""
-        search, log = self.search, self.search.scale == "log"
-        if search.choices:
-            texts = [json.dumps(choice) for choice in search.choices]
-            return json.loads(trial.suggest_categorical(self.name, texts))
-        if self.whole:
-            return trial.suggest_int(self.name, int(search.low), int(search.high), log=log)
-        return trial.suggest_float(self.name, search.low, search.high, log=log)
+        if self.search.choices:
+            return json.loads(trial.suggest_categorical(self.name, self._texts))
+        suggest = trial.suggest_int if self.whole else trial.suggest_float
+        return suggest(self.name, *self._bounds, log=self.search.scale == "log")
 
     def as_optuna(self, value: Any) -> Any:
         """Convert a value for Optuna; a default outside the range (0: off) becomes its near end."""
@@ -60,7 +61,7 @@ class Parameter:
     def allows(self, value: Any) -> bool:
         """Whether a value is the default or in the range."""
         if self.search.choices:
-            return json.dumps(value) in map(json.dumps, self.search.choices)
+            return json.dumps(value) in self._texts
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
         return value == self.default or self.search.low <= value <= self.search.high
@@ -69,20 +70,6 @@ class Parameter:
 class Space:
     """The tuned settings of a model, and the settings that the caller fixed.
 
-    Parameters
-    ----------
-    model
-        The class of the model.
-    given
-        The fixed settings.
-
-    Raises
-    ------
-    ConfigError
-        Nothing is left to tune, or a default does not fit its range.
-
-    Examples
-    --------
     >>> from shortlist.models.ease import EASE
     >>> Space(EASE, {}).defaults() == {"regularization": EASE().config.regularization}
     True
@@ -180,13 +167,7 @@ def unfitted(model: Model[Any, Any]) -> Model[Any, Any]:
 def class_and_settings(
     model: str | type[Model[Any, Any]] | Model[Any, Any],
 ) -> tuple[type[Model[Any, Any]], dict[str, Any]]:
-    """Return the class of a model, and the settings that it was made with.
-
-    Raises
-    ------
-    ConfigError
-        There is no such model.
-    """
+    """Return the class of a model, and the settings that it was made with."""
     if isinstance(model, str):
         return model_class(model), {}
     if isinstance(model, Model):

@@ -33,6 +33,22 @@ def texts(markup: str, style: str) -> list[str]:
     return [shape.text or "" for shape in shapes(markup, "text", style)]
 
 
+def ranking(*names: str) -> Ranking:
+    return Ranking(
+        main="ndcg@10",
+        main_k=10,
+        level=0.95,
+        estimates={name: {"ndcg@10": Estimate(0.2, 0.1, 0.3)} for name in names},
+        verdicts={},
+        against_best={},
+        pairs={},
+        metrics=(),
+        all_metrics=(),
+        meanings={},
+        headline=(),
+    )
+
+
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(0, 1))
 def test_a_linear_axis_keeps_proportions(low: float, width: float, part: float) -> None:
     scale = Scale(low, low + width, 10, 110)
@@ -102,10 +118,8 @@ def test_shares_fill_the_bar() -> None:
 
 
 def test_labels_of_points_do_not_overlap() -> None:
-    points = [
-        charts.Mark(f"Model {n}", 0.1, 0.09, 0.11, "other", "x", 1 + 0.001 * n) for n in range(6)
-    ]
-    chart = charts.scatter_chart(points, "x", "y", "six", log=True)
+    amounts = {f"Model {n}": 1 + 0.001 * n for n in range(6)}
+    chart = charts.scatter_chart(ranking(*amounts), amounts, "u", "x", "six", log=True)
     labels = shapes(chart, "text", "halo")
     heights: dict[str, list[float]] = {}
     for label in labels:
@@ -123,22 +137,6 @@ def test_lines_pass_through_their_values() -> None:
     assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2)
     assert (y2 - y1) / (y3 - y2) == pytest.approx(2, abs=0.02)
     assert math.isclose(y3, max(y1, y2, y3))
-
-
-def ranking(*names: str) -> Ranking:
-    return Ranking(
-        main="ndcg@10",
-        main_k=10,
-        level=0.95,
-        estimates={name: {"ndcg@10": Estimate(0.2, 0.1, 0.3)} for name in names},
-        verdicts={},
-        against_best={},
-        pairs={},
-        metrics=(),
-        all_metrics=(),
-        meanings={},
-        headline=(),
-    )
 
 
 def test_the_lines_of_a_group_are_side_by_side() -> None:

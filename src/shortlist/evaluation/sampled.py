@@ -44,30 +44,22 @@ def evaluate_sampled(
 
     Parameters
     ----------
-    model
-        A model fitted on ``train``.
-    train, test
-        The two sides of a split: same vocabularies, no common interaction.
+    model, train, test, k
+        As for :func:`evaluate`.
     negatives
         The number of negatives per user. They are drawn uniformly, without replacement, from the
         items that the user interacted with neither in train nor in test, and that are live at the
         user's first test time if items have life spans. A user with fewer such items gets all of
         them, and a note counts those users. Or a Dataset of published (user, item) negatives with
         the vocabularies of the split, which are used as they are.
-    k
-        The list lengths to measure at.
     seed
         Seed of the negatives and of the bootstrap intervals.
 
     Raises
     ------
-    InputError
-        As for :func:`evaluate`; or published negatives have other vocabularies or leave out a test
-        user.
-    NotFittedError
-        The model is not fitted.
-    ConfigError
-        ``negatives`` or ``k`` is not a positive integer.
+    InputError, NotFittedError, ConfigError
+        As for :func:`evaluate`; or ``negatives`` is not a positive integer, or published negatives
+        have other vocabularies or leave out a test user.
 
     Examples
     --------

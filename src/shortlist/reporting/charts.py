@@ -103,10 +103,7 @@ def difference_chart(ranking: Ranking) -> str | None:
 def interval_chart(
     marks: Sequence[Mark], axis: str, title: str, *, differences: bool = False
 ) -> str:
-    """Draw values with intervals, one per row, on an axis from 0.
-
-    Of differences, the signs are written, and a line is drawn at 0.
-    """
+    """Draw values with intervals, one per row; of differences, with signs and a line at 0."""
     left = 12 + max(label_width(mark.label) for mark in marks)
     right, bottom = WIDTH - 62, 14 + _INTERVAL_ROW * len(marks)
     values = [*_bounds(marks), *([0.0] if differences else [])]
@@ -219,33 +216,34 @@ def coverage_chart(ranking: Ranking) -> str:
     metric = f"coverage@{ranking.main_k}"
     percent = {model: 100 * figures[metric].value for model, figures in ranking.estimates.items()}
     axis = f"{metric}: % of the catalogue in at least one list"
-    return scatter_chart(_points(ranking, percent, "%"), axis, ranking.main, "coverage")
+    return scatter_chart(ranking, percent, "%", axis, "coverage")
 
 
-def cost_chart(ranking: Ranking, costs: Mapping[str, float], axis: str, unit: str) -> str | None:
+def cost_chart(ranking: Ranking, costs: Mapping[str, float], unit: str, axis: str) -> str | None:
     """Draw the main metric against a cost of each model; None without costs."""
     visible = {model: max(cost, _LEAST_COST) for model, cost in costs.items()}
-    points = _points(ranking, visible, unit)
-    return scatter_chart(points, axis, ranking.main, "cost", log=True) if points else None
-
-
-def _points(ranking: Ranking, xs: Mapping[str, float], unit: str) -> list[Mark]:
-    points = []
-    for model, x in xs.items():
-        estimate, style = ranking.estimates[model][ranking.main], _style(ranking, model)
-        text = f"{ranking.main} {_estimate_text(estimate)} at {x:.3g} {unit}"
-        points.append(_mark(model, estimate, style, text, x))
-    return points
+    return scatter_chart(ranking, visible, unit, axis, "cost", log=True) if visible else None
 
 
 def scatter_chart(
-    points: Sequence[Mark], x_axis: str, y_axis: str, against: str, *, log: bool = False
+    ranking: Ranking,
+    amounts: Mapping[str, float],
+    unit: str,
+    axis: str,
+    against: str,
+    *,
+    log: bool = False,
 ) -> str:
-    """Draw labelled points with the intervals of their y values; ``log``: of the x axis."""
+    """Draw the main metric of models, with intervals, against an amount; ``log``: its axis."""
+    points = []
+    for model, amount in amounts.items():
+        estimate = ranking.estimates[model][ranking.main]
+        text = f"{ranking.main} {_estimate_text(estimate)} at {amount:.3g} {unit}"
+        points.append(_mark(model, estimate, _style(ranking, model), text, amount))
     canvas = Canvas(300, _described(f"Accuracy against {against}", points))
-    xs = Scale.around([point.x for point in points], _LEFT, _RIGHT, log=log, zero=not log)
+    xs = Scale.around(amounts.values(), _LEFT, _RIGHT, log=log, zero=not log)
     ys = Scale.around(_bounds(points), canvas.height - _BELOW, 12, zero=True)
-    _draw_axes(canvas, ys, _ticks(xs), x_axis, y_axis)
+    _draw_axes(canvas, ys, _ticks(xs), axis, ranking.main)
     occupied: list[Box] = []
     for point in points:
         x, y = xs(point.x), ys(point.value)

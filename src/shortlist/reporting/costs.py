@@ -28,8 +28,10 @@ def costs(comparison: Comparison) -> dict[str, Any]:
     timed = track(comparison.models.items(), "timing lists", len(comparison.models))
     return {
         "models": {
-            name: {"fit_seconds": comparison.fit_seconds[name]}  # None: it was already fitted
-            | _list_times(model, users, report.main_k)
+            name: {
+                "fit_seconds": comparison.fit_seconds[name],  # None: it was already fitted
+                **_list_times(model, users, report.main_k),
+            }
             for name, model in timed
         },
         "batch": len(users),

@@ -126,15 +126,13 @@ class Canvas:
 
     def dot(self, x: float, y: float, radius: float, style: str, tip: str) -> None:
         """Draw a disc."""
-        ET.SubElement(self._shape("circle", style, cx=x, cy=y, r=radius), "title").text = tip
+        self._shape("circle", style, tip, cx=x, cy=y, r=radius)
 
     def box(
         self, x: float, y: float, width: float, height: float, style: str, tip: str | None = None
     ) -> None:
         """Draw a rectangle."""
-        shape = self._shape("rect", style, x=x, y=y, width=width, height=height)
-        if tip is not None:
-            ET.SubElement(shape, "title").text = tip
+        self._shape("rect", style, tip, x=x, y=y, width=width, height=height)
 
     def text(
         self, x: float, y: float, content: str, style: str = "label", anchor: Anchor = "start"
@@ -163,9 +161,14 @@ class Canvas:
             x += width
         return y + 14
 
-    def _shape(self, tag: str, style: str, **coordinates: float) -> ET.Element:
+    def _shape(
+        self, tag: str, style: str, tip: str | None = None, **coordinates: float
+    ) -> ET.Element:
         attributes = {name: _coordinate(value) for name, value in coordinates.items()}
-        return ET.SubElement(self._root, tag, attributes | {"class": style})
+        shape = ET.SubElement(self._root, tag, attributes | {"class": style})
+        if tip is not None:
+            ET.SubElement(shape, "title").text = tip
+        return shape
 
 
 def shortened(name: str) -> str:

@@ -28,6 +28,7 @@ from shortlist.tuning.study import Study, open_study, study_header
 _MAX_KILLS = 2  # of the process during a trial, before the trial counts as failed
 _MAX_REPEATS = 50  # trials in a row without new settings, before the search ends
 _RANDOM_TRIALS = 10  # before the estimator has enough trials to learn from
+_OPTUNA_STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
 _UNPRUNED_TRIALS = 5  # before there is a meaningful median
 
 
@@ -243,11 +244,7 @@ class Sampler:
         """Learn from a trial: the last one that was asked for, or one from the study file."""
         from optuna.trial import TrialState, create_trial
 
-        state = {
-            "complete": TrialState.COMPLETE,
-            "pruned": TrialState.PRUNED,
-            "failed": TrialState.FAIL,
-        }[trial.state]
+        state = TrialState[_OPTUNA_STATES[trial.state]]
         value = trial.value if trial.state == "complete" else None
         if self._running is not None:
             with _quiet_optuna():

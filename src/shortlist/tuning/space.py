@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -102,17 +102,11 @@ class Space:
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every tuned setting that has an effect."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            values[parameter.name] = json.loads(json.dumps(parameter.default))
-        return values
+        return self._filled(lambda parameter: json.loads(json.dumps(parameter.default)))
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Let an Optuna trial suggest a value for every setting that has an effect."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            values[parameter.name] = parameter.suggest(trial)
-        return values
+        return self._filled(lambda parameter: parameter.suggest(trial))
 
     def as_optuna(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Convert settings to keyword arguments of ``optuna.trial.create_trial``."""
@@ -124,34 +118,32 @@ class Space:
 
     def allows(self, settings: Mapping[str, Any]) -> bool:
         """Whether settings are in the space: those that have an effect, each in its range."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            if parameter.name not in settings or not parameter.allows(settings[parameter.name]):
-                return False
-            values[parameter.name] = settings[parameter.name]
-        return values.keys() == settings.keys()
+        active = self._filled(lambda parameter: settings.get(parameter.name))
+        return active.keys() == settings.keys() and all(
+            parameter.allows(settings[parameter.name])
+            for parameter in self._parameters
+            if parameter.name in active
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the ranges, ready for JSON."""
-        ranges = {
-            each.name: asdict(each.search) | {"whole": each.whole} for each in self._parameters
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(ranges))
-        return plain
+        """Return the ranges."""
+        return {each.name: asdict(each.search) | {"whole": each.whole} for each in self._parameters}
 
     def make(self, settings: Mapping[str, Any]) -> Model[Any, Any]:
         """Make the model with these settings and the given ones."""
         return self.model(**self.given, **settings)
 
-    def _active(self, values: Mapping[str, Any]) -> Iterator[Parameter]:
-        """Yield the settings that have an effect beside the values that are set so far."""
+    def _filled(self, value_of: Callable[[Parameter], Any]) -> dict[str, Any]:
+        """Return a value for each setting that has an effect beside the values before it."""
+        values: dict[str, Any] = {}
         for parameter in self._parameters:
             if parameter.search.when is not None:
                 name, needed = parameter.search.when
                 default = self.model.Config.model_fields[name].default
                 if {name: default, **self.given, **values}[name] != needed:
                     continue
-            yield parameter
+            values[parameter.name] = value_of(parameter)
+        return values
 
 
 def given_settings(model: Model[Any, Any]) -> dict[str, Any]:

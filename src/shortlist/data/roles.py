@@ -125,15 +125,17 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     """Return the number of rows of a view, and its columns."""
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
-    distinct = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
+    differing = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
     facts = ", ".join(
-        f"count({x}), {distinct.format(x)}, CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)"
+        f"count({x}), {differing.format(x)}, CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)"
         for x in (quoted(name) for name, *_ in described)
     )
     values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
     columns = [
-        Column(name, kind, *values[3 * n : 3 * n + 2], values[3 * n + 2] or "")
-        for n, (name, kind, *_) in enumerate(described)
+        Column(name, kind, filled, distinct, example or "")
+        for (name, kind, *_), filled, distinct, example in zip(
+            described, values[::3], values[1::3], values[2::3], strict=True
+        )
     ]
     return count, columns
 

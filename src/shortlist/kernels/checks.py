@@ -37,20 +37,9 @@ BOOL: Final = np.dtype(np.bool_)
 class Shapes:
     """The shapes of a kernel's arguments, in letters: the same letter is the same size.
 
-    The first argument with a letter fixes its size for all later arguments.
-
-    Parameters
-    ----------
-    sizes
-        Letters whose sizes are given as numbers.
-
-    Examples
-    --------
-    >>> shapes = Shapes()
-    >>> shapes.array("queries", np.zeros((2, 8), np.float32), F32, "B", "f")
-    >>> shapes.array("items_t", np.zeros((9, 100), np.float32), F32, "f", "N")
-    Traceback (most recent call last):
-    ValueError: items_t has shape (9, 100), expected (f=8, N)
+    The first argument with a letter fixes its size for all later arguments; the constructor takes
+    sizes that are given as numbers. Of ``queries`` (2, 8) as ("B", "f") and ``items_t`` (9, 100) as
+    ("f", "N") the second is refused: "items_t has shape (9, 100), expected (f=8, N)".
     """
 
     def __init__(self, **sizes: int) -> None:
@@ -168,14 +157,7 @@ class Shapes:
 
 
 def size_of(name: str, value: int) -> int:
-    """Check that an argument is a whole number, 0 or more, and return it.
-
-    Examples
-    --------
-    >>> size_of("k", -1)
-    Traceback (most recent call last):
-    ValueError: k is -1, expected 0 or more
-    """
+    """Check that an argument is a whole number, 0 or more, and return it."""
     if not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is a {type(value).__name__}, expected a whole number")
     if value < 0:
@@ -184,14 +166,7 @@ def size_of(name: str, value: int) -> int:
 
 
 def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
-    """Check that all of some indices are at least ``least`` (0 or -1) and below ``bound``.
-
-    Examples
-    --------
-    >>> in_range("rows", np.array([2, 7], np.int32), 5)
-    Traceback (most recent call last):
-    ValueError: rows holds 7, expected at least 0 and less than 5
-    """
+    """Check that all of some indices are at least ``least`` (0 or -1) and below ``bound``."""
     if not _are_below(indices, bound, least):
         wrong = indices[np.argmax((indices < least) | (indices >= bound))]
         raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")

@@ -19,7 +19,7 @@ from shortlist.bundle.declarations import LARGEST, Array, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError, suggestion
-from shortlist.kernels.factorization import solve_ridge
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.factorization.config import FactorizationConfig
 from shortlist.models.vectors import LearnedUserVectors
@@ -172,8 +172,9 @@ def fold_in(
     prior, linear = quadratic(config, learned)
     targets = (history.data - _offsets(config, learned)[history.indices]).astype(np.float32)
     cells = csr_arrays(history)._replace(data=targets)
-    design, prior32 = _design(config, learned), prior.astype(np.float32)
-    vectors = solve_ridge(cells, design, prior32, linear.astype(np.float32))
+    design, rounded = _design(config, learned), prior.astype(np.float32).astype(np.float64)
+    linear = linear.astype(np.float32).astype(np.float64)
+    vectors = solve_ridge(cells, design, rounded, linear)
     if not config.biases:
         return vectors
     vectors[:, -1] += learned.mean

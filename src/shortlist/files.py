@@ -24,21 +24,8 @@ _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
 
-    Raises
-    ------
-    InputError
-        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
-    ShortlistError
-        The disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "answer.txt"
-    >>> with atomic_file(target) as partial:
-    ...     _ = partial.write_text("42")
-    >>> target.read_text()
-    '42'
+    An InputError if the folder does not exist, is a bundle or cannot be written to, or ``path``
+    is a folder; a ShortlistError if the disk is full.
     """
     with system_errors(path), _atomic_file(path) as partial:
         yield partial
@@ -69,14 +56,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; replace ``path`` with it if the block succeeds.
 
     Linux exchanges the two folders in a single system call, so ``path`` always holds a complete
-    folder. Other systems move the old folder aside first.
-
-    Raises
-    ------
-    InputError
-        The parent folder does not exist, is a bundle, or cannot be written to.
-    ShortlistError
-        The disk is full.
+    folder. Other systems move the old folder aside first. Errors are those of :func:`atomic_file`.
     """
     with system_errors(path), _atomic_directory(path) as partial:
         yield partial

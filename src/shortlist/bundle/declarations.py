@@ -31,8 +31,6 @@ LARGEST = 1e17  # of a learned number: products of 2,048 such pairs are finite i
 class Dimensions:
     """The sizes that names of dimensions have in one ``Learned`` object.
 
-    Examples
-    --------
     >>> sizes = Dimensions({"n_items": 30})
     >>> sizes.fits("f", 8), sizes.fits("f + 1", 9), sizes.fits("0 | n_items", 31)
     (True, True, False)
@@ -99,28 +97,12 @@ class Declaration(Protocol):
     """A statement of what a learned field holds."""
 
     def check(self, value: Any, context: Context) -> None:
-        """Check a value.
-
-        Raises
-        ------
-        ValueError
-            The value is not as declared; the message names the bound.
-        """
+        """Raise ValueError with the bound unless the value is as declared."""
         ...
 
 
 class Array:
-    """A dense array.
-
-    Parameters
-    ----------
-    dimensions
-        One dimension per axis.
-    dtype
-        The type of its elements.
-    low, high
-        The bounds of its elements, inclusive; floating-point elements are also finite.
-    """
+    """A dense array with one dimension per axis; its elements lie between two bounds, inclusive."""
 
     def __init__(
         self,
@@ -146,18 +128,9 @@ class Array:
 
 
 class Csr:
-    """A sparse float32 matrix in compressed rows.
+    """A sparse float32 matrix in compressed rows, whose entries lie between two bounds, inclusive.
 
-    Parameters
-    ----------
-    rows, columns
-        Its dimensions.
-    low, high
-        The bounds of its entries, inclusive.
-    ascending
-        Whether the columns within each row ascend; else they may have any order.
-    optional
-        Whether it may be None.
+    The columns within each row are ``ascending``, or in any order; ``optional``: it may be None.
     """
 
     def __init__(
@@ -193,12 +166,8 @@ class Csr:
 class Value:
     """A JSON value: a number, a truth value, a text, or a list of them.
 
-    Parameters
-    ----------
-    kind
-        Its type; a whole number is a valid float, and nothing else is converted.
-    bounds
-        The bounds that pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
+    A whole number is a valid float, and nothing else is converted. The bounds are those of
+    pydantic: ``ge``, ``gt``, ``le``, ``lt``.
     """
 
     def __init__(self, kind: Any, **bounds: Any) -> None:
@@ -240,16 +209,9 @@ class Record:
 
 
 class FeatureTable:
-    """A table that a feature encoder is restored from.
+    """A table from which ``read`` restores a feature encoder with ``n_features``.
 
-    Parameters
-    ----------
-    n_features
-        The dimension of its number of features.
-    read
-        Restores the object, which has ``n_features``, from the table.
-    optional
-        Whether it may be None; the dimension is then 0.
+    If it is ``optional`` and None, the dimension ``n_features`` is 0.
     """
 
     def __init__(
@@ -273,10 +235,7 @@ class FeatureTable:
 class Fitted:
     """The fitted model, or models, that a setting of the outer model names.
 
-    Parameters
-    ----------
-    setting
-        The setting: an unfitted model, or several. If it is neither, the field is None.
+    If the setting is neither an unfitted model nor several, the field is None.
     """
 
     def __init__(self, setting: str) -> None:
@@ -301,15 +260,7 @@ class Fitted:
 
 
 class Setting:
-    """A copy of a setting of the model.
-
-    Parameters
-    ----------
-    name
-        The setting.
-    default
-        The value for models without this setting.
-    """
+    """A copy of a setting of the model, or ``default`` for models without this setting."""
 
     def __init__(self, name: str, default: Any = None) -> None:
         self.name, self.default = name, default
@@ -327,14 +278,8 @@ class Setting:
 class Widths:
     """The widths of dense layers, which are flat in an earlier field: each a weight and a bias.
 
-    Parameters
-    ----------
-    field
-        The field of the layers.
-    widths
-        Returns the widths that a configuration describes.
-    times
-        The setting that says how often the layers are there; None: once.
+    ``widths`` returns those that a configuration describes; the setting ``times`` says how often
+    the layers are there (None: once).
     """
 
     def __init__(
@@ -358,15 +303,7 @@ class Widths:
 
 
 class Checked:
-    """A value that a function checks, for structures that have no simpler declaration.
-
-    Parameters
-    ----------
-    what
-        What the value holds, for the documentation.
-    function
-        Takes the value and the context; raises ValueError with the reason.
-    """
+    """A value that a function checks, for structures that have no simpler declaration."""
 
     def __init__(self, what: str, function: Callable[[Any, Context], None]) -> None:
         self.what, self.function = what, function
@@ -380,13 +317,7 @@ class Checked:
 
 
 def declarations(learned_class: type[Any]) -> dict[str, Declaration]:
-    """Return the declaration of each field of a dataclass.
-
-    Raises
-    ------
-    TypeError
-        A field has no declaration.
-    """
+    """Return the declaration of each field of a dataclass; a TypeError where one is missing."""
     hints = get_type_hints(learned_class, include_extras=True)
     declared: dict[str, Declaration] = {}
     for field in dataclasses.fields(learned_class):

@@ -22,13 +22,7 @@ _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Folder:
-    """The open files of a bundle.
-
-    Attributes
-    ----------
-    path
-        The folder, for messages.
-    """
+    """The open files of a bundle; ``path`` is the folder, for messages."""
 
     def __init__(self, path: Path, files: dict[str, BufferedReader]) -> None:
         self.path, self._files = path, files
@@ -45,13 +39,7 @@ class Folder:
         return hashlib.file_digest(self.file(name), "sha256").hexdigest()
 
     def file(self, name: str) -> BufferedReader:
-        """Return an open file, at its start.
-
-        Raises
-        ------
-        BundleError
-            There is no such file.
-        """
+        """Return an open file, at its start; a BundleError if there is none."""
         if name not in self._files:
             shown = name if len(name) <= 200 else f"{name[:200]}..."
             raise BundleError(
@@ -70,13 +58,7 @@ class Folder:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Folder]:
-    """Open a folder and all files in it.
-
-    Raises
-    ------
-    BundleError
-        The folder does not exist, is not a folder, or may not be read, or a file in it may not.
-    """
+    """Open a folder and all files in it; a BundleError if that is not possible."""
     with ExitStack() as stack:
         for _ in range(_ATTEMPTS):
             files = _open_files(path, stack)

@@ -19,22 +19,9 @@ MANIFEST = "manifest.json"
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
-    Attributes
-    ----------
-    format, shortlist, created
-        The version of the layout, the version of the library, and the time of writing.
-    model, config
-        The name of the model and the arguments of its constructor.
-    learned
-        Learned values that are neither arrays nor tables.
-    data
-        The fingerprint and the sizes of the training data.
-    metrics
-        Notes on how good the model is.
-    mark
-        How far the interactions were read from their source, for incremental reading.
-    files
-        The SHA-256 of each file.
+    ``learned`` holds learned values that are neither arrays nor tables, ``data`` the fingerprint
+    and the sizes of the training data, ``metrics`` notes on how good the model is, ``mark`` how far
+    the interactions were read from their source, and ``files`` the SHA-256 of each file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,10 +41,7 @@ class Manifest(BaseModel):
 def read_manifest(path: str | Path) -> Manifest:
     """Read the manifest of a bundle.
 
-    Raises
-    ------
-    BundleError
-        The folder is missing, not a bundle, damaged, or of another format.
+    A BundleError if the folder is missing, not a bundle, damaged, or of another format.
     """
     with opened(Path(path)) as folder:
         return manifest_of(folder)

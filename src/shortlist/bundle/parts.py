@@ -56,14 +56,7 @@ FindClass: TypeAlias = Callable[[str], Any]
 class Parts(NamedTuple):
     """A learned dataclass by field name; fields of inner models are named ``field.0.name``.
 
-    Attributes
-    ----------
-    arrays
-        Arrays; a sparse matrix is stored as three.
-    scalars
-        JSON values.
-    tables
-        Tables.
+    A sparse matrix is stored as three arrays; ``scalars`` are JSON values.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -111,14 +104,8 @@ def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None
 def join(model: Any, parts: Parts, data: Dataset, find_class: FindClass, prefix: str = "") -> Any:
     """Build the learned dataclass of a model, and check each field against its declaration.
 
-    Models in it are restored on the same data.
-
-    Raises
-    ------
-    BundleError
-        A field is missing, or is not as declared; the message names it.
-    ConfigError
-        An inner model, or one of its settings, does not exist in this version.
+    Models in it are restored on the same data. A field that is missing or not as declared is a
+    BundleError that names it; an inner model or setting that does not exist, a ConfigError.
     """
     values: dict[str, Any] = {}
     context = Context(Dimensions.of(data, model.config), data, model.config, values)

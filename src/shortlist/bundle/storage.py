@@ -47,11 +47,8 @@ def save(
 ) -> Path:
     """Write a fitted model; :meth:`Model.save` documents the arguments.
 
-    Raises
-    ------
-    InputError
-        ``path`` exists and is not a bundle, its parent folder does not exist, or the metrics or
-        the mark are not JSON.
+    An InputError if ``path`` exists and is not a bundle, its parent folder does not exist, or the
+    metrics or the mark are not JSON.
     """
     path = Path(path)
     if path.exists() and not may_be_replaced(path):
@@ -108,17 +105,8 @@ def _json_mapping(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def load(path: str | Path, find_class: FindClass) -> Any:
     """Read a model that :func:`save` wrote; the training data is not needed.
 
-    Parameters
-    ----------
-    path
-        The bundle's folder.
-    find_class
-        From the name of a model to its class.
-
-    Raises
-    ------
-    BundleError
-        The folder is missing, not a bundle, damaged, or of another format.
+    ``find_class`` leads from the name of a model to its class. A BundleError if the folder is
+    missing, not a bundle, damaged, or of another format.
     """
     return read(path, find_class)[0]
 

@@ -7,7 +7,6 @@ with -1, and ``scores`` (B, k) float32, padded with NaN, best first. Scores must
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -95,7 +94,7 @@ def _packed_size(items_t: Matrix) -> int:
 
 
 def _best(
-    work: Callable[..., None], n_queries: int, k: int, selection: tuple[EligibleItems, OutIndices],
+    work: Any, n_queries: int, k: int, selection: tuple[EligibleItems, OutIndices],
     *scored: Any, multiple: int = 1,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Run a kernel over blocks of queries; ``selection`` is the result of ``Shapes.eligible``."""

@@ -12,8 +12,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
-from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.requests import resolve
+from shortlist.recommend.result import FALLBACK
 from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
 from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
@@ -79,25 +79,8 @@ def explain_items(
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
-    The profile and the scores of the query are computed once.
-
-    Parameters
-    ----------
-    model
-        A model that explains.
-    query
-        The query.
-    items
-        Ids of items.
-    most
-        How many terms an explanation has at most; None: all.
-
-    Raises
-    ------
-    CapabilityError
-        The model does not explain.
-    InputError
-        An id or a feature of the query is wrong.
+    The profile and the scores of the query are computed once. An explanation has the ``most``
+    largest terms; None: all. An unknown id or feature is an InputError.
     """
     if not isinstance(model, Explains):
         raise cannot(model, Explains)

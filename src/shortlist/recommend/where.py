@@ -52,23 +52,10 @@ class Condition(NamedTuple):
 
 
 def parse_where(where: Where) -> list[Condition]:
-    """Parse a rule into its conditions.
+    """Parse a rule into its conditions; an InputError if it is no rule.
 
-    Raises
-    ------
-    InputError
-        It is neither text nor a mapping, or the text cannot be read.
-
-    Examples
-    --------
-    >>> for condition in parse_where("year >= 1990 and genres contains 'Film-Noir'"):
-    ...     print(*condition)
-    year gte 1990
-    genres contains Film-Noir
-    >>> for condition in parse_where({"year": 1990, "country": ["FR", "KR"]}):
-    ...     print(*condition)
-    year eq 1990
-    country in ['FR', 'KR']
+    >>> [tuple(condition) for condition in parse_where("year >= 1990 and genres contains 'War'")]
+    [('year', 'gte', 1990), ('genres', 'contains', 'War')]
     """
     if isinstance(where, str):
         return _parse_text(where)
@@ -127,15 +114,10 @@ def matches(
     where: Where | None,
     kind: Literal["item", "user"] = "item",
 ) -> Mask:
-    """Return which items (or users) meet all conditions.
+    """Return which items (or users) meet all conditions; ``where`` is the rule, for messages.
 
-    ``where`` is the original rule, for messages.
-
-    Raises
-    ------
-    InputError
-        The items have no features or lack this one, the operator does not exist, or the value has
-        another type than the feature.
+    An InputError if they have no such feature, there is no such operator, or the value has another
+    type than the feature.
     """  # (n_items,)
     if items is None:
         raise InputError(

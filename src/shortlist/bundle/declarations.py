@@ -12,8 +12,8 @@ field that uses a symbol fixes its size, and the other fields must agree.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Annotated, Any, Protocol, get_args, get_type_hints, runtime_checkable
 
@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
+from shortlist.text import shown
 
 LARGEST = 1e17  # of a learned number: products of 2,048 such pairs are finite in float32
 
@@ -82,7 +83,7 @@ class Dimensions:
         return total, unknown
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Context:
     """What a declaration may refer to."""
 
@@ -127,28 +128,22 @@ class Array:
         check_range(value, self.low, self.high)
 
 
+@dataclass(frozen=True, repr=False)
 class Csr:
     """A sparse float32 matrix in compressed rows, whose entries lie between two bounds, inclusive.
 
     The columns within each row are ``ascending``, or in any order; ``optional``: it may be None.
     """
 
-    def __init__(
-        self,
-        rows: str,
-        columns: str,
-        *,
-        low: float = -LARGEST,
-        high: float = LARGEST,
-        ascending: bool = True,
-        optional: bool = False,
-    ) -> None:
-        self.dimensions = rows, columns
-        self.low, self.high = low, high
-        self.ascending, self.optional = ascending, optional
+    rows: str
+    columns: str
+    low: float = -LARGEST
+    high: float = LARGEST
+    ascending: bool = True
+    optional: bool = False
 
     def __repr__(self) -> str:
-        return f"sparse float32 matrix of ({', '.join(self.dimensions)})"
+        return f"sparse float32 matrix of ({self.rows}, {self.columns})"
 
     def check(self, value: Any, context: Context) -> None:
         """Check type, shape, row pointers, columns and entries."""
@@ -156,7 +151,7 @@ class Csr:
             return
         if not isinstance(value, csr_array):
             raise ValueError(f"is a {type(value).__name__}, expected a {self!r}")
-        check_shape(value.shape, self.dimensions, context.dimensions)
+        check_shape(value.shape, (self.rows, self.columns), context.dimensions)
         if value.data.dtype != np.float32:
             raise ValueError(f"has entries of {value.data.dtype}, expected float32")
         _check_rows(value, self.ascending)
@@ -184,14 +179,14 @@ class Value:
         try:
             self._adapter.validate_python(value)
         except ValidationError as error:
-            raise ValueError(f"is {_shortened(value)}: {error.errors()[0]['msg']}") from None
+            raise ValueError(f"is {shown(value, 80)}: {error.errors()[0]['msg']}") from None
 
 
 class Record:
     """A mapping with the fields of a named tuple, whose annotations state the bounds."""
 
-    def __init__(self, fields: type[Any]) -> None:
-        hints = get_type_hints(fields, include_extras=True)
+    def __init__(self, named_tuple: type[Any]) -> None:
+        hints = get_type_hints(named_tuple, include_extras=True)
         self.values = {name: Value(hint) for name, hint in hints.items()}
 
     def __repr__(self) -> str:
@@ -200,7 +195,7 @@ class Record:
     def check(self, value: Any, context: Context) -> None:
         """Check the names and each value."""
         if not isinstance(value, Mapping) or value.keys() != self.values.keys():
-            raise ValueError(f"is {_shortened(value)}, expected a {self!r}")
+            raise ValueError(f"is {shown(value, 80)}, expected a {self!r}")
         for name, declaration in self.values.items():
             try:
                 declaration.check(value[name], context)
@@ -208,16 +203,16 @@ class Record:
                 raise ValueError(f"{name} {error}") from None
 
 
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
     """A table from which ``read`` restores a feature encoder with ``n_features``.
 
     If it is ``optional`` and None, the dimension ``n_features`` is 0.
     """
 
-    def __init__(
-        self, n_features: str, read: Callable[[pa.Table], Any], *, optional: bool = False
-    ) -> None:
-        self.n_features, self.read, self.optional = n_features, read, optional
+    n_features: str
+    read: Callable[[pa.Table], Any]
+    optional: bool = False
 
     def __repr__(self) -> str:
         return f"table of {self.n_features} features"
@@ -232,14 +227,14 @@ class FeatureTable:
         check_shape((self.read(value).n_features,), (self.n_features,), context.dimensions)
 
 
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """The fitted model, or models, that a setting of the outer model names.
 
     If the setting is neither an unfitted model nor several, the field is None.
     """
 
-    def __init__(self, setting: str) -> None:
-        self.setting = setting
+    setting: str
 
     def __repr__(self) -> str:
         return f"fitted model of the setting {self.setting!r}"
@@ -259,11 +254,12 @@ class Fitted:
             raise ValueError(f"is not the {self!r}")
 
 
+@dataclass(frozen=True, repr=False)
 class Setting:
     """A copy of a setting of the model, or ``default`` for models without this setting."""
 
-    def __init__(self, name: str, default: Any = None) -> None:
-        self.name, self.default = name, default
+    name: str
+    default: Any = None
 
     def __repr__(self) -> str:
         return f"copy of the setting {self.name!r}"
@@ -272,9 +268,10 @@ class Setting:
         """Compare with the setting."""
         expected = getattr(context.config, self.name, self.default)
         if type(value) not in (type(expected), int) or value != expected:
-            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected!r}")
+            raise ValueError(f"is {shown(value, 80)}, expected the {self!r}, {expected!r}")
 
 
+@dataclass(frozen=True, repr=False)
 class Widths:
     """The widths of dense layers, which are flat in an earlier field: each a weight and a bias.
 
@@ -282,10 +279,9 @@ class Widths:
     the layers are there (None: once).
     """
 
-    def __init__(
-        self, field: str, widths: Callable[[Any], list[int]], times: str | None = None
-    ) -> None:
-        self.field, self.widths, self.times = field, widths, times
+    field: str
+    widths: Callable[[Any], list[int]]
+    times: str | None = None
 
     def __repr__(self) -> str:
         return f"widths of the layers in {self.field}"
@@ -294,7 +290,7 @@ class Widths:
         """Compare with the settings, and with the length of the layers."""
         expected = self.widths(context.config)
         if value != expected:
-            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected}")
+            raise ValueError(f"is {shown(value, 80)}, expected the {self!r}, {expected}")
         times = 1 if self.times is None else getattr(context.config, self.times)
         length = times * sum((n_in + 1) * n_out for n_in, n_out in pairwise(expected))
         stored = len(context.values[self.field])
@@ -302,25 +298,22 @@ class Widths:
             raise ValueError(f"needs {length} numbers in {self.field}, which has {stored}")
 
 
+@dataclass(frozen=True, repr=False)
 class Checked:
     """A value that a function checks, for structures that have no simpler declaration."""
 
-    def __init__(self, what: str, function: Callable[[Any, Context], None]) -> None:
-        self.what, self.function = what, function
+    what: str
+    check: Callable[[Any, Context], None]
 
     def __repr__(self) -> str:
         return self.what
-
-    def check(self, value: Any, context: Context) -> None:
-        """Call the function."""
-        self.function(value, context)
 
 
 def declarations(learned_class: type[Any]) -> dict[str, Declaration]:
     """Return the declaration of each field of a dataclass; a TypeError where one is missing."""
     hints = get_type_hints(learned_class, include_extras=True)
     declared: dict[str, Declaration] = {}
-    for field in dataclasses.fields(learned_class):
+    for field in fields(learned_class):
         stated = [part for part in get_args(hints[field.name]) if isinstance(part, Declaration)]
         if not stated:
             raise TypeError(
@@ -367,8 +360,3 @@ def _check_rows(matrix: csr_array, ascending: bool) -> None:
         falls[starts[(starts > 0) & (starts < len(indices))] - 1] = False  # where a row begins
         if falls.any():
             raise ValueError("has columns that do not ascend within a row")
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shortlist.bundle.folder import Folder, opened
+from shortlist.bundle.folder import Folder, damaged, opened
 from shortlist.errors import BundleError
 
 FORMAT = 2
@@ -58,9 +57,9 @@ def manifest_of(folder: Folder) -> Manifest:
     try:
         content = json.loads(folder.read(MANIFEST).decode("utf-8"))
     except ValueError as error:  # not UTF-8, or not JSON
-        raise _damaged(path, str(error)) from error
+        raise damaged(f"{MANIFEST} is damaged: {error}", path) from error
     except RecursionError as error:
-        raise _damaged(path, "its JSON is nested too deeply") from error
+        raise damaged(f"{MANIFEST} is damaged: its JSON is nested too deeply", path) from error
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version != FORMAT:
         raise BundleError(
@@ -72,19 +71,11 @@ def manifest_of(folder: Folder) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except RecursionError as error:
-        raise _damaged(path, "its JSON is nested too deeply") from error
+        raise damaged(f"{MANIFEST} is damaged: its JSON is nested too deeply", path) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "manifest"
-        raise _damaged(path, f"{key}: {first['msg']}") from error
-
-
-def _damaged(path: Path, why: str) -> BundleError:
-    return BundleError(
-        f"{MANIFEST} is damaged: {why}",
-        where=str(path),
-        remedy="save the model again, or copy the bundle again",
-    )
+        raise damaged(f"{MANIFEST} is damaged: {key}: {first['msg']}", path) from error
 
 
 def may_be_replaced(path: Path) -> bool:
@@ -96,9 +87,3 @@ def may_be_replaced(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):  # other programs also name a file manifest.json
         return not any(path.iterdir())
     return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
-
-
-def hash_of(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

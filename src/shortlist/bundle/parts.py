@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.bundle.declarations import Context, Dimensions, declarations
+from shortlist.bundle.folder import damaged
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, ShortlistError
 
@@ -91,9 +92,8 @@ def _split_value(parts: Parts, name: str, value: Any) -> None:
 
 
 def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None:
-    parts.scalars[f"{name}.models"] = [
-        {"model": model.name, "config": model.settings} for model in models
-    ]
+    specs = [{"model": model.name, "config": model.settings} for model in models]
+    parts.scalars[f"{name}.models"] = specs
     for position, model in enumerate(models):
         prefix = f"{name}.{position}."
         for outer, inner in zip(parts, split(model.learned), strict=True):
@@ -117,20 +117,14 @@ def join(model: Any, parts: Parts, data: Dataset, find_class: FindClass, prefix:
         except (BundleError, ConfigError):  # of an inner model
             raise
         except ShortlistError as error:
-            raise _not_as_declared(name, error.what) from error
+            raise damaged(f"the learned field {name} {error.what}") from error
         except KeyError as error:
-            raise _not_as_declared(name, f"is missing, expected a {declaration!r}") from error
+            why = f"is missing, expected a {declaration!r}"
+            raise damaged(f"the learned field {name} {why}") from error
         except (TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
-            raise _not_as_declared(name, str(error)) from error
+            raise damaged(f"the learned field {name} {error}") from error
         values[field] = value
     return model.Learned(**values)
-
-
-def _not_as_declared(name: str, why: str) -> BundleError:
-    return BundleError(
-        f"the learned field {name} {why}",
-        remedy="save the model again, or copy the bundle again",
-    )
 
 
 def _join_value(parts: Parts, name: str, data: Dataset, find_class: FindClass) -> Any:

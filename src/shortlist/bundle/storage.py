@@ -14,15 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from shortlist._version import __version__
-from shortlist.bundle.folder import Folder, opened
-from shortlist.bundle.manifest import (
-    FORMAT,
-    MANIFEST,
-    Manifest,
-    hash_of,
-    manifest_of,
-    may_be_replaced,
-)
+from shortlist.bundle.folder import Folder, damaged, opened
+from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, may_be_replaced
 from shortlist.bundle.parts import FindClass, Parts, Storable, join, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
@@ -70,6 +63,8 @@ def save(
         }
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        with opened(folder) as written:
+            hashes = {file.name: written.hash_of(file.name) for file in sorted(folder.iterdir())}
         manifest = Manifest(
             format=FORMAT,
             shortlist=__version__,
@@ -85,7 +80,7 @@ def save(
             },
             metrics=notes,
             mark=read_up_to,
-            files={file.name: hash_of(file) for file in sorted(folder.iterdir())},
+            files=hashes,
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return path
@@ -133,29 +128,18 @@ def read(path: str | Path, find_class: FindClass) -> tuple[Any, Manifest]:
             ) from error
         except _UNFIT as error:
             what = error.what if isinstance(error, ShortlistError) else str(error)
-            raise BundleError(
-                f"the bundle's files do not fit together: {what}",
-                where=str(path),
-                remedy="save the model again",
-            ) from error
+            raise damaged(f"the bundle's files do not fit together: {what}", path) from error
 
 
 def _check_files(folder: Folder, manifest: Manifest) -> None:
     """Check that the files every bundle has are listed, and the hashes of all listed files."""
     for name in (ARRAYS, *(f"{table}.parquet" for table in _TABLES)):
         if name not in manifest.files:
-            raise BundleError(
-                f"{MANIFEST} has no hash of {name}",
-                where=str(folder.path),
-                remedy="save the model again, or copy the bundle again",
-            )
+            raise damaged(f"{MANIFEST} has no hash of {name}", folder.path)
     for name, expected in manifest.files.items():
         if folder.hash_of(name) != expected:
-            raise BundleError(
-                f"{name} is damaged: its hash differs from the one in the manifest",
-                where=str(folder.path),
-                remedy="save the model again, or copy the bundle again",
-            )
+            why = "its hash differs from the one in the manifest"
+            raise damaged(f"{name} is damaged: {why}", folder.path)
 
 
 def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
@@ -179,7 +163,6 @@ def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
 def _table(folder: Folder, name: str) -> pa.Table:
     table = pq.read_table(folder.file(name))
     table.validate(full=True)
-    repeated = len(set(table.column_names)) < len(table.column_names)
-    if repeated:
+    if len(set(table.column_names)) < len(table.column_names):
         raise ValueError(f"{name} has two columns of the same name")
     return table

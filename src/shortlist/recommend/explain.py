@@ -100,50 +100,26 @@ def explain_items(
         counted = pa.array(["users who chose it"])
         parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
     for item, score, terms in zip(items, scores, parts, strict=True):
-        if most is not None:
-            terms = _largest(terms, most)
-        yield _explanation(model.data, item, float(score), source, terms)
+        yield Explanation(item, float(score), source, _table(model.data, terms, most))
 
 
-def _largest(parts: list[Parts], most: int) -> list[Parts]:
-    """Keep only the largest terms; of equal ones the first."""
-    sizes = [np.abs(part.amounts) for part in parts]
-    kept = np.argsort(-np.concatenate([np.empty(0), *sizes]), kind="stable")[:most]
-    largest, start = [], 0
-    for part in parts:
-        stop = start + len(part.amounts)
-        own = np.sort(kept[(kept >= start) & (kept < stop)]) - start
-        if len(own):
-            largest.append(Parts(part.kind, part.names.take(pa.array(own)), part.amounts[own]))
-        start = stop
-    return largest
-
-
-def _explanation(
-    data: Dataset, item: Id, score: float, source: str, parts: list[Parts]
-) -> Explanation:
-    table = pa.table(
-        {
-            "kind": [part.kind for part in parts for _ in range(len(part.names))],
-            "name": [str(name) for part in parts for name in part.names.to_pylist()],
-            "amount": np.concatenate([np.empty(0), *(part.amounts for part in parts)]),
-        },
-        schema=pa.schema([("kind", pa.string()), ("name", pa.string()), ("amount", pa.float64())]),
-    )
+def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
+    """Return the terms, the largest first; of equal ones the first comes first."""
+    amounts = np.concatenate([np.empty(0), *(part.amounts for part in parts)])
+    order = np.argsort(-np.abs(amounts), kind="stable")[:most]
+    part_of = np.repeat(np.arange(len(parts)), [len(part.names) for part in parts])[order]
+    names = pa.chunked_array([part.names.cast(pa.string()) for part in parts], pa.string())
+    kinds = pa.array([part.kind for part in parts], pa.string())
+    columns = {
+        "kind": kinds.take(pa.array(part_of)),
+        "name": names.take(pa.array(order)),
+        "amount": amounts[order],
+    }
     if data.item_features is not None and TITLE in data.item_features.column_names:
-        table = table.append_column(TITLE, _titles(data, parts))
-    order = np.argsort(-np.abs(table.column("amount").to_numpy()), kind="stable")
-    return Explanation(item, score, source, table.take(pa.array(order)))
-
-
-def _titles(data: Dataset, parts: list[Parts]) -> pa.ChunkedArray:
-    """Return the titles of the terms that are items; null for the others."""
-    assert data.item_features is not None
-    titles = data.item_features.column(TITLE).cast(pa.string())
-    chunks = [
-        titles.take(pa.array(data.items.rows(part.names))).combine_chunks()
-        if part.kind == CHOSEN
-        else pa.nulls(len(part.names), pa.string())
-        for part in parts
-    ]
-    return pa.chunked_array(chunks, pa.string())
+        titles = data.item_features.column(TITLE).cast(pa.string())
+        chosen = [kind == CHOSEN for kind in columns["kind"].to_pylist()]
+        ids = data.items.parse(columns["name"].filter(pa.array(chosen, pa.bool_())).to_pylist())
+        rows = np.zeros(len(order), dtype=np.int32)
+        rows[chosen] = data.items.rows(ids)
+        columns[TITLE] = titles.take(pa.array(rows, mask=~np.array(chosen, dtype=bool)))
+    return pa.table(columns)

@@ -65,6 +65,18 @@ class Parts(NamedTuple):
     tables: dict[str, pa.Table]
 
 
+def require_declared(learned: Any) -> None:
+    """Raise a TypeError unless all fields are declared, also of the models in it.
+
+    A model that lacks a declaration could be saved, but not loaded.
+    """
+    for field in declarations(type(learned)):
+        value = getattr(learned, field)
+        for model in value if isinstance(value, tuple) else (value,):
+            if isinstance(model, Storable):
+                require_declared(model.learned)
+
+
 def split(learned: Any) -> Parts:
     """Split a dataclass into parts, including those of the models in it."""
     parts = Parts({}, {}, {})

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from shortlist._version import __version__
 from shortlist.bundle.folder import Folder, damaged, opened
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, may_be_replaced
-from shortlist.bundle.parts import FindClass, Parts, Storable, join, split
+from shortlist.bundle.parts import FindClass, Parts, Storable, join, require_declared, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
 from shortlist.files import atomic_directory
@@ -49,6 +49,7 @@ def save(
             f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
         )
     data = model.data
+    require_declared(model.learned)
     learned = split(model.learned)
     notes = _json_mapping("metrics", metrics or {})
     read_up_to = None if mark is None else _json_mapping("mark", mark)

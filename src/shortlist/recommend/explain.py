@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
 from shortlist.recommend.requests import resolve
@@ -116,10 +116,9 @@ def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
         "amount": amounts[order],
     }
     if data.item_features is not None and TITLE in data.item_features.column_names:
+        kind = data.items.ids.type
+        ids = [p.names if p.kind == CHOSEN else pa.nulls(len(p.names), kind) for p in parts]
+        rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
         titles = data.item_features.column(TITLE).cast(pa.string())
-        chosen = [kind == CHOSEN for kind in columns["kind"].to_pylist()]
-        ids = data.items.parse(columns["name"].filter(pa.array(chosen, pa.bool_())).to_pylist())
-        rows = np.zeros(len(order), dtype=np.int32)
-        rows[chosen] = data.items.rows(ids)
-        columns[TITLE] = titles.take(pa.array(rows, mask=~np.array(chosen, dtype=bool)))
+        columns[TITLE] = titles.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns)

@@ -38,10 +38,8 @@ def blocks(*padded: list[list[int]]) -> list[Any]:
 def assembled(*padded: list[list[int]]) -> Recommendations:
     return Recommendations.assemble(
         blocks(*padded),
-        label="user_id",
-        labels=pa.array(["ann", "bob", "cat"]),
-        listed="item_id",
-        ids=pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.int64()),
+        ("user_id", pa.array(["ann", "bob", "cat"])),
+        ("item_id", pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.int64())),
         model=Popularity(),
         k=2,
     )

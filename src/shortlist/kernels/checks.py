@@ -67,8 +67,7 @@ class Shapes:
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
         """Check a sparse matrix; return it with read-only arrays. ``columns`` must be known."""
         matrix = self._parts(name, matrix, rows)
-        if not _rows_are_valid(matrix.indptr, matrix.indices, self[columns]):
-            self._refuse_rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
+        self._rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
         return matrix
 
     def product(
@@ -80,9 +79,8 @@ class Shapes:
         """
         right = self._parts(right_name, right, inner)
         left = self.csr(name, left, rows, inner)
-        valid = _used_rows_are_valid(left.indices, *right[:2], self[columns])
-        if valid == 0 or (valid < 0 and not _rows_are_valid(*right[:2], self[columns])):
-            self._refuse_rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
+        if not _used_rows_are_valid(left.indices, *right[:2], self[columns]):
+            self._rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
         return left, right
 
     def lists(
@@ -91,8 +89,7 @@ class Shapes:
         """Check the items of each row b, items[indptr[b] : indptr[b + 1]]; all below a bound."""
         self._pointers(indptr_name, indptr, rows)
         self.array(name, items, I32, f"len({name})")
-        if not _rows_are_valid(indptr, items, self[bound]):
-            self._refuse_rows(indptr_name, name, indptr, items, bound)
+        self._rows(indptr_name, name, indptr, items, bound)
 
     def eligible(self, eligible: EligibleItems) -> tuple[EligibleItems, OutIndices]:
         """Check which of N items each of B queries may get.
@@ -131,10 +128,12 @@ class Shapes:
         if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
             raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
 
-    def _refuse_rows(
+    def _rows(
         self, indptr_name: str, name: str, indptr: Longs, indices: Integers, bound: str
     ) -> None:
-        """Raise the error in sparse rows."""
+        """Check the pointers and the indices of sparse rows."""
+        if _rows_are_valid(indptr, indices, self[bound]):
+            return
         falls = np.flatnonzero(indptr[1:] < indptr[:-1])
         if indptr[0] != 0:
             raise ValueError(f"{indptr_name} starts at {indptr[0]}, expected 0")
@@ -149,11 +148,9 @@ class Shapes:
     def _wrong_shape(
         self, name: str, shape: tuple[int, ...], letters: tuple[str, ...], more: str = ""
     ) -> ValueError:
-        sizes = [
-            letter + (f"={self._sizes[letter]}" if letter in self._sizes else "") + more
-            for letter in letters
-        ]
-        return ValueError(f"{name} has shape {shape}, expected ({', '.join(sizes)})")
+        known = {letter: f"{letter}={size}" for letter, size in self._sizes.items()}
+        sizes = ", ".join(known.get(letter, letter) + more for letter in letters)
+        return ValueError(f"{name} has shape {shape}, expected ({sizes})")
 
 
 def size_of(name: str, value: int) -> int:
@@ -204,19 +201,17 @@ def _are_below(indices: Indices, bound: int, least: int) -> bool:
 
 
 @kernel
-def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> int:
-    """Return 1 if all used rows are valid, 0 if one is not, and -1 if they hold more than all."""
+def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> bool:
+    """Return whether all used rows are valid; false if they hold more entries than all rows."""
     entries = 0
     for row in used:
         start, stop = indptr[row], indptr[row + 1]
         if start < 0 or stop < start or stop > len(indices):
-            return 0
+            return False
         entries += stop - start
-        if entries > len(indices):
-            return -1
-        if not _below(indices[start:stop], n_columns, 0):
-            return 0
-    return 1
+        if entries > len(indices) or not _below(indices[start:stop], n_columns, 0):
+            return False
+    return True
 
 
 @kernel

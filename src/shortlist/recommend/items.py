@@ -24,7 +24,7 @@ from shortlist.scoring.capabilities import ComparesItems, cannot
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer, known_profiles
 from shortlist.scoring.scores import DenseScores
-from shortlist.scoring.selection import Best, Eligible, columns, top_k, top_k_columns
+from shortlist.scoring.selection import Best, Eligible, columns, top_k
 from shortlist.scoring.sparse import transposed
 
 ITEMS_PER_PASS = 256  # items whose audience is computed in one pass over the users
@@ -45,15 +45,8 @@ def similar(
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
     task = partial(_similar_block, model, requests.users, mask, min(k, data.n_items))
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "similar items")
-    return Recommendations.assemble(
-        blocks,
-        label="query_item_id",
-        labels=requests.labels,
-        listed="item_id",
-        ids=data.items.ids,
-        model=model,
-        k=k,
-    )
+    labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
+    return Recommendations.assemble(blocks, labels, listed, model, k)
 
 
 def _similar_block(
@@ -97,15 +90,8 @@ def audience(
         blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
         passes.append((best, np.zeros(len(rows), dtype=bool)))
-    return Recommendations.assemble(
-        passes,
-        label="item_id",
-        labels=requests.labels,
-        listed="user_id",
-        ids=data.users.ids,
-        model=model,
-        k=k,
-    )
+    labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
+    return Recommendations.assemble(passes, labels, listed, model, k)
 
 
 def _audience_block(
@@ -135,7 +121,9 @@ def _audience_block(
         positions = position[choosers.indices]
         indptr = np.concatenate([[0], np.cumsum(positions >= 0)])[choosers.indptr]
         excluded = positions[positions >= 0]
-    best = top_k_columns(np.ascontiguousarray(scores), indptr, excluded, k)
+    order = np.arange(len(users), dtype=np.int32)  # of equal scores the first user comes first
+    eligible = Eligible.excluding(indptr, excluded, order)
+    best = top_k(DenseScores(np.ascontiguousarray(scores)), eligible, min(k, len(users)))
     return Best(np.where(best.rows >= 0, users[best.rows], UNKNOWN), best.scores)
 
 
@@ -143,12 +131,8 @@ def _merged(k: int, first: Best, second: Best) -> Best:
     """Merge two lists for the same items; of equal scores those of the first come first."""
     rows = np.concatenate([first.rows, second.rows], axis=1)
     scores = np.concatenate([first.scores, second.scores], axis=1)
-    padding = rows == UNKNOWN
-    indptr = np.concatenate([[0], np.cumsum(padding.sum(axis=1))])
-    excluded = np.nonzero(padding)[1].astype(np.int32)
-    best = top_k_columns(np.where(padding, np.float32(0), scores), indptr, excluded, k)
-    merged_rows = np.take_along_axis(rows, np.maximum(best.rows, 0), axis=1)
-    return Best(np.where(best.rows >= 0, merged_rows, UNKNOWN), best.scores)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # padding is NaN, and comes last
+    return Best(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))
 
 
 def _requests(

@@ -48,15 +48,8 @@ def recommend(
     length = min(k, data.n_items)
     task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
-    return Recommendations.assemble(
-        blocks,
-        label=requests.label,
-        labels=requests.labels,
-        listed="item_id",
-        ids=data.items.ids,
-        model=model,
-        k=k,
-    )
+    labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
+    return Recommendations.assemble(blocks, labels, listed, model, k)
 
 
 def check_k(k: int) -> None:

@@ -48,34 +48,25 @@ class Recommendations(Tabular):
     def assemble(
         cls,
         blocks: Iterable[tuple[Best, NDArray[np.bool_]]],
-        *,
-        label: str,
-        labels: pa.Array,
-        listed: str,
-        ids: pa.Array,
+        labels: tuple[str, pa.Array],
+        listed: tuple[str, pa.Array],
         model: Scorer,
         k: int,
     ) -> Recommendations:
         """Build the table from blocks of lists, and of whether a list holds popular items instead.
 
-        ``label`` and ``labels`` are the name of the first column and its value for each list,
-        ``listed`` and ``ids`` the name of the second and the id of each row.
+        ``labels`` is the name of the first column, with its value for each list; ``listed`` is the
+        name of the second, with the id of each row.
         """
-        schema = pa.schema(
-            {
-                label: labels.type,
-                listed: ids.type,
-                "rank": pa.int32(),
-                "score": pa.float32(),
-                "source": pa.string(),
-            }
-        )
+        ids = {name: column.type for name, column in (labels, listed)}
+        rest = {"rank": pa.int32(), "score": pa.float32(), "source": pa.string()}
+        schema = pa.schema(ids | rest)
         chunks, start, sources = [], 0, pa.array([model.name, FALLBACK])
         for best, fallback in blocks:
             query, rank = np.nonzero(best.rows >= 0)
             columns = [
-                labels.take(pa.array(query + start)),
-                ids.take(pa.array(best.rows[query, rank])),
+                labels[1].take(pa.array(query + start)),
+                listed[1].take(pa.array(best.rows[query, rank])),
                 pa.array(rank + 1, pa.int32()),
                 pa.array(best.scores[query, rank]),
                 sources.take(pa.array(fallback[query].astype(np.int8))),

@@ -100,18 +100,6 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
             return Best(*topk_dense(block, eligible, k))
 
 
-def top_k_columns(
-    scores: Floats, indptr: NDArray[np.int64], excluded: NDArray[np.int32], k: int
-) -> Best:
-    """Return the ``k`` best columns of each row, the first of equal scores first.
-
-    Row b may not get the columns ``excluded[indptr[b] : indptr[b + 1]]``.
-    """  # scores: (B, n)
-    width = scores.shape[1]
-    eligible = Eligible.excluding(indptr, excluded, np.arange(width, dtype=np.int32))
-    return Best(*topk_dense(scores, eligible, min(k, width)))
-
-
 def dense(scores: Scores) -> Floats:
     """Write out every score of the block."""  # (B, n_items)
     match scores:

@@ -56,26 +56,22 @@ def manifest_of(folder: Folder) -> Manifest:
         )
     try:
         content = json.loads(folder.read(MANIFEST).decode("utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise damaged(f"{MANIFEST} is damaged: {error}", path) from error
-    except RecursionError as error:
-        raise damaged(f"{MANIFEST} is damaged: its JSON is nested too deeply", path) from error
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version != FORMAT:
-        raise BundleError(
-            f"{path} has bundle format {version}; this version reads format {FORMAT}",
-            remedy="fit and save the model again with this version"
-            if version < FORMAT
-            else "upgrade shortlist",
-        )
-    try:
-        return Manifest.model_validate(content)
+        version = content.get("format") if isinstance(content, dict) else FORMAT
+        if version == FORMAT or not isinstance(version, int):
+            return Manifest.model_validate(content)
     except RecursionError as error:
         raise damaged(f"{MANIFEST} is damaged: its JSON is nested too deeply", path) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "manifest"
         raise damaged(f"{MANIFEST} is damaged: {key}: {first['msg']}", path) from error
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise damaged(f"{MANIFEST} is damaged: {error}", path) from error
+    older = "fit and save the model again with this version"
+    raise BundleError(
+        f"{path} has bundle format {version}; this version reads format {FORMAT}",
+        remedy=older if version < FORMAT else "upgrade shortlist",
+    )
 
 
 def may_be_replaced(path: Path) -> bool:

@@ -121,12 +121,9 @@ def read(path: str | Path, find_class: FindClass) -> tuple[Any, Manifest]:
         except BundleError as error:
             raise BundleError(error.what, where=str(path), remedy=error.remedy) from error
         except ConfigError as error:
-            raise BundleError(
-                "the manifest names a model or setting that this version does not have: "
-                f"{error.what}",
-                where=str(path),
-                remedy="upgrade shortlist, or fit and save the model again",
-            ) from error
+            what = "the manifest names a model or setting that this version does not have"
+            remedy = "upgrade shortlist, or fit and save the model again"
+            raise BundleError(f"{what}: {error.what}", where=str(path), remedy=remedy) from error
         except _UNFIT as error:
             what = error.what if isinstance(error, ShortlistError) else str(error)
             raise damaged(f"the bundle's files do not fit together: {what}", path) from error

@@ -49,18 +49,17 @@ class Explanation:
     parts: pa.Table
 
     def __str__(self) -> str:
-        titled = TITLE in self.parts.column_names
+        title = [TITLE] if TITLE in self.parts.column_names else []
         rows = [
             [
                 row["kind"],
                 row["name"],
-                *([row[TITLE] or ""] if titled else []),
+                *(row[name] or "" for name in title),
                 f"{row['amount']:+.4f}",
             ]
             for row in self.parts.to_pylist()
         ]
-        head = ["reason", "name", *([TITLE] if titled else []), f"of {self.score:.4f}"]
-        return text_table(head, rows)
+        return text_table(["reason", "name", *title, f"of {self.score:.4f}"], rows)
 
 
 def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Explanation:

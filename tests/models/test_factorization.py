@@ -325,7 +325,7 @@ def test_a_history_that_float64_cannot_solve_is_an_error() -> None:
     learned = FactorizationLearned(items[:2], items, items[:0], 0.0, n_cells=8)
     config = MatrixFactorization(embedding_size=4, gravity=4.0**20, regularization=0.0).config
     with pytest.raises(NumericalError, match="not even in float64, because regularization=0 is"):
-        fold_in(config, learned, csr_array((1, 4), dtype=np.float32))
+        fold_in(config, learned, csr_array(np.zeros((1, 4), np.float32)))
 
 
 @pytest.mark.parametrize("biases", [False, True])

@@ -13,16 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tabular(ABC):
-    """A result that is stored as a table.
-
-    Examples
-    --------
-    >>> class Pair(Tabular):
-    ...     def to_arrow(self) -> pa.Table:
-    ...         return pa.table({"a": [1, 2]})
-    >>> Pair().to_polars().shape
-    (2, 1)
-    """
+    """A result that is stored as a table."""
 
     @abstractmethod
     def to_arrow(self) -> pa.Table:

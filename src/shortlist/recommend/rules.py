@@ -17,17 +17,7 @@ from shortlist.recommend.where import Condition, Mask, Where, matches, parse_whe
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules that narrow the catalogue, for one query or for all.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> table = pa.table({"user_id": [1, 1], "item_id": [7, 8]})
-    >>> films = pa.table({"item_id": [7, 8], "year": [1987, 1999]})
-    >>> data = Dataset.from_tables(table, items=films)
-    >>> Rules(where="year >= 1990").mask(data)
-    array([False,  True])
-    """
+    """Rules that narrow the catalogue, for one query or for all."""
 
     allow: Iterable[Id] | None = None
     deny: Iterable[Id] | None = None
@@ -55,19 +45,8 @@ class Rules:
     def mask(self, data: Dataset, *, strict: bool = True) -> Mask:
         """Return which items of the catalogue pass.
 
-        Parameters
-        ----------
-        data
-            The catalogue and its item features.
-        strict
-            Whether an unknown id in ``allow`` or ``deny`` is an error; otherwise it is ignored.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is unknown and ``strict`` is true.
-        InputError
-            A rule does not fit the item features, or the items have no life spans.
+        An unknown id in ``allow`` or ``deny`` is an error if ``strict``, else it is ignored. A rule
+        that does not fit the item features is an InputError.
         """  # (n_items,)
         passed = np.ones(data.n_items, dtype=bool)
         if self.allow is not None:

@@ -34,6 +34,13 @@ _COMPARE = {
     "gte": pc.greater_equal,
 }
 _OPERATORS = (*_COMPARE, "in", "not_in", "contains", "is_null")
+_REMEDIES = {
+    "is_null": "give true or false",
+    "in": "give a list of values of type {kind}",
+    "not_in": "give a list of values of type {kind}",
+    "contains": "use contains only with a feature of lists or of texts",
+}
+_OTHER_REMEDY = "give a value of type {kind}; is_null finds what is missing"
 _WORDS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _CONDITION = re.compile(
     r"""\s*(?P<name>\w+)\s*(?P<operator>==|!=|<=|>=|=|<|>|\b(?:contains|not_in|in|is_null)\b)
@@ -52,23 +59,10 @@ class Condition(NamedTuple):
 
 
 def parse_where(where: Where) -> list[Condition]:
-    """Parse a rule into its conditions.
+    """Parse a rule into its conditions; an InputError if it is no rule.
 
-    Raises
-    ------
-    InputError
-        It is neither text nor a mapping, or the text cannot be read.
-
-    Examples
-    --------
-    >>> for condition in parse_where("year >= 1990 and genres contains 'Film-Noir'"):
-    ...     print(*condition)
-    year gte 1990
-    genres contains Film-Noir
-    >>> for condition in parse_where({"year": 1990, "country": ["FR", "KR"]}):
-    ...     print(*condition)
-    year eq 1990
-    country in ['FR', 'KR']
+    >>> [tuple(condition) for condition in parse_where("year >= 1990 and genres contains 'War'")]
+    [('year', 'gte', 1990), ('genres', 'contains', 'War')]
     """
     if isinstance(where, str):
         return _parse_text(where)
@@ -127,15 +121,10 @@ def matches(
     where: Where | None,
     kind: Literal["item", "user"] = "item",
 ) -> Mask:
-    """Return which items (or users) meet all conditions.
+    """Return which items (or users) meet all conditions; ``where`` is the rule, for messages.
 
-    ``where`` is the original rule, for messages.
-
-    Raises
-    ------
-    InputError
-        The items have no features or lack this one, the operator does not exist, or the value has
-        another type than the feature.
+    An InputError if they have no such feature, there is no such operator, or the value has another
+    type than the feature.
     """  # (n_items,)
     if items is None:
         raise InputError(
@@ -170,22 +159,10 @@ def matches(
                 f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
                 f"which is {column.type}",
                 where=f"where={shown(where)}",
-                remedy=_remedy(operator, column.type),
+                remedy=_REMEDIES.get(operator, _OTHER_REMEDY).format(kind=column.type),
             ) from None
         passed &= pc.fill_null(met, False).to_numpy(zero_copy_only=False)
     return passed
-
-
-def _remedy(operator: str, kind: pa.DataType) -> str:
-    match operator:
-        case "is_null":
-            return "give true or false"
-        case "in" | "not_in":
-            return f"give a list of values of type {kind}"
-        case "contains":
-            return "use contains only with a feature of lists or of texts"
-        case _:
-            return f"give a value of type {kind}; is_null finds what is missing"
 
 
 def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
@@ -211,32 +188,26 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     """Cast the value to the type of the column; text becomes a date, 1990.5 stays a float."""
-    if value is None or (isinstance(value, str) and not _may_be_text(kind)):
+    types = pa.types
+    is_time = types.is_timestamp(kind) or types.is_date(kind)
+    may_be_text = is_time or types.is_string(kind) or types.is_large_string(kind)
+    if value is None or (isinstance(value, str) and not may_be_text):
         raise TypeError(value)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_time:
         return pc.cast(pa.scalar(moment(value), pa.timestamp("us")), kind)
-    if isinstance(value, Real) and not isinstance(value, Integral) and not _is_float(kind):
+    is_fraction = isinstance(value, Real) and not isinstance(value, Integral)
+    if is_fraction and not types.is_floating(kind):
         return pa.scalar(float(value), pa.float64())
-    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+    if types.is_integer(kind) and not types.is_uint64(kind):
         kind = pa.int64()  # a small integer may be compared with a large one
     return pa.scalar(value, kind)
-
-
-def _may_be_text(kind: pa.DataType) -> bool:
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text or pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-
-
-def _is_float(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind))
 
 
 def _has_element(lists: pa.Array, value: Any) -> pa.Array:
     """Return which lists contain a value."""
     elements = pc.list_flatten(lists)
-    hits = pc.filter(
-        pc.list_parent_indices(lists), pc.equal(elements, _scalar(value, elements.type))
-    )
+    equal = pc.equal(elements, _scalar(value, elements.type))
+    hits = pc.filter(pc.list_parent_indices(lists), equal)
     contains = np.zeros(len(lists), dtype=bool)
     contains[hits.to_numpy(zero_copy_only=False)] = True
     return pa.array(contains)

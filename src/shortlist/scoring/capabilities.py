@@ -57,16 +57,11 @@ class ScoresPairs(Protocol):
 
 
 class Parts(NamedTuple):
-    """Some of the terms whose sum is a score.
+    """Terms whose sum is a score, or a part of it.
 
-    Attributes
-    ----------
-    kind
-        What the terms stand for: ``"chosen item"``, ``"similar user"``, ``"feature"``, ...
-    names
-        The caller's ids or the names of the terms.  # (n,)
-    amounts
-        What each term adds to the score, float64.  # (n,)
+    ``kind`` is what they stand for ("chosen item", "similar user", "feature", ...), ``names`` are
+    the caller's ids or the names of the terms (n,), and ``amounts`` what each adds to the score
+    (n,).
     """
 
     kind: str

@@ -19,6 +19,10 @@ class Tabular(ABC):
     def to_arrow(self) -> pa.Table:
         """Return the table."""
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the table through Arrow's C interface: polars, DuckDB and others read it as is."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
     def to_pandas(self) -> pd.DataFrame:
         """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""
         return self.to_arrow().to_pandas()

@@ -12,7 +12,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, plain
 from shortlist.errors import ErrorCode, InputError
-from shortlist.recommend.where import Condition, Mask, Where, matches, parse_where
+from shortlist.recommend.rule_text import Rule
+from shortlist.recommend.where import Mask, Where, matches, parse_where
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class Rules:
     deny: Iterable[Id] | None = None
     where: Where | None = None
     as_of: When | None = None
-    conditions: tuple[Condition, ...] = field(init=False, default=())  # parsed from where
+    rule: Rule | None = field(init=False, default=None)  # parsed from where
 
     def __post_init__(self) -> None:
         for name in ("allow", "deny"):  # read once: they may be iterators
             if (ids := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(plain(ids)))
         if self.where is not None:
-            object.__setattr__(self, "conditions", tuple(parse_where(self.where)))
+            object.__setattr__(self, "rule", parse_where(self.where))
 
     @property
     def empty(self) -> bool:
@@ -40,7 +41,7 @@ class Rules:
     @property
     def key(self) -> Hashable:
         """A key for dictionaries: rules with equal keys have equal masks."""
-        return _typed((self.allow, self.deny, self.conditions, self.as_of))
+        return _typed((self.allow, self.deny, self.rule, self.as_of))
 
     def mask(self, data: Dataset, *, strict: bool = True) -> Mask:
         """Return which items of the catalogue pass.
@@ -54,8 +55,8 @@ class Rules:
             passed[_known(data, self.allow, strict)] = True
         if self.deny is not None:
             passed[_known(data, self.deny, strict)] = False
-        if self.where is not None:
-            passed &= matches(data.item_features, self.conditions, self.where)
+        if self.rule is not None:
+            passed &= matches(data.item_features, self.rule, self.where)
         if self.as_of is not None:
             if data.life_spans is None:
                 raise InputError(

@@ -96,6 +96,8 @@ def recommend(
             as_of=as_of,
             on_unknown=on_unknown,
         )
+    for note in lists.notes:
+        remark(note)
     if out is None or json is not None:
         show(lists, model, json)
     if out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
+from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
@@ -49,7 +51,8 @@ def recommend(
     task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
-    return Recommendations.assemble(blocks, labels, listed, model, k)
+    lists = Recommendations.assemble(blocks, labels, listed, model, k)
+    return replace(lists, notes=notes_on(model, requests, lists.table))
 
 
 def check_k(k: int) -> None:

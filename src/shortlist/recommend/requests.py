@@ -39,6 +39,8 @@ class Requests:
         User features, where queries give features; they replace those of the data.  # Q rows
     rules
         The rules of each query.  # (Q,)
+    given
+        The names of the features that each query gives.  # (Q,)
     """
 
     label: str
@@ -48,6 +50,7 @@ class Requests:
     recency: csr_array | None = None
     features: pa.Table | None = None
     rules: tuple[Rules, ...] | None = None
+    given: tuple[frozenset[str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.users)
@@ -180,6 +183,7 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
         recency,
         with_given(data, rows, features, kept) if model.uses_features else None,
         None if all(rule.empty for rule in rules) else rules,
+        tuple(frozenset(values or ()) for values in features),
     )
 
 

@@ -33,6 +33,9 @@ class Recommendations(Tabular):
         where the model could not score the query.
     run
         The model's name, its config, and k, for the run tables of a store.
+    notes
+        Sentences about features of queries that had no effect: values that the training data does
+        not have, columns without weight, queries that got popular items instead.
 
     Examples
     --------
@@ -43,6 +46,7 @@ class Recommendations(Tabular):
 
     table: pa.Table
     run: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def assemble(
@@ -82,7 +86,8 @@ class Recommendations(Tabular):
     def __repr__(self) -> str:
         who = self.table.column_names[0]
         lists = len(self.table.column(0).unique())
-        return f"Recommendations({len(self)} rows, {lists} lists by {who})"
+        noted = "".join(f"\n  note: {note}" for note in self.notes)
+        return f"Recommendations({len(self)} rows, {lists} lists by {who}){noted}"
 
     def column(self, name: str) -> list[Any]:
         """Return one column as Python values."""

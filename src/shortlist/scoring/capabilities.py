@@ -39,6 +39,15 @@ class HasVectors(Protocol):
 
 
 @runtime_checkable
+class ReadsFeatures(Protocol):
+    """Knows which values of user features have no effect on its scores."""
+
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column; only columns with such values."""
+        ...
+
+
+@runtime_checkable
 class Shortlists(Protocol):
     """Selects the best items itself, instead of scoring the whole catalogue."""
 

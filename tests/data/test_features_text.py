@@ -151,11 +151,13 @@ def test_spelling_variants_are_similar() -> None:
     assert similarity[0, 2] == similarity[0, 3] == 0
 
 
-def test_other_scripts_in_queries_are_zero() -> None:
+def test_other_scripts_in_queries_are_reported() -> None:
     encoder, _ = fit(["자바 개발자 모집", "자바 디자이너 모집"])
     query = pa.table({"x": ["ソフトウェア エンジニア", "🎉 파티", "...", None, "자바"]})
     rows = encoder.transform(query)
     assert np.diff(rows.indptr).tolist() == [0, 0, 0, 0, 2]
+    unknown = "'エンジニア', 'ソフトウェア', '파티'"
+    assert encoder.unused(query) == {"x": f"not among the values of the training data: {unknown}"}
 
 
 def test_a_table_in_another_script_is_learned() -> None:
@@ -168,7 +170,9 @@ def test_a_table_in_another_script_is_learned() -> None:
 def test_letter_ngrams_without_words() -> None:
     encoder, _ = fit(["abc", "abd"], words=0, letters=(2, 2))
     assert encoder.names == ("x~*ab*", "x~*bc*", "x~*bd*")
-    assert encoder.transform(pa.table({"x": ["abz"]})).indices.tolist() == [0]
+    query = pa.table({"x": ["abz"]})
+    assert encoder.transform(query).indices.tolist() == [0]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: 'bz'"}
 
 
 def test_rare_terms_are_dropped() -> None:

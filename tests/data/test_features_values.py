@@ -61,6 +61,7 @@ def test_rare_values_are_pooled_and_new_ones_join_them() -> None:
         [0, 0, 1],
         [0, 0, 0],
     ]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: 'z', 'c'"}
 
 
 def test_a_value_named_other_has_a_feature_of_its_own() -> None:
@@ -150,6 +151,7 @@ def test_rare_and_new_labels_are_left_out() -> None:
     query = pa.table({"x": [["a", "once", "新"], ["新"], None]})
     assert encoder.names == ("x=a", "x=b")
     assert encoder.transform(query).toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: '新', 'once'"}
 
 
 def test_no_label_is_frequent_enough() -> None:

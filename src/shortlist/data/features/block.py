@@ -100,6 +100,10 @@ class Block(ABC):
             for index, feature in enumerate(features)
         ]
 
+    def unseen(self, values: pa.Array) -> pa.Array:
+        """Return all values without a feature of their own, as text, with repetitions."""
+        return pa.array([], pa.string())
+
     def __len__(self) -> int:
         return int(self.features.num_rows)
 

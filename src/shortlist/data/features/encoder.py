@@ -111,6 +111,23 @@ class FeatureEncoder:
         rows = [part.encode(values, missing).astype(dtype) for part, values in self._cells(table)]
         return csr_array(hstack(rows, format="csr"))
 
+    def unused(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column; only columns with such values.
+
+        >>> films = pa.table({"genre": ["War", "War", "Drama", "Drama"]})
+        >>> FeatureEncoder.fit(films).unused(pa.table({"genre": ["Western"]}))
+        {'genre': "not among the values of the training data: 'Western'"}
+        """
+        unused = {}
+        for part, values in self._cells(table):
+            counts = pa.Table.from_struct_array(pc.value_counts(part.unseen(values)))
+            if counts.num_rows:
+                order = counts.sort_by([("counts", "descending"), ("values", "ascending")])
+                examples = ", ".join(map(repr, order["values"].slice(0, 3).to_pylist()))
+                unused[part.column] = f"not among the values of the training data: {examples}"
+        names = table.column_names
+        return unused | {name: why for name, why in self.left_out.items() if name in names}
+
     def to_table(self) -> pa.Table:
         """Return the encoder as a table with one row per feature; Parquet files keep it exactly.
 

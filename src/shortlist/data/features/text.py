@@ -84,6 +84,13 @@ class TextBlock(Block):
             parts.append(_weight(_multiply(per_row, per_word), weight))
         return unit_rows(csr_array(hstack(parts, format="csr")))
 
+    def unseen(self, values: pa.Array) -> pa.Array:
+        """Return the words that are rare or new; without words, the letter n-grams."""
+        terms, role = split_words(values).words, "word"
+        if not self.spec.words:
+            terms, role = letter_ngrams(terms, *self.spec.letters)[1], "letters"
+        return terms.filter(pc.is_null(pc.index_in(terms, value_set=self._terms[role][0])))
+
     @cached_property
     def _terms(self) -> dict[str, tuple[pa.Array, NDArray[np.float64]]]:
         """The terms of each role, and their weights."""

@@ -222,10 +222,16 @@ class CategoryBlock(Block):
         return [values, feature_table("other", 1), missing_flag(cells)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        terms = pc.drop_null(self.features["term"]).combine_chunks()
-        known = pc.index_in(pc.cast(values, pa.string()), value_set=terms, skip_nulls=True)
-        indices = to_numpy(pc.fill_null(known, self.index_of("other")))
+        indices = to_numpy(pc.fill_null(self._index(values), self.index_of("other")))
         return self.one_hot(np.where(is_null(values), -1, indices), values, missing)
+
+    def unseen(self, values: pa.Array) -> pa.Array:
+        values = pc.drop_null(values)
+        return pc.cast(values.filter(pc.is_null(self._index(values))), pa.string())
+
+    def _index(self, values: pa.Array) -> pa.Array:
+        terms = pc.drop_null(self.features["term"]).combine_chunks()
+        return pc.index_in(pc.cast(values, pa.string()), value_set=terms, skip_nulls=True)
 
 
 class LabelsBlock(Block):
@@ -264,13 +270,22 @@ class LabelsBlock(Block):
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         rows, labels = split_labels(values, self.spec.separator)
-        encoded = labels.dictionary_encode()
-        features = pc.fill_null(pc.index_in(fold(encoded.dictionary), value_set=self._keys), -1)
-        indices = to_numpy(features)[to_numpy(encoded.indices)]
+        indices = self._index(labels)
         known = indices >= 0
         matrix = _incidence(rows[known], indices[known], (len(values), len(self)))
         matrix.data = to_numpy(self.features["weight"])[matrix.indices]
         return unit_rows(matrix)
+
+    def unseen(self, values: pa.Array) -> pa.Array:
+        _, labels = split_labels(values, self.spec.separator)
+        return labels.filter(pa.array(self._index(labels) < 0))
+
+    def _index(self, labels: pa.Array) -> NDArray[np.int32]:
+        """Return the feature of each label, -1 for none."""
+        encoded = labels.dictionary_encode()
+        features = pc.fill_null(pc.index_in(fold(encoded.dictionary), value_set=self._keys), -1)
+        index: NDArray[np.int32] = to_numpy(features)[to_numpy(encoded.indices)]
+        return index
 
     @cached_property
     def _keys(self) -> pa.Array:

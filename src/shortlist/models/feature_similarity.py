@@ -96,8 +96,8 @@ class FeatureSimilarity:
     def rows(self, table: pa.Table) -> csr_array:
         """Encode rows so that their dot products are their similarities.
 
-        Each column is a block of length 1 times the square root of its weight, so the dot product of
-        two rows is the weighted sum of their cosines. The block of a missing value is zero.
+        Each column is a block of length 1 times the square root of its weight, so the dot product
+        of two rows is the weighted sum of their cosines. The block of a missing value is zero.
         """  # (n_rows, n_features)
         rows = self.encoder.transform(table, missing="ignore")
         rows.data *= self._root_weights[rows.indices]

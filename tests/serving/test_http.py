@@ -134,7 +134,7 @@ def test_every_reply_has_a_request_id_and_log_lines_contain_it(
     for wrong in ("two words", "x" * 65, "a\tb", ""):
         replaced = client.get("/health", headers={"X-Request-Id": wrong})
         assert replaced.headers["x-request-id"] != wrong
-    monkeypatch.setattr("shortlist.serving.endpoints.find_items", broken)
+    monkeypatch.setattr("shortlist.serving.catalogue.Catalogue.search", broken)
     caplog.handler.addFilter(RequestIdFilter())
     failed = client.get("/items", headers={"X-Request-Id": "order-18"})
     caplog.handler.filters.clear()

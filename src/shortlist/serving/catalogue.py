@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,8 @@ MAX_VALUES = 200  # of a category; a text column with more distinct values is fr
 class Catalogue:
     """The items of a data set as replies show them.
 
-    Parameters
-    ----------
-    data
-        The data set.
-
-    Attributes
-    ----------
-    titles
-        The title of each item: its feature ``title`` or ``name``; if items have neither, the id
-        and the first few feature values.  # (n_items,)
+    ``titles`` are their features ``title`` or ``name``; if items have neither, the ids and the
+    first few feature values.
 
     Examples
     --------
@@ -83,14 +75,9 @@ class Catalogue:
         folded = fold(text).strip()
         if not folded:
             return np.argsort(order)[:limit]
-        matching = pc.match_substring(self._folded, folded)
-        words = folded.split()
-        if len(words) > 1:
-            matching = pc.match_substring(self._folded, words[0])
-            for word in words[1:]:
-                matching = pc.and_(matching, pc.match_substring(self._folded, word))
+        found = [pc.match_substring(self._folded, word) for word in folded.split()]
         by_id = pc.starts_with(self._folded_ids, folded)
-        rows = np.flatnonzero(_as_numpy(pc.or_(matching, by_id)))
+        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, found), by_id)))
         titles = self._folded.take(pa.array(rows))
         ids = self._folded_ids.take(pa.array(rows))
         group = np.full(len(rows), 3)
@@ -144,15 +131,7 @@ def json_value(value: Any) -> Any:
 
 
 def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
-    """Describe each column of a table of features: its name, its kind, its values or its bounds.
-
-    Examples
-    --------
-    >>> describe_fields(pa.table({"year": [1995, 2006], "genres": [["War"], ["War", "Crime"]]}))
-    ... # doctest: +NORMALIZE_WHITESPACE
-    [{'name': 'year', 'kind': 'number', 'min': 1995, 'max': 2006},
-     {'name': 'genres', 'kind': 'list', 'values': ['War', 'Crime']}]
-    """
+    """Describe each column of a table of features: its name, its kind, its values or its bounds."""
     if features is None:
         return []
     return [_field(name, features.column(name)) for name in features.column_names]
@@ -162,12 +141,13 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     kind = column.type
     if pa.types.is_boolean(kind):
         return {"name": name, "kind": "flag"}
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        least, greatest = _bounds(column)
-        return {"name": name, "kind": "number", "min": least, "max": greatest}
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        least, greatest = _bounds(column)
-        return {"name": name, "kind": "date", "min": least, "max": greatest}
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if is_number or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if pa.types.is_floating(kind):
+            column = column.filter(pc.is_finite(column))
+        least, greatest = map(json_value, pc.min_max(column).as_py().values())
+        described: FieldInfo = {"name": name, "kind": "number" if is_number else "date"}
+        return {**described, "min": least, "max": greatest}
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
         return {"name": name, "kind": "list", "values": values}
@@ -176,13 +156,6 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
         if len(values) <= min(MAX_VALUES, max(2, len(column) // 2)):
             return {"name": name, "kind": "category", "values": values}
     return {"name": name, "kind": "text"}
-
-
-def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    if pa.types.is_floating(column.type):
-        column = column.filter(pc.is_finite(column))
-    bounds = pc.min_max(column).as_py()
-    return json_value(bounds["min"]), json_value(bounds["max"])
 
 
 def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
@@ -198,11 +171,6 @@ def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
 
     The rows are scaled to length 1, centred, and multiplied with their first two right singular
     vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
-
-    Examples
-    --------
-    >>> principal_coordinates(np.array([[1.0, 0.0], [0.0, 1.0]])).round(6).tolist()
-    [[1.0, 0.0], [-1.0, 0.0]]
     """  # (n, 2)
     rows = vectors.astype(np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -37,6 +37,56 @@ class RequestErrorCode(StrEnum):
     STOPPING = "stopping"
 
 
+_Code = RequestErrorCode
+STATUSES: dict[int, tuple[str, Sequence[str]]] = {
+    400: (
+        "The body is not JSON, or the Host header is wrong.",
+        (_Code.MALFORMED_JSON, _Code.WRONG_CONTENT_TYPE, _Code.BODY_TIMEOUT, _Code.WRONG_HOST),
+    ),
+    401: ("The token is missing or wrong.", (_Code.UNAUTHORIZED,)),
+    404: (
+        "No such model, user or item.",
+        (_Code.NOT_FOUND, _Code.UNKNOWN_MODEL, ErrorCode.UNKNOWN_ID, ErrorCode.WRONG_ID_TYPE),
+    ),
+    405: (
+        "The address has no such method; the header Allow lists those it has.",
+        (_Code.METHOD_NOT_ALLOWED,),
+    ),
+    409: (
+        "The model or the service cannot do this.",
+        (_Code.NO_DATABASE, ErrorCode.UNSUPPORTED, ErrorCode.FEATURES_UNSUPPORTED),
+    ),
+    413: ("The body is too long.", (_Code.BODY_TOO_LONG,)),
+    422: ("A value is missing, wrong, or out of its bounds.", ()),  # every other code
+    500: (
+        "The service failed; its log has the request with the id in X-Request-Id.",
+        (
+            ErrorCode.FAILED,
+            ErrorCode.NOT_FITTED,
+            ErrorCode.DOWNLOAD_FAILED,
+            ErrorCode.DATABASE_FAILED,
+        ),
+    ),
+    503: (
+        "Too many requests at once, or too slow; try again after Retry-After.",
+        (_Code.OVERLOADED, _Code.DEADLINE, _Code.STOPPING),
+    ),
+}
+"""The meaning of each status, and the codes of the errors that have it."""
+
+_STATUS_OF = {code: status for status, (_, codes) in STATUSES.items() for code in codes}
+_CHOOSE_MODEL = "choose a model that can: GET /models"
+_REMEDIES: dict[str, str] = {
+    ErrorCode.UNKNOWN_ID: "check the spelling, or search: GET /users?q=, GET /items?q=",
+    ErrorCode.UNSUPPORTED: _CHOOSE_MODEL,
+    ErrorCode.FEATURES_UNSUPPORTED: f"leave the features out, or {_CHOOSE_MODEL}",
+    ErrorCode.NO_USER_FEATURES: f"leave the features out, or {_CHOOSE_MODEL}",
+    ErrorCode.NO_ITEM_FEATURES: "leave the rule out",
+    ErrorCode.NO_LIFE_SPANS: "leave as_of out",
+}
+"""What a client can do about an error whose own remedy is for Python code."""
+
+
 class ErrorDetail(TypedDict):
     """An error: its code, what is wrong, where, and what to do."""
 
@@ -70,84 +120,32 @@ class Error(TypedDict):
 class RequestError(ShortlistError):
     """A request that is refused; the status of the reply follows from the code."""
 
-    def __init__(
-        self,
-        code: RequestErrorCode,
-        what: str,
-        *,
-        where: str | None = None,
-        remedy: str | None = None,
-        parameter: str | None = None,
-        allowed: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(
-            what, where=where, remedy=remedy, code=code, parameter=parameter, allowed=allowed
-        )
-
 
 class OverloadedError(RequestError):
     """More requests wait than the limits allow."""
 
     def __init__(self, what: str) -> None:
+        remedy = f"try again in {RETRY_SECONDS} s, with fewer at once"
+        super().__init__(what, code=RequestErrorCode.OVERLOADED, remedy=remedy)
+
+
+class StoppingError(RequestError):
+    """The service accepts no more requests."""
+
+    def __init__(self) -> None:
         super().__init__(
-            RequestErrorCode.OVERLOADED,
-            what,
-            remedy=f"try again in {RETRY_SECONDS} s, with fewer at once",
+            "the service is stopping",
+            code=RequestErrorCode.STOPPING,
+            remedy="send requests to another instance",
         )
 
 
 FAILED = ShortlistError("the service failed", remedy="see the log of the service: this is a bug")
 
-_STATUS: dict[str, int] = {
-    RequestErrorCode.MALFORMED_JSON: 400,
-    RequestErrorCode.WRONG_CONTENT_TYPE: 400,
-    RequestErrorCode.BODY_TIMEOUT: 400,
-    RequestErrorCode.WRONG_HOST: 400,
-    RequestErrorCode.UNAUTHORIZED: 401,
-    RequestErrorCode.NOT_FOUND: 404,
-    RequestErrorCode.METHOD_NOT_ALLOWED: 405,
-    RequestErrorCode.UNKNOWN_MODEL: 404,
-    RequestErrorCode.NO_DATABASE: 409,
-    RequestErrorCode.BODY_TOO_LONG: 413,
-    RequestErrorCode.INVALID_VALUE: 422,
-    RequestErrorCode.OUT_OF_RANGE: 422,
-    RequestErrorCode.TOO_MANY: 422,
-    RequestErrorCode.OVERLOADED: 503,
-    RequestErrorCode.DEADLINE: 503,
-    RequestErrorCode.STOPPING: 503,
-    ErrorCode.UNKNOWN_ID: 404,
-    ErrorCode.WRONG_ID_TYPE: 404,
-    ErrorCode.UNSUPPORTED: 409,
-    ErrorCode.FEATURES_UNSUPPORTED: 409,
-    ErrorCode.FAILED: 500,
-    ErrorCode.NOT_FITTED: 500,
-    ErrorCode.DOWNLOAD_FAILED: 500,
-    ErrorCode.DATABASE_FAILED: 500,
-}
-_DEFAULT_STATUS = 422  # every other code is wrong input
-
-_CHOOSE_MODEL = "choose a model that can: GET /models"
-_REMEDIES: dict[str, str] = {
-    ErrorCode.UNKNOWN_ID: "check the spelling, or search: GET /users?q=, GET /items?q=",
-    ErrorCode.UNSUPPORTED: _CHOOSE_MODEL,
-    ErrorCode.FEATURES_UNSUPPORTED: f"leave the features out, or {_CHOOSE_MODEL}",
-    ErrorCode.NO_USER_FEATURES: f"leave the features out, or {_CHOOSE_MODEL}",
-    ErrorCode.NO_ITEM_FEATURES: "leave the rule out",
-    ErrorCode.NO_LIFE_SPANS: "leave as_of out",
-}
-"""What a client can do about an error whose own remedy is for Python code."""
-
 
 def status_of(error: ShortlistError) -> int:
-    """Return the HTTP status of an error.
-
-    Examples
-    --------
-    >>> from shortlist.errors import UnknownIdError
-    >>> status_of(UnknownIdError("1 unknown user id: 'ann'")), status_of(OverloadedError("busy"))
-    (404, 503)
-    """
-    return _STATUS.get(error.code, _DEFAULT_STATUS)
+    """Return the HTTP status of an error."""
+    return _STATUS_OF.get(error.code, 422)
 
 
 def error_response(error: ShortlistError, headers: Mapping[str, str] | None = None) -> Response:
@@ -171,28 +169,32 @@ def error_response(error: ShortlistError, headers: Mapping[str, str] | None = No
     return Response(encode(Error, reply), status, added, "application/json")
 
 
-def malformed(reason: str) -> RequestError:
-    """Return the error for a body that is not JSON."""
+def too_many(count: int, limit: int, noun: str, where: str) -> RequestError:
+    """Return the error for a number that exceeds a limit."""
     return RequestError(
-        RequestErrorCode.MALFORMED_JSON,
-        f"the body is not JSON: {reason}",
-        where="the body",
-        remedy="send JSON, as the documentation shows it: /docs",
+        f"{count} {noun} in one request",
+        code=RequestErrorCode.TOO_MANY,
+        where=where,
+        remedy=f"at most {limit}: send several requests",
     )
 
 
-def invalid(errors: Sequence[Mapping[str, Any]], within: str = "") -> RequestError:
+def wrong_value(what: str, path: str, remedy: str = "see what is expected: /docs") -> RequestError:
+    """Return the error for a value of a request at a path; an empty path is the whole body."""
+    return RequestError(
+        what,
+        code=RequestErrorCode.INVALID_VALUE,
+        where=path or "the body",
+        remedy=remedy,
+        parameter=path or None,
+    )
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> RequestError:
     """Return the error for a request that pydantic refused.
 
     Where a value may have several types, pydantic reports an error for each of them. The client
     most likely meant the type whose check got furthest.
-
-    Parameters
-    ----------
-    errors
-        The errors of the validation.
-    within
-        The path to the validated value; empty: it is the whole request.
 
     Examples
     --------
@@ -209,24 +211,16 @@ def invalid(errors: Sequence[Mapping[str, Any]], within: str = "") -> RequestErr
     furthest = max(errors, key=lambda error: len(error["loc"]))
     path, kind, value = _path(furthest), furthest["type"], furthest.get("input")
     if kind == "extra_forbidden":
-        what = f"there is no {furthest['loc'][-1]!r}"
-    elif kind == "missing":
-        what = f"{furthest['loc'][-1]!r} is missing"
-    elif kind in ("model_type", "model_attributes_type"):
+        return wrong_value(f"there is no {furthest['loc'][-1]!r}", path)
+    if kind == "missing":
+        return wrong_value(f"{furthest['loc'][-1]!r} is missing", path)
+    if kind in ("model_type", "model_attributes_type"):
         what = f"should be an object with names and values; it is {_short(value)}"
-    else:
-        # pydantic writes "Input should be ..." or "List should have ...".
-        expected = [error["msg"].partition(" ")[2] for error in errors if _path(error) == path]
-        others = [text.removeprefix("should be ") for text in dict.fromkeys(expected[1:])]
-        what = f"{' or '.join([expected[0], *others])}; it is {_short(value)}"
-    full_path = ".".join(filter(None, (within, path)))
-    return RequestError(
-        RequestErrorCode.INVALID_VALUE,
-        what,
-        where=full_path or "the body",
-        remedy="see what is expected: /docs",
-        parameter=full_path or None,
-    )
+        return wrong_value(what, path)
+    # pydantic writes "Input should be ..." or "List should have ...".
+    expected = [error["msg"].partition(" ")[2] for error in errors if _path(error) == path]
+    others = [text.removeprefix("should be ") for text in dict.fromkeys(expected[1:])]
+    return wrong_value(f"{' or '.join([expected[0], *others])}; it is {_short(value)}", path)
 
 
 _PLAIN_TYPES = ("int", "float", "str")

@@ -12,12 +12,13 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shortlist.serving.access import OPEN_PATHS, Access
+from shortlist.serving.access import OPEN_FOLDER, OPEN_PATHS, Access
 from shortlist.serving.compression import accepts_gzip, compressing
 from shortlist.serving.errors import (
     OverloadedError,
     RequestError,
     RequestErrorCode,
+    StoppingError,
     error_response,
 )
 from shortlist.serving.life import RequestEndedError, RequestLife
@@ -49,17 +50,7 @@ _GONE_STATUS = 499  # in the metrics: the client left before the reply
 
 
 class Guard:
-    """The outermost layer of the service.
-
-    Parameters
-    ----------
-    app
-        The application.
-    access
-        The rules of access.
-    limits, metrics
-        The bounds of requests; where they are counted.
-    """
+    """The outermost layer of the service, around its application."""
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics) -> None:
         self.app, self._access, self._limits, self._metrics = app, access, limits, metrics
@@ -75,13 +66,7 @@ class Guard:
     def end_requests(self) -> None:
         """End the requests that are still being answered, with 503."""
         for life in list(self._lives):
-            life.end(
-                RequestError(
-                    RequestErrorCode.STOPPING,
-                    "the service is stopping",
-                    remedy="send requests to another instance",
-                )
-            )
+            life.end(StoppingError())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the application, or refuse it."""
@@ -93,7 +78,7 @@ class Guard:
         identifier = id_of_request(headers.get(b"x-request-id"))
         request_id.set(identifier)
         answering_model.set("")
-        is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
+        is_page = scope["path"] == "/" or scope["path"].startswith(OPEN_FOLDER)
         caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
         if accepts_gzip(_text(headers, b"accept-encoding")):
             send = compressing(send)
@@ -147,24 +132,15 @@ class Guard:
         if len(self._lives) > limit + (_RESERVED if scope["path"] in _STATE_PATHS else 0):
             raise OverloadedError(f"{limit} requests are being answered")
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
-            raise RequestError(
-                RequestErrorCode.WRONG_HOST,
-                "the request has more than one Host header",
-                where="the Host header",
-                remedy="send one",
-            )
+            raise _wrong_host("the request has more than one Host header", "send one")
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
-            raise RequestError(
-                RequestErrorCode.WRONG_HOST,
-                f"this host is not called {host!r}",
-                where="the Host header",
-                remedy="start the service with --name NAME to let it be called so",
-            )
+            remedy = "start the service with --name NAME to let it be called so"
+            raise _wrong_host(f"this host is not called {host!r}", remedy)
         if not self._access.admits(scope["path"], _text(headers, b"authorization")):
             raise RequestError(
-                RequestErrorCode.UNAUTHORIZED,
                 "the token is missing or wrong",
+                code=RequestErrorCode.UNAUTHORIZED,
                 where="the Authorization header",
                 remedy="send: Authorization: Bearer TOKEN",
             )
@@ -175,10 +151,8 @@ class Guard:
         """Read the whole body into memory, within the limits."""
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
-        limit = self._limits.body_bytes
         declared = _text(headers, b"content-length")
-        if declared.isdecimal() and int(declared) > limit:
-            raise self._too_long()
+        self._check_length(int(declared) if declared.isdecimal() else 0)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 more = True
@@ -189,25 +163,30 @@ class Guard:
                     chunk, more = message.get("body", b""), message.get("more_body", False)
                     body += chunk
                     self._held += len(chunk)
-                    if len(body) > limit:
-                        raise self._too_long()
+                    self._check_length(len(body))
                     if self._held > self._limits.held_bytes:
                         raise OverloadedError("too many long requests are being answered")
         except TimeoutError:
             raise RequestError(
-                RequestErrorCode.BODY_TIMEOUT,
                 f"the body did not arrive within {self._limits.body_seconds:g} seconds",
+                code=RequestErrorCode.BODY_TIMEOUT,
                 where="the body",
                 remedy="send it faster, or send less",
             ) from None
 
-    def _too_long(self) -> RequestError:
-        return RequestError(
-            RequestErrorCode.BODY_TOO_LONG,
-            f"the body is longer than {self._limits.body_bytes:,} bytes",
-            where="the body",
-            remedy="send several shorter requests",
-        )
+    def _check_length(self, length: int) -> None:
+        if length > self._limits.body_bytes:
+            raise RequestError(
+                f"the body is longer than {self._limits.body_bytes:,} bytes",
+                code=RequestErrorCode.BODY_TOO_LONG,
+                where="the body",
+                remedy="send several shorter requests",
+            )
+
+
+def _wrong_host(what: str, remedy: str) -> RequestError:
+    code = RequestErrorCode.WRONG_HOST
+    return RequestError(what, code=code, where="the Host header", remedy=remedy)
 
 
 def _replayed(body: bytearray, receive: Receive) -> Receive:

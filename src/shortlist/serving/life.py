@@ -19,17 +19,7 @@ class RequestEndedError(Exception):
 class RequestLife:
     """Cancels the task that answers a request, once its deadline passes or the client leaves.
 
-    Create it in that task.
-
-    Parameters
-    ----------
-    seconds
-        How long the request may take.
-
-    Attributes
-    ----------
-    reason
-        Why the task was cancelled; None: it was not, or not by this object.
+    Create it in that task. ``reason`` is why it was cancelled; None: not by this object.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -41,13 +31,7 @@ class RequestLife:
         self.reason: RequestError | RequestEndedError | None = None
 
     def watch(self, receive: Receive) -> None:
-        """Watch the request from now on.
-
-        Parameters
-        ----------
-        receive
-            The receiver of the request. Its body has been read, or is not needed.
-        """
+        """Watch the request from now on; its body has been read, or is not needed."""
         self._timer = self._loop.call_later(_UNWATCHED_SECONDS, self._start, receive)
 
     def end(self, reason: RequestError | RequestEndedError) -> None:
@@ -79,8 +63,8 @@ class RequestLife:
         except TimeoutError:
             self.end(
                 RequestError(
-                    RequestErrorCode.DEADLINE,
                     f"the request was not answered within {self._seconds:g} seconds",
+                    code=RequestErrorCode.DEADLINE,
                     remedy="try again, ask for less at once, or raise the limit request_seconds",
                 )
             )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
@@ -24,6 +24,7 @@ from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError, ShortlistError
 from shortlist.recommend.query import Query
+from shortlist.serving.batching import deliver
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
@@ -47,13 +48,7 @@ class RecentInteraction(NamedTuple):
 
 
 class RecentInteractions:
-    """Interactions in memory that at least one bundle was not fitted on.
-
-    Parameters
-    ----------
-    capacity
-        The largest number of interactions.
-    """
+    """At most ``capacity`` interactions in memory that at least one bundle was not fitted on."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -66,13 +61,7 @@ class RecentInteractions:
         return self._count
 
     def require_room(self, count: int) -> None:
-        """Check that there is room for more interactions.
-
-        Raises
-        ------
-        OverloadedError
-            There is no room.
-        """
+        """Check that there is room for more interactions."""
         if self._count + count > self._capacity:
             raise OverloadedError(
                 f"{self._count} interactions were recorded since the bundle was fitted; "
@@ -82,12 +71,7 @@ class RecentInteractions:
     def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
         """Add recorded interactions; a later interaction with the same item replaces the former.
 
-        Parameters
-        ----------
-        rows
-            The interactions.
-        record_ids
-            Their ids in the database; without them, they cannot be removed.
+        Without their ids in the database, they cannot be removed.
         """
         with self._lock:
             for row, number in zip_longest(rows, record_ids, fillvalue=0):
@@ -186,33 +170,19 @@ def _same_weight(fitted: float | None, weight: float) -> bool:
     return fitted is not None and abs(fitted - weight) <= 1e-6 * max(1.0, abs(weight))
 
 
-_Request: TypeAlias = tuple[Sequence[Recorded] | int, "asyncio.Future[Any]"]
-"""Interactions to write, or the id of one to remove; and the future for the outcome."""
+class _Request(NamedTuple):
+    """Interactions to write, or the id of one to remove; and the future for the outcome."""
+
+    rows: Sequence[Recorded]
+    removed: int | None
+    done: asyncio.Future[Any]
 
 
 class Recorder:
     """Writes interactions in its own thread; a request is answered once its rows are on disk.
 
-    The requests that wait are written in one transaction.
-
-    Parameters
-    ----------
-    database
-        The store. It is open only during writing, so that other programs can read it.
-    recent
-        The memory that the rows are added to.
-    limits, metrics
-        How many requests may wait; where rows are counted.
-
-    Attributes
-    ----------
-    location
-        The store as messages may show it: without a user or a password.
-
-    Raises
-    ------
-    InputError
-        It is not a store, or it cannot hold interactions.
+    The requests that wait are written in one transaction. The database is open only during writing,
+    so that other programs can read it. The rows are added to ``recent`` as well.
     """
 
     def __init__(
@@ -230,7 +200,7 @@ class Recorder:
             recent.add(journal.values(), journal)
             for warning in skipped:
                 log.warning("%s: %s", store.place, warning.message)
-            self.location = store.place
+            self.location = store.place  # without a user or a password
         self._requests: queue.Queue[_Request | None] = queue.Queue(limits.slow)
         self._store: Store | None = None
         self._stopping = False
@@ -248,33 +218,21 @@ class Recorder:
         self._thread.join()
 
     def submit(self, rows: Sequence[Recorded]) -> asyncio.Future[list[int]]:
-        """Queue rows; the future has their ids when they are on disk and in memory.
-
-        Raises
-        ------
-        OverloadedError
-            Too many requests wait already, or the memory has no room for more rows.
-        """
+        """Queue rows; the future has their ids when they are on disk and in memory."""
         self._recent.require_room(len(rows))
-        return self._queue(rows)
+        return self._queue(rows, None)
 
     def remove(self, record_id: int) -> asyncio.Future[bool]:
-        """Queue a removal; the future tells whether there was such an interaction.
+        """Queue a removal; the future tells whether there was such an interaction."""
+        return self._queue((), record_id)
 
-        Raises
-        ------
-        OverloadedError
-            Too many requests wait already.
-        """
-        return self._queue(record_id)
-
-    def _queue(self, content: Sequence[Recorded] | int) -> asyncio.Future[Any]:
-        done: asyncio.Future[Any] = self._loop.create_future()
+    def _queue(self, rows: Sequence[Recorded], removed: int | None) -> asyncio.Future[Any]:
+        request = _Request(rows, removed, self._loop.create_future())
         try:
-            self._requests.put_nowait((content, done))
+            self._requests.put_nowait(request)
         except queue.Full:
             raise OverloadedError("too many interactions wait to be written") from None
-        return done
+        return request.done
 
     def _run(self) -> None:
         running = True
@@ -286,55 +244,47 @@ class Recorder:
                 continue
             count = 0
             while taken[-1] is not None and count < _MAX_TRANSACTION and not self._requests.empty():
-                content = taken[-1][0]
-                count += 1 if isinstance(content, int) else len(content)
+                count += max(1, len(taken[-1].rows))
                 taken.append(self._requests.get())
             running = taken[-1] is not None
             requests = [request for request in taken if request is not None]
-            writes = [request for request in requests if not isinstance(request[0], int)]
-            if writes:
-                self._write(writes)
+            self._answer([request for request in requests if request.removed is None])
             for request in requests:
-                if isinstance(request[0], int):
-                    self._remove(request[0], request)
+                if request.removed is not None:
+                    self._answer([request])
         self._close()
 
-    def _write(self, requests: Sequence[_Request]) -> None:
+    def _answer(self, requests: Sequence[_Request]) -> None:
         """Write requests in one transaction, or one by one if one of them is wrong."""
-        rows = [row for given, _ in requests if not isinstance(given, int) for row in given]
-        try:
-            ids = iter(self._record(rows))
-        except Exception as error:  # whatever it is, the requests are told
-            if len(requests) > 1 and isinstance(error, InputError):
-                for request in requests:
-                    self._write([request])
-                return
-            if not isinstance(error, InputError):
-                self._close()  # the next request opens the file again
-            self._deliver(requests, [error] * len(requests))
-        else:
-            counts = [0 if isinstance(given, int) else len(given) for given, _ in requests]
-            self._deliver(requests, [list(islice(ids, count)) for count in counts])
-
-    def _record(self, rows: Sequence[Recorded]) -> list[int]:
-        if self._store is None:
-            self._store = self._open()
-        ids = self._store.record(rows)
-        self._recent.add(rows, ids)
-        self._metrics.recorded.inc(len(rows))
-        return ids
-
-    def _remove(self, record_id: int, request: _Request) -> None:
+        if not requests:
+            return
         try:
             if self._store is None:
                 self._store = self._open()
-            was_there = self._store.unrecord(record_id)
-            self._recent.remove(record_id)
-        except Exception as error:  # whatever it is, the request is told
-            self._close()
-            self._deliver([request], [error])
-        else:
-            self._deliver([request], [was_there])
+            outcomes = self._outcomes(requests, self._store)
+        except Exception as error:  # whatever it is, the requests are told
+            if not isinstance(error, InputError):
+                self._close()  # the next request opens the file again
+            elif len(requests) > 1:
+                for request in requests:
+                    self._answer([request])
+                return
+            outcomes = [error] * len(requests)
+        futures = [request.done for request in requests]
+        self._loop.call_soon_threadsafe(deliver, list(zip(futures, outcomes, strict=True)))
+
+    def _outcomes(self, requests: Sequence[_Request], store: Store) -> list[Any]:
+        """Remove an interaction, or write those of several requests."""
+        if (removed := requests[0].removed) is not None:
+            was_there = store.unrecord(removed)
+            self._recent.remove(removed)
+            return [was_there]
+        rows = [row for request in requests for row in request.rows]
+        ids = store.record(rows)
+        self._recent.add(rows, ids)
+        self._metrics.recorded.inc(len(rows))
+        left = iter(ids)
+        return [list(islice(left, len(request.rows))) for request in requests]
 
     def _open(self) -> Store:
         seconds = _STOPPING_OPEN_SECONDS if self._stopping else _OPEN_SECONDS
@@ -351,15 +301,3 @@ class Recorder:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-    def _deliver(self, requests: Sequence[_Request], outcomes: Sequence[Any]) -> None:
-        def deliver() -> None:
-            for (_, done), outcome in zip(requests, outcomes, strict=True):
-                if done.done():  # the client has gone
-                    continue
-                if isinstance(outcome, Exception):
-                    done.set_exception(outcome)
-                else:
-                    done.set_result(outcome)
-
-        self._loop.call_soon_threadsafe(deliver)

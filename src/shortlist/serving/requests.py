@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AllowInfNan,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     Strict,
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
 )
+from pydantic_core import from_json
+
+from shortlist.serving.errors import RequestError, RequestErrorCode, too_many, wrong_value
+from shortlist.serving.limits import Limits
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """The bound of a field: the name of a limit of the service, and what it counts, if anything."""
+
+    limit: str
+    noun: str = ""
+    where: str = ""  # for the message, if it is not the field itself
+
+
+def _read_rule(text: Any) -> Any:
+    """Read the rule in a query string."""
+    if text is None:
+        return None
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        remedy = 'write it like where={"year":{"gte":1990}}, percent-encoded'
+        raise wrong_value(f"the rule is not JSON: {error}", "where", remedy) from None
+
 
 Id: TypeAlias = StrictInt | Annotated[StrictStr, Field(max_length=1_000)]
 NewId: TypeAlias = (
@@ -27,6 +56,11 @@ Operator: TypeAlias = Literal[
     "eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "is_null"
 ]
 Where: TypeAlias = dict[str, Value | dict[Operator, Value]]
+WhereText: TypeAlias = Annotated[
+    Where | None,
+    BeforeValidator(_read_rule),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+]
 Weights: TypeAlias = dict[str, Annotated[Number, Field(ge=0)]]
 
 _WHERE = (
@@ -34,6 +68,9 @@ _WHERE = (
     "All conditions must hold."
 )
 _MODEL = "The name of a loaded bundle; by default the first."
+_IN_QUERY_STRING: Any = Field(
+    None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
+)
 
 
 class Body(BaseModel):
@@ -76,9 +113,13 @@ class RecommendationsIn(Body):
     )
 
     model: str | None = Field(None, description=_MODEL)
-    queries: list[QueryIn] | None = Field(None, min_length=1)
-    users: list[Id] | None = Field(None, min_length=1, description="Ids of users.")
-    k: StrictInt = Field(10, ge=1, description="The largest number of items of a list.")
+    queries: Annotated[list[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
+    users: Annotated[list[Id] | None, AtMost("queries", "lists", "queries")] = Field(
+        None, min_length=1, description="Ids of users."
+    )
+    k: Annotated[StrictInt, AtMost("k")] = Field(
+        10, ge=1, description="The largest number of items of a list."
+    )
     exclude_seen: StrictBool = Field(True, description="Leave out the items of the history.")
     allow: list[Id] | None = Field(None, description="Only these items.")
     deny: list[Id] | None = Field(None, description="None of these items.")
@@ -132,7 +173,9 @@ class InteractionsIn(Body):
         }
     )
 
-    interactions: list[InteractionIn] = Field(min_length=1)
+    interactions: Annotated[list[InteractionIn], AtMost("interactions", "interactions")] = Field(
+        min_length=1
+    )
 
 
 class Parameters(Body):
@@ -144,11 +187,9 @@ class Parameters(Body):
 class ListParameters(Parameters):
     """The parameters of the list of a user."""
 
-    k: int = Field(10, ge=1, description="The largest number of items.")
+    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of items.")
     exclude_seen: bool = Field(True, description="Leave out the items of the user's history.")
-    where: str | None = Field(
-        None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
-    )
+    where: WhereText = _IN_QUERY_STRING
     as_of: str | None = Field(
         None, description="Only items that are live at this time: ISO, or 'now'.", examples=["now"]
     )
@@ -158,16 +199,14 @@ class ListParameters(Parameters):
 class SimilarParameters(Parameters):
     """The parameters of a list of similar items."""
 
-    k: int = Field(10, ge=1, description="The largest number of items.")
-    where: str | None = Field(
-        None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
-    )
+    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of items.")
+    where: WhereText = _IN_QUERY_STRING
 
 
 class AudienceParameters(Parameters):
     """The parameters of the audience of an item."""
 
-    k: int = Field(10, ge=1, description="The largest number of users.")
+    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of users.")
     exclude_seen: bool = Field(
         True, description="Leave out the users whose history contains the item."
     )
@@ -177,4 +216,44 @@ class SearchParameters(Parameters):
     """The parameters of a search."""
 
     q: str = Field("", max_length=200, description="The text to search for; empty: no filter.")
-    limit: int = Field(20, ge=1, description="The largest number of results.")
+    limit: Annotated[int, AtMost("search", "hits")] = Field(
+        20, ge=1, description="The largest number of results."
+    )
+
+
+@cache
+def bounds(form: type[BaseModel]) -> dict[str, AtMost]:
+    """Return the bounds that the fields of a form declare."""
+    return {
+        name: bound
+        for name, field in form.model_fields.items()
+        for bound in field.metadata
+        if isinstance(bound, AtMost)
+    }
+
+
+def check_bounds(request: BaseModel, limits: Limits) -> None:
+    """Raise a RequestError if a field exceeds the limit that it declares."""
+    for name, bound in bounds(type(request)).items():
+        value, limit = getattr(request, name), getattr(limits, bound.limit)
+        count = len(value) if isinstance(value, list) else value
+        if count is None or count <= limit:
+            continue
+        if bound.noun:
+            raise too_many(count, limit, bound.noun, bound.where or name)
+        raise RequestError(
+            f"{name}={count} is out of range",
+            code=RequestErrorCode.OUT_OF_RANGE,
+            where=name,
+            remedy=f"ask for 1 to {limit} items",
+            parameter=name,
+        )
+
+
+def add_limits(schemas: dict[str, Any], form: type[BaseModel], limits: Limits) -> None:
+    """Add the limits of the service to the schemas of the fields of a form."""
+    for name, bound in bounds(form).items():
+        for option in schemas[name].get("anyOf", [schemas[name]]):
+            if option["type"] in ("integer", "array"):
+                key = "maximum" if option["type"] == "integer" else "maxItems"
+                option[key] = getattr(limits, bound.limit)

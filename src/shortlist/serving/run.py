@@ -27,18 +27,7 @@ _SPARE_FILES = 256  # open files besides connections
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address, without accepting connections yet.
-
-    Parameters
-    ----------
-    host, port
-        The address and the port; port 0: any free port.
-
-    Raises
-    ------
-    ConfigError
-        The address is in use, or is not an address of this machine.
-    """
+    """Take an address, without accepting connections yet; port 0: any free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,47 +35,32 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error}",
-            remedy="stop what listens there, or choose another: --port",
-        ) from None
+        raise _cannot_listen(host, port, error) from None
     return listener
 
 
 def listen(listener: socket.socket) -> None:
-    """Accept connections; they wait in the backlog until the service runs.
-
-    Raises
-    ------
-    ConfigError
-        Another process has begun to listen on the address in the meantime.
-    """
+    """Accept connections; they wait in the backlog until the service runs."""
     try:
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except OSError as error:  # another process has begun to listen in the meantime
         host, port = listener.getsockname()[:2]
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error}",
-            remedy="stop what listens there, or choose another: --port",
-        ) from None
+        raise _cannot_listen(host, port, error) from None
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"cannot listen on {host} port {port}: {error}",
+        remedy="stop what listens there, or choose another: --port",
+    )
 
 
 class Server(uvicorn.Server):
-    """A server that closes its port some time after it is told to stop.
+    """A server that closes its port ``drain_seconds`` after SIGTERM.
 
     Whoever sends requests (a load balancer) needs that time to notice that ``/ready`` is 503.
-
-    Parameters
-    ----------
-    config
-        The settings of uvicorn.
-    service
-        The service, which is told that it is stopping.
-    app
-        The application of the service.
-    drain_seconds
-        How long the port stays open after SIGTERM. SIGINT and a second signal close it at once.
+    SIGINT and a second signal close the port at once.
     """
 
     def __init__(

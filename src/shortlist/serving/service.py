@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shortlist.errors import InputError
-from shortlist.serving.batching import Batcher, WorkerPool
+from shortlist.serving.batching import Batcher
 from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ModelStore
 from shortlist.serving.recording import RecentInteractions, Recorder
+from shortlist.serving.workers import WorkerPool
 
 WATCH_SECONDS = 1.0
 _WORKERS = 2
@@ -24,21 +25,9 @@ _SEARCHERS = 2  # of their own: a search waits for no slower request
 class Service:
     """A running service.
 
-    Parameters
-    ----------
-    bundles
-        The folder of each bundle by name; the first is the default.
-    database
-        The store that interactions are recorded in; None: nothing is recorded.
-    limits
-        The bounds of requests and queues.
-    watch_seconds
-        The interval at which to look for newer bundles.
-
-    Raises
-    ------
-    InputError
-        A bundle or the store cannot be opened.
+    ``bundles`` has the folder of each bundle by name, the default first. Interactions are recorded
+    in ``database``, if there is one. Newer bundles are looked for every ``watch_seconds``. An
+    InputError is raised if a bundle or the database cannot be opened.
     """
 
     def __init__(
@@ -78,17 +67,11 @@ class Service:
 
     @property
     def recorder(self) -> Recorder:
-        """The writer of interactions.
-
-        Raises
-        ------
-        RequestError
-            The service has no store.
-        """
+        """The writer of interactions; a RequestError if the service has no database."""
         if self._recorder is None:
             raise RequestError(
-                RequestErrorCode.NO_DATABASE,
                 "this service has no database to record into",
+                code=RequestErrorCode.NO_DATABASE,
                 remedy="start it with --database DB",
             )
         return self._recorder

@@ -13,10 +13,14 @@ from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.serving.catalogue import json_value
 from shortlist.serving.model_store import ServedModel
 from shortlist.serving.recording import RecentInteractions, not_in
-from shortlist.serving.replies import HistoryItem, User, Users
+from shortlist.serving.replies import HistoryItem, User, UserSummary
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def find_users(served: ServedModel, recent: RecentInteractions, text: str, limit: int) -> Users:
+def find_users(
+    served: ServedModel, recent: RecentInteractions, text: str, limit: int
+) -> list[UserSummary]:
     """Find users whose id contains the text: first ids that start with it, then in order of ids.
 
     Users who are only in memory come last. An empty text finds the users with the most
@@ -35,31 +39,38 @@ def find_users(served: ServedModel, recent: RecentInteractions, text: str, limit
     known = data.users.take(rows).to_pylist()
     counts = [int(data.user_counts[row]) for row in rows]
     matches = [*zip(known, counts, strict=True), *((user, 0) for user in new)][:limit]
-    return {
-        "users": [
-            {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
-            for user, count in matches
-        ]
-    }
+    return [
+        {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
+        for user, count in matches
+    ]
 
 
 def describe_user(served: ServedModel, recent: RecentInteractions, user: Id) -> User:
     """Return the features and the history of a user, the latest interaction first.
 
-    Raises
-    ------
-    UnknownIdError
-        The user is neither in the data nor in memory.
+    A user who is neither in the data nor in memory is an UnknownIdError.
     """
     data = served.data
     newer = not_in(data, user, recent.of(user))
     row = int(data.users.rows([user])[0])
     if row == UNKNOWN and not newer:
         data.users.require([user])
-    history = [
-        _history_item(served, item, latest.weight, latest.time, latest.record_id or None)
-        for item, latest in reversed(newer.items())
-    ]
+    history: list[HistoryItem] = []
+
+    def add(item: Id, weight: float, time: dt.datetime | None, record_id: int | None) -> None:
+        title = served.catalogue.titles[int(data.items.rows([item])[0])]
+        history.append(
+            {
+                "item_id": item,
+                "title": title,
+                "weight": weight,
+                "time": None if time is None else time.isoformat(),
+                "record_id": record_id,
+            }
+        )
+
+    for item, latest in reversed(newer.items()):
+        add(item, latest.weight, latest.time, latest.record_id or None)
     features: dict[str, Any] = {}
     if row != UNKNOWN:
         if data.user_features is not None:
@@ -72,29 +83,6 @@ def describe_user(served: ServedModel, recent: RecentInteractions, user: Id) -> 
         ids = data.items.take(matrix.indices[first:last]).to_pylist()
         for n in order.tolist():
             if ids[n] not in newer:
-                time = None if times is None else _datetime(int(times[n]))
-                history.append(
-                    _history_item(served, ids[n], float(matrix.data[first + n]), time, None)
-                )
+                time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+                add(ids[n], float(matrix.data[first + n]), time, None)
     return {"user_id": user, "features": features, "history": history}
-
-
-def _history_item(
-    served: ServedModel,
-    item: Id,
-    weight: float,
-    time: dt.datetime | None,
-    record_id: int | None,
-) -> HistoryItem:
-    title = served.catalogue.titles[int(served.data.items.rows([item])[0])]
-    return {
-        "item_id": item,
-        "title": title,
-        "weight": weight,
-        "time": json_value(time),
-        "record_id": record_id,
-    }
-
-
-def _datetime(microseconds: int) -> dt.datetime:
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)

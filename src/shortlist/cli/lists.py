@@ -6,51 +6,44 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import Json, announcing_compilation, read_ids, remark, show, write_json
 from shortlist.cli.table_options import with_mark
 
-Bundle = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")
-]
-Length = Annotated[int, typer.Option("-k", "--k", help="The length of a list.")]
-Out = Annotated[
-    str | None, typer.Option(help="Write a .parquet or .csv file, or a run into a store.")
-]
-Where = Annotated[str | None, typer.Option(help="A rule over item features, like: year >= 1990.")]
-AsOf = Annotated[
-    str | None, typer.Option(help="List only items that are live at this date; or: now.")
-]
+Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")]
+Length = Annotated[int, Option("-k", "--k", help="The length of a list.")]
+Out = Annotated[str | None, Option(help="Write a .parquet or .csv file, or a run into a store.")]
+Where = Annotated[str | None, Option(help="A rule over item features, like: year >= 1990.")]
+AsOf = Annotated[str | None, Option(help="List only items that are live at this date; or: now.")]
 
 
 def recommend(
     bundle: Bundle,
     users: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
+        Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option(
-            help="Item ids that a new user chose, separated by commas; instead of --users."
-        ),
+        Option(help="Item ids that a new user chose, separated by commas; instead of --users."),
     ] = None,
     k: Length = 10,
     where: Where = None,
     allow: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="List only these items: a file with one id per line."),
+        Option(metavar="FILE", help="List only these items: a file with one id per line."),
     ] = None,
     deny: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="List none of these items: a file with one id per line."),
+        Option(metavar="FILE", help="List none of these items: a file with one id per line."),
     ] = None,
     as_of: AsOf = None,
     include_seen: Annotated[
-        bool, typer.Option(help="Also list items that the user has chosen already.")
+        bool, Option(help="Also list items that the user has chosen already.")
     ] = False,
     on_unknown: Annotated[
-        Literal["raise", "skip", "fallback"], typer.Option(help="How to treat unknown ids.")
+        Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
     out: Out = None,
     json: Json = None,
@@ -83,7 +76,7 @@ def recommend(
 
 def similar(
     bundle: Bundle,
-    item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
+    item: Annotated[list[str], Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
     where: Where = None,
     as_of: AsOf = None,
@@ -100,10 +93,10 @@ def similar(
 
 def audience(
     bundle: Bundle,
-    item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
+    item: Annotated[list[str], Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
     include_seen: Annotated[
-        bool, typer.Option(help="Also list users who have chosen it already.")
+        bool, Option(help="Also list users who have chosen it already.")
     ] = False,
     json: Json = None,
 ) -> None:
@@ -119,8 +112,8 @@ def audience(
 
 def explain(
     bundle: Bundle,
-    user: Annotated[str, typer.Argument(metavar="USER", help="A user id.")],
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
+    user: Annotated[str, Argument(metavar="USER", help="A user id.")],
+    item: Annotated[str, Argument(metavar="ITEM", help="An item id.")],
     json: Json = None,
 ) -> None:
     """Split the score of an item for a user into its terms."""
@@ -130,15 +123,8 @@ def explain(
         model = load(bundle)
         user_id, item_id = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
         explanation = model.explain(user_id, item_id)
-    if json is not None:
-        write_json(
-            {
-                "item_id": explanation.item,
-                "score": explanation.score,
-                "source": explanation.source,
-                "parts": explanation.parts.to_pylist(),
-            },
-            json,
-        )
-    else:
+    content = {"item_id": explanation.item, "score": explanation.score}
+    content |= {"source": explanation.source, "parts": explanation.parts.to_pylist()}
+    write_json(content, json)
+    if json is None:
         typer.echo(str(explanation))

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 import pyarrow.csv
 import typer
+from typer import Option
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
@@ -22,7 +23,7 @@ SHOWN_ROWS = 50
 
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+    Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 
 
@@ -42,8 +43,10 @@ def announcing_compilation() -> Iterator[None]:
         yield
 
 
-def write_json(content: Any, target: Path) -> None:
+def write_json(content: Any, target: Path | None) -> None:
     """Write JSON to a file, completely or not at all, or to stdout if the target is ``-``."""
+    if target is None:
+        return
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if str(target) == "-":
         typer.echo(text)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import typer
+from typer import Option
 
 from shortlist.cli.output import remark
 from shortlist.errors import ConfigError, InputError
@@ -26,7 +26,7 @@ _PANEL = "Tables of your own, instead of those of a schema"
 
 
 def _option(metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
+    return Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
 
 
 def _options(
@@ -107,7 +107,7 @@ def read(
         from shortlist.models.registry import read
 
         model, manifest = read(since)
-        mark = mark_of(manifest, store.place)
+        mark = _mark_of(manifest, store.place)
         if mark is None:
             raise InputError(
                 f"{since} does not record how far it has read {store.place}",
@@ -124,14 +124,7 @@ def read(
     return pull.data, {"place": _place_hash(store.place), **pull.mark.to_json()}
 
 
-def bundle_mark(bundle: Path, place: str) -> Mark | None:
-    """Return how far a bundle's interactions were read, if they were read from this place."""
-    from shortlist.bundle import read_manifest
-
-    return mark_of(read_manifest(bundle), place)
-
-
-def mark_of(manifest: Manifest, place: str) -> Mark | None:
+def _mark_of(manifest: Manifest, place: str) -> Mark | None:
     """Return the mark of a manifest, if its interactions were read from this place."""
     from shortlist.data.store.library_tables import Mark
 
@@ -143,9 +136,10 @@ def mark_of(manifest: Manifest, place: str) -> Mark | None:
 
 def with_mark(lists: Recommendations, bundle: Path, target: str) -> Recommendations:
     """Add the bundle's mark to lists that are written to the database that it was read from."""
+    from shortlist.bundle import read_manifest
     from shortlist.data.store.address import Address
 
-    mark = bundle_mark(bundle, Address.of(target).place)
+    mark = _mark_of(read_manifest(bundle), Address.of(target).place)
     return lists if mark is None else replace(lists, run={**lists.run, "mark": mark})
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ServedModel
 from shortlist.serving.replies import RankedItem
+from shortlist.serving.workers import deliver
 
 _BLOCK_BYTES = 2**28  # large, so that a batch is one block: each block reads all item vectors
 
@@ -130,11 +131,17 @@ class Batcher:
                 groups.setdefault(job.kind, []).append(job)
         for group in groups.values():
             self._metrics.batch.observe(sum(len(job.queries) for job in group))
-            try:
-                yield list(zip(group, score(group), strict=True))
-            except Exception as error:  # whatever it is, the requests are told
-                # If one of several jobs is wrong, the others are still answered.
-                yield [(job, error if len(group) == 1 else _alone(job)) for job in group]
+            yield _scored(group)
+
+
+def _scored(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
+    """Score jobs together, or one by one if one of them is wrong."""
+    try:
+        return list(zip(jobs, score(jobs), strict=True))
+    except Exception as error:  # whatever it is, the requests are told
+        if len(jobs) == 1:
+            return [(jobs[0], error)]
+        return [outcome for job in jobs for outcome in _scored([job])]
 
 
 def score(jobs: Sequence[Job]) -> list[list[Items]]:
@@ -187,21 +194,3 @@ def _split(served: ServedModel, table: pa.Table, bounds: Sequence[int]) -> list[
     """Convert all rows at once, and split them into lists."""
     items = served.ranked_items(table)
     return [items[start:stop] for start, stop in pairwise(bounds)]
-
-
-def _alone(job: Job) -> Outcome:
-    try:
-        return score([job])[0]
-    except Exception as error:
-        return error
-
-
-def deliver(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
-    """Set the results or the exceptions of futures."""
-    for future, outcome in outcomes:
-        if future.done():  # the client has gone
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)

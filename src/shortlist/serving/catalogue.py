@@ -1,4 +1,4 @@
-"""The items in replies: titles, features and a search; the fields of a filter; the map."""
+"""Items and users in replies: titles, features, searches; the fields of a filter; the map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import item_factors
 from shortlist.explore.labels import TITLES, labels, title_column
 from shortlist.models.base import Model
-from shortlist.serving.replies import FieldInfo, Item, ItemSummary, Map, Point
+from shortlist.serving.recording import RecentInteractions, not_in
+from shortlist.serving.replies import (
+    FieldInfo,
+    HistoryItem,
+    Item,
+    ItemSummary,
+    Map,
+    Point,
+    User,
+    UserSummary,
+)
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_SUMMARIES = 131_072  # of items, kept in memory
 MAX_POINTS = 5_000
 MAX_GROUPS = 50
@@ -44,7 +56,7 @@ class Catalogue:
     """
 
     def __init__(self, data: Dataset) -> None:
-        self._counts, self._popularity_order = data.item_counts, data.popularity_order
+        self.data = data
         self._ids = data.items.ids.to_pylist()
         title = title_column(data)
         features = pa.table({}) if data.item_features is None else data.item_features
@@ -60,9 +72,14 @@ class Catalogue:
         features = {name: json_value(column[row].as_py()) for name, column in self._columns.items()}
         return {"item_id": self._ids[row], "title": self.titles[row], "features": features}
 
+    @cached_property
+    def user_texts(self) -> pa.Array:
+        """The id of each user as text, for the search."""  # (n_users,)
+        return self.data.users.ids.cast(pa.string())
+
     def item(self, row: int) -> Item:
         """Return an item with the number of its interactions."""
-        return {**self.summary(row), "interactions": int(self._counts[row])}
+        return {**self.summary(row), "interactions": int(self.data.item_counts[row])}
 
     def search(self, text: str, limit: int) -> NDArray[np.intp]:
         """Find items whose title contains every word, or whose id starts with the text.
@@ -71,7 +88,7 @@ class Catalogue:
         starts with it; all others. Within these groups the most popular item comes first. Case and
         full or half width do not matter. An empty text finds the most popular items.
         """  # (<= limit,)
-        order = self._popularity_order
+        order = self.data.popularity_order
         folded = fold(text).strip()
         if not folded:
             return np.argsort(order)[:limit]
@@ -85,6 +102,76 @@ class Catalogue:
         group[_as_numpy(pc.starts_with(titles, folded))] = 1
         group[_as_numpy(pc.or_(pc.equal(titles, folded), pc.equal(ids, folded)))] = 0
         return rows[np.lexsort((order[rows], group))[:limit]]
+
+
+def find_users(
+    catalogue: Catalogue, recent: RecentInteractions, text: str, limit: int
+) -> list[UserSummary]:
+    """Find users whose id contains the text: first ids that start with it, then in order of ids.
+
+    Users who are only in memory come last. An empty text finds the users with the most
+    interactions.
+    """
+    data, text = catalogue.data, text.strip()
+    new: list[Id] = []
+    if not text:
+        rows = np.argsort(-data.user_counts, kind="stable")[:limit]
+    else:
+        ids = catalogue.user_texts
+        starts = _as_numpy(pc.starts_with(ids, text))
+        contains = _as_numpy(pc.match_substring(ids, text))
+        rows = np.concatenate([np.flatnonzero(starts), np.flatnonzero(contains & ~starts)])[:limit]
+        new = [user for user in recent.users() if user not in data.users and text in str(user)]
+    known = data.users.take(rows).to_pylist()
+    counts = [int(data.user_counts[row]) for row in rows]
+    matches = [*zip(known, counts, strict=True), *((user, 0) for user in new)][:limit]
+    return [
+        {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
+        for user, count in matches
+    ]
+
+
+def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) -> User:
+    """Return the features and the history of a user, the latest interaction first.
+
+    A user who is neither in the data nor in memory is an UnknownIdError.
+    """
+    data = catalogue.data
+    newer = not_in(data, user, recent.of(user))
+    row = int(data.users.rows([user])[0])
+    if row == UNKNOWN and not newer:
+        data.users.require([user])
+    history: list[HistoryItem] = []
+
+    def add(item: Id, weight: float, time: dt.datetime | None, record_id: int | None) -> None:
+        title = catalogue.titles[int(data.items.rows([item])[0])]
+        history.append(
+            {
+                "item_id": item,
+                "title": title,
+                "weight": weight,
+                "time": None if time is None else time.isoformat(),
+                "record_id": record_id,
+            }
+        )
+
+    for item, latest in reversed(newer.items()):
+        add(item, latest.weight, latest.time, latest.record_id)
+    features: dict[str, Any] = {}
+    if row != UNKNOWN:
+        if data.user_features is not None:
+            features = json_value(data.user_features.take(pa.array([row])).to_pylist()[0])
+        matrix = data.matrix
+        first, last = int(matrix.indptr[row]), int(matrix.indptr[row + 1])
+        times = None if data.times is None else data.times[first:last]
+        positions = data.positions[first:last]
+        order = np.lexsort((positions,) if times is None else (positions, times))[::-1]
+        ids = data.items.take(matrix.indices[first:last]).to_pylist()
+        for n in order.tolist():
+            if ids[n] not in newer:
+                time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+                add(ids[n], float(matrix.data[first + n]), time, None)
+    return {"user_id": user, "features": features, "history": history}
 
 
 def fold(text: str) -> str:

@@ -24,18 +24,23 @@ from shortlist.recommend.explain import Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
-from shortlist.serving.errors import RequestError, RequestErrorCode, StoppingError, wrong_value
+from shortlist.serving.catalogue import describe_user, find_users
+from shortlist.serving.errors import (
+    RequestError,
+    RequestErrorCode,
+    StoppingError,
+    check_count,
+    wrong_value,
+)
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
 from shortlist.serving.queries import (
-    check_count,
     check_queries,
     shared_where,
     to_explained_query,
     to_queries,
 )
 from shortlist.serving.service import Service
-from shortlist.serving.users import describe_user, find_users
 from shortlist.serving.workers import check_stopped
 
 _CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
@@ -167,7 +172,7 @@ def users(
     service: Service, served: ServedModel, parameters: requests.SearchParameters
 ) -> replies.Users:
     """Search users by id; without a text, return the users with the most interactions."""
-    return {"users": find_users(served, service.recent, parameters.q, parameters.limit)}
+    return {"users": find_users(served.catalogue, service.recent, parameters.q, parameters.limit)}
 
 
 def user(
@@ -175,7 +180,7 @@ def user(
 ) -> replies.User:
     """Return the features and the history of a user."""
     (key,) = served.data.users.parse([user_id])
-    return describe_user(served, service.recent, key)
+    return describe_user(served.catalogue, service.recent, key)
 
 
 async def schema(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from shortlist.errors import ErrorCode, ShortlistError
-from shortlist.serving.replies import encode
+from shortlist.serving.replies import encode, note
 
 RETRY_SECONDS = 1
 
@@ -92,18 +92,14 @@ class ErrorDetail(TypedDict):
 
     code: Annotated[
         str,
-        Field(
-            description="The kind of the error. Codes do not change; texts may.",
-            examples=["out_of_range"],
-            json_schema_extra={"enum": [*map(str, ErrorCode), *map(str, RequestErrorCode)]},
-        ),
+        note("The kind of the error. Codes do not change; texts may.", example="out_of_range"),
+        Field(json_schema_extra={"enum": [*map(str, ErrorCode), *map(str, RequestErrorCode)]}),
     ]
-    what: Annotated[str, Field(examples=["k=1000000000 is out of range"])]
-    where: Annotated[str | None, Field(examples=["k"])]
-    remedy: Annotated[str | None, Field(examples=["ask for 1 to 1000 items"])]
+    what: Annotated[str, note(example="k=1000000000 is out of range")]
+    where: Annotated[str | None, note(example="k")]
+    remedy: Annotated[str | None, note(example="ask for 1 to 1000 items")]
     parameter: Annotated[
-        str | None,
-        Field(description="The parameter to change, if one is at fault.", examples=["k"]),
+        str | None, note("The parameter to change, if one is at fault.", example="k")
     ]
     allowed: Annotated[
         list[str] | None,
@@ -169,14 +165,15 @@ def error_response(error: ShortlistError, headers: Mapping[str, str] | None = No
     return Response(encode(Error, reply), status, added, "application/json")
 
 
-def too_many(count: int, limit: int, noun: str, where: str) -> RequestError:
-    """Return the error for a number that exceeds a limit."""
-    return RequestError(
-        f"{count} {noun} in one request",
-        code=RequestErrorCode.TOO_MANY,
-        where=where,
-        remedy=f"at most {limit}: send several requests",
-    )
+def check_count(count: int, limit: int, noun: str, where: str) -> None:
+    """Check a number against a limit."""
+    if count > limit:
+        raise RequestError(
+            f"{count} {noun} in one request",
+            code=RequestErrorCode.TOO_MANY,
+            where=where,
+            remedy=f"at most {limit}: send several requests",
+        )
 
 
 def wrong_value(what: str, path: str, remedy: str = "see what is expected: /docs") -> RequestError:

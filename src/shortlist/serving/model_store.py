@@ -116,11 +116,6 @@ class ServedModel:
         listed = [round(float(value), 6) for value in values] if len(values) <= _VALUES else None
         return {"min": float(values[0]), "max": float(values[-1]), "values": listed}
 
-    @cached_property
-    def user_texts(self) -> pa.Array:
-        """The id of each user as text, for the search."""  # (n_users,)
-        return self.data.users.ids.cast(pa.string())
-
     def ranked_items(self, table: pa.Table) -> list[replies.RankedItem]:
         """Return the rows of the table of recommendations as the items of a reply."""
         summary = self.catalogue.summary

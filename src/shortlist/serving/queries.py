@@ -11,7 +11,7 @@ from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import resolve
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import matches
-from shortlist.serving.errors import too_many, wrong_value
+from shortlist.serving.errors import check_count, wrong_value
 from shortlist.serving.limits import Limits
 from shortlist.serving.model_store import ServedModel
 from shortlist.serving.requests import ExplanationIn, QueryIn, RecommendationsIn
@@ -75,12 +75,6 @@ def check_queries(
     for query in queries:
         if query.allow is not None or query.deny is not None or query.where is not None:
             _check_rules(served, query.rules, strict=on_unknown == "raise")
-
-
-def check_count(count: int, limit: int, noun: str, where: str) -> None:
-    """Check a number against a limit."""
-    if count > limit:
-        raise too_many(count, limit, noun, where)
 
 
 def _require_one_of(first: str, value: object, second: str, other: object) -> None:

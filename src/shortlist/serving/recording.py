@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
@@ -24,10 +25,10 @@ from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError, ShortlistError
 from shortlist.recommend.query import Query
-from shortlist.serving.batching import deliver
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
+from shortlist.serving.workers import deliver
 
 log = logging.getLogger("shortlist.serving")
 
@@ -35,26 +36,30 @@ _IDLE_SECONDS = 1.0  # after which the file is closed, so that other programs ca
 _OPEN_SECONDS = 5.0  # to wait for another program that has the file open
 _STOPPING_OPEN_SECONDS = 1.0
 _MAX_TRANSACTION = 10_000  # interactions
-_MAX_FORMER = 8
+_MOST_OF_ITEM = 9  # interactions of a user with an item
 
 
 class RecentInteraction(NamedTuple):
-    """The latest interaction of a user with an item."""
+    """An interaction of a user."""
 
+    item_id: Id
     weight: float
     time: dt.datetime
-    record_id: int = 0  # in the database
-    former: tuple[RecentInteraction, ...] = ()  # counts again if this one is removed
+    record_id: int | None  # in the database; None: it cannot be removed
 
 
 class RecentInteractions:
-    """At most ``capacity`` interactions in memory that at least one bundle was not fitted on."""
+    """At most ``capacity`` interactions in memory that at least one bundle was not fitted on.
+
+    Of several interactions with an item the latest counts. Former ones are kept, because they count
+    again if it is removed.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._by_user: dict[Id, dict[Id, RecentInteraction]] = {}
-        self._pairs: dict[int, tuple[Id, Id]] = {}  # user and item by record_id
-        self._count = 0
+        self._by_user: dict[Id, Sequence[RecentInteraction]] = {}  # in the order of recording
+        self._users: dict[int, Id] = {}  # by record_id
+        self._count = 0  # of users and items
         self._lock = threading.Lock()  # of changes; readers need none
 
     def __len__(self) -> int:
@@ -69,63 +74,56 @@ class RecentInteractions:
             )
 
     def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
-        """Add recorded interactions; a later interaction with the same item replaces the former.
-
-        Without their ids in the database, they cannot be removed.
-        """
+        """Add recorded interactions; without their ids in the database, they cannot be removed."""
+        by_user: dict[Id, list[RecentInteraction]] = {}
+        for row, number in zip_longest(rows, record_ids):
+            entry = RecentInteraction(row.item_id, row.weight, row.time, number)
+            by_user.setdefault(row.user_id, []).append(entry)
         with self._lock:
-            for row, number in zip_longest(rows, record_ids, fillvalue=0):
-                assert isinstance(row, Recorded)
-                items = dict(self._by_user.get(row.user_id, {}))
-                former: tuple[RecentInteraction, ...] = ()
-                if (replaced := items.pop(row.item_id, None)) is not None:
-                    former = (*replaced.former, replaced._replace(former=()))[-_MAX_FORMER:]
-                    self._count -= 1
-                latest = RecentInteraction(row.weight, row.time, number, former)
-                items[row.item_id] = latest  # the latest is last
-                self._by_user[row.user_id] = items  # a new dict: readers need no lock
-                self._count += 1
-                if number:
-                    self._pairs[number] = row.user_id, row.item_id
+            for user, entries in by_user.items():
+                self._replace(user, [*self._by_user.get(user, ()), *entries])
 
     def remove(self, record_id: int) -> None:
-        """Remove an interaction, if it is in memory; a former one with the item counts again."""
+        """Remove an interaction, if it is in memory."""
         with self._lock:
-            user, item = self._pairs.pop(record_id, (None, None))
-            items = dict(self._by_user.get(user, {})) if user is not None else {}
-            if user is None or item is None or item not in items:
-                return
-            latest = items.pop(item)
-            left = [*latest.former, latest._replace(former=())]
-            left = [entry for entry in left if entry.record_id != record_id]
-            if left:
-                items[item] = left[-1]._replace(former=tuple(left[:-1]))
-                items = dict(sorted(items.items(), key=lambda pair: pair[1].record_id))
-            else:
-                self._count -= 1
-            self._by_user[user] = items
-            if not items:
-                del self._by_user[user]
+            user = self._users.get(record_id)
+            if user is not None:
+                entries = self._by_user[user]
+                self._replace(user, [entry for entry in entries if entry.record_id != record_id])
 
     def drop_fitted(self, datasets: Iterable[Dataset]) -> None:
         """Drop the interactions that all of these data sets contain."""
         fitted = list(datasets)
         for user in self.users():
             with self._lock:  # taken for each user, so that no request waits for the whole loop
-                items = self._by_user[user]
-                missing = {item for data in fitted for item in not_in(data, user, items)}
-                kept = {item: latest for item, latest in items.items() if item in missing}
-                self._count -= len(items) - len(kept)
-                for latest in (items[item] for item in items.keys() - kept.keys()):
-                    for entry in (latest, *latest.former):
-                        self._pairs.pop(entry.record_id, None)
-                self._by_user[user] = kept
-                if not kept:
-                    del self._by_user[user]
+                latest = self.of(user)
+                missing = {item for data in fitted for item in not_in(data, user, latest)}
+                entries = self._by_user.get(user, ())
+                self._replace(user, [entry for entry in entries if entry.item_id in missing])
+
+    def _replace(self, user: Id, entries: Sequence[RecentInteraction]) -> None:
+        """Replace the interactions of a user; of each item, only the latest few are kept."""
+        seen, kept = Counter[Id](), list[RecentInteraction]()
+        for entry in reversed(entries):
+            seen[entry.item_id] += 1
+            if seen[entry.item_id] <= _MOST_OF_ITEM:
+                kept.append(entry)
+        self._count += len(seen) - len(self.of(user))
+        for entry in self._by_user.get(user, ()):
+            if entry.record_id is not None:
+                self._users.pop(entry.record_id, None)
+        self._users |= {entry.record_id: user for entry in kept if entry.record_id is not None}
+        self._by_user[user] = kept[::-1]  # a new list: readers need no lock
+        if not kept:
+            del self._by_user[user]
 
     def of(self, user: Id) -> dict[Id, RecentInteraction]:
-        """Return the interactions of a user by item, the latest last."""
-        return self._by_user.get(user, {})
+        """Return the latest interaction of a user with each item, the latest last."""
+        latest: dict[Id, RecentInteraction] = {}
+        for entry in self._by_user.get(user, ()):
+            latest.pop(entry.item_id, None)
+            latest[entry.item_id] = entry
+        return latest
 
     def users(self) -> list[Id]:
         """Return the users with interactions in memory."""
@@ -137,9 +135,9 @@ class RecentInteractions:
         They go before the history of the query, whose weights count for items in both. A user whom
         the data set lacks becomes a history without a user.
         """
-        if query.user is None or not (items := self._by_user.get(query.user)):
+        if query.user is None or query.user not in self._by_user:
             return query
-        missing = not_in(data, query.user, items)
+        missing = not_in(data, query.user, self.of(query.user))
         if not missing:
             return query
         own = query.weights

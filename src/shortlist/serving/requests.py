@@ -10,7 +10,6 @@ from pydantic import (
     AllowInfNan,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     Strict,
     StrictBool,
@@ -20,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from shortlist.serving.errors import RequestError, RequestErrorCode, too_many, wrong_value
+from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
 from shortlist.serving.limits import Limits
 
 
@@ -73,10 +72,8 @@ _IN_QUERY_STRING: Any = Field(
 )
 
 
-class Body(BaseModel):
+class Body(BaseModel, extra="forbid", frozen=True):
     """The base of every request: no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class QueryIn(Body):
@@ -100,17 +97,14 @@ class QueryIn(Body):
     )
 
 
-class RecommendationsIn(Body):
-    """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
+_LIST_EXAMPLES: list[dict[str, Any]] = [
+    {"users": ["U00001", "U00002"], "k": 5},
+    {"queries": [{"history": ["R00001"], "where": {"education": {"lte": 3}}}]},
+]
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"users": ["U00001", "U00002"], "k": 5},
-                {"queries": [{"history": ["R00001"], "where": {"education": {"lte": 3}}}]},
-            ]
-        }
-    )
+
+class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
+    """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
 
     model: str | None = Field(None, description=_MODEL)
     queries: Annotated[list[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
@@ -138,12 +132,8 @@ class RecommendationsIn(Body):
     reasons: StrictBool = Field(False, description="Add the reasons for each item.")
 
 
-class ExplanationIn(Body):
+class ExplanationIn(Body, json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}):
     """The score to explain: of an item, for a user or a query."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}
-    )
 
     model: str | None = Field(None, description=_MODEL)
     user: Id | None = None
@@ -164,14 +154,11 @@ class InteractionIn(Body):
     )
 
 
-class InteractionsIn(Body):
-    """Interactions to record: all of them or none."""
+_RECORD_EXAMPLE = {"interactions": [{"user_id": "U00001", "item_id": "R00001"}]}
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"interactions": [{"user_id": "U00001", "item_id": "R00001"}]}]
-        }
-    )
+
+class InteractionsIn(Body, json_schema_extra={"examples": [_RECORD_EXAMPLE]}):
+    """Interactions to record: all of them or none."""
 
     interactions: Annotated[list[InteractionIn], AtMost("interactions", "interactions")] = Field(
         min_length=1
@@ -237,17 +224,18 @@ def check_bounds(request: BaseModel, limits: Limits) -> None:
     for name, bound in bounds(type(request)).items():
         value, limit = getattr(request, name), getattr(limits, bound.limit)
         count = len(value) if isinstance(value, list) else value
-        if count is None or count <= limit:
+        if count is None:
             continue
         if bound.noun:
-            raise too_many(count, limit, bound.noun, bound.where or name)
-        raise RequestError(
-            f"{name}={count} is out of range",
-            code=RequestErrorCode.OUT_OF_RANGE,
-            where=name,
-            remedy=f"ask for 1 to {limit} items",
-            parameter=name,
-        )
+            check_count(count, limit, bound.noun, bound.where or name)
+        elif count > limit:
+            raise RequestError(
+                f"{name}={count} is out of range",
+                code=RequestErrorCode.OUT_OF_RANGE,
+                where=name,
+                remedy=f"ask for 1 to {limit} items",
+                parameter=name,
+            )
 
 
 def add_limits(schemas: dict[str, Any], form: type[BaseModel], limits: Limits) -> None:

@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -18,6 +17,11 @@ from shortlist.serving.guard import Guard
 from shortlist.serving.logs import configure_logging
 from shortlist.serving.model_store import freeze
 from shortlist.serving.service import Service
+
+try:
+    from shortlist.serving import connections
+except ImportError:  # there is no httptools on Windows: the connections are those of uvicorn
+    connections = None  # type: ignore[assignment]
 
 DRAIN_SECONDS = 2.0  # in which the port stays open after SIGTERM
 _FINISH_SECONDS = 5.0  # for requests that are being answered when the port is closed
@@ -84,8 +88,8 @@ class Server(uvicorn.Server):
         """Do what is due ten times a second; return whether to stop."""
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
-        if counter % 10 == 0:
-            _close_late(self.server_state.connections)
+        if counter % 10 == 0 and connections is not None:
+            connections.close_late(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -104,9 +108,12 @@ def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: fl
     # The products of one request are small: the threads of BLAS would only wait for each other.
     threadpool_limits(1, user_api="blas")
     configure_logging()
+    if connections is not None:
+        most = min(connections.MAX_CONNECTIONS, _open_files() - _SPARE_FILES)
+        connections.Connection.max_connections = most
     config = uvicorn.Config(
         app,
-        http=_connection_class(),
+        http="auto" if connections is None else connections.Connection,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -119,24 +126,6 @@ def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: fl
     config.load()  # makes uvicorn import its modules before freeze
     freeze()
     Server(config, service, app, drain_seconds).run(sockets=[listener])
-
-
-def _connection_class() -> Any:
-    """Return the class of connections; without httptools (Windows) that of uvicorn."""
-    try:
-        from shortlist.serving.connections import MAX_CONNECTIONS, Connection
-    except ImportError:
-        return "auto"
-    Connection.max_connections = min(MAX_CONNECTIONS, _open_files() - _SPARE_FILES)
-    return Connection
-
-
-def _close_late(connections: Any) -> None:
-    try:
-        from shortlist.serving.connections import close_late
-    except ImportError:
-        return
-    close_late(connections, asyncio.get_running_loop().time())
 
 
 def _open_files() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
@@ -95,3 +95,14 @@ class WorkerPool:
     def stop(self) -> None:
         """Finish the calls, then stop."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def deliver(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    """Set the results or the exceptions of futures."""
+    for future, outcome in outcomes:
+        if future.done():  # the client has gone
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

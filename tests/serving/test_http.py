@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 import shortlist as sl
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
+from shortlist.serving.compression import accepts_gzip
 from shortlist.serving.logs import RequestIdFilter
 from shortlist.serving.operations import Operation
 from shortlist.serving.service import Service
@@ -104,6 +105,13 @@ def test_long_replies_are_compressed_for_clients_that_accept_it(client: TestClie
     assert zipped.json() == plain.json()
     short = client.get("/items/R00", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in short.headers
+
+
+def test_the_weights_of_encodings_count() -> None:
+    for header in ("br, gzip;q=0.8", "*", "GZIP"):
+        assert accepts_gzip(header), header
+    for header in ("gzip;q=0, *", "", "identity", "gzip;q=x"):
+        assert not accepts_gzip(header), header
 
 
 def test_very_long_replies_are_compressed(client: TestClient, monkeypatch: Any) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,15 +31,12 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
-@contextmanager
-def announcing_compilation() -> Iterator[None]:
+def announcing_compilation() -> AbstractContextManager[None]:
     """Announce when kernels are compiled, which takes a while and happens once per machine."""
     from shortlist.kernels.compile import announce_compilation
 
-    with announce_compilation(
-        lambda: remark("compiling the kernels: on the first run only, up to a minute")
-    ):
-        yield
+    text = "compiling the kernels: on the first run only, up to a minute"
+    return announce_compilation(lambda: remark(text))
 
 
 def write_json(content: Any, target: Path | None) -> None:

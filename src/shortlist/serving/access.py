@@ -27,14 +27,7 @@ class Access:
     hosts: frozenset[str] | None = None  # in the header ``Host``, in lower case; None: any
 
     def knows_host(self, header: str) -> bool:
-        """Return whether a ``Host`` header names this host.
-
-        Examples
-        --------
-        >>> access = Access(hosts=frozenset({"localhost", "::1"}))
-        >>> [access.knows_host(name) for name in ("LocalHost:8000", "[::1]:8000", "evil.example")]
-        [True, True, False]
-        """
+        """Return whether a ``Host`` header names this host."""
         if self.hosts is None:
             return True
         name = header[: header.rfind("]") + 1] or header.partition(":")[0]
@@ -50,13 +43,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address can be reached from this machine only.
-
-    Examples
-    --------
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
-    [True, True, True, False]
-    """
+    """Return whether an address can be reached from this machine only."""
     if host.lower() == "localhost":
         return True
     try:

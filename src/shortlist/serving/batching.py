@@ -76,9 +76,8 @@ class Batcher:
         metrics.waiting.set_function(lambda: self._waiting)
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start to score for the requests of an event loop."""
-        self._loop = loop
+    def start(self) -> None:
+        """Start to score."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,8 +101,7 @@ class Batcher:
         with engine.use(engine.LocalEngine(_BLOCK_BYTES)):
             while jobs := self._take():
                 for outcomes in self._outcomes(jobs):
-                    futures = [(job.lists, outcome) for job, outcome in outcomes]
-                    self._loop.call_soon_threadsafe(deliver, futures)
+                    deliver([(job.lists, outcome) for job, outcome in outcomes])
 
     def _take(self) -> list[Job]:
         """Wait for jobs and take as many as fit into one call; an empty list means stop."""

@@ -43,16 +43,6 @@ class Catalogue:
 
     ``titles`` are their features ``title`` or ``name``; if items have neither, the ids and the
     first few feature values.
-
-    Examples
-    --------
-    >>> log = pa.table({"user_id": [1, 1], "item_id": [7, 8]})
-    >>> films = pa.table({"item_id": [7, 8], "title": ["Heat", "괴물"], "year": [1995, 2006]})
-    >>> catalogue = Catalogue(Dataset.from_tables(log, items=films))
-    >>> catalogue.search("괴", limit=5).tolist()
-    [1]
-    >>> catalogue.summary(0)
-    {'item_id': 7, 'title': 'Heat', 'features': {'year': 1995}}
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -175,13 +165,7 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
 
 
 def fold(text: str) -> str:
-    """Return a form of a text that does not depend on case and width.
-
-    Examples
-    --------
-    >>> fold("Ｓtraße")
-    'strasse'
-    """
+    """Return a form of a text that does not depend on case and width."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -191,13 +175,7 @@ def _as_numpy(mask: pa.Array) -> NDArray[np.bool_]:
 
 
 def json_value(value: Any) -> Any:
-    """Return a cell of an Arrow table as JSON represents it: dates as ISO text, NaN as null.
-
-    Examples
-    --------
-    >>> json_value([dt.date(2024, 5, 31), float("nan"), Decimal("1.5")])
-    ['2024-05-31', None, 1.5]
-    """
+    """Return a cell of an Arrow table as JSON represents it: dates as ISO text, NaN as null."""
     match value:
         case float():
             return value if math.isfinite(value) else None

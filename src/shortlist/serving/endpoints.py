@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -34,24 +34,14 @@ from shortlist.serving.errors import (
 )
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
-from shortlist.serving.queries import (
-    check_queries,
-    shared_where,
-    to_explained_query,
-    to_queries,
-)
+from shortlist.serving.queries import check_queries, shared_where, to_explained_query, to_queries
+from shortlist.serving.replies import note
 from shortlist.serving.service import Service
 from shortlist.serving.workers import check_stopped
 
 _CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
-
-ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
-RecordId: TypeAlias = Annotated[
-    str, Field(description="An id from the reply of POST /interactions.")
-]
-UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
 
 
 def operations(service: Service) -> list[Operation]:
@@ -80,16 +70,25 @@ def operations(service: Service) -> list[Operation]:
 
 
 async def user_recommendations(
-    service: Service, served: ServedModel, user_id: UserId, parameters: requests.ListParameters
+    service: Service,
+    served: ServedModel,
+    user_id: requests.UserId,
+    k: requests.Length = 10,
+    exclude_seen: Annotated[bool, note("Leave out the items of the user's history.")] = True,
+    where: requests.WhereText = None,
+    as_of: Annotated[
+        str | None, note("Only items that are live at this time: ISO, or 'now'.", example="now")
+    ] = None,
+    reasons: Annotated[bool, note("Add the reasons for each item.")] = False,
 ) -> replies.UserRecommendations:
     """List the best items for a user."""
-    if parameters.reasons:
-        check_count(parameters.k, service.limits.reasons, "reasons", "k")
+    if reasons:
+        check_count(k, service.limits.reasons, "reasons", "k")
     (user,) = served.data.users.parse([user_id])
-    query = service.recent.extended(Query(user=user, where=parameters.where), served.data)
+    query = service.recent.extended(Query(user=user, where=where), served.data)
     check_queries(served, [query])
-    job = Job(served, [query], parameters.k, parameters.exclude_seen, as_of=parameters.as_of)
-    (items,) = await _lists(service, job, reasons=parameters.reasons)
+    job = Job(served, [query], k, exclude_seen, as_of=as_of)
+    (items,) = await _lists(service, job, reasons=reasons)
     return {"model": served.name, "user_id": user, "items": items or []}
 
 
@@ -117,20 +116,32 @@ async def recommendations(
 
 
 def similar(
-    service: Service, served: ServedModel, item_id: ItemId, parameters: requests.SimilarParameters
+    service: Service,
+    served: ServedModel,
+    item_id: requests.ItemId,
+    k: requests.Length = 10,
+    where: requests.WhereText = None,
 ) -> replies.SimilarItems:
     """List the items most similar to an item."""
     item = known_id(served.data.items, item_id)
-    lists = served.model.similar([item], k=parameters.k, where=parameters.where)
+    lists = served.model.similar([item], k=k, where=where)
     return {"model": served.name, "item_id": item, "items": served.ranked_items(lists.table)}
 
 
 def audience(
-    service: Service, served: ServedModel, item_id: ItemId, parameters: requests.AudienceParameters
+    service: Service,
+    served: ServedModel,
+    item_id: requests.ItemId,
+    k: Annotated[
+        int, requests.AtMost("k"), Field(ge=1, description="The largest number of users.")
+    ] = 10,
+    exclude_seen: Annotated[
+        bool, note("Leave out the users whose history contains the item.")
+    ] = True,
 ) -> replies.Audience:
     """List the users with the highest scores for an item, of those the bundle was fitted on."""
     item = known_id(served.data.items, item_id)
-    lists = served.model.audience([item], k=parameters.k, exclude_seen=parameters.exclude_seen)
+    lists = served.model.audience([item], k=k, exclude_seen=exclude_seen)
     users: list[Any] = lists.table.select(["user_id", "rank", "score"]).to_pylist()
     return {"model": served.name, "item_id": item, "users": users}
 
@@ -153,46 +164,38 @@ def explanations(
 
 
 def items(
-    service: Service, served: ServedModel, parameters: requests.SearchParameters
+    service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
 ) -> replies.Items:
     """Search items by title or id; without a text, return the most popular items."""
-    rows = served.catalogue.search(parameters.q, parameters.limit).tolist()
+    rows = served.catalogue.search(q, limit).tolist()
     return {"items": [served.catalogue.item(row) for row in rows]}
 
 
-async def item(
-    service: Service, served: ServedModel, item_id: ItemId, parameters: requests.Parameters
-) -> replies.Item:
+async def item(service: Service, served: ServedModel, item_id: requests.ItemId) -> replies.Item:
     """Return an item."""
     key = known_id(served.data.items, item_id)
     return served.catalogue.item(int(served.data.items.rows([key])[0]))
 
 
 def users(
-    service: Service, served: ServedModel, parameters: requests.SearchParameters
+    service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
 ) -> replies.Users:
     """Search users by id; without a text, return the users with the most interactions."""
-    return {"users": find_users(served.catalogue, service.recent, parameters.q, parameters.limit)}
+    return {"users": find_users(served.catalogue, service.recent, q, limit)}
 
 
-def user(
-    service: Service, served: ServedModel, user_id: UserId, parameters: requests.Parameters
-) -> replies.User:
+def user(service: Service, served: ServedModel, user_id: requests.UserId) -> replies.User:
     """Return the features and the history of a user."""
     (key,) = served.data.users.parse([user_id])
     return describe_user(served.catalogue, service.recent, key)
 
 
-async def schema(
-    service: Service, served: ServedModel, parameters: requests.Parameters
-) -> replies.Schema:
+async def schema(service: Service, served: ServedModel) -> replies.Schema:
     """Describe the features of users and the fields of items."""
     return served.schema
 
 
-async def item_map(
-    service: Service, served: ServedModel, parameters: requests.Parameters
-) -> replies.Encoded[replies.Map]:
+async def item_map(service: Service, served: ServedModel) -> replies.Encoded[replies.Map]:
     """Return the most popular items as points; similar items are close to each other."""
     return served.require_map()
 
@@ -214,7 +217,10 @@ async def interactions(
     return {"recorded": len(given), "ids": ids}
 
 
-async def remove_interaction(service: Service, record_id: RecordId) -> replies.Removed:
+async def remove_interaction(
+    service: Service,
+    record_id: Annotated[str, note("An id from the reply of POST /interactions.")],
+) -> replies.Removed:
     """Take back a recorded interaction: lists no longer consider it.
 
     A bundle that was fitted with it knows it until it is fitted again.

@@ -192,18 +192,6 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> RequestError:
 
     Where a value may have several types, pydantic reports an error for each of them. The client
     most likely meant the type whose check got furthest.
-
-    Examples
-    --------
-    >>> from shortlist.serving.requests import QueryIn
-    >>> from pydantic import ValidationError
-    >>> try:
-    ...     QueryIn.model_validate({"history": {"R1": -1}})
-    ... except ValidationError as error:
-    ...     print(invalid(error.errors()))
-    should be greater than or equal to 0; it is -1
-      where: history.R1
-      to do: see what is expected: /docs
     """
     furthest = max(errors, key=lambda error: len(error["loc"]))
     path, kind, value = _path(furthest), furthest["type"], furthest.get("input")

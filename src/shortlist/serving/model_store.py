@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,7 +158,7 @@ class ModelStore:
         self._signatures = {name: signature(path) for name, path in paths.items()}
         self._models = {name: ServedModel.open(name, path) for name, path in paths.items()}
         self.reload_errors: dict[str, str | None] = dict.fromkeys(paths)  # None: no error
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._stopped = threading.Event()
 
     def all(self) -> list[ServedModel]:
         """Return the models, the default first."""
@@ -181,21 +180,24 @@ class ModelStore:
         answering_model.set(name)
         return self._models[name]
 
-    async def watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
-        """Look for newer bundles at this interval, for ever.
+    def start(self, seconds: float, on_reload: Callable[[], None]) -> None:
+        """Look for newer bundles at this interval, and call ``on_reload`` after a reload.
 
-        After a reload ``on_reload`` is called in a thread. Requests that have begun keep their
-        model.
+        Requests that have begun keep their model.
         """
-        while True:
-            await asyncio.sleep(seconds)
-            for name in self._paths:
-                if await self._in_loader(self._reload, name):
-                    await self._in_loader(on_reload)
-                    await self._in_loader(refreeze)
+        watch = threading.Thread(target=self._watch, args=(seconds, on_reload), daemon=True)
+        watch.start()
 
-    async def _in_loader(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._loader, call, *arguments)
+    def stop(self) -> None:
+        """Stop to look for newer bundles; a bundle that is being loaded takes its time."""
+        self._stopped.set()
+
+    def _watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
+        while not self._stopped.wait(seconds):
+            for name in self._paths:
+                if self._reload(name):
+                    on_reload()
+                    refreeze()
 
     def _reload(self, name: str) -> bool:
         """Replace a model if its bundle has changed and can be loaded; return whether it was.
@@ -224,10 +226,6 @@ class ModelStore:
         self._metrics.reloads.labels(name, "taken over").inc()
         log.info("%s: took over the bundle of %s", name, newer.manifest.created)
         return True
-
-    def stop(self) -> None:
-        """Stop loading."""
-        self._loader.shutdown(wait=False, cancel_futures=True)  # loading may take long
 
 
 def signature(path: Path) -> Signature:

@@ -61,19 +61,15 @@ def openapi_document(operations: Sequence[Operation], limits: Limits) -> dict[st
     forms: list[tuple[tuple[str, str], Any, TypeAdapter[Any]]] = [
         (("error", ""), "serialization", adapter(Error))
     ]
-    bodies = [entry for entry in operations if entry.form is not None and entry.method == "POST"]
-    for operation in operations:
-        if operation.reply is not None:
-            form = adapter(operation.reply)
-            forms.append((("reply", operation.name), "serialization", form))
-    for operation in bodies:
-        forms.append((("body", operation.name), "validation", adapter(operation.form)))
+    bodies = {entry.name: entry.form for entry in operations if entry.method == "POST"}
+    replies = {entry.name: entry.reply for entry in operations if entry.reply is not None}
+    forms += [(("reply", name), "serialization", adapter(form)) for name, form in replies.items()]
+    forms += [(("body", name), "validation", adapter(form)) for name, form in bodies.items()]
     keyed, components = TypeAdapter.json_schemas(forms, ref_template="#/components/schemas/{model}")
     schemas = {name: schema for (name, _), schema in keyed.items()}
-    for operation in bodies:
-        if operation.form is not None:
-            own = components["$defs"][operation.form.__name__]
-            add_limits(own["properties"], operation.form, limits)
+    for form in bodies.values():
+        if form is not None:
+            add_limits(components["$defs"][form.__name__]["properties"], form, limits)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _described(operation, schemas, limits)
@@ -194,13 +190,7 @@ def _examples(label: str, schema: Mapping[str, Any], schemas: Mapping[str, Any])
 
 
 def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """Return a value that a schema allows: its example, its default, or examples of its parts.
-
-    Examples
-    --------
-    >>> example({"type": "array", "items": {"type": "number"}}, {})
-    [0.5]
-    """
+    """Return a value that a schema allows: its example, its default, or examples of its parts."""
     schema = _resolved(schema, schemas)
     if schema.get("examples"):
         return schema["examples"][0]

@@ -8,12 +8,12 @@ document is made from the same signatures (:mod:`shortlist.serving.openapi`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from inspect import cleandoc, iscoroutinefunction
+from collections.abc import Callable, Mapping
+from inspect import cleandoc, iscoroutinefunction, signature
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from shortlist.errors import ShortlistError
 from shortlist.serving.errors import FAILED, RequestError, RequestErrorCode, error_response, invalid
 from shortlist.serving.replies import Encoded, adapter
-from shortlist.serving.requests import check_bounds
+from shortlist.serving.requests import Body, ModelName, check_bounds
 from shortlist.serving.service import Service
 
 log = logging.getLogger("shortlist.serving")
@@ -36,9 +36,9 @@ class Operation:
     """One method of one address, as the endpoint's signature and docstring declare it.
 
     The parameters of the endpoint are ``service``; ``served``, the model that the request names;
-    those of the path, which ``{name}`` stands for; and at most one pydantic model, which is read
-    from the body of a ``POST`` and from the query string of any other request. It returns a form of
-    :mod:`shortlist.serving.replies`, or a response. An endpoint that is not a coroutine runs in a
+    those of the path, which ``{name}`` stands for; and either ``body``, the form of a ``POST``, or
+    the parameters of the query string. It returns a form of :mod:`shortlist.serving.replies`, or a
+    response. An endpoint that is not a coroutine runs in a
     thread of the service: lists among the workers, all others among the searchers. The tag is the
     group of the operation in the documentation.
     """
@@ -57,8 +57,7 @@ class Operation:
         self.path_parameters = {name: hints.pop(name) for name in [*hints] if f"{{{name}}}" in path}
         del hints["service"]
         self._service, self._needs_model = service, hints.pop("served", None) is not None
-        self._form_name, form = next(iter(hints.items()), ("", None))
-        self.form: type[BaseModel] | None = form
+        self.form: type[BaseModel] | None = hints.pop("body", None) or _form(endpoint, hints)
         self._encode = adapter(self.reply).serializer.to_json
         self._is_async = iscoroutinefunction(endpoint)
         self._pool = service.workers if tag == "lists" else service.searchers
@@ -82,16 +81,15 @@ class Operation:
         arguments: dict[str, Any] = {
             name: value.replace(SLASH, "/") for name, value in request.path_params.items()
         }
-        form = None
         if self.form is not None:
             try:
                 form = self.form.model_validate(await self._values(request))
             except ValidationError as error:
                 raise invalid(error.errors()) from None
-            arguments[self._form_name] = form
-        if self._needs_model:
-            arguments["served"] = self._service.models.get(getattr(form, "model", None))
-        if form is not None:
+            values = dict(form)
+            if self._needs_model:
+                arguments["served"] = self._service.models.get(values.pop("model", None))
+            arguments |= {"body": form} if self.method == "POST" else values
             check_bounds(form, self._service.limits)
         if self._is_async:
             reply = await self.endpoint(self._service, **arguments)
@@ -126,3 +124,11 @@ class Operation:
                 where="the body",
                 remedy="send JSON, as the documentation shows it: /docs",
             ) from None
+
+
+def _form(endpoint: Callable[..., Any], hints: Mapping[str, Any]) -> type[BaseModel] | None:
+    """Return the form of a query string, from the parameters of an endpoint; None: any is fine."""
+    parameters = signature(endpoint).parameters
+    fields: dict[str, Any] = {"model": (ModelName, None)} if "served" in parameters else {}
+    fields |= {name: (hint, parameters[name].default) for name, hint in hints.items()}
+    return create_model(endpoint.__name__, __base__=Body, **fields) if fields else None

@@ -204,9 +204,8 @@ class Recorder:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start to write for the requests of an event loop."""
-        self._loop = loop
+    def start(self) -> None:
+        """Start to write."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -225,7 +224,7 @@ class Recorder:
         return self._queue((), record_id)
 
     def _queue(self, rows: Sequence[Recorded], removed: int | None) -> asyncio.Future[Any]:
-        request = _Request(rows, removed, self._loop.create_future())
+        request = _Request(rows, removed, asyncio.get_running_loop().create_future())
         try:
             self._requests.put_nowait(request)
         except queue.Full:
@@ -268,8 +267,7 @@ class Recorder:
                     self._answer([request])
                 return
             outcomes = [error] * len(requests)
-        futures = [request.done for request in requests]
-        self._loop.call_soon_threadsafe(deliver, list(zip(futures, outcomes, strict=True)))
+        deliver([(entry.done, outcome) for entry, outcome in zip(requests, outcomes, strict=True)])
 
     def _outcomes(self, requests: Sequence[_Request], store: Store) -> list[Any]:
         """Remove an interaction, or write those of several requests."""

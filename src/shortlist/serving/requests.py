@@ -55,21 +55,34 @@ Operator: TypeAlias = Literal[
     "eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "is_null"
 ]
 Where: TypeAlias = dict[str, Value | dict[Operator, Value]]
-WhereText: TypeAlias = Annotated[
-    Where | None,
-    BeforeValidator(_read_rule),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
-]
 Weights: TypeAlias = dict[str, Annotated[Number, Field(ge=0)]]
 
 _WHERE = (
     "A rule over item fields: {field: value}, {field: [values]} or {field: {operator: value}}. "
     "All conditions must hold."
 )
-_MODEL = "The name of a loaded bundle; by default the first."
-_IN_QUERY_STRING: Any = Field(
-    None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
-)
+
+# The parameters of query strings and paths.
+ModelName: TypeAlias = Annotated[
+    str | None, Field(description="The name of a loaded bundle; by default the first.")
+]
+ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
+UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
+Length: TypeAlias = Annotated[
+    int, AtMost("k"), Field(ge=1, description="The largest number of items.")
+]
+WhereText: TypeAlias = Annotated[
+    Where | None,
+    BeforeValidator(_read_rule),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    Field(description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']),
+]
+SearchText: TypeAlias = Annotated[
+    str, Field(max_length=200, description="The text to search for; empty: no filter.")
+]
+Hits: TypeAlias = Annotated[
+    int, AtMost("search", "hits"), Field(ge=1, description="The largest number of results.")
+]
 
 
 class Body(BaseModel, extra="forbid", frozen=True):
@@ -106,7 +119,7 @@ _LIST_EXAMPLES: list[dict[str, Any]] = [
 class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
     """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
 
-    model: str | None = Field(None, description=_MODEL)
+    model: ModelName = None
     queries: Annotated[list[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
     users: Annotated[list[Id] | None, AtMost("queries", "lists", "queries")] = Field(
         None, min_length=1, description="Ids of users."
@@ -135,7 +148,7 @@ class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
 class ExplanationIn(Body, json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}):
     """The score to explain: of an item, for a user or a query."""
 
-    model: str | None = Field(None, description=_MODEL)
+    model: ModelName = None
     user: Id | None = None
     query: QueryIn | None = None
     item: Id
@@ -162,49 +175,6 @@ class InteractionsIn(Body, json_schema_extra={"examples": [_RECORD_EXAMPLE]}):
 
     interactions: Annotated[list[InteractionIn], AtMost("interactions", "interactions")] = Field(
         min_length=1
-    )
-
-
-class Parameters(Body):
-    """The parameters that most query strings share."""
-
-    model: str | None = Field(None, description=_MODEL)
-
-
-class ListParameters(Parameters):
-    """The parameters of the list of a user."""
-
-    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of items.")
-    exclude_seen: bool = Field(True, description="Leave out the items of the user's history.")
-    where: WhereText = _IN_QUERY_STRING
-    as_of: str | None = Field(
-        None, description="Only items that are live at this time: ISO, or 'now'.", examples=["now"]
-    )
-    reasons: bool = Field(False, description="Add the reasons for each item.")
-
-
-class SimilarParameters(Parameters):
-    """The parameters of a list of similar items."""
-
-    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of items.")
-    where: WhereText = _IN_QUERY_STRING
-
-
-class AudienceParameters(Parameters):
-    """The parameters of the audience of an item."""
-
-    k: Annotated[int, AtMost("k")] = Field(10, ge=1, description="The largest number of users.")
-    exclude_seen: bool = Field(
-        True, description="Leave out the users whose history contains the item."
-    )
-
-
-class SearchParameters(Parameters):
-    """The parameters of a search."""
-
-    q: str = Field("", max_length=200, description="The text to search for; empty: no filter.")
-    limit: Annotated[int, AtMost("search", "hits")] = Field(
-        20, ge=1, description="The largest number of results."
     )
 
 

@@ -23,7 +23,6 @@ try:
 except ImportError:  # there is no httptools on Windows: the connections are those of uvicorn
     connections = None  # type: ignore[assignment]
 
-DRAIN_SECONDS = 2.0  # in which the port stays open after SIGTERM
 _FINISH_SECONDS = 5.0  # for requests that are being answered when the port is closed
 _BACKLOG = 1_024
 _SWITCH_SECONDS = 0.0005

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -80,19 +79,16 @@ class Service:
     async def run(self) -> AsyncIterator[None]:
         """Answer requests while the block runs; at its end, finish those that were accepted."""
         loop = asyncio.get_running_loop()
-        self.batcher.start(loop)
+        self.batcher.start()
         if self._recorder is not None:
-            self._recorder.start(loop)
-        watching = asyncio.create_task(self.models.watch(self._watch_seconds, self._drop_fitted))
+            self._recorder.start()
+        self.models.start(self._watch_seconds, self._drop_fitted)
         self.running = True
         try:
             yield
         finally:
             self.running = False
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-            parts = (self.batcher, self._recorder, self.workers, self.searchers, self.models)
+            parts = (self.models, self.batcher, self._recorder, self.workers, self.searchers)
             for part in parts:
                 if part is not None:
                     await loop.run_in_executor(None, part.stop)

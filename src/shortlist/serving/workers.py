@@ -52,13 +52,6 @@ class WorkerPool:
 
     If the task that waits for a call is cancelled, the call does not begin, or stops where it calls
     :func:`check_stopped`.
-
-    Examples
-    --------
-    >>> async def doubled():
-    ...     return await WorkerPool(threads=1, limit=2).run(lambda value: 2 * value, 21)
-    >>> asyncio.run(doubled())
-    42
     """
 
     def __init__(self, threads: int, limit: int) -> None:
@@ -98,7 +91,11 @@ class WorkerPool:
 
 
 def deliver(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
-    """Set the results or the exceptions of futures."""
+    """Set the results or the exceptions of futures, in their event loop."""
+    outcomes[0][0].get_loop().call_soon_threadsafe(_set, outcomes)
+
+
+def _set(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
     for future, outcome in outcomes:
         if future.done():  # the client has gone
             continue

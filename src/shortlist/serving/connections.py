@@ -70,13 +70,8 @@ class Connection(HttpToolsProtocol):
 
 
 def close_late(connections: Iterable[Any], now: float) -> None:
-    """Close the connections that have waited too long for a head, or for a client to read.
-
-    Connections of another class are left alone.
-    """
+    """Close the connections that have waited too long for a head, or for a client to read."""
     for connection in list(connections):
-        if not isinstance(connection, Connection):
-            continue
         if connection.transport.is_closing():
             if connection.closing_since is None:
                 connection.closing_since = now
@@ -88,11 +83,7 @@ def close_late(connections: Iterable[Any], now: float) -> None:
 
 def shed(connections: Iterable[Any]) -> None:
     """Close a tenth of the connections without a request, those that have waited longest first."""
-    waiting = [
-        connection
-        for connection in connections
-        if isinstance(connection, Connection) and connection.waits
-    ]
+    waiting = [connection for connection in connections if connection.waits]
     waiting.sort(key=lambda connection: connection.waiting_since or 0.0)
     for connection in waiting[: max(1, int(len(waiting) * _SHED))]:
         connection.abort()

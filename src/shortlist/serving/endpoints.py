@@ -28,7 +28,6 @@ from shortlist.serving.catalogue import describe_user, find_users
 from shortlist.serving.errors import (
     RequestError,
     RequestErrorCode,
-    StoppingError,
     check_count,
     wrong_value,
 )
@@ -249,7 +248,7 @@ async def health(service: Service) -> replies.Health:
 async def ready(service: Service) -> replies.Health:
     """Return whether the service accepts requests: 200, or 503 while it stops."""
     if service.stopping or not service.running:
-        raise StoppingError
+        raise RequestError("the service is stopping", code=RequestErrorCode.STOPPING)
     models = dict.fromkeys(service.models.reload_errors, "ok")
     return {"status": "ok", "version": __version__, "models": models}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 from starlette.responses import Response
@@ -37,54 +37,63 @@ class RequestErrorCode(StrEnum):
     STOPPING = "stopping"
 
 
-_Code = RequestErrorCode
-STATUSES: dict[int, tuple[str, Sequence[str]]] = {
-    400: (
-        "The body is not JSON, or the Host header is wrong.",
-        (_Code.MALFORMED_JSON, _Code.WRONG_CONTENT_TYPE, _Code.BODY_TIMEOUT, _Code.WRONG_HOST),
-    ),
-    401: ("The token is missing or wrong.", (_Code.UNAUTHORIZED,)),
-    404: (
-        "No such model, user or item.",
-        (_Code.NOT_FOUND, _Code.UNKNOWN_MODEL, ErrorCode.UNKNOWN_ID, ErrorCode.WRONG_ID_TYPE),
-    ),
-    405: (
-        "The address has no such method; the header Allow lists those it has.",
-        (_Code.METHOD_NOT_ALLOWED,),
-    ),
-    409: (
-        "The model or the service cannot do this.",
-        (_Code.NO_DATABASE, ErrorCode.UNSUPPORTED, ErrorCode.FEATURES_UNSUPPORTED),
-    ),
-    413: ("The body is too long.", (_Code.BODY_TOO_LONG,)),
-    422: ("A value is missing, wrong, or out of its bounds.", ()),  # every other code
-    500: (
-        "The service failed; its log has the request with the id in X-Request-Id.",
-        (
-            ErrorCode.FAILED,
-            ErrorCode.NOT_FITTED,
-            ErrorCode.DOWNLOAD_FAILED,
-            ErrorCode.DATABASE_FAILED,
-        ),
-    ),
-    503: (
-        "Too many requests at once, or too slow; try again after Retry-After.",
-        (_Code.OVERLOADED, _Code.DEADLINE, _Code.STOPPING),
-    ),
-}
-"""The meaning of each status, and the codes of the errors that have it."""
+class Kind(NamedTuple):
+    """What all errors of a code have in common."""
 
-_STATUS_OF = {code: status for status, (_, codes) in STATUSES.items() for code in codes}
+    status: int
+    where: str | None = None
+    remedy: str | None = None  # of a library error: instead of the one for Python code
+
+
 _CHOOSE_MODEL = "choose a model that can: GET /models"
-_REMEDIES: dict[str, str] = {
-    ErrorCode.UNKNOWN_ID: "check the spelling, or search: GET /users?q=, GET /items?q=",
-    ErrorCode.UNSUPPORTED: _CHOOSE_MODEL,
-    ErrorCode.FEATURES_UNSUPPORTED: f"leave the features out, or {_CHOOSE_MODEL}",
-    ErrorCode.NO_USER_FEATURES: f"leave the features out, or {_CHOOSE_MODEL}",
-    ErrorCode.NO_ITEM_FEATURES: "leave the rule out",
-    ErrorCode.NO_LIFE_SPANS: "leave as_of out",
+_NO_FEATURES = f"leave the features out, or {_CHOOSE_MODEL}"
+_SEARCH = "check the spelling, or search: GET /users?q=, GET /items?q="
+_SEND_JSON = "send JSON, as the documentation shows it: /docs"
+_ELSEWHERE = "send requests to another instance"
+_LATER = f"try again in {RETRY_SECONDS} s, with fewer at once"
+_FASTER = "try again, ask for less at once, or raise the limit request_seconds"
+_KINDS: dict[str, Kind] = {
+    RequestErrorCode.MALFORMED_JSON: Kind(400, "the body", _SEND_JSON),
+    RequestErrorCode.WRONG_CONTENT_TYPE: Kind(
+        400, "the Content-Type header", "send: Content-Type: application/json"
+    ),
+    RequestErrorCode.BODY_TIMEOUT: Kind(400, "the body", "send it faster, or send less"),
+    RequestErrorCode.WRONG_HOST: Kind(400, "the Host header"),
+    RequestErrorCode.UNAUTHORIZED: Kind(
+        401, "the Authorization header", "send: Authorization: Bearer TOKEN"
+    ),
+    RequestErrorCode.NOT_FOUND: Kind(404),
+    RequestErrorCode.METHOD_NOT_ALLOWED: Kind(405),
+    RequestErrorCode.UNKNOWN_MODEL: Kind(404, "model"),
+    RequestErrorCode.NO_DATABASE: Kind(409, remedy="start it with --database DB"),
+    RequestErrorCode.BODY_TOO_LONG: Kind(413, "the body", "send several shorter requests"),
+    RequestErrorCode.OVERLOADED: Kind(503, remedy=_LATER),
+    RequestErrorCode.DEADLINE: Kind(503, remedy=_FASTER),
+    RequestErrorCode.STOPPING: Kind(503, remedy=_ELSEWHERE),
+    ErrorCode.UNKNOWN_ID: Kind(404, remedy=_SEARCH),
+    ErrorCode.WRONG_ID_TYPE: Kind(404),
+    ErrorCode.UNSUPPORTED: Kind(409, remedy=_CHOOSE_MODEL),
+    ErrorCode.FEATURES_UNSUPPORTED: Kind(409, remedy=_NO_FEATURES),
+    ErrorCode.NO_USER_FEATURES: Kind(422, remedy=_NO_FEATURES),
+    ErrorCode.NO_ITEM_FEATURES: Kind(422, remedy="leave the rule out"),
+    ErrorCode.NO_LIFE_SPANS: Kind(422, remedy="leave as_of out"),
+    ErrorCode.FAILED: Kind(500),
+    ErrorCode.NOT_FITTED: Kind(500),
+    ErrorCode.DOWNLOAD_FAILED: Kind(500),
+    ErrorCode.DATABASE_FAILED: Kind(500),
 }
-"""What a client can do about an error whose own remedy is for Python code."""
+_WRONG_INPUT = Kind(422)  # every other code
+STATUSES = {
+    400: "The body is not JSON, or the Host header is wrong.",
+    401: "The token is missing or wrong.",
+    404: "No such model, user or item.",
+    405: "The address has no such method; the header Allow lists those it has.",
+    409: "The model or the service cannot do this.",
+    413: "The body is too long.",
+    422: "A value is missing, wrong, or out of its bounds.",
+    500: "The service failed; its log has the request with the id in X-Request-Id.",
+    503: "Too many requests at once, or too slow; try again after Retry-After.",
+}
 
 
 class ErrorDetail(TypedDict):
@@ -114,26 +123,14 @@ class Error(TypedDict):
 
 
 class RequestError(ShortlistError):
-    """A request that is refused; the status of the reply follows from the code."""
+    """A request that is refused; its code says with which status and remedy."""
 
 
 class OverloadedError(RequestError):
     """More requests wait than the limits allow."""
 
     def __init__(self, what: str) -> None:
-        remedy = f"try again in {RETRY_SECONDS} s, with fewer at once"
-        super().__init__(what, code=RequestErrorCode.OVERLOADED, remedy=remedy)
-
-
-class StoppingError(RequestError):
-    """The service accepts no more requests."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the service is stopping",
-            code=RequestErrorCode.STOPPING,
-            remedy="send requests to another instance",
-        )
+        super().__init__(what, code=RequestErrorCode.OVERLOADED)
 
 
 FAILED = ShortlistError("the service failed", remedy="see the log of the service: this is a bug")
@@ -141,12 +138,12 @@ FAILED = ShortlistError("the service failed", remedy="see the log of the service
 
 def status_of(error: ShortlistError) -> int:
     """Return the HTTP status of an error."""
-    return _STATUS_OF.get(error.code, 422)
+    return _KINDS.get(error.code, _WRONG_INPUT).status
 
 
 def error_response(error: ShortlistError, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as a reply."""
-    status = status_of(error)
+    status, where, remedy = _KINDS.get(error.code, _WRONG_INPUT)
     added = dict(headers or {})
     if status == 503:
         added["Retry-After"] = str(RETRY_SECONDS)
@@ -156,8 +153,8 @@ def error_response(error: ShortlistError, headers: Mapping[str, str] | None = No
         "error": {
             "code": str(error.code),
             "what": error.what,
-            "where": error.where,
-            "remedy": _REMEDIES.get(error.code, error.remedy),
+            "where": error.where or where,
+            "remedy": remedy or error.remedy,
             "parameter": error.parameter,
             "allowed": None if error.allowed is None else list(error.allowed),
         }

@@ -19,7 +19,6 @@ from shortlist.serving.errors import (
     OverloadedError,
     RequestError,
     RequestErrorCode,
-    StoppingError,
     error_response,
 )
 from shortlist.serving.limits import Limits
@@ -99,13 +98,8 @@ class RequestLife:
                 while (await receive())["type"] != "http.disconnect":
                     pass
         except TimeoutError:
-            self.end(
-                RequestError(
-                    f"the request was not answered within {self._seconds:g} seconds",
-                    code=RequestErrorCode.DEADLINE,
-                    remedy="try again, ask for less at once, or raise the limit request_seconds",
-                )
-            )
+            what = f"the request was not answered within {self._seconds:g} seconds"
+            self.end(RequestError(what, code=RequestErrorCode.DEADLINE))
         else:
             self.end(RequestEndedError())
 
@@ -127,7 +121,7 @@ class Guard:
     def end_requests(self) -> None:
         """End the requests that are still being answered, with 503."""
         for life in list(self._lives):
-            life.end(StoppingError())
+            life.end(RequestError("the service is stopping", code=RequestErrorCode.STOPPING))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the application, or refuse it."""
@@ -193,18 +187,15 @@ class Guard:
         if len(self._lives) > limit + (_RESERVED if scope["path"] in _STATE_PATHS else 0):
             raise OverloadedError(f"{limit} requests are being answered")
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
-            raise _wrong_host("the request has more than one Host header", "send one")
+            what, remedy = "the request has more than one Host header", "send one"
+            raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
             remedy = "start the service with --name NAME to let it be called so"
-            raise _wrong_host(f"this host is not called {host!r}", remedy)
+            what = f"this host is not called {host!r}"
+            raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         if not self._access.admits(scope["path"], _text(headers, b"authorization")):
-            raise RequestError(
-                "the token is missing or wrong",
-                code=RequestErrorCode.UNAUTHORIZED,
-                where="the Authorization header",
-                remedy="send: Authorization: Bearer TOKEN",
-            )
+            raise RequestError("the token is missing or wrong", code=RequestErrorCode.UNAUTHORIZED)
 
     async def _read(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, body: bytearray
@@ -228,26 +219,13 @@ class Guard:
                     if self._held > self._limits.held_bytes:
                         raise OverloadedError("too many long requests are being answered")
         except TimeoutError:
-            raise RequestError(
-                f"the body did not arrive within {self._limits.body_seconds:g} seconds",
-                code=RequestErrorCode.BODY_TIMEOUT,
-                where="the body",
-                remedy="send it faster, or send less",
-            ) from None
+            what = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
+            raise RequestError(what, code=RequestErrorCode.BODY_TIMEOUT) from None
 
     def _check_length(self, length: int) -> None:
         if length > self._limits.body_bytes:
-            raise RequestError(
-                f"the body is longer than {self._limits.body_bytes:,} bytes",
-                code=RequestErrorCode.BODY_TOO_LONG,
-                where="the body",
-                remedy="send several shorter requests",
-            )
-
-
-def _wrong_host(what: str, remedy: str) -> RequestError:
-    code = RequestErrorCode.WRONG_HOST
-    return RequestError(what, code=code, where="the Host header", remedy=remedy)
+            what = f"the body is longer than {self._limits.body_bytes:,} bytes"
+            raise RequestError(what, code=RequestErrorCode.BODY_TOO_LONG)
 
 
 def _replayed(body: bytearray, receive: Receive) -> Receive:

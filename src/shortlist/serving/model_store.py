@@ -172,7 +172,6 @@ class ModelStore:
             raise RequestError(
                 f"there is no model {name!r}",
                 code=RequestErrorCode.UNKNOWN_MODEL,
-                where="model",
                 remedy=suggestion(name, self._models),
                 parameter="model",
                 allowed=list(self._models),

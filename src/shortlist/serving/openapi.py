@@ -105,7 +105,7 @@ def _described(
     if operation.reply is not None:
         content = _json_of(schemas["reply", operation.name])
     responses: dict[str, Any] = {"200": {"description": "The reply.", "content": content}}
-    for status, (text, _) in STATUSES.items():
+    for status, text in STATUSES.items():
         error = _json_of(schemas["error", ""])
         responses[str(status)] = {"description": text, "content": error}
     described: dict[str, Any] = {

@@ -107,23 +107,15 @@ class Operation:
             return dict(parse_qsl(query_string, keep_blank_values=True))
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":  # a page of another site cannot send it without asking
-            raise RequestError(
-                f"the body is {kind or 'of no kind'}, not JSON",
-                code=RequestErrorCode.WRONG_CONTENT_TYPE,
-                where="the Content-Type header",
-                remedy="send: Content-Type: application/json",
-            )
+            what = f"the body is {kind or 'of no kind'}, not JSON"
+            raise RequestError(what, code=RequestErrorCode.WRONG_CONTENT_TYPE)
         try:  # as RFC 8259 defines it: no NaN, no Infinity, no unpaired surrogates
             if not (content := await request.body()):
                 raise ValueError("it is empty")
             return from_json(content, allow_inf_nan=False)
         except ValueError as error:
-            raise RequestError(
-                f"the body is not JSON: {error}",
-                code=RequestErrorCode.MALFORMED_JSON,
-                where="the body",
-                remedy="send JSON, as the documentation shows it: /docs",
-            ) from None
+            what = f"the body is not JSON: {error}"
+            raise RequestError(what, code=RequestErrorCode.MALFORMED_JSON) from None
 
 
 def _form(endpoint: Callable[..., Any], hints: Mapping[str, Any]) -> type[BaseModel] | None:

@@ -68,11 +68,8 @@ class Service:
     def recorder(self) -> Recorder:
         """The writer of interactions; a RequestError if the service has no database."""
         if self._recorder is None:
-            raise RequestError(
-                "this service has no database to record into",
-                code=RequestErrorCode.NO_DATABASE,
-                remedy="start it with --database DB",
-            )
+            what = "this service has no database to record into"
+            raise RequestError(what, code=RequestErrorCode.NO_DATABASE)
         return self._recorder
 
     @asynccontextmanager

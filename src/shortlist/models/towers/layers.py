@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from shortlist.bundle.declarations import Array
 from shortlist.kernels.scores import dense_factors
-from shortlist.models.vectors import unit_length
+from shortlist.models.training.config import Arrays
 from shortlist.scoring.scores import Floats
 
 SLICE = 4096  # items of one query that are scored together: their layers stay in the cache
-
 LARGEST_WEIGHT = 1e6  # of a stored network: layers multiply, and scores must be finite
 
 Doubles = NDArray[np.float64]
@@ -33,17 +32,12 @@ class Layer(NamedTuple):
     bias: Floats  # (n_out,)
 
 
-def layer_widths(embedding_size: int, hidden: Sequence[int]) -> list[int]:
-    """Return the widths of a tower's dense layers, from its input to the vector.
-
-    Without hidden layers there is no dense layer: the input is the vector.
-
-    Examples
-    --------
-    >>> layer_widths(32, [64]), layer_widths(32, [])
-    ([32, 64, 32], [32])
-    """
-    return [embedding_size, *hidden, embedding_size] if hidden else [embedding_size]
+def trained_layers(parameters: Arrays, name: str, widths: Sequence[int]) -> list[Layer]:
+    """Return the layers that training knows as ``name.weights.n`` and ``name.biases.n``."""
+    return [
+        Layer(parameters[f"{name}.weights.{n}"], parameters[f"{name}.biases.{n}"])
+        for n in range(len(widths) - 1)
+    ]
 
 
 def flat(layers: Sequence[Layer]) -> Floats:
@@ -75,32 +69,16 @@ def dense_layers(layers: Sequence[Layer], rows: Floats) -> Floats:
     for n, layer in enumerate(layers):
         if n:
             rows = np.maximum(rows, 0)
-        rows = dense_factors(np.ascontiguousarray(rows), layer.weight, layer.bias)
+        rows = dense_factors(np.ascontiguousarray(rows), *layer)
     return rows
 
 
-def scores_of_halves(layers: Sequence[Layer], user_half: Floats, item_half: Floats) -> Floats:
-    """Return the output of layers whose first one is the sum of two halves.
-
-    Parameters
-    ----------
-    layers
-        All of them; the last one has the width 1.
-    user_half, item_half
-        What user and item add to the first layer, its bias included.  # (n, h) or (h,), (n, h)
-    """  # (n,)
-    hidden = user_half + item_half
-    if len(layers) > 1:
-        hidden = dense_layers(layers[1:], np.maximum(hidden, 0))
-    return hidden[:, 0]
-
-
-def linearized(layers: Sequence[Layer], inputs: Doubles, depth: int) -> tuple[Doubles, Doubles]:
+def linearized(layers: Sequence[Layer], inputs: Doubles) -> tuple[Doubles, Doubles]:
     """Return the linear map ``x -> x jacobian + offset`` that the layers are around an input.
 
     It is exact at the input itself: ReLU lets a unit through or does not.
     """
-    jacobian, offset = np.eye(depth), np.zeros(depth)
+    jacobian, offset = np.eye(len(inputs)), np.zeros(len(inputs))
     for n, layer in enumerate(layers):
         if n:
             active = (inputs @ jacobian + offset > 0).astype(np.float64)
@@ -108,13 +86,3 @@ def linearized(layers: Sequence[Layer], inputs: Doubles, depth: int) -> tuple[Do
         weight = layer.weight.astype(np.float64)
         jacobian, offset = jacobian @ weight, offset @ weight + layer.bias
     return jacobian, offset
-
-
-def tower_vectors(inputs: Floats, layers: Sequence[Layer], depth: int, normalize: bool) -> Floats:
-    """Return the vectors that a tower computes from its inputs; biases bypass the layers."""
-    vectors = inputs[:, :depth]  # (n, d)
-    if layers:
-        vectors = dense_layers(layers, vectors)
-    if normalize:
-        vectors = unit_length(vectors)
-    return np.concatenate([vectors, inputs[:, depth:]], axis=1)  # (n, w)

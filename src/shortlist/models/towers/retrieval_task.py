@@ -24,15 +24,7 @@ BLOCK_LOGITS = 2**19  # 2 MiB of float32: a block of them stays in the cache
 
 
 class RetrievalTask(Task):
-    """In-batch softmax, as ``tasks.Retrieval`` of TensorFlow Recommenders.
-
-    Parameters
-    ----------
-    config
-        The settings.
-    data
-        The training data.
-    """
+    """In-batch softmax, as ``tasks.Retrieval`` of TensorFlow Recommenders."""
 
     def __init__(self, config: RetrievalConfig, data: Dataset) -> None:
         super().__init__()
@@ -185,10 +177,9 @@ def in_batch_softmax(
 
     Parameters
     ----------
-    users, items
-        The vectors of the U distinct users and J distinct items of the batch.  # (U, f), (J, f)
-    user_positions, item_positions
-        The user and the item of each pair, as positions among them, int64.  # (B,)
+    users, items, user_positions, item_positions
+        The vectors of the distinct users (U, f) and items (J, f) of the batch, and the positions of
+        each pair's user and item among them, int64.  # (B,)
     correction
         The log of the expected number of each item in a batch, subtracted from its logits, so that
         popular items are not penalised for being drawn often (Yi et al., RecSys 2019).  # (J,)
@@ -219,18 +210,9 @@ def in_batch_softmax(
 
 
 def log_sum_exp(users: Tensor, items: Tensor, offset: Tensor, known: Known | None = None) -> Tensor:
-    """Return ``log sum_j exp(p_u . q_j + o_j)`` of each user, computed in blocks of users.
+    """Return ``log sum_j exp(p_u . q_j + o_j)`` of each user, without the known pairs.
 
-    The logits are not kept: they are computed again for the gradient.
-
-    Parameters
-    ----------
-    users, items
-        The vectors.  # (U, f), (J, f)
-    offset
-        Added to the logits of each item; without gradient.  # (J,)
-    known
-        Pairs that are left out of the sums.
+    The logits are computed in blocks of users, and again for the gradient.
     """  # (U,)
     sums: Tensor = _LogSumExp.apply(users, items, offset, known)  # type: ignore[no-untyped-call]
     return sums

@@ -22,22 +22,12 @@ MAX_LOGITS = 2**25  # of a block of users by all items: 128 MiB
 
 @dataclass(frozen=True)
 class Cells:
-    """Known cells of a users x items matrix.
+    """Known cells of a users x items matrix."""
 
-    Attributes
-    ----------
-    users, items
-        The rows and columns of the cells, int64.  # (n,)
-    values
-        The values of the cells, float32.  # (n,)
-    shape
-        The numbers of users and of items.
-    """
-
-    users: Tensor
-    items: Tensor
-    values: Tensor
-    shape: tuple[int, int]
+    users: Tensor  # rows, int64 (n,)
+    items: Tensor  # columns, int64 (n,)
+    values: Tensor  # float32 (n,)
+    shape: tuple[int, int]  # the numbers of users and of items
 
     @classmethod
     def of(cls, data: Dataset, device: torch.device | str = "cpu") -> Cells:
@@ -73,26 +63,13 @@ class Cells:
 
 
 def observed_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:
-    """Compute the mean over known cells of ``(x - p_u.q_i)^2``, by plain autograd.
-
-    Time and memory are O(cells * f): the users x items matrix is never built.
-
-    Parameters
-    ----------
-    users, items
-        The factors.  # (n_users, f), (n_items, f)
-    cells
-        The known cells.
-    """
+    """Compute the mean over known cells of ``(x - p_u.q_i)^2``, by plain autograd."""
     predicted = (users[cells.users] * items[cells.items]).sum(1)  # (n,)
     return torch.mean((cells.values - predicted) ** 2)
 
 
 def fused_error(users: Tensor, items: Tensor, cells: Cells) -> Tensor:
-    """Compute :func:`observed_error` and its gradient in one compiled pass.
-
-    For float32 on the CPU.
-    """
+    """Compute :func:`observed_error` and its gradient in one pass, for float32 on the CPU."""
     error: Tensor = _FusedError.apply(users, items, cells)  # type: ignore[no-untyped-call]
     return error
 
@@ -137,19 +114,10 @@ def gravity(users: Tensor, items: Tensor) -> Tensor:
 
 
 def cross_entropy(users: Tensor, items: Tensor, bias: Tensor | None, labels: Tensor) -> Tensor:
-    """Compute the mean of ``-log softmax(p_u.Q' + b)[label_u]``.
+    """Compute the mean of ``-log softmax(p_u.Q' + b)[label_u]`` for each user's label, int64 (B,).
 
     If the logits of all users would take too much memory, they are computed in blocks, and again
     for the gradient.
-
-    Parameters
-    ----------
-    users, items
-        The vectors.  # (B, f), (n_items, f)
-    bias
-        Item biases, or None.  # (n_items,)
-    labels
-        The chosen item of each user, int64.  # (B,)
     """
     rows = max(1, MAX_LOGITS // len(items))
     if len(users) <= rows:
@@ -169,15 +137,7 @@ def _block_entropy(users: Tensor, items: Tensor, bias: Tensor | None, labels: Te
 
 
 def bag_means(rows: Tensor, indptr: NDArray[np.int64], indices: NDArray[np.int64]) -> Tensor:
-    """Compute the mean of each bag of rows; zeros for an empty bag.
-
-    Parameters
-    ----------
-    rows
-        The rows that bags consist of.  # (n, d)
-    indptr, indices
-        The rows of bag b are ``indices[indptr[b] : indptr[b + 1]]``.  # (B + 1,)
-    """  # (B, d)
+    """Compute the mean of each bag, rows ``indices[indptr[b] : indptr[b + 1]]``; zeros if empty."""
     members = torch.from_numpy(indices).to(rows.device)
     starts = torch.from_numpy(indptr).to(rows.device)
     means: Tensor = functional.embedding_bag(

@@ -9,8 +9,12 @@ from torch import Tensor, nn
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.vector import LANES
-from shortlist.models.factorization.config import FactorizationConfig
-from shortlist.models.factorization.fold_in import DAMPING, global_bias, item_categories
+from shortlist.models.factorization.learned import (
+    DAMPING,
+    FactorizationConfig,
+    global_bias,
+    item_categories,
+)
 from shortlist.models.factorization.losses import (
     Cells,
     bag_means,
@@ -24,15 +28,6 @@ from shortlist.models.training.loop import Trainable
 from shortlist.scoring.sparse import row_entries
 
 _WORTH_THREADS = 2**20  # logits per step; with fewer, threads wait for each other
-
-
-def trainable(
-    name: str, config: FactorizationConfig, data: Dataset, held: Dataset | None
-) -> Trainable:
-    """Return the parameters with initial values; ``held`` is the validation fold."""
-    if config.loss == "softmax":
-        return Bags(name, config, data, held)
-    return Factors(config, data, held)
 
 
 class Factors(Trainable):

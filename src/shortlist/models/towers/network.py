@@ -13,7 +13,6 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.models.towers.config import HeadConfig, TowersConfig
 from shortlist.scoring.sparse import row_entries
@@ -78,9 +77,8 @@ def take_rows(bags: csr_array, rows: Longs) -> csr_array:
 class Histories:
     """The histories of the users, as bags; the items that a step predicts can be hidden."""
 
-    def __init__(self, data: Dataset) -> None:
-        self.indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
-        self.items, self.n_items = data.item_rows.astype(np.int64), data.n_items
+    def __init__(self, indptr: Longs, items: Longs, n_items: int) -> None:
+        self.indptr, self.items, self.n_items = indptr, items, n_items
 
     def of(self, users: Longs, visible: NDArray[np.bool_] | None) -> csr_array:
         """Return the history of each user; each of its n items has the weight ``1 / sqrt(n)``.

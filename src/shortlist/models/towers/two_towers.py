@@ -77,12 +77,14 @@ class TwoTowers(Trainable):
         self.config, self.data = config, data
         self.held: Dataset | None = held
         draws = RandomDraws(config.seed)
+        indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
+        histories = Histories(indptr, data.item_rows.astype(np.int64), data.n_items)
         self.user = Tower(
             config,
             draws,
             ids=data.user_counts if config.user_ids else None,
             features=None if of_users is None else of_users.rows,
-            histories=Histories(data) if config.history else None,
+            histories=histories if config.history else None,
             everybody=config.biases,
         )
         self.item = Tower(

@@ -243,6 +243,6 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
             return empty(len(profiles), self.learned.items.shape[1])
         similarity, users = neighborhood
         rows = similarity.rows(profiles.features)
-        near = users.nearest(rows, None, None, self.config.neighbors)
+        near = users.nearest(rows, None, self.config.neighbors)
         near.data = np.maximum(near.data, 0)  # ignore users with a negative similarity
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ user_profiles)

@@ -16,8 +16,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, inverse_lengths
-from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
+from shortlist.models.neighborhood import (
+    Neighborhood,
+    RankedNeighbors,
+    Weighting,
+    column_importance,
+    weighted,
+    weighted_rows,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
@@ -146,13 +152,13 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
-        scale, count = inverse_lengths(rows), config.neighbors
+        count = config.neighbors
         if config.self_similarity or (profiles.users != UNKNOWN).all():
             own_rows = None if config.self_similarity else profiles.users
-            near = learned.neighborhood.nearest(rows, scale, own_rows, count)
+            near = learned.neighborhood.nearest(rows, own_rows, count)
         else:  # one neighbour more, in case one of them is the person themselves
             more = None if count is None else count + 1
-            ranked = learned.neighborhood.ranked(rows, scale, profiles.users, more)
+            ranked = learned.neighborhood.ranked(rows, profiles.users, more)
             near = self._without_themselves(ranked, rows, profiles.users).sparse(count)
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
@@ -227,12 +233,9 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
         """Find the neighbours of every item, in blocks."""
         config = self.config
         rows = weighted_rows(transposed(data.matrix), config.weighting)
-        nearest = Neighborhood.by_cosine(rows, config.shrinkage).nearest_in_blocks(
-            rows,
-            inverse_lengths(rows),
-            None if config.self_similarity else np.arange(data.n_items, dtype=np.int32),
-            config.neighbors,
-        )
+        own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
+        neighborhood = Neighborhood.by_cosine(rows, config.shrinkage)
+        nearest = neighborhood.nearest_in_blocks(rows, own_rows, config.neighbors)
         if config.normalized:
             nearest = row_scaled(nearest, inverse(row_sums(nearest)))
         return Fitted(ItemCosineLearned(transposed(nearest)))

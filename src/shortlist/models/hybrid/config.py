@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.weighting import Weighting
+from shortlist.models.neighborhood import Weighting
 
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]

@@ -67,13 +67,6 @@ class _BagSums(torch.autograd.Function):
         return None, torch.from_numpy(ctx.bags.T @ gradient.numpy()).to(gradient.dtype)
 
 
-def take_rows(bags: csr_array, rows: Longs) -> csr_array:
-    """Return these rows of a sparse matrix."""
-    indptr, entries = row_entries(bags.indptr.astype(np.int64), rows)
-    shape = (len(rows), bags.shape[1])
-    return csr_array((bags.data[entries], bags.indices[entries], indptr), shape=shape)
-
-
 class Histories:
     """The histories of the users, as bags; the items that a step predicts can be hidden."""
 
@@ -169,7 +162,7 @@ class Tower(nn.Module):
             own = functional.embedding(torch.from_numpy(rows).to(self.ids.device), self.ids)
             parts.append(self._with_dropout(own))
         if self.features is not None and self.of_features is not None:
-            sums = bag_sums(take_rows(self.features, rows), self.of_features)
+            sums = bag_sums(self.features[rows], self.of_features)
             parts.append(self._with_dropout(sums))
         if self.histories is not None and self.chosen is not None:
             if self.training and config.history_dropout:

@@ -19,22 +19,10 @@ L = TypeVar("L")
 
 
 class ModelSpec(BaseModel):
-    """An unfitted model, as a setting of another model.
+    """An unfitted model, as a setting of another model, with all settings, defaults included.
 
     It is validated from a model, from a name (a model with default settings), or from
     ``{"model": name, "config": {...}}``.
-
-    Attributes
-    ----------
-    model
-        The name in the registry.
-    config
-        All settings, including defaults, so that they do not change when a default changes.
-
-    Raises
-    ------
-    ConfigError
-        There is no such model, or a setting is out of its range.
 
     Examples
     --------

@@ -61,22 +61,9 @@ class FeatureSimilarity:
         (y = 0). A column counts only if its mean cosine is larger for sharing pairs by at least 4
         standard errors; if no column passes, all weights are equal.
 
-        Parameters
-        ----------
-        features
-            The features, one row per user or item. None, or without a column that can be encoded:
-            the result is None.
-        choices
-            The items of each user, or the users of each item.  # (n, m)
-        weights
-            Fixed weights instead of learned ones; columns that are not named have weight 1.
-        seed
-            Seeds the pairs.
-
-        Raises
-        ------
-        ConfigError
-            A weight is negative or for no encoded column, or all weights are 0.
+        ``features`` has a row per user or item, ``choices`` (n, m) the items of each user or the
+        users of each item. Without a column that can be encoded the result is None. ``weights``
+        are fixed instead of learned; columns that are not named have weight 1.
         """
         if features is None or not features.num_columns:
             return None

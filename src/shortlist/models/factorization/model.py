@@ -22,10 +22,9 @@ from shortlist.models.factorization.learned import (
     global_bias,
     item_categories,
 )
-from shortlist.models.ratings import Ratings, required_pairs, row_products
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
-from shortlist.models.vectors import VectorModel
+from shortlist.models.vectors import Ratings, VectorModel, required_pairs, row_products
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats

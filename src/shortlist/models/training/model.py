@@ -104,7 +104,7 @@ class TrainedModel(Model[C, L]):
             checkpoint = Checkpoint(Path(path), seconds, self.name, self.config, data)
         trainable = self.trainable(data)
         training = Training(self.name, trainable, self.config)
-        if checkpoint is None or not checkpoint.exists():
+        if checkpoint is None or not checkpoint.path.exists():
             self.warm_start(trainable, data)
         else:
             checkpoint.restore(training)

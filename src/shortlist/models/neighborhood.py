@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from shortlist import engine
-from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.kernels.similarity import neighbors
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import csr_arrays, empty, inverse, row_norms, transposed
+from shortlist.scoring.sparse import (
+    columns_in_rows,
+    csr_arrays,
+    empty,
+    inverse,
+    row_norms,
+    transposed,
+)
 
 Weighting = Literal["binary", "weighted", "tfidf", "bm25"]
 
@@ -133,6 +142,20 @@ def keep_rows(rows: csr_array, kept: NDArray[np.bool_]) -> csr_array:
 def inverse_lengths(rows: csr_array) -> Floats:
     """Return 1 / Euclidean length of each row, 0 for an empty row."""  # (n,)
     return inverse(row_norms(rows)).astype(np.float32)
+
+
+def product_parts(
+    kind: str,
+    entries: csr_array,
+    matrix: csr_array,
+    vocabulary: Vocabulary,
+    items: Rows,
+    factor: float = 1.0,
+) -> Iterator[Parts]:
+    """Yield what each entry of a row adds to ``factor * (row @ matrix)``, for each of the items."""
+    for positions, values in columns_in_rows(matrix, entries.indices, items):
+        rows, amounts = entries.indices[positions], entries.data[positions] * values
+        yield Parts.nonzero(kind, vocabulary, rows, amounts, factor)
 
 
 # --- weights of entries -------------------------------------------------------------------------

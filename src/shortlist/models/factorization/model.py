@@ -159,7 +159,7 @@ class MatrixFactorization(
 
         For ``observed`` that is the score. The scores of the other losses estimate how likely a
         choice is, not its rating, so the prediction comes from the user's ratings of similar items
-        (:class:`~shortlist.models.ratings.Ratings`, learned at the first call).
+        (:class:`~shortlist.models.vectors.Ratings`, learned at the first call).
 
         Parameters
         ----------

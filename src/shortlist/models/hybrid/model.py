@@ -29,11 +29,11 @@ from shortlist.models.hybrid.terms import (
     user_rows,
 )
 from shortlist.models.hybrid.tuning import tune
-from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.neighborhood import Neighborhood, keep_rows, product_parts
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
-from shortlist.scoring.sparse import binary, columns_in_rows, empty, one_hot, transposed
+from shortlist.scoring.sparse import binary, empty, one_hot, transposed
 
 
 @dataclass(frozen=True)
@@ -161,35 +161,18 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contributions of similar users, chosen items, and items of similar users."""
-        near, choices = self._neighbors(profiles), self.data.choices
-        terms = self._terms(profiles, near).items()
-        by_term = [
-            self._parts_of_term(name, weight, term, profiles, near, choices, items)
-            for name, (weight, term) in terms
-        ]
-        for _ in items:
-            yield [next(parts) for parts in by_term]
-
-    def _parts_of_term(
-        self,
-        name: str,
-        weight: float,
-        term: Floats,
-        profiles: Profiles,
-        near: csr_array,
-        choices: csr_array,
-        items: Rows,
-    ) -> Iterator[Parts]:
-        """Yield the contributions to one term of the score of each item."""
-        factor = weight * scale_factors(term, self.config.rescaled)[0]
-        entries, matrix, vocabulary = near, choices, self.data.users
-        if name != "similar user":
-            by_users = name == "chosen by similar users"
-            entries = csr_array(product(near, choices)) if by_users else binary(profiles.history)
-            matrix, vocabulary = self.learned.item_similarity, self.data.items
-        for positions, values in columns_in_rows(matrix, entries.indices, items):
-            rows, amounts = entries.indices[positions], entries.data[positions] * values
-            yield Parts.nonzero(name, vocabulary, rows, amounts, factor)
+        near, learned = self._neighbors(profiles), self.learned
+        by_term = []
+        for name, (weight, term) in self._terms(profiles, near).items():
+            entries, matrix, vocabulary = near, self.data.choices, self.data.users
+            if name != "similar user":
+                by_users = name == "chosen by similar users"
+                entries = csr_array(product(near, matrix)) if by_users else binary(profiles.history)
+                matrix, vocabulary = learned.item_similarity, self.data.items
+            factor = weight * scale_factors(term, self.config.rescaled)[0]
+            by_term.append(product_parts(name, entries, matrix, vocabulary, items, factor))
+        for parts in zip(*by_term, strict=True):
+            yield list(parts)
 
     @property
     def _compares_users(self) -> bool:

@@ -117,10 +117,9 @@ class Training:
     def _progress(self) -> str:
         """Return the text of the progress bar."""
         text = f"training {self.name}"
-        last = (
-            f": loss {self.rows[-1]['loss']:.4g}, {self.speed:,.0f} samples/s" if self.rows else ""
-        )
-        return text + last
+        if not self.rows:
+            return text
+        return f"{text}: loss {self.rows[-1]['loss']:.4g}, {self.speed:,.0f} samples/s"
 
     def _out_of_patience(self) -> bool:
         since = max(self.best_epoch, self.waiting_since)

@@ -22,7 +22,7 @@ class Negatives:
     256 MiB, and else in the sorted interactions of the user.
 
     ``examples`` holds the positions of the interactions that have negatives: all, except those of
-    users who chose every item that can be drawn. If that is true of every user, nothing is rejected.
+    users who chose every item that can be drawn. If that is all users, nothing is rejected.
 
     Examples
     --------

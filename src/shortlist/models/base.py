@@ -50,15 +50,7 @@ NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
 class Fitted(NamedTuple, Generic[L]):
-    """The result of learning.
-
-    Attributes
-    ----------
-    learned
-        The arrays that scoring needs.
-    history
-        Training metrics, one row per epoch; empty for a model that does not learn in epochs.
-    """
+    """What was learned, and training metrics, one row per epoch; none without epochs."""
 
     learned: L
     history: pa.Table = NO_HISTORY

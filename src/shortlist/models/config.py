@@ -31,18 +31,10 @@ class Search:
 
 
 def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any) -> Any:
-    """Declare a hyper-parameter.
+    """Declare a hyper-parameter: its default, its documentation, and what tuning tries.
 
-    Parameters
-    ----------
-    default
-        The value that is used if the caller gives none.
-    doc
-        One sentence for the documentation and the command line.
-    search
-        The values that tuning tries; None: not tuned.
-    bounds
-        The bounds that pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
+    ``search=None``: it is not tuned. ``bounds`` are those of pydantic: ``ge``, ``gt``, ``le``,
+    ``lt``.
     """
     # pydantic's only slot for metadata; the range need not be valid in a JSON schema.
     extra: dict[str, Any] = {"search": search}
@@ -63,13 +55,7 @@ class ModelConfig(BaseModel):
 
     @classmethod
     def checked(cls, model: str, parameters: dict[str, Any]) -> Self:
-        """Validate the caller's parameters.
-
-        Raises
-        ------
-        ConfigError
-            A name does not exist, or a value has the wrong type or is out of its range.
-        """
+        """Validate the caller's parameters; ConfigError names a wrong name or value."""
         for name in parameters:
             if name not in cls.model_fields:
                 raise ConfigError(

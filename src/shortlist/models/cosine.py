@@ -27,14 +27,7 @@ from shortlist.models.neighborhood import (
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
-from shortlist.scoring.sparse import (
-    binary,
-    inverse,
-    one_hot,
-    row_scaled,
-    row_sums,
-    transposed,
-)
+from shortlist.scoring.sparse import binary, inverse, one_hot, row_scaled, row_sums, transposed
 
 _LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
@@ -60,10 +53,7 @@ class CosineConfig(ModelConfig):
     """Settings of :class:`UserCosine`."""
 
     neighbors: int | None = hyper(
-        50,
-        "Number of nearest neighbours; None: all.",
-        ge=1,
-        search=Search(5, 500, "log"),
+        50, "Number of nearest neighbours; None: all.", ge=1, search=Search(5, 500, "log")
     )
     weighting: Weighting = _weighting("binary")
     shrinkage: float = _shrinkage(0.0)

@@ -87,15 +87,8 @@ class Neighborhood:
     def ranked(self, rows: csr_array, own_rows: Rows | None, count: int | None) -> RankedNeighbors:
         """Find the candidates most similar to each row, the most similar first.
 
-        Parameters
-        ----------
-        rows
-            The rows to find neighbours of.  # (B, d)
-        own_rows
-            The candidate that each row itself is, which is not its neighbour; -1: none. None: no
-            row is a candidate.  # (B,)
-        count
-            The number of neighbours; None: every candidate that shares a column.
+        ``own_rows`` (B,) says which candidate each row itself is, and so not its neighbour; -1, or
+        None for all rows: none. ``count=None``: every candidate that shares a column.
         """
         n_rows, n_candidates = rows.shape[0], self.columns.shape[1]
         ones = np.ones(max(n_rows, n_candidates), dtype=np.float32)
@@ -180,10 +173,7 @@ def column_importance(matrix: csr_array, weighting: Weighting) -> NDArray[np.flo
 
 
 def weighted(
-    matrix: csr_array,
-    weighting: Weighting,
-    importance: NDArray[np.float64],
-    average_length: float,
+    matrix: csr_array, weighting: Weighting, importance: NDArray[np.float64], average_length: float
 ) -> csr_array:
     """Weight the entries of a matrix whose rows are documents and whose columns are terms.
 

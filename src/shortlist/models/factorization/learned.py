@@ -90,12 +90,7 @@ def item_categories(
     """Return the categories of each item and the length of their embeddings, by feature.
 
     The rows of each matrix (n_items, n_categories) sum to 1. Category 0 stands for a missing value.
-    A feature that the data lacks is left out.
-
-    Raises
-    ------
-    InputError
-        A column is named in the settings, and the items do not have it.
+    A feature that the data lacks is left out, unless its column is named in the settings.
     """
     categories = {}
     for key, width in (("genre", config.genre_size), ("year", config.year_size)):

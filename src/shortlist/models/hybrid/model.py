@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +47,7 @@ class HybridLearned:
     ]
     # What an item of the history (row) adds to other items (columns).
     item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, float], Record(Settings)]  # those in use
+    settings: Annotated[Mapping[str, Any], Record(Settings)]  # those in use
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:
@@ -68,7 +68,7 @@ class HybridLearned:
     @cached_property
     def tuned(self) -> Settings:
         """The settings, as numbers."""
-        return Settings.of(self.settings)
+        return Settings(**self.settings)
 
 
 class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):

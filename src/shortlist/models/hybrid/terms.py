@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, NamedTuple, get_type_hints
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -39,12 +38,6 @@ class Settings(NamedTuple):
     user_neighbors: _Count
     item_neighbors: _Count
     cold_neighbors: _Count
-
-    @classmethod
-    def of(cls, values: Mapping[str, float]) -> Settings:
-        """Read them from JSON values."""
-        types = get_type_hints(cls)
-        return cls(**{name: types[name](values[name]) for name in cls._fields})
 
 
 def feature_similarities(

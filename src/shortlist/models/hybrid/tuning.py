@@ -101,8 +101,6 @@ class _Fold:
         self.user_similarity, self.item_similarity = feature_similarities(config, self.inner)
 
     def best_users(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
-        """Return the best number of neighbours and feature weight of users."""
-
         def candidates() -> Iterator[Candidate]:
             for weight in weights:
                 rows = self.user_rows(self.choices, weight)
@@ -112,7 +110,6 @@ class _Fold:
         return self.best(candidates(), self.score_by_users, "users", len(weights) * len(counts))
 
     def best_items(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
-        """Return the best number of neighbours and feature weight of items."""
         config, inner = self.config, self.inner
         own_rows = None if config.self_similarity else np.arange(inner.n_items, dtype=np.int32)
 
@@ -127,7 +124,6 @@ class _Fold:
         return self.best(candidates(), self.score_by_items, "items", len(weights) * len(counts))
 
     def best_cold(self, counts: Sequence[int], weight: float) -> int:
-        """Return the best number of neighbours for queries with features only."""
         if self.user_similarity is None or len(counts) == 1:
             return counts[0]
         cold = self.user_rows(empty(*self.choices.shape), weight)[self.users]
@@ -136,7 +132,6 @@ class _Fold:
         return self.best(candidates, self.score_by_users, "cold start", len(counts)).neighbors
 
     def user_rows(self, history: csr_array, weight: float) -> csr_array:
-        """Return all users as rows to compare, with this history."""
         features = self.inner.user_features
         return user_rows(self.config, history, self.user_similarity, features, weight)
 
@@ -149,11 +144,9 @@ class _Fold:
         return Neighborhood.by_product(candidates).ranked(rows, own_rows, _largest(counts))
 
     def score_by_users(self, near: csr_array, block: slice) -> Floats:
-        """Compute ``S_u R`` for a block of the fold's users."""
         return product(near[block], self.choices)
 
     def score_by_items(self, similarity: csr_array, block: slice) -> Floats:
-        """Compute ``R S_i`` for a block of the fold's users."""
         return product(self.history[block], similarity)
 
     def best(

@@ -13,14 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.models.towers.config import TowersConfig
 from shortlist.models.towers.learned import encoded
-from shortlist.models.towers.network import (
-    Histories,
-    Longs,
-    Pairs,
-    RandomDraws,
-    Tower,
-    TowerOutput,
-)
+from shortlist.models.towers.network import Histories, Longs, Pairs, RandomDraws, Tower, TowerOutput
 from shortlist.models.training.loop import Trainable
 
 _MIN_LOGITS = 2**22  # per step: with fewer, a second thread costs more than it saves

@@ -14,17 +14,17 @@ from shortlist.bundle.declarations import Setting, Value, Widths
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.kernels.scores import dense_factors
-from shortlist.models.towers.layers import (
+from shortlist.models.towers.learned import (
     LARGEST_WEIGHT,
     SLICE,
     Layer,
+    TowersLearned,
     dense_layers,
     flat,
     trained_layers,
     unflat,
     weights,
 )
-from shortlist.models.towers.learned import TowersLearned
 from shortlist.models.training.config import Arrays
 from shortlist.models.vectors import required_pairs
 from shortlist.scoring.scores import Floats

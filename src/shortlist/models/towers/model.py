@@ -19,8 +19,7 @@ from shortlist.models.towers.config import (
     TowersConfig,
 )
 from shortlist.models.towers.head import HeadLearned
-from shortlist.models.towers.layers import SLICE
-from shortlist.models.towers.learned import TowersLearned
+from shortlist.models.towers.learned import SLICE, TowersLearned
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.capabilities import ExplainsLists, Parts

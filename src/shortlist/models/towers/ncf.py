@@ -9,7 +9,7 @@ import numpy as np
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
-from shortlist.models.towers.layers import SLICE, Layer, flat, trained_layers
+from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel

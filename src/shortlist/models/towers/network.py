@@ -115,15 +115,8 @@ class Dense(nn.Module):
 class Tower(nn.Module):
     """The tower of users or of items: a sum of embeddings, then dense layers.
 
-    Parameters
-    ----------
-    ids
-        How often each row occurs in training, or None to learn no ids. Rows that do not occur are
-        zeros.  # (n,)
-    features, histories
-        Encoded features (n, n_features) and histories of the rows, or None.
-    everybody
-        Whether the sum has a part that all rows share.
+    ``ids`` says how often each row occurs in training; a row that does not is zeros. Without ids,
+    features or histories the sum lacks that part. ``everybody`` adds a part that all rows share.
     """
 
     def __init__(
@@ -231,13 +224,7 @@ class CrossLayer(nn.Module):
 
 
 class Head(nn.Module):
-    """Scores pairs of vectors; ``HeadLearned`` does the same without PyTorch.
-
-    Raises
-    ------
-    InputError
-        The settings leave nothing in the head that combines users and items.
-    """
+    """Scores pairs of vectors; ``HeadLearned`` does the same without PyTorch."""
 
     def __init__(self, name: str, config: HeadConfig, start: float) -> None:
         super().__init__()

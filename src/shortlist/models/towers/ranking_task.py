@@ -21,10 +21,8 @@ class HeadTask(Task):
     """The base of ranking tasks: interactions, and a head that scores pairs."""
 
     def __init__(self, name: str, config: HeadConfig, data: Dataset) -> None:
-        super().__init__()
+        super().__init__(config, data)
         self.head = Head(name, config, config.start(data))
-        self.data, self.device = data, config.device
-        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
         self.weights = torch.tensor(data.weights, device=config.device)
         self.seed: list[int] = []
 
@@ -41,10 +39,6 @@ class HeadTask(Task):
 
 class RatingTask(HeadTask):
     """Predict weights (ratings) by squared error."""
-
-    def pairs(self, chosen: Longs) -> Pairs:
-        """Return the interactions."""
-        return Pairs(self.users[chosen], self.items[chosen])
 
     def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
         """Return the mean squared error."""

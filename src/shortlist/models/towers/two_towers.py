@@ -25,12 +25,17 @@ class Task(nn.Module, ABC):
 
     sums: bool = False  # whether the loss of a step is a sum over its examples, not their mean
 
+    def __init__(self, config: TowersConfig, data: Dataset) -> None:
+        super().__init__()
+        self.data, self.device = data, config.device
+        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
+
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
         """Draw or compute what an epoch needs."""
 
-    @abstractmethod
     def pairs(self, chosen: Longs) -> Pairs:
-        """Return the pairs that are needed to learn from these interactions."""
+        """Return the pairs that are needed to learn from these interactions: at least those."""
+        return Pairs(self.users[chosen], self.items[chosen])
 
     @abstractmethod
     def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:

@@ -74,7 +74,7 @@ class FeatureSimilarity:
             rows = encoder.transform(features, missing="ignore")
             weights = _learned_weights(encoder, rows, choices, seed)
             if not any(weights.values()):
-                weights = _equal_weights(encoder)
+                weights = dict.fromkeys(encoder.blocks, 1.0)
         else:
             weights = _checked_weights(weights, encoder)
         total = sum(weights.values())
@@ -129,10 +129,6 @@ def side_by_side(left: csr_array, right: csr_array, weight: float = 1.0) -> csr_
     return joined
 
 
-def _equal_weights(encoder: FeatureEncoder) -> dict[str, float]:
-    return dict.fromkeys(encoder.blocks, 1.0)
-
-
 def _checked_weights(weights: Mapping[str, float], encoder: FeatureEncoder) -> dict[str, float]:
     for name, weight in weights.items():
         if name not in encoder.blocks:
@@ -146,7 +142,7 @@ def _checked_weights(weights: Mapping[str, float], encoder: FeatureEncoder) -> d
             raise ConfigError(
                 f"feature_weights: {name!r} has weight {weight}", remedy="weights are 0 or more"
             )
-    complete = _equal_weights(encoder) | dict(weights)
+    complete = dict.fromkeys(encoder.blocks, 1.0) | dict(weights)
     if not any(complete.values()):
         raise ConfigError(
             "feature_weights are all 0, so every similarity would be 0",

@@ -14,8 +14,7 @@ from shortlist.bundle.declarations import LARGEST, Array, Value
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
 from shortlist.kernels.scores import dense_profile
-from shortlist.models.config import Search, hyper
-from shortlist.models.training.config import TrainingConfig
+from shortlist.models.config import Search, TrainingConfig, hyper
 from shortlist.models.vectors import LearnedUserVectors
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled

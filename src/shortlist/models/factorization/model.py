@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.kernels.factorization import solve_ridge
+from shortlist.models.config import Arrays
 from shortlist.models.factorization.learned import (
     FactorizationConfig,
     FactorizationLearned,
@@ -22,7 +23,6 @@ from shortlist.models.factorization.learned import (
     global_bias,
     item_categories,
 )
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.models.vectors import Ratings, VectorModel, required_pairs, row_products
 from shortlist.scoring.capabilities import ExplainsLists, Parts

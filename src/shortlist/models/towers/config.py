@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from shortlist.data.dataset import Dataset
-from shortlist.models.config import Search, hyper
-from shortlist.models.training.config import TrainingConfig
+from shortlist.models.config import Search, TrainingConfig, hyper
 
 
 class TowersConfig(TrainingConfig):

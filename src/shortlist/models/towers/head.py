@@ -14,6 +14,7 @@ from shortlist.bundle.declarations import Setting, Value, Widths
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.kernels.scores import dense_factors
+from shortlist.models.config import Arrays
 from shortlist.models.towers.learned import (
     LARGEST_WEIGHT,
     SLICE,
@@ -25,7 +26,6 @@ from shortlist.models.towers.learned import (
     unflat,
     weights,
 )
-from shortlist.models.training.config import Arrays
 from shortlist.models.vectors import required_pairs
 from shortlist.scoring.scores import Floats
 

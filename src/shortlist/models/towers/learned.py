@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.scores import dense_factors, dense_profile
-from shortlist.models.training.config import Arrays
+from shortlist.models.config import Arrays
 from shortlist.models.vectors import LearnedVectors, unit_length
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
@@ -186,13 +186,8 @@ class TowersLearned(LearnedVectors):
         return int(self.items.shape[1]) - self.biases
 
     @classmethod
-    def of(cls, config: Any, data: Dataset, parameters: Arrays) -> Self:
-        """Convert the parameters of :class:`~shortlist.models.towers.two_towers.TwoTowers`."""
-        return cls(**cls.fields_of(config, data, parameters))
-
-    @classmethod
     def fields_of(cls, config: Any, data: Dataset, parameters: Arrays) -> dict[str, Any]:
-        """Return the fields by name."""
+        """Return the fields by name, from the parameters of ``TwoTowers``."""
         size, widths = config.embedding_size, config.tower_widths
         no_rows = np.empty((0, size + config.biases), dtype=np.float32)
         users = encoded(data.user_features) if config.features else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError, ConfigError
+from shortlist.models.config import Arrays
 from shortlist.models.towers.config import (
     MultiTaskConfig,
     RankingConfig,
@@ -20,7 +21,6 @@ from shortlist.models.towers.config import (
 )
 from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -50,7 +50,8 @@ class TowersModel(TrainedModel[C, L]):
 
     def finished(self, data: Dataset, parameters: Arrays) -> L:
         """Keep the user tower (and the head), and compute the vectors of all items."""
-        learned: L = self.Learned.of(self.config, self.folds(data)[0], parameters)
+        fields = self.Learned.fields_of(self.config, self.folds(data)[0], parameters)
+        learned: L = self.Learned(**fields)
         return learned
 
     @property

@@ -8,10 +8,10 @@ import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.models.config import Arrays
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
 from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores

@@ -17,9 +17,9 @@ from torch.nn import functional
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.embeddings import Batch, Table, catch_up, take_step
 from shortlist.kernels.threads import over_rows
+from shortlist.models.config import Arrays
 from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.loop import Trainable
 from shortlist.models.training.negatives import Negatives
 from shortlist.scoring.scores import Floats

@@ -170,11 +170,9 @@ def in_batch_softmax(
         The log of the expected number of each item in a batch, subtracted from its logits, so that
         popular items are not penalised for being drawn often (Yi et al., RecSys 2019).  # (J,)
     accidental_hits
-        Whether the pairs of other users with the item of pair r count as its negatives. If not, the
-        item competes once, as the positive.
+        Whether pairs of other users with the same item count as negatives; else it competes once.
     known
-        Items that never count as negatives of a user; the label among them competes once. None: all
-        items count.
+        Items that are no negatives of a user; the label among them competes once.
     hard
         The logits of each distinct user's hard negatives.  # (U, H)
     """

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
-from shortlist.models.training.config import TrainingConfig
+from shortlist.models.config import TrainingConfig
 from shortlist.models.training.loop import Training
 
 FORMAT = "1"

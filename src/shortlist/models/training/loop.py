@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist.errors import ConfigError, ShortlistError
-from shortlist.models.training.config import Arrays, TrainingConfig
+from shortlist.models.config import Arrays, TrainingConfig
 from shortlist.progress import track
 
 ADAGRAD_START = 0.1  # as TensorFlow and Keras; from PyTorch's 0 the first step is the whole rate

@@ -13,7 +13,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, NotFittedError
 from shortlist.models.base import Fitted, Model
-from shortlist.models.training.config import Arrays, TrainingConfig
+from shortlist.models.config import Arrays, TrainingConfig
 
 if TYPE_CHECKING:
     from shortlist.models.training.loop import Trainable, Training

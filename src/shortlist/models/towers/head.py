@@ -22,6 +22,7 @@ from shortlist.models.towers.learned import (
     TowersLearned,
     dense_layers,
     flat,
+    halves,
     trained_layers,
     unflat,
     weights,
@@ -84,19 +85,13 @@ class HeadLearned(TowersLearned):
     @cached_property
     def item_half(self) -> Floats:
         """What each item adds to the first dense layer."""  # (n_items, h)
-        weight, bias = self.head_dense[0]
-        return self._half(self.items, weight[self.depth :], np.zeros_like(bias))
+        return dense_layers(halves(self.head_dense[0])[1:], self.items[:, : self.depth])
 
     def user_half(self, users: Floats) -> Floats:
         """Return what users add to the first dense layer, its bias included."""  # (B, h)
         if not self._split:
             return users
-        weight, bias = self.head_dense[0]
-        return self._half(users, weight[: self.depth], bias)
-
-    def _half(self, vectors: Floats, weight: Floats, bias: Floats) -> Floats:
-        factors = np.ascontiguousarray(vectors[:, : self.depth])
-        return dense_factors(factors, np.ascontiguousarray(weight), bias)
+        return dense_layers(halves(self.head_dense[0])[:1], users[:, : self.depth])
 
     def pair_scores(self, users: Floats, positions: Rows, items: Rows) -> Floats:
         """Score pairs of a user's vector, at a position in ``users`` (U, w), and an item."""

@@ -85,6 +85,12 @@ def dense_layers(layers: Sequence[Layer], rows: Floats) -> Floats:
     return rows
 
 
+def halves(layer: Layer) -> tuple[Layer, Layer]:
+    """Split a layer over the vectors of a user and an item: the user's half gets the bias."""
+    of_user, of_item = np.split(layer.weight, 2)
+    return Layer(of_user, layer.bias), Layer(of_item, np.zeros_like(layer.bias))
+
+
 def linearized(layers: Sequence[Layer], inputs: Doubles) -> tuple[Doubles, Doubles]:
     """Return the linear map ``x -> x jacobian + offset`` that the layers are around an input.
 

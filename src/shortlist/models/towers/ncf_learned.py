@@ -16,7 +16,15 @@ from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
 from shortlist.kernels.types import Csr
 from shortlist.models.towers.config import NCFConfig
-from shortlist.models.towers.learned import LARGEST_WEIGHT, SLICE, Layer, unflat, weights
+from shortlist.models.towers.learned import (
+    LARGEST_WEIGHT,
+    SLICE,
+    Layer,
+    dense_layers,
+    halves,
+    unflat,
+    weights,
+)
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats, ItemFactors
 from shortlist.scoring.sparse import csr_arrays
@@ -101,15 +109,11 @@ class NCFLearned(LearnedVectors):
     @cached_property
     def item_half(self) -> Floats:
         """What each item adds to the first layer of the tower."""  # (n_items, h)
-        weight, bias = self.dense[0]
-        inputs = np.ascontiguousarray(self.items[:, self.dot_width :])
-        return dense_factors(inputs, weight[inputs.shape[1] :], np.zeros_like(bias))
+        return dense_layers(halves(self.dense[0])[1:], self.items[:, self.dot_width :])
 
     def user_half(self, rows: Floats) -> Floats:
         """What each user adds to the first layer, its bias included."""  # (B, h)
-        weight, bias = self.dense[0]
-        inputs = np.ascontiguousarray(rows[:, self.dot_width :])
-        return dense_factors(inputs, weight[: inputs.shape[1]], bias)
+        return dense_layers(halves(self.dense[0])[:1], rows[:, self.dot_width :])
 
     @cached_property
     def tower_weights(self) -> Floats:
@@ -243,8 +247,8 @@ class NCFLearned(LearnedVectors):
     @cached_property
     def _transposed(self) -> list[Layer]:
         """The hidden layers from outputs to inputs, for gradients; the first one to users only."""
-        kernels = [layer.weight for layer in self.dense[:-1]]
-        kernels[0] = kernels[0][: len(kernels[0]) // 2]
+        first, _ = halves(self.dense[0])
+        kernels = [layer.weight for layer in (first, *self.dense[1:-1])]
         return [
             Layer(np.ascontiguousarray(each.T), np.zeros(len(each), np.float32)) for each in kernels
         ]

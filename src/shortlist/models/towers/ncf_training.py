@@ -8,6 +8,8 @@ shards depend on the size of the batch alone, so the result does not depend on t
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.embeddings import Batch, Table, catch_up, take_step
+from shortlist.kernels.embeddings import Batch, Table, catch_up, descend, take_step
 from shortlist.kernels.threads import over_rows
 from shortlist.models.config import Arrays
 from shortlist.models.towers.config import NCFConfig, NCFShape
@@ -109,6 +111,8 @@ class NCFTrainable(Trainable):
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         self._table: SparseTable | None = None
+        is_product = self.head.product_weights is None and not shape.widths
+        self._descends = is_product and config.optimizer == "sgd"
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -151,10 +155,12 @@ class NCFTrainable(Trainable):
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
         if self.embeddings.device.type != "cpu" or self.config.precision != "float32":
             return super().step(chosen, optimizer)
-        if self._table is None:
-            self._table = SparseTable(self.embeddings, optimizer, self.config)
         users, items = self.sampled(chosen)
         items = items + np.int32(self.data.n_users)
+        if self._descends:
+            return self._descended(users, items)
+        if self._table is None:
+            self._table = SparseTable(self.embeddings, optimizer, self.config)
         self._table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
         bounds = [len(users) * n // count for n in range(count + 1)]
@@ -174,6 +180,20 @@ class NCFTrainable(Trainable):
             parameter.grad = sum(of_shards[1:], of_shards[0])
         optimizer.step()  # of the head: the embeddings have no gradients here
         return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
+
+    def _descended(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> dict[str, Tensor]:
+        """Take a step of plain gradient descent on dot products, in one kernel."""
+        config, values = self.config, self.embeddings.detach().numpy()
+        log_loss, squares = descend(
+            values, self.head.bias.detach().numpy(), users, items,
+            config.shape.biases, config.learning_rate, config.regularization, self._scratch,
+        )  # fmt: skip
+        losses = {"loss": log_loss + config.regularization / 2 * squares, "log_loss": log_loss}
+        return {name: torch.tensor(losses[name]) for name in self.metrics}
+
+    @cached_property
+    def _scratch(self) -> tuple[Floats, NDArray[np.int64]]:
+        return np.zeros(self.embeddings.shape, np.float32), np.zeros(len(self.embeddings), np.int64)
 
     def _losses_and_gradients(
         self, users: NDArray[np.int32], items: NDArray[np.int32], total: int

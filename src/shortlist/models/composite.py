@@ -24,14 +24,6 @@ class ModelSpec(BaseModel):
 
     It is validated from a model, from a name (a model with default settings), or from
     ``{"model": name, "config": {...}}``.
-
-    Examples
-    --------
-    >>> ModelSpec.model_validate("EASE").make()
-    EASE()
-    >>> from shortlist.models.ease import EASE
-    >>> ModelSpec.model_validate(EASE(regularization=100)).config["regularization"]
-    100.0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

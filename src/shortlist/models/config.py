@@ -47,14 +47,7 @@ def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any
 
 
 class ModelConfig(BaseModel):
-    """The settings of a model: frozen, validated, serialisable.
-
-    Examples
-    --------
-    >>> from shortlist.models.ease import EASE
-    >>> EASE.Config().regularization > 0
-    True
-    """
+    """The settings of a model: frozen, validated, serialisable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -31,16 +31,7 @@ _WEIGHTS = b"shortlist.weights"
 
 @dataclass(frozen=True)
 class FeatureSimilarity:
-    """An encoder and the weights of its columns, which sum to 1.
-
-    Examples
-    --------
-    >>> films = pa.table({"genres": [["War"], ["War", "Drama"], ["Comedy"]]})
-    >>> similarity = FeatureSimilarity.learn(films, empty(3, 1))
-    >>> rows = similarity.rows(films).toarray()
-    >>> bool(rows[0] @ rows[1] > rows[0] @ rows[2])
-    True
-    """
+    """An encoder and the weights of its columns, which sum to 1."""
 
     encoder: FeatureEncoder
     weights: Mapping[str, float]

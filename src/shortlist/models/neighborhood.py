@@ -55,14 +55,7 @@ class RankedNeighbors(NamedTuple):
 
 @dataclass(frozen=True)
 class Neighborhood:
-    """Candidate rows to find neighbours among.
-
-    Examples
-    --------
-    >>> rows = csr_array(np.array([[1, 0], [1, 1], [0, 1]], dtype=np.float32))
-    >>> Neighborhood.by_product(rows).nearest(rows[[1]], None, 2).toarray()
-    array([[1., 2., 0.]], dtype=float32)
-    """
+    """Candidate rows to find neighbours among."""
 
     columns: csr_array  # the candidates, transposed: (d, n)
     scale: Floats | None  # 1 / length of each candidate; None for dot products
@@ -186,12 +179,6 @@ def weighted(
 
     ``importance`` is that of :func:`column_importance`, and ``average_length`` the mean number of
     entries of a row, both of the training rows.
-
-    Examples
-    --------
-    >>> row = csr_array(np.array([[3.0, 0.0, 1.0]], dtype=np.float32))
-    >>> weighted(row, "tfidf", np.array([0.5, 1.0, 2.0]), 1.0).toarray()
-    array([[0.5, 0. , 2. ]], dtype=float32)
     """
     if weighting == "weighted":
         return matrix

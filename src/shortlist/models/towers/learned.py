@@ -59,14 +59,7 @@ def flat(layers: Sequence[Layer]) -> Floats:
 
 
 def unflat(values: Floats, widths: Sequence[int]) -> list[Layer]:
-    """Split what :func:`flat` concatenated.
-
-    Examples
-    --------
-    >>> layer = Layer(np.ones((2, 1), np.float32), np.zeros(1, np.float32))
-    >>> unflat(flat([layer]), [2, 1])[0].weight.shape
-    (2, 1)
-    """
+    """Split what :func:`flat` concatenated."""
     layers, start = [], 0
     for n_in, n_out in pairwise(widths):
         middle = start + n_in * n_out

@@ -23,15 +23,6 @@ class Negatives:
 
     ``examples`` holds the positions of the interactions that have negatives: all, except those of
     users who chose every item that can be drawn. If that is all users, nothing is rejected.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> log = pa.table({"user_id": [1, 1, 2], "item_id": ["a", "b", "c"]})
-    >>> negatives = Negatives(Dataset.from_tables(log), 3)
-    >>> negatives.draw([0], np.array([0, 1]))  # of user 1, who chose the first two items
-    array([[2, 2, 2],
-           [2, 2, 2]], dtype=int32)
     """
 
     def __init__(

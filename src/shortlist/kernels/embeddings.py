@@ -187,10 +187,10 @@ def descend(
     >>> table, scratch = np.ones((2, 1), np.float32), (np.zeros((2, 1), np.float32), np.zeros(2, int))
     >>> pair = np.array([0], np.int32), np.array([[1]], np.int32)
     >>> loss, squares = descend(table, np.zeros(1, np.float32), *pair, False, 1.0, 0.0, scratch)
-    >>> round(loss, 4), squares, table.round(4).tolist()
-    (0.3133, 2.0, [[1.2689], [1.2689]])
+    >>> round(loss, 4), squares, table.ravel()
+    (0.3133, 2.0, array([1.2689414, 1.2689414], dtype=float32))
     """  # noqa: E501
-    shapes = Shapes()
+    shapes = Shapes(**{"1": 1})
     shapes.array("values", values, F32, "n", "C")
     shapes.array("bias", bias, F32, "1")
     shapes.array("users", users, I32, "G")
@@ -199,6 +199,8 @@ def descend(
     shapes.array("scratch[1]", scratch[1], I64, "n")
     in_range("users", users, len(values))
     in_range("items", items.ravel(), len(values))
+    if biased and not shapes["C"]:
+        raise ValueError(f"values has shape {values.shape}, expected a column of biases")
     totals = np.zeros(2)
     _descend(values, bias, users, items, biased, rate, penalty, *scratch, totals)
     return float(totals[0]), float(totals[1])

@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
-from shortlist.kernels.factorization import solve_ridge
+from shortlist.errors import NumericalError
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.models.config import Arrays
 from shortlist.models.factorization.learned import (
     FactorizationConfig,
@@ -117,10 +118,21 @@ class MatrixFactorization(
         if self.config.loss == "softmax":
             vectors = bag_vectors(history, learned.inputs)
             return with_columns(vectors, 0, 1) if biases else vectors
-        prior, linear = (part.astype(np.float32) for part in self._quadratic())
+        prior, linear = self._quadratic()
         targets = (history.data - self._offsets()[history.indices]).astype(np.float32)
-        cells = csr_arrays(history)._replace(data=targets)
-        vectors = solve_ridge(cells, self._design(), prior, linear)
+        cells = csr_array((targets, history.indices, history.indptr), shape=history.shape)
+        rounded = (part.astype(np.float32).astype(np.float64) for part in (prior, linear))
+        vectors = solve_ridge(csr_arrays(cells), self._design(), *rounded)
+        failed = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(failed):  # rounded to float32, the prior need not be positive definite
+            vectors[failed] = solve_ridge(csr_arrays(cells[failed]), self._design(), prior, linear)
+            if not np.isfinite(vectors[failed]).all():
+                raise NumericalError(
+                    "a system of equations for the vector of a user is not positive definite, not "
+                    "even in float64, because regularization="
+                    f"{self.config.regularization:g} is too weak",
+                    remedy="choose a larger regularization or a smaller gravity, and fit again",
+                )
         if not biases:
             return vectors
         vectors[:, -1] += learned.mean

@@ -41,7 +41,7 @@ def system_error(error: OSError, path: str | Path | None = None) -> ShortlistErr
       where: lists.csv
       to do: free some space, or choose another disk
     """
-    name = error.filename if error.filename is not None else path
+    name = error.filename if path is None else path
     place = str(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
     if place is not None and len(place) > 300:
         place = f"{place[:300]}..."

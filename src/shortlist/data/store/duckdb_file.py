@@ -41,6 +41,7 @@ class DuckDBFile(Database):
                 f"{address.place} exists already",
                 remedy="load into it, or name a file that does not exist",
             )
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)  # of a database that was deleted
         with atomic_file(path) as partial:
             partial.unlink()  # DuckDB makes its own file and refuses an empty one
             with connect(str(partial)) as db:

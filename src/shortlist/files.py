@@ -1,8 +1,8 @@
 """Atomic writing of files and folders: write to a temporary path, then rename.
 
 After a crash, the target is either the complete old version or the complete new one. Everything
-unfinished is in a folder ``.shortlist-*`` beside the target, locked while its process lives; the next
-writer into the same folder removes those that nobody locks.
+unfinished is in a folder ``.shortlist-*`` beside the target, locked while its process lives. The
+next writer into the same folder removes those that nobody locks.
 """
 
 from __future__ import annotations

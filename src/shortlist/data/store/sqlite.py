@@ -8,6 +8,7 @@ one program: do not hold the same file open with Python's ``sqlite3`` meanwhile.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -66,7 +67,10 @@ class SQLite(Remote):
         require("sql", "a SQLite database")
         from adbc_driver_sqlite import dbapi
 
-        path, mode = quote(str(address.require_file().resolve())), "ro" if read_only else "rw"
+        file = address.require_file().resolve()
+        # What a killed writer left unfinished is undone by the first program that may write.
+        unfinished = file.with_name(f"{file.name}-journal").exists() and os.access(file, os.W_OK)
+        path, mode = quote(str(file)), "ro" if read_only and not unfinished else "rw"
         self._connect(
             address,
             read_only,
@@ -213,6 +217,12 @@ def _explained(error: Exception, place: str) -> ShortlistError:
     if "readonly" in lower:
         return DatabaseError(
             f"{place} may not be written to", remedy="check the permissions of the file"
+        )
+    if "disk is full" in lower:
+        return DatabaseError(
+            "the disk is full",
+            where=place,
+            remedy="free some space; the step that failed has written nothing",
         )
     return DatabaseError(
         f"SQLite failed: {line}",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
 
 
@@ -53,5 +53,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {without_passwords(message)}\n")
     sys.exit(code)

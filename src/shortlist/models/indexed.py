@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
@@ -79,6 +79,10 @@ class IndexedLearned:
     model: Annotated[Model[Any, Any], FittedModel("model")]
     graph: Annotated[NDArray[np.uint8], Checked("graph of usearch", _check_graph)]
     expansion_search: Annotated[int, Setting("expansion_search")]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: not what is computed, as usearch has no pickle."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def items(self) -> ItemRows:

@@ -27,41 +27,23 @@ _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path on the same disk; rename it to ``path`` if the block succeeds.
 
-    Raises
-    ------
-    InputError
-        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
-    ShortlistError
-        The disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "answer.txt"
-    >>> with atomic_file(target) as partial:
-    ...     _ = partial.write_text("42")
-    >>> target.read_text()
-    '42'
+    An InputError if the folder does not exist, is a bundle or cannot be written to, or ``path``
+    is a folder; a ShortlistError if the disk is full.
     """
-    with system_errors(path), _atomic_file(path) as partial:
-        yield partial
-
-
-@contextmanager
-def _atomic_file(path: str | Path) -> Iterator[Path]:
-    path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
-    _require_writable(path)
-    if path.is_dir():
-        raise InputError(
-            f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
-        )
-    with _temporary_folder(path.parent) as folder:
-        partial = folder / path.name
-        partial.touch()
-        yield partial
-        os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - some writers make it private
-        _sync(partial)
-        partial.replace(path)
+    with system_errors(path):
+        path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
+        _require_writable(path)
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
+            )
+        with _temporary_folder(path.parent) as folder:
+            partial = folder / path.name
+            partial.touch()
+            yield partial
+            os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - some writers make it private
+            _sync(partial)
+            partial.replace(path)
 
 
 @contextmanager
@@ -69,37 +51,25 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; replace ``path`` with it if the block succeeds.
 
     Linux exchanges the two folders in a single system call, so ``path`` always holds a complete
-    folder. Other systems move the old folder aside first.
-
-    Raises
-    ------
-    InputError
-        The parent folder does not exist, is a bundle, or cannot be written to.
-    ShortlistError
-        The disk is full.
+    folder. Other systems move the old folder aside first. Errors are those of :func:`atomic_file`.
     """
-    with system_errors(path), _atomic_directory(path) as partial:
-        yield partial
-
-
-@contextmanager
-def _atomic_directory(path: str | Path) -> Iterator[Path]:
-    path = Path(path).resolve()
-    _require_writable(path)
-    with _temporary_folder(path.parent) as partial:
-        yield partial
-        os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
-        for file in partial.rglob("*"):
-            if file.is_file():
-                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
-                _sync(file)
-        if not path.exists():
-            partial.rename(path)
-        elif not _exchange(partial, path):
-            old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
-            path.replace(old)
-            partial.rename(path)
-            shutil.rmtree(old)
+    with system_errors(path):
+        path = Path(path).resolve()
+        _require_writable(path)
+        with _temporary_folder(path.parent) as partial:
+            yield partial
+            os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
+                    _sync(file)
+            if not path.exists():
+                partial.rename(path)
+            elif not _exchange(partial, path):
+                old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
+                path.replace(old)
+                partial.rename(path)
+                shutil.rmtree(old)
 
 
 @contextmanager

@@ -96,8 +96,8 @@ class FeatureSimilarity:
     def rows(self, table: pa.Table) -> csr_array:
         """Encode rows so that their dot products are their similarities.
 
-        Each column is a block of length 1 times the square root of its weight (see
-        ``shortlist.data.features.scaled``). The block of a missing value is zero.
+        Each column is a block of length 1 times the square root of its weight, so the dot product
+        of two rows is the weighted sum of their cosines. The block of a missing value is zero.
         """  # (n_rows, n_features)
         rows = self.encoder.transform(table, missing="ignore")
         rows.data *= self._root_weights[rows.indices]
@@ -111,6 +111,15 @@ class FeatureSimilarity:
         for name, block in self.encoder.blocks.items():
             roots[block] = np.sqrt(self.weights[name])
         return roots
+
+    def unused(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column."""
+        weightless = {
+            name: "the model gives it no weight"
+            for name in table.schema.names
+            if self.weights.get(name) == 0
+        }
+        return self.encoder.unused(table) | weightless
 
     def to_table(self) -> pa.Table:
         """Return the encoder and the weights as one table, for a bundle."""

@@ -16,7 +16,7 @@ import pytest
 from shortlist.models.registry import MODULES
 
 FIT = """
-import json, sys
+import json, signal, sys
 import numpy as np, pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.models.registry import model_class
@@ -31,6 +31,7 @@ data = Dataset.from_tables(
               "title": [f"word{n % 977} word{n % 331}" for n in range(n_items)]}),
 )
 model = model_class(name)(**settings)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 try:
     print("fitting", flush=True)
     while True:  # until interrupted, however fast the machine is

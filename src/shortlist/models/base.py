@@ -39,6 +39,7 @@ from shortlist.scoring.scores import Scores
 
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
+S = TypeVar("S")
 
 _STABILIZING = {
     "weighting": "use weighting='binary'",
@@ -50,15 +51,7 @@ NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
 class Fitted(NamedTuple, Generic[L]):
-    """The result of learning.
-
-    Attributes
-    ----------
-    learned
-        The arrays that scoring needs.
-    history
-        Training metrics, one row per epoch; empty for a model that does not learn in epochs.
-    """
+    """What was learned, and training metrics, one row per epoch; none without epochs."""
 
     learned: L
     history: pa.Table = NO_HISTORY
@@ -135,6 +128,28 @@ class Model(ABC, Generic[C, L]):
         """The hyper-parameters, as plain JSON values."""
         return self.config.model_dump(mode="json")
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyper-parameters by name, as scikit-learn's tools ask for them.
+
+        ``deep`` has no effect: models within models are values of their own.
+        """
+        return {name: getattr(self.config, name) for name in type(self.config).model_fields}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change hyper-parameters and forget what was learned with others; ``fit`` learns again.
+
+        Raises
+        ------
+        ConfigError
+            A name does not exist, or a value has the wrong type or is out of its range.
+        """
+        self.__init__(**self.get_params() | parameters)  # type: ignore[misc]
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted model with the same hyper-parameters: ``sklearn.base.clone``."""
+        return type(self)(**self.get_params())
+
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)
         arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
@@ -181,16 +196,17 @@ class Model(ABC, Generic[C, L]):
     @property
     def data(self) -> Dataset:
         """The training data."""
-        if self._data is None:
-            raise self._not_fitted()
-        return self._data
+        return self._present(self._data)
 
     @property
     def learned(self) -> L:
         """The learned arrays."""
-        if self._learned is None:
-            raise self._not_fitted()
-        return self._learned
+        return self._present(self._learned)
+
+    def _present(self, state: S | None) -> S:
+        if state is None:
+            raise NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
+        return state
 
     @property
     def bytes_per_query(self) -> int:
@@ -237,9 +253,6 @@ class Model(ABC, Generic[C, L]):
             f"{self.name} could not be fitted: {problem} (weights of the interactions: {extremes})",
             remedy=", or ".join(steps),
         )
-
-    def _not_fitted(self) -> NotFittedError:
-        return NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
 
     # --- lists, explanations, bundles ------------------------------------------------------------
 

@@ -152,7 +152,7 @@ def explanations(
     query = to_explained_query(body, served, service.limits)
     query = service.recent.extended(query, served.data)
     check_queries(served, [query])
-    explanation = served.model.explain(None, body.item, query=query)
+    [explanation] = explain_items(served.model, query, [body.item], name_users=False)
     return {
         "model": served.name,
         "item_id": explanation.item,
@@ -274,7 +274,9 @@ def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
         if items is not None:  # other requests may share the items: make new ones
             ids = [item["item_id"] for item in items]
             reasons: list[list[replies.Reason]] = []
-            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
+            for explanation in explain_items(
+                served.model, query, ids, MAX_REASONS, name_users=False
+            ):
                 check_stopped()
                 reasons.append(_reasons(served, explanation))
             items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
 
 
@@ -56,7 +56,7 @@ def _fail(message: str, code: int) -> None:
         in_options(line) if line.lstrip().startswith("to do:") else line
         for line in message.splitlines()
     ]
-    sys.stderr.write("error: " + "\n".join(lines) + "\n")
+    sys.stderr.write("error: " + without_passwords("\n".join(lines)) + "\n")
     sys.exit(code)
 
 

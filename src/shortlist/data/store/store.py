@@ -23,6 +23,7 @@ from shortlist.data.store.recorded import InteractionRules, Recorded
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
 from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.files import refuse_bundle
 
 _DATABASES: Mapping[Kind, type[Database]]
 _DATABASES = {"duckdb": DuckDBFile, "sqlite": SQLite, "postgresql": PostgreSQL}
@@ -72,6 +73,8 @@ class Store:
 
     def __init__(self, database: str | Path, *, read_only: bool = False) -> None:
         address = Address.of(database)
+        if address.path is not None and not read_only:
+            refuse_bundle(address.path.parent)
         self._database = _DATABASES[address.kind](address, read_only=read_only)
         self.place = address.place
         try:

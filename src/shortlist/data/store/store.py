@@ -181,6 +181,9 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
     ) -> Dataset:
         """Read interactions and features from the views of the schema, or from your own tables.
 
@@ -192,7 +195,7 @@ class Store:
             Names of tables or views of the database: ``orders``, ``sales.orders``,
             ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
             schema.
-        user_id, item_id, weight, time, repeats
+        user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
 
         Returns
@@ -205,7 +208,9 @@ class Store:
         InputError
             There are no interactions; a table or column is missing, or has values of several types.
         """
-        own = OwnTables(interactions or "", users, items, user_id, item_id, weight, time, repeats)
+        columns = (user_id, item_id, weight, time)
+        reading = (repeats, on_bad_row, time_format, decimal)
+        own = OwnTables(interactions or "", users, items, *columns, *reading)
         if interactions is not None:
             return own.read(self._database)
         if own != OwnTables(""):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import warnings
 from pathlib import Path
 
 import duckdb
@@ -219,3 +220,18 @@ def test_a_table_of_a_database_is_cleaned_like_a_file(
     )
     assert "--repeats" not in refused.err
     assert "has no meaning here" in refused.err
+
+
+def test_a_warning_is_a_remark(
+    run: Run, orders: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def warn(*_: object, **__: object) -> None:
+        warnings.warn("two lines were skipped", UserWarning, stacklevel=1)
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # put back afterwards
+    monkeypatch.setattr("shortlist.cli.table_options._report_skipped", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        outcome = run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", tmp_path / "b")
+    assert "warning: two lines were skipped\n" in outcome.err
+    assert "warnings.warn" not in outcome.err

@@ -69,7 +69,7 @@ def seconds_after_interrupt(model: str, sizes: tuple[int, int], delay: float) ->
             user, system = file.read().rpartition(")")[2].split()[11:13]
         used = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
         process.send_signal(signal.SIGINT)
-        assert output.read() == "interrupted\n"
+        assert output.read().startswith("interrupted\n")  # then perhaps nanobind's leak report
         _, _, usage = os.wait4(process.pid, 0)
         process.returncode = 0
     return usage.ru_utime + usage.ru_stime - used

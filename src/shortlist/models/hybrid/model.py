@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -119,6 +119,13 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         counts = settings.user_neighbors, settings.cold_neighbors
         width = n_users if ALL in counts else min(max(counts), n_users)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """All settings, with the numbers that were tuned."""
+        tuned = self.learned.tuned._asdict()
+        counts = {name: None for name, value in tuned.items() if value == ALL}
+        return self.settings | tuned | counts
 
     @classmethod
     def form(cls, name: str) -> Self:

@@ -1,6 +1,6 @@
 """The data sets of the boards: how each is read, split and measured, and its published figures.
 
-Each has a training side with everything known before the test, and a validation split inside it.
+The training side holds everything known before the test; settings are chosen inside it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import gzip
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,12 +21,10 @@ from shortlist.data.formats.protocol import TEST, TRAIN, read_split
 from shortlist.data.samples import generate_jobs
 from shortlist.data.samples.jobs.generate import Scenario
 
-NEGATIVES = "ml-1m.test.negative"
-
 
 @dataclass(frozen=True)
 class Board:
-    """A data set, split for a test and for choosing settings.
+    """A data set, split for a test.
 
     Attributes
     ----------
@@ -34,24 +32,17 @@ class Board:
         Its name.
     train, test
         The sides of the test split.
-    inner, validation
-        The sides of the validation split, both from ``train``.
     metrics
-        The metrics to show; the first is the main one. "(...)" marks those among given negatives.
+        The metrics to show; settings are chosen by the first.
     negatives
         The items to rank each test item among; None: the full catalogue.
-    published
-        Figures of others, as they stand in their papers, by the name of the model.
     """
 
     name: str
     train: sl.Dataset
     test: sl.Dataset
-    inner: sl.Dataset
-    validation: sl.Dataset
     metrics: tuple[str, ...]
     negatives: sl.Dataset | None = None
-    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def parts(folder: Path) -> Board:
@@ -64,19 +55,18 @@ def parts(folder: Path) -> Board:
         return sl.Dataset.from_tables(ids.filter(pc.is_in(marks, pa.array(names))))
 
     train, test = sl.split.given(side("train", "valid"), side("test"))
-    inner, validation = sl.split.given(side("train"), side("valid"))
-    return Board(folder.name, train, test, inner, validation, ("recall@20", "ndcg@20"))
+    return Board(folder.name, train, test, ("recall@20", "ndcg@20"))
 
 
-def sequences(folder: Path, published: Mapping[str, tuple[str, ...]]) -> Board:
-    """Read a set in the order of time: the last choice is the test, the one before validates."""
+def sequences(folder: Path) -> Board:
+    """Read a set in the order of time: the last choice of each user is the test."""
     log = pq.read_table(folder / "interactions.parquet")
     items = pq.read_table(folder / "items.parquet")
     known = pc.is_in(items.column("item_id"), pc.unique(log.column("item_id")))
     seconds = log.column("position").cast(pa.int64()).cast(pa.timestamp("s"))
     log = log.set_column(log.column_names.index("position"), "at", seconds)
     data = sl.Dataset.from_tables(log, items=items.filter(known), time="at")
-    return _last(folder.name, data, ("hit_rate@10", "ndcg@10"), published)
+    return _last(folder.name, data, ("hit_rate@10", "ndcg@10"))
 
 
 def movielens_1m(folder: Path) -> Board:
@@ -90,11 +80,8 @@ def movielens_1m(folder: Path) -> Board:
             else:
                 shutil.copyfile(folder / f"ml-1m{name}", plain)
         given = read_split(Path(scratch) / "ml-1m")
-    inner, validation = sl.split.leave_last_out(given.train, order="random")
-    return Board(
-        "ml-1m", given.train, given.test, inner, validation, ("hit_rate@10", "ndcg@10"),
-        given.negatives, ML_1M,
-    )  # fmt: skip
+    metrics = ("hit_rate@10", "ndcg@10")
+    return Board("ml-1m", given.train, given.test, metrics, given.negatives)
 
 
 def jobs(scenario: Scenario) -> Board:
@@ -105,37 +92,35 @@ def jobs(scenario: Scenario) -> Board:
         with sl.Store.create(folder / "jobs.duckdb", "jobs") as store:
             store.load([tables])
             data = store.dataset()
-    return _last(f"jobs, {scenario}", data, ("recall@5", "ndcg@10"), {})
+    return _last(f"jobs-{scenario}", data, ("recall@5", "ndcg@10"))
 
 
-def _last(
-    name: str,
-    data: sl.Dataset,
-    metrics: tuple[str, ...],
-    published: Mapping[str, tuple[str, ...]],
-) -> Board:
+def _last(name: str, data: sl.Dataset, metrics: tuple[str, ...]) -> Board:
     order: sl.split.Order = "time" if data.times is not None else "random"
     train, test = sl.split.leave_last_out(data, order=order)
-    inner, validation = sl.split.leave_last_out(train, order=order, seed=1)
-    return Board(name, train, test, inner, validation, metrics, None, published)
+    return Board(name, train, test, metrics)
 
 
-ML_1M = {
-    "NeuMF (NCF paper)": (".730", ".447"),
-    "dot product (Rendle et al. 2020)": (".7294", ".4523"),
-    "iALS (Rendle et al. 2020; 2021)": (".711", ".438"),
-    "EASE": (".718", ".449"),
+PUBLISHED: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "ml-1m": {
+        "NeuMF (NCF paper)": (".730", ".447"),
+        "dot product (Rendle et al. 2020)": (".7294", ".4523"),
+        "iALS (2020; tuned)": (".711; .730", ".438; .453"),
+        "EASE": (".718", ".449"),
+    },
+    "beauty-seq": {"SASRec": (".0605", ".0318"), "S3-Rec": (".0647", ".0327")},
+    "toys-seq": {"SASRec": (".0675", ".0374"), "S3-Rec": (".0700", ".0376")},
 }
-BEAUTY = {"SASRec": (".0605", ".0318"), "S3-Rec": (".0647", ".0327")}
-TOYS = {"SASRec": (".0675", ".0374"), "S3-Rec": (".0700", ".0376")}
+"""Figures of others as they stand in their papers, in the order of the board's metrics."""
 
 READERS: dict[str, Callable[[Path], Board]] = {
-    "jobs": lambda root: jobs("codes"),
+    "jobs-clear": lambda root: jobs("clear"),
+    "jobs-codes": lambda root: jobs("codes"),
     "ml-1m": lambda root: movielens_1m(root / "ml-1m"),
     "lastfm": lambda root: parts(root / "lastfm"),
     "beauty": lambda root: parts(root / "beauty"),
     "sports": lambda root: parts(root / "sports"),
-    "beauty-seq": lambda root: sequences(root / "beauty-seq", BEAUTY),
-    "toys-seq": lambda root: sequences(root / "toys-seq", TOYS),
+    "beauty-seq": lambda root: sequences(root / "beauty-seq"),
+    "toys-seq": lambda root: sequences(root / "toys-seq"),
 }
 """Every board by its name; the folder that SHORTLIST_DATA names is its argument."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
+    from shortlist.data.look import look as look
     from shortlist.data.store.store import Store as Store
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
@@ -36,12 +37,12 @@ if TYPE_CHECKING:
     from shortlist.models.indexed import Indexed as Indexed
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
-    from shortlist.models.towers.multitask import MultiTask as MultiTask
+    from shortlist.models.towers.model import MultiTask as MultiTask
+    from shortlist.models.towers.model import Ranking as Ranking
+    from shortlist.models.towers.model import Retrieval as Retrieval
     from shortlist.models.towers.ncf import GMF as GMF
     from shortlist.models.towers.ncf import MLP as MLP
     from shortlist.models.towers.ncf import NeuMF as NeuMF
-    from shortlist.models.towers.ranking import Ranking as Ranking
-    from shortlist.models.towers.retrieval import Retrieval as Retrieval
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
     from shortlist.reporting import compare as compare
@@ -61,12 +62,12 @@ _LAZY = {
     "MLP": "models.towers.ncf",
     "MatrixFactorization": "models.factorization.model",
     "NeuMF": "models.towers.ncf",
-    "MultiTask": "models.towers.multitask",
+    "MultiTask": "models.towers.model",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
-    "Ranking": "models.towers.ranking",
+    "Ranking": "models.towers.model",
     "Recommendations": "recommend.result",
-    "Retrieval": "models.towers.retrieval",
+    "Retrieval": "models.towers.model",
     "Store": "data.store.store",
     "UserCosine": "models.cosine",
     "auto": "tuning",
@@ -75,6 +76,7 @@ _LAZY = {
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",
     "load": "models.registry",
+    "look": "data.look",
     "tune": "tuning",
 }
 _MODULES = {"engine": "engine", "errors": "errors", "explore": "explore", "split": "data.split"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from io import StringIO
 from typing import Any
 
@@ -10,24 +11,12 @@ _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wr
 
 
 def figure(value: float) -> str:
-    """Format a number: four decimals below 10 in magnitude, one decimal otherwise.
-
-    Examples
-    --------
-    >>> figure(0.12345), figure(123.45)
-    ('0.1235', '123.5')
-    """
+    """Format a number: four decimals below 10 in magnitude, one decimal otherwise."""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def shown(value: Any, limit: int = 300) -> str:
-    """Return the ``repr`` of a value for a message, of a bounded length.
-
-    Examples
-    --------
-    >>> shown("abc"), shown("a" * 50, limit=8)
-    ("'abc'", "'aaaaaaa...")
-    """
+    """Return the ``repr`` of a value for a message, of a bounded length."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
@@ -36,27 +25,12 @@ def shown(value: Any, limit: int = 300) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """Format an interval as ``[low, high]``.
-
-    Examples
-    --------
-    >>> span(-0.25, 0.5)
-    '[-0.2500, 0.5000]'
-    """
+    """Format an interval as ``[low, high]``, such as ``[-0.2500, 0.5000]``."""
     return f"[{figure(low)}, {figure(high)}]"
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Format a table; the first column is left-aligned, the others are right-aligned.
-
-    Examples
-    --------
-    >>> print(text_table(["model", "recall"], [["A", "0.5"], ["Best", "0.75"]]))
-    model | recall
-    ------+-------
-    A     |    0.5
-    Best  |   0.75
-    """
+    """Format a table; the first column is left-aligned, the others are right-aligned."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -69,3 +43,19 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     output = StringIO()
     Console(file=output, width=_WIDTH, no_color=True, markup=False, highlight=False).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -> str:
+    """Format the first rows of columns as an HTML table, numbers to four decimals.
+
+    >>> html_table("2 rows", {"a": [1, 2]}, limit=1)
+    '<table><caption>2 rows</caption><tr><th>a</th></tr><tr><td>1</td></tr></table>'
+    """
+
+    def row(tag: str, cells: Iterable[Any]) -> str:
+        texts = (figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)
+        return f"<tr>{''.join(f'<{tag}>{escape(text)}</{tag}>' for text in texts)}</tr>"
+
+    rows = zip(*(values[:limit] for values in columns.values()), strict=True)
+    body = "".join([row("th", columns), *(row("td", cells) for cells in rows)])
+    return f"<table><caption>{escape(caption)}</caption>{body}</table>"

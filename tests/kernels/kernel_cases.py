@@ -19,6 +19,7 @@ from shortlist.kernels import (
     embeddings,
     factorization,
     ranking,
+    ridge,
     sampling,
     scores,
     similarity,
@@ -189,7 +190,7 @@ def _cases() -> dict[str, Case]:
             {"observed.indices": (0, M)}, ("steps",),
         ),
         Case(
-            als.solve_double,
+            ridge.solve_double,
             {
                 "observed": sparse(B, M), "factors": floats(M, F), "unobserved": 0.1,
                 "regularization": np.ones(B),
@@ -211,10 +212,10 @@ def _cases() -> dict[str, Case]:
             set(), {"by_user.indices": (0, N), "by_item.indices": (0, B)},
         ),
         Case(
-            factorization.solve_ridge,
+            ridge.solve_ridge,
             {
-                "cells": sparse(B, M), "factors": floats(M, F), "pull": floats(F),
-                "prior": np.eye(F, dtype=np.float32),
+                "cells": sparse(B, M), "factors": floats(M, F), "prior": np.eye(F),
+                "pull": np.ones(F),
             },
             {"cells.indptr:0", "factors:0"}, {"cells.indices": (0, M)},
         ),
@@ -246,6 +247,15 @@ def _cases() -> dict[str, Case]:
                 "gradients": floats(3, F), "optimizer": "adam", "step": 4, "rate": 0.1,
             },
             {"gradients:0"}, {"batch.rows": (0, N), "batch.order": (0, 3)},
+        ),
+        Case(
+            embeddings.descend,
+            {
+                "values": floats(N, F), "bias": floats(1), "users": np.array([0, 8], np.int32),
+                "items": np.array([[2, 4], [5, 2]], np.int32), "biased": True, "rate": 0.1,
+                "penalty": 0.1, "scratch": (np.zeros((N, F), np.float32), np.zeros(N, np.int64)),
+            },
+            {"items:1"}, {"users": (0, N), "items": (0, N)},
         ),
     ]  # fmt: skip
     return {case.function.__name__: case for case in cases}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.csv
 import typer
+from typer import Option
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
@@ -22,7 +22,7 @@ SHOWN_ROWS = 50
 
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+    Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 
 
@@ -31,19 +31,18 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
-@contextmanager
-def announcing_compilation() -> Iterator[None]:
+def announcing_compilation() -> AbstractContextManager[None]:
     """Announce when kernels are compiled, which takes a while and happens once per machine."""
     from shortlist.kernels.compile import announce_compilation
 
-    with announce_compilation(
-        lambda: remark("compiling the kernels: on the first run only, up to a minute")
-    ):
-        yield
+    text = "compiling the kernels: on the first run only, up to a minute"
+    return announce_compilation(lambda: remark(text))
 
 
-def write_json(content: Any, target: Path) -> None:
+def write_json(content: Any, target: Path | None) -> None:
     """Write JSON to a file, completely or not at all, or to stdout if the target is ``-``."""
+    if target is None:
+        return
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if str(target) == "-":
         typer.echo(text)
@@ -83,14 +82,37 @@ def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
     return text_table(names, cells)
 
 
+def _read(source: Path, content: str) -> str:
+    """Read a text file, or stdin if it is ``-``."""
+    if str(source) == "-":
+        return sys.stdin.read()
+    if not source.is_file():
+        raise InputError(f"there is no file {source}", remedy=f"name a file with {content}")
+    return source.read_text(encoding="utf-8-sig")
+
+
+def read_objects(source: Path) -> list[dict[str, Any]]:
+    """Read a JSON object, or a list of objects, from a file or stdin."""
+    text = _read(source, "a JSON object")
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(
+            f"not JSON: {error}", where=str(source), remedy='write an object like {"degree": 4}'
+        ) from None
+    objects = content if isinstance(content, list) else [content]
+    if not objects or not all(isinstance(each, dict) for each in objects):
+        raise InputError(
+            "neither a JSON object nor a list of objects",
+            where=str(source),
+            remedy='write an object like {"degree": 4}',
+        )
+    return objects
+
+
 def read_ids(source: Path) -> list[str]:
     """Read one id per line from a file, or from stdin if it is ``-``."""
-    if str(source) == "-":
-        text = sys.stdin.read()
-    elif source.is_file():
-        text = source.read_text(encoding="utf-8-sig")
-    else:
-        raise InputError(f"there is no file {source}", remedy="name a file with one id per line")
+    text = _read(source, "one id per line")
     ids = [line.strip() for line in text.splitlines() if line.strip()]
     if not ids:
         raise InputError("there are no ids", where=str(source), remedy="write one id per line")

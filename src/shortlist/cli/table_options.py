@@ -1,4 +1,4 @@
-"""Options for tables of your own, and incremental reading from them."""
+"""Options for tables of your own, in files or a database, and reading them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import remark
 from shortlist.errors import ConfigError, InputError
@@ -22,19 +22,51 @@ if TYPE_CHECKING:
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
-_PANEL = "Tables of your own, instead of those of a schema"
+_PANEL = "Tables of your own, in files or in a database"
+_OF_FILES = ("on_bad_row", "time_format", "decimal", "encoding")
+
+Source = Annotated[
+    str,
+    Argument(
+        metavar="DATA",
+        help="A table file (CSV, JSON lines, Parquet), a folder or a pattern of such files; or a "
+        "database: a file made by shortlist init, postgresql://USER@HOST/DATABASE, or any database "
+        "if --interactions names its table.",
+    ),
+]
+OnBadRow = Annotated[
+    Literal["raise", "skip"],
+    Option(help="skip: leave bad rows out, and report how many and the first of them."),
+]
+TimeFormat = Annotated[
+    str | None,
+    Option(
+        metavar="FORMAT",
+        help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
+]
+Encoding = Annotated[str | None, Option(help="The encoding of text files. Default: UTF-8.")]
 
 
 def _option(metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
+    return Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
 
 
 def _options(
     interactions: Annotated[
-        str | None, _option("TABLE", "The table or view of interactions, like sales.orders.")
+        str | None,
+        _option("TABLE", "In a database: the table or view of interactions, like sales.orders."),
     ] = None,
-    users: Annotated[str | None, _option("TABLE", "The table of user features.")] = None,
-    items: Annotated[str | None, _option("TABLE", "The table of item features.")] = None,
+    users: Annotated[
+        str | None, _option("TABLE", "The table of user features: a file, or one in the database.")
+    ] = None,
+    items: Annotated[
+        str | None, _option("TABLE", "The table of item features: a file, or one in the database.")
+    ] = None,
     user_id: Annotated[str, _option("COLUMN", "The column of user ids.")] = "user_id",
     item_id: Annotated[str, _option("COLUMN", "The column of item ids.")] = "item_id",
     weight: Annotated[
@@ -46,8 +78,12 @@ def _options(
         Literal["last", "sum", "max", "mean"],
         _option("", "The weight of a pair that occurs several times."),
     ] = "last",
+    on_bad_row: OnBadRow = "raise",
+    time_format: TimeFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
 ) -> None:
-    """Declare the options; they are the arguments of ``Store.dataset``."""
+    """Declare the options; they are the arguments of ``Dataset.from_tables``."""
 
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,11 +94,6 @@ def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(**given: Any) -> None:
         named = {name: given.pop(name) for name in added}
         changed = {name: value for name, value in named.items() if value != added[name].default}
-        if changed and named["interactions"] is None:
-            raise ConfigError(
-                f"--{next(iter(changed)).replace('_', '-')} is given, but no --interactions",
-                remedy="add --interactions TABLE, or leave it out: the schema's views are read",
-            )
         command(**given, tables=changed)
 
     own = dict(inspect.signature(command).parameters)
@@ -87,14 +118,61 @@ def as_options(tables: dict[str, Any]) -> list[str]:
     ]
 
 
-def read(
-    store: Store, tables: dict[str, Any], by: str | None = None, since: Path | None = None
-) -> tuple[Dataset, dict[str, Any] | None]:
-    """Read the data, or only the rows added since a bundle; return it and the bundle's new mark."""
-    if by is None:
-        if since is not None:
-            raise ConfigError("--since needs a column to follow", remedy="add --by COLUMN")
-        return store.dataset(**tables), None
+def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
+    """Read table files or a database; return the data and a name without a password."""
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.sources import is_table
+    from shortlist.data.store.store import Store
+
+    if is_table(source):
+        if "interactions" in tables:
+            raise ConfigError(
+                f"--interactions names a table of a database, and {source} is a file",
+                remedy="leave --interactions out",
+            )
+        data = Dataset.from_tables(source, **tables)
+        for skipped in data.skipped:
+            remark(str(skipped))
+        return data, source
+    _check_database_options(tables)
+    with Store(source, read_only=True) as store:
+        return store.dataset(**tables), store.place
+
+
+def _check_database_options(tables: dict[str, Any]) -> None:
+    """Refuse options that need a file, or a named table."""
+    for name in tables:
+        if name in _OF_FILES:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for files, not for a database",
+                remedy="leave it out, or pass a file",
+            )
+        if "interactions" not in tables:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is given, but no --interactions",
+                remedy="add --interactions TABLE, or leave it out: the schema's views are read",
+            )
+
+
+def read_new(
+    source: str, tables: dict[str, Any], by: str, since: Path | None
+) -> tuple[Dataset, dict[str, Any]]:
+    """Read the rows that a database has gained since a bundle; return the data and the new mark."""
+    from shortlist.data.sources import is_table
+    from shortlist.data.store.store import Store
+
+    if is_table(source):
+        raise ConfigError(
+            f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
+        )
+    _check_database_options(tables)
+    with Store(source, read_only=True) as store:
+        return _pull(store, tables, by, since)
+
+
+def _pull(
+    store: Store, tables: dict[str, Any], by: str, since: Path | None
+) -> tuple[Dataset, dict[str, Any]]:
     if not tables:
         raise ConfigError(
             "--by follows the rows of a table of your own, and no table is named",
@@ -104,10 +182,10 @@ def read(
     if since is not None and not since.exists():
         remark(f"{since} does not exist yet: all rows are read")
     elif since is not None:
-        from shortlist.models.registry import read
+        from shortlist.models.registry import read as read_bundle
 
-        model, manifest = read(since)
-        mark = mark_of(manifest, store.place)
+        model, manifest = read_bundle(since)
+        mark = _mark_of(manifest, store.place)
         if mark is None:
             raise InputError(
                 f"{since} does not record how far it has read {store.place}",
@@ -124,14 +202,7 @@ def read(
     return pull.data, {"place": _place_hash(store.place), **pull.mark.to_json()}
 
 
-def bundle_mark(bundle: Path, place: str) -> Mark | None:
-    """Return how far a bundle's interactions were read, if they were read from this place."""
-    from shortlist.bundle import read_manifest
-
-    return mark_of(read_manifest(bundle), place)
-
-
-def mark_of(manifest: Manifest, place: str) -> Mark | None:
+def _mark_of(manifest: Manifest, place: str) -> Mark | None:
     """Return the mark of a manifest, if its interactions were read from this place."""
     from shortlist.data.store.library_tables import Mark
 
@@ -143,9 +214,10 @@ def mark_of(manifest: Manifest, place: str) -> Mark | None:
 
 def with_mark(lists: Recommendations, bundle: Path, target: str) -> Recommendations:
     """Add the bundle's mark to lists that are written to the database that it was read from."""
+    from shortlist.bundle import read_manifest
     from shortlist.data.store.address import Address
 
-    mark = bundle_mark(bundle, Address.of(target).place)
+    mark = _mark_of(read_manifest(bundle), Address.of(target).place)
     return lists if mark is None else replace(lists, run={**lists.run, "mark": mark})
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import Json, remark, write_json
+from shortlist.cli.table_options import Decimal, Encoding, OnBadRow, TimeFormat
 
 Database = Annotated[
     str,
-    typer.Argument(
-        metavar="DB",
-        help="A file, or postgresql://USER@HOST/DATABASE: made by shortlist init, or any database "
-        "if --interactions names its table.",
-    ),
+    Argument(metavar="DB", help="A file made by shortlist init, or the URL of a database."),
 ]
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="movies, jobs, runs, or a .sql file of your own.")],
+    name: Annotated[str, Argument(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Print the tables and views of a schema as SQL."""
     from shortlist.data.store.schema import schema_sql
@@ -31,9 +29,9 @@ def schema(
 
 def init(
     db: Annotated[
-        str, typer.Argument(metavar="DB", help="The file to create, or the URL of a database.")
+        str, Argument(metavar="DB", help="The file to create, or the URL of a database.")
     ],
-    schema: Annotated[str, typer.Option(help="movies, jobs, runs, or a .sql file of your own.")],
+    schema: Annotated[str, Option(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Create an empty database."""
     from shortlist.data.store.store import Store
@@ -47,25 +45,11 @@ def init(
 
 def load(
     db: Database,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
-    on_bad_row: Annotated[
-        Literal["raise", "skip"],
-        typer.Option(help="skip: leave bad rows out, and report how many and the first of them."),
-    ] = "raise",
-    time_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
-        ),
-    ] = None,
-    decimal: Annotated[
-        str | None,
-        typer.Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="The encoding of text files. Default: UTF-8.")
-    ] = None,
+    paths: Annotated[list[Path], Argument(metavar="PATH...", help="Files or folders.")],
+    on_bad_row: OnBadRow = "raise",
+    time_format: TimeFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
     json: Json = None,
 ) -> None:
     """Check files and load all of them, or none."""
@@ -79,17 +63,16 @@ def load(
             decimal=decimal,
             encoding=encoding,
         )
-    if json is not None:
-        content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
-        if on_bad_row == "skip":
-            content["skipped"] = [asdict(skipped) for skipped in report.skipped]
-        write_json(content, json)
-    else:
+    content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
+    if on_bad_row == "skip":
+        content["skipped"] = [asdict(skipped) for skipped in report.skipped]
+    write_json(content, json)
+    if json is None:
         typer.echo(str(report))
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: ml-100k.")] = "ml-100k",
+    name: Annotated[str, Argument(help="The data set: ml-100k.")] = "ml-100k",
 ) -> None:
     """Download a public data set, check it, and print its folder."""
     from shortlist.data.fetch import fetch as fetch_data

@@ -21,8 +21,19 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.threads import over_rows, share
-from shortlist.kernels.types import Indices, Integers, Matrix, OutCounts, OutMatrix, Pointers
+from shortlist.kernels.linalg import dot
+from shortlist.kernels.threads import over_rows
+from shortlist.kernels.types import (
+    IndexMatrix,
+    Indices,
+    Integers,
+    Matrix,
+    OutCounts,
+    OutDoubles,
+    OutMatrix,
+    OutVector,
+    Pointers,
+)
 
 BETA1: Final = 0.9
 BETA2: Final = 0.999
@@ -40,14 +51,8 @@ _CODES: dict[Optimizer, int] = {"sgd": _SGD, "adagrad": _ADAGRAD, "adam": _ADAM}
 class Table(NamedTuple):
     """An embedding table and the state of its optimiser; all of it is updated in place.
 
-    Attributes
-    ----------
-    values (n, C)
-        The embeddings, float32.
-    moments (n, C) each
-        Nothing for SGD, the sums of squares for Adagrad, the first and second moments for Adam.
-    last_step (n,)
-        The step at which each row was last brought up to date, int64; used by Adam.
+    ``moments`` are nothing for SGD, the sums of squares for Adagrad, the first and second moments
+    for Adam. ``last_step`` (n,) is the step at which Adam last brought each row up to date.
     """
 
     values: OutMatrix
@@ -56,14 +61,9 @@ class Table(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows of a table that a batch uses, each with its places in the batch.
+    """The distinct rows (U,) of a table that a batch uses, ascending, with their places in it.
 
-    Attributes
-    ----------
-    rows (U,)
-        The distinct rows, ascending, int32.
-    indptr (U + 1,), order (S,)
-        Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
+    Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
     """
 
     rows: Indices
@@ -72,13 +72,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, rows: Integers) -> Batch:
-        """Group the places of a batch by their row.
-
-        Examples
-        --------
-        >>> Batch.of(np.array([7, 2, 7], np.int32))
-        Batch(rows=array([2, 7], dtype=int32), indptr=array([0, 1, 3]), order=array([1, 0, 2], dtype=int32))
-        """  # noqa: E501
+        """Group the places of a batch by their row."""
         # One number for row and place: sorting numbers is much faster than an argsort.
         keys = np.sort((rows.astype(np.int64) << 32) | np.arange(len(rows)))
         owners, order = (keys >> 32).astype(np.int32), keys.astype(np.int32)
@@ -87,21 +81,11 @@ class Batch(NamedTuple):
 
 
 def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
-    """Take Adam's steps that rows have missed, up to and including ``step``.
-
-    Parameters
-    ----------
-    table
-        The embeddings.
-    rows (U,)
-        Distinct rows, int32.
-    step, rate
-        The step, from 1, and the learning rate.
-    """
+    """Take Adam's steps that distinct rows have missed, up to and including ``step``."""
     _checked(table, "rows", rows, _ADAM)
     first, second = table.moments
     over_rows(
-        _catch_up, len(rows), share(len(rows), _ROWS),
+        _catch_up, len(rows), _ROWS,
         table.values, first, second, table.last_step, rows, step, rate,
     )  # fmt: skip
 
@@ -109,29 +93,10 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
 def take_step(
     table: Table, batch: Batch, gradients: Matrix, optimizer: Optimizer, step: int, rate: float
 ) -> None:
-    """Add up the gradients of each row and take the optimiser's step with the sum.
+    """Add up the gradients (S, C) of each row and take the optimiser's step with the sum.
 
     Sums run over the batch in its order, so the result does not depend on threads. Rows must be up
     to date at ``step - 1`` under Adam. The steps are those of ``torch.optim``.
-
-    Parameters
-    ----------
-    table
-        The embeddings.
-    batch
-        The rows, and the places of each.
-    gradients (S, C)
-        The gradient of the loss by the row at each place, float32.
-    optimizer, step, rate
-        The optimiser, the number of the step from 1, and the learning rate.
-
-    Examples
-    --------
-    >>> table = Table(np.zeros((3, 2), np.float32), (), np.zeros(3, np.int64))
-    >>> batch = Batch.of(np.array([2, 0, 2], np.int32))
-    >>> take_step(table, batch, np.ones((3, 2), np.float32), "sgd", 1, 0.5)
-    >>> table.values[:, 0]
-    array([-0.5,  0. , -1. ], dtype=float32)
     """
     code = _CODES[optimizer]
     shapes = _checked(table, "batch.rows", batch.rows, code)
@@ -139,9 +104,60 @@ def take_step(
     shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
     first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
     over_rows(
-        _take_step, len(batch.rows), share(len(batch.rows), _ROWS),
+        _take_step, len(batch.rows), _ROWS,
         table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
     )  # fmt: skip
+
+
+def descend(
+    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
+    rate: float, penalty: float, scratch: tuple[OutMatrix, OutCounts],
+) -> tuple[float, float]:  # fmt: skip
+    """Take a step of plain gradient descent on dot products, against the log loss of a batch.
+
+    A score is ``b + p.q``, and with ``biased``, where the last column of a row is its bias,
+    ``b + b_u + b_i + p.q``. The loss of a sample is its log loss and ``penalty / 2`` times the
+    squares of both rows; the step is along the gradient of the mean. One thread takes it: with a
+    few hundred samples a step, others would wait longer than they work.
+
+    Parameters
+    ----------
+    values (n, C), bias (1,)
+        The rows of users and items, and b, float32; both are updated.
+    users (G,), items (G, N)
+        The user and the items of each group as rows of the table, int32. The first item was chosen,
+        the others were not.
+    biased, rate, penalty
+        As above; the rate is the learning rate.
+    scratch (n, C), (n,)
+        Zeros, float32 and int64; they are zeros again afterwards.
+
+    Returns
+    -------
+    The mean log loss, and the mean of the squares of both rows, before the step.
+
+    Examples
+    --------
+    >>> table, scratch = np.ones((2, 1), np.float32), (np.zeros((2, 1), np.float32), np.zeros(2, int))
+    >>> pair = np.array([0], np.int32), np.array([[1]], np.int32)
+    >>> loss, squares = descend(table, np.zeros(1, np.float32), *pair, False, 1.0, 0.0, scratch)
+    >>> round(loss, 4), squares, table.ravel()
+    (0.3133, 2.0, array([1.2689414, 1.2689414], dtype=float32))
+    """  # noqa: E501
+    shapes = Shapes(**{"1": 1})
+    shapes.array("values", values, F32, "n", "C")
+    shapes.array("bias", bias, F32, "1")
+    shapes.array("users", users, I32, "G")
+    shapes.array("items", items, I32, "G", "N")
+    shapes.array("scratch[0]", scratch[0], F32, "n", "C")
+    shapes.array("scratch[1]", scratch[1], I64, "n")
+    in_range("users", users, len(values))
+    in_range("items", items.ravel(), len(values))
+    if biased and not shapes["C"]:
+        raise ValueError(f"values has shape {values.shape}, expected a column of biases")
+    totals = np.zeros(2)
+    _descend(values, bias, users, items, biased, rate, penalty, *scratch, totals)
+    return float(totals[0]), float(totals[1])
 
 
 def _checked(table: Table, name: str, rows: Integers, n_moments: int) -> Shapes:
@@ -219,3 +235,47 @@ def _take_step(
                 m[k] = keep1 * m[k] + take1 * gradient[k]
                 v[k] = keep2 * v[k] + take2 * gradient[k] * gradient[k]
                 p[k] -= fixed * m[k] / (np.sqrt(v[k]) * scale + epsilon)
+
+
+@kernel
+def _descend(
+    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
+    rate: float, penalty: float, gradients: OutMatrix, uses: OutCounts, totals: OutDoubles,
+) -> None:  # fmt: skip
+    size = values.shape[1] - biased
+    share, to_bias = 1 / max(items.size, 1), 0.0
+    for group in range(len(users)):
+        user = users[group]
+        p, to_p = values[user, :size], gradients[user, :size]
+        uses[user] += items.shape[1]
+        for n in range(items.shape[1]):
+            item = items[group, n]
+            q, to_q = values[item, :size], gradients[item, :size]
+            uses[item] += 1
+            score = np.float64(bias[0]) + dot(p, q)
+            if biased:
+                score += values[user, size] + values[item, size]
+            label = 1.0 if n == 0 else 0.0
+            totals[0] += share * (max(score, 0) - label * score + np.log1p(np.exp(-abs(score))))
+            error = share * (1 / (1 + np.exp(-score)) - label)
+            to_bias += error
+            slope = np.float32(error)
+            for k in range(size):
+                to_p[k] += slope * q[k]
+                to_q[k] += slope * p[k]
+            if biased:
+                gradients[user, size] += slope
+                gradients[item, size] += slope
+    bias[0] -= np.float32(rate * to_bias)
+    for group in range(len(users)):
+        for n in range(-1, items.shape[1]):
+            row = users[group] if n < 0 else items[group, n]
+            if uses[row] == 0:  # done
+                continue
+            own, gradient = values[row], gradients[row]
+            totals[1] += share * uses[row] * dot(own, own)
+            step, shrink = np.float32(rate), np.float32(rate * penalty * share * uses[row])
+            uses[row] = 0
+            for k in range(len(own)):
+                own[k] -= step * gradient[k] + shrink * own[k]
+                gradient[k] = 0.0

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.boards.data_sets import PUBLISHED, READERS
-from benchmarks.boards.measuring import measured
 from shortlist.errors import ShortlistError
 from shortlist.text import span
+
+from .data_sets import PUBLISHED, READERS
+from .measuring import measured
 
 MODELS = (
     "Popularity", "UserCosine", "ItemCosine", "EASE", "IALS", "ContentBased", "Hybrid",

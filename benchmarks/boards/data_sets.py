@@ -15,9 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from published_split import TEST, TRAIN, read_split
 
 import shortlist as sl
-from shortlist.data.formats.protocol import TEST, TRAIN, read_split
 from shortlist.data.samples import generate_jobs
 from shortlist.data.samples.jobs.generate import Scenario
 

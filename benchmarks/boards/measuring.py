@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import shortlist as sl
-from benchmarks.boards.data_sets import READERS, Board
 from shortlist.evaluation import Report
 from shortlist.models.registry import model_class
+
+from .data_sets import READERS, Board
 
 
 def measured(root: Path, board: str, model: str, trials: int) -> dict[str, Any]:

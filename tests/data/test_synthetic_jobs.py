@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -507,7 +508,7 @@ def test_synthetic_files_are_replaced(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_sizes_out_of_bounds(arguments: dict[str, int], message: str, tmp_path: Path) -> None:
+def test_sizes_out_of_bounds(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         generate_jobs(tmp_path / "jobs", **arguments)
     assert str(caught.value).startswith(message)

@@ -178,10 +178,17 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     trees``. The blend is a weighted sum of the stages' scores, each scaled to 0 for the last and 1
     for the first item of the stage's own list. The boosted trees use the score and the rank of
     every stage, the number of users of the item, the length of the history and, with ``features``,
-    the features of users and items. Both learn from ``rounds`` rounds: one random choice of every
-    user is held out, the stages are fitted on the rest, and the held-out items among their
-    candidates are the positives. Then the stages are fitted on all data. If nothing can be held out
-    (every user has a single choice), all stages get the same weight.
+    the features of users and items, how a user stands to the users of the item, and the item to the
+    history. Both learn from up to ``rounds`` rounds: one choice of every user is held out, the
+    stages are fitted on the rest, and the held-out items among their candidates are the positives.
+    Then the stages are fitted on all data. If nothing can be held out (every user has a single
+    choice), all stages get the same weight.
+
+    Without ``stages``, all models that can be fitted on the data are fitted in the first round.
+    Starting from all of them, the one with the smallest weight in the blend leaves; the smallest
+    set within half a percent of the best NDCG is kept. With ``ranker="auto"`` the best of the
+    single stages, the blend, and the trees with and without features orders the candidates. All
+    this is measured on users that the weights and trees were not fitted on.
 
     With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
     It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of

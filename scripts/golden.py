@@ -424,6 +424,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     ),
     "Cascade-trees": lambda: sl.Cascade(
         stages=[sl.UserCosine(neighbors=20), sl.IALS(**SMALL_IALS)],
+        ranker="trees",
         features=True,
         rounds=2,
         trees=20,

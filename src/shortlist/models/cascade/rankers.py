@@ -19,6 +19,7 @@ from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_m
 from shortlist.models.cascade.examples import Examples
 from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, CandidateFeatures
 from shortlist.models.cascade.trees import checked_trees, lowest_leaves
+from shortlist.progress import track
 from shortlist.scoring.capabilities import ScoresPairs
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -220,7 +221,10 @@ def fit_trees(
         categorical_feature=list(categorical),
         params=settings,
     )
-    return str(train(settings, rows, trees.trees).model_to_string())
+    done = track(range(trees.trees), "fitting trees")
+    booster = train(settings, rows, trees.trees, callbacks=[lambda _: next(done)])
+    list(done)
+    return str(booster.model_to_string())
 
 
 def _log_odds(examples: Examples, scores: Doubles) -> Doubles:

@@ -1,0 +1,120 @@
+"""RP3beta: random walks from item to user to item, with a penalty for popular items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.bundle.declarations import Csr
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.neighborhood import Neighborhood
+from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Floats, Scores, SparseScores
+from shortlist.scoring.sparse import (
+    binary,
+    columns_in_rows,
+    inverse,
+    one_hot,
+    row_scaled,
+    row_sums,
+    transposed,
+)
+
+
+class RP3betaConfig(ModelConfig):
+    """Settings of :class:`RP3beta`."""
+
+    neighbors: int | None = hyper(
+        200,
+        "Number of items that each item leads to, the most probable ones; None: all.",
+        ge=1,
+        search=Search(20, 1000, "log"),
+    )
+    alpha: float = hyper(
+        0.5,
+        "Exponent of the probabilities of both steps; below 1, long histories count more.",
+        ge=0,
+        le=2,
+        search=Search(0.2, 1.6),
+    )
+    beta: float = hyper(
+        0.3,
+        "Exponent of an item's interactions, by which its scores are divided; 0: no penalty.",
+        ge=0,
+        le=2,
+        search=Search(0.0, 1.0),
+    )
+    normalized: bool = hyper(
+        True,
+        "Divide the weights from an item by their sum, so that every item of a history counts "
+        "the same.",
+        search=Search(choices=(True, False)),
+    )
+
+
+@dataclass(frozen=True)
+class RP3betaLearned:
+    """The weights: what an item of the history (row) adds to other items (columns)."""
+
+    weights: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
+
+
+class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
+    """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
+
+    With R the binary matrix, and d the number of interactions of a user or an item, a walk steps
+    from item to user with ``P_iu = (R_ui / d_i)^alpha`` and from user to item with
+    ``P_uj = (R_uj / d_u)^alpha``. Then ``W_ij = sum over u of P_iu P_uj / d_j^beta`` for i != j, of
+    which the ``neighbors`` largest of each row are kept and divided by their sum. The score of an
+    item is the sum of the weights from the items of the history, ``score = R W``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> RP3beta().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
+        """Find the most probable walks from every item, in blocks."""
+        config = self.config
+        from_items = _power(data.item_counts, config.alpha)
+        by_item = transposed(data.choices)
+        from_users = _power(data.user_counts, config.alpha)[by_item.indices]
+        walks = csr_array((from_users, by_item.indices, by_item.indptr), shape=by_item.shape)
+        penalty = _power(data.item_counts, config.beta)
+        weights = Neighborhood(data.choices, penalty).nearest_in_blocks(
+            walks, from_items, np.arange(data.n_items, dtype=np.int32), config.neighbors
+        )
+        if config.normalized:
+            weights = row_scaled(weights, inverse(row_sums(weights)))
+        return Fitted(RP3betaLearned(weights))
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Sum the weights from the items of each history."""
+        return SparseScores(binary(profiles.history), self.learned.weights)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the weights from each item."""
+        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
+
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the weight from each item of the history, for each of these items."""
+        chosen = profiles.history.indices
+        for positions, weights in columns_in_rows(self.learned.weights, chosen, items):
+            yield [Parts.nonzero("chosen item", self.data.items, chosen[positions], weights)]
+
+
+def _power(counts: NDArray[np.int64], exponent: float) -> Floats:
+    """Return ``1 / counts^exponent``, 0 where the count is 0."""  # (n,)
+    return (inverse(counts.astype(np.float64) ** exponent) * (counts > 0)).astype(np.float32)

@@ -65,7 +65,7 @@ def test_random_worlds_against_dense_matrices(
     model = GraphFilter(ideal_weight=weight, sharpening=sharpening, popularity=popularity)
     model.fit(of_matrix(chosen))
     active = np.flatnonzero(chosen.any(axis=1)).astype(np.int32)
-    expected = naive(chosen, model.config)[active]
+    expected = naive(chosen, model.used)[active]
     assert_allclose(dense_scores(model, active), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -77,7 +77,7 @@ def test_few_vectors_are_the_first_of_the_svd(size: int) -> None:
     chosen = np.zeros((data.n_users, data.n_items), dtype=bool)
     chosen[data.user_rows, data.item_rows] = True  # weights are not used
     assert model.learned.vectors.shape == (data.n_items, size)
-    expected = naive(chosen, model.config)[active]
+    expected = naive(chosen, model.used)[active]
     assert_allclose(dense_scores(model, active), expected, rtol=1e-4, atol=1e-4)
 
 

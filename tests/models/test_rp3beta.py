@@ -24,7 +24,7 @@ class TestNotNormalized(ModelContract):
 
 def naive(chosen: Any, config: Any) -> Any:
     """The weights by loops over items, users and items."""
-    n_users, n_items = chosen.shape
+    n_items = chosen.shape[1]
     of_user, of_item = chosen.sum(axis=1), chosen.sum(axis=0)
     walks = np.zeros((n_items, n_items))
     for i in range(n_items):
@@ -83,7 +83,7 @@ def test_scores_are_the_weights_from_the_history() -> None:
     active = np.flatnonzero(data.user_counts).astype(np.int32)
     chosen = np.zeros((data.n_users, data.n_items), dtype=bool)
     chosen[data.user_rows, data.item_rows] = True  # weights are not used
-    expected = (chosen.astype(float) @ naive(chosen, model.config))[active]
+    expected = (chosen.astype(float) @ naive(chosen, model.used))[active]
     assert_allclose(dense_scores(model, active), expected, rtol=3e-6, atol=1e-7)
 
 

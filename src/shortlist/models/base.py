@@ -25,7 +25,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, NotFittedError, NumericalError
-from shortlist.models.config import ModelConfig
+from shortlist.models.config import AUTO, ModelConfig
 from shortlist.recommend.explain import Explanation, explain
 from shortlist.recommend.items import audience, similar
 from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
@@ -134,6 +134,25 @@ class Model(ABC, Generic[C, L]):
     def settings(self) -> dict[str, Any]:
         """The hyper-parameters, as plain JSON values."""
         return self.config.model_dump(mode="json")
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The values that :meth:`fit` chose for the settings that are ``"auto"``.
+
+        Examples
+        --------
+        >>> from shortlist.models.ease import EASE
+        >>> from shortlist.testing import checkerboard
+        >>> list(EASE().fit(checkerboard().data).chosen), EASE(regularization=5).chosen
+        (['regularization'], {})
+        """
+        automatic = [name for name in self.settings if getattr(self.config, name) == AUTO]
+        return {name: self.learned.settings[name] for name in automatic} if automatic else {}
+
+    @cached_property
+    def used(self) -> C:
+        """The settings, with the chosen values in place of ``"auto"``."""
+        return self.config.model_copy(update=self.chosen)
 
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)

@@ -6,7 +6,7 @@ The constructor, its documentation, the command line, tuning and bundles all rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 from shortlist.errors import ConfigError, ShortlistError, suggestion
 
 Scale = Literal["linear", "log"]
+Auto: TypeAlias = Literal["auto"]
+AUTO: Final = "auto"  # a setting that is chosen when the model is fitted
 
 
 @dataclass(frozen=True)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated
+from functools import cache, cached_property
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array
+from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.automatic import Step, choose
+from shortlist.models.base import NO_HISTORY, Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.spectrum import leading_vectors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats
 from shortlist.scoring.sparse import binary, csr_arrays, inverse, one_hot, transposed
 
+STEPS: tuple[Step, ...] = (
+    ("sharpening", (0.5,)),
+    ("ideal_weight", (0.3,)),
+    ("popularity", (0.0, 0.15, 0.3, 0.45)),
+    ("sharpening", (0.5, 0.0, 1.0)),
+    ("ideal_weight", (0.3, 0.1, 1.0)),
+    ("popularity", (0.0, 0.15, 0.3, 0.45)),
+)
+
 
 class GraphFilterConfig(ModelConfig):
-    """Settings of :class:`GraphFilter`."""
+    """Settings of :class:`GraphFilter`; ``"auto"`` settings are chosen on a validation fold."""
 
     embedding_size: int = hyper(
         256,
@@ -33,25 +44,32 @@ class GraphFilterConfig(ModelConfig):
         le=2048,
         search=Search(32, 512, "log"),
     )
-    ideal_weight: float = hyper(
-        0.3, "Weight of the ideal filter beside the linear one.", ge=0, search=Search(0.0, 1.0)
-    )
-    sharpening: float = hyper(
-        0.5,
-        "Length of the sharpening step, which weakens what the whole catalogue shares; 0: none.",
-        ge=0,
-        le=4,
+    ideal_weight: Annotated[float, Field(ge=0)] | Auto = hyper(
+        "auto",
+        "Weight of the ideal filter beside the linear one; auto: chosen on a validation fold.",
         search=Search(0.0, 1.0),
     )
-    popularity: float = hyper(
-        0.25,
-        "Exponent of an item's interactions, by which the linear scores are multiplied; larger "
-        "favours popular items.",
-        ge=0,
-        le=1,
+    sharpening: Annotated[float, Field(ge=0, le=4)] | Auto = hyper(
+        "auto",
+        "Length of the sharpening step, which weakens what the whole catalogue shares, 0: none; "
+        "auto: chosen on a validation fold.",
+        search=Search(0.0, 1.0),
+    )
+    popularity: Annotated[float, Field(ge=0, le=1)] | Auto = hyper(
+        "auto",
+        "Exponent of an item's interactions, by which the linear scores are multiplied, larger "
+        "favours popular items; auto: chosen on a validation fold.",
         search=Search(0.0, 0.6),
     )
     seed: int = hyper(0, "Seeds the singular vectors.", ge=0)
+
+
+class GraphFilterSettings(NamedTuple):
+    """The settings in use."""
+
+    ideal_weight: Annotated[float, Field(ge=0)]
+    sharpening: Annotated[float, Field(ge=0, le=4)]
+    popularity: Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,7 @@ class GraphFilterLearned:
     """The singular vectors of the normalised matrix, those of the largest values first."""
 
     vectors: Annotated[Floats, Array("n_items", "f")]
+    settings: Annotated[Mapping[str, Any], Record(GraphFilterSettings)]
 
 
 class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
@@ -82,21 +101,27 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[GraphFilterLearned]:
         """Find the leading singular vectors of the normalised matrix."""
-        config = self.config
-        matrix = normalized(data)
-        return Fitted(
-            GraphFilterLearned(leading_vectors(matrix, config.embedding_size, config.seed))
-        )
+        vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> GraphFilter:
+            learned = GraphFilterLearned(vectors_of(fold), settings)
+            return GraphFilter(**self.settings | dict(settings)).restore(fold, learned, NO_HISTORY)
+
+        settings = choose(self, data, STEPS, fit)
+        return Fitted(GraphFilterLearned(self._vectors(data), settings))
+
+    def _vectors(self, data: Dataset) -> Floats:
+        return leading_vectors(normalized(data), self.config.embedding_size, self.config.seed)
 
     def score(self, profiles: Profiles) -> DenseScores:
         """Filter each history."""
         history = binary(profiles.history)
         near_users = csr_array(history @ self._by_item)  # (B, n_users)
         scores = dense_sparse(csr_arrays(near_users), csr_arrays(self._by_user), self.data.n_items)
-        if self.config.sharpening:
-            scores -= np.float32(self.config.sharpening) * self._filtered(scores.T).T
+        if self.used.sharpening:
+            scores -= np.float32(self.used.sharpening) * self._filtered(scores.T).T
         scores *= self._boost
-        if self.config.ideal_weight:
+        if self.used.ideal_weight:
             scaled = history.copy()
             scaled.data = self._damping[history.indices]
             spectrum = dense_profile(csr_arrays(scaled), self.learned.vectors)  # (B, f)
@@ -114,8 +139,8 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
         ends = np.zeros((self.data.n_items, len(items)), dtype=np.float32)
         ends[items, np.arange(len(items))] = 1
         walks = self._filtered(ends)  # (n_items, k)
-        if self.config.sharpening:
-            walks -= np.float32(self.config.sharpening) * self._filtered(walks)
+        if self.used.sharpening:
+            walks -= np.float32(self.used.sharpening) * self._filtered(walks)
         linear = walks[chosen].astype(np.float64) * self._boost[items]
         left = self.learned.vectors[chosen].astype(np.float64)
         ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
@@ -146,7 +171,7 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     @cached_property
     def _boost(self) -> Floats:
         """``d_i^p``."""  # (n_items,)
-        return (self.data.item_counts**self.config.popularity).astype(np.float32)
+        return (self.data.item_counts**self.used.popularity).astype(np.float32)
 
     @cached_property
     def _damping(self) -> Floats:
@@ -156,7 +181,7 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     @cached_property
     def _ideal(self) -> Floats:
         """``w V' D_i^1/2``, laid out for the kernels."""  # (f, n_items)
-        scale = self.config.ideal_weight * np.sqrt(self.data.item_counts)
+        scale = self.used.ideal_weight * np.sqrt(self.data.item_counts)
         return np.ascontiguousarray((self.learned.vectors * scale[:, np.newaxis]).T, np.float32)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Csr
+from shortlist.bundle.declarations import Csr, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -29,36 +31,55 @@ from shortlist.scoring.sparse import (
     transposed,
 )
 
+Exponent: TypeAlias = Annotated[float, Field(ge=0, le=2)]
+STEPS: tuple[Step, ...] = (
+    ("normalized", (True,)),
+    ("alpha", (0.5,)),
+    ("neighbors", (200,)),
+    ("beta", (0.5, 0.0, 0.15, 0.3, 0.7)),
+    ("normalized", (True, False)),
+    ("beta", (0.5, 0.0, 0.15, 0.3, 0.7)),
+    ("neighbors", (200, 50, 100, 500, 1000)),
+    ("alpha", (0.5, 0.3, 0.8)),
+)
+
 
 class RP3betaConfig(ModelConfig):
-    """Settings of :class:`RP3beta`."""
+    """Settings of :class:`RP3beta`; ``"auto"`` settings are chosen on a validation fold."""
 
-    neighbors: int | None = hyper(
-        200,
-        "Number of items that each item leads to, the most probable ones; None: all.",
-        ge=1,
+    neighbors: Annotated[int, Field(ge=1)] | Auto | None = hyper(
+        "auto",
+        "Number of items that each item leads to, the most probable ones; None: all; auto: chosen "
+        "on a validation fold.",
         search=Search(20, 1000, "log"),
     )
-    alpha: float = hyper(
-        0.5,
-        "Exponent of the probabilities of both steps; below 1, long histories count more.",
-        ge=0,
-        le=2,
+    alpha: Exponent | Auto = hyper(
+        "auto",
+        "Exponent of the probabilities of both steps, below 1: long histories count more; auto: "
+        "chosen on a validation fold.",
         search=Search(0.2, 1.6),
     )
-    beta: float = hyper(
-        0.3,
-        "Exponent of an item's interactions, by which its scores are divided; 0: no penalty.",
-        ge=0,
-        le=2,
+    beta: Exponent | Auto = hyper(
+        "auto",
+        "Exponent of an item's interactions, by which its scores are divided, 0: no penalty; auto: "
+        "chosen on a validation fold.",
         search=Search(0.0, 1.0),
     )
-    normalized: bool = hyper(
-        True,
-        "Divide the weights from an item by their sum, so that every item of a history counts "
-        "the same.",
+    normalized: bool | Auto = hyper(
+        "auto",
+        "Divide the weights from an item by their sum, so that every item of a history counts the "
+        "same; auto: chosen on a validation fold.",
         search=Search(choices=(True, False)),
     )
+
+
+class RP3betaSettings(NamedTuple):
+    """The settings in use."""
+
+    neighbors: Annotated[int, Field(ge=1)] | None
+    alpha: Exponent
+    beta: Exponent
+    normalized: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,7 @@ class RP3betaLearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
+    settings: Annotated[Mapping[str, Any], Record(RP3betaSettings)]
 
 
 class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
@@ -87,18 +109,18 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
-        config = self.config
-        from_items = _power(data.item_counts, config.alpha)
+        settings = choose(self, data, STEPS)
+        from_items = _power(data.item_counts, settings["alpha"])
         by_item = transposed(data.choices)
-        from_users = _power(data.user_counts, config.alpha)[by_item.indices]
+        from_users = _power(data.user_counts, settings["alpha"])[by_item.indices]
         walks = csr_array((from_users, by_item.indices, by_item.indptr), shape=by_item.shape)
-        penalty = _power(data.item_counts, config.beta)
+        penalty = _power(data.item_counts, settings["beta"])
         weights = Neighborhood(data.choices, penalty).nearest_in_blocks(
-            walks, from_items, np.arange(data.n_items, dtype=np.int32), config.neighbors
+            walks, from_items, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
         )
-        if config.normalized:
+        if settings["normalized"]:
             weights = row_scaled(weights, inverse(row_sums(weights)))
-        return Fitted(RP3betaLearned(weights))
+        return Fitted(RP3betaLearned(weights, settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""

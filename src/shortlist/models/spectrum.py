@@ -14,7 +14,7 @@ from shortlist.scoring.sparse import csr_arrays, transposed
 
 _MORE = 32  # vectors beyond those wanted, which make these accurate
 _ROUNDS = 8  # each multiplies by A'A once
-_DEPENDENT = 1e-9  # a direction whose square is this small beside the largest is near float32's noise
+_DEPENDENT = 1e-9  # a direction of this share of the largest square is near float32's noise
 _BLOCK = 65_536  # rows that are squared in float64 at a time
 
 
@@ -34,7 +34,7 @@ def leading_vectors(matrix: csr_array, count: int, seed: int) -> Floats:
 
 
 def _leading(matrix: csr_array, count: int, seed: int) -> Floats:
-    """Iterate on the columns of the matrix, then sort by singular value."""  # (n_columns, <= count)
+    """Iterate on the columns of the matrix, then sort by singular value."""
     rows, columns = csr_arrays(matrix), csr_arrays(transposed(matrix))
     width = min(count + _MORE, *matrix.shape)
     rng = np.random.default_rng(seed)

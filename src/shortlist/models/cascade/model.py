@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
@@ -194,24 +194,26 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         return super().bytes_per_query + 4 * self.data.n_items * (len(self.config.stages) + 4)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
-        """Fit the ranker on held-out items; then fit the stages on all data."""
+        """Fit the stages on all data, and the ranker on held-out items."""
+        stages = tuple(stage.fit(data) for stage in self._new_stages())
         ranker, model_ranker = Ranker(np.zeros(0), ""), None
         recalls: list[NDArray[np.float64]] = []
         if isinstance(self.config.ranker, ModelSpec):
             model_ranker = self.config.ranker.make().fit(data)
         else:
-            ranker, recalls = self._fit_ranker(data)
-        stages = tuple(stage.fit(data) for stage in self._new_stages())
+            ranker, recalls = self._fit_ranker(data, partial(_as_chosen, stages))
         trees = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
         learned = CascadeLearned(stages, ranker.weights, trees, model_ranker)
         return Fitted(learned, recall_history(self._stage_names, recalls))
 
-    def _fit_ranker(self, data: Dataset) -> tuple[Ranker, list[NDArray[np.float64]]]:
+    def _fit_ranker(
+        self, data: Dataset, new_stages: Callable[[], tuple[Model[Any, Any], ...]]
+    ) -> tuple[Ranker, list[NDArray[np.float64]]]:
         """Fit the ranker on rounds of held-out items; return it and the recalls of each round."""
         config = self.config
         lists: list[Examples] = []
         recalls: list[NDArray[np.float64]] = []
-        for fold in rounds(self._new_stages, data, config.rounds, config.seed):
+        for fold in rounds(new_stages, data, config.rounds, config.seed):
             rows_of = partial(ranker_rows, features=self._features_of(fold.train))
             fold_lists, recall = examples(
                 fold, rows_of, config.candidates, config.negatives, config.seed
@@ -382,3 +384,8 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
 
     def _new_stages(self) -> tuple[Model[Any, Any], ...]:
         return tuple(stage.make() for stage in self.config.stages)
+
+
+def _as_chosen(stages: tuple[Model[Any, Any], ...]) -> tuple[Model[Any, Any], ...]:
+    """Return unfitted copies of fitted stages, with the values that they chose for "auto"."""
+    return tuple(type(stage)(**stage.settings | stage.chosen) for stage in stages)

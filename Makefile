@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+SMALL := $(VENV)/.installed-demo
 
 .PHONY: demo test test-all check format web bench clean
 
-demo: $(STAMP)  ## load the sample, compare the models, write everyone's list
+demo: $(SMALL)  ## load the sample, compare the models, write everyone's list
 	$(VENV)/bin/shortlist demo
 
 test: $(STAMP)  ## everything but the slow checks
@@ -43,11 +44,17 @@ bench: $(STAMP)  ## the figures in docs/benchmarks.md
 	$(VENV)/bin/python benchmarks/index.py --items 100000
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/vs_implicit.py
 
-$(STAMP): pyproject.toml constraints.txt
+$(SMALL): pyproject.toml constraints.txt | $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[report,serve]'
+	touch $(SMALL)
+
+$(STAMP): pyproject.toml constraints.txt | $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP) $(SMALL)
+
+$(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $(STAMP)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -184,7 +184,8 @@ class TestDamage:
     def test_a_missing_file(self, folder: Path, name: str) -> None:
         (folder / name).unlink()
         assert refusal(folder) == (
-            f"{name} is missing\n  where: {folder}\n  to do: save the model again"
+            f"{name} is missing\n  where: {folder}\n"
+            "  to do: save the model again, or copy the bundle again"
         )
 
     @pytest.mark.parametrize("name", FILES)
@@ -399,7 +400,7 @@ class TestReplacing:
 CRASHES = {
     "arrays": "shortlist.bundle.storage.save_file",
     "tables": "shortlist.bundle.storage.pq.write_table",
-    "hashes": "shortlist.bundle.storage.hash_of",
+    "hashes": "shortlist.bundle.storage.opened",
     "manifest": "pathlib.Path.write_text",
     "flushing": "shortlist.files._sync",
     "the exchange": "shortlist.files._exchange",

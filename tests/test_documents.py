@@ -56,8 +56,8 @@ def test_the_second_block_of_the_readme(here: Path) -> None:
         store.load(here / "tables")
     names: dict[str, Any] = {"sl": sl}
     exec(blocks("README.md")[1], names)
-    asked = sl.Query(features={"keywords": ["자바", "백엔드"], "degree": 4})
-    assert len(names["hybrid"].recommend(queries=[asked], k=5)) == 5
+    assert names["lists"].column("source") == ["Hybrid"] * 5
+    assert names["lists"].notes == ()
     names["store"].close()
 
 

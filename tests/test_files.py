@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from shortlist import files
 from shortlist.errors import InputError
 from shortlist.files import atomic_directory, atomic_file
+from shortlist.system import system_error
 
 
 def names(folder: Path) -> list[str]:
@@ -127,3 +129,19 @@ class TestDirectory:
             assert names(tmp_path / "one") == ["two"]
             assert names(tmp_path / "two") == ["one"]
         assert not files._exchange(tmp_path / "one", tmp_path / "nothing")
+
+
+def test_errors_of_the_system_name_the_place_and_the_remedy() -> None:
+    full = system_error(OSError(errno.ENOSPC, "No space left on device"), "lists.csv")
+    assert not isinstance(full, InputError)
+    assert str(full).splitlines() == [
+        "the disk is full",
+        "  where: lists.csv",
+        "  to do: free some space, or choose another disk",
+    ]
+    denied = system_error(PermissionError(errno.EACCES, "denied", b"/a.csv"))
+    assert isinstance(denied, InputError)
+    assert (denied.what, denied.where) == ("permission is denied", "/a.csv")
+    odd = system_error(OSError(errno.EFAULT, "Bad address"), "x" * 400)
+    assert odd.what == "the system refused: Bad address"
+    assert odd.where == "x" * 300 + "..."

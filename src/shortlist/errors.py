@@ -136,13 +136,7 @@ class DatabaseError(ShortlistError):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a remedy for a misspelt name: the closest known name, and the list of all.
-
-    Examples
-    --------
-    >>> suggestion("regularisation", ["regularization", "seed"])
-    "did you mean 'regularization'? Known: regularization, seed"
-    """
+    """Return a remedy for a misspelt name: the closest known name, and the list of all."""
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     start = f"did you mean '{close[0]}'? " if close else ""

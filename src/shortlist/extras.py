@@ -20,31 +20,12 @@ PACKAGES = {
 
 
 def installed(extra: str) -> bool:
-    """Return whether the packages of an extra are installed, without importing them.
-
-    Examples
-    --------
-    >>> installed("torch") in (True, False)
-    True
-    """
+    """Return whether the packages of an extra are installed, without importing them."""
     return all(find_spec(package) is not None for package in PACKAGES[extra])
 
 
 def require(extra: str, what: str) -> None:
-    """Raise an error unless an extra is installed.
-
-    Parameters
-    ----------
-    extra
-        The name of the extra.
-    what
-        The feature that needs it, as the subject of the error message.
-
-    Raises
-    ------
-    ConfigError
-        The extra is not installed.
-    """
+    """Raise a ConfigError unless an extra is installed; ``what`` is the feature that needs it."""
     if not installed(extra):
         raise ConfigError(
             f"{what} needs {' and '.join(PACKAGES[extra])}, which is not installed",
@@ -53,11 +34,5 @@ def require(extra: str, what: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra.
-
-    Examples
-    --------
-    >>> install_command("torch")
-    "pip install 'shortlist[torch]'"
-    """
+    """Return the command that installs an extra."""
     return f"pip install 'shortlist[{extra}]'"

@@ -24,44 +24,26 @@ _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
 
-    Raises
-    ------
-    InputError
-        The folder does not exist, is a bundle or cannot be written to, or ``path`` is a folder.
-    ShortlistError
-        The disk is full.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "answer.txt"
-    >>> with atomic_file(target) as partial:
-    ...     _ = partial.write_text("42")
-    >>> target.read_text()
-    '42'
+    An InputError if the folder does not exist, is a bundle or cannot be written to, or ``path``
+    is a folder; a ShortlistError if the disk is full.
     """
-    with system_errors(path), _atomic_file(path) as partial:
-        yield partial
-
-
-@contextmanager
-def _atomic_file(path: str | Path) -> Iterator[Path]:
-    path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
-    if path.is_dir():
-        raise InputError(
-            f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
-        )
-    _require_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
-        _sync(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with system_errors(path):
+        path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
+        if path.is_dir():
+            raise InputError(
+                f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
+            )
+        _require_folder(path.parent)
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.name}.", path.parent)
+        os.close(handle)
+        partial = Path(name)
+        try:
+            yield partial
+            os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
+            _sync(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -69,41 +51,29 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; replace ``path`` with it if the block succeeds.
 
     Linux exchanges the two folders in a single system call, so ``path`` always holds a complete
-    folder. Other systems move the old folder aside first.
-
-    Raises
-    ------
-    InputError
-        The parent folder does not exist, is a bundle, or cannot be written to.
-    ShortlistError
-        The disk is full.
+    folder. Other systems move the old folder aside first. Errors are those of :func:`atomic_file`.
     """
-    with system_errors(path), _atomic_directory(path) as partial:
-        yield partial
-
-
-@contextmanager
-def _atomic_directory(path: str | Path) -> Iterator[Path]:
-    path = Path(path).resolve()
-    _require_folder(path.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield partial
-        os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
-        for file in partial.rglob("*"):
-            if file.is_file():
-                os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
-                _sync(file)
-        if not path.exists():
-            partial.rename(path)
-        elif not _exchange(partial, path):
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.replace(old)
-            partial.rename(path)
-            shutil.rmtree(old)
-    finally:
-        # After an exchange this is the old folder; after a failure, an incomplete one.
-        shutil.rmtree(partial, ignore_errors=True)
+    with system_errors(path):
+        path = Path(path).resolve()
+        _require_folder(path.parent)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield partial
+            os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
+            for file in partial.rglob("*"):
+                if file.is_file():
+                    os.chmod(file, 0o666 & ~_umask())  # noqa: PTH101 - safetensors writes it private
+                    _sync(file)
+            if not path.exists():
+                partial.rename(path)
+            elif not _exchange(partial, path):
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+                path.replace(old)
+                partial.rename(path)
+                shutil.rmtree(old)
+        finally:
+            # After an exchange this is the old folder; after a failure, an incomplete one.
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _require_folder(folder: Path) -> None:

@@ -13,20 +13,15 @@ if TYPE_CHECKING:
 
 
 class Tabular(ABC):
-    """A result that is stored as a table.
-
-    Examples
-    --------
-    >>> class Pair(Tabular):
-    ...     def to_arrow(self) -> pa.Table:
-    ...         return pa.table({"a": [1, 2]})
-    >>> Pair().to_polars().shape
-    (2, 1)
-    """
+    """A result that is stored as a table."""
 
     @abstractmethod
     def to_arrow(self) -> pa.Table:
         """Return the table."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the table through Arrow's C interface: polars, DuckDB and others read it as is."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""

@@ -18,21 +18,8 @@ _active = ContextVar("active", default=False)  # nested bars would overwrite eac
 def track(steps: Iterable[T], description: Description, total: int | None = None) -> Iterator[T]:
     """Yield the steps; after one second, show a progress bar on stderr if it is a terminal.
 
-    A bar inside another bar is not shown.
-
-    Parameters
-    ----------
-    steps
-        The iterable to go through.
-    description
-        A short label of the bar; a function is called again after every step.
-    total
-        The number of steps, if ``steps`` has no length.
-
-    Examples
-    --------
-    >>> list(track(range(3), "counting"))
-    [0, 1, 2]
+    A bar inside another bar is not shown. A function as ``description`` is called again after every
+    step; ``total`` is the number of steps, if ``steps`` has no length.
     """
     if _active.get() or not sys.stderr.isatty():
         yield from steps

@@ -32,15 +32,7 @@ _DENIED = {
 
 
 def system_error(error: OSError, path: str | Path | None = None) -> ShortlistError:
-    """Convert an error of the operating system, such as a full disk, to one of this library.
-
-    Examples
-    --------
-    >>> print(system_error(OSError(errno.ENOSPC, "No space left on device"), "lists.csv"))
-    the disk is full
-      where: lists.csv
-      to do: free some space, or choose another disk
-    """
+    """Convert an error of the operating system, such as a full disk, to one of this library."""
     name = error.filename if error.filename is not None else path
     place = str(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
     if place is not None and len(place) > 300:

@@ -10,24 +10,12 @@ _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wr
 
 
 def figure(value: float) -> str:
-    """Format a number: four decimals below 10 in magnitude, one decimal otherwise.
-
-    Examples
-    --------
-    >>> figure(0.12345), figure(123.45)
-    ('0.1235', '123.5')
-    """
+    """Format a number: four decimals below 10 in magnitude, one decimal otherwise."""
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def shown(value: Any, limit: int = 300) -> str:
-    """Return the ``repr`` of a value for a message, of a bounded length.
-
-    Examples
-    --------
-    >>> shown("abc"), shown("a" * 50, limit=8)
-    ("'abc'", "'aaaaaaa...")
-    """
+    """Return the ``repr`` of a value for a message, of a bounded length."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
@@ -36,27 +24,12 @@ def shown(value: Any, limit: int = 300) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """Format an interval as ``[low, high]``.
-
-    Examples
-    --------
-    >>> span(-0.25, 0.5)
-    '[-0.2500, 0.5000]'
-    """
+    """Format an interval as ``[low, high]``, such as ``[-0.2500, 0.5000]``."""
     return f"[{figure(low)}, {figure(high)}]"
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Format a table; the first column is left-aligned, the others are right-aligned.
-
-    Examples
-    --------
-    >>> print(text_table(["model", "recall"], [["A", "0.5"], ["Best", "0.75"]]))
-    model | recall
-    ------+-------
-    A     |    0.5
-    Best  |   0.75
-    """
+    """Format a table; the first column is left-aligned, the others are right-aligned."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -18,7 +18,6 @@ from shortlist.metrics.bootstrap import Measure, bootstrap, interval
 from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
-from shortlist.scoring.selection import Eligible
 
 Scores: TypeAlias = NDArray[np.float32]
 HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
@@ -179,19 +178,15 @@ class Fold:
             np.ascontiguousarray(scores, dtype=np.float32),
             self.truth.indptr,
             self.truth.item_rows,
-            self._eligible(),
+            self.truth.unseen,
         )
         return rank_metrics(ranks, self.truth.indptr, LENGTHS)
 
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:
         """Return the ``k`` best unseen items of each user; ties go to the more popular."""
         block = np.ascontiguousarray(scores, dtype=np.float32)
-        rows, _ = topk_dense(block, self._eligible(), k)
+        rows, _ = topk_dense(block, self.truth.unseen, k)
         return rows
-
-    def _eligible(self) -> Eligible:
-        seen = self.truth.seen_indptr, self.truth.seen_rows
-        return Eligible.excluding(*seen, self.train.popularity_order)
 
 
 def compare_with_reference(ours: Mapping[str, tuple[Figure, float]]) -> str:

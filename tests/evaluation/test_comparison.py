@@ -10,7 +10,7 @@ import pytest
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.evaluation import Comparison, compare
+from shortlist.evaluation import Comparison
 from shortlist.evaluation.comparison import distinct_names
 from shortlist.models.base import Model
 from shortlist.models.popularity import Popularity
@@ -18,6 +18,7 @@ from shortlist.models.popularity import Popularity
 from .worlds import Known, Rater, known, split
 
 N_USERS, N_ITEMS = 300, 40
+compare = Comparison.of
 
 
 class Good(Known):

@@ -19,6 +19,7 @@ from shortlist.kernels import (
     embeddings,
     factorization,
     ranking,
+    ridge,
     sampling,
     scores,
     similarity,
@@ -189,7 +190,7 @@ def _cases() -> dict[str, Case]:
             {"observed.indices": (0, M)}, ("steps",),
         ),
         Case(
-            als.solve_double,
+            ridge.solve_double,
             {
                 "observed": sparse(B, M), "factors": floats(M, F), "unobserved": 0.1,
                 "regularization": np.ones(B),
@@ -211,10 +212,10 @@ def _cases() -> dict[str, Case]:
             set(), {"by_user.indices": (0, N), "by_item.indices": (0, B)},
         ),
         Case(
-            factorization.solve_ridge,
+            ridge.solve_ridge,
             {
-                "cells": sparse(B, M), "factors": floats(M, F), "pull": floats(F),
-                "prior": np.eye(F, dtype=np.float32),
+                "cells": sparse(B, M), "factors": floats(M, F), "prior": np.eye(F),
+                "pull": np.ones(F),
             },
             {"cells.indptr:0", "factors:0"}, {"cells.indices": (0, M)},
         ),

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from kernel_worlds import Sparse, seeds, sparse_floats
 from numpy.typing import NDArray
 
-from shortlist.kernels.als import gram, solve_cg, solve_cholesky, solve_double
+from shortlist.kernels.als import gram, solve_cg, solve_cholesky
+from shortlist.kernels.ridge import solve_double
 from shortlist.kernels.threads import thread_limit
 
 Doubles = NDArray[np.float64]

@@ -11,7 +11,7 @@ import pytest
 from kernel_cases import run_all
 
 from shortlist.kernels.compile import forget_outdated, kernel
-from shortlist.kernels.threads import over_rows, share, thread_count, thread_limit
+from shortlist.kernels.threads import over_rows, thread_count, thread_limit
 from shortlist.kernels.types import OutDoubles
 
 RANK = """
@@ -157,9 +157,16 @@ def test_thread_limit_ends_with_its_block() -> None:
     assert thread_count() == before
 
 
-def test_share_gives_every_thread_some_rows() -> None:
+@pytest.mark.parametrize(
+    ("n_rows", "multiple", "sizes"),
+    [(10_000, 1, [96] * 104 + [16]), (100, 1, [25] * 4), (100, 6, [30] * 3 + [10]), (0, 1, [])],
+)
+def test_every_thread_gets_some_rows(n_rows: int, multiple: int, sizes: list[int]) -> None:
+    blocks: list[tuple[int, int]] = []
+
+    def work(start: int, stop: int) -> None:
+        blocks.append((start, stop))
+
     with thread_limit(4):
-        assert share(10_000, most=96) == 96
-        assert share(100, most=96) == 25
-        assert share(100, most=96, multiple=6) == 30
-        assert share(0, most=96) == 1
+        over_rows(work, n_rows, 96, multiple=multiple)
+    assert [stop - start for start, stop in sorted(blocks)] == sizes

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from kernel_worlds import Sparse, seeds, sparse_floats
 from numpy.typing import NDArray
 
-from shortlist.kernels.factorization import solve_ridge, squared_error
+from shortlist.kernels.factorization import squared_error
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.types import Csr
 
@@ -129,9 +130,8 @@ def test_ridge_is_the_closed_form(seed: int, n: int, m: int, f: int) -> None:
     rng = np.random.default_rng(seed)
     root = rng.standard_normal((f, f))
     prior, pull = root @ root.T / f + np.eye(f), rng.standard_normal(f)
-    prior32, pull32 = prior.astype(np.float32), pull.astype(np.float32)
-    x = solve_ridge(Sparse.of(values).csr, v, prior32, pull32)
-    exact = exact_ridge(values, v, prior32.astype(np.float64), pull32.astype(np.float64))
+    x = solve_ridge(Sparse.of(values).csr, v, prior, pull)
+    exact = exact_ridge(values, v, prior, pull)
     assert x.dtype == np.float32
     assert x.shape == (n, f)
     np.testing.assert_allclose(x, exact, rtol=1e-5, atol=1e-6)
@@ -139,7 +139,7 @@ def test_ridge_is_the_closed_form(seed: int, n: int, m: int, f: int) -> None:
 
 def test_ridge_gradient_is_zero_at_the_solution() -> None:
     values, _, v = world(2, 20, 41, 7)
-    prior, pull = 2 * np.eye(7, dtype=np.float32), np.full(7, 0.5, np.float32)
+    prior, pull = 2 * np.eye(7), np.full(7, 0.5)
     x = solve_ridge(Sparse.of(values).csr, v, prior, pull).astype(np.float64)
     wrong = np.where(values != 0, x @ v.T.astype(np.float64) - values, 0.0)
     assert np.abs(wrong @ v + x @ prior - pull).max() < 1e-5
@@ -147,7 +147,7 @@ def test_ridge_gradient_is_zero_at_the_solution() -> None:
 
 def test_ridge_does_not_depend_on_threads_or_batches() -> None:
     values, _, v = world(3, 151, 60, 11)
-    prior, pull = np.eye(11, dtype=np.float32), np.zeros(11, np.float32)
+    prior, pull = np.eye(11), np.zeros(11)
     sparse = Sparse.of(values)
     with thread_limit(1):
         x = solve_ridge(sparse.csr, v, prior, pull)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.ials import IALS
+from shortlist.models.popularity import PopularityConfig
 from shortlist.models.registry import model_class
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
@@ -93,3 +95,28 @@ def test_a_bundle_keeps_inner_models() -> None:
         assert inner.recommend(k=3).to_arrow().equals(original.recommend(k=3).to_arrow())
         assert inner.history.equals(original.history)
     assert learned.weights.tolist() == [0, 1, 2]
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    counts: Any
+
+
+class Forgetful(Model[PopularityConfig, Undeclared]):
+    def learn(self, data: Dataset) -> Fitted[Undeclared]:
+        return Fitted(Undeclared(data.item_counts.astype(np.float32)))
+
+    def score(self, profiles: Profiles) -> Scores:
+        raise NotImplementedError
+
+
+def test_a_model_without_declarations_is_not_saved(tmp_path: Path) -> None:
+    """Its bundle could not be loaded; and so could that of a model with such a model in it."""
+    data = checkerboard().data
+    forgetful = Forgetful().fit(data)
+    pair = Pair(stages=[ItemCosine()]).fit(data)
+    outer = pair.restore(data, replace(pair.learned, ranker=forgetful), pair.history)
+    for model in (forgetful, outer):
+        with pytest.raises(TypeError, match=r"Undeclared\.counts has no declaration: annotate it"):
+            model.save(tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []

@@ -10,12 +10,15 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.errors import InputError, ShortlistError, UnknownIdError
+from shortlist.errors import InputError, NumericalError, ShortlistError, UnknownIdError
 from shortlist.evaluation import evaluate
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.kernels.threads import thread_limit
+from shortlist.models.factorization.fold_in import FactorizationLearned, fold_in, quadratic
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Factors
 from shortlist.recommend.query import Query
@@ -23,6 +26,7 @@ from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, 
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores
 from shortlist.scoring.selection import dense
+from shortlist.scoring.sparse import csr_arrays
 from shortlist.testing import ModelContract, checkerboard, of_matrix, small_world, tiny
 
 Doubles = NDArray[np.float64]
@@ -294,6 +298,34 @@ def test_a_new_history_gets_the_exact_vector(loss: str, biases: bool) -> None:
     query = Query(history={int(i): float(histories[1, i]) for i in np.flatnonzero(histories[1])})
     listed = model.recommend(queries=[query], k=20).to_arrow().to_pydict()
     assert_array_equal(listed["score"], scored[1][listed["item_id"]])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_history_whose_system_needs_float64_is_solved(seed: int) -> None:
+    """Rounded to float32, the gravity on items of low rank is not positive definite."""
+    rng = np.random.default_rng(seed)
+    items = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 24))).astype(np.float32)
+    learned = FactorizationLearned(
+        rng.normal(size=(10, 24)).astype(np.float32), items, items[:0], 0.0, n_cells=10_000
+    )
+    config = MatrixFactorization(embedding_size=24, gravity=100.0, regularization=0.0).config
+    history = csr_array(np.eye(300, dtype=np.float32)[[4, 9]] * 3)
+    prior, linear = quadratic(config, learned)
+    rounded = prior.astype(np.float32).astype(np.float64)
+    assert np.isnan(solve_ridge(csr_arrays(history), items, rounded, linear)).all()
+    scores = fold_in(config, learned, history) @ items.T.astype(np.float64)
+    wide = items.astype(np.float64)
+    for row, item in zip(scores, wide[[4, 9]], strict=True):
+        exact = np.linalg.solve(prior + np.outer(item, item), 3 * item)
+        assert_allclose(row, wide @ exact, rtol=1e-3, atol=1e-5 * np.abs(wide @ exact).max())
+
+
+def test_a_history_that_float64_cannot_solve_is_an_error() -> None:
+    items = np.ones((4, 4), np.float32)
+    learned = FactorizationLearned(items[:2], items, items[:0], 0.0, n_cells=8)
+    config = MatrixFactorization(embedding_size=4, gravity=4.0**20, regularization=0.0).config
+    with pytest.raises(NumericalError, match="not even in float64, because regularization=0 is"):
+        fold_in(config, learned, csr_array(np.zeros((1, 4), np.float32)))
 
 
 @pytest.mark.parametrize("biases", [False, True])

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
@@ -294,6 +295,24 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="checkpoint of another training: another data\n"):
         small().fit(part, checkpoint=file)
     assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize("name", ["parameter.users", "optimizer.items.exp_avg"])
+def test_a_checkpoint_with_numbers_that_are_not_finite_is_refused(
+    name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.safetensors"
+    small().fit(small_world().data, checkpoint=file)
+    with safe_open(file, framework="numpy") as stored:
+        header, arrays = stored.metadata(), {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    arrays[name] = np.full_like(arrays[name], np.nan)
+    save_file(arrays, file, metadata=header)
+    with pytest.raises(InputError) as error:
+        small(epochs=15).fit(small_world().data, checkpoint=file)
+    assert str(error.value) == (
+        f"{file} is damaged: {name} holds numbers that are not finite\n"
+        "  to do: delete this file to start from scratch"
+    )
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

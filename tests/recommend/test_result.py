@@ -19,31 +19,29 @@ from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
 from shortlist.recommend.query import Query
 from shortlist.recommend.result import Recommendations
+from shortlist.scoring.selection import Best
 from shortlist.testing import small_world, tiny
 
 EASE_OF_SMALL_WORLD = EASE(regularization=2.0).fit(small_world().data)
 
 
 def blocks(*padded: list[list[int]]) -> list[Any]:
-    """Blocks of rows, with scores and sources to match."""
+    """Blocks of rows, with scores to match; lists that begin with an odd row are popular items."""
     made = []
     for one in padded:
         rows = np.array(one, dtype=np.int32)
         scores = np.where(rows >= 0, -rows, np.nan).astype(np.float32)
-        made.append((rows, scores, (rows % 2 == 1).astype(np.int8)))
+        made.append((Best(rows, scores), rows[:, 0] % 2 == 1))
     return made
 
 
 def assembled(*padded: list[list[int]]) -> Recommendations:
     return Recommendations.assemble(
         blocks(*padded),
-        label="user_id",
-        labels=pa.array(["ann", "bob", "cat"]),
-        listed="item_id",
-        ids=pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.int64()),
+        ("user_id", pa.array(["ann", "bob", "cat"])),
+        ("item_id", pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.int64())),
         model=Popularity(),
         k=2,
-        fallback="elsewhere",
     )
 
 
@@ -52,7 +50,7 @@ def test_blocks_become_one_tidy_table() -> None:
     assert found.table.to_pylist() == [
         {"user_id": "ann", "item_id": 2**62 + 2, "rank": 1, "score": -2.0, "source": "Popularity"},
         {"user_id": "ann", "item_id": 2**62, "rank": 2, "score": 0.0, "source": "Popularity"},
-        {"user_id": "bob", "item_id": 2**62 + 1, "rank": 1, "score": -1.0, "source": "elsewhere"},
+        {"user_id": "bob", "item_id": 2**62 + 1, "rank": 1, "score": -1.0, "source": "popularity"},
     ]
     assert found.column("rank") == [1, 2, 1]
     assert len(found) == 3

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, UnknownIdError
+from shortlist.recommend.rule_text import Combination, Condition
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Condition, parse_where
+from shortlist.recommend.where import parse_where
 from shortlist.testing import of_matrix, small_world, tiny
 
 ITEMS = pa.table(
@@ -132,6 +133,23 @@ def refusal(where: Any) -> str:
         # several conditions, and none
         ("year >= 1990 and year < 2000 and genres contains Comedy", [2]),
         ("", [1, 2, 3, 4]),
+        # or, brackets, quoted names, ranges
+        ("year < 1995 or year > 2000", [1, 4]),
+        ("country = FR or country = KR and year = 1", [1]),
+        ("(country = FR or country = KR) and year = 1999", [2]),
+        ("genres contains Comedy and (year = 1999 or (country = FR and year = 1990))", [2]),
+        ("((year = 1990))", [1]),
+        ("year between 1990 and 1999", [1, 2]),
+        ("year between 1990 and 1999 and country = KR", [2]),
+        ("year BETWEEN 1999 AND 2005 OR year IS NULL", [2, 3, 4]),
+        ("year is not null", [1, 2, 4]),
+        ("year is  null", [3]),
+        ("year not in [1990]", [2, 4]),
+        ("year <> 1990", [2, 4]),
+        ("'a name' = q", [2]),
+        ('"a name" = q and (country = KR)', [2]),
+        ("day between 2024-05-01 and 2024-05-31", [2]),
+        ("(title contains 'A and')", [2]),
     ],
 )
 def test_rules_in_words(where: str, expected: list[int]) -> None:
@@ -241,9 +259,14 @@ def test_an_operator_that_does_not_exist() -> None:
     [
         ("year 1990", "year 1990"),
         ("and year > 3", "and year > 3"),
-        ("year > 3 or year < 2", "year > 3 or year < 2"),
-        ("year > 3 and country = FR or KR", "country = FR or KR"),
+        ("or year < 2", "or year < 2"),
+        ("year > 3 and country = FR or KR", "KR"),
         ("year > 3 and year", "year"),
+        ("year > 3 or", ""),
+        ("(year > 3", ""),
+        ("year > 3)", "year > 3)"),
+        ("year between 1990", "year between 1990"),
+        ("(" * 60 + "year > 3", "(" * 9 + "year > 3"),
         ("a name = q", "a name = q"),
         ("  ", ""),
     ],
@@ -251,8 +274,8 @@ def test_an_operator_that_does_not_exist() -> None:
 def test_words_that_are_no_rule(where: str, rest: str) -> None:
     assert refusal(where) == (
         f"cannot read the rule {where!r} from {rest!r} on\n"
-        "  to do: write it like: year >= 1990 and genres contains 'Film-Noir'; there is no 'or', "
-        "only: country in [FR, KR]"
+        "  to do: write it like: year >= 1990 and (genres contains 'Film-Noir' or country in "
+        "[FR, KR])"
     )
 
 
@@ -277,7 +300,8 @@ def test_both_forms_say_the_same() -> None:
     words = parse_where("year >= 1990 and country in [FR, KR] and title contains 'a and b'")
     mapping = {"year": {"gte": 1990}, "country": ["FR", "KR"], "title": {"contains": "a and b"}}
     assert words == parse_where(mapping)
-    assert words[0] == Condition("year", "gte", 1990)
+    assert isinstance(words, Combination)
+    assert words.rules[0] == Condition("year", "gte", 1990)
 
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -6,11 +6,15 @@ import math
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.reporting import charts
+from shortlist.reporting.accuracy import ByHistory, Estimate, Ranking
+from shortlist.reporting.catalogue import ItemMap, LongTail
+from shortlist.reporting.costs import LossCurve
 from shortlist.reporting.svg import Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,6 +31,22 @@ def shapes(markup: str, tag: str, style: str = "") -> list[ET.Element]:
 
 def texts(markup: str, style: str) -> list[str]:
     return [shape.text or "" for shape in shapes(markup, "text", style)]
+
+
+def ranking(*names: str) -> Ranking:
+    return Ranking(
+        main="ndcg@10",
+        main_k=10,
+        level=0.95,
+        estimates={name: {"ndcg@10": Estimate(0.2, 0.1, 0.3)} for name in names},
+        verdicts={},
+        against_best={},
+        pairs={},
+        metrics=(),
+        all_metrics=(),
+        meanings={},
+        headline=(),
+    )
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.floats(0, 1))
@@ -61,10 +81,10 @@ def test_a_logarithmic_axis() -> None:
 
 def test_intervals_and_values_have_the_same_scale() -> None:
     rows = [
-        charts.IntervalRow("a", 0.2, 0.1, 0.4, "best", "x"),
-        charts.IntervalRow("b", 0.3, 0.2, 0.4, "other", "y"),
+        charts.Mark("a", 0.2, 0.1, 0.4, "best", "x"),
+        charts.Mark("b", 0.3, 0.2, 0.4, "other", "y"),
     ]
-    chart = charts.interval_chart(rows, "ndcg", "two", zero=True)
+    chart = charts.interval_chart(rows, "ndcg", "two")
     dots = [float(shape.attrib["cx"]) for shape in shapes(chart, "circle")]
     lines = [(float(shape.attrib["x1"]), float(shape.attrib["x2"]))
              for shape in shapes(chart, "line", "interval")]  # fmt: skip
@@ -77,7 +97,7 @@ def test_intervals_and_values_have_the_same_scale() -> None:
 
 
 def test_differences_have_a_line_at_zero() -> None:
-    row = charts.IntervalRow("a", -0.2, -0.3, -0.1, "real", "x")
+    row = charts.Mark("a", -0.2, -0.3, -0.1, "real", "x")
     chart = charts.interval_chart([row], "d", "one", differences=True)
     [zero] = shapes(chart, "line", "zero")
     [dot] = shapes(chart, "circle")
@@ -86,7 +106,8 @@ def test_differences_have_a_line_at_zero() -> None:
 
 
 def test_shares_fill_the_bar() -> None:
-    chart = charts.stacked_bars([charts.Bar("a", (0.5, 0.3, 0.2, 0.0))], "wxyz", "s", "one")
+    shares = {"a": (0.5, 0.3, 0.2, 0.0)}
+    chart = charts.tail_chart(LongTail(dict.fromkeys("wxyz", 1), shares, {"a": 1}))
     bars = [
         shape for shape in shapes(chart, "rect", "share") if float(shape.attrib["height"]) == 20
     ]
@@ -97,10 +118,8 @@ def test_shares_fill_the_bar() -> None:
 
 
 def test_labels_of_points_do_not_overlap() -> None:
-    points = [
-        charts.Point(f"Model {n}", 1 + 0.001 * n, 0.1, 0.09, 0.11, "other", "x") for n in range(6)
-    ]
-    chart = charts.scatter_chart(points, "x", "y", "six", log=True)
+    amounts = {f"Model {n}": 1 + 0.001 * n for n in range(6)}
+    chart = charts.scatter_chart(ranking(*amounts), amounts, "u", "x", "six", log=True)
     labels = shapes(chart, "text", "halo")
     heights: dict[str, list[float]] = {}
     for label in labels:
@@ -111,8 +130,7 @@ def test_labels_of_points_do_not_overlap() -> None:
 
 
 def test_lines_pass_through_their_values() -> None:
-    line = charts.Line("loss", "c0", (1, 2, 3), (4.0, 2.0, 1.0))
-    chart = charts.line_chart([line], "epoch", "loss", "one")
+    chart = charts.curve_chart(LossCurve("a", (1, 2, 3), {"loss": (4.0, 2.0, 1.0)}))
     [path] = shapes(chart, "path", "curve")
     points = [tuple(map(float, pair.split())) for pair in path.attrib["d"][1:].split(" L")]
     (x1, y1), (x2, y2), (x3, y3) = points
@@ -122,24 +140,27 @@ def test_lines_pass_through_their_values() -> None:
 
 
 def test_the_lines_of_a_group_are_side_by_side() -> None:
-    lines = [
-        charts.Line(name, f"c{n}", (0, 1), (0.1, 0.2), ((0.0, 0.2), (0.1, 0.3)))
-        for n, name in enumerate("ab")
-    ]
-    chart = charts.grouped_chart(lines, ["1-2", "3-5"], "history", "ndcg", "two")
+    estimates = [Estimate(0.1, 0.0, 0.2), Estimate(0.2)]
+    history = ByHistory({"1-2": 40, "3-5": 9}, {"a": estimates, "b": estimates})
+    chart = charts.history_chart(ranking("a", "b"), history)
     xs = [float(shape.attrib["cx"]) for shape in shapes(chart, "circle")]
     assert xs[0] < xs[2] < xs[1] < xs[3]
     assert texts(chart, "tick")[-2:] == ["1-2", "3-5"]
+    assert [dot.findtext("title") for dot in shapes(chart, "circle")[:2]] == [
+        "a, 1-2: 0.1000 (0.0000 to 0.2000)",
+        "a, 3-5: 0.2000 (no interval)",
+    ]
 
 
 def test_text_is_escaped() -> None:
     evil = "</text><script>x</script>"
-    dots = [charts.MapPoint(0.5, 0.5, 2, "c0", evil)]
-    for chart in (
-        charts.map_chart(dots, evil),
-        charts.interval_chart([charts.IntervalRow(evil, 1, 0, 2, "best", evil)], evil, evil),
-        charts.stacked_bars([charts.Bar(evil, (1.0,))], [evil], evil, evil),
+    items = ItemMap(evil, (evil,), (4,), (evil,), np.full((1, 2), 0.5), evil, (evil,), 1, 2, ())
+    for chart, in_label in (
+        (charts.map_chart(items), False),
+        (charts.ranking_chart(ranking(evil)), True),
+        (charts.tail_chart(LongTail({evil: 1}, {evil: (1.0,)}, {evil: 1})), True),
     ):
         assert "<script" not in chart
         assert shapes(chart, "script") == []
-        assert ET.fromstring(chart).attrib["aria-label"] == evil
+        assert (evil in ET.fromstring(chart).attrib["aria-label"]) == in_label
+        assert evil in "".join(title.text or "" for title in shapes(chart, "title"))

@@ -18,7 +18,7 @@ from shortlist.metrics.bootstrap import Measure
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
 from shortlist.testing import checkerboard, small_world, tiny
-from shortlist.tuning import auto, selection, tune
+from shortlist.tuning import auto, objective, selection, tune
 from shortlist.tuning.budget import predicted_seconds
 from shortlist.tuning.folds import ModelCheck, validation_folds
 from shortlist.tuning.objective import Objective
@@ -178,7 +178,7 @@ def timed_fits(monkeypatch: pytest.MonkeyPatch, cost: Callable[[int], float]) ->
         return self
 
     monkeypatch.setattr(Popularity, "fit", fit)
-    monkeypatch.setattr(Objective, "report", lambda *given: None)
+    monkeypatch.setattr(objective, "evaluate", lambda *given: None)
     monkeypatch.setattr("shortlist.tuning.budget.time.perf_counter", lambda: clock[0])
     return sizes
 

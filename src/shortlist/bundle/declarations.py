@@ -12,8 +12,8 @@ field that uses a symbol fixes its size, and the other fields must agree.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Annotated, Any, Protocol, get_args, get_type_hints, runtime_checkable
 
@@ -24,6 +24,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
+from shortlist.text import shown
 
 LARGEST = 1e17  # of a learned number: products of 2,048 such pairs are finite in float32
 
@@ -31,8 +32,6 @@ LARGEST = 1e17  # of a learned number: products of 2,048 such pairs are finite i
 class Dimensions:
     """The sizes that names of dimensions have in one ``Learned`` object.
 
-    Examples
-    --------
     >>> sizes = Dimensions({"n_items": 30})
     >>> sizes.fits("f", 8), sizes.fits("f + 1", 9), sizes.fits("0 | n_items", 31)
     (True, True, False)
@@ -84,7 +83,7 @@ class Dimensions:
         return total, unknown
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Context:
     """What a declaration may refer to."""
 
@@ -99,28 +98,12 @@ class Declaration(Protocol):
     """A statement of what a learned field holds."""
 
     def check(self, value: Any, context: Context) -> None:
-        """Check a value.
-
-        Raises
-        ------
-        ValueError
-            The value is not as declared; the message names the bound.
-        """
+        """Raise ValueError with the bound unless the value is as declared."""
         ...
 
 
 class Array:
-    """A dense array.
-
-    Parameters
-    ----------
-    dimensions
-        One dimension per axis.
-    dtype
-        The type of its elements.
-    low, high
-        The bounds of its elements, inclusive; floating-point elements are also finite.
-    """
+    """A dense array with one dimension per axis; its elements lie between two bounds, inclusive."""
 
     def __init__(
         self,
@@ -145,37 +128,22 @@ class Array:
         check_range(value, self.low, self.high)
 
 
+@dataclass(frozen=True, repr=False)
 class Csr:
-    """A sparse float32 matrix in compressed rows.
+    """A sparse float32 matrix in compressed rows, whose entries lie between two bounds, inclusive.
 
-    Parameters
-    ----------
-    rows, columns
-        Its dimensions.
-    low, high
-        The bounds of its entries, inclusive.
-    ascending
-        Whether the columns within each row ascend; else they may have any order.
-    optional
-        Whether it may be None.
+    The columns within each row are ``ascending``, or in any order; ``optional``: it may be None.
     """
 
-    def __init__(
-        self,
-        rows: str,
-        columns: str,
-        *,
-        low: float = -LARGEST,
-        high: float = LARGEST,
-        ascending: bool = True,
-        optional: bool = False,
-    ) -> None:
-        self.dimensions = rows, columns
-        self.low, self.high = low, high
-        self.ascending, self.optional = ascending, optional
+    rows: str
+    columns: str
+    low: float = -LARGEST
+    high: float = LARGEST
+    ascending: bool = True
+    optional: bool = False
 
     def __repr__(self) -> str:
-        return f"sparse float32 matrix of ({', '.join(self.dimensions)})"
+        return f"sparse float32 matrix of ({self.rows}, {self.columns})"
 
     def check(self, value: Any, context: Context) -> None:
         """Check type, shape, row pointers, columns and entries."""
@@ -183,7 +151,7 @@ class Csr:
             return
         if not isinstance(value, csr_array):
             raise ValueError(f"is a {type(value).__name__}, expected a {self!r}")
-        check_shape(value.shape, self.dimensions, context.dimensions)
+        check_shape(value.shape, (self.rows, self.columns), context.dimensions)
         if value.data.dtype != np.float32:
             raise ValueError(f"has entries of {value.data.dtype}, expected float32")
         _check_rows(value, self.ascending)
@@ -193,12 +161,8 @@ class Csr:
 class Value:
     """A JSON value: a number, a truth value, a text, or a list of them.
 
-    Parameters
-    ----------
-    kind
-        Its type; a whole number is a valid float, and nothing else is converted.
-    bounds
-        The bounds that pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
+    A whole number is a valid float, and nothing else is converted. The bounds are those of
+    pydantic: ``ge``, ``gt``, ``le``, ``lt``.
     """
 
     def __init__(self, kind: Any, **bounds: Any) -> None:
@@ -215,14 +179,14 @@ class Value:
         try:
             self._adapter.validate_python(value)
         except ValidationError as error:
-            raise ValueError(f"is {_shortened(value)}: {error.errors()[0]['msg']}") from None
+            raise ValueError(f"is {shown(value, 80)}: {error.errors()[0]['msg']}") from None
 
 
 class Record:
     """A mapping with the fields of a named tuple, whose annotations state the bounds."""
 
-    def __init__(self, fields: type[Any]) -> None:
-        hints = get_type_hints(fields, include_extras=True)
+    def __init__(self, named_tuple: type[Any]) -> None:
+        hints = get_type_hints(named_tuple, include_extras=True)
         self.values = {name: Value(hint) for name, hint in hints.items()}
 
     def __repr__(self) -> str:
@@ -231,7 +195,7 @@ class Record:
     def check(self, value: Any, context: Context) -> None:
         """Check the names and each value."""
         if not isinstance(value, Mapping) or value.keys() != self.values.keys():
-            raise ValueError(f"is {_shortened(value)}, expected a {self!r}")
+            raise ValueError(f"is {shown(value, 80)}, expected a {self!r}")
         for name, declaration in self.values.items():
             try:
                 declaration.check(value[name], context)
@@ -239,23 +203,16 @@ class Record:
                 raise ValueError(f"{name} {error}") from None
 
 
+@dataclass(frozen=True, repr=False)
 class FeatureTable:
-    """A table that a feature encoder is restored from.
+    """A table from which ``read`` restores a feature encoder with ``n_features``.
 
-    Parameters
-    ----------
-    n_features
-        The dimension of its number of features.
-    read
-        Restores the object, which has ``n_features``, from the table.
-    optional
-        Whether it may be None; the dimension is then 0.
+    If it is ``optional`` and None, the dimension ``n_features`` is 0.
     """
 
-    def __init__(
-        self, n_features: str, read: Callable[[pa.Table], Any], *, optional: bool = False
-    ) -> None:
-        self.n_features, self.read, self.optional = n_features, read, optional
+    n_features: str
+    read: Callable[[pa.Table], Any]
+    optional: bool = False
 
     def __repr__(self) -> str:
         return f"table of {self.n_features} features"
@@ -270,17 +227,14 @@ class FeatureTable:
         check_shape((self.read(value).n_features,), (self.n_features,), context.dimensions)
 
 
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """The fitted model, or models, that a setting of the outer model names.
 
-    Parameters
-    ----------
-    setting
-        The setting: an unfitted model, or several. If it is neither, the field is None.
+    If the setting is neither an unfitted model nor several, the field is None.
     """
 
-    def __init__(self, setting: str) -> None:
-        self.setting = setting
+    setting: str
 
     def __repr__(self) -> str:
         return f"fitted model of the setting {self.setting!r}"
@@ -300,19 +254,12 @@ class Fitted:
             raise ValueError(f"is not the {self!r}")
 
 
+@dataclass(frozen=True, repr=False)
 class Setting:
-    """A copy of a setting of the model.
+    """A copy of a setting of the model, or ``default`` for models without this setting."""
 
-    Parameters
-    ----------
-    name
-        The setting.
-    default
-        The value for models without this setting.
-    """
-
-    def __init__(self, name: str, default: Any = None) -> None:
-        self.name, self.default = name, default
+    name: str
+    default: Any = None
 
     def __repr__(self) -> str:
         return f"copy of the setting {self.name!r}"
@@ -321,26 +268,20 @@ class Setting:
         """Compare with the setting."""
         expected = getattr(context.config, self.name, self.default)
         if type(value) not in (type(expected), int) or value != expected:
-            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected!r}")
+            raise ValueError(f"is {shown(value, 80)}, expected the {self!r}, {expected!r}")
 
 
+@dataclass(frozen=True, repr=False)
 class Widths:
     """The widths of dense layers, which are flat in an earlier field: each a weight and a bias.
 
-    Parameters
-    ----------
-    field
-        The field of the layers.
-    widths
-        Returns the widths that a configuration describes.
-    times
-        The setting that says how often the layers are there; None: once.
+    ``widths`` returns those that a configuration describes; the setting ``times`` says how often
+    the layers are there (None: once).
     """
 
-    def __init__(
-        self, field: str, widths: Callable[[Any], list[int]], times: str | None = None
-    ) -> None:
-        self.field, self.widths, self.times = field, widths, times
+    field: str
+    widths: Callable[[Any], list[int]]
+    times: str | None = None
 
     def __repr__(self) -> str:
         return f"widths of the layers in {self.field}"
@@ -349,7 +290,7 @@ class Widths:
         """Compare with the settings, and with the length of the layers."""
         expected = self.widths(context.config)
         if value != expected:
-            raise ValueError(f"is {_shortened(value)}, expected the {self!r}, {expected}")
+            raise ValueError(f"is {shown(value, 80)}, expected the {self!r}, {expected}")
         times = 1 if self.times is None else getattr(context.config, self.times)
         length = times * sum((n_in + 1) * n_out for n_in, n_out in pairwise(expected))
         stored = len(context.values[self.field])
@@ -357,39 +298,22 @@ class Widths:
             raise ValueError(f"needs {length} numbers in {self.field}, which has {stored}")
 
 
+@dataclass(frozen=True, repr=False)
 class Checked:
-    """A value that a function checks, for structures that have no simpler declaration.
+    """A value that a function checks, for structures that have no simpler declaration."""
 
-    Parameters
-    ----------
-    what
-        What the value holds, for the documentation.
-    function
-        Takes the value and the context; raises ValueError with the reason.
-    """
-
-    def __init__(self, what: str, function: Callable[[Any, Context], None]) -> None:
-        self.what, self.function = what, function
+    what: str
+    check: Callable[[Any, Context], None]
 
     def __repr__(self) -> str:
         return self.what
 
-    def check(self, value: Any, context: Context) -> None:
-        """Call the function."""
-        self.function(value, context)
-
 
 def declarations(learned_class: type[Any]) -> dict[str, Declaration]:
-    """Return the declaration of each field of a dataclass.
-
-    Raises
-    ------
-    TypeError
-        A field has no declaration.
-    """
+    """Return the declaration of each field of a dataclass; a TypeError where one is missing."""
     hints = get_type_hints(learned_class, include_extras=True)
     declared: dict[str, Declaration] = {}
-    for field in dataclasses.fields(learned_class):
+    for field in fields(learned_class):
         stated = [part for part in get_args(hints[field.name]) if isinstance(part, Declaration)]
         if not stated:
             raise TypeError(
@@ -436,8 +360,3 @@ def _check_rows(matrix: csr_array, ascending: bool) -> None:
         falls[starts[(starts > 0) & (starts < len(indices))] - 1] = False  # where a row begins
         if falls.any():
             raise ValueError("has columns that do not ascend within a row")
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -21,14 +21,14 @@ _MAX_FILES = 4096
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-class Folder:
-    """The open files of a bundle.
+def damaged(what: str, path: Path | None = None) -> BundleError:
+    """Return the error of a bundle that is not as it was written."""
+    remedy = "save the model again, or copy the bundle again"
+    return BundleError(what, where=None if path is None else str(path), remedy=remedy)
 
-    Attributes
-    ----------
-    path
-        The folder, for messages.
-    """
+
+class Folder:
+    """The open files of a bundle; ``path`` is the folder, for messages."""
 
     def __init__(self, path: Path, files: dict[str, BufferedReader]) -> None:
         self.path, self._files = path, files
@@ -45,18 +45,9 @@ class Folder:
         return hashlib.file_digest(self.file(name), "sha256").hexdigest()
 
     def file(self, name: str) -> BufferedReader:
-        """Return an open file, at its start.
-
-        Raises
-        ------
-        BundleError
-            There is no such file.
-        """
+        """Return an open file, at its start; a BundleError if there is none."""
         if name not in self._files:
-            shown = name if len(name) <= 200 else f"{name[:200]}..."
-            raise BundleError(
-                f"{shown} is missing", where=str(self.path), remedy="save the model again"
-            )
+            raise damaged(f"{_shortened(name)} is missing", self.path)
         stream = self._files[name]
         stream.seek(0)
         return stream
@@ -70,13 +61,7 @@ class Folder:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Folder]:
-    """Open a folder and all files in it.
-
-    Raises
-    ------
-    BundleError
-        The folder does not exist, is not a folder, or may not be read, or a file in it may not.
-    """
+    """Open a folder and all files in it; a BundleError if that is not possible."""
     with ExitStack() as stack:
         for _ in range(_ATTEMPTS):
             files = _open_files(path, stack)
@@ -137,8 +122,7 @@ def _is_at(path: Path, directory: int) -> bool:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
-    shown = str(path) if len(str(path)) <= 200 else f"{str(path)[:200]}..."
-    remedy = "name a folder that model.save(...) wrote"
+    shown, remedy = _shortened(str(path)), "name a folder that model.save(...) wrote"
     if isinstance(error, FileNotFoundError):
         return BundleError(f"{shown} does not exist", remedy=remedy)
     if isinstance(error, NotADirectoryError):
@@ -147,3 +131,7 @@ def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
         remedy = "check the permissions of the folder"
     why = getattr(error, "strerror", None) or str(error)
     return BundleError(f"{shown} cannot be read: {why}", remedy=remedy)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}..."

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shortlist.bundle.folder import Folder, opened
+from shortlist.bundle.folder import Folder, damaged, opened
 from shortlist.errors import BundleError
 
 FORMAT = 2
@@ -19,22 +18,9 @@ MANIFEST = "manifest.json"
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
-    Attributes
-    ----------
-    format, shortlist, created
-        The version of the layout, the version of the library, and the time of writing.
-    model, config
-        The name of the model and the arguments of its constructor.
-    learned
-        Learned values that are neither arrays nor tables.
-    data
-        The fingerprint and the sizes of the training data.
-    metrics
-        Notes on how good the model is.
-    mark
-        How far the interactions were read from their source, for incremental reading.
-    files
-        The SHA-256 of each file.
+    ``learned`` holds learned values that are neither arrays nor tables, ``data`` the fingerprint
+    and the sizes of the training data, ``metrics`` notes on how good the model is, ``mark`` how far
+    the interactions were read from their source, and ``files`` the SHA-256 of each file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,10 +40,7 @@ class Manifest(BaseModel):
 def read_manifest(path: str | Path) -> Manifest:
     """Read the manifest of a bundle.
 
-    Raises
-    ------
-    BundleError
-        The folder is missing, not a bundle, damaged, or of another format.
+    A BundleError if the folder is missing, not a bundle, damaged, or of another format.
     """
     with opened(Path(path)) as folder:
         return manifest_of(folder)
@@ -73,33 +56,21 @@ def manifest_of(folder: Folder) -> Manifest:
         )
     try:
         content = json.loads(folder.read(MANIFEST).decode("utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise _damaged(path, str(error)) from error
+        version = content.get("format") if isinstance(content, dict) else FORMAT
+        if version == FORMAT or not isinstance(version, int):
+            return Manifest.model_validate(content)
     except RecursionError as error:
-        raise _damaged(path, "its JSON is nested too deeply") from error
-    version = content.get("format") if isinstance(content, dict) else None
-    if isinstance(version, int) and version != FORMAT:
-        raise BundleError(
-            f"{path} has bundle format {version}; this version reads format {FORMAT}",
-            remedy="fit and save the model again with this version"
-            if version < FORMAT
-            else "upgrade shortlist",
-        )
-    try:
-        return Manifest.model_validate(content)
-    except RecursionError as error:
-        raise _damaged(path, "its JSON is nested too deeply") from error
+        raise damaged(f"{MANIFEST} is damaged: its JSON is nested too deeply", path) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "manifest"
-        raise _damaged(path, f"{key}: {first['msg']}") from error
-
-
-def _damaged(path: Path, why: str) -> BundleError:
-    return BundleError(
-        f"{MANIFEST} is damaged: {why}",
-        where=str(path),
-        remedy="save the model again, or copy the bundle again",
+        raise damaged(f"{MANIFEST} is damaged: {key}: {first['msg']}", path) from error
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise damaged(f"{MANIFEST} is damaged: {error}", path) from error
+    older = "fit and save the model again with this version"
+    raise BundleError(
+        f"{path} has bundle format {version}; this version reads format {FORMAT}",
+        remedy=older if version < FORMAT else "upgrade shortlist",
     )
 
 
@@ -112,9 +83,3 @@ def may_be_replaced(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):  # other programs also name a file manifest.json
         return not any(path.iterdir())
     return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
-
-
-def hash_of(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

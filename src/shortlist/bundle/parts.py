@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.bundle.declarations import Context, Dimensions, declarations
+from shortlist.bundle.folder import damaged
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, ShortlistError
 
@@ -56,19 +57,24 @@ FindClass: TypeAlias = Callable[[str], Any]
 class Parts(NamedTuple):
     """A learned dataclass by field name; fields of inner models are named ``field.0.name``.
 
-    Attributes
-    ----------
-    arrays
-        Arrays; a sparse matrix is stored as three.
-    scalars
-        JSON values.
-    tables
-        Tables.
+    A sparse matrix is stored as three arrays; ``scalars`` are JSON values.
     """
 
     arrays: dict[str, NDArray[Any]]
     scalars: dict[str, Any]
     tables: dict[str, pa.Table]
+
+
+def require_declared(learned: Any) -> None:
+    """Raise a TypeError unless all fields are declared, also of the models in it.
+
+    A model that lacks a declaration could be saved, but not loaded.
+    """
+    for field in declarations(type(learned)):
+        value = getattr(learned, field)
+        for model in value if isinstance(value, tuple) else (value,):
+            if isinstance(model, Storable):
+                require_declared(model.learned)
 
 
 def split(learned: Any) -> Parts:
@@ -98,9 +104,8 @@ def _split_value(parts: Parts, name: str, value: Any) -> None:
 
 
 def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None:
-    parts.scalars[f"{name}.models"] = [
-        {"model": model.name, "config": model.settings} for model in models
-    ]
+    specs = [{"model": model.name, "config": model.settings} for model in models]
+    parts.scalars[f"{name}.models"] = specs
     for position, model in enumerate(models):
         prefix = f"{name}.{position}."
         for outer, inner in zip(parts, split(model.learned), strict=True):
@@ -111,14 +116,8 @@ def _split_models(parts: Parts, name: str, models: tuple[Storable, ...]) -> None
 def join(model: Any, parts: Parts, data: Dataset, find_class: FindClass, prefix: str = "") -> Any:
     """Build the learned dataclass of a model, and check each field against its declaration.
 
-    Models in it are restored on the same data.
-
-    Raises
-    ------
-    BundleError
-        A field is missing, or is not as declared; the message names it.
-    ConfigError
-        An inner model, or one of its settings, does not exist in this version.
+    Models in it are restored on the same data. A field that is missing or not as declared is a
+    BundleError that names it; an inner model or setting that does not exist, a ConfigError.
     """
     values: dict[str, Any] = {}
     context = Context(Dimensions.of(data, model.config), data, model.config, values)
@@ -130,20 +129,14 @@ def join(model: Any, parts: Parts, data: Dataset, find_class: FindClass, prefix:
         except (BundleError, ConfigError):  # of an inner model
             raise
         except ShortlistError as error:
-            raise _not_as_declared(name, error.what) from error
+            raise damaged(f"the learned field {name} {error.what}") from error
         except KeyError as error:
-            raise _not_as_declared(name, f"is missing, expected a {declaration!r}") from error
+            why = f"is missing, expected a {declaration!r}"
+            raise damaged(f"the learned field {name} {why}") from error
         except (TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
-            raise _not_as_declared(name, str(error)) from error
+            raise damaged(f"the learned field {name} {error}") from error
         values[field] = value
     return model.Learned(**values)
-
-
-def _not_as_declared(name: str, why: str) -> BundleError:
-    return BundleError(
-        f"the learned field {name} {why}",
-        remedy="save the model again, or copy the bundle again",
-    )
 
 
 def _join_value(parts: Parts, name: str, data: Dataset, find_class: FindClass) -> Any:

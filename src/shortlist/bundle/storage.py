@@ -14,16 +14,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from shortlist._version import __version__
-from shortlist.bundle.folder import Folder, opened
-from shortlist.bundle.manifest import (
-    FORMAT,
-    MANIFEST,
-    Manifest,
-    hash_of,
-    manifest_of,
-    may_be_replaced,
-)
-from shortlist.bundle.parts import FindClass, Parts, Storable, join, split
+from shortlist.bundle.folder import Folder, damaged, opened
+from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, may_be_replaced
+from shortlist.bundle.parts import FindClass, Parts, Storable, join, require_declared, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
 from shortlist.files import atomic_directory
@@ -47,11 +40,8 @@ def save(
 ) -> Path:
     """Write a fitted model; :meth:`Model.save` documents the arguments.
 
-    Raises
-    ------
-    InputError
-        ``path`` exists and is not a bundle, its parent folder does not exist, or the metrics or
-        the mark are not JSON.
+    An InputError if ``path`` exists and is not a bundle, its parent folder does not exist, or the
+    metrics or the mark are not JSON.
     """
     path = Path(path)
     if path.exists() and not may_be_replaced(path):
@@ -59,6 +49,7 @@ def save(
             f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
         )
     data = model.data
+    require_declared(model.learned)
     learned = split(model.learned)
     notes = _json_mapping("metrics", metrics or {})
     read_up_to = None if mark is None else _json_mapping("mark", mark)
@@ -73,6 +64,8 @@ def save(
         }
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        with opened(folder) as written:
+            hashes = {file.name: written.hash_of(file.name) for file in sorted(folder.iterdir())}
         manifest = Manifest(
             format=FORMAT,
             shortlist=__version__,
@@ -88,7 +81,7 @@ def save(
             },
             metrics=notes,
             mark=read_up_to,
-            files={file.name: hash_of(file) for file in sorted(folder.iterdir())},
+            files=hashes,
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return path
@@ -108,17 +101,8 @@ def _json_mapping(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def load(path: str | Path, find_class: FindClass) -> Any:
     """Read a model that :func:`save` wrote; the training data is not needed.
 
-    Parameters
-    ----------
-    path
-        The bundle's folder.
-    find_class
-        From the name of a model to its class.
-
-    Raises
-    ------
-    BundleError
-        The folder is missing, not a bundle, damaged, or of another format.
+    ``find_class`` leads from the name of a model to its class. A BundleError if the folder is
+    missing, not a bundle, damaged, or of another format.
     """
     return read(path, find_class)[0]
 
@@ -137,37 +121,23 @@ def read(path: str | Path, find_class: FindClass) -> tuple[Any, Manifest]:
         except BundleError as error:
             raise BundleError(error.what, where=str(path), remedy=error.remedy) from error
         except ConfigError as error:
-            raise BundleError(
-                "the manifest names a model or setting that this version does not have: "
-                f"{error.what}",
-                where=str(path),
-                remedy="upgrade shortlist, or fit and save the model again",
-            ) from error
+            what = "the manifest names a model or setting that this version does not have"
+            remedy = "upgrade shortlist, or fit and save the model again"
+            raise BundleError(f"{what}: {error.what}", where=str(path), remedy=remedy) from error
         except _UNFIT as error:
             what = error.what if isinstance(error, ShortlistError) else str(error)
-            raise BundleError(
-                f"the bundle's files do not fit together: {what}",
-                where=str(path),
-                remedy="save the model again",
-            ) from error
+            raise damaged(f"the bundle's files do not fit together: {what}", path) from error
 
 
 def _check_files(folder: Folder, manifest: Manifest) -> None:
     """Check that the files every bundle has are listed, and the hashes of all listed files."""
     for name in (ARRAYS, *(f"{table}.parquet" for table in _TABLES)):
         if name not in manifest.files:
-            raise BundleError(
-                f"{MANIFEST} has no hash of {name}",
-                where=str(folder.path),
-                remedy="save the model again, or copy the bundle again",
-            )
+            raise damaged(f"{MANIFEST} has no hash of {name}", folder.path)
     for name, expected in manifest.files.items():
         if folder.hash_of(name) != expected:
-            raise BundleError(
-                f"{name} is damaged: its hash differs from the one in the manifest",
-                where=str(folder.path),
-                remedy="save the model again, or copy the bundle again",
-            )
+            why = "its hash differs from the one in the manifest"
+            raise damaged(f"{name} is damaged: {why}", folder.path)
 
 
 def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
@@ -191,7 +161,6 @@ def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
 def _table(folder: Folder, name: str) -> pa.Table:
     table = pq.read_table(folder.file(name))
     table.validate(full=True)
-    repeated = len(set(table.column_names)) < len(table.column_names)
-    if repeated:
+    if len(set(table.column_names)) < len(table.column_names):
         raise ValueError(f"{name} has two columns of the same name")
     return table

@@ -57,16 +57,7 @@ def interactions_table(data: Dataset) -> pa.Table:
 
 
 def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Dataset:
-    """Build the data set from its tables.
-
-    Raises
-    ------
-    KeyError
-        A column is missing.
-    ValueError
-        Ids are not unique and sorted, a row number is beyond the vocabulary, the interactions are
-        not sorted, a weight or a position is out of range, or a column has another type.
-    """
+    """Build the data set from its tables; a KeyError or ValueError if they are damaged."""
     user_vocabulary, user_features = _vocabulary(users, "user")
     item_vocabulary, item_features = _vocabulary(items, "item")
     column = {

@@ -6,6 +6,7 @@ Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 fail
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from shortlist.errors import InputError, ShortlistError
@@ -53,5 +54,44 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    lines = [
+        in_options(line) if line.lstrip().startswith("to do:") else line
+        for line in message.splitlines()
+    ]
+    sys.stderr.write("error: " + "\n".join(lines) + "\n")
     sys.exit(code)
+
+
+def in_options(remedy: str) -> str:
+    """Write the Python arguments of a remedy as command line options, which have the same names.
+
+    Examples
+    --------
+    >>> in_options("leave the rows out: on_bad_row='skip'")
+    'leave the rows out: --on-bad-row skip'
+    >>> in_options("pass on_unknown='skip' or 'fallback'")
+    'pass --on-unknown skip or fallback'
+    """
+    from typer.main import get_command
+
+    from shortlist.cli.app import app
+
+    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
+    options = {
+        parameter.name
+        for command in commands
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+    }
+
+    def option(match: re.Match[str]) -> str:
+        name, _, value, _, other = match.groups()
+        if name not in options:
+            return match[0]
+        words = [f"--{name.replace('_', '-')}", value, "or " + other if other else None]
+        return " ".join(word for word in words if word)
+
+    value = r"(['\"])([^'\"]*)\2(?: or (['\"])(\w+)\4)?"
+    text = re.sub(rf"\b(\w+)=(?:{value})?", option, remedy)
+    several = "|".join(sorted(name for name in options if name and "_" in name))
+    return re.sub(rf"(?<![\w-])({several})\b", lambda m: f"--{m[0].replace('_', '-')}", text)

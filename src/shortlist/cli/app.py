@@ -12,6 +12,7 @@ from shortlist.cli.demo import demo
 from shortlist.cli.doctor import doctor
 from shortlist.cli.fit import fit
 from shortlist.cli.lists import audience, explain, recommend, similar
+from shortlist.cli.look import look
 from shortlist.cli.serve import serve
 from shortlist.cli.tables import fetch, init, load, schema
 from shortlist.cli.tune import tune
@@ -19,7 +20,7 @@ from shortlist.cli.tune import tune
 app = typer.Typer(
     help="From the tables you already have to a ranked shortlist for each person.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
 )
 
@@ -43,7 +44,7 @@ def _global_options(
 
 
 for command in (
-    demo, schema, init, load, fetch, compare, tune, fit, recommend, similar, audience, explain,
-    serve, doctor,
+    demo, look, schema, init, load, fetch, compare, tune, fit, recommend, similar, audience,
+    explain, serve, doctor,
 ):  # fmt: skip
     app.command()(command)

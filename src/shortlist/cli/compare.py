@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shortlist.cli.output import Json, announcing_compilation, remark, write_json
-from shortlist.cli.table_options import as_options, with_table_options
-from shortlist.cli.tables import Database
+from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, suggestion
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ Seed = Annotated[int, typer.Option(help="Seeds the split and the intervals.")]
 
 @with_table_options
 def compare(
-    db: Database,
+    data: Source,
     models: Annotated[
         str | None, typer.Option(help="Names of models, separated by commas. Default: all.")
     ] = None,
@@ -58,7 +57,6 @@ def compare(
     tables: dict[str, Any],
 ) -> None:
     """Fit models on the same split and measure them on the same users."""
-    from shortlist.data.store.store import Store
     from shortlist.reporting import compare as compare_models
     from shortlist.reporting.page import require_report
 
@@ -67,13 +65,12 @@ def compare(
     with announcing_compilation():
         named = None if models is None else [named_model(name) for name in models.split(",")]
         lengths = [_number(length) for length in k.split(",")]
-        with Store(db, read_only=True) as store:
-            place, data = store.place, store.dataset(**tables)  # the place holds no password
-        compared = default_models(data) if named is None else named
+        interactions, place = read(data, tables)
+        compared = default_models(interactions) if named is None else named
         names = [model.name for model in compared]
-        order = order or usual_order(data)
-        train, test = cut(data, split, order=order, fraction=fraction, at=at, seed=seed)
-        remark(f"{data}; {split}: {len(train)} to train on, {len(test)} to test on")
+        order = order or usual_order(interactions)
+        train, test = cut(interactions, split, order=order, fraction=fraction, at=at, seed=seed)
+        remark(f"{interactions}; {split}: {len(train)} to train on, {len(test)} to test on")
         comparison = compare_models(compared, train, test, k=lengths, seed=seed)
         if report is not None:
             words = [

@@ -10,8 +10,7 @@ import typer
 
 from shortlist.cli.compare import named_model, parameters
 from shortlist.cli.output import announcing_compilation, remark
-from shortlist.cli.table_options import read, with_table_options
-from shortlist.cli.tables import Database
+from shortlist.cli.table_options import Source, read, read_new, with_table_options
 from shortlist.cli.tune import Minutes, require_folder, time_limit_of
 from shortlist.errors import ConfigError
 
@@ -23,7 +22,7 @@ AUTO = "auto"
 
 @with_table_options
 def fit(
-    db: Database,
+    data: Source,
     out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
     model: Annotated[
         str | None, typer.Option(help="The name of a model; auto: the best on a validation fold.")
@@ -55,9 +54,7 @@ def fit(
     *,
     tables: dict[str, Any],
 ) -> None:
-    """Fit a model on everything in a database and save it as a bundle."""
-    from shortlist.data.store.store import Store
-
+    """Fit a model on all interactions of files or a database, and save it as a bundle."""
     if model == AUTO and settings:
         raise ConfigError(
             "--model auto chooses the settings itself", where="--set", remedy="leave --set out"
@@ -66,24 +63,31 @@ def fit(
     if model != AUTO and time_limit is not None:
         given = "--seconds" if minutes is None else "--minutes"
         raise ConfigError(f"{given} limits only --model auto", remedy=f"leave {given} out")
+    if by is None and since is not None:
+        raise ConfigError("--since needs a column to follow", remedy="add --by COLUMN")
     require_folder(out)
     automatic = model == AUTO and config is None
     requested = None if automatic else _requested(model, config, settings or [])
     with announcing_compilation():
-        with Store(db, read_only=True) as store:
-            data, mark = read(store, tables, by, since)
+        mark = None
+        if by is None:
+            interactions, _ = read(data, tables)
+        else:
+            interactions, mark = read_new(data, tables, by, since)
         started = time.perf_counter()
         if requested is None:
             from shortlist.tuning import auto
 
-            choice = auto(data, seconds=time_limit)
+            choice = auto(interactions, seconds=time_limit)
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
-            fitted, metrics = requested[0].fit(data), requested[1]
+            fitted, metrics = requested[0].fit(interactions), requested[1]
     fitted.save(out, metrics=metrics, mark=mark)
     elapsed = time.perf_counter() - started
-    remark(f"fitted {fitted!r} on {data} in {elapsed:.1f} s; next: shortlist recommend {out}")
+    remark(
+        f"fitted {fitted!r} on {interactions} in {elapsed:.1f} s; next: shortlist recommend {out}"
+    )
 
 
 def _requested(

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shortlist.cli.output import Json, announcing_compilation, read_ids, remark, show, write_json
+from shortlist.cli.output import (
+    Json,
+    announcing_compilation,
+    read_ids,
+    read_objects,
+    remark,
+    show,
+    write_json,
+)
 from shortlist.cli.table_options import with_mark
+from shortlist.errors import InputError
+
+if TYPE_CHECKING:
+    from shortlist.data.vocabulary import Id
+    from shortlist.models.base import Model
 
 Bundle = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")
@@ -35,6 +48,13 @@ def recommend(
             help="Item ids that a new user chose, separated by commas; instead of --users."
         ),
     ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Features of new users: a JSON object, or a list of objects; - is stdin.",
+        ),
+    ] = None,
     k: Length = 10,
     where: Where = None,
     allow: Annotated[
@@ -55,30 +75,51 @@ def recommend(
     out: Out = None,
     json: Json = None,
 ) -> None:
-    """List the best items for all users, for some users, or for a history."""
+    """List the best items for all users, some users, or new users with a history or features."""
     from shortlist.models.registry import load
     from shortlist.recommend.query import Query
 
     with announcing_compilation():
         model = load(bundle)
-        ids = model.data.users.parse
-        items = model.data.items.parse
+        given = None if history is None else model.data.items.parse(history.split(","))
+        people = [None] if features is None else read_objects(features)
         lists = model.recommend(
-            ids(read_ids(users)) if users is not None else None,
-            queries=None if history is None else [Query(history=items(history.split(",")))],
+            model.data.users.parse(read_ids(users)) if users is not None else None,
+            queries=None
+            if history is None and features is None
+            else [Query(history=given, features=person) for person in people],
             k=k,
             exclude_seen=not include_seen,
-            allow=None if allow is None else items(read_ids(allow)),
-            deny=None if deny is None else items(read_ids(deny)),
+            allow=_known_items(model, "--allow", allow),
+            deny=_known_items(model, "--deny", deny),
             where=where,
             as_of=as_of,
             on_unknown=on_unknown,
         )
+    for note in lists.notes:
+        remark(note)
     if out is None or json is not None:
         show(lists, model, json)
     if out is not None:
         written = with_mark(lists, bundle, out).write(out)
         remark(f"wrote {len(lists):,} rows to {written}")
+
+
+def _known_items(model: Model[Any, Any], option: str, file: Path | None) -> list[Id] | None:
+    """Read item ids from a file; a stock list may hold items that the model has never seen."""
+    if file is None:
+        return None
+    ids = model.data.items.parse(read_ids(file))
+    known = [item for item in ids if item in model.data.items]
+    if len(known) < len(ids):
+        unknown = [str(item) for item in ids if item not in model.data.items]
+        listed = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        remark(f"{option}: left out {len(unknown):,} of {len(ids):,} ids, unknown: {listed}")
+    if option == "--allow" and not known:
+        raise InputError(
+            "no allowed item is known to the model", where=str(file), remedy="correct the ids"
+        )
+    return known
 
 
 def similar(
@@ -102,6 +143,9 @@ def audience(
     bundle: Bundle,
     item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
+    where: Annotated[
+        str | None, typer.Option(help="A rule over user features, like: country = France.")
+    ] = None,
     include_seen: Annotated[
         bool, typer.Option(help="Also list users who have chosen it already.")
     ] = False,
@@ -113,7 +157,7 @@ def audience(
     with announcing_compilation():
         model = load(bundle)
         items = model.data.items.parse(item)
-        lists = model.audience(items, k=k, exclude_seen=not include_seen)
+        lists = model.audience(items, k=k, where=where, exclude_seen=not include_seen)
     show(lists, model, json)
 
 

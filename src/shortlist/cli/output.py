@@ -83,14 +83,37 @@ def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
     return text_table(names, cells)
 
 
+def _read(source: Path, content: str) -> str:
+    """Read a text file, or stdin if it is ``-``."""
+    if str(source) == "-":
+        return sys.stdin.read()
+    if not source.is_file():
+        raise InputError(f"there is no file {source}", remedy=f"name a file with {content}")
+    return source.read_text(encoding="utf-8-sig")
+
+
+def read_objects(source: Path) -> list[dict[str, Any]]:
+    """Read a JSON object, or a list of objects, from a file or stdin."""
+    text = _read(source, "a JSON object")
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(
+            f"not JSON: {error}", where=str(source), remedy='write an object like {"degree": 4}'
+        ) from None
+    objects = content if isinstance(content, list) else [content]
+    if not objects or not all(isinstance(each, dict) for each in objects):
+        raise InputError(
+            "neither a JSON object nor a list of objects",
+            where=str(source),
+            remedy='write an object like {"degree": 4}',
+        )
+    return objects
+
+
 def read_ids(source: Path) -> list[str]:
     """Read one id per line from a file, or from stdin if it is ``-``."""
-    if str(source) == "-":
-        text = sys.stdin.read()
-    elif source.is_file():
-        text = source.read_text(encoding="utf-8-sig")
-    else:
-        raise InputError(f"there is no file {source}", remedy="name a file with one id per line")
+    text = _read(source, "one id per line")
     ids = [line.strip() for line in text.splitlines() if line.strip()]
     if not ids:
         raise InputError("there are no ids", where=str(source), remedy="write one id per line")

@@ -1,4 +1,4 @@
-"""Options for tables of your own, and incremental reading from them."""
+"""Options for tables of your own, in files or a database, and reading them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,34 @@ if TYPE_CHECKING:
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
-_PANEL = "Tables of your own, instead of those of a schema"
+_PANEL = "Tables of your own, in files or in a database"
+_OF_FILES = ("on_bad_row", "time_format", "decimal", "encoding")
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A table file (CSV, JSON lines, Parquet), a folder or a pattern of such files; or a "
+        "database: a file made by shortlist init, postgresql://USER@HOST/DATABASE, or any database "
+        "if --interactions names its table.",
+    ),
+]
+OnBadRow = Annotated[
+    Literal["raise", "skip"],
+    typer.Option(help="skip: leave bad rows out, and report how many and the first of them."),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
+]
+Encoding = Annotated[str | None, typer.Option(help="The encoding of text files. Default: UTF-8.")]
 
 
 def _option(metavar: str, text: str) -> Any:
@@ -31,10 +58,15 @@ def _option(metavar: str, text: str) -> Any:
 
 def _options(
     interactions: Annotated[
-        str | None, _option("TABLE", "The table or view of interactions, like sales.orders.")
+        str | None,
+        _option("TABLE", "In a database: the table or view of interactions, like sales.orders."),
     ] = None,
-    users: Annotated[str | None, _option("TABLE", "The table of user features.")] = None,
-    items: Annotated[str | None, _option("TABLE", "The table of item features.")] = None,
+    users: Annotated[
+        str | None, _option("TABLE", "The table of user features: a file, or one in the database.")
+    ] = None,
+    items: Annotated[
+        str | None, _option("TABLE", "The table of item features: a file, or one in the database.")
+    ] = None,
     user_id: Annotated[str, _option("COLUMN", "The column of user ids.")] = "user_id",
     item_id: Annotated[str, _option("COLUMN", "The column of item ids.")] = "item_id",
     weight: Annotated[
@@ -46,8 +78,12 @@ def _options(
         Literal["last", "sum", "max", "mean"],
         _option("", "The weight of a pair that occurs several times."),
     ] = "last",
+    on_bad_row: OnBadRow = "raise",
+    time_format: TimeFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
 ) -> None:
-    """Declare the options; they are the arguments of ``Store.dataset``."""
+    """Declare the options; they are the arguments of ``Dataset.from_tables``."""
 
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,11 +94,6 @@ def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(**given: Any) -> None:
         named = {name: given.pop(name) for name in added}
         changed = {name: value for name, value in named.items() if value != added[name].default}
-        if changed and named["interactions"] is None:
-            raise ConfigError(
-                f"--{next(iter(changed)).replace('_', '-')} is given, but no --interactions",
-                remedy="add --interactions TABLE, or leave it out: the schema's views are read",
-            )
         command(**given, tables=changed)
 
     own = dict(inspect.signature(command).parameters)
@@ -87,14 +118,61 @@ def as_options(tables: dict[str, Any]) -> list[str]:
     ]
 
 
-def read(
-    store: Store, tables: dict[str, Any], by: str | None = None, since: Path | None = None
-) -> tuple[Dataset, dict[str, Any] | None]:
-    """Read the data, or only the rows added since a bundle; return it and the bundle's new mark."""
-    if by is None:
-        if since is not None:
-            raise ConfigError("--since needs a column to follow", remedy="add --by COLUMN")
-        return store.dataset(**tables), None
+def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
+    """Read table files or a database; return the data and a name without a password."""
+    from shortlist.data.dataset import Dataset
+    from shortlist.data.sources import is_table
+    from shortlist.data.store.store import Store
+
+    if is_table(source):
+        if "interactions" in tables:
+            raise ConfigError(
+                f"--interactions names a table of a database, and {source} is a file",
+                remedy="leave --interactions out",
+            )
+        data = Dataset.from_tables(source, **tables)
+        for skipped in data.skipped:
+            remark(str(skipped))
+        return data, source
+    _check_database_options(tables)
+    with Store(source, read_only=True) as store:
+        return store.dataset(**tables), store.place
+
+
+def _check_database_options(tables: dict[str, Any]) -> None:
+    """Refuse options that need a file, or a named table."""
+    for name in tables:
+        if name in _OF_FILES:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is for files, not for a database",
+                remedy="leave it out, or pass a file",
+            )
+        if "interactions" not in tables:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} is given, but no --interactions",
+                remedy="add --interactions TABLE, or leave it out: the schema's views are read",
+            )
+
+
+def read_new(
+    source: str, tables: dict[str, Any], by: str, since: Path | None
+) -> tuple[Dataset, dict[str, Any]]:
+    """Read the rows that a database has gained since a bundle; return the data and the new mark."""
+    from shortlist.data.sources import is_table
+    from shortlist.data.store.store import Store
+
+    if is_table(source):
+        raise ConfigError(
+            f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
+        )
+    _check_database_options(tables)
+    with Store(source, read_only=True) as store:
+        return _pull(store, tables, by, since)
+
+
+def _pull(
+    store: Store, tables: dict[str, Any], by: str, since: Path | None
+) -> tuple[Dataset, dict[str, Any]]:
     if not tables:
         raise ConfigError(
             "--by follows the rows of a table of your own, and no table is named",
@@ -104,9 +182,9 @@ def read(
     if since is not None and not since.exists():
         remark(f"{since} does not exist yet: all rows are read")
     elif since is not None:
-        from shortlist.models.registry import read
+        from shortlist.models.registry import read as read_bundle
 
-        model, manifest = read(since)
+        model, manifest = read_bundle(since)
         mark = mark_of(manifest, store.place)
         if mark is None:
             raise InputError(

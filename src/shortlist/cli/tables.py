@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from shortlist.cli.output import Json, remark, write_json
+from shortlist.cli.table_options import Decimal, Encoding, OnBadRow, TimeFormat
 
 Database = Annotated[
     str,
-    typer.Argument(
-        metavar="DB",
-        help="A file, or postgresql://USER@HOST/DATABASE: made by shortlist init, or any database "
-        "if --interactions names its table.",
-    ),
+    typer.Argument(metavar="DB", help="A file made by shortlist init, or the URL of a database."),
 ]
 
 
@@ -48,24 +45,10 @@ def init(
 def load(
     db: Database,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
-    on_bad_row: Annotated[
-        Literal["raise", "skip"],
-        typer.Option(help="skip: leave bad rows out, and report how many and the first of them."),
-    ] = "raise",
-    time_format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
-        ),
-    ] = None,
-    decimal: Annotated[
-        str | None,
-        typer.Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(help="The encoding of text files. Default: UTF-8.")
-    ] = None,
+    on_bad_row: OnBadRow = "raise",
+    time_format: TimeFormat = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
     json: Json = None,
 ) -> None:
     """Check files and load all of them, or none."""

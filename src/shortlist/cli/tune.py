@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from shortlist.cli.output import Json, announcing_compilation, remark, write_json
-from shortlist.cli.table_options import as_options, with_table_options
-from shortlist.cli.tables import Database
+from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, InputError
 
 Metric = Annotated[str, typer.Option(help="The metric to maximise, as a report names it.")]
@@ -19,7 +18,7 @@ Minutes = Annotated[float | None, typer.Option(help="The same limit in minutes."
 
 @with_table_options
 def tune(
-    db: Database,
+    data: Source,
     model: Annotated[str, typer.Option(help="The name of a model.")],
     trials: Annotated[
         int | None, typer.Option(help="Number of trials, including those in --study. Default: 50.")
@@ -49,9 +48,8 @@ def tune(
     *,
     tables: dict[str, Any],
 ) -> None:
-    """Search for a model's settings on a validation fold of a database."""
+    """Search for a model's settings on a validation fold."""
     from shortlist.cli.compare import parameters
-    from shortlist.data.store.store import Store
     from shortlist.models.registry import model_class
     from shortlist.tuning import tune as search
     from shortlist.tuning.plot import require_plottable, save_figure
@@ -64,14 +62,20 @@ def tune(
     time_limit = time_limit_of(seconds, minutes)
     n_trials = 50 if trials is None and time_limit is None else trials
     with announcing_compilation():
-        with Store(db, read_only=True) as store:
-            data, place = store.dataset(**tables), store.place
-        remark(f"{data}; one interaction of each user is held out to measure {metric}")
+        interactions, place = read(data, tables)
+        remark(f"{interactions}; one interaction of each user is held out to measure {metric}")
         if study is not None and study.is_file():
             remark(f"continuing with the trials in {study}")
         try:
             tuning = search(
-                base, data, n_trials, time_limit, metric, folds=folds, study=study, seed=seed
+                base,
+                interactions,
+                n_trials,
+                time_limit,
+                metric,
+                folds=folds,
+                study=study,
+                seed=seed,
             )
         except KeyboardInterrupt:
             kept = study is not None and study.is_file()

@@ -133,6 +133,22 @@ def relation(
     return rows
 
 
+def is_table(source: str) -> bool:
+    """Return whether a text names table files (a file, a folder, a pattern) and no database.
+
+    Examples
+    --------
+    >>> is_table("orders.csv"), is_table("logs/*.parquet"), is_table("shop.duckdb")
+    (True, True, False)
+    """
+    path = Path(source)
+    if "://" in source:
+        return False
+    if scan.is_pattern(path) or path.is_dir() or _kind(path) in (".csv", ".parquet", ".jsonl"):
+        return True
+    return path.is_file() and recognise(path) is not None
+
+
 def _rows(
     connection: duckdb.DuckDBPyConnection,
     table: Any,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
@@ -25,16 +26,10 @@ from shortlist.text import figure, span, text_table
 
 SCHEMA = pa.schema(
     [
-        ("model", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("difference", pa.float64()),
-        ("difference_low", pa.float64()),
-        ("difference_high", pa.float64()),
-        ("p_value", pa.float64()),
-        ("corrected", pa.float64()),
+        *((name, pa.string()) for name in ("model", "metric")),
+        *((name, pa.float64()) for name in ("value", "low", "high")),
+        *((name, pa.float64()) for name in ("difference", "difference_low", "difference_high")),
+        *((name, pa.float64()) for name in ("p_value", "corrected")),
         ("real", pa.bool_()),
     ]
 )
@@ -74,7 +69,7 @@ class Comparison(Tabular):
         *,
         seed: int = 0,
     ) -> Self:
-        """Fit and evaluate models; see :func:`compare`."""
+        """Fit and evaluate models; see :func:`shortlist.compare`."""
         if not models:
             raise InputError(
                 "there is no model to compare", where="models", remedy="pass some models"
@@ -89,13 +84,12 @@ class Comparison(Tabular):
         fit_seconds: dict[str, float | None] = {}
         named = dict(zip(distinct_names(models), models, strict=True))
         for name, model in track(named.items(), "comparing models", len(models)):
-            seconds = None
+            fit_seconds[name] = None
             if not model.is_fitted:
                 started = time.perf_counter()
                 model.fit(train)
-                seconds = time.perf_counter() - started
+                fit_seconds[name] = time.perf_counter() - started
             reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
-            fit_seconds[name] = seconds
         ranking = sorted(reports, key=lambda name: -reports[name][reports[name].main])
         return cls(
             {name: reports[name] for name in ranking},
@@ -137,11 +131,8 @@ class Comparison(Tabular):
             report.measures[name] for name in self.metrics for report in self.reports.values()
         ]
         figures = bootstrap(columns, resamples=first.resamples, seed=first.seed)
-        n_models = len(self.reports)
-        return {
-            name: figures[:, position * n_models : (position + 1) * n_models]
-            for position, name in enumerate(self.metrics)
-        }
+        by_metric = np.split(figures, len(self.metrics), axis=1)
+        return dict(zip(self.metrics, by_metric, strict=True))
 
     def tests(self, metric: str | None = None) -> tuple[PairedTest, ...]:
         """Test every pair of models on a metric (None: the main one), corrected over the pairs.
@@ -175,8 +166,8 @@ class Comparison(Tabular):
         for name, report in self.reports.items():
             for metric in report.names:
                 low, high = report.interval(metric) if metric in report.measures else (None, None)
-                record = {"model": name, "metric": metric, "value": report[metric]}
-                record |= {"low": low, "high": high}
+                figures = {"value": report[metric], "low": low, "high": high}
+                record = {"model": name, "metric": metric, **figures}
                 if (test := against.get(metric, {}).get(name)) is not None:
                     record |= {"difference": test.difference, "difference_low": test.low}
                     record |= {"difference_high": test.high, "p_value": test.p_value}
@@ -231,12 +222,8 @@ class Comparison(Tabular):
         header = ["model", self.main, interval_head, "against best", interval_head, *shown]
         header += ["fit s", "score s"]
         n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
-        parts = [
-            f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}",
-            *best.notes,
-            "",
-            text_table(header, rows),
-        ]
+        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.notes]
+        parts += ["", text_table(header, rows)]
         if n_pairs:
             parts.append(
                 f"* significantly different from the best in {self.main}: paired t-test, p < "
@@ -248,40 +235,8 @@ class Comparison(Tabular):
         return f"Comparison({', '.join(self.reports)}; by {self.main})"
 
 
-def compare(
-    models: Sequence[Model[Any, Any]],
-    train: Dataset,
-    test: Dataset,
-    k: int | Iterable[int] = (5, 10, 20),
-    *,
-    seed: int = 0,
-) -> Comparison:
-    """Fit and evaluate models and test their differences, as :func:`shortlist.compare` does.
-
-    Use this function where the result needs no HTML report.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from shortlist.data import split
-    >>> from shortlist.models.popularity import Popularity
-    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": [10, 20, 10, 20, 30]})
-    >>> train, test = split.leave_last_out(Dataset.from_tables(log), order="row")
-    >>> compare([Popularity()], train, test, k=2)
-    Comparison(Popularity; by ndcg@2)
-    """
-    return Comparison.of(models, train, test, k, seed=seed)
-
-
 def distinct_names(models: Sequence[Model[Any, Any]]) -> list[str]:
-    """Return a distinct name for each model: with the settings that differ, or else with a number.
-
-    Examples
-    --------
-    >>> from shortlist.models.popularity import Popularity
-    >>> distinct_names([Popularity(), Popularity()])
-    ['Popularity', 'Popularity #2']
-    """
+    """Return distinct names: with the settings that differ, or else with a number."""
     names = []
     for model in models:
         others = [other.config.model_dump() for other in models if other.name == model.name]

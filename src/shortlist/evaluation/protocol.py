@@ -21,7 +21,6 @@ from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
-from shortlist.kernels.types import EligibleItems
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import rank_metrics
@@ -92,24 +91,17 @@ def evaluate(
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started
-        seen, masks = (block.seen_indptr, block.seen_rows), (block.masks, block.mask_of)
-        eligible = EligibleItems(*seen, *masks, train.popularity_order)
-        ranks[block.entries], _ = midranks(scores, block.true_indptr, block.true_rows, eligible)
+        eligible = block.eligible
+        ranks[block.entries], _ = midranks(scores, block.indptr, block.item_rows, eligible)
         best, _ = topk_dense(scores, eligible, width)
         lists.add(block.users, best)
-    values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list()
+    values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list
     measures = {name: Measure(per_user) for name, per_user in values.items()}
-    notes = [*truth.notes]
-    notes += [
-        f"k={length} is longer than the catalogue of {train.n_items} items"
-        for length in ks
-        if length > train.n_items
-    ]
+    too_long = f"is longer than the catalogue of {train.n_items} items"
+    notes = [*truth.notes, *(f"k={length} {too_long}" for length in ks if length > train.n_items)]
     if isinstance(model, PredictsRatings):
-        pairs = (
-            train.users.take(np.repeat(truth.user_rows, np.diff(truth.indptr))),
-            train.items.take(truth.item_rows),
-        )
+        user_rows = np.repeat(truth.user_rows, np.diff(truth.indptr))
+        pairs = train.users.take(user_rows), train.items.take(truth.item_rows)
         try:
             predicted = model.predict(*pairs).astype(np.float64)
         except CapabilityError as error:  # this model predicts ratings with other settings only
@@ -121,8 +113,8 @@ def evaluate(
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
         measures=measures,
-        catalogue=lists.overall(),
-        listed=lists.listed(),
+        catalogue=lists.coverage(),
+        listed=lists.listed,
         k=ks,
         n_items=train.n_items,
         protocol=PROTOCOL,
@@ -137,11 +129,6 @@ def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:
 
     Scores that are not finite are refused: NaN is neither above nor below any score, so a ranking
     by NaN would look perfect.
-
-    Raises
-    ------
-    ShortlistError
-        A score is NaN or infinite.
     """
     scores: NDArray[np.float32] = dense_scores(model, user_rows)
     finite = np.isfinite(scores).all(axis=1)

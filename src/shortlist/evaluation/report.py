@@ -24,25 +24,16 @@ FEW_USERS = f"fewer than {LEAST_USERS} users"
 
 SCHEMA = pa.schema(
     [
-        ("model", pa.string()),
-        ("history", pa.string()),
+        *((name, pa.string()) for name in ("model", "history")),
         ("users", pa.int64()),
         ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
+        *((name, pa.float64()) for name in ("value", "low", "high")),
     ]
 )
 
 
 def labelled(name: str, label: str | None) -> str:
-    """Return a metric's full name, with the sample it comes from, if any.
-
-    Examples
-    --------
-    >>> labelled("hit_rate@10", "99 sampled")
-    'hit_rate@10 (99 sampled)'
-    """
+    """Return a metric's full name, with the sample it comes from: ``mrr (99 sampled)``."""
     return name if label is None else f"{name} ({label})"
 
 
@@ -175,22 +166,20 @@ class Report(Tabular):
 
     @cached_property
     def _table(self) -> pa.Table:
-        records = []
+        rows: list[tuple[Any, ...]] = []
         for history, measures in [(ALL, self.measures), *self._groups()]:
+            n_users = len(next(iter(measures.values())).values)
             intervals: Mapping[str, tuple[float | None, float | None]] = {}
             if history == ALL:
                 intervals = self._intervals
-            elif len(next(iter(measures.values())).values) >= LEAST_USERS:
+            elif n_users >= LEAST_USERS:
                 intervals = self._intervals_of(measures)
             for name, measure in measures.items():
-                low, high = intervals.get(name, (None, None))
-                record = {"history": history, "users": len(measure.values), "metric": name}
-                records.append(record | {"value": measure.mean(), "low": low, "high": high})
-        for name, value in self.catalogue.items():
-            record = {"history": ALL, "users": self.n_users, "metric": name}
-            records.append(record | {"value": value})
-        named = [{"model": self.model, **record} for record in records]
-        return pa.Table.from_pylist(named, schema=SCHEMA)
+                bounds = intervals.get(name, (None, None))
+                rows.append((history, n_users, name, measure.mean(), *bounds))
+        rows += [(ALL, self.n_users, *figure, None, None) for figure in self.catalogue.items()]
+        records = [dict(zip(SCHEMA.names, (self.model, *row), strict=True)) for row in rows]
+        return pa.Table.from_pylist(records, schema=SCHEMA)
 
     def to_arrow(self) -> pa.Table:
         """Return one row per group and metric: model, history, users, metric, value, low, high.
@@ -229,32 +218,23 @@ class Report(Tabular):
             "notes": list(self.notes),
         }
 
-    @staticmethod
-    def _span(row: Mapping[str, Any]) -> str:
-        """Return the interval of a row of the table, or why it has none."""
-        if row["low"] is None:
-            return "" if row["history"] == ALL else FEW_USERS
-        return span(row["low"], row["high"])
-
     def __str__(self) -> str:
         interval_head = f"{self.level:.0%} interval"
-        in_groups = [
-            name
-            for name in self.measures
-            if name in (self.main, self.main.replace("ndcg", "recall"))
-        ]
+        by_history = self.main, self.main.replace("ndcg", "recall")
+        in_groups = [name for name in self.measures if name in by_history]
         overall: list[list[str]] = []
         groups: dict[str, list[str]] = {}
         for row in self._table.to_pylist():
-            cells = [
-                figure(row["value"]),
-                self._span(row),
-            ]
-            if row["history"] == ALL:
+            history, bounds = row["history"], ""
+            if row["low"] is not None:
+                bounds = span(row["low"], row["high"])
+            elif history != ALL:
+                bounds = FEW_USERS
+            cells = [figure(row["value"]), bounds]
+            if history == ALL:
                 overall.append([row["metric"], *cells])
             elif row["metric"] in in_groups:
-                first = [row["history"], f"{row['users']:,}"]
-                groups.setdefault(row["history"], first).extend(cells)
+                groups.setdefault(history, [history, f"{row['users']:,}"]).extend(cells)
         header = [text for name in in_groups for text in (name, interval_head)]
         parts = [
             f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",

@@ -18,20 +18,13 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.report import Report, labelled
-from shortlist.evaluation.truth import (
-    Block,
-    Truth,
-    items_of,
-    owners,
-    positive_integers,
-    require_fitted_on,
-)
+from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.ranking import midranks
-from shortlist.kernels.types import EligibleItems
 from shortlist.metrics.bootstrap import Measure
-from shortlist.metrics.ranking import BoolArray, rank_metrics
+from shortlist.metrics.ranking import BoolArray, Int64Array, rank_metrics
 from shortlist.models.base import Model
 from shortlist.progress import track
+from shortlist.scoring.selection import Eligible
 
 
 def evaluate_sampled(
@@ -51,30 +44,22 @@ def evaluate_sampled(
 
     Parameters
     ----------
-    model
-        A model fitted on ``train``.
-    train, test
-        The two sides of a split: same vocabularies, no common interaction.
+    model, train, test, k
+        As for :func:`evaluate`.
     negatives
         The number of negatives per user. They are drawn uniformly, without replacement, from the
         items that the user interacted with neither in train nor in test, and that are live at the
         user's first test time if items have life spans. A user with fewer such items gets all of
         them, and a note counts those users. Or a Dataset of published (user, item) negatives with
         the vocabularies of the split, which are used as they are.
-    k
-        The list lengths to measure at.
     seed
         Seed of the negatives and of the bootstrap intervals.
 
     Raises
     ------
-    InputError
-        As for :func:`evaluate`; or published negatives have other vocabularies or leave out a test
-        user.
-    NotFittedError
-        The model is not fitted.
-    ConfigError
-        ``negatives`` or ``k`` is not a positive integer.
+    InputError, NotFittedError, ConfigError
+        As for :func:`evaluate`; or ``negatives`` is not a positive integer, or published negatives
+        have other vocabularies or leave out a test user.
 
     Examples
     --------
@@ -104,20 +89,12 @@ def evaluate_sampled(
         seconds += time.perf_counter() - started
         candidates = sampler(block)  # (n_block, n_items)
         short += int((candidates.sum(axis=1) < count).sum())
-        candidates[block.true_owners, block.true_rows] = True
-        n_block = len(block.user_rows)
-        ranks[block.entries], _ = midranks(
-            scores,
-            block.true_indptr,
-            block.true_rows,
-            EligibleItems(
-                excluded_indptr=np.zeros(n_block + 1, dtype=np.int64),
-                excluded_indices=np.zeros(0, dtype=np.int32),
-                masks=candidates,
-                mask_of=np.arange(n_block, dtype=np.int32),
-                order=train.popularity_order,
-            ),
+        candidates[_owners(block.indptr), block.item_rows] = True
+        n_block = len(candidates)
+        eligible = Eligible.everything(n_block, train.popularity_order)._replace(
+            masks=candidates, mask_of=np.arange(n_block, dtype=np.int32)
         )
+        ranks[block.entries], _ = midranks(scores, block.indptr, block.item_rows, eligible)
     notes = [*truth.notes]
     if short:
         notes.append(
@@ -150,9 +127,10 @@ def _drawn(count: int, truth: Truth, seed: int) -> Sampler:
 
     def draw(block: Block) -> BoolArray:
         shape = (len(block.user_rows), truth.train.n_items)
-        possible = block.masks[block.mask_of] if len(block.masks) else np.ones(shape, dtype=bool)
-        possible[block.seen_owners, block.seen_rows] = False
-        possible[block.true_owners, block.true_rows] = False
+        seen_indptr, seen_rows, masks, mask_of, _ = block.eligible
+        possible = masks[mask_of] if len(masks) else np.ones(shape, dtype=bool)
+        possible[_owners(seen_indptr), seen_rows] = False
+        possible[_owners(block.indptr), block.item_rows] = False
         drawn = np.zeros(shape, dtype=bool)
         for row, of_user in enumerate(possible):
             items = np.flatnonzero(of_user)
@@ -180,10 +158,12 @@ def _published(negatives: Dataset, truth: Truth) -> tuple[Sampler, str]:
         )
 
     def read(block: Block) -> BoolArray:
-        indptr, rows = items_of(negatives, block.user_rows)
-        mask = np.zeros((len(block.user_rows), train.n_items), dtype=bool)
-        mask[owners(indptr), rows] = True
-        return mask
+        return np.asarray(negatives.choices[block.user_rows].toarray() > 0)
 
     low, high = counts.min(), counts.max()
     return read, f"{low} sampled" if low == high else f"{low}-{high} sampled"
+
+
+def _owners(indptr: Int64Array) -> Int64Array:
+    """Return the user within the block of each entry."""
+    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))

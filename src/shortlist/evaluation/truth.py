@@ -12,19 +12,25 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError, NotFittedError
-from shortlist.metrics.ranking import BoolArray, Int64Array
+from shortlist.metrics.ranking import Int64Array
 from shortlist.models.base import Model
+from shortlist.scoring.selection import Eligible
+from shortlist.scoring.sparse import csr_arrays
 
 _BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
 
 
+def require_count(name: str, value: object, minimum: int = 1) -> None:
+    """Raise a ConfigError if an argument is not a whole number from ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise ConfigError(
+            f"{name}={value!r} is out of range: it is a whole number, {minimum} or more",
+            remedy=f"pass for example {name}=10",
+        )
+
+
 def positive_integers(name: str, values: int | Iterable[int]) -> tuple[int, ...]:
     """Check an argument that is one positive integer or several; return them sorted and distinct.
-
-    Raises
-    ------
-    ConfigError
-        There is none, or one of them is not an integer of at least 1.
 
     Examples
     --------
@@ -33,11 +39,7 @@ def positive_integers(name: str, values: int | Iterable[int]) -> tuple[int, ...]
     """
     numbers = list(values) if isinstance(values, Iterable) else [values]
     for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise ConfigError(
-                f"{name}={number!r} is out of range: it is a whole number, 1 or more",
-                remedy=f"pass for example {name}=10",
-            )
+        require_count(name, number)
     if not numbers:
         raise ConfigError(f"{name} is empty", remedy=f"pass for example {name}=10")
     return tuple(sorted({int(number) for number in numbers}))
@@ -47,13 +49,6 @@ def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
     """Refuse a model that was not fitted on exactly this training data.
 
     A model fitted on other data may have seen the test items, and its figures would be worthless.
-
-    Raises
-    ------
-    NotFittedError
-        The model is not fitted.
-    InputError
-        The model was fitted on other data.
     """
     if not model.is_fitted:
         raise NotFittedError(f"{model.name} is not fitted", remedy="call model.fit(train) first")
@@ -64,6 +59,18 @@ def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
             where=f"fingerprints {model.data_fingerprint[:12]} and {train.fingerprint[:12]}",
             remedy="fit it on the train you evaluate with: model.fit(train)",
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some consecutive users of a :class:`Truth`."""
+
+    users: slice  # of the users of the truth
+    entries: slice  # of its test items
+    user_rows: Rows  # (n_block,)
+    indptr: Int64Array  # into item_rows, (n_block + 1,)
+    item_rows: Rows
+    eligible: Eligible  # the items that are neither seen nor out of their life span
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +88,8 @@ class Truth:
         int32.
     ratings
         float32 (n_true,): the weights of those test interactions.
-    seen_indptr, seen_rows
-        Training items in the same form; they are never candidates.
+    unseen
+        The candidates of each user whatever the time: all items but those of the training data.
     moments
         int64 (n_users,): earliest test time of each user. ``None`` without life spans or times.
     notes
@@ -94,8 +101,7 @@ class Truth:
     indptr: Int64Array
     item_rows: Rows
     ratings: NDArray[np.float32]
-    seen_indptr: Int64Array
-    seen_rows: Rows
+    unseen: Eligible
     moments: Int64Array | None
     notes: tuple[str, ...]
 
@@ -107,12 +113,6 @@ class Truth:
         time of their earliest test interaction: candidates are the items live at that time, and
         other test items do not count. If there are no times, every item is a candidate and a note
         says so.
-
-        Raises
-        ------
-        InputError
-            The two sides have different vocabularies, the test side is empty, or a test interaction
-            is also a training interaction.
         """
         _require_split(train, test)
         kept = np.ones(test.n_interactions, dtype=bool)
@@ -138,17 +138,14 @@ class Truth:
                     where="item columns 'valid_from' and 'valid_to'",
                     remedy="check that life spans and interaction times use the same clock",
                 )
-        counts = np.bincount(test.user_rows[kept], minlength=test.n_users)
-        users = np.flatnonzero(counts).astype(np.int32)
-        seen_indptr, seen_rows = items_of(train, users)
+        test = test.select(kept)
+        users = np.flatnonzero(test.user_counts).astype(np.int32)
+        seen = csr_arrays(train.choices[users])
         return cls(
             train,
             users,
-            _pointers(counts[users]),
-            test.item_rows[kept],
-            test.weights[kept],
-            seen_indptr,
-            seen_rows,
+            *csr_arrays(test.matrix[users]),
+            Eligible.excluding(seen.indptr, seen.indices, train.popularity_order),
             None if moments is None else moments[users],
             tuple(notes),
         )
@@ -165,62 +162,17 @@ class Truth:
     def blocks(self) -> Iterator[Block]:
         """Cut the users into blocks whose scores fit in memory."""
         for start in range(0, len(self.user_rows), self._block_users):
-            users = slice(start, min(start + self._block_users, len(self.user_rows)))
-            yield Block(
-                users,
-                slice(int(self.indptr[users.start]), int(self.indptr[users.stop])),
-                self.user_rows[users],
-                *_cut(self.indptr, self.item_rows, users),
-                *_cut(self.seen_indptr, self.seen_rows, users),
-                *self._live_masks(users),
-            )
-
-    def _live_masks(self, users: slice) -> tuple[BoolArray, NDArray[np.int32]]:
-        spans = self.train.life_spans
-        if spans is None or self.moments is None:
-            no_masks = np.zeros((0, self.train.n_items), dtype=bool)
-            return no_masks, np.full(users.stop - users.start, -1, dtype=np.int32)
-        moments, mask_of = np.unique(self.moments[users], return_inverse=True)
-        masks = np.stack([spans.live(int(moment)) for moment in moments])
-        return masks, mask_of.astype(np.int32)
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Some consecutive users of a :class:`Truth`; pointers start at 0.
-
-    Attributes
-    ----------
-    users, entries
-        The slices of the truth that the users and their test items come from.
-    user_rows
-        int32 (n_block,).
-    true_indptr, true_rows, seen_indptr, seen_rows
-        Test items and training items of each user: int64 (n_block + 1,) and int32.
-    masks, mask_of
-        The items live at each moment, bool (n_moments, n_items), and the moment of each user, int32
-        (n_block,); -1 for users whose candidates do not depend on time.
-    """
-
-    users: slice
-    entries: slice
-    user_rows: Rows
-    true_indptr: Int64Array
-    true_rows: Rows
-    seen_indptr: Int64Array
-    seen_rows: Rows
-    masks: BoolArray
-    mask_of: NDArray[np.int32]
-
-    @property
-    def true_owners(self) -> Int64Array:
-        """The user within the block of each of ``true_rows``."""
-        return owners(self.true_indptr)
-
-    @property
-    def seen_owners(self) -> Int64Array:
-        """The user within the block of each of ``seen_rows``."""
-        return owners(self.seen_indptr)
+            stop = min(start + self._block_users, len(self.user_rows))
+            users, indptr = slice(start, stop), self.indptr[start : stop + 1]
+            entries = slice(int(indptr[0]), int(indptr[-1]))
+            eligible = self.unseen.take(np.arange(start, stop))
+            spans = self.train.life_spans
+            if spans is not None and self.moments is not None:
+                moments, mask_of = np.unique(self.moments[users], return_inverse=True)
+                masks = np.stack([spans.live(int(moment)) for moment in moments])
+                eligible = eligible._replace(masks=masks, mask_of=mask_of.astype(np.int32))
+            rows = self.user_rows[users], indptr - indptr[0], self.item_rows[entries]
+            yield Block(users, entries, *rows, eligible)
 
 
 def _require_split(train: Dataset, test: Dataset) -> None:
@@ -246,24 +198,3 @@ def _require_split(train: Dataset, test: Dataset) -> None:
             remedy="a model is measured on interactions it has not seen: leave them out of one "
             "side",
         )
-
-
-def _pointers(counts: NDArray[np.int64]) -> Int64Array:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def items_of(data: Dataset, users: Rows) -> tuple[Int64Array, Rows]:
-    """Return the items of these users (ascending rows), grouped: pointers and item rows."""
-    wanted = np.zeros(data.n_users, dtype=bool)
-    wanted[users] = True
-    return _pointers(data.user_counts[users]), data.item_rows[wanted[data.user_rows]]
-
-
-def owners(indptr: Int64Array) -> Int64Array:
-    """Return the group of each entry, int64 (n_entries,)."""
-    return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-
-
-def _cut(indptr: Int64Array, rows: Rows, users: slice) -> tuple[Int64Array, Rows]:
-    pointers = indptr[users.start : users.stop + 1]
-    return pointers - pointers[0], rows[pointers[0] : pointers[-1]]

@@ -10,7 +10,7 @@ entries cost nothing (Hu, Koren and Volinsky 2008; the loss as in Rendle et al. 
 the performance of iALS"). A row without observations gets exactly zero factors.
 
 The solvers work in float32. Where weights are large or regularization is weak, rounding can turn a
-system into one that is not positive definite. Such a row becomes NaN, and :func:`solve_double`
+system into one that is not positive definite. Such a row becomes NaN, and ``ridge.solve_double``
 solves it in float64.
 """
 
@@ -21,13 +21,12 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, F64, Shapes, size_of
+from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.ridge import PARTS
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
-    Doubles,
-    DoubleVector,
     Floats,
     Integers,
     Matrix,
@@ -39,27 +38,18 @@ from shortlist.kernels.types import (
 from shortlist.kernels.vector import FOUR, LANES, ROWS, add_four_rows, four_dots
 
 _ROWS: Final = 64  # rows for a thread at a time
-_PARTS: Final = 32  # the Gram matrix is the sum of so many parts, whatever the number of threads
 _TOGETHER: Final = 32  # observations added to a system at a time: they stay in the L1 cache
 _CONVERGED: Final = 1e-14  # squared residual over squared right-hand side: float32 can do no more
 # A pivot that rounding dominates: a smaller share of its diagonal entry is left of it.
 _LOST: Final = np.float32(1e-4)
-_LOST_DOUBLE: Final = 1e-12
 
 
 def gram(factors: Matrix) -> OutMatrix:
-    """Return ``sum_n v_n v_n^T`` (f, f) of factors (n, f), float32, summed in a fixed order.
-
-    Examples
-    --------
-    >>> gram(np.array([[1, 2], [0, 1]], np.float32))
-    array([[1., 2.],
-           [2., 5.]], dtype=float32)
-    """
+    """Return ``sum_n v_n v_n^T`` (f, f) of factors (n, f), float32, summed in a fixed order."""
     Shapes().array("factors", factors, F32, "n", "f")
     depth = factors.shape[1]
-    partials = np.zeros((_PARTS, depth, depth), np.float64)
-    over_rows(_gram, _PARTS, 1, factors, partials)
+    partials = np.zeros((PARTS, depth, depth), np.float64)
+    over_rows(_gram, PARTS, 1, factors, partials)
     total: OutMatrix = partials.sum(axis=0).astype(np.float32)
     return total
 
@@ -69,37 +59,15 @@ def solve_cholesky(
 ) -> OutMatrix:
     """Return the exact minimiser of every row (B, f), by Cholesky factorisation in float32.
 
-    A row is NaN if its system is not positive definite in float32.
-
-    Parameters
-    ----------
-    observed (B, n)
-        The observed entries, with their weights.
-    factors (n, f)
-        The other side's factors.
-    gram (f, f)
-        ``gram(factors)``.
-    unobserved
-        The weight of all entries, 0 or more.
-    regularization (B,)
-        Greater than 0: it keeps the systems positive definite.
-
-    Examples
-    --------
-    >>> factors = np.array([[1], [1]], np.float32)
-    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
-    >>> solve_cholesky(  # 1 / (0.5 * 2 + 1 + 2)
-    ...     observed, factors, gram(factors), 0.5, np.array([2], np.float32)
-    ... )
-    array([[0.25]], dtype=float32)
+    ``gram`` is that of the factors, and regularization (B,) is greater than 0. A row is NaN if its
+    system is not positive definite in float32.
     """
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, gram, regularization)
     out = np.zeros((shapes["B"], shapes["f"]), np.float32)
     over_rows(
-        _solve_cholesky, len(out), share(len(out), _ROWS),
-        observed, factors, gram, unobserved, regularization, out,
-    )  # fmt: skip
+        _solve_cholesky, len(out), _ROWS, observed, factors, gram, unobserved, regularization, out
+    )
     return out
 
 
@@ -107,100 +75,31 @@ def solve_cg(
     observed: Csr, factors: Matrix, gram: Matrix, unobserved: float, regularization: Vector,
     start: Matrix, steps: int,
 ) -> OutMatrix:  # fmt: skip
-    """Return an approximate minimiser of every row (B, f), by conjugate gradients.
+    """Return an approximate minimiser of every row (B, f), by conjugate gradients from ``start``.
 
     Never forms a row's matrix: ``O(f)`` an observation instead of ``O(f^2)`` (Takacs, Pilaszy and
-    Tikk 2011). A row is not finite if its numbers overflow float32.
-
-    Parameters
-    ----------
-    observed, factors, gram, unobserved, regularization
-        As in :func:`solve_cholesky`.
-    start (B, f)
-        The first approximation: the factors of the step before.
-    steps
-        The most steps; a row stops when float32 can do no better.
-
-    Examples
-    --------
-    >>> factors = np.array([[1], [1]], np.float32)
-    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
-    >>> regularization, start = np.array([2], np.float32), np.zeros((1, 1), np.float32)
-    >>> solve_cg(observed, factors, gram(factors), 0.5, regularization, start, steps=3)
-    array([[0.25]], dtype=float32)
+    Tikk 2011). A row stops after ``steps`` steps, or when float32 can do no better; it is not
+    finite if its numbers overflow float32.
     """
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, gram, regularization)
     shapes.array("start", start, F32, "B", "f")
     out = np.zeros((shapes["B"], shapes["f"]), np.float32)
     over_rows(
-        _solve_cg, len(out), share(len(out), _ROWS),
+        _solve_cg, len(out), _ROWS,
         observed, factors, gram, unobserved, regularization, start, size_of("steps", steps), out,
     )  # fmt: skip
     return out
 
 
-def solve_double(
-    observed: Csr, factors: Matrix, unobserved: float, regularization: DoubleVector
-) -> OutMatrix:
-    """Return the exact minimiser of every row (B, f), by Cholesky factorisation in float64.
-
-    For the few rows that :func:`solve_cholesky` or :func:`solve_cg` cannot solve; far slower. The
-    Gram matrix is computed anew, in float64. A row is NaN if its system is not positive definite in
-    float64 either.
-
-    Parameters
-    ----------
-    observed, factors, unobserved
-        As in :func:`solve_cholesky`.
-    regularization (B,)
-        Greater than 0, float64.
-
-    Examples
-    --------
-    >>> factors = np.array([[1], [1]], np.float32)
-    >>> observed = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([1], np.float32))
-    >>> solve_double(observed, factors, 0.5, np.array([2.0]))
-    array([[0.25]], dtype=float32)
-    """
-    shapes = Shapes()
-    shapes.array("factors", factors, F32, "n", "f")
-    shapes.array("regularization", regularization, F64, "B")
-    observed = shapes.csr("observed", observed, "B", "n")
-    depth = shapes["f"]
-    partials = np.zeros((_PARTS, depth, depth))
-    over_rows(_gram_double, _PARTS, 1, factors, partials)
-    gram = partials.sum(axis=0, keepdims=True)
-    out = np.zeros((shapes["B"], depth), np.float32)
-    over_rows(
-        _solve_double, len(out), share(len(out), _ROWS),
-        observed, factors, gram, unobserved, regularization, out,
-    )  # fmt: skip
-    return out
-
-
 def observed_loss(observed: Csr, users: Matrix, items: Matrix) -> float:
-    """Return ``sum_observed w (1 - p.q)^2``, summed in a fixed order in float64.
-
-    Parameters
-    ----------
-    observed (n_users, n_items)
-        The observed entries, with their weights.
-    users (n_users, f), items (n_items, f)
-        The factors.
-
-    Examples
-    --------
-    >>> ones = np.ones((1, 1), np.float32)
-    >>> observed_loss(Csr(np.array([0, 1]), np.array([0], np.int32), ones[0]), ones * 2, ones)
-    1.0
-    """
+    """Return ``sum_observed w (1 - p.q)^2``, summed in a fixed order in float64."""
     shapes = Shapes()
     shapes.array("users", users, F32, "n_users", "f")
     shapes.array("items", items, F32, "n_items", "f")
     observed = shapes.csr("observed", observed, "n_users", "n_items")
     losses = np.zeros(len(users), np.float64)
-    over_rows(_observed_loss, len(users), share(len(users), 256), observed, users, items, losses)
+    over_rows(_observed_loss, len(users), _ROWS, observed, users, items, losses)
     return float(losses.sum())
 
 
@@ -248,15 +147,6 @@ def _multiply(
         )
 
 
-@inlined
-def _add_square(sums: Doubles, v: Doubles, weight: float) -> None:
-    """Add ``weight * v v^T`` to the lower triangle."""
-    for r in range(len(v)):
-        row, factor = sums[r], weight * v[r]
-        for c in range(r + 1):
-            row[c] += factor * v[c]
-
-
 @kernel
 def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
     n, depth = factors.shape
@@ -264,8 +154,8 @@ def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None
     rows = np.zeros((_TOGETHER, width), np.float32)
     products = np.empty((linalg.round_up(depth, ROWS), width), np.float32)
     for part in range(start, stop):
-        end = n * (part + 1) // _PARTS
-        for first in range(n * part // _PARTS, end, _TOGETHER):
+        end = n * (part + 1) // PARTS
+        for first in range(n * part // PARTS, end, _TOGETHER):
             last = min(first + _TOGETHER, end)
             for row in range(first, last):
                 linalg.copy_row(factors[row], rows[row - first])
@@ -317,50 +207,6 @@ def _solve_cholesky(
             if not a[p, p] * a[p, p] > _LOST * diagonal[p]:  # NaN too
                 x[:depth] = np.nan
         linalg.copy_row(x[:depth], out[u])
-
-
-@kernel
-def _gram_double(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
-    n, depth = factors.shape
-    row = np.empty(depth, np.float64)
-    for part in range(start, stop):
-        for source in range(n * part // _PARTS, n * (part + 1) // _PARTS):
-            for p in range(depth):
-                row[p] = factors[source, p]
-            _add_square(partials[part], row, 1.0)
-
-
-@kernel
-def _solve_double(
-    start: int, stop: int, observed: Csr, factors: Matrix, gram: OutPartials, unobserved: float,
-    regularization: DoubleVector, out: OutMatrix,
-) -> None:  # fmt: skip
-    indptr, indices, weights = observed
-    depth = factors.shape[1]
-    a, x = np.empty((depth, depth), np.float64), np.empty(depth, np.float64)
-    v, diagonal = np.empty(depth, np.float64), np.empty(depth, np.float64)
-    for u in range(start, stop):
-        if indptr[u] == indptr[u + 1]:
-            continue
-        for r in range(depth):
-            x[r] = 0.0
-            for c in range(r + 1):
-                a[r, c] = unobserved * gram[0, r, c]
-            a[r, r] += regularization[u]
-        for entry in range(indptr[u], indptr[u + 1]):
-            weight = np.float64(weights[entry])
-            for p in range(depth):
-                v[p] = factors[indices[entry], p]
-                x[p] += weight * v[p]
-            _add_square(a, v, weight)
-        for p in range(depth):
-            diagonal[p] = a[p, p]
-        linalg.solve_symmetric(a, x)
-        for p in range(depth):
-            if not a[p, p] * a[p, p] > _LOST_DOUBLE * diagonal[p]:
-                x[:] = np.nan
-        for p in range(depth):
-            out[u, p] = x[p]
 
 
 @kernel

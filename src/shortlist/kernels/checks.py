@@ -37,20 +37,9 @@ BOOL: Final = np.dtype(np.bool_)
 class Shapes:
     """The shapes of a kernel's arguments, in letters: the same letter is the same size.
 
-    The first argument with a letter fixes its size for all later arguments.
-
-    Parameters
-    ----------
-    sizes
-        Letters whose sizes are given as numbers.
-
-    Examples
-    --------
-    >>> shapes = Shapes()
-    >>> shapes.array("queries", np.zeros((2, 8), np.float32), F32, "B", "f")
-    >>> shapes.array("items_t", np.zeros((9, 100), np.float32), F32, "f", "N")
-    Traceback (most recent call last):
-    ValueError: items_t has shape (9, 100), expected (f=8, N)
+    The first argument with a letter fixes its size for all later arguments; the constructor takes
+    sizes that are given as numbers. Of ``queries`` (2, 8) as ("B", "f") and ``items_t`` (9, 100) as
+    ("f", "N") the second is refused: "items_t has shape (9, 100), expected (f=8, N)".
     """
 
     def __init__(self, **sizes: int) -> None:
@@ -78,8 +67,7 @@ class Shapes:
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
         """Check a sparse matrix; return it with read-only arrays. ``columns`` must be known."""
         matrix = self._parts(name, matrix, rows)
-        if not _rows_are_valid(matrix.indptr, matrix.indices, self[columns]):
-            self._refuse_rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
+        self._rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
         return matrix
 
     def product(
@@ -91,9 +79,8 @@ class Shapes:
         """
         right = self._parts(right_name, right, inner)
         left = self.csr(name, left, rows, inner)
-        valid = _used_rows_are_valid(left.indices, *right[:2], self[columns])
-        if valid == 0 or (valid < 0 and not _rows_are_valid(*right[:2], self[columns])):
-            self._refuse_rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
+        if not _used_rows_are_valid(left.indices, *right[:2], self[columns]):
+            self._rows(f"{right_name}.indptr", f"{right_name}.indices", *right[:2], columns)
         return left, right
 
     def lists(
@@ -102,8 +89,7 @@ class Shapes:
         """Check the items of each row b, items[indptr[b] : indptr[b + 1]]; all below a bound."""
         self._pointers(indptr_name, indptr, rows)
         self.array(name, items, I32, f"len({name})")
-        if not _rows_are_valid(indptr, items, self[bound]):
-            self._refuse_rows(indptr_name, name, indptr, items, bound)
+        self._rows(indptr_name, name, indptr, items, bound)
 
     def eligible(self, eligible: EligibleItems) -> tuple[EligibleItems, OutIndices]:
         """Check which of N items each of B queries may get.
@@ -142,10 +128,12 @@ class Shapes:
         if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
             raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
 
-    def _refuse_rows(
+    def _rows(
         self, indptr_name: str, name: str, indptr: Longs, indices: Integers, bound: str
     ) -> None:
-        """Raise the error in sparse rows."""
+        """Check the pointers and the indices of sparse rows."""
+        if _rows_are_valid(indptr, indices, self[bound]):
+            return
         falls = np.flatnonzero(indptr[1:] < indptr[:-1])
         if indptr[0] != 0:
             raise ValueError(f"{indptr_name} starts at {indptr[0]}, expected 0")
@@ -160,22 +148,13 @@ class Shapes:
     def _wrong_shape(
         self, name: str, shape: tuple[int, ...], letters: tuple[str, ...], more: str = ""
     ) -> ValueError:
-        sizes = [
-            letter + (f"={self._sizes[letter]}" if letter in self._sizes else "") + more
-            for letter in letters
-        ]
-        return ValueError(f"{name} has shape {shape}, expected ({', '.join(sizes)})")
+        known = {letter: f"{letter}={size}" for letter, size in self._sizes.items()}
+        sizes = ", ".join(known.get(letter, letter) + more for letter in letters)
+        return ValueError(f"{name} has shape {shape}, expected ({sizes})")
 
 
 def size_of(name: str, value: int) -> int:
-    """Check that an argument is a whole number, 0 or more, and return it.
-
-    Examples
-    --------
-    >>> size_of("k", -1)
-    Traceback (most recent call last):
-    ValueError: k is -1, expected 0 or more
-    """
+    """Check that an argument is a whole number, 0 or more, and return it."""
     if not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is a {type(value).__name__}, expected a whole number")
     if value < 0:
@@ -184,14 +163,7 @@ def size_of(name: str, value: int) -> int:
 
 
 def in_range(name: str, indices: Integers, bound: int, least: int = 0) -> None:
-    """Check that all of some indices are at least ``least`` (0 or -1) and below ``bound``.
-
-    Examples
-    --------
-    >>> in_range("rows", np.array([2, 7], np.int32), 5)
-    Traceback (most recent call last):
-    ValueError: rows holds 7, expected at least 0 and less than 5
-    """
+    """Check that all of some indices are at least ``least`` (0 or -1) and below ``bound``."""
     if not _are_below(indices, bound, least):
         wrong = indices[np.argmax((indices < least) | (indices >= bound))]
         raise ValueError(f"{name} holds {wrong}, expected at least {least} and less than {bound}")
@@ -229,19 +201,17 @@ def _are_below(indices: Indices, bound: int, least: int) -> bool:
 
 
 @kernel
-def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> int:
-    """Return 1 if all used rows are valid, 0 if one is not, and -1 if they hold more than all."""
+def _used_rows_are_valid(used: Indices, indptr: Pointers, indices: Indices, n_columns: int) -> bool:
+    """Return whether all used rows are valid; false if they hold more entries than all rows."""
     entries = 0
     for row in used:
         start, stop = indptr[row], indptr[row + 1]
         if start < 0 or stop < start or stop > len(indices):
-            return 0
+            return False
         entries += stop - start
-        if entries > len(indices):
-            return -1
-        if not _below(indices[start:stop], n_columns, 0):
-            return 0
-    return 1
+        if entries > len(indices) or not _below(indices[start:stop], n_columns, 0):
+            return False
+    return True
 
 
 @kernel

@@ -126,11 +126,6 @@ def announce_compilation(callback: Callable[[], None]) -> Iterator[None]:
     """Call back once, before the first kernel is compiled that the cache does not hold.
 
     The callback runs in the thread that compiles.
-
-    Examples
-    --------
-    >>> with announce_compilation(lambda: print("compiling kernels, first run only")):
-    ...     pass  # nothing is compiled here, so nothing is printed
     """
     with event.install_listener("numba:compile", _OnCompile(callback)):
         yield

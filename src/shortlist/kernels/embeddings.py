@@ -21,7 +21,7 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import Indices, Integers, Matrix, OutCounts, OutMatrix, Pointers
 
 BETA1: Final = 0.9
@@ -40,14 +40,8 @@ _CODES: dict[Optimizer, int] = {"sgd": _SGD, "adagrad": _ADAGRAD, "adam": _ADAM}
 class Table(NamedTuple):
     """An embedding table and the state of its optimiser; all of it is updated in place.
 
-    Attributes
-    ----------
-    values (n, C)
-        The embeddings, float32.
-    moments (n, C) each
-        Nothing for SGD, the sums of squares for Adagrad, the first and second moments for Adam.
-    last_step (n,)
-        The step at which each row was last brought up to date, int64; used by Adam.
+    ``moments`` are nothing for SGD, the sums of squares for Adagrad, the first and second moments
+    for Adam. ``last_step`` (n,) is the step at which Adam last brought each row up to date.
     """
 
     values: OutMatrix
@@ -56,14 +50,9 @@ class Table(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows of a table that a batch uses, each with its places in the batch.
+    """The distinct rows (U,) of a table that a batch uses, ascending, with their places in it.
 
-    Attributes
-    ----------
-    rows (U,)
-        The distinct rows, ascending, int32.
-    indptr (U + 1,), order (S,)
-        Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
+    Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
     """
 
     rows: Indices
@@ -72,13 +61,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, rows: Integers) -> Batch:
-        """Group the places of a batch by their row.
-
-        Examples
-        --------
-        >>> Batch.of(np.array([7, 2, 7], np.int32))
-        Batch(rows=array([2, 7], dtype=int32), indptr=array([0, 1, 3]), order=array([1, 0, 2], dtype=int32))
-        """  # noqa: E501
+        """Group the places of a batch by their row."""
         # One number for row and place: sorting numbers is much faster than an argsort.
         keys = np.sort((rows.astype(np.int64) << 32) | np.arange(len(rows)))
         owners, order = (keys >> 32).astype(np.int32), keys.astype(np.int32)
@@ -87,21 +70,11 @@ class Batch(NamedTuple):
 
 
 def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
-    """Take Adam's steps that rows have missed, up to and including ``step``.
-
-    Parameters
-    ----------
-    table
-        The embeddings.
-    rows (U,)
-        Distinct rows, int32.
-    step, rate
-        The step, from 1, and the learning rate.
-    """
+    """Take Adam's steps that distinct rows have missed, up to and including ``step``."""
     _checked(table, "rows", rows, _ADAM)
     first, second = table.moments
     over_rows(
-        _catch_up, len(rows), share(len(rows), _ROWS),
+        _catch_up, len(rows), _ROWS,
         table.values, first, second, table.last_step, rows, step, rate,
     )  # fmt: skip
 
@@ -109,29 +82,10 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
 def take_step(
     table: Table, batch: Batch, gradients: Matrix, optimizer: Optimizer, step: int, rate: float
 ) -> None:
-    """Add up the gradients of each row and take the optimiser's step with the sum.
+    """Add up the gradients (S, C) of each row and take the optimiser's step with the sum.
 
     Sums run over the batch in its order, so the result does not depend on threads. Rows must be up
     to date at ``step - 1`` under Adam. The steps are those of ``torch.optim``.
-
-    Parameters
-    ----------
-    table
-        The embeddings.
-    batch
-        The rows, and the places of each.
-    gradients (S, C)
-        The gradient of the loss by the row at each place, float32.
-    optimizer, step, rate
-        The optimiser, the number of the step from 1, and the learning rate.
-
-    Examples
-    --------
-    >>> table = Table(np.zeros((3, 2), np.float32), (), np.zeros(3, np.int64))
-    >>> batch = Batch.of(np.array([2, 0, 2], np.int32))
-    >>> take_step(table, batch, np.ones((3, 2), np.float32), "sgd", 1, 0.5)
-    >>> table.values[:, 0]
-    array([-0.5,  0. , -1. ], dtype=float32)
     """
     code = _CODES[optimizer]
     shapes = _checked(table, "batch.rows", batch.rows, code)
@@ -139,7 +93,7 @@ def take_step(
     shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
     first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
     over_rows(
-        _take_step, len(batch.rows), share(len(batch.rows), _ROWS),
+        _take_step, len(batch.rows), _ROWS,
         table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
     )  # fmt: skip
 

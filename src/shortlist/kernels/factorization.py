@@ -1,4 +1,4 @@
-"""Matrix factorisation over stored cells: the gradient of the squared error, and ridge regression.
+"""The gradient of the squared error of matrix factorisation over stored cells.
 
 For n cells (u, i, x) and factors p_u, q_i the error ``(1/n) sum (p_u.q_i - x)^2`` has the gradients
 ``(2/n) sum_i (p_u.q_i - x) q_i`` and ``(2/n) sum_u (p_u.q_i - x) p_u``. The cells are stored twice,
@@ -15,41 +15,21 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, Shapes
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.linalg import solve_symmetric
-from shortlist.kernels.threads import over_rows, share, thread_count
-from shortlist.kernels.types import Csr, Matrix, OutDoubles, OutMatrix, Pointers, Vector
+from shortlist.kernels.threads import over_rows, thread_count
+from shortlist.kernels.types import Csr, Matrix, OutDoubles, OutMatrix, Pointers
 from shortlist.kernels.vector import LANES, add_four_errors, add_four_rows, four_dots
 
-_PARTS: Final = (
-    4  # parts of equal work for each side and thread: a long row does not delay the rest
-)
-_ROWS: Final = 64  # rows for a thread at a time
+# Parts of equal work for each side and thread: a long row does not delay the rest.
+_PARTS: Final = 4
 
 
 def squared_error(
     by_user: Csr, by_item: Csr, users: Matrix, items: Matrix
 ) -> tuple[float, OutMatrix, OutMatrix]:
-    """Return the mean of ``(p.q - x)^2`` over the stored cells, and its gradients.
+    """Return the mean of ``(p.q - x)^2`` over the cells, and its gradients by users and items.
 
-    Fastest for lengths f that are a multiple of 8. Every sum is in the order of the cells, whatever
-    the number of threads.
-
-    Parameters
-    ----------
-    by_user (N, M), by_item (M, N)
-        The cells, and the same cells transposed.
-    users (N, f), items (M, f)
-        The factors, float32.
-
-    Returns
-    -------
-    The mean, summed in float64, and its gradients by the users (N, f) and the items (M, f).
-
-    Examples
-    --------
-    >>> cell = Csr(np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32))
-    >>> squared_error(cell, cell, np.array([[1]], np.float32), np.array([[3]], np.float32))
-    (4.0, array([[-12.]], dtype=float32), array([[-4.]], dtype=float32))
+    ``by_item`` holds the cells of ``by_user`` transposed. Fastest for lengths f that are a multiple
+    of 8. Every sum is in the order of the cells, whatever the number of threads.
     """
     shapes = Shapes()
     shapes.array("users", users, F32, "N", "f")
@@ -77,41 +57,6 @@ def squared_error(
     error = float(errors[0].sum()) / max(len(by_user.indices), 1)
     to_users, to_items = (np.ascontiguousarray(rows[:, :depth]) for rows in (to_users, to_items))
     return error, to_users, to_items
-
-
-def solve_ridge(cells: Csr, factors: Matrix, prior: Matrix, pull: Vector) -> OutMatrix:
-    """Return for every row the x that minimises ``sum (x.v - t)^2 + x'prior x - 2 x.pull``.
-
-    That is the solution of ``(prior + sum v v') x = pull + sum t v``, by Cholesky factorisation in
-    float64.
-
-    Parameters
-    ----------
-    cells (B, n)
-        The targets t of each row.
-    factors (n, f)
-        The other side's factors v.
-    prior (f, f)
-        Symmetric and positive definite.
-    pull (f,)
-        The linear term that all rows share.
-
-    Examples
-    --------
-    >>> solve_ridge(
-    ...     Csr(np.array([0, 1]), np.array([0], np.int32), np.array([5], np.float32)),
-    ...     np.array([[2]], np.float32), np.array([[1]], np.float32), np.array([0], np.float32),
-    ... )  # 2 * 5 / (2 * 2 + 1)
-    array([[2.]], dtype=float32)
-    """
-    shapes = Shapes()
-    shapes.array("factors", factors, F32, "n", "f")
-    shapes.array("prior", prior, F32, "f", "f")
-    shapes.array("pull", pull, F32, "f")
-    cells = shapes.csr("cells", cells, "B", "n")
-    out = np.empty((shapes["B"], shapes["f"]), np.float32)
-    over_rows(_solve_ridge, len(out), share(len(out), _ROWS), cells, factors, prior, pull, out)
-    return out
 
 
 def _whole_vectors(rows: Matrix) -> Matrix:
@@ -162,30 +107,3 @@ def _squared_error(
             a, b, c = factor * a, factor * b, factor * c
             add_four_rows(out, begin, y, i, j, k, i, a, b, c, zero, depth)
         errors[row] = error
-
-
-@kernel
-def _solve_ridge(
-    start: int, stop: int, cells: Csr, factors: Matrix, prior: Matrix, pull: Vector, out: OutMatrix
-) -> None:
-    indptr, indices, targets = cells
-    depth = factors.shape[1]
-    a, x = np.empty((depth, depth), np.float64), np.empty(depth, np.float64)
-    v = np.empty(depth, np.float64)
-    for row in range(start, stop):
-        for r in range(depth):
-            x[r] = pull[r]
-            for c in range(r + 1):
-                a[r, c] = prior[r, c]
-        for cell in range(indptr[row], indptr[row + 1]):
-            source, target = factors[np.uint32(indices[cell])], np.float64(targets[cell])
-            for r in range(depth):
-                v[r] = source[r]
-                x[r] += target * v[r]
-            for r in range(depth):
-                sums, factor = a[r], v[r]
-                for c in range(r + 1):
-                    sums[c] += factor * v[c]
-        solve_symmetric(a, x)
-        for r in range(depth):
-            out[row, r] = x[r]

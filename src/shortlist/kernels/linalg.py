@@ -87,6 +87,27 @@ def add_products(
 
 
 @inlined
+def score_chunk(
+    left: Floats, n_rows: int, items_t: Floats, packed: Floats, bias: Floats, first: int, last: int,
+    right: Floats, tile: Floats,
+) -> None:  # fmt: skip
+    """Write ``bias + rows . items`` of items ``first`` to ``last - 1`` to ``tile`` (n_rows, chunk).
+
+    ``left`` holds packed rows and ``packed`` all packed items; if it is empty, the items of the
+    chunk are packed into ``right``.
+    """
+    depth, chunk = len(items_t), tile.shape[1]
+    for r in range(len(tile)):
+        copy_row(bias[first:last], tile[r])
+    if len(packed):
+        panels = packed[first * depth :]
+        add_products(left, n_rows, panels, last - first, depth, tile.reshape(-1), chunk)
+    else:
+        pack_columns(items_t, first, last, right)
+        add_products(left, n_rows, right, last - first, depth, tile.reshape(-1), chunk)
+
+
+@inlined
 def add_gram(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
     """Add ``left^T right`` (depth, depth) of ``count`` rows to the upper triangle of ``out``.
 
@@ -207,26 +228,3 @@ def solve_tiles(u: Floats, depth: int, x: Floats) -> None:
             for q in range(p + 1, last):
                 x[p] -= u[p, q] * x[q]
             x[p] /= u[p, p]
-
-
-@inlined
-def solve_symmetric(a: Doubles, x: Doubles) -> None:
-    """Replace x by the solution y of ``A y = x``, in float64; ``a`` is overwritten by L, A = L L'.
-
-    Only the lower triangle of A is read. The plain form of the two functions above, for systems
-    whose right-hand sides need the precision.
-    """
-    for r in range(len(a)):
-        for c in range(r + 1):
-            total = a[r, c]
-            for p in range(c):
-                total -= a[r, p] * a[c, p]
-            a[r, c] = np.sqrt(total) if r == c else total / a[c, c]
-    for r in range(len(x)):
-        for p in range(r):
-            x[r] -= a[r, p] * x[p]
-        x[r] /= a[r, r]
-    for r in range(len(x) - 1, -1, -1):
-        for p in range(r + 1, len(x)):
-            x[r] -= a[p, r] * x[p]
-        x[r] /= a[r, r]

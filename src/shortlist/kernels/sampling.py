@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels.checks import F64, I32, I64, U8, U32, Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Bits,
     Doubles,
@@ -36,13 +36,7 @@ Hash = TypeVar("Hash", np.uint64, NDArray[np.uint64])
 
 
 def splitmix(bits: Hash) -> Hash:
-    """Return 64 bits that look random, a function of ``bits``: the finaliser of SplitMix64.
-
-    Examples
-    --------
-    >>> splitmix(np.array([0, 1], np.uint64)).tolist()
-    [0, 6238072747940578789]
-    """
+    """Return 64 bits that look random, a function of ``bits``: the finaliser of SplitMix64."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return bits ^ (bits >> np.uint64(31))
@@ -56,17 +50,6 @@ def alias_table(weights: DoubleVector) -> tuple[Words, Indices]:
 
     Column ``c`` of the table is drawn uniformly. If 32 random bits are less than ``keep[c]``, the
     draw is item ``c``, otherwise item ``other[c]``.
-
-    Parameters
-    ----------
-    weights (n,)
-        Not negative, and not all 0.
-
-    Examples
-    --------
-    >>> keep, other = alias_table(np.array([1.0, 3.0]))
-    >>> (keep / 2**32).round(2).tolist(), other.tolist()
-    ([0.5, 1.0], [1, 1])
     """
     Shapes().array("weights", weights, F64, "n_items")
     n_items = len(weights)
@@ -87,17 +70,11 @@ def alias_table(weights: DoubleVector) -> tuple[Words, Indices]:
 
 
 def bitmap(indptr: Pointers, indices: Indices, n_items: int) -> OutBits:
-    """Return the pairs of sparse rows as bits, uint8 (n_rows, n_items / 8, rounded up).
-
-    Examples
-    --------
-    >>> bitmap(np.array([0, 2]), np.array([0, 9], np.int32), 12)
-    array([[1, 2]], dtype=uint8)
-    """
+    """Return the pairs of sparse rows as bits, uint8 (n_rows, n_items / 8, rounded up)."""
     shapes = Shapes(n_items=n_items)
     shapes.lists("indptr", indptr, "indices", indices, "n_rows", "n_items")
     bits = np.zeros((shapes["n_rows"], -(-n_items // 8)), np.uint8)
-    over_rows(_bitmap, len(bits), share(len(bits), _EXAMPLES), indptr, indices, bits)
+    over_rows(_bitmap, len(bits), _EXAMPLES, indptr, indices, bits)
     return bits
 
 
@@ -108,30 +85,11 @@ def draw(
 ) -> OutIndexMatrix:  # fmt: skip
     """Return ``count`` items for each example, int32 (n, count), with repeats.
 
-    Parameters
-    ----------
-    examples (n,)
-        A number for each example, which is hashed.
-    rows (n,)
-        The row of ``known`` that each example belongs to.
-    count, seed
-        The number of draws for each example, and the stream they are from.
-    weights (n_items,)
-        The probability of each item, up to a factor; not negative.
-    table
-        The :func:`alias_table` of the weights; None: they are all equal.
-    known
-        Sorted sparse rows (indptr, indices) of items that must not be drawn; None: none. No row may
-        hold every item that has a weight.
-    bits
-        The :func:`bitmap` of ``known``, which is faster; None: the sparse rows are searched.
-
-    Examples
-    --------
-    >>> known = np.array([0, 2]), np.array([0, 2], np.int32)
-    >>> draw(np.arange(2), np.zeros(2, np.int32), 3, 0, np.ones(3), known=known)
-    array([[1, 1, 1],
-           [1, 1, 1]], dtype=int32)
+    ``examples`` are numbers that are hashed; ``weights`` (n_items,) are the probabilities up to a
+    factor, and ``table`` is their :func:`alias_table` (None: they are all equal). Example n never
+    gets the items of row ``rows[n]`` of the sorted sparse rows ``known``; no row may hold every
+    item that has a weight. ``bits`` is the :func:`bitmap` of ``known``, which is faster than
+    searching it.
     """
     shapes = Shapes()
     shapes.array("examples", examples, I64, "n")
@@ -157,7 +115,7 @@ def draw(
             sizes.array("bits", bits, U8, "n_rows", "n_bytes")
             marked = bits
     over_rows(
-        _draw, len(examples), share(len(examples), _EXAMPLES),
+        _draw, len(examples), _EXAMPLES,
         examples, rows, seed, weights, keep, other, indptr, indices, marked, out,
     )  # fmt: skip
     return out

@@ -1,7 +1,6 @@
 """Scores as dense blocks (B, N), bit for bit those that :mod:`shortlist.kernels.topk` ranks.
 
-For callers that need every score of a few queries: evaluation, blending, explanation. The caller
-keeps B small.
+For callers that need every score of a few queries: evaluation, blending, explanation.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.topk import QUERIES, items_per_chunk
 from shortlist.kernels.types import Csr, Indices, Matrix, OutMatrix, OutVector, Pointers, Vector
 from shortlist.kernels.vector import ROWS
@@ -23,72 +22,27 @@ _STRIPE: Final = 512  # columns of a dense matrix worked on together: 4 KiB of f
 
 
 def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
-    """Return ``out[b, n] = bias[n] + sum_p queries[b, p] * items_t[p, n]``, float32.
-
-    Parameters
-    ----------
-    queries (B, f), items_t (f, N), bias (N,)
-        float32.
-
-    Examples
-    --------
-    >>> dense_factors(
-    ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
-    ...     np.array([0, 0, 1], np.float32),
-    ... )
-    array([[1., 2., 4.]], dtype=float32)
-    """
+    """Return ``out[b, n] = bias[n] + sum_p queries[b, p] * items_t[p, n]``, float32."""
     shapes = Shapes()
     shapes.array("queries", queries, F32, "B", "f")
     shapes.array("items_t", items_t, F32, "f", "N")
     shapes.array("bias", bias, F32, "N")
     out = np.empty((len(queries), len(bias)), np.float32)
-    block = share(len(queries), QUERIES, ROWS)
-    over_rows(_dense_factors, len(queries), block, queries, items_t, bias, out)
+    over_rows(_dense_factors, len(out), QUERIES, queries, items_t, bias, out, multiple=ROWS)
     return out
 
 
 def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
-    """Return the product of sparse profiles and a sparse matrix, as dense float32 (B, n_items).
-
-    Parameters
-    ----------
-    profiles (B, M), matrix (M, n_items)
-        Sparse rows.
-
-    Examples
-    --------
-    >>> dense_sparse(
-    ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
-    ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)), 4,
-    ... )
-    array([[0., 3., 8., 0.]], dtype=float32)
-    """
+    """Return the product of sparse profiles and a sparse matrix, as float32 (B, n_items)."""
     shapes = Shapes(n_items=n_items)
     profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "n_items")
     out = np.empty((shapes["B"], n_items), np.float32)
-    over_rows(_dense_sparse, len(out), share(len(out), QUERIES), profiles, matrix, out)
+    over_rows(_dense_sparse, len(out), QUERIES, profiles, matrix, out)
     return out
 
 
 def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
-    """Return the product of sparse profiles and a dense matrix, as dense float32 (B, N).
-
-    Parameters
-    ----------
-    profiles (B, M)
-        Sparse rows.
-    matrix (M, N)
-        float32.
-
-    Examples
-    --------
-    >>> dense_profile(
-    ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
-    ...     np.array([[0, 3, 0], [1, 0, 4]], np.float32),
-    ... )
-    array([[2., 3., 8.]], dtype=float32)
-    """
+    """Return the product of sparse profiles and a dense matrix, as float32 (B, N)."""
     shapes = Shapes()
     shapes.array("matrix", matrix, F32, "M", "N")
     profiles = shapes.csr("profiles", profiles, "B", "M")
@@ -102,31 +56,14 @@ def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
 def dense_max(indptr: Pointers, indices: Indices, rows: Csr, columns: Csr) -> OutMatrix:
     """Return ``out[b, i] = max over j in p_b of r_j . r_i``, float32 (B, N); 0 for an empty p_b.
 
-    That is the similarity of every item to the most similar of a query's items.
-
-    Parameters
-    ----------
-    indptr (B + 1,), indices
-        The rows p_b of each query.
-    rows (N, d), columns (d, N)
-        The rows r to compare, and the same matrix transposed.
-
-    Examples
-    --------
-    >>> from scipy.sparse import csr_array
-    >>> items = csr_array(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32))
-    >>> rows, columns = (
-    ...     Csr(m.indptr.astype(np.int64), m.indices, m.data) for m in (items, items.T.tocsr())
-    ... )
-    >>> dense_max(np.array([0, 2]), np.array([0, 1], np.int32), rows, columns)
-    array([[1. , 1. , 0.8]], dtype=float32)
+    The rows p_b of query b are ``indices[indptr[b] : indptr[b + 1]]``, and ``columns`` is ``rows``
+    transposed. It is the similarity of every item to the most similar of a query's items.
     """
     shapes = Shapes()
     rows, columns = shapes.product("rows", rows, "N", "columns", columns, "d", "N")
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.zeros((shapes["B"], shapes["N"]), np.float32)
-    block = share(len(out), _FEW_QUERIES)
-    over_rows(_dense_max, len(out), block, indptr, indices, rows, columns, out)
+    over_rows(_dense_max, len(out), _FEW_QUERIES, indptr, indices, rows, columns, out)
     return out
 
 
@@ -135,26 +72,8 @@ def pair_scores(
 ) -> OutVector:
     """Return ``bias[i] + sum_p queries[b, p] * items[i, p]`` for some items i of each query b.
 
-    Summed in the order of p, as :mod:`shortlist.kernels.topk` does.
-
-    Parameters
-    ----------
-    queries (B, f), items (N, f), bias (N,)
-        float32; here the items are the rows.
-    indptr (B + 1,), indices
-        The items of each query.
-
-    Returns
-    -------
-    float32 (len(indices),).
-
-    Examples
-    --------
-    >>> pair_scores(
-    ...     np.array([[1, 2]], np.float32), np.array([[1, 0], [0, 1], [1, 1]], np.float32),
-    ...     np.zeros(3, np.float32), np.array([0, 2]), np.array([2, 0], np.int32),
-    ... )
-    array([3., 1.], dtype=float32)
+    The sums run in the order of p, as in :mod:`shortlist.kernels.topk`; the result lies as
+    ``indices``.
     """
     shapes = Shapes()
     shapes.array("queries", queries, F32, "B", "f")
@@ -162,8 +81,7 @@ def pair_scores(
     shapes.array("bias", bias, F32, "N")
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.empty(len(indices), np.float32)
-    block = share(len(queries), _FEW_QUERIES)
-    over_rows(_pair_scores, len(queries), block, queries, items, bias, indptr, indices, out)
+    over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, bias, indptr, indices, out)
     return out
 
 
@@ -175,16 +93,12 @@ def _dense_factors(
     n_queries = stop - start
     chunk = items_per_chunk(depth)
     left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
-    right = np.empty(chunk * depth, np.float32)
+    right, packed = np.empty(chunk * depth, np.float32), np.empty(0, np.float32)
     tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
-    flat = tile.reshape(-1)
     linalg.pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
-        linalg.pack_columns(items_t, first, last, right)
-        for r in range(len(tile)):
-            linalg.copy_row(bias[first:last], tile[r])
-        linalg.add_products(left, n_queries, right, last - first, depth, flat, chunk)
+        linalg.score_chunk(left, n_queries, items_t, packed, bias, first, last, right, tile)
         for r in range(n_queries):
             linalg.copy_row(tile[r, : last - first], out[start + r, first:last])
 

@@ -10,7 +10,7 @@ from shortlist.kernels.checks import F32, I32, Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.linalg import add_sparse_product
 from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
     Doubles,
@@ -36,44 +36,13 @@ def neighbors(
     queries: Csr, columns: Csr, query_scale: Vector, base_scale: Vector, shrinkage: float,
     self_rows: Indices, n: int,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
-    """Return the ``n`` base rows most similar to each query row.
+    """Return the ``n`` base rows most similar to each query row: rows (B, n), and similarities.
 
-    ``similarity = dot(q, b) / (|q| |b| + shrinkage)``, dot products in float64. Only rows that
-    share a column with the query are neighbours. Of equal similarities the smaller row comes first.
-
-    Parameters
-    ----------
-    queries (B, M), columns (M, N)
-        The query rows, and the base rows transposed.
-    query_scale (B,), base_scale (N,)
-        float32 ``1 / |row|`` (ones: no normalisation; zero for an empty row).
-    shrinkage
-        0 or more.
-    self_rows (B,)
-        The base row that is the query itself and is left out; -1: none.
-    n
-        The most neighbours of a query; N for all of them.
-
-    Returns
-    -------
-    rows (B, n) int32
-        Padded with -1.
-    values (B, n) float32
-        The similarities, best first, padded with 0.
-
-    Examples
-    --------
-    >>> from scipy.sparse import csr_array
-    >>> base = csr_array(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], np.float32))
-    >>> queries, columns = (
-    ...     Csr(m.indptr.astype(np.int64), m.indices, m.data) for m in (base, base.T.tocsr())
-    ... )
-    >>> scale = np.array([0.5**0.5, 0.5**0.5, 1], np.float32)
-    >>> rows, values = neighbors(
-    ...     queries, columns, scale, scale, 0.0, np.arange(3, dtype=np.int32), 1
-    ... )
-    >>> rows.ravel().tolist(), values.ravel().round(4).tolist()
-    ([1, 0, -1], [1.0, 1.0, 0.0])
+    ``similarity = dot(q, b) / (|q| |b| + shrinkage)``, dot products in float64; the scales are ``1
+    / |row|`` (ones: no normalisation; zero for an empty row). ``columns`` are the base rows
+    transposed. Only rows that share a column with the query are neighbours, and not its own row in
+    ``self_rows`` (-1: none). Of equal similarities the smaller row comes first; rows are padded
+    with -1 and similarities with 0.
     """
     shapes = Shapes()
     shapes.array("query_scale", query_scale, F32, "B")
@@ -85,11 +54,11 @@ def neighbors(
     rows, values = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
     identity = np.arange(shapes["N"], dtype=np.int32)
     binary = bool((columns.data == 1).all())  # the usual case, and a third faster
-    over_rows(
-        _neighbors, len(rows), share(len(rows), _QUERIES),
-        queries, columns, query_scale, base_scale, shrinkage, self_rows, identity, binary,
-        rows, values,
-    )  # fmt: skip
+    if rows.size and len(identity):
+        over_rows(
+            _neighbors, len(rows), _QUERIES, queries, columns, query_scale, base_scale, shrinkage,
+            self_rows, identity, binary, rows, values,
+        )  # fmt: skip
     return rows, values
 
 
@@ -143,13 +112,10 @@ def _neighbors(
     q_indptr, q_indices, q_data = queries
     c_indptr, c_indices, c_data = columns
     n_base = len(base_scale)
-    held = min(rows.shape[1], n_base)
-    if held == 0:
-        return
     sums = np.full(n_base, _UNTOUCHED)
     touched = np.empty(n_base // _SPARSE + 1, np.int32)
     row = np.empty(min(_BLOCK, n_base), np.float32)
-    heap = np.empty(held, np.int64)
+    heap = np.empty(min(rows.shape[1], n_base), np.int64)
     for b in range(start, stop):
         first, last = q_indptr[b], q_indptr[b + 1]
         indices, data = q_indices[first:last], q_data[first:last]

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Concatenate, ParamSpec
+from typing import TypeVarTuple
 
 from numba.core import config
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 
 _MOST_HELPERS = 256
 _limit: ContextVar[int | None] = ContextVar("shortlist_thread_limit", default=None)
@@ -39,14 +39,7 @@ def thread_count() -> int:
 
 @contextmanager
 def thread_limit(count: int) -> Iterator[None]:
-    """Let the kernels called inside use at most ``count`` threads. Results do not change.
-
-    Examples
-    --------
-    >>> with thread_limit(1):
-    ...     thread_count()
-    1
-    """
+    """Let the kernels called inside use at most ``count`` threads. Results do not change."""
     token = _limit.set(count)
     try:
         yield
@@ -55,31 +48,19 @@ def thread_limit(count: int) -> Iterator[None]:
 
 
 def over_rows(
-    work: Callable[Concatenate[int, int, P], None],
+    work: Callable[[int, int, *Ts], None],
     n_rows: int,
-    block: int,
-    *args: P.args,
-    **kwargs: P.kwargs,
+    most: int,
+    *args: *Ts,
+    multiple: int = 1,
 ) -> None:
-    """Call ``work(start, stop, *args)`` for every block of at most ``block`` rows, side by side.
+    """Call ``work(start, stop, *args)`` for every block of at most ``most`` rows, side by side.
 
-    Parameters
-    ----------
-    work
-        Handles rows ``start`` to ``stop - 1``, and writes to those rows of its results only.
-    n_rows, block
-        The number of rows, and the most that one call gets.
-    args, kwargs
-        Further arguments of ``work``.
-
-    Examples
-    --------
-    >>> with thread_limit(1):
-    ...     over_rows(print, 5, 2, "a block")
-    0 2 a block
-    2 4 a block
-    4 5 a block
+    Each call writes to its own rows of the results only. Every thread gets a block; its size is a
+    ``multiple`` where that does not exceed ``most``.
     """
+    each = -(-n_rows // thread_count())
+    block = max(1, min(most, -(-each // multiple) * multiple))
     starts = iter(range(0, n_rows, block))  # taken one by one: long rows do not delay the rest
     taking = threading.Lock()
 
@@ -89,7 +70,7 @@ def over_rows(
                 start = next(starts, None)
             if start is None:
                 return
-            work(start, min(start + block, n_rows), *args, **kwargs)
+            work(start, min(start + block, n_rows), *args)
 
     workers = min(thread_count(), -(-n_rows // block))
     helpers = [_pool().submit(take_blocks) for _ in range(workers - 1)]
@@ -115,16 +96,3 @@ def _pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
     os.register_at_fork(after_in_child=_pools.clear)
-
-
-def share(n_rows: int, most: int, multiple: int = 1) -> int:
-    """Return a block size: at most ``most`` rows, and small enough that every thread gets some.
-
-    Examples
-    --------
-    >>> with thread_limit(2):
-    ...     share(1000, most=96), share(20, most=96), share(20, most=96, multiple=6)
-    (96, 10, 12)
-    """
-    each = -(-n_rows // thread_count())
-    return max(1, min(most, -(-each // multiple) * multiple))

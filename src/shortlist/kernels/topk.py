@@ -3,13 +3,11 @@
 Scores come in three shapes, with one function for each. All take the eligible items of each query
 (:class:`~shortlist.kernels.types.EligibleItems`) and k, and return ``rows`` (B, k) int32, padded
 with -1, and ``scores`` (B, k) float32, padded with NaN, best first. Scores must be finite.
-
-A thread holds the scores of a few queries for a chunk of items, or of one query for all items.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,13 +15,14 @@ from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.selection import ascending, forbid, forbid_ineligible, offer, write_best
-from shortlist.kernels.threads import over_rows, share
+from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
     EligibleItems,
     Indices,
     Matrix,
     OutIndexMatrix,
+    OutIndices,
     OutMatrix,
     OutVector,
     Vector,
@@ -44,28 +43,8 @@ def topk_factors(
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Return the best items by ``score = bias + sum_p query[p] * item[p]``.
 
-    Parameters
-    ----------
-    queries (B, f), items_t (f, N), bias (N,)
-        float32; the items are the columns.
-    eligible, k
-        See the module.
-    packed
-        The result of :func:`packed_items` of ``items_t``; None: each call packs the items itself.
-
-    Examples
-    --------
-    >>> eligible = EligibleItems(
-    ...     excluded_indptr=np.array([0, 1]), excluded_indices=np.array([2], np.int32),
-    ...     masks=np.ones((0, 3), bool), mask_of=np.array([-1], np.int32),
-    ...     order=np.arange(3, dtype=np.int32),
-    ... )
-    >>> rows, scores = topk_factors(
-    ...     np.array([[1, 2]], np.float32), np.array([[1, 0, 1], [0, 1, 1]], np.float32),
-    ...     np.zeros(3, np.float32), eligible, k=3,
-    ... )
-    >>> rows, scores
-    (array([[ 1,  0, -1]], dtype=int32), array([[ 2.,  1., nan]], dtype=float32))
+    The items are the columns of ``items_t``. ``packed`` is their :func:`packed_items`, which saves
+    packing them for each block of queries; the bits are the same.
     """
     shapes = Shapes()
     shapes.array("queries", queries, F32, "B", "f")
@@ -75,32 +54,14 @@ def topk_factors(
         packed = np.empty(0, np.float32)
     else:
         Shapes(size=_packed_size(items_t)).array("packed", packed, F32, "size")
-    eligible, row_of = shapes.eligible(eligible)
-    rows, scores = _results(shapes, k)
-    block = share(len(queries), QUERIES, ROWS)
-    over_rows(
-        _topk_factors, len(queries), block,
-        queries, items_t, packed, bias, eligible, row_of, rows, scores,
-    )  # fmt: skip
-    return rows, scores
+    selection = shapes.eligible(eligible)
+    return _best(
+        _topk_factors, len(queries), k, selection, queries, items_t, packed, bias, multiple=ROWS
+    )
 
 
 def packed_items(items_t: Matrix) -> Vector:
-    """Return all items in the layout that :func:`topk_factors` multiplies with.
-
-    It packs the items itself for each block of queries. If many small blocks follow each other,
-    packing once is faster. The scores have the same bits.
-
-    Parameters
-    ----------
-    items_t (f, N)
-        float32; the items are the columns.
-
-    Examples
-    --------
-    >>> packed_items(np.ones((2, 3), np.float32)).shape  # 3 items are filled up to 16
-    (32,)
-    """
+    """Return all items in the layout that :func:`topk_factors` multiplies with."""
     Shapes().array("items_t", items_t, F32, "f", "N")
     packed = np.empty(_packed_size(items_t), np.float32)
     _pack_items(items_t, packed)
@@ -113,64 +74,18 @@ def topk_sparse(
     """Return the best items by ``score = sum_m profile[m] * matrix[m, item]``, both sparse.
 
     Every item is a candidate, also one that shares no entry with the profile and scores 0.
-
-    Parameters
-    ----------
-    profiles (B, M), matrix (M, N)
-        One profile for each query; the items are the columns of the matrix.
-    eligible, k
-        See the module.
-
-    Examples
-    --------
-    >>> eligible = EligibleItems(
-    ...     np.array([0, 0]), np.array([], np.int32), np.ones((0, 4), bool),
-    ...     np.array([-1], np.int32), np.arange(4, dtype=np.int32),
-    ... )
-    >>> rows, scores = topk_sparse(
-    ...     Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 2], np.float32)),
-    ...     Csr(np.array([0, 1, 2]), np.array([1, 2], np.int32), np.array([3, 4], np.float32)),
-    ...     eligible, k=3,
-    ... )
-    >>> rows, scores
-    (array([[2, 1, 0]], dtype=int32), array([[8., 3., 0.]], dtype=float32))
     """
     shapes = Shapes()
-    eligible, row_of = shapes.eligible(eligible)
+    selection = shapes.eligible(eligible)
     profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "N")
-    rows, scores = _results(shapes, k)
-    block = share(len(rows), QUERIES)
-    over_rows(_topk_sparse, len(rows), block, profiles, matrix, eligible, row_of, rows, scores)
-    return rows, scores
+    return _best(_topk_sparse, shapes["B"], k, selection, profiles, matrix)
 
 
 def topk_dense(block: Matrix, eligible: EligibleItems, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
-    """Return the best items of a block of scores, which is left as it is.
-
-    Parameters
-    ----------
-    block (B, N)
-        float32 scores, one row for each query.
-    eligible, k
-        See the module.
-
-    Examples
-    --------
-    >>> eligible = EligibleItems(
-    ...     np.array([0, 0]), np.array([], np.int32), np.ones((0, 3), bool),
-    ...     np.array([-1], np.int32), order=np.array([1, 2, 0], np.int32),
-    ... )
-    >>> topk_dense(np.array([[1, 5, 5]], np.float32), eligible, k=2)
-    (array([[2, 1]], dtype=int32), array([[5., 5.]], dtype=float32))
-    """
+    """Return the best items of a block of scores (B, N), which is left as it is."""
     shapes = Shapes()
     shapes.array("block", block, F32, "B", "N")
-    eligible, row_of = shapes.eligible(eligible)
-    rows, scores = _results(shapes, k)
-    over_rows(
-        _topk_dense, len(block), share(len(block), QUERIES), block, eligible, row_of, rows, scores
-    )
-    return rows, scores
+    return _best(_topk_dense, len(block), k, shapes.eligible(eligible), block)
 
 
 def _packed_size(items_t: Matrix) -> int:
@@ -178,9 +93,16 @@ def _packed_size(items_t: Matrix) -> int:
     return int(-(-n_items // COLUMNS) * COLUMNS * depth)
 
 
-def _results(shapes: Shapes, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
-    shape = shapes["B"], size_of("k", k)
-    return np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
+def _best(
+    work: Any, n_queries: int, k: int, selection: tuple[EligibleItems, OutIndices],
+    *scored: Any, multiple: int = 1,
+) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
+    """Run a kernel over blocks of queries; ``selection`` is the result of ``Shapes.eligible``."""
+    shape = n_queries, size_of("k", k)
+    rows, scores = np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
+    if k and len(selection[0].order):
+        over_rows(work, n_queries, QUERIES, *scored, *selection, rows, scores, multiple=multiple)
+    return rows, scores
 
 
 @inlined
@@ -204,27 +126,17 @@ def _topk_factors(
     excluded_indptr, excluded_indices, masks, mask_of, order = eligible
     depth, n_items = items_t.shape
     n_queries, held = stop - start, min(rows.shape[1], n_items)
-    if held == 0:
-        return
     chunk = items_per_chunk(depth)
     left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
     right = np.empty(chunk * depth, np.float32)
     tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
-    flat = tile.reshape(-1)
     heaps = np.empty((n_queries, held), np.int64)
     sizes = np.zeros(n_queries, np.int64)
     passed = np.zeros(n_queries, np.int64)  # how many exclusions of a sorted list lie behind
     linalg.pack_rows(queries, start, stop, left)
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)
-        for r in range(len(tile)):
-            linalg.copy_row(bias[first:last], tile[r])
-        if len(packed):
-            panels = packed[first * depth :]
-            linalg.add_products(left, n_queries, panels, last - first, depth, flat, chunk)
-        else:
-            linalg.pack_columns(items_t, first, last, right)
-            linalg.add_products(left, n_queries, right, last - first, depth, flat, chunk)
+        linalg.score_chunk(left, n_queries, items_t, packed, bias, first, last, right, tile)
         for r in range(n_queries):
             b = start + r
             run = tile[r, : last - first]
@@ -248,13 +160,9 @@ def _topk_sparse(
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     order = eligible.order
-    n_items = len(order)
-    held = min(rows.shape[1], n_items)
-    if held == 0:
-        return
-    sums = np.zeros(n_items, np.float64)
-    row = np.empty(n_items, np.float32)
-    heap = np.empty(held, np.int64)
+    sums = np.zeros(len(order), np.float64)
+    row = np.empty(len(order), np.float32)
+    heap = np.empty(min(rows.shape[1], len(order)), np.int64)
     for b in range(start, stop):
         linalg.add_sparse_product(profiles, b, matrix, sums)
         linalg.round_and_clear(sums, row)
@@ -268,12 +176,8 @@ def _topk_dense(
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     order = eligible.order
-    n_items = block.shape[1]
-    held = min(rows.shape[1], n_items)
-    if held == 0:
-        return
-    row = np.empty(n_items, np.float32)
-    heap = np.empty(held, np.int64)
+    row = np.empty(len(order), np.float32)
+    heap = np.empty(min(rows.shape[1], len(order)), np.int64)
     for b in range(start, stop):
         linalg.copy_row(block[b], row)
         forbid_ineligible(row, eligible, b)

@@ -20,6 +20,7 @@ def _input(scalar: Any, dimensions: int) -> Any:
 Vector = Annotated[NDArray[np.float32], _input(types.float32, 1)]
 Matrix = Annotated[NDArray[np.float32], _input(types.float32, 2)]
 DoubleVector = Annotated[NDArray[np.float64], _input(types.float64, 1)]
+DoubleMatrix = Annotated[NDArray[np.float64], _input(types.float64, 2)]
 Indices = Annotated[NDArray[np.int32], _input(types.int32, 1)]
 IndexMatrix = Annotated[NDArray[np.int32], _input(types.int32, 2)]
 Pointers = Annotated[NDArray[np.int64], _input(types.int64, 1)]
@@ -49,12 +50,6 @@ class Csr(NamedTuple):
 
     Row r holds ``data[indptr[r] : indptr[r + 1]]`` in the columns
     ``indices[indptr[r] : indptr[r + 1]]``.
-
-    Attributes
-    ----------
-    indptr (n_rows + 1,) int64
-    indices (n_stored,) int32
-    data (n_stored,) float32
     """
 
     indptr: Pointers
@@ -65,15 +60,10 @@ class Csr(NamedTuple):
 class EligibleItems(NamedTuple):
     """Which items each of B queries may get, and which of two equal scores comes first.
 
-    Attributes
-    ----------
-    excluded_indptr (B + 1,) int64, excluded_indices int32
-        Query b never gets items ``excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]``
-        (seen, denied), in any order, repeats allowed.
-    masks (G, N) bool, mask_of (B,) int32
-        Query b may only get items where ``masks[mask_of[b]]`` is true; -1: no mask.
-    order (N,) int32
-        A permutation of 0..N-1. Of equal scores the item with the smaller order comes first.
+    Query b never gets ``excluded_indices[excluded_indptr[b] : excluded_indptr[b + 1]]`` (seen,
+    denied), in any order, repeats allowed. It only gets items where its mask,
+    ``masks[mask_of[b]]``, is true; -1: no mask. ``order`` is a permutation of 0..N-1: of equal
+    scores the smaller order comes first.
     """
 
     excluded_indptr: Pointers

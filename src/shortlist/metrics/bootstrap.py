@@ -23,26 +23,11 @@ _DRAWS_AT_ONCE = 1 << 22  # resample entries in memory at a time: 32 MiB of coun
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """One metric of one model: a value per user, and how users combine into the reported figure.
+    """One metric of one model: a value per user, and how users combine into the reported figure."""
 
-    Parameters
-    ----------
-    values
-        float64 (n_users,).
-    weights
-        float64 (n_users,): the weight of each user in the mean. ``None``: all equal.
-    root
-        Whether the square root of the mean is reported (RMSE).
-
-    Examples
-    --------
-    >>> Measure(np.array([0.0, 1.0, 0.5])).mean()
-    0.5
-    """
-
-    values: FloatArray
-    weights: FloatArray | None = None
-    root: bool = False
+    values: FloatArray  # (n_users,)
+    weights: FloatArray | None = None  # (n_users,), in the mean; None: all equal
+    root: bool = False  # whether the square root of the mean is reported (RMSE)
 
     def mean(self) -> float:
         """Return the reported figure: sum(weight * value) / sum(weight), or its square root."""
@@ -61,25 +46,7 @@ def bootstrap(
     """Compute the figure of each measure in each of many resamples of the users.
 
     Every measure gets the same resamples, so columns can be subtracted for a paired comparison.
-
-    Parameters
-    ----------
-    measures
-        At least one; all over the same users, in the same order.
-    resamples
-        How many times the users are drawn.
-    seed
-        Seeds the resamples.
-
-    Returns
-    -------
-    float64 (resamples, n_measures).
-
-    Examples
-    --------
-    >>> figures = bootstrap([Measure(np.array([0.0, 1.0, 1.0, 0.0]))], resamples=500)
-    >>> figures.shape, bool(abs(figures.mean() - 0.5) < 0.05)
-    ((500, 1), True)
+    Returns float64 (resamples, n_measures).
     """
     n_users, n_measures = len(measures[0].values), len(measures)
     # Numerators of all measures, then the denominators that differ from the number of users.
@@ -107,12 +74,6 @@ def bootstrap(
 
 
 def interval(figures: FloatArray, level: float = LEVEL) -> tuple[float, float]:
-    """Return the percentile interval: the bounds of the middle ``level`` of bootstrap figures.
-
-    Examples
-    --------
-    >>> interval(np.arange(101.0), level=0.5)
-    (25.0, 75.0)
-    """
+    """Return the percentile interval: the middle ``level`` of bootstrap figures."""
     low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

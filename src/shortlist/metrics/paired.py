@@ -26,12 +26,6 @@ def paired_p_value(first: Measure, second: Measure) -> float:
     of user ``u``'s values (times the user's weight, if there are weights; for RMSE the difference
     of squared errors). If all differences are equal, ``sd(d)`` is 0: p is then 1 if they are zero,
     else 0. With a single user p is 1.
-
-    Examples
-    --------
-    >>> first, second = Measure(np.array([1.0, 2.0, 3.0])), Measure(np.array([0.0, 2.0, 1.0]))
-    >>> round(paired_p_value(first, second), 4)
-    0.2254
     """
     difference = first.values - second.values
     if first.weights is not None:
@@ -51,11 +45,6 @@ def holm(p_values: Sequence[float]) -> FloatArray:
 
     With the m values sorted ascending, the i-th becomes ``max over j <= i of
     min(1, (m - j + 1) * p_j)``.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
     """
     values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(values, kind="stable")
@@ -105,48 +94,20 @@ class PairedTest:
 def paired_tests(
     measures: Mapping[str, Measure], figures: FloatArray, *, level: float = LEVEL
 ) -> tuple[PairedTest, ...]:
-    """Test every pair of models on one metric, corrected over all pairs.
+    """Test every pair of models on one metric, in the order of ``measures``.
 
-    Parameters
-    ----------
-    measures
-        The metric of each model, by the model's name; all over the same users in the same order.
-    figures
-        float64 (resamples, n_models): :func:`bootstrap` of the same measures.
-    level
-        Level of the intervals; ``1 - level`` is the error rate of the tests.
-
-    Returns
-    -------
-    One test per pair, in the order of ``measures``.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> good, poor = Measure(rng.random(200) + 0.5), Measure(rng.random(200))
-    >>> from shortlist.metrics.bootstrap import bootstrap
-    >>> [test] = paired_tests({"good": good, "poor": poor}, bootstrap([good, poor]))
-    >>> test.real, test.low < test.difference < test.high
-    (True, True)
+    ``figures`` is :func:`bootstrap` of the same measures, (resamples, n_models). ``level`` is that
+    of the intervals; ``1 - level`` is the error rate of the tests, corrected over all pairs.
     """
-    names = list(measures)
+    names, ordered = list(measures), list(measures.values())
     pairs = list(combinations(range(len(names)), 2))
-    ordered = list(measures.values())
     p_values = [paired_p_value(ordered[i], ordered[j]) for i, j in pairs]
     tests = []
     for (i, j), p_value, corrected in zip(pairs, p_values, holm(p_values), strict=True):
         low, high = interval(figures[:, i] - figures[:, j], level)
         difference = ordered[i].mean() - ordered[j].mean()
+        real = bool(corrected < 1 - level)
         tests.append(
-            PairedTest(
-                names[i],
-                names[j],
-                difference,
-                low,
-                high,
-                p_value,
-                float(corrected),
-                bool(corrected < 1 - level),
-            )
+            PairedTest(names[i], names[j], difference, low, high, p_value, float(corrected), real)
         )
     return tuple(tests)

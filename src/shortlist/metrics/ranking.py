@@ -35,21 +35,8 @@ def settle_ties(ranks: FloatArray, indptr: Int64Array) -> FloatArray:
 
     ``t`` relevant items of one user at one mid-rank ``m`` get the positions ``m - (t - 1) / 2, ...,
     m + (t - 1) / 2``. Their tie occupies at least ``t`` positions centred on ``m``, so these are
-    among them.
+    among them. Infinity stays infinity.
 
-    Parameters
-    ----------
-    ranks
-        float64 (n_relevant,): mid-ranks, in any order within a user.
-    indptr
-        int64 (n_users + 1,).
-
-    Returns
-    -------
-    float64 (n_relevant,): ascending within each user, at least 1 apart; infinity stays infinity.
-
-    Examples
-    --------
     >>> settle_ties(np.array([4.5, 2.0, 4.5, 3.5]), np.array([0, 3, 4])).tolist()
     [2.0, 4.0, 5.0, 3.5]
     """
@@ -66,24 +53,12 @@ def settle_ties(ranks: FloatArray, indptr: Int64Array) -> FloatArray:
 
 
 def sum_by_user(terms: NDArray[np.generic], indptr: Int64Array) -> FloatArray:
-    """Sum the terms of each user's entries; every user has at least one.
-
-    Examples
-    --------
-    >>> sum_by_user(np.array([1, 2, 3]), np.array([0, 2, 3])).tolist()
-    [3.0, 3.0]
-    """
+    """Sum the terms of each user's entries; every user has at least one."""
     return np.add.reduceat(terms.astype(np.float64), indptr[:-1])
 
 
 def recall(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
-    """Share of the relevant items in the first k: ``hits@k / n``.
-
-    Examples
-    --------
-    >>> recall(np.array([1.0, 2.0, 9.0]), np.array([0, 3]), 1).round(3).tolist()
-    [0.333]
-    """
+    """Share of the relevant items in the first k: ``hits@k / n``."""
     return sum_by_user(ranks <= k, indptr) / np.diff(indptr)
 
 
@@ -91,34 +66,17 @@ def capped_recall(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
     """Recall relative to what a list of k can hold: ``hits@k / min(n, k)``.
 
     This is the "Recall@k" of the job-posting competition (DACON 236170).
-
-    Examples
-    --------
-    >>> capped_recall(np.array([1.0, 2.0, 9.0]), np.array([0, 3]), 1).tolist()
-    [1.0]
     """
     return sum_by_user(ranks <= k, indptr) / np.minimum(np.diff(indptr), k)
 
 
 def precision(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
-    """Share of the first k that is relevant: ``hits@k / k``, even with fewer than k candidates.
-
-    Examples
-    --------
-    >>> precision(np.array([1.0, 2.0, 9.0]), np.array([0, 3]), 4).tolist()
-    [0.5]
-    """
+    """Share of the first k that is relevant: ``hits@k / k``, even with fewer than k candidates."""
     return sum_by_user(ranks <= k, indptr) / k
 
 
 def hit_rate(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
-    """Whether any relevant item is in the first k: ``1 if r_1 <= k else 0``.
-
-    Examples
-    --------
-    >>> hit_rate(np.array([1.0, 2.0, 9.0, 7.5]), np.array([0, 3, 4]), 5).tolist()
-    [1.0, 0.0]
-    """
+    """Whether any relevant item is in the first k: ``1 if r_1 <= k else 0``."""
     return (ranks[indptr[:-1]] <= k).astype(np.float64)
 
 
@@ -126,41 +84,12 @@ def discounted_gain(ranks: NDArray[Any], k: int) -> FloatArray:
     """Discounted gain of each relevant item: ``1 / log2(1 + rank)`` if ``rank <= k``, else 0.
 
     For a user with one relevant item this is NDCG@k.
-
-    Parameters
-    ----------
-    ranks
-        Integer or float, of any shape: ranks from 1.
-    k
-        Length of the list.
-
-    Returns
-    -------
-    float64, of the same shape.
-
-    Examples
-    --------
-    >>> discounted_gain(np.array([1.0, 3.0, 11.0]), 10).tolist()
-    [1.0, 0.5, 0.0]
     """
     return np.asarray(np.where(ranks <= k, 1 / np.log2(1.0 + ranks), 0.0))
 
 
 def ideal_gain(counts: NDArray[np.int64], k: int) -> FloatArray:
-    """Highest possible DCG@k: ``sum over j = 1 .. min(n, k) of 1 / log2(1 + j)``.
-
-    Parameters
-    ----------
-    counts
-        int64 (n_users,): relevant items of each user, at least 1.
-    k
-        Length of the list.
-
-    Examples
-    --------
-    >>> ideal_gain(np.array([1, 3, 9]), 3).round(4).tolist()
-    [1.0, 2.1309, 2.1309]
-    """
+    """Highest possible DCG@k: ``sum over j = 1 .. min(n, k) of 1 / log2(1 + j)``."""
     counts = np.minimum(counts, k)
     gains = discounted_gain(np.arange(1, counts.max(initial=1) + 1), k)
     return np.asarray(np.cumsum(gains)[counts - 1])
@@ -171,11 +100,6 @@ def ndcg(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
 
     ``DCG / IDCG`` with ``DCG = sum over r_j <= k of 1 / log2(1 + r_j)`` and ``IDCG`` the DCG of a
     perfect order (:func:`ideal_gain`).
-
-    Examples
-    --------
-    >>> ndcg(np.array([1.0, 3.0]), np.array([0, 1, 2]), 5).tolist()
-    [1.0, 0.5]
     """
     return sum_by_user(discounted_gain(ranks, k), indptr) / ideal_gain(np.diff(indptr), k)
 
@@ -184,11 +108,6 @@ def mean_average_precision(ranks: FloatArray, indptr: Int64Array, k: int) -> Flo
     """Average precision of a user: ``sum over r_j <= k of j / r_j``, over ``min(n, k)``.
 
     Dividing by min(n, k) makes a perfect list score 1 whatever k and n are.
-
-    Examples
-    --------
-    >>> mean_average_precision(np.array([1.0, 4.0]), np.array([0, 2]), 5).tolist()
-    [0.75]
     """
     number = np.arange(len(ranks)) - np.repeat(indptr[:-1], np.diff(indptr)) + 1  # j
     gains = np.where(ranks <= k, number / ranks, 0.0)
@@ -196,13 +115,7 @@ def mean_average_precision(ranks: FloatArray, indptr: Int64Array, k: int) -> Flo
 
 
 def mrr(ranks: FloatArray, indptr: Int64Array) -> FloatArray:
-    """Reciprocal rank of a user's best relevant item, without a cut-off: ``1 / r_1``.
-
-    Examples
-    --------
-    >>> mrr(np.array([2.0, 9.0, np.inf]), np.array([0, 2, 3])).tolist()
-    [0.5, 0.0]
-    """
+    """Reciprocal rank of a user's best relevant item, without a cut-off: ``1 / r_1``."""
     return np.asarray(1 / ranks[indptr[:-1]])
 
 
@@ -220,24 +133,7 @@ AT_K: Mapping[str, Callable[[FloatArray, Int64Array, int], FloatArray]] = {
 def rank_metrics(ranks: FloatArray, indptr: Int64Array, ks: Sequence[int]) -> dict[str, FloatArray]:
     """Every ranking metric, per user, by name: ``"recall@10"``, ..., ``"mrr"``.
 
-    Parameters
-    ----------
-    ranks
-        float64 (n_relevant,): mid-ranks, as from ``kernels.ranking.midranks``.
-    indptr
-        int64 (n_users + 1,): every user has at least one relevant item.
-    ks
-        The list lengths to measure at.
-
-    Returns
-    -------
-    float64 (n_users,) by metric.
-
-    Examples
-    --------
-    >>> values = rank_metrics(np.array([1.0, 6.0]), np.array([0, 1, 2]), ks=[5])
-    >>> values["hit_rate@5"].tolist(), values["mrr"].round(3).tolist()
-    ([1.0, 0.0], [1.0, 0.167])
+    ``ranks`` are mid-ranks, as from ``kernels.ranking.midranks``, in any order within a user.
     """
     settled = settle_ties(ranks, indptr)
     values = {f"{name}@{k}": of(settled, indptr, k) for name, of in AT_K.items() for k in ks}

@@ -15,19 +15,6 @@ def rating_errors(
 
     ``rmse = sqrt(mean (predicted - actual)^2)``, ``mae = mean |predicted - actual|``. The values
     per user are the mean squared and the mean absolute error, weighted by the number of ratings.
-
-    Parameters
-    ----------
-    predicted, actual
-        float64 (n_ratings,), grouped by user.
-    indptr
-        int64 (n_users + 1,): user ``u`` has the ratings ``indptr[u] : indptr[u + 1]``, one or more.
-
-    Examples
-    --------
-    >>> errors = rating_errors(np.array([4.0, 2.0]), np.array([3.0, 2.0]), np.array([0, 1, 2]))
-    >>> errors["mae"].mean(), round(errors["rmse"].mean(), 4)
-    (0.5, 0.7071)
     """
     counts = np.diff(indptr).astype(np.float64)
     difference = predicted - actual

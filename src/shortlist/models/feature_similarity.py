@@ -112,6 +112,15 @@ class FeatureSimilarity:
             roots[block] = np.sqrt(self.weights[name])
         return roots
 
+    def unused(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column."""
+        weightless = {
+            name: "the model gives it no weight"
+            for name in table.schema.names
+            if self.weights.get(name) == 0
+        }
+        return self.encoder.unused(table) | weightless
+
     def to_table(self) -> pa.Table:
         """Return the encoder and the weights as one table, for a bundle."""
         table = self.encoder.to_table()

@@ -18,7 +18,8 @@ from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
-from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky, solve_double
+from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
+from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
-from shortlist.kernels.factorization import solve_ridge
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays
 
@@ -59,9 +59,8 @@ class Ratings:
         size = directions.shape[1]
         tastes = np.zeros((data.n_users, size), dtype=np.float32)
         if np.ptp(data.weights) > 0:  # equal ratings contain no information about taste
-            prior, linear = RIDGE * np.eye(size, dtype=np.float32), np.zeros(size, np.float32)
             cells = csr_arrays(data.matrix)._replace(data=residuals.astype(np.float32))
-            tastes = solve_ridge(cells, directions, prior, linear)
+            tastes = solve_ridge(cells, directions, RIDGE * np.eye(size), np.zeros(size))
         return cls(mean, user_effects.astype(np.float32), item_effects.astype(np.float32), tastes)
 
     def predict(self, users: Rows, items: Rows, directions: Floats) -> Floats:

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id
+from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
-from shortlist.recommend.recommender import FALLBACK
 from shortlist.recommend.requests import resolve
+from shortlist.recommend.result import FALLBACK
 from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
 from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
@@ -49,18 +49,17 @@ class Explanation:
     parts: pa.Table
 
     def __str__(self) -> str:
-        titled = TITLE in self.parts.column_names
+        title = [TITLE] if TITLE in self.parts.column_names else []
         rows = [
             [
                 row["kind"],
                 row["name"],
-                *([row[TITLE] or ""] if titled else []),
+                *(row[name] or "" for name in title),
                 f"{row['amount']:+.4f}",
             ]
             for row in self.parts.to_pylist()
         ]
-        head = ["reason", "name", *([TITLE] if titled else []), f"of {self.score:.4f}"]
-        return text_table(head, rows)
+        return text_table(["reason", "name", *title, f"of {self.score:.4f}"], rows)
 
 
 def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Explanation:
@@ -79,25 +78,8 @@ def explain_items(
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
-    The profile and the scores of the query are computed once.
-
-    Parameters
-    ----------
-    model
-        A model that explains.
-    query
-        The query.
-    items
-        Ids of items.
-    most
-        How many terms an explanation has at most; None: all.
-
-    Raises
-    ------
-    CapabilityError
-        The model does not explain.
-    InputError
-        An id or a feature of the query is wrong.
+    The profile and the scores of the query are computed once. An explanation has the ``most``
+    largest terms; None: all. An unknown id or feature is an InputError.
     """
     if not isinstance(model, Explains):
         raise cannot(model, Explains)
@@ -117,50 +99,25 @@ def explain_items(
         counted = pa.array(["users who chose it"])
         parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
     for item, score, terms in zip(items, scores, parts, strict=True):
-        if most is not None:
-            terms = _largest(terms, most)
-        yield _explanation(model.data, item, float(score), source, terms)
+        yield Explanation(item, float(score), source, _table(model.data, terms, most))
 
 
-def _largest(parts: list[Parts], most: int) -> list[Parts]:
-    """Keep only the largest terms; of equal ones the first."""
-    sizes = [np.abs(part.amounts) for part in parts]
-    kept = np.argsort(-np.concatenate([np.empty(0), *sizes]), kind="stable")[:most]
-    largest, start = [], 0
-    for part in parts:
-        stop = start + len(part.amounts)
-        own = np.sort(kept[(kept >= start) & (kept < stop)]) - start
-        if len(own):
-            largest.append(Parts(part.kind, part.names.take(pa.array(own)), part.amounts[own]))
-        start = stop
-    return largest
-
-
-def _explanation(
-    data: Dataset, item: Id, score: float, source: str, parts: list[Parts]
-) -> Explanation:
-    table = pa.table(
-        {
-            "kind": [part.kind for part in parts for _ in range(len(part.names))],
-            "name": [str(name) for part in parts for name in part.names.to_pylist()],
-            "amount": np.concatenate([np.empty(0), *(part.amounts for part in parts)]),
-        },
-        schema=pa.schema([("kind", pa.string()), ("name", pa.string()), ("amount", pa.float64())]),
-    )
+def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
+    """Return the terms, the largest first; of equal ones the first comes first."""
+    amounts = np.concatenate([np.empty(0), *(part.amounts for part in parts)])
+    order = np.argsort(-np.abs(amounts), kind="stable")[:most]
+    part_of = np.repeat(np.arange(len(parts)), [len(part.names) for part in parts])[order]
+    names = pa.chunked_array([part.names.cast(pa.string()) for part in parts], pa.string())
+    kinds = pa.array([part.kind for part in parts], pa.string())
+    columns = {
+        "kind": kinds.take(pa.array(part_of)),
+        "name": names.take(pa.array(order)),
+        "amount": amounts[order],
+    }
     if data.item_features is not None and TITLE in data.item_features.column_names:
-        table = table.append_column(TITLE, _titles(data, parts))
-    order = np.argsort(-np.abs(table.column("amount").to_numpy()), kind="stable")
-    return Explanation(item, score, source, table.take(pa.array(order)))
-
-
-def _titles(data: Dataset, parts: list[Parts]) -> pa.ChunkedArray:
-    """Return the titles of the terms that are items; null for the others."""
-    assert data.item_features is not None
-    titles = data.item_features.column(TITLE).cast(pa.string())
-    chunks = [
-        titles.take(pa.array(data.items.rows(part.names))).combine_chunks()
-        if part.kind == CHOSEN
-        else pa.nulls(len(part.names), pa.string())
-        for part in parts
-    ]
-    return pa.chunked_array(chunks, pa.string())
+        kind = data.items.ids.type
+        ids = [p.names if p.kind == CHOSEN else pa.nulls(len(p.names), kind) for p in parts]
+        rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
+        titles = data.item_features.column(TITLE).cast(pa.string())
+        columns[TITLE] = titles.take(pa.array(rows, mask=rows == UNKNOWN))
+    return pa.table(columns)

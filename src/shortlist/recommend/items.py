@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
-from typing import get_args
+from functools import partial, reduce
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,9 @@ from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import Mask, Where, matches, parse_where
 from shortlist.scoring.capabilities import ComparesItems, cannot
 from shortlist.scoring.finite import require_complete, require_finite_scores
-from shortlist.scoring.scorer import Scorer
-from shortlist.scoring.scores import DenseScores, Floats
-from shortlist.scoring.selection import Best, Eligible, columns, top_k, top_k_columns
+from shortlist.scoring.scorer import Scorer, known_profiles
+from shortlist.scoring.scores import DenseScores
+from shortlist.scoring.selection import Best, Eligible, columns, top_k
 from shortlist.scoring.sparse import transposed
 
 ITEMS_PER_PASS = 256  # items whose audience is computed in one pass over the users
@@ -43,44 +43,23 @@ def similar(
     data = model.data
     requests = _requests(data, "query_item_id", items, on_unknown)
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
-    task = partial(
-        _similar_block,
-        name=model.name,
-        model=model,
-        order=data.popularity_order,
-        items=requests.users,
-        mask=mask,
-        k=min(k, data.n_items),
-    )
+    task = partial(_similar_block, model, requests.users, mask, min(k, data.n_items))
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "similar items")
-    return Recommendations.assemble(
-        blocks,
-        label="query_item_id",
-        labels=requests.labels,
-        listed="item_id",
-        ids=data.items.ids,
-        model=model,
-        k=k,
-    )
+    labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
+    return Recommendations.assemble(blocks, labels, listed, model, k)
 
 
 def _similar_block(
-    block: range,
-    *,
-    name: str,
-    model: ComparesItems,
-    order: Rows,
-    items: Rows,
-    mask: Mask | None,
-    k: int,
-) -> tuple[Rows, Floats, NDArray[np.int8]]:
+    model: Any, items: Rows, mask: Mask | None, k: int, block: range
+) -> tuple[Best, NDArray[np.bool_]]:
     rows = items[block.start : block.stop]
     itself = np.arange(len(rows) + 1, dtype=np.int64), rows  # an item is not similar to itself
-    scores, eligible = model.similar_scores(rows), Eligible.excluding(*itself, order, mask)
-    require_finite_scores(name, scores)
+    eligible = Eligible.excluding(*itself, model.data.popularity_order, mask)
+    scores = model.similar_scores(rows)
+    require_finite_scores(model.name, scores)
     best = top_k(scores, eligible, k)
-    require_complete(name, best, eligible)
-    return best.rows, best.scores, np.zeros(best.rows.shape, dtype=np.int8)
+    require_complete(model.name, best, eligible)
+    return best, np.zeros(len(rows), dtype=bool)
 
 
 def audience(
@@ -106,72 +85,54 @@ def audience(
     passes = []
     for start in range(0, len(requests), ITEMS_PER_PASS):
         rows = requests.users[start : start + ITEMS_PER_PASS]
-        task = partial(
-            _audience_block,
-            model=model,
-            items=rows,
-            choosers=choosers[rows] if exclude_seen else None,
-            allowed=allowed,
-            k=k,
-        )
-        best = Best.empty(len(rows))
+        seen = choosers[rows] if exclude_seen else None
+        task = partial(_audience_block, model, rows, seen, allowed, k)
         blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
-        for block_best in blocks:
-            best = _merged(best, block_best, k)
-        passes.append((best.rows, best.scores, np.zeros(best.rows.shape, dtype=np.int8)))
-    return Recommendations.assemble(
-        passes,
-        label="item_id",
-        labels=requests.labels,
-        listed="user_id",
-        ids=data.users.ids,
-        model=model,
-        k=k,
-    )
+        best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
+        passes.append((best, np.zeros(len(rows), dtype=bool)))
+    labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
+    return Recommendations.assemble(passes, labels, listed, model, k)
 
 
 def _audience_block(
-    block: range,
-    *,
     model: Scorer,
     items: Rows,
     choosers: csr_array | None,
     allowed: Mask | None,
     k: int,
+    block: range,
 ) -> Best:
     """Return the best users of a block for each item."""
     users = np.arange(block.start, block.stop, dtype=np.int32)
-    everyone = Requests("user_id", model.data.users.ids, np.arange(block.stop, dtype=np.int32))
-    profiles = everyone.profiles(block, model)
+    profiles = known_profiles(model, users)
     listed = model.can_score(profiles)
     if allowed is not None:
         listed = listed & allowed[block.start : block.stop]
-    known = np.flatnonzero(listed)
-    if not len(known):
+    scored = np.flatnonzero(listed)
+    if not len(scored):
         return Best.empty(len(items))
-    scores = columns(model.score(profiles.take(known)), items).T  # (len(items), len(known))
+    scores = columns(model.score(profiles.take(scored)), items).T  # (len(items), len(scored))
     require_finite_scores(model.name, DenseScores(scores))
-    position = np.full(model.data.n_users, UNKNOWN, dtype=np.int32)  # of a user in known
-    position[users[known]] = np.arange(len(known))
+    users = users[scored]
+    position = np.full(model.data.n_users, UNKNOWN, dtype=np.int32)  # of a user in users
+    position[users] = np.arange(len(users))
     indptr, excluded = np.zeros(len(items) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
     if choosers is not None:
         positions = position[choosers.indices]
         indptr = np.concatenate([[0], np.cumsum(positions >= 0)])[choosers.indptr]
         excluded = positions[positions >= 0]
-    best = top_k_columns(np.ascontiguousarray(scores), indptr, excluded, k)
-    return Best(np.where(best.rows >= 0, users[known][best.rows], UNKNOWN), best.scores)
+    order = np.arange(len(users), dtype=np.int32)  # of equal scores the first user comes first
+    eligible = Eligible.excluding(indptr, excluded, order)
+    best = top_k(DenseScores(np.ascontiguousarray(scores)), eligible, min(k, len(users)))
+    return Best(np.where(best.rows >= 0, users[best.rows], UNKNOWN), best.scores)
 
 
-def _merged(first: Best, second: Best, k: int) -> Best:
+def _merged(k: int, first: Best, second: Best) -> Best:
     """Merge two lists for the same items; of equal scores those of the first come first."""
     rows = np.concatenate([first.rows, second.rows], axis=1)
     scores = np.concatenate([first.scores, second.scores], axis=1)
-    padding = rows == UNKNOWN
-    indptr = np.concatenate([[0], np.cumsum(padding.sum(axis=1))])
-    excluded = np.nonzero(padding)[1].astype(np.int32)
-    best = top_k_columns(np.where(padding, np.float32(0), scores), indptr, excluded, k)
-    merged_rows = np.take_along_axis(rows, np.maximum(best.rows, 0), axis=1)
-    return Best(np.where(best.rows >= 0, merged_rows, UNKNOWN), best.scores)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # padding is NaN, and comes last
+    return Best(np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1))
 
 
 def _requests(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import InputError
+from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
@@ -21,12 +23,11 @@ from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scorer import Scorer, known_profiles
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import csr_arrays
 
-FALLBACK = "popularity"  # the source of items for queries that the model cannot score
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
@@ -41,31 +42,17 @@ def recommend(
 ) -> Recommendations:
     """List the best eligible items; :meth:`Model.recommend` documents the arguments."""
     check_k(k)
-    data = model.data
+    data, strict = model.data, on_unknown == "raise"
     requests = resolve(model, users, queries, on_unknown)
-    strict = on_unknown == "raise"
     if len(requests) >= PACK_FROM:
         pack_items(model)
-    task = partial(
-        _list_block,
-        model=model,
-        requests=requests,
-        exclude_seen=exclude_seen,
-        common=None if rules.empty else rules.mask(data, strict=strict),
-        strict=strict,
-        k=min(k, data.n_items),
-    )
+    common = None if rules.empty else rules.mask(data, strict=strict)
+    length = min(k, data.n_items)
+    task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
-    return Recommendations.assemble(
-        blocks,
-        label=requests.label,
-        labels=requests.labels,
-        listed="item_id",
-        ids=data.items.ids,
-        model=model,
-        k=k,
-        fallback=FALLBACK,
-    )
+    labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
+    lists = Recommendations.assemble(blocks, labels, listed, model, k)
+    return replace(lists, notes=notes_on(model, requests, lists.table))
 
 
 def check_k(k: int) -> None:
@@ -92,17 +79,8 @@ def best_items(
 
 
 def dense_scores(model: Scorer, user_rows: Rows) -> Floats:
-    """Write out the scores that ``recommend`` ranks the items of known users by.
-
-    Parameters
-    ----------
-    model
-        A fitted model.
-    user_rows
-        Rows of users in the model's data.  # (B,)
-    """  # (B, n_items)
-    requests = Requests("user_id", model.data.users.take(user_rows), user_rows)
-    profiles = requests.profiles(range(len(user_rows)), model)
+    """Write out the scores (B, n_items) that ``recommend`` ranks the items of users (B,) by."""
+    profiles = known_profiles(model, user_rows)
     fallback = ~model.can_score(profiles)
     if not fallback.any():
         return dense(model.score(profiles))
@@ -120,21 +98,13 @@ def popularity_scores(counts: Floats, n_queries: int) -> FactorScores:
 
 
 def pack_items(model: Scorer) -> None:
-    """Pack the item vectors that a model holds, for many queries or many small batches.
+    """Pack the item vectors that a fitted model holds, for many queries or many small batches.
 
-    Takes as much memory again as the vectors; lists keep their bits. Does nothing for a model
-    without item vectors.
-
-    Parameters
-    ----------
-    model
-        A fitted model that is about to answer requests.
+    Takes as much memory again as the vectors; lists keep their bits. Does nothing without vectors.
     """
-    data = model.data
-    if isinstance(model, Shortlists) or not data.n_users:
+    if isinstance(model, Shortlists) or not model.data.n_users:
         return
-    row = np.array([np.argmax(data.user_counts)], dtype=np.int32)  # a user with a history
-    profiles = Requests("user_id", data.users.take(row), row).profiles(range(1), model)
+    profiles = known_profiles(model, np.array([np.argmax(model.data.user_counts)], dtype=np.int32))
     if model.can_score(profiles).all():
         scores = model.score(profiles)
         if isinstance(scores, FactorScores):
@@ -154,48 +124,34 @@ def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) 
 
 
 def _list_block(
-    block: range,
-    *,
     model: Scorer,
     requests: Requests,
     exclude_seen: bool,
     common: Mask | None,
     strict: bool,
     k: int,
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]:
+    block: range,
+) -> tuple[Best, NDArray[np.bool_]]:
     data = model.data
     profiles = requests.profiles(block, model)
-    rules = None if requests.rules is None else requests.rules[block.start : block.stop]
-    masks, mask_of = _masks(len(block), data, common, rules, strict)
-    eligible = Eligible(*_seen(profiles, exclude_seen), masks, mask_of, data.popularity_order)
-    best, fallback = best_items(model, profiles, eligible, k)
-    source = np.broadcast_to(fallback[:, np.newaxis], best.rows.shape).astype(np.int8)
-    return best.rows, best.scores, source
-
-
-def _seen(profiles: Profiles, exclude_seen: bool) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    if not exclude_seen:
-        return np.zeros(len(profiles) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
-    indptr, indices, _ = csr_arrays(profiles.history)
-    return indptr, indices
+    seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
+    if exclude_seen:
+        seen = csr_arrays(profiles.history)[:2]
+    eligible = Eligible.excluding(*seen, data.popularity_order, common)
+    if requests.rules is not None:
+        rules = requests.rules[block.start : block.stop]
+        masks, mask_of = _masks(data, common, rules, strict)
+        eligible = eligible._replace(masks=masks, mask_of=mask_of)
+    return best_items(model, profiles, eligible, k)
 
 
 def _masks(
-    n_queries: int,
-    data: Dataset,
-    common: Mask | None,
-    rules: Sequence[Rules] | None,
-    strict: bool,
+    data: Dataset, common: Mask | None, rules: Sequence[Rules], strict: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
-    """Return the distinct masks of a block, and the row of each query's mask."""
-    if rules is None:
-        if common is None:
-            no_masks = np.empty((0, data.n_items), dtype=bool)
-            return no_masks, np.full(n_queries, -1, dtype=np.int32)
-        return common[np.newaxis], np.zeros(n_queries, dtype=np.int32)
+    """Return the distinct masks of queries, and the row of each query's mask."""
     masks: list[Mask] = []
     row_of: dict[Any, int] = {}
-    mask_of = np.empty(n_queries, dtype=np.int32)
+    mask_of = np.empty(len(rules), dtype=np.int32)
     for query, query_rules in enumerate(rules):
         key = query_rules.key
         if key not in row_of:

@@ -19,7 +19,7 @@ from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.scorer import Scorer, known_profiles
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,19 @@ class Requests:
 
     Attributes
     ----------
-    label
-        The name of the result's first column, which identifies the request.
-    labels
-        The values of that column.  # (Q,)
+    label, labels
+        The first column of the result: its name, and the value of each request.  # (Q,)
     users
         The row of a known user, -1 for a new user.  # (Q,)
-    history
-        Histories given in queries, or None.  # (Q, n_items)
-    recency
-        The position of each of their entries, counted back from the latest.  # (Q, n_items)
+    history, recency
+        Histories given in queries, and the position of each entry, counted back from the
+        latest.  # (Q, n_items)
     features
         User features, where queries give features; they replace those of the data.  # Q rows
     rules
-        The rules of each query, or None.  # (Q,)
+        The rules of each query.  # (Q,)
+    given
+        The names of the features that each query gives.  # (Q,)
     """
 
     label: str
@@ -51,32 +50,26 @@ class Requests:
     recency: csr_array | None = None
     features: pa.Table | None = None
     rules: tuple[Rules, ...] | None = None
+    given: tuple[frozenset[str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.users)
 
     def profiles(self, block: range, model: Scorer) -> Profiles:
         """Return a block of requests as the model sees them."""
-        span, data = slice(block.start, block.stop), model.data
-        users = self.users[span]
-        history = _rows_of(data.matrix, users)
-        recency = _rows_of(data.recency, users) if model.uses_order else None
-        changed = users == UNKNOWN
-        if self.history is not None:
-            given = self.history[span]
-            added = np.diff(given.indptr)
-            changed = changed | (added > 0)
-            if recency is not None and self.recency is not None:
-                recency.data += np.repeat(added.astype(np.int32), np.diff(recency.indptr))
-                recency = overlaid(recency, self.recency[span])
-            history = overlaid(history, given)
-        features = None
-        if model.uses_features and data.user_features is not None:
-            if self.features is not None:
-                features = self.features.slice(block.start, len(block))
-            else:
-                features = data.user_features.take(pa.array(users, mask=users == UNKNOWN))
-        return Profiles(users, history, changed, features, recency)
+        span = slice(block.start, block.stop)
+        known = known_profiles(model, self.users[span])
+        if self.history is None or self.recency is None:
+            return known
+        given, recency, features = self.history[span], known.recency, known.features
+        added = np.diff(given.indptr)
+        if recency is not None:
+            recency.data += np.repeat(added.astype(np.int32), np.diff(recency.indptr))
+            recency = _overlaid(recency, self.recency[span])
+        if self.features is not None:
+            features = self.features.slice(block.start, len(block))
+        history = _overlaid(known.history, given)
+        return Profiles(known.users, history, known.changed | (added > 0), features, recency)
 
 
 def of_ids(
@@ -103,7 +96,7 @@ def check_on_unknown(on_unknown: OnUnknown) -> None:
         )
 
 
-def overlaid(history: csr_array, given: csr_array) -> csr_array:
+def _overlaid(history: csr_array, given: csr_array) -> csr_array:
     """Add given entries to a history; they replace entries of the same item."""
     rows = [
         np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) for matrix in (given, history)
@@ -114,16 +107,6 @@ def overlaid(history: csr_array, given: csr_array) -> csr_array:
     indptr = np.searchsorted(kept, np.arange(history.shape[0] + 1) * history.shape[1])
     data = np.concatenate([given.data, history.data])[first]
     return csr_array((data, kept % history.shape[1], indptr), shape=history.shape)
-
-
-def _rows_of(matrix: csr_array, users: Rows) -> csr_array:
-    """Return the rows of known users, and empty rows for new users."""
-    known = users != UNKNOWN
-    own = matrix[users[known]]
-    lengths = np.zeros(len(users), dtype=np.int64)
-    lengths[known] = np.diff(own.indptr)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    return csr_array((own.data, own.indices, indptr), shape=(len(users), matrix.shape[1]))
 
 
 def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
@@ -145,16 +128,8 @@ def resolve(
 ) -> Requests:
     """Look up all ids; :meth:`Model.recommend` documents the arguments.
 
-    A user that is named twice gets one list.
-
-    Raises
-    ------
-    UnknownIdError
-        A user or an item of a history is unknown, and ``on_unknown`` is ``"raise"``.
-    CapabilityError
-        A query has features, the model uses none, and ``on_unknown`` is ``"raise"``.
-    InputError
-        A feature does not exist or has a value of the wrong type.
+    A user that is named twice gets one list. With ``on_unknown="raise"`` an unknown id and
+    features that the model cannot use are errors; a wrong feature always is.
     """
     if queries is None:
         return of_ids(model.data.users, "user_id", users, on_unknown)
@@ -208,6 +183,7 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
         recency,
         with_given(data, rows, features, kept) if model.uses_features else None,
         None if all(rule.empty for rule in rules) else rules,
+        tuple(frozenset(values or ()) for values in features),
     )
 
 
@@ -236,21 +212,8 @@ def with_given(
 ) -> pa.Table | None:
     """Return the users' features, with the features given in queries in place of the data's.
 
-    Parameters
-    ----------
-    data
-        The data with the user features.
-    users
-        The row of each query's user, -1 for a new user.  # (Q,)
-    features
-        The features that each query gives.  # (Q,)
-    positions
-        The number of each query, for messages.  # (Q,)
-
-    Raises
-    ------
-    InputError
-        The data has no user features or lacks this one, or the value has another type.
+    ``users`` are the rows of the queries' users, -1 for a new user, and ``positions`` the numbers
+    of the queries, for messages.
     """
     given = [values or {} for values in features]
     if data.user_features is None:

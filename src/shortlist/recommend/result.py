@@ -15,8 +15,9 @@ from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.frames import Tabular
 from shortlist.scoring.scorer import Scorer
+from shortlist.scoring.selection import Best
 
-Block = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8]]
+FALLBACK = "popularity"  # the source of items for queries that the model cannot score
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Recommendations(Tabular):
         where the model could not score the query.
     run
         The model's name, its config, and k, for the run tables of a store.
+    notes
+        Sentences about features of queries that had no effect: values that the training data does
+        not have, columns without weight, queries that got popular items instead.
 
     Examples
     --------
@@ -42,54 +46,39 @@ class Recommendations(Tabular):
 
     table: pa.Table
     run: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def assemble(
         cls,
-        blocks: Iterable[Block],
-        *,
-        label: str,
-        labels: pa.Array,
-        listed: str,
-        ids: pa.Array,
+        blocks: Iterable[tuple[Best, NDArray[np.bool_]]],
+        labels: tuple[str, pa.Array],
+        listed: tuple[str, pa.Array],
         model: Scorer,
         k: int,
-        fallback: str = "",
     ) -> Recommendations:
-        """Build the table from blocks of rows, scores and sources, each (B, k), padded with row -1.
+        """Build the table from blocks of lists, and of whether a list holds popular items instead.
 
-        Parameters
-        ----------
-        blocks
-            Blocks in the order of ``labels``.
-        label, labels
-            The first column: its name, and the value for each list.  # (Q,)
-        listed, ids
-            The second column: its name, and the id of each row.
-        model, k
-            The model that scored, and the list length that was requested.
-        fallback
-            The name for source 1; source 0 is the model.
+        ``labels`` is the name of the first column, with its value for each list; ``listed`` is the
+        name of the second, with the id of each row.
         """
-        chunks, start = [], 0
-        kinds = pa.array([model.name, fallback])
-        for rows, scores, source in blocks:
-            query, rank = np.nonzero(rows >= 0)
-            columns = {
-                label: labels.take(pa.array(query + start)),
-                listed: ids.take(pa.array(rows[query, rank])),
-                "rank": pa.array(rank + 1, pa.int32()),
-                "score": pa.array(scores[query, rank]),
-                "source": kinds.take(pa.array(source[query, rank])),
-            }
-            chunks.append(pa.table(columns))
-            start += len(rows)
-        if not chunks:
-            types = [labels.type, ids.type, pa.int32(), pa.float32(), pa.string()]
-            names = [label, listed, "rank", "score", "source"]
-            chunks = [pa.schema(list(zip(names, types, strict=True))).empty_table()]
+        ids = {name: column.type for name, column in (labels, listed)}
+        rest = {"rank": pa.int32(), "score": pa.float32(), "source": pa.string()}
+        schema = pa.schema(ids | rest)
+        chunks, start, sources = [], 0, pa.array([model.name, FALLBACK])
+        for best, fallback in blocks:
+            query, rank = np.nonzero(best.rows >= 0)
+            columns = [
+                labels[1].take(pa.array(query + start)),
+                listed[1].take(pa.array(best.rows[query, rank])),
+                pa.array(rank + 1, pa.int32()),
+                pa.array(best.scores[query, rank]),
+                sources.take(pa.array(fallback[query].astype(np.int8))),
+            ]
+            chunks.append(pa.Table.from_arrays(columns, schema=schema))
+            start += len(best.rows)
         run = {"model": model.name, "config": dict(model.settings), "k": k}
-        return cls(pa.concat_tables(chunks), run)
+        return cls(pa.concat_tables(chunks or [schema.empty_table()]), run)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -97,7 +86,8 @@ class Recommendations(Tabular):
     def __repr__(self) -> str:
         who = self.table.column_names[0]
         lists = len(self.table.column(0).unique())
-        return f"Recommendations({len(self)} rows, {lists} lists by {who})"
+        noted = "".join(f"\n  note: {note}" for note in self.notes)
+        return f"Recommendations({len(self)} rows, {lists} lists by {who}){noted}"
 
     def column(self, name: str) -> list[Any]:
         """Return one column as Python values."""

@@ -12,35 +12,26 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, plain
 from shortlist.errors import ErrorCode, InputError
-from shortlist.recommend.where import Condition, Mask, Where, matches, parse_where
+from shortlist.recommend.rule_text import Rule
+from shortlist.recommend.where import Mask, Where, matches, parse_where
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules that narrow the catalogue, for one query or for all.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> table = pa.table({"user_id": [1, 1], "item_id": [7, 8]})
-    >>> films = pa.table({"item_id": [7, 8], "year": [1987, 1999]})
-    >>> data = Dataset.from_tables(table, items=films)
-    >>> Rules(where="year >= 1990").mask(data)
-    array([False,  True])
-    """
+    """Rules that narrow the catalogue, for one query or for all."""
 
     allow: Iterable[Id] | None = None
     deny: Iterable[Id] | None = None
     where: Where | None = None
     as_of: When | None = None
-    conditions: tuple[Condition, ...] = field(init=False, default=())  # parsed from where
+    rule: Rule | None = field(init=False, default=None)  # parsed from where
 
     def __post_init__(self) -> None:
         for name in ("allow", "deny"):  # read once: they may be iterators
             if (ids := getattr(self, name)) is not None:
                 object.__setattr__(self, name, tuple(plain(ids)))
         if self.where is not None:
-            object.__setattr__(self, "conditions", tuple(parse_where(self.where)))
+            object.__setattr__(self, "rule", parse_where(self.where))
 
     @property
     def empty(self) -> bool:
@@ -50,24 +41,13 @@ class Rules:
     @property
     def key(self) -> Hashable:
         """A key for dictionaries: rules with equal keys have equal masks."""
-        return _typed((self.allow, self.deny, self.conditions, self.as_of))
+        return _typed((self.allow, self.deny, self.rule, self.as_of))
 
     def mask(self, data: Dataset, *, strict: bool = True) -> Mask:
         """Return which items of the catalogue pass.
 
-        Parameters
-        ----------
-        data
-            The catalogue and its item features.
-        strict
-            Whether an unknown id in ``allow`` or ``deny`` is an error; otherwise it is ignored.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is unknown and ``strict`` is true.
-        InputError
-            A rule does not fit the item features, or the items have no life spans.
+        An unknown id in ``allow`` or ``deny`` is an error if ``strict``, else it is ignored. A rule
+        that does not fit the item features is an InputError.
         """  # (n_items,)
         passed = np.ones(data.n_items, dtype=bool)
         if self.allow is not None:
@@ -75,8 +55,8 @@ class Rules:
             passed[_known(data, self.allow, strict)] = True
         if self.deny is not None:
             passed[_known(data, self.deny, strict)] = False
-        if self.where is not None:
-            passed &= matches(data.item_features, self.conditions, self.where)
+        if self.rule is not None:
+            passed &= matches(data.item_features, self.rule, self.where)
         if self.as_of is not None:
             if data.life_spans is None:
                 raise InputError(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +13,15 @@ from numpy.typing import NDArray
 
 from shortlist.data.moments import moment
 from shortlist.errors import ErrorCode, InputError, suggestion
+from shortlist.recommend.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.text import shown
 
 Where: TypeAlias = Mapping[str, Any] | str
 """``{"year": {"gte": 1990}, "genres": {"contains": "Drama"}}``, or the same as text:
-``"year >= 1990 and genres contains Drama"``. All conditions must hold; a missing value only meets
-``is_null``. Operators: eq (or just the value), ne, lt, lte, gt, gte, in (or a list of values),
-not_in, contains (an element of a list, or a part of a text), is_null (true or false)."""
+``"year >= 1990 and genres contains Drama"``. All conditions of a mapping must hold; a text may
+also have ``or`` and brackets. A missing value only meets ``is_null``. Operators: eq (or just the
+value), ne, lt, lte, gt, gte, in (or a list of values), not_in, contains (an element of a list, or a
+part of a text), is_null (true or false)."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -34,44 +34,23 @@ _COMPARE = {
     "gte": pc.greater_equal,
 }
 _OPERATORS = (*_COMPARE, "in", "not_in", "contains", "is_null")
-_WORDS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
-_CONDITION = re.compile(
-    r"""\s*(?P<name>\w+)\s*(?P<operator>==|!=|<=|>=|=|<|>|\b(?:contains|not_in|in|is_null)\b)
-        \s*(?P<value>"[^"]*"|'[^']*'|\[[^]]*\]|(?:(?!\bor\b)[^<>=])+?)\s*(?:\band\b|$)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_ELEMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,]+?)\s*(?:,|$)""")
+_REMEDIES = {
+    "is_null": "give true or false",
+    "in": "give a list of values of type {kind}",
+    "not_in": "give a list of values of type {kind}",
+    "contains": "use contains only with a feature of lists or of texts",
+}
+_OTHER_REMEDY = "give a value of type {kind}; is_null finds what is missing"
 
 
-class Condition(NamedTuple):
-    """One comparison of a feature with a value."""
+def parse_where(where: Where) -> Rule:
+    """Parse a rule; an InputError if it is no rule.
 
-    name: str
-    operator: str
-    value: Any
-
-
-def parse_where(where: Where) -> list[Condition]:
-    """Parse a rule into its conditions.
-
-    Raises
-    ------
-    InputError
-        It is neither text nor a mapping, or the text cannot be read.
-
-    Examples
-    --------
-    >>> for condition in parse_where("year >= 1990 and genres contains 'Film-Noir'"):
-    ...     print(*condition)
-    year gte 1990
-    genres contains Film-Noir
-    >>> for condition in parse_where({"year": 1990, "country": ["FR", "KR"]}):
-    ...     print(*condition)
-    year eq 1990
-    country in ['FR', 'KR']
+    >>> parse_where({"year": {"gte": 1990}})
+    Combination(any_of=False, rules=(Condition(name='year', operator='gte', value=1990),))
     """
     if isinstance(where, str):
-        return _parse_text(where)
+        return read_rule(where)
     if not isinstance(where, Mapping):
         raise InputError(
             f"where={shown(where)} is no rule",
@@ -85,57 +64,19 @@ def parse_where(where: Where) -> list[Condition]:
             conditions.append(Condition(name, "in", list(value)))
         else:
             conditions.append(Condition(name, "eq", value))
-    return conditions
-
-
-def _parse_text(text: str) -> list[Condition]:
-    conditions, position = [], 0
-    while position < len(text):
-        match = _CONDITION.match(text, position)
-        if not match:
-            raise InputError(
-                f"cannot read the rule {shown(text)} from {shown(text[position:].strip())} on",
-                remedy="write it like: year >= 1990 and genres contains 'Film-Noir'; there is no "
-                "'or', only: country in [FR, KR]",
-            )
-        operator = match["operator"].lower()
-        value = _literal(match["value"])
-        conditions.append(Condition(match["name"], _WORDS.get(operator, operator), value))
-        position = match.end()
-    return conditions
-
-
-def _literal(text: str) -> Any:
-    """Parse a number, true, false, a list or a quoted text; anything else is plain text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        if text[0] == "[" and text[-1] == "]":
-            return [_literal(element) for element in _ELEMENT.findall(text[1:-1])]
-        return text[1:-1] if text[0] == text[-1] == "'" else text
-    except (ValueError, RecursionError):  # a number of thousands of digits; deeply nested lists
-        raise InputError(
-            f"cannot read the value {shown(text, 60)} of a rule",
-            remedy="give a number of up to 4,300 digits, a text, or a list of these",
-            parameter="where",
-        ) from None
+    return Combination(False, tuple(conditions))
 
 
 def matches(
     items: pa.Table | None,
-    conditions: Iterable[Condition],
+    rule: Rule,
     where: Where | None,
     kind: Literal["item", "user"] = "item",
 ) -> Mask:
-    """Return which items (or users) meet all conditions.
+    """Return which items (or users) meet a rule; ``where`` is what the caller wrote, for messages.
 
-    ``where`` is the original rule, for messages.
-
-    Raises
-    ------
-    InputError
-        The items have no features or lack this one, the operator does not exist, or the value has
-        another type than the feature.
+    An InputError if they have no such feature, there is no such operator, or the value has another
+    type than the feature.
     """  # (n_items,)
     if items is None:
         raise InputError(
@@ -145,47 +86,40 @@ def matches(
             code=ErrorCode.NO_ITEM_FEATURES if kind == "item" else ErrorCode.NO_USER_FEATURES,
             parameter="where",
         )
-    passed = np.ones(items.num_rows, dtype=bool)
-    for name, operator, value in conditions:
-        if name not in items.column_names:
-            raise InputError(
-                f"{kind}s have no feature {shown(name)}",
-                where=f"where={shown(where)}",
-                remedy=suggestion(str(name), items.column_names),
-                code=ErrorCode.UNKNOWN_FEATURE,
-                parameter="where",
-                allowed=items.column_names,
-            )
-        if operator not in _OPERATORS:
-            raise InputError(
-                f"no operator {shown(operator)}",
-                where=f"where={shown(where)}",
-                remedy=suggestion(str(operator), _OPERATORS),
-            )
-        column = items.column(name).combine_chunks()
-        try:
-            met = _meets(column, operator, value)
-        except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
-            raise InputError(
-                f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
-                f"which is {column.type}",
-                where=f"where={shown(where)}",
-                remedy=_remedy(operator, column.type),
-            ) from None
-        passed &= pc.fill_null(met, False).to_numpy(zero_copy_only=False)
-    return passed
-
-
-def _remedy(operator: str, kind: pa.DataType) -> str:
-    match operator:
-        case "is_null":
-            return "give true or false"
-        case "in" | "not_in":
-            return f"give a list of values of type {kind}"
-        case "contains":
-            return "use contains only with a feature of lists or of texts"
-        case _:
-            return f"give a value of type {kind}; is_null finds what is missing"
+    if isinstance(rule, Combination):
+        join = np.logical_or if rule.any_of else np.logical_and
+        passed = np.full(items.num_rows, not rule.any_of)
+        for part in rule.rules:
+            join(passed, matches(items, part, where, kind), out=passed)
+        return passed
+    name, operator, value = rule
+    if name not in items.column_names:
+        raise InputError(
+            f"{kind}s have no feature {shown(name)}",
+            where=f"where={shown(where)}",
+            remedy=suggestion(str(name), items.column_names),
+            code=ErrorCode.UNKNOWN_FEATURE,
+            parameter="where",
+            allowed=items.column_names,
+        )
+    if operator not in _OPERATORS:
+        raise InputError(
+            f"no operator {shown(operator)}",
+            where=f"where={shown(where)}",
+            remedy=suggestion(str(operator), _OPERATORS),
+        )
+    column = items.column(name).combine_chunks()
+    try:
+        met = _meets(column, operator, value)
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
+        raise InputError(
+            f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
+            f"which is {column.type}",
+            where=f"where={shown(where)}",
+            remedy=_REMEDIES.get(operator, _OTHER_REMEDY).format(kind=column.type),
+        ) from None
+    mask: Mask = pc.fill_null(met, False).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
@@ -211,32 +145,26 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     """Cast the value to the type of the column; text becomes a date, 1990.5 stays a float."""
-    if value is None or (isinstance(value, str) and not _may_be_text(kind)):
+    types = pa.types
+    is_time = types.is_timestamp(kind) or types.is_date(kind)
+    may_be_text = is_time or types.is_string(kind) or types.is_large_string(kind)
+    if value is None or (isinstance(value, str) and not may_be_text):
         raise TypeError(value)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_time:
         return pc.cast(pa.scalar(moment(value), pa.timestamp("us")), kind)
-    if isinstance(value, Real) and not isinstance(value, Integral) and not _is_float(kind):
+    is_fraction = isinstance(value, Real) and not isinstance(value, Integral)
+    if is_fraction and not types.is_floating(kind):
         return pa.scalar(float(value), pa.float64())
-    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+    if types.is_integer(kind) and not types.is_uint64(kind):
         kind = pa.int64()  # a small integer may be compared with a large one
     return pa.scalar(value, kind)
-
-
-def _may_be_text(kind: pa.DataType) -> bool:
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text or pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-
-
-def _is_float(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind))
 
 
 def _has_element(lists: pa.Array, value: Any) -> pa.Array:
     """Return which lists contain a value."""
     elements = pc.list_flatten(lists)
-    hits = pc.filter(
-        pc.list_parent_indices(lists), pc.equal(elements, _scalar(value, elements.type))
-    )
+    equal = pc.equal(elements, _scalar(value, elements.type))
+    hits = pc.filter(pc.list_parent_indices(lists), equal)
     contains = np.zeros(len(lists), dtype=bool)
     contains[hits.to_numpy(zero_copy_only=False)] = True
     return pa.array(contains)

@@ -1,7 +1,7 @@
 """A comparison as one HTML page. Needs the extra ``report`` to write it.
 
-The contents are gathered first (plain dataclasses, by subject), then drawn (``drawings``, over the
-chart types in ``charts``), then rendered into the template (``page``).
+The sections are gathered by subject, drawn (``charts``), and rendered into the template (``page``).
+What only the template reads is a dictionary; what is also drawn is a dataclass.
 """
 
 from shortlist.reporting.comparison import ComparisonWithReport, compare

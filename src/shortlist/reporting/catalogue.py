@@ -36,32 +36,16 @@ _LEAST_LIFT = 0.1  # with less, colours would look random
 
 @dataclass(frozen=True)
 class LongTail:
-    """How interactions and recommendations are distributed over items by popularity.
+    """How interactions and recommendations are distributed over items by popularity."""
 
-    Attributes
-    ----------
-    groups
-        Groups of items by popularity in training, most popular first.
-    sizes
-        The number of items in each group.
-    shares
-        For the training data and each model: the fraction that falls on each group.
-    half
-        For the same: the smallest number of items that account for half of it.
-    """
-
-    groups: tuple[str, ...]
-    sizes: tuple[int, ...]
-    shares: Mapping[str, tuple[float, ...]]
-    half: Mapping[str, int]
+    sizes: Mapping[str, int]  # items in each group by popularity in training, most popular first
+    shares: Mapping[str, tuple[float, ...]]  # of the groups, for the training data and each model
+    half: Mapping[str, int]  # for the same: the least number of items that account for half of it
 
 
-def long_tail(comparison: Comparison) -> LongTail | None:
-    """Count the items of the evaluated lists; None if a report has no lists."""
-    k = comparison[comparison.best].main_k
-    if any(k not in report.listed for report in comparison.reports.values()):
-        return None
-    train = comparison.train
+def long_tail(comparison: Comparison) -> LongTail:
+    """Count the items of the evaluated lists."""
+    k, train = comparison[comparison.best].main_k, comparison.train
     chosen = int((train.item_counts > 0).sum())
     edges = [int(np.ceil(share * chosen)) for share in _GROUP_SHARES]
     # Items that were never chosen come last in the order of popularity.
@@ -76,8 +60,7 @@ def long_tail(comparison: Comparison) -> LongTail | None:
         return tuple(in_groups[kept].tolist())
 
     return LongTail(
-        tuple(_GROUPS[position] for position in kept),
-        tuple(sizes[kept].tolist()),
+        {_GROUPS[position]: int(sizes[position]) for position in kept},
         {name: shares(counts) for name, counts in times.items()},
         {name: items_for_half(counts) for name, counts in times.items()},
     )
@@ -86,8 +69,6 @@ def long_tail(comparison: Comparison) -> LongTail | None:
 def items_for_half(counts: NDArray[np.int64]) -> int:
     """Return the smallest number of items that account for at least half of the total.
 
-    Examples
-    --------
     >>> items_for_half(np.array([1, 5, 2, 2]))
     1
     """
@@ -97,39 +78,18 @@ def items_for_half(counts: NDArray[np.int64]) -> int:
 
 @dataclass(frozen=True)
 class ItemMap:
-    """Items in two dimensions; items with similar vectors are close to each other.
+    """Items in two dimensions; items with similar vectors are close to each other."""
 
-    Attributes
-    ----------
-    model
-        The model that the vectors come from.
-    titles, counts, groups
-        Of each item: title, number of training users, and group.  # (n,)
-    points
-        float64, each coordinate between 0 and 1.  # (n, 2)
-    by
-        The item column that the groups come from; None if no column forms visible groups.
-    coloured
-        The groups that have a colour, largest first.
-    n_items
-        Size of the catalogue.
-    dimensions
-        Of the vectors.
-    nearest
-        The most popular items, each with the titles of the items nearest to it by the cosine of the
-        vectors.
-    """
-
-    model: str
-    titles: tuple[str, ...]
-    counts: tuple[int, ...]
-    groups: tuple[str, ...]
-    points: NDArray[np.float64]
-    by: str | None
-    coloured: tuple[str, ...]
-    n_items: int
-    dimensions: int
-    nearest: tuple[tuple[str, tuple[str, ...]], ...]
+    model: str  # that the vectors come from
+    titles: tuple[str, ...]  # (n,)
+    counts: tuple[int, ...]  # training users of each item, (n,)
+    groups: tuple[str, ...]  # (n,)
+    points: NDArray[np.float64]  # each coordinate between 0 and 1, (n, 2)
+    by: str | None  # the item column of the groups; None if no column forms visible groups
+    coloured: tuple[str, ...]  # the groups that have a colour, largest first
+    n_items: int  # in the catalogue
+    dimensions: int  # of the vectors
+    nearest: tuple[tuple[str, tuple[str, ...]], ...]  # popular items, and the items nearest to each
 
 
 def item_map(comparison: Comparison) -> ItemMap | None:
@@ -143,17 +103,17 @@ def item_map(comparison: Comparison) -> ItemMap | None:
     data = comparison.train
     rows = np.argsort(data.popularity_order, kind="stable")[:MOST_ITEMS]
     rows = rows[data.item_counts[rows] > 0]
-    vectors = _unit(item_factors(model)[rows].astype(np.float64))
+    vectors = item_factors(model)[rows].astype(np.float64)
     nonzero = vectors.any(axis=1)
     rows, vectors = rows[nonzero], vectors[nonzero]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     if len(rows) < LEAST_ITEMS or vectors.shape[1] < 2:
         return None
     points = _layout(vectors, comparison[comparison.best].seed)
     by, groups = _groups(data, rows, points)
     coloured = [group for group, _ in Counter(groups).most_common() if group != OTHERS]
     coloured = coloured[:MOST_COLOURS]
-    all_labels = labels(data)
-    titles = [all_labels[row] for row in rows]
+    titles = np.array(labels(data), dtype=object)[rows].tolist()
     return ItemMap(
         model=name,
         titles=tuple(titles),
@@ -166,11 +126,6 @@ def item_map(comparison: Comparison) -> ItemMap | None:
         dimensions=vectors.shape[1],
         nearest=_nearest(titles, vectors),
     )
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1.0))
 
 
 def _layout(vectors: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
@@ -203,13 +158,12 @@ def _groups(
         filled = sum(counts.values())
         if not 2 <= len(counts) <= _MOST_VALUES or filled < _LEAST_FILLED * len(rows):
             continue
-        same = np.mean(
-            [
-                value is not None and value == values[other]
-                for value, other in zip(values, neighbor, strict=True)
-            ]
+        same = sum(
+            value is not None and value == values[other]
+            for value, other in zip(values, neighbor, strict=True)
         )
-        lift = float(same) - sum((count / len(rows)) ** 2 for count in counts.values())
+        chance = sum((count / len(rows)) ** 2 for count in counts.values())
+        lift = same / len(rows) - chance
         if lift > highest:
             highest, by = lift, name
             groups = [OTHERS if value is None else value for value in values]

@@ -1,28 +1,36 @@
-"""The chart types of the page: intervals, lines, stacked bars, scatter plots and maps."""
+"""The charts of the page, drawn from its contents as SVG text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from shortlist.reporting.accuracy import ByHistory, Estimate, Ranking
+from shortlist.reporting.catalogue import OTHERS, ItemMap, LongTail
+from shortlist.reporting.costs import LossCurve
 from shortlist.reporting.svg import (
     LETTER_HEIGHT,
-    LETTER_WIDTH,
     WIDTH,
     Anchor,
     Canvas,
     Scale,
+    label_width,
     shortened,
     tick_label,
 )
 
-_LEFT, _RIGHT = 72.0, WIDTH - 14  # of the plots with lines
+MOST_LINES = 4  # models in the chart by history length; the table has all of them
+_BASELINE = "Popularity"
+_LEAST_COST = 1e-3  # seconds or milliseconds; smaller values do not fit a logarithmic axis
+_LEFT, _RIGHT = 72.0, WIDTH - 14  # of the plots with a vertical axis
+_BELOW = 48.0  # height for the labels and the title of the horizontal axis
 _INTERVAL_ROW, _BAR_ROW = 26.0, 28.0  # heights of rows
 _NUMBER_WIDTH = 34.0  # a narrower share has no room for its number
 
 
 @dataclass(frozen=True)
-class IntervalRow:
+class Mark:
     """A labelled value with its interval; ``style`` is the class for its colour."""
 
     label: str
@@ -30,213 +38,225 @@ class IntervalRow:
     low: float
     high: float
     style: str
-    tip: str
+    text: str  # the value in words
+    x: float = 0.0
+
+    @property
+    def tip(self) -> str:
+        """The text that is shown when the mark is pointed at."""
+        return f"{self.label}: {self.text}"
+
+
+def _mark(label: str, estimate: Estimate, style: str, text: str = "", x: float = 0.0) -> Mark:
+    value, low, high = estimate.value, estimate.low, estimate.high
+    bounds = (value, value) if low is None or high is None else (low, high)
+    return Mark(label, value, *bounds, style, text or _estimate_text(estimate), x)
+
+
+def _estimate_text(estimate: Estimate) -> str:
+    if estimate.low is None:
+        return f"{estimate.value:.4f} (no interval)"
+    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
+
+
+def _style(ranking: Ranking, model: str) -> str:
+    """Return the style of a model: the best one is highlighted, the others are labelled only."""
+    return "best" if model == ranking.best else "other"
+
+
+def _described(title: str, marks: Iterable[Mark]) -> str:
+    return f"{title}: {'; '.join(f'{mark.label} {mark.text}' for mark in marks)}"
+
+
+def _bounds(marks: Iterable[Mark]) -> list[float]:
+    return [bound for mark in marks for bound in (mark.low, mark.high)]
+
+
+# --- intervals, one per row -----------------------------------------------------------------
+
+
+def ranking_chart(ranking: Ranking) -> str:
+    """Draw the main metric of every model."""
+    marks = [
+        _mark(model, estimates[ranking.main], _style(ranking, model))
+        for model, estimates in ranking.estimates.items()
+    ]
+    return interval_chart(marks, ranking.main, f"{ranking.main} of every model")
+
+
+def difference_chart(ranking: Ranking) -> str | None:
+    """Draw the difference of every other model to the best one; None without other models."""
+    marks = []
+    for model, test in ranking.against_best.items():
+        style = "significant" if test.real else "unsure"
+        text = (
+            f"{test.difference:+.4f} ({test.low:+.4f} to {test.high:+.4f}), "
+            f"{'' if test.real else 'not '}significant"
+        )
+        marks.append(Mark(model, test.difference, test.low, test.high, style, text))
+    if not marks:
+        return None
+    axis, title = f"{ranking.main} minus that of {ranking.best}", f"Differences to {ranking.best}"
+    return interval_chart(marks, axis, title, differences=True)
 
 
 def interval_chart(
-    rows: Sequence[IntervalRow],
-    axis: str,
-    description: str,
-    *,
-    zero: bool = False,
-    differences: bool = False,
+    marks: Sequence[Mark], axis: str, title: str, *, differences: bool = False
 ) -> str:
-    """Draw values with intervals, one per row.
-
-    Parameters
-    ----------
-    rows
-        From top to bottom.
-    axis
-        Title of the axis, with the unit.
-    description
-        What the chart shows, in words.
-    zero
-        Start the axis at 0.
-    differences
-        Values are differences: draw a line at 0, and write their signs.
-    """
-    left = 12 + LETTER_WIDTH * max(len(shortened(row.label)) for row in rows)
-    right, bottom = WIDTH - 62, 14 + _INTERVAL_ROW * len(rows)
-    values = [value for row in rows for value in (row.low, row.value, row.high)]
-    scale = Scale.around([*values, 0.0] if differences else values, left, right, zero=zero)
-    canvas = Canvas(bottom + 40, description)
+    """Draw values with intervals, one per row; of differences, with signs and a line at 0."""
+    left = 12 + max(label_width(mark.label) for mark in marks)
+    right, bottom = WIDTH - 62, 14 + _INTERVAL_ROW * len(marks)
+    values = [*_bounds(marks), *([0.0] if differences else [])]
+    scale = Scale.around(values, left, right, zero=not differences)
+    canvas = Canvas(bottom + 40, _described(title, marks))
     for tick in scale.ticks(5):
         canvas.line(scale(tick), 8, scale(tick), bottom, "grid")
         canvas.text(scale(tick), bottom + 10, tick_label(tick), "tick", "middle")
     if differences:
         canvas.line(scale(0), 4, scale(0), bottom, "zero")
-    for position, row in enumerate(rows):
+    for position, mark in enumerate(marks):
         y = 14 + _INTERVAL_ROW * (position + 0.5) - 4
-        canvas.text(left - 8, y, shortened(row.label), "label", "end")
-        canvas.line(scale(row.low), y, scale(row.high), y, f"interval {row.style}")
-        for end in (row.low, row.high):
-            canvas.line(scale(end), y - 4, scale(end), y + 4, f"interval {row.style}")
-        canvas.dot(scale(row.value), y, 5, f"dot {row.style}", f"{row.label}: {row.tip}")
-        sign = "+" if differences else ""
-        canvas.text(right + 8, y, f"{row.value:{sign}.4f}", "value")
+        canvas.text(left - 8, y, shortened(mark.label), "label", "end")
+        canvas.line(scale(mark.low), y, scale(mark.high), y, f"interval {mark.style}")
+        for end in (mark.low, mark.high):
+            canvas.line(scale(end), y - 4, scale(end), y + 4, f"interval {mark.style}")
+        canvas.dot(scale(mark.value), y, 5, f"dot {mark.style}", mark.tip)
+        canvas.text(right + 8, y, f"{mark.value:{'+' if differences else ''}.4f}", "value")
     canvas.text((left + right) / 2, bottom + 28, axis, "axis-title", "middle")
     return canvas.markup()
 
 
-@dataclass(frozen=True)
-class Line:
-    """A named line; ``bounds`` are the intervals of its values, if they have any."""
-
-    label: str
-    style: str
-    xs: Sequence[float]
-    ys: Sequence[float]
-    bounds: Sequence[tuple[float, float]] = field(default=())
+# --- plots with a vertical axis -------------------------------------------------------------
 
 
-def grouped_chart(
-    lines: Sequence[Line], groups: Sequence[str], x_axis: str, y_axis: str, description: str
-) -> str:
-    """Draw a dot with an interval for each group of each line, side by side within the group."""
-    canvas = Canvas(310, description)
-    top, bottom = _legend(canvas, lines), canvas.height - 48
-    bounds = [value for line in lines for pair in line.bounds for value in pair]
-    ys = Scale.around(bounds, bottom, top, zero=True)
-    step = (_RIGHT - _LEFT) / len(groups)
-    _y_axis(canvas, ys, _LEFT, _RIGHT)
-    for position, group in enumerate(groups):
-        canvas.text(_LEFT + (position + 0.5) * step, bottom + 13, group, "tick", "middle")
-    spacing = min(12.0, 0.7 * step / len(lines))
-    for number, line in enumerate(lines):
-        shift = (number - (len(lines) - 1) / 2) * spacing
-        for group, x, y, (low, high) in zip(groups, line.xs, line.ys, line.bounds, strict=True):
-            center = _LEFT + (x + 0.5) * step + shift
-            canvas.line(center, ys(low), center, ys(high), f"interval {line.style}")
-            interval = f"{low:.4f} to {high:.4f}" if low < high else "no interval"
-            tip = f"{line.label}, {group}: {y:.4f} ({interval})"
-            canvas.dot(center, ys(y), 4, f"dot {line.style}", tip)
-    _axis_titles(canvas, x_axis, y_axis, top, bottom)
-    return canvas.markup()
-
-
-def line_chart(lines: Sequence[Line], x_axis: str, y_axis: str, description: str) -> str:
-    """Draw lines over a common axis."""
-    canvas = Canvas(240, description)
-    top, bottom = _legend(canvas, lines), canvas.height - 48
-    xs = Scale.around([x for line in lines for x in line.xs], _LEFT, _RIGHT)
-    ys = Scale.around([y for line in lines for y in line.ys], bottom, top)
-    _y_axis(canvas, ys, _LEFT, _RIGHT)
-    for tick in xs.ticks():
-        canvas.text(xs(tick), bottom + 13, tick_label(tick), "tick", "middle")
-    for line in lines:
-        points = [(xs(x), ys(y)) for x, y in zip(line.xs, line.ys, strict=True)]
-        canvas.path(points, f"curve {line.style}")
-        canvas.dot(*points[-1], 4, f"dot {line.style}", f"{line.label}: {line.ys[-1]:.5g}")
-    _axis_titles(canvas, x_axis, y_axis, top, bottom)
-    return canvas.markup()
-
-
-def _legend(canvas: Canvas, lines: Sequence[Line]) -> float:
-    return canvas.legend([(line.label, f"swatch {line.style}") for line in lines], 10) + 4
-
-
-def _y_axis(canvas: Canvas, ys: Scale, left: float, right: float) -> None:
+def _draw_axes(
+    canvas: Canvas, ys: Scale, ticks: Iterable[tuple[float, str]], x_axis: str, y_axis: str
+) -> None:
+    """Draw a grid by ``ys``, labels along the horizontal axis, and the titles of both axes."""
+    bottom, top = ys.start, ys.end
     for tick in ys.ticks(5):
-        canvas.line(left, ys(tick), right, ys(tick), "grid")
-        canvas.text(left - 6, ys(tick), tick_label(tick), "tick", "end")
-    canvas.line(left, ys.start, right, ys.start, "axis")
-
-
-def _axis_titles(canvas: Canvas, x_axis: str, y_axis: str, top: float, bottom: float) -> None:
+        canvas.line(_LEFT, ys(tick), _RIGHT, ys(tick), "grid")
+        canvas.text(_LEFT - 6, ys(tick), tick_label(tick), "tick", "end")
+    canvas.line(_LEFT, bottom, _RIGHT, bottom, "axis")
+    for x, label in ticks:
+        canvas.line(x, bottom, x, bottom + 4, "axis")
+        canvas.text(x, bottom + 13, label, "tick", "middle")
     canvas.text((_LEFT + _RIGHT) / 2, canvas.height - 12, x_axis, "axis-title", "middle")
     canvas.vertical_text(10, (top + bottom) / 2, y_axis, "axis-title")
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A labelled bar; its shares add up to 1."""
-
-    label: str
-    shares: Sequence[float]
+def _ticks(xs: Scale) -> list[tuple[float, str]]:
+    return [(xs(tick), tick_label(tick)) for tick in xs.ticks()]
 
 
-def stacked_bars(bars: Sequence[Bar], groups: Sequence[str], axis: str, description: str) -> str:
-    """Draw one bar per row, each divided into the same groups."""
-    legend_width = sum(28 + LETTER_WIDTH * len(shortened(name)) for name in groups)
-    legend_rows = int(legend_width // (WIDTH - 60))  # beyond the first, at most
-    canvas = Canvas(68 + 18 * legend_rows + _BAR_ROW * len(bars), description)
-    top = canvas.legend([(name, f"share q{number}") for number, name in enumerate(groups)], 10) + 4
-    left = 12 + LETTER_WIDTH * max(len(shortened(bar.label)) for bar in bars)
-    right, bottom = WIDTH - 10, top + _BAR_ROW * len(bars)
-    for position, bar in enumerate(bars):
-        y, x = top + _BAR_ROW * position, left
-        canvas.text(left - 8, y + 10, shortened(bar.label), "label", "end")
-        for number, (group, part) in enumerate(zip(groups, bar.shares, strict=True)):
-            width = part * (right - left)
-            if width > 0:
-                tip = f"{bar.label}: {part:.1%} on {group}"
-                canvas.box(x, y, width, 20, f"share q{number}", tip)
-            if width > _NUMBER_WIDTH:
-                canvas.text(x + width / 2, y + 10, f"{part:.0%}", f"on q{number}", "middle")
-            x += width
-    for tick in (0, 25, 50, 75, 100):
-        x = left + tick / 100 * (right - left)
-        canvas.line(x, bottom - 4, x, bottom, "axis")
-        canvas.text(x, bottom + 8, f"{tick}%", "tick", "end" if tick == 100 else "middle")
-    canvas.text((left + right) / 2, bottom + 26, axis, "axis-title", "middle")
+def _draw_legend(canvas: Canvas, names: Iterable[str], style: str) -> float:
+    """Draw a legend of numbered colours; return the y coordinate below it."""
+    return canvas.legend([(name, f"{style}{n}") for n, name in enumerate(names)], 10) + 4
+
+
+def drawn_models(ranking: Ranking) -> tuple[str, ...]:
+    """Return the models in the chart by history length: the best ones and the baseline."""
+    names = ranking.names
+    if len(names) <= MOST_LINES or _BASELINE not in names or _BASELINE in names[:MOST_LINES]:
+        return names[:MOST_LINES]
+    return (*names[: MOST_LINES - 1], _BASELINE)
+
+
+def history_chart(ranking: Ranking, history: ByHistory) -> str:
+    """Draw the main metric by history length, the models of a group side by side."""
+    groups, models = list(history.users), drawn_models(ranking)
+    canvas = Canvas(
+        310,
+        f"{ranking.main} by history length for {', '.join(models)}; the table has the figures",
+    )
+    top = _draw_legend(canvas, models, "swatch c")
+    of_models = [
+        [
+            _mark(f"{model}, {group}", estimate, f"c{number}")
+            for group, estimate in zip(groups, history.estimates[model], strict=True)
+        ]
+        for number, model in enumerate(models)
+    ]
+    bounds = [bound for marks in of_models for bound in _bounds(marks)]
+    ys = Scale.around(bounds, canvas.height - _BELOW, top, zero=True)
+    step = (_RIGHT - _LEFT) / len(groups)
+    centers = [_LEFT + (position + 0.5) * step for position in range(len(groups))]
+    ticks = zip(centers, groups, strict=True)
+    _draw_axes(canvas, ys, ticks, "interactions in training", ranking.main)
+    spacing = min(12.0, 0.7 * step / len(models))
+    for number, marks in enumerate(of_models):
+        shift = (number - (len(models) - 1) / 2) * spacing
+        for center, mark in zip(centers, marks, strict=True):
+            x = center + shift
+            canvas.line(x, ys(mark.low), x, ys(mark.high), f"interval {mark.style}")
+            canvas.dot(x, ys(mark.value), 4, f"dot {mark.style}", mark.tip)
     return canvas.markup()
 
 
-@dataclass(frozen=True)
-class Point:
-    """A named point with the interval of its y value."""
+def curve_chart(curve: LossCurve) -> str:
+    """Draw the losses of a model over its epochs."""
+    losses = {name.replace("_", " "): values for name, values in curve.losses.items()}
+    texts = [f"{name} from {ys[0]:.5g} to {ys[-1]:.5g}" for name, ys in losses.items()]
+    title = f"Losses of {curve.model} over {len(curve.epochs)} epochs"
+    canvas = Canvas(240, f"{title}: {'; '.join(texts)}")
+    top = _draw_legend(canvas, losses, "swatch c")
+    xs = Scale.around(curve.epochs, _LEFT, _RIGHT)
+    every_loss = [loss for values in losses.values() for loss in values]
+    ys = Scale.around(every_loss, canvas.height - _BELOW, top)
+    _draw_axes(canvas, ys, _ticks(xs), "epoch", "loss")
+    for number, (name, values) in enumerate(losses.items()):
+        points = [(xs(x), ys(y)) for x, y in zip(curve.epochs, values, strict=True)]
+        canvas.path(points, f"curve c{number}")
+        canvas.dot(*points[-1], 4, f"dot c{number}", f"{name}: {values[-1]:.5g}")
+    return canvas.markup()
 
-    label: str
-    x: float
-    y: float
-    low: float
-    high: float
-    style: str
-    tip: str
+
+def coverage_chart(ranking: Ranking) -> str:
+    """Draw the main metric against the coverage of the catalogue."""
+    metric = f"coverage@{ranking.main_k}"
+    percent = {model: 100 * figures[metric].value for model, figures in ranking.estimates.items()}
+    axis = f"{metric}: % of the catalogue in at least one list"
+    return scatter_chart(ranking, percent, "%", axis, "coverage")
+
+
+def cost_chart(ranking: Ranking, costs: Mapping[str, float], unit: str, axis: str) -> str | None:
+    """Draw the main metric against a cost of each model; None without costs."""
+    visible = {model: max(cost, _LEAST_COST) for model, cost in costs.items()}
+    return scatter_chart(ranking, visible, unit, axis, "cost", log=True) if visible else None
 
 
 def scatter_chart(
-    points: Sequence[Point], x_axis: str, y_axis: str, description: str, *, log: bool = False
+    ranking: Ranking,
+    amounts: Mapping[str, float],
+    unit: str,
+    axis: str,
+    against: str,
+    *,
+    log: bool = False,
 ) -> str:
-    """Draw labelled points with the intervals of their y values.
-
-    Parameters
-    ----------
-    points
-        At least one.
-    x_axis, y_axis
-        Titles of the axes, with units.
-    description
-        What the chart shows, in words.
-    log
-        Whether the x axis is logarithmic.
-    """
-    canvas = Canvas(300, description)
-    left, right, top, bottom = 64.0, WIDTH - 14, 12.0, canvas.height - 44
-    xs = Scale.around([point.x for point in points], left, right, log=log, zero=not log)
-    bounds = [value for point in points for value in (point.low, point.high)]
-    ys = Scale.around(bounds, bottom, top, zero=True)
-    _y_axis(canvas, ys, left, right)
-    for tick in xs.ticks():
-        canvas.line(xs(tick), bottom, xs(tick), bottom + 4, "axis")
-        canvas.text(xs(tick), bottom + 12, tick_label(tick), "tick", "middle")
+    """Draw the main metric of models, with intervals, against an amount; ``log``: its axis."""
+    points = []
+    for model, amount in amounts.items():
+        estimate = ranking.estimates[model][ranking.main]
+        text = f"{ranking.main} {_estimate_text(estimate)} at {amount:.3g} {unit}"
+        points.append(_mark(model, estimate, _style(ranking, model), text, amount))
+    canvas = Canvas(300, _described(f"Accuracy against {against}", points))
+    xs = Scale.around(amounts.values(), _LEFT, _RIGHT, log=log, zero=not log)
+    ys = Scale.around(_bounds(points), canvas.height - _BELOW, 12, zero=True)
+    _draw_axes(canvas, ys, _ticks(xs), axis, ranking.main)
     occupied: list[Box] = []
     for point in points:
-        x = xs(point.x)
+        x, y = xs(point.x), ys(point.value)
         canvas.line(x, ys(point.low), x, ys(point.high), f"interval faint {point.style}")
-        occupied.append((x - 6, ys(point.y) - 6, x + 6, ys(point.y) + 6))
-    area = (left, top, WIDTH, bottom - 4)
+        occupied.append((x - 6, y - 6, x + 6, y + 6))
     for point in points:
-        x, y = xs(point.x), ys(point.y)
-        canvas.dot(x, y, 5, f"dot {point.style}", f"{point.label}: {point.tip}")
-        label_x, label_y, anchor, box = _place_label(x, y, shortened(point.label), occupied, area)
+        x, y, label = xs(point.x), ys(point.value), shortened(point.label)
+        canvas.dot(x, y, 5, f"dot {point.style}", point.tip)
+        label_x, label_y, anchor, box = _place_label(x, y, label, occupied, (12, ys.start - 4))
         occupied.append(box)
         if abs(label_y - y) > 20:
             canvas.line(x, y, label_x if anchor == "start" else x, label_y, "leader")
-        canvas.text(label_x, label_y, shortened(point.label), "label halo", anchor)
-    canvas.text((left + right) / 2, canvas.height - 12, x_axis, "axis-title", "middle")
-    canvas.vertical_text(12, (top + bottom) / 2, y_axis, "axis-title")
+        canvas.text(label_x, label_y, label, "label halo", anchor)
     return canvas.markup()
 
 
@@ -244,25 +264,21 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def _place_label(
-    x: float, y: float, label: str, occupied: Sequence[Box], area: Box
+    x: float, y: float, label: str, occupied: Sequence[Box], heights: tuple[float, float]
 ) -> tuple[float, float, Anchor, Box]:
     """Return the label position beside a point with the least overlap; of equals the nearest."""
-    width = LETTER_WIDTH * len(label)
-    best: tuple[float, float, float, Anchor, Box] | None = None
+    width, options = label_width(label), []
+    sides: tuple[tuple[float, Anchor, float], ...]
+    sides = ((x + 9, "start", x + 9), (x - 9, "end", x - 9 - width))
     for distance in (0.0, 14.0, -14.0, 27.0, -27.0, 40.0, -40.0):
-        sides: list[tuple[float, Anchor, float]] = [
-            (x + 9, "start", x + 9), (x - 9, "end", x - 9 - width)
-        ]  # fmt: skip
         for label_x, anchor, start in sides:
             label_y = y + distance
             box = (start, label_y - LETTER_HEIGHT / 2, start + width, label_y + LETTER_HEIGHT / 2)
             cost = sum(_overlap(box, other) for other in occupied) + abs(distance)
-            cost += 1e4 * (start < area[0] or start + width > area[2])
-            cost += 1e4 * (label_y < area[1] or label_y > area[3])
-            if best is None or cost < best[0]:
-                best = (cost, label_x, label_y, anchor, box)
-    assert best is not None
-    return best[1:]
+            cost += 1e4 * (start < _LEFT or start + width > WIDTH)
+            cost += 1e4 * (not heights[0] <= label_y <= heights[1])
+            options.append((cost, label_x, label_y, anchor, box))
+    return min(options, key=lambda option: option[0])[1:]
 
 
 def _overlap(first: Box, second: Box) -> float:
@@ -271,23 +287,64 @@ def _overlap(first: Box, second: Box) -> float:
     return 10 * width * height if width > 0 and height > 0 else 0.0
 
 
-@dataclass(frozen=True)
-class MapPoint:
-    """A point with coordinates between 0 and 1; ``tip`` is shown when it is pointed at."""
-
-    x: float
-    y: float
-    radius: float
-    style: str
-    tip: str
+# --- shares and maps ------------------------------------------------------------------------
 
 
-def map_chart(points: Sequence[MapPoint], description: str) -> str:
-    """Draw a square map of points, without axes."""
-    margin = 8.0
-    size = WIDTH - 2 * margin
-    canvas = Canvas(WIDTH, description)
-    for point in points:
-        x, y = margin + point.x * size, margin + (1 - point.y) * size
-        canvas.dot(x, y, point.radius, f"map-point {point.style}", point.tip)
+def tail_chart(tail: LongTail) -> str:
+    """Draw one bar per source, each divided into the groups of items."""
+    groups = list(tail.sizes)
+    values = "; ".join(f"{name} {shares[0]:.0%}" for name, shares in tail.shares.items())
+    legend_width = sum(28 + label_width(name) for name in groups)
+    legend_rows = int(legend_width // (WIDTH - 60))  # beyond the first, at most
+    canvas = Canvas(
+        68 + 18 * legend_rows + _BAR_ROW * len(tail.shares),
+        f"Share of the {groups[0]} of the items: {values}",
+    )
+    top = _draw_legend(canvas, groups, "share q")
+    left, right = 12 + max(map(label_width, tail.shares)), WIDTH - 10
+    for position, (name, shares) in enumerate(tail.shares.items()):
+        y, x = top + _BAR_ROW * position, left
+        canvas.text(left - 8, y + 10, shortened(name), "label", "end")
+        for number, (group, share) in enumerate(zip(groups, shares, strict=True)):
+            width = share * (right - left)
+            if width > 0:
+                tip = f"{name}: {share:.1%} on {group}"
+                canvas.box(x, y, width, 20, f"share q{number}", tip)
+            if width > _NUMBER_WIDTH:
+                canvas.text(x + width / 2, y + 10, f"{share:.0%}", f"on q{number}", "middle")
+            x += width
+    bottom = top + _BAR_ROW * len(tail.shares)
+    for tick in (0, 25, 50, 75, 100):
+        x = left + tick / 100 * (right - left)
+        canvas.line(x, bottom - 4, x, bottom, "axis")
+        canvas.text(x, bottom + 8, f"{tick}%", "tick", "end" if tick == 100 else "middle")
+    axis = "share of interactions, and of listed items"
+    canvas.text((left + right) / 2, bottom + 26, axis, "axis-title", "middle")
     return canvas.markup()
+
+
+def map_chart(items: ItemMap) -> str:
+    """Draw a square map of items, without axes; more popular items have larger dots."""
+    margin, size = 8.0, WIDTH - 16
+    n_items, most = len(items.titles), math.sqrt(max(items.counts))
+    canvas = Canvas(
+        WIDTH, f"Map of the {n_items:,} most popular items; the table below lists nearest items"
+    )
+    styles = dict(map_legend(items))
+    default = "c0" if items.by is None else "rest"
+    for title, count, group, (x, y) in zip(
+        items.titles, items.counts, items.groups, items.points.tolist(), strict=True
+    ):
+        style = f"map-point {styles.get(group, default)}"
+        tip = f"{title} · {group + ' · ' if items.by else ''}{count:,} users"
+        radius = 1.6 + 3.4 * math.sqrt(count) / most
+        canvas.dot(margin + x * size, margin + (1 - y) * size, radius, style, tip)
+    return canvas.markup()
+
+
+def map_legend(items: ItemMap) -> list[tuple[str, str]]:
+    """Return the legend of the map: names of groups and their style classes."""
+    legend = [(name, f"c{number}") for number, name in enumerate(items.coloured)]
+    if legend and OTHERS in items.groups:
+        legend.append((OTHERS, "rest"))
+    return legend

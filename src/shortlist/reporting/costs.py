@@ -20,55 +20,31 @@ ROUNDS = 3  # batch requests; the fastest counts, as it is least disturbed by ot
 SINGLE = 15  # requests for one user each
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one model costs.
-
-    Attributes
-    ----------
-    model
-        Its name.
-    fit_seconds
-        Time to fit on the training side; None for a model that was already fitted.
-    batch_ms
-        Milliseconds per list in a batch request, in the fastest round.
-    single_ms
-        Milliseconds for a request of one list, the median.
-    """
-
-    model: str
-    fit_seconds: float | None
-    batch_ms: float
-    single_ms: float
-
-
-@dataclass(frozen=True)
-class Costs:
-    """The costs of every model, and how many lists were timed in a batch and singly."""
-
-    models: tuple[Cost, ...]
-    batch: int
-    single: int
-
-
-def costs(comparison: Comparison) -> Costs:
+def costs(comparison: Comparison) -> dict[str, Any]:
     """Time lists for test users, drawn with the seed of the comparison."""
     report = comparison[comparison.best]
     drawn = np.random.default_rng(report.seed).permutation(report.n_users)[:BATCH]
     users = report.users.take(drawn).to_pylist()
-    models = tuple(
-        Cost(name, comparison.fit_seconds[name], *_list_times(model, users, report.main_k))
-        for name, model in track(comparison.models.items(), "timing lists", len(comparison.models))
-    )
-    return Costs(models, len(users), min(SINGLE, len(users)))
+    timed = track(comparison.models.items(), "timing lists", len(comparison.models))
+    return {
+        "models": {
+            name: {
+                "fit_seconds": comparison.fit_seconds[name],  # None: it was already fitted
+                **_list_times(model, users, report.main_k),
+            }
+            for name, model in timed
+        },
+        "batch": len(users),
+        "single": min(SINGLE, len(users)),
+    }
 
 
-def _list_times(model: Model[Any, Any], users: list[Id], k: int) -> tuple[float, float]:
-    """Return milliseconds per list: in a batch, and singly."""
+def _list_times(model: Model[Any, Any], users: list[Id], k: int) -> dict[str, float]:
+    """Return milliseconds per list: in the fastest batch, and singly (the median)."""
     model.recommend(users[:1], k=k)  # warm up: one-time work is not part of a list
     batch = min(_seconds(model, users, k) for _ in range(ROUNDS)) / len(users)
-    single = float(np.median([_seconds(model, [user], k) for user in users[:SINGLE]]))
-    return 1000 * batch, 1000 * single
+    single = np.median([_seconds(model, [user], k) for user in users[:SINGLE]])
+    return {"batch_ms": 1000 * batch, "single_ms": 1000 * float(single)}
 
 
 def _seconds(model: Model[Any, Any], users: list[Id], k: int) -> float:
@@ -79,21 +55,11 @@ def _seconds(model: Model[Any, Any], users: list[Id], k: int) -> float:
 
 @dataclass(frozen=True)
 class LossCurve:
-    """The training losses of one model.
-
-    Attributes
-    ----------
-    model
-        Its name.
-    epochs
-        Counted from 1.
-    losses
-        By name (``loss``, ``validation_loss``): one value per epoch.
-    """
+    """The training losses of one model."""
 
     model: str
-    epochs: tuple[int, ...]
-    losses: Mapping[str, tuple[float, ...]]
+    epochs: tuple[int, ...]  # counted from 1
+    losses: Mapping[str, tuple[float, ...]]  # by name (loss, validation_loss): one per epoch
 
 
 def loss_curves(comparison: Comparison) -> tuple[LossCurve, ...]:

@@ -8,33 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 from shortlist.data.dataset import Dataset
 
 Level = Literal["leak", "warning", "note"]
-LEVELS: tuple[Level, ...] = ("leak", "warning", "note")  # most severe first
+LEVELS: tuple[Level, ...] = ("leak", "warning", "note")
+"""Most severe first. A leak: the figures may be better than real performance; a warning: part of
+the data looks wrong."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding that a reader should know.
-
-    Attributes
-    ----------
-    level
-        ``leak``: the figures may be better than real performance. ``warning``: part of the data
-        looks wrong. ``note``: for information.
-    message
-        The finding, with numbers.
-    advice
-        The consequence, or what to do.
-    """
+    """One finding that a reader should know."""
 
     level: Level
-    message: str
-    advice: str
+    message: str  # the finding, with numbers
+    advice: str  # the consequence, or what to do
 
+
+leak, warning, note = (partial(Finding, level) for level in LEVELS)
 
 Check: TypeAlias = Callable[[Dataset, Dataset], Iterator[Finding]]
 
@@ -58,8 +52,6 @@ def run_checks(train: Dataset, test: Dataset, checks: Mapping[str, Check]) -> Fi
 def share(part: int, whole: int) -> str:
     """Format a part of a whole.
 
-    Examples
-    --------
     >>> share(5, 2000)
     '5 of 2,000 (0.2%)'
     """
@@ -69,8 +61,6 @@ def share(part: int, whole: int) -> str:
 def first_few(names: list[str], most: int = 3) -> str:
     """List the first few names.
 
-    Examples
-    --------
     >>> first_few(["a", "b", "c", "d"])
     'a, b, c, and 1 more'
     """

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from scipy.stats import rankdata
 
 from shortlist.data.dataset import Dataset
-from shortlist.reporting.findings import Check, Finding, first_few, share
+from shortlist.reporting.findings import Check, Finding, first_few, leak, note, share, warning
 from shortlist.reporting.summary import feature_columns, latest_share
 
 COUNT_CORRELATION = 0.95  # from here, a column is taken to be the number of interactions
@@ -26,8 +26,7 @@ def shared_pairs(train: Dataset, test: Dataset) -> Iterator[Finding]:
         side.user_rows.astype(np.int64) * train.n_items + side.item_rows for side in (train, test)
     )
     if count := int(np.isin(in_test, in_train).sum()):
-        yield Finding(
-            "leak",
+        yield leak(
             f"{share(count, len(in_test))} test interactions are also in training",
             "A model only has to memorise them. Remove them from one side.",
         )
@@ -37,8 +36,7 @@ def own_future(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find users with training interactions later than their test interactions."""
     latest = latest_share(train, test)
     if latest is not None and latest < 1:
-        yield Finding(
-            "leak",
+        yield leak(
             f"{1 - latest:.1%} of the test interactions are earlier than a training interaction of "
             "the same user",
             "Models see what a user did later. To measure how well they predict the next choice, "
@@ -52,8 +50,7 @@ def others_future(train: Dataset, test: Dataset) -> Iterator[Finding]:
         return
     later = int((train.times > np.median(test.times)).sum())
     if later > 0.01 * len(train):
-        yield Finding(
-            "note",
+        yield note(
             f"{share(later, len(train))} training interactions are later than the median test "
             "interaction",
             "The models know here what other users chose later. In use they will not. --split "
@@ -71,8 +68,7 @@ def interaction_counts(train: Dataset, test: Dataset) -> Iterator[Finding]:
         known = np.isfinite(values)
         correlation = _rank_correlation(values[known], totals[known])
         if abs(correlation) >= COUNT_CORRELATION:
-            yield Finding(
-                "leak",
+            yield leak(
                 f"the item column {name!r} orders items almost like their number of interactions, "
                 f"test interactions included (rank correlation {correlation:+.2f})",
                 "If it was counted over all of the data, it contains the future. Count only what "
@@ -102,8 +98,7 @@ def later_dates(train: Dataset, test: Dataset) -> Iterator[Finding]:
             moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
             filled = pc.fill_null(moments, np.iinfo(np.int64).min).to_numpy()
             if later := int((filled[rows] > test.times).sum()):
-                yield Finding(
-                    "leak",
+                yield leak(
                     f"the {kind} column {name!r} is later than the test interaction in "
                     f"{share(later, len(test))} cases",
                     "Values recorded after the interaction were not known at the time. Use the "
@@ -123,8 +118,7 @@ def answer_in_features(train: Dataset, test: Dataset) -> Iterator[Finding]:
         shifted = answers[1:] + answers[:1]
         chance = sum(answer in cell for answer, cell in zip(shifted, cells, strict=True))
         if hits >= max(5, 0.01 * len(answers)) and hits > 3 * chance:
-            yield Finding(
-                "leak",
+            yield leak(
                 f"the user column {name!r} holds the id of the held-out item in "
                 f"{share(hits, len(answers))} cases",
                 "The features contain the answer. Leave the column out.",
@@ -148,8 +142,7 @@ def outside_life_span(train: Dataset, test: Dataset) -> Iterator[Finding]:
         outside.append(side.item_rows[dead])
     if count := sum(map(len, outside)):
         items = train.items.take(np.unique(np.concatenate(outside))).to_pylist()
-        yield Finding(
-            "warning",
+        yield warning(
             f"{share(count, len(train) + len(test))} interactions are with items outside their "
             f"valid_from and valid_to: {first_few([str(item) for item in items])}",
             "The life spans or the times are wrong, or use different clocks. At the time of such "

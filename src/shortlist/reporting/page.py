@@ -4,90 +4,52 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shortlist import extras
 from shortlist.errors import InputError
 from shortlist.evaluation.comparison import Comparison
-from shortlist.reporting import leaks, quality
-from shortlist.reporting.accuracy import (
-    ByHistory,
-    ColdStart,
-    Ranking,
-    by_history,
-    cold_start,
-    ranking,
-)
-from shortlist.reporting.catalogue import ItemMap, LongTail, item_map, long_tail
-from shortlist.reporting.costs import Costs, LossCurve, costs, loss_curves
-from shortlist.reporting.drawings import draw, drawn_models, estimate_text, map_legend
-from shortlist.reporting.examples import Examples, examples
-from shortlist.reporting.findings import Findings, run_checks
-from shortlist.reporting.summary import Origin, Summary, origin, summary
+from shortlist.reporting import charts, leaks, quality
+from shortlist.reporting.accuracy import by_history, cold_start, ranking
+from shortlist.reporting.catalogue import item_map, long_tail
+from shortlist.reporting.costs import costs, loss_curves
+from shortlist.reporting.examples import examples
+from shortlist.reporting.findings import run_checks
+from shortlist.reporting.summary import origin, summary
 from shortlist.reporting.svg import tick_label
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-@dataclass(frozen=True)
-class Contents:
-    """The sections of the page; None or a text for sections without data.
+def gather(comparison: Comparison, *, title: str, command: str | None) -> dict[str, Any]:
+    """Collect the sections of the page; None or a text for sections without data.
 
-    Only ``costs`` and ``origin.made`` differ when the same comparison is reported again.
+    Only ``costs`` and the date in ``origin`` differ when the same comparison is reported again.
     """
-
-    title: str
-    protocol: str
-    notes: tuple[str, ...]
-    ranking: Ranking
-    history: ByHistory
-    cold: ColdStart | str
-    tail: LongTail | None
-    costs: Costs
-    curves: tuple[LossCurve, ...]
-    map: ItemMap | None
-    examples: Examples
-    summary: Summary
-    findings: Findings
-    origin: Origin
-
-
-def gather(comparison: Comparison, *, title: str, command: str | None) -> Contents:
-    """Collect the contents of all sections."""
-    report = comparison[comparison.best]
-    return Contents(
-        title=title,
-        protocol=report.protocol,
-        notes=report.notes,
-        ranking=ranking(comparison),
-        history=by_history(comparison),
-        cold=cold_start(comparison),
-        tail=long_tail(comparison),
-        costs=costs(comparison),
-        curves=loss_curves(comparison),
-        map=item_map(comparison),
-        examples=examples(comparison),
-        summary=summary(comparison),
-        findings=run_checks(comparison.train, comparison.test, leaks.CHECKS | quality.CHECKS),
-        origin=origin(comparison, command),
-    )
+    return {
+        "title": title,
+        "report": comparison[comparison.best],
+        "ranking": ranking(comparison),
+        "history": by_history(comparison),
+        "cold": cold_start(comparison),
+        "tail": long_tail(comparison),
+        "costs": costs(comparison),
+        "curves": loss_curves(comparison),
+        "map": item_map(comparison),
+        "examples": examples(comparison),
+        "summary": summary(comparison),
+        "findings": run_checks(comparison.train, comparison.test, leaks.CHECKS | quality.CHECKS),
+        "origin": origin(comparison, command),
+    }
 
 
 def require_report(path: str | Path) -> None:
-    """Check that a report can be written, before the work that it reports on.
-
-    Raises
-    ------
-    ConfigError
-        The extra ``report`` is not installed.
-    InputError
-        The folder does not exist, or ``path`` is a folder.
-    """
+    """Raise a ConfigError or InputError now if a report cannot be written to a path."""
     extras.require("report", "the report")
     path = Path(path).resolve()
     if path.is_dir():
@@ -101,7 +63,7 @@ def require_report(path: str | Path) -> None:
     )
 
 
-def render(contents: Contents) -> str:
+def render(contents: Mapping[str, Any]) -> str:
     """Render the template. All text that comes from the data is escaped.
 
     The content security policy allows the page's own style and its script (by hash) and nothing
@@ -110,26 +72,35 @@ def render(contents: Contents) -> str:
     """
     script = _template_file("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            contents=contents,
-            drawings=draw(
-                contents.ranking,
-                contents.history,
-                contents.tail,
-                contents.costs,
-                contents.curves,
-                contents.map,
-            ),
-            drawn=drawn_models(contents.ranking),
-            map_legend=[] if contents.map is None else map_legend(contents.map),
-            style=_template_file("style.css"),
-            script=script,
-            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-        )
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        **contents,
+        drawings=_drawings(contents),
+        drawn=charts.drawn_models(contents["ranking"]),
+        map_legend=[] if contents["map"] is None else charts.map_legend(contents["map"]),
+        style=_template_file("style.css"),
+        script=script,
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
     )
+
+
+def _drawings(contents: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw every chart as SVG text; None for a chart without data."""
+    ranking, item_map, costs = contents["ranking"], contents["map"], contents["costs"]["models"]
+    fits = {name: seconds for name, c in costs.items() if (seconds := c["fit_seconds"]) is not None}
+    lists = {name: cost["batch_ms"] for name, cost in costs.items()}
+    of_lists = "milliseconds per list, in a batch (logarithmic)"
+    return {
+        "ranking": charts.ranking_chart(ranking),
+        "differences": charts.difference_chart(ranking),
+        "coverage": charts.coverage_chart(ranking),
+        "fitting": charts.cost_chart(ranking, fits, "s", "seconds to fit (logarithmic)"),
+        "listing": charts.cost_chart(ranking, lists, "ms", of_lists),
+        "history": charts.history_chart(ranking, contents["history"]),
+        "tail": charts.tail_chart(contents["tail"]),
+        "curves": [charts.curve_chart(curve) for curve in contents["curves"]],
+        "map": None if item_map is None else charts.map_chart(item_map),
+    }
 
 
 @cache
@@ -145,7 +116,6 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "figure": _figure,
-        "with_interval": estimate_text,
         "share": lambda value: f"{value:.1%}",
         "whole": lambda value: f"{value:,.0f}",
         "plain": tick_label,

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
 from shortlist.explore.items import TITLE, has_titles, titles
-from shortlist.reporting.findings import Check, Finding, first_few, share
+from shortlist.reporting.findings import Check, Finding, first_few, note, share, warning
 from shortlist.reporting.summary import count_distinct, feature_columns, last_times
 
 SHORT_HISTORY = 3  # users with fewer interactions have a short history
@@ -27,8 +27,7 @@ def repeated_rows(train: Dataset, test: Dataset) -> Iterator[Finding]:
     rows = 1 + int(max(train.positions.max(), test.positions.max()))
     missing = rows - len(train) - len(test)
     if missing > 0:
-        yield Finding(
-            "note",
+        yield note(
             f"{share(missing, rows)} rows of the source are not among the interactions",
             "They repeat a (user, item) pair, which counts once, or were removed before the split.",
         )
@@ -48,8 +47,7 @@ def same_titles(train: Dataset, test: Dataset) -> Iterator[Finding]:
     items = zip(names, *(table.column(name).to_pylist() for name in single), strict=True)
     repeated = {item: count for item, count in Counter(items).items() if count > 1}
     if repeated:
-        yield Finding(
-            "warning",
+        yield warning(
             f"{sum(repeated.values()):,} items have the same {' and '.join([TITLE, *single])} as "
             f"another item: {first_few([str(item[0]) for item in repeated])}",
             "If they are the same item, merge them. Otherwise a list may contain it twice, and its "
@@ -66,8 +64,7 @@ def same_histories(train: Dataset, test: Dataset) -> Iterator[Finding]:
     twins = [row for rows in groups.values() if len(rows) > 1 for row in rows]
     if twins:
         ids = [str(user) for user in train.users.take(np.array(twins)).to_pylist()]
-        yield Finding(
-            "warning",
+        yield warning(
             f"{len(twins):,} users have the same {TWIN_HISTORY} or more training items as another "
             f"user: {first_few(ids)}",
             "If they are the same person, merge them. Otherwise the history of one reveals the "
@@ -79,16 +76,14 @@ def short_histories(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find users with few or no training interactions."""
     counts = train.user_counts
     if short := int(((counts > 0) & (counts < SHORT_HISTORY)).sum()):
-        yield Finding(
-            "note",
+        yield note(
             f"{share(short, train.n_users)} users have fewer than {SHORT_HISTORY} training "
             "interactions",
             "Their lists are little more than the popular items; see the figures by history "
             "length.",
         )
     if none := int((counts == 0).sum()):
-        yield Finding(
-            "note",
+        yield note(
             f"{share(none, train.n_users)} users have no training interaction",
             "They get popular items, or recommendations from their features.",
         )
@@ -97,14 +92,12 @@ def short_histories(train: Dataset, test: Dataset) -> Iterator[Finding]:
 def never_chosen(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find items without training interactions."""
     if none := int((train.item_counts == 0).sum()):
-        yield Finding(
-            "note",
+        yield note(
             f"{share(none, train.n_items)} items are never chosen in training",
             "Only models that use item features can tell them apart.",
         )
     if unseen := int((train.item_counts[test.item_rows] == 0).sum()):
-        yield Finding(
-            "warning",
+        yield warning(
             f"{share(unseen, len(test))} test interactions are with items that are never chosen in "
             "training",
             "A model that learns from interactions alone cannot recommend these items.",
@@ -115,8 +108,7 @@ def few_test_users(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Check the number of test users."""
     users = int((test.user_counts > 0).sum())
     if users < FEW_TEST_USERS:
-        yield Finding(
-            "warning",
+        yield warning(
             f"the figures come from {users:,} test users",
             f"With fewer than {FEW_TEST_USERS} users, intervals are wide and small differences "
             "cannot be told from chance.",
@@ -128,8 +120,7 @@ def dominant_user(train: Dataset, test: Dataset) -> Iterator[Finding]:
     most = int(train.user_counts.argmax())
     count = int(train.user_counts[most])
     if train.n_users >= 1 / LARGE_SHARE * 2 and count >= LARGE_SHARE * len(train):
-        yield Finding(
-            "warning",
+        yield warning(
             f"user {train.users.ids[most].as_py()} has {share(count, len(train))} training "
             "interactions",
             "This is unlikely for one person; it may be a program or a shared account. It has a "
@@ -141,8 +132,7 @@ def constant_weights(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find weights that are all equal."""
     first = float(train.weights[0])
     if (train.weights == first).all():
-        yield Finding(
-            "note",
+        yield note(
             f"all training interactions have the weight {first:g}",
             "All interactions count the same, and predicted ratings are meaningless.",
         )
@@ -151,8 +141,7 @@ def constant_weights(train: Dataset, test: Dataset) -> Iterator[Finding]:
 def uninformative_times(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find times that are missing, constant, tied, or impossible."""
     if train.times is None or test.times is None:
-        yield Finding(
-            "note",
+        yield note(
             "the interactions have no times",
             "The held-out interactions are not the latest ones, and no figure here depends on the "
             "order of events.",
@@ -160,24 +149,21 @@ def uninformative_times(train: Dataset, test: Dataset) -> Iterator[Finding]:
         return
     times = np.concatenate([train.times, test.times])
     if (times == times[0]).all():
-        yield Finding(
-            "warning",
+        yield warning(
             "all interactions have the same time",
             "Times carry no information: the last interaction of a user was drawn at random.",
         )
     else:
         if tied := int((last_times(train, train.times)[test.user_rows] == test.times).sum()):
-            yield Finding(
-                "note",
+            yield note(
                 f"{share(tied, len(test))} test interactions have the same time as the user's last "
                 "training interaction",
                 "Which of them was last is unknown; it was drawn at random.",
             )
         if (times % _DAY == 0).all():
-            yield Finding("note", "the times are whole days", "The order within a day is unknown.")
+            yield note("the times are whole days", "The order within a day is unknown.")
     if early := int((times < EARLIEST).sum()):
-        yield Finding(
-            "warning",
+        yield warning(
             f"{share(early, len(times))} interactions are dated before 1980",
             "Times are seconds since 1970. Another unit, or a 0 for a missing time, leads to such "
             "dates.",
@@ -189,41 +175,21 @@ def uninformative_columns(train: Dataset, test: Dataset) -> Iterator[Finding]:
     for kind, table in (("user", train.user_features), ("item", train.item_features)):
         empty, sparse, constant = [], [], []
         for name, column in feature_columns(table):
-            missing = _count_missing(column)
+            missing = sum(cell in (None, [], "") for cell in column.to_pylist())
             if missing == len(column):
                 empty.append(name)
             elif missing >= _MOSTLY_MISSING * len(column):
                 sparse.append(f"{name} ({missing / len(column):.0%})")
             elif not missing and count_distinct(column) == 1:
                 constant.append(name)
-        if empty:
-            yield Finding(
-                "warning",
-                f"{kind} columns without any value: {', '.join(empty)}",
-                "Models ignore them. Check whether values were lost when the data was prepared.",
-            )
-        if sparse:
-            yield Finding(
-                "note",
-                f"{kind} columns that are mostly missing: {', '.join(sparse)}",
-                "They describe few rows.",
-            )
-        if constant:
-            yield Finding(
-                "note",
-                f"{kind} columns with one value in every row: {', '.join(constant)}",
-                "Models ignore them.",
-            )
-
-
-def _count_missing(column: pa.ChunkedArray) -> int:
-    """Count the cells without a value: nulls, empty lists and empty texts."""
-    missing: int = column.null_count
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        missing += column.to_pylist().count([])
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        missing += column.to_pylist().count("")
-    return missing
+        lost = "Models ignore them. Check whether values were lost when the data was prepared."
+        for names, found, what, advice in (
+            (empty, warning, "columns without any value", lost),
+            (sparse, note, "columns that are mostly missing", "They describe few rows."),
+            (constant, note, "columns with one value in every row", "Models ignore them."),
+        ):
+            if names:
+                yield found(f"{kind} {what}: {', '.join(names)}", advice)
 
 
 CHECKS: dict[str, Check] = {

@@ -37,7 +37,6 @@ class Scale:
         values: Iterable[float],
         start: float,
         end: float,
-        *,
         log: bool = False,
         zero: bool = False,
     ) -> Scale:
@@ -71,13 +70,7 @@ class Scale:
 
 
 def _round_step(least: float) -> float:
-    """Return the smallest of 1, 2, 2.5, 5 times a power of ten that is not below ``least``.
-
-    Examples
-    --------
-    >>> _round_step(0.3), _round_step(21)
-    (0.5, 25.0)
-    """
+    """Return the smallest of 1, 2, 2.5, 5 times a power of ten that is not below ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(power * lead for lead in (1, 2, 2.5, 5, 10) if power * lead >= least * (1 - 1e-9))
 
@@ -108,25 +101,15 @@ def tick_label(value: float) -> str:
 class Canvas:
     """An SVG drawing; the style sheet of the page gives the classes of its shapes their colours.
 
-    Parameters
-    ----------
-    height
-        In the units of :data:`WIDTH`.
-    description
-        What the drawing shows, for readers who cannot see it.
+    ``description`` says what the drawing shows, for readers who cannot see it. A ``tip`` is shown
+    when the reader points at a shape.
     """
 
     def __init__(self, height: float, description: str) -> None:
         self.height = height
-        self._root = ET.Element(
-            "svg",
-            {
-                "viewBox": f"0 0 {WIDTH:g} {height:g}",
-                "role": "img",
-                "aria-label": description,
-                "class": "chart",
-            },
-        )
+        self._root = ET.Element("svg")
+        self._root.set("viewBox", f"0 0 {WIDTH:g} {height:g}")
+        self._root.attrib |= {"role": "img", "aria-label": description, "class": "chart"}
 
     def markup(self) -> str:
         """Return the drawing as SVG text; all text in it is escaped."""
@@ -139,10 +122,10 @@ class Canvas:
     def path(self, points: Sequence[tuple[float, float]], style: str) -> None:
         """Draw a line through points."""
         steps = " L".join(f"{_coordinate(x)} {_coordinate(y)}" for x, y in points)
-        ET.SubElement(self._root, "path", {"d": f"M{steps}", "class": style})
+        self._shape("path", style).set("d", f"M{steps}")
 
-    def dot(self, x: float, y: float, radius: float, style: str, tip: str | None = None) -> None:
-        """Draw a disc; ``tip`` is shown when the reader points at it."""
+    def dot(self, x: float, y: float, radius: float, style: str, tip: str) -> None:
+        """Draw a disc."""
         self._shape("circle", style, tip, cx=x, cy=y, r=radius)
 
     def box(
@@ -155,20 +138,22 @@ class Canvas:
         self, x: float, y: float, content: str, style: str = "label", anchor: Anchor = "start"
     ) -> None:
         """Write one line of text, vertically centred on ``y``."""
-        position = {"x": _coordinate(x), "y": _coordinate(y + 4), "class": style}
-        ET.SubElement(self._root, "text", position | {"text-anchor": anchor}).text = content
+        text = self._shape("text", style, x=x, y=y + 4)
+        text.set("text-anchor", anchor)
+        text.text = content
 
-    def vertical_text(self, x: float, y: float, content: str, style: str = "label") -> None:
+    def vertical_text(self, x: float, y: float, content: str, style: str) -> None:
         """Write one line of text upwards, centred on a point."""
-        turn = f"rotate(-90 {_coordinate(x)} {_coordinate(y)})"
-        position = {"x": _coordinate(x), "y": _coordinate(y), "class": style, "transform": turn}
-        ET.SubElement(self._root, "text", position | {"text-anchor": "middle"}).text = content
+        text = self._shape("text", style, x=x, y=y)
+        text.set("transform", f"rotate(-90 {_coordinate(x)} {_coordinate(y)})")
+        text.set("text-anchor", "middle")
+        text.text = content
 
     def legend(self, entries: Iterable[tuple[str, str]], y: float) -> float:
         """Draw a legend of (name, style) entries in rows; return the y coordinate below it."""
         left = x = 4.0
         for name, style in entries:
-            width = 14 + LETTER_WIDTH * len(shortened(name)) + 14
+            width = 14 + label_width(name) + 14
             if x + width > WIDTH and x > left:
                 x, y = left, y + 18
             self.box(x, y - 5, 10, 10, style)
@@ -176,22 +161,28 @@ class Canvas:
             x += width
         return y + 14
 
-    def _shape(self, tag: str, style: str, tip: str | None = None, **numbers: float) -> None:
-        attributes = {name: _coordinate(value) for name, value in numbers.items()}
+    def _shape(
+        self, tag: str, style: str, tip: str | None = None, **coordinates: float
+    ) -> ET.Element:
+        attributes = {name: _coordinate(value) for name, value in coordinates.items()}
         shape = ET.SubElement(self._root, tag, attributes | {"class": style})
         if tip is not None:
             ET.SubElement(shape, "title").text = tip
+        return shape
 
 
 def shortened(name: str) -> str:
     """Shorten a long name.
 
-    Examples
-    --------
     >>> shortened("MatrixFactorization(loss='softmax')")
     'MatrixFactorization(los…'
     """
     return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+
+
+def label_width(name: str) -> float:
+    """Return the width of a shortened name, at most."""
+    return LETTER_WIDTH * len(shortened(name))
 
 
 def _coordinate(value: float) -> str:

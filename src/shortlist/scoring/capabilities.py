@@ -39,6 +39,15 @@ class HasVectors(Protocol):
 
 
 @runtime_checkable
+class ReadsFeatures(Protocol):
+    """Knows which values of user features have no effect on its scores."""
+
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column; only columns with such values."""
+        ...
+
+
+@runtime_checkable
 class Shortlists(Protocol):
     """Selects the best items itself, instead of scoring the whole catalogue."""
 
@@ -57,16 +66,11 @@ class ScoresPairs(Protocol):
 
 
 class Parts(NamedTuple):
-    """Some of the terms whose sum is a score.
+    """Terms whose sum is a score, or a part of it.
 
-    Attributes
-    ----------
-    kind
-        What the terms stand for: ``"chosen item"``, ``"similar user"``, ``"feature"``, ...
-    names
-        The caller's ids or the names of the terms.  # (n,)
-    amounts
-        What each term adds to the score, float64.  # (n,)
+    ``kind`` is what they stand for ("chosen item", "similar user", "feature", ...), ``names`` are
+    the caller's ids or the names of the terms (n,), and ``amounts`` what each adds to the score
+    (n,).
     """
 
     kind: str

@@ -17,13 +17,7 @@ _AT_ONCE = 1 << 22  # numbers tested at a time
 
 
 def count_not_finite(array: NDArray[Any]) -> int:
-    """Count the NaN and infinite numbers in an array of any type.
-
-    Examples
-    --------
-    >>> count_not_finite(np.array([1.0, np.nan, -np.inf]))
-    2
-    """
+    """Count the NaN and infinite numbers in an array of any type."""
     if array.dtype.kind != "f":
         return 0
     flat = array.reshape(-1)
@@ -40,13 +34,6 @@ def require_finite_scores(name: str, scores: Scores) -> None:
     which costs nothing beside the scores. Only where that bound fails is every score computed.
     Sparse scores are summed in float64, where products of float32 cannot overflow; they are finite
     where the profiles are, or infinite, which :func:`require_complete` sees.
-
-    Parameters
-    ----------
-    name
-        The model, for the message.
-    scores
-        The scores of a block of queries.
     """
     match scores:
         case FactorScores(queries, items):
@@ -68,17 +55,7 @@ def require_finite_scores(name: str, scores: Scores) -> None:
 
 
 def require_complete(name: str, best: Best, eligible: Eligible) -> None:
-    """Raise a NumericalError if a listed score is infinite, or an eligible item is missing.
-
-    Parameters
-    ----------
-    name
-        The model, for the message.
-    best
-        Lists of ``k`` items.  # (B, k)
-    eligible
-        The items that each query may get.
-    """
+    """Raise a NumericalError if a listed score is infinite, or an eligible item is missing."""
     listed = best.rows != UNKNOWN
     if not np.isfinite(best.scores[listed]).all():
         raise _error(name)

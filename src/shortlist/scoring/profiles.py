@@ -20,7 +20,7 @@ class Profiles:
     Attributes
     ----------
     users
-        The row of a user of the training data, -1 for a new user, int32.  # (B,)
+        The row of a user of the training data, -1 for a new user.  # (B,)
     history
         Chosen items with their weights: the training interactions of a known user, and the
         history that the query adds.  # (B, n_items)
@@ -28,8 +28,8 @@ class Profiles:
         Whether the history differs from the user's training interactions; always true for a new
         user. A model may use what it learned about a user only where this is false.  # (B,)
     features
-        User features, in the columns of the data's user features; None where the model uses no
-        features or the data has none.  # B rows
+        User features, in the columns of the data's; None where the model uses none or the data
+        has none.  # B rows
     recency
         The position of each entry of the history, counted back from the latest, which is 1; only
         for models that use the order.  # (B, n_items)
@@ -60,24 +60,14 @@ class Profiles:
     def known(
         cls, data: Dataset, users: Rows, *, features: bool = True, order: bool = True
     ) -> Profiles:
-        """Return profiles of users of the data, unchanged.
-
-        Parameters
-        ----------
-        data
-            The training data.
-        users
-            Rows of users.  # (B,)
-        features, order
-            Whether to include user features, and the order of the histories.
-        """
-        table = data.user_features if features else None
+        """Return profiles of users (B,) of the data, -1 for a new user without anything."""
+        table, new = data.user_features if features else None, users == UNKNOWN
         return cls(
             users,
-            data.matrix[users],
-            np.zeros(len(users), dtype=bool),
-            None if table is None else table.take(pa.array(users)),
-            data.recency[users] if order else None,
+            _rows_of(data.matrix, users),
+            new,
+            None if table is None else table.take(pa.array(users, mask=new)),
+            _rows_of(data.recency, users) if order else None,
         )
 
     def take(self, queries: NDArray[np.intp]) -> Profiles:
@@ -89,3 +79,13 @@ class Profiles:
             None if self.features is None else self.features.take(pa.array(queries)),
             None if self.recency is None else self.recency[queries],
         )
+
+
+def _rows_of(matrix: csr_array, users: Rows) -> csr_array:
+    """Return a copy of the rows of known users, and empty rows for new users."""
+    known = users != UNKNOWN
+    own = matrix[users[known]]
+    lengths = np.zeros(len(users), dtype=np.int64)
+    lengths[known] = np.diff(own.indptr)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return csr_array((own.data, own.indices, indptr), shape=(len(users), matrix.shape[1]))

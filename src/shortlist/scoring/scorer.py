@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 
@@ -16,8 +17,7 @@ from shortlist.scoring.scores import Scores
 class Scorer(Protocol):
     """A fitted model, as far as lists are concerned.
 
-    Optional capabilities (:mod:`shortlist.scoring.capabilities`) are asked for with
-    ``isinstance``.
+    Optional capabilities (:mod:`shortlist.scoring.capabilities`) are asked for with ``isinstance``.
     """
 
     @property
@@ -57,3 +57,8 @@ class Scorer(Protocol):
     def score(self, profiles: Profiles) -> Scores:
         """Score the whole catalogue for each query."""  # (B, n_items)
         ...
+
+
+def known_profiles(model: Scorer, users: Rows) -> Profiles:
+    """Return profiles of users (B,) of the training data as the model sees them; -1: a new user."""
+    return Profiles.known(model.data, users, features=model.uses_features, order=model.uses_order)

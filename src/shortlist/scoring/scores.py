@@ -21,24 +21,8 @@ Floats: TypeAlias = NDArray[np.float32]
 class ItemFactors:
     """Item vectors in the layout that the kernels read; a model builds them once and holds them.
 
-    Parameters
-    ----------
-    columns
-        One column per item, float32, C-contiguous.  # (f, n_items)
-    bias
-        A constant per item that is added to every score.  # (n_items,)
-
-    Attributes
-    ----------
-    packed
-        The same vectors in the tiles of the top-k kernel, once :meth:`pack` was called.
-
-    Examples
-    --------
-    >>> items = ItemFactors(np.ones((2, 3), np.float32))
-    >>> items.pack()
-    >>> items.packed.shape  # 3 items are padded to 16
-    (32,)
+    ``columns`` (f, n_items) has one column per item, float32, C-contiguous; ``bias`` (n_items,) is
+    added to every score; ``packed`` are the tiles of the top-k kernel once :meth:`pack` was called.
     """
 
     def __init__(self, columns: Floats, bias: Floats | None = None) -> None:
@@ -55,11 +39,10 @@ class ItemFactors:
         return int(self.columns.shape[1])
 
     def pack(self) -> None:
-        """Compute the kernel's tiles once and keep them.
+        """Compute the kernel's tiles once and keep them, for many queries or many small batches.
 
-        Packing a catalogue takes longer than scoring a few queries with it, so it pays for many
-        queries or many small batches. It takes as much memory again as the vectors. Scores keep
-        their bits. The vectors must not be written to afterwards, and become read-only.
+        It takes as much memory again as the vectors, and scores keep their bits. The vectors must
+        not be written to afterwards, and become read-only.
         """
         if self.packed is None:
             self.columns.setflags(write=False)

@@ -16,29 +16,9 @@ from shortlist.scoring.sparse import csr_arrays, row_entries
 
 
 class Eligible(EligibleItems):
-    """The items that each of B queries may get; the arguments that all top-k kernels share.
+    """The items that each of B queries may get: the arguments that all top-k kernels share.
 
-    An item is eligible for a query if it is not excluded for the query, and if the query's mask,
-    when it has one, is true for the item. Queries with the same rules share a mask.
-
-    Attributes
-    ----------
-    excluded_indptr, excluded_indices
-        The items excluded for query b are ``excluded_indices[excluded_indptr[b] :
-        excluded_indptr[b + 1]]``.  # (B + 1,), (n_excluded,)
-    masks
-        True for the items that a rule allows.  # (n_masks, n_items)
-    mask_of
-        The mask of each query, a row of ``masks``; -1: no mask.  # (B,)
-    order
-        The rank of each item among items with equal scores.  # (n_items,)
-
-    Examples
-    --------
-    >>> order = np.arange(4, dtype=np.int32)
-    >>> eligible = Eligible.excluding(np.array([0, 1]), np.array([2], dtype=np.int32), order)
-    >>> eligible.contains(np.array([0, 0]), np.array([1, 2], dtype=np.int32)).tolist()
-    [True, False]
+    Queries with the same rules share a mask; ``order`` (n_items,) ranks items of equal scores.
     """
 
     @classmethod
@@ -118,18 +98,6 @@ def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
             return Best(*topk_sparse(csr_arrays(profiles), csr_arrays(matrix), eligible, k))
         case DenseScores(block):
             return Best(*topk_dense(block, eligible, k))
-
-
-def top_k_columns(
-    scores: Floats, indptr: NDArray[np.int64], excluded: NDArray[np.int32], k: int
-) -> Best:
-    """Return the ``k`` best columns of each row, the first of equal scores first.
-
-    ``excluded`` holds the columns that a row may not get, from ``indptr`` of the row on.
-    """  # scores: (B, n)
-    width = scores.shape[1]
-    eligible = Eligible.excluding(indptr, excluded, np.arange(width, dtype=np.int32))
-    return Best(*topk_dense(scores, eligible, min(k, width)))
 
 
 def dense(scores: Scores) -> Floats:

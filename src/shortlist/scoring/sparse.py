@@ -48,13 +48,7 @@ def transposed(matrix: csr_array) -> csr_array:
 def row_entries(
     indptr: NDArray[np.int64], rows: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Select rows: return their new indptr and the positions of their entries.
-
-    Examples
-    --------
-    >>> row_entries(np.array([0, 2, 5, 6]), np.array([2, 0]))
-    (array([0, 1, 3]), array([5, 0, 1]))
-    """
+    """Select rows: return their new indptr and the positions of their entries."""
     lengths = indptr[rows + 1] - indptr[rows]
     selected = np.concatenate([[0], np.cumsum(lengths)])
     positions = np.arange(selected[-1]) + np.repeat(indptr[rows] - selected[:-1], lengths)
@@ -64,14 +58,7 @@ def row_entries(
 def columns_in_rows(
     matrix: csr_array, rows: NDArray[np.integer], columns: NDArray[np.integer]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-    """Yield the entries of each column in the given rows: positions in ``rows``, and values.
-
-    Examples
-    --------
-    >>> matrix = csr_array(np.array([[0, 1], [2, 3], [4, 0]], dtype=np.float32))
-    >>> [values.tolist() for _, values in columns_in_rows(matrix, np.array([2, 1]), np.array([0]))]
-    [[4.0, 2.0]]
-    """
+    """Yield the entries of each column in the given rows: positions in ``rows``, and values."""
     selected = matrix[rows][:, columns].tocsc()
     for start, stop in pairwise(selected.indptr):
         yield selected.indices[start:stop], selected.data[start:stop]

@@ -219,9 +219,9 @@ def _check_rules(served: ServedModel, rules: Rules, *, strict: bool) -> None:
     data = served.data
     if strict:
         data.items.require([*(rules.allow or ()), *(rules.deny or ())])
-    if rules.where is not None:
+    if rules.rule is not None:
         no_items = None if data.item_features is None else data.item_features.slice(0, 0)
-        matches(no_items, rules.conditions, rules.where)
+        matches(no_items, rules.rule, rules.where)
 
 
 def _total_length(parts: Iterable[Any]) -> int:

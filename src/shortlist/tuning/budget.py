@@ -23,18 +23,7 @@ _SAFETY = 6  # a larger sample is taken only if so many of the last one fit into
 
 
 class TimeBudget:
-    """A limit on the time, counted from now.
-
-    Parameters
-    ----------
-    seconds
-        The limit; None: unlimited.
-
-    Raises
-    ------
-    ConfigError
-        The limit is not more than 0.
-    """
+    """A limit on the time, counted from now; None: unlimited."""
 
     def __init__(self, seconds: float | None) -> None:
         if seconds is not None and not seconds > 0:
@@ -74,9 +63,9 @@ def predicted_seconds(
     def measured_seconds(fraction: int) -> float:
         sampled = np.zeros(train.n_users, dtype=bool)
         sampled[users[: len(users) // fraction]] = True
-        some, some_held = (data.select(sampled[data.user_rows]) for data in fold)
+        sample = train.select(sampled[train.user_rows]), held.select(sampled[held.user_rows])
         started = time.perf_counter()
-        objective.report(model.fit(some), some, some_held)
+        objective.report(model, sample)
         return time.perf_counter() - started
 
     times: list[float] = []

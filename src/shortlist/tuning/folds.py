@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Order, Split
 from shortlist.errors import InputError
+from shortlist.evaluation.truth import require_count
 from shortlist.metrics.bootstrap import bootstrap
 from shortlist.metrics.paired import paired_tests
 from shortlist.models.base import Model
 from shortlist.text import figure, span
-from shortlist.tuning.objective import Objective, require_count
+from shortlist.tuning.objective import FAILURES, Objective, failure_reason
 from shortlist.tuning.space import Space, unfitted
+
+C = TypeVar("C")
 
 
 def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split]:
@@ -25,22 +28,6 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
     a random one. The second fold holds out one more of them and trains on neither, and so on: no
     interaction is held out twice.
 
-    Parameters
-    ----------
-    data
-        The training data; never a test.
-    folds
-        The number of folds.
-    seed
-        Seeds the random interactions.
-
-    Raises
-    ------
-    ConfigError
-        ``folds`` is not a whole number from 1.
-    InputError
-        No user has enough interactions.
-
     Examples
     --------
     >>> import pyarrow as pa
@@ -49,7 +36,7 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
     >>> [held.to_arrow()["item_id"].to_pylist() for _, held in validation_folds(data, 2)]
     [[7], [6]]
     """
-    require_count("folds", folds, 1)
+    require_count("folds", folds)
     order: Order = "random" if data.times is None else "time"
     splits: list[Split] = []
     rest = data
@@ -72,16 +59,9 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
 class SettingsCheck:
     """Tuned settings against the defaults, on a fold that the search has not used.
 
-    On the search's own folds, the best of many trials is the best partly by luck.
-
-    Attributes
-    ----------
-    value, default_value
-        The metric of the tuned settings, and of the defaults.
-    difference, low, high
-        ``value - default_value``, and its paired bootstrap interval (95%).
-    real
-        Whether the difference is significant by a paired t-test.
+    On the search's own folds, the best of many trials is the best partly by luck. ``difference`` is
+    ``value - default_value``, with its paired bootstrap interval (95%); ``real``: whether it is
+    significant by a paired t-test.
     """
 
     value: float
@@ -107,30 +87,19 @@ def check_settings(
     space: Space, settings: Mapping[str, Any], fold: Split, objective: Objective
 ) -> SettingsCheck:
     """Fit tuned settings and the defaults on an unseen fold, and compare them user by user."""
-    train, held = fold
     tuned, defaults = (
-        objective.report(space.make(values).fit(train), train, held)
-        for values in (settings, space.defaults())
+        objective.report(space.make(values), fold) for values in (settings, space.defaults())
     )
     metric = objective.metric
     measures = {"tuned": tuned.measures[metric], "defaults": defaults.measures[metric]}
     [test] = paired_tests(measures, bootstrap(list(measures.values())))
-    return SettingsCheck(
-        tuned[metric], defaults[metric], test.difference, test.low, test.high, test.real
-    )
+    figures = test.difference, test.low, test.high, test.real
+    return SettingsCheck(tuned[metric], defaults[metric], *figures)
 
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """A selected model on a fold that neither the selection nor the search has used.
-
-    Attributes
-    ----------
-    value, low, high
-        The metric, and its bootstrap interval over users (95%).
-    n_users
-        The number of users in the fold.
-    """
+    """A selected model's metric, with its bootstrap interval (95%), on a fold that took no part."""
 
     value: float
     low: float
@@ -147,7 +116,19 @@ class ModelCheck:
 
 def check_model(model: Model[Any, Any], fold: Split, objective: Objective) -> ModelCheck:
     """Fit a copy of a model on an unseen fold, and measure it there."""
-    train, held = fold
-    report = objective.report(unfitted(model).fit(train), train, held)
-    metric = objective.metric
+    report, metric = objective.report(unfitted(model), fold), objective.metric
     return ModelCheck(report[metric], *report.interval(metric), report.n_users)
+
+
+def on_unseen_fold(
+    data: Dataset, used: int, seed: int, what: str, check: Callable[[Split], C]
+) -> C | str:
+    """Check something on the fold behind those used, or return why that is not possible."""
+    try:
+        fold = validation_folds(data, used + 1, seed)[-1]
+    except InputError:
+        return f"too little data to check the {what} on an unseen fold"
+    try:
+        return check(fold)
+    except FAILURES as error:
+        return f"the check failed: {failure_reason(error)}"

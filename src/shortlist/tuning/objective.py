@@ -13,13 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
-from shortlist.errors import (
-    CapabilityError,
-    ConfigError,
-    InputError,
-    ShortlistError,
-    suggestion,
-)
+from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation import Report, evaluate
 from shortlist.metrics.ranking import AT_K
 from shortlist.models.base import Model
@@ -40,19 +34,8 @@ Prune = Callable[[int, float], bool]
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric to optimise.
+    """A metric to optimise, by its name in a report; ``k`` is the length of the evaluated lists.
 
-    Attributes
-    ----------
-    metric
-        Its name in a report.
-    k
-        The length of the evaluated lists.
-    larger_is_better
-        False for an error such as RMSE.
-
-    Examples
-    --------
     >>> Objective.named("recall@20")
     Objective(metric='recall@20', k=20, larger_is_better=True)
     """
@@ -63,13 +46,7 @@ class Objective:
 
     @classmethod
     def named(cls, metric: str) -> Objective:
-        """Parse the name of a metric: ``"ndcg@10"``, ``"mrr"``, ``"rmse"``, ...
-
-        Raises
-        ------
-        ConfigError
-            There is no such metric, or it does not measure quality (coverage, for example).
-        """
+        """Parse the name of a metric of quality: ``"ndcg@10"``, ``"mrr"``, ``"rmse"``, ..."""
         if metric == "mrr" or metric in _ERRORS:
             return cls(metric, _DEFAULT_K, larger_is_better=metric not in _ERRORS)
         name, _, length = metric.partition("@")
@@ -93,9 +70,9 @@ class Objective:
                 remedy="choose a ranking metric such as ndcg@10",
             )
 
-    def report(self, model: Model[Any, Any], train: Dataset, held: Dataset) -> Report:
-        """Evaluate a fitted model on held-out interactions."""
-        return evaluate(model, train, held, self.k)
+    def report(self, model: Model[Any, Any], fold: Split) -> Report:
+        """Fit a model on a fold and evaluate it there."""
+        return evaluate(model.fit(fold[0]), *fold, self.k)
 
     def ranked(self, trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
         """Return the values and trials that completed, best first; ties in the order of trials."""
@@ -105,33 +82,19 @@ class Objective:
 class Trial(BaseModel):
     """A finished trial of settings. Its fields are a line of the study file.
 
-    Attributes
-    ----------
-    number
-        Counted from 0; trial 0 has the default settings.
-    settings
-        The tuned settings that had an effect.
-    state
-        ``"complete"``, ``"pruned"`` (stopped early) or ``"failed"``.
-    value
-        The mean of the metric over the folds; at the last step of a pruned trial; None if failed.
-    seconds
-        How long it took.
-    steps
-        Pairs of the number of epochs, or of folds, and the metric after them.
-    reason
-        Why it failed, was stopped early, or took no time.
+    ``value`` is the mean of the metric over the folds, or at the last step of a pruned trial; None
+    if the trial failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    number: int
-    settings: dict[str, Any]
-    state: Literal["complete", "pruned", "failed"]
+    number: int  # from 0; trial 0 has the default settings
+    settings: dict[str, Any]  # the tuned settings that had an effect
+    state: Literal["complete", "pruned", "failed"]  # pruned: stopped early
     value: float | None = None
     seconds: float = 0.0
-    steps: tuple[tuple[int, float], ...] = ()
-    reason: str | None = None
+    steps: tuple[tuple[int, float], ...] = ()  # finished epochs, or folds, and the metric then
+    reason: str | None = None  # why it failed, was stopped early, or took no time
 
 
 def completed(trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
@@ -165,12 +128,8 @@ def run_trial(
 
     On one fold, a model that trains by epochs is measured after 10, 20, 40, ... epochs; training
     then resumes exactly where it stopped. On several folds, any model is measured after each fold.
-    The trial is pruned at the first of these steps where ``prune`` returns True.
-
-    Raises
-    ------
-    InputError
-        The defaults (trial 0) cannot be fitted because of the caller's input.
+    The trial is pruned at the first of these steps where ``prune`` returns True. Defaults (trial 0)
+    that cannot be fitted because of the caller's input raise the InputError.
     """
     started, steps = time.perf_counter(), []
     outcome: dict[str, Any] = {"state": "complete"}
@@ -185,10 +144,8 @@ def run_trial(
         if number == 0 and isinstance(error, InputError):
             raise
         outcome = {"state": "failed", "reason": failure_reason(error)}
-    seconds = time.perf_counter() - started
-    return Trial(
-        number=number, settings=dict(settings), seconds=seconds, steps=tuple(steps), **outcome
-    )
+    outcome |= {"seconds": time.perf_counter() - started, "steps": tuple(steps)}
+    return Trial(number=number, settings=dict(settings), **outcome)
 
 
 def failure_reason(error: BaseException) -> str:
@@ -203,45 +160,21 @@ def _steps(
 ) -> Iterator[tuple[int, float, bool]]:
     """Yield the finished epochs or folds, the metric so far, and whether this step is the last."""
     if len(folds) == 1 and isinstance(model, TrainedModel) and model.config.validation == 0:
-        train, held = folds[0]
-        previous = 0
-        for epochs in _checkpoints(model.config.epochs):
-            if previous == 0:
-                trained = type(model)(**given_settings(model) | {"epochs": epochs}).fit(train)
-            else:
-                trained.resume(epochs - previous)
-            previous = epochs
-            value = objective.report(trained, train, held)[objective.metric]
-            yield epochs, value, epochs == model.config.epochs
-        return
+        total: int = model.config.epochs
+        epochs = min(_FIRST_CHECKPOINT, total)
+        trained = type(model)(**given_settings(model) | {"epochs": epochs}).fit(folds[0][0])
+        while True:
+            report = evaluate(trained, *folds[0], objective.k)
+            yield epochs, report[objective.metric], epochs == total
+            if epochs == total:
+                return
+            more = min(epochs, total - epochs)
+            trained.resume(more)
+            epochs += more
     values: list[float] = []
-    for train, held in folds:
-        values.append(objective.report(model.fit(train), train, held)[objective.metric])
+    for fold in folds:
+        values.append(objective.report(model, fold)[objective.metric])
         yield len(values), float(np.mean(values)), len(values) == len(folds)
-
-
-def _checkpoints(total: int) -> Iterator[int]:
-    """Yield the numbers of epochs after which a model is measured.
-
-    Examples
-    --------
-    >>> list(_checkpoints(60))
-    [10, 20, 40, 60]
-    """
-    epochs = _FIRST_CHECKPOINT
-    while epochs < total:
-        yield epochs
-        epochs *= 2
-    yield total
-
-
-def require_count(name: str, value: object, minimum: int) -> None:
-    """Raise a ConfigError if a parameter is not a whole number from ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ConfigError(
-            f"{name}={value!r} is out of range: it is a whole number, {minimum} or more",
-            remedy=f"pass for example {name}={max(minimum, 1)}",
-        )
 
 
 def require_dataset(data: object) -> None:

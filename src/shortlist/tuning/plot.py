@@ -27,17 +27,7 @@ _COMPLETE, _PRUNED, _BEST = "#4878a8", "#c8c8c8", "#c44e52"
 def plot_search(
     kind: type[Model[Any, Any]], objective: Objective, trials: Sequence[Trial]
 ) -> Figure:
-    """Plot the trials in order with the best value so far; below, the metric over each setting.
-
-    Returns
-    -------
-    A matplotlib figure: ``plot_search(...).savefig("search.png")``.
-
-    Raises
-    ------
-    ConfigError
-        The extra ``plots`` is not installed.
-    """
+    """Plot the trials in order with the best value so far; below, the metric over each setting."""
     extras.require("plots", "a picture")
     from matplotlib.figure import Figure
 
@@ -68,13 +58,13 @@ def _plot_history(axis: Axes, objective: Objective, trials: Sequence[Trial]) -> 
     pruned = [trial for trial in trials if trial.state == "pruned"]
     if pruned:
         last = [trial.value or 0.0 for trial in pruned]
-        axis.scatter([trial.number for trial in pruned], last, s=18, color=_PRUNED, zorder=0)
-        axis.scatter([], [], s=18, color=_PRUNED, label="pruned, at its last step")
+        numbers = [trial.number for trial in pruned]
+        axis.scatter(numbers, last, s=18, color=_PRUNED, zorder=0, label="pruned, at its last step")
     failed = [trial.number for trial in trials if trial.state == "failed"]
     if failed:
-        transform = axis.get_xaxis_transform()  # y is a share of the axis, whatever the values
-        axis.scatter(failed, [0.02] * len(failed), transform=transform, marker="x", color="black")
-        axis.scatter([], [], marker="x", color="black", label="failed")
+        bottom = axis.get_xaxis_transform()  # y is a share of the axis, whatever the values
+        y = [0.02] * len(failed)
+        axis.scatter(failed, y, transform=bottom, marker="x", color="black", label="failed")
     default = trials[0].value
     if default is not None:
         axis.axhline(default, color="black", linewidth=0.8, linestyle=":")
@@ -108,27 +98,17 @@ def _plot_setting(
         else:  # a default of 0 turns the setting off; it is drawn as well
             axis.set_xscale("symlog", linthresh=search.low)
     best_value, best = objective.ranked(trials)[0]
-    for order, (position, trial) in enumerate(zip(x, shown, strict=True)):
-        color = _COMPLETE if trial.state == "complete" else _PRUNED
-        axis.scatter([position], [trial.value or 0.0], s=12, color=color, zorder=order)
-        if trial is best:  # in no panel of a setting that has no effect in the best trial
-            axis.scatter(
-                [position], [best_value], s=46, facecolors="none", edgecolors=_BEST, zorder=len(x)
-            )
+    colors = [_COMPLETE if trial.state == "complete" else _PRUNED for trial in shown]
+    axis.scatter(x, [trial.value or 0.0 for trial in shown], s=12, color=colors)
+    if best in shown:  # else the setting has no effect in the best trial
+        position = x[shown.index(best)]
+        axis.scatter([position], [best_value], s=46, facecolors="none", edgecolors=_BEST)
     axis.set_title(name, fontsize=9)
     axis.tick_params(labelsize=8)
 
 
 def require_plottable(path: str | Path) -> Path:
-    """Raise an error now if a figure cannot be written to a path.
-
-    Raises
-    ------
-    ConfigError
-        The extra ``plots`` is not installed.
-    InputError
-        The name does not end in ``.png``, ``.svg`` or ``.pdf``.
-    """
+    """Raise a ConfigError or InputError now if a figure cannot be written to a path."""
     extras.require("plots", "a picture")
     path = Path(path)
     if path.suffix.lower() not in FORMATS:

@@ -134,25 +134,22 @@ class Tuning(Tabular):
         """
         return plot_search(self.kind, self.goal, self.trials)
 
-    @cached_property
-    def _table(self) -> pa.Table:
-        columns = {
-            "trial": pa.array([trial.number for trial in self.trials], pa.int64()),
-            "state": pa.array([trial.state for trial in self.trials], pa.string()),
-            self.goal.metric: pa.array([trial.value for trial in self.trials], pa.float64()),
-            "seconds": pa.array([trial.seconds for trial in self.trials], pa.float64()),
-        }
-        for name in self.names:
-            columns[name] = settings_column([trial.settings.get(name) for trial in self.trials])
-        columns["reason"] = pa.array([trial.reason for trial in self.trials], pa.string())
-        return pa.table(columns)
-
     def to_arrow(self) -> pa.Table:
         """Return one row per trial: trial, state, the metric, seconds, the tuned settings, reason.
 
         A setting that had no effect in a trial is null there.
         """
-        return self._table
+        trials = self.trials
+        columns = {
+            "trial": pa.array([trial.number for trial in trials], pa.int64()),
+            "state": pa.array([trial.state for trial in trials], pa.string()),
+            self.goal.metric: pa.array([trial.value for trial in trials], pa.float64()),
+            "seconds": pa.array([trial.seconds for trial in trials], pa.float64()),
+        }
+        for name in self.names:
+            columns[name] = settings_column([trial.settings.get(name) for trial in trials])
+        columns["reason"] = pa.array([trial.reason for trial in trials], pa.string())
+        return pa.table(columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the best settings and every trial, ready for JSON."""
@@ -168,6 +165,17 @@ class Tuning(Tabular):
             if counts[state]
         )
         default = "failed" if self.default_value is None else figure(self.default_value)
+        best, fields = self.best_model().config, self.kind.Config.model_fields
+        settings = [
+            [name, _setting_text(fields[name].default), _setting_text(getattr(best, name))]
+            for name in fields
+            if name in self.names or name in self.given
+        ]
+        trials = [
+            [f"{trial.number}", figure(value), f"{trial.seconds:.1f}"]
+            + [_setting_text(trial.settings.get(name, "")) for name in self.names]
+            for value, trial in self._ranked[:_SHOWN]
+        ]
         reasons = Counter(trial.reason for trial in self.trials if trial.state == "failed")
         return "\n".join(
             [
@@ -175,32 +183,14 @@ class Tuning(Tabular):
                 f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
                 f"defaults {default}",
                 "",
-                text_table(["setting", "default", "best"], self._settings_rows()),
+                text_table(["setting", "default", "best"], settings),
                 "",
-                text_table(["trial", self.goal.metric, "seconds", *self.names], self._trial_rows()),
+                text_table(["trial", self.goal.metric, "seconds", *self.names], trials),
                 "These values are slightly optimistic: the same folds selected the settings.",
                 self.check if isinstance(self.check, str) else f"On an unseen fold: {self.check}.",
                 *(f"failed, {n} times: {reason}" for reason, n in reasons.most_common(3)),
             ]
         )
-
-    def _settings_rows(self) -> list[list[str]]:
-        best, fields = self.best_model().config, self.kind.Config.model_fields
-        shown = [name for name in fields if name in self.names or name in self.given]
-        return [
-            [name, _setting_text(fields[name].default), _setting_text(getattr(best, name))]
-            for name in shown
-        ]
-
-    def _trial_rows(self) -> list[list[str]]:
-        return [
-            [f"{trial.number}", figure(value), f"{trial.seconds:.1f}"]
-            + [
-                _setting_text(trial.settings[name]) if name in trial.settings else ""
-                for name in self.names
-            ]
-            for value, trial in self._ranked[:_SHOWN]
-        ]
 
     def __repr__(self) -> str:
         return f"Tuning({self.best_model()!r}, {self.goal.metric}={self.value:.4f})"
@@ -220,30 +210,17 @@ def _setting_text(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateResult:
-    """The result of a model in an automatic selection.
+    """The result of a model in an automatic selection."""
 
-    Attributes
-    ----------
-    model
-        Its name, followed by ``(tuned)`` if its settings were searched.
-    value
-        The metric on the validation fold; None if it was not measured.
-    difference, low, high
-        Its value minus the best one, and the paired interval of that; None for the best.
-    seconds
-        How long fitting and measuring took.
-    outcome
-        ``"chosen"``, ``"best"``, ``"as good as the best"``, ``"not significantly worse"`` (the
-        interval of the difference contains 0), ``"worse"``, or why it was left out.
-    """
-
-    model: str
-    value: float | None = None
-    difference: float | None = None
-    low: float | None = None
+    model: str  # followed by "(tuned)" if its settings were searched
+    value: float | None = None  # the metric on the validation fold; None if it was not measured
+    difference: float | None = None  # to the best value; None for the best
+    low: float | None = None  # the paired interval of the difference
     high: float | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # to fit and to measure
     outcome: str
+    """``"chosen"``, ``"best"``, ``"as good as the best"``, ``"not significantly worse"`` (the
+    interval contains 0), ``"worse"``, or why it was left out."""
 
     def texts(self) -> list[str]:
         """Return the cells of its row in a printed table."""
@@ -300,13 +277,9 @@ class Choice(Tabular):
     seconds: float
     check: ModelCheck | str = NOT_CHECKED
 
-    @cached_property
-    def _table(self) -> pa.Table:
-        return pa.Table.from_pylist(list(map(asdict, self.standings)), schema=_CHOICE_SCHEMA)
-
     def to_arrow(self) -> pa.Table:
         """Return one row per candidate: model, value, difference, low, high, seconds, outcome."""
-        return self._table
+        return pa.Table.from_pylist(list(map(asdict, self.standings)), schema=_CHOICE_SCHEMA)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything except the model, ready for JSON, as a bundle records it."""

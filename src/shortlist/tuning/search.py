@@ -14,20 +14,13 @@ import numpy as np
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.evaluation.truth import require_count
 from shortlist.models.base import Model
 from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import TimeBudget
-from shortlist.tuning.folds import SettingsCheck, check_settings, validation_folds
-from shortlist.tuning.objective import (
-    FAILURES,
-    Objective,
-    Trial,
-    failure_reason,
-    require_count,
-    require_fittable,
-    run_trial,
-)
+from shortlist.tuning.folds import SettingsCheck, check_settings, on_unseen_fold, validation_folds
+from shortlist.tuning.objective import Objective, Trial, require_fittable, run_trial
 from shortlist.tuning.result import Tuning
 from shortlist.tuning.space import Space, class_and_settings
 from shortlist.tuning.study import Study, open_study, study_header
@@ -35,6 +28,7 @@ from shortlist.tuning.study import Study, open_study, study_header
 _MAX_KILLS = 2  # of the process during a trial, before the trial counts as failed
 _MAX_REPEATS = 50  # trials in a row without new settings, before the search ends
 _RANDOM_TRIALS = 10  # before the estimator has enough trials to learn from
+_OPTUNA_STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
 _UNPRUNED_TRIALS = 5  # before there is a meaningful median
 
 
@@ -107,7 +101,7 @@ def tune(
     if trials is None and seconds is None:
         raise ConfigError("the search has no limit", remedy="give trials or seconds")
     if trials is not None:
-        require_count("trials", trials, 1)
+        require_count("trials", trials)
     budget = TimeBudget(seconds)
     require_fittable(kind(**given), data, objective)
     space = Space(kind, given)
@@ -142,7 +136,15 @@ def tune(
             remedy="choose another model, or fix the setting that causes the failure",
         )
     tuning = Tuning(kind, given, objective, finished, data, folds, seed, budget.elapsed())
-    return replace(tuning, check=_check(tuning, space)) if check else tuning
+    if not check:
+        return tuning
+    if tuning.best.number == 0:
+        return replace(tuning, check="nothing to check: the defaults are the best settings")
+    best = tuning.best.settings
+    outcome: SettingsCheck | str = on_unseen_fold(
+        data, folds, seed, "settings", lambda fold: check_settings(space, best, fold, objective)
+    )
+    return replace(tuning, check=outcome)
 
 
 def _run(
@@ -203,11 +205,6 @@ class Sampler:
     The estimator is that of Bergstra et al. (NIPS 2011). Every trial has its own random generator,
     seeded by the search's seed and the trial's number, so a suggestion depends only on the trials
     before it: not on the time or the process in which they ran.
-
-    Raises
-    ------
-    ConfigError
-        The extra ``tune`` is not installed.
     """
 
     def __init__(self, space: Space, objective: Objective, seed: int) -> None:
@@ -247,11 +244,7 @@ class Sampler:
         """Learn from a trial: the last one that was asked for, or one from the study file."""
         from optuna.trial import TrialState, create_trial
 
-        state = {
-            "complete": TrialState.COMPLETE,
-            "pruned": TrialState.PRUNED,
-            "failed": TrialState.FAIL,
-        }[trial.state]
+        state = TrialState[_OPTUNA_STATES[trial.state]]
         value = trial.value if trial.state == "complete" else None
         if self._running is not None:
             with _quiet_optuna():
@@ -281,17 +274,3 @@ def _quiet_optuna() -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def _check(tuning: Tuning, space: Space) -> SettingsCheck | str:
-    """Check the best settings on an unseen fold, or return why that is not possible."""
-    if tuning.best.number == 0:
-        return "nothing to check: the defaults are the best settings"
-    try:
-        fold = validation_folds(tuning.data, tuning.folds + 1, tuning.seed)[-1]
-    except InputError:
-        return "too little data to check the settings on an unseen fold"
-    try:
-        return check_settings(space, tuning.best.settings, fold, tuning.goal)
-    except FAILURES as error:
-        return f"the check failed: {failure_reason(error)}"

@@ -14,6 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
 from shortlist.errors import InputError, ShortlistError
 from shortlist.evaluation import Report
+from shortlist.evaluation.truth import require_count
 from shortlist.metrics.bootstrap import bootstrap, interval
 from shortlist.models.base import Model
 from shortlist.models.config import search_range
@@ -21,12 +22,11 @@ from shortlist.models.registry import MODULES
 from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import MIN_USERS, TimeBudget, predicted_seconds
-from shortlist.tuning.folds import ModelCheck, check_model, validation_folds
+from shortlist.tuning.folds import ModelCheck, check_model, on_unseen_fold, validation_folds
 from shortlist.tuning.objective import (
     FAILURES,
     Objective,
     failure_reason,
-    require_count,
     require_dataset,
     require_fittable,
 )
@@ -152,10 +152,7 @@ class Selection:
     def compare(self, reserved: float) -> None:
         """Measure the models with their defaults, in order, as far as memory and time allow.
 
-        Parameters
-        ----------
-        reserved
-            The share of the time that is kept for later.
+        ``reserved`` is the share of the time that is kept for later.
         """
         for model in track(self.models, "comparing models"):
             try:
@@ -188,9 +185,8 @@ class Selection:
     def measure(self, name: str, model: Model[Any, Any]) -> None:
         """Fit a model and measure it; if that fails, leave it out."""
         started = time.perf_counter()
-        train, held = self.fold
         try:
-            report = self.objective.report(model.fit(train), train, held)
+            report = self.objective.report(model, self.fold)
         except FAILURES as error:
             self.leave_out(name, failure_reason(error), time.perf_counter() - started)
             return
@@ -265,14 +261,13 @@ class Selection:
         """Measure the selected model on an unseen fold, or return why that is not possible."""
         if self.budget.left() < 2 * selected.seconds:  # it is fitted once more, on all of the data
             return f"{NOT_CHECKED}: no time left"
-        try:
-            fold = validation_folds(self.data, _USED_FOLDS + 1, self.seed)[-1]
-        except InputError:
-            return "too little data to check the model on an unseen fold"
-        try:
-            return check_model(selected.model, fold, self.objective)
-        except FAILURES as error:
-            return f"the check failed: {failure_reason(error)}"
+        return on_unseen_fold(
+            self.data,
+            _USED_FOLDS,
+            self.seed,
+            "model",
+            lambda fold: check_model(selected.model, fold, self.objective),
+        )
 
 
 def select(
@@ -283,11 +278,7 @@ def select(
     A candidate is as good as the best if its value is within 2% of it and the paired bootstrap
     interval (95%) of the difference contains 0. The simplest model of these is selected, with the
     best of its settings. (The interval alone is not enough: on little data it contains 0 for nearly
-    every candidate.)
-
-    Returns
-    -------
-    The selected candidate, the reason in a sentence, and the result of each, best first.
+    every candidate.) Returned are the candidate, the reason, and the result of each, best first.
     """
     sign, metric = objective.sign, objective.metric
     rows = range(len(candidates))
@@ -306,21 +297,22 @@ def select(
     outcomes |= dict.fromkeys(worse, "worse") | dict.fromkeys(tied, "as good as the best")
     outcomes |= {best: "best"} | {selected: "chosen"}
 
-    def result(row: int) -> CandidateResult:
-        candidate = candidates[row]
-        low, high = sorted(sign * bound for bound in intervals[row])
-        against_best = {"difference": sign * (scores[row] - scores[best]), "low": low, "high": high}
-        return CandidateResult(
-            model=candidate.name,
-            value=candidate.report[metric],
-            seconds=candidate.seconds,
-            outcome=outcomes[row],
-            **({} if row == best else against_best),
+    results = []
+    for row in order:
+        candidate, (low, high) = candidates[row], sorted(sign * bound for bound in intervals[row])
+        gap = {"difference": sign * (scores[row] - scores[best]), "low": low, "high": high}
+        results.append(
+            CandidateResult(
+                model=candidate.name,
+                value=candidate.report[metric],
+                seconds=candidate.seconds,
+                outcome=outcomes[row],
+                **({} if row == best else gap),
+            )
         )
-
     uncertain = len(order) - 1 - len(worse)
     reason = _reason(candidates[selected], candidates[best], len(tied), uncertain, metric)
-    return candidates[selected], reason, tuple(map(result, order))
+    return candidates[selected], reason, tuple(results)
 
 
 def _reason(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
@@ -26,30 +26,31 @@ class Parameter:
     search: Search
     whole: bool  # its values are whole numbers
 
-    def distribution(self) -> BaseDistribution:
-        """Return the range as an Optuna distribution; choices of any type become JSON texts."""
-        from optuna.distributions import (
-            CategoricalDistribution,
-            FloatDistribution,
-            IntDistribution,
-        )
+    @property
+    def _bounds(self) -> tuple[Any, Any]:
+        low, high = self.search.low, self.search.high
+        return (int(low), int(high)) if self.whole else (low, high)
 
-        search, log = self.search, self.search.scale == "log"
-        if search.choices:
-            return CategoricalDistribution([json.dumps(choice) for choice in search.choices])
-        if self.whole:
-            return IntDistribution(int(search.low), int(search.high), log=log)
-        return FloatDistribution(search.low, search.high, log=log)
+    @property
+    def _texts(self) -> list[str]:
+        """The choices, which may be of any type, as JSON."""
+        return [json.dumps(choice) for choice in self.search.choices]
+
+    def distribution(self) -> BaseDistribution:
+        """Return the range as an Optuna distribution; choices become JSON texts."""
+        from optuna import distributions
+
+        if self.search.choices:
+            return distributions.CategoricalDistribution(self._texts)
+        kind = distributions.IntDistribution if self.whole else distributions.FloatDistribution
+        return kind(*self._bounds, log=self.search.scale == "log")
 
     def suggest(self, trial: Trial) -> Any:
         """Return the value that an Optuna trial suggests."""
-        search, log = self.search, self.search.scale == "log"
-        if search.choices:
-            texts = [json.dumps(choice) for choice in search.choices]
-            return json.loads(trial.suggest_categorical(self.name, texts))
-        if self.whole:
-            return trial.suggest_int(self.name, int(search.low), int(search.high), log=log)
-        return trial.suggest_float(self.name, search.low, search.high, log=log)
+        if self.search.choices:
+            return json.loads(trial.suggest_categorical(self.name, self._texts))
+        suggest = trial.suggest_int if self.whole else trial.suggest_float
+        return suggest(self.name, *self._bounds, log=self.search.scale == "log")
 
     def as_optuna(self, value: Any) -> Any:
         """Convert a value for Optuna; a default outside the range (0: off) becomes its near end."""
@@ -62,7 +63,7 @@ class Parameter:
         if value == self.default == AUTO:
             return True
         if self.search.choices:
-            return json.dumps(value) in map(json.dumps, self.search.choices)
+            return json.dumps(value) in self._texts
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
         return value == self.default or self.search.low <= value <= self.search.high
@@ -71,20 +72,6 @@ class Parameter:
 class Space:
     """The tuned settings of a model, and the settings that the caller fixed.
 
-    Parameters
-    ----------
-    model
-        The class of the model.
-    given
-        The fixed settings.
-
-    Raises
-    ------
-    ConfigError
-        Nothing is left to tune, or a default does not fit its range.
-
-    Examples
-    --------
     >>> from shortlist.models.ease import EASE
     >>> Space(EASE, {}).defaults() == {"regularization": EASE().config.regularization}
     True
@@ -117,17 +104,11 @@ class Space:
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every tuned setting that has an effect."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            values[parameter.name] = json.loads(json.dumps(parameter.default))
-        return values
+        return self._filled(lambda parameter: json.loads(json.dumps(parameter.default)))
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """Let an Optuna trial suggest a value for every setting that has an effect."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            values[parameter.name] = parameter.suggest(trial)
-        return values
+        return self._filled(lambda parameter: parameter.suggest(trial))
 
     def as_optuna(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Convert settings to keyword arguments of ``optuna.trial.create_trial``.
@@ -142,34 +123,32 @@ class Space:
 
     def allows(self, settings: Mapping[str, Any]) -> bool:
         """Whether settings are in the space: those that have an effect, each in its range."""
-        values: dict[str, Any] = {}
-        for parameter in self._active(values):
-            if parameter.name not in settings or not parameter.allows(settings[parameter.name]):
-                return False
-            values[parameter.name] = settings[parameter.name]
-        return values.keys() == settings.keys()
+        active = self._filled(lambda parameter: settings.get(parameter.name))
+        return active.keys() == settings.keys() and all(
+            parameter.allows(settings[parameter.name])
+            for parameter in self._parameters
+            if parameter.name in active
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the ranges, ready for JSON."""
-        ranges = {
-            each.name: asdict(each.search) | {"whole": each.whole} for each in self._parameters
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(ranges))
-        return plain
+        """Return the ranges."""
+        return {each.name: asdict(each.search) | {"whole": each.whole} for each in self._parameters}
 
     def make(self, settings: Mapping[str, Any]) -> Model[Any, Any]:
         """Make the model with these settings and the given ones."""
         return self.model(**self.given, **settings)
 
-    def _active(self, values: Mapping[str, Any]) -> Iterator[Parameter]:
-        """Yield the settings that have an effect beside the values that are set so far."""
+    def _filled(self, value_of: Callable[[Parameter], Any]) -> dict[str, Any]:
+        """Return a value for each setting that has an effect beside the values before it."""
+        values: dict[str, Any] = {}
         for parameter in self._parameters:
             if parameter.search.when is not None:
                 name, needed = parameter.search.when
                 default = self.model.Config.model_fields[name].default
                 if {name: default, **self.given, **values}[name] != needed:
                     continue
-            yield parameter
+            values[parameter.name] = value_of(parameter)
+        return values
 
 
 def _types(annotation: Any) -> set[Any]:
@@ -193,13 +172,7 @@ def unfitted(model: Model[Any, Any]) -> Model[Any, Any]:
 def class_and_settings(
     model: str | type[Model[Any, Any]] | Model[Any, Any],
 ) -> tuple[type[Model[Any, Any]], dict[str, Any]]:
-    """Return the class of a model, and the settings that it was made with.
-
-    Raises
-    ------
-    ConfigError
-        There is no such model.
-    """
+    """Return the class of a model, and the settings that it was made with."""
     if isinstance(model, str):
         return model_class(model), {}
     if isinstance(model, Model):

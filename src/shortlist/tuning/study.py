@@ -115,19 +115,10 @@ class Study:
 
 @contextmanager
 def open_study(path: str | Path | None, header: Mapping[str, Any]) -> Iterator[Study]:
-    """Open the study in a file, for this process alone.
+    """Open the study in a file, for this process alone; None: the trials stay in memory.
 
-    Parameters
-    ----------
-    path
-        The file, created if it does not exist. None: the trials are kept in memory only.
-    header
-        What the search depends on.
-
-    Raises
-    ------
-    InputError
-        The file has another header, is damaged, is not a study, or is in use.
+    The file is created if it does not exist. An InputError is raised if it has another header (what
+    the search depends on), is damaged, is not a study, or is in use.
     """
     if path is None:
         yield Study(None)

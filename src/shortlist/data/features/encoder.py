@@ -210,6 +210,24 @@ class FeatureEncoder:
         }
         return pa.Table.from_pylist(report, pa.schema(list(schema.items())))
 
+    def unused(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of columns have no effect, by column; only columns with such values.
+
+        Examples
+        --------
+        >>> films = pa.table({"genre": ["War", "War", "Drama", "Drama"]})
+        >>> FeatureEncoder.fit(films).unused(pa.table({"genre": ["Western"]}))
+        {'genre': "not among the values of the training data: 'Western'"}
+        """
+        unused = {
+            row["column"]: "not among the values of the training data: "
+            + ", ".join(map(repr, row["examples"]))
+            for row in self.unseen(table).to_pylist()
+            if row["unseen"]
+        }
+        names = table.schema.names
+        return unused | {name: why for name, why in self.left_out.items() if name in names}
+
     def to_table(self) -> pa.Table:
         """Return the state of the encoder as a table with one row per feature.
 

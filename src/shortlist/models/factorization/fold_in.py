@@ -18,8 +18,8 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import LARGEST, Array, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import InputError, suggestion
-from shortlist.kernels.factorization import solve_ridge
+from shortlist.errors import InputError, NumericalError, suggestion
+from shortlist.kernels.ridge import solve_ridge
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.factorization.config import FactorizationConfig
 from shortlist.models.vectors import LearnedUserVectors
@@ -171,9 +171,19 @@ def fold_in(
         return np.concatenate([vectors, ends], axis=1)
     prior, linear = quadratic(config, learned)
     targets = (history.data - _offsets(config, learned)[history.indices]).astype(np.float32)
-    cells = csr_arrays(history)._replace(data=targets)
-    design, prior32 = _design(config, learned), prior.astype(np.float32)
-    vectors = solve_ridge(cells, design, prior32, linear.astype(np.float32))
+    cells = csr_array((targets, history.indices, history.indptr), shape=history.shape)
+    design, rounded = _design(config, learned), prior.astype(np.float32).astype(np.float64)
+    linear32 = linear.astype(np.float32).astype(np.float64)
+    vectors = solve_ridge(csr_arrays(cells), design, rounded, linear32)
+    failed = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(failed):  # rounded to float32, the prior need not be positive definite
+        vectors[failed] = solve_ridge(csr_arrays(cells[failed]), design, prior, linear)
+        if not np.isfinite(vectors[failed]).all():
+            raise NumericalError(
+                "a system of equations for the vector of a user is not positive definite, not even "
+                f"in float64, because regularization={config.regularization:g} is too weak",
+                remedy="choose a larger regularization or a smaller gravity, and fit again",
+            )
     if not config.biases:
         return vectors
     vectors[:, -1] += learned.mean

@@ -167,6 +167,11 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             block += term
         return DenseScores(block)
 
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of user features have no effect, by column."""
+        similarity = self.learned.user_similarity
+        return {} if similarity is None else similarity.unused(table)
+
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarities of each item's neighbours."""
         return SparseScores(one_hot(items, self.data.n_items), self.learned.item_neighbors)

@@ -21,8 +21,10 @@ from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.models.training.config import TrainingConfig
 from shortlist.models.training.loop import Training
+from shortlist.scoring.finite import count_not_finite
 
 FORMAT = "1"
+_FINITE = ("parameter.", "optimizer.", "best.")  # prefixes of arrays
 _COUNTS = ("epoch", "steps", "best_epoch", "waiting_since")
 
 
@@ -83,7 +85,8 @@ class Checkpoint:
         Raises
         ------
         InputError
-            The file is not a checkpoint, or of other data, another model or other settings.
+            The file is not a checkpoint, is damaged, or is of other data, another model or other
+            settings.
         """
         try:
             with safe_open(self.path, framework="numpy") as file:
@@ -95,6 +98,12 @@ class Checkpoint:
                 remedy="name another file, or delete this one",
             ) from None
         self._require_same(header)
+        for name, array in arrays.items():  # best_loss and the history may hold infinities
+            if name.startswith(_FINITE) and count_not_finite(array):
+                raise InputError(
+                    f"{self.path} is damaged: {name} holds numbers that are not finite",
+                    remedy="delete this file to start from scratch",
+                )
         _restore(training, arrays)
 
     def _require_same(self, header: dict[str, str]) -> None:

@@ -1,0 +1,39 @@
+"""look: what a table holds, before anything is fitted."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any
+
+import typer
+
+from shortlist.cli.table_options import as_options, with_table_options
+from shortlist.errors import ConfigError
+
+
+@with_table_options
+def look(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="A table file (CSV, JSON lines, Parquet), a folder, or a pattern."
+        ),
+    ],
+    *,
+    tables: dict[str, Any],
+) -> None:
+    """Show what a table holds, guess who chose what in it, and print the next command."""
+    from shortlist.data.look import look as look_at
+
+    if "interactions" in tables:
+        raise ConfigError("look reads a file", remedy="leave --interactions out")
+    features = {name: tables.pop(name) for name in ("users", "items") if name in tables}
+    seen = look_at(table, **tables)
+    options = features | seen.roles.options
+    if seen.data.skipped:
+        options["on_bad_row"] = "skip"
+    if "encoding" in tables:
+        options["encoding"] = tables["encoding"]
+    typer.echo(str(seen))
+    words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
+    typer.echo(f"\nnext: {shlex.join(words)}")

@@ -1,0 +1,135 @@
+"""A first look at a table of interactions: its columns, their roles, and what is in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from shortlist.data.coding.times import INTEGERS, is_number
+from shortlist.data.dataset import Dataset
+from shortlist.data.formats import scan
+from shortlist.data.roles import Column, Roles, columns_of, guess_roles
+from shortlist.data.sources import relation
+from shortlist.data.sql import connect
+from shortlist.text import text_table
+
+_LONGEST_EXAMPLE = 24
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a table of interactions holds.
+
+    Attributes
+    ----------
+    rows
+        The number of rows.
+    columns
+        The columns of the table.
+    roles
+        The columns that hold users, items, weights and times.
+    data
+        The data set that these roles give; ``data.skipped`` reports the rows that were left out.
+    """
+
+    rows: int
+    columns: tuple[Column, ...]
+    roles: Roles
+    data: Dataset
+
+    def __str__(self) -> str:
+        return "\n\n".join([self._columns(), "\n".join(self._facts())])
+
+    def _columns(self) -> str:
+        roles = {
+            name: role for role, name in vars(self.roles).items() if role in Roles.COLUMNS and name
+        }
+        return text_table(
+            ["column", "type", "missing", "different", "example", "role"],
+            [
+                [
+                    column.name,
+                    _type(column.kind),
+                    f"{self.rows - column.filled:,}",
+                    f"{min(column.distinct, column.filled):,}",
+                    column.example[:_LONGEST_EXAMPLE],
+                    roles.get(column.name, ""),
+                ]
+                for column in self.columns
+            ],
+        )
+
+    def _facts(self) -> list[str]:
+        data = self.data
+        counts = data.user_counts[data.user_counts > 0]
+        left_out = sum(skipped.count for skipped in data.skipped)
+        repeated = self.rows - left_out - data.n_interactions
+        facts = [
+            f"{data.n_users:,} users, {data.n_items:,} items, {data.n_interactions:,} pairs of a "
+            f"user and an item",
+            f"items of a user: {np.median(counts):.0f} in the median, {counts.max():,} at most; "
+            f"{int((counts == 1).sum()):,} users have one",
+        ]
+        if repeated > 0:
+            combined = (
+                "their weights are added" if self.roles.repeats == "sum" else "the last counts"
+            )
+            rows = "row repeats" if repeated == 1 else "rows repeat"
+            facts.append(f"{repeated:,} {rows} a pair: {combined}")
+        if data.times is not None:
+            first, last = (
+                datetime.fromtimestamp(moment / 1e6, UTC).date()
+                for moment in (data.times.min(), data.times.max())
+            )
+            facts.append(f"from {first} to {last}")
+        return [*facts, *map(str, data.skipped), *self.roles.notes]
+
+
+def look(table: Any, *, encoding: str | None = None, **given: Any) -> Look:
+    """Look at a table of interactions: guess the roles of its columns, and read it.
+
+    Parameters
+    ----------
+    table
+        A path, a frame or a relation, as ``Dataset.from_tables`` reads it.
+    encoding
+        The encoding of a text file. None: UTF-8.
+    given
+        What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
+        ``time``, ``repeats``, ``time_format``, ``decimal``. The rest is guessed.
+
+    Returns
+    -------
+    Look
+        To print, and with ``roles.options`` for ``Dataset.from_tables``.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read, or no column looks like the ids of users, or of items.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> table = pa.table({"Customer No": [7, 7, 8], "SKU": ["a", "b", "a"], "qty": [1, 2, 1]})
+    >>> look(table).roles.options
+    {'user_id': 'Customer No', 'item_id': 'SKU', 'weight': 'qty', 'repeats': 'sum'}
+    """
+    with connect() as db, scan.translated("the table"):
+        relation(db, table, label="interactions", encoding=encoding).create_view("looked_at")
+        rows, columns = columns_of(db, "looked_at")
+        roles = guess_roles(db, "looked_at", given)
+    data = Dataset.from_tables(table, **roles.options, encoding=encoding, on_bad_row="skip")
+    return Look(rows, tuple(columns), roles, data)
+
+
+def _type(kind: str) -> str:
+    """Return the word for a SQL type."""
+    if kind in INTEGERS:
+        return "integer"
+    if is_number(kind):
+        return "number"
+    return {"VARCHAR": "text", "BOOLEAN": "true or false"}.get(kind, kind.lower())

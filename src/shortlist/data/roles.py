@@ -1,0 +1,256 @@
+"""The roles of a table's columns, guessed from their names and values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import duckdb
+
+from shortlist.data.coding.pairs import Repeats
+from shortlist.data.coding.times import INTEGERS, is_number
+from shortlist.data.sql import literal, quoted
+from shortlist.errors import InputError
+
+# Words of column names by role; the first words are the surest.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "user_id": (
+        "user", "customer", "client", "member", "person", "viewer", "visitor", "buyer", "reader",
+        "listener", "player", "applicant", "candidate", "seeker", "resume", "account",
+        "사용자", "고객", "회원", "이력서",
+    ),
+    "item_id": (
+        "item", "product", "sku", "article", "movie", "film", "book", "track", "song", "artist",
+        "game", "job", "posting", "vacancy", "recruitment", "stock", "asin", "isbn",
+        "상품", "제품", "공고", "영화",
+    ),
+    "time": ("timestamp", "time", "date", "datetime", "day", "created", "시간", "일시", "날짜"),
+    "weight": (
+        "rating", "stars", "score", "weight", "quantity", "qty", "count", "plays", "clicks",
+        "views", "평점", "수량",
+    ),
+}  # fmt: skip
+_COUNTS = {"quantity", "qty", "count", "plays", "clicks", "views", "수량"}  # repeated pairs add up
+_ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku"}
+_LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country"}
+_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
+_TIME_FORMATS = tuple(day + hour for day in _DAYS for hour in ("", " %H:%M", " %H:%M:%S"))
+
+_EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table and what its values look like.
+
+    Attributes
+    ----------
+    name, kind
+        The name, and the SQL type.
+    filled, distinct
+        The number of values that are there, and how many of them differ (about, in long tables).
+    example
+        The first value, as text.
+    """
+
+    name: str
+    kind: str
+    filled: int
+    distinct: int
+    example: str
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the name in lower case: ``CustomerID`` has the words customer and id."""
+        parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+", self.name)
+        return [part.lower() for part in parts]
+
+    @property
+    def may_be_id(self) -> bool:
+        """Whether the values may be ids: whole numbers or text, and more than one."""
+        return self.distinct > 1 and (self.kind in INTEGERS or self.kind in ("VARCHAR", "UUID"))
+
+    def rank(self, role: str) -> int | None:
+        """Return how well the name suits a role, 0 the best; None if it does not."""
+        hits = [n for n, word in enumerate(_WORDS[role]) if {word, f"{word}s"} & {*self.words}]
+        if not hits:
+            return None
+        is_id = bool(_ID_WORDS & {*self.words})
+        if role.endswith("_id"):
+            return 100 * (not is_id) + 1000 * bool(_LABEL_WORDS & {*self.words}) + hits[0]
+        return 1000 * is_id + hits[0]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns hold users, items, weights and times, as arguments of ``from_tables``.
+
+    Attributes
+    ----------
+    user_id, item_id, weight, time
+        Names of columns.
+    repeats
+        How the weights of a repeated pair are combined: counts are added.
+    time_format, decimal
+        How times and weights are written, where that is not recognised without being told.
+    notes
+        Sentences about what is uncertain.
+    """
+
+    COLUMNS: ClassVar = tuple(_WORDS)
+
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    weight: str | None = None
+    time: str | None = None
+    repeats: Repeats = "last"
+    time_format: str | None = None
+    decimal: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of ``Dataset.from_tables`` that differ from its defaults."""
+        default = vars(Roles())
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "notes" and value != default[name]
+        }
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, list[Column]]:
+    """Return the number of rows of a view, and its columns."""
+    described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
+    [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
+    differing = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
+    facts = ", ".join(
+        f"count({x}), {differing.format(x)}, CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)"
+        for x in (quoted(name) for name, *_ in described)
+    )
+    values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
+    columns = [
+        Column(name, kind, filled, distinct, example or "")
+        for (name, kind, *_), filled, distinct, example in zip(
+            described, values[::3], values[1::3], values[2::3], strict=True
+        )
+    ]
+    return count, columns
+
+
+def guess_roles(
+    connection: duckdb.DuckDBPyConnection, rows: str, given: Mapping[str, Any]
+) -> Roles:
+    """Guess the roles of the columns of a view.
+
+    Parameters
+    ----------
+    rows
+        The name of the view.
+    given
+        Fields of the result that are known already.
+
+    Raises
+    ------
+    InputError
+        No column looks like the ids of users, or of items; or a given column does not exist.
+    """
+    count, columns = columns_of(connection, rows)
+    by_name = {column.name: column for column in columns}
+    taken = {role: _given(by_name, role, given[role]) for role in _WORDS if role in given}
+    notes: list[str] = []
+    for role in _WORDS:
+        if role in taken:
+            continue
+        free = [column for column in columns if column not in taken.values()]
+        suited = [(column.rank(role), n, column) for n, column in enumerate(free)]
+        ranked = sorted(
+            (rank, n, column)
+            for rank, n, column in suited
+            if rank is not None and _may_have(column, role)
+        )
+        if ranked:
+            taken[role] = ranked[0][2]
+        elif role.endswith("_id"):
+            taken[role] = _first_repeating(free, role, count)
+            notes.append(
+                f"{role}: no name says so; {taken[role].name!r} is the first column of ids that "
+                "repeat"
+            )
+    weight = taken.get("weight")
+    guessed: dict[str, Any] = {role: column.name for role, column in taken.items()}
+    if weight is not None:
+        guessed["repeats"] = "sum" if _COUNTS & {*weight.words} else "last"
+        guessed["decimal"] = _decimal(connection, rows, weight)
+    if "time" in taken and "time_format" not in given:
+        guessed |= _time(connection, rows, taken["time"], notes)
+    return Roles(**{**guessed, **given, "notes": tuple(notes)})
+
+
+def _given(columns: Mapping[str, Column], role: str, name: str) -> Column:
+    if name not in columns:
+        raise InputError(
+            f"there is no column {name!r} for {role}", remedy=f"name one of: {', '.join(columns)}"
+        )
+    return columns[name]
+
+
+def _may_have(column: Column, role: str) -> bool:
+    """Return whether the values of a column suit a role."""
+    if role.endswith("_id"):
+        return column.may_be_id or (column.kind == "DOUBLE" and column.distinct > 1)
+    if role == "weight":
+        return is_number(column.kind) or bool(re.fullmatch(r"[\d.,]+", column.example))
+    return column.distinct > 0 and column.kind != "BOOLEAN"
+
+
+def _first_repeating(columns: Iterable[Column], role: str, count: int) -> Column:
+    """Return the first column whose values may be ids and occur more than once."""
+    for column in columns:
+        if column.may_be_id and column.rank("weight") is None and column.distinct < 0.8 * count:
+            return column
+    raise InputError(
+        f"no column looks like the ids of {'users' if role == 'user_id' else 'items'}",
+        remedy=f"name it: {role}=",
+    )
+
+
+def _time(
+    connection: duckdb.DuckDBPyConnection, rows: str, column: Column, notes: list[str]
+) -> dict[str, str | None]:
+    """Return the column of times if its texts can be read, and their format if it is not ISO."""
+    if column.kind != "VARCHAR":
+        return {}
+    x = quoted(column.name)
+    iso = f"TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
+    tests = [f"try_strptime(trim({x}), {literal(form)}) IS NOT NULL" for form in _TIME_FORMATS]
+    iso_share, *shares = connection.execute(
+        f"SELECT {', '.join(f'avg(CAST({test} AS INTEGER))' for test in [iso, *tests])} "
+        f"FROM {rows} WHERE {x} IS NOT NULL"
+    ).fetchall()[0]
+    if iso_share > 0.5:
+        return {}
+    most = max(shares)
+    forms = [form for form, share in zip(_TIME_FORMATS, shares, strict=True) if share == most]
+    if most > 0.5 and len(forms) == 1:
+        return {"time_format": forms[0]}
+    if most > 0.5:
+        notes.append(
+            f"time: {column.example!r} may be written as {' or '.join(forms)}, and no value tells "
+            "which: name time and time_format"
+        )
+    return {"time": None}
+
+
+def _decimal(connection: duckdb.DuckDBPyConnection, rows: str, weight: Column) -> str | None:
+    """Return the decimal mark of weights that are written as text."""
+    if weight.kind != "VARCHAR":
+        return None
+    x = quoted(weight.name)
+    comma, point = connection.execute(
+        f"SELECT avg(CAST(regexp_full_match({x}, '[^,]*,[0-9]{{1,2}}') AS INTEGER)), "
+        f"avg(CAST(regexp_full_match({x}, '.*\\.[0-9]{{1,2}}') AS INTEGER)) FROM {rows}"
+    ).fetchall()[0]
+    return "," if comma > point else "."

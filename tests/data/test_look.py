@@ -1,0 +1,95 @@
+"""The roles of columns are guessed from names and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+import shortlist as sl
+from shortlist.errors import InputError
+
+PEOPLE, ITEMS = [7, 7, 8, 8, 9, 9], ["a", "b", "a", "b", "a", "c"]
+
+
+def table(**columns: Any) -> pa.Table:
+    return pa.table(columns)
+
+
+@pytest.mark.parametrize(
+    ("user", "item"),
+    [
+        ("user_id", "item_id"), ("userId", "movieId"), ("CustomerID", "StockCode"),
+        ("customer", "sku"), ("member_no", "product_code"), ("resume_seq", "recruitment_seq"),
+        ("회원", "상품"), ("Client", "ISBN"), ("viewerID", "filmId"), ("buyer", "article"),
+    ],
+)  # fmt: skip
+def test_names_of_many_tables(user: str, item: str) -> None:
+    columns = {"row": list(range(6)), user: PEOPLE, "title": ITEMS, item: ITEMS}
+    roles = sl.look(pa.table(columns)).roles
+    assert (roles.user_id, roles.item_id) == (user, item)
+
+
+def test_an_id_is_preferred_to_a_name_of_the_same_thing() -> None:
+    names = ["Ann", "Ann", "Bob", "Bob", "Cid", "Cid"]
+    roles = sl.look(table(customer_name=names, customer_id=PEOPLE, product=ITEMS)).roles
+    assert roles.user_id == "customer_id"
+
+
+def test_names_that_say_nothing_are_guessed_with_a_note() -> None:
+    roles = sl.look(table(row=list(range(6)), a=PEOPLE, b=ITEMS)).roles
+    assert (roles.user_id, roles.item_id) == ("a", "b")
+    assert len(roles.notes) == 2
+    assert "'a' is the first column of ids that repeat" in roles.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "repeats"), [("rating", "last"), ("stars", "last"), ("qty", "sum"), ("plays", "sum")]
+)
+def test_counts_are_added_and_ratings_are_not(name: str, repeats: str) -> None:
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, **{name: [1, 2, 3, 1, 2, 3]})).roles
+    assert (roles.weight, roles.repeats) == (name, repeats)
+
+
+@pytest.mark.parametrize(
+    ("first", "form"),
+    [
+        ("31/01/2024", "%d/%m/%Y"), ("01/31/2024", "%m/%d/%Y"), ("31.01.2024", "%d.%m.%Y"),
+        ("31/01/2024 18:30", "%d/%m/%Y %H:%M"), ("2024.01.31", "%Y.%m.%d"),
+        ("2024-01-31", None), ("2024/01/31", None), ("1700000000", None),
+    ],
+)  # fmt: skip
+def test_the_form_of_times(first: str, form: str | None) -> None:
+    seen = sl.look(table(user=PEOPLE, item=ITEMS, date=[first] * 6))
+    assert (seen.roles.time, seen.roles.time_format) == ("date", form)
+    assert seen.data.times is not None
+
+
+def test_times_that_could_be_read_in_two_ways_are_left_to_the_caller() -> None:
+    both = table(user=PEOPLE, item=ITEMS, date=["01/02/2024"] * 6)
+    roles = sl.look(both).roles
+    assert roles.time is None
+    assert "%d/%m/%Y or %m/%d/%Y" in roles.notes[0]
+    given = sl.look(both, time="date", time_format="%m/%d/%Y")
+    assert given.data.times is not None
+    assert given.data.times[0] == 1704153600000000  # 2 January 2024
+
+
+def test_decimal_commas() -> None:
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, rating=["3,5"] * 6)).roles
+    assert roles.options == {
+        "user_id": "user", "item_id": "item", "weight": "rating", "decimal": ",",
+    }  # fmt: skip
+
+
+def test_given_roles_win() -> None:
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, price=[1.5] * 6), weight="price").roles
+    assert roles.weight == "price"
+    with pytest.raises(InputError, match="there is no column 'cost' for weight"):
+        sl.look(table(user=PEOPLE, item=ITEMS), weight="cost")
+
+
+def test_a_table_without_ids_is_refused() -> None:
+    with pytest.raises(InputError, match="no column looks like the ids of users"):
+        sl.look(table(price=[1.5, 2.5], done=[True, False]))

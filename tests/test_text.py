@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from shortlist.text import figure, shown, span, text_table
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.12345, "0.1235"), (-9.99994, "-9.9999"), (10, "10.0"), (123.45, "123.5")]
+)
+def test_figures(value: float, text: str) -> None:
+    assert figure(value) == text
+
+
+def test_intervals() -> None:
+    assert span(-0.25, 0.5) == "[-0.2500, 0.5000]"
+
+
+def test_values_of_any_length_are_shown() -> None:
+    assert shown("abc") == "'abc'"
+    assert shown("a" * 50, limit=8) == "'aaaaaaa..."
+    assert shown(10**5000) == "a value of type int that is too large to show"
+
+
+def test_tables() -> None:
+    assert text_table(["model", "recall"], [["A", "0.5"], ["Best", "0.75"]]).splitlines() == [
+        "model | recall",
+        "------+-------",
+        "A     |    0.5",
+        "Best  |   0.75",
+    ]

@@ -147,11 +147,12 @@ class Model(ABC, Generic[C, L]):
         (['regularization'], {})
         """
         automatic = [name for name in self.settings if getattr(self.config, name) == AUTO]
-        return {name: self.learned.settings[name] for name in automatic} if automatic else {}
+        learned: Any = self.learned if automatic else None
+        return {name: learned.settings[name] for name in automatic}
 
     @cached_property
-    def used(self) -> C:
-        """The settings, with the chosen values in place of ``"auto"``."""
+    def used(self) -> Any:
+        """The settings ``C``, with the chosen values in place of ``"auto"``."""
         return self.config.model_copy(update=self.chosen)
 
     def __repr__(self) -> str:

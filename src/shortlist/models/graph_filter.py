@@ -171,7 +171,8 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     @cached_property
     def _boost(self) -> Floats:
         """``d_i^p``."""  # (n_items,)
-        return (self.data.item_counts**self.used.popularity).astype(np.float32)
+        exponent: float = self.used.popularity
+        return (self.data.item_counts**exponent).astype(np.float32)
 
     @cached_property
     def _damping(self) -> Floats:

@@ -148,7 +148,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             alpha = alpha or 1.0  # no interactions
 
         def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
-            small = self.settings | settings | _SMALL | {"unobserved_weight": alpha}
+            small = self.settings | dict(settings) | _SMALL | {"unobserved_weight": alpha}
             return IALS(**small).fit(fold)
 
         return choose(self, data, STEPS, fit) | {"unobserved_weight": alpha}
@@ -183,7 +183,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
         config = self.used
         frequencies = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
-        return config.regularization * frequencies**config.frequency_exponent
+        penalties: NDArray[np.float64] = frequencies**config.frequency_exponent
+        return config.regularization * penalties
 
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
         """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""

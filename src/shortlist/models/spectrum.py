@@ -30,7 +30,8 @@ def leading_vectors(matrix: csr_array, count: int, seed: int) -> Floats:
             return _leading(matrix, count, seed)
         columns = transposed(matrix)
         right = dense_profile(csr_arrays(columns), _leading(columns, count, seed))
-        return right / np.sqrt(np.diag(_gram(right))).astype(np.float32)
+        lengths: Floats = np.sqrt(np.diag(_gram(right))).astype(np.float32)
+        return right / lengths
 
 
 def _leading(matrix: csr_array, count: int, seed: int) -> Floats:

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from course_data import ml_100k
 from numpy.typing import NDArray
+from published_split import NEGATIVE, TEST, TRAIN, PublishedSplit, read_split
 
 import shortlist as sl
-from shortlist.data.formats.protocol import NEGATIVE, TEST, TRAIN, PublishedSplit, read_split
 from shortlist.models.registry import model_class
 from shortlist.text import text_table
 

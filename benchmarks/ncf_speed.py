@@ -111,8 +111,7 @@ def main() -> None:
 
     import shortlist as sl
     from shortlist.kernels.threads import thread_limit
-    from shortlist.models.towers.config import NCFConfig
-    from shortlist.models.towers.ncf_learned import NCFShape
+    from shortlist.models.towers.config import NeuMFConfig
     from shortlist.models.towers.ncf_training import NCFTrainable
     from shortlist.models.training.loop import Training
 
@@ -151,8 +150,15 @@ def main() -> None:
     torch.set_num_threads(threads)
     data = ml_100k()
 
-    config = NCFConfig(batch_size=BATCH, negatives=NEGATIVES, learning_rate=RATE)
-    trainable = NCFTrainable(config, NCFShape(SIZE, tuple(LAYERS)), data, data, None)
+    config = NeuMFConfig(
+        embedding_size=SIZE,
+        layers=len(LAYERS),
+        batch_size=BATCH,
+        negatives=NEGATIVES,
+        learning_rate=RATE,
+    )
+    assert config.shape.widths == tuple(LAYERS)
+    trainable = NCFTrainable(config, data, data, None)
     training = Training("NeuMF", trainable, config)
     drawing = [0.0]
     draw = trainable.negatives.draw

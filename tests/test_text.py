@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortlist.text import figure, shown, span, text_table
+from shortlist.text import figure, html_table, shown, span, text_table
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_tables() -> None:
         "A     |    0.5",
         "Best  |   0.75",
     ]
+
+
+def test_html_is_escaped_and_cut() -> None:
+    table = html_table("a & b", {"<id>": ["x<y", "z"], "score": [0.5, 12.0]}, limit=1)
+    assert table == (
+        "<table><caption>a &amp; b</caption><tr><th>&lt;id&gt;</th><th>score</th></tr>"
+        "<tr><td>x&lt;y</td><td>0.5000</td></tr></table>"
+    )

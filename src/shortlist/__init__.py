@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
     from shortlist.models.rp3beta import RP3beta as RP3beta
-    from shortlist.models.towers.multitask import MultiTask as MultiTask
+    from shortlist.models.towers.model import MultiTask as MultiTask
+    from shortlist.models.towers.model import Ranking as Ranking
+    from shortlist.models.towers.model import Retrieval as Retrieval
     from shortlist.models.towers.ncf import GMF as GMF
     from shortlist.models.towers.ncf import MLP as MLP
     from shortlist.models.towers.ncf import NeuMF as NeuMF
-    from shortlist.models.towers.ranking import Ranking as Ranking
-    from shortlist.models.towers.retrieval import Retrieval as Retrieval
     from shortlist.recommend.query import Query as Query
     from shortlist.recommend.result import Recommendations as Recommendations
     from shortlist.reporting import compare as compare
@@ -65,13 +65,13 @@ _LAZY = {
     "MLP": "models.towers.ncf",
     "MatrixFactorization": "models.factorization.model",
     "NeuMF": "models.towers.ncf",
-    "MultiTask": "models.towers.multitask",
+    "MultiTask": "models.towers.model",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
     "RP3beta": "models.rp3beta",
-    "Ranking": "models.towers.ranking",
+    "Ranking": "models.towers.model",
     "Recommendations": "recommend.result",
-    "Retrieval": "models.towers.retrieval",
+    "Retrieval": "models.towers.model",
     "Store": "data.store.store",
     "UserCosine": "models.cosine",
     "auto": "tuning",

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from shortlist.text import html_table
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+SHOWN_ROWS = 20  # in a notebook
 
 
 class Tabular(ABC):
@@ -22,6 +26,12 @@ class Tabular(ABC):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export the table through Arrow's C interface: polars, DuckDB and others read it as is."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        """Show the first rows as a table in a notebook."""
+        table = self.to_arrow()
+        caption = f"{type(self).__name__}: {table.num_rows:,} rows"
+        return html_table(caption, table.slice(0, SHOWN_ROWS).to_pydict(), SHOWN_ROWS)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from io import StringIO
 from typing import Any
 
@@ -42,3 +43,19 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     output = StringIO()
     Console(file=output, width=_WIDTH, no_color=True, markup=False, highlight=False).print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -> str:
+    """Format the first rows of columns as an HTML table, numbers to four decimals.
+
+    >>> html_table("2 rows", {"a": [1, 2]}, limit=1)
+    '<table><caption>2 rows</caption><tr><th>a</th></tr><tr><td>1</td></tr></table>'
+    """
+
+    def row(tag: str, cells: Iterable[Any]) -> str:
+        texts = (figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)
+        return f"<tr>{''.join(f'<{tag}>{escape(text)}</{tag}>' for text in texts)}</tr>"
+
+    rows = zip(*(values[:limit] for values in columns.values()), strict=True)
+    body = "".join([row("th", columns), *(row("td", cells) for cells in rows)])
+    return f"<table><caption>{escape(caption)}</caption>{body}</table>"

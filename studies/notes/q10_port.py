@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 import shortlist as sl
-from shortlist.models.factorization.losses import (
+from shortlist.models.factorization.training import (
     Cells,
     cross_entropy,
     fused_error,

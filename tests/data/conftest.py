@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from .servers import EmptyDatabase, Server, new_database, running
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # for published_split
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.store import library_tables
-from shortlist.data.store.dialect import StoreScript
 from shortlist.data.store.load import write as load_write
 from shortlist.data.store.postgresql import DIALECT as POSTGRESQL
 from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
+from shortlist.data.store.schema import StoreScript
 from shortlist.data.store.sqlite import DIALECT as SQLITE
 from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, DatabaseError, InputError

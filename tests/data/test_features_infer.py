@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.features import FeatureEncoder, Labels
+from shortlist.data.features import Category, FeatureEncoder, Labels, Number
 
 KEYWORDS = ["자바", "SQL", "회계", "영업", "설계"]
 
@@ -116,12 +116,12 @@ def test_labels_typed_by_hand_are_text() -> None:
 def test_columns_that_are_not_features(column: str, reason: str) -> None:
     table = pa.table({column: ["2024-01-01", "2025-01-01", "2025-01-01"]})
     assert FeatureEncoder.fit(table).left_out == {column: reason}
-    encoder = FeatureEncoder.fit(table, {column: "category"})
+    encoder = FeatureEncoder.fit(table, {column: Category()})
     assert encoder.names == (f"{column}=2024-01-01", f"{column}=2025-01-01", f"{column} is other")
 
 
 def test_specifications_override_the_rules() -> None:
     table = pa.table({"a": [1, 2, 1, 2], "b": ["x", "y", "x", "y"], "c": ["k", "k", "k", "k"]})
-    encoder = FeatureEncoder.fit(table, {"a": "number", "b": None, "c": "category"})
+    encoder = FeatureEncoder.fit(table, {"a": Number(), "b": None, "c": Category()})
     assert list(encoder.blocks) == ["a"]
     assert encoder.left_out == {"b": "excluded by the caller", "c": "the same value in every row"}

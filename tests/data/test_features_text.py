@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,9 @@ from shortlist.data.features import FeatureEncoder, Text
 ALPHABET = st.text(st.sampled_from("가나다ab +#;.1😀é"), max_size=15)
 
 
-def fit(values: object, **settings: object) -> tuple[FeatureEncoder, pa.Table]:
+def fit(values: object, **settings: Any) -> tuple[FeatureEncoder, pa.Table]:
     table = pa.table({"x": values})
-    return FeatureEncoder.fit(table, {"x": {"kind": "text", **settings}}), table
+    return FeatureEncoder.fit(table, {"x": Text(**settings)}), table
 
 
 def words_of(text: str) -> list[str]:
@@ -155,15 +156,8 @@ def test_other_scripts_in_queries_are_reported() -> None:
     query = pa.table({"x": ["ソフトウェア エンジニア", "🎉 파티", "...", None, "자바"]})
     rows = encoder.transform(query)
     assert np.diff(rows.indptr).tolist() == [0, 0, 0, 0, 2]
-    assert encoder.unseen(query).to_pylist() == [
-        {
-            "column": "x",
-            "kind": "text",
-            "missing": 2,
-            "unseen": 4,
-            "examples": ["エンジニア", "ソフトウェア", "파티"],
-        }
-    ]
+    unknown = "'エンジニア', 'ソフトウェア', '파티'"
+    assert encoder.unused(query) == {"x": f"not among the values of the training data: {unknown}"}
 
 
 def test_a_table_in_another_script_is_learned() -> None:
@@ -173,10 +167,12 @@ def test_a_table_in_another_script_is_learned() -> None:
     assert rows[0] @ rows[2] == 0
 
 
-def test_unseen_letter_ngrams_without_words() -> None:
+def test_letter_ngrams_without_words() -> None:
     encoder, _ = fit(["abc", "abd"], words=0, letters=(2, 2))
     assert encoder.names == ("x~*ab*", "x~*bc*", "x~*bd*")
-    assert encoder.unseen(pa.table({"x": ["abz"]}))["examples"].to_pylist() == [["bz"]]
+    query = pa.table({"x": ["abz"]})
+    assert encoder.transform(query).indices.tolist() == [0]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: 'bz'"}
 
 
 def test_rare_terms_are_dropped() -> None:

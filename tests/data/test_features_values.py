@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.data.features import Category, FeatureEncoder, Labels
+from shortlist.data.features import Category, FeatureEncoder, Labels, Spec
 
 WORDS = st.sampled_from(
     ["자바", "SQL", "sql", "C++", "성실한 인재", "ＳＱＬ", "a", " a ", "", "😀"]
 )
 
 
-def fit(values: object, spec: object = None) -> tuple[FeatureEncoder, pa.Table]:
+def fit(values: object, spec: Spec | None = None) -> tuple[FeatureEncoder, pa.Table]:
     table = pa.table({"x": values})
     return FeatureEncoder.fit(table, {"x": spec} if spec else None), table
 
@@ -61,13 +61,11 @@ def test_rare_values_are_pooled_and_new_ones_join_them() -> None:
         [0, 0, 1],
         [0, 0, 0],
     ]
-    assert encoder.unseen(query).to_pylist() == [
-        {"column": "x", "kind": "category", "missing": 1, "unseen": 3, "examples": ["z", "c"]}
-    ]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: 'z', 'c'"}
 
 
 def test_a_value_named_other_has_a_feature_of_its_own() -> None:
-    encoder, _ = fit(["other", "b", "other", "c"], {"kind": "category", "min_count": 2})
+    encoder, _ = fit(["other", "b", "other", "c"], Category(min_count=2))
     assert encoder.names == ("x=other", "x is other")
 
 
@@ -104,7 +102,6 @@ def test_labels_share_the_length_of_their_row() -> None:
     rows = encoder.transform(table, dtype=np.float64).toarray()
     np.testing.assert_allclose(rows, np.array([[root, root], [0, 1], [0, 0], [0, 0]]))
     assert encoder.names == ("x=a", "x=b")
-    assert encoder.unseen(table)["missing"].to_pylist() == [2]
 
 
 def test_a_label_counts_once_per_row() -> None:
@@ -149,14 +146,12 @@ def test_texts_with_separators(values: list[str], separator: str | None) -> None
     assert np.diff(encoder.transform(table).indptr).tolist() == [2, 1, 2]
 
 
-def test_rare_and_new_labels_are_left_out_and_counted() -> None:
+def test_rare_and_new_labels_are_left_out() -> None:
     encoder, _ = fit([["a", "b"]] * 99 + [["b", "once"]])
     query = pa.table({"x": [["a", "once", "新"], ["新"], None]})
     assert encoder.names == ("x=a", "x=b")
     assert encoder.transform(query).toarray().tolist() == [[1, 0], [0, 0], [0, 0]]
-    assert encoder.unseen(query).to_pylist() == [
-        {"column": "x", "kind": "labels", "missing": 1, "unseen": 3, "examples": ["新", "once"]}
-    ]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: '新', 'once'"}
 
 
 def test_no_label_is_frequent_enough() -> None:
@@ -174,7 +169,7 @@ def folded(label: str) -> str:
 @given(st.lists(st.none() | st.lists(WORDS), min_size=2, max_size=12))
 def test_labels_equal_those_of_a_loop(lists: list[list[str] | None]) -> None:
     table = pa.table({"x": pa.array(lists, pa.list_(pa.string()))})
-    encoder = FeatureEncoder.fit(table, {"x": "labels"})
+    encoder = FeatureEncoder.fit(table, {"x": Labels()})
     sets = [{folded(label) for label in labels or []} - {""} for labels in lists]
     if not any(sets) or encoder.left_out:
         assert encoder.n_features == 0

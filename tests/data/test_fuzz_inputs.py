@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from published_split import read_split
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.formats.protocol import read_split
 from shortlist.errors import ShortlistError
 from shortlist.recommend.where import matches, parse_where
 

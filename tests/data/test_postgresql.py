@@ -299,14 +299,14 @@ def test_a_dataset_is_read_in_one_snapshot(postgres: EmptyDatabase) -> None:
         "INSERT INTO people VALUES (1), (2)",
     )
     with Store(postgres.url) as store:
-        fetch = store._database.rows
+        fetch = store._database.select
 
         def slowly(table: Any, *arguments: Any, **settings: Any) -> Any:
             rows = fetch(table, *arguments, **settings)
             postgres.run("DELETE FROM people WHERE u = 2")
             return rows
 
-        store._database.rows = slowly  # type: ignore[method-assign]
+        store._database.select = slowly  # type: ignore[method-assign]
         assert len(store.dataset("log", "people", user_id="u", item_id="i")) == 2
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from published_split import read_split
 
-from shortlist.data.formats.protocol import read_split
 from shortlist.errors import InputError
 
 TRAIN = "0\t5\t4\t100\n0\t7\t3\t90\n1\t7\t3.5\t80\n"

@@ -248,6 +248,15 @@ def _cases() -> dict[str, Case]:
             },
             {"gradients:0"}, {"batch.rows": (0, N), "batch.order": (0, 3)},
         ),
+        Case(
+            embeddings.descend,
+            {
+                "values": floats(N, F), "bias": floats(1), "users": np.array([0, 8], np.int32),
+                "items": np.array([[2, 4], [5, 2]], np.int32), "biased": True, "rate": 0.1,
+                "penalty": 0.1, "scratch": (np.zeros((N, F), np.float32), np.zeros(N, np.int64)),
+            },
+            {"items:1"}, {"users": (0, N), "items": (0, N)},
+        ),
     ]  # fmt: skip
     return {case.function.__name__: case for case in cases}
 

@@ -26,8 +26,8 @@ def cosines(rows: Doubles, others: Doubles) -> Doubles:
 def column_cosines(table: pa.Table) -> dict[str, Doubles]:
     """The cosines of all pairs of rows, by column."""
     encoder = FeatureEncoder.fit(table)
-    blocks = encoder.split(encoder.transform(table, missing="ignore", dtype=np.float64))
-    return {name: cosines(block.toarray(), block.toarray()) for name, block in blocks.items()}
+    rows = encoder.transform(table, missing="ignore", dtype=np.float64).toarray()
+    return {name: cosines(rows[:, part], rows[:, part]) for name, part in encoder.blocks.items()}
 
 
 def feature_similarity(table: pa.Table, weights: Mapping[str, float] | None = None) -> Doubles:

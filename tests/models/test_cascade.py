@@ -23,7 +23,7 @@ from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.registry import load, model_class
-from shortlist.models.towers.ranking import Ranking
+from shortlist.models.towers.model import Ranking
 from shortlist.recommend.query import Query
 from shortlist.scoring.selection import dense
 from shortlist.scoring.sparse import transposed

@@ -18,7 +18,8 @@ from shortlist.errors import InputError, NumericalError, ShortlistError, Unknown
 from shortlist.evaluation import evaluate
 from shortlist.kernels.ridge import solve_ridge
 from shortlist.kernels.threads import thread_limit
-from shortlist.models.factorization.fold_in import FactorizationLearned, fold_in, quadratic
+from shortlist.models.base import NO_HISTORY
+from shortlist.models.factorization.learned import FactorizationLearned
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Factors
 from shortlist.recommend.query import Query
@@ -308,12 +309,13 @@ def test_a_history_whose_system_needs_float64_is_solved(seed: int) -> None:
     learned = FactorizationLearned(
         rng.normal(size=(10, 24)).astype(np.float32), items, items[:0], 0.0, n_cells=10_000
     )
-    config = MatrixFactorization(embedding_size=24, gravity=100.0, regularization=0.0).config
+    model = MatrixFactorization(embedding_size=24, gravity=100.0, regularization=0.0)
+    model.restore(tiny(("u", "i")), learned, NO_HISTORY)
     history = csr_array(np.eye(300, dtype=np.float32)[[4, 9]] * 3)
-    prior, linear = quadratic(config, learned)
+    prior, linear = model._quadratic()
     rounded = prior.astype(np.float32).astype(np.float64)
     assert np.isnan(solve_ridge(csr_arrays(history), items, rounded, linear)).all()
-    scores = fold_in(config, learned, history) @ items.T.astype(np.float64)
+    scores = model.fold_in(history) @ items.T.astype(np.float64)
     wide = items.astype(np.float64)
     for row, item in zip(scores, wide[[4, 9]], strict=True):
         exact = np.linalg.solve(prior + np.outer(item, item), 3 * item)
@@ -323,9 +325,10 @@ def test_a_history_whose_system_needs_float64_is_solved(seed: int) -> None:
 def test_a_history_that_float64_cannot_solve_is_an_error() -> None:
     items = np.ones((4, 4), np.float32)
     learned = FactorizationLearned(items[:2], items, items[:0], 0.0, n_cells=8)
-    config = MatrixFactorization(embedding_size=4, gravity=4.0**20, regularization=0.0).config
+    model = MatrixFactorization(embedding_size=4, gravity=4.0**20, regularization=0.0)
+    model.restore(tiny(("u", "i")), learned, NO_HISTORY)
     with pytest.raises(NumericalError, match="not even in float64, because regularization=0 is"):
-        fold_in(config, learned, csr_array(np.zeros((1, 4), np.float32)))
+        model.fold_in(csr_array(np.zeros((1, 4), np.float32)))
 
 
 @pytest.mark.parametrize("biases", [False, True])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist.data.dataset import Dataset
-from shortlist.models.factorization import losses
+from shortlist.models.factorization import training as losses
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Bags, Factors
 from shortlist.testing import of_matrix

@@ -11,9 +11,10 @@ import pytest
 from naive_similarity import cosines, feature_similarity
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
+from scipy.sparse import hstack
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.features import FeatureEncoder, scaled, unit_rows
+from shortlist.data.features import FeatureEncoder, unit_rows
 from shortlist.errors import CapabilityError, ConfigError, InputError
 from shortlist.kernels.similarity import neighbors
 from shortlist.models import neighborhood
@@ -152,9 +153,8 @@ def test_concatenated_blocks_are_the_sum_of_weighted_cosines(weight: float) -> N
     mat = (data.matrix.toarray() > 0).astype(np.float64)
     encoder = FeatureEncoder.fit(data.user_features)
     encoded = encoder.transform(data.user_features, missing="ignore", dtype=np.float64)
-    blocks = {"action": unit_rows(data.matrix.astype(np.float64)), **encoder.split(encoded)}
-    weights = {"action": 1.0, **dict.fromkeys(encoder.blocks, weight / 3)}
-    rows = scaled(blocks, weights)
+    action = unit_rows(data.matrix.astype(np.float64))
+    rows = hstack([action, encoded * np.sqrt(weight / 3)], format="csr")
     expected = cosines(mat, mat) + weight * feature_similarity(data.user_features)
     assert_allclose((rows @ rows.T).toarray(), expected, rtol=0, atol=1e-12 * (1 + weight))
     model = Hybrid(

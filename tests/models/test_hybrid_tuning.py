@@ -117,7 +117,7 @@ class Probe:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[csr_array] = []
-        for name in ("feature_similarities", "user_rows", "item_rows", "user_term", "item_term"):
+        for name in ("feature_similarities", "user_rows", "item_rows", "product"):
             monkeypatch.setattr(hybrid_tuning, name, self.watched(getattr(hybrid_tuning, name)))
 
     def watched(self, original: Any) -> Any:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.models.neighborhood import Neighborhood, inverse_lengths, keep_rows
+from shortlist.models.neighborhood import Neighborhood, keep_rows
 
 
 def random_rows(seed: int, shape: tuple[int, int], density: float = 0.3) -> csr_array:
@@ -39,7 +39,7 @@ def nearest_by_sorting(
 def test_products(count: int | None, without_self: bool) -> None:
     rows = random_rows(0, (30, 12))
     own_rows = np.arange(30, dtype=np.int32) if without_self else None
-    found = Neighborhood.by_product(rows).nearest(rows, None, own_rows, count)
+    found = Neighborhood.by_product(rows).nearest(rows, own_rows, count)
     expected = nearest_by_sorting(rows, rows, 30 if count is None else count, own_rows)
     assert_allclose(found.toarray(), expected, rtol=1e-6, atol=1e-7)
     assert found.has_sorted_indices
@@ -49,14 +49,14 @@ def test_cosines_with_shrinkage() -> None:
     rows, queries = random_rows(1, (30, 12)), random_rows(2, (8, 12))
     for shrinkage in (0.0, 2.5):
         neighborhood = Neighborhood.by_cosine(rows, shrinkage)
-        found = neighborhood.nearest(queries, inverse_lengths(queries), None, 5)
+        found = neighborhood.nearest(queries, None, 5)
         expected = nearest_by_sorting(queries, rows, 5, None, cosine=True, shrinkage=shrinkage)
         assert_allclose(found.toarray(), expected, rtol=2e-6, atol=1e-7)
 
 
 def test_counts_per_row() -> None:
     rows = random_rows(3, (20, 9), 0.6)
-    ranked = Neighborhood.by_product(rows).ranked(rows, None, None, 8)
+    ranked = Neighborhood.by_product(rows).ranked(rows, None, 8)
     counts = np.arange(20) % 9
     for row, count in enumerate(counts.tolist()):
         expected = nearest_by_sorting(rows[[row]], rows, count, None)
@@ -67,7 +67,7 @@ def test_counts_per_row() -> None:
 def test_more_neighbours_than_there_are_rows() -> None:
     rows = random_rows(4, (5, 6), 0.8)
     neighborhood = Neighborhood.by_product(rows)
-    many, every = (neighborhood.nearest(rows, None, None, count) for count in (99, None))
+    many, every = (neighborhood.nearest(rows, None, count) for count in (99, None))
     assert_array_equal(many.toarray(), every.toarray())
 
 
@@ -75,7 +75,7 @@ def test_more_neighbours_than_there_are_rows() -> None:
 def test_block_size_does_not_change_the_result(block_bytes: int) -> None:
     rows = random_rows(5, (40, 15))
     neighborhood = Neighborhood.by_cosine(rows)
-    arguments = rows, inverse_lengths(rows), np.arange(40, dtype=np.int32), 6
+    arguments = rows, np.arange(40, dtype=np.int32), 6
     whole = neighborhood.nearest(*arguments)
     with engine.use(engine.LocalEngine(block_bytes=block_bytes)):
         cut = neighborhood.nearest_in_blocks(*arguments)
@@ -87,7 +87,7 @@ def test_block_size_does_not_change_the_result(block_bytes: int) -> None:
 def test_no_rows() -> None:
     rows = random_rows(6, (4, 3))
     none = random_rows(7, (0, 3))
-    assert Neighborhood.by_product(rows).nearest_in_blocks(none, None, None, 2).shape == (0, 4)
+    assert Neighborhood.by_product(rows).nearest_in_blocks(none, None, 2).shape == (0, 4)
 
 
 def test_has_neighbors() -> None:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from shortlist.models.towers.multitask import MultiTask
-from shortlist.models.towers.ranking import Ranking
+from shortlist.models.towers.model import MultiTask, Ranking
 from shortlist.testing import ModelContract
 
 SMALL = {"embedding_size": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.02}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from shortlist.models.towers.retrieval import Retrieval
+from shortlist.models.towers.model import Retrieval
 from shortlist.testing import ModelContract
 
 SMALL = {"embedding_size": 8, "epochs": 12, "batch_size": 64, "learning_rate": 0.05}

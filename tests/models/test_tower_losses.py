@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, random_array
 from torch import Tensor
 
 from shortlist.models.towers import retrieval_task
-from shortlist.models.towers.network import Histories, bag_sums, take_rows
+from shortlist.models.towers.network import Histories, bag_sums
 from shortlist.models.towers.retrieval_task import Known, in_batch_softmax, log_sum_exp
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -154,8 +154,6 @@ def test_bags_are_sparse_rows_times_a_table() -> None:
     expected = torch.from_numpy(bags.toarray()) @ table
     torch.testing.assert_close(bag_sums(bags, table), expected)
     assert torch.autograd.gradcheck(lambda t: bag_sums(bags, t), (table,))
-    rows = np.array([4, 0], dtype=np.int64)
-    assert (take_rows(bags, rows).toarray() == bags.toarray()[rows]).all()
 
 
 def test_histories_leave_out_what_is_to_be_guessed() -> None:

@@ -12,10 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError
-from shortlist.models.towers.multitask import MultiTask
+from shortlist.models.towers.model import MultiTask, Ranking, Retrieval
 from shortlist.models.towers.network import Pairs
-from shortlist.models.towers.ranking import Ranking
-from shortlist.models.towers.retrieval import Retrieval
 from shortlist.models.towers.two_towers import TwoTowers
 from shortlist.recommend.query import Query
 from shortlist.scoring.profiles import Profiles

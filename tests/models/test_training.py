@@ -22,9 +22,9 @@ from torch import Tensor
 
 from shortlist import extras
 from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistError
+from shortlist.models.config import TrainingConfig
 from shortlist.models.factorization.model import MatrixFactorization
 from shortlist.models.factorization.training import Bags, Factors
-from shortlist.models.training.config import TrainingConfig
 from shortlist.models.training.loop import Trainable, Training
 from shortlist.testing import small_world
 

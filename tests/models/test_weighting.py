@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from shortlist.models.weighting import Weighting, column_importance, weighted
+from shortlist.models.neighborhood import Weighting, column_importance, weighted
 from shortlist.scoring.sparse import (
     binary,
     csr_arrays,

@@ -13,7 +13,7 @@ from shortlist.errors import CapabilityError, InputError, UnknownIdError
 from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
 from shortlist.models.registry import load, model_class
-from shortlist.recommend.explain import Explanation
+from shortlist.recommend.explain import Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.testing import small_world, tiny
 
@@ -236,3 +236,39 @@ class TestRefusals:
         model = Hybrid.form("user action").fit(small_world().data)
         with pytest.raises(CapabilityError, match=r"^Hybrid cannot use features"):
             model.explain(None, "i04", query=Query(features={"city": "Seoul"}))
+
+
+@pytest.mark.parametrize("name", ["user cosine", "hybrid, all terms"])
+def test_other_users_can_be_counted_instead_of_named(name: str) -> None:
+    model = fitted(name)
+    users = set(model.data.users.ids.to_pylist())
+    items = model.data.items.ids.to_pylist()
+    counted = list(explain_items(model, Query(user="u03"), items, name_users=False))
+    counts = set()
+    for item, explanation in zip(items, counted, strict=True):
+        named = model.explain("u03", item)
+        terms = {part["name"]: part for part in explanation.parts.to_pylist()}
+        assert not users & set(terms)
+        total = sum(explanation.parts.column("amount").to_pylist())
+        assert total == pytest.approx(named.score, rel=1e-5, abs=1e-6)
+        similar = [part for part in named.parts.to_pylist() if part["kind"] == "similar user"]
+        counts.add(len(similar))
+        if similar:
+            folded = terms[f"{len(similar)} users" if len(similar) > 1 else "1 user"]
+            assert folded["kind"] == "similar user"
+            assert folded["amount"] == pytest.approx(sum(part["amount"] for part in similar))
+    assert max(counts) > 1
+
+
+def test_a_text_shows_ten_terms_and_the_sum_of_the_rest() -> None:
+    parts = pa.table(
+        {
+            "kind": ["feature"] * 13,
+            "name": [f"f{n}" for n in range(13)],
+            "amount": [13.0 - n for n in range(13)],
+        }
+    )
+    lines = str(Explanation("i1", 91.0, "Linear", parts)).splitlines()
+    assert lines[2].split("|")[0].strip() == "feature"
+    assert len(lines) == 2 + 11
+    assert [cell.strip() for cell in lines[-1].split("|")] == ["and 3 more", "", "+6.0000"]

@@ -87,7 +87,7 @@ def test_its_rules() -> None:
         assert query.rules == Rules(allow=[1, 2], deny=[2], where="year = 1990") or (
             query.rules.allow == (1, 2) and query.rules.deny == (2,)
         )
-    assert query.rules.conditions == Rules(where="year = 1990").conditions
+    assert query.rules.rule == Rules(where="year = 1990").rule
     assert not query.rules.empty
     assert Query(user=1).rules.empty
     assert not Query(user=1, allow=[]).rules.empty

@@ -209,3 +209,16 @@ class TestRuns:
             EASE_OF_SMALL_WORLD.recommend(["u03"]).write(tmp_path / "runs.duckdb")
         assert str(error.value).startswith(f"there is no database {tmp_path / 'runs.duckdb'}")
         assert not any(tmp_path.iterdir())
+
+
+def test_other_libraries_read_the_table_as_it_is() -> None:
+    lists = EASE_OF_SMALL_WORLD.recommend(k=2)
+    assert pl.DataFrame(lists).equals(lists.to_polars())
+    assert pa.table(lists).equals(lists.table)
+
+
+def test_a_notebook_shows_the_first_rows() -> None:
+    lists = EASE_OF_SMALL_WORLD.recommend(k=2)
+    html = lists._repr_html_()
+    assert html.startswith(f"<table><caption>Recommendations: {len(lists)} rows</caption>")
+    assert html.count("<tr>") == min(len(lists), 20) + 1

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from shortlist.models.base import Model
 from shortlist.serving import batching
 from shortlist.serving.app import create_app
 from shortlist.serving.batching import Job
@@ -163,11 +164,13 @@ def test_a_request_that_fails_does_not_affect_its_batch(
 def test_slow_requests_have_a_queue_of_their_own(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go = threading.Event()
-    monkeypatch.setattr(
-        "shortlist.serving.endpoints.similar_items",
-        lambda *_: go.wait(10) and {"model": "ials", "item_id": "R00", "items": []},
-    )
+    go, similar = threading.Event(), Model.similar
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        go.wait(10)
+        return similar(*arguments, **named)
+
+    monkeypatch.setattr(Model, "similar", slowly)
 
     async def scenario() -> list[int]:
         service = Service({"ials": saved / "ials"}, limits=Limits(slow=3))

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 import shortlist as sl
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
+from shortlist.serving.compression import accepts_gzip
 from shortlist.serving.logs import RequestIdFilter
 from shortlist.serving.operations import Operation
 from shortlist.serving.service import Service
@@ -106,6 +107,13 @@ def test_long_replies_are_compressed_for_clients_that_accept_it(client: TestClie
     assert "content-encoding" not in short.headers
 
 
+def test_the_weights_of_encodings_count() -> None:
+    for header in ("br, gzip;q=0.8", "*", "GZIP"):
+        assert accepts_gzip(header), header
+    for header in ("gzip;q=0, *", "", "identity", "gzip;q=x"):
+        assert not accepts_gzip(header), header
+
+
 def test_very_long_replies_are_compressed(client: TestClient, monkeypatch: Any) -> None:
     monkeypatch.setattr("shortlist.serving.compression._THREAD_BYTES", 1_400)
     raw = client.build_request("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"})
@@ -134,7 +142,7 @@ def test_every_reply_has_a_request_id_and_log_lines_contain_it(
     for wrong in ("two words", "x" * 65, "a\tb", ""):
         replaced = client.get("/health", headers={"X-Request-Id": wrong})
         assert replaced.headers["x-request-id"] != wrong
-    monkeypatch.setattr("shortlist.serving.endpoints.find_items", broken)
+    monkeypatch.setattr("shortlist.serving.catalogue.Catalogue.search", broken)
     caplog.handler.addFilter(RequestIdFilter())
     failed = client.get("/items", headers={"X-Request-Id": "order-18"})
     caplog.handler.filters.clear()

@@ -18,22 +18,17 @@ import uvicorn
 from starlette.testclient import TestClient
 from starlette.types import Message
 
+from shortlist import engine
 from shortlist.recommend import explain, requests
 from shortlist.serving import connections
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
-from shortlist.serving.batching import WorkerPool
 from shortlist.serving.connections import Connection, close_late
 from shortlist.serving.guard import Guard
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.service import Service
-from shortlist.serving.stopping import (
-    StoppableEngine,
-    StopSignal,
-    WorkStoppedError,
-    check_stopped,
-)
+from shortlist.serving.workers import WorkerPool, WorkStoppedError, check_stopped
 
 from .test_process import get, running
 
@@ -45,7 +40,7 @@ class Work:
         self.began = threading.Event()
         self.ended = threading.Event()
 
-    def __call__(self, *_: Any) -> None:
+    def __call__(self, *_: Any, **__: Any) -> None:
         self.began.set()
         try:
             for _round in range(1_000):
@@ -60,7 +55,7 @@ class Work:
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     """Work that replaces that of similar items."""
     endless = Work()
-    monkeypatch.setattr("shortlist.serving.endpoints.similar_items", endless)
+    monkeypatch.setattr("shortlist.models.base.Model.similar", endless)
     return endless
 
 
@@ -315,9 +310,23 @@ def test_requests_that_do_not_end_get_503_when_the_service_stops() -> None:
 
 
 def test_stop_signals_reach_blocks_of_rows() -> None:
-    signal_ = StopSignal()
-    blocks = StoppableEngine(signal_).map_rows(len, 10, 2**26, "")
-    assert next(blocks) == 1
-    signal_.stop()
-    with pytest.raises(WorkStoppedError):
-        next(blocks)
+    began, go, done = threading.Event(), threading.Event(), list[int]()
+
+    def task(rows: range) -> None:
+        done.append(rows.start)
+        began.set()
+        go.wait(5)
+
+    async def scenario() -> None:
+        pool = WorkerPool(threads=1, limit=1)
+        work = pool.run(lambda: list(engine.current().map_rows(task, 10, 2**26, "")))
+        request = asyncio.create_task(work)
+        await asyncio.to_thread(began.wait, 5)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        go.set()
+        pool.stop()
+
+    asyncio.run(scenario())
+    assert done == [0]

@@ -18,39 +18,37 @@ def main() -> None:
     from shortlist.cli.app import app
 
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(arguments)
-    except ShortlistError as error:
-        if debug:
-            raise
-        _fail(str(error), 2 if isinstance(error, InputError) else 1)
+        app([argument for argument in sys.argv[1:] if argument != "--debug"])
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         _fail("stopped", 130)
-    except OSError as error:
-        if debug:
-            raise
-        converted = system_error(error)
-        _fail(str(converted), 2 if isinstance(converted, InputError) else 1)
-    except MemoryError as error:
-        if debug:
-            raise
-        _fail(
-            f"there is not enough memory {error}".rstrip() + "\n"
-            "  to do: use a smaller model or less data, or a machine with more memory",
-            1,
-        )
     except Exception as error:
         if debug:
             raise
-        _fail(
-            f"{type(error).__name__}: {error}\n"
-            "  to do: this should not happen; run it again with --debug and report the traceback",
-            1,
-        )
+        shown = _for_users(error)
+        _fail(str(shown), 2 if isinstance(shown, InputError) else 1)
+
+
+def _for_users(error: Exception) -> ShortlistError:
+    """Return an error with a remedy."""
+    match error:
+        case ShortlistError():
+            return error
+        case OSError():
+            return system_error(error)
+        case MemoryError():
+            return ShortlistError(
+                f"there is not enough memory {error}".rstrip(),
+                remedy="use a smaller model or less data, or a machine with more memory",
+            )
+        case _:
+            return ShortlistError(
+                f"{type(error).__name__}: {error}",
+                remedy="this should not happen; run it again with --debug and report the traceback",
+            )
 
 
 def _fail(message: str, code: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Option
 
 from shortlist.cli.output import Json, announcing_compilation, remark, write_json
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
@@ -19,38 +20,31 @@ if TYPE_CHECKING:
     from shortlist.models.base import Model
 
 SPLITS = ("leave-last-out", "random", "by-time", "cold-users", "cold-items")
-
-Seed = Annotated[int, typer.Option(help="Seeds the split and the intervals.")]
+_OPTIONS = {"leave-last-out": "order", "by-time": "at"}  # of these splits; others: fraction
 
 
 @with_table_options
 def compare(
     data: Source,
     models: Annotated[
-        str | None, typer.Option(help="Names of models, separated by commas. Default: all.")
+        str | None, Option(help="Names of models, separated by commas. Default: all.")
     ] = None,
-    split: Annotated[str, typer.Option(help=f"One of: {', '.join(SPLITS)}.")] = "leave-last-out",
+    split: Annotated[str, Option(help=f"One of: {', '.join(SPLITS)}.")] = "leave-last-out",
     order: Annotated[
         Literal["time", "row", "random"] | None,
-        typer.Option(
-            help="What the last interaction is. Default: by time, or random without times."
-        ),
+        Option(help="What the last interaction is. Default: by time, or random without times."),
     ] = None,
     fraction: Annotated[
-        float, typer.Option(help="The share that random and cold splits hold out.")
+        float, Option(help="The share that random and cold splits hold out.")
     ] = 0.1,
     at: Annotated[
-        str | None, typer.Option(help="The moment that by-time splits at, like 2024-05-31.")
+        str | None, Option(help="The moment that by-time splits at, like 2024-05-31.")
     ] = None,
-    k: Annotated[
-        str, typer.Option("-k", "--k", help="List lengths, separated by commas.")
-    ] = "5,10,20",
-    seed: Seed = 0,
+    k: Annotated[str, Option("-k", "--k", help="List lengths, separated by commas.")] = "5,10,20",
+    seed: Annotated[int, Option(help="Seeds the split and the intervals.")] = 0,
     report: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Write an HTML report with tables, charts and explanations."
-        ),
+        Option(metavar="FILE", help="Write an HTML report with tables, charts and explanations."),
     ] = None,
     json: Json = None,
     *,
@@ -67,27 +61,21 @@ def compare(
         lengths = [_number(length) for length in k.split(",")]
         interactions, place = read(data, tables)
         compared = default_models(interactions) if named is None else named
-        names = [model.name for model in compared]
-        order = order or usual_order(interactions)
+        order = order or ("random" if interactions.times is None else "time")
         train, test = cut(interactions, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{interactions}; {split}: {len(train)} to train on, {len(test)} to test on")
         comparison = compare_models(compared, train, test, k=lengths, seed=seed)
         if report is not None:
-            words = [
-                "shortlist",
-                "compare",
-                place,
-                *as_options(tables),
-                "--models",
-                ",".join(names),
-            ]
-            words += [*split_options(split, order=order, fraction=fraction, at=at)]
+            words = ["shortlist", "compare", place, *as_options(tables)]
+            words += ["--models", ",".join(model.name for model in compared)]
+            option = _OPTIONS.get(split, "fraction")
+            value = {"order": order, "at": at, "fraction": f"{fraction:g}"}[option]
+            words += ["--split", split, f"--{option}", str(value)]
             words += ["-k", k, "--seed", str(seed), "--report", str(report)]
             title = f"{place.rpartition('/')[2]}: which model is best?"
             comparison.write_report(report, title=title, command=shlex.join(words))
             remark(f"wrote {report}")
-    if json is not None:
-        write_json(comparison.to_dict(), json)
+    write_json(comparison.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(comparison))
 
@@ -106,22 +94,6 @@ def default_models(data: Dataset) -> list[Model[Any, Any]]:
         else:
             models.append(model)
     return models
-
-
-def usual_order(data: Dataset) -> Order:
-    """Return the default order of interactions."""
-    return "random" if data.times is None else "time"
-
-
-def split_options(name: str, *, order: Order, fraction: float, at: str | None) -> list[str]:
-    """Return the options of a split as command line arguments, defaults included."""
-    match name:
-        case "leave-last-out":
-            return ["--split", name, "--order", order]
-        case "by-time":
-            return ["--split", name, "--at", str(at)]
-        case _:
-            return ["--split", name, "--fraction", f"{fraction:g}"]
 
 
 def cut(

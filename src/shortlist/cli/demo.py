@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import Json, announcing_compilation, pretty, remark, write_json
 from shortlist.errors import InputError
@@ -23,13 +24,11 @@ COMPARED = ("Popularity", "UserCosine", "ItemCosine", "EASE", "IALS", "Hybrid")
 
 
 def demo(
-    kind: Annotated[
-        Kind, typer.Argument(help="Films (real) or job postings (synthetic).")
-    ] = "movies",
+    kind: Annotated[Kind, Argument(help="Films (real) or job postings (synthetic).")] = "movies",
     out: Annotated[
-        Path | None, typer.Option(help="The folder to write. Default: shortlist-demo-KIND.")
+        Path | None, Option(help="The folder to write. Default: shortlist-demo-KIND.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the data, the splits and the intervals.")] = 0,
+    seed: Annotated[int, Option(help="Seeds the data, the splits and the intervals.")] = 0,
     json: Json = None,
 ) -> None:
     """Load a sample, compare models, and write everyone's list and an HTML report."""
@@ -44,23 +43,20 @@ def demo(
         lists = model.recommend(k=LISTED)
         lists.write(folder / "recommendations.parquet")
     write_json(metrics, folder / "metrics.json")
-    if json is not None:
-        write_json(metrics, json)
+    write_json(metrics, json)
     if str(json) != "-":
         user = model.data.users.ids[0].as_py()
         typer.echo(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
         typer.echo(pretty(model.recommend([user], k=5), model))
     written = {
-        **(
-            {"report.html": "the table with charts and explanations: open it in a browser"}
-            if reported
-            else {}
-        ),
+        "report.html": "the table with charts and explanations: open it in a browser",
         "recommendations.parquet": f"everyone's {LISTED} best",
         "metrics.json": "the table above, with all metrics and tests",
         "bundle": f"the model; try: shortlist recommend {folder / 'bundle'}",
         f"{kind}.duckdb": f"the tables; try: shortlist compare {folder / kind}.duckdb",
     }
+    if not reported:
+        del written["report.html"]
     seconds = time.perf_counter() - started
     remark(f"\n{len(lists):,} rows for {data.n_users:,} users in {seconds:.0f} s; in {folder}:")
     remark("\n".join(f"  {name:<24} {content}" for name, content in written.items()))

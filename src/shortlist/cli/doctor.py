@@ -32,9 +32,8 @@ def doctor(json: Json = None) -> None:
         "memory": f"{memory / 2**30:.1f} GB" if (memory := memory_bytes()) else "unknown",
         "fit, save, load, recommend": failure or f"work ({seconds:.1f} s)",
     }
-    if json is not None:
-        write_json(report, json)
-    else:
+    write_json(report, json)
+    if json is None:
         width = max(map(len, report))
         typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in report.items()))
     if failure:

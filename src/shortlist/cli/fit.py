@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
 from shortlist.cli.output import announcing_compilation, remark
@@ -23,33 +24,31 @@ AUTO = "auto"
 @with_table_options
 def fit(
     data: Source,
-    out: Annotated[Path, typer.Option(metavar="BUNDLE", help="The folder to write.")],
+    out: Annotated[Path, Option(metavar="BUNDLE", help="The folder to write.")],
     model: Annotated[
-        str | None, typer.Option(help="The name of a model; auto: the best on a validation fold.")
+        str | None, Option(help="The name of a model; auto: the best on a validation fold.")
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file that shortlist tune wrote, instead of --model."),
+        Option(metavar="FILE", help="A file that shortlist tune wrote, instead of --model."),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
+        list[str] | None, Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="With --model auto: about how long it may take.")
+        float | None, Option(help="With --model auto: about how long it may take.")
     ] = None,
     minutes: Minutes = None,
     by: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="COLUMN",
             help="A column of --interactions that only grows; the bundle records the last value.",
         ),
     ] = None,
     since: Annotated[
         Path | None,
-        typer.Option(
-            metavar="BUNDLE", help="With --by: read only the rows added since this bundle."
-        ),
+        Option(metavar="BUNDLE", help="With --by: read only the rows added since this bundle."),
     ] = None,
     *,
     tables: dict[str, Any],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import (
     Json,
@@ -23,34 +24,26 @@ if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
     from shortlist.models.base import Model
 
-Bundle = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")
-]
-Length = Annotated[int, typer.Option("-k", "--k", help="The length of a list.")]
-Out = Annotated[
-    str | None, typer.Option(help="Write a .parquet or .csv file, or a run into a store.")
-]
-Where = Annotated[str | None, typer.Option(help="A rule over item features, like: year >= 1990.")]
-AsOf = Annotated[
-    str | None, typer.Option(help="List only items that are live at this date; or: now.")
-]
+Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")]
+Length = Annotated[int, Option("-k", "--k", help="The length of a list.")]
+Out = Annotated[str | None, Option(help="Write a .parquet or .csv file, or a run into a store.")]
+Where = Annotated[str | None, Option(help="A rule over item features, like: year >= 1990.")]
+AsOf = Annotated[str | None, Option(help="List only items that are live at this date; or: now.")]
 
 
 def recommend(
     bundle: Bundle,
     users: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
+        Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option(
-            help="Item ids that a new user chose, separated by commas; instead of --users."
-        ),
+        Option(help="Item ids that a new user chose, separated by commas; instead of --users."),
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Features of new users: a JSON object, or a list of objects; - is stdin.",
         ),
@@ -59,18 +52,18 @@ def recommend(
     where: Where = None,
     allow: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="List only these items: a file with one id per line."),
+        Option(metavar="FILE", help="List only these items: a file with one id per line."),
     ] = None,
     deny: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="List none of these items: a file with one id per line."),
+        Option(metavar="FILE", help="List none of these items: a file with one id per line."),
     ] = None,
     as_of: AsOf = None,
     include_seen: Annotated[
-        bool, typer.Option(help="Also list items that the user has chosen already.")
+        bool, Option(help="Also list items that the user has chosen already.")
     ] = False,
     on_unknown: Annotated[
-        Literal["raise", "skip", "fallback"], typer.Option(help="How to treat unknown ids.")
+        Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
     out: Out = None,
     json: Json = None,
@@ -124,7 +117,7 @@ def _known_items(model: Model[Any, Any], option: str, file: Path | None) -> list
 
 def similar(
     bundle: Bundle,
-    item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
+    item: Annotated[list[str], Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
     where: Where = None,
     as_of: AsOf = None,
@@ -141,13 +134,13 @@ def similar(
 
 def audience(
     bundle: Bundle,
-    item: Annotated[list[str], typer.Argument(metavar="ITEM...", help="Item ids.")],
+    item: Annotated[list[str], Argument(metavar="ITEM...", help="Item ids.")],
     k: Length = 10,
     where: Annotated[
-        str | None, typer.Option(help="A rule over user features, like: country = France.")
+        str | None, Option(help="A rule over user features, like: country = France.")
     ] = None,
     include_seen: Annotated[
-        bool, typer.Option(help="Also list users who have chosen it already.")
+        bool, Option(help="Also list users who have chosen it already.")
     ] = False,
     json: Json = None,
 ) -> None:
@@ -163,8 +156,8 @@ def audience(
 
 def explain(
     bundle: Bundle,
-    user: Annotated[str, typer.Argument(metavar="USER", help="A user id.")],
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="An item id.")],
+    user: Annotated[str, Argument(metavar="USER", help="A user id.")],
+    item: Annotated[str, Argument(metavar="ITEM", help="An item id.")],
     json: Json = None,
 ) -> None:
     """Split the score of an item for a user into its terms."""
@@ -174,15 +167,8 @@ def explain(
         model = load(bundle)
         user_id, item_id = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
         explanation = model.explain(user_id, item_id)
-    if json is not None:
-        write_json(
-            {
-                "item_id": explanation.item,
-                "score": explanation.score,
-                "source": explanation.source,
-                "parts": explanation.parts.to_pylist(),
-            },
-            json,
-        )
-    else:
+    content = {"item_id": explanation.item, "score": explanation.score}
+    content |= {"source": explanation.source, "parts": explanation.parts.to_pylist()}
+    write_json(content, json)
+    if json is None:
         typer.echo(str(explanation))

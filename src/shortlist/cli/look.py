@@ -6,6 +6,7 @@ import shlex
 from typing import Annotated, Any
 
 import typer
+from typer import Argument
 
 from shortlist.cli.table_options import as_options, with_table_options
 from shortlist.errors import ConfigError
@@ -15,7 +16,7 @@ from shortlist.errors import ConfigError
 def look(
     table: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="TABLE", help="A table file (CSV, JSON lines, Parquet), a folder, or a pattern."
         ),
     ],

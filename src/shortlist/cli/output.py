@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.csv
 import typer
+from typer import Option
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
@@ -22,7 +22,7 @@ SHOWN_ROWS = 50
 
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+    Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 
 
@@ -31,19 +31,18 @@ def remark(text: str) -> None:
     typer.echo(text, err=True)
 
 
-@contextmanager
-def announcing_compilation() -> Iterator[None]:
+def announcing_compilation() -> AbstractContextManager[None]:
     """Announce when kernels are compiled, which takes a while and happens once per machine."""
     from shortlist.kernels.compile import announce_compilation
 
-    with announce_compilation(
-        lambda: remark("compiling the kernels: on the first run only, up to a minute")
-    ):
-        yield
+    text = "compiling the kernels: on the first run only, up to a minute"
+    return announce_compilation(lambda: remark(text))
 
 
-def write_json(content: Any, target: Path) -> None:
+def write_json(content: Any, target: Path | None) -> None:
     """Write JSON to a file, completely or not at all, or to stdout if the target is ``-``."""
+    if target is None:
+        return
     text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
     if str(target) == "-":
         typer.echo(text)

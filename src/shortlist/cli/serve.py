@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from shortlist import extras
 from shortlist.cli.output import announcing_compilation, remark
@@ -19,32 +19,32 @@ TOKEN_VARIABLE = "SHORTLIST_TOKEN"
 def serve(
     bundles: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="BUNDLE...",
             help="Folders written by shortlist fit, the default first; NAME=FOLDER sets the name.",
         ),
     ],
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
+    host: Annotated[str, Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="0: any free port.")] = 8000,
     database: Annotated[
         str | None,
-        typer.Option(metavar="DB", help="Record interactions here (POST /interactions)."),
+        Option(metavar="DB", help="Record interactions here (POST /interactions)."),
     ] = None,
     token: Annotated[
-        str | None, typer.Option(help="Require this token. Other users see it in the process list.")
+        str | None, Option(help="Require this token. Other users see it in the process list.")
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Require the token in this file.")
+        Path | None, Option(metavar="FILE", help="Require the token in this file.")
     ] = None,
     no_token: Annotated[
-        bool, typer.Option("--no-token", help="Require no token on any address.")
+        bool, Option("--no-token", help="Require no token on any address.")
     ] = False,
     name: Annotated[
-        list[str] | None, typer.Option(help="A further host name that clients may use.")
+        list[str] | None, Option(help="A further host name that clients may use.")
     ] = None,
     drain: Annotated[
         float,
-        typer.Option(
+        Option(
             metavar="SECONDS", min=0.0, max=600.0, help="Keep the port open so long after SIGTERM."
         ),
     ] = 2.0,

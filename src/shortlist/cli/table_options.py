@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import remark
 from shortlist.errors import ConfigError, InputError
@@ -27,7 +27,7 @@ _OF_FILES = ("on_bad_row", "time_format", "decimal", "encoding")
 
 Source = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="DATA",
         help="A table file (CSV, JSON lines, Parquet), a folder or a pattern of such files; or a "
         "database: a file made by shortlist init, postgresql://USER@HOST/DATABASE, or any database "
@@ -36,24 +36,24 @@ Source = Annotated[
 ]
 OnBadRow = Annotated[
     Literal["raise", "skip"],
-    typer.Option(help="skip: leave bad rows out, and report how many and the first of them."),
+    Option(help="skip: leave bad rows out, and report how many and the first of them."),
 ]
 TimeFormat = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="FORMAT",
         help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
     ),
 ]
 Decimal = Annotated[
     str | None,
-    typer.Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
+    Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
 ]
-Encoding = Annotated[str | None, typer.Option(help="The encoding of text files. Default: UTF-8.")]
+Encoding = Annotated[str | None, Option(help="The encoding of text files. Default: UTF-8.")]
 
 
 def _option(metavar: str, text: str) -> Any:
-    return typer.Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
+    return Option(metavar=metavar, help=text, rich_help_panel=_PANEL)
 
 
 def _options(
@@ -185,7 +185,7 @@ def _pull(
         from shortlist.models.registry import read as read_bundle
 
         model, manifest = read_bundle(since)
-        mark = mark_of(manifest, store.place)
+        mark = _mark_of(manifest, store.place)
         if mark is None:
             raise InputError(
                 f"{since} does not record how far it has read {store.place}",
@@ -202,14 +202,7 @@ def _pull(
     return pull.data, {"place": _place_hash(store.place), **pull.mark.to_json()}
 
 
-def bundle_mark(bundle: Path, place: str) -> Mark | None:
-    """Return how far a bundle's interactions were read, if they were read from this place."""
-    from shortlist.bundle import read_manifest
-
-    return mark_of(read_manifest(bundle), place)
-
-
-def mark_of(manifest: Manifest, place: str) -> Mark | None:
+def _mark_of(manifest: Manifest, place: str) -> Mark | None:
     """Return the mark of a manifest, if its interactions were read from this place."""
     from shortlist.data.store.library_tables import Mark
 
@@ -221,9 +214,10 @@ def mark_of(manifest: Manifest, place: str) -> Mark | None:
 
 def with_mark(lists: Recommendations, bundle: Path, target: str) -> Recommendations:
     """Add the bundle's mark to lists that are written to the database that it was read from."""
+    from shortlist.bundle import read_manifest
     from shortlist.data.store.address import Address
 
-    mark = bundle_mark(bundle, Address.of(target).place)
+    mark = _mark_of(read_manifest(bundle), Address.of(target).place)
     return lists if mark is None else replace(lists, run={**lists.run, "mark": mark})
 
 

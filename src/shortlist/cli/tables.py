@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from shortlist.cli.output import Json, remark, write_json
 from shortlist.cli.table_options import Decimal, Encoding, OnBadRow, TimeFormat
 
 Database = Annotated[
     str,
-    typer.Argument(metavar="DB", help="A file made by shortlist init, or the URL of a database."),
+    Argument(metavar="DB", help="A file made by shortlist init, or the URL of a database."),
 ]
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="movies, jobs, runs, or a .sql file of your own.")],
+    name: Annotated[str, Argument(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Print the tables and views of a schema as SQL."""
     from shortlist.data.store.schema import schema_sql
@@ -28,9 +29,9 @@ def schema(
 
 def init(
     db: Annotated[
-        str, typer.Argument(metavar="DB", help="The file to create, or the URL of a database.")
+        str, Argument(metavar="DB", help="The file to create, or the URL of a database.")
     ],
-    schema: Annotated[str, typer.Option(help="movies, jobs, runs, or a .sql file of your own.")],
+    schema: Annotated[str, Option(help="movies, jobs, runs, or a .sql file of your own.")],
 ) -> None:
     """Create an empty database."""
     from shortlist.data.store.store import Store
@@ -44,7 +45,7 @@ def init(
 
 def load(
     db: Database,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files or folders.")],
+    paths: Annotated[list[Path], Argument(metavar="PATH...", help="Files or folders.")],
     on_bad_row: OnBadRow = "raise",
     time_format: TimeFormat = None,
     decimal: Decimal = None,
@@ -62,17 +63,16 @@ def load(
             decimal=decimal,
             encoding=encoding,
         )
-    if json is not None:
-        content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
-        if on_bad_row == "skip":
-            content["skipped"] = [asdict(skipped) for skipped in report.skipped]
-        write_json(content, json)
-    else:
+    content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
+    if on_bad_row == "skip":
+        content["skipped"] = [asdict(skipped) for skipped in report.skipped]
+    write_json(content, json)
+    if json is None:
         typer.echo(str(report))
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: ml-100k.")] = "ml-100k",
+    name: Annotated[str, Argument(help="The data set: ml-100k.")] = "ml-100k",
 ) -> None:
     """Download a public data set, check it, and print its folder."""
     from shortlist.data.fetch import fetch as fetch_data

@@ -7,42 +7,42 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from shortlist.cli.output import Json, announcing_compilation, remark, write_json
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, InputError
 
-Metric = Annotated[str, typer.Option(help="The metric to maximise, as a report names it.")]
-Minutes = Annotated[float | None, typer.Option(help="The same limit in minutes.")]
+Minutes = Annotated[float | None, Option(help="The same limit in minutes.")]
 
 
 @with_table_options
 def tune(
     data: Source,
-    model: Annotated[str, typer.Option(help="The name of a model.")],
+    model: Annotated[str, Option(help="The name of a model.")],
     trials: Annotated[
-        int | None, typer.Option(help="Number of trials, including those in --study. Default: 50.")
+        int | None, Option(help="Number of trials, including those in --study. Default: 50.")
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Start no trial after this many seconds.")
-    ] = None,
+    seconds: Annotated[float | None, Option(help="Start no trial after this many seconds.")] = None,
     minutes: Minutes = None,
-    metric: Metric = "ndcg@10",
-    folds: Annotated[int, typer.Option(help="Number of validation folds.")] = 1,
+    metric: Annotated[
+        str, Option(help="The metric to maximise, as a report names it.")
+    ] = "ndcg@10",
+    folds: Annotated[int, Option(help="Number of validation folds.")] = 1,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Fix a setting, which is then not tuned."),
+        Option("--set", metavar="KEY=VALUE", help="Fix a setting, which is then not tuned."),
     ] = None,
     study: Annotated[
         Path | None,
-        typer.Option(help="A file that keeps the trials; a stopped search continues from it."),
+        Option(help="A file that keeps the trials; a stopped search continues from it."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the folds and the search.")] = 0,
+    seed: Annotated[int, Option(help="Seeds the folds and the search.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the best settings, for fit --config.")
+        Path | None, Option(metavar="FILE", help="Write the best settings, for fit --config.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the search as a .png, .svg or .pdf.")
+        Path | None, Option(metavar="FILE", help="Draw the search as a .png, .svg or .pdf.")
     ] = None,
     json: Json = None,
     *,
@@ -87,8 +87,7 @@ def tune(
             raise
     if len(tuning.trials) == 1 and time_limit is not None:
         remark("measuring the defaults took all of the time: nothing was searched; allow more time")
-    if json is not None:
-        write_json(tuning.to_dict(), json)
+    write_json(tuning.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(tuning))
     if out is not None:

@@ -1,113 +1,137 @@
-"""Rows that cannot be used: reported in one error, or left out and counted."""
+"""A source of rows, the location of a value in it, and its rows that cannot be used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from shortlist.data.formats import scan
 from shortlist.errors import ConfigError, InputError, suggestion
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
 SHOWN = 3  # rows of each kind that are named
+LONGEST_SHOWN = 80  # characters of a value in a message
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of a file or a frame: its label in messages, and SQL that yields the rows in order."""
+
+    label: str
+    query: str
+    path: Path | None = None  # None: a frame
+    text: scan.Text | None = None  # None: a frame or Parquet
+
+    def row(self, record: int) -> int:
+        """Return the number of a row as a person counts, from 1: in a text file, its line.
+
+        Quoted line breaks and blank lines make record numbers and line numbers differ. Only error
+        messages need the line, so the file is read again instead of storing it with each row.
+        """
+        if self.path is None or self.text is None:
+            return record + 1
+        target = record + int(self.text.header)
+        try:
+            with scan.open_text(self.path, self.text.encoding) as stream:
+                for number, line in enumerate(_record_lines(stream, self.text)):
+                    if number == target:
+                        return line
+        except (csv.Error, UnicodeError, OSError):  # the line is only part of a message
+            pass
+        return target + 1
+
+    def where(self, record: int | None, column: str, others: int = 0) -> str:
+        """Return the location of a value, with the number of other rows with the same error."""
+        row = "" if record is None else f", row {self.row(record)}"
+        return f"{self.label}{row}{more_rows(others)}, column '{column}'"
+
+
+def more_rows(count: int) -> str:
+    """Return " (and 2 more rows)" for messages; an empty text if there are none."""
+    return f" (and {count:,} more {'row' if count == 1 else 'rows'})" if count else ""
+
+
+def _record_lines(stream: Iterator[str], text: scan.Text) -> Iterator[int]:
+    """Yield the line on which each record starts; like DuckDB, skip blank lines."""
+    if not text.quote:
+        for line, content in enumerate(stream, start=1):
+            if content.strip("\r\n") or len(text.columns) == 1:
+                yield line
+        return
+    reader = csv.reader(stream, delimiter=text.delimiter, quotechar=text.quote)
+    previous = 0
+    for cells in reader:
+        if cells or len(text.columns) == 1:
+            yield previous + 1
+        previous = reader.line_num
 
 
 @dataclass(frozen=True)
 class SkippedRows:
-    """The rows of one table that were left out for one reason.
+    """The rows of one table that were left out for one reason."""
 
-    Attributes
-    ----------
-    table
-        The name of the table, with its file.
-    column
-        The column at fault; None if the whole row is.
-    reason
-        Why the rows cannot be used.
-    count
-        How many rows were left out.
-    rows
-        The first of them, as a person counts: in a text file, the lines.
-
-    Examples
-    --------
-    >>> print(SkippedRows("log.csv", "price", "a weight must be 0 or more", 12, (3, 7, 8)))
-    log.csv: left out 12 rows (3, 7, 8, ...), column 'price': a weight must be 0 or more
-    """
-
-    table: str
-    column: str | None
+    table: str  # with its file
+    column: str
     reason: str
     count: int
-    rows: tuple[int, ...]
+    rows: tuple[int, ...]  # the first of them, as a person counts: in a text file, the lines
 
     def __str__(self) -> str:
         listed = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
-        column = "" if self.column is None else f", column '{self.column}'"
-        rows = "row" if self.count == 1 else "rows"
-        return f"{self.table}: left out {self.count:,} {rows} ({listed}){column}: {self.reason}"
-
-
-def check_on_bad_row(on_bad_row: str) -> None:
-    """Refuse an unknown rule.
-
-    Raises
-    ------
-    ConfigError
-        The rule is neither ``"raise"`` nor ``"skip"``.
-    """
-    if on_bad_row not in get_args(OnBadRow):
-        raise ConfigError(
-            f"on_bad_row={on_bad_row!r} is not a known rule",
-            remedy=suggestion(str(on_bad_row), get_args(OnBadRow)),
-        )
-
-
-def combined(errors: Sequence[InputError]) -> InputError:
-    """Return one error that reports all errors; a single error stays as it is.
-
-    Examples
-    --------
-    >>> print(combined([InputError("a", where="row 1"), InputError("b", where="row 2")]))
-    2 kinds of rows cannot be used
-    1. a
-      where: row 1
-    2. b
-      where: row 2
-      to do: correct the rows, or leave all of them out: on_bad_row="skip"
-    """
-    if len(errors) == 1:
-        return errors[0]
-    report = "\n".join(f"{number}. {error}" for number, error in enumerate(errors, 1))
-    return InputError(
-        f"{len(errors)} kinds of rows cannot be used\n{report}",
-        remedy='correct the rows, or leave all of them out: on_bad_row="skip"',
-    )
+        rows = f"{self.count:,} {'row' if self.count == 1 else 'rows'} ({listed})"
+        return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
 
 
 @dataclass
 class BadRows:
-    """The kinds of bad rows that were found so far, as errors and as reports.
+    """The kinds of bad rows that were found so far: an error and a report for each."""
 
-    Attributes
-    ----------
-    skip
-        Whether the rows are left out.
-    errors, skipped
-        An error and a report for each kind.
-    """
-
-    skip: bool = False
+    on_bad_row: OnBadRow = "raise"
     errors: list[InputError] = field(default_factory=list)
     skipped: list[SkippedRows] = field(default_factory=list)
 
-    def add(self, error: InputError, skipped: SkippedRows) -> None:
-        """Add a kind of bad rows; the same error counts once."""
+    def __post_init__(self) -> None:
+        rules = get_args(OnBadRow)
+        if self.on_bad_row not in rules:
+            raise ConfigError(
+                f"on_bad_row={self.on_bad_row!r} is not a known rule",
+                remedy=suggestion(str(self.on_bad_row), rules),
+            )
+
+    @property
+    def skip(self) -> bool:
+        """Whether the rows are left out."""
+        return self.on_bad_row == "skip"
+
+    def add(
+        self,
+        error: InputError,
+        source: Source,
+        column: str,
+        count: int,
+        records: Sequence[int],
+        reason: str | None = None,
+    ) -> None:
+        """Add a kind of bad rows with its first records; the same error counts once."""
         if str(error) not in map(str, self.errors):
             self.errors.append(error)
-        self.skipped.append(skipped)
+        rows = tuple(map(source.row, records))
+        self.skipped.append(SkippedRows(source.label, column, reason or error.what, count, rows))
 
     def require_none(self) -> None:
         """Raise one error for all kinds, unless bad rows are left out."""
         if self.errors and not self.skip:
-            raise combined(self.errors)
+            raise self.combined()
+
+    def combined(self) -> InputError:
+        """Return one error that reports all errors; a single error stays as it is."""
+        if len(self.errors) == 1:
+            return self.errors[0]
+        report = "\n".join(f"{number}. {error}" for number, error in enumerate(self.errors, 1))
+        return InputError(
+            f"{len(self.errors)} kinds of rows cannot be used\n{report}",
+            remedy='correct the rows, or leave all of them out: on_bad_row="skip"',
+        )

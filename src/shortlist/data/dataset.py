@@ -15,9 +15,9 @@ from scipy.sparse import csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
-from shortlist.data.coding.columns import Reading
 from shortlist.data.coding.ingest import encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
+from shortlist.data.coding.reading import Reading
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 
@@ -139,19 +139,9 @@ class Dataset:
         ConfigError
             ``repeats`` or another option is not known, or one column is named for two roles.
         """
-        encoded = encode_tables(
-            interactions,
-            users,
-            items,
-            user_id=user_id,
-            item_id=item_id,
-            weight=weight,
-            time=time,
-            repeats=repeats,
-            on_bad_row=on_bad_row,
-            reading=Reading(time_format, decimal, encoding),
-        )
-        return cls(*encoded)
+        roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
+        reading = Reading(time_format, decimal, encoding)
+        return cls(*encode_tables(interactions, users, items, roles, repeats, on_bad_row, reading))
 
     @property
     def n_users(self) -> int:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -91,11 +90,8 @@ def fetch(name: str) -> Path:
 def cache_folder() -> Path:
     r"""Return the folder of downloads: ``SHORTLIST_CACHE``, or the cache folder of the system.
 
-    Returns
-    -------
-    Path
-        ``~/Library/Caches/shortlist`` on macOS, ``%LOCALAPPDATA%\shortlist\Cache`` on Windows,
-        ``$XDG_CACHE_HOME/shortlist`` or ``~/.cache/shortlist`` elsewhere. It may not exist yet.
+    That is ``~/Library/Caches/shortlist`` on macOS, ``%LOCALAPPDATA%\shortlist\Cache`` on Windows,
+    ``$XDG_CACHE_HOME/shortlist`` or ``~/.cache/shortlist`` elsewhere. It may not exist yet.
     """
     if folder := os.environ.get("SHORTLIST_CACHE"):
         return Path(folder)
@@ -114,7 +110,8 @@ def _from_grouplens(folder: Path) -> str:
     try:
         with urllib.request.urlopen(_ZIP, timeout=_TIMEOUT) as response, archive.open("wb") as file:
             total = -(-int(response.headers.get("Content-Length") or 0) // _BLOCK) or None
-            for block in track(_blocks(response), "downloading ml-100k", total):
+            blocks = iter(lambda: response.read(_BLOCK), b"")
+            for block in track(blocks, "downloading ml-100k", total):
                 file.write(block)
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(f"{_ZIP} is unreachable: {error}") from error
@@ -122,20 +119,15 @@ def _from_grouplens(folder: Path) -> str:
     return f"from {_ZIP}"
 
 
-def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    while block := response.read(_BLOCK):
-        yield block
-
-
 def _from_package_index(folder: Path) -> str:
     downloads = folder / "downloads"
-    visible = sys.stderr.isatty()  # pip draws its own progress bar
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--dest", str(downloads), _WHEEL]
+    stdout = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL  # pip's own progress bar
     try:
         result = subprocess.run(
             command,
-            stdout=sys.stderr if visible else subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             timeout=_PIP_TIMEOUT,

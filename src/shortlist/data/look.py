@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.data.coding.times import INTEGERS, is_number
+from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles

@@ -8,20 +8,11 @@ from typing import Any
 
 import numpy as np
 
-_PANDAS = (
-    "NAType",
-    "NaTType",
-)  # pandas.NA does not even differ from itself; pandas is not imported
+_PANDAS = ("NAType", "NaTType")  # pandas.NA does not differ from itself; pandas is not imported
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value is None, NaN, NaT or pandas.NA.
-
-    Examples
-    --------
-    >>> [is_missing(value) for value in (None, float("nan"), np.datetime64("NaT"), "", 0)]
-    [True, True, True, False, False]
-    """
+    """Return whether a value is None, NaN, NaT or pandas.NA."""
     if isinstance(value, float | Decimal | np.floating | np.datetime64 | dt.datetime):
         return bool(value != value)
     return value is None or type(value).__name__ in _PANDAS

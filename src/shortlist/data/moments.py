@@ -6,6 +6,7 @@ A moment is the number of microseconds since 1970 (UTC) as a 64-bit integer.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -29,14 +30,6 @@ def moment(when: When) -> int:
     (1900 to 2100), a date written as yyyymmdd, or a number of seconds, milliseconds, microseconds
     or nanoseconds since 1970, whichever its size allows.
 
-    Raises
-    ------
-    InputError
-        The text is not an ISO date or time, the value is missing (NaT, NaN) or of another type, or
-        the number is beyond the year 9999.
-
-    Examples
-    --------
     >>> moment("1970-01-02") == moment(86400) == 86_400_000_000
     True
     >>> moment(20240531) == moment("2024-05-31") == moment(1_717_113_600_000)
@@ -94,35 +87,18 @@ def _written_date(number: int) -> dt.date | None:
         return None
 
 
+@dataclass(frozen=True, eq=False)
 class LifeSpans:
-    """When each item may be recommended: from ``valid_from`` to just before ``valid_to``.
+    """When each item may be recommended: from ``valid_from`` to just before ``valid_to``."""
 
-    Parameters
-    ----------
-    starts, ends
-        The moments of each item, int64.  # (n_items,)
-
-    Examples
-    --------
-    >>> table = pa.table({"valid_from": [None, dt.date(2024, 5, 1)],
-    ...                   "valid_to": [dt.date(2024, 5, 1), None]})
-    >>> LifeSpans.of(table).live(moment("2024-05-01"))
-    array([False,  True])
-    """
-
-    def __init__(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
-        self.starts, self.ends = starts, ends
+    starts: NDArray[np.int64]  # moments  # (n_items,)
+    ends: NDArray[np.int64]
 
     @classmethod
     def of(cls, items: pa.Table | None) -> LifeSpans | None:
         """Read the life spans from an item table; return None if it has neither column.
 
         A missing value means no limit at that end.
-
-        Raises
-        ------
-        InputError
-            A column holds neither dates nor times.
         """
         if items is None or not {"valid_from", "valid_to"} & set(items.column_names):
             return None

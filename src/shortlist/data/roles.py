@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import duckdb
 
 from shortlist.data.coding.pairs import Repeats
-from shortlist.data.coding.times import INTEGERS, is_number
+from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.sql import literal, quoted
 from shortlist.errors import InputError
 

@@ -15,37 +15,18 @@ Connection: TypeAlias = duckdb.DuckDBPyConnection
 
 
 def quoted(name: str) -> str:
-    """Quote a table or column name.
-
-    Examples
-    --------
-    >>> quoted('the "new" column')
-    '"the ""new"" column"'
-    """
+    """Quote a table or column name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quoted_list(names: Iterable[str]) -> str:
-    """Quote and join names for a SELECT or an INSERT.
-
-    Examples
-    --------
-    >>> quoted_list(["a", "b"])
-    '"a", "b"'
-    """
+    """Quote and join names for a SELECT or an INSERT."""
     return ", ".join(quoted(name) for name in names)
 
 
 def dotted_name(text: str) -> tuple[str, ...]:
     """Split the name of a table into schema (if any) and table; double quotes are allowed.
 
-    Raises
-    ------
-    InputError
-        The name is empty, or a quote is not closed.
-
-    Examples
-    --------
     >>> dotted_name('sales."Orders 2024.05"')
     ('sales', 'Orders 2024.05')
     """
@@ -58,37 +39,12 @@ def dotted_name(text: str) -> tuple[str, ...]:
 
 
 def literal(value: str) -> str:
-    """Quote a text value.
-
-    Examples
-    --------
-    >>> literal("Schindler's List")
-    "'Schindler''s List'"
-    """
+    """Quote a text value."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def connect(path: str = ":memory:", *, read_only: bool = False) -> Connection:
-    """Open a DuckDB database without network access, in the time zone UTC.
-
-    Parameters
-    ----------
-    path
-        A database file, which is made if it does not exist; by default a database in memory.
-    read_only
-        Refuse to write; other programs can then read the file at the same time.
-
-    Returns
-    -------
-    Connection
-        Timestamps with an offset, and text without one, are read as UTC through it.
-
-    Examples
-    --------
-    >>> with connect() as db:
-    ...     db.execute("SELECT CAST('2024-05-01 09:00:00+09' AS TIMESTAMPTZ)::VARCHAR").fetchall()
-    [('2024-05-01 00:00:00+00',)]
-    """
+    """Open a DuckDB file, or a database in memory, without network access, in the time zone UTC."""
     connection = duckdb.connect(
         path,
         read_only=read_only,
@@ -97,6 +53,12 @@ def connect(path: str = ":memory:", *, read_only: bool = False) -> Connection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")  # DuckDB would draw it on stdout
     return connection
+
+
+def types_of(connection: Connection, rows: str) -> dict[str, str]:
+    """Return the SQL type of each column of a table or a query in brackets."""
+    described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
+    return {name: kind for name, kind, *_ in described}
 
 
 @contextmanager

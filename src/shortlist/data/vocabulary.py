@@ -25,17 +25,10 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
 class Vocabulary:
     """An immutable, sorted set of ids; the row of an id is its position.
 
-    Parameters
-    ----------
-    ids
-        Unique ids in ascending order (strings by code point): 64-bit integers, signed or unsigned,
-        or strings. They are stored as int64, uint64 or string without any change. Because they are
-        sorted, rows do not depend on the order of the source.
-    kind
-        ``"user"`` or ``"item"``, for messages.
+    ``ids`` are unique and in ascending order (strings by code point): 64-bit integers, signed or
+    unsigned, or strings, which are stored unchanged as int64, uint64 or string. Because they are
+    sorted, rows do not depend on the order of the source. ``kind`` is "user" or "item".
 
-    Examples
-    --------
     >>> films = Vocabulary(pa.array(["Alien", "Brazil"]), kind="item")
     >>> films.rows(["Brazil", "Cube"])
     array([ 1, -1], dtype=int32)
@@ -71,13 +64,7 @@ class Vocabulary:
             raise _not_an_id(ids) from None
 
     def require(self, ids: Iterable[Id]) -> Rows:
-        """Return the row of each id; all ids must be known.
-
-        Raises
-        ------
-        UnknownIdError
-            At least one id is unknown; the message lists the first three unknown ids.
-        """
+        """Return the row of each id; all ids must be known."""  # (n,)
         ids = plain(ids)
         rows = self.rows(ids)
         if (rows == UNKNOWN).any():
@@ -110,11 +97,6 @@ class Vocabulary:
 
         Text that is not written like an integer, such as ``007`` or ``1.0``, stays text, and is
         therefore unknown to a vocabulary of integers.
-
-        Examples
-        --------
-        >>> Vocabulary(pa.array([7, 8]), kind="user").parse(["7", "007", "x"])
-        [7, '007', 'x']
         """
         if pa.types.is_string(self.ids.type):
             return list(texts)
@@ -161,13 +143,6 @@ def _not_an_id(ids: Sequence[Any]) -> InputError:
 def plain(ids: Any) -> Sequence[Id]:
     """Convert any iterable of ids (list, NumPy, Arrow, pandas, polars) to Python values.
 
-    Raises
-    ------
-    InputError
-        The argument is a single string or number instead of a list.
-
-    Examples
-    --------
     >>> plain(np.array([7, 8])), plain(pa.array(["ann"]))
     ([7, 8], ['ann'])
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
@@ -45,9 +45,7 @@ def has_titles(data: Dataset) -> bool:
 
 def titles(data: Dataset) -> pa.Array:
     """Return the title of every item: the feature ``title``, or the id if it is missing."""
-    ids = pa.array([str(item) for item in data.items.ids.to_pylist()])
+    ids = pa.array([str(item) for item in data.items.ids.to_pylist()], pa.string())
     if data.item_features is None or not has_titles(data):
         return ids
-    column = data.item_features.column(TITLE).combine_chunks().cast(pa.string())
-    missing = np.asarray(column.is_null())
-    return pa.array(np.where(missing, ids.to_pylist(), column.to_pylist()), pa.string())
+    return pc.coalesce(data.item_features.column(TITLE).combine_chunks().cast(pa.string()), ids)

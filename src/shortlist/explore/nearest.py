@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from shortlist.data.vocabulary import Id
 from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
@@ -73,9 +73,8 @@ def scores(
         case "dot":
             return products
         case "cosine":
-            return (
-                products * inverse(lengths) * float(inverse(np.sqrt(query[np.newaxis] @ query))[0])
-            )
+            length = np.sqrt(query[np.newaxis] @ query)
+            return products * inverse(lengths) * float(inverse(length)[0])
         case "power":
             divisors = np.where(lengths > 0, lengths, 1.0) ** power
             return np.asarray(products / divisors)
@@ -111,16 +110,13 @@ def for_user(
     Columns ``item_id``, ``title`` (if items have one) and ``score``, best first.
     """
     check_k(k)
-    vectors, data = item_factors(model), model.data
+    vectors = item_factors(model)
     profiles = resolve(model, None, [Query(user, history)], "raise").profiles(range(1), model)
     scored = model.score(profiles)
     if not isinstance(scored, FactorScores):
         raise CapabilityError(f"{model.name} gives no vector for a query")
     values = scores(scored.queries[0, : vectors.shape[1]], vectors, measure, power)
-    eligible = np.ones(data.n_items, dtype=bool)
-    if exclude_seen:
-        eligible[profiles.history.indices] = False
-    return _best(model, values, eligible, k)
+    return _best(model, values, profiles.history.indices if exclude_seen else [], k)
 
 
 @dataclass(frozen=True)
@@ -172,28 +168,17 @@ def neighbors(
     names = titles(data).to_pylist()
     matches = [row for row, name in enumerate(names) if title.casefold() in name.casefold()]
     if not matches:
-        close = get_close_matches(title, names, n=3, cutoff=0.4)
-        raise InputError(
-            f"no title contains {title!r}",
-            remedy=f"did you mean {' or '.join(map(repr, close))}?"
-            if close
-            else "try a shorter part",
-        )
-    matches.sort(key=lambda row: -int(data.item_counts[row]))
-    row, *others = matches
-    eligible = np.ones(data.n_items, dtype=bool)
-    eligible[row] = False
-    table = _best(model, scores(vectors[row], vectors, measure, power), eligible, k)
+        close = " or ".join(map(repr, get_close_matches(title, names, n=3, cutoff=0.4)))
+        remedy = f"did you mean {close}?" if close else "try a shorter part"
+        raise InputError(f"no title contains {title!r}", remedy=remedy)
+    row, *others = sorted(matches, key=lambda row: -int(data.item_counts[row]))
+    table = _best(model, scores(vectors[row], vectors, measure, power), [row], k)
     return Neighbors(
         data.items.ids[row].as_py(), names[row], [names[other] for other in others], table
     )
 
 
-def _best(
-    model: Model[Any, Any], values: NDArray[np.float64], eligible: NDArray[np.bool_], k: int
-) -> pa.Table:
-    rows = np.flatnonzero(eligible)
-    # Ties are broken by popularity, as in every list.
-    order = np.lexsort((model.data.popularity_order[rows], -values[rows]))
-    best = rows[order[:k]].astype(np.int32)
+def _best(model: Model[Any, Any], values: NDArray[np.float64], seen: ArrayLike, k: int) -> pa.Table:
+    order = np.lexsort((model.data.popularity_order, -values))  # ties as in every list
+    best = order[np.isin(order, seen, invert=True)][:k].astype(np.int32)
     return item_table(model.data, best, score=values[best])

@@ -21,8 +21,19 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
 from shortlist.kernels.compile import kernel
+from shortlist.kernels.linalg import dot
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import Indices, Integers, Matrix, OutCounts, OutMatrix, Pointers
+from shortlist.kernels.types import (
+    IndexMatrix,
+    Indices,
+    Integers,
+    Matrix,
+    OutCounts,
+    OutDoubles,
+    OutMatrix,
+    OutVector,
+    Pointers,
+)
 
 BETA1: Final = 0.9
 BETA2: Final = 0.999
@@ -96,6 +107,57 @@ def take_step(
         _take_step, len(batch.rows), _ROWS,
         table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
     )  # fmt: skip
+
+
+def descend(
+    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
+    rate: float, penalty: float, scratch: tuple[OutMatrix, OutCounts],
+) -> tuple[float, float]:  # fmt: skip
+    """Take a step of plain gradient descent on dot products, against the log loss of a batch.
+
+    A score is ``b + p.q``, and with ``biased``, where the last column of a row is its bias,
+    ``b + b_u + b_i + p.q``. The loss of a sample is its log loss and ``penalty / 2`` times the
+    squares of both rows; the step is along the gradient of the mean. One thread takes it: with a
+    few hundred samples a step, others would wait longer than they work.
+
+    Parameters
+    ----------
+    values (n, C), bias (1,)
+        The rows of users and items, and b, float32; both are updated.
+    users (G,), items (G, N)
+        The user and the items of each group as rows of the table, int32. The first item was chosen,
+        the others were not.
+    biased, rate, penalty
+        As above; the rate is the learning rate.
+    scratch (n, C), (n,)
+        Zeros, float32 and int64; they are zeros again afterwards.
+
+    Returns
+    -------
+    The mean log loss, and the mean of the squares of both rows, before the step.
+
+    Examples
+    --------
+    >>> table, scratch = np.ones((2, 1), np.float32), (np.zeros((2, 1), np.float32), np.zeros(2, int))
+    >>> pair = np.array([0], np.int32), np.array([[1]], np.int32)
+    >>> loss, squares = descend(table, np.zeros(1, np.float32), *pair, False, 1.0, 0.0, scratch)
+    >>> round(loss, 4), squares, table.ravel()
+    (0.3133, 2.0, array([1.2689414, 1.2689414], dtype=float32))
+    """  # noqa: E501
+    shapes = Shapes(**{"1": 1})
+    shapes.array("values", values, F32, "n", "C")
+    shapes.array("bias", bias, F32, "1")
+    shapes.array("users", users, I32, "G")
+    shapes.array("items", items, I32, "G", "N")
+    shapes.array("scratch[0]", scratch[0], F32, "n", "C")
+    shapes.array("scratch[1]", scratch[1], I64, "n")
+    in_range("users", users, len(values))
+    in_range("items", items.ravel(), len(values))
+    if biased and not shapes["C"]:
+        raise ValueError(f"values has shape {values.shape}, expected a column of biases")
+    totals = np.zeros(2)
+    _descend(values, bias, users, items, biased, rate, penalty, *scratch, totals)
+    return float(totals[0]), float(totals[1])
 
 
 def _checked(table: Table, name: str, rows: Integers, n_moments: int) -> Shapes:
@@ -173,3 +235,47 @@ def _take_step(
                 m[k] = keep1 * m[k] + take1 * gradient[k]
                 v[k] = keep2 * v[k] + take2 * gradient[k] * gradient[k]
                 p[k] -= fixed * m[k] / (np.sqrt(v[k]) * scale + epsilon)
+
+
+@kernel
+def _descend(
+    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
+    rate: float, penalty: float, gradients: OutMatrix, uses: OutCounts, totals: OutDoubles,
+) -> None:  # fmt: skip
+    size = values.shape[1] - biased
+    share, to_bias = 1 / max(items.size, 1), 0.0
+    for group in range(len(users)):
+        user = users[group]
+        p, to_p = values[user, :size], gradients[user, :size]
+        uses[user] += items.shape[1]
+        for n in range(items.shape[1]):
+            item = items[group, n]
+            q, to_q = values[item, :size], gradients[item, :size]
+            uses[item] += 1
+            score = np.float64(bias[0]) + dot(p, q)
+            if biased:
+                score += values[user, size] + values[item, size]
+            label = 1.0 if n == 0 else 0.0
+            totals[0] += share * (max(score, 0) - label * score + np.log1p(np.exp(-abs(score))))
+            error = share * (1 / (1 + np.exp(-score)) - label)
+            to_bias += error
+            slope = np.float32(error)
+            for k in range(size):
+                to_p[k] += slope * q[k]
+                to_q[k] += slope * p[k]
+            if biased:
+                gradients[user, size] += slope
+                gradients[item, size] += slope
+    bias[0] -= np.float32(rate * to_bias)
+    for group in range(len(users)):
+        for n in range(-1, items.shape[1]):
+            row = users[group] if n < 0 else items[group, n]
+            if uses[row] == 0:  # done
+                continue
+            own, gradient = values[row], gradients[row]
+            totals[1] += share * uses[row] * dot(own, own)
+            step, shrink = np.float32(rate), np.float32(rate * penalty * share * uses[row])
+            uses[row] = 0
+            for k in range(len(own)):
+                own[k] -= step * gradient[k] + shrink * own[k]
+                gradient[k] = 0.0

@@ -39,6 +39,7 @@ from shortlist.scoring.scores import Scores
 
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
+S = TypeVar("S")
 
 _STABILIZING = {
     "weighting": "use weighting='binary'",
@@ -50,15 +51,7 @@ NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
 class Fitted(NamedTuple, Generic[L]):
-    """The result of learning.
-
-    Attributes
-    ----------
-    learned
-        The arrays that scoring needs.
-    history
-        Training metrics, one row per epoch; empty for a model that does not learn in epochs.
-    """
+    """What was learned, and training metrics, one row per epoch; none without epochs."""
 
     learned: L
     history: pa.Table = NO_HISTORY
@@ -201,16 +194,17 @@ class Model(ABC, Generic[C, L]):
     @property
     def data(self) -> Dataset:
         """The training data."""
-        if self._data is None:
-            raise self._not_fitted()
-        return self._data
+        return self._present(self._data)
 
     @property
     def learned(self) -> L:
         """The learned arrays."""
-        if self._learned is None:
-            raise self._not_fitted()
-        return self._learned
+        return self._present(self._learned)
+
+    def _present(self, state: S | None) -> S:
+        if state is None:
+            raise NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
+        return state
 
     @property
     def bytes_per_query(self) -> int:
@@ -257,9 +251,6 @@ class Model(ABC, Generic[C, L]):
             f"{self.name} could not be fitted: {problem} (weights of the interactions: {extremes})",
             remedy=", or ".join(steps),
         )
-
-    def _not_fitted(self) -> NotFittedError:
-        return NotFittedError(f"{self.name} is not fitted", remedy="call fit(data) first")
 
     # --- lists, explanations, bundles ------------------------------------------------------------
 

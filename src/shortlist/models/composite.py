@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -19,30 +20,10 @@ L = TypeVar("L")
 
 
 class ModelSpec(BaseModel):
-    """An unfitted model, as a setting of another model.
+    """An unfitted model, as a setting of another model, with all settings, defaults included.
 
     It is validated from a model, from a name (a model with default settings), or from
     ``{"model": name, "config": {...}}``.
-
-    Attributes
-    ----------
-    model
-        The name in the registry.
-    config
-        All settings, including defaults, so that they do not change when a default changes.
-
-    Raises
-    ------
-    ConfigError
-        There is no such model, or a setting is out of its range.
-
-    Examples
-    --------
-    >>> ModelSpec.model_validate("EASE").make()
-    EASE()
-    >>> from shortlist.models.ease import EASE
-    >>> ModelSpec.model_validate(EASE(regularization=100)).config["regularization"]
-    100.0
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +68,11 @@ def model_list(value: Any) -> Any:
     return [value] if isinstance(value, Model) else value
 
 
+def _of_inner(ability: str, combine: Callable[[Iterable[bool]], bool] = any) -> Any:
+    """Return a property that combines an ability of the inner models."""
+    return property(lambda self: combine(getattr(model, ability) for model in self.inner_models))
+
+
 class CompositeModel(Model[C, L]):
     """A model made of other models, with the requirements and abilities of all of them.
 
@@ -98,25 +84,10 @@ class CompositeModel(Model[C, L]):
     def inner_models(self) -> tuple[Model[Any, Any], ...]:
         """The inner models: fitted once this model is, unfitted before."""
 
-    @property
-    def needs_history(self) -> bool:  # type: ignore[override]
-        """Whether all inner models need a history."""
-        return all(model.needs_history for model in self.inner_models)
-
-    @property
-    def uses_features(self) -> bool:  # type: ignore[override]
-        """Whether an inner model uses user features."""
-        return any(model.uses_features for model in self.inner_models)
-
-    @property
-    def uses_order(self) -> bool:  # type: ignore[override]
-        """Whether an inner model uses the order of the history."""
-        return any(model.uses_order for model in self.inner_models)
-
-    @property
-    def needs_item_features(self) -> bool:  # type: ignore[override]
-        """Whether an inner model needs item features."""
-        return any(model.needs_item_features for model in self.inner_models)
+    needs_history = _of_inner("needs_history", all)
+    uses_features = _of_inner("uses_features")
+    uses_order = _of_inner("uses_order")
+    needs_item_features = _of_inner("needs_item_features")
 
     @property
     def bytes_per_query(self) -> int:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -16,6 +18,9 @@ from shortlist.errors import ConfigError, ShortlistError, suggestion
 Scale = Literal["linear", "log"]
 Auto: TypeAlias = Literal["auto"]
 AUTO: Final = "auto"  # a setting that is chosen when the model is fitted
+
+Arrays: TypeAlias = dict[str, NDArray[np.float32]]
+"""Trained parameters by name."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +38,10 @@ class Search:
 
 
 def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any) -> Any:
-    """Declare a hyper-parameter.
+    """Declare a hyper-parameter: its default, its documentation, and what tuning tries.
 
-    Parameters
-    ----------
-    default
-        The value that is used if the caller gives none.
-    doc
-        One sentence for the documentation and the command line.
-    search
-        The values that tuning tries; None: not tuned.
-    bounds
-        The bounds that pydantic checks: ``ge``, ``gt``, ``le``, ``lt``.
+    ``search=None``: it is not tuned. ``bounds`` are those of pydantic: ``ge``, ``gt``, ``le``,
+    ``lt``.
     """
     # pydantic's only slot for metadata; the range need not be valid in a JSON schema.
     extra: dict[str, Any] = {"search": search}
@@ -52,26 +49,13 @@ def hyper(default: Any, doc: str, *, search: Search | None = None, **bounds: Any
 
 
 class ModelConfig(BaseModel):
-    """The settings of a model: frozen, validated, serialisable.
-
-    Examples
-    --------
-    >>> from shortlist.models.ease import EASE
-    >>> EASE.Config().regularization > 0
-    True
-    """
+    """The settings of a model: frozen, validated, serialisable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def checked(cls, model: str, parameters: dict[str, Any]) -> Self:
-        """Validate the caller's parameters.
-
-        Raises
-        ------
-        ConfigError
-            A name does not exist, or a value has the wrong type or is out of its range.
-        """
+        """Validate the caller's parameters; ConfigError names a wrong name or value."""
         for name in parameters:
             if name not in cls.model_fields:
                 raise ConfigError(
@@ -90,6 +74,33 @@ class ModelConfig(BaseModel):
                 f"{model}: {name}={value!r} is out of range: {reason}",
                 remedy=f"{field.description} (default: {field.default})",
             ) from None
+
+
+class TrainingConfig(ModelConfig):
+    """Settings that all models trained by gradient share."""
+
+    epochs: int = hyper(60, "Passes over the data.", ge=1, search=Search(10, 500, "log"))
+    batch_size: int | None = hyper(
+        None, "Examples per step; None: all at once, so that an epoch is one step.", ge=1
+    )
+    learning_rate: float = hyper(0.05, "Learning rate.", gt=0, search=Search(1e-3, 1.0, "log"))
+    optimizer: Literal["sgd", "adagrad", "adam"] = hyper(
+        "adam", "Optimiser; adagrad starts its sums at 0.1, as TensorFlow does."
+    )
+    validation: float = hyper(
+        0.0,
+        "Share of the interactions held out for early stopping; the best epoch is kept. 0: none.",
+        ge=0,
+        lt=1,
+    )
+    patience: int = hyper(
+        10, "Epochs without a better validation loss after which training stops.", ge=1
+    )
+    precision: Literal["float32", "bfloat16"] = hyper(
+        "float32", "Precision of matrix products (autocast); parameters and sums stay float32."
+    )
+    device: str = hyper("cpu", "Device to train on: cpu, cuda, cuda:1, mps.")
+    seed: int = hyper(0, "Seeds the initial values, the batches and all random draws.", ge=0)
 
 
 def search_range(field: FieldInfo) -> Search | None:

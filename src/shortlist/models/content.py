@@ -67,22 +67,11 @@ class ContentBasedConfig(ModelConfig):
 
 @dataclass(frozen=True)
 class ContentBasedLearned:
-    """Encoded items; and encoded users with their profiles, if users have features.
+    """Encoded items; and encoded users with their profiles, if users have features."""
 
-    Attributes
-    ----------
-    items
-        The items, encoded so that dot products are similarities.
-    item_similarity, user_similarity
-        :class:`FeatureSimilarity` of items and users, as tables.
-    users
-        The encoded users; the rows of users without a profile are empty.
-    user_profiles
-        The mean of the items that each user chose.
-    """
-
-    items: Annotated[csr_array, Csr("n_items", "d", ascending=False)]
+    items: Annotated[csr_array, Csr("n_items", "d", ascending=False)]  # products: similarities
     item_similarity: Annotated[pa.Table, FeatureTable("d", FeatureSimilarity.from_table)]
+    # Encoded users, empty rows for those without a profile: the mean of the items that they chose.
     users: Annotated[csr_array | None, Csr("n_users", "d_users", ascending=False, optional=True)]
     user_similarity: Annotated[
         pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
@@ -243,6 +232,6 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
             return empty(len(profiles), self.learned.items.shape[1])
         similarity, users = neighborhood
         rows = similarity.rows(profiles.features)
-        near = users.nearest(rows, None, None, self.config.neighbors)
+        near = users.nearest(rows, None, self.config.neighbors)
         near.data = np.maximum(near.data, 0)  # ignore users with a negative similarity
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ user_profiles)

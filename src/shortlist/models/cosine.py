@@ -18,20 +18,18 @@ from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, inverse_lengths
-from shortlist.models.weighting import Weighting, column_importance, weighted, weighted_rows
+from shortlist.models.neighborhood import (
+    Neighborhood,
+    Weighting,
+    column_importance,
+    product_parts,
+    weighted,
+    weighted_rows,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
-from shortlist.scoring.sparse import (
-    binary,
-    columns_in_rows,
-    inverse,
-    one_hot,
-    row_scaled,
-    row_sums,
-    transposed,
-)
+from shortlist.scoring.sparse import binary, inverse, one_hot, row_scaled, row_sums, transposed
 
 _LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
@@ -53,7 +51,7 @@ ITEM_STEPS: tuple[Step, ...] = (
 
 
 class CosineConfig(ModelConfig):
-    """Settings of both cosine models."""
+    """Settings of :class:`UserCosine`."""
 
     neighbors: Annotated[int, Field(ge=1)] | Auto | None = hyper(
         "auto",
@@ -74,10 +72,6 @@ class CosineConfig(ModelConfig):
     )
     self_similarity: bool = hyper(False, "Count a row as its own neighbour (a diagonal of ones).")
     normalized: bool = hyper(False, "Divide the scores by the sum of the neighbours' similarities.")
-
-
-class UserCosineConfig(CosineConfig):
-    """Settings of :class:`UserCosine`."""
 
 
 class ItemCosineConfig(CosineConfig):
@@ -109,7 +103,7 @@ class UserCosineLearned:
         return Neighborhood.by_cosine(self.rows, self.settings["shrinkage"])
 
 
-class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
+class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     """Score an item by the similarity of the users who chose it.
 
     ``score(u, i) = sum over the neighbours v of u of sim(u, v) R_vi``, with
@@ -142,9 +136,8 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each neighbour who chose the item, for each of these items."""
         near, users = self._neighbors(profiles), self.data.users
-        for positions, values in columns_in_rows(self._interactions(), near.indices, items):
-            amounts = near.data[positions] * values
-            yield [Parts.nonzero("similar user", users, near.indices[positions], amounts)]
+        for part in product_parts("similar user", near, self._interactions(), users, items):
+            yield [part]
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score for new users whose history is one of these items."""
@@ -162,50 +155,38 @@ class UserCosine(Model[UserCosineConfig, UserCosineLearned], ExplainsLists):
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
-        scale, count = inverse_lengths(rows), config.neighbors
-        if config.self_similarity or (profiles.users != UNKNOWN).all():
-            own_rows = None if config.self_similarity else profiles.users
-            near = learned.neighborhood.nearest(rows, scale, own_rows, count)
-        else:  # one neighbour more, in case one of them is the person themselves
-            more = None if count is None else count + 1
-            ranked = learned.neighborhood.ranked(rows, scale, profiles.users, more)
-            near = self._without_themselves(ranked, rows, profiles.users).sparse(count)
+        if config.self_similarity:
+            near = learned.neighborhood.nearest(rows, None, config.neighbors)
+        elif (profiles.users != UNKNOWN).all():
+            near = learned.neighborhood.nearest(rows, profiles.users, config.neighbors)
+        else:
+            near = self._without_themselves(rows, profiles.users)
         if config.normalized:
             near = row_scaled(near, inverse(row_sums(near)))
         return near
 
-    def _without_themselves(
-        self, ranked: RankedNeighbors, rows: csr_array, users: Rows
-    ) -> RankedNeighbors:
+    def _without_themselves(self, rows: csr_array, users: Rows) -> csr_array:
         """Leave out the first neighbour of each new user whose history is exactly the same.
 
         A user of the training data is not their own neighbour. A query with their whole history
         is not either, so both get the same list. Little is lost for a stranger with that history:
         such a neighbour chose no other items.
         """
-        known = self.learned.rows
-        lengths, own_lengths = np.diff(known.indptr), np.diff(rows.indptr)
+        known, count = self.learned.rows, self.used.neighbors
+        more = None if count is None else count + 1
+        ranked = self.learned.neighborhood.ranked(rows, users, more)
         alike = (ranked.rows != UNKNOWN) & (users == UNKNOWN)[:, np.newaxis]
-        alike &= lengths[ranked.rows] == own_lengths[:, np.newaxis]
-        kept, positions = ranked.rows.copy(), np.full(len(users), -1)
+        alike &= np.diff(known.indptr)[ranked.rows] == np.diff(rows.indptr)[:, np.newaxis]
+        left_out = np.zeros(len(users), dtype=np.int64)
         for query, position in np.argwhere(alike):
-            own = slice(rows.indptr[query], rows.indptr[query + 1])
             neighbor = ranked.rows[query, position]
-            other = slice(known.indptr[neighbor], known.indptr[neighbor + 1])
-            if (
-                positions[query] == -1
-                and np.array_equal(rows.indices[own], known.indices[other])
-                and np.array_equal(rows.data[own], known.data[other])
-            ):
-                positions[query] = position
-        order = np.argsort(
-            np.arange(kept.shape[1]) == positions[:, np.newaxis], axis=1, kind="stable"
-        )  # the person themselves last
-        kept[positions >= 0, positions[positions >= 0]] = UNKNOWN
-        return ranked._replace(
-            rows=np.take_along_axis(kept, order, axis=1),
-            similarities=np.take_along_axis(ranked.similarities, order, axis=1),
-        )
+            own = slice(*rows.indptr[query : query + 2])
+            other = slice(*known.indptr[neighbor : neighbor + 2])
+            same = np.array_equal(rows.indices[own], known.indices[other])
+            if same and not left_out[query] and np.array_equal(rows.data[own], known.data[other]):
+                left_out[query] = 1
+                ranked.rows[query, position] = UNKNOWN
+        return ranked.sparse(None if count is None else count + left_out)
 
     def _interactions(self) -> csr_array:
         """Return the matrix R."""  # (n_users, n_items)
@@ -244,12 +225,9 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
         """Find the neighbours of every item, in blocks."""
         config, settings = self.config, choose(self, data, ITEM_STEPS)
         rows = weighted_rows(transposed(data.matrix), settings["weighting"])
-        nearest = Neighborhood.by_cosine(rows, settings["shrinkage"]).nearest_in_blocks(
-            rows,
-            inverse_lengths(rows),
-            None if config.self_similarity else np.arange(data.n_items, dtype=np.int32),
-            settings["neighbors"],
-        )
+        own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
+        neighborhood = Neighborhood.by_cosine(rows, settings["shrinkage"])
+        nearest = neighborhood.nearest_in_blocks(rows, own_rows, settings["neighbors"])
         if config.normalized:
             nearest = row_scaled(nearest, inverse(row_sums(nearest)))
         return Fitted(ItemCosineLearned(transposed(nearest), settings))
@@ -261,9 +239,8 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items."""
         history, similarity = self._history(profiles), self.learned.similarity
-        for positions, values in columns_in_rows(similarity, history.indices, items):
-            rows, amounts = history.indices[positions], history.data[positions] * values
-            yield [Parts.nonzero("chosen item", self.data.items, rows, amounts)]
+        for part in product_parts("chosen item", history, similarity, self.data.items, items):
+            yield [part]
 
     def _history(self, profiles: Profiles) -> csr_array:
         is_weighted = self.config.weighting == "weighted"

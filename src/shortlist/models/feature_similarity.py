@@ -31,16 +31,7 @@ _WEIGHTS = b"shortlist.weights"
 
 @dataclass(frozen=True)
 class FeatureSimilarity:
-    """An encoder and the weights of its columns, which sum to 1.
-
-    Examples
-    --------
-    >>> films = pa.table({"genres": [["War"], ["War", "Drama"], ["Comedy"]]})
-    >>> similarity = FeatureSimilarity.learn(films, empty(3, 1))
-    >>> rows = similarity.rows(films).toarray()
-    >>> bool(rows[0] @ rows[1] > rows[0] @ rows[2])
-    True
-    """
+    """An encoder and the weights of its columns, which sum to 1."""
 
     encoder: FeatureEncoder
     weights: Mapping[str, float]
@@ -61,22 +52,9 @@ class FeatureSimilarity:
         (y = 0). A column counts only if its mean cosine is larger for sharing pairs by at least 4
         standard errors; if no column passes, all weights are equal.
 
-        Parameters
-        ----------
-        features
-            The features, one row per user or item. None, or without a column that can be encoded:
-            the result is None.
-        choices
-            The items of each user, or the users of each item.  # (n, m)
-        weights
-            Fixed weights instead of learned ones; columns that are not named have weight 1.
-        seed
-            Seeds the pairs.
-
-        Raises
-        ------
-        ConfigError
-            A weight is negative or for no encoded column, or all weights are 0.
+        ``features`` has a row per user or item, ``choices`` (n, m) the items of each user or the
+        users of each item. Without a column that can be encoded the result is None. ``weights``
+        are fixed instead of learned; columns that are not named have weight 1.
         """
         if features is None or not features.num_columns:
             return None
@@ -87,7 +65,7 @@ class FeatureSimilarity:
             rows = encoder.transform(features, missing="ignore")
             weights = _learned_weights(encoder, rows, choices, seed)
             if not any(weights.values()):
-                weights = _equal_weights(encoder)
+                weights = dict.fromkeys(encoder.blocks, 1.0)
         else:
             weights = _checked_weights(weights, encoder)
         total = sum(weights.values())
@@ -96,8 +74,8 @@ class FeatureSimilarity:
     def rows(self, table: pa.Table) -> csr_array:
         """Encode rows so that their dot products are their similarities.
 
-        Each column is a block of length 1 times the square root of its weight (see
-        ``shortlist.data.features.scaled``). The block of a missing value is zero.
+        Each column is a block of length 1 times the square root of its weight, so the dot product
+        of two rows is the weighted sum of their cosines. The block of a missing value is zero.
         """  # (n_rows, n_features)
         rows = self.encoder.transform(table, missing="ignore")
         rows.data *= self._root_weights[rows.indices]
@@ -151,10 +129,6 @@ def side_by_side(left: csr_array, right: csr_array, weight: float = 1.0) -> csr_
     return joined
 
 
-def _equal_weights(encoder: FeatureEncoder) -> dict[str, float]:
-    return dict.fromkeys(encoder.blocks, 1.0)
-
-
 def _checked_weights(weights: Mapping[str, float], encoder: FeatureEncoder) -> dict[str, float]:
     for name, weight in weights.items():
         if name not in encoder.blocks:
@@ -168,7 +142,7 @@ def _checked_weights(weights: Mapping[str, float], encoder: FeatureEncoder) -> d
             raise ConfigError(
                 f"feature_weights: {name!r} has weight {weight}", remedy="weights are 0 or more"
             )
-    complete = _equal_weights(encoder) | dict(weights)
+    complete = dict.fromkeys(encoder.blocks, 1.0) | dict(weights)
     if not any(complete.values()):
         raise ConfigError(
             "feature_weights are all 0, so every similarity would be 0",

@@ -28,21 +28,9 @@ _KINDS = bytes([ord("i"), 0x0B, 0x0E, 0x0F])  # inner product, float32, uint64 k
 
 
 def check_graph_bytes(graph: NDArray[np.uint8], n_items: int, width: int) -> None:
-    """Check that bytes are a graph over all items.
+    """Raise ValueError unless bytes are a graph over vectors of that width of all items.
 
-    Parameters
-    ----------
-    graph
-        The bytes.  # (n_bytes,)
-    n_items
-        The number of items, which are the keys 0 to n_items - 1 in this order.
-    width
-        The length of the vectors.
-
-    Raises
-    ------
-    ValueError
-        The bytes are not such a graph.
+    The keys are the rows of the items in this order.
     """
     if graph.dtype != np.uint8 or graph.ndim != 1:
         raise ValueError(f"is a {graph.dtype} array of shape {graph.shape}, expected bytes")

@@ -136,7 +136,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             items = self._solve(by_item, users, items)
             losses.append(self._loss(by_user, users, items))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        users = self._solve_exactly(by_user, items, gram(items))
+        users = self._over_rows(by_user, items, gram(items))
         return Fitted(IALSLearned(users, items, settings), history)
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
@@ -156,7 +156,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
         learned = self.learned
-        return self._solve_exactly(self._weights(history), learned.items, learned.solver_gram)
+        return self._over_rows(self._weights(history), learned.items, learned.solver_gram)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items.
@@ -189,15 +189,11 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
         """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""
         if self.config.solver == "cholesky":
-            return self._solve_exactly(matrix, fixed, gram(fixed))
+            return self._over_rows(matrix, fixed, gram(fixed))
         return self._over_rows(matrix, fixed, gram(fixed), start=start, steps=self.config.cg_steps)
 
-    def _solve_exactly(self, matrix: csr_array, fixed: Floats, inner: Floats) -> Floats:
-        """Solve exactly for the vectors of the rows."""  # (n_rows, f)
-        return self._over_rows(matrix, fixed, inner)
-
     def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:
-        """Solve for the vectors of the rows: in float32, and where that fails in float64."""
+        """Solve for the vectors of the rows, by default exactly; where float32 fails in float64."""
         n_rows = matrix.shape[0]
         penalties = self._penalties(matrix)
         task = partial(

@@ -1,37 +1,41 @@
-"""The most similar of many sparse rows, found in blocks: never the whole similarity matrix."""
+"""The most similar of many sparse rows, found in blocks, and the weights of their entries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from shortlist import engine
-from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.kernels.similarity import neighbors
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import csr_arrays, empty, inverse, row_norms, transposed
+from shortlist.scoring.sparse import (
+    columns_in_rows,
+    csr_arrays,
+    empty,
+    inverse,
+    row_norms,
+    transposed,
+)
+
+Weighting = Literal["binary", "weighted", "tfidf", "bm25"]
+
+K1 = 1.2  # BM25: how soon repeated terms stop counting (Robertson & Zaragoza 2009)
+B = 0.75  # BM25: how much long rows are penalised
 
 
 class RankedNeighbors(NamedTuple):
-    """The neighbours of B rows among n candidate rows, the most similar first.
+    """The neighbours of B rows among n candidate rows, the most similar first."""
 
-    Attributes
-    ----------
-    rows
-        Candidate rows, padded with -1.  # (B, count)
-    similarities
-        Their similarities.  # (B, count)
-    n_candidates
-        The number of candidates.
-    """
-
-    rows: Rows
-    similarities: Floats
+    rows: Rows  # candidate rows, padded with -1: (B, count)
+    similarities: Floats  # (B, count)
     n_candidates: int
 
     def sparse(self, count: int | NDArray[np.integer] | None = None) -> csr_array:
@@ -51,28 +55,11 @@ class RankedNeighbors(NamedTuple):
 
 @dataclass(frozen=True)
 class Neighborhood:
-    """Candidate rows to find neighbours among.
+    """Candidate rows to find neighbours among."""
 
-    Attributes
-    ----------
-    columns
-        The candidates, transposed.  # (d, n)
-    scale
-        For each candidate, 1 / length for cosines, 1 for dot products.  # (n,)
-    shrinkage
-        Added to the product of two lengths.
-
-    Examples
-    --------
-    >>> rows = csr_array(np.array([[1, 0], [1, 1], [0, 1]], dtype=np.float32))
-    >>> near = Neighborhood.by_product(rows).nearest(rows[[1]], None, None, 2)
-    >>> near.toarray()
-    array([[1., 2., 0.]], dtype=float32)
-    """
-
-    columns: csr_array
-    scale: Floats
-    shrinkage: float = 0.0
+    columns: csr_array  # the candidates, transposed: (d, n)
+    scale: Floats | None  # 1 / length of each candidate; None for dot products
+    shrinkage: float = 0.0  # added to the product of two lengths
 
     @classmethod
     def by_cosine(cls, rows: csr_array, shrinkage: float = 0.0) -> Neighborhood:
@@ -82,7 +69,7 @@ class Neighborhood:
     @classmethod
     def by_product(cls, rows: csr_array) -> Neighborhood:
         """Compare by ``a . b``."""
-        return cls(transposed(rows), np.ones(rows.shape[0], dtype=np.float32))
+        return cls(transposed(rows), None)
 
     def has_neighbors(self, rows: csr_array) -> NDArray[np.bool_]:
         """Return which rows have a column in common with any candidate."""  # (B,)
@@ -90,50 +77,44 @@ class Neighborhood:
         shared = np.concatenate([[0], np.cumsum(used[rows.indices])])[rows.indptr]
         return np.diff(shared) > 0
 
-    def ranked(
-        self, rows: csr_array, scale: Floats | None, own_rows: Rows | None, count: int | None
-    ) -> RankedNeighbors:
+    def ranked(self, rows: csr_array, own_rows: Rows | None, count: int | None) -> RankedNeighbors:
         """Find the candidates most similar to each row, the most similar first.
 
-        Parameters
-        ----------
-        rows
-            The rows to find neighbours of.  # (B, d)
-        scale
-            1 / length of each row; None: 1.  # (B,)
-        own_rows
-            The candidate that each row itself is, which is not its neighbour; -1: none. None: no
-            row is a candidate.  # (B,)
-        count
-            The number of neighbours; None: every candidate that shares a column.
+        ``own_rows`` (B,) says which candidate each row itself is, and so not its neighbour; -1, or
+        None for all rows: none. ``count=None``: every candidate that shares a column.
         """
         n_rows, n_candidates = rows.shape[0], self.columns.shape[1]
+        ones = np.ones(max(n_rows, n_candidates), dtype=np.float32)
         found = neighbors(
             csr_arrays(rows),
             csr_arrays(self.columns),
-            np.ones(n_rows, dtype=np.float32) if scale is None else scale,
-            self.scale,
+            ones[:n_rows] if self.scale is None else inverse_lengths(rows),
+            ones[:n_candidates] if self.scale is None else self.scale,
             self.shrinkage,
             np.full(n_rows, UNKNOWN, dtype=np.int32) if own_rows is None else own_rows,
             n_candidates if count is None else min(count, n_candidates),
         )
         return RankedNeighbors(*found, n_candidates)
 
-    def nearest(
-        self, rows: csr_array, scale: Floats | None, own_rows: Rows | None, count: int | None
-    ) -> csr_array:
+    def nearest(self, rows: csr_array, own_rows: Rows | None, count: int | None) -> csr_array:
         """Return the result of :meth:`ranked` as sparse rows of similarities."""  # (B, n)
-        return self.ranked(rows, scale, own_rows, count).sparse()
+        return self.ranked(rows, own_rows, count).sparse()
 
     def nearest_in_blocks(
-        self, rows: csr_array, scale: Floats | None, own_rows: Rows | None, count: int | None
+        self, rows: csr_array, own_rows: Rows | None, count: int | None
     ) -> csr_array:
         """Return the result of :meth:`nearest`, computed in blocks by the engine."""  # (B, n)
         width = self.columns.shape[1] if count is None else count
-        task = partial(_block, self, rows=rows, scale=scale, own_rows=own_rows, count=count)
+        task = partial(self._block, rows=rows, own_rows=own_rows, count=count)
         blocks = engine.current().map_rows(task, rows.shape[0], 8 * width, "neighbours")
         no_rows = empty(0, self.columns.shape[1])
         return csr_array(vstack([no_rows, *blocks], format="csr"))
+
+    def _block(
+        self, block: range, rows: csr_array, own_rows: Rows | None, count: int | None
+    ) -> csr_array:
+        span = slice(block.start, block.stop)
+        return self.nearest(rows[span], None if own_rows is None else own_rows[span], count)
 
 
 def keep_rows(rows: csr_array, kept: NDArray[np.bool_]) -> csr_array:
@@ -149,19 +130,61 @@ def inverse_lengths(rows: csr_array) -> Floats:
     return inverse(row_norms(rows)).astype(np.float32)
 
 
-def _block(
-    neighborhood: Neighborhood,
-    block: range,
-    *,
-    rows: csr_array,
-    scale: Floats | None,
-    own_rows: Rows | None,
-    count: int | None,
+def product_parts(
+    kind: str,
+    entries: csr_array,
+    matrix: csr_array,
+    vocabulary: Vocabulary,
+    items: Rows,
+    factor: float = 1.0,
+) -> Iterator[Parts]:
+    """Yield what each entry of a row adds to ``factor * (row @ matrix)``, for each of the items."""
+    for positions, values in columns_in_rows(matrix, entries.indices, items):
+        rows, amounts = entries.indices[positions], entries.data[positions] * values
+        yield Parts.nonzero(kind, vocabulary, rows, amounts, factor)
+
+
+# --- weights of entries -------------------------------------------------------------------------
+
+
+def weighted_rows(matrix: csr_array, weighting: Weighting) -> csr_array:
+    """Weight the rows of a matrix by its own column importance and average row length."""
+    average_length = matrix.nnz / max(matrix.shape[0], 1)
+    return weighted(matrix, weighting, column_importance(matrix, weighting), average_length)
+
+
+def column_importance(matrix: csr_array, weighting: Weighting) -> NDArray[np.float64]:
+    """Compute the inverse document frequency of each column, for TF-IDF and BM25.
+
+    That is ``log(n_rows / rows that have the column)``, and 0 for an empty column. For other
+    weightings every column has importance 1.  # (n_columns,)
+    """
+    if weighting in ("binary", "weighted"):
+        return np.ones(matrix.shape[1])
+    share = np.bincount(matrix.indices, minlength=matrix.shape[1]) / max(matrix.shape[0], 1)
+    return np.log(inverse(share), out=np.zeros(matrix.shape[1]), where=share > 0)
+
+
+def weighted(
+    matrix: csr_array, weighting: Weighting, importance: NDArray[np.float64], average_length: float
 ) -> csr_array:
-    span = slice(block.start, block.stop)
-    return neighborhood.nearest(
-        rows[span],
-        None if scale is None else scale[span],
-        None if own_rows is None else own_rows[span],
-        count,
-    )
+    """Weight the entries of a matrix whose rows are documents and whose columns are terms.
+
+    With term frequency 1 for binary, TF-IDF and BM25, and L the number of entries of the row:
+
+    - binary: 1
+    - weighted: the stored weight
+    - tfidf: importance
+    - bm25: importance * (k1 + 1) / (1 + k1 * (1 - b + b * L / average length))
+
+    ``importance`` is that of :func:`column_importance`, and ``average_length`` the mean number of
+    entries of a row, both of the training rows.
+    """
+    if weighting == "weighted":
+        return matrix
+    data = importance[matrix.indices]
+    if weighting == "bm25":
+        lengths = np.diff(matrix.indptr)
+        penalty = 1 - B + B * (lengths / max(average_length, 1e-12))
+        data = data * np.repeat((K1 + 1) / (1 + K1 * penalty), lengths)
+    return csr_array((data.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -28,9 +28,9 @@ MODULES = {
     "GMF": "towers.ncf",
     "MLP": "towers.ncf",
     "NeuMF": "towers.ncf",
-    "Retrieval": "towers.retrieval",
-    "Ranking": "towers.ranking",
-    "MultiTask": "towers.multitask",
+    "Retrieval": "towers.model",
+    "Ranking": "towers.model",
+    "MultiTask": "towers.model",
     "Cascade": "cascade.model",
     "Indexed": "indexed",
 }

@@ -17,13 +17,12 @@ from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.neighborhood import Neighborhood, product_parts
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores, SparseScores
 from shortlist.scoring.sparse import (
     binary,
-    columns_in_rows,
     inverse,
     one_hot,
     row_scaled,
@@ -110,13 +109,16 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
         settings = choose(self, data, STEPS)
-        from_items = _power(data.item_counts, settings["alpha"])
-        by_item = transposed(data.choices)
-        from_users = _power(data.user_counts, settings["alpha"])[by_item.indices]
-        walks = csr_array((from_users, by_item.indices, by_item.indptr), shape=by_item.shape)
-        penalty = _power(data.item_counts, settings["beta"])
-        weights = Neighborhood(data.choices, penalty).nearest_in_blocks(
-            walks, from_items, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
+        rows = transposed(data.choices)  # (n_items, n_users)
+        to_users = np.repeat(_power(data.item_counts, settings["alpha"]), data.item_counts)
+        to_items = _power(data.user_counts, settings["alpha"])[rows.indices]
+        walks = csr_array((to_users * to_items, rows.indices, rows.indptr), shape=rows.shape)
+        penalty = _power(data.item_counts, settings["beta"])[data.item_rows]
+        ends = csr_array(
+            (penalty, data.choices.indices, data.choices.indptr), shape=data.choices.shape
+        )
+        weights = Neighborhood(ends, None).nearest_in_blocks(
+            walks, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
         )
         if settings["normalized"]:
             weights = row_scaled(weights, inverse(row_sums(weights)))
@@ -132,9 +134,9 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the weight from each item of the history, for each of these items."""
-        chosen = profiles.history.indices
-        for positions, weights in columns_in_rows(self.learned.weights, chosen, items):
-            yield [Parts.nonzero("chosen item", self.data.items, chosen[positions], weights)]
+        history, names = binary(profiles.history), self.data.items
+        for part in product_parts("chosen item", history, self.learned.weights, names, items):
+            yield [part]
 
 
 def _power(counts: NDArray[np.int64], exponent: float) -> Floats:

@@ -23,6 +23,8 @@ from shortlist.text import text_table
 
 TITLE = "title"  # the item feature that people recognise an item by
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
+SIMILAR = "similar user"  # the kind of the terms that stand for other users
+SHOWN_TERMS = 10  # as text
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Explanation:
 
     def __str__(self) -> str:
         title = [TITLE] if TITLE in self.parts.column_names else []
+        terms = self.parts.to_pylist()
         rows = [
             [
                 row["kind"],
@@ -57,8 +60,11 @@ class Explanation:
                 *(row[name] or "" for name in title),
                 f"{row['amount']:+.4f}",
             ]
-            for row in self.parts.to_pylist()
+            for row in terms[:SHOWN_TERMS]
         ]
+        if rest := terms[SHOWN_TERMS:]:
+            total = sum(row["amount"] for row in rest)
+            rows.append([f"and {len(rest)} more", "", *([""] if title else []), f"{total:+.4f}"])
         return text_table(["reason", "name", *title, f"of {self.score:.4f}"], rows)
 
 
@@ -74,12 +80,19 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
 
 
 def explain_items(
-    model: Scorer, query: Query, items: Sequence[Id], most: int | None = None
+    model: Scorer,
+    query: Query,
+    items: Sequence[Id],
+    most: int | None = None,
+    *,
+    name_users: bool = True,
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
     The profile and the scores of the query are computed once. An explanation has the ``most``
-    largest terms; None: all. An unknown id or feature is an InputError.
+    largest terms; None: all. Without ``name_users`` all terms that stand for other users become
+    one, which only counts them: whoever reads the reasons must not learn whom they resemble. An
+    unknown id or feature is an InputError.
     """
     if not isinstance(model, Explains):
         raise cannot(model, Explains)
@@ -99,7 +112,17 @@ def explain_items(
         counted = pa.array(["users who chose it"])
         parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
     for item, score, terms in zip(items, scores, parts, strict=True):
+        if not name_users:
+            terms = [_counted(part) if part.kind == SIMILAR else part for part in terms]
         yield Explanation(item, float(score), source, _table(model.data, terms, most))
+
+
+def _counted(part: Parts) -> Parts:
+    """Return one term for all terms of a part."""
+    if not len(part.names):
+        return part
+    name = f"{len(part.names):,} users" if len(part.names) > 1 else "1 user"
+    return Parts(part.kind, pa.array([name]), np.array([part.amounts.sum()]))
 
 
 def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:

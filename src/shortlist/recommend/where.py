@@ -47,7 +47,7 @@ def parse_where(where: Where) -> Rule:
     """Parse a rule; an InputError if it is no rule.
 
     >>> parse_where({"year": {"gte": 1990}})
-    Combination(any_of=False, rules=(Condition(name='year', operator='gte', value=1990),))
+    Condition(name='year', operator='gte', value=1990)
     """
     if isinstance(where, str):
         return read_rule(where)
@@ -64,7 +64,7 @@ def parse_where(where: Where) -> Rule:
             conditions.append(Condition(name, "in", list(value)))
         else:
             conditions.append(Condition(name, "eq", value))
-    return Combination(False, tuple(conditions))
+    return conditions[0] if len(conditions) == 1 else Combination(False, tuple(conditions))
 
 
 def matches(

@@ -13,6 +13,8 @@ from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
+from shortlist.recommend.explain import explain_items
+from shortlist.recommend.query import Query
 from shortlist.scoring.capabilities import Explains
 
 USERS = 4
@@ -78,7 +80,7 @@ def _reasons(model: Model[Any, Any], user: Id, item: Id, names: ItemNames) -> li
     """Return parts of a score: kind, label, amount, and share of the score if that is above 0."""
     if not isinstance(model, Explains):
         return []
-    explanation = model.explain(user, item)
+    [explanation] = explain_items(model, Query(user=user), [item], name_users=False)
     return [
         {
             "kind": part["kind"],

@@ -10,16 +10,8 @@ from dataclasses import dataclass
 
 from shortlist.errors import ConfigError
 
-OPEN_PATHS = (
-    "/",
-    "/docs",
-    "/docs.css",
-    "/openapi.json",
-    "/health",
-    "/ready",
-    "/favicon.ico",
-)  # they show nothing of the data
-OPEN_FOLDER = "/static/"
+OPEN_PATHS = ("/", "/docs", "/docs.css", "/openapi.json", "/health", "/ready", "/favicon.ico")
+OPEN_FOLDER = "/static/"  # like the open paths, it shows nothing of the data
 MIN_LENGTH = 16
 
 
@@ -27,44 +19,22 @@ MIN_LENGTH = 16
 class Access:
     """The rules of access.
 
-    Attributes
-    ----------
-    token
-        The token that ``Authorization: Bearer ...`` must contain; None: no token is needed.
-    hosts
-        The allowed names in the ``Host`` header, in lower case; None: any. This stops DNS
-        rebinding: the pages of another site, whose name was made to resolve to this machine, send
-        the name of that site.
+    ``hosts`` stops DNS rebinding: the pages of another site, whose name was made to resolve to this
+    machine, send the name of that site.
     """
 
-    token: str | None = None
-    hosts: frozenset[str] | None = None
+    token: str | None = None  # in the header ``Authorization: Bearer ...``; None: not needed
+    hosts: frozenset[str] | None = None  # in the header ``Host``, in lower case; None: any
 
     def knows_host(self, header: str) -> bool:
-        """Return whether a ``Host`` header names this host.
-
-        Examples
-        --------
-        >>> access = Access(hosts=frozenset({"localhost", "::1"}))
-        >>> [access.knows_host(name) for name in ("LocalHost:8000", "[::1]:8000", "evil.example")]
-        [True, True, False]
-        """
+        """Return whether a ``Host`` header names this host."""
         if self.hosts is None:
             return True
         name = header[: header.rfind("]") + 1] or header.partition(":")[0]
         return name.strip("[]").lower() in self.hosts
 
     def admits(self, path: str, authorization: str) -> bool:
-        """Return whether a request may pass. The token is compared in constant time.
-
-        Examples
-        --------
-        >>> access = Access(token="0123456789abcdef")
-        >>> access.admits("/items", "Bearer 0123456789abcdef"), access.admits("/items", "")
-        (True, False)
-        >>> access.admits("/health", "")
-        True
-        """
+        """Return whether a request may pass. The token is compared in constant time."""
         if self.token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return True
         scheme, _, given = authorization.partition(" ")
@@ -73,13 +43,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address can be reached from this machine only.
-
-    Examples
-    --------
-    >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
-    [True, True, True, False]
-    """
+    """Return whether an address can be reached from this machine only."""
     if host.lower() == "localhost":
         return True
     try:
@@ -89,22 +53,10 @@ def is_loopback(host: str) -> bool:
 
 
 def access_to(host: str, token: str | None, names: Iterable[str] = ()) -> Access:
-    """Return the rules for an address.
+    """Return the rules for an address that the service listens on.
 
-    Parameters
-    ----------
-    host
-        The address that the service listens on.
-    token
-        The token; None: no token is needed.
-    names
-        Further names of this host. On loopback, the names of loopback are always allowed; on
-        other addresses, without names, any name is.
-
-    Raises
-    ------
-    ConfigError
-        The token is too short, or cannot be sent in a header.
+    On loopback, the names of loopback are always allowed besides ``names``; on other addresses,
+    without names, any name is. A token that is too short or does not fit into a header is refused.
     """
     if token is not None and (
         len(token) < MIN_LENGTH or not (token.isascii() and token.isprintable()) or " " in token
@@ -120,11 +72,5 @@ def access_to(host: str, token: str | None, names: Iterable[str] = ()) -> Access
 
 
 def new_token() -> str:
-    """Return a random token of 256 bits.
-
-    Examples
-    --------
-    >>> len(new_token())
-    43
-    """
+    """Return a random token of 256 bits: 43 characters."""
     return secrets.token_urlsafe(32)

@@ -10,31 +10,20 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.responses import Response
+from starlette.routing import Match
 
-from shortlist._version import __version__
-from shortlist.serving import page
+from shortlist.serving import openapi, page
 from shortlist.serving.access import Access
 from shortlist.serving.endpoints import operations
 from shortlist.serving.errors import FAILED, RequestError, RequestErrorCode, error_response
 from shortlist.serving.guard import Guard
-from shortlist.serving.limits import Limits
-from shortlist.serving.openapi import STYLE, documentation_page, openapi_document
-from shortlist.serving.operations import SLASH, Operation
+from shortlist.serving.operations import SLASH
 from shortlist.serving.service import Service
 
 
 def create_app(service: Service, access: Access | None = None) -> Guard:
-    """Return the application of a service.
-
-    Parameters
-    ----------
-    service
-        The service that answers.
-    access
-        The rules of access; None: no rules.
-    """
+    """Return the application of a service; without ``access``, everybody may use it."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -45,7 +34,7 @@ def create_app(service: Service, access: Access | None = None) -> Guard:
     app = Starlette(
         routes=[
             *(operation.route() for operation in available),
-            *documentation_routes(available, service.limits),
+            *openapi.routes(available, service.limits),
             *page.routes(),
         ],
         lifespan=lifespan,
@@ -53,32 +42,6 @@ def create_app(service: Service, access: Access | None = None) -> Guard:
     )
     app.router.redirect_slashes = False  # its addresses are absolute, and wrong behind a proxy
     return Guard(app, access or Access(), service.limits, service.metrics)
-
-
-def documentation_routes(available: list[Operation], limits: Limits) -> list[BaseRoute]:
-    """Return the routes of the documentation."""
-    document = openapi_document(
-        available,
-        title="shortlist",
-        version=__version__,
-        summary="Ranked lists of items for users, histories and features, with reasons.",
-        limits=limits,
-    )
-
-    async def openapi(_: Request) -> Response:
-        return JSONResponse(document)
-
-    async def documentation(_: Request) -> Response:
-        return Response(documentation_page(document), media_type="text/html")
-
-    async def style(_: Request) -> Response:
-        return Response(STYLE, media_type="text/css")
-
-    return [
-        Route("/openapi.json", openapi),
-        Route("/docs", documentation),
-        Route("/docs.css", style),
-    ]
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
@@ -90,15 +53,13 @@ async def _no_route(request: Request, error: Exception) -> Response:
         code, what = RequestErrorCode.METHOD_NOT_ALLOWED, "this method is not for"
     else:
         code, what = RequestErrorCode.NOT_FOUND, "there is nothing at"
-    return error_response(
-        RequestError(
-            code,
-            f"{what} {request.url.path}",
-            where=request.method,
-            remedy="see the documentation: /docs",
-        ),
-        refused.headers,
+    reply = RequestError(
+        f"{what} {request.url.path}",
+        code=code,
+        where=request.method,
+        remedy="see the documentation: /docs",
     )
+    return error_response(reply, refused.headers)
 
 
 def _without_slash(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""Threads beside the event loop: one that scores lists in batches, and a pool for slow requests."""
+"""The thread beside the event loop that scores lists in batches."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +26,7 @@ from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ServedModel
 from shortlist.serving.replies import RankedItem
-from shortlist.serving.stopping import StoppableEngine, StopSignal, use_signal
-
-T = TypeVar("T")
+from shortlist.serving.workers import deliver
 
 _BLOCK_BYTES = 2**28  # large, so that a batch is one block: each block reads all item vectors
 
@@ -39,21 +35,9 @@ Items: TypeAlias = list[RankedItem] | None  # None: the query is skipped (on_unk
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """The lists of one request.
+    """The lists of one request, with the arguments of ``recommend``."""
 
-    Attributes
-    ----------
-    served
-        The model that answers, even if it is replaced before the job is done.
-    queries, k, exclude_seen, on_unknown, as_of, where
-        As for ``recommend``.
-    lists
-        The items for each query.
-    since
-        When the job was created.
-    """
-
-    served: ServedModel
+    served: ServedModel  # it answers, even if it is replaced before the job is done
     queries: Sequence[Query]
     k: int
     exclude_seen: bool = True
@@ -81,13 +65,6 @@ class Batcher:
 
     Batching never delays a request: while one batch is scored, the requests that arrive form the
     next batch. A single request is scored at once; under load the batches grow.
-
-    Parameters
-    ----------
-    limits
-        How many lists may wait, how long, and how many are scored in one call.
-    metrics
-        Where batches are counted.
     """
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
@@ -99,9 +76,8 @@ class Batcher:
         metrics.waiting.set_function(lambda: self._waiting)
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start to score for the requests of an event loop."""
-        self._loop = loop
+    def start(self) -> None:
+        """Start to score."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -112,13 +88,7 @@ class Batcher:
         self._thread.join()
 
     def submit(self, job: Job) -> asyncio.Future[list[Items]]:
-        """Queue a job.
-
-        Raises
-        ------
-        OverloadedError
-            Too many lists wait already.
-        """
+        """Queue a job."""
         with self._changed:
             if self._waiting and self._waiting + len(job.queries) > self._limits.waiting:
                 raise OverloadedError(f"{self._waiting} lists wait to be scored already")
@@ -131,7 +101,7 @@ class Batcher:
         with engine.use(engine.LocalEngine(_BLOCK_BYTES)):
             while jobs := self._take():
                 for outcomes in self._outcomes(jobs):
-                    self._loop.call_soon_threadsafe(_deliver, outcomes)
+                    deliver([(job.lists, outcome) for job, outcome in outcomes])
 
     def _take(self) -> list[Job]:
         """Wait for jobs and take as many as fit into one call; an empty list means stop."""
@@ -159,21 +129,21 @@ class Batcher:
                 groups.setdefault(job.kind, []).append(job)
         for group in groups.values():
             self._metrics.batch.observe(sum(len(job.queries) for job in group))
-            try:
-                yield list(zip(group, score(group), strict=True))
-            except Exception as error:  # whatever it is, the requests are told
-                # If one of several jobs is wrong, the others are still answered.
-                yield [(job, error if len(group) == 1 else _alone(job)) for job in group]
+            yield _scored(group)
+
+
+def _scored(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
+    """Score jobs together, or one by one if one of them is wrong."""
+    try:
+        return list(zip(jobs, score(jobs), strict=True))
+    except Exception as error:  # whatever it is, the requests are told
+        if len(jobs) == 1:
+            return [(jobs[0], error)]
+        return [outcome for job in jobs for outcome in _scored([job])]
 
 
 def score(jobs: Sequence[Job]) -> list[list[Items]]:
-    """Score jobs of one kind in one call; return the lists of each job.
-
-    Raises
-    ------
-    ShortlistError
-        One of them cannot be scored.
-    """
+    """Score jobs of one kind in one call; return the lists of each job."""
     first, queries = jobs[0], [query for job in jobs for query in job.queries]
     simple = first.on_unknown == "raise" and first.where is None
     if simple and all(map(_is_user_only, queries)):
@@ -222,83 +192,3 @@ def _split(served: ServedModel, table: pa.Table, bounds: Sequence[int]) -> list[
     """Convert all rows at once, and split them into lists."""
     items = served.ranked_items(table)
     return [items[start:stop] for start, stop in pairwise(bounds)]
-
-
-def _alone(job: Job) -> Outcome:
-    try:
-        return score([job])[0]
-    except Exception as error:
-        return error
-
-
-def _deliver(outcomes: Sequence[tuple[Job, Outcome]]) -> None:
-    for job, outcome in outcomes:
-        if job.lists.done():  # the client has gone
-            continue
-        if isinstance(outcome, Exception):
-            job.lists.set_exception(outcome)
-        else:
-            job.lists.set_result(outcome)
-
-
-class WorkerPool:
-    """Threads for slow calls, with a bounded queue.
-
-    If the task that waits for a call is cancelled, the call does not begin, or stops where it calls
-    :func:`~shortlist.serving.stopping.check_stopped`.
-
-    Parameters
-    ----------
-    threads
-        The number of threads.
-    limit
-        How many calls may run or wait.
-
-    Examples
-    --------
-    >>> async def doubled():
-    ...     return await WorkerPool(threads=1, limit=2).run(lambda value: 2 * value, 21)
-    >>> asyncio.run(doubled())
-    42
-    """
-
-    def __init__(self, threads: int, limit: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="worker")
-        self._limit, self._count = limit, 0
-        self._lock = threading.Lock()  # of the count
-
-    async def run(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Make a call in a thread, in the context of the caller.
-
-        Raises
-        ------
-        OverloadedError
-            Too many calls wait already.
-        """
-        if self._count >= self._limit:
-            raise OverloadedError(f"{self._count} slow requests wait already")
-        signal, context = StopSignal(), copy_context()
-
-        def stoppable() -> T:
-            signal.check()
-            use_signal(signal)
-            with engine.use(StoppableEngine(signal)):
-                return call(*arguments)
-
-        with self._lock:
-            self._count += 1
-        future = self._pool.submit(context.run, stoppable)
-        future.add_done_callback(self._finished)  # a call that was cancelled may still run
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            signal.stop()
-            raise
-
-    def _finished(self, _: Any) -> None:
-        with self._lock:
-            self._count -= 1
-
-    def stop(self) -> None:
-        """Finish the calls, then stop."""
-        self._pool.shutdown(cancel_futures=True)

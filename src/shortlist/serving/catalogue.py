@@ -1,4 +1,4 @@
-"""The items in replies: titles, features and a search; the fields of a filter; the map."""
+"""Items and users in replies: titles, features, searches; the fields of a filter; the map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import item_factors
 from shortlist.explore.labels import TITLES, labels, title_column
 from shortlist.models.base import Model
-from shortlist.serving.replies import FieldInfo, Item, ItemSummary, Map, Point
+from shortlist.serving.recording import RecentInteractions, not_in
+from shortlist.serving.replies import (
+    FieldInfo,
+    HistoryItem,
+    Item,
+    ItemSummary,
+    Map,
+    Point,
+    User,
+    UserSummary,
+)
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_SUMMARIES = 131_072  # of items, kept in memory
 MAX_POINTS = 5_000
 MAX_GROUPS = 50
@@ -29,30 +41,12 @@ MAX_VALUES = 200  # of a category; a text column with more distinct values is fr
 class Catalogue:
     """The items of a data set as replies show them.
 
-    Parameters
-    ----------
-    data
-        The data set.
-
-    Attributes
-    ----------
-    titles
-        The title of each item: its feature ``title`` or ``name``; if items have neither, the id
-        and the first few feature values.  # (n_items,)
-
-    Examples
-    --------
-    >>> log = pa.table({"user_id": [1, 1], "item_id": [7, 8]})
-    >>> films = pa.table({"item_id": [7, 8], "title": ["Heat", "괴물"], "year": [1995, 2006]})
-    >>> catalogue = Catalogue(Dataset.from_tables(log, items=films))
-    >>> catalogue.search("괴", limit=5).tolist()
-    [1]
-    >>> catalogue.summary(0)
-    {'item_id': 7, 'title': 'Heat', 'features': {'year': 1995}}
+    ``titles`` are their features ``title`` or ``name``; if items have neither, the ids and the
+    first few feature values.
     """
 
     def __init__(self, data: Dataset) -> None:
-        self._counts, self._popularity_order = data.item_counts, data.popularity_order
+        self.data = data
         self._ids = data.items.ids.to_pylist()
         title = title_column(data)
         features = pa.table({}) if data.item_features is None else data.item_features
@@ -68,9 +62,14 @@ class Catalogue:
         features = {name: json_value(column[row].as_py()) for name, column in self._columns.items()}
         return {"item_id": self._ids[row], "title": self.titles[row], "features": features}
 
+    @cached_property
+    def user_texts(self) -> pa.Array:
+        """The id of each user as text, for the search."""  # (n_users,)
+        return self.data.users.ids.cast(pa.string())
+
     def item(self, row: int) -> Item:
         """Return an item with the number of its interactions."""
-        return {**self.summary(row), "interactions": int(self._counts[row])}
+        return {**self.summary(row), "interactions": int(self.data.item_counts[row])}
 
     def search(self, text: str, limit: int) -> NDArray[np.intp]:
         """Find items whose title contains every word, or whose id starts with the text.
@@ -79,18 +78,13 @@ class Catalogue:
         starts with it; all others. Within these groups the most popular item comes first. Case and
         full or half width do not matter. An empty text finds the most popular items.
         """  # (<= limit,)
-        order = self._popularity_order
+        order = self.data.popularity_order
         folded = fold(text).strip()
         if not folded:
             return np.argsort(order)[:limit]
-        matching = pc.match_substring(self._folded, folded)
-        words = folded.split()
-        if len(words) > 1:
-            matching = pc.match_substring(self._folded, words[0])
-            for word in words[1:]:
-                matching = pc.and_(matching, pc.match_substring(self._folded, word))
+        found = [pc.match_substring(self._folded, word) for word in folded.split()]
         by_id = pc.starts_with(self._folded_ids, folded)
-        rows = np.flatnonzero(_as_numpy(pc.or_(matching, by_id)))
+        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, found), by_id)))
         titles = self._folded.take(pa.array(rows))
         ids = self._folded_ids.take(pa.array(rows))
         group = np.full(len(rows), 3)
@@ -100,14 +94,78 @@ class Catalogue:
         return rows[np.lexsort((order[rows], group))[:limit]]
 
 
-def fold(text: str) -> str:
-    """Return a form of a text that does not depend on case and width.
+def find_users(
+    catalogue: Catalogue, recent: RecentInteractions, text: str, limit: int
+) -> list[UserSummary]:
+    """Find users whose id contains the text: first ids that start with it, then in order of ids.
 
-    Examples
-    --------
-    >>> fold("Ｓtraße")
-    'strasse'
+    Users who are only in memory come last. An empty text finds the users with the most
+    interactions.
     """
+    data, text = catalogue.data, text.strip()
+    new: list[Id] = []
+    if not text:
+        rows = np.argsort(-data.user_counts, kind="stable")[:limit]
+    else:
+        ids = catalogue.user_texts
+        starts = _as_numpy(pc.starts_with(ids, text))
+        contains = _as_numpy(pc.match_substring(ids, text))
+        rows = np.concatenate([np.flatnonzero(starts), np.flatnonzero(contains & ~starts)])[:limit]
+        new = [user for user in recent.users() if user not in data.users and text in str(user)]
+    known = data.users.take(rows).to_pylist()
+    counts = [int(data.user_counts[row]) for row in rows]
+    matches = [*zip(known, counts, strict=True), *((user, 0) for user in new)][:limit]
+    return [
+        {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
+        for user, count in matches
+    ]
+
+
+def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) -> User:
+    """Return the features and the history of a user, the latest interaction first.
+
+    A user who is neither in the data nor in memory is an UnknownIdError.
+    """
+    data = catalogue.data
+    newer = not_in(data, user, recent.of(user))
+    row = int(data.users.rows([user])[0])
+    if row == UNKNOWN and not newer:
+        data.users.require([user])
+    history: list[HistoryItem] = []
+
+    def add(item: Id, weight: float, time: dt.datetime | None, record_id: int | None) -> None:
+        title = catalogue.titles[int(data.items.rows([item])[0])]
+        history.append(
+            {
+                "item_id": item,
+                "title": title,
+                "weight": weight,
+                "time": None if time is None else time.isoformat(),
+                "record_id": record_id,
+            }
+        )
+
+    for item, latest in reversed(newer.items()):
+        add(item, latest.weight, latest.time, latest.record_id)
+    features: dict[str, Any] = {}
+    if row != UNKNOWN:
+        if data.user_features is not None:
+            features = json_value(data.user_features.take(pa.array([row])).to_pylist()[0])
+        matrix = data.matrix
+        first, last = int(matrix.indptr[row]), int(matrix.indptr[row + 1])
+        times = None if data.times is None else data.times[first:last]
+        positions = data.positions[first:last]
+        order = np.lexsort((positions,) if times is None else (positions, times))[::-1]
+        ids = data.items.take(matrix.indices[first:last]).to_pylist()
+        for n in order.tolist():
+            if ids[n] not in newer:
+                time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+                add(ids[n], float(matrix.data[first + n]), time, None)
+    return {"user_id": user, "features": features, "history": history}
+
+
+def fold(text: str) -> str:
+    """Return a form of a text that does not depend on case and width."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -117,13 +175,7 @@ def _as_numpy(mask: pa.Array) -> NDArray[np.bool_]:
 
 
 def json_value(value: Any) -> Any:
-    """Return a cell of an Arrow table as JSON represents it: dates as ISO text, NaN as null.
-
-    Examples
-    --------
-    >>> json_value([dt.date(2024, 5, 31), float("nan"), Decimal("1.5")])
-    ['2024-05-31', None, 1.5]
-    """
+    """Return a cell of an Arrow table as JSON represents it: dates as ISO text, NaN as null."""
     match value:
         case float():
             return value if math.isfinite(value) else None
@@ -144,15 +196,7 @@ def json_value(value: Any) -> Any:
 
 
 def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
-    """Describe each column of a table of features: its name, its kind, its values or its bounds.
-
-    Examples
-    --------
-    >>> describe_fields(pa.table({"year": [1995, 2006], "genres": [["War"], ["War", "Crime"]]}))
-    ... # doctest: +NORMALIZE_WHITESPACE
-    [{'name': 'year', 'kind': 'number', 'min': 1995, 'max': 2006},
-     {'name': 'genres', 'kind': 'list', 'values': ['War', 'Crime']}]
-    """
+    """Describe each column of a table of features: its name, its kind, its values or its bounds."""
     if features is None:
         return []
     return [_field(name, features.column(name)) for name in features.column_names]
@@ -162,12 +206,13 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     kind = column.type
     if pa.types.is_boolean(kind):
         return {"name": name, "kind": "flag"}
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        least, greatest = _bounds(column)
-        return {"name": name, "kind": "number", "min": least, "max": greatest}
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        least, greatest = _bounds(column)
-        return {"name": name, "kind": "date", "min": least, "max": greatest}
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if is_number or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if pa.types.is_floating(kind):
+            column = column.filter(pc.is_finite(column))
+        least, greatest = map(json_value, pc.min_max(column).as_py().values())
+        described: FieldInfo = {"name": name, "kind": "number" if is_number else "date"}
+        return {**described, "min": least, "max": greatest}
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
         return {"name": name, "kind": "list", "values": values}
@@ -176,13 +221,6 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
         if len(values) <= min(MAX_VALUES, max(2, len(column) // 2)):
             return {"name": name, "kind": "category", "values": values}
     return {"name": name, "kind": "text"}
-
-
-def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any]:
-    if pa.types.is_floating(column.type):
-        column = column.filter(pc.is_finite(column))
-    bounds = pc.min_max(column).as_py()
-    return json_value(bounds["min"]), json_value(bounds["max"])
 
 
 def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
@@ -198,11 +236,6 @@ def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
 
     The rows are scaled to length 1, centred, and multiplied with their first two right singular
     vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
-
-    Examples
-    --------
-    >>> principal_coordinates(np.array([[1.0, 0.0], [0.0, 1.0]])).round(6).tolist()
-    [[1.0, 0.0], [-1.0, 0.0]]
     """  # (n, 2)
     rows = vectors.astype(np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -1,4 +1,8 @@
-"""Compression of replies with gzip, for clients that accept it."""
+"""Compression of replies with gzip, for clients that accept it.
+
+Unlike Starlette's middleware, it heeds ``gzip;q=0``, leaves short replies alone at no cost, and
+compresses long ones in a thread.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,7 @@ _LEVEL = 1  # half the size costs a tenth of the time of the best level
 
 @lru_cache(64)
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether a client accepts gzip, by its ``Accept-Encoding`` header.
-
-    Examples
-    --------
-    >>> accepts_gzip("br, gzip;q=0.8"), accepts_gzip("*"), accepts_gzip("gzip;q=0, *")
-    (True, True, False)
-    >>> accepts_gzip(""), accepts_gzip("identity")
-    (False, False)
-    """
+    """Return whether a client accepts gzip, by its ``Accept-Encoding`` header."""
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         coding, _, parameter = part.partition(";")
@@ -42,12 +38,10 @@ def compressing(send: Send) -> Send:
     async def sending(message: Message) -> None:
         nonlocal head
         if message["type"] == "http.response.start":
-            if any(name == b"content-encoding" for name, _ in message.get("headers", ())):
-                await send(message)
-            else:
+            if all(name != b"content-encoding" for name, _ in message["headers"]):
                 head = message  # its length depends on the body
-            return
-        if head is not None:
+                return
+        elif head is not None:
             start, head = head, None
             body = message.get("body", b"")
             if len(body) >= MIN_BYTES and not message.get("more_body", False):
@@ -55,13 +49,12 @@ def compressing(send: Send) -> Send:
                     content = await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
                 else:
                     content = gzip.compress(body, _LEVEL, mtime=0)
-                headers = [pair for pair in start["headers"] if pair[0] != b"content-length"]
-                headers += [
+                start["headers"] = [
+                    *(pair for pair in start["headers"] if pair[0] != b"content-length"),
                     (b"content-encoding", b"gzip"),
                     (b"content-length", b"%d" % len(content)),
                     (b"vary", b"Accept-Encoding"),
                 ]
-                start = {**start, "headers": headers}
                 message = {**message, "body": content}
             await send(start)
         await send(message)

@@ -21,20 +21,15 @@ _SHED = 0.1  # the share of waiting connections that is closed if there are too 
 class Connection(HttpToolsProtocol):
     """A connection that knows since when it waits for the head of a request.
 
-    Attributes
-    ----------
-    waiting_since
-        The time on the clock of the event loop; None: a request is being answered.
-    closing_since
-        When the connection was first seen closing; None: it is open.
+    Times are those of the clock of the event loop.
     """
 
     max_connections = MAX_CONNECTIONS
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.waiting_since: float | None = self.loop.time()
-        self.closing_since: float | None = None
+        self.waiting_since: float | None = self.loop.time()  # None: a request is being answered
+        self.closing_since: float | None = None  # when it was first seen closing
         self._head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -75,18 +70,8 @@ class Connection(HttpToolsProtocol):
 
 
 def close_late(connections: Iterable[Any], now: float) -> None:
-    """Close the connections that have waited too long for a head, or for a client to read.
-
-    Parameters
-    ----------
-    connections
-        The open connections. Those of another class are left alone.
-    now
-        The time on the clock of the event loop.
-    """
+    """Close the connections that have waited too long for a head, or for a client to read."""
     for connection in list(connections):
-        if not isinstance(connection, Connection):
-            continue
         if connection.transport.is_closing():
             if connection.closing_since is None:
                 connection.closing_since = now
@@ -98,11 +83,7 @@ def close_late(connections: Iterable[Any], now: float) -> None:
 
 def shed(connections: Iterable[Any]) -> None:
     """Close a tenth of the connections without a request, those that have waited longest first."""
-    waiting = [
-        connection
-        for connection in connections
-        if isinstance(connection, Connection) and connection.waits
-    ]
+    waiting = [connection for connection in connections if connection.waits]
     waiting.sort(key=lambda connection: connection.waiting_since or 0.0)
     for connection in waiting[: max(1, int(len(waiting) * _SHED))]:
         connection.abort()

@@ -7,8 +7,8 @@ the descriptions in the documentation.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -24,243 +24,245 @@ from shortlist.recommend.explain import Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
-from shortlist.serving.errors import RequestError, RequestErrorCode
+from shortlist.serving.catalogue import describe_user, find_users
+from shortlist.serving.errors import (
+    RequestError,
+    RequestErrorCode,
+    check_count,
+    wrong_value,
+)
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
-from shortlist.serving.queries import (
-    check_count,
-    check_k,
-    check_moment,
-    check_queries,
-    parse_where,
-    shared_where,
-    to_explained_query,
-    to_queries,
-)
+from shortlist.serving.queries import check_queries, shared_where, to_explained_query, to_queries
+from shortlist.serving.replies import note
 from shortlist.serving.service import Service
-from shortlist.serving.stopping import check_stopped
-from shortlist.serving.users import describe_user, find_users
+from shortlist.serving.workers import check_stopped
 
 _CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
-
-ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
-RecordId: TypeAlias = Annotated[
-    str, Field(description="An id from the reply of POST /interactions.")
-]
-UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
 
 
 def operations(service: Service) -> list[Operation]:
     """Return the operations of a service; those with the most requests come first."""
-    groups = (_list_operations, _catalogue_operations, _state_operations)
-    return [operation for group in groups for operation in group(service)]
-
-
-def _list_operations(service: Service) -> list[Operation]:
-    limits, models, recent = service.limits, service.models, service.recent
-
-    async def user_recommendations(
-        user_id: UserId, parameters: requests.ListParameters
-    ) -> replies.UserRecommendations:
-        """List the best items for a user."""
-        served = models.get(parameters.model)
-        check_k(parameters.k, limits)
-        if parameters.reasons:
-            check_count(parameters.k, limits.reasons, "reasons", "k")
-        (user,) = served.data.users.parse([user_id])
-        query = Query(user=user, where=parse_where(parameters.where))
-        queries = [recent.extended(query, served.data)]
-        check_queries(served, queries, "raise")
-        check_moment(parameters.as_of)
-        job = Job(served, queries, parameters.k, parameters.exclude_seen, as_of=parameters.as_of)
-        (items,) = await _lists(service, job, reasons=parameters.reasons)
-        return {"model": served.name, "user_id": user, "items": items or []}
-
-    async def recommendations(body: requests.RecommendationsIn) -> replies.Recommendations:
-        """List the best items for users, histories, features, or a mix of them."""
-        served = models.get(body.model)
-        queries = to_queries(body, served, limits)
-        queries = [recent.extended(query, served.data) for query in queries]
-        where = shared_where(body)
-        check_queries(served, queries, body.on_unknown, where)
-        check_moment(body.as_of)
-        job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of, where)
-        lists = await _lists(service, job, reasons=body.reasons)
-        users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
-        return {
-            "model": served.name,
-            "lists": [
-                {"user": user, "query": position, "items": items}
-                for position, (user, items) in enumerate(zip(users, lists, strict=True))
-                if items is not None
-            ],
-        }
-
-    async def similar(
-        item_id: ItemId, parameters: requests.SimilarParameters
-    ) -> replies.SimilarItems:
-        """List the items most similar to an item."""
-        served = models.get(parameters.model)
-        check_k(parameters.k, limits)
-        item, where = known_id(served.data.items, item_id), parse_where(parameters.where)
-        return await service.workers.run(similar_items, served, item, parameters.k, where)
-
-    async def audience(
-        item_id: ItemId, parameters: requests.AudienceParameters
-    ) -> replies.Audience:
-        """List the users with the highest scores for an item, of those the bundle was fitted on."""
-        served = models.get(parameters.model)
-        check_k(parameters.k, limits)
-        item = known_id(served.data.items, item_id)
-        return await service.workers.run(
-            audience_of, served, item, parameters.k, parameters.exclude_seen
-        )
-
-    async def explanations(body: requests.ExplanationIn) -> replies.Explanation:
-        """Explain the score of an item: return the terms it is the sum of."""
-        served = models.get(body.model)
-        query = recent.extended(to_explained_query(body, served, limits), served.data)
-        check_queries(served, [query], "raise")
-        return await service.workers.run(explanation_of, served, query, body.item)
-
     return [
-        Operation("GET", "/users/{user_id}/recommendations", user_recommendations, "lists"),
-        Operation("POST", "/recommendations", recommendations, "lists"),
-        Operation("GET", "/items/{item_id}/similar", similar, "lists"),
-        Operation("GET", "/items/{item_id}/audience", audience, "lists"),
-        Operation("POST", "/explanations", explanations, "lists"),
+        Operation(
+            service, "GET", "/users/{user_id}/recommendations", "lists", user_recommendations
+        ),
+        Operation(service, "POST", "/recommendations", "lists", recommendations),
+        Operation(service, "GET", "/items/{item_id}/similar", "lists", similar),
+        Operation(service, "GET", "/items/{item_id}/audience", "lists", audience),
+        Operation(service, "POST", "/explanations", "lists", explanations),
+        Operation(service, "GET", "/items", "catalogue", items),
+        Operation(service, "GET", "/items/{item_id}", "catalogue", item),
+        Operation(service, "GET", "/users", "catalogue", users),
+        Operation(service, "GET", "/users/{user_id}", "catalogue", user),
+        Operation(service, "GET", "/schema", "catalogue", schema),
+        Operation(service, "GET", "/map", "catalogue", item_map),
+        Operation(service, "GET", "/models", "state", models),
+        Operation(service, "POST", "/interactions", "state", interactions),
+        Operation(service, "DELETE", "/interactions/{record_id}", "state", remove_interaction),
+        Operation(service, "GET", "/health", "state", health),
+        Operation(service, "GET", "/ready", "state", ready),
+        Operation(service, "GET", "/metrics", "state", metrics),
     ]
 
 
-def _catalogue_operations(service: Service) -> list[Operation]:
-    limits, models, recent = service.limits, service.models, service.recent
+async def user_recommendations(
+    service: Service,
+    served: ServedModel,
+    user_id: requests.UserId,
+    k: requests.Length = 10,
+    exclude_seen: Annotated[bool, note("Leave out the items of the user's history.")] = True,
+    where: requests.WhereText = None,
+    as_of: Annotated[
+        str | None, note("Only items that are live at this time: ISO, or 'now'.", example="now")
+    ] = None,
+    reasons: Annotated[bool, note("Add the reasons for each item.")] = False,
+) -> replies.UserRecommendations:
+    """List the best items for a user."""
+    if reasons:
+        check_count(k, service.limits.reasons, "reasons", "k")
+    (user,) = served.data.users.parse([user_id])
+    query = service.recent.extended(Query(user=user, where=where), served.data)
+    check_queries(served, [query])
+    job = Job(served, [query], k, exclude_seen, as_of=as_of)
+    (items,) = await _lists(service, job, reasons=reasons)
+    return {"model": served.name, "user_id": user, "items": items or []}
 
-    async def items(parameters: requests.SearchParameters) -> replies.Items:
-        """Search items by title or id; without a text, return the most popular items."""
-        served = models.get(parameters.model)
-        check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.searchers.run(find_items, served, parameters.q, parameters.limit)
 
-    async def item(item_id: ItemId, parameters: requests.Parameters) -> replies.Item:
-        """Return an item."""
-        served = models.get(parameters.model)
-        key = known_id(served.data.items, item_id)
-        return served.catalogue.item(int(served.data.items.rows([key])[0]))
-
-    async def users(parameters: requests.SearchParameters) -> replies.Users:
-        """Search users by id; without a text, return the users with the most interactions."""
-        served = models.get(parameters.model)
-        check_count(parameters.limit, limits.search, "hits", "limit")
-        return await service.searchers.run(
-            find_users, served, recent, parameters.q, parameters.limit
-        )
-
-    async def user(user_id: UserId, parameters: requests.Parameters) -> replies.User:
-        """Return the features and the history of a user."""
-        served = models.get(parameters.model)
-        (key,) = served.data.users.parse([user_id])
-        return await service.searchers.run(describe_user, served, recent, key)
-
-    async def schema(parameters: requests.Parameters) -> replies.Schema:
-        """Describe the features of users and the fields of items."""
-        return models.get(parameters.model).schema
-
-    async def item_map(parameters: requests.Parameters) -> replies.Encoded[replies.Map]:
-        """Return the most popular items as points; similar items are close to each other."""
-        return models.get(parameters.model).require_map()
-
-    return [
-        Operation("GET", "/items", items, "catalogue"),
-        Operation("GET", "/items/{item_id}", item, "catalogue"),
-        Operation("GET", "/users", users, "catalogue"),
-        Operation("GET", "/users/{user_id}", user, "catalogue"),
-        Operation("GET", "/schema", schema, "catalogue"),
-        Operation("GET", "/map", item_map, "catalogue"),
+async def recommendations(
+    service: Service, served: ServedModel, body: requests.RecommendationsIn
+) -> replies.Recommendations:
+    """List the best items for users, histories, features, or a mix of them."""
+    queries = [
+        service.recent.extended(query, served.data)
+        for query in to_queries(body, served, service.limits)
     ]
+    where = shared_where(body)
+    check_queries(served, queries, body.on_unknown, where)
+    job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of, where)
+    lists = await _lists(service, job, reasons=body.reasons)
+    users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
+    return {
+        "model": served.name,
+        "lists": [
+            {"user": user, "query": position, "items": items}
+            for position, (user, items) in enumerate(zip(users, lists, strict=True))
+            if items is not None
+        ],
+    }
 
 
-def _state_operations(service: Service) -> list[Operation]:
+def similar(
+    service: Service,
+    served: ServedModel,
+    item_id: requests.ItemId,
+    k: requests.Length = 10,
+    where: requests.WhereText = None,
+) -> replies.SimilarItems:
+    """List the items most similar to an item."""
+    item = known_id(served.data.items, item_id)
+    lists = served.model.similar([item], k=k, where=where)
+    return {"model": served.name, "item_id": item, "items": served.ranked_items(lists.table)}
+
+
+def audience(
+    service: Service,
+    served: ServedModel,
+    item_id: requests.ItemId,
+    k: Annotated[
+        int, requests.AtMost("k"), Field(ge=1, description="The largest number of users.")
+    ] = 10,
+    exclude_seen: Annotated[
+        bool, note("Leave out the users whose history contains the item.")
+    ] = True,
+) -> replies.Audience:
+    """List the users with the highest scores for an item, of those the bundle was fitted on."""
+    item = known_id(served.data.items, item_id)
+    lists = served.model.audience([item], k=k, exclude_seen=exclude_seen)
+    users: list[Any] = lists.table.select(["user_id", "rank", "score"]).to_pylist()
+    return {"model": served.name, "item_id": item, "users": users}
+
+
+def explanations(
+    service: Service, served: ServedModel, body: requests.ExplanationIn
+) -> replies.Explanation:
+    """Explain the score of an item: return the terms it is the sum of."""
+    query = to_explained_query(body, served, service.limits)
+    query = service.recent.extended(query, served.data)
+    check_queries(served, [query])
+    [explanation] = explain_items(served.model, query, [body.item], name_users=False)
+    return {
+        "model": served.name,
+        "item_id": explanation.item,
+        "score": explanation.score,
+        "source": explanation.source,
+        "parts": _reasons(served, explanation),
+    }
+
+
+def items(
+    service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
+) -> replies.Items:
+    """Search items by title or id; without a text, return the most popular items."""
+    rows = served.catalogue.search(q, limit).tolist()
+    return {"items": [served.catalogue.item(row) for row in rows]}
+
+
+async def item(service: Service, served: ServedModel, item_id: requests.ItemId) -> replies.Item:
+    """Return an item."""
+    key = known_id(served.data.items, item_id)
+    return served.catalogue.item(int(served.data.items.rows([key])[0]))
+
+
+def users(
+    service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
+) -> replies.Users:
+    """Search users by id; without a text, return the users with the most interactions."""
+    return {"users": find_users(served.catalogue, service.recent, q, limit)}
+
+
+def user(service: Service, served: ServedModel, user_id: requests.UserId) -> replies.User:
+    """Return the features and the history of a user."""
+    (key,) = served.data.users.parse([user_id])
+    return describe_user(served.catalogue, service.recent, key)
+
+
+async def schema(service: Service, served: ServedModel) -> replies.Schema:
+    """Describe the features of users and the fields of items."""
+    return served.schema
+
+
+async def item_map(service: Service, served: ServedModel) -> replies.Encoded[replies.Map]:
+    """Return the most popular items as points; similar items are close to each other."""
+    return served.require_map()
+
+
+async def models(service: Service) -> replies.Models:
+    """Return the loaded bundles, the default first."""
     store = service.models
+    infos = [served.info(store.reload_errors[served.name]) for served in store.all()]
+    return {"models": infos, "records": service.records}
 
-    async def models() -> replies.Models:
-        """Return the loaded bundles, the default first."""
-        infos: list[replies.ModelInfo] = [
-            {
-                "name": served.name,
-                "kind": served.model.name,
-                "users": served.data.n_users,
-                "items": served.data.n_items,
-                "interactions": served.data.n_interactions,
-                "created": served.manifest.created,
-                "metrics": served.manifest.metrics,
-                "ratings": served.ratings,
-                "can": served.capabilities,
-                "trouble": store.reload_errors[served.name],
-            }
-            for served in store.all()
-        ]
-        return {"models": infos, "records": service.records}
 
-    async def interactions(body: requests.InteractionsIn) -> replies.Recorded:
-        """Record interactions. Once this replies they are on disk, and lists consider them."""
-        recorder, given = service.recorder, body.interactions
-        check_count(len(given), service.limits.interactions, "interactions", "interactions")
-        store.get(None).data.items.require([interaction.item_id for interaction in given])
-        ids = await recorder.submit(_to_rows(given))
-        return {"recorded": len(given), "ids": ids}
+async def interactions(
+    service: Service, served: ServedModel, body: requests.InteractionsIn
+) -> replies.Recorded:
+    """Record interactions. Once this replies they are on disk, and lists consider them."""
+    recorder, given = service.recorder, body.interactions
+    served.data.items.require([interaction.item_id for interaction in given])
+    ids = await recorder.submit(_to_rows(given))
+    return {"recorded": len(given), "ids": ids}
 
-    async def remove_interaction(record_id: RecordId) -> replies.Removed:
-        """Take back a recorded interaction: lists no longer consider it.
 
-        A bundle that was fitted with it knows it until it is fitted again.
-        """
-        recorder = service.recorder
-        number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
-        if not await recorder.remove(number if number < 2**63 else 0):
-            raise RequestError(
-                RequestErrorCode.NOT_FOUND,
-                f"there is no recorded interaction {record_id!r}",
-                where="record_id",
-                remedy="give an id that POST /interactions has returned; it may be removed already",
-            )
-        return {"removed": 1}
+async def remove_interaction(
+    service: Service,
+    record_id: Annotated[str, note("An id from the reply of POST /interactions.")],
+) -> replies.Removed:
+    """Take back a recorded interaction: lists no longer consider it.
 
-    async def health() -> replies.Health:
-        """Return whether the process works, and whether newer bundles could be loaded."""
-        errors = {name: reason or "ok" for name, reason in store.reload_errors.items()}
-        degraded = any(reason != "ok" for reason in errors.values())
-        status: Literal["ok", "degraded"] = "degraded" if degraded else "ok"
-        return {"status": status, "version": __version__, "models": errors}
+    A bundle that was fitted with it knows it until it is fitted again.
+    """
+    number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
+    if not await service.recorder.remove(number if number < 2**63 else 0):
+        raise RequestError(
+            f"there is no recorded interaction {record_id!r}",
+            code=RequestErrorCode.NOT_FOUND,
+            where="record_id",
+            remedy="give an id that POST /interactions has returned; it may be removed already",
+        )
+    return {"removed": 1}
 
-    async def ready() -> replies.Health:
-        """Return whether the service accepts requests: 200, or 503 while it stops."""
-        if service.stopping or not service.running:
-            raise RequestError(
-                RequestErrorCode.STOPPING,
-                "the service is stopping",
-                remedy="send requests to another instance",
-            )
-        models = dict.fromkeys(store.reload_errors, "ok")
-        return {"status": "ok", "version": __version__, "models": models}
 
-    async def metrics() -> Response:
-        """Return metrics for Prometheus."""
-        text = service.metrics.exposition()
-        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def health(service: Service) -> replies.Health:
+    """Return whether the process works, and whether newer bundles could be loaded."""
+    errors = service.models.reload_errors
+    return {
+        "status": "degraded" if any(errors.values()) else "ok",
+        "version": __version__,
+        "models": {name: reason or "ok" for name, reason in errors.items()},
+    }
 
-    return [
-        Operation("GET", "/models", models, "state"),
-        Operation("POST", "/interactions", interactions, "state"),
-        Operation("DELETE", "/interactions/{record_id}", remove_interaction, "state"),
-        Operation("GET", "/health", health, "state"),
-        Operation("GET", "/ready", ready, "state"),
-        Operation("GET", "/metrics", metrics, "state"),
-    ]
+
+async def ready(service: Service) -> replies.Health:
+    """Return whether the service accepts requests: 200, or 503 while it stops."""
+    if service.stopping or not service.running:
+        raise RequestError("the service is stopping", code=RequestErrorCode.STOPPING)
+    models = dict.fromkeys(service.models.reload_errors, "ok")
+    return {"status": "ok", "version": __version__, "models": models}
+
+
+async def metrics(service: Service) -> Response:
+    """Return metrics for Prometheus."""
+    text = service.metrics.exposition()
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     """Score the lists of a request, and add reasons if requested."""
+    if job.as_of is not None:
+        moment(job.as_of)  # refuses what is no time
     lists = await service.batcher.submit(job)
     return await service.workers.run(_with_reasons, job, lists) if reasons else lists
 
@@ -272,45 +274,14 @@ def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
         if items is not None:  # other requests may share the items: make new ones
             ids = [item["item_id"] for item in items]
             reasons: list[list[replies.Reason]] = []
-            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
+            for explanation in explain_items(
+                served.model, query, ids, MAX_REASONS, name_users=False
+            ):
                 check_stopped()
                 reasons.append(_reasons(served, explanation))
             items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]
         explained.append(items)
     return explained
-
-
-def similar_items(
-    served: ServedModel, item: Id, k: int, where: Mapping[str, Any] | None
-) -> replies.SimilarItems:
-    """Return the items most similar to an item."""
-    items = served.ranked_items(served.model.similar([item], k=k, where=where).table)
-    return {"model": served.name, "item_id": item, "items": items}
-
-
-def audience_of(served: ServedModel, item: Id, k: int, exclude_seen: bool) -> replies.Audience:
-    """Return the users with the highest scores for an item."""
-    table = served.model.audience([item], k=k, exclude_seen=exclude_seen).table
-    users: list[Any] = table.select(["user_id", "rank", "score"]).to_pylist()
-    return {"model": served.name, "item_id": item, "users": users}
-
-
-def explanation_of(served: ServedModel, query: Query, item: Id) -> replies.Explanation:
-    """Return the terms of a score."""
-    explanation = served.model.explain(None, item, query=query)
-    return {
-        "model": served.name,
-        "item_id": explanation.item,
-        "score": explanation.score,
-        "source": explanation.source,
-        "parts": _reasons(served, explanation),
-    }
-
-
-def find_items(served: ServedModel, text: str, limit: int) -> replies.Items:
-    """Return the items that match a search."""
-    rows = served.catalogue.search(text, limit).tolist()
-    return {"items": [served.catalogue.item(row) for row in rows]}
 
 
 def _reasons(served: ServedModel, explanation: Explanation) -> list[replies.Reason]:
@@ -327,30 +298,16 @@ def _reasons(served: ServedModel, explanation: Explanation) -> list[replies.Reas
 def _to_rows(given: Sequence[requests.InteractionIn]) -> list[Recorded]:
     now = dt.datetime.now(dt.UTC)
     rows = []
-    for position, interaction in enumerate(given):
-        time = now
-        if interaction.time is not None:
+    for position, entry in enumerate(given):
+        path, time = f"interactions.{position}.time", now
+        if entry.time is not None:
             try:
-                seconds = moment(interaction.time) / 1e6
-                time = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+                time = _EPOCH + dt.timedelta(seconds=moment(entry.time) / 1e6)
             except (InputError, OverflowError) as error:
-                path = f"interactions.{position}.time"
-                raise RequestError(
-                    RequestErrorCode.INVALID_VALUE,
-                    f"{interaction.time!r} is no time",
-                    where=path,
-                    remedy="write it like 2024-05-31T18:00, or in seconds since 1970",
-                    parameter=path,
-                ) from error
+                remedy = "write it like 2024-05-31T18:00, or in seconds since 1970"
+                raise wrong_value(f"{entry.time!r} is no time", path, remedy) from error
         if time > now + _CLOCK_TOLERANCE:
-            path = f"interactions.{position}.time"
-            raise RequestError(
-                RequestErrorCode.INVALID_VALUE,
-                f"{interaction.time!r} is in the future",
-                where=path,
-                remedy="give the time of the interaction, or leave it out: then it is now",
-                parameter=path,
-            )
-        row = Recorded(interaction.user_id, interaction.item_id, interaction.weight, time)
-        rows.append(row)
+            remedy = "give the time of the interaction, or leave it out: then it is now"
+            raise wrong_value(f"{entry.time!r} is in the future", path, remedy)
+        rows.append(Recorded(entry.user_id, entry.item_id, entry.weight, time))
     return rows

@@ -1,4 +1,4 @@
-"""The checks that every request passes: access, number, length; and the headers of every reply.
+"""What every request passes: checks of access, number and length, a deadline; and reply headers.
 
 ASGI middleware around the application: it costs a few microseconds.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shortlist.serving.access import OPEN_PATHS, Access
+from shortlist.serving.access import OPEN_FOLDER, OPEN_PATHS, Access
 from shortlist.serving.compression import accepts_gzip, compressing
 from shortlist.serving.errors import (
     OverloadedError,
@@ -20,7 +21,6 @@ from shortlist.serving.errors import (
     RequestErrorCode,
     error_response,
 )
-from shortlist.serving.life import RequestEndedError, RequestLife
 from shortlist.serving.limits import Limits
 from shortlist.serving.logs import id_of_request, request_id
 from shortlist.serving.metrics import Metrics, answering_model
@@ -46,20 +46,66 @@ _CLOSE = (b"connection", b"close")
 _STATE_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _RESERVED = 100  # requests for these paths, beyond the limit of open requests
 _GONE_STATUS = 499  # in the metrics: the client left before the reply
+_UNWATCHED_SECONDS = 0.05  # most requests end earlier, and starting to watch takes longer than they
+
+
+class RequestEndedError(Exception):
+    """The client has closed the connection."""
+
+
+class RequestLife:
+    """Cancels the task that answers a request, once its deadline passes or the client leaves.
+
+    Create it in that task. ``reason`` is why it was cancelled; None: not by this object.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._seconds, self._deadline = seconds, self._loop.time() + seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[Any] | None = None
+        self.reason: RequestError | RequestEndedError | None = None
+
+    def watch(self, receive: Receive) -> None:
+        """Watch the request from now on; its body has been read, or is not needed."""
+        self._timer = self._loop.call_later(_UNWATCHED_SECONDS, self._start, receive)
+
+    def end(self, reason: RequestError | RequestEndedError) -> None:
+        """Cancel the task."""
+        if self._task is not None and self.reason is None:
+            self.reason = reason
+            self._task.cancel()
+
+    def resume(self) -> None:
+        """Let the task go on after its cancellation, to reply to the client."""
+        if self._task is not None:
+            self._task.uncancel()
+
+    def close(self) -> None:
+        """Stop to watch."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _start(self, receive: Receive) -> None:
+        self._watcher = self._loop.create_task(self._wait(receive))
+
+    async def _wait(self, receive: Receive) -> None:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            what = f"the request was not answered within {self._seconds:g} seconds"
+            self.end(RequestError(what, code=RequestErrorCode.DEADLINE))
+        else:
+            self.end(RequestEndedError())
 
 
 class Guard:
-    """The outermost layer of the service.
-
-    Parameters
-    ----------
-    app
-        The application.
-    access
-        The rules of access.
-    limits, metrics
-        The bounds of requests; where they are counted.
-    """
+    """The outermost layer of the service, around its application."""
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics) -> None:
         self.app, self._access, self._limits, self._metrics = app, access, limits, metrics
@@ -75,13 +121,7 @@ class Guard:
     def end_requests(self) -> None:
         """End the requests that are still being answered, with 503."""
         for life in list(self._lives):
-            life.end(
-                RequestError(
-                    RequestErrorCode.STOPPING,
-                    "the service is stopping",
-                    remedy="send requests to another instance",
-                )
-            )
+            life.end(RequestError("the service is stopping", code=RequestErrorCode.STOPPING))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the application, or refuse it."""
@@ -93,7 +133,7 @@ class Guard:
         identifier = id_of_request(headers.get(b"x-request-id"))
         request_id.set(identifier)
         answering_model.set("")
-        is_page = scope["path"] == "/" or scope["path"].startswith("/static/")
+        is_page = scope["path"] == "/" or scope["path"].startswith(OPEN_FOLDER)
         caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
         if accepts_gzip(_text(headers, b"accept-encoding")):
             send = compressing(send)
@@ -147,27 +187,15 @@ class Guard:
         if len(self._lives) > limit + (_RESERVED if scope["path"] in _STATE_PATHS else 0):
             raise OverloadedError(f"{limit} requests are being answered")
         if sum(name == b"host" for name, _ in scope["headers"]) > 1:
-            raise RequestError(
-                RequestErrorCode.WRONG_HOST,
-                "the request has more than one Host header",
-                where="the Host header",
-                remedy="send one",
-            )
+            what, remedy = "the request has more than one Host header", "send one"
+            raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
-            raise RequestError(
-                RequestErrorCode.WRONG_HOST,
-                f"this host is not called {host!r}",
-                where="the Host header",
-                remedy="start the service with --name NAME to let it be called so",
-            )
+            remedy = "start the service with --name NAME to let it be called so"
+            what = f"this host is not called {host!r}"
+            raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         if not self._access.admits(scope["path"], _text(headers, b"authorization")):
-            raise RequestError(
-                RequestErrorCode.UNAUTHORIZED,
-                "the token is missing or wrong",
-                where="the Authorization header",
-                remedy="send: Authorization: Bearer TOKEN",
-            )
+            raise RequestError("the token is missing or wrong", code=RequestErrorCode.UNAUTHORIZED)
 
     async def _read(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, body: bytearray
@@ -175,10 +203,8 @@ class Guard:
         """Read the whole body into memory, within the limits."""
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
-        limit = self._limits.body_bytes
         declared = _text(headers, b"content-length")
-        if declared.isdecimal() and int(declared) > limit:
-            raise self._too_long()
+        self._check_length(int(declared) if declared.isdecimal() else 0)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 more = True
@@ -189,25 +215,17 @@ class Guard:
                     chunk, more = message.get("body", b""), message.get("more_body", False)
                     body += chunk
                     self._held += len(chunk)
-                    if len(body) > limit:
-                        raise self._too_long()
+                    self._check_length(len(body))
                     if self._held > self._limits.held_bytes:
                         raise OverloadedError("too many long requests are being answered")
         except TimeoutError:
-            raise RequestError(
-                RequestErrorCode.BODY_TIMEOUT,
-                f"the body did not arrive within {self._limits.body_seconds:g} seconds",
-                where="the body",
-                remedy="send it faster, or send less",
-            ) from None
+            what = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
+            raise RequestError(what, code=RequestErrorCode.BODY_TIMEOUT) from None
 
-    def _too_long(self) -> RequestError:
-        return RequestError(
-            RequestErrorCode.BODY_TOO_LONG,
-            f"the body is longer than {self._limits.body_bytes:,} bytes",
-            where="the body",
-            remedy="send several shorter requests",
-        )
+    def _check_length(self, length: int) -> None:
+        if length > self._limits.body_bytes:
+            what = f"the body is longer than {self._limits.body_bytes:,} bytes"
+            raise RequestError(what, code=RequestErrorCode.BODY_TOO_LONG)
 
 
 def _replayed(body: bytearray, receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,49 +28,33 @@ class Metrics:
     """The metrics of one service; each service of a process has its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "shortlist_requests",
-            "Requests answered.",
-            ["route", "model", "status"],
-            registry=self.registry,
+        self._registry = CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        self._requests = counter(
+            "shortlist_requests", "Requests answered.", ["route", "model", "status"]
         )
-        self.seconds = Histogram(
+        self._seconds = histogram(
             "shortlist_request_seconds",
             "From the head of a request to the end of its reply.",
             ["route", "model"],
             buckets=_SECONDS,
-            registry=self.registry,
         )
-        self.batch = Histogram(
-            "shortlist_batch_lists",
-            "Lists that were scored together.",
-            buckets=_LISTS,
-            registry=self.registry,
+        self.batch = histogram(
+            "shortlist_batch_lists", "Lists that were scored together.", buckets=_LISTS
         )
-        self.waiting = Gauge(
-            "shortlist_waiting_lists", "Lists that wait to be scored.", registry=self.registry
+        self.waiting = gauge("shortlist_waiting_lists", "Lists that wait to be scored.")
+        self.open = gauge("shortlist_open_requests", "Requests that are being answered.")
+        self.reloads = counter(
+            "shortlist_reloads", "Newer bundles, taken over or refused.", ["model", "outcome"]
         )
-        self.open = Gauge(
-            "shortlist_open_requests", "Requests that are being answered.", registry=self.registry
+        self.recorded = counter(
+            "shortlist_interactions_recorded", "Interactions written to the store."
         )
-        self.reloads = Counter(
-            "shortlist_reloads",
-            "Newer bundles, taken over or refused.",
-            ["model", "outcome"],
-            registry=self.registry,
-        )
-        self.recorded = Counter(
-            "shortlist_interactions_recorded",
-            "Interactions written to the store.",
-            registry=self.registry,
-        )
-        version = Gauge(
-            "shortlist_info", "The version of shortlist.", ["version"], registry=self.registry
-        )
-        version.labels(__version__).set(1)
-        ProcessCollector(registry=self.registry)  # memory, processor time, open files
-        PlatformCollector(registry=self.registry)
+        gauge("shortlist_info", "The version of shortlist.", ["version"]).labels(__version__).set(1)
+        ProcessCollector(registry=self._registry)  # memory, processor time, open files
+        PlatformCollector(registry=self._registry)
         self._of_route = cache(self._labelled)  # labels() takes a lock and converts the labels
 
     def observe(self, route: str, model: str, status: int, seconds: float) -> None:
@@ -80,10 +64,10 @@ class Metrics:
         times.observe(seconds)
 
     def _labelled(self, route: str, model: str, status: int) -> tuple[Counter, Histogram]:
-        requests = self.requests.labels(route, model, str(status))
-        return requests, self.seconds.labels(route, model)
+        requests = self._requests.labels(route, model, str(status))
+        return requests, self._seconds.labels(route, model)
 
     def exposition(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
-        text: bytes = generate_latest(self.registry)
+        text: bytes = generate_latest(self._registry)
         return text

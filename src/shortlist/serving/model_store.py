@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,18 +24,10 @@ from shortlist.recommend.explain import explain_items
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import pack_items
 from shortlist.scoring.capabilities import ComparesItems, Explains, HasVectors, PredictsRatings
+from shortlist.serving import replies
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
 from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.metrics import Metrics, answering_model
-from shortlist.serving.replies import (
-    Capability,
-    Encoded,
-    Map,
-    RankedItem,
-    Ratings,
-    Schema,
-    encode,
-)
 
 log = logging.getLogger("shortlist.serving")
 
@@ -48,49 +39,27 @@ _GC_THRESHOLD = 10_000  # net allocations between collections of the youngest ge
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """A loaded bundle, with everything prepared that requests need.
+    """A loaded bundle, with everything prepared that requests need."""
 
-    Attributes
-    ----------
-    name
-        The name that requests use.
-    model
-        The fitted model.
-    manifest
-        The manifest of the bundle.
-    catalogue
-        The items as replies show them.
-    schema
-        The reply of ``GET /schema``.
-    map
-        The reply of ``GET /map``; None for a model without vectors.
-    """
-
-    name: str
+    name: str  # that requests use
     model: Model[Any, Any]
     manifest: Manifest
     catalogue: Catalogue
-    schema: Schema
-    map: Encoded[Map] | None
+    schema: replies.Schema
+    map: replies.Encoded[replies.Map] | None  # None: the model has no vectors
 
     @classmethod
     def open(cls, name: str, path: str | Path) -> ServedModel:
-        """Load a bundle and prepare it, so that the first request is as fast as the next.
-
-        Raises
-        ------
-        BundleError
-            The folder is missing, not a bundle, damaged, or of another format.
-        """
+        """Load a bundle and prepare it, so that the first request is as fast as the next."""
         model, manifest = read(path)
         data, catalogue = model.data, Catalogue(model.data)
-        schema: Schema = {
+        schema: replies.Schema = {
             "user_features": describe_fields(data.user_features) if model.uses_features else [],
             "item_fields": describe_fields(data.item_features),
         }
-        encoded: Encoded[Map] | None = None
+        encoded: replies.Encoded[replies.Map] | None = None
         if isinstance(model, HasVectors):
-            encoded = Encoded(encode(Map, item_map(model, catalogue)))
+            encoded = replies.Encoded(replies.encode(replies.Map, item_map(model, catalogue)))
         if data.n_users:
             model.recommend(data.users.take([0]), k=10)  # computes what is cached
             pack_items(model)
@@ -108,11 +77,26 @@ class ServedModel:
         """The data the model was fitted on."""
         return self.model.data
 
+    def info(self, trouble: str | None) -> replies.ModelInfo:
+        """Describe the bundle; ``trouble`` is why a newer one could not be loaded."""
+        return {
+            "name": self.name,
+            "kind": self.model.name,
+            "users": self.data.n_users,
+            "items": self.data.n_items,
+            "interactions": self.data.n_interactions,
+            "created": self.manifest.created,
+            "metrics": self.manifest.metrics,
+            "ratings": self.ratings,
+            "can": self.capabilities,
+            "trouble": trouble,
+        }
+
     @cached_property
-    def capabilities(self) -> list[Capability]:
+    def capabilities(self) -> list[replies.Capability]:
         """The capabilities of the model besides lists."""
         model = self.model
-        has: dict[Capability, bool] = {
+        has: dict[replies.Capability, bool] = {
             "similar": isinstance(model, ComparesItems),
             "audience": True,
             "explain": isinstance(model, Explains),
@@ -123,7 +107,7 @@ class ServedModel:
         return [name for name, present in has.items() if present]
 
     @cached_property
-    def ratings(self) -> Ratings | None:
+    def ratings(self) -> replies.Ratings | None:
         """The scale of the weights of interactions; None: they are all equal."""
         values = np.unique(self.data.matrix.data)
         if len(values) < 2:
@@ -131,21 +115,11 @@ class ServedModel:
         listed = [round(float(value), 6) for value in values] if len(values) <= _VALUES else None
         return {"min": float(values[0]), "max": float(values[-1]), "values": listed}
 
-    @cached_property
-    def user_texts(self) -> pa.Array:
-        """The id of each user as text, for the search."""  # (n_users,)
-        return self.data.users.ids.cast(pa.string())
-
-    def ranked_items(self, table: pa.Table) -> list[RankedItem]:
-        """Return the rows of recommendations as the items of a reply.
-
-        Parameters
-        ----------
-        table
-            The table of a :class:`~shortlist.recommend.result.Recommendations`.
-        """
+    def ranked_items(self, table: pa.Table) -> list[replies.RankedItem]:
+        """Return the rows of the table of recommendations as the items of a reply."""
         summary = self.catalogue.summary
         rows = self.data.items.rows(table.column("item_id")).tolist()
+        columns = [table.column(name).to_pylist() for name in ("rank", "score", "source")]
         return [
             {
                 "item_id": item["item_id"],
@@ -155,23 +129,11 @@ class ServedModel:
                 "score": score,
                 "source": source,
             }
-            for item, rank, score, source in zip(
-                map(summary, rows),
-                table.column("rank").to_pylist(),
-                table.column("score").to_pylist(),
-                table.column("source").to_pylist(),
-                strict=True,
-            )
+            for item, rank, score, source in zip(map(summary, rows), *columns, strict=True)
         ]
 
-    def require_map(self) -> Encoded[Map]:
-        """Return the map.
-
-        Raises
-        ------
-        CapabilityError
-            The model has no vectors.
-        """
+    def require_map(self) -> replies.Encoded[replies.Map]:
+        """Return the map, or raise a CapabilityError if the model has no vectors."""
         if self.map is None:
             raise CapabilityError(
                 f"{self.model.name} has no vectors to make a map of", where=f"model {self.name!r}"
@@ -180,38 +142,14 @@ class ServedModel:
 
 
 def known_id(vocabulary: Vocabulary, text: str) -> Id:
-    """Return the id that a URL contains.
-
-    Raises
-    ------
-    UnknownIdError
-        It is not in the vocabulary.
-    """
+    """Return the id that a URL contains, or raise an UnknownIdError."""
     (parsed,) = vocabulary.parse([text])
     vocabulary.require([parsed])
     return parsed
 
 
 class ModelStore:
-    """Loads bundles and reloads them when they change.
-
-    Parameters
-    ----------
-    paths
-        The folder of each bundle by name; the first is the default.
-    metrics
-        Where reloads are counted.
-
-    Attributes
-    ----------
-    reload_errors
-        For each name, why its newer bundle could not be loaded; None: no error.
-
-    Raises
-    ------
-    BundleError
-        A bundle cannot be loaded.
-    """
+    """Loads the bundles of these folders, the default first, and reloads them when they change."""
 
     def __init__(self, paths: Mapping[str, Path], metrics: Metrics) -> None:
         if not paths:
@@ -219,28 +157,21 @@ class ModelStore:
         self._paths, self._metrics = dict(paths), metrics
         self._signatures = {name: signature(path) for name, path in paths.items()}
         self._models = {name: ServedModel.open(name, path) for name, path in paths.items()}
-        self.reload_errors: dict[str, str | None] = dict.fromkeys(paths)
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self.reload_errors: dict[str, str | None] = dict.fromkeys(paths)  # None: no error
+        self._stopped = threading.Event()
 
     def all(self) -> list[ServedModel]:
         """Return the models, the default first."""
         return list(self._models.values())
 
     def get(self, name: str | None) -> ServedModel:
-        """Return a model; None: the default.
-
-        Raises
-        ------
-        RequestError
-            There is no model of this name.
-        """
+        """Return a model; None: the default."""
         if name is None:
             name = next(iter(self._models))
         if name not in self._models:
             raise RequestError(
-                RequestErrorCode.UNKNOWN_MODEL,
                 f"there is no model {name!r}",
-                where="model",
+                code=RequestErrorCode.UNKNOWN_MODEL,
                 remedy=suggestion(name, self._models),
                 parameter="model",
                 allowed=list(self._models),
@@ -248,39 +179,46 @@ class ModelStore:
         answering_model.set(name)
         return self._models[name]
 
-    async def watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
-        """Look for newer bundles at this interval, for ever.
+    def start(self, seconds: float, on_reload: Callable[[], None]) -> None:
+        """Look for newer bundles at this interval, and call ``on_reload`` after a reload.
 
-        After a reload ``on_reload`` is called in a thread. Requests that have begun keep their
-        model.
+        Requests that have begun keep their model.
         """
-        while True:
-            await asyncio.sleep(seconds)
-            for name in self._paths:
-                if await self.reload(name):
-                    loop = asyncio.get_running_loop()
-                    await loop.run_in_executor(self._loader, on_reload)
-                    await loop.run_in_executor(self._loader, refreeze)
+        watch = threading.Thread(target=self._watch, args=(seconds, on_reload), daemon=True)
+        watch.start()
 
-    async def reload(self, name: str) -> bool:
+    def stop(self) -> None:
+        """Stop to look for newer bundles; a bundle that is being loaded takes its time."""
+        self._stopped.set()
+
+    def _watch(self, seconds: float, on_reload: Callable[[], None]) -> None:
+        while not self._stopped.wait(seconds):
+            for name in self._paths:
+                if self._reload(name):
+                    on_reload()
+                    refreeze()
+
+    def _reload(self, name: str) -> bool:
         """Replace a model if its bundle has changed and can be loaded; return whether it was.
 
         An error is reported (``reload_errors``, the log, the metrics); loading is tried again once
         the files change.
         """
-        path, loop = self._paths[name], asyncio.get_running_loop()
-        current = await loop.run_in_executor(self._loader, signature, path)
+        current = signature(self._paths[name])
         if current == self._signatures[name]:
             return False
         self._signatures[name] = current
         try:
-            newer = await loop.run_in_executor(self._loader, ServedModel.open, name, path)
-        except ShortlistError as error:
-            self._refuse(name, error.what)
-            return False
+            newer = ServedModel.open(name, self._paths[name])
         except Exception as error:  # the service and its watch go on
-            log.exception("%s: loading failed", name)
-            self._refuse(name, f"{type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, ShortlistError):
+                reason = error.what
+            else:
+                log.exception("%s: loading failed", name)
+            self.reload_errors[name] = reason
+            self._metrics.reloads.labels(name, "refused").inc()
+            log.warning("%s: the newer bundle is not taken over: %s", name, reason)
             return False
         self._models[name] = newer
         self.reload_errors[name] = None
@@ -288,24 +226,9 @@ class ModelStore:
         log.info("%s: took over the bundle of %s", name, newer.manifest.created)
         return True
 
-    def _refuse(self, name: str, reason: str) -> None:
-        self.reload_errors[name] = reason
-        self._metrics.reloads.labels(name, "refused").inc()
-        log.warning("%s: the newer bundle is not taken over: %s", name, reason)
-
-    def stop(self) -> None:
-        """Stop loading."""
-        self._loader.shutdown(wait=False, cancel_futures=True)  # loading may take long
-
 
 def signature(path: Path) -> Signature:
-    """Return a value that changes when a file of a folder does: names, sizes, times and inodes.
-
-    Examples
-    --------
-    >>> signature(Path("no such folder"))
-    ()
-    """
+    """Return a value that changes when a file of a folder does: names, sizes, times and inodes."""
     try:
         stats = [(file.name, file.stat()) for file in sorted(path.iterdir())]
     except OSError:  # the folder is missing or being replaced: its next state is a change

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
 
+from shortlist._version import __version__
 from shortlist.serving.access import OPEN_PATHS
-from shortlist.serving.errors import Error
+from shortlist.serving.errors import STATUSES, Error
 from shortlist.serving.limits import Limits
 from shortlist.serving.operations import Operation
+from shortlist.serving.page import fixed_route
 from shortlist.serving.replies import adapter
+from shortlist.serving.requests import add_limits
 
-STYLE = """
+_STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
 code, pre { font: 0.9em/1.45 ui-monospace, monospace; }
@@ -28,47 +32,55 @@ section { border-top: 1px solid #8886; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; }
 """
-_ERROR = '{"error": {"code", "what", "where", "remedy", "parameter", "allowed"}}'
+_HEAD = f"""<!doctype html><html lang='en'><head><meta charset='utf-8'>
+<meta name='viewport' content='width=device-width'>
+<title>shortlist: the HTTP API</title>
+<link rel='stylesheet' href='docs.css'></head><body><main>
+<h1>shortlist {escape(__version__)}: the HTTP API</h1>
+<p>Ranked lists of items for users, histories and features, with reasons.</p>
+<p>Everything is JSON. If the service has a token, send <code>Authorization: Bearer TOKEN</code>.
+Every error is
+<code>{{"error": {{"code", "what", "where", "remedy", "parameter", "allowed"}}}}</code>.
+For programs: <a href='openapi.json'>openapi.json</a>.</p>"""
 _MAX_DEPTH = 10  # of nested schemas in an example
 
-_ERRORS = {
-    400: "The body is not JSON, or the Host header is wrong.",
-    401: "The token is missing or wrong.",
-    404: "No such model, user or item.",
-    405: "The address has no such method; the header Allow lists those it has.",
-    409: "The model or the service cannot do this.",
-    413: "The body is too long.",
-    422: "A value is missing, wrong, or out of its bounds.",
-    500: "The service failed; its log has the request with the id in X-Request-Id.",
-    503: "Too many requests at once, or too slow; try again after Retry-After.",
-}
+
+def routes(operations: Sequence[Operation], limits: Limits) -> list[BaseRoute]:
+    """Return the routes of the documentation."""
+    document = openapi_document(operations, limits)
+    as_json = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return [
+        fixed_route("/openapi.json", as_json, "application/json"),
+        fixed_route("/docs", documentation_page(document), "text/html"),
+        fixed_route("/docs.css", _STYLE, "text/css"),
+    ]
 
 
-def openapi_document(
-    operations: Iterable[Operation], *, title: str, version: str, summary: str, limits: Limits
-) -> dict[str, Any]:
+def openapi_document(operations: Sequence[Operation], limits: Limits) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the operations."""
-    operations = list(operations)
     forms: list[tuple[tuple[str, str], Any, TypeAdapter[Any]]] = [
         (("error", ""), "serialization", adapter(Error))
     ]
-    for operation in operations:
-        if operation.reply is not None:
-            key = ("reply", operation.name)
-            forms.append((key, "serialization", adapter(operation.reply)))
-        if operation.model is not None and operation.method == "POST":
-            key = ("body", operation.name)
-            forms.append((key, "validation", adapter(operation.model)))
+    bodies = {entry.name: entry.form for entry in operations if entry.method == "POST"}
+    replies = {entry.name: entry.reply for entry in operations if entry.reply is not None}
+    forms += [(("reply", name), "serialization", adapter(form)) for name, form in replies.items()]
+    forms += [(("body", name), "validation", adapter(form)) for name, form in bodies.items()]
     keyed, components = TypeAdapter.json_schemas(forms, ref_template="#/components/schemas/{model}")
     schemas = {name: schema for (name, _), schema in keyed.items()}
+    for form in bodies.values():
+        if form is not None:
+            add_limits(components["$defs"][form.__name__]["properties"], form, limits)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _described(operation, schemas, limits)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    _bound(components["$defs"], limits)
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "summary": summary, "version": version},
+        "info": {
+            "title": "shortlist",
+            "summary": "Ranked lists of items for users, histories and features, with reasons.",
+            "version": __version__,
+        },
         "servers": [{"url": "./", "description": "Where this document lies."}],
         "paths": paths,
         "components": {
@@ -84,31 +96,18 @@ def openapi_document(
     }
 
 
-def _bound(schemas: Mapping[str, Any], limits: Limits) -> None:
-    """Add the limits of the service to the schemas of requests."""
-    schemas["RecommendationsIn"]["properties"]["k"]["maximum"] = limits.k
-    for name in ("queries", "users"):
-        for option in schemas["RecommendationsIn"]["properties"][name]["anyOf"]:
-            if option["type"] == "array":
-                option["maxItems"] = limits.queries
-    interactions = schemas["InteractionsIn"]["properties"]["interactions"]
-    interactions["maxItems"] = limits.interactions
-
-
 def _described(
     operation: Operation, schemas: Mapping[tuple[str, str], Any], limits: Limits
 ) -> dict[str, Any]:
     """Return the OpenAPI description of an operation."""
     identifier = re.sub(r"\W", "_", f"{operation.name}{operation.path}")
-    answer: dict[str, Any] = {"description": "The reply."}
+    content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
     if operation.reply is not None:
-        answer["content"] = _json_of(schemas["reply", operation.name])
-    else:
-        answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    responses = {"200": answer}
-    for status, text in _ERRORS.items():
-        content = _json_of(schemas["error", ""])
-        responses[str(status)] = {"description": text, "content": content}
+        content = _json_of(schemas["reply", operation.name])
+    responses: dict[str, Any] = {"200": {"description": "The reply.", "content": content}}
+    for status, text in STATUSES.items():
+        error = _json_of(schemas["error", ""])
+        responses[str(status)] = {"description": text, "content": error}
     described: dict[str, Any] = {
         "tags": [operation.tag],
         "summary": operation.name.replace("_", " ").capitalize(),
@@ -119,9 +118,9 @@ def _described(
     }
     if operation.path not in OPEN_PATHS:
         described["security"] = [{"token": []}, {}]
-    if operation.model is not None and operation.method == "POST":
-        body = schemas["body", operation.name]
-        described["requestBody"] = {"required": True, "content": _json_of(body)}
+    if ("body", operation.name) in schemas:
+        body = _json_of(schemas["body", operation.name])
+        described["requestBody"] = {"required": True, "content": body}
     return described
 
 
@@ -132,36 +131,23 @@ def _json_of(schema: Any) -> dict[str, Any]:
 def _parameters(operation: Operation, limits: Limits) -> Iterator[dict[str, Any]]:
     """Yield the parameters of the path, then those of the query string."""
     for name, hint in operation.path_parameters.items():
-        yield _parameter("path", name, TypeAdapter(hint).json_schema(), required=True)
-    if operation.model is not None and operation.method != "POST":
-        model, maxima = operation.model.model_json_schema(), {"k": limits.k, "limit": limits.search}
-        for name, schema in model["properties"].items():
-            if name in maxima:
-                schema["maximum"] = maxima[name]
-            yield _parameter("query", name, schema, required=name in model.get("required", ()))
+        yield _parameter("path", name, TypeAdapter(hint).json_schema())
+    if operation.form is not None and operation.method != "POST":
+        schemas = operation.form.model_json_schema()["properties"]
+        add_limits(schemas, operation.form, limits)
+        for name, schema in schemas.items():
+            yield _parameter("query", name, schema)
 
 
-def _parameter(kind: str, name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    description = schema.pop("description", "")
-    parameter = {"name": name, "in": kind, "required": required, "schema": schema}
+def _parameter(kind: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    description = schema.pop("description")
+    parameter = {"name": name, "in": kind, "required": kind == "path", "schema": schema}
     return parameter | {"description": description}
 
 
 def documentation_page(openapi: Mapping[str, Any]) -> str:
     """Return the page: every address with its parameters, an example, and its errors."""
-    info = openapi["info"]
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width'>",
-        f"<title>{escape(info['title'])}: the HTTP API</title>",
-        "<link rel='stylesheet' href='docs.css'></head><body><main>",
-        f"<h1>{escape(info['title'])} {escape(info['version'])}: the HTTP API</h1>",
-        f"<p>{escape(info['summary'])}</p>",
-        "<p>Everything is JSON. If the service has a token, send <code>Authorization: Bearer TOKEN"
-        f"</code>. Every error is <code>{escape(_ERROR)}</code>. "
-        "For programs: <a href='openapi.json'>openapi.json</a>.</p>",
-    ]
-    schemas = openapi["components"]["schemas"]
+    schemas, parts = openapi["components"]["schemas"], [_HEAD]
     for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             parts += _section(method.upper(), path, operation, schemas)
@@ -172,19 +158,17 @@ def _section(
     method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
 ) -> Iterator[str]:
     yield f"<section><h2><code>{method} {escape(path)}</code></h2>"
-    yield f"<p>{escape(operation.get('description', ''))}</p>"
-    parameters = operation.get("parameters", [])
-    if parameters:
+    yield f"<p>{escape(operation['description'])}</p>"
+    if operation["parameters"]:
         yield "<table><thead><tr><th>parameter<th>type<th>meaning</tr></thead><tbody>"
-        for parameter in parameters:
-            yield _table_row(parameter)
+        yield from map(_table_row, operation["parameters"])
         yield "</tbody></table>"
-    if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        yield from _examples("Send", schema, schemas)
-    answer = operation["responses"]["200"]["content"].get("application/json")
-    if answer:
-        yield from _examples("Receive", answer["schema"], schemas)
+    for label, part in (
+        ("Send", operation.get("requestBody")),
+        ("Receive", operation["responses"]["200"]),
+    ):
+        if part and "application/json" in part["content"]:
+            yield from _examples(label, part["content"]["application/json"]["schema"], schemas)
     errors = ", ".join(status for status in operation["responses"] if status != "200")
     yield f"<p>Errors: {errors}</p></section>"
 
@@ -200,20 +184,13 @@ def _table_row(parameter: Mapping[str, Any]) -> str:
 
 
 def _examples(label: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[str]:
-    values = _resolved(schema, schemas).get("examples") or [example(schema, schemas)]
-    for value in values:
+    for value in _resolved(schema, schemas).get("examples") or [example(schema, schemas)]:
         text = json.dumps(value, indent=2, ensure_ascii=False)
         yield f"<p>{label}</p><pre>{escape(text)}</pre>"
 
 
 def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """Return a value that a schema allows: its example, its default, or examples of its parts.
-
-    Examples
-    --------
-    >>> example({"type": "array", "items": {"type": "number"}}, {})
-    [0.5]
-    """
+    """Return a value that a schema allows: its example, its default, or examples of its parts."""
     schema = _resolved(schema, schemas)
     if schema.get("examples"):
         return schema["examples"][0]

@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -92,19 +93,22 @@ def routes() -> list[BaseRoute]:
             raise HTTPException(404)
         return assets[name].response(request)
 
-    icon = icon_of(assets[INDEX].content)
-
-    async def favicon(_: Request) -> Response:
-        return Response(icon, headers={"Cache-Control": A_DAY}, media_type="image/svg+xml")
-
+    # The icon is in index.html; some clients ask for it at this address.
+    match = re.search(rb"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", assets[INDEX].content)
+    icon = base64.b64decode(match[1]) if match else b""
     return [
         Route("/", index),
         Route("/static/{name}", static),
-        Route("/favicon.ico", favicon),
+        fixed_route("/favicon.ico", icon, "image/svg+xml", {"Cache-Control": A_DAY}),
     ]
 
 
-def icon_of(index: bytes) -> bytes:
-    """Return the icon that ``index.html`` contains, for clients that ask for ``/favicon.ico``."""
-    match = re.search(rb"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", index)
-    return base64.b64decode(match[1]) if match else b""
+def fixed_route(
+    path: str, content: str | bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Route:
+    """Return a route to content that stays the same."""
+
+    async def reply(_: Request) -> Response:
+        return Response(content, headers=headers, media_type=media_type)
+
+    return Route(path, reply)

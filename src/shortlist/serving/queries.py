@@ -6,62 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
-
-from shortlist.data.moments import moment
 from shortlist.data.vocabulary import Id
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import resolve
 from shortlist.recommend.rules import Rules
 from shortlist.recommend.where import matches
-from shortlist.serving.errors import RequestError, RequestErrorCode, invalid
+from shortlist.serving.errors import check_count, wrong_value
 from shortlist.serving.limits import Limits
 from shortlist.serving.model_store import ServedModel
-from shortlist.serving.requests import ExplanationIn, QueryIn, RecommendationsIn, Where
-
-_WHERE: TypeAdapter[dict[str, Any]] = TypeAdapter(Where)
-
-
-def parse_where(text: str | None) -> dict[str, Any] | None:
-    """Read the rule in a query string.
-
-    Raises
-    ------
-    RequestError
-        It is not JSON, or not a rule.
-    """
-    if text is None:
-        return None
-    try:
-        content = from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        raise RequestError(
-            RequestErrorCode.INVALID_VALUE,
-            f"the rule is not JSON: {error}",
-            where="where",
-            remedy='write it like where={"year":{"gte":1990}}, percent-encoded',
-            parameter="where",
-        ) from None
-    try:
-        return _WHERE.validate_python(content)
-    except ValidationError as error:
-        raise invalid(error.errors(), within="where") from None
+from shortlist.serving.requests import ExplanationIn, QueryIn, RecommendationsIn
 
 
 def to_queries(body: RecommendationsIn, served: ServedModel, limits: Limits) -> list[Query]:
-    """Return the queries of a request; the rules of the request are added to each of them.
-
-    Raises
-    ------
-    RequestError
-        There are neither users nor queries, or both; or more than the limits allow.
-    """
+    """Return the queries of a request; the rules of the request are added to each of them."""
     _require_one_of("users", body.users, "queries", body.queries)
-    check_k(body.k, limits)
     users, given = body.users or [], body.queries or []
     count = len(users) + len(given)
-    check_count(count, limits.queries, "lists", "queries")
     ids = _total_length([body.allow, body.deny]) + sum(
         _total_length([query.history, query.allow, query.deny]) for query in given
     )
@@ -78,13 +38,7 @@ def to_queries(body: RecommendationsIn, served: ServedModel, limits: Limits) -> 
 
 
 def to_explained_query(body: ExplanationIn, served: ServedModel, limits: Limits) -> Query:
-    """Return the query whose score is explained.
-
-    Raises
-    ------
-    RequestError
-        There is neither a user nor a query, or both; or more than the limits allow.
-    """
+    """Return the query whose score is explained."""
     _require_one_of("a user", body.user, "a query", body.query)
     if body.query is None:
         return Query(user=body.user)
@@ -105,16 +59,10 @@ def shared_where(body: RecommendationsIn) -> dict[str, Any] | None:
 def check_queries(
     served: ServedModel,
     queries: Sequence[Query],
-    on_unknown: OnUnknown,
+    on_unknown: OnUnknown = "raise",
     where: dict[str, Any] | None = None,
 ) -> None:
-    """Check at little cost that queries can be scored.
-
-    Raises
-    ------
-    InputError
-        An id, a feature, a field or a value in a rule is wrong.
-    """
+    """Check at little cost that queries can be scored: their ids, features and rules."""
     data = served.data
     for query in queries:
         known = all(item in data.items for item in query.history or ())
@@ -129,62 +77,10 @@ def check_queries(
             _check_rules(served, query.rules, strict=on_unknown == "raise")
 
 
-def check_k(k: int, limits: Limits) -> None:
-    """Check the length of a list.
-
-    Raises
-    ------
-    RequestError
-        It is out of range.
-    """
-    if not 1 <= k <= limits.k:
-        raise RequestError(
-            RequestErrorCode.OUT_OF_RANGE,
-            f"k={k} is out of range",
-            where="k",
-            remedy=f"ask for 1 to {limits.k} items",
-            parameter="k",
-        )
-
-
-def check_moment(as_of: str | None) -> None:
-    """Check a time.
-
-    Raises
-    ------
-    InputError
-        It is not a time.
-    """
-    if as_of is not None:
-        moment(as_of)
-
-
-def check_count(count: int, limit: int, noun: str, where: str) -> None:
-    """Check a number against a limit.
-
-    Raises
-    ------
-    RequestError
-        It is larger.
-    """
-    if count > limit:
-        raise RequestError(
-            RequestErrorCode.TOO_MANY,
-            f"{count} {noun} in one request",
-            where=where,
-            remedy=f"at most {limit}: send several requests",
-        )
-
-
 def _require_one_of(first: str, value: object, second: str, other: object) -> None:
     if (value is None) == (other is None):
-        neither = value is None
-        raise RequestError(
-            RequestErrorCode.INVALID_VALUE,
-            f"neither {first} nor {second}" if neither else f"both {first} and {second}",
-            where="the body",
-            remedy="give one of the two",
-        )
+        both = f"neither {first} nor {second}" if value is None else f"both {first} and {second}"
+        raise wrong_value(both, "", "give one of the two")
 
 
 def _to_query(given: QueryIn, served: ServedModel) -> Query:
@@ -192,14 +88,7 @@ def _to_query(given: QueryIn, served: ServedModel) -> Query:
     if isinstance(given.history, dict):  # keys are text in JSON, whatever the type of the ids
         ids = served.data.items.parse(given.history)
         history = dict(zip(ids, given.history.values(), strict=True))
-    return Query(
-        user=given.user,
-        history=history,
-        features=given.features,
-        allow=given.allow,
-        deny=given.deny,
-        where=given.where,
-    )
+    return Query(given.user, history, given.features, given.allow, given.deny, given.where)
 
 
 def _combined(query: Query, common: Query) -> Query:

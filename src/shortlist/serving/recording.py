@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
@@ -27,6 +28,7 @@ from shortlist.recommend.query import Query
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
+from shortlist.serving.workers import deliver
 
 log = logging.getLogger("shortlist.serving")
 
@@ -34,45 +36,37 @@ _IDLE_SECONDS = 1.0  # after which the file is closed, so that other programs ca
 _OPEN_SECONDS = 5.0  # to wait for another program that has the file open
 _STOPPING_OPEN_SECONDS = 1.0
 _MAX_TRANSACTION = 10_000  # interactions
-_MAX_FORMER = 8
+_MOST_OF_ITEM = 9  # interactions of a user with an item
 
 
 class RecentInteraction(NamedTuple):
-    """The latest interaction of a user with an item."""
+    """An interaction of a user."""
 
+    item_id: Id
     weight: float
     time: dt.datetime
-    record_id: int = 0  # in the database
-    former: tuple[RecentInteraction, ...] = ()  # counts again if this one is removed
+    record_id: int | None  # in the database; None: it cannot be removed
 
 
 class RecentInteractions:
-    """Interactions in memory that at least one bundle was not fitted on.
+    """At most ``capacity`` interactions in memory that at least one bundle was not fitted on.
 
-    Parameters
-    ----------
-    capacity
-        The largest number of interactions.
+    Of several interactions with an item the latest counts. Former ones are kept, because they count
+    again if it is removed.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._by_user: dict[Id, dict[Id, RecentInteraction]] = {}
-        self._pairs: dict[int, tuple[Id, Id]] = {}  # user and item by record_id
-        self._count = 0
+        self._by_user: dict[Id, Sequence[RecentInteraction]] = {}  # in the order of recording
+        self._users: dict[int, Id] = {}  # by record_id
+        self._count = 0  # of users and items
         self._lock = threading.Lock()  # of changes; readers need none
 
     def __len__(self) -> int:
         return self._count
 
     def require_room(self, count: int) -> None:
-        """Check that there is room for more interactions.
-
-        Raises
-        ------
-        OverloadedError
-            There is no room.
-        """
+        """Check that there is room for more interactions."""
         if self._count + count > self._capacity:
             raise OverloadedError(
                 f"{self._count} interactions were recorded since the bundle was fitted; "
@@ -80,68 +74,56 @@ class RecentInteractions:
             )
 
     def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
-        """Add recorded interactions; a later interaction with the same item replaces the former.
-
-        Parameters
-        ----------
-        rows
-            The interactions.
-        record_ids
-            Their ids in the database; without them, they cannot be removed.
-        """
+        """Add recorded interactions; without their ids in the database, they cannot be removed."""
+        by_user: dict[Id, list[RecentInteraction]] = {}
+        for row, number in zip_longest(rows, record_ids):
+            entry = RecentInteraction(row.item_id, row.weight, row.time, number)
+            by_user.setdefault(row.user_id, []).append(entry)
         with self._lock:
-            for row, number in zip_longest(rows, record_ids, fillvalue=0):
-                assert isinstance(row, Recorded)
-                items = dict(self._by_user.get(row.user_id, {}))
-                former: tuple[RecentInteraction, ...] = ()
-                if (replaced := items.pop(row.item_id, None)) is not None:
-                    former = (*replaced.former, replaced._replace(former=()))[-_MAX_FORMER:]
-                    self._count -= 1
-                latest = RecentInteraction(row.weight, row.time, number, former)
-                items[row.item_id] = latest  # the latest is last
-                self._by_user[row.user_id] = items  # a new dict: readers need no lock
-                self._count += 1
-                if number:
-                    self._pairs[number] = row.user_id, row.item_id
+            for user, entries in by_user.items():
+                self._replace(user, [*self._by_user.get(user, ()), *entries])
 
     def remove(self, record_id: int) -> None:
-        """Remove an interaction, if it is in memory; a former one with the item counts again."""
+        """Remove an interaction, if it is in memory."""
         with self._lock:
-            user, item = self._pairs.pop(record_id, (None, None))
-            items = dict(self._by_user.get(user, {})) if user is not None else {}
-            if user is None or item is None or item not in items:
-                return
-            latest = items.pop(item)
-            left = [*latest.former, latest._replace(former=())]
-            left = [entry for entry in left if entry.record_id != record_id]
-            if left:
-                items[item] = left[-1]._replace(former=tuple(left[:-1]))
-                items = dict(sorted(items.items(), key=lambda pair: pair[1].record_id))
-            else:
-                self._count -= 1
-            self._by_user[user] = items
-            if not items:
-                del self._by_user[user]
+            user = self._users.get(record_id)
+            if user is not None:
+                entries = self._by_user[user]
+                self._replace(user, [entry for entry in entries if entry.record_id != record_id])
 
     def drop_fitted(self, datasets: Iterable[Dataset]) -> None:
         """Drop the interactions that all of these data sets contain."""
         fitted = list(datasets)
         for user in self.users():
             with self._lock:  # taken for each user, so that no request waits for the whole loop
-                items = self._by_user[user]
-                missing = {item for data in fitted for item in not_in(data, user, items)}
-                kept = {item: latest for item, latest in items.items() if item in missing}
-                self._count -= len(items) - len(kept)
-                for latest in (items[item] for item in items.keys() - kept.keys()):
-                    for entry in (latest, *latest.former):
-                        self._pairs.pop(entry.record_id, None)
-                self._by_user[user] = kept
-                if not kept:
-                    del self._by_user[user]
+                latest = self.of(user)
+                missing = {item for data in fitted for item in not_in(data, user, latest)}
+                entries = self._by_user.get(user, ())
+                self._replace(user, [entry for entry in entries if entry.item_id in missing])
+
+    def _replace(self, user: Id, entries: Sequence[RecentInteraction]) -> None:
+        """Replace the interactions of a user; of each item, only the latest few are kept."""
+        seen, kept = Counter[Id](), list[RecentInteraction]()
+        for entry in reversed(entries):
+            seen[entry.item_id] += 1
+            if seen[entry.item_id] <= _MOST_OF_ITEM:
+                kept.append(entry)
+        self._count += len(seen) - len(self.of(user))
+        for entry in self._by_user.get(user, ()):
+            if entry.record_id is not None:
+                self._users.pop(entry.record_id, None)
+        self._users |= {entry.record_id: user for entry in kept if entry.record_id is not None}
+        self._by_user[user] = kept[::-1]  # a new list: readers need no lock
+        if not kept:
+            del self._by_user[user]
 
     def of(self, user: Id) -> dict[Id, RecentInteraction]:
-        """Return the interactions of a user by item, the latest last."""
-        return self._by_user.get(user, {})
+        """Return the latest interaction of a user with each item, the latest last."""
+        latest: dict[Id, RecentInteraction] = {}
+        for entry in self._by_user.get(user, ()):
+            latest.pop(entry.item_id, None)
+            latest[entry.item_id] = entry
+        return latest
 
     def users(self) -> list[Id]:
         """Return the users with interactions in memory."""
@@ -153,9 +135,9 @@ class RecentInteractions:
         They go before the history of the query, whose weights count for items in both. A user whom
         the data set lacks becomes a history without a user.
         """
-        if query.user is None or not (items := self._by_user.get(query.user)):
+        if query.user is None or query.user not in self._by_user:
             return query
-        missing = not_in(data, query.user, items)
+        missing = not_in(data, query.user, self.of(query.user))
         if not missing:
             return query
         own = query.weights
@@ -186,33 +168,19 @@ def _same_weight(fitted: float | None, weight: float) -> bool:
     return fitted is not None and abs(fitted - weight) <= 1e-6 * max(1.0, abs(weight))
 
 
-_Request: TypeAlias = tuple[Sequence[Recorded] | int, "asyncio.Future[Any]"]
-"""Interactions to write, or the id of one to remove; and the future for the outcome."""
+class _Request(NamedTuple):
+    """Interactions to write, or the id of one to remove; and the future for the outcome."""
+
+    rows: Sequence[Recorded]
+    removed: int | None
+    done: asyncio.Future[Any]
 
 
 class Recorder:
     """Writes interactions in its own thread; a request is answered once its rows are on disk.
 
-    The requests that wait are written in one transaction.
-
-    Parameters
-    ----------
-    database
-        The store. It is open only during writing, so that other programs can read it.
-    recent
-        The memory that the rows are added to.
-    limits, metrics
-        How many requests may wait; where rows are counted.
-
-    Attributes
-    ----------
-    location
-        The store as messages may show it: without a user or a password.
-
-    Raises
-    ------
-    InputError
-        It is not a store, or it cannot hold interactions.
+    The requests that wait are written in one transaction. The database is open only during writing,
+    so that other programs can read it. The rows are added to ``recent`` as well.
     """
 
     def __init__(
@@ -230,15 +198,14 @@ class Recorder:
             recent.add(journal.values(), journal)
             for warning in skipped:
                 log.warning("%s: %s", store.place, warning.message)
-            self.location = store.place
+            self.location = store.place  # without a user or a password
         self._requests: queue.Queue[_Request | None] = queue.Queue(limits.slow)
         self._store: Store | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start to write for the requests of an event loop."""
-        self._loop = loop
+    def start(self) -> None:
+        """Start to write."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -248,33 +215,21 @@ class Recorder:
         self._thread.join()
 
     def submit(self, rows: Sequence[Recorded]) -> asyncio.Future[list[int]]:
-        """Queue rows; the future has their ids when they are on disk and in memory.
-
-        Raises
-        ------
-        OverloadedError
-            Too many requests wait already, or the memory has no room for more rows.
-        """
+        """Queue rows; the future has their ids when they are on disk and in memory."""
         self._recent.require_room(len(rows))
-        return self._queue(rows)
+        return self._queue(rows, None)
 
     def remove(self, record_id: int) -> asyncio.Future[bool]:
-        """Queue a removal; the future tells whether there was such an interaction.
+        """Queue a removal; the future tells whether there was such an interaction."""
+        return self._queue((), record_id)
 
-        Raises
-        ------
-        OverloadedError
-            Too many requests wait already.
-        """
-        return self._queue(record_id)
-
-    def _queue(self, content: Sequence[Recorded] | int) -> asyncio.Future[Any]:
-        done: asyncio.Future[Any] = self._loop.create_future()
+    def _queue(self, rows: Sequence[Recorded], removed: int | None) -> asyncio.Future[Any]:
+        request = _Request(rows, removed, asyncio.get_running_loop().create_future())
         try:
-            self._requests.put_nowait((content, done))
+            self._requests.put_nowait(request)
         except queue.Full:
             raise OverloadedError("too many interactions wait to be written") from None
-        return done
+        return request.done
 
     def _run(self) -> None:
         running = True
@@ -286,55 +241,46 @@ class Recorder:
                 continue
             count = 0
             while taken[-1] is not None and count < _MAX_TRANSACTION and not self._requests.empty():
-                content = taken[-1][0]
-                count += 1 if isinstance(content, int) else len(content)
+                count += max(1, len(taken[-1].rows))
                 taken.append(self._requests.get())
             running = taken[-1] is not None
             requests = [request for request in taken if request is not None]
-            writes = [request for request in requests if not isinstance(request[0], int)]
-            if writes:
-                self._write(writes)
+            self._answer([request for request in requests if request.removed is None])
             for request in requests:
-                if isinstance(request[0], int):
-                    self._remove(request[0], request)
+                if request.removed is not None:
+                    self._answer([request])
         self._close()
 
-    def _write(self, requests: Sequence[_Request]) -> None:
+    def _answer(self, requests: Sequence[_Request]) -> None:
         """Write requests in one transaction, or one by one if one of them is wrong."""
-        rows = [row for given, _ in requests if not isinstance(given, int) for row in given]
-        try:
-            ids = iter(self._record(rows))
-        except Exception as error:  # whatever it is, the requests are told
-            if len(requests) > 1 and isinstance(error, InputError):
-                for request in requests:
-                    self._write([request])
-                return
-            if not isinstance(error, InputError):
-                self._close()  # the next request opens the file again
-            self._deliver(requests, [error] * len(requests))
-        else:
-            counts = [0 if isinstance(given, int) else len(given) for given, _ in requests]
-            self._deliver(requests, [list(islice(ids, count)) for count in counts])
-
-    def _record(self, rows: Sequence[Recorded]) -> list[int]:
-        if self._store is None:
-            self._store = self._open()
-        ids = self._store.record(rows)
-        self._recent.add(rows, ids)
-        self._metrics.recorded.inc(len(rows))
-        return ids
-
-    def _remove(self, record_id: int, request: _Request) -> None:
+        if not requests:
+            return
         try:
             if self._store is None:
                 self._store = self._open()
-            was_there = self._store.unrecord(record_id)
-            self._recent.remove(record_id)
-        except Exception as error:  # whatever it is, the request is told
-            self._close()
-            self._deliver([request], [error])
-        else:
-            self._deliver([request], [was_there])
+            outcomes = self._outcomes(requests, self._store)
+        except Exception as error:  # whatever it is, the requests are told
+            if not isinstance(error, InputError):
+                self._close()  # the next request opens the file again
+            elif len(requests) > 1:
+                for request in requests:
+                    self._answer([request])
+                return
+            outcomes = [error] * len(requests)
+        deliver([(entry.done, outcome) for entry, outcome in zip(requests, outcomes, strict=True)])
+
+    def _outcomes(self, requests: Sequence[_Request], store: Store) -> list[Any]:
+        """Remove an interaction, or write those of several requests."""
+        if (removed := requests[0].removed) is not None:
+            was_there = store.unrecord(removed)
+            self._recent.remove(removed)
+            return [was_there]
+        rows = [row for request in requests for row in request.rows]
+        ids = store.record(rows)
+        self._recent.add(rows, ids)
+        self._metrics.recorded.inc(len(rows))
+        left = iter(ids)
+        return [list(islice(left, len(request.rows))) for request in requests]
 
     def _open(self) -> Store:
         seconds = _STOPPING_OPEN_SECONDS if self._stopping else _OPEN_SECONDS
@@ -351,15 +297,3 @@ class Recorder:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-    def _deliver(self, requests: Sequence[_Request], outcomes: Sequence[Any]) -> None:
-        def deliver() -> None:
-            for (_, done), outcome in zip(requests, outcomes, strict=True):
-                if done.done():  # the client has gone
-                    continue
-                if isinstance(outcome, Exception):
-                    done.set_exception(outcome)
-                else:
-                    done.set_result(outcome)
-
-        self._loop.call_soon_threadsafe(deliver)

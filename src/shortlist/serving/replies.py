@@ -13,34 +13,37 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, TypeAlias, Typ
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-ItemKey: TypeAlias = Annotated[int | str, Field(examples=["R00001"])]
-UserKey: TypeAlias = Annotated[int | str, Field(examples=["U00001"])]
-ModelKey: TypeAlias = Annotated[str, Field(examples=["ials"])]
+
+def note(description: str | None = None, *, example: Any = None) -> Any:
+    """Return the documentation of a field."""
+    return Field(description=description, examples=None if example is None else [example])
+
+
+ItemKey: TypeAlias = Annotated[int | str, note(example="R00001")]
+UserKey: TypeAlias = Annotated[int | str, note(example="U00001")]
+ModelKey: TypeAlias = Annotated[str, note(example="ials")]
 Title: TypeAlias = Annotated[
     str,
-    Field(
-        description="The title of the item; if items have no titles, its id and some features.",
-        examples=["Welder, Busan"],
+    note(
+        "The title of the item; if items have no titles, its id and some features.",
+        example="Welder, Busan",
     ),
 ]
 Features: TypeAlias = Annotated[
-    dict[str, Any], Field(examples=[{"education": 3, "keywords": ["welding"]}])
+    dict[str, Any], note(example={"education": 3, "keywords": ["welding"]})
 ]
-Time: TypeAlias = Annotated[str, Field(examples=["2024-05-31T18:00:00+00:00"])]
+Time: TypeAlias = Annotated[str, note(example="2024-05-31T18:00:00+00:00")]
 
 
 class Reason(TypedDict):
     """A term of a score."""
 
-    kind: Annotated[str, Field(examples=["chosen item"])]
-    name: Annotated[str, Field(description="An id or a feature's name.", examples=["R00002"])]
-    label: Annotated[str, Field(description="The name to display.", examples=["Welder, Busan"])]
+    kind: Annotated[str, note(example="chosen item")]
+    name: Annotated[str, note("An id or a feature's name.", example="R00002")]
+    label: Annotated[str, note("The name to display.", example="Welder, Busan")]
     amount: float
     title: NotRequired[
-        Annotated[
-            str | None,
-            Field(description="The title of a chosen item, if the items have titles."),
-        ]
+        Annotated[str | None, note("The title of a chosen item, if the items have titles.")]
     ]
 
 
@@ -55,25 +58,22 @@ class ItemSummary(TypedDict):
 class RankedItem(ItemSummary):
     """An item of a list."""
 
-    rank: Annotated[int, Field(description="From 1.", examples=[1])]
+    rank: Annotated[int, note("From 1.", example=1)]
     score: float
     source: Annotated[
         str,
-        Field(
-            description="The model, or 'popularity' if the model knows nothing about the user.",
-            examples=["IALS"],
+        note(
+            "The model, or 'popularity' if the model knows nothing about the user.", example="IALS"
         ),
     ]
-    reasons: NotRequired[Annotated[list[Reason], Field(description="Only if requested.")]]
+    reasons: NotRequired[Annotated[list[Reason], note("Only if requested.")]]
 
 
 class RankedList(TypedDict):
     """The list for one query or user of the request."""
 
     user: UserKey | None
-    query: Annotated[
-        int, Field(description="The position of the query or user in the request, from 0.")
-    ]
+    query: Annotated[int, note("The position of the query or user in the request, from 0.")]
     items: list[RankedItem]
 
 
@@ -132,10 +132,7 @@ class Recorded(TypedDict):
     recorded: int
     ids: Annotated[
         list[int],
-        Field(
-            description="For DELETE /interactions/{record_id}, in the order of the request.",
-            examples=[[1]],
-        ),
+        note("For DELETE /interactions/{record_id}, in the order of the request.", example=[1]),
     ]
 
 
@@ -179,8 +176,8 @@ class HistoryItem(TypedDict):
     time: Time | None
     record_id: Annotated[
         int | None,
-        Field(
-            description="For DELETE /interactions/{record_id}; null: it was not recorded here, or "
+        note(
+            "For DELETE /interactions/{record_id}; null: it was not recorded here, or "
             "the bundle was fitted with it."
         ),
     ]
@@ -191,7 +188,7 @@ class User(TypedDict):
 
     user_id: UserKey
     features: dict[str, Any]
-    history: Annotated[list[HistoryItem], Field(description="The latest first.")]
+    history: Annotated[list[HistoryItem], note("The latest first.")]
 
 
 Capability: TypeAlias = Literal["similar", "audience", "explain", "predict", "features", "map"]
@@ -202,30 +199,28 @@ class Ratings(TypedDict):
 
     min: float
     max: float
-    values: Annotated[list[float] | None, Field(description="The values in use, if they are few.")]
+    values: Annotated[list[float] | None, note("The values in use, if they are few.")]
 
 
 class ModelInfo(TypedDict):
     """A loaded bundle."""
 
     name: ModelKey
-    kind: Annotated[str, Field(description="The class of the model.", examples=["IALS"])]
+    kind: Annotated[str, note("The class of the model.", example="IALS")]
     users: int
     items: int
     interactions: int
     created: Time
-    metrics: Annotated[dict[str, Any], Field(examples=[{"recall@10": 0.31}])]
+    metrics: Annotated[dict[str, Any], note(example={"recall@10": 0.31})]
     ratings: Annotated[
-        Ratings | None, Field(description="The weights of interactions; null: they are all equal.")
+        Ratings | None, note("The weights of interactions; null: they are all equal.")
     ]
-    can: Annotated[list[Capability], Field(description="The capabilities besides lists.")]
+    can: Annotated[list[Capability], note("The capabilities besides lists.")]
     trouble: Annotated[
         str | None,
-        Field(
-            description="Why a newer bundle in the folder could not be loaded; null: no error.",
-            examples=[
-                "arrays.safetensors is damaged: its hash differs from the one in the manifest"
-            ],
+        note(
+            "Why a newer bundle in the folder could not be loaded; null: no error.",
+            example="arrays.safetensors is damaged: its hash differs from the one in the manifest",
         ),
     ]
 
@@ -234,19 +229,15 @@ class Models(TypedDict):
     """The loaded bundles, the default first."""
 
     models: list[ModelInfo]
-    records: Annotated[
-        bool, Field(description="Whether POST /interactions has a database to write to.")
-    ]
+    records: Annotated[bool, note("Whether POST /interactions has a database to write to.")]
 
 
 class FieldInfo(TypedDict):
     """A feature of users or items, as a form or a filter needs it."""
 
-    name: Annotated[str, Field(examples=["education"])]
+    name: Annotated[str, note(example="education")]
     kind: Literal["number", "category", "list", "text", "date", "flag"]
-    values: NotRequired[
-        Annotated[list[Any], Field(description="The most frequent values.", examples=[["3", "4"]])]
-    ]
+    values: NotRequired[Annotated[list[Any], note("The most frequent values.", example=["3", "4"])]]
     min: NotRequired[int | float | str | None]
     max: NotRequired[int | float | str | None]
 
@@ -263,10 +254,10 @@ class Point(TypedDict):
 
     item_id: ItemKey
     title: Title
-    x: Annotated[float, Field(description="From -1 to 1.")]
-    y: Annotated[float, Field(description="From -1 to 1.")]
+    x: Annotated[float, note("From -1 to 1.")]
+    y: Annotated[float, note("From -1 to 1.")]
     interactions: int
-    group: Annotated[str | None, Field(examples=["welding"])]
+    group: Annotated[str | None, note(example="welding")]
 
 
 class Map(TypedDict):
@@ -279,13 +270,10 @@ class Health(TypedDict):
     """The state of the service."""
 
     status: Literal["ok", "degraded"]
-    version: Annotated[str, Field(description="The version of shortlist.", examples=["0.1.0"])]
+    version: Annotated[str, note("The version of shortlist.", example="0.1.0")]
     models: Annotated[
         dict[str, str],
-        Field(
-            description="'ok', or why a newer bundle could not be loaded.",
-            examples=[{"ials": "ok"}],
-        ),
+        note("'ok', or why a newer bundle could not be loaded.", example={"ials": "ok"}),
     ]
 
 

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AllowInfNan,
     BaseModel,
-    ConfigDict,
+    BeforeValidator,
     Field,
     Strict,
     StrictBool,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
 )
+from pydantic_core import from_json
+
+from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
+from shortlist.serving.limits import Limits
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """The bound of a field: the name of a limit of the service, and what it counts, if anything."""
+
+    limit: str
+    noun: str = ""
+    where: str = ""  # for the message, if it is not the field itself
+
+
+def _read_rule(text: Any) -> Any:
+    """Read the rule in a query string."""
+    if text is None:
+        return None
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        remedy = 'write it like where={"year":{"gte":1990}}, percent-encoded'
+        raise wrong_value(f"the rule is not JSON: {error}", "where", remedy) from None
+
 
 Id: TypeAlias = StrictInt | Annotated[StrictStr, Field(max_length=1_000)]
 NewId: TypeAlias = (
@@ -33,13 +61,32 @@ _WHERE = (
     "A rule over item fields: {field: value}, {field: [values]} or {field: {operator: value}}. "
     "All conditions must hold."
 )
-_MODEL = "The name of a loaded bundle; by default the first."
+
+# The parameters of query strings and paths.
+ModelName: TypeAlias = Annotated[
+    str | None, Field(description="The name of a loaded bundle; by default the first.")
+]
+ItemId: TypeAlias = Annotated[str, Field(description="The id of an item.")]
+UserId: TypeAlias = Annotated[str, Field(description="The id of a user.")]
+Length: TypeAlias = Annotated[
+    int, AtMost("k"), Field(ge=1, description="The largest number of items.")
+]
+WhereText: TypeAlias = Annotated[
+    Where | None,
+    BeforeValidator(_read_rule),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    Field(description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']),
+]
+SearchText: TypeAlias = Annotated[
+    str, Field(max_length=200, description="The text to search for; empty: no filter.")
+]
+Hits: TypeAlias = Annotated[
+    int, AtMost("search", "hits"), Field(ge=1, description="The largest number of results.")
+]
 
 
-class Body(BaseModel):
+class Body(BaseModel, extra="forbid", frozen=True):
     """The base of every request: no unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class QueryIn(Body):
@@ -63,22 +110,23 @@ class QueryIn(Body):
     )
 
 
-class RecommendationsIn(Body):
+_LIST_EXAMPLES: list[dict[str, Any]] = [
+    {"users": ["U00001", "U00002"], "k": 5},
+    {"queries": [{"history": ["R00001"], "where": {"education": {"lte": 3}}}]},
+]
+
+
+class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
     """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"users": ["U00001", "U00002"], "k": 5},
-                {"queries": [{"history": ["R00001"], "where": {"education": {"lte": 3}}}]},
-            ]
-        }
+    model: ModelName = None
+    queries: Annotated[list[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
+    users: Annotated[list[Id] | None, AtMost("queries", "lists", "queries")] = Field(
+        None, min_length=1, description="Ids of users."
     )
-
-    model: str | None = Field(None, description=_MODEL)
-    queries: list[QueryIn] | None = Field(None, min_length=1)
-    users: list[Id] | None = Field(None, min_length=1, description="Ids of users.")
-    k: StrictInt = Field(10, ge=1, description="The largest number of items of a list.")
+    k: Annotated[StrictInt, AtMost("k")] = Field(
+        10, ge=1, description="The largest number of items of a list."
+    )
     exclude_seen: StrictBool = Field(True, description="Leave out the items of the history.")
     allow: list[Id] | None = Field(None, description="Only these items.")
     deny: list[Id] | None = Field(None, description="None of these items.")
@@ -97,14 +145,10 @@ class RecommendationsIn(Body):
     reasons: StrictBool = Field(False, description="Add the reasons for each item.")
 
 
-class ExplanationIn(Body):
+class ExplanationIn(Body, json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}):
     """The score to explain: of an item, for a user or a query."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "U00001", "item": "R00001"}]}
-    )
-
-    model: str | None = Field(None, description=_MODEL)
+    model: ModelName = None
     user: Id | None = None
     query: QueryIn | None = None
     item: Id
@@ -123,58 +167,51 @@ class InteractionIn(Body):
     )
 
 
-class InteractionsIn(Body):
+_RECORD_EXAMPLE = {"interactions": [{"user_id": "U00001", "item_id": "R00001"}]}
+
+
+class InteractionsIn(Body, json_schema_extra={"examples": [_RECORD_EXAMPLE]}):
     """Interactions to record: all of them or none."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"interactions": [{"user_id": "U00001", "item_id": "R00001"}]}]
-        }
-    )
-
-    interactions: list[InteractionIn] = Field(min_length=1)
-
-
-class Parameters(Body):
-    """The parameters that most query strings share."""
-
-    model: str | None = Field(None, description=_MODEL)
-
-
-class ListParameters(Parameters):
-    """The parameters of the list of a user."""
-
-    k: int = Field(10, ge=1, description="The largest number of items.")
-    exclude_seen: bool = Field(True, description="Leave out the items of the user's history.")
-    where: str | None = Field(
-        None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
-    )
-    as_of: str | None = Field(
-        None, description="Only items that are live at this time: ISO, or 'now'.", examples=["now"]
-    )
-    reasons: bool = Field(False, description="Add the reasons for each item.")
-
-
-class SimilarParameters(Parameters):
-    """The parameters of a list of similar items."""
-
-    k: int = Field(10, ge=1, description="The largest number of items.")
-    where: str | None = Field(
-        None, description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']
+    interactions: Annotated[list[InteractionIn], AtMost("interactions", "interactions")] = Field(
+        min_length=1
     )
 
 
-class AudienceParameters(Parameters):
-    """The parameters of the audience of an item."""
+@cache
+def bounds(form: type[BaseModel]) -> dict[str, AtMost]:
+    """Return the bounds that the fields of a form declare."""
+    return {
+        name: bound
+        for name, field in form.model_fields.items()
+        for bound in field.metadata
+        if isinstance(bound, AtMost)
+    }
 
-    k: int = Field(10, ge=1, description="The largest number of users.")
-    exclude_seen: bool = Field(
-        True, description="Leave out the users whose history contains the item."
-    )
+
+def check_bounds(request: BaseModel, limits: Limits) -> None:
+    """Raise a RequestError if a field exceeds the limit that it declares."""
+    for name, bound in bounds(type(request)).items():
+        value, limit = getattr(request, name), getattr(limits, bound.limit)
+        count = len(value) if isinstance(value, list) else value
+        if count is None:
+            continue
+        if bound.noun:
+            check_count(count, limit, bound.noun, bound.where or name)
+        elif count > limit:
+            raise RequestError(
+                f"{name}={count} is out of range",
+                code=RequestErrorCode.OUT_OF_RANGE,
+                where=name,
+                remedy=f"ask for 1 to {limit} items",
+                parameter=name,
+            )
 
 
-class SearchParameters(Parameters):
-    """The parameters of a search."""
-
-    q: str = Field("", max_length=200, description="The text to search for; empty: no filter.")
-    limit: int = Field(20, ge=1, description="The largest number of results.")
+def add_limits(schemas: dict[str, Any], form: type[BaseModel], limits: Limits) -> None:
+    """Add the limits of the service to the schemas of the fields of a form."""
+    for name, bound in bounds(form).items():
+        for option in schemas[name].get("anyOf", [schemas[name]]):
+            if option["type"] in ("integer", "array"):
+                key = "maximum" if option["type"] == "integer" else "maxItems"
+                option[key] = getattr(limits, bound.limit)

@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from threadpoolctl import threadpool_limits
@@ -19,7 +18,11 @@ from shortlist.serving.logs import configure_logging
 from shortlist.serving.model_store import freeze
 from shortlist.serving.service import Service
 
-DRAIN_SECONDS = 2.0  # in which the port stays open after SIGTERM
+try:
+    from shortlist.serving import connections
+except ImportError:  # there is no httptools on Windows: the connections are those of uvicorn
+    connections = None  # type: ignore[assignment]
+
 _FINISH_SECONDS = 5.0  # for requests that are being answered when the port is closed
 _BACKLOG = 1_024
 _SWITCH_SECONDS = 0.0005
@@ -27,18 +30,7 @@ _SPARE_FILES = 256  # open files besides connections
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address, without accepting connections yet.
-
-    Parameters
-    ----------
-    host, port
-        The address and the port; port 0: any free port.
-
-    Raises
-    ------
-    ConfigError
-        The address is in use, or is not an address of this machine.
-    """
+    """Take an address, without accepting connections yet; port 0: any free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,47 +38,32 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error}",
-            remedy="stop what listens there, or choose another: --port",
-        ) from None
+        raise _cannot_listen(host, port, error) from None
     return listener
 
 
 def listen(listener: socket.socket) -> None:
-    """Accept connections; they wait in the backlog until the service runs.
-
-    Raises
-    ------
-    ConfigError
-        Another process has begun to listen on the address in the meantime.
-    """
+    """Accept connections; they wait in the backlog until the service runs."""
     try:
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except OSError as error:  # another process has begun to listen in the meantime
         host, port = listener.getsockname()[:2]
         listener.close()
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {error}",
-            remedy="stop what listens there, or choose another: --port",
-        ) from None
+        raise _cannot_listen(host, port, error) from None
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"cannot listen on {host} port {port}: {error}",
+        remedy="stop what listens there, or choose another: --port",
+    )
 
 
 class Server(uvicorn.Server):
-    """A server that closes its port some time after it is told to stop.
+    """A server that closes its port ``drain_seconds`` after SIGTERM.
 
     Whoever sends requests (a load balancer) needs that time to notice that ``/ready`` is 503.
-
-    Parameters
-    ----------
-    config
-        The settings of uvicorn.
-    service
-        The service, which is told that it is stopping.
-    app
-        The application of the service.
-    drain_seconds
-        How long the port stays open after SIGTERM. SIGINT and a second signal close it at once.
+    SIGINT and a second signal close the port at once.
     """
 
     def __init__(
@@ -110,8 +87,8 @@ class Server(uvicorn.Server):
         """Do what is due ten times a second; return whether to stop."""
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
-        if counter % 10 == 0:
-            _close_late(self.server_state.connections)
+        if counter % 10 == 0 and connections is not None:
+            connections.close_late(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -130,9 +107,12 @@ def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: fl
     # The products of one request are small: the threads of BLAS would only wait for each other.
     threadpool_limits(1, user_api="blas")
     configure_logging()
+    if connections is not None:
+        most = min(connections.MAX_CONNECTIONS, _open_files() - _SPARE_FILES)
+        connections.Connection.max_connections = most
     config = uvicorn.Config(
         app,
-        http=_connection_class(),
+        http="auto" if connections is None else connections.Connection,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -145,24 +125,6 @@ def run(app: Guard, service: Service, listener: socket.socket, drain_seconds: fl
     config.load()  # makes uvicorn import its modules before freeze
     freeze()
     Server(config, service, app, drain_seconds).run(sockets=[listener])
-
-
-def _connection_class() -> Any:
-    """Return the class of connections; without httptools (Windows) that of uvicorn."""
-    try:
-        from shortlist.serving.connections import MAX_CONNECTIONS, Connection
-    except ImportError:
-        return "auto"
-    Connection.max_connections = min(MAX_CONNECTIONS, _open_files() - _SPARE_FILES)
-    return Connection
-
-
-def _close_late(connections: Any) -> None:
-    try:
-        from shortlist.serving.connections import close_late
-    except ImportError:
-        return
-    close_late(connections, asyncio.get_running_loop().time())
 
 
 def _open_files() -> int:

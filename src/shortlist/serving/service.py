@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from shortlist.errors import InputError
-from shortlist.serving.batching import Batcher, WorkerPool
+from shortlist.serving.batching import Batcher
 from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ModelStore
 from shortlist.serving.recording import RecentInteractions, Recorder
+from shortlist.serving.workers import WorkerPool
 
 WATCH_SECONDS = 1.0
 _WORKERS = 2
@@ -24,21 +24,9 @@ _SEARCHERS = 2  # of their own: a search waits for no slower request
 class Service:
     """A running service.
 
-    Parameters
-    ----------
-    bundles
-        The folder of each bundle by name; the first is the default.
-    database
-        The store that interactions are recorded in; None: nothing is recorded.
-    limits
-        The bounds of requests and queues.
-    watch_seconds
-        The interval at which to look for newer bundles.
-
-    Raises
-    ------
-    InputError
-        A bundle or the store cannot be opened.
+    ``bundles`` has the folder of each bundle by name, the default first. Interactions are recorded
+    in ``database``, if there is one. Newer bundles are looked for every ``watch_seconds``. An
+    InputError is raised if a bundle or the database cannot be opened.
     """
 
     def __init__(
@@ -78,38 +66,26 @@ class Service:
 
     @property
     def recorder(self) -> Recorder:
-        """The writer of interactions.
-
-        Raises
-        ------
-        RequestError
-            The service has no store.
-        """
+        """The writer of interactions; a RequestError if the service has no database."""
         if self._recorder is None:
-            raise RequestError(
-                RequestErrorCode.NO_DATABASE,
-                "this service has no database to record into",
-                remedy="start it with --database DB",
-            )
+            what = "this service has no database to record into"
+            raise RequestError(what, code=RequestErrorCode.NO_DATABASE)
         return self._recorder
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Answer requests while the block runs; at its end, finish those that were accepted."""
         loop = asyncio.get_running_loop()
-        self.batcher.start(loop)
+        self.batcher.start()
         if self._recorder is not None:
-            self._recorder.start(loop)
-        watching = asyncio.create_task(self.models.watch(self._watch_seconds, self._drop_fitted))
+            self._recorder.start()
+        self.models.start(self._watch_seconds, self._drop_fitted)
         self.running = True
         try:
             yield
         finally:
             self.running = False
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-            parts = (self.batcher, self._recorder, self.workers, self.searchers, self.models)
+            parts = (self.models, self.batcher, self._recorder, self.workers, self.searchers)
             for part in parts:
                 if part is not None:
                     await loop.run_in_executor(None, part.stop)

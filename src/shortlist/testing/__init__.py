@@ -16,7 +16,7 @@ Needs pytest. To see the compared values of failing assertions, put
 """
 
 from shortlist.testing.contract import ModelContract
-from shortlist.testing.reference import best_items, best_users, like_items
+from shortlist.testing.subject import best_items, best_users, like_items
 from shortlist.testing.worlds import World, checkerboard, of_matrix, small_world, tiny
 
 __all__ = [

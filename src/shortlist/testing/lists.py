@@ -17,8 +17,15 @@ from shortlist.scoring.capabilities import ComparesItems
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, SparseScores
 from shortlist.scoring.selection import dense
-from shortlist.testing.reference import best_items, best_users, like_items, rows_of
-from shortlist.testing.subject import ModelUnderTest, assert_same_lists, lists_of
+from shortlist.testing.subject import (
+    ModelUnderTest,
+    assert_same_lists,
+    best_items,
+    best_users,
+    like_items,
+    lists_of,
+    rows_of,
+)
 from shortlist.testing.worlds import Ids, checkerboard, small_world, tiny
 
 ANSWER = ["item_id", "rank", "score"]

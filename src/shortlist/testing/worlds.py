@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Literal
 
@@ -54,16 +54,11 @@ class World:
     def shuffled(self, seed: int) -> World:
         """Return the same world with the rows of its tables in another order."""
         rng = np.random.default_rng(seed)
-
-        def permuted(table: pa.Table) -> pa.Table:
-            return table.take(pa.array(rng.permutation(table.num_rows)))
-
-        return replace(
-            self,
-            interactions=permuted(self.interactions),
-            users=permuted(self.users),
-            items=permuted(self.items),
+        interactions, users, items = (
+            table.take(pa.array(rng.permutation(table.num_rows)))
+            for table in (self.interactions, self.users, self.items)
         )
+        return World(interactions, users, items, self.answers)
 
 
 @cache
@@ -189,11 +184,5 @@ def _log(rows: list[tuple[Id, Id, float]]) -> pa.Table:
     users, items, weights = zip(*rows, strict=True)
     start = dt.datetime(2024, 3, 1)
     times = [start + dt.timedelta(hours=n) for n in range(len(rows))]
-    return pa.table(
-        {
-            "user_id": users,
-            "item_id": items,
-            "weight": pa.array(weights, pa.float32()),
-            "at": times,
-        }
-    )
+    weight = pa.array(weights, pa.float32())
+    return pa.table({"user_id": users, "item_id": items, "weight": weight, "at": times})

@@ -6,141 +6,79 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import duckdb
 
-from shortlist.data.bad_rows import SHOWN, SkippedRows
-from shortlist.data.coding.numbers import check_decimal, plain_number
-from shortlist.data.coding.times import FORMAT_REMEDY, check_format, is_number, microseconds
+from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows, Source
+from shortlist.data.coding.reading import (
+    FORMAT_REMEDY,
+    Reading,
+    is_number,
+    microseconds,
+    plain_number,
+)
 from shortlist.data.formats import scan
 from shortlist.data.formats.layouts import recognise
-from shortlist.data.formats.source import Source
 from shortlist.data.moments import LAST_SECOND
 from shortlist.data.sources import relation
-from shortlist.data.sql import quoted
+from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
 
 _INT64 = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-LONGEST_SHOWN = 80  # characters of a value in a message
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the text of a table is read; :meth:`Dataset.from_tables` documents the fields.
-
-    Attributes
-    ----------
-    time_format, decimal, encoding
-        The form of times, the mark before the fraction of numbers, and the encoding of files.
-    """
-
-    time_format: str | None = None
-    decimal: str | None = None
-    encoding: str | None = None
-
-    def check(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Refuse a value that is not known.
-
-        Raises
-        ------
-        ConfigError
-            ``time_format``, ``decimal`` or ``encoding`` is not known.
-        """
-        check_format(connection, self.time_format)
-        check_decimal(self.decimal)
-        scan.check_encoding(self.encoding)
 
 
 @dataclass(frozen=True)
 class InputTable:
-    """A caller's table as a DuckDB view.
+    """A caller's table as a DuckDB view, and the SQL type of each column."""
 
-    Attributes
-    ----------
-    name
-        Its role: interactions, users or items.
-    view
-        The view of its rows, in the order of the source.
-    types
-        The SQL type of each column.
-    path
-        The file, if the table is one.
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    name: str
-    view: str
+    connection: Connection
+    source: Source  # its query is the name of the view
     types: dict[str, str]
-    path: Path | None
+    is_text: bool  # whether it is a text file, so that the types of its columns are inferred
 
     @classmethod
     def read(
         cls,
-        connection: duckdb.DuckDBPyConnection,
+        connection: Connection,
         table: Any,
         name: str,
         ids: Sequence[str],
-        *,
         texts: Sequence[str] = (),
         encoding: str | None = None,
     ) -> InputTable:
-        """Create the view of a table of any kind; the values of the ``ids`` columns stay exact.
+        """Create the view of the interactions, users or items.
 
-        The columns ``texts`` of a text file stay text.
+        The values of the ``ids`` columns stay exact; the ``texts`` of a text file stay text.
         """
         rows = relation(connection, table, label=name, ids=ids, texts=texts, encoding=encoding)
         rows.create_view(f"input_{name}")
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-        path = Path(table) if isinstance(table, str | Path) else None
-        return cls(connection, name, f"input_{name}", types, path)
-
-    @property
-    def label(self) -> str:
-        """The name of the table in messages."""
-        return self.name if self.path is None else f"{self.name} {self.path}"
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the table is a text file, so that the types of its columns are inferred."""
-        return self.path is not None and self.path.suffix.lower() not in (".parquet", ".jsonl")
-
-    def where(self, column: str, record: int | None = None, others: int = 0) -> str:
-        """Return the location of a value for messages; see :meth:`Source.where`."""
-        return self._source(record is not None).where(record, column, others)
-
-    def row(self, record: int) -> int:
-        """Return the number of a row as a person counts; see :meth:`Source.row`."""
-        return self._source(True).row(record)
-
-    def _source(self, lines: bool) -> Source:
-        text = None
-        if self.path is not None and self.path.is_file() and self.is_text and lines:
-            layout = recognise(self.path)
-            text = None if layout is None else layout.text(self.path)
-        return Source(self.label, self.view, self.path, text)
+        if not isinstance(table, str | Path):
+            return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
+        path, text = Path(table), None
+        is_text = path.suffix.lower() not in (".parquet", ".jsonl")
+        if is_text and path.is_file():
+            layout = recognise(path)
+            text = None if layout is None else layout.text(path, encoding)
+        source = Source(f"{name} {path}", f"input_{name}", path, text)
+        return cls(connection, source, types, is_text)
 
     def copy(self, name: str, columns: str) -> None:
         """Select into a new table; its ``rowid`` is the row number of the source, from 0."""
         try:
             self.connection.execute(
-                f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {self.view}"
+                f"CREATE TEMP TABLE {name} AS SELECT {columns} FROM {self.source.query}"
             )
         except duckdb.Error as error:
-            raise scan.explain(error, self.path, self.label) from error
+            raise scan.explain(error, self.source.path, self.source.label) from error
 
     def column(self, name: str) -> str:
-        """Return the quoted name of a column.
-
-        Raises
-        ------
-        InputError
-            There is no such column; the message suggests the closest name.
-        """
+        """Return the quoted name of a column that must exist."""
         if name not in self.types:
             raise InputError(
                 f"there is no column '{name}'",
-                where=self.label,
+                where=self.source.label,
                 remedy=suggestion(name, self.types),
             )
         return quoted(name)
@@ -157,94 +95,55 @@ class InputTable:
             return "VARCHAR"
         raise InputError(
             f"ids of type {kind} cannot be kept exactly",
-            where=self.where(name),
+            where=self.source.where(None, name),
             remedy="cast the column to 64-bit integers or to text",
         )
 
     def value_of(self, role: str, name: str, reading: Reading) -> str:
-        """Return SQL of a column in its role: an id as it is, a weight as FLOAT, a time as BIGINT.
+        """Return SQL of a weight as FLOAT or of a time as BIGINT.
 
-        A value that cannot be used becomes NULL; :meth:`problems` then explains each kind.
+        A value that cannot be used becomes NULL; :meth:`report` then explains each kind.
         """
+        column, kind = self.column(name), self.types[name]
         if role == "weight":
-            return self._weights(name, reading.decimal)
-        if role == "time":
-            return self._times(name, reading.time_format)
-        return self.column(name)
+            if is_number(kind) or kind == "BOOLEAN":
+                return f"TRY_CAST({column} AS FLOAT)"
+            if kind == "VARCHAR":
+                number = plain_number(column, reading.decimal)
+                return f"TRY_CAST(TRY_CAST({number} AS DOUBLE) AS FLOAT)"
+            what = f"weights of type {kind} are not numbers"
+            remedy = "cast the column to a number, or pass weight=None"
+        else:
+            if is_number(kind) or kind == "VARCHAR" or kind.startswith(("TIMESTAMP", "DATE")):
+                rows = self.source.query
+                return microseconds(self.connection, rows, column, kind, reading.time_format)
+            what = f"times of type {kind} are neither timestamps nor seconds since 1970"
+            remedy = "cast the column to a timestamp"
+        raise InputError(what, where=self.source.where(None, name), remedy=remedy)
 
-    def _weights(self, name: str, decimal: str | None) -> str:
-        column, kind = self.column(name), self.types[name]
-        if is_number(kind) or kind == "BOOLEAN":
-            return f"TRY_CAST({column} AS FLOAT)"
-        if kind == "VARCHAR":
-            return f"TRY_CAST(TRY_CAST({plain_number(column, decimal)} AS DOUBLE) AS FLOAT)"
-        raise InputError(
-            f"weights of type {kind} are not numbers",
-            where=self.where(name),
-            remedy="cast the column to a number, or pass weight=None",
-        )
-
-    def _times(self, name: str, time_format: str | None) -> str:
-        column, kind = self.column(name), self.types[name]
-        if is_number(kind) or kind == "VARCHAR" or kind.startswith(("TIMESTAMP", "DATE")):
-            return microseconds(self.connection, self.view, column, kind, time_format)
-        raise InputError(
-            f"times of type {kind} are neither timestamps nor seconds since 1970",
-            where=self.where(name),
-            remedy="cast the column to a timestamp",
-        )
-
-    def problems(self, copied: str, role: str, name: str, reading: Reading) -> list[BadValues]:
-        """Find the kinds of unusable values of a column, each with its first row.
-
-        Parameters
-        ----------
-        copied
-            The table that :meth:`copy` made; its columns are named after roles.
-        role, name
-            The role of the column, and its name.
-        """
+    def report(self, copied: str, role: str, name: str, reading: Reading, bad: BadRows) -> None:
+        """Report each kind of unusable values of a column, by the table that :meth:`copy` made."""
         x = self.column(name)
         kinds = _kinds(role, self.types[name])
         cases = " ".join(f"WHEN {kind} THEN {n}" for n, (kind, _, _) in enumerate(kinds))
         # DuckDB cannot convert every time of a frame to text.
         printable = is_number(self.types[name]) or self.types[name] == "VARCHAR"
         shown_value = "CAST(x AS VARCHAR)" if printable else "NULL"
-        found = self.connection.execute(
+        for kind, count, records, shown in self.connection.execute(
             f"""
             SELECT kind, count(*), list(record ORDER BY record)[:{SHOWN}],
                    arg_min(value, record)
             FROM (SELECT record, {shown_value} AS value, CASE {cases} END AS kind
-                  FROM (SELECT row_number() OVER () - 1 AS record, {x} AS x FROM {self.view})
+                  FROM (SELECT row_number() OVER () - 1 AS record, {x} AS x
+                        FROM {self.source.query})
                   JOIN {copied} ON {copied}.rowid = record)
             WHERE kind IS NOT NULL GROUP BY kind ORDER BY min(record)
             """
-        ).fetchall()
-        return [
-            BadValues(self, name, *_explanation(role, kinds[kind], shown, reading), count, records)
-            for kind, count, records, shown in found
-        ]
-
-
-class BadValues(NamedTuple):
-    """The unusable values of a column, of one kind."""
-
-    table: InputTable
-    column: str
-    what: str
-    remedy: str
-    total: int
-    records: list[int]
-
-    def error(self) -> InputError:
-        """Return the error that names the first row."""
-        where = self.table.where(self.column, self.records[0], self.total - 1)
-        return InputError(self.what, where=where, remedy=self.remedy)
-
-    def skipped(self) -> SkippedRows:
-        """Return the report on these rows, which were left out."""
-        rows = tuple(map(self.table.row, self.records))
-        return SkippedRows(self.table.label, self.column, self.what, self.total, rows)
+        ).fetchall():
+            what, remedy = _explanation(role, kinds[kind], shown, reading)
+            where = self.source.where(records[0], name, count - 1)
+            error = InputError(what, where=where, remedy=remedy)
+            bad.add(error, self.source, name, count, records)
 
 
 _Kind: TypeAlias = tuple[str, str, str]  # a condition, what is wrong, what to do

@@ -6,21 +6,21 @@ The interactions are copied once, with the columns that are needed, to the table
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, OnBadRow, SkippedRows, check_on_bad_row, combined
-from shortlist.data.coding.columns import RULES, InputTable, Reading
+from shortlist.data.bad_rows import SHOWN, BadRows, OnBadRow, SkippedRows
+from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.pairs import Repeats, merge_repeats
+from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
 from shortlist.data.moments import LifeSpans
-from shortlist.data.sql import connect, quoted
+from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
 
@@ -46,50 +46,41 @@ def encode_tables(
     interactions: Any,
     users: Any,
     items: Any,
-    *,
-    user_id: str,
-    item_id: str,
-    weight: str | None,
-    time: str | None,
+    roles: Mapping[str, str | None],
     repeats: Repeats,
-    on_bad_row: OnBadRow = "raise",
-    reading: Reading | None = None,
+    on_bad_row: OnBadRow,
+    reading: Reading,
 ) -> EncodedTables:
-    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors."""
+    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors.
+
+    ``roles`` holds the columns of user_id, item_id, weight and time.
+    """
     if repeats not in get_args(Repeats):
         raise ConfigError(
             f"repeats={repeats!r} is not a known rule",
             remedy=suggestion(str(repeats), get_args(Repeats)),
         )
-    check_on_bad_row(on_bad_row)
-    reading = reading or Reading()
-    roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
+    bad = BadRows(on_bad_row)
     named = {role: column for role, column in roles.items() if column is not None}
     _check_roles(named)
     with connect() as db, scan.translated("the tables"):
         reading.check(db)
-        log = InputTable.read(
-            db,
-            interactions,
-            "interactions",
-            (user_id, item_id),
-            texts=_texts(named, reading),
-            encoding=reading.encoding,
-        )
-        user_ids = _Ids.read("user", users, user_id, log, reading)
-        item_ids = _Ids.read("item", items, item_id, log, reading)
+        keys = (named["user_id"], named["item_id"])
+        explained = {"weight": reading.decimal, "time": reading.time_format}
+        texts = [named[role] for role in explained if explained[role] and role in named]
+        log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
+        user_ids = _Ids.read("user", users, keys[0], log, reading)
+        item_ids = _Ids.read("item", items, keys[1], log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
         for role in ("weight", "time"):
             if role in named:
                 columns[role] = log.value_of(role, named[role], reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
-        bad = _Bad()
-        _find_bad_values(log, named, reading, bad)
-        user_ids.find_bad(log, bad)
-        item_ids.find_bad(log, bad)
-        if on_bad_row == "raise" and bad.errors:
-            raise combined(bad.errors)
-        bad.leave_out(log)
+        deletions = _find_bad_values(log, "log", named, reading, bad)
+        for ids in (user_ids, item_ids):
+            deletions += ids.find_bad(log, reading, bad)
+        bad.require_none()
+        _leave_out(log, deletions, bad)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         encoded_log = _encode_log(db, columns)
@@ -116,66 +107,40 @@ def _check_roles(named: dict[str, str]) -> None:
         role_of[column] = role
 
 
-def _texts(named: dict[str, str], reading: Reading) -> list[str]:
-    """Return the columns whose text an option explains, so that no type is inferred for them."""
-    given = {"weight": reading.decimal, "time": reading.time_format}
-    return [named[role] for role, option in given.items() if option is not None and role in named]
+def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
+    """Delete the bad rows, and raise an error if none is left."""
+    for deletion in deletions:
+        log.connection.execute(deletion)
+    if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
+        error = bad.combined()
+        raise InputError(
+            f"no interaction is left when bad rows are left out: {error.what}",
+            where=error.where or log.source.label,
+            remedy=error.remedy,
+        )
 
 
-@dataclass
-class _Bad:
-    """The rows that cannot be used: an error and a report for each kind, and how to drop them."""
-
-    errors: list[InputError] = field(default_factory=list)
-    skipped: list[SkippedRows] = field(default_factory=list)
-    deletions: list[str] = field(default_factory=list)
-
-    def leave_out(self, log: InputTable) -> None:
-        """Delete the rows, and raise an error if none is left."""
-        for deletion in self.deletions:
-            log.connection.execute(deletion)
-        if self.deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
-            error = combined(self.errors)
-            raise InputError(
-                f"no interaction is left when bad rows are left out: {error.what}",
-                where=error.where or log.label,
-                remedy=error.remedy,
-            )
-
-
-def _find_bad_values(log: InputTable, named: dict[str, str], reading: Reading, bad: _Bad) -> None:
-    """Find the rows whose id, weight or time is missing or cannot be used."""
+def _find_bad_values(
+    table: InputTable, copied: str, named: dict[str, str], reading: Reading, bad: BadRows
+) -> list[str]:
+    """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
     counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
-    results = log.connection.execute(f"SELECT {counts} FROM log").fetchall()[0]
-    for (role, column), count in zip(named.items(), results, strict=True):
-        if count:
-            found = log.problems("log", role, column, reading)
-            bad.errors += [values.error() for values in found]
-            bad.skipped += [values.skipped() for values in found]
-            bad.deletions.append(f"DELETE FROM log WHERE {RULES[role]}")
+    results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
+    found = [role for role, count in zip(named, results, strict=True) if count]
+    for role in found:
+        table.report(copied, role, named[role], reading, bad)
+    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in found]
 
 
 @dataclass(frozen=True)
 class _Ids:
-    """The ids of the users or of the items: those of the interactions and those of a list.
+    """The ids of the users or of the items: those of the interactions and those of a list."""
 
-    Attributes
-    ----------
-    kind
-        ``"user"`` or ``"item"``.
-    key
-        The id column, with the same name in both tables.
-    in_log, in_list
-        SQL that casts the id to a type that holds it unchanged.
-    listed
-        The table that lists all ids, if there is one.
-    """
-
-    kind: str
-    key: str
-    in_log: str
+    kind: str  # "user" or "item"
+    key: str  # the id column, with the same name in both tables
+    in_log: str  # SQL that casts the id to a type that holds it unchanged
     in_list: str
-    listed: InputTable | None
+    listed: InputTable | None  # the table that lists all ids
 
     @classmethod
     def read(cls, kind: str, table: Any, key: str, log: InputTable, reading: Reading) -> _Ids:
@@ -187,15 +152,14 @@ class _Ids:
         log_type = list_type = log.id_type(key)
         listed = None
         if table is not None:
-            listed = InputTable.read(
-                log.connection, table, f"{kind}s", (key,), encoding=reading.encoding
-            )
+            role = f"{kind}s"
+            listed = InputTable.read(log.connection, table, role, (key,), encoding=reading.encoding)
             list_type = listed.id_type(key)
         if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
             if not (log if list_type == "VARCHAR" else listed).is_text:
                 raise InputError(
                     f"'{key}' is {listed.types[key]} here and {log.types[key]} in the interactions",
-                    where=listed.where(key),
+                    where=listed.source.where(None, key),
                     remedy="cast one of them to the type of the other",
                 )
             log_type = list_type = "VARCHAR"
@@ -204,28 +168,27 @@ class _Ids:
         )
         return cls(kind, key, in_log, in_list, listed)
 
-    def find_bad(self, log: InputTable, bad: _Bad) -> None:
-        """Find missing and repeated ids in the list, and ids of the log that are not listed.
+    def find_bad(self, log: InputTable, reading: Reading, bad: BadRows) -> list[str]:
+        """Report missing and repeated ids in the list, and ids of the log that are not listed.
 
-        Raises
-        ------
-        InputError
-            Text ids have two spellings, such as 17850 and 17850.0.
+        Return SQL that deletes their rows.
         """
         self._refuse_spellings(log)
         if self.listed is None:
-            return
-        self.listed.copy(f"{self.kind}_list", f"{self.in_list} AS id")
-        self._find_missing(self.listed, bad)
-        self._find_repeated(self.listed, bad)
-        self._find_unlisted(self.listed, log, bad)
+            return []
+        copied, column = f"{self.kind}_list", f"{self.kind}_id"
+        self.listed.copy(copied, f"{self.in_list} AS {column}")
+        return [
+            *_find_bad_values(self.listed, copied, {column: self.key}, reading, bad),
+            *self._find_repeated(self.listed, bad),
+            *self._find_unlisted(self.listed, log, bad),
+        ]
 
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:
         """Create the table of ids and row numbers; return the vocabulary and its features."""
         db, kind, listed = log.connection, self.kind, self.listed
-        ids = f"SELECT DISTINCT {kind}_id AS id FROM log"
-        if listed is not None:
-            ids = f"FROM {kind}_list"
+        source = "log" if listed is None else f"{kind}_list"
+        ids = f"SELECT DISTINCT {kind}_id AS id FROM {source}"
         db.execute(
             f"CREATE TEMP TABLE {kind}_rows AS "
             f"SELECT id, CAST(row_number() OVER (ORDER BY id) - 1 AS INTEGER) AS row FROM ({ids})"
@@ -234,11 +197,12 @@ class _Ids:
         vocabulary = Vocabulary(column, kind=kind)
         if listed is None or len(listed.types) == 1:
             return vocabulary, None
-        rows = listed.view
-        if self._count(listed.view, log) > len(vocabulary):  # bad rows are left out
+        rows = listed.source.query
+        [(count,)] = db.execute(f"SELECT count(*) FROM {rows}").fetchall()
+        if count > len(vocabulary):  # bad rows are left out
             rows = (
                 f"(SELECT * EXCLUDE (record_number) FROM "
-                f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {listed.view}) "
+                f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {rows}) "
                 f"WHERE record_number IN (SELECT rowid FROM {kind}_list))"
             )
         features = f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {rows} ORDER BY {self.in_list}"
@@ -258,83 +222,61 @@ class _Ids:
             key, record = first
             raise InputError(
                 f"{self.kind} {key!r} is also written {key.removesuffix('.0')!r}",
-                where=log.where(self.key, record),
+                where=log.source.where(record, self.key),
                 remedy="write the ids without a fraction; pandas adds it to a column with missing "
                 "values (keep the integers: astype('Int64'))",
             )
 
-    @staticmethod
-    def _count(view: str, log: InputTable) -> int:
-        return int(log.connection.execute(f"SELECT count(*) FROM {view}").fetchall()[0][0])
-
-    def _find_missing(self, listed: InputTable, bad: _Bad) -> None:
-        [(count, records)] = listed.connection.execute(
-            f"SELECT count(*), list(rowid ORDER BY rowid)[:{SHOWN}] FROM {self.kind}_list "
-            "WHERE id IS NULL"
-        ).fetchall()
-        if not count:
-            return
-        what = f"the {self.kind} id is missing"
-        where = listed.where(self.key, records[0], count - 1)
-        bad.errors.append(InputError(what, where=where, remedy="drop the row, or fill it in"))
-        rows = tuple(map(listed.row, records))
-        bad.skipped.append(SkippedRows(listed.label, self.key, what, count, rows))
-        bad.deletions.append(f"DELETE FROM {self.kind}_list WHERE id IS NULL")
-
-    def _find_repeated(self, listed: InputTable, bad: _Bad) -> None:
+    def _find_repeated(self, listed: InputTable, bad: BadRows) -> list[str]:
         kind = self.kind
         repeated = (
-            f"SELECT id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
-            "WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+            f"SELECT {kind}_id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
+            f"WHERE {kind}_id IS NOT NULL GROUP BY {kind}_id HAVING count(*) > 1"
         )
         first = listed.connection.execute(
             f"SELECT *, sum(len(records) - 1) OVER () FROM ({repeated}) ORDER BY records[2] LIMIT 1"
         ).fetchone()
         if first is None:
-            return
+            return []
         key, records, count = first
-        bad.errors.append(
-            InputError(
-                f"{kind} {key!r} is listed {len(records)} times instead of once",
-                where=listed.where(self.key, records[1]),
-                remedy="keep one row for each id",
-            )
+        error = InputError(
+            f"{kind} {key!r} is listed {len(records)} times instead of once",
+            where=listed.source.where(records[1], self.key),
+            remedy="keep one row for each id",
         )
-        rows = tuple(map(listed.row, records[1 : SHOWN + 1]))
-        what = f"the {kind} id is listed before"
-        bad.skipped.append(SkippedRows(listed.label, self.key, what, int(count), rows))
-        bad.deletions.append(
+        reason, later = f"the {kind} id is listed before", records[1 : SHOWN + 1]
+        bad.add(error, listed.source, self.key, int(count), later, reason)
+        return [
             f"DELETE FROM {kind}_list WHERE rowid IN (SELECT unnest(records[2:]) FROM ({repeated}))"
-        )
+        ]
 
-    def _find_unlisted(self, listed: InputTable, log: InputTable, bad: _Bad) -> None:
+    def _find_unlisted(self, listed: InputTable, log: InputTable, bad: BadRows) -> list[str]:
         kind = self.kind
         first = log.connection.execute(
             f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER (), sum(count(*)) OVER () "
-            f"FROM log ANTI JOIN {kind}_list ON id = {kind}_id WHERE {kind}_id IS NOT NULL "
+            f"FROM log ANTI JOIN {kind}_list USING ({kind}_id) WHERE {kind}_id IS NOT NULL "
             f"GROUP BY {kind}_id ORDER BY record LIMIT 1"
         ).fetchone()
         if first is None:
-            return
+            return []
         key, record, count, rows = first
-        others = f" ({count:,} such {kind}s)" if count > 1 else ""
-        bad.errors.append(
-            InputError(
-                f"{kind} {key!r} has interactions but is not listed in {listed.label}{others}",
-                where=log.where(self.key, record),
-                remedy=f"add the missing {kind}s, or leave their interactions out",
-            )
+        not_listed = f"is not listed in {listed.source.label}"
+        if count > 1:
+            not_listed += f" ({count:,} such {kind}s)"
+        error = InputError(
+            f"{kind} {key!r} has interactions but {not_listed}",
+            where=log.source.where(record, self.key),
+            remedy=f"add the missing {kind}s, or leave their interactions out",
         )
-        what = f"{kind} {key!r} is not listed in {listed.label}{others}"
-        bad.skipped.append(SkippedRows(log.label, self.key, what, int(rows), (log.row(record),)))
-        bad.deletions.append(
+        bad.add(error, log.source, self.key, int(rows), [record], f"{kind} {key!r} {not_listed}")
+        return [
             f"DELETE FROM log WHERE {kind}_id NOT IN "
-            f"(SELECT id FROM {kind}_list WHERE id IS NOT NULL)"
-        )
+            f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"
+        ]
 
 
 def _encode_log(
-    db: duckdb.DuckDBPyConnection, columns: Collection[str]
+    db: Connection, columns: Collection[str]
 ) -> tuple[Rows, Rows, NDArray[np.float32], NDArray[np.int64] | None, NDArray[np.int64] | None]:
     """Return user rows, item rows, weights and times, in the order of the source.
 

@@ -38,22 +38,8 @@ def merge_repeats(
 ) -> Entries:
     """Sort interactions by user and item, and merge the repetitions of each pair.
 
-    Parameters
-    ----------
-    users, items, weights, times
-        The interactions, in the order of the source.  # (n,)
-    shape
-        The number of users and of items.
-    repeats
-        How the weights of a repeated pair are combined. Its time and position are those of the
-        latest interaction; of equal times, the one that is last in the source.
-
-    Examples
-    --------
-    >>> same, stars = np.ones(3, dtype=np.int32), np.array([5, 1, 3], dtype=np.float32)
-    >>> entries = merge_repeats(same, same, stars, np.array([20, 30, 30]), (2, 2), "max")
-    >>> entries.weights, entries.times, entries.positions
-    (array([5.], dtype=float32), array([30]), array([2]))
+    ``repeats`` says how the weights of a repeated pair are combined. Its time and position are
+    those of the latest interaction; of equal times, the one that is last in the source.
     """
     users, items, order = sort_pairs(users, items, shape)
     is_new = np.ones(len(users), dtype=bool)
@@ -75,28 +61,10 @@ def merge_repeats(
 def sort_pairs(
     rows: Int32s, columns: Int32s, shape: tuple[int, int]
 ) -> tuple[Int32s, Int32s, Int64s]:
-    """Sort pairs by row, then by column; equal pairs keep their order.
+    """Sort pairs by row, then by column; return them and the previous position of each.
 
-    Converting a sparse matrix to the other orientation is a stable counting sort, so two
-    conversions sort by two keys, the less significant key first.
-
-    Parameters
-    ----------
-    rows, columns
-        The pairs.  # (n,)
-    shape
-        Greater than all rows, and than all columns.
-
-    Returns
-    -------
-    (rows, columns, order)
-        The sorted pairs, and the previous position of each.  # (n,)
-
-    Examples
-    --------
-    >>> rows, columns = np.array([1, 0, 1], dtype=np.int32), np.array([4, 3, 2], dtype=np.int32)
-    >>> [array.tolist() for array in sort_pairs(rows, columns, (2, 5))]
-    [[0, 1, 1], [3, 2, 4], [1, 2, 0]]
+    Equal pairs keep their order. Converting a sparse matrix to the other orientation is a stable
+    counting sort, so two conversions sort by two keys, the less significant key first.
     """
     matrix = coo_array((np.arange(len(rows)), (rows, columns)), shape=shape)
     matrix.has_canonical_format = True  # otherwise SciPy would add up equal pairs
@@ -112,28 +80,14 @@ def sort_pairs(
 def last_of_runs(
     starts: Int64s, lengths: Int64s, keys: Sequence[Int64s], free: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Mark the free entry with the largest keys in each run of entries.
+    """Mark the free entry with the largest keys in each run of entries; runs cover all entries.
 
-    Parameters
-    ----------
-    starts, lengths
-        The start and length of each run; the runs cover all entries.  # (n_runs,)
-    keys
-        The first key decides; each further key breaks ties of the keys before it.  # (n,)
-    free
-        Which entries may be marked.  # (n,)
+    Each further key breaks the ties of those before it.
 
-    Returns
-    -------
-    NDArray[np.bool_]
-        At most one mark per run, if no two entries of a run are equal in all keys.  # (n,)
-
-    Examples
-    --------
     >>> times, rows = np.array([5, 9, 9, 7]), np.array([0, 1, 2, 3])
     >>> last_of_runs(np.array([0, 3]), np.array([3, 1]), [times, rows], np.ones(4, dtype=bool))
     array([False, False,  True,  True])
-    """
+    """  # starts, lengths (n_runs,); keys, free, result (n,)
     for key in keys:
         largest = np.maximum.reduceat(np.where(free, key, np.iinfo(np.int64).min), starts)
         free = free & (key == np.repeat(largest, lengths))

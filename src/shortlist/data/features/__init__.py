@@ -5,9 +5,9 @@ with the same columns. :mod:`shortlist.data.features.infer` chooses how each col
 specifications below override that choice.
 """
 
+from shortlist.data.features.block import unit_rows
 from shortlist.data.features.encoder import FeatureEncoder
 from shortlist.data.features.specs import Buckets, Category, Labels, Number, Spec, Text, Vector
-from shortlist.data.features.weights import scaled, unit_rows
 
 __all__ = [
     "Buckets",
@@ -18,6 +18,5 @@ __all__ = [
     "Spec",
     "Text",
     "Vector",
-    "scaled",
     "unit_rows",
 ]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +18,12 @@ from shortlist.data.features.cells import Cells, Family
 Missing: TypeAlias = Literal["flag", "ignore"]
 
 # All that a block has learned, one row per feature. Each class uses some of the columns.
+_NUMBERS = ("weight", "low", "high", "centre", "scale")
 FEATURES = pa.schema(
     [
         pa.field("role", pa.string(), nullable=False),
         pa.field("term", pa.string()),
-        pa.field("weight", pa.float64()),
-        pa.field("low", pa.float64()),
-        pa.field("high", pa.float64()),
-        pa.field("centre", pa.float64()),
-        pa.field("scale", pa.float64()),
+        *(pa.field(name, pa.float64()) for name in _NUMBERS),
     ]
 )
 
@@ -36,21 +32,20 @@ class NothingLearnedError(Exception):
     """A column has no useful content; the message is the reason."""
 
 
+class Role(NamedTuple):
+    """A role of features: how its features are named, and the columns that they must have."""
+
+    name: str
+    pattern: str  # with column, index, term
+    required: tuple[str, ...] = ()
+
+
+MISSING = Role("missing", "{column} is missing")
+
+
 @dataclass(frozen=True, eq=False)
 class Block(ABC):
-    """The learned encoding of one column.
-
-    Attributes
-    ----------
-    column
-        The name of the column.
-    spec
-        The specification of the encoding.
-    family
-        The family of the cells.
-    features
-        The features, one row each, with the schema ``FEATURES``: the whole state of the block.
-    """
+    """The learned encoding of one column; ``features`` (schema ``FEATURES``) is its whole state."""
 
     column: str
     spec: Any
@@ -58,47 +53,35 @@ class Block(ABC):
     features: pa.Table
 
     accepts: ClassVar[tuple[Family, ...]]  # the families that the block can encode
+    roles: ClassVar[tuple[Role, ...]]
     layout: ClassVar[str]  # the roles of the features in their order, each with a blank after it
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # columns that a role must have
 
     def check(self) -> None:
-        """Check that the features are complete; they may come from a damaged file.
-
-        Raises
-        ------
-        ValueError
-            The roles are not those of the class, or a role lacks a term or a finite number.
-        """
+        """Raise a ValueError if the features are incomplete; they may come from a damaged file."""
         roles = self.features["role"].to_pylist()
         if self.family not in self.accepts:
             raise ValueError(f"column {self.column!r}: {self.spec.kind} of {self.family}")
         if not re.fullmatch(self.layout, "".join(f"{role} " for role in roles)):
             raise ValueError(f"column {self.column!r}: the roles are not those of {self.spec.kind}")
-        for name in ("weight", "low", "high", "centre", "scale"):
+        for name in _NUMBERS:
             numbers = self.features[name].drop_null().to_numpy()
             if not np.isfinite(numbers).all() or np.abs(numbers).max(initial=0) > 1e300:
                 raise ValueError(f"column {self.column!r}: {name} is not finite")
-        for role, names in self.required.items():
-            rows = self.features.filter(pc.equal(self.features["role"], role))
-            for name in names:
+        for role in self.roles:
+            rows = self.features.filter(pc.equal(self.features["role"], role.name))
+            for name in role.required:
                 if rows[name].null_count:
-                    raise ValueError(f"column {self.column!r}: a {role} has no {name}")
+                    raise ValueError(f"column {self.column!r}: a {role.name} has no {name}")
 
     @classmethod
     def fit(cls, column: str, spec: Any, cells: Cells) -> Self:
-        """Learn the features of a column from its cells.
-
-        Raises
-        ------
-        NothingLearnedError
-            The cells have no useful content.
-        """
-        return cls(column, spec, cells.family, cls.learn(spec, cells))
+        """Learn the features of a column; NothingLearnedError if its cells have no use."""
+        return cls(column, spec, cells.family, pa.concat_tables(cls.learn(spec, cells)))
 
     @classmethod
     @abstractmethod
-    def learn(cls, spec: Any, cells: Cells) -> pa.Table:
-        """Return the features of the cells, with the schema ``FEATURES``."""
+    def learn(cls, spec: Any, cells: Cells) -> list[pa.Table]:
+        """Return the features of the cells in tables with the schema ``FEATURES``."""
 
     @abstractmethod
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
@@ -108,17 +91,18 @@ class Block(ABC):
         empty cells when it was fitted, and a row of zeros otherwise.
         """  # (n_rows, n_features)
 
-    @abstractmethod
     def names(self) -> list[str]:
         """Return a readable name for each feature."""
+        patterns = {role.name: role.pattern for role in self.roles}
+        features = self.features.select(["role", "term"]).to_pylist()
+        return [
+            patterns[feature["role"]].format(column=self.column, index=index, term=feature["term"])
+            for index, feature in enumerate(features)
+        ]
 
     def unseen(self, values: pa.Array) -> pa.Array:
         """Return all values without a feature of their own, as text, with repetitions."""
         return pa.array([], pa.string())
-
-    def count_missing(self, values: pa.Array) -> int:
-        """Return the number of cells without a value."""
-        return int(values.null_count)
 
     def __len__(self) -> int:
         return int(self.features.num_rows)
@@ -131,15 +115,7 @@ class Block(ABC):
     def one_hot(
         self, indices: NDArray[np.integer], values: pa.Array, missing: Missing
     ) -> csr_array:
-        """Encode cells with one feature each.
-
-        Parameters
-        ----------
-        indices
-            The feature of each cell, -1 for none.  # (n_rows,)
-        values, missing
-            As for :meth:`encode`.
-        """
+        """Encode cells with one feature each; an index of -1 means none."""
         flag = self.index_of("missing")
         if flag is not None and missing == "flag":
             indices = np.where(is_null(values), flag, indices)
@@ -164,6 +140,11 @@ def feature_table(role: str, n: int | None = None, /, **columns: Any) -> pa.Tabl
     return pa.Table.from_arrays(arrays, schema=FEATURES)
 
 
+def missing_flag(cells: Cells) -> pa.Table:
+    """Return the feature "is missing" if a cell is empty."""
+    return feature_table("missing", int(cells.values.null_count > 0))
+
+
 def is_null(values: pa.Array) -> NDArray[np.bool_]:
     """Return which cells are empty."""  # (n_rows,)
     return to_numpy(pc.is_null(values))
@@ -174,3 +155,14 @@ def to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
     return array
+
+
+def unit_rows(matrix: csr_array) -> csr_array:
+    """Scale every row to length 1 (L2), in a copy; rows of zeros are kept."""  # (n, d)
+    squares = csr_array(
+        (matrix.data.astype(np.float64) ** 2, matrix.indices, matrix.indptr), shape=matrix.shape
+    )
+    length = np.sqrt(squares.sum(axis=1))
+    length[length == 0] = 1
+    data = (matrix.data / np.repeat(length, np.diff(matrix.indptr))).astype(matrix.dtype)
+    return csr_array((data, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)

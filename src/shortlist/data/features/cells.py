@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,69 +14,59 @@ from shortlist.errors import InputError
 Family: TypeAlias = Literal["whole", "number", "truth", "text", "date", "list", "vector", "nothing"]
 
 # For each family, the content of a column in messages, and the Arrow type of its cells.
-CONTENT: dict[str, str] = {
-    "whole": "integers",
-    "number": "numbers",
-    "truth": "true and false",
-    "text": "text",
-    "date": "dates",
-    "list": "lists of labels",
-    "vector": "lists of numbers",
-    "nothing": "nothing",
+_FAMILIES: dict[Family, tuple[str, pa.DataType]] = {
+    "whole": ("integers", pa.int64()),
+    "number": ("numbers", pa.float64()),
+    "truth": ("true and false", pa.bool_()),
+    "text": ("text", pa.string()),
+    "date": ("dates", pa.timestamp("us")),
+    "list": ("lists of labels", pa.list_(pa.string())),
+    "vector": ("lists of numbers", pa.list_(pa.float64())),
+    "nothing": ("nothing", pa.null()),
 }
-TYPES: dict[str, Any] = {
-    "whole": pa.int64(),
-    "number": pa.float64(),
-    "truth": pa.bool_(),
-    "text": pa.string(),
-    "date": pa.timestamp("us"),
-    "list": pa.list_(pa.string()),
-    "vector": pa.list_(pa.float64()),
-    "nothing": pa.null(),
-}
+_LISTS = (
+    pa.ListType,
+    pa.LargeListType,
+    pa.FixedSizeListType,
+    pa.ListViewType,
+    pa.LargeListViewType,
+)
 LARGEST = 1e100  # the largest number accepted: its square is finite
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The cells of a column.
-
-    Attributes
-    ----------
-    family
-        The family of the cells.
-    values
-        One cell per row, of type ``TYPES[family]``. Blank text, empty lists and NaN are null.
-    """
+    """The cells of a column; blank text, empty lists and NaN are null."""
 
     family: Family
-    values: pa.Array
+    values: pa.Array  # of the type of the family
+
+    @property
+    def content(self) -> str:
+        """The content of the column, in words."""
+        return _FAMILIES[self.family][0]
 
     def as_family(self, family: Family, column: str) -> pa.Array:
         """Return the cells as the family that the column had when the encoder was fitted.
 
         Integers are accepted as numbers; a column without values is accepted as any family.
-
-        Raises
-        ------
-        InputError
-            The column has another family now.
         """
         if self.family == family:
             return self.values
         if self.values.null_count == len(self.values):
-            return pa.nulls(len(self.values), TYPES[family])
+            return pa.nulls(len(self.values), _FAMILIES[family][1])
         if (self.family, family) == ("whole", "number"):
             return pc.cast(self.values, pa.float64(), safe=False)
-        raise changed_content(column, CONTENT[self.family], family)
+        raise changed_content(column, self.content, family)
 
 
 def changed_content(column: str, content: str, family: Family) -> InputError:
     """Return the error for a column whose content differs from that at fitting time."""
+    held, kind = _FAMILIES[family]
     return InputError(
-        f"column {column!r} holds {content}; it held {CONTENT[family]} when the encoder was fitted",
+        f"column {column!r} holds {content}; it held {held} when the encoder was fitted",
         where=f"column {column!r}",
-        remedy=f"cast it to {TYPES[family]}, or fit again",
+        remedy=f"cast it to {kind}, or fit again",
     )
 
 
@@ -85,21 +75,20 @@ def family_of(kind: pa.DataType) -> Family | None:
     types = pa.types
     if types.is_dictionary(kind):
         return family_of(kind.value_type)
-    families: tuple[tuple[Family, bool], ...] = (
-        ("nothing", types.is_null(kind)),
-        ("truth", types.is_boolean(kind)),
-        ("whole", types.is_integer(kind)),
-        ("number", types.is_floating(kind) or types.is_decimal(kind)),
-        (
-            "text",
-            types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind),
+    families: dict[Family, bool] = {
+        "nothing": types.is_null(kind),
+        "truth": types.is_boolean(kind),
+        "whole": types.is_integer(kind),
+        "number": types.is_floating(kind) or types.is_decimal(kind),
+        "text": any(
+            t(kind) for t in (types.is_string, types.is_large_string, types.is_string_view)
         ),
-        ("date", types.is_date(kind) or types.is_timestamp(kind)),
-    )
-    for family, matches in families:
+        "date": types.is_date(kind) or types.is_timestamp(kind),
+    }
+    for family, matches in families.items():
         if matches:
             return family
-    if _is_list(kind):
+    if isinstance(kind, _LISTS):
         element = family_of(kind.value_type)
         if element == "number":
             return "vector"
@@ -114,16 +103,6 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     Text is trimmed and composed (Unicode NFC, which joins decomposed Hangul). Floating-point
     numbers without a fraction become integers: missing values had made them floating-point. Times
     are converted to UTC.
-
-    Raises
-    ------
-    InputError
-        A number is infinite or beyond 1e100, or an integer does not fit 64 bits.
-
-    Examples
-    --------
-    >>> read_cells(pa.chunked_array([[4.0, None]]), "degree").values.to_pylist()
-    [4, None]
     """
     values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     family = family_of(values.type)
@@ -131,7 +110,14 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if family == "whole":
-        return Cells("whole", _to_int64(values, name))
+        try:
+            return Cells("whole", pc.cast(values, pa.int64()))
+        except pa.ArrowInvalid:
+            raise InputError(
+                f"column {name!r} holds integers beyond {2**63 - 1}",
+                where=f"column {name!r}",
+                remedy="cast it to text",
+            ) from None
     if family == "number":
         values = finite(pc.cast(values, pa.float64()), name)
         rounded = pc.all(pc.equal(values, pc.floor(values)), min_count=1).as_py()
@@ -142,7 +128,7 @@ def read_cells(column: pa.ChunkedArray | pa.Array, name: str) -> Cells:
     elif family == "date":
         values = pc.cast(pc.cast(values, pa.timestamp("us"), safe=False), pa.timestamp("us"))
     elif family in ("list", "vector"):
-        values = pc.cast(values, TYPES[family])
+        values = pc.cast(values, _FAMILIES[family][1])
         values = pc.if_else(pc.greater(pc.list_value_length(values), 0), values, None)
     return Cells(family, values)
 
@@ -156,13 +142,7 @@ def clean(texts: pa.Array) -> pa.Array:
 
 
 def finite(values: pa.Array, column: str) -> pa.Array:
-    """Replace NaN by null.
-
-    Raises
-    ------
-    InputError
-        A number is infinite or beyond 1e100.
-    """
+    """Replace NaN by null; refuse infinite numbers and those beyond 1e100."""
     values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
     too_large = pc.fill_null(pc.greater(pc.abs(values), LARGEST), False)
     if pc.any(too_large, min_count=0).as_py():
@@ -173,25 +153,3 @@ def finite(values: pa.Array, column: str) -> pa.Array:
             remedy="correct it, or leave the cell empty",
         )
     return values
-
-
-def _to_int64(values: pa.Array, column: str) -> pa.Array:
-    try:
-        return pc.cast(values, pa.int64())
-    except pa.ArrowInvalid:
-        raise InputError(
-            f"column {column!r} holds integers beyond {2**63 - 1}",
-            where=f"column {column!r}",
-            remedy="cast it to text",
-        ) from None
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or types.is_list_view(kind)
-        or types.is_large_list_view(kind)
-    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +17,6 @@ from scipy.sparse import csr_array, hstack
 from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearnedError
 from shortlist.data.features.cells import Family, changed_content, family_of, read_cells
 from shortlist.data.features.infer import BLOCKS, fit_column
-from shortlist.data.features.queries import table_of
 from shortlist.data.features.specs import Spec
 from shortlist.errors import ConfigError, InputError, suggestion
 
@@ -30,62 +28,35 @@ METADATA_KEY = b"shortlist.features"
 
 @dataclass(frozen=True, eq=False)
 class FeatureEncoder:
-    """The learned encoding of a table: one block of features per column.
+    """The learned encoding of a table, one block of features per column; made by :meth:`fit`.
 
-    Create an encoder with :meth:`fit`; it is immutable.
+    ``left_out`` holds the columns without a block, with the reasons.
 
-    Attributes
-    ----------
-    parts
-        The blocks, in the order of the table's columns.
-    left_out
-        The columns without a block, with the reasons.
-
-    Examples
-    --------
     >>> films = pa.table({"year": [1995, 1999, 2010], "genres": [["Drama"], ["Crime"], ["Drama"]]})
     >>> encoder = FeatureEncoder.fit(films)
     >>> encoder.names
     ('year', 'year is known', 'genres=Crime', 'genres=Drama')
-    >>> query = encoder.rows([{"genres": ["Drama", "Western"]}])
+    >>> query = pa.table({"year": pa.nulls(1), "genres": [["Drama", "Western"]]})
     >>> encoder.transform(query, missing="ignore").toarray()
     array([[0., 0., 0., 1.]], dtype=float32)
-    >>> encoder.unseen(query).to_pylist()[1]
-    {'column': 'genres', 'kind': 'labels', 'missing': 0, 'unseen': 1, 'examples': ['Western']}
     """
 
     parts: tuple[Block, ...]
     left_out: Mapping[str, str]
 
     @classmethod
-    def fit(cls, table: pa.Table, columns: Mapping[str, Any] | None = None) -> Self:
-        """Learn the encoding of a table.
+    def fit(cls, table: pa.Table, columns: Mapping[str, Spec | None] | None = None) -> Self:
+        """Learn the encoding of a table with one row per user or item, without the id.
 
-        Parameters
-        ----------
-        table
-            One row per user or item, without the id.
-        columns
-            How to encode some of the columns: the name of a kind (``"text"``), a specification
-            (``Text(words=1)``, or ``{"kind": "text", "words": 1}``), or None to leave the column
-            out. The rules of :mod:`shortlist.data.features.infer` apply to all other columns.
-
-        Raises
-        ------
-        ConfigError
-            ``columns`` names a column that does not exist, a kind that does not exist, or one that
-            cannot encode the column.
-        InputError
-            The table has no rows, two columns of the same name, or a number that is not finite.
+        ``columns`` specifies how to encode some of the columns; None leaves a column out. The rules
+        of :mod:`shortlist.data.features.infer` apply to all other columns.
         """
         specs = dict(columns or {})
         names = table.column_names
         for name in specs:
             if name not in names:
                 raise ConfigError(f"there is no column {name!r}", remedy=suggestion(name, names))
-        repeated = next((name for name in names if names.count(name) > 1), None)
-        if repeated is not None:
-            raise _repeated_column(repeated)
+        _require_distinct(names)
         if names and not table.num_rows:
             raise InputError("the table of features has no rows", remedy="pass at least one row")
         parts: list[Block] = []
@@ -100,12 +71,9 @@ class FeatureEncoder:
     @cached_property
     def blocks(self) -> dict[str, slice]:
         """The features of each encoded column."""
-        ends = list(itertools.accumulate(len(part) for part in self.parts))
-        starts = [0, *ends][:-1]
-        return {
-            part.column: slice(start, end)
-            for part, start, end in zip(self.parts, starts, ends, strict=True)
-        }
+        ends = np.cumsum([len(part) for part in self.parts]).tolist()
+        starts = [0, *ends]
+        return {p.column: slice(a, b) for p, a, b in zip(self.parts, starts, ends, strict=False)}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -133,106 +101,38 @@ class FeatureEncoder:
     ) -> csr_array:
         """Encode rows; within a block, each row has length 1 (L2), or 0 if it has no value.
 
-        Parameters
-        ----------
-        table
-            It must have the fitted columns; other columns are ignored.
-        missing
-            The meaning of an empty number, date or category. ``"flag"``: the value is missing,
-            which rows can have in common. ``"ignore"``: the value is unspecified, as in a query
-            that names few features; the block is zero. Empty lists and texts are always zero.
-        dtype
-            float32 or float64, of the result and of the computation.
-
-        Raises
-        ------
-        InputError
-            A column is missing or has other content than at fitting, or a number is not finite.
+        The table must have the fitted columns; others are ignored. ``missing`` is the meaning of an
+        empty number, date or category: ``"flag"``, the value is missing, which rows can have in
+        common; ``"ignore"``, it is unspecified, as in a query that names few features, and the
+        block is zero. Empty lists and texts are always zero.
         """  # (n_rows, n_features)
         if not self.parts:
             return csr_array((table.num_rows, 0), dtype=dtype)
         rows = [part.encode(values, missing).astype(dtype) for part, values in self._cells(table)]
         return csr_array(hstack(rows, format="csr"))
 
-    def split(self, matrix: csr_array) -> dict[str, csr_array]:
-        """Split a result of :meth:`transform` into its blocks, as input of ``scaled``."""
-        columns = matrix.tocsc()  # slicing columns of a CSR matrix would scan all of it
-        return {name: columns[:, features].tocsr() for name, features in self.blocks.items()}
-
-    def rows(self, mappings: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Convert features by name, one mapping per query, to a table for :meth:`transform`.
-
-        Features that a mapping does not have are null. Columns that were left out may be named,
-        without effect. Dates may be ISO text.
-
-        Raises
-        ------
-        InputError
-            A name is unknown, or a value has another type than its column had.
-        """  # (n_mappings, n_parts)
-        return table_of(mappings, self.parts, self.left_out)
-
-    def unseen(self, table: pa.Table) -> pa.Table:
-        """Count the values that :meth:`transform` cannot encode.
-
-        Returns
-        -------
-        pa.Table
-            One row per encoded column: ``column``; ``kind``; ``missing``, the rows without a value;
-            ``unseen``, the values (in text: words) that have no feature of their own, because they
-            are new or were rare; ``examples``, up to three of them, most frequent first.
-
-        Raises
-        ------
-        InputError
-            As for :meth:`transform`.
-        """  # (n_parts, 5)
-        report: list[dict[str, Any]] = []
-        for part, values in self._cells(table):
-            unseen = part.unseen(values)
-            counts = pa.Table.from_struct_array(pc.value_counts(unseen))
-            order = counts.sort_by([("counts", "descending"), ("values", "ascending")])
-            report.append(
-                {
-                    "column": part.column,
-                    "kind": part.spec.kind,
-                    "missing": part.count_missing(values),
-                    "unseen": len(unseen),
-                    "examples": order["values"].slice(0, 3).to_pylist(),
-                }
-            )
-        schema = {
-            "column": pa.string(),
-            "kind": pa.string(),
-            "missing": pa.int64(),
-            "unseen": pa.int64(),
-            "examples": pa.list_(pa.string()),
-        }
-        return pa.Table.from_pylist(report, pa.schema(list(schema.items())))
-
     def unused(self, table: pa.Table) -> dict[str, str]:
         """Return why values of columns have no effect, by column; only columns with such values.
 
-        Examples
-        --------
         >>> films = pa.table({"genre": ["War", "War", "Drama", "Drama"]})
         >>> FeatureEncoder.fit(films).unused(pa.table({"genre": ["Western"]}))
         {'genre': "not among the values of the training data: 'Western'"}
         """
-        unused = {
-            row["column"]: "not among the values of the training data: "
-            + ", ".join(map(repr, row["examples"]))
-            for row in self.unseen(table).to_pylist()
-            if row["unseen"]
-        }
-        names = table.schema.names
+        unused = {}
+        for part, values in self._cells(table):
+            counts = pa.Table.from_struct_array(pc.value_counts(part.unseen(values)))
+            if counts.num_rows:
+                order = counts.sort_by([("counts", "descending"), ("values", "ascending")])
+                examples = ", ".join(map(repr, order["values"].slice(0, 3).to_pylist()))
+                unused[part.column] = f"not among the values of the training data: {examples}"
+        names = table.column_names
         return unused | {name: why for name, why in self.left_out.items() if name in names}
 
     def to_table(self) -> pa.Table:
-        """Return the state of the encoder as a table with one row per feature.
+        """Return the encoder as a table with one row per feature; Parquet files keep it exactly.
 
         Its columns are ``column``, ``name`` and those of ``FEATURES``; the schema metadata describe
-        the columns. Parquet files keep the table exactly.
+        the columns.
         """
         header = _Header(
             format=FORMAT,
@@ -250,13 +150,7 @@ class FeatureEncoder:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Self:
-        """Restore an encoder from the result of :meth:`to_table`.
-
-        Raises
-        ------
-        InputError
-            The table is not a result of :meth:`to_table`, or one of another version.
-        """
+        """Restore an encoder from the result of :meth:`to_table`."""
         try:
             content = json.loads((table.schema.metadata or {})[METADATA_KEY])
             if content["format"] != FORMAT:
@@ -267,38 +161,25 @@ class FeatureEncoder:
             header = _Header.model_validate(content)
             features = table.select(["column", *FEATURES.names])
         except (KeyError, TypeError, json.JSONDecodeError, ValidationError) as error:
-            raise InputError(
-                f"the table is not a saved feature encoder: {error!r}".splitlines()[0],
-                remedy="pass a result of FeatureEncoder.to_table()",
-            ) from error
+            raise _not_an_encoder(f"{error!r}".splitlines()[0]) from error
         parts = []
         for column in header.columns:
             rows = features.filter(pc.equal(features["column"], column.name))
             learned = rows.drop_columns("column").cast(FEATURES).combine_chunks()
-            block = BLOCKS[column.spec.kind]
-            part = block(column.name, column.spec, column.family, learned)
+            part = BLOCKS[column.spec.kind](column.name, column.spec, column.family, learned)
             try:
                 part.check()
             except ValueError as error:
-                raise InputError(
-                    f"the table is not a saved feature encoder: {error}",
-                    remedy="pass a result of FeatureEncoder.to_table()",
-                ) from error
+                raise _not_an_encoder(error) from error
             parts.append(part)
-        names = [part.column for part in parts]
-        repeated = next((name for name in names if names.count(name) > 1), None)
-        if repeated is not None:
-            raise _repeated_column(repeated)
+        _require_distinct([part.column for part in parts])
         return cls(tuple(parts), header.left_out)
 
-    def _cells(self, table: pa.Table) -> list[tuple[Block, pa.Array]]:
-        """Return the cells of each block's column."""
-        cells_of = []
+    def _cells(self, table: pa.Table) -> Iterator[tuple[Block, pa.Array]]:
+        """Yield the cells of each block's column."""
         for part in self.parts:
-            count = table.column_names.count(part.column)
-            if count > 1:
-                raise _repeated_column(part.column)
-            if not count:
+            _require_distinct([name for name in table.column_names if name == part.column])
+            if part.column not in table.column_names:
                 raise InputError(
                     f"the column {part.column!r} is missing",
                     where=f"columns {', '.join(table.column_names) or '(none)'}",
@@ -307,9 +188,7 @@ class FeatureEncoder:
             column = table.column(part.column)
             if family_of(column.type) is None:
                 raise changed_content(part.column, str(column.type), part.family)
-            cells = read_cells(column, part.column)
-            cells_of.append((part, cells.as_family(part.family, part.column)))
-        return cells_of
+            yield part, read_cells(column, part.column).as_family(part.family, part.column)
 
 
 class _Column(BaseModel):
@@ -330,5 +209,14 @@ class _Header(BaseModel):
     left_out: dict[str, str]
 
 
-def _repeated_column(name: str) -> InputError:
-    return InputError(f"two columns are named {name!r}", remedy="rename one of them")
+def _require_distinct(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two columns are named {name!r}", remedy="rename one of them")
+
+
+def _not_an_encoder(reason: object) -> InputError:
+    return InputError(
+        f"the table is not a saved feature encoder: {reason}",
+        remedy="pass a result of FeatureEncoder.to_table()",
+    )

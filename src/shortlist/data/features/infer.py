@@ -20,17 +20,23 @@ The caller's specification has priority over rules 1 and 3 to 6:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.features.block import Block, NothingLearnedError
-from shortlist.data.features.cells import CONTENT, Cells, family_of, read_cells
-from shortlist.data.features.numbers import BucketBlock, NumberBlock, VectorBlock
-from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector, parse_spec
+from shortlist.data.features.cells import Cells, family_of, read_cells
+from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector
 from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
-from shortlist.data.features.values import CategoryBlock, LabelsBlock, fold, split_labels
+from shortlist.data.features.values import (
+    BucketBlock,
+    CategoryBlock,
+    LabelsBlock,
+    NumberBlock,
+    VectorBlock,
+    fold,
+    split_labels,
+)
 from shortlist.errors import ConfigError
 
 BLOCKS: dict[str, type[Block]] = {
@@ -54,30 +60,11 @@ SEPARATED_SHARE, SHARED_LABELS = 0.25, 1.5
 SPELLING_VARIANTS = 0.1
 
 
-def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Any]) -> Block:
-    """Learn the block of a column.
-
-    Parameters
-    ----------
-    column
-        Its cells.
-    name
-        Its name.
-    specs
-        The caller's specifications by column name; None leaves a column out.
-
-    Raises
-    ------
-    NothingLearnedError
-        The column is left out; the message is the reason.
-    ConfigError
-        The caller's kind does not exist, or cannot encode the column.
-    InputError
-        A number is not finite.
-    """
+def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Spec | None]) -> Block:
+    """Learn the block of a column; NothingLearnedError if the column is left out."""
     if name in specs and specs[name] is None:
         raise NothingLearnedError("excluded by the caller")
-    spec = parse_spec(name, specs[name]) if name in specs else None
+    spec = specs.get(name)
     if spec is None and name in EXCLUDED:
         raise NothingLearnedError(EXCLUDED[name])
     family = family_of(column.type)
@@ -86,11 +73,11 @@ def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Any]) -> 
             raise _wrong_kind(name, str(column.type), spec, None)
         raise NothingLearnedError(f"the type {column.type} cannot be encoded")
     cells = read_cells(column, name)
-    check_informative(cells)
+    _require_informative(cells)
     if spec is None:
-        spec = infer_spec(cells)
+        spec = _infer(cells)
     if cells.family not in BLOCKS[spec.kind].accepts:
-        raise _wrong_kind(name, CONTENT[cells.family], spec, cells)
+        raise _wrong_kind(name, cells.content, spec, cells)
     return BLOCKS[spec.kind].fit(name, spec, cells)
 
 
@@ -102,14 +89,8 @@ def _wrong_kind(name: str, content: str, spec: Spec, cells: Cells | None) -> Con
     )
 
 
-def check_informative(cells: Cells) -> None:
-    """Raise an error if a column does not distinguish any rows.
-
-    Raises
-    ------
-    NothingLearnedError
-        It has no value in any row, or the same value in every row.
-    """
+def _require_informative(cells: Cells) -> None:
+    """Leave out a column that does not distinguish any rows."""
     values = cells.values
     if values.null_count == len(values):
         raise NothingLearnedError("no value in any row")
@@ -121,14 +102,8 @@ def check_informative(cells: Cells) -> None:
         raise NothingLearnedError("the same value in every row")
 
 
-def infer_spec(cells: Cells) -> Spec:
-    """Return the specification of an informative column by rules 3 to 6.
-
-    Raises
-    ------
-    NothingLearnedError
-        By rule 6, most rows have a unique value.
-    """
+def _infer(cells: Cells) -> Spec:
+    """Return the specification of an informative column by rules 3 to 6."""
     if cells.family in ("whole", "number"):
         values = pc.drop_null(cells.values)
         distinct = pc.count_distinct(values).as_py()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-
-from shortlist.errors import ConfigError, suggestion
+from pydantic import BaseModel, ConfigDict, Field
 
 LARGE_TABLE = 100  # rows from which on values that occur only once are rare
 
@@ -17,15 +14,10 @@ class _Spec(BaseModel):
 
 
 class _Counted(_Spec):
-    min_count: int | None = Field(
-        None,
-        ge=1,
-        description="The number of rows in which a value must occur to get a feature of its own. "
-        f"None: 2, or 1 in tables of fewer than {LARGE_TABLE} rows",
-    )
+    min_count: int | None = Field(None, ge=1)  # None: 2, or 1 in tables of few rows
 
     def threshold(self, n_rows: int) -> int:
-        """Return the number of rows in which a value must occur."""
+        """Return the number of rows in which a value must occur to get a feature of its own."""
         if self.min_count is not None:
             return self.min_count
         return 2 if n_rows >= LARGE_TABLE else 1
@@ -47,7 +39,7 @@ class Buckets(_Spec):
     """A number or a date in buckets of about equally many rows: the same bucket or not."""
 
     kind: Literal["buckets"] = "buckets"
-    bins: int = Field(10, ge=2, le=1000, description="The largest number of buckets")
+    bins: int = Field(10, ge=2, le=1000)  # the largest number of buckets
 
 
 class Category(_Counted):
@@ -63,10 +55,8 @@ class Labels(_Counted):
     """
 
     kind: Literal["labels"] = "labels"
-    separator: str | None = Field(
-        None, min_length=1, description="The separator in a text. None: ';' and '|'"
-    )
-    idf: bool = Field(True, description="Whether labels weigh more the fewer rows have them")
+    separator: str | None = Field(None, min_length=1)  # in a text; None: ';' and '|'
+    idf: bool = True  # whether labels weigh more the fewer rows have them
 
 
 class Text(_Counted):
@@ -76,13 +66,9 @@ class Text(_Counted):
     """
 
     kind: Literal["text"] = "text"
-    words: int = Field(1, ge=0, le=3, description="The longest word n-gram; 0: no words")
-    letters: tuple[int, int] | None = Field(
-        (2, 3), description="The shortest and longest letter n-gram (1 to 6). None: no letters"
-    )
-    max_terms: int = Field(
-        50_000, ge=1, description="How many words, and how many letter n-grams, to keep at most"
-    )
+    words: int = Field(1, ge=0, le=3)  # the longest word n-gram; 0: no words
+    letters: tuple[int, int] | None = (2, 3)  # the shortest and longest n-gram; None: no letters
+    max_terms: int = Field(50_000, ge=1)  # words, and letter n-grams, to keep at most
 
     def model_post_init(self, _: Any) -> None:
         """Check the conditions between fields."""
@@ -101,61 +87,3 @@ class Vector(_Spec):
 Spec: TypeAlias = Annotated[
     Number | Buckets | Category | Labels | Text | Vector, Field(discriminator="kind")
 ]
-KINDS: dict[str, type[_Spec]] = {
-    "number": Number,
-    "buckets": Buckets,
-    "category": Category,
-    "labels": Labels,
-    "text": Text,
-    "vector": Vector,
-}
-_ADAPTER: TypeAdapter[Spec] = TypeAdapter(Spec)
-
-
-def parse_spec(column: str, given: Any) -> Spec:
-    """Validate a caller's specification of a column.
-
-    Parameters
-    ----------
-    column
-        The name of the column, for messages.
-    given
-        A specification, the name of a kind, or a mapping with ``kind`` and its settings.
-
-    Raises
-    ------
-    ConfigError
-        There is no such kind or setting, or a value is out of range.
-
-    Examples
-    --------
-    >>> parse_spec("salary", "number")
-    Number(kind='number', scale='robust')
-    >>> parse_spec("age", {"kind": "buckets", "bins": 5}) == Buckets(bins=5)
-    True
-    """
-    if isinstance(given, _Spec):
-        given = given.model_dump()
-    content = dict(given) if isinstance(given, Mapping) else {"kind": given}
-    kind, where = content.get("kind"), f"column {column!r}"
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(
-            f"there is no kind of feature {kind!r}",
-            where=where,
-            remedy=suggestion(str(kind), KINDS) + ", or None to leave the column out",
-        )
-    settings = set(KINDS[kind].model_fields)
-    for name in content:
-        if name not in settings:
-            raise ConfigError(
-                f"kind {kind!r} has no setting {name!r}",
-                where=where,
-                remedy=suggestion(name, settings - {"kind"}),
-            )
-    try:
-        return _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        setting = str(first["loc"][1]) if len(first["loc"]) > 1 else None  # loc[0] is the kind
-        value = f"{setting}={content[setting]!r} is out of range: " if setting else ""
-        raise ConfigError(f"kind {kind!r}: {value}{first['msg']}", where=where) from None

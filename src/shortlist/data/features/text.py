@@ -1,11 +1,11 @@
 """Blocks of free text: TF-IDF of words and of letter n-grams."""
 
+# ruff: noqa: D102 - the methods are documented in Block
+
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,14 @@ from shortlist.data.features.block import (
     Block,
     Missing,
     NothingLearnedError,
+    Role,
     feature_table,
     to_numpy,
+    unit_rows,
 )
-from shortlist.data.features.cells import Cells, Family
+from shortlist.data.features.cells import Cells
 from shortlist.data.features.specs import Text
 from shortlist.data.features.values import idf
-from shortlist.data.features.weights import unit_rows
 
 # Words consist of letters, marks, digits, symbols (including + and emoji) and #.
 BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}\p{S}#]+"
@@ -38,18 +39,18 @@ class TextBlock(Block):
     each, then together: the cosine of two rows that have both is the mean of their two cosines.
     """
 
-    accepts: ClassVar[tuple[Family, ...]] = ("text", "list")
+    accepts = ("text", "list")
     layout = "(word )*(letters )*"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "word": ("term", "weight"),
-        "letters": ("term", "weight"),
-    }
+    roles = (
+        Role("word", "{column}~{term}", ("term", "weight")),
+        Role("letters", "{column}~*{term}*", ("term", "weight")),
+    )
 
     @classmethod
-    def learn(cls, spec: Text, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Text, cells: Cells) -> list[pa.Table]:
         """Return the words, then the letter n-grams, each in the order of their code points."""
         n_rows, threshold = len(cells.values), spec.threshold(len(cells.values))
-        words = Words.of(cells.values)
+        words = split_words(cells.values)
         rows, terms = words.ngrams(spec.words) if spec.words else (words.rows[:0], words.words[:0])
         counted = [("word", *_count(rows, terms, n_rows))]
         if spec.letters is not None:
@@ -63,29 +64,19 @@ class TextBlock(Block):
             tables.append(
                 feature_table(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
             )
-        table = pa.concat_tables(tables)
-        if not table.num_rows:
+        if not sum(map(len, tables)):
             raise NothingLearnedError(
                 f"no word or letter n-gram occurs in {threshold} or more rows"
             )
-        return table
-
-    def names(self) -> list[str]:
-        """Return ``title~toy story`` for words and ``title~*toy*`` for letter n-grams."""
-        pattern = {"word": "{}~{}", "letters": "{}~*{}*"}
-        return [
-            pattern[feature["role"]].format(self.column, feature["term"])
-            for feature in self.features.select(["role", "term"]).to_pylist()
-        ]
+        return tables
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each text as its known terms."""
-        words, n_rows, parts = Words.of(values), len(values), []
-        known, weight = self._words
+        words, n_rows, parts = split_words(values), len(values), []
+        known, weight = self._terms["word"]
         if len(known):
             counts = _count_known(*words.ngrams(self.spec.words), n_rows, known)
             parts.append(_weight(counts, weight))
-        known, weight = self._letters
+        known, weight = self._terms["letters"]
         if len(known):
             per_row, vocabulary = _count(words.rows, words.words, n_rows)
             ngrams = letter_ngrams(vocabulary, *self.spec.letters)
@@ -95,69 +86,31 @@ class TextBlock(Block):
 
     def unseen(self, values: pa.Array) -> pa.Array:
         """Return the words that are rare or new; without words, the letter n-grams."""
-        terms = Words.of(values).words
-        known, _ = self._words
+        terms, role = split_words(values).words, "word"
         if not self.spec.words:
-            _, terms = letter_ngrams(terms, *self.spec.letters)
-            known, _ = self._letters
-        return terms.filter(pc.is_null(pc.index_in(terms, value_set=known)))
-
-    def count_missing(self, values: pa.Array) -> int:
-        """Return the number of rows without a word."""
-        return len(values) - len(np.unique(Words.of(values).rows))
+            terms, role = letter_ngrams(terms, *self.spec.letters)[1], "letters"
+        return terms.filter(pc.is_null(pc.index_in(terms, value_set=self._terms[role][0])))
 
     @cached_property
-    def _words(self) -> tuple[pa.Array, NDArray[np.float64]]:
-        return self._terms("word")
-
-    @cached_property
-    def _letters(self) -> tuple[pa.Array, NDArray[np.float64]]:
-        return self._terms("letters")
-
-    def _terms(self, role: str) -> tuple[pa.Array, NDArray[np.float64]]:
-        """Return the terms of a role and their weights."""
-        features = self.features.filter(pc.equal(self.features["role"], role))
-        return features["term"].combine_chunks(), to_numpy(features["weight"])
+    def _terms(self) -> dict[str, tuple[pa.Array, NDArray[np.float64]]]:
+        """The terms of each role, and their weights."""
+        terms = {}
+        for role in self.roles:
+            features = self.features.filter(pc.equal(self.features["role"], role.name))
+            terms[role.name] = features["term"].combine_chunks(), to_numpy(features["weight"])
+        return terms
 
 
-@dataclass(frozen=True)
-class Words:
-    """The words of a column of texts, in reading order.
+class Words(NamedTuple):
+    """The words of a column of texts, in reading order; lower case, half width (Unicode NFKC).
 
-    Attributes
-    ----------
-    rows
-        The row of each word, int64.  # (n_words,)
-    texts
-        The text of each word: a row may hold several texts, and n-grams stay within one.
-        # (n_words,)
-    words
-        The words, in lower case and half width (Unicode NFKC).  # (n_words,)
+    A row may hold several texts, and n-grams stay within one: ``rows`` and ``texts`` are the row
+    and the text of each word.
     """
 
     rows: NDArray[np.int64]
     texts: NDArray[np.int64]
     words: pa.Array
-
-    @classmethod
-    def of(cls, values: pa.Array) -> Words:
-        """Split texts, or lists of texts, into words.
-
-        Examples
-        --------
-        >>> Words.of(pa.array(["C++ 개발자/백엔드", None, "ＪＡＶＡ"])).words.to_pylist()
-        ['c++', '개발자', '백엔드', 'java']
-        """
-        if pa.types.is_list(values.type):
-            row_of, texts = to_numpy(pc.list_parent_indices(values)), pc.list_flatten(values)
-        else:
-            row_of, texts = np.arange(len(values)), values
-        folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
-        split = pc.split_pattern_regex(folded, pattern=BETWEEN_WORDS)
-        words, text_of = pc.list_flatten(split), to_numpy(pc.list_parent_indices(split))
-        not_empty = pc.greater(pc.binary_length(words), 0)
-        text_of = text_of[to_numpy(not_empty)]
-        return cls(row_of[text_of], text_of, words.filter(not_empty))
 
     def ngrams(self, longest: int) -> tuple[NDArray[np.int64], pa.Array]:
         """Return the row and the text of all n-grams of 1 to ``longest`` words."""
@@ -172,18 +125,30 @@ class Words:
         return np.concatenate(rows), pa.concat_arrays(ngrams)
 
 
+def split_words(values: pa.Array) -> Words:
+    """Split texts, or lists of texts, into words.
+
+    >>> split_words(pa.array(["C++ 개발자/백엔드", None, "ＪＡＶＡ"])).words.to_pylist()
+    ['c++', '개발자', '백엔드', 'java']
+    """
+    if pa.types.is_list(values.type):
+        row_of, texts = to_numpy(pc.list_parent_indices(values)), pc.list_flatten(values)
+    else:
+        row_of, texts = np.arange(len(values)), values
+    folded = pc.utf8_lower(pc.utf8_normalize(texts, form="NFKC"))
+    split = pc.split_pattern_regex(folded, pattern=BETWEEN_WORDS)
+    words, text_of = pc.list_flatten(split), to_numpy(pc.list_parent_indices(split))
+    not_empty = pc.greater(pc.binary_length(words), 0)
+    text_of = text_of[to_numpy(not_empty)]
+    return Words(row_of[text_of], text_of, words.filter(not_empty))
+
+
 def letter_ngrams(
     words: pa.Array, shortest: int, longest: int
 ) -> tuple[NDArray[np.int64], pa.Array]:
     """Return the word (by index) and the text of all n-grams of letters (code points).
 
     All words are processed together, one starting position after the other.
-
-    Examples
-    --------
-    >>> indices, ngrams = letter_ngrams(pa.array(["개발자", "c"]), 2, 3)
-    >>> indices.tolist(), ngrams.to_pylist()
-    ([0, 0, 0], ['개발', '발자', '개발자'])
     """
     indices: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     ngrams = [pa.array([], pa.string())]

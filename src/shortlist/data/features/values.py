@@ -1,10 +1,12 @@
-"""Blocks of values of a set: exactly one (a category), or any number (labels)."""
+"""Blocks of values: numbers and dates, vectors, one value of a set, or any number of them."""
+
+# ruff: noqa: D102 - the methods are documented in Block
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
 from functools import cached_property
-from typing import ClassVar
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,58 +15,217 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.features.block import (
+    MISSING,
     Block,
     Missing,
     NothingLearnedError,
+    Role,
     feature_table,
     is_null,
+    missing_flag,
     to_numpy,
+    unit_rows,
 )
-from shortlist.data.features.cells import Cells, Family, clean
-from shortlist.data.features.specs import Category, Labels
-from shortlist.data.features.weights import unit_rows
+from shortlist.data.features.cells import Cells, Family, clean, finite
+from shortlist.data.features.specs import Buckets, Category, Labels, Number, Vector
+from shortlist.errors import InputError
+
+IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal distribution
+
+
+class _Measured(Block):
+    """Integers and fractions are one family here: a column may change between them."""
+
+    accepts = ("whole", "number", "date")
+
+    @classmethod
+    def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> Self:
+        family: Family = "number" if cells.family == "whole" else cells.family
+        return super().fit(column, spec, Cells(family, cells.as_family(family, column)))
+
+
+class NumberBlock(_Measured):
+    """A number or a date ``x`` as a direction, so that dot products fall with the distance.
+
+    With ``z = (x - centre) / scale``, the features are ``(z, 1) / sqrt(1 + z^2)``: the sine and
+    cosine of ``arctan z``. The dot product of two rows is ``cos(arctan z1 - arctan z2)``: 1 for
+    equal values, 0 for an angle of 90 degrees (such as -1 and +1 scale from the centre), -1 for
+    opposite extremes. Extreme values approach 90 degrees, whatever their size. (A block of ``z``
+    alone, scaled to length 1, would keep only its sign.)
+    """
+
+    layout = "value known (missing )?"
+    roles = (
+        Role("value", "{column}", ("centre", "scale")),
+        Role("known", "{column} is known"),
+        MISSING,
+    )
+
+    @classmethod
+    def learn(cls, spec: Number, cells: Cells) -> list[pa.Table]:
+        x = np.sort(_known_values(cells.values))  # makes sums independent of the row order
+        centre, scale = (float(x.mean()), float(x.std()))
+        if spec.scale == "robust":
+            low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
+            # The interquartile range is 0 if half of the rows share one value.
+            scale = (high - low) / IQR_OF_NORMAL or scale
+        scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has at most one value
+        value = feature_table("value", centre=[centre], scale=[scale])
+        return [value, feature_table("known", 1), missing_flag(cells)]
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
+        empty, flag = is_null(values), self.index_of("missing")
+        with np.errstate(over="ignore"):  # an infinite z is at 90 degrees
+            angle = np.arctan((_to_floats(values) - centre) / scale)
+        # Two entries per cell; if the cell is empty, the flag and a zero.
+        data = np.column_stack([np.sin(angle), np.cos(angle)])
+        data[empty] = (float(flag is not None and missing == "flag"), 0.0)
+        columns = np.tile(np.array([0, 1], dtype=np.int32), (len(values), 1))
+        columns[empty, 0] = flag or 0
+        indptr = np.arange(0, data.size + 1, 2, dtype=np.int32)
+        rows = csr_array((data.ravel(), columns.ravel(), indptr), shape=(len(values), len(self)))
+        rows.eliminate_zeros()
+        rows.sort_indices()
+        return rows
+
+
+class BucketBlock(_Measured):
+    """A number or a date as the bucket that holds it: ``low <= x < high``.
+
+    The edges are quantiles, chosen among the values; equal edges are merged. The first and the last
+    bucket are open.
+    """
+
+    layout = "(bucket )+(missing )?"
+    roles = (Role("bucket", ""), MISSING)  # buckets are named after their edges
+
+    def check(self) -> None:
+        super().check()
+        edges = self.features["low"].to_pylist()
+        buckets = edges[: len(edges) - (self.index_of("missing") is not None)]
+        if buckets[0] is not None or None in buckets[1:] or buckets[1:] != sorted(buckets[1:]):
+            raise ValueError(f"column {self.column!r}: the buckets do not ascend")
+
+    @classmethod
+    def learn(cls, spec: Buckets, cells: Cells) -> list[pa.Table]:
+        x = np.sort(_known_values(cells.values))
+        shares = np.arange(1, spec.bins) / spec.bins
+        edges = np.unique(np.quantile(x, shares, method="higher"))
+        edges = edges[edges > x[0]]
+        if not len(edges) and x[-1] > x[0]:  # nearly all rows have the smallest value
+            edges = x[x > x[0]][:1]
+        bounds = [None, *edges.tolist(), None]
+        return [feature_table("bucket", low=bounds[:-1], high=bounds[1:]), missing_flag(cells)]
+
+    def names(self) -> list[str]:
+        """Return ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
+        columns = self.features.select(["role", "low", "high"])
+        return [self._name(**feature) for feature in columns.to_pylist()]
+
+    def _name(self, role: str, low: float | None, high: float | None) -> str:
+        if role == "missing":
+            return f"{self.column} is missing"
+        if low is None and high is None:
+            return f"{self.column} is known"
+        if low is None or high is None:
+            sign, edge = ("<", high) if low is None else (">=", low)
+            return f"{self.column}{sign}{self._format(edge)}"
+        return f"{self._format(low)}<={self.column}<{self._format(high)}"
+
+    def _format(self, edge: float | None) -> str:
+        assert edge is not None
+        if self.family == "date":
+            moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=edge)
+            return moment.isoformat().removesuffix("T00:00:00")
+        return repr(edge).removesuffix(".0")
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        lows = to_numpy(pc.drop_null(self.features["low"]))
+        buckets: NDArray[np.int64] = np.searchsorted(lows, _to_floats(values), side="right")
+        buckets[is_null(values)] = -1
+        return self.one_hot(buckets, values, missing)
+
+
+class VectorBlock(Block):
+    """One feature per component; the cosine of two rows is that of their vectors."""
+
+    accepts = ("vector",)
+    layout = "(component )+"
+    roles = (Role("component", "{column}[{index}]"),)
+
+    @classmethod
+    def learn(cls, spec: Vector, cells: Cells) -> list[pa.Table]:
+        lengths = pc.unique(pc.list_value_length(pc.drop_null(cells.values))).to_pylist()
+        if len(lengths) > 1:
+            raise NothingLearnedError(
+                f"its lists have {min(lengths)} to {max(lengths)} numbers, so they are not vectors"
+            )
+        return [feature_table("component", lengths[0])]
+
+    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+        rows = np.flatnonzero(~is_null(values))
+        vectors = values.drop_null()
+        wrong = np.flatnonzero(to_numpy(pc.list_value_length(vectors)) != len(self))
+        if len(wrong):
+            raise InputError(
+                f"the vector has {len(vectors[int(wrong[0])])} numbers instead of {len(self)}",
+                where=f"column {self.column!r}, row {rows[wrong[0]]} (counted from 0)",
+            )
+        flat = finite(pc.list_flatten(vectors), self.column)
+        if flat.null_count:
+            row = rows[np.flatnonzero(is_null(flat))[0] // len(self)]
+            raise InputError(
+                "the vector has an empty component",
+                where=f"column {self.column!r}, row {row} (counted from 0)",
+                remedy="fill it in, or leave the whole cell empty",
+            )
+        indptr = np.zeros(len(values) + 1, dtype=np.int64)
+        indptr[rows + 1] = len(self)
+        columns = np.tile(np.arange(len(self)), len(rows))
+        shape = (len(values), len(self))
+        return unit_rows(csr_array((to_numpy(flat), columns, np.cumsum(indptr)), shape=shape))
+
+
+def _known_values(values: pa.Array) -> NDArray[np.float64]:
+    return _to_floats(values)[~is_null(values)]
+
+
+def _to_floats(values: pa.Array) -> NDArray[np.float64]:
+    """Return numbers unchanged, dates in microseconds since 1970, empty cells as 0."""
+    if pa.types.is_timestamp(values.type):
+        values = pc.cast(pc.cast(values, pa.int64()), pa.float64(), safe=False)
+    filled: NDArray[np.float64] = pc.fill_null(values, 0.0).to_numpy()
+    return filled
 
 
 class CategoryBlock(Block):
     """One feature per value; rare values, and values new in a query, share the feature "other"."""
 
-    accepts: ClassVar[tuple[Family, ...]] = ("text", "whole", "truth", "number")
+    accepts = ("text", "whole", "truth", "number")
     layout = "(value )+other (missing )?"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"value": ("term",)}
+    roles = (
+        Role("value", "{column}={term}", ("term",)),
+        Role("other", "{column} is other"),
+        MISSING,
+    )
 
     @classmethod
-    def learn(cls, spec: Category, cells: Cells) -> pa.Table:
-        """Return the frequent values, "other", and a flag if a cell is empty."""
+    def learn(cls, spec: Category, cells: Cells) -> list[pa.Table]:
         counts = pc.value_counts(pc.drop_null(cells.values))
         threshold = spec.threshold(len(cells.values))
         frequent = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), threshold))
         if not len(frequent):
             raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
         terms = pc.cast(frequent.take(pc.array_sort_indices(frequent)), pa.string())
-        return pa.concat_tables(
-            [
-                feature_table("value", term=terms),
-                feature_table("other", 1),
-                feature_table("missing", int(cells.values.null_count > 0)),
-            ]
-        )
-
-    def names(self) -> list[str]:
-        """Return ``degree=4``, ``degree is other`` and ``degree is missing``."""
-        return [
-            f"{self.column}={feature['term']}"
-            if feature["role"] == "value"
-            else f"{self.column} is {feature['role']}"
-            for feature in self.features.select(["role", "term"]).to_pylist()
-        ]
+        values = feature_table("value", term=terms)
+        return [values, feature_table("other", 1), missing_flag(cells)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each cell as its value, or as "other"."""
         indices = to_numpy(pc.fill_null(self._index(values), self.index_of("other")))
         return self.one_hot(np.where(is_null(values), -1, indices), values, missing)
 
     def unseen(self, values: pa.Array) -> pa.Array:
-        """Return the values that are encoded as "other"."""
         values = pc.drop_null(values)
         return pc.cast(values.filter(pc.is_null(self._index(values))), pa.string())
 
@@ -80,12 +241,12 @@ class LabelsBlock(Block):
     ``ln((1 + n) / (1 + df)) + 1``.
     """
 
-    accepts: ClassVar[tuple[Family, ...]] = ("list", "text")
+    accepts = ("list", "text")
     layout = "(label )+"
-    required: ClassVar[Mapping[str, tuple[str, ...]]] = {"label": ("term", "weight")}
+    roles = (Role("label", "{column}={term}", ("term", "weight")),)
 
     @classmethod
-    def learn(cls, spec: Labels, cells: Cells) -> pa.Table:
+    def learn(cls, spec: Labels, cells: Cells) -> list[pa.Table]:
         """Return the labels, each in its most frequent spelling (of ties, the first)."""
         rows, labels = split_labels(cells.values, spec.separator)
         encoded = labels.dictionary_encode()
@@ -105,34 +266,19 @@ class LabelsBlock(Block):
         if not len(kept):
             raise NothingLearnedError(f"no label occurs in {threshold} or more rows")
         weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
-        return feature_table("label", term=terms.take(pa.array(kept)), weight=weight)
-
-    def names(self) -> list[str]:
-        """Return ``genres=Drama``, ..."""
-        return [f"{self.column}={term}" for term in self.features["term"].to_pylist()]
+        return [feature_table("label", term=terms.take(pa.array(kept)), weight=weight)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each row as its labels."""
         rows, labels = split_labels(values, self.spec.separator)
         indices = self._index(labels)
         known = indices >= 0
-        encoded = _incidence(rows[known], indices[known], (len(values), len(self)))
-        encoded.data = to_numpy(self.features["weight"])[encoded.indices]
-        return unit_rows(encoded)
+        matrix = _incidence(rows[known], indices[known], (len(values), len(self)))
+        matrix.data = to_numpy(self.features["weight"])[matrix.indices]
+        return unit_rows(matrix)
 
     def unseen(self, values: pa.Array) -> pa.Array:
-        """Return the labels that are rare or new."""
         _, labels = split_labels(values, self.spec.separator)
         return labels.filter(pa.array(self._index(labels) < 0))
-
-    def count_missing(self, values: pa.Array) -> int:
-        """Return the number of rows without a label."""
-        rows, _ = split_labels(values, self.spec.separator)
-        return len(values) - len(np.unique(rows))
-
-    @cached_property
-    def _keys(self) -> pa.Array:
-        return fold(self.features["term"].combine_chunks())
 
     def _index(self, labels: pa.Array) -> NDArray[np.int32]:
         """Return the feature of each label, -1 for none."""
@@ -140,6 +286,10 @@ class LabelsBlock(Block):
         features = pc.fill_null(pc.index_in(fold(encoded.dictionary), value_set=self._keys), -1)
         index: NDArray[np.int32] = to_numpy(features)[to_numpy(encoded.indices)]
         return index
+
+    @cached_property
+    def _keys(self) -> pa.Array:
+        return fold(self.features["term"].combine_chunks())
 
 
 def _incidence(
@@ -152,8 +302,6 @@ def _incidence(
 def split_labels(values: pa.Array, separator: str | None) -> tuple[NDArray[np.int64], pa.Array]:
     """Return the row and the text of each label, from lists or from texts with separators.
 
-    Examples
-    --------
     >>> rows, labels = split_labels(pa.array(["SQL; 자바", None, ";SQL"]), None)
     >>> rows.tolist(), labels.to_pylist()
     ([0, 0, 2], ['SQL', '자바', 'SQL'])

@@ -16,17 +16,9 @@ from shortlist.data.sql import literal, quoted
 
 @dataclass(frozen=True)
 class Fill:
-    """The columns of a database table that a file fills.
+    """The columns of a table of the schema that a file fills, as SQL over the columns of the file.
 
-    Parameters
-    ----------
-    table
-        The table of the schema.
-    columns
-        For each column of the table, a SQL expression over the columns of the file.
-    each
-        A SQL expression for a list. The table then gets one row per element of the list, which
-        ``columns`` can use under the name ``each``.
+    With ``each``, SQL of a list, the table gets one row per element, which is called ``each``.
     """
 
     table: str
@@ -35,63 +27,30 @@ class Fill:
 
 
 def same(*columns: str) -> dict[str, str]:
-    """Return the expressions that fill columns from file columns of the same name.
-
-    Examples
-    --------
-    >>> same("age")
-    {'age': '"age"'}
-    """
+    """Return the expressions that fill columns from file columns of the same name."""
     return {column: quoted(column) for column in columns}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One kind of file.
+    """One kind of file."""
 
-    Parameters
-    ----------
-    files
-        Patterns of the file name, in lower case.
-    columns
-        The required columns; if the file has no header, all columns in order.
-    header
-        Whether the first row holds the column names.
-    typed
-        Whether the names have the form ``name:type``, as in RecBole files.
-    delimiter, quote
-        As in :class:`scan.Text`. Without a delimiter, it is detected from the header.
-    latin
-        The encoding is latin-1, unless the file is valid UTF-8.
-    decisive
-        A file with this name is never read with another layout, whatever its columns.
-    select
-        SQL expressions that replace columns; if the file has no header, the columns to show
-        instead of the original ones.
-    optional
-        Columns that the file may have.
-    lists
-        Columns that hold several values, and the separator of these.
-    fills
-        The tables of the schema that the file fills.
-    implied
-        Tables whose keys the file mentions, as a rating mentions its user. If no other file of a
-        load fills them, they get rows with the key alone.
-    """
-
-    files: tuple[str, ...]
-    columns: tuple[str, ...] = ()
-    header: bool = True
-    typed: bool = False
-    delimiter: str | None = None
+    files: tuple[str, ...]  # patterns of the name, in lower case
+    columns: tuple[str, ...] = ()  # the required ones; without a header, all in order
+    header: bool = True  # whether the first row holds the column names
+    typed: bool = False  # whether the names have the form ``name:type``, as in RecBole files
+    delimiter: str | None = None  # None: detected from the header
     quote: str = '"'
-    latin: bool = False
-    decisive: bool = False
+    latin: bool = False  # latin-1, unless the file is valid UTF-8
+    decisive: bool = False  # whether a file of this name is never read with another layout
     select: Mapping[str, str] = field(default_factory=dict)
-    optional: tuple[str, ...] = ()
-    lists: Mapping[str, str] = field(default_factory=dict)
+    """SQL that replaces columns; without a header, the columns to show instead of the originals."""
+    optional: tuple[str, ...] = ()  # columns that the file may have
+    lists: Mapping[str, str] = field(default_factory=dict)  # columns of several values: separators
     fills: tuple[Fill, ...] = ()
     implied: tuple[str, ...] = ()
+    """Tables whose keys the file mentions, as a rating mentions its user. They get rows with the
+    key alone, if no other file of a load fills them."""
 
     def names(self, path: Path) -> bool:
         """Return whether the file name matches; Parquet also matches, if there is a header."""
@@ -101,10 +60,7 @@ class Layout:
         return any(fnmatch(name, pattern) for pattern in self.files)
 
     def text(self, path: Path, encoding: str | None = None) -> scan.Text:
-        """Return how this file is divided into rows and columns; reads its header or encoding.
-
-        ``encoding`` is that of the file; None: UTF-8, or as the layout says.
-        """
+        """Return how a file is read; without ``encoding``, as UTF-8 or as the layout says."""
         if self.header:
             columns, delimiter = scan.header(path, self.delimiter, encoding)
             return scan.Text(columns, True, delimiter, self.quote, encoding or "utf-8")
@@ -115,15 +71,7 @@ class Layout:
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:
         """Return the columns that this layout shows, with the SQL expression of each.
 
-        Parameters
-        ----------
-        types
-            The SQL type of each column of the file; VARCHAR in text files.
-
-        Examples
-        --------
-        >>> RECBOLE.selection({"item_id:token": "VARCHAR"})
-        {'item_id': '"item_id:token"'}
+        ``types`` holds the SQL type of each column of the file; VARCHAR in text files.
         """
         if self.typed:
             shown = dict(_recbole_column(name) for name in types)

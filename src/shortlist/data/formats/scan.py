@@ -24,7 +24,7 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.sql import literal
-from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
 
 LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
@@ -35,24 +35,17 @@ _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
 LARGEST_UNPACKED = 1 << 30
 MOST_ROWS = 2**31 - 1  # in a file of any size
+_LIBRARY_ERRORS = (
+    pa.ArrowException, ArithmeticError, BufferError, EOFError, LookupError, RuntimeError,
+    SystemError, TypeError, ValueError, csv.Error, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Text:
     """How a text file is divided into rows and columns.
 
-    Parameters
-    ----------
-    columns
-        The column names, from the header or, if the file has none, from its layout.
-    header
-        Whether the first row holds the column names.
-    delimiter
-        The separator of two columns; may be longer than one character (``::``).
-    quote
-        The quote character; empty if the format has no quoting.
-    encoding
-        ``utf-8`` (with or without a byte order mark), ``latin-1`` or another one of Python.
+    A delimiter may be longer than one character (``::``). No quote character: no quoting.
     """
 
     columns: tuple[str, ...]
@@ -102,15 +95,13 @@ def is_pattern(path: Path) -> bool:
 
 
 def files_of(path: Path, label: str) -> list[Path]:
-    """Return the files of a folder (and its folders) or of a pattern, sorted by path.
-
-    Raises
-    ------
-    InputError
-        There is none that can be read as a table.
-    """
+    """Return the tables of a folder (and its folders) or of a pattern, sorted by path."""
     if path.is_dir():
-        candidates = [file for file in path.rglob("*") if not _hidden(file.relative_to(path))]
+        candidates = [
+            file
+            for file in path.rglob("*")
+            if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+        ]
     else:
         candidates = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
     files = sorted(
@@ -128,53 +119,23 @@ def files_of(path: Path, label: str) -> list[Path]:
     return files
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.parts)
-
-
 def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a Parquet file whose content is out of all proportion to its size.
-
-    Raises
-    ------
-    InputError
-        The file unpacks to more than the bound.
-    """
-    [(unpacked,)] = connection.execute(
-        f"SELECT sum(total_uncompressed_size) FROM parquet_metadata({literal(sql_path(path))})"
-    ).fetchall()
-    [(rows,)] = connection.execute(
-        f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(sql_path(path))})"
+    """Refuse a Parquet file whose content is out of all proportion to its size."""
+    file = literal(sql_path(path))
+    [(unpacked, rows)] = connection.execute(
+        f"SELECT (SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata({file})), "
+        f"(SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({file}))"
     ).fetchall()
     size = path.stat().st_size
     bytes_bound = max(LARGEST_UNPACKED, LARGEST_RATIO * size)
     rows_bound = max(MOST_ROWS, LARGEST_RATIO * size)
-    if (unpacked or 0) > bytes_bound or (rows or 0) > rows_bound:
+    if unpacked > bytes_bound or rows > rows_bound:
         raise InputError(
-            f"the file of {size:,} bytes would unpack to {unpacked or 0:,} bytes and "
-            f"{rows or 0:,} rows; the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
+            f"the file of {size:,} bytes would unpack to {unpacked:,} bytes and {rows:,} rows; "
+            f"the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
             where=str(path),
             remedy="check the source of the file, or pass a DuckDB relation of it",
         )
-
-
-def check_encoding(encoding: str | None) -> None:
-    """Refuse an encoding that Python does not know.
-
-    Raises
-    ------
-    ConfigError
-        There is no such encoding.
-    """
-    if encoding is None:
-        return
-    try:
-        "".encode(encoding)
-    except (LookupError, TypeError, ValueError):
-        raise ConfigError(
-            f"encoding={encoding!r} is not a known encoding",
-            remedy="give one such as utf-8, utf-16, cp1252, latin-1, cp949 or shift_jis",
-        ) from None
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -198,14 +159,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def require_file(path: Path, label: str) -> None:
-    """Raise an error unless the path is a file that is not empty.
-
-    Raises
-    ------
-    InputError
-        The path does not exist, is a folder, or is an empty file. The message begins with
-        ``label``.
-    """
+    """Refuse a path that is no file, or an empty one; the message begins with ``label``."""
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:  # such as a name that is too long
@@ -221,26 +175,10 @@ def require_file(path: Path, label: str) -> None:
 def header(
     path: Path, delimiter: str | None = None, encoding: str | None = None
 ) -> tuple[tuple[str, ...], str]:
-    """Read the column names from the first row of a text file.
+    """Read the column names from the first row of a text file; return them and the delimiter.
 
-    Parameters
-    ----------
-    path
-        The file.
-    delimiter
-        None: the most frequent of comma, tab, semicolon and vertical bar in the first row.
-    encoding
-        The encoding of the file; None: UTF-8.
-
-    Returns
-    -------
-    (names, delimiter)
-        Unnamed columns are called ``column0``, ``column1``, ... by their position.
-
-    Raises
-    ------
-    InputError
-        The row is not UTF-8 or is too long, or two columns have the same name.
+    Without a delimiter, it is the most frequent of comma, tab, semicolon and vertical bar. Unnamed
+    columns are called ``column0``, ``column1``, ... by their position.
     """
     first_row = _first_row(path, encoding or "utf-8").rstrip("\r\n")
     if delimiter is None:
@@ -299,19 +237,9 @@ def latin_or_utf8(path: Path) -> str:
 
 @contextmanager
 def translated(label: str, path: Path | None = None) -> Iterator[None]:
-    """Convert the errors of other libraries in the block to errors of this one.
+    """Convert the errors of DuckDB, Arrow, the system and decoders in the block to our own.
 
-    Parameters
-    ----------
-    label
-        The name of the table in messages.
-    path
-        The file that is read, if the table is one.
-
-    Raises
-    ------
-    InputError
-        The block raised an error of DuckDB, Arrow, the operating system or a decoder.
+    ``label`` is the name of the table in messages, and ``path`` its file, if it has one.
     """
     try:
         yield
@@ -329,19 +257,7 @@ def translated(label: str, path: Path | None = None) -> Iterator[None]:
         if error.errno is None:  # raised by Arrow and gzip for damaged files
             raise unreadable(path or Path(label), error) from error
         raise system_error(error, path) from error
-    except (
-        pa.ArrowException,
-        ArithmeticError,
-        BufferError,
-        EOFError,
-        LookupError,
-        RuntimeError,
-        SystemError,
-        TypeError,
-        ValueError,
-        csv.Error,
-        zlib.error,
-    ) as error:
+    except _LIBRARY_ERRORS as error:
         reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{label}: cannot read the table: {reason}",
@@ -380,65 +296,20 @@ def explain(error: duckdb.Error, path: Path | None, label: str = "") -> Shortlis
     row = int(line[1]) if line else None
     if "Invalid unicode" in message and row is not None:
         return not_encoded(path, "utf-8", row)
-    where = f"{path.name}, row {row}" if row else str(path)
     if "line size" in message.lower():
         return _too_long(path, row)
-    count = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
-    if count:
-        return InputError(
-            f"the row has {count[2]} columns instead of {count[1]}",
-            where=where,
-            remedy="give every row as many columns as the first; "
-            "quote values that contain the delimiter",
-        )
-    if "unterminated quote" in message:
-        return InputError(
-            "a quoted value has no closing quote", where=where, remedy="add the closing quote"
-        )
-    return InputError(
+    what, remedy = (
         f"cannot read the file: {message.splitlines()[0]}",
-        where=where,
-        remedy="write or copy the file again",
+        "write or copy the file again",
     )
-
-
-def row_number(path: Path, text: Text, record: int) -> int:
-    """Return the line (from 1, including the header) on which a record starts.
-
-    Quoted line breaks and blank lines make record numbers and line numbers differ. Only error
-    messages need the line number, so the file is read again instead of storing it with each row.
-
-    Parameters
-    ----------
-    path, text
-        The file and how it is read.
-    record
-        The number of the record, from 0, without the header.
-    """
-    target = record + int(text.header)
-    try:
-        with open_text(path, text.encoding) as stream:
-            for number, line in enumerate(_record_lines(stream, text)):
-                if number == target:
-                    return line
-    except (csv.Error, UnicodeError, OSError):  # the line is only part of a message
-        pass
-    return target + 1
-
-
-def _record_lines(stream: Iterator[str], text: Text) -> Iterator[int]:
-    """Yield the line on which each record starts; like DuckDB, skip blank lines."""
-    if not text.quote:
-        for line, content in enumerate(stream, start=1):
-            if content.strip("\r\n") or len(text.columns) == 1:
-                yield line
-        return
-    reader = csv.reader(stream, delimiter=text.delimiter, quotechar=text.quote)
-    previous = 0
-    for cells in reader:
-        if cells or len(text.columns) == 1:
-            yield previous + 1
-        previous = reader.line_num
+    if count := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
+        what = f"the row has {count[2]} columns instead of {count[1]}"
+        remedy = (
+            "give every row as many columns as the first; quote values that contain the delimiter"
+        )
+    elif "unterminated quote" in message:
+        what, remedy = "a quoted value has no closing quote", "add the closing quote"
+    return InputError(what, where=f"{path.name}, row {row}" if row else str(path), remedy=remedy)
 
 
 def not_encoded(path: Path, encoding: str, row: int) -> InputError:

@@ -13,33 +13,21 @@ from shortlist.errors import InputError
 Kind = Literal["duckdb", "sqlite", "postgresql"]
 
 CONNECT_TIMEOUT = 10  # seconds, unless the URL sets connect_timeout
+_FILES: dict[str, Kind] = {"sqlite": "sqlite", "duckdb": "duckdb"}
 _SQLITE = b"SQLite format 3\x00"
 _SQLITE_ENDINGS = (".sqlite", ".sqlite3")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is.
-
-    Attributes
-    ----------
-    kind
-        The database system.
-    place
-        The name in messages: the file, or the server and the database.
-    path
-        The file, if the database is a file.
-    uri
-        The URL for the driver. It may hold a password, so it is never shown.
-    secrets
-        The user and the password, plain and percent-encoded, which no message may contain.
-    """
+    """Where a database is."""
 
     kind: Kind
-    place: str
+    place: str  # the name in messages: the file, or the server and the database
     path: Path | None = None
-    uri: str = field(default="", repr=False)
+    uri: str = field(default="", repr=False)  # for the driver; may hold a password, so never shown
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The user and the password, plain and percent-encoded, which no message may contain."""
 
     @classmethod
     def of(cls, target: str | Path) -> Address:
@@ -48,29 +36,19 @@ class Address:
         A file is a SQLite database if its first bytes say so, or, while it does not exist or is
         empty, if its name ends in .sqlite or .sqlite3. Any other file is a DuckDB database.
 
-        Raises
-        ------
-        InputError
-            The URL has another scheme, or cannot be parsed.
-
-        Examples
-        --------
         >>> Address.of("postgresql://ann:secret@db.example/shop").place
         'postgresql://db.example/shop'
         >>> Address.of("sqlite:///shop.sqlite").path
         PosixPath('shop.sqlite')
         """
-        text = str(target)
-        scheme, separator, rest = text.partition("://")
+        scheme, separator, rest = str(target).partition("://")
         if not separator or isinstance(target, Path):
             return cls._file(Path(target))
-        match scheme.lower():
-            case "postgresql" | "postgres":
-                return cls._server(rest)
-            case "sqlite" if rest.startswith("/") and len(rest) > 1:
-                return cls("sqlite", unquote(rest[1:]), Path(unquote(rest[1:])))
-            case "duckdb" if rest.startswith("/") and len(rest) > 1:
-                return cls("duckdb", unquote(rest[1:]), Path(unquote(rest[1:])))
+        if scheme.lower() in ("postgresql", "postgres"):
+            return cls._server(rest)
+        kind = _FILES.get(scheme.lower())
+        if kind is not None and rest.startswith("/") and len(rest) > 1:
+            return cls(kind, unquote(rest[1:]), Path(unquote(rest[1:])))
         raise InputError(
             f"databases at {scheme}://... are not supported",
             remedy="give a file, or a URL like postgresql://HOST/DATABASE or sqlite:///FILE",
@@ -120,13 +98,7 @@ class Address:
         )
 
     def require_file(self) -> Path:
-        """Return the path of a database file that exists.
-
-        Raises
-        ------
-        InputError
-            There is no such file.
-        """
+        """Return the path of a database file that exists."""
         if self.path is None or not self.path.is_file():
             raise InputError(
                 f"there is no database {self.place}",
@@ -135,13 +107,7 @@ class Address:
         return self.path
 
     def redacted(self, message: str) -> str:
-        """Replace every secret in a message.
-
-        Examples
-        --------
-        >>> Address.of("postgresql://ann:secret@db/shop").redacted('no entry for "ann" at secret')
-        'no entry for "..." at ...'
-        """
+        """Replace every secret in a message."""
         for secret in self.secrets:
             message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "...", message)
         return message

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
-from typing import Any
+from dataclasses import dataclass
 
-from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows
 from shortlist.data.sql import Connection, quoted, quoted_list
 from shortlist.data.store.database import Database
-from shortlist.data.store.schema import Check, ForeignKey, Table
+from shortlist.data.store.schema import ForeignKey, Table
 from shortlist.data.store.staging import StagedRows
 from shortlist.errors import InputError
+
+_FIRST_RECORDS = f"list(staged.rowid ORDER BY staged.rowid)[:{SHOWN}]"
 
 
 def copy_keys(
@@ -38,59 +39,20 @@ def copy_keys(
 def check(connection: Connection, staged: Sequence[StagedRows], bad: BadRows | None = None) -> None:
     """Find rows, in the order of the tables, that violate a constraint of their table.
 
-    They are one error, or are left out if ``bad`` says so.
-
-    ``staged`` holds the rows of all tables of the load, parents before children: a row may refer to
-    a parent that is loaded with it. Call :func:`copy_keys` first.
-
-    Raises
-    ------
-    InputError
-        A required value is missing, a condition is false, a key is not unique, or a reference has
-        no parent row.
+    They are one error, or are left out if ``bad`` says so. ``staged`` holds the rows of all tables
+    of the load, parents before children: a row may refer to a parent that is loaded with it. Call
+    :func:`copy_keys` first.
     """
     bad = bad or BadRows()
     for rows in staged:
-        for column in rows.table.types:
-            if column in rows.table.required and column in rows.columns:
-                _check_required(connection, rows, column, bad)
-        for condition in rows.table.checks:
-            if set(condition.columns) <= set(rows.columns):  # else NULL, which satisfies it
-                _check_condition(connection, rows, condition, bad)
+        checked = _Checked(connection, rows, staged, bad)
+        checked.check_values()
         for key in _keys(rows):
-            same_table = [other for other in staged if other.table == rows.table]
-            _check_unique(connection, rows, key, same_table, bad)
-            _check_not_stored(connection, rows, key, bad)
+            checked.check_unique(key)
+            checked.check_not_stored(key)
         for reference in _references(rows):
-            parents = [other for other in staged if other.table.name == reference.parent]
-            _check_parents(connection, rows, reference, parents, bad)
+            checked.check_parents(reference)
     bad.require_none()
-
-
-def _report(
-    connection: Connection,
-    rows: StagedRows,
-    column: str,
-    source: str,
-    error: InputError,
-    bad: BadRows,
-) -> None:
-    """Report the rows that ``source`` selects; delete them if bad rows are left out."""
-    count, records = connection.execute(
-        f"SELECT count(*), list(staged.rowid ORDER BY staged.rowid)[:{SHOWN}] FROM {source}"
-    ).fetchall()[0]
-    if not count:  # the row at fault is one of another file
-        return
-    if rows.from_lists:
-        numbers: tuple[int, ...] = ()
-    else:
-        numbers = tuple(map(rows.source.row, records))
-    name = rows.columns[column]
-    bad.add(error, SkippedRows(rows.source.label, name, error.what, count, numbers))
-    if bad.skip:
-        connection.execute(
-            f"DELETE FROM {rows.name} WHERE rowid IN (SELECT staged.rowid FROM {source})"
-        )
 
 
 def _keys(rows: StagedRows) -> list[tuple[str, ...]]:
@@ -103,131 +65,135 @@ def _references(rows: StagedRows) -> list[ForeignKey]:
     return [key for key in rows.table.foreign_keys if set(key.columns) <= set(rows.columns)]
 
 
-def _check_required(connection: Connection, rows: StagedRows, column: str, bad: BadRows) -> None:
-    source = f"{rows.name} AS staged WHERE {quoted(column)} IS NULL"
-    for record, others, _ in _first(connection, [column], source):
-        error = InputError(
-            f"{rows.columns[column]} is empty; every row of {rows.table.name} needs one",
-            where=_where(rows, record, column, others),
-            remedy="fill it in, or leave the row out",
+@dataclass(frozen=True)
+class _Checked:
+    """The rows of one source, which are checked."""
+
+    connection: Connection
+    rows: StagedRows
+    staged: Sequence[StagedRows]
+    bad: BadRows
+
+    def check_values(self) -> None:
+        """Refuse empty values where one is required, and values that violate a condition."""
+        columns, table = self.rows.columns, self.rows.table
+        for column in table.types:
+            if column in table.required and column in columns:
+                problem = f" is empty; every row of {table.name} needs one"
+                remedy = "fill it in, or leave the row out"
+                self._refuse([column], f"WHERE {quoted(column)} IS NULL", problem, remedy, None)
+        for check in table.checks:
+            if set(check.columns) <= set(columns):  # else NULL, which satisfies it
+                problem = f"; the bound is {check.bound}"
+                remedy = "correct the value, or leave it empty if it is not known"
+                if check.columns[0] in table.required:
+                    remedy = "correct the value, or leave the row out"
+                self._refuse(
+                    check.columns, f"WHERE NOT ({check.condition})", problem, remedy, " is "
+                )
+
+    def check_unique(self, key: tuple[str, ...]) -> None:
+        """Refuse a key that occurs twice among the sources of a table."""
+        rows, columns = self.rows, quoted_list(key)
+        same_table = [other for other in self.staged if other.table == rows.table]
+        every = " UNION ALL ".join(
+            f"SELECT {position} AS source, rowid AS record, {columns} FROM {other.name}"
+            for position, other in enumerate(same_table)
         )
-        _report(connection, rows, column, source, error, bad)
+        for (first, second), others, values in self.connection.execute(
+            f"""
+            WITH repeated AS (SELECT {columns} FROM ({every}) GROUP BY ALL HAVING count(*) > 1)
+            SELECT list((source, record) ORDER BY source, record)[:2], count(*) OVER () - 1,
+                   {_as_texts(key)}
+            FROM ({every}) AS staged SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
+            ORDER BY min((source, record)) LIMIT 1
+            """
+        ).fetchall():
+            earlier, later = same_table[first[0]].source, same_table[second[0]]
+            error = InputError(
+                f"{self._named(key, values, ' ')} occurs twice; {self._named(key)} must be unique",
+                where=f"{later.source.where(second[1], later.columns[key[0]], others)}; "
+                f"first in {earlier.label}, row {earlier.row(first[1])}",
+                remedy="keep one of the rows",
+            )
+            repeated = f"""
+                (SELECT record AS rowid FROM (
+                    SELECT source, record, row_number() OVER (
+                        PARTITION BY {columns} ORDER BY source, record) AS occurrence
+                    FROM ({every})
+                    WHERE {" AND ".join(f"{quoted(column)} IS NOT NULL" for column in key)}
+                ) WHERE occurrence > 1 AND source = {same_table.index(rows)}) AS staged
+            """
+            [(count, records)] = self.connection.execute(
+                f"SELECT count(*), {_FIRST_RECORDS} FROM {repeated}"
+            ).fetchall()
+            if count:  # else the row at fault is one of another file
+                self._report(key[0], repeated, error, count, records)
 
+    def check_not_stored(self, key: tuple[str, ...]) -> None:
+        """Refuse a key that the database has already."""
+        table = self.rows.table.name
+        stored = f"SEMI JOIN {quoted(table)} USING ({quoted_list(key)})"
+        remedy = "leave out what was loaded before, or load into a new database"
+        self._refuse(key, stored, f" is in the table {table} already", remedy)
 
-def _check_condition(connection: Connection, rows: StagedRows, check: Check, bad: BadRows) -> None:
-    source = f"{rows.name} AS staged WHERE NOT ({check.condition})"
-    for record, others, *values in _first(connection, check.columns, source):
-        named = zip((rows.columns[column] for column in check.columns), values, strict=True)
-        required = check.columns[0] in rows.table.required
-        otherwise = "leave the row out" if required else "leave it empty if it is not known"
-        error = InputError(
-            f"{' and '.join(f'{name} is {value}' for name, value in named)}; "
-            f"the bound is {check.bound}",
-            where=_where(rows, record, check.columns[0], others),
-            remedy=f"correct the value, or {otherwise}",
+    def check_parents(self, reference: ForeignKey) -> None:
+        """Refuse a reference to a row that is neither stored nor loaded now."""
+        parent = reference.parent
+        loaded = [other.name for other in self.staged if other.table.name == parent]
+        present = " UNION ALL ".join(
+            f"SELECT {quoted_list(reference.parent_columns)} FROM {name}"
+            for name in (quoted(parent), *loaded)
         )
-        _report(connection, rows, check.columns[0], source, error, bad)
+        pairs = zip(reference.columns, reference.parent_columns, strict=True)
+        equal = " AND ".join(f"staged.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)
+        filled = " AND ".join(f"staged.{quoted(c)} IS NOT NULL" for c in reference.columns)
+        absent = f"ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}"
+        remedy = f"load the {parent} it belongs to as well, or leave the row out"
+        self._refuse(reference.columns, absent, f" is not in {parent}", remedy)
+
+    def _refuse(
+        self,
+        columns: Sequence[str],
+        condition: str,
+        problem: str,
+        remedy: str,
+        verb: str | None = " ",
+    ) -> None:
+        """Report the rows that meet a condition; the problem follows the columns of the first."""
+        source = f"{self.rows.name} AS staged {condition}"
+        count, records, values = self.connection.execute(
+            f"SELECT count(*), {_FIRST_RECORDS}, arg_min({_as_texts(columns)}, staged.rowid) "
+            f"FROM {source}"
+        ).fetchall()[0]
+        if count:
+            record = None if self.rows.from_lists else records[0]
+            where = self.rows.source.where(record, self.rows.columns[columns[0]], count - 1)
+            what = f"{self._named(columns, values, verb)}{problem}"
+            error = InputError(what, where=where, remedy=remedy)
+            self._report(columns[0], source, error, count, records)
+
+    def _report(
+        self, column: str, source: str, error: InputError, count: int, records: Sequence[int]
+    ) -> None:
+        """Report the rows of a source; delete them if bad rows are left out."""
+        rows = self.rows
+        shown = () if rows.from_lists else records
+        self.bad.add(error, rows.source, rows.columns[column], count, shown)
+        if self.bad.skip:
+            self.connection.execute(
+                f"DELETE FROM {rows.name} WHERE rowid IN (SELECT staged.rowid FROM {source})"
+            )
+
+    def _named(
+        self, columns: Sequence[str], values: Sequence[str] = (), verb: str | None = None
+    ) -> str:
+        """Return the names of columns in the source, each with its value after a verb."""
+        names = [self.rows.columns[column] for column in columns]
+        if verb is not None:
+            names = [f"{name}{verb}{value}" for name, value in zip(names, values, strict=True)]
+        return " and ".join(names)
 
 
-def _check_unique(
-    connection: Connection,
-    rows: StagedRows,
-    key: tuple[str, ...],
-    same_table: Sequence[StagedRows],
-    bad: BadRows,
-) -> None:
-    """Refuse a key that occurs twice among the sources of a table."""
-    columns = quoted_list(key)
-    every = " UNION ALL ".join(
-        f"SELECT {position} AS source, rowid AS record, {columns} FROM {other.name}"
-        for position, other in enumerate(same_table)
-    )
-    for (first, second), others, *values in connection.execute(
-        f"""
-        WITH repeated AS (SELECT {columns} FROM ({every}) GROUP BY ALL HAVING count(*) > 1)
-        SELECT list((source, record) ORDER BY source, record)[:2], count(*) OVER () - 1,
-               {_as_text(key)}
-        FROM ({every}) AS staged SEMI JOIN repeated USING ({columns}) GROUP BY {columns}
-        ORDER BY min((source, record)) LIMIT 1
-        """
-    ).fetchall():
-        earlier = same_table[first[0]].source
-        error = InputError(
-            f"{_named(rows, key, values)} occurs twice; {_named(rows, key)} must be unique",
-            where=f"{_where(same_table[second[0]], second[1], key[0], others)}; "
-            f"first in {earlier.label}, row {earlier.row(first[1])}",
-            remedy="keep one of the rows",
-        )
-        number = same_table.index(rows)
-        later = f"""
-            (SELECT record AS rowid FROM (
-                SELECT source, record, row_number() OVER (
-                    PARTITION BY {columns} ORDER BY source, record) AS occurrence
-                FROM ({every})
-                WHERE {" AND ".join(f"{quoted(column)} IS NOT NULL" for column in key)}
-            ) WHERE occurrence > 1 AND source = {number}) AS staged
-        """
-        _report(connection, rows, key[0], later, error, bad)
-
-
-def _check_not_stored(
-    connection: Connection, rows: StagedRows, key: tuple[str, ...], bad: BadRows
-) -> None:
-    """Refuse a key that the database has already."""
-    stored = f"{quoted(rows.table.name)} USING ({quoted_list(key)})"
-    source = f"{rows.name} AS staged SEMI JOIN {stored}"
-    for record, others, *values in _first(connection, key, source):
-        error = InputError(
-            f"{_named(rows, key, values)} is in the table {rows.table.name} already",
-            where=_where(rows, record, key[0], others),
-            remedy="leave out what was loaded before, or load into a new database",
-        )
-        _report(connection, rows, key[0], source, error, bad)
-
-
-def _check_parents(
-    connection: Connection,
-    rows: StagedRows,
-    reference: ForeignKey,
-    parents: Sequence[StagedRows],
-    bad: BadRows,
-) -> None:
-    """Refuse a reference to a row that is neither stored nor loaded now."""
-    present = " UNION ALL ".join(
-        f"SELECT {quoted_list(reference.parent_columns)} FROM {name}"
-        for name in (quoted(reference.parent), *(parent.name for parent in parents))
-    )
-    pairs = zip(reference.columns, reference.parent_columns, strict=True)
-    equal = " AND ".join(f"staged.{quoted(c)} = parent.{quoted(p)}" for c, p in pairs)
-    filled = " AND ".join(f"staged.{quoted(column)} IS NOT NULL" for column in reference.columns)
-    source = f"{rows.name} AS staged ANTI JOIN ({present}) AS parent ON {equal} WHERE {filled}"
-    for record, others, *values in _first(connection, reference.columns, source):
-        error = InputError(
-            f"{_named(rows, reference.columns, values)} is not in {reference.parent}",
-            where=_where(rows, record, reference.columns[0], others),
-            remedy=f"load the {reference.parent} it belongs to as well, or leave the row out",
-        )
-        _report(connection, rows, reference.columns[0], source, error, bad)
-
-
-def _first(connection: Connection, columns: Sequence[str], source: str) -> list[tuple[Any, ...]]:
-    """Return the first violating row, if any: its record, the number of others, and values."""
-    return connection.execute(
-        f"SELECT staged.rowid, count(*) OVER () - 1, {_as_text(columns)} FROM {source} "
-        "ORDER BY staged.rowid LIMIT 1"
-    ).fetchall()
-
-
-def _as_text(columns: Sequence[str]) -> str:
-    return ", ".join(f"CAST(staged.{quoted(column)} AS VARCHAR)" for column in columns)
-
-
-def _named(rows: StagedRows, columns: Sequence[str], values: Sequence[str] = ()) -> str:
-    """Return the names of columns in the source, each with its value if there is one."""
-    names = (rows.columns[column] for column in columns)
-    pairs = zip_longest(names, values, fillvalue="")
-    return " and ".join(f"{name} {value}".rstrip() for name, value in pairs)
-
-
-def _where(rows: StagedRows, record: int, column: str, others: int) -> str:
-    return rows.source.where(None if rows.from_lists else record, rows.columns[column], others)
+def _as_texts(columns: Sequence[str]) -> str:
+    return f"[{', '.join(f'CAST(staged.{quoted(column)} AS VARCHAR)' for column in columns)}]"

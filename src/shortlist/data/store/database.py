@@ -11,57 +11,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 
-from shortlist.data.sql import Connection, quoted, quoted_list
+from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.schema import INFO, Table
 from shortlist.errors import InputError, suggestion
 
+Texts: TypeAlias = Sequence[str]
 TableName: TypeAlias = tuple[str, ...]
 """The name of a table, perhaps after the name of its schema."""
 
 
-class StoreInfo(NamedTuple):
-    """The schema that a store was made from, and the version of its own tables."""
-
-    schema: str
-    version: int
-
-
-class NewerThan(NamedTuple):
-    """A filter: rows whose value in ``column`` is greater than ``value``, given as text."""
-
-    column: str
-    value: str
-
-
-class RowRange(NamedTuple):
-    """How far a table reaches along a column, and its rows in relation to a value."""
-
-    last: str | None  # the greatest value, as the database writes it; None without rows
-    missing: int  # rows without a value
-    before: int  # rows up to the value
-
-
 class Database(ABC):
-    """An open database: a DuckDB file, a SQLite file or a PostgreSQL database.
-
-    Attributes
-    ----------
-    address
-        Where the database is; ``address.place`` is its name in messages.
-    read_only
-        Whether it refuses to be written to.
-    staging
-        A connection to the staging database.
-    """
+    """An open database: a DuckDB file, a SQLite file or a PostgreSQL database."""
 
     address: Address
     read_only: bool
-    staging: Connection
+    staging: Connection  # to the staging database
 
     @abstractmethod
     def __init__(self, address: Address, *, read_only: bool = False) -> None:
@@ -72,9 +41,8 @@ class Database(ABC):
     def create(cls, address: Address, schema: str | Path) -> None:
         """Make an empty store: all of its tables, or nothing if the schema or a table is wrong."""
 
-    @abstractmethod
-    def upgrade(self, version: int) -> None:
-        """Upgrade the store from an older version to the present one."""
+    def upgrade(self, version: int) -> None:  # noqa: B027
+        """Upgrade the store from an older version; only DuckDB files can have one."""
 
     @abstractmethod
     def close(self) -> None:
@@ -101,10 +69,7 @@ class Database(ABC):
 
     @abstractmethod
     def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
-        """Make columns of a table readable in the staging database, perhaps of some rows only.
-
-        ``where`` is a SQL condition.
-        """
+        """Make columns of a table readable in the staging database; ``where`` selects rows."""
 
     @abstractmethod
     def insert(self, table: Table, columns: Sequence[str], query: str) -> int:
@@ -112,10 +77,6 @@ class Database(ABC):
 
         ``query`` is what follows ``SELECT columns`` in the SQL that yields the rows.
         """
-
-    @abstractmethod
-    def delete(self, table: Table, where: str) -> None:
-        """Delete the rows for which a SQL condition is true, within :meth:`transaction`."""
 
     @abstractmethod
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
@@ -131,12 +92,7 @@ class Database(ABC):
 
     @abstractmethod
     def select(
-        self,
-        table: TableName,
-        columns: Sequence[str],
-        exact: Collection[str],
-        clauses: str = "",
-        values: Sequence[str] = (),
+        self, table: TableName, columns: Texts, exact: Texts, clauses: str = "", values: Texts = ()
     ) -> pa.Table:
         """Read columns; ``clauses`` follow the name of the table in the SELECT statement.
 
@@ -150,12 +106,12 @@ class Database(ABC):
         Raise :func:`unordered_column` unless it holds whole numbers, times or text.
         """
 
-    def info(self) -> StoreInfo | None:
-        """Return the schema and version of the store; None if the database holds no store."""
+    def info(self) -> tuple[str, int] | None:
+        """Return the schema that a store was made from and its version; None: it is no store."""
         if not self.describe((INFO,)):
             return None
         rows = self.fetch(f"SELECT schema, version FROM {INFO}").to_pylist()
-        return StoreInfo(rows[0]["schema"], int(rows[0]["version"])) if rows else None
+        return (rows[0]["schema"], int(rows[0]["version"])) if rows else None
 
     def columns(self, table: TableName) -> dict[str, str]:
         """Return the columns of a table or view that must exist, each with its type."""
@@ -168,43 +124,24 @@ class Database(ABC):
             )
         return columns
 
-    def rows(
-        self,
-        table: TableName,
-        columns: Sequence[str],
-        *,
-        exact: Collection[str] = (),
-        newer: NewerThan | None = None,
-        order: Sequence[str] = (),
-    ) -> pa.Table:
-        """Read columns, which must exist, of all rows or the newer ones, perhaps sorted."""
-        clauses, values = "", []
-        if newer is not None:
-            parameter = self.ordered_parameter(table, newer.column)
-            clauses, values = f" WHERE {quoted(newer.column)} > {parameter}", [newer.value]
-        if order:
-            clauses += f" ORDER BY {quoted_list(order)}"
-        return self.select(table, columns, exact, clauses, values)
+    def row_range(
+        self, table: TableName, column: str, last: str | None
+    ) -> tuple[str | None, int, int]:
+        """Return how far a table reaches along a column (None without rows), as text.
 
-    def row_range(self, table: TableName, column: str, last: str | None) -> RowRange:
-        """Return how far a table reaches along a column, and count the rows up to ``last``."""
+        Count also its rows without a value there, and those with a value up to ``last``.
+        """
         x, parameter = quoted(column), self.ordered_parameter(table, column)
         [row] = self.fetch(
             f"SELECT CAST(max({x}) AS TEXT) AS last, count(*) - count({x}) AS missing, "
             f"count(*) FILTER (WHERE {x} <= {parameter}) AS before FROM {dotted(table)}",
             [last],
         ).to_pylist()
-        return RowRange(**row)
+        return row["last"], row["missing"], row["before"]
 
 
 def dotted(table: TableName) -> str:
-    """Quote the name of a table for SQL.
-
-    Examples
-    --------
-    >>> dotted(("sales", "Orders 2024"))
-    '"sales"."Orders 2024"'
-    """
+    """Quote the name of a table for SQL."""
     return ".".join(map(quoted, table))
 
 

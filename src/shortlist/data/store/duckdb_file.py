@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction
+from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction, types_of
 from shortlist.data.store.address import Address
-from shortlist.data.store.database import Database, TableName, dotted, unordered_column
+from shortlist.data.store.database import Database, TableName, Texts, dotted, unordered_column
 from shortlist.data.store.schema import Table, create_tables, read_tables, upgrade_tables
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
@@ -81,30 +81,21 @@ class DuckDBFile(Database):
         ).fetchall()
         return int(count)
 
-    def delete(self, table: Table, where: str) -> None:
-        self.staging.execute(f"DELETE FROM {quoted(table.name)} WHERE {where}")
-
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
         return self.staging.sql(query, params=list(values) or None).to_arrow_table()
 
     def describe(self, table: TableName) -> dict[str, str]:
         try:
-            columns = self.staging.execute(f"DESCRIBE FROM {dotted(table)}").fetchall()
+            return types_of(self.staging, dotted(table))
         except duckdb.CatalogException:
             return {}
-        return {name: kind for name, kind, *_ in columns}
 
     def table_names(self, schema: str | None) -> list[str]:
         names = self.staging.execute("SELECT table_name FROM information_schema.tables").fetchall()
         return [name for (name,) in names]
 
     def select(
-        self,
-        table: TableName,
-        columns: Sequence[str],
-        exact: Collection[str],
-        clauses: str = "",
-        values: Sequence[str] = (),
+        self, table: TableName, columns: Texts, exact: Texts, clauses: str = "", values: Texts = ()
     ) -> pa.Table:
         return self.fetch(f"SELECT {quoted_list(columns)} FROM {dotted(table)}{clauses}", values)
 
@@ -118,17 +109,12 @@ class DuckDBFile(Database):
 def _explained(error: duckdb.Error, place: str) -> InputError:
     """Turn a failure to open the file into an error of this library."""
     message = str(error)
+    what = f"{place} is not a valid DuckDB database: {message.splitlines()[0]}"
+    remedy = "name a file that shortlist init made"
     if "lock" in message:
-        return InputError(
-            f"{place} is in use by another program",
-            remedy="close that program, or open the file read-only in both",
-        )
-    if "different configuration" in message:
-        return InputError(
-            f"{place} is open in this program already, with another value of read_only",
-            remedy="close that store first, or open both with the same value",
-        )
-    return InputError(
-        f"{place} is not a valid DuckDB database: {message.splitlines()[0]}",
-        remedy="name a file that shortlist init made",
-    )
+        what = f"{place} is in use by another program"
+        remedy = "close that program, or open the file read-only in both"
+    elif "different configuration" in message:
+        what = f"{place} is open in this program already, with another value of read_only"
+        remedy = "close that store first, or open both with the same value"
+    return InputError(what, remedy=remedy)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from shortlist.data.formats.layout import same
-from shortlist.data.formats.source import Source
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection
 from shortlist.data.store.checks import check
 from shortlist.data.store.database import Database
 from shortlist.data.store.load import write
 from shortlist.data.store.schema import INFO, Table
-from shortlist.data.store.staging import StagedRows, stage, temporary_names
+from shortlist.data.store.staging import StagedRows, stage_frame, temporary_names
 from shortlist.errors import InputError, suggestion
 
 RUNS, LISTS, MARKS = "recommendation_runs", "recommendations", "recommendation_marks"
@@ -30,33 +29,16 @@ LIBRARY_TABLES = frozenset({INFO, RUNS, LISTS, MARKS, RECORDED})
 
 _SMALL = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _ID_TYPES = {**dict.fromkeys(_SMALL, "BIGINT"), "UBIGINT": "UBIGINT", "VARCHAR": "VARCHAR"}
+_NO_RUN = {"run_id": "0::BIGINT"}  # the number is set within the transaction
 
 
 class Mark(NamedTuple):
-    """How far interactions were read; the next incremental pull starts there.
+    """How far interactions were read; the next incremental pull starts there."""
 
-    Attributes
-    ----------
-    source
-        The tables and columns that were read, and the rule for repeated pairs, as JSON.
-    last_seen
-        The greatest value read in the column that grows, as the database writes it.
-    row_count
-        The number of rows read in all pulls together.
-    fingerprint
-        The fingerprint of the dataset made from them.
-
-    Examples
-    --------
-    >>> mark = Mark('{"interactions": "orders"}', "41", 40, "9f86d0")
-    >>> Mark.from_json(mark.to_json()) == mark
-    True
-    """
-
-    source: str
-    last_seen: str
-    row_count: int
-    fingerprint: str
+    source: str  # the tables and columns that were read, and the rule for repeated pairs, as JSON
+    last_seen: str  # the greatest value in the column that grows, as the database writes it
+    row_count: int  # rows read in all pulls together
+    fingerprint: str  # of the dataset made from them
 
     def to_json(self) -> dict[str, str | int]:
         """Return the mark as a JSON object."""
@@ -64,13 +46,7 @@ class Mark(NamedTuple):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Mark:
-        """Return the mark that :meth:`to_json` wrote; other keys are ignored.
-
-        Raises
-        ------
-        InputError
-            A key is missing or has a value of another type.
-        """
+        """Return the mark that :meth:`to_json` wrote; other keys are ignored."""
         for name in cls._fields:
             kind = int if name == "row_count" else str
             if type(value.get(name)) is not kind:
@@ -112,7 +88,17 @@ def write_run(
         )
     db, tables = database.staging, database.tables()
     with temporary_names(db) as names:
-        staged = _stage_run(db, tables, names, recommendations, model, config, k, mark)
+        lists, run = _stage_lists(db, tables[LISTS], next(names), recommendations)
+        if k is None:
+            [(k,)] = db.execute(f"SELECT max(rank) FROM {lists.name}").fetchall()
+        run |= {"model": model, "config": json.dumps(dict(config), sort_keys=True), "k": k}
+        records = {RUNS: run} | ({} if mark is None else {MARKS: mark.to_json()})
+        staged = []
+        for name, values in records.items():
+            row = pa.Table.from_pylist([values])
+            columns = _NO_RUN | same(*values)
+            staged.append(stage_frame(db, row, "run", tables[name], next(names), columns))
+        staged.append(lists)
         with database.transaction():
             database.copy_to_staging(tables[RUNS], ["run_id", "model"])
             [(last,)] = db.execute(f"SELECT coalesce(max(run_id), 0) FROM {RUNS}").fetchall()
@@ -121,58 +107,33 @@ def write_run(
                 db.execute(f"UPDATE {rows.name} SET run_id = {number}")
                 if rows.table.name != RUNS:
                     database.copy_to_staging(rows.table, rows.table.types, f"run_id = {number}")
-            if run_id is None or not _is_stored(db, run_id, model, staged[-1]):
+            if run_id is None or not _is_stored(db, run_id, model, lists):
                 check(db, staged)
                 write(database, staged)
     return number
 
 
-def _stage_run(
-    db: Connection,
-    tables: Mapping[str, Table],
-    names: Iterator[str],
-    recommendations: Any,
-    model: str,
-    config: Mapping[str, Any],
-    k: int | None,
-    mark: Mark | None,
-) -> list[StagedRows]:
-    """Stage the run, its mark and its lists, in this order; their ``run_id`` is set later."""
-    table = relation(db, recommendations, label="recommendations").to_arrow_table()
-    asked_by = "query" if "query" in table.column_names else "user_id"
-    frame = next(names)
-    db.register(frame, table)
-    types = {name: kind for name, kind, *_ in db.execute(f"DESCRIBE FROM {frame}").fetchall()}
+def _stage_lists(
+    db: Connection, table: Table, name: str, recommendations: Any
+) -> tuple[StagedRows, dict[str, Any]]:
+    """Stage the lists, whose ``run_id`` is set later; return them and what they tell of the run."""
+    given = relation(db, recommendations, label="recommendations")
+    types = dict(zip(given.columns, map(str, given.types), strict=True))
+    asked_by = "query" if "query" in types else "user_id"
     for column in (asked_by, "item_id", "rank", "score", "source"):
         if column not in types:
             raise InputError(
                 f"the recommendations have no column '{column}'",
                 remedy=suggestion(column, types),
             )
-    run_id = {"run_id": "0::BIGINT"}
-    columns = run_id | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
-    lists = stage(db, Source("recommendations", frame), tables[LISTS], columns, next(names))
-    if k is None:
-        [(k,)] = db.execute(f"SELECT max(rank) FROM {lists.name}").fetchall()
-    run = {
+    columns = _NO_RUN | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
+    rows = given.to_arrow_table()
+    return stage_frame(db, rows, "recommendations", table, name, columns), {
         "created_at": dt.datetime.now(dt.UTC),
-        "model": model,
-        "config": json.dumps(dict(config), sort_keys=True),
-        "k": k,
         "asked_by": asked_by,
         "user_id_type": _id_type(asked_by, types),
         "item_id_type": _id_type("item_id", types),
     }
-    staged = []
-    records: dict[str, dict[str, Any]] = {RUNS: run}
-    if mark is not None:
-        records[MARKS] = mark.to_json()
-    for name, values in records.items():
-        frame = next(names)
-        db.register(frame, pa.Table.from_pylist([values]))
-        columns = run_id | same(*values)
-        staged.append(stage(db, Source("run", frame), tables[name], columns, next(names)))
-    return [*staged, lists]
 
 
 def _id_type(column: str, types: Mapping[str, str]) -> str:

@@ -24,13 +24,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset, Repeats
-from shortlist.data.formats.layout import same
-from shortlist.data.formats.source import Source
-from shortlist.data.sql import dotted_name
-from shortlist.data.store.database import Database, NewerThan, TableName
+from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
+from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
 from shortlist.data.store.schema import Table
-from shortlist.data.store.staging import stage, temporary_names
+from shortlist.data.store.staging import stage_frame, temporary_names
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
 
@@ -58,36 +56,36 @@ class OwnTables:
             users, items = self.features(database)
         return self.dataset(log, users, items)
 
-    def log(
-        self, database: Database, *, newer: NewerThan | None = None, order: Sequence[str] = ()
-    ) -> pa.Table:
-        """Read the interactions, all or the newer ones, sorted or in the order of the database."""
-        table = dotted_name(self.interactions)
-        columns = [c for c in (self.user_id, self.item_id, self.weight, self.time) if c is not None]
-        self.require(database, table, [*columns, *order])
-        exact, columns = (self.user_id, self.item_id), list(dict.fromkeys(columns))
-        rows = database.rows(table, columns, exact=exact, newer=newer, order=order)
+    def log(self, database: Database, by: str | None = None, after: str | None = None) -> pa.Table:
+        """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
+        table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
+        columns = list(dict.fromkeys(c for c in (*keys, self.weight, self.time) if c is not None))
+        self.require(database, table, columns)
+        clauses = ""
+        if by is not None:
+            if after is not None:
+                clauses = f" WHERE {quoted(by)} > {database.ordered_parameter(table, by)}"
+            clauses += f" ORDER BY {quoted_list(dict.fromkeys((by, *keys)))}"
+        rows = database.select(table, columns, keys, clauses, () if after is None else (after,))
         return rows if self.time is None else _with_times(database, rows, table, (self.time,))
 
-    def features(self, database: Database) -> tuple[pa.Table | None, pa.Table | None]:
+    def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""
         features: list[pa.Table | None] = []
         for name, key in ((self.users, self.user_id), (self.items, self.item_id)):
-            if name is None:
-                features.append(None)
-                continue
-            table = dotted_name(name)
-            self.require(database, table, [key])
-            rows = database.rows(table, list(database.columns(table)), exact=(key,))
-            features.append(_with_times(database, rows, table, _LIFE_SPAN))
-        return features[0], features[1]
+            rows = None
+            if name is not None:
+                table = dotted_name(name)
+                self.require(database, table, [key])
+                rows = database.select(table, list(database.columns(table)), (key,))
+                rows = _with_times(database, rows, table, _LIFE_SPAN)
+            features.append(rows)
+        return features
 
     def dataset(self, log: Any, users: Any, items: Any) -> Dataset:
         """Make a dataset from tables with these columns."""
-        columns = asdict(self)
-        for name in ("interactions", "users", "items"):
-            del columns[name]
-        return Dataset.from_tables(log, users, items, **columns)
+        columns = asdict(self) | {"interactions": log, "users": users, "items": items}
+        return Dataset.from_tables(**columns)
 
     @staticmethod
     def require(database: Database, table: TableName, columns: Sequence[str]) -> None:
@@ -107,22 +105,17 @@ def _with_times(
     database: Database, rows: pa.Table, table: TableName, columns: Sequence[str]
 ) -> pa.Table:
     """Cast text columns to times: SQLite has no type for them."""
-    texts = [
-        column
-        for column in columns
-        if column in rows.column_names and rows.schema.field(column).type == pa.string()
-    ]
+    strings = [field.name for field in rows.schema if field.type == pa.string()]
+    texts = [column for column in columns if column in strings]
     if not texts or not rows.num_rows:
         return rows
-    db, label = database.staging, ".".join(table)
+    db, name = database.staging, ".".join(table)
+    db.register("staged_frame", rows)
+    types = types_of(db, "staged_frame") | dict.fromkeys(texts, "TIMESTAMP")
     with temporary_names(db) as names:
-        frame, name = next(names), next(names)
-        db.register(frame, rows)
-        described = db.execute(f"DESCRIBE FROM {frame}").fetchall()
-        types = {name: kind for name, kind, *_ in described} | dict.fromkeys(texts, "TIMESTAMP")
-        source = Source(f"table {label} of {database.address.place}", frame)
-        stage(db, source, Table(label, types), same(*rows.column_names), name)
-        return db.sql(f"FROM {name} ORDER BY rowid").to_arrow_table()
+        label = f"table {name} of {database.address.place}"
+        staged = stage_frame(db, rows, label, Table(name, types), next(names))
+        return db.sql(f"FROM {staged.name} ORDER BY rowid").to_arrow_table()
 
 
 @dataclass(frozen=True)
@@ -166,29 +159,28 @@ def pull(
     name, place = dotted_name(tables.interactions), database.address.place
     tables.require(database, name, [by])
     with database.snapshot():
-        reached = database.row_range(name, by, None if mark is None else mark.last_seen)
-        if reached.missing:
+        start = None if mark is None else mark.last_seen
+        reached, missing, before = database.row_range(name, by, start)
+        if missing:
             raise InputError(
-                f"{reached.missing:,} rows have no value in '{by}': they would never be pulled",
+                f"{missing:,} rows have no value in '{by}': they would never be pulled",
                 where=f"{place}, table {tables.interactions}",
                 remedy="name a column that is NOT NULL",
             )
-        order = list(dict.fromkeys((by, tables.user_id, tables.item_id)))
-        newer = None if mark is None else NewerThan(by, mark.last_seen)
-        log = tables.log(database, newer=newer, order=order)
+        log = tables.log(database, by, start)
         users, items = tables.features(database)
     if earlier is None or mark is None:
         data = tables.dataset(log, users, items)
-        assert reached.last is not None  # a table without rows has been refused
-        return Pull(data, Mark(source, reached.last, log.num_rows, data.fingerprint), log.num_rows)
+        assert reached is not None  # a table without rows has been refused
+        return Pull(data, Mark(source, reached, log.num_rows, data.fingerprint), log.num_rows)
     kept = _still_listed(earlier, users, items, tables)
     data = _merged(kept, mark.row_count, log, users, items, tables)
-    last = reached.last if log.num_rows and reached.last is not None else mark.last_seen
+    last = reached if log.num_rows and reached is not None else mark.last_seen
     return Pull(
         data,
         Mark(source, last, mark.row_count + log.num_rows, data.fingerprint),
         new=log.num_rows,
-        missed=reached.before - mark.row_count,
+        missed=before - mark.row_count,
         gone=len(earlier) - len(kept),
     )
 

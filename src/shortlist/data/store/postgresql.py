@@ -5,19 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from shortlist.data.sql import quoted
-from shortlist.data.store.address import Address
-from shortlist.data.store.database import TableName, dotted, unordered_column
-from shortlist.data.store.dialect import Dialect, StoredType
+from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
 from shortlist.data.store.remote import Remote
+from shortlist.data.store.schema import Dialect, StoredType
 from shortlist.errors import DatabaseError, InputError, ShortlistError
-from shortlist.extras import require
 
 _WRITE_LOCK = 7_463_214_018_842_317  # the advisory lock that every writer of a store takes
 _LOCK_TIMEOUT = "30s"
@@ -67,26 +63,15 @@ class PostgreSQL(Remote):
     begin = ("BEGIN", f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
     begin_snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-    def __init__(self, address: Address, *, read_only: bool = False) -> None:
-        require("sql", "a PostgreSQL database")
+    def _connect(self) -> tuple[Any, Texts]:
         from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]
 
-        self._connect(
-            address,
-            read_only,
-            lambda: dbapi.connect(address.uri, autocommit=True),
-            lambda error: _explained(error, address),
-            (
-                "SET TimeZone = 'UTC'",
-                "SET DateStyle = 'ISO'",
-                f"SET lock_timeout = '{_LOCK_TIMEOUT}'",
-                f"SET default_transaction_read_only = {'on' if read_only else 'default'}",
-            ),
+        return dbapi.connect(self.address.uri, autocommit=True), (
+            "SET TimeZone = 'UTC'",
+            "SET DateStyle = 'ISO'",
+            f"SET lock_timeout = '{_LOCK_TIMEOUT}'",
+            f"SET default_transaction_read_only = {'on' if self.read_only else 'default'}",
         )
-
-    @classmethod
-    def create(cls, address: Address, schema: str | Path) -> None:
-        cls._create_in(address, schema)
 
     def describe(self, table: TableName) -> dict[str, str]:
         return {name: column.full_type for name, column in self._columns(table).items()}
@@ -125,12 +110,7 @@ class PostgreSQL(Remote):
         return f"CAST($1::text AS {described.full_type})"
 
     def select(
-        self,
-        table: TableName,
-        columns: Sequence[str],
-        exact: Collection[str],
-        clauses: str = "",
-        values: Sequence[str] = (),
+        self, table: TableName, columns: Texts, exact: Texts, clauses: str = "", values: Texts = ()
     ) -> pa.Table:
         described = self._columns(table)
         selected = ", ".join(
@@ -140,6 +120,26 @@ class PostgreSQL(Remote):
         # The subquery makes ORDER BY refer to the columns of the table, not to the cast ones.
         return self.fetch(
             f"SELECT {selected} FROM (SELECT * FROM {dotted(table)}{clauses}) AS selected", values
+        )
+
+    def _explained(self, error: Exception) -> ShortlistError:
+        """Turn a failure of the driver into an error that holds no user and no password.
+
+        A failed connection has no SQLSTATE, only text in the language of the server. A message that
+        is not recognised is shown unchanged, without the secrets.
+        """
+        text, place = str(error).split("Query was:")[0], self.address.place
+        state = getattr(error, "sqlstate", None) or _state(text)
+        message = self.address.redacted(_server_message(text))
+        for states, (what, remedy) in _EXPLANATIONS.items():
+            if state is not None and state.startswith(tuple(states.split())):
+                kind = InputError if state.startswith(_INPUT_STATES) else DatabaseError
+                where = None if "{place}" in what else place
+                return kind(what.format(message=message, place=place), where=where, remedy=remedy)
+        return DatabaseError(
+            f"PostgreSQL failed: {message}",
+            where=place if state is None else f"{place} (SQLSTATE {state})",
+            remedy="the transaction has been rolled back; see the message",
         )
 
 
@@ -209,27 +209,6 @@ _EXPLANATIONS = {
 }
 """What is wrong and the remedy, by SQLSTATE (or its beginning)."""
 _INPUT_STATES = ("3D000", "42P07", "42710", "42P01", "42703", "42804", "42883", "23")
-
-
-def _explained(error: Exception, address: Address) -> ShortlistError:
-    """Turn a failure of the driver into an error that holds no user and no password.
-
-    A failed connection has no SQLSTATE, only text in the language of the server. A message that is
-    not recognised is shown unchanged, without the secrets.
-    """
-    text, place = str(error).split("Query was:")[0], address.place
-    state = getattr(error, "sqlstate", None) or _state(text)
-    message = address.redacted(_server_message(text))
-    for states, (what, remedy) in _EXPLANATIONS.items():
-        if state is not None and state.startswith(tuple(states.split())):
-            kind = InputError if state.startswith(_INPUT_STATES) else DatabaseError
-            where = None if "{place}" in what else place
-            return kind(what.format(message=message, place=place), where=where, remedy=remedy)
-    return DatabaseError(
-        f"PostgreSQL failed: {message}",
-        where=place if state is None else f"{place} (SQLSTATE {state})",
-        remedy="the transaction has been rolled back; see the message",
-    )
 
 
 def _state(message: str) -> str | None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.sql import Connection, literal, quoted
+from shortlist.data.sql import Connection, literal, quoted, types_of
 from shortlist.data.store.database import Database
 from shortlist.data.store.library_tables import RECORDED
 from shortlist.data.store.schema import Check, ForeignKey, Table
@@ -26,27 +26,18 @@ from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, ShortlistError
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-_ROLES = ("user_id", "item_id", "weight", "time")
+_IDS = ("user_id", "item_id")
+_ROLES = (*_IDS, "weight", "time")
 _SHOWN = 3  # skipped lines that a warning names
 
 
 class Recorded(NamedTuple):
-    """An interaction that a service records.
-
-    Attributes
-    ----------
-    user_id, item_id
-        Ids of the type that the interactions of the schema have.
-    weight
-        Finite, not negative, and within the bounds of the schema.
-    time
-        With a time zone.
-    """
+    """An interaction that a service records; the types of its ids are those of the schema."""
 
     user_id: Id
     item_id: Id
-    weight: float
-    time: dt.datetime
+    weight: float  # finite, not negative, and within the bounds of the schema
+    time: dt.datetime  # with a time zone
 
 
 class SkippedLinesWarning(UserWarning):
@@ -55,73 +46,44 @@ class SkippedLinesWarning(UserWarning):
 
 @dataclass(frozen=True)
 class InteractionRules:
-    """What an interaction must satisfy.
+    """What an interaction must satisfy."""
 
-    Attributes
-    ----------
-    user, item
-        The SQL types of the ids.
-    columns
-        For each role (user_id, item_id, weight, time) the column of the table behind the view of
-        interactions, if the view only renames columns of one table.
-    checks
-        The conditions of that table on these columns.
-    items
-        The reference of its item column to the table of items; None: there is none.
-    """
-
-    user: str
-    item: str
+    types: Mapping[str, str]  # the SQL types of user_id, item_id, weight and time
     columns: Mapping[str, str]
-    checks: tuple[Check, ...] = ()
-    items: ForeignKey | None = None
+    """For each role the column of the table behind the view of interactions, if the view only
+    renames columns of one table."""
+    checks: tuple[Check, ...] = ()  # the conditions of that table on these columns
+    items: ForeignKey | None = None  # the reference of its item column to the table of items
 
     @classmethod
     def read(cls, connection: Connection, tables: Mapping[str, Table]) -> InteractionRules:
         """Read the rules from the view of interactions and the table behind it."""
-        described = connection.execute("DESCRIBE FROM interactions").fetchall()
-        types = {name: kind for name, kind, *_ in described}
+        types = types_of(connection, "interactions")
         name, columns = _columns_behind(connection)
         if name not in tables:
-            return cls(types["user_id"], types["item_id"], {})
+            return cls(types, {})
         table, present = tables[name], set(columns.values())
-        parents = [
-            key for key in table.foreign_keys if key.columns == (columns.get("item_id", ""),)
-        ]
-        return cls(
-            types["user_id"],
-            types["item_id"],
-            columns,
-            tuple(check for check in table.checks if set(check.columns) <= present),
-            parents[0] if parents else None,
-        )
+        checks = tuple(check for check in table.checks if set(check.columns) <= present)
+        item = (columns.get("item_id", ""),)
+        parents = [key for key in table.foreign_keys if key.columns == item]
+        return cls(types, columns, checks, parents[0] if parents else None)
 
     def converted(self, source: str) -> str:
         """Return SQL for lines with converted values, also under the names that checks use."""
-        values = {
-            "user_id": f"TRY_CAST(line.user_id AS {self.user})",
-            "item_id": f"TRY_CAST(line.item_id AS {self.item})",
-            "weight": "line.weight",
-            "time": "line.time",
-        }
-        ours = ", ".join(f"{value} AS _{role}" for role, value in values.items())
-        named = "".join(
-            f", {values[role]} AS {quoted(column)}" for role, column in self.columns.items()
-        )
-        return (
-            f"(SELECT line.record_id AS _record_id, line.user_id AS _user_text, "
-            f"line.item_id AS _item_text, {ours}{named} FROM {source} AS line)"
-        )
+        values = {role: f"TRY_CAST(line.{role} AS {self.types[role]})" for role in _IDS}
+        values |= {"weight": "line.weight", "time": "line.time"}
+        selected = ["line.record_id AS _record_id"]
+        selected += [f"line.{role} AS _{role}_text" for role in _IDS]
+        selected += [f"{value} AS _{role}" for role, value in values.items()]
+        selected += [f"{values[role]} AS {quoted(c)}" for role, c in self.columns.items()]
+        return f"(SELECT {', '.join(selected)} FROM {source} AS line)"
 
     def conditions(self) -> list[tuple[str, str, str]]:
         """Return what a converted line must satisfy: a role, a condition in SQL, and its bound."""
         rules = [
-            ("user_id", "_user_id IS NOT NULL", f"the ids of this store are {self.user}"),
-            ("item_id", "_item_id IS NOT NULL", f"the ids of this store are {self.item}"),
-            ("user_id", "_user_text <> ''", "ids are not empty"),
-            ("item_id", "_item_text <> ''", "ids are not empty"),
-            ("user_id", "NOT contains(_user_text, chr(0))", "ids have no character NUL"),
-            ("item_id", "NOT contains(_item_text, chr(0))", "ids have no character NUL"),
+            *((x, f"_{x} IS NOT NULL", f"the ids of this store are {self.types[x]}") for x in _IDS),
+            *((x, f"_{x}_text <> ''", "ids are not empty") for x in _IDS),
+            *((x, f"NOT contains(_{x}_text, chr(0))", "ids have no character NUL") for x in _IDS),
             (
                 "weight",
                 "_weight >= 0 AND _weight < 'inf'::FLOAT",
@@ -138,6 +100,14 @@ class InteractionRules:
             role = roles[check.columns[0]]
             rules.append((role, check.condition, f"the bound is {check.bound}"))
         return rules
+
+    def passed(self) -> str:
+        """Return the SQL condition that a converted line satisfies all conditions."""
+        return " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in self.conditions())
+
+    def valid(self) -> str:
+        """Return SQL for the recorded interactions that satisfy all conditions."""
+        return f"(FROM {self.converted(RECORDED)} WHERE {self.passed()})"
 
 
 def _columns_behind(connection: Connection) -> tuple[str, dict[str, str]]:
@@ -170,14 +140,20 @@ def record(
     """Write recorded interactions; see :meth:`shortlist.Store.record`."""
     if not interactions:
         return []
-    _require_types(interactions, rules)
+    for role in _IDS:
+        expected = str if rules.types[role] == "VARCHAR" else int
+        for number, interaction in enumerate(interactions):
+            if type(getattr(interaction, role)) is not expected:
+                bound = f"the ids of this store are {rules.types[role]}"
+                raise _refusal(interactions, number, role, bound)
+    times = [row.time.astimezone(dt.UTC).replace(tzinfo=None) for row in interactions]
     rows = pa.table(
         {
             "record_id": pa.array(range(len(interactions)), pa.int64()),
             "user_id": pa.array([str(row.user_id) for row in interactions], pa.string()),
             "item_id": pa.array([str(row.item_id) for row in interactions], pa.string()),
             "weight": pa.array([row.weight for row in interactions], pa.float32()),
-            "time": pa.array([_utc(row.time) for row in interactions], pa.timestamp("us")),
+            "time": pa.array(times, pa.timestamp("us")),
         }
     )
     with temporary_names(database.staging) as names:
@@ -187,10 +163,8 @@ def record(
         try:
             with database.transaction():
                 _require_items(database, frame, interactions, rules)
-                columns = rows.column_names[1:]
-                database.insert(
-                    database.tables()[RECORDED], columns, f"FROM {frame} ORDER BY record_id"
-                )
+                table, columns = database.tables()[RECORDED], rows.column_names[1:]
+                database.insert(table, columns, f"FROM {frame} ORDER BY record_id")
                 # The transaction keeps other writers out, so the new ids follow each other.
                 [row] = database.fetch(f"SELECT max(record_id) AS last FROM {RECORDED}").to_pylist()
         except duckdb.Error as error:  # the disk is full, or the file is gone
@@ -202,25 +176,16 @@ def record(
     return list(range(last - len(interactions) + 1, last + 1))
 
 
-def _require_types(interactions: Sequence[Recorded], rules: InteractionRules) -> None:
-    for name, kind in (("user_id", rules.user), ("item_id", rules.item)):
-        expected = str if kind == "VARCHAR" else int
-        for number, interaction in enumerate(interactions):
-            if type(getattr(interaction, name)) is not expected:
-                raise _refusal(interactions, number, name, f"the ids of this store are {kind}")
-
-
 def _require_conditions(
     staging: Connection, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
 ) -> None:
     conditions = rules.conditions()
-    flags = ", ".join(f"({sql}) IS NOT FALSE AS c{n}" for n, (_, sql, _) in enumerate(conditions))
-    passed = " AND ".join(f"c{n}" for n in range(len(conditions)))
-    for number, *flag in staging.execute(
-        f"FROM (SELECT _record_id, {flags} FROM {rules.converted(frame)}) "
-        f"WHERE NOT ({passed}) ORDER BY _record_id LIMIT 1"
+    cases = " ".join(f"WHEN NOT ({sql}) THEN {n}" for n, (_, sql, _) in enumerate(conditions))
+    for number, violated in staging.execute(
+        f"SELECT _record_id, CASE {cases} END AS violated FROM {rules.converted(frame)} "
+        "WHERE violated IS NOT NULL ORDER BY _record_id LIMIT 1"
     ).fetchall():
-        role, _, bound = conditions[flag.index(False)]
+        role, _, bound = conditions[violated]
         raise _refusal(interactions, number, role, bound)
 
 
@@ -236,7 +201,7 @@ def _require_items(
     for (number,) in database.staging.execute(
         f"SELECT record_id FROM {frame} AS line "
         f"ANTI JOIN {quoted(parent.name)} AS parent "
-        f"ON TRY_CAST(line.item_id AS {rules.item}) = parent.{quoted(column)} "
+        f"ON TRY_CAST(line.item_id AS {rules.types['item_id']}) = parent.{quoted(column)} "
         "ORDER BY record_id LIMIT 1"
     ).fetchall():
         raise _refusal(interactions, number, "item_id", f"it is not in {parent.name}")
@@ -245,36 +210,28 @@ def _require_items(
 def _refusal(interactions: Sequence[Recorded], number: int, role: str, bound: str) -> InputError:
     value = getattr(interactions[number], role)
     shown = value.isoformat() if isinstance(value, dt.datetime) else repr(value)
-    text = bound.endswith("VARCHAR")
-    remedies = {
-        "weight": "give a weight within the bound",
-        "time": "give the time of the interaction",
-        "item_id": "give an item that the store has" if "not in" in bound else "",
-    }
-    of_id = "give a text" if text else "give a whole number" if "are" in bound else "give an id"
-    return InputError(
-        f"{role} {shown}: {bound}",
-        where=f"interaction {number}",
-        remedy=remedies.get(role) or of_id,
-    )
-
-
-def _utc(time: dt.datetime) -> dt.datetime:
-    return time.astimezone(dt.UTC).replace(tzinfo=None)
+    if role == "weight":
+        remedy = "give a weight within the bound"
+    elif role == "time":
+        remedy = "give the time of the interaction"
+    elif role == "item_id" and "not in" in bound:
+        remedy = "give an item that the store has"
+    elif bound.endswith("VARCHAR"):
+        remedy = "give a text"
+    else:
+        remedy = "give a whole number" if "are" in bound else "give an id"
+    return InputError(f"{role} {shown}: {bound}", where=f"interaction {number}", remedy=remedy)
 
 
 def remove(database: Database, record_id: int) -> bool:
     """Remove a recorded interaction; see :meth:`shortlist.Store.unrecord`."""
     if not 0 < record_id < 2**63:
         return False
-    where = f"record_id = {record_id}"
     with database.transaction():
-        [row] = database.fetch(
-            f"SELECT count(*) AS present FROM {RECORDED} WHERE {where}"
-        ).to_pylist()
-        if row["present"]:
-            database.delete(database.tables()[RECORDED], where)
-    return bool(row["present"])
+        gone = database.fetch(
+            f"DELETE FROM {RECORDED} WHERE record_id = {record_id} RETURNING record_id"
+        )
+    return bool(gone.num_rows)
 
 
 def journal(connection: Connection, rules: InteractionRules) -> dict[int, Recorded]:
@@ -283,7 +240,7 @@ def journal(connection: Connection, rules: InteractionRules) -> dict[int, Record
         return {}
     _report_skipped(connection, rules)
     rows = connection.execute(
-        f"SELECT _record_id, _user_id, _item_id, _weight, _time FROM {_valid(rules)} "
+        f"SELECT _record_id, _user_id, _item_id, _weight, _time FROM {rules.valid()} "
         "ORDER BY _record_id"
     ).fetchall()
     return {
@@ -309,7 +266,7 @@ def with_recorded(
     if not any_recorded(connection):
         return connection.sql("FROM interactions"), connection.sql("FROM user_features")
     _report_skipped(connection, rules)
-    valid = f"{_valid(rules)} WHERE _item_id IN (SELECT item_id FROM item_features)"
+    valid = f"{rules.valid()} WHERE _item_id IN (SELECT item_id FROM item_features)"
     return connection.sql(
         f"""
         SELECT user_id, item_id, weight, time FROM interactions
@@ -326,16 +283,10 @@ def with_recorded(
     )
 
 
-def _valid(rules: InteractionRules) -> str:
-    passed = " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in rules.conditions())
-    return f"(FROM {rules.converted(RECORDED)} WHERE {passed})"
-
-
 def _report_skipped(connection: Connection, rules: InteractionRules) -> None:
-    passed = " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in rules.conditions())
     rows = connection.execute(
-        f"SELECT count(*) OVER (), _record_id, _user_text, _item_text, _weight, _time::VARCHAR "
-        f"FROM {rules.converted(RECORDED)} WHERE NOT ({passed}) "
+        "SELECT count(*) OVER (), _record_id, _user_id_text, _item_id_text, _weight, "
+        f"_time::VARCHAR FROM {rules.converted(RECORDED)} WHERE NOT ({rules.passed()}) "
         f"ORDER BY _record_id LIMIT {_SHOWN}"
     ).fetchall()
     if rows:

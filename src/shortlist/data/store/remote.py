@@ -8,7 +8,8 @@ The staging database lives in memory. Tables that a check or a view needs are co
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -16,54 +17,50 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from shortlist.data.formats.layout import same
-from shortlist.data.formats.source import Source
 from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database
-from shortlist.data.store.dialect import Dialect, StoreScript
-from shortlist.data.store.schema import INFO, VERSION, Table
-from shortlist.data.store.staging import stage
+from shortlist.data.store.schema import INFO, VERSION, Dialect, StoreScript, Table
+from shortlist.data.store.staging import stage_frame
 from shortlist.errors import InputError, ShortlistError
+from shortlist.extras import require
 
 
 class Remote(Database):
     """A database behind an ADBC connection in autocommit mode."""
 
     dialect: ClassVar[Dialect]
-    info_values: ClassVar[str]
-    """Parameters for the row of the table INFO: schema, version, created_at, ddl."""
-    begin: ClassVar[Sequence[str]]
-    """Statements that begin a transaction and keep other writers out."""
-    begin_snapshot: ClassVar[str]
-    """The statement that begins a transaction whose reads see one moment."""
+    info_values: ClassVar[str]  # parameters for the columns of the table INFO
+    begin: ClassVar[Sequence[str]]  # begin a transaction and keep other writers out
+    begin_snapshot: ClassVar[str]  # begins a transaction whose reads see one moment
 
-    def _connect(
-        self,
-        address: Address,
-        read_only: bool,
-        connect_driver: Callable[[], Any],
-        explain: Callable[[Exception], ShortlistError],
-        settings: Iterable[str],
-    ) -> None:
-        """Connect and execute the settings; ``explain`` turns failures into our errors."""
+    def __init__(self, address: Address, *, read_only: bool = False) -> None:
+        require("sql", f"a {self.dialect.title} database")
         from adbc_driver_manager import Error
 
-        self.address, self.read_only, self._explain = address, read_only, explain
+        self.address, self.read_only = address, read_only
         self._failures = (Error, OSError, pa.ArrowException)  # Arrow's: failures while rows arrive
         self.staging = connect()
         self._connection: Any = None
         try:
             with self._explaining():
-                self._connection = connect_driver()
+                self._connection, settings = self._connect()
             for setting in settings:
                 self.run(setting)
         except ShortlistError:
             self.close()
             raise
 
+    @abstractmethod
+    def _connect(self) -> tuple[Any, Sequence[str]]:
+        """Return a connection of the driver in autocommit mode, and statements that set it up."""
+
+    @abstractmethod
+    def _explained(self, error: Exception) -> ShortlistError:
+        """Turn a failure of the driver into an error of this library."""
+
     @classmethod
-    def _create_in(cls, address: Address, schema: str | Path) -> None:
+    def create(cls, address: Address, schema: str | Path) -> None:
         """Create the tables of a schema in a database that exists, in one transaction."""
         database = cls(address)
         try:
@@ -85,9 +82,6 @@ class Remote(Database):
                 )
         finally:
             database.close()
-
-    def upgrade(self, version: int) -> None:
-        """Do nothing: the first release with these databases wrote version 2, the present one."""
 
     def close(self) -> None:
         self.staging.close()
@@ -118,7 +112,7 @@ class Remote(Database):
             yield
         except self._failures as error:
             # Not chained: the message of the driver may contain parts of the URL.
-            raise self._explain(error) from None
+            raise self._explained(error) from None
 
     @contextmanager
     def _transaction(self, *begin: str) -> Iterator[None]:
@@ -176,12 +170,8 @@ class Remote(Database):
         if not rows.num_rows:
             _create_empty(db, table, columns)
             return
-        db.register("copied_rows", rows)
-        try:
-            source = Source(f"table {table.name} of {self.address.place}", "copied_rows")
-            stage(db, source, table, same(*columns), quoted(table.name))
-        finally:
-            db.unregister("copied_rows")
+        label = f"table {table.name} of {self.address.place}"
+        stage_frame(db, rows, label, table, quoted(table.name))
 
     def insert(self, table: Table, columns: Sequence[str], query: str) -> int:
         values = ", ".join(
@@ -193,9 +183,6 @@ class Remote(Database):
         with self._explaining(), self._connection.cursor() as cursor:
             cursor.adbc_ingest(table.name, rows, mode="append")
         return int(rows.num_rows)
-
-    def delete(self, table: Table, where: str) -> None:
-        self.run(f"DELETE FROM {quoted(table.name)} WHERE {where}")
 
 
 def _create_empty(db: Connection, table: Table, columns: Iterable[str]) -> None:

@@ -8,18 +8,20 @@ one program: do not hold the same file open with Python's ``sqlite3`` meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 
-from shortlist.data.formats.source import more_rows
+from shortlist.data.bad_rows import more_rows
 from shortlist.data.sql import quoted
 from shortlist.data.store.address import Address
-from shortlist.data.store.database import TableName, dotted, unordered_column
-from shortlist.data.store.dialect import Dialect, StoredType
+from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
 from shortlist.data.store.remote import Remote
+from shortlist.data.store.schema import Dialect, StoredType
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file
@@ -62,21 +64,15 @@ class SQLite(Remote):
     begin = ("BEGIN IMMEDIATE",)
     begin_snapshot = "BEGIN"
 
-    def __init__(self, address: Address, *, read_only: bool = False) -> None:
-        require("sql", "a SQLite database")
+    def _connect(self) -> tuple[Any, Texts]:
         from adbc_driver_sqlite import dbapi
 
-        path, mode = quote(str(address.require_file().resolve())), "ro" if read_only else "rw"
-        self._connect(
-            address,
-            read_only,
-            lambda: dbapi.connect(f"file:{path}?mode={mode}", autocommit=True),
-            lambda error: _explained(error, address.place),
-            (
-                f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}",
-                "PRAGMA foreign_keys = ON",
-                "SELECT count(*) FROM sqlite_master",  # fails if the file is damaged
-            ),
+        path = quote(str(self.address.require_file().resolve()))
+        mode = "ro" if self.read_only else "rw"
+        return dbapi.connect(f"file:{path}?mode={mode}", autocommit=True), (
+            f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}",
+            "PRAGMA foreign_keys = ON",
+            "SELECT count(*) FROM sqlite_master",  # fails if the file is damaged
         )
 
     @classmethod
@@ -86,10 +82,10 @@ class SQLite(Remote):
         path = address.path
         assert path is not None
         if path.exists():
-            cls._create_in(address, schema)
+            super().create(address, schema)
             return
         with atomic_file(path) as partial:
-            cls._create_in(Address("sqlite", str(path), partial), schema)
+            super().create(Address("sqlite", str(path), partial), schema)
 
     def describe(self, table: TableName) -> dict[str, str]:
         *schema, name = table
@@ -113,12 +109,7 @@ class SQLite(Remote):
         return f"CAST(? AS {'TEXT' if types[column] == {'text'} else 'INTEGER'})"
 
     def select(
-        self,
-        table: TableName,
-        columns: Sequence[str],
-        exact: Collection[str],
-        clauses: str = "",
-        values: Sequence[str] = (),
+        self, table: TableName, columns: Texts, exact: Texts, clauses: str = "", values: Texts = ()
     ) -> pa.Table:
         types, count = self._value_types(table, columns)
         selected = ", ".join(
@@ -141,10 +132,7 @@ class SQLite(Remote):
     ) -> tuple[dict[str, set[str]], int]:
         """Return the types of the values of each column, and the number of rows.
 
-        Raises
-        ------
-        InputError
-            A column holds raw bytes, or text and numbers.
+        Refuse a column that holds raw bytes, or text and numbers.
         """
         counts = ["count(*) AS count"] + [
             f"total(typeof({quoted(column)}) = '{kind}') AS k{position}_{kind}"
@@ -188,34 +176,40 @@ class SQLite(Remote):
             remedy="correct the value, or read a view that casts it or leaves it out",
         )
 
+    def _explained(self, error: Exception) -> ShortlistError:
+        message = str(error).split("Query was:")[0].strip()
+        line = (message or type(error).__name__).splitlines()[0]
+        for pattern, (kind, what, remedy) in _EXPLANATIONS.items():
+            if re.search(pattern, message.lower()):
+                where = None if "{place}" in what else self.address.place
+                what = what.format(place=self.address.place, line=line)
+                return kind(what, where=where, remedy=remedy)
+        return DatabaseError(
+            f"SQLite failed: {line}",
+            where=self.address.place,
+            remedy="the step that failed has written nothing; see the message",
+        )
 
-def _explained(error: Exception, place: str) -> ShortlistError:
-    """Turn a failure of the driver into an error of this library."""
-    message = str(error).split("Query was:")[0].strip()
-    line = (message or type(error).__name__).splitlines()[0]
-    lower = message.lower()
-    if "locked" in lower or "busy" in lower:
-        return DatabaseError(
-            f"{place} is in use: another program wrote to it for {_BUSY_TIMEOUT // 1000} seconds",
-            remedy="try again, or close that program",
-        )
-    if "not a database" in lower or "malformed" in lower:
-        return InputError(
-            f"{place} is not a valid SQLite database: {line}",
-            remedy="name a file that SQLite or shortlist init made, or restore it",
-        )
-    if "constraint failed" in lower:
-        return InputError(
-            f"the database refuses a row: {line}",
-            where=place,
-            remedy="nothing has been written; correct the row and try again",
-        )
-    if "readonly" in lower:
-        return DatabaseError(
-            f"{place} may not be written to", remedy="check the permissions of the file"
-        )
-    return DatabaseError(
-        f"SQLite failed: {line}",
-        where=place,
-        remedy="the step that failed has written nothing; see the message",
-    )
+
+_EXPLANATIONS: dict[str, tuple[type[ShortlistError], str, str]] = {
+    "locked|busy": (
+        DatabaseError,
+        f"{{place}} is in use: another program wrote to it for {_BUSY_TIMEOUT // 1000} seconds",
+        "try again, or close that program",
+    ),
+    "not a database|malformed": (
+        InputError,
+        "{place} is not a valid SQLite database: {line}",
+        "name a file that SQLite or shortlist init made, or restore it",
+    ),
+    "constraint failed": (
+        InputError,
+        "the database refuses a row: {line}",
+        "nothing has been written; correct the row and try again",
+    ),
+    "readonly": (
+        DatabaseError,
+        "{place} may not be written to",
+        "check the permissions of the file",
+    ),
+}

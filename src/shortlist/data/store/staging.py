@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
-from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
-from shortlist.data.coding.columns import Reading
-from shortlist.data.coding.numbers import plain_number
-from shortlist.data.coding.times import is_number, microseconds
+from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows, Source
+from shortlist.data.coding.reading import Reading, is_number, microseconds, plain_number
 from shortlist.data.formats import scan
-from shortlist.data.formats.source import Source
+from shortlist.data.formats.layout import same
 from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError
@@ -25,7 +24,7 @@ from shortlist.errors import InputError
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
 _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
 _FRACTIONS = ("FLOAT", "DOUBLE")
-_LONGEST_SHOWN = 80  # characters of a value in a message
+_PLAIN = Reading()
 
 
 @dataclass(frozen=True)
@@ -72,29 +71,15 @@ def stage(
     columns: Mapping[str, str],
     name: str,
     each: str | None = None,
-    reading: Reading | None = None,
+    reading: Reading = _PLAIN,
     bad: BadRows | None = None,
 ) -> StagedRows:
     """Cast rows of a source to the types of a table, into a temporary table.
 
-    Call it outside a transaction: uncommitted rows have no ``rowid`` that counts from 0.
-
-    Parameters
-    ----------
-    columns
-        For each column to fill, a SQL expression over the columns of the source.
-    each
-        A SQL expression for a list: each element, called ``each`` in ``columns``, makes a row.
-    reading
-        How times and numbers are written.
-    bad
-        Collects the values that do not fit; their rows are left out of the table. None: the first
-        one is an error.
-
-    Raises
-    ------
-    InputError
-        A value is not of the type of its column; the source has no rows, or is damaged.
+    ``columns`` holds a SQL expression over the columns of the source for each column to fill. With
+    ``each``, SQL of a list, each of its elements (``each`` in ``columns``) makes a row. Values that
+    do not fit are reported to ``bad`` and their rows left out; without it, the first is an error.
+    Call this outside a transaction: uncommitted rows have no ``rowid`` that counts from 0.
     """
     rows = source.query
     if each is not None:
@@ -103,29 +88,27 @@ def stage(
         described = connection.execute(
             f"DESCRIBE SELECT {', '.join(columns.values())} FROM {rows}"
         ).fetchall()
-        casts = [
-            _Cast.make(
-                connection,
-                rows,
-                column,
-                (expression, kind[1], table.types[column]),
-                reading or Reading(),
-            )
-            for (column, expression), kind in zip(columns.items(), described, strict=True)
-        ]
+        casts = []
+        for (column, x), (_, kind, *_) in zip(columns.items(), described, strict=True):
+            target = table.types[column]
+            value = _value(connection, rows, x, kind, target, reading)
+            casts.append(_Cast(column, x, kind, target, value))
         _create(connection, name, rows, casts, strict=True)
     except duckdb.Error as error:
         misfit = re.search(r"column (\d+) does not fit", str(error))
         if misfit is None:
             raise scan.explain(error, source.path, source.label) from error
         if bad is None:
-            raise _misfit(connection, source, rows, casts[int(misfit[1])])[0] from None
+            bad = BadRows()
+            _report(connection, source, rows, casts[int(misfit[1])], bad)
+            raise bad.combined() from None
         _create(connection, name, rows, casts, strict=False)
         for cast in casts:
-            _collect(connection, source, rows, cast, name, bad)
+            if _report(connection, source, rows, cast, bad):
+                records = f"SELECT record FROM ({_misfits(rows, cast)})"
+                connection.execute(f"DELETE FROM {name} WHERE rowid IN ({records})")
         if not connection.execute(f"FROM {name} LIMIT 1").fetchall():
-            bad.skip = False
-            bad.require_none()
+            raise bad.combined() from None
     if each is None and not connection.execute(f"FROM {name} LIMIT 1").fetchall():
         raise InputError(
             f"{source.label} has no rows",
@@ -134,6 +117,23 @@ def stage(
         )
     names = {cast.column: cast.source_name for cast in casts}
     return StagedRows(table, name, source, names, from_lists=each is not None)
+
+
+def stage_frame(
+    connection: Connection,
+    rows: pa.Table,
+    label: str,
+    table: Table,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+) -> StagedRows:
+    """Stage the rows of a frame, by default its columns of the same name; see :func:`stage`."""
+    connection.register("staged_frame", rows)
+    try:
+        columns = columns or same(*rows.column_names)
+        return stage(connection, Source(label, "staged_frame"), table, columns, name)
+    finally:
+        connection.unregister("staged_frame")
 
 
 @dataclass(frozen=True)
@@ -152,25 +152,6 @@ class _Cast:
         name = self.expression.strip('"')
         return name if re.fullmatch(r"\w+", name) else self.column
 
-    @classmethod
-    def make(
-        cls,
-        connection: Connection,
-        rows: str,
-        column: str,
-        content: tuple[str, str, str],
-        reading: Reading,
-    ) -> _Cast:
-        """Return the cast of an expression; ``content`` is it, its type and the target type."""
-        expression, source_type, target_type = content
-        value = f"TRY_CAST({expression} AS {target_type})"
-        if target_type == "TIMESTAMP" and (source_type == "VARCHAR" or is_number(source_type)):
-            time = microseconds(connection, rows, expression, source_type, reading.time_format)
-            value = f"make_timestamp({time})"
-        elif target_type in _FRACTIONS and source_type == "VARCHAR":
-            value = f"TRY_CAST({plain_number(expression, reading.decimal)} AS {target_type})"
-        return cls(column, expression, source_type, target_type, value)
-
     @property
     def fits(self) -> str:
         """SQL that is true if the cast succeeds and a whole number loses no fraction."""
@@ -180,10 +161,7 @@ class _Cast:
         return fits
 
     def checked(self, number: int, strict: bool) -> str:
-        """SQL of the value; a misfit raises an error that contains the number of the column.
-
-        If not ``strict``, a misfit becomes NULL.
-        """
+        """SQL of the value; a misfit raises an error with the number of the column, or is NULL."""
         if self.source_type == self.target_type:
             return f"{self.expression} AS {quoted(self.column)}"
         failure = f"error('column {number} does not fit')" if strict else "NULL"
@@ -206,6 +184,17 @@ class _Cast:
         return f"a {self.target_type}"
 
 
+def _value(
+    connection: Connection, rows: str, x: str, kind: str, target: str, reading: Reading
+) -> str:
+    """Return SQL that casts an expression; NULL where that fails."""
+    if target == "TIMESTAMP" and (kind == "VARCHAR" or is_number(kind)):
+        return f"make_timestamp({microseconds(connection, rows, x, kind, reading.time_format)})"
+    if target in _FRACTIONS and kind == "VARCHAR":
+        x = plain_number(x, reading.decimal)
+    return f"TRY_CAST({x} AS {target})"
+
+
 def _create(
     connection: Connection, name: str, rows: str, casts: Sequence[_Cast], *, strict: bool
 ) -> None:
@@ -224,39 +213,21 @@ def _misfits(rows: str, cast: _Cast) -> str:
     """
 
 
-def _misfit(
-    connection: Connection, source: Source, rows: str, cast: _Cast
-) -> tuple[InputError, int]:
-    """Return the error that names the first value that does not fit, and their number."""
-    record, value, others = connection.execute(
-        f"SELECT *, count(*) OVER () - 1 FROM ({_misfits(rows, cast)}) ORDER BY record LIMIT 1"
+def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad: BadRows) -> bool:
+    """Report the values of a column that do not fit; return whether there are any."""
+    if cast.source_type == cast.target_type:
+        return False
+    count, records, value = connection.execute(
+        f"SELECT count(*), list(record ORDER BY record)[:{SHOWN}], arg_min(value, record) "
+        f"FROM ({_misfits(rows, cast)})"
     ).fetchall()[0]
-    value = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}..."
+    if not count:
+        return False
+    value = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}..."
     error = InputError(
         f"'{value}' is not {cast.bound}",
-        where=source.where(record, cast.source_name, others),
+        where=source.where(records[0], cast.source_name, count - 1),
         remedy="correct the value, or leave it empty if it is not known",
     )
-    return error, others + 1
-
-
-def _collect(
-    connection: Connection, source: Source, rows: str, cast: _Cast, name: str, bad: BadRows
-) -> None:
-    """Report the values of a column that do not fit, and delete their rows from the table."""
-    if cast.source_type == cast.target_type:
-        return
-    records = [
-        record
-        for (record,) in connection.execute(
-            f"SELECT record FROM ({_misfits(rows, cast)}) ORDER BY record LIMIT {SHOWN}"
-        ).fetchall()
-    ]
-    if not records:
-        return
-    error, count = _misfit(connection, source, rows, cast)
-    numbers = tuple(map(source.row, records))
-    bad.add(error, SkippedRows(source.label, cast.source_name, error.what, count, numbers))
-    connection.execute(
-        f"DELETE FROM {name} WHERE rowid IN (SELECT record FROM ({_misfits(rows, cast)}))"
-    )
+    bad.add(error, source, cast.source_name, count, records)
+    return True

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from shortlist.data.bad_rows import OnBadRow
-from shortlist.data.coding.columns import Reading
+from shortlist.data.coding.reading import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
 from shortlist.data.store import library_tables, recorded
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
 from shortlist.data.store.duckdb_file import DuckDBFile
-from shortlist.data.store.inputs import Inputs
 from shortlist.data.store.library_tables import Mark
-from shortlist.data.store.load import LoadReport, load
+from shortlist.data.store.load import Inputs, LoadReport, load
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
 from shortlist.data.store.postgresql import PostgreSQL
 from shortlist.data.store.recorded import InteractionRules, Recorded
@@ -61,17 +60,13 @@ class Store:
     Examples
     --------
     >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> films = ["movieId,title,genres", "10,Heat (1995),Action|Crime"]
-    >>> ratings = ["userId,movieId,rating,timestamp", "1,10,4.5,964982703"]
-    >>> _ = (folder / "movies.csv").write_text(chr(10).join(films))
-    >>> _ = (folder / "ratings.csv").write_text(chr(10).join(ratings))
-    >>> with Store.create(folder / "films.duckdb", "movies") as store:
-    ...     print(store.load(folder))
-               2  genres
+    >>> import pyarrow as pa
+    >>> tables = {"users": pa.table({"user_id": [1]}), "items": pa.table({"item_id": [10]})}
+    >>> tables["ratings"] = pa.table({"user_id": [1], "item_id": [10], "rating": [4.5]})
+    >>> with Store.create(Path(tempfile.mkdtemp()) / "films.duckdb", "movies") as store:
+    ...     print(store.load(tables))
                1  items
                1  users
-               2  item_genres
                1  ratings
     """
 
@@ -101,8 +96,8 @@ class Store:
         Raises
         ------
         InputError
-            The DuckDB file or a table exists, the folder does not exist, or the schema is unknown,
-            is not valid SQL, or has a type that the database cannot store.
+            The file or a table exists, the folder does not exist, or the schema is unknown, is not
+            valid SQL, or has a type that the database cannot store.
         """
         address = Address.of(database)
         _DATABASES[address.kind].create(address, schema)
@@ -166,9 +161,8 @@ class Store:
             violates a condition. The message names file, row and column. Nothing has changed.
         """
         self._require(writable=True)
-        tables = dict(self._database.tables())
-        for name in library_tables.LIBRARY_TABLES:
-            tables.pop(name, None)
+        tables = self._database.tables()
+        tables = {n: t for n, t in tables.items() if n not in library_tables.LIBRARY_TABLES}
         published = LAYOUTS.get(self.schema, ())
         reading = Reading(time_format, decimal, encoding)
         return load(self._database, inputs, tables, published, reading, on_bad_row)
@@ -284,19 +278,15 @@ class Store:
         >>> import duckdb, tempfile
         >>> import pyarrow as pa
         >>> path = Path(tempfile.mkdtemp()) / "shop.duckdb"
-        >>> Store.create(path, "runs").close()
         >>> with duckdb.connect(str(path)) as db:
         ...     _ = db.execute("CREATE TABLE orders AS SELECT 1 AS no, 7 AS buyer, 8 AS thing")
         >>> columns = {"by": "no", "user_id": "buyer", "item_id": "thing"}
-        >>> lists = pa.table({"user_id": [7], "item_id": [9], "rank": [1], "score": [0.5],
-        ...                   "source": ["mine"]})
         >>> with Store(path) as store:
         ...     first = store.pull("orders", **columns)
-        ...     run = store.write(lists, model="mine", mark=first.mark)
         >>> with duckdb.connect(str(path)) as db:
         ...     _ = db.execute("INSERT INTO orders VALUES (2, 7, 9)")
         >>> with Store(path) as store:
-        ...     second = store.pull("orders", **columns, earlier=first.data)
+        ...     second = store.pull("orders", **columns, earlier=first.data, mark=first.mark)
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
@@ -415,14 +405,15 @@ class Store:
         info = self._database.info()
         if info is None:
             return ""
-        if info.version > VERSION:
+        schema, version = info
+        if version > VERSION:
             raise InputError(
-                f"{self.place} has version {info.version}; this shortlist reads up to {VERSION}",
+                f"{self.place} has version {version}; this shortlist reads up to {VERSION}",
                 remedy="install a newer shortlist",
             )
-        if info.version < VERSION and not self._database.read_only:
-            self._database.upgrade(info.version)
-        return info.schema
+        if version < VERSION and not self._database.read_only:
+            self._database.upgrade(version)
+        return schema
 
     def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:

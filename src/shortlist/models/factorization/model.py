@@ -8,30 +8,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
-from shortlist.models.factorization.config import FactorizationConfig
-from shortlist.models.factorization.fold_in import (
+from shortlist.errors import NumericalError
+from shortlist.kernels.ridge import solve_ridge
+from shortlist.models.config import Arrays
+from shortlist.models.factorization.learned import (
+    FactorizationConfig,
     FactorizationLearned,
     bag_vectors,
     contributions,
-    contributions_to_scores,
-    fold_in,
     global_bias,
     item_categories,
 )
-from shortlist.models.ratings import Ratings, required_pairs, row_products
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.model import TrainedModel
-from shortlist.models.vectors import VectorModel
+from shortlist.models.vectors import Ratings, VectorModel, required_pairs, row_products
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import csr_arrays
 
 if TYPE_CHECKING:
     from shortlist.models.training.loop import Trainable
+
+RIDGE_FLOOR = 1e-6  # of the mean squared length of the items: selects the shortest exact solution
+
+Doubles = NDArray[np.float64]
 
 
 class MatrixFactorization(
@@ -68,9 +73,11 @@ class MatrixFactorization(
 
     def trainable(self, data: Dataset) -> Trainable:
         """Return the factors, or the bags, with their initial values."""
-        from shortlist.models.factorization.training import trainable
+        from shortlist.models.factorization.training import Bags, Factors
 
-        return trainable(self.name, self.config, *self.folds(data))
+        if self.config.loss == "softmax":
+            return Bags(self.name, self.config, *self.folds(data))
+        return Factors(self.config, *self.folds(data))
 
     def finished(self, data: Dataset, parameters: Arrays) -> FactorizationLearned:
         """Assemble the vectors."""
@@ -91,15 +98,80 @@ class MatrixFactorization(
         return FactorizationLearned(users, items, inputs, mean, len(inner))
 
     def fold_in(self, history: csr_array) -> Floats:
-        """Compute the vectors of users with these histories, for fixed items."""  # (B, F)
-        return fold_in(self.config, self.learned, history)
+        """Compute the vectors of users with these histories, for fixed items.
+
+        For ``softmax`` that is the forward pass: the mean contribution of the items. Otherwise it
+        is the exact minimum of the training loss over the user's own row. With n cells in training,
+        N users, M items, x the weights of the history and q the item vectors:
+
+        ``sum over the history of (p.q - x)^2 + (n / N) regularization |p|^2
+        + (n / (N M)) gravity sum over all items of (p.q)^2``
+
+        (with biases ``p.q + b + mean + b_i`` replaces ``p.q``, and ``b^2`` is added to ``|p|^2``).
+        ``observed`` has no gravity; unlike in training, it keeps the regularization, because
+        without it a short history has no unique solution.
+
+        A full fit would differ: the items would move too, and gradient steps may stop before the
+        minimum.
+        """  # (B, F)
+        learned, biases = self.learned, self.config.biases
+        if self.config.loss == "softmax":
+            vectors = bag_vectors(history, learned.inputs)
+            return with_columns(vectors, 0, 1) if biases else vectors
+        prior, linear = self._quadratic()
+        targets = (history.data - self._offsets()[history.indices]).astype(np.float32)
+        cells = csr_array((targets, history.indices, history.indptr), shape=history.shape)
+        rounded = (part.astype(np.float32).astype(np.float64) for part in (prior, linear))
+        vectors = solve_ridge(csr_arrays(cells), self._design(), *rounded)
+        failed = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(failed):  # rounded to float32, the prior need not be positive definite
+            vectors[failed] = solve_ridge(csr_arrays(cells[failed]), self._design(), prior, linear)
+            if not np.isfinite(vectors[failed]).all():
+                raise NumericalError(
+                    "a system of equations for the vector of a user is not positive definite, not "
+                    "even in float64, because regularization="
+                    f"{self.config.regularization:g} is too weak",
+                    remedy="choose a larger regularization or a smaller gravity, and fit again",
+                )
+        if not biases:
+            return vectors
+        vectors[:, -1] += learned.mean
+        return with_columns(vectors, 1)
+
+    def _quadratic(self) -> tuple[Doubles, Doubles]:
+        """Return the loss of a user without a history: its matrix and its linear part."""
+        config, learned = self.config, self.learned
+        n_users, n_items, gram = len(learned.users), len(learned.items), learned.gram
+        depth = config.embedding_size + config.biases
+        squares = gram[:depth, :depth]
+        ridge = learned.n_cells / n_users * config.regularization
+        floor = RIDGE_FLOOR * np.trace(squares) / n_items + np.finfo(np.float32).tiny
+        prior = max(ridge, floor) * np.eye(depth)
+        linear = np.zeros(depth)
+        if config.loss == "regularized":
+            weight = learned.n_cells / (n_users * n_items) * config.gravity
+            prior += weight * squares
+            if config.biases:  # the known part of every product, mean + b_i
+                linear -= weight * (learned.mean * gram[:depth, -2] + gram[:depth, -1])
+        return prior, linear  # (d, d), (d,)
+
+    def _design(self) -> Floats:
+        """Return the item columns that multiply a user's unknowns: factors and, with biases, 1."""
+        depth = self.config.embedding_size + self.config.biases
+        return np.ascontiguousarray(self.learned.items[:, :depth])  # (n_items, d)
+
+    def _offsets(self) -> Doubles:
+        """Return the part of each item's score that does not depend on the user: mean + b_i."""
+        if not self.config.biases:
+            return np.zeros(len(self.learned.items))  # (n_items,)
+        return self.learned.mean + self.learned.items[:, -1].astype(np.float64)
 
     def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.
 
         For ``observed`` that is the score. The scores of the other losses estimate how likely a
         choice is, not its rating, so the prediction comes from the user's ratings of similar items
-        (:class:`~shortlist.models.ratings.Ratings`, learned at the first call).
+        (:class:`~shortlist.models.vectors.Ratings`, learned at the first call).
 
         Parameters
         ----------
@@ -132,7 +204,7 @@ class MatrixFactorization(
         """
         chosen = self.data.items.take(profiles.history.indices)
         is_known = self.config.loss != "softmax" and not profiles.changed[0]
-        contributions = contributions_to_scores(self.config, self.learned, profiles.history, items)
+        contributions = self._contributions(profiles.history, items)
         for item, (amounts, rest) in zip(items, contributions, strict=True):
             parts = [Parts("chosen item", chosen, amounts)]
             if is_known:
@@ -143,6 +215,28 @@ class MatrixFactorization(
                 bias = np.array([rest])
                 parts.append(Parts("bias", pa.array(["global and item bias"]), bias))
             yield parts
+
+    def _contributions(self, history: csr_array, items: Rows) -> Iterator[tuple[Doubles, float]]:
+        """Split the scores of items for a folded-in user.
+
+        Yields for each item the contribution of each entry of the history (n,), and the rest:
+        biases and the pull to 0.
+        """
+        config, learned = self.config, self.learned
+        if config.loss == "softmax":
+            inputs = learned.inputs[history.indices]
+            for target in learned.items[items].astype(np.float64):
+                products = inputs @ target[: config.embedding_size]
+                rest = float(target[-1]) if config.biases else 0.0
+                yield products / max(len(products), 1), rest
+            return
+        design, offsets = self._design().astype(np.float64), self._offsets()
+        prior, linear = self._quadratic()
+        chosen = design[history.indices]  # (n, d)
+        solved = np.linalg.solve(prior + chosen.T @ chosen, design[items].T)  # (d, k)
+        weights = history.data - offsets[history.indices]
+        for item, column, products in zip(items, solved.T, (chosen @ solved).T, strict=True):
+            yield weights * products, float(linear @ column + offsets[item])
 
 
 def with_columns(rows: Floats, *columns: Floats | float) -> Floats:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.weighting import Weighting
+from shortlist.models.neighborhood import Weighting
 
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]
@@ -35,8 +35,7 @@ class HybridConfig(ModelConfig):
         search=Search(choices=("binary", "tfidf", "bm25")),
     )
     column_weights: Literal["learned", "even"] = hyper(
-        "learned",
-        "Weights of the feature columns: learned from the interactions, or all equal.",
+        "learned", "Weights of the feature columns: learned from the interactions, or all equal."
     )
     user_term: Weight | Tuned = hyper("tuned", "Weight a of S_user R.")
     item_term: Weight | Tuned = hyper("tuned", "Weight b of R S_item.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -24,43 +24,30 @@ from shortlist.models.hybrid.terms import (
     Settings,
     feature_similarities,
     item_rows,
-    item_similarity,
-    item_term,
+    product,
     scale_factors,
-    user_counts,
     user_rows,
-    user_term,
 )
 from shortlist.models.hybrid.tuning import tune
-from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.neighborhood import Neighborhood, keep_rows, product_parts
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
-from shortlist.scoring.sparse import binary, columns_in_rows, empty, one_hot, transposed
+from shortlist.scoring.sparse import binary, empty, one_hot, transposed
 
 
 @dataclass(frozen=True)
 class HybridLearned:
-    """The rows of users, and the similarities of items.
+    """The rows of users, and the similarities of items."""
 
-    Attributes
-    ----------
-    users
-        The users as rows to compare; rows of users without a history are empty.
-    user_features
-        :class:`FeatureSimilarity` of users as a table, if users are compared by features.
-    item_similarity
-        What an item of the history (row) adds to other items (columns).
-    settings
-        The weights and numbers of neighbours in use (:class:`Settings`).
-    """
-
+    # Users as rows to compare; rows of users without a history are empty.
     users: Annotated[csr_array, Csr("n_users", "n_items | n_items + d_users", ascending=False)]
-    user_features: Annotated[
+    user_features: Annotated[  # a FeatureSimilarity, if users are compared by features
         pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
     ]
+    # What an item of the history (row) adds to other items (columns).
     item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, float], Record(Settings)]
+    settings: Annotated[Mapping[str, Any], Record(Settings)]  # those in use
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:
@@ -81,7 +68,7 @@ class HybridLearned:
     @cached_property
     def tuned(self) -> Settings:
         """The settings, as numbers."""
-        return Settings.of(self.settings)
+        return Settings(**self.settings)
 
 
 class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
@@ -137,14 +124,15 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         """Choose the settings on a validation fold; then compare all items."""
         config, settings = self.config, tune(self.config, data)
         of_users, of_items = feature_similarities(config, data)
-        weight = settings.user_feature_weight
-        users = user_rows(data.matrix, of_users, data.user_features, config.user_blocks, weight)
+        features, weight = data.user_features, settings.user_feature_weight
+        users = user_rows(config, data.matrix, of_users, features, weight)
         users = keep_rows(users, data.user_counts > 0)  # others contribute nothing as neighbours
-        weight = settings.item_feature_weight
-        items = item_rows(data, of_items, config.item_blocks, config.item_weighting, weight)
-        similarity = item_similarity(items, config.self_similarity, settings.item_neighbors)
+        items = item_rows(config, data, of_items, settings.item_feature_weight)
+        own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
+        limit = None if settings.item_neighbors == ALL else settings.item_neighbors
+        near = Neighborhood.by_product(items).nearest_in_blocks(items, own_rows, limit)
         table = None if of_users is None else of_users.to_table()
-        return Fitted(HybridLearned(users, table, similarity, settings._asdict()))
+        return Fitted(HybridLearned(users, table, transposed(near), settings._asdict()))
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a history."""
@@ -178,35 +166,18 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contributions of similar users, chosen items, and items of similar users."""
-        near, choices = self._neighbors(profiles), self.data.choices
-        terms = self._terms(profiles, near).items()
-        by_term = [
-            self._parts_of_term(name, weight, term, profiles, near, choices, items)
-            for name, (weight, term) in terms
-        ]
-        for _ in items:
-            yield [next(parts) for parts in by_term]
-
-    def _parts_of_term(
-        self,
-        name: str,
-        weight: float,
-        term: Floats,
-        profiles: Profiles,
-        near: csr_array,
-        choices: csr_array,
-        items: Rows,
-    ) -> Iterator[Parts]:
-        """Yield the contributions to one term of the score of each item."""
-        factor = weight * scale_factors(term, self.config.rescaled)[0]
-        entries, matrix, vocabulary = near, choices, self.data.users
-        if name != "similar user":
-            by_users = name == "chosen by similar users"
-            entries = csr_array(user_term(near, choices)) if by_users else binary(profiles.history)
-            matrix, vocabulary = self.learned.item_similarity, self.data.items
-        for positions, values in columns_in_rows(matrix, entries.indices, items):
-            rows, amounts = entries.indices[positions], entries.data[positions] * values
-            yield Parts.nonzero(name, vocabulary, rows, amounts, factor)
+        near, learned = self._neighbors(profiles), self.learned
+        by_term = []
+        for name, (weight, term) in self._terms(profiles, near).items():
+            entries, matrix, vocabulary = near, self.data.choices, self.data.users
+            if name != "similar user":
+                by_users = name == "chosen by similar users"
+                entries = csr_array(product(near, matrix)) if by_users else binary(profiles.history)
+                matrix, vocabulary = learned.item_similarity, self.data.items
+            factor = weight * scale_factors(term, self.config.rescaled)[0]
+            by_term.append(product_parts(name, entries, matrix, vocabulary, items, factor))
+        for parts in zip(*by_term, strict=True):
+            yield list(parts)
 
     @property
     def _compares_users(self) -> bool:
@@ -214,13 +185,8 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return bool(settings.user_term or settings.both_term)
 
     def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
-        return user_rows(
-            history,
-            self.learned.user_similarity,
-            features,
-            self.config.user_blocks,
-            self.learned.tuned.user_feature_weight,
-        )
+        learned, weight = self.learned, self.learned.tuned.user_feature_weight
+        return user_rows(self.config, history, learned.user_similarity, features, weight)
 
     def _neighbors(self, profiles: Profiles) -> csr_array:
         """Find the most similar training users of each query, if a term needs them."""
@@ -229,22 +195,26 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             return empty(len(profiles), n_users)
         rows = self._user_rows(profiles.history, profiles.features)
         own_rows = None if self.config.self_similarity else profiles.users
-        counts = user_counts(profiles.history, learned.tuned, n_users)
+        settings = learned.tuned
+        counts = np.where(
+            profiles.has_history, settings.user_neighbors, settings.cold_neighbors
+        )  # (B,)
+        counts = np.where(counts == ALL, n_users, counts)
         largest = int(counts.max(initial=1))
-        return learned.neighborhood.ranked(rows, None, own_rows, largest).sparse(counts)
+        return learned.neighborhood.ranked(rows, own_rows, largest).sparse(counts)
 
     def _terms(self, profiles: Profiles, near: csr_array) -> dict[str, tuple[float, Floats]]:
         """Return the terms with a weight above 0, and their weights."""
         settings, similarity = self.learned.tuned, self.learned.item_similarity
         terms: dict[str, tuple[float, Floats]] = {}
-        if settings.user_term or settings.both_term:
-            by_users = user_term(near, self.data.choices)
+        if self._compares_users:
+            by_users = product(near, self.data.choices)
             if settings.user_term:
                 terms["similar user"] = settings.user_term, by_users
             if settings.both_term:
-                by_both = item_term(csr_array(by_users), similarity)
+                by_both = product(csr_array(by_users), similarity)
                 terms["chosen by similar users"] = settings.both_term, by_both
         if settings.item_term:
-            by_items = item_term(binary(profiles.history), similarity)
+            by_items = product(binary(profiles.history), similarity)
             terms["chosen item"] = settings.item_term, by_items
         return terms

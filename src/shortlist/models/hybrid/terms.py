@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, NamedTuple, get_type_hints
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +15,8 @@ from shortlist.data.features import unit_rows
 from shortlist.errors import InputError
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.feature_similarity import FeatureSimilarity, side_by_side
-from shortlist.models.hybrid.config import HybridConfig, ItemBlocks, UserBlocks
-from shortlist.models.neighborhood import Neighborhood
-from shortlist.models.weighting import Weighting, weighted_rows
+from shortlist.models.hybrid.config import HybridConfig
+from shortlist.models.neighborhood import weighted_rows
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, empty, inverse, transposed
 
@@ -41,12 +39,6 @@ class Settings(NamedTuple):
     item_neighbors: _Count
     cold_neighbors: _Count
 
-    @classmethod
-    def of(cls, values: Mapping[str, float]) -> Settings:
-        """Read them from JSON values."""
-        types = get_type_hints(cls)
-        return cls(**{name: types[name](values[name]) for name in cls._fields})
-
 
 def feature_similarities(
     config: HybridConfig, data: Dataset
@@ -63,29 +55,23 @@ def feature_similarities(
 
 
 def user_rows(
+    config: HybridConfig,
     history: csr_array,
     similarity: FeatureSimilarity | None,
     features: pa.Table | None,
-    blocks: UserBlocks,
     weight: float,
 ) -> csr_array:
     """Join choices and features of users into rows whose dot products are the similarities.
+
+    ``config.user_blocks`` says how:
 
     - ``action``: ``cos(choices)``
     - ``features``: the mean cosine of the features
     - ``action+features``: ``cos(choices) + weight * (the mean cosine of the features)``
     - ``concatenated``: one cosine over choices and features as zeros and ones, in which their
       shares depend on how many of each a user has
-
-    Parameters
-    ----------
-    history
-        The choices of n users.  # (n, n_items)
-    similarity, features
-        The feature similarity, and the n rows of features; None: there are none.
-    blocks, weight
-        Which of the above, and the weight of the features.
     """  # (n, n_items + d), without features (n, n_items)
+    blocks = config.user_blocks
     choices = binary(history)
     if blocks == "action":
         return unit_rows(choices)
@@ -107,25 +93,15 @@ def user_rows(
     return side_by_side(unit_rows(choices), encoded, weight)
 
 
-def user_counts(history: csr_array, settings: Settings, n_users: int) -> NDArray[np.int64]:
-    """Return the number of neighbours of each query, which depends on whether it has a history."""
-    cold = np.diff(history.indptr) == 0  # (B,)
-    counts = np.where(cold, settings.cold_neighbors, settings.user_neighbors)
-    return np.where(counts == ALL, n_users, counts)
-
-
 def item_rows(
-    data: Dataset,
-    similarity: FeatureSimilarity | None,
-    blocks: ItemBlocks,
-    weighting: Weighting,
-    weight: float,
+    config: HybridConfig, data: Dataset, similarity: FeatureSimilarity | None, weight: float
 ) -> csr_array:
     """Join users and features of items: ``cos(users) + weight * (mean cosine of the features)``.
 
-    ``weighting`` sets the weights of the users: by TF-IDF, users with many interactions count less.
+    By TF-IDF, users with many interactions count less.
     """
-    users = unit_rows(weighted_rows(transposed(data.matrix), weighting))  # (n_items, n_users)
+    blocks, by_item = config.item_blocks, transposed(data.matrix)
+    users = unit_rows(weighted_rows(by_item, config.item_weighting))  # (n_items, n_users)
     if blocks == "interactions" or similarity is None or data.item_features is None:
         if blocks == "features":
             raise InputError(
@@ -137,25 +113,12 @@ def item_rows(
     return encoded if blocks == "features" else side_by_side(users, encoded, weight)
 
 
-def item_similarity(rows: csr_array, self_similarity: bool, count: int) -> csr_array:
-    """Compare all items, in blocks.
+def product(left: csr_array, right: csr_array) -> Floats:
+    """Compute ``S_u R`` from neighbours and choices, or ``R S_i`` from histories and items.
 
-    Row i of the result holds what item i in a history adds to other items. Each item has ``count``
-    neighbours, so it is the columns, not the rows, that have ``count`` entries.
-    """  # (n_items, n_items)
-    own_rows = None if self_similarity else np.arange(rows.shape[0], dtype=np.int32)
-    limit = None if count == ALL else count
-    return transposed(Neighborhood.by_product(rows).nearest_in_blocks(rows, None, own_rows, limit))
-
-
-def user_term(near: csr_array, choices: csr_array) -> Floats:
-    """Compute ``S_u R`` for queries with these neighbours."""  # (B, n_items)
-    return dense_sparse(csr_arrays(near), csr_arrays(choices), choices.shape[1])
-
-
-def item_term(history: csr_array, similarity: csr_array) -> Floats:
-    """Compute ``R S_i``, or ``S_u R S_i`` where the history is ``S_u R``."""  # (B, n_items)
-    return dense_sparse(csr_arrays(history), csr_arrays(similarity), similarity.shape[1])
+    ``S_u R S_i`` is the latter for histories ``S_u R``.
+    """  # (B, n_items)
+    return dense_sparse(csr_arrays(left), csr_arrays(right), right.shape[1])
 
 
 def scale_factors(term: Floats, rescaled: bool) -> NDArray[np.float64]:

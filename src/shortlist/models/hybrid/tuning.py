@@ -19,10 +19,9 @@ from shortlist.models.hybrid.terms import (
     Settings,
     feature_similarities,
     item_rows,
-    item_term,
+    product,
     scale_factors,
     user_rows,
-    user_term,
 )
 from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, keep_rows
 from shortlist.progress import track
@@ -102,8 +101,6 @@ class _Fold:
         self.user_similarity, self.item_similarity = feature_similarities(config, self.inner)
 
     def best_users(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
-        """Return the best number of neighbours and feature weight of users."""
-
         def candidates() -> Iterator[Candidate]:
             for weight in weights:
                 rows = self.user_rows(self.choices, weight)
@@ -113,24 +110,20 @@ class _Fold:
         return self.best(candidates(), self.score_by_users, "users", len(weights) * len(counts))
 
     def best_items(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
-        """Return the best number of neighbours and feature weight of items."""
         config, inner = self.config, self.inner
         own_rows = None if config.self_similarity else np.arange(inner.n_items, dtype=np.int32)
 
         def candidates() -> Iterator[Candidate]:
             for weight in weights:
-                rows = item_rows(
-                    inner, self.item_similarity, config.item_blocks, config.item_weighting, weight
-                )
+                rows = item_rows(config, inner, self.item_similarity, weight)
                 neighborhood = Neighborhood.by_product(rows)
-                near = neighborhood.ranked(rows, None, own_rows, _largest(counts))
+                near = neighborhood.ranked(rows, own_rows, _largest(counts))
                 for count in counts:
                     yield Candidate(count, weight, transposed(_first(near, count)))
 
         return self.best(candidates(), self.score_by_items, "items", len(weights) * len(counts))
 
     def best_cold(self, counts: Sequence[int], weight: float) -> int:
-        """Return the best number of neighbours for queries with features only."""
         if self.user_similarity is None or len(counts) == 1:
             return counts[0]
         cold = self.user_rows(empty(*self.choices.shape), weight)[self.users]
@@ -139,9 +132,8 @@ class _Fold:
         return self.best(candidates, self.score_by_users, "cold start", len(counts)).neighbors
 
     def user_rows(self, history: csr_array, weight: float) -> csr_array:
-        """Return all users as rows to compare, with this history."""
-        table, blocks = self.inner.user_features, self.config.user_blocks
-        return user_rows(history, self.user_similarity, table, blocks, weight)
+        features = self.inner.user_features
+        return user_rows(self.config, history, self.user_similarity, features, weight)
 
     def near_users(
         self, rows: csr_array, all_users: csr_array, counts: Sequence[int]
@@ -149,15 +141,13 @@ class _Fold:
         """Find the neighbours of the fold's users among all users with a history."""
         own_rows = None if self.config.self_similarity else self.users
         candidates = keep_rows(all_users, self.inner.user_counts > 0)
-        return Neighborhood.by_product(candidates).ranked(rows, None, own_rows, _largest(counts))
+        return Neighborhood.by_product(candidates).ranked(rows, own_rows, _largest(counts))
 
     def score_by_users(self, near: csr_array, block: slice) -> Floats:
-        """Compute ``S_u R`` for a block of the fold's users."""
-        return user_term(near[block], self.choices)
+        return product(near[block], self.choices)
 
     def score_by_items(self, similarity: csr_array, block: slice) -> Floats:
-        """Compute ``R S_i`` for a block of the fold's users."""
-        return item_term(self.history[block], similarity)
+        return product(self.history[block], similarity)
 
     def best(
         self,
@@ -184,7 +174,7 @@ class _Fold:
         gains = np.zeros(len(shares))
         for block in track(self.blocks, "tuning the hybrid's terms"):
             by_users = self.score_by_users(users.similarity, block)
-            by_both = item_term(csr_array(by_users), items.similarity)
+            by_both = product(csr_array(by_users), items.similarity)
             terms = [by_users, self.score_by_items(items.similarity, block), by_both]
             for term in terms:
                 scale = scale_factors(term, self.config.rescaled)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-from shortlist.models.config import Search, hyper
-from shortlist.models.training.config import TrainingConfig
+import numpy as np
+
+from shortlist.data.dataset import Dataset
+from shortlist.models.config import Search, TrainingConfig, hyper
 
 
 class TowersConfig(TrainingConfig):
@@ -14,6 +18,7 @@ class TowersConfig(TrainingConfig):
     embedding_size: int = hyper(
         64, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
     )
+    epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
     user_ids: bool = hyper(False, "Learn a vector of every user, besides features and history.")
     history: bool = hyper(True, "Represent users by the items that they chose.")
     features: bool = hyper(True, "Use the features of users and items, if there are any.")
@@ -45,6 +50,16 @@ class TowersConfig(TrainingConfig):
         0.1, "Standard deviation of the initial vectors.", gt=0, search=Search(0.01, 1, "log")
     )
 
+    @property
+    def tower_widths(self) -> list[int]:
+        """The widths of a tower's dense layers, from its input; of length 1: there are none."""
+        return [self.embedding_size]
+
+    @property
+    def unit_vectors(self) -> bool:
+        """Whether vectors are scaled to length 1."""
+        return False
+
 
 class HeadConfig(TowersConfig):
     """Settings of models with a head over two vectors."""
@@ -67,11 +82,31 @@ class HeadConfig(TowersConfig):
         search=Search(0.0, 0.6),
     )
 
+    @property
+    def head_widths(self) -> list[int]:
+        """The widths of the head's dense layers, from both vectors to a score; or none."""
+        deep = self.head_layers or self.cross_layers
+        return [2 * self.embedding_size, *self.head_layers, 1] if deep else []
+
+    @property
+    def cross_widths(self) -> list[int]:
+        """The widths of the dense layers within each cross layer."""
+        both = 2 * self.embedding_size
+        return [both, both] if self.cross_rank is None else [both, self.cross_rank, both]
+
+    @property
+    def adds_biases(self) -> bool:
+        """Whether the biases of user and item are added to the score of the head."""
+        return False
+
+    def start(self, data: Dataset) -> float:
+        """Return the constant in every score of the head: the mean rating, 0 without biases."""
+        return float(data.weights.mean(dtype=np.float64)) if self.biases else 0.0
+
 
 class RetrievalConfig(TowersConfig):
     """Settings of :class:`Retrieval`."""
 
-    epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
     batch_size: int | None = hyper(
         1024,
         "Interactions per step, whose items compete; None: all (with history at most a fifth).",
@@ -111,6 +146,16 @@ class RetrievalConfig(TowersConfig):
         "or their mean. For Adam both are the same; with a mean Adagrad learns very slowly.",
     )
 
+    @property
+    def tower_widths(self) -> list[int]:
+        """Widths of the dense layers; with hidden layers, the last is as wide as the input."""
+        return [self.embedding_size, *self.layers, *[self.embedding_size] * bool(self.layers)]
+
+    @property
+    def unit_vectors(self) -> bool:
+        """Whether vectors are scaled to length 1."""
+        return self.normalize
+
 
 class RankingConfig(HeadConfig):
     """Settings of :class:`Ranking`."""
@@ -131,11 +176,22 @@ class RankingConfig(HeadConfig):
     embedding_size: int = hyper(
         32, "Length of the vectors.", ge=1, le=2048, search=Search(8, 128, "log")
     )
-    epochs: int = hyper(20, "Passes over the data.", ge=1, search=Search(5, 60, "log"))
     batch_size: int | None = hyper(
         1024, "Interactions per step; None: all (with history at most a fifth).", ge=1
     )
     learning_rate: float = hyper(0.005, "Learning rate.", gt=0, search=Search(1e-3, 1.0, "log"))
+
+    @property
+    def adds_biases(self) -> bool:
+        """Whether the biases of user and item are added to the score of the head."""
+        return self.biases
+
+    def start(self, data: Dataset) -> float:
+        """Return the mean rating, or the log odds of all pairs; 0 without biases and for lists."""
+        if self.loss == "squared":
+            return super().start(data)
+        has_odds = self.biases and self.loss == "logistic"
+        return -float(np.log(max(self.negatives, 1))) if has_odds else 0.0
 
 
 class MultiTaskConfig(RetrievalConfig, HeadConfig):
@@ -152,6 +208,27 @@ class MultiTaskConfig(RetrievalConfig, HeadConfig):
         "Whether the retrieval loss of a step is the sum over its examples (as in TensorFlow "
         "Recommenders) or their mean. The squared error is always a mean.",
     )
+
+
+@dataclass(frozen=True)
+class NCFShape:
+    """The parts of the network of NCF: a product, biases, and a tower."""
+
+    size: int  # factors of the product; 0: none
+    widths: tuple[int, ...] = ()  # of the tower's layers, from the bottom; empty: no tower
+    weighted: bool = True  # whether the factors of the product have learned weights
+    biases: bool = False  # whether users and items have biases
+
+    @property
+    def depth(self) -> int:
+        """The length of a user's and of an item's input of the tower: half its first layer."""
+        return self.widths[0] // 2 if self.widths else 0
+
+    @cached_property
+    def columns(self) -> dict[str, int]:
+        """The parts of a row of a user or an item, and their lengths."""
+        lengths = {"product": self.size, "bias": int(self.biases), "tower": self.depth}
+        return {name: length for name, length in lengths.items() if length}
 
 
 class NCFConfig(TrainingConfig):
@@ -199,6 +276,11 @@ class NCFConfig(TrainingConfig):
         "Metric on the held-out interactions: 1 - NDCG@10 among 99 sampled items, or the log loss.",
     )
 
+    @property
+    def shape(self) -> NCFShape:
+        """The network that the settings describe: here a product alone."""
+        return NCFShape(self.embedding_size)
+
 
 class GMFConfig(NCFConfig):
     """Settings of GMF."""
@@ -218,6 +300,11 @@ class GMFConfig(NCFConfig):
     )
     biases: bool = hyper(False, "Learn a bias of every user and every item.")
 
+    @property
+    def shape(self) -> NCFShape:
+        """A product alone."""
+        return NCFShape(self.embedding_size, (), self.weighted, self.biases)
+
 
 class MLPConfig(NCFConfig):
     """Settings of MLP."""
@@ -226,6 +313,12 @@ class MLPConfig(NCFConfig):
         3, "Layers of the tower; each is half as wide as the layer below it.", ge=1, le=8,
         search=Search(1, 4),
     )  # fmt: skip
+
+    @property
+    def shape(self) -> NCFShape:
+        """A tower alone; its last layer has ``embedding_size`` units, each below twice as many."""
+        widths = [self.embedding_size * 2**layer for layer in reversed(range(self.layers))]
+        return NCFShape(0, tuple(widths))
 
 
 class NeuMFConfig(MLPConfig):
@@ -238,3 +331,8 @@ class NeuMFConfig(MLPConfig):
     alpha: float = hyper(
         0.5, "Share of GMF in the joined output weights; MLP has the rest.", ge=0, le=1
     )
+
+    @property
+    def shape(self) -> NCFShape:
+        """Product and tower."""
+        return NCFShape(self.embedding_size, super().shape.widths)

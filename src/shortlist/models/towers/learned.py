@@ -1,10 +1,12 @@
-"""Trained towers without PyTorch: the user tower, and the vectors of all items."""
+"""Dense layers and trained towers without PyTorch: the user tower, and the vectors of items."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -12,25 +14,92 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import FeatureTable, Setting, Widths
+from shortlist.bundle.declarations import Array, FeatureTable, Setting, Widths
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
-from shortlist.data.vocabulary import UNKNOWN
-from shortlist.kernels.scores import dense_profile
-from shortlist.models.towers.config import TowersConfig
-from shortlist.models.towers.layers import (
-    Layer,
-    flat,
-    layer_widths,
-    tower_vectors,
-    unflat,
-    weights,
-)
-from shortlist.models.training.config import Arrays
-from shortlist.models.vectors import LearnedVectors
+from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.kernels.scores import dense_factors, dense_profile
+from shortlist.models.config import Arrays
+from shortlist.models.vectors import LearnedVectors, unit_length
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled
+
+SLICE = 4096  # items of one query that are scored together: their layers stay in the cache
+LARGEST_WEIGHT = 1e6  # of a stored network: layers multiply, and scores must be finite
+
+Doubles = NDArray[np.float64]
+
+
+def weights(*dimensions: str) -> Array:
+    """Declare the weights of a network."""
+    return Array(*dimensions, low=-LARGEST_WEIGHT, high=LARGEST_WEIGHT)
+
+
+class Layer(NamedTuple):
+    """A dense layer: ``x -> x weight + bias``."""
+
+    weight: Floats  # (n_in, n_out)
+    bias: Floats  # (n_out,)
+
+
+def trained_layers(parameters: Arrays, name: str, widths: Sequence[int]) -> list[Layer]:
+    """Return the layers that training knows as ``name.weights.n`` and ``name.biases.n``."""
+    return [
+        Layer(parameters[f"{name}.weights.{n}"], parameters[f"{name}.biases.{n}"])
+        for n in range(len(widths) - 1)
+    ]
+
+
+def flat(layers: Sequence[Layer]) -> Floats:
+    """Concatenate the layers, each its weight and then its bias, to one vector."""
+    arrays = [array.ravel() for layer in layers for array in layer]
+    return np.concatenate([np.empty(0, dtype=np.float32), *arrays]).astype(np.float32)
+
+
+def unflat(values: Floats, widths: Sequence[int]) -> list[Layer]:
+    """Split what :func:`flat` concatenated."""
+    layers, start = [], 0
+    for n_in, n_out in pairwise(widths):
+        middle = start + n_in * n_out
+        weight = np.ascontiguousarray(values[start:middle].reshape(n_in, n_out))
+        start = middle + n_out
+        layers.append(Layer(weight, values[middle:start].copy()))
+    return layers
+
+
+def dense_layers(layers: Sequence[Layer], rows: Floats) -> Floats:
+    """Apply layers to each row independently, with ReLU between layers."""
+    for n, layer in enumerate(layers):
+        if n:
+            rows = np.maximum(rows, 0)
+        rows = dense_factors(np.ascontiguousarray(rows), *layer)
+    return rows
+
+
+def halves(layer: Layer) -> tuple[Layer, Layer]:
+    """Split a layer over the vectors of a user and an item: the user's half gets the bias."""
+    of_user, of_item = np.split(layer.weight, 2)
+    return Layer(of_user, layer.bias), Layer(of_item, np.zeros_like(layer.bias))
+
+
+def linearized(layers: Sequence[Layer], inputs: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the linear map ``x -> x jacobian + offset`` that the layers are around an input.
+
+    It is exact at the input itself: ReLU lets a unit through or does not.
+    """
+    jacobian, offset = np.eye(len(inputs)), np.zeros(len(inputs))
+    for n, layer in enumerate(layers):
+        if n:
+            active = (inputs @ jacobian + offset > 0).astype(np.float64)
+            jacobian, offset = jacobian * active, offset * active
+        weight = layer.weight.astype(np.float64)
+        jacobian, offset = jacobian @ weight, offset @ weight + layer.bias
+    return jacobian, offset
+
+
+# --- towers -------------------------------------------------------------------------------------
 
 
 class Encoded(NamedTuple):
@@ -49,11 +118,8 @@ def encoded(table: pa.Table | None) -> Encoded | None:
 
 
 def feature_rows(encoder: FeatureEncoder, table: pa.Table) -> csr_array:
-    """Encode rows to a length of at most 1: each of n columns gets the weight ``1 / sqrt(n)``.
-
-    A missing value is encoded as zeros.
-    """  # (n, n_features)
-    rows = encoder.transform(table, missing="ignore")
+    """Encode rows, each of n columns with the weight ``1 / sqrt(n)``; a missing value is zeros."""
+    rows = encoder.transform(table, missing="ignore")  # (n, n_features)
     rows.data *= np.float32(len(encoder.parts) ** -0.5)
     return rows
 
@@ -65,54 +131,38 @@ def history_rows(history: csr_array) -> csr_array:
     return row_scaled(rows, inverse(np.sqrt(lengths)))
 
 
+def tower_vectors(inputs: Floats, layers: Sequence[Layer], depth: int, normalize: bool) -> Floats:
+    """Return the vectors that a tower computes from its inputs; biases bypass the layers."""
+    vectors = inputs[:, :depth]  # (n, d)
+    if layers:
+        vectors = dense_layers(layers, vectors)
+    if normalize:
+        vectors = unit_length(vectors)
+    return np.concatenate([vectors, inputs[:, depth:]], axis=1)  # (n, w)
+
+
 _WIDTH = "embedding_size + biases"  # of a vector
-
-
-def _widths(config: Any) -> list[int]:
-    return layer_widths(config.embedding_size, getattr(config, "layers", ()))
 
 
 @dataclass(frozen=True)
 class TowersLearned(LearnedVectors):
     """The user tower, and the vectors of all items.
 
-    Every vector has ``embedding_size`` numbers and, with biases, one more.
-
-    Attributes
-    ----------
-    everybody
-        The part of the input that all users share; zeros without biases.
-    user_ids
-        The embedding of each user, or no rows.
-    user_features
-        The embedding of each user feature, or no rows.
-    user_encoder
-        The encoder of user features, or None.
-    chosen
-        The embedding of each item in a history, or no rows.
-    layers, widths
-        The dense layers from a user's input to the vector, flat, and their widths; without hidden
-        layers the input is the vector.
-    items
-        The vectors that the item tower computed.
-    normalized
-        Whether user vectors are scaled to length 1.
-    biases
-        Whether the last number of a vector is a bias.
+    Without biases or a kind of input, its embeddings are zeros or have no rows.
     """
 
-    everybody: Annotated[Floats, weights(_WIDTH)]
+    everybody: Annotated[Floats, weights(_WIDTH)]  # the part of the input that all users share
     user_ids: Annotated[Floats, weights("0 | n_users", _WIDTH)]
     user_features: Annotated[Floats, weights("d_users", _WIDTH)]
     user_encoder: Annotated[
         pa.Table | None, FeatureTable("d_users", FeatureEncoder.from_table, optional=True)
     ]
-    chosen: Annotated[Floats, weights("0 | n_items", _WIDTH)]
-    layers: Annotated[Floats, weights("n_weights")]
-    widths: Annotated[list[int], Widths("layers", _widths)]
-    items: Annotated[Floats, weights("n_items", _WIDTH)]
+    chosen: Annotated[Floats, weights("0 | n_items", _WIDTH)]  # of the items in a history
+    layers: Annotated[Floats, weights("n_weights")]  # dense layers of the user tower, flat
+    widths: Annotated[list[int], Widths("layers", attrgetter("tower_widths"))]
+    items: Annotated[Floats, weights("n_items", _WIDTH)]  # vectors that the item tower computed
     normalized: Annotated[bool, Setting("normalize", False)]
-    biases: Annotated[bool, Setting("biases")]
+    biases: Annotated[bool, Setting("biases")]  # whether the last number of a vector is a bias
 
     @cached_property
     def encoder(self) -> FeatureEncoder | None:
@@ -135,53 +185,30 @@ class TowersLearned(LearnedVectors):
         return int(self.items.shape[1]) - self.biases
 
     @classmethod
-    def of(
-        cls,
-        config: TowersConfig,
-        data: Dataset,
-        parameters: Arrays,
-        *,
-        layers: Sequence[int] = (),
-        normalize: bool = False,
-    ) -> TowersLearned:
-        """Convert trained parameters.
-
-        Parameters
-        ----------
-        config, data
-            The settings and the data of the training.
-        parameters
-            Those of :class:`~shortlist.models.towers.two_towers.TwoTowers`, by name.
-        layers, normalize
-            As they were trained.
-        """
-        size = config.embedding_size
-        widths = layer_widths(size, layers)
+    def fields_of(cls, config: Any, data: Dataset, parameters: Arrays) -> dict[str, Any]:
+        """Return the fields by name, from the parameters of ``TwoTowers``."""
+        size, widths = config.embedding_size, config.tower_widths
         no_rows = np.empty((0, size + config.biases), dtype=np.float32)
         users = encoded(data.user_features) if config.features else None
         items = encoded(data.item_features) if config.features else None
         inputs = parameters["item.ids"]
         if items is not None:
             inputs = inputs + dense_profile(csr_arrays(items.rows), parameters["item.of_features"])
-        user_layers, item_layers = (
-            [
-                Layer(*(parameters[f"{side}.dense.{part}.{n}"] for part in ("weights", "biases")))
-                for n in range(len(widths) - 1)
-            ]
-            for side in ("user", "item")
+        of_users, of_items = (
+            trained_layers(parameters, f"{side}.dense", widths) for side in ("user", "item")
         )
-        return cls(
-            everybody=parameters.get("user.everybody", np.zeros(no_rows.shape[1], np.float32)),
-            user_ids=parameters.get("user.ids", no_rows),
-            user_features=parameters.get("user.of_features", no_rows),
-            user_encoder=None if users is None else users.encoder.to_table(),
-            chosen=parameters.get("user.chosen", no_rows),
-            layers=flat(user_layers),
-            widths=widths,
-            items=tower_vectors(inputs, item_layers, size, normalize),
-            normalized=normalize,
-            biases=config.biases,
-        )
+        return {
+            "everybody": parameters.get("user.everybody", np.zeros(no_rows.shape[1], np.float32)),
+            "user_ids": parameters.get("user.ids", no_rows),
+            "user_features": parameters.get("user.of_features", no_rows),
+            "user_encoder": None if users is None else users.encoder.to_table(),
+            "chosen": parameters.get("user.chosen", no_rows),
+            "layers": flat(of_users),
+            "widths": widths,
+            "items": tower_vectors(inputs, of_items, size, config.unit_vectors),
+            "normalized": config.unit_vectors,
+            "biases": config.biases,
+        }
 
     # --- which queries have inputs ---------------------------------------------------------------
 
@@ -189,9 +216,8 @@ class TowersLearned(LearnedVectors):
         """Return which ids count: those of training users whose history is unchanged."""  # (B,)
         if not len(self.user_ids):
             return np.zeros(len(profiles), dtype=bool)
-        had = np.diff(profiles.history.indptr) > 0
-        own: NDArray[np.bool_] = had & ~profiles.changed & (profiles.users != UNKNOWN)
-        return own
+        known: NDArray[np.bool_] = profiles.users != UNKNOWN
+        return known & profiles.has_history & ~profiles.changed
 
     def features_of(self, profiles: Profiles) -> csr_array | None:
         """Encode the features of the queries; None if there are none."""  # (B, n_features)
@@ -203,11 +229,15 @@ class TowersLearned(LearnedVectors):
         """Return which queries have a trained id, a history or a known feature."""  # (B,)
         known = self.trained(profiles)
         if len(self.chosen):
-            known |= np.diff(profiles.history.indptr) > 0
+            known |= profiles.has_history
         features = self.features_of(profiles)
         if features is not None:
             known |= np.diff(features.indptr) > 0
         return known
+
+    def profiles(self, data: Dataset) -> Profiles:
+        """Return all users of the training data as queries."""
+        return Profiles.known(data, np.arange(data.n_users, dtype=np.int32), order=False)
 
     # --- from a query to a vector ----------------------------------------------------------------
 
@@ -234,9 +264,47 @@ class TowersLearned(LearnedVectors):
             vectors[:, -1] = 1  # counts the item's bias; a user's bias does not change the order
         return vectors
 
-    def profiles(self, data: Dataset) -> Profiles:
-        """Return all users of the training data as queries."""
-        n_users = data.n_users
-        unchanged = np.zeros(n_users, dtype=bool)
-        rows = np.arange(n_users, dtype=np.int32)
-        return Profiles(rows, data.matrix, unchanged, data.user_features)
+    # --- explanations ----------------------------------------------------------------------------
+
+    def score_parts(self, profiles: Profiles, data: Dataset, items: Rows) -> Iterator[list[Parts]]:
+        """Split the dot products of a query's and items' vectors, exactly.
+
+        Without hidden layers the query's vector is a sum. Hidden layers are linear around a given
+        input, because ReLU lets a unit through or does not; their own biases are a part apart.
+        """
+        depth = self.depth
+        inputs = self.inputs(profiles)[0, :depth].astype(np.float64)
+        jacobian, offset = linearized(self.dense, inputs)
+        scale = 1.0
+        if self.normalized:
+            length = float(np.linalg.norm(inputs @ jacobian + offset))
+            scale = 1 / length if length else 0.0
+        terms = list(self._input_terms(profiles, data))
+        for target in self.items[items].astype(np.float64):
+            slope = scale * (jacobian @ target[:depth])  # (d,)
+            slope = np.concatenate([slope, np.zeros(int(self.biases))])  # not the user's bias
+            parts = [Parts(kind, names, rows @ slope) for kind, names, rows in terms]
+            if self.dense:
+                amount = scale * float(offset @ target[:depth])
+                parts.append(Parts("layers", pa.array(["the layers' biases"]), np.array([amount])))
+            if self.biases:
+                parts.append(Parts("bias", pa.array(["of the item"]), target[-1:]))
+            yield [part for part in parts if len(part.names)]
+
+    def _input_terms(
+        self, profiles: Profiles, data: Dataset
+    ) -> Iterator[tuple[str, pa.Array, Floats]]:
+        """Yield the terms of a query's input: their kind, names, and rows (n, w)."""
+        if self.biases:
+            yield "everybody", pa.array(["what all users share"]), self.everybody[np.newaxis]
+        if self.trained(profiles)[0]:
+            yield "training", pa.array(["the user's id"]), self.user_ids[profiles.users]
+        features = self.features_of(profiles)
+        if features is not None and self.encoder is not None:
+            names = pa.array(self.encoder.names, pa.string()).take(pa.array(features.indices))
+            rows = features.data[:, np.newaxis] * self.user_features[features.indices]
+            yield "feature", names, rows
+        if len(self.chosen):
+            history = history_rows(profiles.history)
+            rows = history.data[:, np.newaxis] * self.chosen[history.indices]
+            yield "chosen item", data.items.take(history.indices), rows

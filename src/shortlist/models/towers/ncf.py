@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.models.config import Arrays
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
-from shortlist.models.towers.layers import SLICE, Layer, flat
-from shortlist.models.towers.ncf_learned import NCFLearned, NCFShape, tower_widths
-from shortlist.models.training.config import Arrays
+from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
+from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.training.model import TrainedModel
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
@@ -26,11 +25,6 @@ L = TypeVar("L", bound=NCFLearned)
 
 class NCF(TrainedModel[C, L]):
     """The base of the three models."""
-
-    @property
-    @abstractmethod
-    def shape(self) -> NCFShape:
-        """The network that the settings describe."""
 
     def folds(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
         """Hold out a random interaction of a share of the users who have two or more."""
@@ -51,23 +45,20 @@ class NCF(TrainedModel[C, L]):
         """Return the network at its initial values."""
         from shortlist.models.towers.ncf_training import NCFTrainable
 
-        return NCFTrainable(self.config, self.shape, data, *self.folds(data))
+        return NCFTrainable(self.config, data, *self.folds(data))
 
     def finished(self, data: Dataset, parameters: Arrays) -> L:
         """Keep the embeddings, and put the layers of the tower together."""
-        shape = self.shape
+        shape = self.config.shape
         widths: list[int] = []
         layers: list[Layer] = []
         if shape.widths:
             widths = [2 * shape.depth, *shape.widths, 1]
-            layers = [
-                Layer(parameters[f"head.tower.weights.{n}"], parameters[f"head.tower.biases.{n}"])
-                for n in range(len(shape.widths))
-            ]
+            layers = trained_layers(parameters, "head.tower", widths[:-1])
             output = parameters["head.tower_weights"][:, np.newaxis]
             layers.append(Layer(output, np.zeros(1, dtype=np.float32)))
         ones = np.ones(shape.size, dtype=np.float32)
-        learned = NCFLearned(
+        learned: L = self.Learned(
             users=parameters["embeddings"][: data.n_users],
             items=parameters["embeddings"][data.n_users :],
             bias=float(parameters["head.bias"][0]),
@@ -77,7 +68,7 @@ class NCF(TrainedModel[C, L]):
             widths=widths,
             negative_weights=data.item_counts.astype(np.float64) ** self.config.negative_exponent,
         )
-        return cast(L, learned)
+        return learned
 
     @property
     def bytes_per_query(self) -> int:
@@ -129,12 +120,6 @@ class GMF(NCF[GMFConfig, NCFLearned]):
     2
     """
 
-    @property
-    def shape(self) -> NCFShape:
-        """A product alone."""
-        config = self.config
-        return NCFShape(config.embedding_size, (), config.weighted, config.biases)
-
     def score(self, profiles: Profiles) -> Scores:
         """Multiply vectors."""
         learned = self.learned
@@ -168,11 +153,6 @@ class MLP(NCF[MLPConfig, NCFLearned]):
     2
     """
 
-    @property
-    def shape(self) -> NCFShape:
-        """A tower alone."""
-        return NCFShape(0, tower_widths(self.config))
-
 
 class NeuMF(NCF[NeuMFConfig, NCFLearned]):
     """The sum of a GMF and an MLP, trained together (He et al., WWW 2017), by log loss.
@@ -193,11 +173,6 @@ class NeuMF(NCF[NeuMFConfig, NCFLearned]):
     >>> len(model.recommend([3], k=2))
     2
     """
-
-    @property
-    def shape(self) -> NCFShape:
-        """Product and tower."""
-        return NCFShape(self.config.embedding_size, tower_widths(self.config))
 
     def warm_start(self, trainable: NCFTrainable, data: Dataset) -> None:
         """Start from a trained GMF and a trained MLP if the settings say so."""

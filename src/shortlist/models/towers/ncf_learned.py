@@ -15,11 +15,13 @@ from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
 from shortlist.kernels.types import Csr
-from shortlist.models.towers.config import MLPConfig, NCFConfig, NeuMFConfig
-from shortlist.models.towers.layers import (
+from shortlist.models.towers.config import NCFConfig
+from shortlist.models.towers.learned import (
     LARGEST_WEIGHT,
     SLICE,
     Layer,
+    dense_layers,
+    halves,
     unflat,
     weights,
 )
@@ -34,66 +36,16 @@ _WINDOW = 64  # positives per step: a longer history is used window by window
 _QUERIES = 64  # folded in together
 
 
-@dataclass(frozen=True)
-class NCFShape:
-    """The parts of a network.
-
-    Parameters
-    ----------
-    size
-        Factors of the product; 0: none.
-    widths
-        Widths of the tower's layers, from the bottom; empty: no tower.
-    weighted
-        Whether the factors of the product have learned weights.
-    biases
-        Whether users and items have biases.
-
-    Examples
-    --------
-    >>> NCFShape(size=2, widths=(4, 2)).columns
-    {'product': 2, 'tower': 2}
-    """
-
-    size: int
-    widths: tuple[int, ...] = ()
-    weighted: bool = True
-    biases: bool = False
-
-    @property
-    def depth(self) -> int:
-        """The length of a user's and of an item's input of the tower: half its first layer."""
-        return self.widths[0] // 2 if self.widths else 0
-
-    @cached_property
-    def columns(self) -> dict[str, int]:
-        """The parts of a row of a user or an item, and their lengths."""
-        lengths = {"product": self.size, "bias": int(self.biases), "tower": self.depth}
-        return {name: length for name, length in lengths.items() if length}
-
-
-def tower_widths(config: MLPConfig) -> tuple[int, ...]:
-    """Return the widths of a tower's layers, from the bottom.
-
-    Examples
-    --------
-    >>> tower_widths(MLPConfig(embedding_size=8, layers=3))
-    (32, 16, 8)
-    """
-    return tuple(config.embedding_size * 2**layer for layer in reversed(range(config.layers)))
-
-
 def _check_widths(widths: Any, context: Context) -> None:
     """Check the tower against the settings, and the columns of the rows against the tower."""
-    config, values = context.config, context.values
-    hidden = tower_widths(config) if isinstance(config, MLPConfig) else ()
-    size = 0 if hidden and not isinstance(config, NeuMFConfig) else config.embedding_size
-    shape = NCFShape(size, hidden, biases=values["biases"])
-    if len(values["product_weights"]) != size:
-        raise ValueError(f"needs {size} product_weights, not {len(values['product_weights'])}")
+    shape, values = context.config.shape, context.values
+    if len(values["product_weights"]) != shape.size:
+        raise ValueError(
+            f"needs {shape.size} product_weights, not {len(values['product_weights'])}"
+        )
     if values["items"].shape[1] != sum(shape.columns.values()):
         raise ValueError(f"needs users and items of {sum(shape.columns.values())} columns")
-    expected = [2 * shape.depth, *hidden, 1] if hidden else []
+    expected = [2 * shape.depth, *shape.widths, 1] if shape.widths else []
     Widths("layers", lambda _: expected).check(widths, context)
 
 
@@ -102,31 +54,16 @@ class NCFLearned(LearnedVectors):
     """A trained network.
 
     A row of a user or an item is ``[factors of the product | bias | input of the tower]``.
-
-    Attributes
-    ----------
-    users, items
-        The rows.
-    bias
-        The bias of all scores.
-    product_weights
-        The weights of the product's factors.
-    biases
-        Whether rows have a bias.
-    layers, widths
-        The dense layers of the tower up to its output, flat, and their widths; or empty.
-    negative_weights
-        The probability of each item as a negative, up to a factor.
     """
 
     users: Annotated[Floats, weights("n_users", "C")]
     items: Annotated[Floats, weights("n_items", "C")]
-    bias: Annotated[float, Value(float, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]
-    product_weights: Annotated[Floats, weights("size")]
-    biases: Annotated[bool, Setting("biases", False)]
-    layers: Annotated[Floats, weights("n_weights")]
+    bias: Annotated[float, Value(float, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT)]  # of all scores
+    product_weights: Annotated[Floats, weights("size")]  # of the product's factors
+    biases: Annotated[bool, Setting("biases", False)]  # whether rows have a bias
+    layers: Annotated[Floats, weights("n_weights")]  # of the tower up to its output, flat; or empty
     widths: Annotated[list[int], Checked("widths of the layers; C follows", _check_widths)]
-    negative_weights: Annotated[
+    negative_weights: Annotated[  # the probability of each item as a negative, up to a factor
         NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=2.0**31)
     ]
 
@@ -172,15 +109,11 @@ class NCFLearned(LearnedVectors):
     @cached_property
     def item_half(self) -> Floats:
         """What each item adds to the first layer of the tower."""  # (n_items, h)
-        weight, bias = self.dense[0]
-        inputs = np.ascontiguousarray(self.items[:, self.dot_width :])
-        return dense_factors(inputs, weight[inputs.shape[1] :], np.zeros_like(bias))
+        return dense_layers(halves(self.dense[0])[1:], self.items[:, self.dot_width :])
 
     def user_half(self, rows: Floats) -> Floats:
         """What each user adds to the first layer, its bias included."""  # (B, h)
-        weight, bias = self.dense[0]
-        inputs = np.ascontiguousarray(rows[:, self.dot_width :])
-        return dense_factors(inputs, weight[: inputs.shape[1]], bias)
+        return dense_layers(halves(self.dense[0])[:1], rows[:, self.dot_width :])
 
     @cached_property
     def tower_weights(self) -> Floats:
@@ -224,13 +157,6 @@ class NCFLearned(LearnedVectors):
         + 1/2 sum_k ((p_k - mean_k) / std_k)^2``: it is the most probable row of a user from the
         population that training found. It is found by 30 steps of Adam in ``(p - mean) / std``,
         from the mean, with a rate that falls to 0. Equal histories get equal rows.
-
-        Parameters
-        ----------
-        history
-            The chosen items.  # (B, n_items)
-        config
-            Says how negatives are drawn.
         """  # (B, C)
         indptr, indices, _ = csr_arrays(history)
         negatives = self._negatives(indptr, indices, config)
@@ -289,19 +215,11 @@ class NCFLearned(LearnedVectors):
     def _row_gradient(
         self, rows: Floats, owners: NDArray[np.int64], items: Rows, scale: NDArray[np.float64]
     ) -> Floats:
-        """Return the gradient of the log loss by the rows of users.
+        """Return the gradient of the log loss by the rows of users (B, C).
 
-        Parameters
-        ----------
-        rows
-            The rows.  # (B, C)
-        owners
-            The query of each positive, ascending.  # (P,)
-        items
-            The positives, each followed by its negatives.  # (P, N)
-        scale
-            The weight of each positive and its negatives.  # (P,)
-        """  # (B, C)
+        ``items`` (P, N) are positives, each followed by its negatives, ``owners`` (P,), ascending,
+        their queries, and ``scale`` (P,) their weights.
+        """
         n_items, flat = items.shape[1], items.ravel()
         queries = np.repeat(owners, n_items)
         scores = np.einsum("sf,sf->s", self.user_vectors(rows)[queries], self.item_vectors[flat])
@@ -329,8 +247,8 @@ class NCFLearned(LearnedVectors):
     @cached_property
     def _transposed(self) -> list[Layer]:
         """The hidden layers from outputs to inputs, for gradients; the first one to users only."""
-        kernels = [layer.weight for layer in self.dense[:-1]]
-        kernels[0] = kernels[0][: len(kernels[0]) // 2]
+        first, _ = halves(self.dense[0])
+        kernels = [layer.weight for layer in (first, *self.dense[1:-1])]
         return [
             Layer(np.ascontiguousarray(each.T), np.zeros(len(each), np.float32)) for each in kernels
         ]

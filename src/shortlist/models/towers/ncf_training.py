@@ -8,6 +8,8 @@ shards depend on the size of the batch alone, so the result does not depend on t
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,12 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.embeddings import Batch, Table, catch_up, take_step
+from shortlist.kernels.embeddings import Batch, Table, catch_up, descend, take_step
 from shortlist.kernels.threads import over_rows
-from shortlist.models.towers.config import NCFConfig
-from shortlist.models.towers.ncf_learned import NCFShape
+from shortlist.models.config import Arrays
+from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
-from shortlist.models.training.config import Arrays
 from shortlist.models.training.loop import Trainable
 from shortlist.models.training.negatives import Negatives
 from shortlist.scoring.scores import Floats
@@ -34,16 +35,8 @@ _GROUPS = 512  # of the validation fold that are scored together
 class NCFHead(nn.Module):
     """Scores items for users: ``b + b_u + b_i + h . (p o q) + t . tower([r; s])``.
 
-    :class:`~shortlist.models.towers.ncf_learned.NCFLearned` computes the same without PyTorch.
-
-    Parameters
-    ----------
-    shape
-        The parts of the network.
-    draws
-        Draws the initial values.
-    init_std
-        Standard deviation of the initial output weights t; those of the product, h, start at 1.
+    :class:`~shortlist.models.towers.ncf_learned.NCFLearned` computes the same without PyTorch. The
+    output weights t start at random, those of the product, h, at 1.
     """
 
     def __init__(self, shape: NCFShape, draws: RandomDraws, init_std: float) -> None:
@@ -58,15 +51,7 @@ class NCFHead(nn.Module):
         self._layers = list(zip(self.tower.weights, self.tower.biases, strict=True))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """Score the items of each group, which has one user.
-
-        Parameters
-        ----------
-        users
-            The embedding of each group's user.  # (G, C)
-        items
-            The embeddings of the items of the first group, then of the second, ...  # (G * N, C)
-        """  # (G, N)
+        """Score the items of each group, (G * N, C), which has one user, (G, C)."""  # (G, N)
         shape, group = self.shape, (len(users), -1)
         user, item = (self._columns(rows) for rows in (users, items))
         scores: Tensor = self.bias
@@ -98,27 +83,24 @@ class NCFHead(nn.Module):
 class NCFTrainable(Trainable):
     """Embeddings of users and items, a head, and its loss against drawn negatives.
 
-    Parameters
-    ----------
-    config, shape
-        The settings, and the network that they describe.
-    whole
-        All the data.
-    data, held
-        The part to train on, and the validation fold, if there is one.
+    ``whole`` is all the data, of which ``data`` is trained on and ``held`` is the validation fold.
     """
 
     threads = 1  # shards run in threads of their own
 
     def __init__(
-        self, config: NCFConfig, shape: NCFShape, whole: Dataset, data: Dataset,
-        held: Dataset | None,
-    ) -> None:  # fmt: skip
+        self, config: NCFConfig, whole: Dataset, data: Dataset, held: Dataset | None
+    ) -> None:
         super().__init__()
         self.config, self.data = config, data
-        draws = RandomDraws(config.seed)
+        draws, shape = RandomDraws(config.seed), config.shape
         counts = np.concatenate([data.user_counts, data.item_counts])
-        self.embeddings = _embeddings(shape, draws, counts, config.init_std)  # of users, of items
+        # Of users, then of items; biases, and rows without interactions, start at 0.
+        self.embeddings = draws.normal((len(counts), sum(shape.columns.values())), config.init_std)
+        with torch.no_grad():
+            self.embeddings[torch.from_numpy(counts == 0)] = 0
+            if shape.biases:
+                self.embeddings[:, shape.size] = 0
         self.head = NCFHead(shape, draws, config.init_std)
         self._head_parameters = list(self.head.parameters())
         self.negatives = Negatives(
@@ -129,6 +111,8 @@ class NCFTrainable(Trainable):
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         self._table: SparseTable | None = None
+        is_product = self.head.product_weights is None and not shape.widths
+        self._descends = is_product and config.optimizer == "sgd"
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -171,10 +155,12 @@ class NCFTrainable(Trainable):
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
         if self.embeddings.device.type != "cpu" or self.config.precision != "float32":
             return super().step(chosen, optimizer)
-        if self._table is None:
-            self._table = SparseTable(self.embeddings, optimizer, self.config)
         users, items = self.sampled(chosen)
         items = items + np.int32(self.data.n_users)
+        if self._descends:
+            return self._descended(users, items)
+        if self._table is None:
+            self._table = SparseTable(self.embeddings, optimizer, self.config)
         self._table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
         bounds = [len(users) * n // count for n in range(count + 1)]
@@ -195,6 +181,20 @@ class NCFTrainable(Trainable):
         optimizer.step()  # of the head: the embeddings have no gradients here
         return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
 
+    def _descended(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> dict[str, Tensor]:
+        """Take a step of plain gradient descent on dot products, in one kernel."""
+        config, values = self.config, self.embeddings.detach().numpy()
+        log_loss, squares = descend(
+            values, self.head.bias.detach().numpy(), users, items,
+            config.shape.biases, config.learning_rate, config.regularization, self._scratch,
+        )  # fmt: skip
+        losses = {"loss": log_loss + config.regularization / 2 * squares, "log_loss": log_loss}
+        return {name: torch.tensor(losses[name]) for name in self.metrics}
+
+    @cached_property
+    def _scratch(self) -> tuple[Floats, NDArray[np.int64]]:
+        return np.zeros(self.embeddings.shape, np.float32), np.zeros(len(self.embeddings), np.int64)
+
     def _losses_and_gradients(
         self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
     ) -> tuple[list[float], tuple[Tensor, ...]]:
@@ -212,13 +212,7 @@ class NCFTrainable(Trainable):
             self._table.end_epoch()
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """Score the items of each user.
-
-        Parameters
-        ----------
-        users, items
-            Rows, int64.  # (G,), (G, N)
-        """  # (G, N)
+        """Score the items (G, N) of each user (G,), int64."""  # (G, N)
         scores: Tensor = self.head(*self._embedded(users, items))
         return scores.float()
 
@@ -240,28 +234,8 @@ class NCFTrainable(Trainable):
         self.load_state_dict({name: torch.from_numpy(part) for name, part in parameters.items()})
 
 
-def _embeddings(
-    shape: NCFShape, draws: RandomDraws, counts: NDArray[np.int64], init_std: float
-) -> nn.Parameter:
-    """Draw initial embeddings; biases, and rows without interactions, start at 0."""
-    table = draws.normal((len(counts), sum(shape.columns.values())), init_std)
-    with torch.no_grad():
-        table[torch.from_numpy(counts == 0)] = 0
-        if shape.biases:
-            table[:, shape.size] = 0
-    return table
-
-
 class SparseTable:
-    """Steps of the optimiser on the rows of an embedding table, for one epoch.
-
-    Parameters
-    ----------
-    parameter, optimizer
-        The table, and its optimiser: both are changed in place.
-    config
-        The settings of the optimiser.
-    """
+    """Steps of the optimiser on the rows of an embedding table, in place, for one epoch."""
 
     def __init__(
         self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer, config: NCFConfig
@@ -306,14 +280,7 @@ class SparseTable:
 class Held:
     """The validation fold: held-out interactions, each with negatives that are drawn once.
 
-    Parameters
-    ----------
-    config
-        The settings: what is measured.
-    whole
-        All the data: none of its interactions is a negative.
-    held
-        The held-out interactions.
+    No interaction of ``whole``, all the data, is a negative.
     """
 
     def __init__(self, config: NCFConfig, whole: Dataset, held: Dataset) -> None:

@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from shortlist.errors import InputError
 from shortlist.models.towers.config import HeadConfig, TowersConfig
-from shortlist.models.towers.head_learned import cross_widths, head_widths
 from shortlist.scoring.sparse import row_entries
 
 Longs = NDArray[np.int64]
@@ -41,16 +40,9 @@ class RandomDraws:
 
 
 def bag_sums(bags: csr_array, table: Tensor) -> Tensor:
-    """Return the weighted sum of the embeddings in each bag.
+    """Return the weighted sum of the embeddings (n, d) in each bag (B, n).
 
     PyTorch's own ``embedding_bag`` takes 25 times as long on a CPU.
-
-    Parameters
-    ----------
-    bags
-        The weights of the embeddings in each bag.  # (B, n)
-    table
-        The embeddings.  # (n, d)
     """  # (B, d)
     if table.device.type == "cpu":
         product: Tensor = _BagSums.apply(bags, table)  # type: ignore[no-untyped-call]
@@ -75,25 +67,8 @@ class _BagSums(torch.autograd.Function):
         return None, torch.from_numpy(ctx.bags.T @ gradient.numpy()).to(gradient.dtype)
 
 
-def take_rows(bags: csr_array, rows: Longs) -> csr_array:
-    """Return these rows of a sparse matrix."""
-    indptr, entries = row_entries(bags.indptr.astype(np.int64), rows)
-    shape = (len(rows), bags.shape[1])
-    return csr_array((bags.data[entries], bags.indices[entries], indptr), shape=shape)
-
-
 class Histories:
-    """The histories of the users, as bags; the items that a step predicts can be hidden.
-
-    Parameters
-    ----------
-    indptr
-        The interactions of user u are ``indptr[u]`` to ``indptr[u + 1] - 1``.  # (n_users + 1,)
-    items
-        The item of each interaction.  # (n,)
-    n_items
-        The number of items.
-    """
+    """The histories of the users, as bags; the items that a step predicts can be hidden."""
 
     def __init__(self, indptr: Longs, items: Longs, n_items: int) -> None:
         self.indptr, self.items, self.n_items = indptr, items, n_items
@@ -101,12 +76,7 @@ class Histories:
     def of(self, users: Longs, visible: NDArray[np.bool_] | None) -> csr_array:
         """Return the history of each user; each of its n items has the weight ``1 / sqrt(n)``.
 
-        Parameters
-        ----------
-        users
-            Rows.  # (U,)
-        visible
-            Whether each interaction may be used; None: all.  # (n,)
+        ``visible`` says which interactions may be used; None: all.
         """  # (U, n_items)
         indptr, entries = row_entries(self.indptr, users)
         if visible is not None:
@@ -145,25 +115,8 @@ class Dense(nn.Module):
 class Tower(nn.Module):
     """The tower of users or of items: a sum of embeddings, then dense layers.
 
-    Parameters
-    ----------
-    config
-        The settings.
-    draws
-        Draws the initial values.
-    ids
-        How often each row occurs in training, or None to learn no ids. Rows that do not occur are
-        zeros.  # (n,)
-    features
-        Encoded features, or None.  # (n, n_features)
-    histories
-        The histories of the rows, or None.
-    everybody
-        Whether the sum has a part that all rows share.
-    widths
-        Widths of the dense layers, from the sum to the vector; of length 1: no layers.
-    normalize
-        Whether vectors are scaled to length 1.
+    ``ids`` says how often each row occurs in training; a row that does not is zeros. Without ids,
+    features or histories the sum lacks that part. ``everybody`` adds a part that all rows share.
     """
 
     def __init__(
@@ -175,19 +128,17 @@ class Tower(nn.Module):
         features: csr_array | None,
         histories: Histories | None = None,
         everybody: bool = False,
-        widths: Sequence[int],
-        normalize: bool = False,
     ) -> None:
         super().__init__()
         self.config, self.features, self.histories = config, features, histories
-        self.depth, self.normalize = config.embedding_size, normalize
+        self.depth = config.embedding_size
         self.width = self.depth + config.biases
         self.draws = draws
         self.ids = self._table(len(ids), ids > 0) if ids is not None else None
         self.of_features = self._table(features.shape[1]) if features is not None else None
         self.chosen = self._table(histories.n_items) if histories is not None else None
         self.everybody = nn.Parameter(torch.zeros(self.width)) if everybody else None
-        self.dense = Dense(draws, widths)
+        self.dense = Dense(draws, config.tower_widths)
 
     def _table(self, count: int, occurs: NDArray[np.bool_] | None = None) -> nn.Parameter:
         table = self.draws.normal((count, self.width), self.config.init_std)
@@ -198,21 +149,13 @@ class Tower(nn.Module):
         return table
 
     def forward(self, rows: Longs, visible: NDArray[np.bool_] | None = None) -> Tensor:
-        """Return the vectors of some rows.
-
-        Parameters
-        ----------
-        rows
-            Distinct rows.  # (U,)
-        visible
-            Which interactions histories may use; None: all.  # (n_interactions,)
-        """  # (U, w)
-        config, parts = self.config, []
+        """Return the vectors of distinct rows; ``visible`` says what histories may use."""
+        config, parts = self.config, []  # (U, w)
         if self.ids is not None:
             own = functional.embedding(torch.from_numpy(rows).to(self.ids.device), self.ids)
             parts.append(self._with_dropout(own))
         if self.features is not None and self.of_features is not None:
-            sums = bag_sums(take_rows(self.features, rows), self.of_features)
+            sums = bag_sums(self.features[rows], self.of_features)
             parts.append(self._with_dropout(sums))
         if self.histories is not None and self.chosen is not None:
             if self.training and config.history_dropout:
@@ -226,9 +169,9 @@ class Tower(nn.Module):
         vectors = total[:, : self.depth]
         if len(self.dense.weights):
             vectors = self.dense(vectors)
-        if self.normalize:
+        if config.unit_vectors:
             vectors = functional.normalize(vectors, dim=1)
-        return torch.cat([vectors, total[:, self.depth :]], 1) if self.config.biases else vectors
+        return torch.cat([vectors, total[:, self.depth :]], 1) if config.biases else vectors
 
     def _with_dropout(self, inputs: Tensor) -> Tensor:
         """Drop the inputs of whole rows, in training."""
@@ -246,21 +189,11 @@ class Pairs(NamedTuple):
 
 
 class TowerOutput(NamedTuple):
-    """What a tower computed for the pairs of a step, each distinct row once.
+    """What a tower computed for the pairs of a step, each distinct row once."""
 
-    Attributes
-    ----------
-    rows
-        The distinct rows, ascending.  # (U,)
-    vectors
-        Their vectors.  # (U, w)
-    positions
-        The position of each pair's vector among them.  # (P,)
-    """
-
-    rows: Longs
-    vectors: Tensor
-    positions: Tensor
+    rows: Longs  # the distinct rows, ascending: (U,)
+    vectors: Tensor  # (U, w)
+    positions: Tensor  # of each pair's vector among them: (P,)
 
     def pairs(self, start: int, stop: int) -> TowerOutput:
         """Restrict the output to some of the pairs."""
@@ -273,13 +206,7 @@ class TowerOutput(NamedTuple):
 class CrossLayer(nn.Module):
     """A cross layer: ``x_0 (W x + b) + x``, element by element (DCN v2).
 
-    Parameters
-    ----------
-    draws
-        Draws the initial values.
-    widths
-        Widths of the dense layers that make up W: two for a full W, three for one of low rank. Only
-        the last layer has a bias.
+    W has two widths if it is full, and three if it is of low rank; only its last layer has a bias.
     """
 
     def __init__(self, draws: RandomDraws, widths: list[int]) -> None:
@@ -297,30 +224,9 @@ class CrossLayer(nn.Module):
 
 
 class Head(nn.Module):
-    """Scores pairs of vectors; ``HeadLearned`` does the same without PyTorch.
+    """Scores pairs of vectors; ``HeadLearned`` does the same without PyTorch."""
 
-    Parameters
-    ----------
-    name
-        The model, for messages.
-    config
-        The settings.
-    draws
-        Draws initial values and dropout masks.
-    start
-        A constant in every score.
-    biased
-        Whether the last number of each vector is added to the score.
-
-    Raises
-    ------
-    InputError
-        The settings leave nothing in the head that combines users and items.
-    """
-
-    def __init__(
-        self, name: str, config: HeadConfig, draws: RandomDraws, start: float, *, biased: bool
-    ) -> None:
+    def __init__(self, name: str, config: HeadConfig, start: float) -> None:
         super().__init__()
         if not (config.head_layers or config.cross_layers or config.product):
             raise InputError(
@@ -328,18 +234,19 @@ class Head(nn.Module):
                 "users and items",
                 remedy="give head_layers=(64,), or product=True",
             )
-        self.config, self.start, self.draws, self.biased = config, start, draws, biased
+        self.config, self.start = config, start
+        self.draws = RandomDraws([config.seed, 1])
         self.cross = nn.ModuleList(
-            CrossLayer(draws, cross_widths(config)) for _ in range(config.cross_layers)
+            CrossLayer(self.draws, config.cross_widths) for _ in range(config.cross_layers)
         )
-        self.dense = Dense(draws, head_widths(config))
+        self.dense = Dense(self.draws, config.head_widths)
 
     def forward(self, users: TowerOutput, items: TowerOutput) -> Tensor:
         """Score each pair."""  # (P,)
         config, size = self.config, self.config.embedding_size
         left, right = (self._with_dropout(side.vectors[:, :size]) for side in (users, items))
         total = torch.full((len(users.positions),), self.start, device=left.device)
-        if self.biased:
+        if config.adds_biases:
             for side in (users, items):
                 total = total + side.vectors[:, -1].index_select(0, side.positions)
         if config.product:
@@ -350,22 +257,19 @@ class Head(nn.Module):
             rows = start = torch.cat(both, 1)
             for layer in self.cross:
                 rows = layer(start, rows)
-            total = total + self._deep(
-                torch.addmm(self.dense.biases[0], rows, self.dense.weights[0])
-            )
+            hidden = torch.addmm(self.dense.biases[0], rows, self.dense.weights[0])
         elif self.dense.weights:
             weight = self.dense.weights[0]  # for users and items separately: fewer rows to multiply
             first = torch.addmm(self.dense.biases[0], left, weight[:size])
             second = right @ weight[size:]
             hidden = first.index_select(0, users.positions)
-            total = total + self._deep(hidden + second.index_select(0, items.positions))
-        return total
-
-    def _deep(self, hidden: Tensor) -> Tensor:
+            hidden = hidden + second.index_select(0, items.positions)
+        else:
+            return total
         layers = zip(list(self.dense.weights)[1:], list(self.dense.biases)[1:], strict=True)
         for weight, bias in layers:
             hidden = torch.addmm(bias, self._with_dropout(torch.relu(hidden)), weight)
-        return hidden[:, 0]
+        return total + hidden[:, 0]
 
     def _with_dropout(self, values: Tensor) -> Tensor:
         rate = self.config.dropout

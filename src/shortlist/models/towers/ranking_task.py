@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.models.towers.config import RankingConfig
+from shortlist.models.towers.config import HeadConfig, RankingConfig
 from shortlist.models.towers.network import Head, Longs, Pairs, RandomDraws, TowerOutput
 from shortlist.models.towers.two_towers import Task, TwoTowers
 from shortlist.models.training.negatives import Negatives
@@ -18,20 +18,12 @@ CHOSEN_UNIFORM = 1e-9  # an exponent: draws uniformly, but never an item without
 
 
 class HeadTask(Task):
-    """The base of ranking tasks: interactions, and a head.
+    """The base of ranking tasks: interactions, and a head that scores pairs."""
 
-    Parameters
-    ----------
-    head
-        Scores pairs.
-    data
-        The training data.
-    """
-
-    def __init__(self, head: Head, data: Dataset) -> None:
-        super().__init__()
-        self.head, self.data = head, data
-        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
+    def __init__(self, name: str, config: HeadConfig, data: Dataset) -> None:
+        super().__init__(config, data)
+        self.head = Head(name, config, config.start(data))
+        self.weights = torch.tensor(data.weights, device=config.device)
         self.seed: list[int] = []
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
@@ -48,32 +40,24 @@ class HeadTask(Task):
 class RatingTask(HeadTask):
     """Predict weights (ratings) by squared error."""
 
-    def __init__(self, head: Head, data: Dataset, device: str) -> None:
-        super().__init__(head, data)
-        self.ratings = torch.tensor(data.weights, device=device)
-
-    def pairs(self, chosen: Longs) -> Pairs:
-        """Return the interactions."""
-        return Pairs(self.users[chosen], self.items[chosen])
-
     def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
         """Return the mean squared error."""
-        ratings = self.ratings[torch.from_numpy(chosen).to(self.ratings.device)]
+        ratings = self.weights[torch.from_numpy(chosen).to(self.device)]
         loss = squared(self.head(users, items), ratings)
         return {"loss": loss, "squared_error": loss}
 
     def validation_loss(self, towers: TwoTowers, held: Dataset) -> Tensor:
         """Return the mean squared error on the fold."""
         users, items = held.user_rows.astype(np.int64), held.item_rows.astype(np.int64)
-        ratings = torch.tensor(held.weights, device=self.ratings.device)
+        ratings = torch.tensor(held.weights, device=self.device)
         return squared(self.score(towers, Pairs(users, items)), ratings)
 
 
 class NegativesTask(HeadTask):
     """The base of tasks that separate choices from drawn negatives."""
 
-    def __init__(self, config: RankingConfig, head: Head, data: Dataset) -> None:
-        super().__init__(head, data)
+    def __init__(self, name: str, config: RankingConfig, data: Dataset) -> None:
+        super().__init__(name, config, data)
         self.config = config
         self.negatives: Negatives | None = None
         self.has_negatives = np.zeros(len(data), dtype=bool)  # by interaction
@@ -136,16 +120,15 @@ class ListTask(NegativesTask):
     the epoch, and its negatives.
     """
 
-    def __init__(self, name: str, config: RankingConfig, head: Head, data: Dataset) -> None:
+    def __init__(self, name: str, config: RankingConfig, data: Dataset) -> None:
+        super().__init__(name, config, data)
         if not config.negatives and np.ptp(data.weights) == 0:
             raise InputError(
                 f"{name}: all weights are {data.weights[0]:g}, and without negatives "
                 f"loss={config.loss!r} has nothing to put in order",
                 remedy="draw negatives (negatives=4), or name the weight column (weight=...)",
             )
-        super().__init__(config, head, data)
         self.indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
-        self.weights = torch.tensor(data.weights, device=config.device)
         self.order = self.ranks = np.arange(len(data))
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
@@ -202,15 +185,13 @@ class ListTask(NegativesTask):
         return list_mle(scores, relevance, exists, ties)
 
 
-def ranking_task(name: str, config: RankingConfig, head: Head, data: Dataset) -> HeadTask:
-    """Return the task with the loss of the settings."""
-    match config.loss:
-        case "squared":
-            return RatingTask(head, data, config.device)
-        case "logistic":
-            return ClickTask(config, head, data)
-        case "hinge" | "listmle":
-            return ListTask(name, config, head, data)
+TASKS: dict[str, type[HeadTask]] = {
+    "squared": RatingTask,
+    "logistic": ClickTask,
+    "hinge": ListTask,
+    "listmle": ListTask,
+}
+"""The task of every loss."""
 
 
 def squared(scores: Tensor, ratings: Tensor) -> Tensor:
@@ -219,27 +200,14 @@ def squared(scores: Tensor, ratings: Tensor) -> Tensor:
 
 
 def logistic(scores: Tensor, clicked: Tensor) -> Tensor:
-    """Return the mean of ``log(1 + exp(-s))`` for clicks and ``log(1 + exp(s))`` for the rest.
-
-    Parameters
-    ----------
-    scores
-        Scores, of any shape.
-    clicked
-        1 for clicks and 0 for the rest, of the same shape.
-    """
+    """Return the mean of ``log(1 + exp(-s))`` for clicks (1) and ``log(1 + exp(s))`` for 0."""
     return functional.binary_cross_entropy_with_logits(scores, clicked)
 
 
 def pairwise_hinge(scores: Tensor, relevance: Tensor, exists: Tensor) -> Tensor:
     """Return the mean of ``max(0, 1 - (s_i - s_j))`` over the pairs of a list with r_i > r_j.
 
-    Parameters
-    ----------
-    scores, relevance
-        The score and the relevance of each entry of each list.  # (B, L)
-    exists
-        Whether the entry exists: lists differ in length.  # (B, L)
+    Lists differ in length: ``exists`` says which entries there are.  # (B, L) each
     """
     ahead = scores[:, :, None] - scores[:, None, :]  # (B, L, L)
     better = relevance[:, :, None] > relevance[:, None, :]
@@ -251,14 +219,8 @@ def list_mle(scores: Tensor, relevance: Tensor, exists: Tensor, ties: Tensor) ->
     """Return the mean negative log likelihood of lists (ListMLE; Xia et al., ICML 2008).
 
     With the entries in the order of their relevance: ``sum_k (log sum_{l >= k} exp(s_l) - s_k)``.
-    Entry k is drawn by a softmax over entries k, k + 1, ...
-
-    Parameters
-    ----------
-    scores, relevance, exists
-        As for :func:`pairwise_hinge`.  # (B, L)
-    ties
-        Of two entries of equal relevance, the one with the larger number comes first.  # (B, L)
+    Entry k is drawn by a softmax over entries k, k + 1, ... Of two entries of equal relevance, the
+    one with the larger number in ``ties`` comes first.  # (B, L) each
     """
     order = torch.argsort(ties, dim=1, descending=True, stable=True)
     level = torch.where(exists, relevance, -torch.inf).gather(1, order)

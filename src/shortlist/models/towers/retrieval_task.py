@@ -12,36 +12,25 @@ import torch
 from torch import Tensor
 
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.topk import topk_factors
 from shortlist.models.towers.config import RetrievalConfig
 from shortlist.models.towers.network import Longs, Pairs, TowerOutput
 from shortlist.models.towers.two_towers import Task, TwoTowers
-from shortlist.scoring.selection import Eligible
-from shortlist.scoring.sparse import row_entries
+from shortlist.scoring.scores import FactorScores, ItemFactors
+from shortlist.scoring.selection import Eligible, top_k
+from shortlist.scoring.sparse import csr_arrays
 
 _NO_LOGIT = -1e30  # finite, and adds nothing to any sum
 BLOCK_LOGITS = 2**19  # 2 MiB of float32: a block of them stays in the cache
 
 
 class RetrievalTask(Task):
-    """In-batch softmax, as ``tasks.Retrieval`` of TensorFlow Recommenders.
-
-    Parameters
-    ----------
-    config
-        The settings.
-    data
-        The training data.
-    """
+    """In-batch softmax, as ``tasks.Retrieval`` of TensorFlow Recommenders."""
 
     def __init__(self, config: RetrievalConfig, data: Dataset) -> None:
-        super().__init__()
-        self.config, self.data = config, data
-        self.sums = config.reduction == "sum"
-        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
-        self.indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
+        super().__init__(config, data)
+        self.config, self.sums = config, config.reduction == "sum"
         counts = np.maximum(data.item_counts, 1).astype(np.float32)
-        self.log_share = torch.from_numpy(np.log(counts / len(data))).to(config.device)
+        self.log_share = torch.from_numpy(np.log(counts / len(data))).to(self.device)
         self.hardest: Longs | None = None  # (n_users, hard_negatives)
 
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
@@ -54,25 +43,16 @@ class RetrievalTask(Task):
             vectors = self._augmented(users, towers.all_items())
         towers.train()
         queries, items = (each.cpu().numpy() for each in vectors)
-        known, n_items = self.data.matrix, self.data.n_items
-        unknown = self.data.item_counts == 0  # an item without interactions is no negative
-        hardest, _ = topk_factors(
-            queries,
-            np.ascontiguousarray(items.T),
-            np.zeros(n_items, dtype=np.float32),
-            Eligible.excluding(
-                known.indptr.astype(np.int64),
-                known.indices.astype(np.int32),
-                self.data.popularity_order,
-                ~unknown,
-            ),
-            min(self.config.hard_negatives, n_items),
-        )
-        self.hardest = hardest.astype(np.int64)
+        indptr, indices, _ = csr_arrays(self.data.matrix)
+        chosen = self.data.item_counts > 0  # an item without interactions is no negative
+        eligible = Eligible.excluding(indptr, indices, self.data.popularity_order, chosen)
+        count = min(self.config.hard_negatives, self.data.n_items)
+        best = top_k(FactorScores(queries, ItemFactors.from_rows(items)), eligible, count)
+        self.hardest = best.rows.astype(np.int64)
 
     def pairs(self, chosen: Longs) -> Pairs:
         """Return the chosen interactions, and the hard negatives of their users."""
-        users, items = self.users[chosen], self.items[chosen]
+        users, items = super().pairs(chosen)
         if self.hardest is None:
             return Pairs(users, items)
         distinct = np.unique(users)
@@ -86,18 +66,18 @@ class RetrievalTask(Task):
         count = len(chosen)
         user_vectors, item_vectors = self._augmented(users.vectors, items.vectors)
         own_items, item_positions = torch.unique(items.positions[:count], return_inverse=True)
-        correction = None
-        if self.config.popularity_correction:
-            log_share = self.log_share[torch.from_numpy(items.rows).to(self.log_share.device)]
-            correction = log_share + np.log(count)  # the log of the expected number in a batch
+        own_rows, correction = items.rows[own_items.cpu().numpy()], None
+        if self.config.popularity_correction:  # the log of the expected number in a batch
+            log_share = self.log_share[torch.from_numpy(own_rows).to(self.device)]
+            correction = log_share + np.log(count)
         total = in_batch_softmax(
             user_vectors,
             item_vectors[own_items],
             users.positions[:count],
             item_positions,
-            correction=None if correction is None else correction[own_items],
+            correction=correction,
             accidental_hits=self.config.false_negatives == "keep",
-            known=self._known(users.rows, items.rows[own_items.cpu().numpy()]),
+            known=self._known(users.rows, own_rows),
             hard=self._hard(user_vectors, item_vectors, users, items, count),
         )
         mean = total / count
@@ -109,14 +89,12 @@ class RetrievalTask(Task):
             return None
         positions = np.full(self.data.n_items, -1)
         positions[items] = np.arange(len(items))
-        indptr, entries = row_entries(self.indptr, users)
-        members = positions[self.items[entries]]
+        known = self.data.matrix[users]
+        members = positions[known.indices]
         in_batch = members >= 0
-        owners = np.repeat(np.arange(len(users)), np.diff(indptr))[in_batch]
-        device = self.log_share.device
-        return Known(
-            torch.from_numpy(owners).to(device), torch.from_numpy(members[in_batch]).to(device)
-        )
+        owners = np.repeat(np.arange(len(users)), np.diff(known.indptr))[in_batch]
+        pairs = (torch.from_numpy(rows).to(self.device) for rows in (owners, members[in_batch]))
+        return Known(*pairs)
 
     def _hard(
         self,
@@ -185,19 +163,16 @@ def in_batch_softmax(
 
     Parameters
     ----------
-    users, items
-        The vectors of the U distinct users and J distinct items of the batch.  # (U, f), (J, f)
-    user_positions, item_positions
-        The user and the item of each pair, as positions among them, int64.  # (B,)
+    users, items, user_positions, item_positions
+        The vectors of the distinct users (U, f) and items (J, f) of the batch, and the positions of
+        each pair's user and item among them, int64.  # (B,)
     correction
         The log of the expected number of each item in a batch, subtracted from its logits, so that
         popular items are not penalised for being drawn often (Yi et al., RecSys 2019).  # (J,)
     accidental_hits
-        Whether the pairs of other users with the item of pair r count as its negatives. If not, the
-        item competes once, as the positive.
+        Whether pairs of other users with the same item count as negatives; else it competes once.
     known
-        Items that never count as negatives of a user; the label among them competes once. None: all
-        items count.
+        Items that are no negatives of a user; the label among them competes once.
     hard
         The logits of each distinct user's hard negatives.  # (U, H)
     """
@@ -219,18 +194,9 @@ def in_batch_softmax(
 
 
 def log_sum_exp(users: Tensor, items: Tensor, offset: Tensor, known: Known | None = None) -> Tensor:
-    """Return ``log sum_j exp(p_u . q_j + o_j)`` of each user, computed in blocks of users.
+    """Return ``log sum_j exp(p_u . q_j + o_j)`` of each user, without the known pairs.
 
-    The logits are not kept: they are computed again for the gradient.
-
-    Parameters
-    ----------
-    users, items
-        The vectors.  # (U, f), (J, f)
-    offset
-        Added to the logits of each item; without gradient.  # (J,)
-    known
-        Pairs that are left out of the sums.
+    The logits are computed in blocks of users, and again for the gradient.
     """  # (U,)
     sums: Tensor = _LogSumExp.apply(users, items, offset, known)  # type: ignore[no-untyped-call]
     return sums

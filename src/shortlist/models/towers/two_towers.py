@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -12,16 +12,8 @@ from torch import Tensor, nn
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.models.towers.config import TowersConfig
-from shortlist.models.towers.layers import layer_widths
-from shortlist.models.towers.learned import Encoded, encoded
-from shortlist.models.towers.network import (
-    Histories,
-    Longs,
-    Pairs,
-    RandomDraws,
-    Tower,
-    TowerOutput,
-)
+from shortlist.models.towers.learned import encoded
+from shortlist.models.towers.network import Histories, Longs, Pairs, RandomDraws, Tower, TowerOutput
 from shortlist.models.training.loop import Trainable
 
 _MIN_LOGITS = 2**22  # per step: with fewer, a second thread costs more than it saves
@@ -33,12 +25,17 @@ class Task(nn.Module, ABC):
 
     sums: bool = False  # whether the loss of a step is a sum over its examples, not their mean
 
+    def __init__(self, config: TowersConfig, data: Dataset) -> None:
+        super().__init__()
+        self.data, self.device = data, config.device
+        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
+
     def start_epoch(self, seed: list[int], towers: TwoTowers) -> None:
         """Draw or compute what an epoch needs."""
 
-    @abstractmethod
     def pairs(self, chosen: Longs) -> Pairs:
-        """Return the pairs that are needed to learn from these interactions."""
+        """Return the pairs that are needed to learn from these interactions: at least those."""
+        return Pairs(self.users[chosen], self.items[chosen])
 
     @abstractmethod
     def losses(self, users: TowerOutput, items: TowerOutput, chosen: Longs) -> dict[str, Tensor]:
@@ -50,63 +47,49 @@ class Task(nn.Module, ABC):
 
 
 class TwoTowers(Trainable):
-    """A user tower, an item tower, and tasks with their weights.
+    """A user tower, an item tower, and tasks with their weights, by name.
 
-    Parameters
-    ----------
-    config
-        The settings.
-    data
-        The training data.
-    held
-        The validation fold, or None.
-    user_features, item_features
-        Encoded features, or None.
-    tasks
-        By name, each with its weight in the sum.
-    widths
-        Widths of the dense layers of both towers.
-    normalize
-        Whether vectors are scaled to length 1.
-    draws
-        Draws the initial values.
+    Raises
+    ------
+    InputError
+        Users cannot be told apart: no ids, no history, and no features.
     """
 
     def __init__(
         self,
+        name: str,
         config: TowersConfig,
         data: Dataset,
         held: Dataset | None,
-        user_features: Encoded | None,
-        item_features: Encoded | None,
         tasks: Mapping[str, tuple[float, Task]],
-        widths: Sequence[int],
-        *,
-        normalize: bool,
-        draws: RandomDraws,
     ) -> None:
         super().__init__()
+        of_users = encoded(data.user_features) if config.features else None
+        of_items = encoded(data.item_features) if config.features else None
+        if of_users is None and not config.user_ids and not config.history:
+            raise InputError(
+                f"{name}: nothing tells users apart: there are no features of users that can be "
+                "used, and user_ids and history are off",
+                remedy="give a users table, or turn user_ids or history on",
+            )
         self.config, self.data = config, data
         self.held: Dataset | None = held
-        self.users, self.items = data.user_rows.astype(np.int64), data.item_rows.astype(np.int64)
+        draws = RandomDraws(config.seed)
         indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
+        histories = Histories(indptr, data.item_rows.astype(np.int64), data.n_items)
         self.user = Tower(
             config,
             draws,
             ids=data.user_counts if config.user_ids else None,
-            features=None if user_features is None else user_features.rows,
-            histories=Histories(indptr, self.items, data.n_items) if config.history else None,
+            features=None if of_users is None else of_users.rows,
+            histories=histories if config.history else None,
             everybody=config.biases,
-            widths=widths,
-            normalize=normalize,
         )
         self.item = Tower(
             config,
             draws,
             ids=data.item_counts,
-            features=None if item_features is None else item_features.rows,
-            widths=widths,
-            normalize=normalize,
+            features=None if of_items is None else of_items.rows,
         )
         competing = min(self.examples_a_step(config.batch_size) or len(data), len(data))
         logits = min(competing, data.n_users) * min(competing, data.n_items)
@@ -115,43 +98,11 @@ class TwoTowers(Trainable):
         self.task_weights = {name: weight for name, (weight, _) in tasks.items()}
         self.tasks = nn.ModuleDict(self.by_name)  # so that their parameters are trained
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        config: TowersConfig,
-        data: Dataset,
-        held: Dataset | None,
-        tasks: Mapping[str, tuple[float, Task]],
-        *,
-        layers: Sequence[int] = (),
-        normalize: bool = False,
-    ) -> TwoTowers:
-        """Build the towers that the settings describe, at their initial values.
-
-        Raises
-        ------
-        InputError
-            Users cannot be told apart: no ids, no history, and no features.
-        """
-        users = encoded(data.user_features) if config.features else None
-        items = encoded(data.item_features) if config.features else None
-        if users is None and not config.user_ids and not config.history:
-            raise InputError(
-                f"{name}: nothing tells users apart: there are no features of users that can be "
-                "used, and user_ids and history are off",
-                remedy="give a users table, or turn user_ids or history on",
-            )
-        widths, draws = layer_widths(config.embedding_size, layers), RandomDraws(config.seed)
-        return cls(
-            config, data, held, users, items, tasks, widths, normalize=normalize, draws=draws
-        )
-
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Limit the batch so that most of every history stays visible, if histories are used."""
         if not self.config.history:
             return batch_size
-        most = max(1, -(-len(self.users) // HIDDEN_SHARE))
+        most = max(1, -(-len(self.data) // HIDDEN_SHARE))
         return most if batch_size is None else min(batch_size, most)
 
     def start_epoch(self, seed: list[int]) -> int:
@@ -159,11 +110,11 @@ class TwoTowers(Trainable):
         self.user.draws = self.item.draws = RandomDraws([*seed, 2])
         for task in self.by_name.values():
             task.start_epoch(seed, self)
-        return len(self.users)
+        return len(self.data)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the weighted sum of the tasks' losses, and each of them."""
-        examples = np.arange(len(self.users)) if chosen is None else chosen.cpu().numpy()
+        examples = np.arange(len(self.data)) if chosen is None else chosen.cpu().numpy()
         pairs = {name: task.pairs(examples) for name, task in self.by_name.items()}
         users, items = self.outputs(pairs, examples)
         total = torch.zeros((), device=users.vectors.device)
@@ -176,37 +127,29 @@ class TwoTowers(Trainable):
             total = total + self.task_weights[name] * losses.pop("loss")
             metrics |= losses
         if self.config.regularization:
+            sums = any(task.sums for task in self.by_name.values())
             lengths = _mean_square(users) + _mean_square(items)
-            total = total + self.config.regularization * self.scale(len(examples)) * lengths
+            scale = len(examples) if sums else 1
+            total = total + self.config.regularization * scale * lengths
         return {"loss": total, **metrics}
-
-    def scale(self, n_examples: int) -> int:
-        """Return how many examples the loss of a step sums over; 1 if it is a mean."""
-        return n_examples if any(task.sums for task in self.by_name.values()) else 1
 
     def outputs(
         self, pairs: Mapping[str, Pairs], hidden: Longs | None
     ) -> tuple[TowerOutput, TowerOutput]:
-        """Compute the vectors of pairs, each distinct vector once.
+        """Compute the vectors of the pairs of each task, each distinct vector once.
 
-        Parameters
-        ----------
-        pairs
-            The pairs of each task; their positions follow each other.
-        hidden
-            Interactions that histories leave out, because they are to be predicted.
+        Histories leave out the ``hidden`` interactions, because they are to be predicted.
         """
         visible = None
         if hidden is not None and self.config.history:
-            visible = np.ones(len(self.users), dtype=bool)
+            visible = np.ones(len(self.data), dtype=bool)
             visible[hidden] = False
         users = np.concatenate([each.users for each in pairs.values()])
         items = np.concatenate([each.items for each in pairs.values()])
-        device = self.config.device
         outputs = []
         for tower, rows, shown in ((self.user, users, visible), (self.item, items, None)):
             distinct, positions = np.unique(rows, return_inverse=True)
-            at_device = torch.from_numpy(positions).to(device)
+            at_device = torch.from_numpy(positions).to(self.config.device)
             outputs.append(TowerOutput(distinct, tower(distinct, shown), at_device))
         return outputs[0], outputs[1]
 

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
-from shortlist.models.training.config import TrainingConfig
+from shortlist.models.config import TrainingConfig
 from shortlist.models.training.loop import Training
 from shortlist.scoring.finite import count_not_finite
 
@@ -29,21 +29,10 @@ _COUNTS = ("epoch", "steps", "best_epoch", "waiting_since")
 
 
 class Checkpoint:
-    """A file that holds the state of a training.
+    """A file that holds the state of a training; each state replaces the last one in one step.
 
-    Parameters
-    ----------
-    path
-        The file. Each state replaces the last one in one step.
-    seconds
-        The interval at which :meth:`write_if_due` writes.
-    name, config, data
-        The model, its settings and the training data: the file of another training is refused.
-
-    Raises
-    ------
-    InputError
-        The folder of the file does not exist.
+    It is written every ``seconds``. The file of another model, other settings or other training
+    data is refused.
     """
 
     def __init__(
@@ -64,10 +53,6 @@ class Checkpoint:
         }
         self._written = time.monotonic()
 
-    def exists(self) -> bool:
-        """Return whether the file exists."""
-        return self.path.exists()
-
     def write_if_due(self, training: Training) -> None:
         """Write the state if the last one is old enough."""
         if time.monotonic() - self._written >= self.seconds:
@@ -80,14 +65,7 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def restore(self, training: Training) -> None:
-        """Bring a training that has not begun into the state of the file.
-
-        Raises
-        ------
-        InputError
-            The file is not a checkpoint, is damaged, or is of other data, another model or other
-            settings.
-        """
+        """Bring a training that has not begun into the state of the file."""
         try:
             with safe_open(self.path, framework="numpy") as file:
                 header = file.metadata() or {}
@@ -142,26 +120,28 @@ def _state(training: Training) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array, order="C") for name, array in arrays.items()}
 
 
-def _restore(training: Training, arrays: dict[str, NDArray[Any]]) -> None:
-    def below(prefix: str) -> dict[str, NDArray[Any]]:
-        return {
-            name.removeprefix(prefix): array
-            for name, array in arrays.items()
-            if name.startswith(prefix)
-        }
+def _below(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
+
+def _restore(training: Training, arrays: dict[str, NDArray[Any]]) -> None:
     for name, value in training.trainable.named_parameters():
         with torch.no_grad():
             value.copy_(torch.from_numpy(arrays[f"parameter.{name}"]))
-        state = {key: torch.from_numpy(part) for key, part in below(f"optimizer.{name}.").items()}
         training.optimizer.state[value] = {
-            key: part if key == "step" else part.to(value.device) for key, part in state.items()
+            key: torch.from_numpy(part).to("cpu" if key == "step" else value.device)
+            for key, part in _below(arrays, f"optimizer.{name}.").items()
         }
-    training.best = below("best.") or None
+    training.best = _below(arrays, "best.") or None
     training.best_loss = float(arrays["best_loss"])
     for name, count in zip(_COUNTS, arrays["counts"].tolist(), strict=True):
         setattr(training, name, count)
-    columns = {int(name.partition(".")[0]): name for name in below("history.")}
-    names = [columns[position].partition(".")[2] for position in sorted(columns)]
-    values = [below("history.")[columns[position]].tolist() for position in sorted(columns)]
-    training.rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    history = _below(arrays, "history.")
+    keys = sorted(history, key=lambda key: int(key.partition(".")[0]))
+    names = [key.partition(".")[2] for key in keys]
+    values = zip(*(history[key].tolist() for key in keys), strict=True)
+    training.rows = [dict(zip(names, row, strict=True)) for row in values]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist.errors import ConfigError, ShortlistError
-from shortlist.models.training.config import Arrays, TrainingConfig
+from shortlist.models.config import Arrays, TrainingConfig
 from shortlist.progress import track
 
 ADAGRAD_START = 0.1  # as TensorFlow and Keras; from PyTorch's 0 the first step is the whole rate
@@ -72,31 +72,14 @@ class Trainable(torch.nn.Module, ABC):
 
 
 class Training:
-    """A training that can stop and be resumed without loss.
-
-    Parameters
-    ----------
-    name
-        The model, for messages and the progress bar.
-    trainable
-        The parameters and their loss; moved to the device.
-    config
-        The settings.
-
-    Attributes
-    ----------
-    epoch, steps
-        The epochs and steps taken so far.
-    speed
-        Samples per second in the last epoch, sampling included.
-    """
+    """A training that can stop and be resumed without loss, after any number of epochs."""
 
     def __init__(self, name: str, trainable: Trainable, config: TrainingConfig) -> None:
         self.name, self.config = name, config
         self.trainable = trainable.to(config.device)
         self.optimizer = _optimizer(config, trainable)
-        self.epoch = self.steps = 0
-        self.speed = 0.0
+        self.epoch = self.steps = 0  # taken so far
+        self.speed = 0.0  # samples per second in the last epoch, sampling included
         self.rows: list[dict[str, float]] = []
         self.best: Arrays | None = None
         self.best_loss, self.best_epoch, self.waiting_since = np.inf, 0, 0
@@ -115,19 +98,9 @@ class Training:
         return self._parameters() if self.best is None else self.best
 
     def run(self, until: int, after_epoch: Callable[[Training], None] | None = None) -> None:
-        """Train up to that epoch, or until the validation loss stops falling.
+        """Train up to epoch ``until``, or until the validation loss stops falling.
 
-        Parameters
-        ----------
-        until
-            The number of the last epoch.
-        after_epoch
-            Called after every epoch, to write a checkpoint for instance.
-
-        Raises
-        ------
-        ShortlistError
-            The loss is no longer finite.
+        ``after_epoch`` is called after every epoch, to write a checkpoint for instance.
         """
         with _torch_threads(self.trainable.threads):
             for _ in track(range(self.epoch, until), self._progress):
@@ -229,13 +202,7 @@ def _torch_threads(count: int | None) -> Iterator[None]:
 
 
 def require_device(name: str, device: str) -> None:
-    """Raise an error if the device cannot be used.
-
-    Raises
-    ------
-    ConfigError
-        There is no such device, or not on this machine.
-    """
+    """Raise ConfigError if the device does not exist, or not on this machine."""
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -13,7 +13,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, NotFittedError
 from shortlist.models.base import Fitted, Model
-from shortlist.models.training.config import Arrays, TrainingConfig
+from shortlist.models.config import Arrays, TrainingConfig
 
 if TYPE_CHECKING:
     from shortlist.models.training.loop import Trainable, Training
@@ -104,7 +104,7 @@ class TrainedModel(Model[C, L]):
             checkpoint = Checkpoint(Path(path), seconds, self.name, self.config, data)
         trainable = self.trainable(data)
         training = Training(self.name, trainable, self.config)
-        if checkpoint is None or not checkpoint.exists():
+        if checkpoint is None or not checkpoint.path.exists():
             self.warm_start(trainable, data)
         else:
             checkpoint.restore(training)

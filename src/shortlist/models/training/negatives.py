@@ -13,40 +13,16 @@ MAX_BITMAP_BYTES = 2**28  # 256 MiB: 46,000 users by 46,000 items
 
 
 class Negatives:
-    """Draws negatives for the interactions of a data set.
+    """Draws negatives for the interactions of a data set, ``count`` for each.
 
     A draw is a hash of the seed, the interaction and its number: the same whatever the threads, the
-    batch or the order. With rejection, an item that the user chose is drawn again until it is an
-    item that the user did not choose; known pairs are looked up in a bitmap of all pairs if it fits
-    into 256 MiB, and else in the sorted interactions of the user.
+    batch or the order. An item is drawn in proportion to its interactions to the power of
+    ``exponent``. With rejection, an item that the user chose is drawn again until it is an item
+    that the user did not choose; known pairs are looked up in a bitmap of all pairs if it fits into
+    256 MiB, and else in the sorted interactions of the user.
 
-    Parameters
-    ----------
-    data
-        The known interactions.
-    count
-        Negatives per interaction.
-    exponent
-        An item is drawn in proportion to its interactions to this power; 0: uniformly.
-    rejection
-        Whether items that a user chose are never drawn for that user.
-
-    Attributes
-    ----------
-    examples
-        The positions of the interactions that have negatives: all, except those of users who chose
-        every item that can be drawn. If that is true of every user, nothing is rejected.  # (n,)
-    bytes
-        The memory of the bitmap; 0 without one.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> log = pa.table({"user_id": [1, 1, 2], "item_id": ["a", "b", "c"]})
-    >>> negatives = Negatives(Dataset.from_tables(log), 3)
-    >>> negatives.draw([0], np.array([0, 1]))  # of user 1, who chose the first two items
-    array([[2, 2, 2],
-           [2, 2, 2]], dtype=int32)
+    ``examples`` holds the positions of the interactions that have negatives: all, except those of
+    users who chose every item that can be drawn. If that is all users, nothing is rejected.
     """
 
     def __init__(
@@ -76,15 +52,8 @@ class Negatives:
             self.examples = np.arange(len(data))
 
     def draw(self, seed: list[int], examples: NDArray[np.int64]) -> Rows:
-        """Draw items for interactions of the data set, int32.
-
-        Parameters
-        ----------
-        seed
-            For ``np.random.SeedSequence``: of an epoch, for instance.
-        examples
-            The positions of the interactions.  # (n,)
-        """  # (n, count)
+        """Draw items for interactions at these positions, int32; ``seed``: of an epoch, say."""
+        # (n, count)
         state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
         rows = self._user_rows[examples]
         return draw(

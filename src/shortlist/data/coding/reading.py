@@ -1,6 +1,8 @@
-"""Times in columns of any type: the unit of numbers is recognised, and values become microseconds.
+"""Numbers and times as people write them in text, as SQL that casts them.
 
-The unit of a column of numbers is found from all of its values:
+Thousands separators and currency signs are understood where the mark before the fraction is given:
+3,5 and 1.000,50 and $3.50. The unit of a column of times in numbers is found from all of its
+values:
 
 - calendar years (1900 to 2100) or dates written as yyyymmdd, if most values have that form;
 - milliseconds, microseconds or nanoseconds since 1970, if every value is too large for the smaller
@@ -12,17 +14,15 @@ A value that does not fit the unit of its column is not a time, so its row is re
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass
 
 import duckdb
 
 from shortlist.data.moments import LAST_SECOND
-from shortlist.data.sql import literal
+from shortlist.data.sql import Connection, literal
 from shortlist.errors import ConfigError
 
-Unit: TypeAlias = Literal["s", "ms", "us", "ns", "year", "yyyymmdd"]
-UNITS: tuple[str, ...] = get_args(Unit)
-
+UNITS = ("s", "ms", "us", "ns", "year", "yyyymmdd")
 INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
     "UBIGINT", "HUGEINT", "UHUGEINT",
@@ -38,22 +38,37 @@ _DAY = (
 _IS_NUMBER = "(TRY_CAST({x} AS DOUBLE) IS NOT NULL)"
 _IS_ISO = "(TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)"
 
+_CURRENCIES = "$€£¥₩₹"
 FORMAT_REMEDY = "pass time_format, such as '%d/%m/%Y' or '%m/%d/%Y %H:%M', or correct the value"
 
 
-def is_number(kind: str) -> bool:
-    """Return whether a SQL type is numeric."""
-    return kind in INTEGERS or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL")
+@dataclass(frozen=True)
+class Reading:
+    """How the text of a table is read; :meth:`Dataset.from_tables` documents the fields."""
+
+    time_format: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+
+    def check(self, connection: Connection) -> None:
+        """Refuse a value that is not known."""
+        _check_time_format(connection, self.time_format)
+        if self.decimal not in (None, ".", ","):
+            raise ConfigError(
+                f"decimal={self.decimal!r} is not a mark before the fraction of a number",
+                remedy="give '.' or ','; the other of the two then separates thousands",
+            )
+        try:
+            "".encode("utf-8" if self.encoding is None else self.encoding)
+        except (LookupError, TypeError, ValueError):
+            raise ConfigError(
+                f"encoding={self.encoding!r} is not a known encoding",
+                remedy="give one such as utf-8, utf-16, cp1252, latin-1, cp949 or shift_jis",
+            ) from None
 
 
-def check_format(connection: duckdb.DuckDBPyConnection, time_format: str | None) -> None:
-    """Refuse a ``time_format`` that is neither a unit nor a format of strptime.
-
-    Raises
-    ------
-    ConfigError
-        The text is neither.
-    """
+def _check_time_format(connection: Connection, time_format: str | None) -> None:
+    """Refuse a format that is neither a unit nor one of strptime."""
     if time_format is None or time_format in UNITS:
         return
     reason = ""
@@ -69,23 +84,40 @@ def check_format(connection: duckdb.DuckDBPyConnection, time_format: str | None)
     )
 
 
+def is_number(kind: str) -> bool:
+    """Return whether a SQL type is numeric."""
+    return kind in INTEGERS or kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL")
+
+
+def plain_number(x: str, decimal: str | None) -> str:
+    """Return SQL that rewrites the number in a text so that SQL can cast it; NULL if it is none.
+
+    Where the mark before the fraction is given, thousands may be separated by the other mark or by
+    a space, and a currency sign may stand before or after the number.
+
+    >>> sql = plain_number("x", ",")
+    >>> rows = "(VALUES ('3,5'), ('€ 1.000,50'), ('1.5')) AS rows(x)"
+    >>> duckdb.sql(f"SELECT {sql} FROM {rows}").fetchall()
+    [('3.5',), ('1000.50',), (None,)]
+    """
+    if decimal is None:
+        return x
+    group = "," if decimal == "." else "."
+    sign = f"[{_CURRENCIES}]"
+    bare = f"regexp_replace(trim({x}), '^([-+]?)\\s*{sign}\\s*|\\s*{sign}$', '\\1')"
+    digits = rf"([0-9]+|[0-9]{{1,3}}([{group} ][0-9]{{3}})+)"
+    form = rf"[-+]?({digits}([{decimal}][0-9]*)?|[{decimal}][0-9]+)([eE][-+]?[0-9]+)?"
+    rewritten = f"translate({bare}, '{decimal}{group} ', '.')"
+    return f"CASE WHEN regexp_full_match({bare}, '{form}') THEN {rewritten} END"
+
+
 def microseconds(
-    connection: duckdb.DuckDBPyConnection,
-    rows: str,
-    x: str,
-    kind: str,
-    time_format: str | None = None,
+    connection: Connection, rows: str, x: str, kind: str, time_format: str | None = None
 ) -> str:
     """Return SQL that casts a column to microseconds since 1970; NULL where a value is no time.
 
-    Parameters
-    ----------
-    rows
-        What the column is selected from: a view, or a query in brackets.
-    x, kind
-        The column, quoted, and its type: a time, a number or text.
-    time_format
-        A unit, a format of strptime, or None to recognise the unit.
+    The column ``x``, of the type ``kind`` (a time, a number or text), is selected from ``rows``: a
+    view, or a query in brackets. Without ``time_format``, the unit is recognised.
     """
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us(TRY_CAST({x} AS TIMESTAMP))"  # NULL if the timestamp is infinite
@@ -115,7 +147,7 @@ def microseconds(
     return f"CASE WHEN {integer} THEN {whole} ELSE {fraction} END"
 
 
-def _unit(connection: duckdb.DuckDBPyConnection, rows: str, x: str) -> str:
+def _unit(connection: Connection, rows: str, x: str) -> str:
     """Return the unit of a column of numbers."""
     year, day = _YEAR.format(n="n"), _DAY.format(n="n")
     count, years, days, least, most = connection.execute(

@@ -183,8 +183,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
         config = self.used
         frequencies = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
-        penalties: NDArray[np.float64] = frequencies**config.frequency_exponent
-        return config.regularization * penalties
+        penalties: NDArray[np.float64] = (
+            config.regularization * frequencies**config.frequency_exponent
+        )
+        return penalties
 
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
         """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""

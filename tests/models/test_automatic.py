@@ -32,7 +32,7 @@ def tastes(n_users: int, n_items: int, seed: int = 0) -> Dataset:
     return of_matrix(rng.random((n_users, n_items)) < np.where(same, 0.33, 0.03))
 
 
-def test_a_fold_holds_out_a_fifth_of_the_last_interactions() -> None:
+def test_a_fold_holds_out_the_last_interaction() -> None:
     log = pa.table(
         {
             "user_id": ["ann"] * 10 + ["bob"] * 2 + ["cat"] + ["dan"] * 40,
@@ -45,9 +45,19 @@ def test_a_fold_holds_out_a_fifth_of_the_last_interactions() -> None:
     assert fold is not None
     assert data.users.take(fold.users).to_pylist() == ["ann", "bob", "dan"]
     held_out = [data.items.take(fold.truth[[row]].indices).to_pylist() for row in range(3)]
-    assert held_out == [[8, 9], [3], [0, 1, 2, 3, 4]]  # 2 of 10, 1 of 2, 5 of 40
-    assert fold.train.n_interactions == 53 - 8
+    assert held_out == [[9], [3], [0]]
+    assert fold.train.n_interactions == 53 - 3
     assert not (fold.train.choices.multiply(data.choices) - fold.train.choices).nnz
+
+
+def test_without_times_a_fifth_and_at_most_five_are_held_out() -> None:
+    counts = {"ann": 10, "bob": 2, "cat": 1, "dan": 40}
+    pairs = [(user, item) for user, count in counts.items() for item in range(count)]
+    data = tiny(*pairs)
+    fold = fold_of(data)
+    assert fold is not None
+    assert np.diff(fold.truth.indptr).tolist() == [2, 1, 5]
+    assert fold.train.n_interactions == 53 - 8
 
 
 def test_without_times_the_interactions_are_drawn_once_and_for_all() -> None:

@@ -22,8 +22,8 @@ Step: TypeAlias = tuple[str, Sequence[Any]]
 """A setting, and the values to try; the first is the one to start from."""
 
 _USERS = 2_000  # of the fold; more choose slightly better, at proportional cost
-_SHARE = 0.2  # of a user's interactions are held out
-_MOST = 5  # and no more than these
+_SHARE = 0.2  # of a user's interactions are held out if there are no times,
+_MOST = 5  # and no more than these; with times the last one: more of them favour other settings
 _INTERACTIONS = 1_000_000  # of the fold; larger data gives a sample of its users
 _BLOCK = 256  # users scored at a time
 _CUTOFF = 20  # settings are compared by NDCG@20
@@ -39,7 +39,7 @@ class Fold(NamedTuple):
 
 
 def fold_of(data: Dataset) -> Fold | None:
-    """Hold out the last interactions of sampled users; without times, random ones.
+    """Hold out the last interaction of sampled users; without times, up to five random ones.
 
     None if no user has two interactions.
     """
@@ -51,7 +51,8 @@ def fold_of(data: Dataset) -> Fold | None:
     if not len(several):
         return None
     counts = np.zeros(data.n_users, dtype=np.int64)
-    counts[several] = np.clip(np.ceil(_SHARE * data.user_counts[several]), 1, _MOST)
+    most = _MOST if data.times is None else 1
+    counts[several] = np.clip(np.ceil(_SHARE * data.user_counts[several]), 1, most)
     if data.times is None:
         order = np.lexsort((rng.random(data.n_interactions), data.user_rows))
         ranks = np.empty(data.n_interactions, dtype=np.int64)

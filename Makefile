@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 SMALL := $(VENV)/.installed-demo
 
-.PHONY: demo test test-all check format web bench clean
+.PHONY: demo test test-all test-newest check format web bench clean
 
 demo: $(SMALL)  ## load the sample, compare the models, write everyone's list
 	$(VENV)/bin/shortlist demo
@@ -16,6 +16,12 @@ test: $(STAMP)  ## everything but the slow checks
 test-all: $(STAMP)  ## the slow checks too, property tests on new examples, kernels with bounds checks
 	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(RUN) pytest tests/kernels
+
+test-newest:  ## the tests with the newest release of every dependency, in an environment of its own
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet --upgrade pip
+	$(VENV)-newest/bin/pip install --quiet --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(VENV)-newest/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: $(STAMP)  ## lint, format, layers, types
 	$(RUN) ruff check
@@ -57,4 +63,4 @@ $(VENV):
 	$(VENV)/bin/pip install --quiet --upgrade pip
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-newest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -29,24 +29,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_first_block_of_the_readme(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rng = random.Random(0)
-    people = ["ann", "bob", *(f"u{n}" for n in range(38))]
-    ratings = [
-        f"{person},{film},4.0,{1_000_000 + at}"
-        for person in people
-        for at, film in enumerate(rng.sample(range(1, 61), 12))
-    ]
-    (here / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *ratings]))
-    genres = ("Drama|War", "Comedy")
-    films = [f"{film},Film {film} (1999),{genres[film % 2]}" for film in range(1, 61)]
-    (here / "movies.csv").write_text("\n".join(["movieId,title,genres", *films]))
+def test_the_first_block_of_the_readme(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sl.films()  # 40 viewers and some hundred films of it are enough here
+    often = np.flatnonzero(whole.item_counts > 40)
+    log = whole.select((whole.user_rows < 40) & np.isin(whole.item_rows, often)).to_arrow()
+    assert whole.item_features is not None
+    items = whole.item_features.append_column("item_id", whole.items.ids).take(pa.array(often))
+    data = sl.Dataset.from_tables(log, items=items, weight="weight", time="time")
+    monkeypatch.setattr(sl, "films", lambda: data)
     names: dict[str, Any] = {}
     exec(blocks("README.md")[0], names)
-    assert "40 users, 60 items, full catalogue" in capsys.readouterr().out
+    assert "full catalogue" in capsys.readouterr().out
     listed = pq.read_table(here / "lists.parquet")
-    assert set(listed.column("user_id").to_pylist()) == set(people)
-    assert all(item % 2 == 0 for item in listed.column("item_id").to_pylist())  # War
+    assert set(listed.column("user_id").to_pylist()) == set(data.users.ids.to_pylist())
+    features = data.item_features
+    assert features is not None
+    listed_rows = data.items.rows(listed.column("item_id").to_pylist())
+    for film in features.take(pa.array(listed_rows)).to_pylist():
+        assert "War" in film["genres"]
+        assert film["year"] >= 1990
     assert (here / "bundle" / "manifest.json").is_file()
 
 

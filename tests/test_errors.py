@@ -59,3 +59,21 @@ def test_all_errors_have_the_same_base() -> None:
 )
 def test_suggestions(name: str, known: list[str], text: str) -> None:
     assert suggestion(name, known) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no file host=h password=geheim user=u", "no file host=h password=... user=u"),
+        ("PGPASSWORD='ge heim' psql", "PGPASSWORD=... psql"),
+        ("at postgresql://u:geheim@h:5/db?sslmode=off", "at postgresql://u:...@h:5/db?sslmode=off"),
+        ("at 'postgresql://u:p@ss/geheim@h/db'", "at 'postgresql://u:...@h/db'"),
+        ("a path: postgresql:/u:geheim@h/db", "a path: postgresql:/u:...@h/db"),
+        ("mysql://h/db?user=u&password=geheim&x=1", "mysql://h/db?user=u&password=...&x=1"),
+        ("https://host/a, ann@example.org", "https://host/a, ann@example.org"),
+    ],
+)
+def test_no_message_holds_a_password(text: str, shown: str) -> None:
+    assert str(ShortlistError(text, where=text, remedy=text)) == (
+        f"{shown}\n  where: {shown}\n  to do: {shown}"
+    )

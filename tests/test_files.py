@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +25,7 @@ class TestFile:
         with atomic_file(tmp_path / "a.txt") as partial:
             partial.write_text("half")
             assert not (tmp_path / "a.txt").exists()
-            assert partial.parent == tmp_path  # renaming works within one file system only
+            assert partial.parent.parent == tmp_path  # renaming needs the same file system
             assert partial.suffix == ".txt"
             partial.write_text("whole")
         assert (tmp_path / "a.txt").read_text() == "whole"
@@ -129,6 +132,71 @@ class TestDirectory:
             assert names(tmp_path / "one") == ["two"]
             assert names(tmp_path / "two") == ["one"]
         assert not files._exchange(tmp_path / "one", tmp_path / "nothing")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from shortlist.files import atomic_directory, atomic_file
+
+with atomic_directory(sys.argv[1] + "/d") as folder, atomic_file(sys.argv[1] + "/a.txt") as file:
+    (folder / "big").write_text("half")
+    file.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+class TestLeftovers:
+    @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be locked")
+    def test_the_next_writer_removes_what_a_killed_one_left(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+        )
+        assert done.returncode == -9
+        left = names(tmp_path)
+        assert len(left) == 2
+        assert all(name.startswith(".shortlist-") for name in left)
+        with atomic_file(tmp_path / "other.txt") as partial:
+            partial.write_text("whole")
+        assert names(tmp_path) == ["other.txt"]
+
+    def test_the_work_of_another_writer_stays(self, tmp_path: Path) -> None:
+        with atomic_directory(tmp_path / "d") as folder:
+            (folder / "a").write_text("half")
+            with atomic_file(tmp_path / "b.txt") as partial:
+                partial.write_text("whole")
+            assert (folder / "a").read_text() == "half"
+        assert names(tmp_path) == ["b.txt", "d"]
+
+    def test_files_of_others_stay(self, tmp_path: Path) -> None:
+        (tmp_path / ".d.backup").mkdir()
+        (tmp_path / ".shortlist-notes").write_text("mine")
+        with atomic_directory(tmp_path / "d"):
+            pass
+        assert names(tmp_path) == [".d.backup", ".shortlist-notes", "d"]
+
+
+class TestNames:
+    @pytest.mark.parametrize("name", ["a" * 251 + ".txt", "\u8a71" * 83 + ".txt"])
+    def test_the_longest_name_that_the_system_allows(self, tmp_path: Path, name: str) -> None:
+        with atomic_file(tmp_path / name) as partial:
+            partial.write_text("x")
+        with atomic_directory(tmp_path / name.replace("txt", "d")):
+            pass
+        assert names(tmp_path) == sorted([name, name.replace("txt", "d")])
+
+    @pytest.mark.parametrize("atomic", [atomic_file, atomic_directory])
+    def test_a_longer_name(self, tmp_path: Path, atomic: Any) -> None:
+        path = tmp_path / ("a" * 256)
+        shown = f"{str(path)[:300]}..."
+        with pytest.raises(InputError) as error, atomic(path):
+            pytest.fail("the block must not run")
+        assert str(error.value) == (
+            f"the name is too long\n  where: {shown}\n  to do: choose a name of up to 255 bytes"
+        )
+        assert names(tmp_path) == []
 
 
 def test_errors_of_the_system_name_the_place_and_the_remedy() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 
@@ -101,3 +102,15 @@ def test_leaving_a_loop_early_removes_the_bar(terminal: Terminal) -> None:
                 break
         list(track(range(2), "the next"))
     assert "the next" in terminal.getvalue()
+
+
+def test_a_long_step_is_shown_before_it_ends(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_DELAY", 0.01)
+    with redirect_stderr(terminal):
+        for _ in track(range(1), "a long step"):
+            waited_until = time.monotonic() + 10
+            while "a long step" not in terminal.getvalue() and time.monotonic() < waited_until:
+                time.sleep(0.01)
+            assert "0/1" in terminal.getvalue()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
     from shortlist.data.look import look as look
+    from shortlist.data.samples.movies import films as films
     from shortlist.data.store.store import Store as Store
     from shortlist.evaluation import evaluate as evaluate
     from shortlist.evaluation import evaluate_sampled as evaluate_sampled
@@ -79,6 +80,7 @@ _LAZY = {
     "evaluate": "evaluation",
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",
+    "films": "data.samples.movies",
     "load": "models.registry",
     "look": "data.look",
     "tune": "tuning",

@@ -7,6 +7,7 @@ a remedy. The command line prints the message unchanged and exits with status 2 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
@@ -72,6 +73,9 @@ class ShortlistError(Exception):
         parameter: str | None = None,
         allowed: Sequence[str] | None = None,
     ) -> None:
+        what = without_passwords(what)
+        where = None if where is None else without_passwords(where)
+        remedy = None if remedy is None else without_passwords(remedy)
         self.what, self.where, self.remedy = what, where, remedy
         self.code: str = self.default_code if code is None else code
         self.parameter, self.allowed = parameter, allowed
@@ -133,6 +137,19 @@ class DatabaseError(ShortlistError):
     """A database is unreachable or reported an error. Messages never hold user or password."""
 
     default_code = ErrorCode.DATABASE_FAILED
+
+
+def without_passwords(text: str) -> str:
+    """Hide the passwords in URLs and connection strings.
+
+    Examples
+    --------
+    >>> without_passwords("no file postgresql://ann:secret@db/shop, host=db password='a b' port=1")
+    'no file postgresql://ann:...@db/shop, host=db password=... port=1'
+    """
+    text = re.sub(r"(\w:/{1,2}[^\s'\"/:@]*):[^\s'\"]*@", r"\1:...@", text)
+    value = r"('(?:[^'\\]|\\.)*'|[^\s&;,]+)"
+    return re.sub(rf"(?i)\b(\w*(?:password|passwd|pwd)\s*=\s*){value}", r"\1...", text)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

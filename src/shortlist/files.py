@@ -1,6 +1,8 @@
 """Atomic writing of files and folders: write to a temporary path, then rename.
 
-After a crash, the target is either the complete old version or the complete new one.
+After a crash, the target is either the complete old version or the complete new one. Everything
+unfinished is in a folder ``.shortlist-*`` beside the target, locked while its process lives. The
+next writer into the same folder removes those that nobody locks.
 """
 
 from __future__ import annotations
@@ -11,39 +13,37 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shortlist.errors import InputError
 from shortlist.system import system_errors
 
+_UNFINISHED = ".shortlist-"  # the start of the names of temporary folders
 _BUNDLE_FILES = ("manifest.json", "arrays.safetensors")  # see shortlist.bundle
 
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to ``path`` if the block succeeds.
+    """Yield a temporary path on the same disk; rename it to ``path`` if the block succeeds.
 
     An InputError if the folder does not exist, is a bundle or cannot be written to, or ``path``
     is a folder; a ShortlistError if the disk is full.
     """
     with system_errors(path):
         path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
+        _require_writable(path)
         if path.is_dir():
             raise InputError(
                 f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
             )
-        _require_folder(path.parent)
-        handle, name = tempfile.mkstemp(path.suffix, f".{path.name}.", path.parent)
-        os.close(handle)
-        partial = Path(name)
-        try:
+        with _temporary_folder(path.parent) as folder:
+            partial = folder / path.name
+            partial.touch()
             yield partial
-            os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp made it private
+            os.chmod(partial, 0o666 & ~_umask())  # noqa: PTH101 - some writers make it private
             _sync(partial)
             partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -55,9 +55,8 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """
     with system_errors(path):
         path = Path(path).resolve()
-        _require_folder(path.parent)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
+        _require_writable(path)
+        with _temporary_folder(path.parent) as partial:
             yield partial
             os.chmod(partial, 0o777 & ~_umask())  # noqa: PTH101 - mkdtemp made it private
             for file in partial.rglob("*"):
@@ -67,20 +66,69 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
             if not path.exists():
                 partial.rename(path)
             elif not _exchange(partial, path):
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+                old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
                 path.replace(old)
                 partial.rename(path)
                 shutil.rmtree(old)
-        finally:
-            # After an exchange this is the old folder; after a failure, an incomplete one.
-            shutil.rmtree(partial, ignore_errors=True)
 
 
-def _require_folder(folder: Path) -> None:
+@contextmanager
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder, locked by this process, and remove in the end what has its name then.
+
+    After an exchange that is the old folder; after a failure, an incomplete one.
+    """
+    for leftover in parent.glob(f"{_UNFINISHED}*"):
+        lock = _lock(leftover)
+        if lock is not None:
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.close(lock)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
+        lock = _lock(folder, wait=True)
+        if folder.exists():
+            break
+        if lock is not None:  # another process took it for a leftover before it was locked
+            os.close(lock)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path, *, wait: bool = False) -> int | None:
+    """Lock a folder until the handle is closed or the process ends; None: it cannot be locked."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    handle = None
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        if handle is not None:
+            os.close(handle)
+        return None
+    return handle
+
+
+def _require_writable(path: Path) -> None:
+    """Raise an InputError unless a file or folder of this name may be made."""
+    folder = path.parent
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
         )
+    refuse_bundle(folder)
+    with suppress(FileNotFoundError):
+        path.lstat()  # fails if the name is too long
+
+
+def refuse_bundle(folder: Path) -> None:
+    """Raise an InputError if a folder to write into is a bundle."""
     if all((folder / name).is_file() for name in _BUNDLE_FILES):
         raise InputError(
             f"the folder {folder} is a bundle, and a file written into it could replace a part",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 Description: TypeAlias = str | Callable[[], str]
@@ -34,15 +38,40 @@ def track(steps: Iterable[T], description: Description, total: int | None = None
 
 
 def _with_bar(steps: Iterable[T], description: Description, total: int | None) -> Iterator[T]:
-    started, iterator, done = time.monotonic(), iter(steps), 0
-    for step in iterator:
-        yield step
-        done += 1
-        if time.monotonic() - started > _DELAY:
-            break
-    else:
-        return
-    from rich import progress  # slow to import, and most work is done by now
+    started, done, showing = time.monotonic(), 0, threading.Lock()
+    bar: Progress | None = None
+
+    def label() -> str:
+        return description() if callable(description) else description
+
+    def show() -> None:
+        nonlocal bar
+        with showing:
+            if bar is None:
+                bar = _new_bar()
+                bar.add_task(label(), total=total, completed=done)
+                bar.start()
+
+    timer = threading.Timer(_DELAY, show)  # a step may take longer than that
+    timer.daemon = True
+    timer.start()
+    try:
+        for step in steps:
+            yield step
+            done += 1
+            if bar is None and time.monotonic() - started > _DELAY:
+                show()
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=done, description=label())
+    finally:
+        timer.cancel()
+        timer.join()
+        if bar is not None:
+            bar.stop()
+
+
+def _new_bar() -> Progress:
+    from rich import progress  # slow to import
     from rich.console import Console
 
     columns = (
@@ -51,12 +80,4 @@ def _with_bar(steps: Iterable[T], description: Description, total: int | None) -
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
     )
-
-    def label() -> str:
-        return description() if callable(description) else description
-
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label(), total=total, completed=done)
-        for step in iterator:
-            yield step
-            bar.update(task, advance=1, description=label())
+    return progress.Progress(*columns, console=Console(stderr=True), transient=True)

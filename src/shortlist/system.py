@@ -33,7 +33,7 @@ _DENIED = {
 
 def system_error(error: OSError, path: str | Path | None = None) -> ShortlistError:
     """Convert an error of the operating system, such as a full disk, to one of this library."""
-    name = error.filename if error.filename is not None else path
+    name = error.filename if path is None else path
     place = str(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
     if place is not None and len(place) > 300:
         place = f"{place[:300]}..."

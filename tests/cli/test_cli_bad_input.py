@@ -144,3 +144,28 @@ def test_an_unexpected_failure_is_one_line(
     assert outcome.code == 1
     assert "RuntimeError: out of luck" in outcome.err
     assert "--debug" in outcome.err
+
+
+@pytest.mark.parametrize("target", ["host=h password=geheim", "postgresql://u:geheim@[h/db"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fit", "TARGET", "--model", "EASE", "--out", "bundle"],
+        ["compare", "TARGET"],
+        ["tune", "TARGET", "--model", "EASE"],
+        ["init", "TARGET", "--schema", "runs"],
+        ["load", "TARGET", "tables"],
+        ["load", "shop.duckdb", "TARGET"],
+        ["recommend", "TARGET"],
+        ["serve", "TARGET"],
+        ["serve", "bundle", "--database", "TARGET"],
+    ],
+)
+def test_a_password_is_never_shown(
+    run: Run, words: list[str], target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*[target if word == "TARGET" else word for word in words])
+    assert result.code == 2
+    assert "geheim" not in result.out + result.err
+    assert not any(tmp_path.iterdir())

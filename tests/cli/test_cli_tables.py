@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
+import warnings
 from pathlib import Path
 
+import duckdb
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -185,3 +188,50 @@ def test_remedies_name_options() -> None:
         "pass --time-format, such as '%d/%m/%Y'"
     )
     assert in_options("use --on-bad-row skip; x=3") == "use --on-bad-row skip; x=3"
+
+
+@pytest.mark.parametrize("suffix", ["duckdb", "sqlite"])
+def test_a_table_of_a_database_is_cleaned_like_a_file(
+    run: Run, orders: Path, tmp_path: Path, suffix: str
+) -> None:
+    rows = pyarrow.csv.read_csv(orders)
+    database = tmp_path / f"shop.{suffix}"
+    if suffix == "duckdb":
+        with duckdb.connect(str(database)) as db:
+            db.register("rows", rows)
+            db.execute("CREATE TABLE orders AS FROM rows")
+    else:
+        with sqlite3.connect(database) as shop:
+            names = ", ".join(f'"{name}"' for name in rows.column_names)
+            shop.execute(f"CREATE TABLE orders ({names})")
+            values = [tuple(row.values()) for row in rows.to_pylist()]
+            shop.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", values)
+        shop.close()
+    out = tmp_path / "bundle"
+    columns = ["--interactions", "orders", *OPTIONS]
+    outcome = run("fit", database, *columns, "--model", "Popularity", "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert "column 'Customer ID': the user id is missing" in outcome.err
+    from_file = tmp_path / "from-file"
+    run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", from_file)
+    assert sl.load(out).data.fingerprint == sl.load(from_file).data.fingerprint
+    refused = run(
+        "fit", database, *columns, "--by", "Invoice", "--model", "Popularity", "--out", out
+    )
+    assert "--repeats" not in refused.err
+    assert "has no meaning here" in refused.err
+
+
+def test_a_warning_is_a_remark(
+    run: Run, orders: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def warn(*_: object, **__: object) -> None:
+        warnings.warn("two lines were skipped", UserWarning, stacklevel=1)
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # put back afterwards
+    monkeypatch.setattr("shortlist.cli.table_options._report_skipped", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        outcome = run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", tmp_path / "b")
+    assert "warning: two lines were skipped\n" in outcome.err
+    assert "warnings.warn" not in outcome.err

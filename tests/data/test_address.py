@@ -81,3 +81,15 @@ def test_secrets_are_removed_from_messages() -> None:
     message = address.redacted('no p@ss, p%40ss or other for "ann" in annals; another')
     assert message == 'no ..., ... or ... for "..." in annals; another'
     assert "p%40ss" not in repr(address)
+
+
+@pytest.mark.parametrize("text", ["host=h password=secret dbname=shop", "PASSWORD = 'secret'"])
+def test_a_connection_string_is_refused_without_a_word_of_it(text: str) -> None:
+    for use in (Address.of, Store, lambda text: Store.create(text, "runs")):
+        with pytest.raises(InputError) as error:
+            use(text)
+        assert str(error.value) == (
+            "a database is not named by a connection string\n"
+            "  to do: write a URL, postgresql://USER@HOST/DATABASE, and keep the password in "
+            "PGPASSWORD or ~/.pgpass"
+        )

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy.sparse import coo_matrix, csc_matrix, csr_array
 
 from shortlist.data.dataset import Dataset
+from shortlist.errors import InputError
 
 PAIRS = st.sets(st.tuples(st.integers(0, 5), st.sampled_from("abcdé가")), min_size=1)
 
@@ -186,3 +191,40 @@ def test_life_spans_come_from_the_item_table() -> None:
     assert data.life_spans is not None
     assert data.life_spans.live(2**60).tolist() == [True, False, True]
     assert Dataset.from_tables(pa.table(LOG)).life_spans is None
+
+
+def test_a_dictionary_of_columns_is_a_table() -> None:
+    data = Dataset.from_tables({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
+    assert (data.n_users, data.n_items, data.n_interactions) == (2, 2, 3)
+
+
+@pytest.mark.parametrize("form", [csr_array, csc_matrix, coo_matrix, lambda matrix: matrix])
+def test_a_matrix(form: Callable[[Any], Any]) -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.integers(0, 3, (7, 5)).astype(np.float32)
+    matrix[3] = 0  # a user without interactions keeps a row
+    data = Dataset.from_matrix(form(matrix))
+    assert_array_equal(data.matrix.toarray(), matrix)
+    assert data.users.ids.to_pylist() == list(range(7))
+    named = Dataset.from_matrix(form(matrix), item_ids=["e", "d", "c", "b", "a"])
+    assert_array_equal(named.matrix.toarray(), matrix[:, ::-1])  # items are sorted by id
+    assert named.items.ids.to_pylist() == ["a", "b", "c", "d", "e"]
+
+
+def test_entries_of_a_matrix_that_repeat_are_added() -> None:
+    matrix = coo_matrix(([1.0, 2.0], ([0, 0], [1, 1])), shape=(1, 2))
+    assert Dataset.from_matrix(matrix).weights.tolist() == [3.0]
+
+
+def test_matrices_that_are_refused() -> None:
+    matrix = np.eye(3)
+    with pytest.raises(InputError, match="2 item_ids for 3 columns"):
+        Dataset.from_matrix(matrix, item_ids=["a", "b"])
+    with pytest.raises(InputError, match="a weight must be"):
+        Dataset.from_matrix(-matrix)
+    with pytest.raises(InputError, match="'a'"):
+        Dataset.from_matrix(matrix, item_ids=["a", "b", "a"])
+    with pytest.raises(InputError, match="no rows"):
+        Dataset.from_matrix(np.zeros((2, 2)))
+    with pytest.raises(InputError, match="a matrix has two dimensions"):
+        Dataset.from_matrix(np.ones(3))

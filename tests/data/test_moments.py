@@ -89,7 +89,7 @@ def test_now_is_now() -> None:
         (2**63, "9223372036854775808 seconds since 1970 is beyond the year 9999"),
         (float("inf"), "inf seconds since 1970 is beyond the year 9999"),
         (float("nan"), "the time is missing (NaT or NaN)\n  to do: pass a time, or omit it"),
-        (np.datetime64("NaT"), "the time is missing (NaT or NaN)"),
+        (np.datetime64("NaT", "us"), "the time is missing (NaT or NaN)"),
         (pd.NaT, "the time is missing (NaT or NaN)"),
         (
             [2024],

@@ -73,6 +73,14 @@ def test_two_items_by_hand() -> None:
     assert model.similar(["tea"]).column("score") == [pytest.approx(1 / 2)]
 
 
+def test_a_catalogue_of_several_blocks() -> None:
+    n_items = 2 * ease._BLOCK + 30
+    chosen = random_world(7, 3000, n_items)
+    for world in (chosen, chosen[:60]):  # by items, and by users
+        weights = EASE(regularization=20.0).fit(of_matrix(world)).learned.weights
+        assert_allclose(weights, closed_form(world, 20.0), rtol=2e-3, atol=2e-5)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_by_users_and_by_items_agree(seed: int) -> None:
     matrix = binary(of_matrix(random_world(seed, 30, 30)).matrix)
@@ -84,19 +92,19 @@ def test_by_users_and_by_items_agree(seed: int) -> None:
 
 
 def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "memory_bytes", lambda: 8 * 2**30)
+    monkeypatch.setattr(ease, "available_memory", lambda: 8 * 2**30)
     enough = int((8 * 2**30 / 12) ** 0.5)
     ease._require_memory(enough)
     with pytest.raises(ShortlistError) as error:
         ease._require_memory(40_000)
     assert str(error.value) == (
-        "EASE on 40000 items needs 18 GB of memory; this machine has 8 GB\n"
+        "EASE on 40000 items needs 18 GB of memory; 8 GB are free\n"
         "  to do: use ItemCosine or IALS, or keep fewer items"
     )
-    monkeypatch.setattr(ease, "memory_bytes", lambda: 100)
+    monkeypatch.setattr(ease, "available_memory", lambda: 100)
     with pytest.raises(ShortlistError, match="EASE on 30 items needs"):
         EASE().fit(small_world().data)
-    monkeypatch.setattr(ease, "memory_bytes", lambda: None)  # unknown
+    monkeypatch.setattr(ease, "available_memory", lambda: None)  # unknown
     ease._require_memory(10**9)
     assert EASE().fit(small_world().data).is_fitted
 

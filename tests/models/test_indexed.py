@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from functools import cache, partial
 from typing import Any
 
@@ -189,3 +191,10 @@ class TestBadInput:
     def test_a_graph_of_another_catalogue(self) -> None:
         with pytest.raises(BundleError, match="it holds 4000 items, not 7"):
             open_graph(graph(), 7, 64)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_of_a_used_index_gives_the_same_lists(copied: Any) -> None:
+    model = Indexed(model=IALS(embedding_size=4)).fit(small_world().data)
+    before = model.recommend(k=3).to_arrow()
+    assert copied(model).recommend(k=3).to_arrow().equals(before)

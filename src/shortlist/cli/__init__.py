@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
 
 
@@ -18,6 +19,7 @@ def main() -> None:
     from shortlist.cli.app import app
 
     debug = "--debug" in sys.argv
+    warnings.showwarning = _show_warning
     try:
         app([argument for argument in sys.argv[1:] if argument != "--debug"])
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
@@ -51,12 +53,17 @@ def _for_users(error: Exception) -> ShortlistError:
             )
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Print a warning as a remark, without the line of code that raised it."""
+    sys.stderr.write(f"warning: {message}\n")
+
+
 def _fail(message: str, code: int) -> None:
     lines = [
         in_options(line) if line.lstrip().startswith("to do:") else line
         for line in message.splitlines()
     ]
-    sys.stderr.write("error: " + "\n".join(lines) + "\n")
+    sys.stderr.write("error: " + without_passwords("\n".join(lines)) + "\n")
     sys.exit(code)
 
 

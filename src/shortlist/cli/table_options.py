@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from shortlist.recommend.result import Recommendations
 
 _PANEL = "Tables of your own, in files or in a database"
-_OF_FILES = ("on_bad_row", "time_format", "decimal", "encoding")
 
 Source = Annotated[
     str,
@@ -131,21 +130,26 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
                 remedy="leave --interactions out",
             )
         data = Dataset.from_tables(source, **tables)
-        for skipped in data.skipped:
-            remark(str(skipped))
+        _report_skipped(data)
         return data, source
-    _check_database_options(tables)
+    _check_database_options(tables, ("encoding",))
     with Store(source, read_only=True) as store:
-        return store.dataset(**tables), store.place
+        data = store.dataset(**tables)
+        _report_skipped(data)
+        return data, store.place
 
 
-def _check_database_options(tables: dict[str, Any]) -> None:
-    """Refuse options that need a file, or a named table."""
+def _report_skipped(data: Dataset) -> None:
+    for skipped in data.skipped:
+        remark(str(skipped))
+
+
+def _check_database_options(tables: dict[str, Any], refused: Sequence[str]) -> None:
+    """Refuse options that have no meaning here, or that need a named table."""
     for name in tables:
-        if name in _OF_FILES:
+        if name in refused:
             raise ConfigError(
-                f"--{name.replace('_', '-')} is for files, not for a database",
-                remedy="leave it out, or pass a file",
+                f"--{name.replace('_', '-')} has no meaning here", remedy="leave it out"
             )
         if "interactions" not in tables:
             raise ConfigError(
@@ -165,7 +169,7 @@ def read_new(
         raise ConfigError(
             f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
         )
-    _check_database_options(tables)
+    _check_database_options(tables, ("encoding", "on_bad_row", "time_format", "decimal"))
     with Store(source, read_only=True) as store:
         return _pull(store, tables, by, since)
 

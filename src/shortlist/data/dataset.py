@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
@@ -20,6 +20,7 @@ from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.errors import InputError
 
 T = TypeVar("T", bound=np.generic)
 
@@ -99,7 +100,8 @@ class Dataset:
         Parameters
         ----------
         interactions, users, items
-            Each a path (CSV, Parquet), an Arrow, pandas or polars frame, or a DuckDB relation.
+            Each a path (CSV, JSON lines, Parquet, a folder, a pattern), an Arrow, pandas or polars
+            frame, a dictionary of columns, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features.
         user_id, item_id
@@ -142,6 +144,49 @@ class Dataset:
         roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
         reading = Reading(time_format, decimal, encoding)
         return cls(*encode_tables(interactions, users, items, roles, repeats, on_bad_row, reading))
+
+    @classmethod
+    def from_matrix(cls, matrix: Any, user_ids: Any = None, item_ids: Any = None) -> Dataset:
+        """Return the data set of a user-item matrix, as implicit and SciPy hold interactions.
+
+        Parameters
+        ----------
+        matrix
+            A sparse matrix or array of SciPy, or a dense array. Each stored entry (of a dense
+            array: each that is not 0) is an interaction, and its value the weight.
+            # (n_users, n_items)
+        user_ids, item_ids
+            The ids of rows and columns, unique integers or text. None: their numbers, from 0.
+
+        Raises
+        ------
+        InputError
+            The matrix has no entry, a value is negative or not finite, or there are more or fewer
+            ids than rows or columns.
+
+        Examples
+        --------
+        >>> data = Dataset.from_matrix(np.array([[1, 0], [2, 5]]), item_ids=["a", "b"])
+        >>> data.to_arrow().to_pydict()
+        {'user_id': [0, 1, 1], 'item_id': ['a', 'a', 'b'], 'weight': [1.0, 2.0, 5.0]}
+        """
+        if np.ndim(matrix) != 2:
+            raise InputError(f"a matrix has two dimensions, not {np.ndim(matrix)}")
+        entries = coo_array(matrix)
+        columns = {"weight": pa.array(entries.data.astype(np.float64))}
+        listed = {}
+        for axis, (role, given) in enumerate({"user_id": user_ids, "item_id": item_ids}.items()):
+            ids = pa.array(np.arange(entries.shape[axis]) if given is None else given)
+            if len(ids) != entries.shape[axis]:
+                raise InputError(
+                    f"{len(ids)} {role}s for {entries.shape[axis]} {('rows', 'columns')[axis]}",
+                    remedy="give one id for each",
+                )
+            columns[role] = ids.take(pa.array(entries.coords[axis]))
+            listed[role] = pa.table({role: ids})
+        return cls.from_tables(
+            pa.table(columns), listed["user_id"], listed["item_id"], weight="weight", repeats="sum"
+        )
 
     @property
     def n_users(self) -> int:

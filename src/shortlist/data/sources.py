@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,11 +126,12 @@ class _Reader(NamedTuple):
                 return self.connection.sql("FROM given")
             except duckdb.InvalidInputException:  # it belongs to another connection
                 return self.connection.from_arrow(given.to_arrow_table())
-        if hasattr(table, "__arrow_c_stream__"):
+        if hasattr(table, "__arrow_c_stream__") or isinstance(table, Mapping):
             return self._frame(table)
         raise InputError(
             f"{self.label}: cannot read a table from an object of type {type(table).__name__}",
-            remedy="pass a path, an Arrow, pandas or polars frame, or a DuckDB relation",
+            remedy="pass a path, an Arrow, pandas or polars frame, a dictionary of columns, or a "
+            "DuckDB relation",
         )
 
     def _files(self, files: Sequence[Path]) -> duckdb.DuckDBPyRelation:

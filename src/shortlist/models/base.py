@@ -139,14 +139,38 @@ class Model(ABC, Generic[C, L]):
         >>> list(EASE().fit(checkerboard().data).chosen), EASE(regularization=5).chosen
         (['regularization'], {})
         """
-        automatic = [name for name in self.settings if getattr(self.config, name) == AUTO]
+        automatic = [
+            name for name in type(self.config).model_fields if getattr(self.config, name) == AUTO
+        ]
         learned: Any = self.learned if automatic else None
         return {name: learned.settings[name] for name in automatic}
 
-    @cached_property
+    @property
     def used(self) -> Any:
         """The settings ``C``, with the chosen values in place of ``"auto"``."""
         return self.config.model_copy(update=self.chosen)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyper-parameters by name, as scikit-learn's tools ask for them.
+
+        ``deep`` has no effect: models within models are values of their own.
+        """
+        return {name: getattr(self.config, name) for name in type(self.config).model_fields}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change hyper-parameters and forget what was learned with others; ``fit`` learns again.
+
+        Raises
+        ------
+        ConfigError
+            A name does not exist, or a value has the wrong type or is out of its range.
+        """
+        self.__init__(**self.get_params() | parameters)  # type: ignore[misc]
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted model with the same hyper-parameters: ``sklearn.base.clone``."""
+        return type(self)(**self.get_params())
 
     def __repr__(self) -> str:
         changed = self.config.model_dump(exclude_defaults=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
@@ -17,17 +18,18 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
-from shortlist.machine import memory_bytes
+from shortlist.machine import available_memory
 from shortlist.models.automatic import Step, choose, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 _WIDE = 8  # with this many times more items than users, inverting XX' is faster and no larger
-_BLOCK = 512  # rows mirrored at a time
+_BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
 
 
 _FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
@@ -109,23 +111,12 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
 
 def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
-    """Invert ``X'X + lambda I`` by its Cholesky factor."""  # (n_items, n_items)
-    gram = (matrix.T @ matrix).toarray()  # counts: exact in float32 below 2^24
-    gram[np.diag_indices_from(gram)] += np.float32(regularization)
-    factor, failed = lapack.spotrf(gram.T, lower=True, overwrite_a=True)
-    inverse, failed_too = lapack.spotri(factor, lower=True, overwrite_c=True)
-    if failed or failed_too:
-        raise ShortlistError(
-            f"EASE: X'X + {regularization} I could not be inverted in float32",
-            remedy="choose a larger regularization",
-        )
-    symmetric: Floats = inverse.T  # C order; filled on and above the diagonal only
-    for start in range(0, len(symmetric), _BLOCK):
-        stop = start + _BLOCK
-        symmetric[stop:, start:stop] = symmetric[start:stop, stop:].T
-        corner = symmetric[start:stop, start:stop]
-        corner[:] = np.triu(corner) + np.triu(corner, 1).T
-    return symmetric
+    """Invert ``X'X + lambda I``."""  # (n_items, n_items)
+    items = transposed(matrix)
+    gram = np.empty((items.shape[0], items.shape[0]), np.float32)
+    for rows in track(_blocks(len(gram)), "EASE: counting"):
+        gram[rows] = (items[rows] @ matrix).toarray()  # exact below 2^24
+    return _inverted(gram, regularization)
 
 
 def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
@@ -133,24 +124,61 @@ def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
 
     Woodbury: ``(X'X + lambda I)^-1 = (I - X' (XX' + lambda I)^-1 X) / lambda``.
     """  # (n_items, n_items)
-    kernel = (matrix @ matrix.T).toarray().astype(np.float64)  # (n_users, n_users)
-    kernel[np.diag_indices_from(kernel)] += regularization
-    solved = cho_solve(cho_factor(kernel), matrix.toarray().astype(np.float64))
-    precision = dense_profile(  # X' (XX' + lambda I)^-1 X
-        csr_arrays(transposed(matrix)), np.ascontiguousarray(solved, dtype=np.float32)
-    )
+    kernel = _inverted((matrix @ matrix.T).toarray().astype(np.float64), regularization)
+    items = transposed(matrix)
+    precision = np.empty((items.shape[0], items.shape[0]), np.float32)
+    for columns in track(_blocks(len(precision)), "EASE: weights"):
+        solved = (items[columns] @ kernel).T  # (n_users, block)
+        precision[:, columns] = dense_profile(
+            csr_arrays(items), np.ascontiguousarray(solved, dtype=np.float32)
+        )
     precision /= np.float32(-regularization)
     precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)
     return precision
 
 
+def _inverted(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
+    """Replace a symmetric matrix A by ``(A + lambda I)^-1``, through its Cholesky factor.
+
+    Block by block, because LAPACK does not notice Ctrl-C: ``A + lambda I = LL'``, then ``L^-1``,
+    then ``L^-1' L^-1``, all below the diagonal of the same array.
+    """
+    matrix[np.diag_indices_from(matrix)] += matrix.dtype.type(regularization)
+    cholesky, invert = get_lapack_funcs(("potrf", "trtri"), (matrix,))
+    blocks = _blocks(len(matrix))
+    for k in track(blocks, "EASE: Cholesky factor"):
+        matrix[k.start :, k] -= matrix[k.start :, : k.start] @ matrix[k, : k.start].T
+        factor, failed = cholesky(matrix[k, k], lower=True)
+        if failed:
+            raise ShortlistError(
+                f"EASE: X'X + {regularization} I could not be inverted in {matrix.dtype}",
+                remedy="choose a larger regularization",
+            )
+        matrix[k, k], _ = invert(factor, lower=True)
+        matrix[k.stop :, k] = matrix[k.stop :, k] @ matrix[k, k].T
+    for row, k in enumerate(track(blocks, "EASE: inverse factor")):
+        for j in blocks[:row]:
+            added = matrix[k, j.start : k.start] @ matrix[j.start : k.start, j]
+            matrix[k, j] = -(matrix[k, k] @ added)
+    for k in track(blocks, "EASE: inverse"):
+        matrix[k, : k.stop] = matrix[k.start :, k].T @ matrix[k.start :, : k.stop]
+    for k in blocks:
+        matrix[k, k.stop :] = matrix[k.stop :, k].T
+        matrix[k, k] = np.tril(matrix[k, k]) + np.tril(matrix[k, k], -1).T
+    return matrix
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
+
+
 def _require_memory(n_items: int) -> None:
     """Refuse a catalogue that does not fit into memory, before any work."""
     needed = 3 * 4 * n_items**2
-    available = memory_bytes()
+    available = available_memory()
     if available is not None and needed > available:
         raise ShortlistError(
             f"EASE on {n_items} items needs {needed / 2**30:.0f} GB of memory; "
-            f"this machine has {available / 2**30:.0f} GB",
+            f"{available / 2**30:.0f} GB are free",
             remedy="use ItemCosine or IALS, or keep fewer items",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
@@ -23,6 +23,7 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.graph_format import check_graph_bytes
+from shortlist.progress import track
 from shortlist.scoring.capabilities import (
     ComparesItems,
     Explains,
@@ -38,6 +39,7 @@ from shortlist.scoring.selection import Best, Eligible, top_k
 RECALL_USERS = 500  # users on whom the recall of the graph is measured
 RECALL_K = 10  # the length of their lists
 MASK_MARGIN = 2  # with a mask, fetch this many times the expected number of candidates
+_ADDED = 500  # items added to the graph at a time: after each, Ctrl-C is noticed
 EXACT_SHARE = 2_000  # fetching more than 1 / 2,000 of the catalogue is slower than exact scoring
 
 
@@ -77,6 +79,10 @@ class IndexedLearned:
     model: Annotated[Model[Any, Any], FittedModel("model")]
     graph: Annotated[NDArray[np.uint8], Checked("graph of usearch", _check_graph)]
     expansion_search: Annotated[int, Setting("expansion_search")]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: not what is computed, as usearch has no pickle."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def items(self) -> ItemRows:
@@ -217,7 +223,10 @@ def build_graph(items: ItemRows, connectivity: int, expansion_add: int) -> NDArr
         connectivity=connectivity,
         expansion_add=expansion_add,
     )
-    index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=1)
+    keys = np.arange(len(vectors), dtype=np.uint64)
+    for start in track(range(0, len(vectors), _ADDED), "building the index"):
+        added = slice(start, start + _ADDED)
+        index.add(keys[added], vectors[added], threads=1)
     return np.frombuffer(index.save() or b"", dtype=np.uint8)
 
 

@@ -183,6 +183,19 @@ class ModelContract(ListsContract, RequestsContract, StabilityContract):
                 assert f"{kind.__name__}: {name}={value!r}" in str(error.value)
                 assert field.description in str(error.value)
 
+    def test_parameters_can_be_read_copied_and_changed(self) -> None:
+        """The protocol of scikit-learn: ``get_params``, ``set_params``, ``clone``."""
+        model = self.kind()(**self.fitted().get_params())
+        copy = model.__sklearn_clone__()
+        assert copy is not model
+        assert copy.config == self.fitted().config
+        assert list(copy.get_params()) == list(type(model.config).model_fields)
+        assert copy.set_params(**model.get_params()) is copy
+        with pytest.raises(NotFittedError):
+            copy.recommend(k=1)
+        with pytest.raises(ConfigError):
+            copy.set_params(no_such_setting=1)
+
     def test_repr_shows_the_settings(self) -> None:
         model = self.fresh()
         changed = model.config.model_dump(exclude_defaults=True)

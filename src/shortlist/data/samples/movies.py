@@ -11,6 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from shortlist.data.dataset import Dataset
+
 
 class SamplePaths(NamedTuple):
     """The Parquet files of the sample; each is named after the table that it fills.
@@ -47,3 +49,17 @@ def sample_paths() -> SamplePaths:
     """
     folder = Path(str(files(__package__))) / "movielens"
     return SamplePaths(*(folder / f"{name}.parquet" for name in SamplePaths._fields))
+
+
+def films() -> Dataset:
+    """Return the bundled MovieLens sample: ratings as weights, times, titles, years and genres.
+
+    Examples
+    --------
+    >>> films()
+    Dataset(671 users, 9066 items, 100004 interactions)
+    """
+    sample = sample_paths()
+    return Dataset.from_tables(
+        sample.ratings, sample.users, sample.items, weight="rating", time="rated_at"
+    )

@@ -41,7 +41,14 @@ class Address:
         >>> Address.of("sqlite:///shop.sqlite").path
         PosixPath('shop.sqlite')
         """
-        scheme, separator, rest = str(target).partition("://")
+        text = str(target)
+        scheme, separator, rest = text.partition("://")
+        if re.match(r"(?i)(.*\s)?(host|hostaddr|dbname|user|password|service)\s*=", text):
+            raise InputError(
+                "a database is not named by a connection string",
+                remedy="write a URL, postgresql://USER@HOST/DATABASE, and keep the password in "
+                "PGPASSWORD or ~/.pgpass",
+            )
         if not separator or isinstance(target, Path):
             return cls._file(Path(target))
         if scheme.lower() in ("postgresql", "postgres"):

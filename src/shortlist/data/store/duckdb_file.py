@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -15,7 +15,7 @@ from shortlist.data.sql import Connection, connect, quoted, quoted_list, transac
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database, TableName, Texts, dotted, unordered_column
 from shortlist.data.store.schema import Table, create_tables, read_tables, upgrade_tables
-from shortlist.errors import InputError
+from shortlist.errors import DatabaseError, InputError
 from shortlist.files import atomic_file
 
 _ORDERED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "DATE", "VARCHAR")
@@ -41,7 +41,8 @@ class DuckDBFile(Database):
                 f"{address.place} exists already",
                 remedy="load into it, or name a file that does not exist",
             )
-        with atomic_file(path) as partial:
+        with _writing(address.place), atomic_file(path) as partial:
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)  # of a deleted database
             partial.unlink()  # DuckDB makes its own file and refuses an empty one
             with connect(str(partial)) as db:
                 create_tables(db, schema)
@@ -68,8 +69,10 @@ class DuckDBFile(Database):
     def snapshot(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        return transaction(self.staging)
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with _writing(self.address.place), transaction(self.staging):
+            yield
 
     def copy_to_staging(self, table: Table, columns: Collection[str], where: str = "") -> None:
         """Do nothing: the tables are in the staging database."""
@@ -104,6 +107,21 @@ class DuckDBFile(Database):
         if not kind.startswith("TIMESTAMP") and kind not in _ORDERED:
             raise unordered_column(table, column, kind)
         return f"CAST(? AS {kind})"
+
+
+@contextmanager
+def _writing(place: str) -> Iterator[None]:
+    """Explain why a file cannot be written, such as a full disk."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+        full = "No space left" in str(error)
+        raise DatabaseError(
+            "the disk is full" if full else f"DuckDB failed: {str(error).splitlines()[0]}",
+            where=place,
+            remedy="free some space, and open the database again: it holds all of a load or run, "
+            "or nothing of it",
+        ) from error
 
 
 def _explained(error: duckdb.Error, place: str) -> InputError:

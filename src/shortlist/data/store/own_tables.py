@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.dataset import Dataset, Repeats
+from shortlist.data.dataset import Dataset, OnBadRow, Repeats
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
@@ -48,6 +48,9 @@ class OwnTables:
     weight: str | None = None
     time: str | None = None
     repeats: Repeats = "last"
+    on_bad_row: OnBadRow = "raise"
+    time_format: str | None = None
+    decimal: str | None = None
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -67,7 +70,9 @@ class OwnTables:
                 clauses = f" WHERE {quoted(by)} > {database.ordered_parameter(table, by)}"
             clauses += f" ORDER BY {quoted_list(dict.fromkeys((by, *keys)))}"
         rows = database.select(table, columns, keys, clauses, () if after is None else (after,))
-        return rows if self.time is None else _with_times(database, rows, table, (self.time,))
+        if self.time is None or self.time_format is not None:
+            return rows
+        return _with_times(database, rows, table, (self.time,))
 
     def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""

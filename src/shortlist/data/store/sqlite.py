@@ -8,6 +8,7 @@ one program: do not hold the same file open with Python's ``sqlite3`` meanwhile.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,8 +68,10 @@ class SQLite(Remote):
     def _connect(self) -> tuple[Any, Texts]:
         from adbc_driver_sqlite import dbapi
 
-        path = quote(str(self.address.require_file().resolve()))
-        mode = "ro" if self.read_only else "rw"
+        file = self.address.require_file().resolve()
+        # What a killed writer left unfinished is undone by the first program that may write.
+        unfinished = file.with_name(f"{file.name}-journal").exists() and os.access(file, os.W_OK)
+        path, mode = quote(str(file)), "ro" if self.read_only and not unfinished else "rw"
         return dbapi.connect(f"file:{path}?mode={mode}", autocommit=True), (
             f"PRAGMA busy_timeout = {_BUSY_TIMEOUT}",
             "PRAGMA foreign_keys = ON",
@@ -211,5 +214,10 @@ _EXPLANATIONS: dict[str, tuple[type[ShortlistError], str, str]] = {
         DatabaseError,
         "{place} may not be written to",
         "check the permissions of the file",
+    ),
+    "disk is full": (
+        DatabaseError,
+        "the disk is full",
+        "free some space; the step that failed has written nothing",
     ),
 }

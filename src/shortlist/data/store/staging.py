@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import duckdb
@@ -59,9 +59,10 @@ def temporary_names(connection: Connection) -> Iterator[Iterator[str]]:
     try:
         yield names()
     finally:
-        for name in used:
-            connection.unregister(name)
-            connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        with suppress(duckdb.FatalException):  # the disk is full; the error is on its way
+            for name in used:
+                connection.unregister(name)
+                connection.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
 
 def stage(

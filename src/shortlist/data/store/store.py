@@ -23,6 +23,7 @@ from shortlist.data.store.recorded import InteractionRules, Recorded
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
 from shortlist.errors import ConfigError, InputError, ShortlistError
+from shortlist.files import refuse_bundle
 
 _DATABASES: Mapping[Kind, type[Database]]
 _DATABASES = {"duckdb": DuckDBFile, "sqlite": SQLite, "postgresql": PostgreSQL}
@@ -72,6 +73,8 @@ class Store:
 
     def __init__(self, database: str | Path, *, read_only: bool = False) -> None:
         address = Address.of(database)
+        if address.path is not None and not read_only:
+            refuse_bundle(address.path.parent)
         self._database = _DATABASES[address.kind](address, read_only=read_only)
         self.place = address.place
         try:
@@ -178,6 +181,9 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
     ) -> Dataset:
         """Read interactions and features from the views of the schema, or from your own tables.
 
@@ -189,7 +195,7 @@ class Store:
             Names of tables or views of the database: ``orders``, ``sales.orders``,
             ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
             schema.
-        user_id, item_id, weight, time, repeats
+        user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
 
         Returns
@@ -202,7 +208,9 @@ class Store:
         InputError
             There are no interactions; a table or column is missing, or has values of several types.
         """
-        own = OwnTables(interactions or "", users, items, user_id, item_id, weight, time, repeats)
+        columns = (user_id, item_id, weight, time)
+        reading = (repeats, on_bad_row, time_format, decimal)
+        own = OwnTables(interactions or "", users, items, *columns, *reading)
         if interactions is not None:
             return own.read(self._database)
         if own != OwnTables(""):

@@ -18,6 +18,7 @@ from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_m
 from shortlist.models.cascade.examples import Examples
 from shortlist.models.cascade.features import STAGE_COLUMNS
 from shortlist.models.cascade.trees import checked_trees, lowest_leaves
+from shortlist.progress import track
 from shortlist.scoring.capabilities import ScoresPairs
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -195,7 +196,10 @@ def fit_trees(
         categorical_feature=categorical,
         params=settings,
     )
-    return str(train(settings, rows, trees.trees).model_to_string())
+    done = track(range(trees.trees), "fitting trees")
+    booster = train(settings, rows, trees.trees, callbacks=[lambda _: next(done)])
+    list(done)
+    return str(booster.model_to_string())
 
 
 def _threads(n_rows: int) -> int:

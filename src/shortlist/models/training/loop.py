@@ -5,6 +5,7 @@ Batches are slices of whole tensors: no example is loaded, collated or copied by
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from shortlist.errors import ConfigError, ShortlistError
 from shortlist.models.config import Arrays, TrainingConfig
 from shortlist.progress import track
 
+_trained_in: int | None = None  # the process that PyTorch has started its threads in
 ADAGRAD_START = 0.1  # as TensorFlow and Keras; from PyTorch's 0 the first step is the whole rate
 
 
@@ -71,6 +73,18 @@ class Trainable(torch.nn.Module, ABC):
         """Complete the parameters and the optimiser's state after the last step of an epoch."""
 
 
+def _require_threads(name: str) -> None:
+    """Raise an error in a fork of a process that has trained: PyTorch would wait forever there."""
+    global _trained_in
+    if _trained_in not in (None, os.getpid()):
+        raise ShortlistError(
+            f"{name} cannot be trained here: this process was forked from one that has trained, "
+            "and has none of the threads of PyTorch",
+            remedy='start it anew: multiprocessing.get_context("spawn")',
+        )
+    _trained_in = os.getpid()
+
+
 class Training:
     """A training that can stop and be resumed without loss, after any number of epochs."""
 
@@ -102,6 +116,7 @@ class Training:
 
         ``after_epoch`` is called after every epoch, to write a checkpoint for instance.
         """
+        _require_threads(self.name)
         with _torch_threads(self.trainable.threads):
             for _ in track(range(self.epoch, until), self._progress):
                 if self._out_of_patience():

@@ -1,0 +1,65 @@
+"""The second process that does something compiles nothing: every kernel comes from the cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from shortlist.models.registry import MODULES
+
+TORCH = {"GMF", "MLP", "NeuMF", "Retrieval", "Ranking", "MultiTask"}
+FIT_AND_USE = """
+import sys
+from numba.core import event
+
+with event.install_recorder("numba:compile") as recorder:
+    import shortlist as sl
+    from shortlist.models.registry import model_class
+    from shortlist.scoring.capabilities import ComparesItems, Explains
+    from shortlist.testing import small_world
+
+    small = {"epochs": 2, "stages": ("UserCosine", "ItemCosine")}
+    data = small_world().data
+    user, items = data.users.ids[0].as_py(), data.items.ids.to_pylist()[:3]
+    for name in sys.argv[1:]:
+        kind = model_class(name)
+        settings = {key: value for key, value in small.items() if key in kind.Config.model_fields}
+        model = kind(**settings).fit(data)
+        model.recommend(k=3)
+        model.recommend(queries=[sl.Query(history=items)], k=3)
+        model.audience(items, k=3)
+        if isinstance(model, ComparesItems):
+            model.similar(items, k=3)
+        if isinstance(model, Explains):
+            model.explain(user, items[0])
+    train, test = sl.split.leave_last_out(data, order="random")
+    model = sl.Popularity().fit(train)
+    sl.evaluate(model, train, test, k=5)
+    sl.evaluate_sampled(model, train, test, k=5)
+print([e.data["dispatcher"].py_func.__name__ for _, e in recorder.buffer if e.is_start])
+"""
+
+
+def compiled(*models: str) -> str:
+    """Fit and use models in a new process, and return the names of the functions it compiled."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIT_AND_USE, *models],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "models",
+    [sorted(set(MODULES) - TORCH), pytest.param(sorted(TORCH), marks=pytest.mark.slow)],
+    ids=["without torch", "torch"],
+)
+def test_a_second_process_compiles_nothing(models: list[str]) -> None:
+    compiled(*models)  # fills the cache
+    assert compiled(*models) == "[]"

@@ -97,6 +97,7 @@ class Learner:
     def __init__(self, data: Dataset, stages: tuple[ModelSpec, ...] | None, plan: Plan) -> None:
         self.data, self.stages, self.plan = data, stages, plan
         self._chooses_stages = stages is None
+        self._settled: tuple[ModelSpec, ...] = ()
         self._examples: tuple[list[Examples], list[Examples]] = ([], [])  # of half the users each
         self._lists: list[Examples] = []  # of the first round, of half the users each
         self._n_measured = 0
@@ -125,7 +126,9 @@ class Learner:
     def _fitted(self, split: HeldOut) -> Round:
         """Fit the stages on a split, after choosing them in the first."""
         if self.stages is not None:
-            return split.fitted([stage.make() for stage in self.stages])
+            fold = split.fitted([stage.make() for stage in self._settled or self.stages])
+            self._settled = tuple(map(_settled, fold.stages))  # later folds need not choose again
+            return fold
         specs, models = _fit_all(pool(self.data), split.train)
         fold = split.fitted(())._replace(stages=models)
         plan = self.plan
@@ -195,7 +198,7 @@ def stage_names(stages: Sequence[ModelSpec]) -> list[str]:
 def _settled(model: Model[Any, Any]) -> ModelSpec:
     """Return the model with the settings that it chose, so that it does not choose them again."""
     settings = model.settled if isinstance(model, Settles) else model.settings
-    return ModelSpec(model=model.name, config=settings)
+    return ModelSpec(model=model.name, config=settings | model.chosen)
 
 
 def _fit_all(

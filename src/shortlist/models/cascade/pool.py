@@ -25,6 +25,8 @@ def pool(data: Dataset) -> tuple[ModelSpec, ...]:
         ("UserCosine", {}),
         ("UserCosine", {"neighbors": 200}),
         ("ItemCosine", {}),
+        ("RP3beta", {}),
+        ("GraphFilter", {}),
         ("IALS", {}),
         ("IALS", SPARSE_IALS),
         ("Hybrid", {}),

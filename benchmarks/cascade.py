@@ -104,7 +104,7 @@ def measure(name: str, data: sl.Dataset, models: list[str]) -> list[dict[str, An
     seconds = {}
     for ranker in models:
         started = time.perf_counter()
-        fitted[f"Cascade, {ranker}"] = sl.Cascade(ranker=ranker).fit(train)
+        fitted[f"Cascade, {ranker}"] = sl.Cascade(stages=STAGES, ranker=ranker).fit(train)
         seconds[f"Cascade, {ranker}"] = time.perf_counter() - started
     reports = {label: sl.evaluate(model, train, test) for label, model in fitted.items()}
     main = reports[f"Cascade, {models[-1]}"]

@@ -38,11 +38,12 @@ def one_run(n_users: int) -> dict[str, Any]:
     items = rng.integers(0, ITEMS, len(users))
     log = pa.table({"user_id": users, "item_id": items})
     data = sl.Dataset.from_tables(log, items=pa.table({"item_id": np.arange(ITEMS)}))
-    vectors = (
+    vectors, others = (
         rng.normal(size=(n, FACTORS)).astype(np.float32) for n in (data.n_users, data.n_items)
     )
-    model = sl.IALS(embedding_size=FACTORS)
-    model.restore(data, IALSLearned(*vectors), model.history)
+    settings = {"regularization": 0.002, "unobserved_weight": 0.1}
+    model = sl.IALS(embedding_size=FACTORS, **settings)
+    model.restore(data, IALSLearned(vectors, others, settings), model.history)
     model.recommend([0], k=K)  # compiles
     before = peak_mb()
     with tempfile.TemporaryDirectory() as folder:

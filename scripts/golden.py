@@ -354,6 +354,8 @@ MODELS: dict[str, Callable[[], Any]] = {
     "ItemCosine-bm25": lambda: sl.ItemCosine(
         neighbors=20, weighting="bm25", shrinkage=0, self_similarity=True
     ),
+    "RP3beta": lambda: sl.RP3beta(),
+    "GraphFilter": lambda: sl.GraphFilter(embedding_size=16),
     "EASE": lambda: sl.EASE(),
     "EASE-loose": lambda: sl.EASE(regularization=10),
     "IALS-cholesky": lambda: sl.IALS(embedding_size=16, epochs=4),
@@ -424,6 +426,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     ),
     "Cascade-trees": lambda: sl.Cascade(
         stages=[sl.UserCosine(neighbors=20), sl.IALS(**SMALL_IALS)],
+        ranker="trees",
         features=True,
         rounds=2,
         trees=20,

@@ -31,7 +31,14 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "Ranking": [{"embedding_size": 4, "epochs": 1, "head_layers": (4,), "cross_layers": 1}],
     "MultiTask": [{"embedding_size": 4, "epochs": 1, "head_layers": (4,)}],
     "Cascade": [
-        {"stages": ["ItemCosine", "EASE"], "rounds": 2, "trees": 3, "least": 5, "features": True},
+        {
+            "stages": ["ItemCosine", "EASE"],
+            "ranker": "trees",
+            "rounds": 2,
+            "trees": 3,
+            "least": 5,
+            "features": True,
+        },
         {"stages": ["ItemCosine"], "ranker": {"model": "EASE"}},
     ],
     "Indexed": [{"model": {"model": "IALS", "config": {"embedding_size": 4, "epochs": 1}}}],

@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from shortlist.models.cosine import UserCosine as UserCosine
     from shortlist.models.ease import EASE as EASE
     from shortlist.models.factorization.model import MatrixFactorization as MatrixFactorization
+    from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.hybrid.model import Hybrid as Hybrid
     from shortlist.models.ials import IALS as IALS
     from shortlist.models.indexed import Indexed as Indexed
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
+    from shortlist.models.rp3beta import RP3beta as RP3beta
     from shortlist.models.towers.model import MultiTask as MultiTask
     from shortlist.models.towers.model import Ranking as Ranking
     from shortlist.models.towers.model import Retrieval as Retrieval
@@ -56,6 +58,7 @@ _LAZY = {
     "Dataset": "data.dataset",
     "EASE": "models.ease",
     "GMF": "models.towers.ncf",
+    "GraphFilter": "models.graph_filter",
     "Hybrid": "models.hybrid.model",
     "IALS": "models.ials",
     "Indexed": "models.indexed",
@@ -66,6 +69,7 @@ _LAZY = {
     "MultiTask": "models.towers.model",
     "Popularity": "models.popularity",
     "Query": "recommend.query",
+    "RP3beta": "models.rp3beta",
     "Ranking": "models.towers.model",
     "Recommendations": "recommend.result",
     "Retrieval": "models.towers.model",

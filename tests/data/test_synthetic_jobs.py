@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from scipy.sparse import csr_array
 from shortlist.data.samples import generate_jobs, make_jobs
 from shortlist.data.samples.jobs.columns import cell, code_values, draw_distinct, quantile_values
 from shortlist.data.samples.jobs.words import CERTIFICATES, COMMON_CERTIFICATES, ENDINGS, FIELDS
-from shortlist.data.samples.jobs.world import JobWorld, plan_world
+from shortlist.data.samples.jobs.world import CODES, JobWorld, plan_world
 from shortlist.errors import InputError
 
 Tables = dict[str, pa.Table]
@@ -321,6 +322,72 @@ def test_features_help_resumes_without_applications() -> None:
     assert mean_recall(scores) > 2.5 * mean_recall(popular)
 
 
+# --- the scenario of codes ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def codes() -> Tables:
+    return make_jobs(scenario="codes")
+
+
+def applications(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    log = tables["apply_train"]
+    resumes, postings = (
+        np.array([int(text[1:]) - 1 for text in log[name].to_pylist()])
+        for name in ("resume_seq", "recruitment_seq")
+    )
+    return resumes, postings
+
+
+def share_within(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """The variance within groups of two or more, over that of all."""
+    counts = np.bincount(groups)
+    means = np.bincount(groups, values) / np.maximum(counts, 1)
+    several = counts[groups] > 1
+    squares = ((values - means[groups])[several] ** 2).sum()
+    return float(squares / (counts[counts > 1] - 1).sum() / values[several].var())
+
+
+def test_codes_tell_as_little_as_on_a_real_board(codes: Tables) -> None:
+    """Real: career months .59, last salary .82, registered .91, hoped salary .98, degree .99."""
+    resumes, postings = applications(codes)
+    table = codes["resume"]
+    found = {}
+    for name in ("career_month", "last_salary", "hope_salary", "degree"):
+        found[name] = share_within(table[name].to_numpy().astype(np.float64)[resumes], postings)
+    days = table["reg_date"].cast(pa.timestamp("s")).cast(pa.int64()).to_numpy() / 86_400
+    found["reg_date"] = share_within(days[resumes], postings)
+    assert 0.65 < found["career_month"] < 0.78
+    assert 0.79 < found["last_salary"] < 0.87
+    assert 0.87 < found["reg_date"] < 0.94
+    assert 0.96 < found["hope_salary"] < 1.01
+    assert 0.98 < found["degree"] < 1.01
+
+
+def test_wanted_jobs_agree_more_often_than_by_chance(codes: Tables) -> None:
+    """Real: .88 of the pairs of a posting, .79 by chance."""
+    resumes, postings = applications(codes)
+    jobs = codes["resume"]["job_code_seq1"].to_numpy()[resumes]
+    order = np.argsort(postings, kind="stable")
+    same_posting = np.diff(postings[order]) == 0
+    agree = (np.diff(jobs[order]) == 0)[same_posting].mean()
+    chance = (jobs == np.random.default_rng(0).permutation(jobs)).mean()
+    assert 0.08 < agree - chance < 0.12
+
+
+def test_codes_leave_half_of_the_choices_out_of_reach() -> None:
+    """Real: user cosine .121, item cosine .105, popularity .011."""
+    recalls = recall(plan_world(8_482, 6_695, 0, CODES))
+    assert 0.004 < recalls["popularity"] < 0.012
+    assert 0.115 < recalls["user cosine"] < 0.135
+    assert 0.100 < recalls["item cosine"] < 0.120
+
+
+def test_an_unknown_scenario() -> None:
+    with pytest.raises(InputError, match="there is no scenario 'code'"):
+        make_jobs(200, 150, scenario="code")  # type: ignore[arg-type]
+
+
 # --- any size -------------------------------------------------------------------------------------
 
 
@@ -441,7 +508,7 @@ def test_synthetic_files_are_replaced(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_sizes_out_of_bounds(arguments: dict[str, int], message: str, tmp_path: Path) -> None:
+def test_sizes_out_of_bounds(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         generate_jobs(tmp_path / "jobs", **arguments)
     assert str(caught.value).startswith(message)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.models.cosine import CosineConfig
 
 Doubles = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ def documents(weights: Doubles, chosen: NDArray[np.bool_], weighting: str) -> Do
 
 
 def candidates_of(
-    rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig
+    rows: Doubles, chosen: NDArray[np.bool_], config: Any
 ) -> list[list[tuple[float, int]]]:
     """For each row, (-similarity, row) of all rows that share a column, sorted."""
     n_rows = len(rows)
@@ -65,7 +66,7 @@ def candidates_of(
     return ranked
 
 
-def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> bool:
+def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: Any) -> bool:
     """Whether the last neighbour of each row is nearer than the next row by more than rounding.
 
     Similarities that are equal in exact arithmetic may differ in their last bits.
@@ -80,7 +81,7 @@ def clear_cut(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) ->
     return True
 
 
-def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfig) -> Doubles:
+def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: Any) -> Doubles:
     """The similarities of each row to its nearest rows; 0 to all others."""
     near = np.zeros((len(rows), len(rows)))
     for one, ranked in enumerate(candidates_of(rows, chosen, config)):
@@ -91,14 +92,14 @@ def neighbourhoods(rows: Doubles, chosen: NDArray[np.bool_], config: CosineConfi
     return near
 
 
-def user_scores(data: Dataset, config: CosineConfig) -> Doubles:
+def user_scores(data: Dataset, config: Any) -> Doubles:
     """S R: the interactions of the nearest users."""
     weights, chosen = dense(data)
     near = neighbourhoods(documents(weights, chosen, config.weighting), chosen, config)
     return near @ (weights if config.weighting == "weighted" else chosen.astype(np.float64))
 
 
-def item_scores(data: Dataset, config: CosineConfig) -> Doubles:
+def item_scores(data: Dataset, config: Any) -> Doubles:
     """R S': the similarities of each item to its nearest items in the history."""
     weights, chosen = dense(data)
     near = neighbourhoods(documents(weights.T, chosen.T, config.weighting), chosen.T, config)

@@ -15,7 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
 from shortlist.models.cascade.candidates import known_users, retrieve, unseen
-from shortlist.models.cascade.examples import Examples, examples, rounds
+from shortlist.models.cascade.examples import Examples, examples, splits
 from shortlist.models.cascade.features import CandidateFeatures
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Ranker, fit_blend
@@ -41,13 +41,34 @@ class TestLinear(ModelContract):
 
 
 class TestTrees(ModelContract):
-    model = partial(Cascade, stages=["EASE", "ItemCosine"], trees=20, least=20, rounds=2)
+    model = partial(
+        Cascade,
+        stages=["EASE", "ItemCosine"],
+        ranker="trees",
+        features=False,
+        trees=20,
+        least=20,
+        rounds=2,
+    )
 
 
 class TestWithFeatures(ModelContract):
     model = partial(
-        Cascade, stages=["ItemCosine"], features=True, trees=10, least=5, leaves=4, rounds=2
+        Cascade,
+        stages=["ItemCosine"],
+        ranker="trees",
+        features=True,
+        trees=10,
+        least=5,
+        leaves=4,
+        rounds=2,
     )
+    user_is_history = False  # a history alone has no features
+
+
+@pytest.mark.slow
+class TestChosenByValidation(ModelContract):
+    model = partial(Cascade, trees=10, least=5, leaves=4, rounds=1)
     user_is_history = False  # a history alone has no features
 
 
@@ -217,7 +238,7 @@ class TestExplanations:
         assert sorted(parts.column("kind").to_pylist()) == ["not a candidate", "stage"]
 
     def test_features_are_among_the_parts(self) -> None:
-        model = Cascade(stages=STAGES, features=True, least=5, rounds=2, trees=20)
+        model = Cascade(stages=STAGES, ranker="trees", features=True, least=5, rounds=2, trees=20)
         model.fit(small_world().data)
         kinds: set[str] = set()
         names: set[str] = set()
@@ -236,7 +257,8 @@ class TestLearning:
         def stages() -> list[Any]:
             return [ItemCosine(), UserCosine()]
 
-        for fold in rounds(stages, world(), 2, 0):
+        for held_out in splits(world(), 2, 0):
+            fold = held_out.fitted(stages())
             assert fold.train.n_interactions + fold.held_out.n_interactions == len(world())
             assert fold.held_out.user_counts.max() == 1
             for stage in fold.stages:
@@ -342,6 +364,11 @@ class TestFeatures:
         assert features.names == [
             "user: age", "user: born", "user: city", "user: name", "item: tags",
             "similarity to the history", "similarity to its users",
+            "item and history: tags, likeness",
+            "user and its users: city, likeness", "user and its users: name, likeness",
+            "user and its users: age, distance", "user and its users: born, distance",
+            "user and its users: age, distance in spreads",
+            "user and its users: born, distance in spreads",
         ]  # fmt: skip
         assert features.categorical == [2, 3]
         profiles = known_users(data, np.array([0, 1, 2], dtype=np.int32), [])
@@ -361,7 +388,9 @@ class TestFeatures:
 
     def test_a_new_user_has_the_features_of_the_query(self) -> None:
         data = small_world().data
-        model = Cascade(stages=["Hybrid"], features=True, rounds=1, trees=5, least=5).fit(data)
+        model = Cascade(
+            stages=["Hybrid"], ranker="trees", features=True, rounds=1, trees=5, least=5
+        ).fit(data)
         query = Query(history=["i02", "i05"], features={"city": "Busan"})
         assert len(model.recommend(queries=[query, Query(history=["i02"])], k=4)) == 8
 
@@ -423,12 +452,16 @@ class TestBadInput:
         assert message in str(error.value)
 
     def test_the_same_model_with_other_settings_is_another_stage(self) -> None:
-        assert len(Cascade(stages=[EASE(), EASE(regularization=9)]).config.stages) == 2
+        stages = Cascade(stages=[EASE(), EASE(regularization=9)]).config.stages
+        assert stages is not None
+        assert len(stages) == 2
 
     def test_the_command_line(self) -> None:
         settings = parameters(["stages=UserCosine, ItemCosine,EASE", "ranker=linear"])
         model = model_class("Cascade")(**settings)
-        assert repr(model) == "Cascade(ranker='linear')"
+        assert repr(model) == (
+            "Cascade(stages=(UserCosine(), ItemCosine(), EASE()), ranker='linear')"
+        )
 
     def test_trees_without_lightgbm(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(extras.PACKAGES, "trees", ("no_such_package",))

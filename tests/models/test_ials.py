@@ -77,7 +77,7 @@ class Objective:
             for i in range(len(items)):
                 product = users[u] @ items[i]
                 total += self.weights[u, i] * (1 - product) ** 2
-                total += self.model.config.unobserved_weight * product**2
+                total += self.model.used.unobserved_weight * product**2
         for axis, vectors in ((1, users), (0, items)):
             total += self.penalties(axis) @ (vectors**2).sum(axis=1)
         return float(total)
@@ -85,7 +85,7 @@ class Objective:
     def best(self, fixed: Any, axis: int) -> Any:
         """Solve the dense normal equations of users (axis 1) or items (axis 0)."""
         weights = self.weights if axis == 1 else self.weights.T
-        alpha, penalties = self.model.config.unobserved_weight, self.penalties(axis)
+        alpha, penalties = self.model.used.unobserved_weight, self.penalties(axis)
         size = fixed.shape[1]
         solved = np.zeros((len(weights), size))
         for row, own in enumerate(weights):

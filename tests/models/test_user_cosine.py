@@ -191,7 +191,7 @@ def test_a_query_with_the_history_of_a_user_gets_the_list_of_the_user(
 
 def test_only_one_of_two_people_with_the_same_history_is_the_person() -> None:
     data = tiny((1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a"), (3, "c"))
-    model = UserCosine(neighbors=2, normalized=True).fit(data)
+    model = UserCosine(neighbors=2, weighting="binary", normalized=True).fit(data)
     first, query = model.recommend([1], k=1), model.recommend(queries=[Query(history=["a", "b"])])
     assert query.column("item_id") == first.column("item_id") == ["c"]
     assert query.column("score") == first.column("score")

@@ -223,4 +223,5 @@ def test_settings_of_mixed_types_become_texts() -> None:
     assert values([1, "all", None]) == ["1", "all", None]
     assert values([[8, 4], None]) == ["[8, 4]", None]
     assert values([True, False]) == [True, False]
-    assert EASE().config.regularization > 0
+    assert values([1, "auto", 2.5]) == ["1", "auto", "2.5"]  # the default of EASE and others
+    assert EASE().config.regularization == "auto"

@@ -309,9 +309,9 @@ def test_folds_are_taken_from_the_given_data_only() -> None:
 
 def test_the_check_uses_an_unseen_fold() -> None:
     data = small_world().data
-    tuning = tune("EASE", data, trials=8)
+    tuning = tune("EASE", data, trials=8, seed=1)
     assert tuning.best.number > 0
-    train, held = validation_folds(data, 2)[1]
+    train, held = validation_folds(data, 2, seed=1)[1]
     best, defaults = (
         evaluate(model.fit(train), train, held, 10) for model in (tuning.best_model(), EASE())
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,9 +17,10 @@ from shortlist.evaluation import Report, evaluate
 from shortlist.metrics.bootstrap import Measure
 from shortlist.models.ease import EASE
 from shortlist.models.popularity import Popularity
+from shortlist.models.registry import model_class
 from shortlist.testing import checkerboard, small_world, tiny
 from shortlist.tuning import auto, objective, selection, tune
-from shortlist.tuning.budget import predicted_seconds
+from shortlist.tuning.budget import TimeBudget, predicted_seconds
 from shortlist.tuning.folds import ModelCheck, validation_folds
 from shortlist.tuning.objective import Objective
 from shortlist.tuning.result import Choice
@@ -160,6 +161,23 @@ def test_models_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch)
         "left out: about 70 s to fit, "
     )  # twice: it is fitted again at the end
     assert by_name["EASE"] == "chosen"
+
+
+def test_a_cascade_may_use_the_time_for_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MIN_USERS", 1)
+    monkeypatch.setattr(selection, "predicted_seconds", lambda *model: 40.0)
+    measured: list[str] = []
+
+    def measure(running: Selection, name: str, model: Any) -> None:
+        measured.append(name)
+        running.candidates.append(cast(Any, "a candidate"))
+
+    monkeypatch.setattr(Selection, "measure", measure)
+    names = ["Popularity", "EASE", "Cascade"]
+    running = Selection(checkerboard(10).data, Objective.named("ndcg@10"), TimeBudget(100), 0)
+    running.add([model_class(name)() for name in names], skip_unusable=False)
+    running.compare(reserved=0.4)
+    assert measured == ["Popularity", "Cascade"]  # 2 x 40 s is more than 60 s, less than 100 s
 
 
 def test_a_model_that_fails_on_a_sample_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +365,8 @@ def test_the_chosen_model_is_measured_on_an_unseen_fold() -> None:
     assert choice.model.data_fingerprint == data.fingerprint  # it is fitted on all data in the end
     assert str(choice).splitlines()[-3:-1] == [
         "The best of these values is slightly optimistic: they decided the selection.",
-        f"The chosen model on an unseen fold: ndcg@10 {choice.check}.",
+        "The chosen model on an unseen fold, with one choice of each person less to learn from: "
+        f"ndcg@10 {choice.check}.",
     ]
 
 

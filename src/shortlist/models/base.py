@@ -25,7 +25,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, NotFittedError, NumericalError
-from shortlist.models.config import ModelConfig
+from shortlist.models.config import AUTO, ModelConfig
 from shortlist.recommend.explain import Explanation, explain
 from shortlist.recommend.items import audience, similar
 from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
@@ -127,6 +127,28 @@ class Model(ABC, Generic[C, L]):
     def settings(self) -> dict[str, Any]:
         """The hyper-parameters, as plain JSON values."""
         return self.config.model_dump(mode="json")
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The values that :meth:`fit` chose for the settings that are ``"auto"``.
+
+        Examples
+        --------
+        >>> from shortlist.models.ease import EASE
+        >>> from shortlist.testing import checkerboard
+        >>> list(EASE().fit(checkerboard().data).chosen), EASE(regularization=5).chosen
+        (['regularization'], {})
+        """
+        automatic = [
+            name for name in type(self.config).model_fields if getattr(self.config, name) == AUTO
+        ]
+        learned: Any = self.learned if automatic else None
+        return {name: learned.settings[name] for name in automatic}
+
+    @property
+    def used(self) -> Any:
+        """The settings ``C``, with the chosen values in place of ``"auto"``."""
+        return self.config.model_copy(update=self.chosen)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters by name, as scikit-learn's tools ask for them.

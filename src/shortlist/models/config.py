@@ -6,7 +6,7 @@ The constructor, its documentation, the command line, tuning and bundles all rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from pydantic.fields import FieldInfo
 from shortlist.errors import ConfigError, ShortlistError, suggestion
 
 Scale = Literal["linear", "log"]
+Auto: TypeAlias = Literal["auto"]
+AUTO: Final = "auto"  # a setting that is chosen when the model is fitted
 
 Arrays: TypeAlias = dict[str, NDArray[np.float32]]
 """Trained parameters by name."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Csr, Setting, Value
+from shortlist.bundle.declarations import Array, Csr, Record, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     Weighting,
@@ -32,31 +34,42 @@ from shortlist.scoring.sparse import binary, inverse, one_hot, row_scaled, row_s
 _LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
 
-def _weighting(default: Weighting) -> Any:
-    return hyper(
-        default,
-        "Weights of interactions in the similarity: binary, as given (weighted), tfidf, or bm25.",
-        search=Search(choices=("binary", "tfidf", "bm25")),
-    )
-
-
-def _shrinkage(default: float) -> Any:
-    return hyper(
-        default,
-        "Added to the product of the lengths; pulls similarities with little evidence towards 0.",
-        ge=0,
-        search=Search(1, 1000, "log"),
-    )
+USER_STEPS: tuple[Step, ...] = (
+    ("neighbors", (50, 20, 100, 200, 500, 1000)),
+    ("weighting", ("tfidf", "binary")),
+    ("shrinkage", (0.0,)),
+)
+ITEM_STEPS: tuple[Step, ...] = (
+    ("neighbors", (50,)),
+    ("shrinkage", (50.0,)),
+    ("weighting", ("tfidf", "binary")),
+    ("shrinkage", (0.0, 10.0, 50.0, 200.0)),
+    ("neighbors", (20, 50, 100, 200, 500, 1000)),
+    ("weighting", ("tfidf", "binary")),
+    ("shrinkage", (0.0, 10.0, 50.0, 200.0)),
+)
 
 
 class CosineConfig(ModelConfig):
     """Settings of :class:`UserCosine`."""
 
-    neighbors: int | None = hyper(
-        50, "Number of nearest neighbours; None: all.", ge=1, search=Search(5, 500, "log")
+    neighbors: Annotated[int, Field(ge=1)] | Auto | None = hyper(
+        "auto",
+        "Number of nearest neighbours; None: all; auto: chosen on a validation fold.",
+        search=Search(5, 1000, "log"),
     )
-    weighting: Weighting = _weighting("binary")
-    shrinkage: float = _shrinkage(0.0)
+    weighting: Weighting | Auto = hyper(
+        "auto",
+        "Weights of interactions in the similarity: binary, as given (weighted), tfidf, or bm25; "
+        "auto: binary or tfidf, chosen on a validation fold.",
+        search=Search(choices=("binary", "tfidf", "bm25")),
+    )
+    shrinkage: Annotated[float, Field(ge=0)] | Auto = hyper(
+        "auto",
+        "Added to the product of the lengths; pulls similarities with little evidence towards 0; "
+        "auto: chosen on a validation fold.",
+        search=Search(1, 1000, "log"),
+    )
     self_similarity: bool = hyper(False, "Count a row as its own neighbour (a diagonal of ones).")
     normalized: bool = hyper(False, "Divide the scores by the sum of the neighbours' similarities.")
 
@@ -64,8 +77,13 @@ class CosineConfig(ModelConfig):
 class ItemCosineConfig(CosineConfig):
     """Settings of :class:`ItemCosine`."""
 
-    weighting: Weighting = _weighting("tfidf")
-    shrinkage: float = _shrinkage(10.0)
+
+class CosineSettings(NamedTuple):
+    """The settings in use; those that are "auto" in the config are chosen."""
+
+    neighbors: Annotated[int, Field(ge=1)] | None
+    weighting: Weighting
+    shrinkage: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -77,12 +95,12 @@ class UserCosineLearned:
         NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
     ]
     average_length: Annotated[float, Value(float, ge=0)]
-    shrinkage: Annotated[float, Setting("shrinkage")]
+    settings: Annotated[Mapping[str, Any], Record(CosineSettings)]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
         """The users as candidates for neighbours."""
-        return Neighborhood.by_cosine(self.rows, self.shrinkage)
+        return Neighborhood.by_cosine(self.rows, self.settings["shrinkage"])
 
 
 class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
@@ -105,10 +123,11 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when queries are scored."""
-        importance = column_importance(data.matrix, self.config.weighting)
+        settings = choose(self, data, USER_STEPS)
+        importance = column_importance(data.matrix, settings["weighting"])
         average = data.n_interactions / max(data.n_users, 1)
-        rows = weighted(data.matrix, self.config.weighting, importance, average)
-        return Fitted(UserCosineLearned(rows, importance, average, self.config.shrinkage))
+        rows = weighted(data.matrix, settings["weighting"], importance, average)
+        return Fitted(UserCosineLearned(rows, importance, average, settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the interactions of each query's neighbours, weighted by similarity."""
@@ -127,12 +146,12 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, and the neighbours."""
-        width = self.config.neighbors or self.data.n_users
+        width = self.used.neighbors or self.data.n_users
         return super().bytes_per_query + 32 * min(width, self.data.n_users)
 
     def _neighbors(self, profiles: Profiles) -> csr_array:
         """Return the similarity of each query to its neighbours."""  # (B, n_users)
-        learned, config = self.learned, self.config
+        learned, config = self.learned, self.used
         rows = weighted(
             profiles.history, config.weighting, learned.importance, learned.average_length
         )
@@ -153,7 +172,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
         is not either, so both get the same list. Little is lost for a stranger with that history:
         such a neighbour chose no other items.
         """
-        known, count = self.learned.rows, self.config.neighbors
+        known, count = self.learned.rows, self.used.neighbors
         more = None if count is None else count + 1
         ranked = self.learned.neighborhood.ranked(rows, users, more)
         alike = (ranked.rows != UNKNOWN) & (users == UNKNOWN)[:, np.newaxis]
@@ -179,6 +198,7 @@ class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
     similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
+    settings: Annotated[Mapping[str, Any], Record(CosineSettings)]
 
     @cached_property
     def neighbors(self) -> csr_array:
@@ -203,14 +223,14 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""
-        config = self.config
-        rows = weighted_rows(transposed(data.matrix), config.weighting)
+        config, settings = self.config, choose(self, data, ITEM_STEPS)
+        rows = weighted_rows(transposed(data.matrix), settings["weighting"])
         own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
-        neighborhood = Neighborhood.by_cosine(rows, config.shrinkage)
-        nearest = neighborhood.nearest_in_blocks(rows, own_rows, config.neighbors)
+        neighborhood = Neighborhood.by_cosine(rows, settings["shrinkage"])
+        nearest = neighborhood.nearest_in_blocks(rows, own_rows, settings["neighbors"])
         if config.normalized:
             nearest = row_scaled(nearest, inverse(row_sums(nearest)))
-        return Fitted(ItemCosineLearned(transposed(nearest)))
+        return Fitted(ItemCosineLearned(transposed(nearest), settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the similarities to the items of each history."""

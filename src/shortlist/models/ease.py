@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from shortlist.bundle.declarations import Array
+from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
 from shortlist.machine import available_memory
+from shortlist.models.automatic import Step, choose, most_popular
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -30,15 +32,25 @@ _WIDE = 8  # with this many times more items than users, inverting XX' is faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
 
 
+_FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
+STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
+
+
 class EASEConfig(ModelConfig):
     """Settings of :class:`EASE`."""
 
-    regularization: float = hyper(
-        150.0,
-        "Weight of the squared item-to-item weights (lambda); larger favours popular items.",
-        gt=0,
+    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
+        "auto",
+        "Weight of the squared item-to-item weights (lambda), larger favours popular items; auto: "
+        "chosen on a validation fold, with the 3,000 most popular items.",
         search=Search(10, 3000, "log"),
     )
+
+
+class EASESettings(NamedTuple):
+    """The settings in use."""
+
+    regularization: Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class EASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[Floats, Array("n_items", "n_items")]  # zero diagonal
+    settings: Annotated[Mapping[str, Any], Record(EASESettings)]
 
 
 class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
@@ -67,15 +80,16 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[EASELearned]:
         """Solve for the weights."""
         _require_memory(data.n_items)
+        settings = choose(self, most_popular(data, _FEW), STEPS)
         matrix = binary(data.matrix[data.user_counts > 0])
         # One BLAS thread: with more, the last bits depend on their number, and so could a list.
         with threadpool_limits(1, user_api="blas"):
             wide = matrix.shape[0] * _WIDE < data.n_items
             invert = _precision_by_users if wide else _precision_by_items
-            weights = invert(matrix, self.config.regularization)
+            weights = invert(matrix, settings["regularization"])
         weights /= -np.diag(weights)  # column j divided by P_jj
         weights[np.diag_indices_from(weights)] = 0
-        return Fitted(EASELearned(weights))
+        return Fitted(EASELearned(weights, settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.bundle.declarations import Array
+from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
 from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
 from shortlist.kernels.ridge import solve_double
+from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
+
+ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
+_SMALL: Final = {"embedding_size": 64, "epochs": 6, "solver": "cg"}  # chooses the regularization
+STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
 class IALSConfig(ModelConfig):
@@ -36,13 +42,16 @@ class IALSConfig(ModelConfig):
         128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
-    regularization: float = hyper(
-        0.002, "Weight of the squared vectors (lambda).", gt=0, search=Search(1e-4, 0.1, "log")
+    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
+        "auto",
+        "Weight of the squared vectors (lambda); auto: chosen on a validation fold, with 64 "
+        "factors.",
+        search=Search(1e-4, 0.1, "log"),
     )
-    unobserved_weight: float = hyper(
-        0.1,
-        "Weight of unobserved pairs (alpha); an interaction has weight 1.",
-        gt=0,
+    unobserved_weight: Annotated[float, Field(gt=0)] | Auto = hyper(
+        "auto",
+        "Weight of unobserved pairs (alpha), an interaction has weight 1; auto: 20 interactions of "
+        "a mean history over the number of items.",
         search=Search(1e-3, 1.0, "log"),
     )
     frequency_exponent: float = hyper(
@@ -68,12 +77,20 @@ class IALSConfig(ModelConfig):
     seed: int = hyper(0, "Seeds the initial vectors.", ge=0)
 
 
+class IALSSettings(NamedTuple):
+    """The settings in use."""
+
+    regularization: Annotated[float, Field(gt=0)]
+    unobserved_weight: Annotated[float, Field(gt=0)]
+
+
 @dataclass(frozen=True)
 class IALSLearned(LearnedUserVectors):
     """The vectors."""
 
     users: Annotated[Floats, Array("n_users", "embedding_size")]
     items: Annotated[Floats, Array("n_items", "embedding_size")]
+    settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
 
     @cached_property
     def solver_gram(self) -> Floats:
@@ -102,7 +119,9 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
-        config = self.config
+        config, settings = self.config, self._settings_for(data)
+        if AUTO in (config.regularization, config.unobserved_weight):
+            return IALS(**self.settings | settings).learn(data)
         rng = np.random.default_rng(config.seed)
         std = config.init_std / np.sqrt(config.embedding_size)
         users, items = (
@@ -117,7 +136,22 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             items = self._solve(by_item, users, items)
             losses.append(self._loss(by_user, users, items))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        return Fitted(IALSLearned(self._over_rows(by_user, items, gram(items)), items), history)
+        users = self._over_rows(by_user, items, gram(items))
+        return Fitted(IALSLearned(users, items, settings), history)
+
+    def _settings_for(self, data: Dataset) -> dict[str, Any]:
+        """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
+        active = int((data.user_counts > 0).sum())
+        alpha = self.config.unobserved_weight
+        if alpha == AUTO:
+            alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
+            alpha = alpha or 1.0  # no interactions
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
+            small = self.settings | dict(settings) | _SMALL | {"unobserved_weight": alpha}
+            return IALS(**small).fit(fold)
+
+        return choose(self, data, STEPS, fit) | {"unobserved_weight": alpha}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -134,7 +168,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         learned = self.learned
         chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
         weights = history.data  # (n,)
-        system = self.config.unobserved_weight * learned.gram  # (f, f)
+        system = self.used.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
         solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
@@ -147,9 +181,12 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
         """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
-        config = self.config
+        config = self.used
         frequencies = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
-        return config.regularization * frequencies**config.frequency_exponent
+        penalties: NDArray[np.float64] = (
+            config.regularization * frequencies**config.frequency_exponent
+        )
+        return penalties
 
     def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
         """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""
@@ -167,7 +204,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             penalties=penalties,
             fixed=fixed,
             inner=inner,
-            alpha=self.config.unobserved_weight,
+            alpha=self.used.unobserved_weight,
             **options,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
@@ -175,14 +212,14 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         solved = np.concatenate([np.empty((0, fixed.shape[1]), dtype=np.float32), *blocks])
         failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
         if len(failed):
-            rows, alpha = csr_arrays(matrix[failed]), self.config.unobserved_weight
+            rows, alpha = csr_arrays(matrix[failed]), self.used.unobserved_weight
             solved[failed] = solve_double(rows, fixed, alpha, penalties[failed])
             if not np.isfinite(solved[failed]).all():
                 raise self._unsolvable(matrix)
         return solved
 
     def _unsolvable(self, matrix: csr_array) -> NumericalError:
-        config = self.config
+        config = self.used
         largest = float(matrix.data.max())
         return NumericalError(
             f"{self.name}: a system of equations is not positive definite, not even in float64, "
@@ -199,7 +236,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
             for rows, vectors in ((matrix, users), (transposed(matrix), items))
         )
-        return float(observed + self.config.unobserved_weight * all_pairs + penalty)
+        return float(observed + self.used.unobserved_weight * all_pairs + penalty)
 
 
 def _solve_block(

@@ -18,6 +18,8 @@ MODULES = {
     "Popularity": "popularity",
     "UserCosine": "cosine",
     "ItemCosine": "cosine",
+    "RP3beta": "rp3beta",
+    "GraphFilter": "graph_filter",
     "EASE": "ease",
     "IALS": "ials",
     "ContentBased": "content",

@@ -304,7 +304,8 @@ class Choice(Tabular):
                 "The best of these values is slightly optimistic: they decided the selection.",
                 self.check
                 if isinstance(self.check, str)
-                else f"The chosen model on an unseen fold: {self.metric} {self.check}.",
+                else f"The chosen model on an unseen fold, with one choice of each person less to "
+                f"learn from: {self.metric} {self.check}.",
                 self.reason,
             ]
         )

@@ -38,6 +38,7 @@ TOLERANCE = 0.02  # a model within 2% of the best value is preferred if it is si
 
 _SKIPPED = ("Indexed",)  # it approximates the lists of another model, so it is not a candidate
 _TUNING_SHARE = 0.4  # of the time; comparing the defaults leaves that much
+_BEFORE_TUNING = ("Cascade",)  # it chooses by itself, and is worth more than tuned settings
 _TUNED = 2  # models, the best ones with their defaults
 _USED_FOLDS = 2  # by the selection: one decides, and the search uses the next
 _MIN_TRIALS = 5  # a search is not started if the time is too short for so many
@@ -152,15 +153,16 @@ class Selection:
     def compare(self, reserved: float) -> None:
         """Measure the models with their defaults, in order, as far as memory and time allow.
 
-        ``reserved`` is the share of the time that is kept for later.
+        ``reserved`` is the share of the time that is kept for tuning.
         """
         for model in track(self.models, "comparing models"):
+            share = 0.0 if model.name in _BEFORE_TUNING else reserved
             try:
-                predicted = self._predicted_seconds(model, self.budget.left(reserved))
+                predicted = self._predicted_seconds(model, self.budget.left(share))
             except FAILURES as error:
                 self.leave_out(model.name, failure_reason(error))
                 continue
-            left = self.budget.left(reserved)
+            left = self.budget.left(share)
             # Twice: the selected model is fitted again on all of the data.
             if not self.candidates or 2 * predicted < left:
                 self.measure(model.name, model)

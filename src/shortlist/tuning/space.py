@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from shortlist.errors import ConfigError
 from shortlist.models.base import Model
-from shortlist.models.config import Search, search_range
+from shortlist.models.config import AUTO, Search, search_range
 from shortlist.models.registry import model_class
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Parameter:
 
     def allows(self, value: Any) -> bool:
         """Whether a value is the default or in the range."""
+        if value == self.default == AUTO:
+            return True
         if self.search.choices:
             return json.dumps(value) in self._texts
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
@@ -82,7 +84,7 @@ class Space:
             search = search_range(field)
             if search is None or name in given:
                 continue
-            types = {field.annotation, *get_args(field.annotation)}
+            types = _types(field.annotation)
             parameter = Parameter(name, field.default, search, int in types and float not in types)
             if not parameter.allows(field.default):
                 raise ConfigError(
@@ -109,8 +111,11 @@ class Space:
         return self._filled(lambda parameter: parameter.suggest(trial))
 
     def as_optuna(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Convert settings to keyword arguments of ``optuna.trial.create_trial``."""
-        used = [parameter for parameter in self._parameters if parameter.name in settings]
+        """Convert settings to keyword arguments of ``optuna.trial.create_trial``.
+
+        A setting that is ``"auto"`` has no place in a range and is left out.
+        """
+        used = [each for each in self._parameters if settings.get(each.name, AUTO) != AUTO]
         return {
             "params": {each.name: each.as_optuna(settings[each.name]) for each in used},
             "distributions": {each.name: each.distribution() for each in used},
@@ -144,6 +149,14 @@ class Space:
                     continue
             values[parameter.name] = value_of(parameter)
         return values
+
+
+def _types(annotation: Any) -> set[Any]:
+    """Return the types that a union consists of, without their bounds."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _types(parts[0])
+    return {annotation}.union(*map(_types, parts)) if parts else {annotation}
 
 
 def given_settings(model: Model[Any, Any]) -> dict[str, Any]:

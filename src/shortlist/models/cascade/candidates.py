@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -65,6 +65,19 @@ class Candidates:
     def owners(self) -> NDArray[np.intp]:
         """The query of each candidate."""  # (n,)
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def only(self, kept: NDArray[np.bool_]) -> Candidates:
+        """Return some of the candidates; the numbers of each stay the same."""
+        lengths = np.bincount(self.owners[kept], minlength=len(self.indptr) - 1)
+        return replace(
+            self,
+            indptr=np.append(0, np.cumsum(lengths)),
+            items=self.items[kept],
+            returned=self.returned[:, kept],
+            scores=self.scores[:, kept],
+            levels=self.levels[:, kept],
+            ranks=self.ranks[:, kept],
+        )
 
 
 def unseen(profiles: Profiles, order: Rows) -> Eligible:

@@ -1,6 +1,6 @@
 """The training examples of a cascade's ranker: candidates, and whether the user chose them.
 
-One random choice of every user is held out, the stages are fitted on the rest and return
+One choice of every user is held out, the stages are fitted on the rest and return
 candidates; the held-out items among them are the positives. So the inputs of a positive are
 computed without it, on data nearly as dense as the data that the stages are fitted on in the end.
 Several such rounds give several times as many positives.
@@ -8,7 +8,7 @@ Several such rounds give several times as many positives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -55,6 +55,18 @@ class Examples(NamedTuple):
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
+class HeldOut(NamedTuple):
+    """A split of the data, and the users of whom an item is held out."""
+
+    train: Dataset
+    held_out: Dataset
+    users: Rows
+
+    def fitted(self, stages: Stages) -> Round:
+        """Fit stages without the held-out items."""
+        return Round([stage.fit(self.train) for stage in stages], *self)
+
+
 class Round(NamedTuple):
     """Stages fitted without the held-out items, and the users who have such an item."""
 
@@ -64,20 +76,20 @@ class Round(NamedTuple):
     users: Rows
 
 
-def rounds(
-    new_stages: Callable[[], Stages], data: Dataset, count: int, seed: int
-) -> Iterator[Round]:
-    """Hold out one random choice of every user and fit the stages on the rest, ``count`` times.
+def splits(data: Dataset, count: int, seed: int) -> Iterator[HeldOut]:
+    """Hold out one choice of every user, ``count`` times.
 
-    Nothing is held out of users with a single choice. If all users are such, there are no rounds.
+    The first time it is the last choice where there are times, else a random one, because lists are
+    for what comes next. Nothing is held out of users with a single choice. If all users are such,
+    there are no splits.
     """
     if not (data.user_counts > 1).any():
         return
     for number in track(range(count), "fitting stages on folds"):
         split_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        train, held_out = split.leave_last_out(data, order="random", seed=split_seed)
-        users = np.flatnonzero(held_out.user_counts).astype(np.int32)
-        yield Round([stage.fit(train) for stage in new_stages()], train, held_out, users)
+        order: split.Order = "random" if number or data.times is None else "time"
+        train, held_out = split.leave_last_out(data, order=order, seed=split_seed)
+        yield HeldOut(train, held_out, np.flatnonzero(held_out.user_counts).astype(np.int32))
 
 
 def examples(
@@ -119,11 +131,19 @@ def are_held_out(candidates: Candidates, users: Rows, held_out: Dataset) -> NDAr
     )
 
 
-def recall_history(names: Sequence[str], recalls: list[NDArray[np.float64]]) -> pa.Table:
-    """Return a table of the recall of each stage and of their union, one row per round."""
+def round_history(
+    names: Sequence[str], recalls: Sequence[NDArray[np.float64]], validation: Mapping[str, float]
+) -> pa.Table:
+    """Return a table of the recall of each stage and of their union, one row per round.
+
+    The first round, which choices are made on, also has the NDCG of every order.
+    """
     table: dict[str, Any] = {"epoch": pa.array(range(1, len(recalls) + 1), pa.int64())}
     for column, name in enumerate([*names, ALL_STAGES]):
         table[f"recall: {name}"] = pa.array([float(row[column]) for row in recalls], pa.float64())
+    for name, value in validation.items():
+        values = [value, *[None] * len(recalls)][: len(recalls)]
+        table[f"ndcg: {name}"] = pa.array(values, pa.float64())
     return pa.table(table)
 
 
@@ -144,7 +164,7 @@ def _block_examples(
     kept = np.zeros(len(order_in_list), dtype=bool)
     kept[order_in_list] = (rank < negatives) | chosen[order_in_list]
     kept &= n_positives[owners] > 0
-    rows = rows_of(candidates, profiles, fold.train)[kept]
+    rows = rows_of(candidates.only(kept), profiles, fold.train)
     lists = np.bincount(owners[kept], minlength=len(users))
     hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
     return Examples(rows, chosen[kept], lists[lists > 0]), hits

@@ -4,7 +4,8 @@ Of every stage: the candidate's score, level and rank. Of the training data: the
 and the length of the history. With ``features=True`` also the features of users and items: a number
 stays as it is, a date is in days, a text is a category, a list is its length, and a missing value
 stays missing. Two more numbers are the similarity of the item to the history (by item features) and
-of the user to the users of the item (by user features).
+of the user to the users of the item (by user features). The others compare them column by column
+(``standing``).
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.cascade.candidates import Candidates
+from shortlist.models.cascade.standing import Group, Standing
+from shortlist.models.cascade.table_columns import TableColumns
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -30,9 +32,6 @@ from shortlist.scoring.sparse import binary, row_means, transposed
 
 STAGE_COLUMNS = ("score", "level", "rank")
 COUNT_COLUMNS = ("users of the item", "items of the user")
-
-MAX_CATEGORIES = 100  # a text column with more values is close to an id, useless for new rows
-DAY = 86_400_000_000  # microseconds
 
 
 def stage_column_names(stages: Sequence[str]) -> list[str]:
@@ -64,56 +63,6 @@ def ranker_rows(
 
 
 @dataclass(frozen=True)
-class TableColumns:
-    """The columns of a feature table that trees can split on.
-
-    Attributes
-    ----------
-    names
-        Their names.  # (c,)
-    categories
-        The values of each text column; None for other columns.  # (c,)
-    """
-
-    names: tuple[str, ...]
-    categories: tuple[pa.Array | None, ...]
-
-    @classmethod
-    def of(cls, table: pa.Table | None) -> TableColumns:
-        """Select the columns that are not constant and whose texts are not too many."""
-        names: list[str] = []
-        categories: list[pa.Array | None] = []
-        if table is None:
-            return cls((), ())
-        for name in table.column_names:
-            column = table.column(name).combine_chunks()
-            values = None
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-                values = pc.drop_null(column.unique())
-                if len(values) > MAX_CATEGORIES:
-                    continue
-                values = values.take(pc.array_sort_indices(values))
-            elif not _is_numeric(column.type):
-                continue
-            numbers = _numbers(column, values)
-            present = numbers[~np.isnan(numbers)]
-            if len(present) and (present.min() < present.max() or len(present) < len(numbers)):
-                names.append(name)
-                categories.append(values)
-        return cls(tuple(names), tuple(categories))
-
-    def numbers(self, table: pa.Table) -> Floats:
-        """Return the columns of a table; NaN for a missing value and an unknown category."""
-        columns = [
-            _numbers(table.column(name).combine_chunks(), values)
-            for name, values in zip(self.names, self.categories, strict=True)
-        ]
-        if not columns:
-            return np.empty((table.num_rows, 0), dtype=np.float32)
-        return np.stack(columns, axis=1).astype(np.float32)
-
-
-@dataclass(frozen=True)
 class CandidateFeatures:
     """The features of candidates, from the user and item features of a data set."""
 
@@ -134,6 +83,10 @@ class CandidateFeatures:
             names.append("similarity to the history")
         if self._encoded_choosers is not None:
             names.append("similarity to its users")
+        if self._item_standing is not None:
+            names += [f"item and history: {name}" for name in self._item_standing.names]
+        if self._user_standing is not None:
+            names += [f"user and its users: {name}" for name in self._user_standing.names]
         return names
 
     @property
@@ -158,6 +111,14 @@ class CandidateFeatures:
         if self._encoded_choosers is not None:
             similarity, choosers = self._encoded_choosers
             blocks.append(_products(similarity.rows(table), owners, choosers, items))
+        standing = self._item_standing
+        if standing is not None:
+            groups = standing.groups(binary(profiles.history))
+            own = standing.own
+            blocks.append(standing.columns(own, groups, items, owners))
+        standing = self._user_standing
+        if standing is not None:
+            blocks.append(standing.columns(standing.members(table), self._choosers, owners, items))
         return np.concatenate([np.empty((len(items), 0), dtype=np.float32), *blocks], axis=1)
 
     def _user_table(self, profiles: Profiles) -> pa.Table:
@@ -189,29 +150,19 @@ class CandidateFeatures:
             return None
         return similarity, row_means(transposed(choices), similarity.rows(features))
 
+    @cached_property
+    def _item_standing(self) -> Standing | None:
+        return Standing.of(self.data.item_features)
 
-def _is_numeric(kind: pa.DataType) -> bool:
-    """Return whether :func:`_numbers` can convert the values of a column that is not text."""
-    names = ("integer", "floating", "boolean", "timestamp", "date", "list", "large_list")
-    return any(getattr(pa.types, f"is_{name}")(kind) for name in names)
+    @cached_property
+    def _user_standing(self) -> Standing | None:
+        return Standing.of(self.data.user_features)
 
-
-def _numbers(column: pa.Array, categories: pa.Array | None) -> NDArray[np.float64]:
-    """Convert a column to numbers, NaN where it is empty."""
-    kind = column.type
-    if categories is not None:
-        column = pc.index_in(column, categories)
-    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        moments = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64(), safe=False)
-        column = pc.divide(moments, float(DAY))
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        column = pc.list_value_length(column)
-    elif pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    numbers: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(
-        zero_copy_only=False
-    )
-    return numbers
+    @cached_property
+    def _choosers(self) -> Group:
+        """The users of each item."""
+        assert self._user_standing is not None
+        return self._user_standing.groups(binary(transposed(self.data.choices)))
 
 
 def _products(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationError
 
 from shortlist import engine
 from shortlist.bundle.declarations import LARGEST, Checked, Context, check_range
@@ -25,19 +25,14 @@ from shortlist.models.cascade.candidates import (
     stage_mean,
     unseen,
 )
-from shortlist.models.cascade.examples import (
-    Examples,
-    are_held_out,
-    examples,
-    recall_history,
-    rounds,
-)
+from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import CandidateFeatures, ranker_rows, stage_column_names
+from shortlist.models.cascade.learning import Learner, Plan, stage_names
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
+    Columns,
     Ranker,
     TreeSettings,
-    fit_ranker,
     model_catalogue_scores,
     model_scores,
 )
@@ -51,7 +46,13 @@ from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
 
 
-def _checked_stages(stages: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
+def _stage_list(value: Any) -> Any:
+    return None if value in (None, "auto") else model_list(value)
+
+
+def _checked_stages(stages: tuple[ModelSpec, ...] | None) -> tuple[ModelSpec, ...] | None:
+    if stages is None:
+        return None
     if not stages:
         raise ValueError("there is no stage")
     for position, stage in enumerate(stages):
@@ -63,7 +64,7 @@ def _checked_stages(stages: tuple[ModelSpec, ...]) -> tuple[ModelSpec, ...]:
 
 
 def _checked_ranker(value: Any) -> Any:
-    if value in ("trees", "linear"):
+    if value in ("auto", "trees", "linear"):
         return value
     spec = ModelSpec.model_validate(value)
     if spec.model == "Cascade":
@@ -75,41 +76,57 @@ class CascadeConfig(ModelConfig):
     """Settings of :class:`Cascade`."""
 
     stages: Annotated[
-        tuple[ModelSpec, ...], BeforeValidator(model_list), AfterValidator(_checked_stages)
+        tuple[ModelSpec, ...] | None, BeforeValidator(_stage_list), AfterValidator(_checked_stages)
     ] = hyper(
-        tuple(ModelSpec(model=name) for name in ("UserCosine", "ItemCosine", "EASE")),
-        "The models that retrieve candidates: unfitted, or their names.",
+        None,
+        "The models that retrieve candidates: unfitted, or their names; None: chosen by validation "
+        "from all that can be fitted on the data.",
     )
-    ranker: Annotated[Literal["trees", "linear"] | ModelSpec, BeforeValidator(_checked_ranker)] = (
-        hyper(
-            "trees",
-            "The ranker: a weighted sum of the stages (linear), that plus "
-            "gradient-boosted trees (trees: needs LightGBM, the extra 'trees'), or a model by its "
-            "own scores, such as Ranking().",
-        )
+    ranker: Annotated[
+        Literal["auto", "trees", "linear"] | ModelSpec, BeforeValidator(_checked_ranker)
+    ] = hyper(
+        "auto",
+        "The ranker: a weighted sum of the stages (linear), that plus "
+        "gradient-boosted trees (trees: needs LightGBM, the extra 'trees'), the best of these and "
+        "of the stages alone by validation (auto), or a model by its own scores, such as "
+        "Ranking().",
     )
-    features: bool = hyper(
-        False,
-        "Give the trees the features of users and items, and their similarities; the features of a "
-        "query are used only if a stage uses features, too.",
-        search=Search(choices=(False, True)),
+    features: bool | Literal["auto"] = hyper(
+        "auto",
+        "Give the trees the features of users and items, and how they stand to the others of the "
+        "item or the history; auto: if that validates better. The features of a query are used "
+        "only if a stage uses features, too.",
     )
     candidates: int = hyper(
         200, "Maximum number of items per stage.", ge=1, search=Search(50, 500, "log")
     )
     rounds: int = hyper(
         5,
-        "Rounds of training examples; each holds out one choice per user and fits the stages.",
+        "Most rounds of training examples; each holds out one choice per user and fits the stages.",
         ge=1,
     )
     negatives: int = hyper(30, "Maximum number of negatives per list of training examples.", ge=1)
-    trees: int = hyper(100, "Number of trees.", ge=1, search=Search(30, 300, "log"))
+    trees: int = hyper(200, "Number of trees.", ge=1, search=Search(50, 500, "log"))
     leaves: int = hyper(7, "Leaves per tree.", ge=2, le=1024, search=Search(4, 31, "log"))
-    least: int = hyper(100, "Minimum number of training examples per leaf.", ge=1)
+    least: int = hyper(200, "Minimum number of training examples per leaf.", ge=1)
     learning_rate: float = hyper(
-        0.05, "Learning rate of the trees.", gt=0, le=1, search=Search(0.02, 0.3, "log")
+        0.04, "Learning rate of the trees.", gt=0, le=1, search=Search(0.02, 0.3, "log")
     )
     seed: int = hyper(0, "Seeds the held-out choices, the negatives and the trees.", ge=0)
+
+
+def _check_stages(stages: Any, context: Context) -> None:
+    """Check the fitted stages: those of the setting, or any if they were chosen."""
+    if context.config.stages is not None:
+        FittedModel("stages").check(stages, context)
+        return
+    is_several = isinstance(stages, tuple) and all(hasattr(each, "settings") for each in stages)
+    if not is_several or not stages:
+        raise ValueError("is not several fitted models")
+    try:
+        _checked_stages(tuple(map(ModelSpec.model_validate, stages)))
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from None
 
 
 def _check_weights(weights: Any, context: Context) -> None:
@@ -117,10 +134,11 @@ def _check_weights(weights: Any, context: Context) -> None:
     config = context.config
     if not isinstance(weights, np.ndarray) or weights.dtype != np.float64 or weights.ndim != 1:
         raise ValueError("is not a float64 array with one dimension")
-    n_columns = len(stage_column_names([stage.model for stage in config.stages]))
+    n_columns = Columns.of(len(context.values["stages"])).width
     if isinstance(config.ranker, ModelSpec):
         n_columns = 0
-    has_features = config.features and config.ranker == "trees"  # their number depends on the data
+    # Their number depends on the data.
+    has_features = config.features and config.ranker in ("auto", "trees")
     if len(weights) < n_columns or (len(weights) > n_columns and not has_features):
         raise ValueError(f"has shape {weights.shape}, expected ({n_columns},)")
     check_range(weights, -LARGEST, LARGEST)
@@ -132,7 +150,7 @@ def _check_trees(trees: Any, context: Context) -> None:
         raise ValueError("is not an array of bytes")
     if not len(trees):
         return
-    if context.config.ranker != "trees":
+    if context.config.ranker not in ("auto", "trees"):
         raise ValueError(f"holds trees, and the ranker is {context.config.ranker!r}")
     n_columns = len(context.values["weights"])
     checked_trees(trees.tobytes().decode(), n_columns, context.config.trees)
@@ -142,7 +160,7 @@ def _check_trees(trees: Any, context: Context) -> None:
 class CascadeLearned:
     """The fitted stages, and the ranker: weights and trees, or a fitted model."""
 
-    stages: Annotated[tuple[Model[Any, Any], ...], FittedModel("stages")]
+    stages: Annotated[tuple[Model[Any, Any], ...], Checked("fitted models", _check_stages)]
     weights: Annotated[NDArray[np.float64], Checked("float64 array of (d,)", _check_weights)]
     trees: Annotated[NDArray[np.uint8], Checked("LightGBM's text, or empty", _check_trees)]
     model_ranker: Annotated[Model[Any, Any] | None, FittedModel("ranker")]
@@ -160,10 +178,17 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     trees``. The blend is a weighted sum of the stages' scores, each scaled to 0 for the last and 1
     for the first item of the stage's own list. The boosted trees use the score and the rank of
     every stage, the number of users of the item, the length of the history and, with ``features``,
-    the features of users and items. Both learn from ``rounds`` rounds: one random choice of every
-    user is held out, the stages are fitted on the rest, and the held-out items among their
-    candidates are the positives. Then the stages are fitted on all data. If nothing can be held out
-    (every user has a single choice), all stages get the same weight.
+    the features of users and items, how a user stands to the users of the item, and the item to the
+    history. Both learn from up to ``rounds`` rounds: one choice of every user is held out, the
+    stages are fitted on the rest, and the held-out items among their candidates are the positives.
+    Then the stages are fitted on all data. If nothing can be held out (every user has a single
+    choice), all stages get the same weight.
+
+    Without ``stages``, all models that can be fitted on the data are fitted in the first round.
+    Starting from all of them, the one with the smallest weight in the blend leaves; the smallest
+    set within half a percent of the best NDCG is kept. With ``ranker="auto"`` the best of the
+    single stages, the blend, and the trees with and without features orders the candidates. All
+    this is measured on users that the weights and trees were not fitted on.
 
     With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
     It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of
@@ -186,51 +211,36 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     @property
     def extra(self) -> str | None:  # type: ignore[override]
         """The extra ``trees`` for trees; the stages check for their own extras."""
-        return "trees" if self.config.ranker == "trees" else None
+        return "trees" if self.config.ranker in ("auto", "trees") else None
 
     @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the largest need of an inner model, and all stages' scores."""
-        return super().bytes_per_query + 4 * self.data.n_items * (len(self.config.stages) + 4)
+        return super().bytes_per_query + 4 * self.data.n_items * (len(self.learned.stages) + 4)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
-        """Fit the ranker on held-out items; then fit the stages on all data."""
-        ranker, model_ranker = Ranker(np.zeros(0), ""), None
-        recalls: list[NDArray[np.float64]] = []
-        if isinstance(self.config.ranker, ModelSpec):
-            model_ranker = self.config.ranker.make().fit(data)
-        else:
-            ranker, recalls = self._fit_ranker(data)
-        stages = tuple(stage.fit(data) for stage in self._new_stages())
+        """Choose and learn on held-out items; then fit the stages on all data."""
+        config, model_ranker = self.config, None
+        plan = Plan(
+            "linear" if isinstance(config.ranker, ModelSpec) else config.ranker,
+            config.features,
+            config.candidates,
+            config.rounds,
+            config.negatives,
+            TreeSettings(
+                config.trees, config.leaves, config.least, config.learning_rate, config.seed
+            ),
+        )
+        if isinstance(config.ranker, ModelSpec):
+            model_ranker = config.ranker.make().fit(data)
+            plan = plan._replace(rounds=1 if config.stages is None else 0)
+        found = Learner(data, config.stages, plan).learn()
+        stages = tuple(stage.make().fit(data) for stage in found.stages)
+        ranker = Ranker(np.zeros(0), "") if model_ranker is not None else found.ranker
         trees = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
         learned = CascadeLearned(stages, ranker.weights, trees, model_ranker)
-        return Fitted(learned, recall_history(self._stage_names, recalls))
-
-    def _fit_ranker(self, data: Dataset) -> tuple[Ranker, list[NDArray[np.float64]]]:
-        """Fit the ranker on rounds of held-out items; return it and the recalls of each round."""
-        config = self.config
-        lists: list[Examples] = []
-        recalls: list[NDArray[np.float64]] = []
-        for fold in rounds(self._new_stages, data, config.rounds, config.seed):
-            rows_of = partial(ranker_rows, features=self._features_of(fold.train))
-            fold_lists, recall = examples(
-                fold, rows_of, config.candidates, config.negatives, config.seed
-            )
-            lists.append(fold_lists)
-            recalls.append(recall)
-        features = self._features_of(data)
-        n_columns = len(stage_column_names(self._stage_names))
-        categorical: list[int] = []
-        if features is not None:
-            categorical = [n_columns + position for position in features.categorical]
-            n_columns += len(features.names)
-        trees = None
-        if config.ranker == "trees":
-            trees = TreeSettings(
-                config.trees, config.leaves, config.least, config.learning_rate, config.seed
-            )
-        joined = Examples.concatenated(lists) if lists else None
-        return fit_ranker(joined, len(config.stages), n_columns, categorical, trees), recalls
+        history = round_history(stage_names(found.stages), found.recalls, found.validation)
+        return Fitted(learned, history)
 
     def handover(self, test: Dataset) -> StageRecall:
         """Measure the recall of each stage on held-out items, and the gain from re-ranking.
@@ -340,16 +350,11 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         """Return the ranker's inputs, one row per candidate."""  # (n, d)
         return ranker_rows(candidates, profiles, self.data, self._features)
 
-    def _features_of(self, data: Dataset) -> CandidateFeatures | None:
-        """Return the features of a data set if the ranker uses them."""
-        if self.config.features and self.config.ranker == "trees":
-            return CandidateFeatures(data, self.config.seed)
-        return None
-
     @cached_property
     def _features(self) -> CandidateFeatures | None:
-        """The features of the training data."""
-        return self._features_of(self.data)
+        """The features of the training data, if the ranker uses them."""
+        has_features = len(self.learned.weights) > Columns.of(len(self.learned.stages)).width
+        return CandidateFeatures(self.data, self.config.seed) if has_features else None
 
     @property
     def _labels(self) -> list[tuple[str, str]]:
@@ -364,11 +369,7 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     @property
     def _stage_names(self) -> list[str]:
         """The names of the stages, numbered where a name repeats."""
-        names = [stage.model for stage in self.config.stages]
-        return [
-            f"{name} {names[: position + 1].count(name)}" if names.count(name) > 1 else name
-            for position, name in enumerate(names)
-        ]
+        return stage_names([ModelSpec.model_validate(stage) for stage in self.learned.stages])
 
     @property
     def inner_models(self) -> tuple[Model[Any, Any], ...]:
@@ -377,8 +378,5 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         if self._learned is not None:
             stages, model_ranker = self._learned.stages, self._learned.model_ranker
             return stages if model_ranker is None else (*stages, model_ranker)
-        stages = self._new_stages()
+        stages = tuple(stage.make() for stage in self.config.stages or ())
         return (*stages, ranker.make()) if isinstance(ranker, ModelSpec) else stages
-
-    def _new_stages(self) -> tuple[Model[Any, Any], ...]:
-        return tuple(stage.make() for stage in self.config.stages)

@@ -107,6 +107,13 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         width = n_users if ALL in counts else min(max(counts), n_users)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
+    @property
+    def settled(self) -> dict[str, Any]:
+        """All settings, with the numbers that were tuned."""
+        tuned = self.learned.tuned._asdict()
+        counts = {name: None for name, value in tuned.items() if value == ALL}
+        return self.settings | tuned | counts
+
     @classmethod
     def form(cls, name: str) -> Self:
         """Return a form of the study notes, by name (``shortlist.models.hybrid.config.FORMS``).

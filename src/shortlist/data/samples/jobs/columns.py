@@ -27,10 +27,7 @@ Quantiles: TypeAlias = Sequence[tuple[float, float]]
 Blur: TypeAlias = tuple[float, float]
 """(standard deviation on the line, share of the rows that moves to a random position)"""
 
-# The blur of keywords on the work line, the share of general words, and the share of words after a
-# blank and of lists that end in ';'.
-KEYWORD_BLUR: Blur = (0.004, 0.1)
-GENERAL_SHARE, MESSY_SHARE = 0.25, 0.03
+GENERAL_SHARE, MESSY_SHARE = 0.25, 0.03  # of general words; of words after a blank, lists with ';'
 
 
 def quantile_values(points: Quantiles, n: int) -> Floats:
@@ -163,7 +160,9 @@ class Rows:
         """Return some of the rows, possibly with repetitions."""
         return Rows(self.work[indices], self.region[indices], self.rng)
 
-    def keywords(self, given: Bools, lengths: Quantiles, endings: int, general: int) -> pa.Array:
+    def keywords(
+        self, given: Bools, lengths: Quantiles, endings: int, general: int, blur: Blur
+    ) -> pa.Array:
         """Return ';' lists of words close to each row's speciality, null for rows not ``given``.
 
         ``endings`` and ``general`` are the numbers of endings and general words in use.
@@ -172,7 +171,7 @@ class Rows:
         vocabulary = [*specific, *GENERAL[:general]]
 
         def draw(rows: Ints) -> Ints:
-            speciality = cell(drift(self.work[rows], *KEYWORD_BLUR, self.rng), len(SPECIALITIES))
+            speciality = cell(drift(self.work[rows], *blur, self.rng), len(SPECIALITIES))
             word = speciality * endings + mostly_first(endings, len(rows), self.rng)
             other = len(specific) + mostly_first(general, len(rows), self.rng)
             return np.where(self.rng.random(len(rows)) < GENERAL_SHARE, other, word)

@@ -1,0 +1,151 @@
+"""Settings that are "auto": chosen on a small validation fold of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.models.base import Model
+from shortlist.models.config import AUTO
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.selection import Eligible, top_k
+from shortlist.scoring.sparse import csr_arrays
+
+Step: TypeAlias = tuple[str, Sequence[Any]]
+"""A setting, and the values to try; the first is the one to start from."""
+
+_USERS = 2_000  # of the fold; more choose slightly better, at proportional cost
+_SHARE = 0.2  # of a user's interactions are held out if there are no times,
+_MOST = 5  # and no more than these; with times the last one: more of them favour other settings
+_INTERACTIONS = 1_000_000  # of the fold; larger data gives a sample of its users
+_BLOCK = 256  # users scored at a time
+_CUTOFF = 20  # settings are compared by NDCG@20
+_SEED = 0
+
+
+class Fold(NamedTuple):
+    """A part of the training data, and held-out interactions of some of its users."""
+
+    train: Dataset
+    users: Rows
+    truth: csr_array  # (len(users), n_items)
+
+
+def fold_of(data: Dataset) -> Fold | None:
+    """Hold out the last interaction of sampled users; without times, up to five random ones.
+
+    None if no user has two interactions.
+    """
+    rng = np.random.default_rng(_SEED)
+    share = _INTERACTIONS / max(data.n_interactions, 1)
+    if share < 1:
+        data = data.select((rng.random(data.n_users) < share)[data.user_rows])
+    several = rng.permutation(np.flatnonzero(data.user_counts > 1))[:_USERS]
+    if not len(several):
+        return None
+    counts = np.zeros(data.n_users, dtype=np.int64)
+    most = _MOST if data.times is None else 1
+    counts[several] = np.clip(np.ceil(_SHARE * data.user_counts[several]), 1, most)
+    if data.times is None:
+        order = np.lexsort((rng.random(data.n_interactions), data.user_rows))
+        ranks = np.empty(data.n_interactions, dtype=np.int64)
+        starts = np.cumsum(data.user_counts) - data.user_counts
+        ranks[order] = np.arange(data.n_interactions) - starts[data.user_rows] + 1
+    else:
+        ranks = data.recency.data
+    held_out = ranks <= counts[data.user_rows]
+    users = np.sort(several).astype(np.int32)
+    return Fold(data.select(~held_out), users, data.select(held_out).choices[users])
+
+
+def most_popular(data: Dataset, count: int) -> Dataset:
+    """Return the interactions with the ``count`` most popular items, without all other items."""
+    if data.n_items <= count:
+        return data
+    kept = np.flatnonzero(data.popularity_order < count)
+    chosen = data.select(data.popularity_order[data.item_rows] < count)
+    return replace(
+        chosen,
+        items=Vocabulary(data.items.take(kept), kind=data.items.kind),
+        item_rows=np.searchsorted(kept, chosen.item_rows).astype(np.int32),
+        item_features=None,
+    )
+
+
+def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
+    """Return the NDCG@20 of a fitted model on the held-out interactions of each user."""
+    gains, order = [np.zeros(0)], fold.train.popularity_order
+    discounts = 1 / np.log2(np.arange(_CUTOFF) + 2)
+    best_possible = np.concatenate([[0.0], np.cumsum(discounts)])
+    for start in range(0, len(fold.users), _BLOCK):
+        users = fold.users[start : start + _BLOCK]
+        profiles = Profiles.known(fold.train, users, features=False, order=False)
+        indptr, indices, _ = csr_arrays(profiles.history)
+        best = top_k(model.score(profiles), Eligible.excluding(indptr, indices, order), _CUTOFF)
+        truth = fold.truth[start : start + _BLOCK]
+        lengths = np.diff(truth.indptr)
+        keys = np.repeat(np.arange(len(users)), lengths) * len(order) + truth.indices
+        found = np.isin(np.arange(len(users))[:, np.newaxis] * len(order) + best.rows, keys)
+        found &= best.rows >= 0
+        ideal = best_possible[np.minimum(lengths, _CUTOFF)]
+        gains.append((found * discounts).sum(axis=1) / np.maximum(ideal, discounts[-1]))
+    return np.concatenate(gains)
+
+
+def choose(
+    model: Model[Any, Any],
+    data: Dataset,
+    steps: Sequence[Step],
+    fit: Callable[[Dataset, Mapping[str, Any]], Model[Any, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the settings that the steps name, those that are "auto" chosen one after another.
+
+    Parameters
+    ----------
+    model
+        The model, with its settings.
+    data
+        The training data.
+    steps
+        The settings in the order in which they are chosen. A value replaces the one before only
+        if it is better by more than the standard error of the difference, so that small data
+        keeps the first values.
+    fit
+        Fits the model with the given settings; None: from scratch.
+    """
+    given = {name: getattr(model.config, name) for name in type(model.config).model_fields}
+    open_steps = [(name, values) for name, values in steps if given[name] == AUTO]
+    chosen = {name: values[0] for name, values in reversed(steps)}
+    chosen |= {name: given[name] for name in chosen if given[name] != AUTO}
+    fold = fold_of(data) if any(len(values) > 1 for _, values in open_steps) else None
+    if fold is None:
+        return chosen
+
+    def fitted(settings: Mapping[str, Any]) -> Model[Any, Any]:
+        return type(model)(**given | dict(settings)).fit(fold.train)
+
+    measured: dict[tuple[Any, ...], NDArray[np.float64]] = {}
+
+    def gains(settings: Mapping[str, Any]) -> NDArray[np.float64]:
+        key = tuple(settings.values())
+        if key not in measured:
+            made = fitted(settings) if fit is None else fit(fold.train, settings)
+            measured[key] = gains_of(made, fold)
+        return measured[key]
+
+    for name, values in open_steps:
+        if len(values) == 1:
+            continue  # the value to start from
+        tried = [chosen | {name: value} for value in values]
+        best = max(tried, key=lambda settings: float(gains(settings).mean()))
+        difference = gains(best) - gains(chosen)
+        if difference.mean() > difference.std() / np.sqrt(len(difference)):
+            chosen = best
+    return chosen

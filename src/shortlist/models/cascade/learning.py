@@ -1,0 +1,214 @@
+"""How a cascade learns: it chooses stages and fits the ranker on rounds of held-out choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.data.dataset import Dataset
+from shortlist.errors import ShortlistError
+from shortlist.models.base import Model
+from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages
+from shortlist.models.cascade.examples import Examples, HeldOut, Round, examples, splits
+from shortlist.models.cascade.features import CandidateFeatures, ranker_rows
+from shortlist.models.cascade.pool import pool
+from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
+from shortlist.models.cascade.validation import Halves, top_lists
+from shortlist.models.composite import ModelSpec
+from shortlist.progress import track
+
+ENOUGH = 20_000  # held-out items among the candidates; further rounds would change little
+
+Doubles = NDArray[np.float64]
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A model that chooses some of its settings when it is fitted."""
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """All settings, with those that it chose."""
+        ...
+
+
+class Plan(NamedTuple):
+    """The settings of :class:`~shortlist.models.cascade.model.CascadeConfig` for learning."""
+
+    ranker: str  # "auto", "trees", or "linear"
+    features: bool | str  # True, False, or "auto"
+    candidates: int
+    rounds: int
+    negatives: int
+    trees: TreeSettings
+
+    @property
+    def seed(self) -> int:
+        """Seeds everything."""
+        return self.trees.seed
+
+    @property
+    def may_use_features(self) -> bool:
+        """Whether trees may use features."""
+        return bool(self.features) and self.ranker != "linear"
+
+    def options(
+        self, n_stages: int, features: CandidateFeatures | None
+    ) -> dict[str, tuple[Columns, TreeSettings | None]]:
+        """Return the orders to choose from, the simplest first."""
+        plain = Columns.of(n_stages)
+        found: dict[str, tuple[Columns, TreeSettings | None]] = {}
+        if self.ranker in ("auto", "linear"):
+            found["linear"] = (plain, None)
+        if self.ranker in ("auto", "trees") and (self.features is not True or not features):
+            found["trees"] = (plain, self.trees)
+        if features:
+            found["trees with features"] = (Columns.of(n_stages, features), self.trees)
+        return found
+
+
+class Learned(NamedTuple):
+    """What a cascade learned before its stages are fitted on all data."""
+
+    stages: tuple[ModelSpec, ...]
+    ranker: Ranker
+    recalls: list[Doubles]
+    validation: dict[str, float]  # the NDCG of stages alone and of orders, on held-out items
+
+
+class Learner:
+    """Learns stages and ranker on rounds of held-out choices.
+
+    Parameters
+    ----------
+    data
+        The training data.
+    stages
+        The stages; None: they are chosen in the first round from all that can be fitted.
+    plan
+        The settings.
+    """
+
+    def __init__(self, data: Dataset, stages: tuple[ModelSpec, ...] | None, plan: Plan) -> None:
+        self.data, self.stages, self.plan = data, stages, plan
+        self._chooses_stages = stages is None
+        self._settled: tuple[ModelSpec, ...] = ()
+        self._examples: tuple[list[Examples], list[Examples]] = ([], [])  # of half the users each
+        self._lists: list[Examples] = []  # of the first round, of half the users each
+        self._n_measured = 0
+        self._recalls: list[Doubles] = []
+        self._validation: dict[str, float] = {}
+
+    def learn(self) -> Learned:
+        """Run the rounds, then fit the ranker, or take the order of the best stage."""
+        for split in splits(self.data, self.plan.rounds, self.plan.seed):
+            self._add_round(self._fitted(split))
+            if sum(len(part.lists) for half in self._examples for part in half) >= ENOUGH:
+                break
+        stages = self.stages
+        if stages is None:  # nothing can be held out
+            stages = tuple(_fit_all(pool(self.data), self.data)[0])
+        ranker = self._ranker(stages)
+        if isinstance(ranker, int):
+            stages = (stages[ranker],) if self._chooses_stages else stages
+            position = 0 if self._chooses_stages else ranker
+            columns = Columns.of(len(stages))
+            weights = np.zeros(columns.width)
+            weights[columns.levels[position]] = 1.0
+            ranker = Ranker(weights, "")
+        return Learned(stages, ranker, self._recalls, self._validation)
+
+    def _fitted(self, split: HeldOut) -> Round:
+        """Fit the stages on a split, after choosing them in the first."""
+        if self.stages is not None:
+            fold = split.fitted([stage.make() for stage in self._settled or self.stages])
+            self._settled = tuple(map(_settled, fold.stages))  # later folds need not choose again
+            return fold
+        specs, models = _fit_all(pool(self.data), split.train)
+        fold = split.fitted(())._replace(stages=models)
+        plan = self.plan
+        choice = choose_stages(fold, plan.candidates, plan.negatives, plan.seed)
+        for name, value in zip(stage_names(specs), choice.alone, strict=True):
+            self._validation[alone(name)] = float(value)
+        chosen = [models[position] for position in choice.chosen]
+        self.stages = tuple(map(_settled, chosen))
+        return fold._replace(stages=chosen)
+
+    def _add_round(self, fold: Round) -> None:
+        """Collect examples and recalls; in the first round also the lists to choose by."""
+        plan, features = self.plan, self._features(fold.train)
+        rows_of = partial(ranker_rows, features=features)
+        halves = Halves.of(fold.users, plan.seed)
+        recall = np.zeros(len(fold.stages) + 1)
+        for half, users in enumerate(halves):
+            if not len(users):
+                continue
+            found, shares = examples(
+                fold._replace(users=users), rows_of, plan.candidates, plan.negatives, plan.seed
+            )
+            self._examples[half].append(found)
+            recall += shares * (len(users) / len(fold.users))
+        if not self._recalls and len(plan.options(len(fold.stages), features)) > 1:
+            sampled = halves.sampled(plan.seed)
+            self._n_measured = sum(map(len, sampled))
+            self._lists = [
+                top_lists(fold._replace(users=users), rows_of, plan.candidates) for users in sampled
+            ]
+        self._recalls.append(recall)
+
+    def _ranker(self, stages: tuple[ModelSpec, ...]) -> Ranker | int:
+        """Fit the best ranker, or return the position of the stage that is better."""
+        options = self.plan.options(len(stages), self._features(self.data))
+        parts = [Examples.concatenated(half) for half in self._examples if half]
+        if len(self._lists) == 2 and all(len(part.lists) for part in (*parts, *self._lists)):
+            names = stage_names(stages) if self.plan.ranker == "auto" else []
+            choice = choose_ranker(parts, self._lists, self._n_measured, names, options)
+            self._validation |= choice.values
+            if choice.name not in options:
+                return [alone(name) for name in names].index(choice.name)
+            options = {choice.name: options[choice.name]}
+        columns, trees = next(iter(options.values()))
+        if not parts:
+            return fit_ranker(None, columns, trees)
+        joined = Examples.concatenated(parts)
+        return fit_ranker(joined._replace(rows=joined.rows[:, : columns.width]), columns, trees)
+
+    def _features(self, data: Dataset) -> CandidateFeatures | None:
+        """Return the features of a data set if trees may use them."""
+        if not self.plan.may_use_features:
+            return None
+        features = CandidateFeatures(data, self.plan.seed)
+        return features if features.names or self.plan.features is True else None
+
+
+def stage_names(stages: Sequence[ModelSpec]) -> list[str]:
+    """Return the names of stages, numbered where a name repeats."""
+    names = [stage.model for stage in stages]
+    return [
+        f"{name} {names[: position + 1].count(name)}" if names.count(name) > 1 else name
+        for position, name in enumerate(names)
+    ]
+
+
+def _settled(model: Model[Any, Any]) -> ModelSpec:
+    """Return the model with the settings that it chose, so that it does not choose them again."""
+    settings = model.settled if isinstance(model, Settles) else model.settings
+    return ModelSpec(model=model.name, config=settings | model.chosen)
+
+
+def _fit_all(
+    specs: Sequence[ModelSpec], train: Dataset
+) -> tuple[list[ModelSpec], list[Model[Any, Any]]]:
+    """Fit all models that can be fitted."""
+    fitted: list[tuple[ModelSpec, Model[Any, Any]]] = []
+    for spec in track(specs, "comparing stages"):
+        with suppress(ShortlistError):  # too large for the memory, or numbers that are not finite
+            fitted.append((spec, spec.make().fit(train)))
+    if not fitted:
+        raise ShortlistError("no stage could be fitted", remedy="name the stages")
+    return [spec for spec, _ in fitted], [model for _, model in fitted]

@@ -1,0 +1,194 @@
+"""GraphFilter: low-pass filters on the graph of items, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.sparse import csr_array
+
+from shortlist.bundle.declarations import Array, Record
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
+from shortlist.models.automatic import Step, choose
+from shortlist.models.base import NO_HISTORY, Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.spectrum import leading_vectors
+from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import DenseScores, Floats
+from shortlist.scoring.sparse import binary, csr_arrays, inverse, one_hot, transposed
+
+STEPS: tuple[Step, ...] = (
+    ("sharpening", (0.5,)),
+    ("ideal_weight", (0.3,)),
+    ("popularity", (0.0, 0.15, 0.3, 0.45)),
+    ("sharpening", (0.5, 0.0, 1.0)),
+    ("ideal_weight", (0.3, 0.1, 1.0)),
+    ("popularity", (0.0, 0.15, 0.3, 0.45)),
+)
+
+
+class GraphFilterConfig(ModelConfig):
+    """Settings of :class:`GraphFilter`; ``"auto"`` settings are chosen on a validation fold."""
+
+    embedding_size: int = hyper(
+        256,
+        "Number of singular vectors that the ideal filter keeps.",
+        ge=1,
+        le=2048,
+        search=Search(32, 512, "log"),
+    )
+    ideal_weight: Annotated[float, Field(ge=0)] | Auto = hyper(
+        "auto",
+        "Weight of the ideal filter beside the linear one; auto: chosen on a validation fold.",
+        search=Search(0.0, 1.0),
+    )
+    sharpening: Annotated[float, Field(ge=0, le=4)] | Auto = hyper(
+        "auto",
+        "Length of the sharpening step, which weakens what the whole catalogue shares, 0: none; "
+        "auto: chosen on a validation fold.",
+        search=Search(0.0, 1.0),
+    )
+    popularity: Annotated[float, Field(ge=0, le=1)] | Auto = hyper(
+        "auto",
+        "Exponent of an item's interactions, by which the linear scores are multiplied, larger "
+        "favours popular items; auto: chosen on a validation fold.",
+        search=Search(0.0, 0.6),
+    )
+    seed: int = hyper(0, "Seeds the singular vectors.", ge=0)
+
+
+class GraphFilterSettings(NamedTuple):
+    """The settings in use."""
+
+    ideal_weight: Annotated[float, Field(ge=0)]
+    sharpening: Annotated[float, Field(ge=0, le=4)]
+    popularity: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class GraphFilterLearned:
+    """The singular vectors of the normalised matrix, those of the largest values first."""
+
+    vectors: Annotated[Floats, Array("n_items", "f")]
+    settings: Annotated[Mapping[str, Any], Record(GraphFilterSettings)]
+
+
+class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
+    """Low-pass graph filters: GF-CF (Shen et al., CIKM 2021) and a sharpening step of BSPM.
+
+    With R the binary matrix, d the number of interactions of users and items, and
+    ``N = D_u^-1/2 R D_i^-1/2``, the graph of items is ``P = N'N``. The score of a history h is
+    ``h (P - t P^2) D_i^p + w h D_i^-1/2 V V' D_i^1/2``, where V are the first singular vectors of
+    N, t is ``sharpening``, p ``popularity`` and w ``ideal_weight``. The first term is the linear
+    filter, the second the ideal one. GF-CF is ``sharpening=0, popularity=0``; ``P - t P^2`` is one
+    Euler step of the sharpening equation of Choi et al. (SIGIR 2023). No matrix of items x items is
+    built: P is applied to each history through N.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> GraphFilter().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> Fitted[GraphFilterLearned]:
+        """Find the leading singular vectors of the normalised matrix."""
+        vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> GraphFilter:
+            learned = GraphFilterLearned(vectors_of(fold), settings)
+            return GraphFilter(**self.settings | dict(settings)).restore(fold, learned, NO_HISTORY)
+
+        settings = choose(self, data, STEPS, fit)
+        return Fitted(GraphFilterLearned(self._vectors(data), settings))
+
+    def _vectors(self, data: Dataset) -> Floats:
+        return leading_vectors(normalized(data), self.config.embedding_size, self.config.seed)
+
+    def score(self, profiles: Profiles) -> DenseScores:
+        """Filter each history."""
+        history = binary(profiles.history)
+        near_users = csr_array(history @ self._by_item)  # (B, n_users)
+        scores = dense_sparse(csr_arrays(near_users), csr_arrays(self._by_user), self.data.n_items)
+        if self.used.sharpening:
+            scores -= np.float32(self.used.sharpening) * self._filtered(scores.T).T
+        scores *= self._boost
+        if self.used.ideal_weight:
+            scaled = history.copy()
+            scaled.data = self._damping[history.indices]
+            spectrum = dense_profile(csr_arrays(scaled), self.learned.vectors)  # (B, f)
+            none = np.zeros(self.data.n_items, dtype=np.float32)
+            scores += dense_factors(spectrum, self._ideal, none)
+        return DenseScores(scores)
+
+    def similar_scores(self, items: Rows) -> DenseScores:
+        """Score for new users whose history is one of these items."""
+        return self.score(Profiles.new(one_hot(items, self.data.n_items)))
+
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each item of the history, for each of these items."""
+        chosen = profiles.history.indices
+        ends = np.zeros((self.data.n_items, len(items)), dtype=np.float32)
+        ends[items, np.arange(len(items))] = 1
+        walks = self._filtered(ends)  # (n_items, k)
+        if self.used.sharpening:
+            walks -= np.float32(self.used.sharpening) * self._filtered(walks)
+        linear = walks[chosen].astype(np.float64) * self._boost[items]
+        left = self.learned.vectors[chosen].astype(np.float64)
+        ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
+        names = self.data.items.take(chosen)
+        for amounts in (linear + ideal).T:
+            yield [Parts("chosen item", names, amounts)]
+
+    @property
+    def bytes_per_query(self) -> int:
+        """The memory for one query: the default, and its users."""
+        return super().bytes_per_query + 8 * self.data.n_items + 20 * self.data.n_users
+
+    def _filtered(self, columns: Floats) -> Floats:
+        """Multiply columns by P."""  # (n_items, B)
+        columns = np.ascontiguousarray(columns)
+        return dense_profile(
+            csr_arrays(self._by_item), dense_profile(csr_arrays(self._by_user), columns)
+        )
+
+    @cached_property
+    def _by_user(self) -> csr_array:
+        return normalized(self.data)  # (n_users, n_items)
+
+    @cached_property
+    def _by_item(self) -> csr_array:
+        return transposed(self._by_user)  # (n_items, n_users)
+
+    @cached_property
+    def _boost(self) -> Floats:
+        """``d_i^p``."""  # (n_items,)
+        exponent: float = self.used.popularity
+        return (self.data.item_counts**exponent).astype(np.float32)
+
+    @cached_property
+    def _damping(self) -> Floats:
+        """``d_i^-1/2``."""  # (n_items,)
+        return np.sqrt(inverse(self.data.item_counts.astype(np.float64))).astype(np.float32)
+
+    @cached_property
+    def _ideal(self) -> Floats:
+        """``w V' D_i^1/2``, laid out for the kernels."""  # (f, n_items)
+        scale = self.used.ideal_weight * np.sqrt(self.data.item_counts)
+        return np.ascontiguousarray((self.learned.vectors * scale[:, np.newaxis]).T, np.float32)
+
+
+def normalized(data: Dataset) -> csr_array:
+    """Return ``N = D_u^-1/2 R D_i^-1/2`` of the binary matrix R."""  # (n_users, n_items)
+    products = data.user_counts[data.user_rows] * data.item_counts[data.item_rows].astype(float)
+    entries = (1 / np.sqrt(products)).astype(np.float32)
+    choices = data.choices
+    return csr_array((entries, choices.indices, choices.indptr), shape=choices.shape)

@@ -1,0 +1,144 @@
+"""RP3beta: random walks from item to user to item, with a penalty for popular items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.sparse import csr_array
+
+from shortlist.bundle.declarations import Csr, Record
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.models.automatic import Step, choose
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.neighborhood import Neighborhood, product_parts
+from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Floats, Scores, SparseScores
+from shortlist.scoring.sparse import (
+    binary,
+    inverse,
+    one_hot,
+    row_scaled,
+    row_sums,
+    transposed,
+)
+
+Exponent: TypeAlias = Annotated[float, Field(ge=0, le=2)]
+STEPS: tuple[Step, ...] = (
+    ("normalized", (True,)),
+    ("alpha", (0.5,)),
+    ("neighbors", (200,)),
+    ("beta", (0.5, 0.0, 0.15, 0.3, 0.7)),
+    ("normalized", (True, False)),
+    ("beta", (0.5, 0.0, 0.15, 0.3, 0.7)),
+    ("neighbors", (200, 50, 100, 500, 1000)),
+    ("alpha", (0.5, 0.3, 0.8)),
+)
+
+
+class RP3betaConfig(ModelConfig):
+    """Settings of :class:`RP3beta`; ``"auto"`` settings are chosen on a validation fold."""
+
+    neighbors: Annotated[int, Field(ge=1)] | Auto | None = hyper(
+        "auto",
+        "Number of items that each item leads to, the most probable ones; None: all; auto: chosen "
+        "on a validation fold.",
+        search=Search(20, 1000, "log"),
+    )
+    alpha: Exponent | Auto = hyper(
+        "auto",
+        "Exponent of the probabilities of both steps, below 1: long histories count more; auto: "
+        "chosen on a validation fold.",
+        search=Search(0.2, 1.6),
+    )
+    beta: Exponent | Auto = hyper(
+        "auto",
+        "Exponent of an item's interactions, by which its scores are divided, 0: no penalty; auto: "
+        "chosen on a validation fold.",
+        search=Search(0.0, 1.0),
+    )
+    normalized: bool | Auto = hyper(
+        "auto",
+        "Divide the weights from an item by their sum, so that every item of a history counts the "
+        "same; auto: chosen on a validation fold.",
+        search=Search(choices=(True, False)),
+    )
+
+
+class RP3betaSettings(NamedTuple):
+    """The settings in use."""
+
+    neighbors: Annotated[int, Field(ge=1)] | None
+    alpha: Exponent
+    beta: Exponent
+    normalized: bool
+
+
+@dataclass(frozen=True)
+class RP3betaLearned:
+    """The weights: what an item of the history (row) adds to other items (columns)."""
+
+    weights: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
+    settings: Annotated[Mapping[str, Any], Record(RP3betaSettings)]
+
+
+class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
+    """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
+
+    With R the binary matrix, and d the number of interactions of a user or an item, a walk steps
+    from item to user with ``P_iu = (R_ui / d_i)^alpha`` and from user to item with
+    ``P_uj = (R_uj / d_u)^alpha``. Then ``W_ij = sum over u of P_iu P_uj / d_j^beta`` for i != j, of
+    which the ``neighbors`` largest of each row are kept and divided by their sum. The score of an
+    item is the sum of the weights from the items of the history, ``score = R W``.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> RP3beta().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
+        """Find the most probable walks from every item, in blocks."""
+        settings = choose(self, data, STEPS)
+        rows = transposed(data.choices)  # (n_items, n_users)
+        to_users = np.repeat(_power(data.item_counts, settings["alpha"]), data.item_counts)
+        to_items = _power(data.user_counts, settings["alpha"])[rows.indices]
+        walks = csr_array((to_users * to_items, rows.indices, rows.indptr), shape=rows.shape)
+        penalty = _power(data.item_counts, settings["beta"])[data.item_rows]
+        ends = csr_array(
+            (penalty, data.choices.indices, data.choices.indptr), shape=data.choices.shape
+        )
+        weights = Neighborhood(ends, None).nearest_in_blocks(
+            walks, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
+        )
+        if settings["normalized"]:
+            weights = row_scaled(weights, inverse(row_sums(weights)))
+        return Fitted(RP3betaLearned(weights, settings))
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Sum the weights from the items of each history."""
+        return SparseScores(binary(profiles.history), self.learned.weights)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the weights from each item."""
+        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
+
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the weight from each item of the history, for each of these items."""
+        history, names = binary(profiles.history), self.data.items
+        for part in product_parts("chosen item", history, self.learned.weights, names, items):
+            yield [part]
+
+
+def _power(counts: NDArray[np.int64], exponent: float) -> Floats:
+    """Return ``1 / counts^exponent``, 0 where the count is 0."""  # (n,)
+    return (inverse(counts.astype(np.float64) ** exponent) * (counts > 0)).astype(np.float32)

@@ -1,0 +1,196 @@
+"""A cascade chooses stages, ranker and features by held-out choices, never worse than a stage."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+
+from shortlist.data import split
+from shortlist.data.dataset import Dataset
+from shortlist.errors import BundleError
+from shortlist.evaluation import evaluate
+from shortlist.models.cascade.choice import choose_ranker
+from shortlist.models.cascade.examples import Examples
+from shortlist.models.cascade.learning import stage_names
+from shortlist.models.cascade.model import Cascade
+from shortlist.models.cascade.pool import pool
+from shortlist.models.cascade.rankers import Columns, TreeSettings
+from shortlist.models.cascade.standing import Standing
+from shortlist.models.cascade.validation import Halves, gains, sampled_lists
+from shortlist.models.registry import load, model_class
+from shortlist.testing import of_matrix, small_world
+
+TREES = TreeSettings(trees=30, leaves=4, least=20, learning_rate=0.1, seed=0)
+
+
+class TestStanding:
+    TABLE = pa.table(
+        {"age": [20.0, 30.0, 60.0, None], "city": ["a", "b", "b", "a"], "tags": ["", "", "", ""]}
+    )
+
+    def test_by_hand(self) -> None:
+        standing = Standing.of(self.TABLE)
+        assert standing is not None
+        assert standing.names == ["city, likeness", "age, distance", "age, distance in spreads"]
+        members = csr_array(np.array([[1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 0, 1]], dtype=np.float32))
+        groups = standing.groups(members)
+        assert_allclose(groups.means[:, 0], [25, 45, np.nan])
+        of_all = np.var([20, 30, 60])
+        spreads = np.sqrt([(2 * 25 + 2 * of_all) / 4, (2 * 225 + 2 * of_all) / 4, of_all])
+        assert_allclose(groups.spreads[:, 0], spreads)
+        rows, of = np.array([0, 2, 3, 0]), np.array([1, 0, 1, 2])
+        found = standing.columns(standing.own, groups, rows, of)
+        assert_allclose(found[:, 0], [1 / 3, 1 / 2, 1 / 3, 1], rtol=1e-6)
+        assert_allclose(found[:, 1], [25, 35, np.nan, np.nan])
+        assert_allclose(found[:2, 2], [25 / spreads[1], 35 / spreads[0]], rtol=1e-6)
+
+    def test_nothing_to_compare(self) -> None:
+        assert Standing.of(None) is None
+        assert Standing.of(pa.table({"same": ["x", "x"]})) is None
+
+
+class TestGains:
+    LISTS = Examples(
+        np.zeros((6, 1), dtype=np.float32),
+        np.array([False, True, False, True, False, False]),
+        np.array([3, 3]),
+    )
+
+    def test_discounted_by_the_rank_with_mid_ranks(self) -> None:
+        scores = np.array([3.0, 2.0, 1.0, 5.0, 5.0, 4.0])
+        assert_allclose(gains(self.LISTS, scores), [1 / np.log2(3), 1 / np.log2(2.5)])
+
+    def test_an_item_that_is_not_there_gains_nothing(self) -> None:
+        lists = Examples(np.zeros((30, 1), np.float32), np.arange(30) == 29, np.array([30]))
+        assert gains(lists, -np.arange(30.0)).tolist() == [0]  # rank 30 is below the cutoff
+
+    def test_samples_keep_the_chosen(self) -> None:
+        lists = Examples(
+            np.arange(100, dtype=np.float32)[:, None], np.arange(100) % 50 == 0, np.array([50, 50])
+        )
+        found = sampled_lists(lists, 10, 0)
+        assert found.chosen.sum() == 2
+        assert 10 <= len(found.rows) <= 32
+        assert found.lists.sum() == len(found.rows)
+
+
+def test_halves_divide_the_users() -> None:
+    users = np.arange(5, 28, dtype=np.int32)
+    first, second = Halves.of(users, 0)
+    assert sorted([*first, *second]) == users.tolist()
+    assert abs(len(first) - len(second)) == 1
+
+
+class TestChoosingARanker:
+    OPTIONS: ClassVar[Any] = {"linear": (Columns.of(2), None), "trees": (Columns.of(2), TREES)}
+
+    def parts(self, second: str) -> tuple[list[Examples], list[Examples]]:
+        """Lists of 20; the first stage knows the chosen item well, the second is as named."""
+        halves = []
+        for seed in (0, 1, 2, 3):
+            rng = np.random.default_rng(seed)
+            chosen = np.zeros((200, 20), dtype=bool)
+            chosen[np.arange(200), rng.integers(0, 20, 200)] = True
+            levels = chosen + 0.5 * rng.standard_normal((2, 200, 20))
+            if second == "reversed":
+                levels[1] = -levels[0]
+            rows = np.zeros((200, 20, 8), dtype=np.float32)
+            rows[:, :, 1], rows[:, :, 4] = levels
+            halves.append(Examples(rows.reshape(-1, 8), chosen.ravel(), np.full(200, 20)))
+        return halves[:2], halves[2:]
+
+    def test_a_stage_that_is_best_alone_keeps_its_order(self) -> None:
+        examples, lists = self.parts("reversed")
+        options = {"linear": self.OPTIONS["linear"]}
+        choice = choose_ranker(examples, lists, 400, ["good", "bad"], options)
+        assert choice.name == "good alone"
+        assert choice.values["good alone"] > 2 * choice.values["bad alone"]
+
+    def test_two_independent_stages_are_better_together(self) -> None:
+        examples, lists = self.parts("independent")
+        choice = choose_ranker(examples, lists, 400, ["one", "other"], self.OPTIONS)
+        assert choice.name in ("linear", "trees")
+        assert choice.values["linear"] > 1.1 * choice.values["one alone"]
+
+    def test_the_orders_of_stages_can_be_left_out(self) -> None:
+        examples, lists = self.parts("reversed")
+        assert choose_ranker(examples, lists, 400, [], self.OPTIONS).name in self.OPTIONS
+
+
+@cache
+def bands() -> Dataset:
+    """600 people choose two common items, and one of ten by age: scores know the kind only."""
+    rng = np.random.default_rng(0)
+    kind, band = rng.integers(0, 3, 600), rng.integers(0, 10, 600)
+    chosen = np.zeros((600, 36), dtype=bool)
+    for item in (kind, 3 + kind, 6 + 10 * kind + band):
+        chosen[np.arange(600), item] = True
+    log = of_matrix(chosen).to_arrow()
+    people = pa.table({"user_id": np.arange(600), "age": 20.0 + 4 * band + rng.random(600)})
+    return Dataset.from_tables(log, users=people)
+
+
+class TestFeaturesDecide:
+    def test_between_items_that_scores_cannot_tell_apart(self) -> None:
+        train, test = split.leave_last_out(bands(), order="random", seed=3)
+        model = Cascade(stages=["ItemCosine"], least=20, trees=60, rounds=3).fit(train)
+        alone = evaluate(model.learned.stages[0], train, test, k=5)["ndcg@5"]
+        assert evaluate(model, train, test, k=5)["ndcg@5"] > alone + 0.08
+        first = model.history.to_pylist()[0]
+        assert first["ndcg: trees with features"] > first["ndcg: trees"] + 0.03
+        assert len(model.learned.weights) > Columns.of(1).width
+
+    def test_features_that_tell_nothing_are_left_out(self) -> None:
+        data = bands()
+        people = pa.table({"user_id": np.arange(600), "age": np.random.default_rng(1).random(600)})
+        noise = Dataset.from_tables(data.to_arrow(), users=people)
+        model = Cascade(stages=["ItemCosine"], least=20, trees=60, rounds=3).fit(noise)
+        assert len(model.learned.weights) == Columns.of(1).width
+
+
+class TestDefault:
+    def test_the_pool_is_what_can_be_fitted(self) -> None:
+        plain = [spec.model for spec in pool(bands())]
+        assert {"UserCosine", "ItemCosine", "IALS", "Hybrid", "EASE"} <= set(plain)
+        assert "ContentBased" not in plain
+        assert "ContentBased" in [spec.model for spec in pool(small_world().data)]
+
+    def test_it_validates_at_least_as_well_as_any_stage(self, tmp_path: Any) -> None:
+        model = Cascade(rounds=1, least=20, trees=20).fit(bands())
+        values = {
+            name.removeprefix("ndcg: "): value
+            for name, value in model.history.to_pylist()[0].items()
+            if name.startswith("ndcg: ")
+        }
+        names = stage_names(pool(bands()))
+        assert {f"{name} alone" for name in names} <= set(values)
+        width = Columns.of(len(model.learned.stages)).width
+        order = "trees with features" if len(model.learned.weights) > width else "trees"
+        if not len(model.learned.trees):
+            order = "linear"
+        assert values[order] == max(values.values())
+        chosen = {stage.name for stage in model.learned.stages}
+        assert chosen <= {spec.model for spec in pool(bands())}
+        again = load(model.save(tmp_path / "bundle"))
+        assert again.recommend(k=5).table.equals(model.recommend(k=5).table)
+
+    def test_a_bundle_with_a_cascade_as_a_stage_is_refused(self, tmp_path: Any) -> None:
+        model = Cascade(stages=["ItemCosine"], ranker="linear", rounds=1).fit(bands())
+        folder = model.save(tmp_path / "bundle")
+        text = (folder / "manifest.json").read_text()
+        (folder / "manifest.json").write_text(text.replace('"ItemCosine"', '"Popularity"'))
+        with pytest.raises(BundleError):
+            load(folder)
+
+    def test_nothing_can_be_held_out(self) -> None:
+        data = of_matrix(np.eye(4, dtype=bool))
+        model = Cascade().fit(data)
+        assert model.history.num_rows == 0
+        assert_array_equal(model.learned.weights[Columns.of(len(model.learned.stages)).levels], 1)
+        assert model_class("Cascade")().config.stages is None

@@ -312,7 +312,7 @@ def own(database: EmptyDatabase, *rows: Sequence[Any]) -> None:
     database.insert('"My orders"', [tuple(row) for row in rows])
 
 
-COLUMNS = {"user_id": "Käufer", "item_id": "thing", "weight": "how much"}
+COLUMNS: dict[str, Any] = {"user_id": "Käufer", "item_id": "thing", "weight": "how much"}
 
 
 def test_own_tables_are_read_by_name(database: EmptyDatabase) -> None:

@@ -212,7 +212,8 @@ def test_a_matrix(form: Callable[[Any], Any]) -> None:
 
 
 def test_entries_of_a_matrix_that_repeat_are_added() -> None:
-    matrix = coo_matrix(([1.0, 2.0], ([0, 0], [1, 1])), shape=(1, 2))
+    entries = np.array([1.0, 2.0]), (np.array([0, 0]), np.array([1, 1]))
+    matrix = coo_matrix(entries, shape=(1, 2))
     assert Dataset.from_matrix(matrix).weights.tolist() == [3.0]
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import warnings
+from typing import TextIO
 
 from shortlist.errors import InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
@@ -53,7 +54,14 @@ def _for_users(error: Exception) -> ShortlistError:
             )
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning as a remark, without the line of code that raised it."""
     sys.stderr.write(f"warning: {message}\n")
 

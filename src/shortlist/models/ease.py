@@ -144,7 +144,8 @@ def _inverted(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
     then ``L^-1' L^-1``, all below the diagonal of the same array.
     """
     matrix[np.diag_indices_from(matrix)] += matrix.dtype.type(regularization)
-    cholesky, invert = get_lapack_funcs(("potrf", "trtri"), (matrix,))
+    lapack: Any = get_lapack_funcs(("potrf", "trtri"), (matrix,))
+    cholesky, invert = lapack
     blocks = _blocks(len(matrix))
     for k in track(blocks, "EASE: Cholesky factor"):
         matrix[k.start :, k] -= matrix[k.start :, : k.start] @ matrix[k, : k.start].T

@@ -226,7 +226,12 @@ def build_graph(items: ItemRows, connectivity: int, expansion_add: int) -> NDArr
     keys = np.arange(len(vectors), dtype=np.uint64)
     for start in track(range(0, len(vectors), _ADDED), "building the index"):
         added = slice(start, start + _ADDED)
-        index.add(keys[added], vectors[added], threads=1)
+        try:
+            index.add(keys[added], vectors[added], threads=1)
+        except RuntimeError as error:
+            if "terminated" in str(error).lower():  # usearch noticed Ctrl-C itself
+                raise KeyboardInterrupt from error
+            raise
     return np.frombuffer(index.save() or b"", dtype=np.uint8)
 
 

@@ -691,5 +691,7 @@ def test_no_rows_are_refused() -> None:
 
 
 def test_an_object_that_is_not_a_table_is_refused() -> None:
-    with pytest.raises(InputError, match="cannot read a table from an object of type dict"):
-        Dataset.from_tables({"user_id": [1], "item_id": [2]})
+    with pytest.raises(InputError, match="cannot read a table from an object of type list"):
+        Dataset.from_tables([{"user_id": 1, "item_id": 2}])
+    with pytest.raises(InputError, match="interactions: cannot read the frame"):
+        Dataset.from_tables({"user_id": [1], "item_id": object()})

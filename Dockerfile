@@ -1,5 +1,5 @@
-# The service alone: no compiler, no torch. Kernels are compiled while the image is built, so that the
-# first request does not wait for them.
+# The service alone: no compiler, no torch. The doctor compiles most kernels while the image is built; the
+# few others are compiled when a bundle is loaded.
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./

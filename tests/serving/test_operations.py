@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from shortlist.errors import CapabilityError, ErrorCode, ShortlistError, UnknownIdError
 from shortlist.serving import replies
-from shortlist.serving.errors import RequestErrorCode, error_response, status_of
+from shortlist.serving.errors import RequestErrorCode, error_response
 from shortlist.serving.operations import Operation
 
 GUIDE = Path(__file__).parents[2] / "docs/how-to/serve.md"
@@ -167,7 +167,8 @@ def test_the_guide_lists_every_code_with_its_status() -> None:
         for status, codes in re.findall(r"^\| (\d{3}) \| (.*) \|$", GUIDE.read_text("utf-8"), re.M)
         for code in re.findall(r"`(\w+)`", codes)
     }
-    assert listed == {code: status_of(ShortlistError("", code=code)) for code in CODES}
+    errors = {code: ShortlistError("", code=code) for code in CODES}
+    assert listed == {code: error_response(error).status_code for code, error in errors.items()}
 
 
 def test_unknown_methods_name_the_allowed_ones(client: TestClient) -> None:

@@ -85,11 +85,11 @@ def in_options(remedy: str) -> str:
     >>> in_options("pass on_unknown='skip' or 'fallback'")
     'pass --on-unknown skip or fallback'
     """
-    from typer.main import get_command
+    from typer.main import get_group
 
     from shortlist.cli.app import app
 
-    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
+    commands = get_group(app).commands.values()
     options = {
         parameter.name
         for command in commands

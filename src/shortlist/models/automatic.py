@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.metrics.ranking import discounted_gain, ideal_gain
 from shortlist.models.base import Model
 from shortlist.models.config import AUTO
 from shortlist.scoring.profiles import Profiles
@@ -82,8 +83,7 @@ def most_popular(data: Dataset, count: int) -> Dataset:
 def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
     """Return the NDCG@20 of a fitted model on the held-out interactions of each user."""
     gains, order = [np.zeros(0)], fold.train.popularity_order
-    discounts = 1 / np.log2(np.arange(_CUTOFF) + 2)
-    best_possible = np.concatenate([[0.0], np.cumsum(discounts)])
+    by_position = discounted_gain(np.arange(1, _CUTOFF + 1), _CUTOFF)
     for start in range(0, len(fold.users), _BLOCK):
         users = fold.users[start : start + _BLOCK]
         profiles = Profiles.known(fold.train, users, features=False, order=False)
@@ -94,8 +94,7 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
         keys = np.repeat(np.arange(len(users)), lengths) * len(order) + truth.indices
         found = np.isin(np.arange(len(users))[:, np.newaxis] * len(order) + best.rows, keys)
         found &= best.rows >= 0
-        ideal = best_possible[np.minimum(lengths, _CUTOFF)]
-        gains.append((found * discounts).sum(axis=1) / np.maximum(ideal, discounts[-1]))
+        gains.append((found * by_position).sum(axis=1) / ideal_gain(lengths, _CUTOFF))
     return np.concatenate(gains)
 
 

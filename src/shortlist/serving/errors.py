@@ -136,11 +136,6 @@ class OverloadedError(RequestError):
 FAILED = ShortlistError("the service failed", remedy="see the log of the service: this is a bug")
 
 
-def status_of(error: ShortlistError) -> int:
-    """Return the HTTP status of an error."""
-    return _KINDS.get(error.code, _WRONG_INPUT).status
-
-
 def error_response(error: ShortlistError, headers: Mapping[str, str] | None = None) -> Response:
     """Return an error as a reply."""
     status, where, remedy = _KINDS.get(error.code, _WRONG_INPUT)

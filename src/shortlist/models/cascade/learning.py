@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,6 @@ from shortlist.progress import track
 ENOUGH = 20_000  # held-out items among the candidates; further rounds would change little
 
 Doubles = NDArray[np.float64]
-
-
-@runtime_checkable
-class Settles(Protocol):
-    """A model that chooses some of its settings when it is fitted."""
-
-    @property
-    def settled(self) -> dict[str, Any]:
-        """All settings, with those that it chose."""
-        ...
 
 
 class Plan(NamedTuple):
@@ -197,8 +187,7 @@ def stage_names(stages: Sequence[ModelSpec]) -> list[str]:
 
 def _settled(model: Model[Any, Any]) -> ModelSpec:
     """Return the model with the settings that it chose, so that it does not choose them again."""
-    settings = model.settled if isinstance(model, Settles) else model.settings
-    return ModelSpec(model=model.name, config=settings | model.chosen)
+    return ModelSpec(model=model.name, config=model.settings | model.chosen)
 
 
 def _fit_all(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shortlist import engine
 from shortlist.data.vocabulary import Rows
+from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.cascade.candidates import known_users, retrieve, unseen
 from shortlist.models.cascade.examples import Examples, Round, RowsOf, are_held_out
 
@@ -79,7 +80,7 @@ def gains(lists: Examples, scores: Doubles) -> Doubles:
     owner = np.repeat(np.arange(len(starts)), lists.lists)
     own = np.maximum.reduceat(np.where(lists.chosen, scores, -np.inf), starts)[owner]
     ranks = np.add.reduceat((scores > own) + 0.5 * (scores == own), starts) + 0.5
-    return np.where(ranks <= CUTOFF, 1 / np.log2(1 + ranks), 0.0)
+    return discounted_gain(ranks, CUTOFF)
 
 
 def sampled_lists(lists: Examples, negatives: int, seed: int) -> Examples:

@@ -108,11 +108,11 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
     @property
-    def settled(self) -> dict[str, Any]:
-        """All settings, with the numbers that were tuned."""
-        tuned = self.learned.tuned._asdict()
-        counts = {name: None for name, value in tuned.items() if value == ALL}
-        return self.settings | tuned | counts
+    def chosen(self) -> dict[str, Any]:
+        """The values that :meth:`fit` chose for the settings that are ``"tuned"``."""
+        names = [name for name in Settings._fields if getattr(self.config, name) == "tuned"]
+        tuned = self.learned.settings if names else {}
+        return {name: None if tuned[name] == ALL else tuned[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 from shortlist.cli.output import (
+    Engine,
     Json,
     announcing_compilation,
     read_ids,
@@ -65,6 +66,7 @@ def recommend(
     on_unknown: Annotated[
         Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
+    engine: Engine = "local",
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -88,6 +90,7 @@ def recommend(
             where=where,
             as_of=as_of,
             on_unknown=on_unknown,
+            engine=engine,
         )
     for note in lists.notes:
         remark(note)

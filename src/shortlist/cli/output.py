@@ -25,6 +25,14 @@ Json = Annotated[
     Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 
+Engine = Annotated[
+    str,
+    Option(
+        metavar="ENGINE",
+        help="Where to compute: local, ray, or ray://HOST:PORT; the result is the same.",
+    ),
+]
+
 
 def remark(text: str) -> None:
     """Print a remark, which is not part of the result, on stderr."""

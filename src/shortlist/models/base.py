@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import bundle, extras
+from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
@@ -290,6 +291,7 @@ class Model(ABC, Generic[C, L]):
         where: Where | None = None,
         as_of: When | None = None,
         on_unknown: OnUnknown = "raise",
+        engine: engines.Engine | str | None = None,
     ) -> Recommendations:
         """List the ``k`` best eligible items for each user or query.
 
@@ -312,6 +314,9 @@ class Model(ABC, Generic[C, L]):
         on_unknown
             Unknown user and item ids ``"raise"`` an error, are ``"skip"``-ped, or ``"fallback"`` to
             the known part of the query, and to popularity where no part is known.
+        engine
+            Where blocks of queries are worked on: ``"local"``, ``"ray"``, ``"ray://host:port"`` or
+            an engine; the lists are the same to the bit. None: the one in use, by default local.
 
         Raises
         ------
@@ -321,7 +326,8 @@ class Model(ABC, Generic[C, L]):
             An argument is out of its range; the message names the bound.
         """
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
-        return recommend(self, users, queries, k, exclude_seen, rules, on_unknown)
+        with engines.use(engine):
+            return recommend(self, users, queries, k, exclude_seen, rules, on_unknown)
 
     def similar(
         self,

@@ -212,3 +212,15 @@ def test_a_module_that_workers_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         list(engine.RayEngine(block_bytes=1).map_rows(only_here.work, 2, 1, "testing"))
     assert "cannot import what the task needs (No module named 'only_here')" in str(error.value)
     assert "to do: install shortlist" in str(error.value)
+
+
+def test_workers_write_the_files_of_a_folder(tmp_path: Path) -> None:
+    model = quick("ItemCosine").fit(small_world().data)
+    model.recommend_to(tmp_path / "here", lists_per_file=5)
+    model.recommend_to(tmp_path / "there", lists_per_file=5, engine=engine.RayEngine())
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("here", "there")
+    ]
+    assert len(files[0]) == 8 + 2
+    assert files[1] == files[0]

@@ -1,4 +1,4 @@
-"""recommend --engine: where lists are computed."""
+"""recommend --engine and --out FOLDER/: where lists are computed, and lists in parts."""
 
 from __future__ import annotations
 
@@ -42,3 +42,22 @@ def test_a_cluster_gives_the_same_file(run: Run, bundle: Path, tmp_path: Path) -
         ray.shutdown()
     tables = [pq.read_table(tmp_path / f"{engine}.parquet") for engine in ("local", "ray")]
     assert tables[1].equals(tables[0])
+
+
+def test_lists_in_a_folder(run: Run, bundle: Path, tmp_path: Path) -> None:
+    outcome = run("recommend", bundle, "-k", "2", "--out", f"{tmp_path}/lists/")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == ""
+    assert outcome.err == f"wrote 24 rows in 1 file to {tmp_path}/lists\n"
+    run("recommend", bundle, "-k", "2", "--out", tmp_path / "lists.parquet")
+    tables = [pq.read_table(tmp_path / name) for name in ("lists", "lists.parquet")]
+    assert tables[0].equals(tables[1])
+    again = run("recommend", bundle, "-k", "2", "--out", tmp_path / "lists")
+    assert again.err == f"wrote 24 rows in 1 file to {tmp_path}/lists; 1 were there already\n"
+
+
+def test_a_folder_is_for_lists_of_users(run: Run, bundle: Path, tmp_path: Path) -> None:
+    outcome = run("recommend", bundle, "--history", "1", "--out", f"{tmp_path}/lists/")
+    assert outcome.code == 2
+    assert "is for lists of users of the training data" in outcome.err
+    assert not (tmp_path / "lists").exists()

@@ -90,6 +90,11 @@ def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
     return text_table(names, cells)
 
 
+def is_folder(target: str) -> bool:
+    """Return whether ``--out`` names a folder: it ends with a slash, or exists as one."""
+    return target.partition("?")[0].endswith("/") or Path(target).is_dir()
+
+
 def _read(source: Path, content: str) -> str:
     """Read a text file, or stdin if it is ``-``."""
     if str(source) == "-":

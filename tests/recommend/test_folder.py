@@ -204,7 +204,10 @@ def test_an_object_store(
     model: ItemCosine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Moto answers as S3 does."""
-    server = pytest.importorskip("moto.server", reason="moto is not installed")
+    why = (
+        "not installed: flask flask-cors moto[s3], which need an older python-dateutil than pinned"
+    )
+    server = pytest.importorskip("moto.server", reason=why)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     store = server.ThreadedMotoServer(port=0)

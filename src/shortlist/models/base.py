@@ -24,6 +24,7 @@ from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
+from shortlist.data.where import Where
 from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.recommend.explain import Explanation, explain
@@ -32,7 +33,6 @@ from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
 from shortlist.recommend.recommender import recommend
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Where
 from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores

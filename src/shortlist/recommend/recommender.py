@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.where import Mask
 from shortlist.errors import InputError
 from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
@@ -136,7 +136,7 @@ def _list_block(
     profiles = requests.profiles(block, model)
     seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
     if exclude_seen:
-        seen = csr_arrays(profiles.history)[:2]
+        seen = csr_arrays(profiles.excluded)[:2]
     eligible = Eligible.excluding(*seen, data.popularity_order, common)
     if requests.rules is not None:
         rules = requests.rules[block.start : block.stop]

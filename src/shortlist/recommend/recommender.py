@@ -49,7 +49,9 @@ def recommend(
     common = None if rules.empty else rules.mask(data, strict=strict)
     length = min(k, data.n_items)
     task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
+    own_masks = 0 if requests.rules is None else data.n_items
+    memory = model.bytes_per_query + own_masks
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     lists = Recommendations.assemble(blocks, labels, listed, model, k)
     return replace(lists, notes=notes_on(model, requests, lists.table))

@@ -47,7 +47,9 @@ def recommend(
     data, strict = model.data, on_unknown == "raise"
     requests = resolve(model, users, queries, on_unknown)
     task = task_of(model, requests, exclude_seen, rules, strict, k)
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
+    masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
+    memory = model.bytes_per_query + masks
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     lists = Recommendations.assemble(blocks, labels, listed, model, k)
     return replace(lists, notes=notes_on(model, requests, lists.table))

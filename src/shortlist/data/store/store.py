@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ from shortlist.data.store.postgresql import PostgreSQL
 from shortlist.data.store.recorded import InteractionRules, Recorded
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
+from shortlist.data.where import Where
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.files import refuse_bundle
 
@@ -180,6 +182,8 @@ class Store:
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        positive: Where | None = None,
+        half_life: float | None = None,
         repeats: Repeats = "last",
         on_bad_row: OnBadRow = "raise",
         time_format: str | None = None,
@@ -197,6 +201,9 @@ class Store:
             schema.
         user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
+        positive, half_life
+            As in :meth:`Dataset.from_tables`. The columns of the schema's view of interactions
+            are user_id, item_id, weight and time.
 
         Returns
         -------
@@ -212,7 +219,7 @@ class Store:
         reading = (repeats, on_bad_row, time_format, decimal)
         own = OwnTables(interactions or "", users, items, *columns, *reading)
         if interactions is not None:
-            return own.read(self._database)
+            return replace(own, positive=positive, half_life=half_life).read(self._database)
         if own != OwnTables(""):
             raise ConfigError(
                 "tables and columns are named, but not the interactions",
@@ -234,6 +241,8 @@ class Store:
                 connection.sql("FROM item_features"),
                 weight="weight",
                 time="time" if times or not count else None,
+                positive=positive,
+                half_life=half_life,
             )
 
     def pull(

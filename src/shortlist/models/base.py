@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import bundle, extras
+from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, NotFittedError, NumericalError
@@ -172,10 +173,19 @@ class Model(MakesLists, ABC, Generic[C, L]):
         arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
         return f"{self.name}({arguments})"
 
-    def fit(self, data: Dataset) -> Self:
+    def fit(self, data: Dataset, *, engine: engines.Engine | str | None = None) -> Self:
         """Learn from the data; a second call starts from scratch.
 
         Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` works in one line.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        engine
+            Where the parts that work row by row are computed (vectors of IALS, neighbours,
+            candidates): ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the result is
+            the same to the bit. None: the one in use, by default local.
 
         Raises
         ------
@@ -185,7 +195,10 @@ class Model(MakesLists, ABC, Generic[C, L]):
         """
         self._require_fittable(data)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
+            with (
+                engines.use(engine),
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # checked below
+            ):
                 fitted = self.learn(data)
         except np.linalg.LinAlgError as error:
             raise self._not_finite(

@@ -25,7 +25,7 @@ from shortlist.models.inverse import invert, pieces, side_by_side
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, Floats
+from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.sparse import binary, csr_arrays, one_hot, transposed
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
@@ -87,7 +87,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         solve = _from_users if wide else _from_items
         return Fitted(EASELearned(*solve(data.choices, settings["regularization"]), settings))
 
-    def score(self, profiles: Profiles) -> DenseScores:
+    def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
         return self._sums(binary(profiles.history))
 

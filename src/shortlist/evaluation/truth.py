@@ -141,7 +141,7 @@ class Truth:
                 )
         test = test.select(kept)
         users = np.flatnonzero(test.user_counts).astype(np.int32)
-        seen = csr_arrays(train.choices[users])
+        seen = csr_arrays(train.excluded[users])
         return cls(
             train,
             users,

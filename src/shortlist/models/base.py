@@ -40,6 +40,8 @@ _STABILIZING = {
     "learning_rate": "choose a smaller learning_rate",
 }
 
+LIST_BYTES = 4_096  # of a query's list, its vector and what else does not grow with the data
+
 NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
@@ -63,6 +65,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
     uses_features: ClassVar[bool] = False  # whether user features can replace a history
     uses_order: ClassVar[bool] = False  # whether the order of the history matters
     needs_item_features: ClassVar[bool] = False  # whether learning requires item features
+    dense_scores: ClassVar[bool] = True  # whether scores are written out for the whole catalogue
     extra: ClassVar[str | None] = None  # the optional dependency that learning needs
 
     def __init_subclass__(cls) -> None:
@@ -239,10 +242,12 @@ class Model(MakesLists, ABC, Generic[C, L]):
     def bytes_per_query(self) -> int:
         """The memory that scoring one query takes; used to size query blocks.
 
-        By default a row of scores, a row of a mask, and as much again. A model that needs more
-        adds it.
+        By default a row of scores, a row of a mask, and as much again; where scores are not
+        ``dense_scores``, a history and a list. A model that needs more adds it.
         """
-        return 16 * self.data.n_items
+        rows = 16 * self.data.n_items
+        history = 64 * (self.data.n_interactions // max(self.data.n_users, 1))
+        return rows if self.dense_scores else min(rows, LIST_BYTES + history)
 
     @property
     def data_fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from shortlist import bundle
 from shortlist import engine as engines
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
+from shortlist.data.where import Where
 from shortlist.recommend.explain import Explanation, explain
 from shortlist.recommend.folder import ListFolder, recommend_to
 from shortlist.recommend.items import audience, similar
@@ -18,7 +19,6 @@ from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
 from shortlist.recommend.recommender import recommend
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Where
 from shortlist.scoring.scorer import Scorer
 
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.where import Mask
 from shortlist.errors import InputError
 from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
@@ -47,7 +47,9 @@ def recommend(
     data, strict = model.data, on_unknown == "raise"
     requests = resolve(model, users, queries, on_unknown)
     task = task_of(model, requests, exclude_seen, rules, strict, k)
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
+    masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
+    memory = model.bytes_per_query + masks
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     lists = Recommendations.assemble(blocks, labels, listed, model, k)
     return replace(lists, notes=notes_on(model, requests, lists.table))
@@ -146,7 +148,7 @@ def _list_block(
     profiles = requests.profiles(block, model)
     seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
     if exclude_seen:
-        seen = csr_arrays(profiles.history)[:2]
+        seen = csr_arrays(profiles.excluded)[:2]
     eligible = Eligible.excluding(*seen, data.popularity_order, common)
     if requests.rules is not None:
         rules = requests.rules[block.start : block.stop]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, F64, Shapes, size_of
+from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
@@ -36,7 +36,15 @@ from shortlist.kernels.types import (
     OutMatrix,
     Vector,
 )
-from shortlist.kernels.vector import FOUR, LANES, ROWS, add_four_rows, conjugate_step, four_dots, negated_product
+from shortlist.kernels.vector import (
+    FOUR,
+    LANES,
+    ROWS,
+    add_four_rows,
+    conjugate_step,
+    four_dots,
+    negated_product,
+)
 
 _ROWS: Final = 64  # rows for a thread at a time
 _TOGETHER: Final = 32  # observations added to a system at a time: they stay in the L1 cache
@@ -88,9 +96,7 @@ def solve_cholesky(
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, shared, regularization)
     out = np.zeros((shapes["B"], shapes["f"]), np.float32)
-    over_rows(
-        _solve_cholesky, len(out), _ROWS, observed, factors, shared, regularization, out
-    )
+    over_rows(_solve_cholesky, len(out), _ROWS, observed, factors, shared, regularization, out)
     return out
 
 
@@ -202,7 +208,7 @@ def _solve_cg(
                 solved = True
                 break
             for _ in range(_STEPS if exact else steps):
-                if not size > _ENOUGH * (gained if exact else losses[u]):
+                if size <= _ENOUGH * (gained if exact else losses[u]):  # not if it is NaN
                     break
                 square = _residual(observed, u, flat, diagonal, zero, direction, image)
                 length = np.float32(size / square)

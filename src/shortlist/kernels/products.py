@@ -32,7 +32,8 @@ def gram(factors: Matrix) -> NDArray[np.float64]:
     partials = np.zeros((parts, depth, depth))
     over_rows(_gram, parts * -(-depth // _BAND), 1, factors, partials)
     upper = np.triu(partials.sum(axis=0))
-    return upper + np.triu(upper, 1).T
+    total: NDArray[np.float64] = upper + np.triu(upper, 1).T
+    return total
 
 
 def multiply(factors: Matrix, square: Matrix) -> OutMatrix:

@@ -39,6 +39,8 @@ _SMALL: Final = {
     "solver": "cg",
     "cg_steps": 2,
 }  # chooses the regularization
+_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
+_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
@@ -76,7 +78,11 @@ class IALSConfig(ModelConfig):
         "In each epoch, improve each row by a few conjugate-gradient steps, or solve it exactly: "
         "the same optimum, slower. At the end the users are solved exactly in both cases.",
     )
-    cg_steps: int = hyper(2, "Conjugate-gradient steps per row and epoch.", ge=1)
+    cg_steps: Annotated[int, Field(ge=1)] | None = hyper(
+        None,
+        "Conjugate-gradient steps per row and epoch; None: up to 4, fewer where about a fiftieth "
+        "of the row's excess loss is left.",
+    )
     init_std: float = hyper(
         0.1,
         "Standard deviation of the initial vectors, times the square root of their length.",
@@ -258,7 +264,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             fixed=fixed,
             shared=shared.astype(np.float32),
             start=start,
-            steps=self.config.cg_steps if self.config.solver == "cg" else None,
+            solver=self.config.solver,
+            steps=self.config.cg_steps,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
         blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
@@ -301,6 +308,7 @@ def _solve_block(
     fixed: Floats,
     shared: Floats,
     start: Floats | None,
+    solver: str,
     steps: int | None,
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
@@ -308,7 +316,9 @@ def _solve_block(
     common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
     if start is None:
         return solve_exact(*common)
-    if steps is not None:
-        return solve_cg(*common, start[span], steps)
-    solved = solve_cholesky(*common)
-    return solved, solve_cg(*common, solved, 0)[1]
+    if solver == "cholesky":
+        solved = solve_cholesky(*common)
+        return solved, solve_cg(*common, solved, 0)[1]
+    if steps is None:
+        return solve_cg(*common, start[span], _MOST_STEPS, _LEFT)
+    return solve_cg(*common, start[span], steps)

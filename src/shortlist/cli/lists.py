@@ -15,6 +15,7 @@ from shortlist.cli.output import (
     read_objects,
     remark,
     show,
+    unfinished,
     write_json,
 )
 from shortlist.cli.table_options import with_mark
@@ -26,7 +27,24 @@ if TYPE_CHECKING:
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")]
 Length = Annotated[int, Option("-k", "--k", help="The length of a list.")]
-Out = Annotated[str | None, Option(help="Write a .parquet or .csv file, or a run into a store.")]
+
+
+def _require_target(target: str | None) -> str | None:
+    if target is not None:
+        from shortlist.recommend.targets import require_target
+
+        require_target(target)
+    return target
+
+
+Out = Annotated[
+    str | None,
+    Option(
+        metavar="TARGET",
+        callback=_require_target,
+        help="Write a .parquet or .csv file, or a run into a database.",
+    ),
+]
 Where = Annotated[str | None, Option(help="A rule over item features, like: year >= 1990.")]
 AsOf = Annotated[str | None, Option(help="List only items that are live at this date; or: now.")]
 
@@ -72,7 +90,8 @@ def recommend(
     from shortlist.models.registry import load
     from shortlist.recommend.query import Query
 
-    with announcing_compilation():
+    left = "nothing was listed" if out is None else f"{out} was not written"
+    with announcing_compilation(), unfinished(left):
         model = load(bundle)
         given = None if history is None else model.data.items.parse(history.split(","))
         people = [None] if features is None else read_objects(features)
@@ -92,7 +111,7 @@ def recommend(
     for note in lists.notes:
         remark(note)
     if out is None or json is not None:
-        show(lists, model, json)
+        show(lists, json)
     if out is not None:
         written = with_mark(lists, bundle, out).write(out)
         remark(f"wrote {len(lists):,} rows to {written}")
@@ -129,7 +148,7 @@ def similar(
     with announcing_compilation():
         model = load(bundle)
         lists = model.similar(model.data.items.parse(item), k=k, where=where, as_of=as_of)
-    show(lists, model, json)
+    show(lists, json)
 
 
 def audience(
@@ -151,7 +170,7 @@ def audience(
         model = load(bundle)
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, where=where, exclude_seen=not include_seen)
-    show(lists, model, json)
+    show(lists, json)
 
 
 def explain(

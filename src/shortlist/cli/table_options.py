@@ -73,6 +73,18 @@ def _options(
         _option("COLUMN", "The column of weights or ratings. Default: all weigh the same."),
     ] = None,
     time: Annotated[str | None, _option("COLUMN", "The column of times.")] = None,
+    title: Annotated[
+        str | None,
+        _option(
+            "COLUMN",
+            "The column of titles: of --items, or else of the interactions. "
+            "Default: found by its name in --items.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        _option("FILE", "Words for codes, shown in reasons: a table column, value, label."),
+    ] = None,
     repeats: Annotated[
         Literal["last", "sum", "max", "mean"],
         _option("", "The weight of a pair that occurs several times."),
@@ -132,7 +144,7 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
         data = Dataset.from_tables(source, **tables)
         _report_skipped(data)
         return data, source
-    _check_database_options(tables, ("encoding",))
+    _check_database_options(tables, ("encoding", "labels"))
     with Store(source, read_only=True) as store:
         data = store.dataset(**tables)
         _report_skipped(data)
@@ -169,7 +181,8 @@ def read_new(
         raise ConfigError(
             f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
         )
-    _check_database_options(tables, ("encoding", "on_bad_row", "time_format", "decimal"))
+    refused = ("encoding", "on_bad_row", "time_format", "decimal", "title", "labels")
+    _check_database_options(tables, refused)
     with Store(source, read_only=True) as store:
         return _pull(store, tables, by, since)
 

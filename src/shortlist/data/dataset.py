@@ -15,7 +15,7 @@ from scipy.sparse import coo_array, csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
-from shortlist.data.coding.ingest import encode_tables
+from shortlist.data.coding.ingest import Described, encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.moments import LifeSpans
@@ -85,10 +85,12 @@ class Dataset:
         users: Any = None,
         items: Any = None,
         *,
+        labels: Any = None,
         user_id: str = "user_id",
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        title: str | None = None,
         repeats: Repeats = "last",
         on_bad_row: OnBadRow = "raise",
         time_format: str | None = None,
@@ -104,6 +106,9 @@ class Dataset:
             frame, a dictionary of columns, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features.
+        labels
+            A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
+            row without a value labels the column. Explanations and lists show the labels.
         user_id, item_id
             The id columns; each has the same name in every table. Ids are 64-bit integers or text.
             In a text file they are integers if all of them are written as such (``007`` is not).
@@ -114,6 +119,10 @@ class Dataset:
             1970 (UTC), unless all are so large that they are milliseconds, microseconds or
             nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd.
             Times without a time zone are taken as UTC.
+        title
+            The column of the titles of items, which lists show: in ``items``, or else in the
+            interactions, where the last text of each item counts. None: a column of ``items``
+            whose name says so, such as ``title`` or ``product name``.
         repeats
             How the weights of a repeated pair are combined: the weight of the last interaction (by
             time, then by row), the sum, the maximum or the mean. Time and position are always those
@@ -143,7 +152,12 @@ class Dataset:
         """
         roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
         reading = Reading(time_format, decimal, encoding)
-        return cls(*encode_tables(interactions, users, items, roles, repeats, on_bad_row, reading))
+        described = Described(title, labels)
+        return cls(
+            *encode_tables(
+                interactions, users, items, roles, described, repeats, on_bad_row, reading
+            )
+        )
 
     @classmethod
     def from_matrix(cls, matrix: Any, user_ids: Any = None, item_ids: Any = None) -> Dataset:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import TABLE, Layout
-from shortlist.data.formats.layouts import READABLE, recognise
+from shortlist.data.formats.layouts import READABLE, recognise, table_layout
 from shortlist.data.sql import Connection, literal, quoted, types_of
 from shortlist.errors import InputError
 
@@ -164,7 +164,7 @@ class _Reader(NamedTuple):
                 f"maximum_object_size = {scan.LONGEST_ROW})"
             )
             return self.connection.table(name)
-        layout = recognise(path)
+        layout = table_layout(path)
         if layout is None:
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",
@@ -237,7 +237,7 @@ class _Reader(NamedTuple):
 def _kind(path: Path) -> str:
     """Return the ending of a file name in lower case, without ``.gz``."""
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
-    return {".tsv": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
+    return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
 
 
 def _create_table(

@@ -121,6 +121,8 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when queries are scored."""
         settings = choose(self, data, USER_STEPS)
@@ -220,6 +222,8 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     >>> ItemCosine().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
     ['b']
     """
+
+    learns_quickly = True
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""

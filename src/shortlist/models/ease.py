@@ -22,6 +22,7 @@ from shortlist.machine import available_memory
 from shortlist.models.automatic import Step, choose, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.partial import Growth, unchanged_items
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -90,6 +91,17 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         weights /= -np.diag(weights)  # column j divided by P_jj
         weights[np.diag_indices_from(weights)] = 0
         return Fitted(EASELearned(weights, settings))
+
+    def grow(self, growth: Growth) -> tuple[EASELearned, tuple[str, ...]]:
+        """Keep the weights: histories grow, and new items have no weights yet."""
+        n_items = growth.data.n_items
+        _require_memory(n_items)
+        weights = np.zeros((n_items, n_items), dtype=np.float32)
+        weights[np.ix_(growth.items, growth.items)] = self.learned.weights
+        kept = unchanged_items("the weights", growth)
+        if count := len(growth.new_items):
+            kept += (f"{count:,} new items have no weights, and score 0",)
+        return EASELearned(weights, self.learned.settings), kept
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""

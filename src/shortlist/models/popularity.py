@@ -44,6 +44,7 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     """
 
     needs_history = False
+    learns_quickly = True
 
     def learn(self, data: Dataset) -> Fitted[PopularityLearned]:
         """Count the users of each item."""

@@ -106,6 +106,8 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
         settings = choose(self, data, STEPS)

@@ -19,7 +19,7 @@ from shortlist.data.coding.reading import (
     plain_number,
 )
 from shortlist.data.formats import scan
-from shortlist.data.formats.layouts import recognise
+from shortlist.data.formats.layouts import table_layout
 from shortlist.data.moments import LAST_SECOND
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted
@@ -59,7 +59,7 @@ class InputTable:
         path, text = Path(table), None
         is_text = path.suffix.lower() not in (".parquet", ".jsonl")
         if is_text and path.is_file():
-            layout = recognise(path)
+            layout = table_layout(path)
             text = None if layout is None else layout.text(path, encoding)
         source = Source(f"{name} {path}", f"input_{name}", path, text)
         return cls(connection, source, types, is_text)
@@ -73,13 +73,13 @@ class InputTable:
         except duckdb.Error as error:
             raise scan.explain(error, self.source.path, self.source.label) from error
 
-    def column(self, name: str) -> str:
+    def column(self, name: str, remedy: str | None = None) -> str:
         """Return the quoted name of a column that must exist."""
         if name not in self.types:
             raise InputError(
                 f"there is no column '{name}'",
                 where=self.source.label,
-                remedy=suggestion(name, self.types),
+                remedy="; ".join(filter(None, [suggestion(name, self.types), remedy])),
             )
         return quoted(name)
 
@@ -166,6 +166,8 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
     if role == "weight":
         if sql_type == "VARCHAR":
             kinds = [("x IS NOT NULL AND weight IS NULL", "'{value}' is not a number", "")]
+        missing = "the weight is missing"
+        kinds += [("x IS NULL", missing, "drop the row, or fill it in")]
         what = "a weight must be a finite number, 0 or more"
         return [*kinds, (RULES[role], what, "drop the row, or correct its weight")]
     if role == "time":

@@ -47,6 +47,7 @@ class OwnTables:
     item_id: str = "item_id"
     weight: str | None = None
     time: str | None = None
+    title: str | None = None
     repeats: Repeats = "last"
     on_bad_row: OnBadRow = "raise"
     time_format: str | None = None
@@ -63,6 +64,8 @@ class OwnTables:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
         table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
         columns = list(dict.fromkeys(c for c in (*keys, self.weight, self.time) if c is not None))
+        if self.title is not None and not self._lists_titles(database):
+            columns += [self.title] if self.title not in columns else []
         self.require(database, table, columns)
         clauses = ""
         if by is not None:
@@ -73,6 +76,10 @@ class OwnTables:
         if self.time is None or self.time_format is not None:
             return rows
         return _with_times(database, rows, table, (self.time,))
+
+    def _lists_titles(self, database: Database) -> bool:
+        """Return whether the table of items has the titles."""
+        return self.items is not None and self.title in database.columns(dotted_name(self.items))
 
     def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""
@@ -159,7 +166,8 @@ def pull(
             where="repeats='mean'",
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
-    source = json.dumps(asdict(tables) | {"by": by}, sort_keys=True, ensure_ascii=False)
+    named = {name: value for name, value in asdict(tables).items() if name != "title"}
+    source = json.dumps(named | {"by": by}, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
     name, place = dotted_name(tables.interactions), database.address.place
     tables.require(database, name, [by])

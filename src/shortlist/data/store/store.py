@@ -180,6 +180,7 @@ class Store:
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        title: str | None = None,
         repeats: Repeats = "last",
         on_bad_row: OnBadRow = "raise",
         time_format: str | None = None,
@@ -195,7 +196,7 @@ class Store:
             Names of tables or views of the database: ``orders``, ``sales.orders``,
             ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
             schema.
-        user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
+        user_id, item_id, weight, time, title, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
 
         Returns
@@ -208,7 +209,7 @@ class Store:
         InputError
             There are no interactions; a table or column is missing, or has values of several types.
         """
-        columns = (user_id, item_id, weight, time)
+        columns = (user_id, item_id, weight, time, title)
         reading = (repeats, on_bad_row, time_format, decimal)
         own = OwnTables(interactions or "", users, items, *columns, *reading)
         if interactions is not None:
@@ -298,7 +299,8 @@ class Store:
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
-        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, repeats)
+        columns = (user_id, item_id, weight, time)
+        own = OwnTables(interactions, users, items, *columns, repeats=repeats)
         return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> list[int]:
@@ -398,6 +400,7 @@ class Store:
         DatabaseError
             The database failed. Nothing of the run has been written.
         """
+        self.require_runs()
         self._require(writable=True)
         return library_tables.write_run(
             self._database, recommendations, model, config or {}, k, run_id, mark
@@ -422,6 +425,14 @@ class Store:
         if version < VERSION and not self._database.read_only:
             self._database.upgrade(version)
         return schema
+
+    def require_runs(self) -> None:
+        """Raise an InputError unless the database has the tables that :meth:`write` fills."""
+        if not self.schema:
+            raise InputError(
+                f"{self.place} is a database without the tables of shortlist",
+                remedy=f"create those of runs: shortlist init {self.place} --schema runs",
+            )
 
     def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:

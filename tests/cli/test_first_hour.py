@@ -192,7 +192,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(
     cases: list[tuple[list[str | Path], str]] = [
         (["recommend", "none", "--out", "lists.xlsx"], "cannot tell from '.xlsx' how to write"),
         (["recommend", "none", "--out", absent / "lists.csv"], "absent does not exist"),
-        (["recommend", "none", "--out", tmp_path / "new.duckdb"], "--schema NAME; for lists alone"),
+        (["recommend", "none", "--out", tmp_path / "new.duckdb"], "new.duckdb --schema runs"),
         (["recommend", "none", "--json", absent / "a.json"], "absent does not exist"),
         (["recommend", "none", "--out", bundle / "lists.csv"], "is a bundle"),
         (["fit", "none.csv", "--model", "EASE", "--out", absent / "b"], "absent does not exist"),

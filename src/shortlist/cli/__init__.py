@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
+from shortlist.cli.remedies import as_options
 from shortlist.errors import ConfigError, InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
 
@@ -61,7 +61,14 @@ def _set_verbosity(flags: set[str]) -> None:
     warnings.showwarning = _hide_warning if "-q" in flags else _show_warning
 
 
-def _hide_warning(*_: object) -> None:
+def _hide_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print nothing."""
 
 
@@ -129,20 +136,10 @@ def in_options(remedy: str, arguments: Sequence[str] = ()) -> str:
     }
     options = set[str]().union(*commands.values())
     command = next((word for word in arguments if word in commands), None)
-    if command is not None:
-        missing = "|".join(sorted(options - commands[command]))
-        offered = [way for way in remedy.split(", or ") if not re.search(rf"\b({missing})=", way)]
-        remedy = ", or ".join(offered) or remedy
-
-    def option(match: re.Match[str]) -> str:
-        name, _, value, _, other = match.groups()
-        if name not in options:
-            return match[0]
-        value = None if value is None else shlex.quote(value)
-        words = [f"--{name.replace('_', '-')}", value, "or " + other if other else None]
-        return " ".join(word for word in words if word)
-
-    value = r"(['\"])([^'\"]*)\2(?: or (['\"])(\w+)\4)?"
-    text = re.sub(rf"\b(\w+)=(?:{value})?", option, remedy)
-    several = "|".join(sorted(name for name in options if "_" in name))
-    return re.sub(rf"(?<![\w-])({several})\b", lambda m: f"--{m[0].replace('_', '-')}", text)
+    missing = frozenset() if command is None else options - commands[command]
+    offered = [
+        way
+        for way in remedy.split(", or ")
+        if not any(re.search(rf"\b{name}=", way) for name in missing)
+    ]
+    return as_options(", or ".join(offered) or remedy, options)

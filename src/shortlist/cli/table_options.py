@@ -97,6 +97,9 @@ def _options(
     """Declare the options; they are the arguments of ``Dataset.from_tables``."""
 
 
+TABLE_OPTIONS = tuple(inspect.signature(_options).parameters)
+
+
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the table options to a command, which gets those that were given as ``tables``."""
     added = inspect.signature(_options).parameters

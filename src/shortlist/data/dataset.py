@@ -294,6 +294,22 @@ class Dataset:
             digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    def user_table(self) -> pa.Table:
+        """Return the users with their features: ``user_id``, then a column for each feature."""
+        return _with_ids("user_id", self.users, self.user_features)
+
+    def item_table(self) -> pa.Table:
+        """Return the items with their features: ``item_id``, then a column for each feature.
+
+        Examples
+        --------
+        >>> log = {"user_id": [1, 2], "item_id": ["a", "b"]}
+        >>> data = Dataset.from_tables(log, items={"item_id": ["b", "a"], "year": [2001, 1999]})
+        >>> data.item_table().to_pydict()
+        {'item_id': ['a', 'b'], 'year': [1999, 2001]}
+        """
+        return _with_ids("item_id", self.items, self.item_features)
+
     def select(self, mask: NDArray[np.bool_]) -> Dataset:
         """Return the interactions of a mask; vocabularies and features stay complete."""
         return replace(
@@ -315,6 +331,14 @@ class Dataset:
         if self.times is not None:
             columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
         return pa.table(columns)
+
+
+def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
+    ids = pa.table({name: vocabulary.ids})
+    if features is None:
+        return ids
+    taken = [column for column in features.column_names if column != name]
+    return features.select(taken).add_column(0, name, vocabulary.ids)
 
 
 def _read_only(array: NDArray[T]) -> NDArray[T]:

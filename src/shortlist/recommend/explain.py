@@ -174,9 +174,12 @@ def _feature_label(data: Dataset, name: str, choosers: Callable[[], Rows] | None
     """Return the words for a feature such as ``degree=4``, and how many choosers share it."""
     column, equals, value = name.partition("=")
     users, items = data.user_features, data.item_features
-    table = next((t for t in (items, users) if t is not None and column in t.column_names), None)
-    if table is None or not equals:
+    tables: list[pa.Table] = [
+        table for table in (items, users) if table is not None and column in table.column_names
+    ]
+    if not tables or not equals:
         return name
+    table = tables[0]
     labels = labels_of(table)
     text = f"{column_label(labels, column)} {value_label(labels, column, value)}"
     if choosers is None or table is not users or len(choosers()) < FEWEST_CHOOSERS:

@@ -33,7 +33,14 @@ def require_target(target: str | Path) -> None:
     if not is_database(target):
         require_file(target)
         return
-    from shortlist.data.store.store import Store  # only this target needs the database
+    from shortlist.data.store.address import Address  # only these targets need a database
+    from shortlist.data.store.store import Store
 
+    address = Address.of(target)
+    if address.path is not None and not address.path.is_file():
+        raise InputError(
+            f"there is no database {address.place}",
+            remedy=f"create it: shortlist init {address.place} --schema runs",
+        )
     with Store(target, read_only=True) as store:
         store.require_runs()

@@ -53,11 +53,6 @@ def require_report(path: str | Path) -> None:
     """Raise a ConfigError or InputError now if a report cannot be written to a path."""
     extras.require("report", "the report")
     path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(
-            f"the report is an HTML page, and {path} is not named like one",
-            remedy="name a .html file; a browser prints it as a PDF",
-        )
     try:
         require_file(path)
     except InputError as error:
@@ -66,6 +61,11 @@ def require_report(path: str | Path) -> None:
             where=error.where,
             remedy="name a file in a folder that exists",
         ) from error
+    if path.suffix.lower() not in ("", ".html", ".htm"):
+        raise InputError(
+            f"the report is an HTML page, and {path} is not named like one",
+            remedy="name a .html file; a browser prints it as a PDF",
+        )
 
 
 def render(contents: Mapping[str, Any]) -> str:

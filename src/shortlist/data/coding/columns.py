@@ -21,6 +21,7 @@ from shortlist.data.coding.reading import (
 from shortlist.data.formats import scan
 from shortlist.data.formats.layouts import table_layout
 from shortlist.data.moments import LAST_SECOND
+from shortlist.data.remote import is_remote, shown
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
@@ -56,6 +57,10 @@ class InputTable:
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
         if not isinstance(table, str | Path):
             return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
+        if is_remote(table):
+            is_text = Path(table).suffix.lower() not in (".parquet", ".jsonl")
+            source = Source(f"{name} {shown(table)}", f"input_{name}")
+            return cls(connection, source, types, is_text)
         path, text = Path(table), None
         is_text = path.suffix.lower() not in (".parquet", ".jsonl")
         if is_text and path.is_file():
@@ -129,7 +134,7 @@ class InputTable:
         # DuckDB cannot convert every time of a frame to text.
         printable = is_number(self.types[name]) or self.types[name] == "VARCHAR"
         shown_value = "CAST(x AS VARCHAR)" if printable else "NULL"
-        for kind, count, records, shown in self.connection.execute(
+        for kind, count, records, value in self.connection.execute(
             f"""
             SELECT kind, count(*), list(record ORDER BY record)[:{SHOWN}],
                    arg_min(value, record)
@@ -140,7 +145,7 @@ class InputTable:
             WHERE kind IS NOT NULL GROUP BY kind ORDER BY min(record)
             """
         ).fetchall():
-            what, remedy = _explanation(role, kinds[kind], shown, reading)
+            what, remedy = _explanation(role, kinds[kind], value, reading)
             where = self.source.where(records[0], name, count - 1)
             error = InputError(what, where=where, remedy=remedy)
             bad.add(error, self.source, name, count, records)

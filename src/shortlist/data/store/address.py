@@ -109,8 +109,7 @@ class Address:
         if self.path is None or not self.path.is_file():
             raise InputError(
                 f"there is no database {self.place}",
-                remedy=f"create it: shortlist init {self.place} --schema NAME; for lists alone "
-                "the schema is runs",
+                remedy="create it: shortlist init DB --schema NAME",
             )
         return self.path
 

@@ -400,7 +400,6 @@ class Store:
         DatabaseError
             The database failed. Nothing of the run has been written.
         """
-        self.require_runs()
         self._require(writable=True)
         return library_tables.write_run(
             self._database, recommendations, model, config or {}, k, run_id, mark

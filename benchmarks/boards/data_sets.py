@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from published_split import TEST, TRAIN, read_split
 
 import shortlist as sl
-from shortlist.data.samples import generate_jobs
+from shortlist.data.samples import generate_jobs, make_jobs
 from shortlist.data.samples.jobs.generate import Scenario
 
 
@@ -95,6 +95,20 @@ def jobs(scenario: Scenario) -> Board:
     return _last(f"jobs-{scenario}", data, ("recall@5", "ndcg@10"))
 
 
+def places() -> Board:
+    """Draw the synthetic job board with titles, places and times."""
+    tables = make_jobs(scenario="places")
+    data = sl.Dataset.from_tables(
+        tables["views"],
+        users=tables["people"],
+        items=tables["postings"],
+        user_id="person_id",
+        item_id="posting_id",
+        time="viewed_at",
+    )
+    return _last("jobs-places", data, ("recall@10", "ndcg@10"))
+
+
 def _last(name: str, data: sl.Dataset, metrics: tuple[str, ...]) -> Board:
     order: sl.split.Order = "time" if data.times is not None else "random"
     train, test = sl.split.leave_last_out(data, order=order)
@@ -116,6 +130,7 @@ PUBLISHED: Mapping[str, Mapping[str, tuple[str, str]]] = {
 READERS: dict[str, Callable[[Path], Board]] = {
     "jobs-clear": lambda root: jobs("clear"),
     "jobs-codes": lambda root: jobs("codes"),
+    "jobs-places": lambda root: places(),
     "ml-1m": lambda root: movielens_1m(root / "ml-1m"),
     "lastfm": lambda root: parts(root / "lastfm"),
     "beauty": lambda root: parts(root / "beauty"),

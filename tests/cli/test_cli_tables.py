@@ -21,13 +21,14 @@ from .conftest import Run
 
 @pytest.fixture
 def orders(tmp_path: Path) -> Path:
-    """40 customers of two tastes buy 10 products; a guest, a return, and days before months."""
+    """40 customers of two tastes buy 10 products; a guest, returns, and days before months."""
     lines = ["Invoice,Customer ID,StockCode,Quantity,Date"]
     for customer in range(40):
         for n in range(4):
             product = 2 * ((customer // 2 + n) % 5) + customer % 2
             lines.append(f"{len(lines)},{customer + 100},S{product},{1 + n},{20 + n}/03/2024")
-    lines += ["900,,S1,1,21/03/2024", "901,100,S0,-1,22/03/2024", "902,100,S0,5,23/03/2024"]
+    lines += ["900,,S1,1,21/03/2024", "901,100,S0,,22/03/2024", "902,100,S0,5,23/03/2024"]
+    lines += ["903,100,S0,-1,23/03/2024"]
     path = tmp_path / "orders.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -44,7 +45,7 @@ def test_look_guesses_the_roles_and_prints_the_next_command(run: Run, orders: Pa
     assert outcome.code == 0
     assert "40 users, 10 items, 160 pairs of a user and an item" in outcome.out
     assert "from 2024-03-20 to 2024-03-23" in outcome.out
-    assert "1 row repeats a pair: their weights are added" in outcome.out
+    assert "2 rows repeat a pair: their weights are added" in outcome.out
     assert "left out 1 row (162), column 'Customer ID': the user id is missing" in outcome.out
     assert "left out 1 row (163), column 'Quantity'" in outcome.out
     command = outcome.out.splitlines()[-1]
@@ -62,11 +63,24 @@ def test_fit_reads_a_file_and_reports_what_it_left_out(
     assert "left out 1 row (162)" in fitted.err
     data = sl.load(bundle).data
     assert (data.n_users, data.n_items, data.n_interactions) == (40, 10, 160)
-    assert data.weights[0] == 6  # customer 100 bought S0 twice, 1 and 5
+    assert data.weights[0] == 5  # customer 100 bought S0 twice, 1 and 5, and returned 1
     first = run("recommend", bundle, "-k", "1", "--json", "-")
     rows = json.loads(first.out)
     taste = {row["user_id"]: int(row["item_id"][1:]) % 2 for row in rows}
     assert taste == {customer + 100: customer % 2 for customer in range(40)}
+
+
+def test_fit_reads_choices_and_dislikes_by_a_rule(run: Run, orders: Path, tmp_path: Path) -> None:
+    bundle, rule = tmp_path / "bundle", "Quantity >= 3"
+    plain = [word for word in OPTIONS if word not in ("--repeats", "sum")]
+    options = [*plain, "--positive", rule, "--half-life", "30"]
+    fitted = run("fit", orders, *options, "--model", "ItemCosine", "--out", bundle)
+    assert fitted.code == 0, fitted.err
+    data = sl.load(bundle).data
+    assert data.n_interactions + len(data.dislikes or ()) == 160
+    assert (data.weights < 5).any()
+    wrong = run("fit", orders, *options[:-3], "Quantty > 1", "--model", "EASE", "--out", bundle)
+    assert (wrong.code, "there is no column 'Quantty'" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize("form", ["gz", "parquet", "jsonl", "folder", "pattern"])
@@ -215,11 +229,12 @@ def test_a_table_of_a_database_is_cleaned_like_a_file(
     from_file = tmp_path / "from-file"
     run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", from_file)
     assert sl.load(out).data.fingerprint == sl.load(from_file).data.fingerprint
-    refused = run(
-        "fit", database, *columns, "--by", "Invoice", "--model", "Popularity", "--out", out
-    )
-    assert "--repeats" not in refused.err
-    assert "has no meaning here" in refused.err
+    by = ("fit", database, *columns, "--by", "Invoice", "--model", "Popularity", "--out", out)
+    outcome = run(*by)
+    assert outcome.code == 0, outcome.err
+    assert "column 'Customer ID': the user id is missing" in outcome.err
+    assert sl.load(out).data.fingerprint == sl.load(from_file).data.fingerprint
+    assert "--encoding has no meaning here" in run(*by, "--encoding", "latin-1").err
 
 
 def test_a_warning_is_a_remark(

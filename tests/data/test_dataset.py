@@ -222,7 +222,7 @@ def test_matrices_that_are_refused() -> None:
     with pytest.raises(InputError, match="2 item_ids for 3 columns"):
         Dataset.from_matrix(matrix, item_ids=["a", "b"])
     with pytest.raises(InputError, match="a weight must be"):
-        Dataset.from_matrix(-matrix)
+        Dataset.from_matrix(np.full((1, 1), np.inf))
     with pytest.raises(InputError, match="'a'"):
         Dataset.from_matrix(matrix, item_ids=["a", "b", "a"])
     with pytest.raises(InputError, match="no rows"):

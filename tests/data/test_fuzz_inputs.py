@@ -20,8 +20,8 @@ import pytest
 from published_split import read_split
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.where import matches, parse_where
 from shortlist.errors import ShortlistError
-from shortlist.recommend.where import matches, parse_where
 
 INPUTS = int(os.environ.get("SHORTLIST_FUZZ_INPUTS", "2000"))
 PARTS = 8

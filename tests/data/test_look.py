@@ -52,6 +52,39 @@ def test_counts_are_added_and_ratings_are_not(name: str, repeats: str) -> None:
     assert (roles.weight, roles.repeats) == (name, repeats)
 
 
+STARS = [5, 1, 4, 2, 3, 4]
+
+
+def test_low_ratings_are_pointed_out_with_the_rule_that_makes_them_dislikes() -> None:
+    seen = sl.look(table(user=PEOPLE, item=ITEMS, stars=STARS))
+    assert (
+        "stars: ratings from 1 to 5, and low ones are choices too; to make only high ones choices "
+        "and the others dislikes, add --positive 'stars >= 4'"
+    ) in str(seen)
+    halves = [0.5, 1.5, 5.0, 4.5, 3.5, 4.0]
+    spaced = sl.look(table(user=PEOPLE, item=ITEMS, **{"Star Rating": halves}))
+    assert """add --positive '"Star Rating" >= 4'""" in str(spaced)
+
+
+def test_counts_and_equal_ratings_suggest_no_rule() -> None:
+    assert "--positive" not in str(sl.look(table(user=PEOPLE, item=ITEMS, plays=STARS)))
+    assert "--positive" not in str(sl.look(table(user=PEOPLE, item=ITEMS, stars=[5] * 6)))
+    many = list(range(100, 700, 100))
+    assert "--positive" in str(sl.look(table(user=PEOPLE, item=ITEMS, score=many)))
+    users, scores = [n // 10 for n in range(60)], [n + 0.5 for n in range(60)]
+    of_many = table(user=users, item=[f"i{n % 20}" for n in range(60)], score=scores)
+    assert "--positive" not in str(sl.look(of_many))
+
+
+def test_a_rule_that_is_given_is_reported() -> None:
+    seen = sl.look(table(user=PEOPLE, item=ITEMS, stars=STARS), positive="stars >= 4")
+    assert "dislikes: 3 pairs not meeting the rule" in str(seen)
+    assert "repeat" not in str(seen)
+    assert seen.roles.options["positive"] == "stars >= 4"
+    negative = sl.look(table(user=PEOPLE, item=ITEMS, qty=[1, -1, 2, 1, 1, 1]))
+    assert "dislikes: 1 pairs with a weight below 0" in str(negative)
+
+
 @pytest.mark.parametrize(
     ("first", "form"),
     [

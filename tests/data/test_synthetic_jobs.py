@@ -6,6 +6,7 @@ Expected values are those published about the competition: 8,482 résumés and 6
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,61 @@ def test_codes_leave_half_of_the_choices_out_of_reach() -> None:
 def test_an_unknown_scenario() -> None:
     with pytest.raises(InputError, match="there is no scenario 'code'"):
         make_jobs(200, 150, scenario="code")  # type: ignore[arg-type]
+
+
+# --- the scenario of places -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def board() -> Tables:
+    return make_jobs(scenario="places")
+
+
+def test_views_follow_one_another_as_on_a_real_board(board: Tables) -> None:
+    """Real: state .94, city .52, company .13, a tenth of the words of titles, own state .75."""
+    postings = {row["posting_id"]: row for row in board["postings"].to_pylist()}
+    homes = {row["person_id"]: row["state"] for row in board["people"].to_pylist()}
+    views = board["views"].to_pylist()
+    pairs = [
+        (postings[a["posting_id"]], postings[b["posting_id"]])
+        for a, b in itertools.pairwise(views)
+        if a["person_id"] == b["person_id"]
+    ]
+    agree = {
+        name: np.mean([a[name] == b[name] for a, b in pairs])
+        for name in ("state", "city", "company")
+    }
+    words = [(set(a["title"].split()), set(b["title"].split())) for a, b in pairs]
+    own = [homes[view["person_id"]] == postings[view["posting_id"]]["state"] for view in views]
+    assert 0.92 < agree["state"] < 0.96
+    assert 0.49 < agree["city"] < 0.55
+    assert 0.11 < agree["company"] < 0.17
+    assert 0.08 < np.mean([len(a & b) / len(a | b) for a, b in words]) < 0.12
+    assert 0.72 < np.mean(own) < 0.78
+
+
+def test_few_views_a_person_and_a_posting(board: Tables) -> None:
+    """Real: 2.6 a person, 1.3 a posting, minutes apart; 11 days; a quarter with past positions."""
+    people, postings, views = (board[name] for name in ("people", "postings", "views"))
+    assert people.num_rows == 3_400
+    assert 6_600 < postings.num_rows < 7_800
+    assert 2.5 < views.num_rows / people.num_rows < 2.8
+    assert 1.1 < views.num_rows / postings.num_rows < 1.4
+    pairs = pa.TableGroupBy(views, ["person_id", "posting_id"]).aggregate([])
+    assert pairs.num_rows == views.num_rows
+    people_of = views["person_id"].to_numpy()
+    pauses = np.diff(views["viewed_at"].to_numpy())[people_of[1:] == people_of[:-1]]
+    assert np.timedelta64(1, "m") < np.median(pauses) < np.timedelta64(10, "m")
+    lives = postings["closes"].to_numpy() - postings["opened"].to_numpy()
+    assert np.timedelta64(9, "D") < np.median(lives) < np.timedelta64(13, "D")
+    assert people["past_positions"].null_count == 2_550
+
+
+def test_a_board_with_places_in_other_sizes() -> None:
+    first, second = (make_jobs(300, 400, seed=3, scenario="places") for _ in range(2))
+    assert first == second
+    assert first["people"].num_rows == 300
+    assert 500 < first["postings"].num_rows < 700
 
 
 # --- any size -------------------------------------------------------------------------------------

@@ -194,3 +194,6 @@ class TestDefault:
         assert model.history.num_rows == 0
         assert_array_equal(model.learned.weights[Columns.of(len(model.learned.stages)).levels], 1)
         assert model_class("Cascade")().config.stages is None
+        names = [stage.name for stage in model.learned.stages]
+        assert [stage["model"] for stage in model.chosen["stages"]] == names
+        assert (model.chosen["ranker"], model.chosen["features"]) == ("linear", False)

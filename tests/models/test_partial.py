@@ -223,3 +223,24 @@ def test_refusals(world: tuple[sl.Dataset, sl.Dataset, sl.Dataset]) -> None:
     with pytest.raises(InputError, match="new interactions are a Dataset, not a dict"):
         model.partial_fit({"user_id": [1]})
     assert model.learned is learned
+
+
+def test_of_choices_and_dislikes_the_later_counts() -> None:
+    before = sl.Dataset.from_tables(
+        {"user_id": ["a", "a", "b"], "item_id": [1, 2, 1], "n": [1.0, -1.0, 1.0]}, weight="n"
+    )
+    new = sl.Dataset.from_tables(
+        {"user_id": ["a", "a", "c"], "item_id": [1, 2, 2], "n": [-2.0, 3.0, 1.0]}, weight="n"
+    )
+    data = sl.Popularity().fit(before).partial_fit(new).data
+    assert data.to_arrow().to_pydict() == {
+        "user_id": ["a", "b", "c"],
+        "item_id": [2, 1, 2],
+        "weight": [3.0, 1.0, 1.0],
+    }
+    assert data.dislikes is not None
+    assert data.dislikes.to_arrow().to_pydict() == {
+        "user_id": ["a"],
+        "item_id": [1],
+        "weight": [2.0],
+    }

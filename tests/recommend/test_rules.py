@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.rule_text import Combination, Condition
+from shortlist.data.where import parse_where
 from shortlist.errors import InputError, UnknownIdError
-from shortlist.recommend.rule_text import Combination, Condition
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import parse_where
 from shortlist.testing import of_matrix, small_world, tiny
 
 ITEMS = pa.table(

@@ -28,6 +28,7 @@ _UNFIT = (
     MemoryError, RecursionError, SafetensorError, pa.ArrowException, InputError,
 )  # fmt: skip
 """The errors of reading contents that do not fit together."""
+_DISLIKES = "dislikes"  # the table of dislikes, where there are any
 _LEARNED = "learned."  # prefix of the files of learned tables
 
 
@@ -67,6 +68,7 @@ def save(
             "items": side_table(data.items, data.item_features),
             "interactions": interactions_table(data),
             "history": model.history,
+            **({} if data.dislikes is None else {_DISLIKES: interactions_table(data.dislikes)}),
             **{_LEARNED + name: table for name, table in learned.tables.items()},
         }
         for name, table in tables.items():
@@ -155,7 +157,9 @@ def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
         for name in manifest.files
         if name.startswith(_LEARNED) and name.endswith(".parquet")
     }
-    data = dataset_of(tables["users"], tables["items"], tables["interactions"])
+    dislikes = f"{_DISLIKES}.parquet"
+    rejected = _table(folder, dislikes) if dislikes in manifest.files else None
+    data = dataset_of(tables["users"], tables["items"], tables["interactions"], rejected)
     counts = {"users": data.n_users, "items": data.n_items, "interactions": data.n_interactions}
     for name, count in counts.items():
         if manifest.data.get(name) != count:

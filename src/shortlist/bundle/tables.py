@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,10 +61,27 @@ def interactions_table(data: Dataset) -> pa.Table:
     return pa.table(columns)
 
 
-def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Dataset:
+def dataset_of(
+    users: pa.Table, items: pa.Table, interactions: pa.Table, dislikes: pa.Table | None = None
+) -> Dataset:
     """Build the data set from its tables; a KeyError or ValueError if they are damaged."""
     user_vocabulary, user_features = _vocabulary(users, "user")
     item_vocabulary, item_features = _vocabulary(items, "item")
+    bare = partial(_bare, user_vocabulary, item_vocabulary)
+    data = replace(
+        bare(interactions),
+        user_features=user_features,
+        item_features=item_features,
+        dislikes=None if dislikes is None else bare(dislikes),
+    )
+    _ = data.life_spans  # reads the features valid_from and valid_to, and checks them
+    return data
+
+
+def _bare(
+    user_vocabulary: Vocabulary, item_vocabulary: Vocabulary, interactions: pa.Table
+) -> Dataset:
+    """Build a data set without features; a KeyError or ValueError if the table is damaged."""
     column = {
         name: _column(interactions, name, kind)
         for name, kind in _COLUMNS.items()
@@ -80,7 +99,7 @@ def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Data
         raise ValueError("weight holds numbers that are not finite, or less than 0")
     if column["position"].min(initial=0) < 0:
         raise ValueError("position holds a number less than 0")
-    data = Dataset(
+    return Dataset(
         user_vocabulary,
         item_vocabulary,
         column["user_row"],
@@ -88,11 +107,7 @@ def dataset_of(users: pa.Table, items: pa.Table, interactions: pa.Table) -> Data
         column["weight"],
         column.get("time"),
         column["position"],
-        user_features,
-        item_features,
     )
-    _ = data.life_spans  # reads the features valid_from and valid_to, and checks them
-    return data
 
 
 def _column(interactions: pa.Table, name: str, kind: pa.DataType) -> NDArray[Any]:

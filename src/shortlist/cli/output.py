@@ -41,6 +41,14 @@ Json = Annotated[
     ),
 ]
 
+Engine = Annotated[
+    str,
+    Option(
+        metavar="ENGINE",
+        help="Where to compute: local, ray, or ray://HOST:PORT; the result is the same.",
+    ),
+]
+
 
 def set_quiet(quiet: bool) -> None:
     """Choose whether remarks are printed."""
@@ -101,6 +109,11 @@ def pretty(lists: Recommendations) -> str:
     """Format the first rows as a text table, with item titles if there are any."""
     table = lists.first(SHOWN_ROWS)
     return text_table(table.column_names, cells(table.to_pylist()))
+
+
+def is_folder(target: str) -> bool:
+    """Return whether ``--out`` names a folder: it ends with a slash, or exists as one."""
+    return target.partition("?")[0].endswith("/") or Path(target).is_dir()
 
 
 def _read(source: Path, content: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
+_OF_ANY_SOURCE = ("positive", "half_life")
 _PANEL = "Tables of your own, in files or in a database"
 
 Source = Annotated[
@@ -73,6 +74,14 @@ def _options(
         _option("COLUMN", "The column of weights or ratings. Default: all weigh the same."),
     ] = None,
     time: Annotated[str | None, _option("COLUMN", "The column of times.")] = None,
+    positive: Annotated[
+        str | None,
+        _option("RULE", "Which rows are choices, like 'rating >= 4'; the others are dislikes."),
+    ] = None,
+    half_life: Annotated[
+        float | None,
+        _option("DAYS", "Days after which an interaction counts half. Default: age is no matter."),
+    ] = None,
     title: Annotated[
         str | None,
         _option(
@@ -166,7 +175,7 @@ def _check_database_options(tables: dict[str, Any], refused: Sequence[str]) -> N
             raise ConfigError(
                 f"--{name.replace('_', '-')} has no meaning here", remedy="leave it out"
             )
-        if "interactions" not in tables:
+        if "interactions" not in tables and name not in _OF_ANY_SOURCE:
             raise ConfigError(
                 f"--{name.replace('_', '-')} is given, but no --interactions",
                 remedy="add --interactions TABLE, or leave it out: the schema's views are read",
@@ -184,8 +193,7 @@ def read_new(
         raise ConfigError(
             f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
         )
-    refused = ("encoding", "on_bad_row", "time_format", "decimal", "title", "labels")
-    _check_database_options(tables, refused)
+    _check_database_options(tables, ("encoding", "title", "labels", *_OF_ANY_SOURCE))
     with Store(source, read_only=True) as store:
         return _pull(store, tables, by, since)
 
@@ -213,6 +221,7 @@ def _pull(
             )
         earlier = model.data
     pull = store.pull(**tables, by=by, earlier=earlier, mark=mark)
+    _report_skipped(pull.data)
     rows = "all rows" if mark is None else f"the rows after {by} {mark.last_seen}"
     remark(f"read {rows}, up to {by} {pull.mark.last_seen}: {pull.new:,}")
     if pull.missed > 0:

@@ -18,8 +18,10 @@ from shortlist.data.bad_rows import SkippedRows
 from shortlist.data.coding.ingest import Described, encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.coding.reading import Reading
+from shortlist.data.decay import decay
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.data.where import Where
 from shortlist.errors import InputError
 
 T = TypeVar("T", bound=np.generic)
@@ -50,6 +52,9 @@ class Dataset:
         (dates or times) are the life spans of the items.
     skipped
         The rows of the source that were left out, by reason. A bundle does not keep them.
+    dislikes
+        What users rejected, in the same rows: pairs whose weight is below 0 or that do not meet
+        ``positive``. They are no interactions. Lists leave them out. None: there are none.
 
     Examples
     --------
@@ -72,6 +77,7 @@ class Dataset:
     user_features: pa.Table | None = None
     item_features: pa.Table | None = None
     skipped: tuple[SkippedRows, ...] = ()
+    dislikes: Dataset | None = None
 
     def __post_init__(self) -> None:
         for array in (self.user_rows, self.item_rows, self.weights, self.times, self.positions):
@@ -91,6 +97,8 @@ class Dataset:
         weight: str | None = None,
         time: str | None = None,
         title: str | None = None,
+        positive: Where | None = None,
+        half_life: float | None = None,
         repeats: Repeats = "last",
         on_bad_row: OnBadRow = "raise",
         time_format: str | None = None,
@@ -113,7 +121,8 @@ class Dataset:
             The id columns; each has the same name in every table. Ids are 64-bit integers or text.
             In a text file they are integers if all of them are written as such (``007`` is not).
         weight
-            The column of weights. None: every weight is 1.
+            The column of weights. None: every weight is 1. A pair whose weight is below 0 is a
+            dislike.
         time
             The column of times: timestamps, dates, ISO text, or numbers. Numbers are seconds since
             1970 (UTC), unless all are so large that they are milliseconds, microseconds or
@@ -123,6 +132,15 @@ class Dataset:
             The column of the titles of items, which lists show: in ``items``, or else in the
             interactions, where the last text of each item counts. None: a column of ``items``
             whose name says so, such as ``title`` or ``product name``.
+        positive
+            A rule over the columns of ``interactions``, like ``"rating >= 4"``, in the grammar of
+            ``where``: rows that meet it are choices, the others dislikes. The last row of a pair
+            decides. A row in which a column of the rule has no value is left out, unless it meets
+            the rule, and counted in ``skipped``.
+        half_life
+            Days after which an interaction counts half: its weight is multiplied by
+            ``0.5 ** (age / half_life)``, its age counted back from the last interaction. Models use
+            it where they use weights.
         repeats
             How the weights of a repeated pair are combined: the weight of the last interaction (by
             time, then by row), the sum, the maximum or the mean. Time and position are always those
@@ -145,19 +163,22 @@ class Dataset:
         ------
         InputError
             A column is missing or of the wrong type; an id is missing, listed twice, or not listed;
-            a weight or a time is missing or out of range; a table has no rows. The message names
-            the file, the row (in a text file: the line) and the column.
+            a weight or a time is missing or out of range; a table has no rows, or none is a
+            choice; ``half_life`` is given and there are no times. The message names the file, the
+            row (in a text file: the line) and the column.
         ConfigError
             ``repeats`` or another option is not known, or one column is named for two roles.
         """
         roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
         reading = Reading(time_format, decimal, encoding)
         described = Described(title, labels)
-        return cls(
-            *encode_tables(
-                interactions, users, items, roles, described, repeats, on_bad_row, reading
-            )
+        encoded, disliked = encode_tables(
+            interactions, users, items, roles, described, repeats, on_bad_row, reading, positive
         )
+        data = cls(*encoded)
+        if disliked is not None:
+            data = replace(data, dislikes=cls(data.users, data.items, *disliked))
+        return data if half_life is None else data.decayed(half_life)
 
     @classmethod
     def from_matrix(cls, matrix: Any, user_ids: Any = None, item_ids: Any = None) -> Dataset:
@@ -167,7 +188,8 @@ class Dataset:
         ----------
         matrix
             A sparse matrix or array of SciPy, or a dense array. Each stored entry (of a dense
-            array: each that is not 0) is an interaction, and its value the weight.
+            array: each that is not 0) is an interaction, and its value the weight; a value below
+            0 is a dislike.
             # (n_users, n_items)
         user_ids, item_ids
             The ids of rows and columns, unique integers or text. None: their numbers, from 0.
@@ -175,7 +197,7 @@ class Dataset:
         Raises
         ------
         InputError
-            The matrix has no entry, a value is negative or not finite, or there are more or fewer
+            The matrix has no entry above 0, a value is not finite, or there are more or fewer
             ids than rows or columns.
 
         Examples
@@ -223,7 +245,8 @@ class Dataset:
     def __repr__(self) -> str:
         return (
             f"Dataset({self.n_users} users, {self.n_items} items, "
-            f"{self.n_interactions} interactions)"
+            f"{self.n_interactions} interactions"
+            + (f", {len(self.dislikes)} dislikes)" if self.dislikes is not None else ")")
         )
 
     @cached_property
@@ -263,6 +286,20 @@ class Dataset:
         return csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 
     @cached_property
+    def excluded(self) -> csr_array:
+        """What no user's list holds: the interactions and the dislikes."""  # (n_users, n_items)
+        if self.dislikes is None:
+            return self.choices
+        both = csr_array(self.choices + self.dislikes.choices)
+        both.sort_indices()
+        return both
+
+    @cached_property
+    def weights_differ(self) -> bool:
+        """Whether some interactions weigh more than others."""
+        return bool(self.n_interactions) and bool(self.weights.min() != self.weights.max())
+
+    @cached_property
     def recency(self) -> csr_array:
         """The recency rank of each interaction within its user: 1 is the latest.
 
@@ -292,6 +329,8 @@ class Dataset:
             digest.update(json.dumps(vocabulary.ids.to_pylist()).encode())
         for array in (self.user_rows, self.item_rows, self.weights, self.times):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).data)
+        if self.dislikes is not None:
+            digest.update(self.dislikes.fingerprint.encode())
         return digest.hexdigest()
 
     def user_table(self) -> pa.Table:
@@ -311,7 +350,7 @@ class Dataset:
         return _with_ids("item_id", self.items, self.item_features)
 
     def select(self, mask: NDArray[np.bool_]) -> Dataset:
-        """Return the interactions of a mask; vocabularies and features stay complete."""
+        """Return the interactions of a mask; vocabularies, features and dislikes stay complete."""
         return replace(
             self,
             user_rows=self.user_rows[mask],
@@ -320,6 +359,31 @@ class Dataset:
             times=None if self.times is None else self.times[mask],
             positions=self.positions[mask],
         )
+
+    def decayed(self, half_life: float) -> Dataset:
+        """Return the data with recent interactions weighing more.
+
+        Each weight is multiplied by ``0.5 ** (age / half_life)``.
+
+        Parameters
+        ----------
+        half_life
+            Days after which an interaction counts half; above 0. Ages are counted back from the
+            last interaction.
+
+        Raises
+        ------
+        InputError
+            The data has no times, or ``half_life`` is out of range.
+
+        Examples
+        --------
+        >>> days = ["2024-05-01", "2024-05-31"]
+        >>> log = pa.table({"user_id": [1, 1], "item_id": [1, 2], "day": days})
+        >>> Dataset.from_tables(log, time="day").decayed(30).weights
+        array([0.5, 1. ], dtype=float32)
+        """
+        return replace(self, weights=self.weights * decay(self.times, half_life))
 
     def to_arrow(self) -> pa.Table:
         """Return the interactions with the caller's ids: user_id, item_id, weight, time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +13,13 @@ import numpy as np
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
-from shortlist.data.roles import Column, Roles, columns_of, guess_roles
+from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.text import text_table
 
 _LONGEST_EXAMPLE = 24
+_MOST_RATINGS = 21  # different values of a scale, such as 0 to 10 in halves
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Look:
         data = self.data
         counts = data.user_counts[data.user_counts > 0]
         left_out = sum(s.count for s in data.skipped if s.table.startswith("interactions"))
-        repeated = self.rows - left_out - data.n_interactions
+        pairs = data.n_interactions + len(data.dislikes or ())
+        repeated = self.rows - left_out - pairs
         facts = [
             f"{data.n_users:,} users, {data.n_items:,} items, {data.n_interactions:,} pairs of a "
             f"user and an item",
@@ -79,6 +83,15 @@ class Look:
             )
             rows = "row repeats" if repeated == 1 else "rows repeat"
             facts.append(f"{repeated:,} {rows} a pair: {combined}")
+        if data.dislikes is not None:
+            why = "not meeting the rule" if self.roles.positive else "with a weight below 0"
+            facts.append(f"dislikes: {len(data.dislikes):,} pairs {why}")
+        elif (rule := self._suggested_rule()) is not None:
+            facts.append(
+                f"{self.roles.weight}: ratings from {data.weights.min():g} to "
+                f"{data.weights.max():g}, and low ones are choices too; to make only high ones "
+                f"choices and the others dislikes, add --positive {shlex.quote(rule)}"
+            )
         if data.times is not None:
             first, last = (
                 datetime.fromtimestamp(moment / 1e6, UTC).date()
@@ -86,6 +99,17 @@ class Look:
             )
             facts.append(f"from {first} to {last}")
         return [*facts, *map(str, data.skipped), *self.roles.notes]
+
+    def _suggested_rule(self) -> str | None:
+        """Return a rule for the upper quarter of the scale, where the weights are ratings."""
+        name = self.roles.weight
+        if name is None or not is_rating(name):
+            return None
+        values = np.unique(self.data.weights)
+        if not 1 < len(values) <= _MOST_RATINGS:
+            return None
+        least = values[np.searchsorted(values, values[0] + 0.75 * (values[-1] - values[0]))]
+        return f"{name if name.isidentifier() else json.dumps(name)} >= {least:g}"
 
 
 def look(
@@ -108,7 +132,8 @@ def look(
         The encoding of text files. None: UTF-8.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
-        ``time``, ``title``, ``repeats``, ``time_format``, ``decimal``. The rest is guessed.
+        ``time``, ``title``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
+        ``decimal``. The rest is guessed.
 
     Returns
     -------

@@ -13,6 +13,7 @@ from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.sql import literal, quoted
 from shortlist.data.titles import names_titles, words
+from shortlist.data.where import Where
 from shortlist.errors import InputError
 
 # Words of column names by role; the first words are the surest.
@@ -34,6 +35,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _COUNTS = {"quantity", "qty", "count", "plays", "clicks", "views", "수량"}  # repeated pairs add up
+_RATINGS = {"rating", "ratings", "stars", "score", "scores", "평점"}
 _ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku", "번호", "코드", "아이디"}
 _LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country", "이름"}
 _DAYS = (
@@ -113,6 +115,8 @@ class Roles:
         How the weights of a repeated pair are combined: counts are added.
     time_format, decimal
         How times and weights are written, where that is not recognised without being told.
+    positive, half_life
+        As given.
     notes
         Sentences about what is uncertain.
     """
@@ -127,6 +131,8 @@ class Roles:
     repeats: Repeats = "last"
     time_format: str | None = None
     decimal: str | None = None
+    positive: Where | None = None
+    half_life: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -138,6 +144,11 @@ class Roles:
             for name, value in vars(self).items()
             if name != "notes" and value != default[name]
         }
+
+
+def is_rating(name: str) -> bool:
+    """Return whether the name of a column says that its values are ratings."""
+    return bool(_RATINGS & {*Column(name, "", 0, 0, "").words})
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, list[Column]]:

@@ -1,6 +1,8 @@
 """Splits into training and test data, which share their vocabularies and features.
 
 Random choices depend on the seed alone, and no test pair (user, item) is in the training data.
+Dislikes are split in the same way: by the moment from which a user's interactions are held out, at
+random, or by the cold user or item.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from shortlist.errors import ConfigError, InputError, suggestion
 
 Order = Literal["time", "row", "random"]
 Split: TypeAlias = tuple[Dataset, Dataset]
+
+_DISLIKES = 1  # makes the draws of dislikes independent of those of interactions
 
 
 def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int = 0) -> Split:
@@ -75,7 +79,11 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     starts = np.cumsum(lengths) - lengths
     for _ in range(n):
         held |= last_of_runs(starts, lengths, keys, ~held)
-    return _split(data, held & (data.user_counts > n)[data.user_rows])
+    held &= (data.user_counts > n)[data.user_rows]
+    if order == "random":
+        return _split(data, held, _drawn(data, n / np.maximum(data.user_counts, n + 1), seed))
+    name: Literal["times", "positions"] = "times" if order == "time" else "positions"
+    return _split(data, held, _from_first_held(data, held, name))
 
 
 def random(data: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
@@ -84,7 +92,7 @@ def random(data: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     held = np.zeros(data.n_interactions, dtype=bool)
     n_held = round(fraction * data.n_interactions)
     held[np.random.default_rng(seed).permutation(data.n_interactions)[:n_held]] = True
-    return _split(data, held)
+    return _split(data, held, _drawn(data, np.full(data.n_users, fraction), seed))
 
 
 def by_time(data: Dataset, at: When) -> Split:
@@ -104,17 +112,25 @@ def by_time(data: Dataset, at: When) -> Split:
     """
     if data.times is None:
         raise InputError("the data has no times", remedy="name the time column (time=...)")
-    return _split(data, data.times >= moment(at))
+    start, dislikes = moment(at), data.dislikes
+    later = None if dislikes is None or dislikes.times is None else dislikes.times >= start
+    return _split(data, data.times >= start, later)
 
 
 def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction of a random fraction of the users who have any."""
-    return _split(data, _cold(data.user_counts, fraction, seed)[data.user_rows])
+    cold, dislikes = _cold(data.user_counts, fraction, seed), data.dislikes
+    return _split(
+        data, cold[data.user_rows], None if dislikes is None else cold[dislikes.user_rows]
+    )
 
 
 def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction with a random fraction of the items that have any."""
-    return _split(data, _cold(data.item_counts, fraction, seed)[data.item_rows])
+    cold, dislikes = _cold(data.item_counts, fraction, seed), data.dislikes
+    return _split(
+        data, cold[data.item_rows], None if dislikes is None else cold[dislikes.item_rows]
+    )
 
 
 def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
@@ -125,7 +141,9 @@ def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
         f"choose a number from 2 to {data.n_interactions}, the number of interactions",
     )
     fold_of = np.random.default_rng(seed).permutation(data.n_interactions) % folds
-    return (_split(data, fold_of == fold) for fold in range(folds))
+    count = 0 if data.dislikes is None else len(data.dislikes)
+    disliked_in = np.random.default_rng([seed, _DISLIKES]).permutation(count) % folds
+    return (_split(data, fold_of == fold, disliked_in == fold) for fold in range(folds))
 
 
 def given(train: Dataset, test: Dataset) -> Split:
@@ -143,13 +161,7 @@ def given(train: Dataset, test: Dataset) -> Split:
     items, item_features = _merge(train.items, train.item_features, test.items, test.item_features)
     train, test = (
         replace(
-            part,
-            users=users,
-            items=items,
-            user_rows=users.rows(part.users.ids)[part.user_rows],
-            item_rows=items.rows(part.items.ids)[part.item_rows],
-            user_features=user_features,
-            item_features=item_features,
+            _recoded(part, users, items), user_features=user_features, item_features=item_features
         )
         for part in (train, test)
     )
@@ -165,14 +177,54 @@ def given(train: Dataset, test: Dataset) -> Split:
     return train, test
 
 
-def _split(data: Dataset, held: NDArray[np.bool_]) -> Split:
+def _recoded(data: Dataset, users: Vocabulary, items: Vocabulary) -> Dataset:
+    """Return the data in the rows of larger vocabularies."""
+    return replace(
+        data,
+        users=users,
+        items=items,
+        user_rows=users.rows(data.users.ids)[data.user_rows],
+        item_rows=items.rows(data.items.ids)[data.item_rows],
+        dislikes=None if data.dislikes is None else _recoded(data.dislikes, users, items),
+    )
+
+
+def _drawn(data: Dataset, shares: NDArray[np.float64], seed: int) -> NDArray[np.bool_] | None:
+    """Draw the dislikes to hold out, a share of each user's."""  # shares (n_users,)
+    if data.dislikes is None:
+        return None
+    drawn = np.random.default_rng([seed, _DISLIKES]).random(len(data.dislikes))
+    return np.asarray(drawn < shares[data.dislikes.user_rows])
+
+
+def _from_first_held(
+    data: Dataset, held: NDArray[np.bool_], name: Literal["times", "positions"]
+) -> NDArray[np.bool_] | None:
+    """Return which dislikes are not before the first interaction that is held out of the user."""
+    if data.dislikes is None:
+        return None
+    first = np.full(data.n_users, np.iinfo(np.int64).max)
+    np.minimum.at(first, data.user_rows[held], getattr(data, name)[held])
+    return np.asarray(getattr(data.dislikes, name) >= first[data.dislikes.user_rows])
+
+
+def _split(
+    data: Dataset, held: NDArray[np.bool_], disliked: NDArray[np.bool_] | None = None
+) -> Split:
+    """Split by what is held out: ``held`` of the interactions, ``disliked`` of the dislikes."""
     if held.all() or not held.any():
         empty = "training" if held.all() else "test"
         raise InputError(
             f"the split leaves no {empty} interactions ({len(held)} in all)",
             remedy="choose another fraction, time or n",
         )
-    return data.select(~held), data.select(held)
+    train, test = data.select(~held), data.select(held)
+    if data.dislikes is None or disliked is None:
+        return train, replace(test, dislikes=None)
+    kept, later = data.dislikes.select(~disliked), data.dislikes.select(disliked)
+    return replace(train, dislikes=kept if len(kept) else None), replace(
+        test, dislikes=later if len(later) else None
+    )
 
 
 def _cold(counts: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:

@@ -116,7 +116,7 @@ def for_user(
     if not isinstance(scored, FactorScores):
         raise CapabilityError(f"{model.name} gives no vector for a query")
     values = scores(scored.queries[0, : vectors.shape[1]], vectors, measure, power)
-    return _best(model, values, profiles.history.indices if exclude_seen else [], k)
+    return _best(model, values, profiles.excluded.indices if exclude_seen else [], k)
 
 
 @dataclass(frozen=True)

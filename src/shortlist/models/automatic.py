@@ -77,6 +77,7 @@ def most_popular(data: Dataset, count: int) -> Dataset:
         items=Vocabulary(data.items.take(kept), kind=data.items.kind),
         item_rows=np.searchsorted(kept, chosen.item_rows).astype(np.int32),
         item_features=None,
+        dislikes=None,
     )
 
 
@@ -87,7 +88,7 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
     for start in range(0, len(fold.users), _BLOCK):
         users = fold.users[start : start + _BLOCK]
         profiles = Profiles.known(fold.train, users, features=False, order=False)
-        indptr, indices, _ = csr_arrays(profiles.history)
+        indptr, indices, _ = csr_arrays(profiles.excluded)
         best = top_k(model.score(profiles), Eligible.excluding(indptr, indices, order), _CUTOFF)
         truth = fold.truth[start : start + _BLOCK]
         lengths = np.diff(truth.indptr)

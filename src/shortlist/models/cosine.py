@@ -122,6 +122,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     """
 
     learns_quickly = True
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when queries are scored."""
@@ -224,6 +225,7 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     """
 
     learns_quickly = True
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""

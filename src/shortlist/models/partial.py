@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -84,10 +85,15 @@ class PartialFit:
                 f"{model.name} learns only as a whole",
                 remedy="call fit with all interactions",
             )
-        chosen = model.chosen
-        learned = type(model)(**model.get_params() | chosen).learn(growth.data).learned
-        kept = (f"the values that fit chose are kept: {', '.join(chosen)}",) if chosen else ()
-        return learned, kept
+        return relearned(model, growth)
+
+
+def relearned(model: Any, growth: Growth) -> tuple[Any, tuple[str, ...]]:
+    """Learn again with the settings that ``fit`` chose; say which they are."""
+    chosen = model.chosen
+    learned = type(model)(**model.get_params() | chosen).learn(growth.data).learned
+    kept = (f"the values that fit chose are kept: {', '.join(chosen)}",) if chosen else ()
+    return learned, kept
 
 
 def grown(before: Dataset, new: Dataset) -> Growth:
@@ -103,30 +109,55 @@ def grown(before: Dataset, new: Dataset) -> Growth:
             "only one of the old and the new interactions have times",
             remedy="give both times, or neither",
         )
-    rows = [
-        (_rows_in(users, data.users), _rows_in(items, data.items)) for data in (new, before)
-    ]  # new ones first: of a repeated pair they count
-    user_rows, item_rows = (
-        np.concatenate([rows[0][side][_column(new, side)], rows[1][side][_column(before, side)]])
-        for side in (0, 1)
-    )
-    keys, first = np.unique(user_rows.astype(np.int64) * len(items) + item_rows, return_index=True)
     ahead = int(before.positions.max(initial=-1)) + 1
-    positions = np.concatenate([new.positions + ahead, before.positions])
-    data = Dataset(
+    later = replace(new, positions=new.positions + ahead)
+    rejected = (
+        None
+        if new.dislikes is None
+        else replace(new.dislikes, positions=new.dislikes.positions + ahead)
+    )
+    data = _merged(users, items, later, before, rejected)
+    data = replace(
+        data,
+        user_features=_features(users, before, new, "user"),
+        item_features=_features(items, before, new, "item"),
+    )
+    if before.dislikes is not None or rejected is not None:
+        data = replace(data, dislikes=_merged(users, items, rejected, before.dislikes, later))
+    return Growth(data, _rows_in(users, before.users), _rows_in(items, before.items))
+
+
+def _merged(
+    users: Vocabulary,
+    items: Vocabulary,
+    new: Dataset | None,
+    old: Dataset | None,
+    revoking: Dataset | None,
+) -> Dataset:
+    """Return the pairs of two data sets; those of the new one, and those that revoke, go first."""
+    parts = [part for part in (new, revoking, old) if part is not None]
+    keys = np.concatenate([_pairs(users, items, part) for part in parts])
+    pairs, first = np.unique(keys, return_index=True)
+    ends = np.cumsum([len(part) for part in parts])
+    from_part = np.searchsorted(ends, first, side="right")
+    kept = np.array([part is not revoking for part in parts], dtype=bool)[from_part]
+    pairs, first = pairs[kept], first[kept]
+    times = [part.times for part in parts if part.times is not None]
+    return Dataset(
         users,
         items,
-        (keys // max(len(items), 1)).astype(np.int32),
-        (keys % max(len(items), 1)).astype(np.int32),
-        np.concatenate([new.weights, before.weights])[first],
-        None
-        if new.times is None or before.times is None
-        else np.concatenate([new.times, before.times])[first],
-        positions[first],
-        _features(users, before.users, before.user_features, new.users, new.user_features),
-        _features(items, before.items, before.item_features, new.items, new.item_features),
+        (pairs // max(len(items), 1)).astype(np.int32),
+        (pairs % max(len(items), 1)).astype(np.int32),
+        np.concatenate([part.weights for part in parts])[first],
+        np.concatenate(times)[first] if len(times) == len(parts) else None,
+        np.concatenate([part.positions for part in parts])[first],
     )
-    return Growth(data, *rows[1])
+
+
+def _pairs(users: Vocabulary, items: Vocabulary, data: Dataset) -> np.ndarray[Any, Any]:
+    """Return a number for each (user, item) pair."""
+    user_rows = _rows_in(users, data.users)[data.user_rows].astype(np.int64)
+    return user_rows * len(items) + _rows_in(items, data.items)[data.item_rows]
 
 
 def spread(array: np.ndarray[Any, Any], rows: Rows, n_rows: int) -> np.ndarray[Any, Any]:
@@ -134,10 +165,6 @@ def spread(array: np.ndarray[Any, Any], rows: Rows, n_rows: int) -> np.ndarray[A
     wide = np.zeros((n_rows, *array.shape[1:]), dtype=array.dtype)
     wide[rows] = array
     return wide
-
-
-def _column(data: Dataset, side: int) -> Rows:
-    return data.item_rows if side else data.user_rows
 
 
 def _union(before: Vocabulary, new: Vocabulary) -> Vocabulary:
@@ -156,18 +183,15 @@ def _rows_in(whole: Vocabulary, part: Vocabulary) -> Rows:
 
 
 def _features(
-    ids: Vocabulary,
-    before: Vocabulary,
-    old: pa.Table | None,
-    after: Vocabulary,
-    new: pa.Table | None,
+    ids: Vocabulary, before: Dataset, after: Dataset, kind: Literal["user", "item"]
 ) -> pa.Table | None:
     """Merge the features: those of the new data where it has them, else those of before."""
+    old, new = (getattr(data, f"{kind}_features") for data in (before, after))
     if old is None:
         return None
     old_rows, new_rows = (
         pc.fill_null(pc.index_in(ids.ids, value_set=listed.ids), UNKNOWN).to_numpy()
-        for listed in (before, after)
+        for listed in (getattr(data, f"{kind}s") for data in (before, after))
     )
     columns = {}
     for name in old.column_names:

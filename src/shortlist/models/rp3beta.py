@@ -107,6 +107,7 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     """
 
     learns_quickly = True
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""

@@ -14,13 +14,13 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
+from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.errors import ConfigError
 from shortlist.recommend.query import OnUnknownItem
 from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import Requests, of_ids
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask, Where, matches, parse_where
 from shortlist.scoring.capabilities import ComparesItems, cannot
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer, known_profiles
@@ -79,7 +79,7 @@ def audience(
     data = model.data
     requests = _requests(data, "item_id", items, on_unknown)
     k = min(k, data.n_users)
-    choosers = transposed(data.matrix)
+    choosers = transposed(data.excluded)
     allowed = None
     if where is not None:
         allowed = matches(data.user_features, parse_where(where), where, "user")
@@ -88,7 +88,8 @@ def audience(
         rows = requests.users[start : start + ITEMS_PER_PASS]
         seen = choosers[rows] if exclude_seen else None
         task = partial(_audience_block, model, rows, seen, allowed, k)
-        blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
+        memory = model.bytes_per_query + 8 * data.n_items  # scores are written out
+        blocks = engine.current().map_rows(task, data.n_users, memory, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
         passes.append((best, np.zeros(len(rows), dtype=bool)))
     labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)

@@ -9,9 +9,9 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 from shortlist.data.vocabulary import Id, distinct
+from shortlist.data.where import Where
 from shortlist.errors import InputError
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Where
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "fallback"]
 OnUnknownItem: TypeAlias = Literal["raise", "skip"]
@@ -26,7 +26,8 @@ class Query:
     user
         The id of a user in the training data; their history is used, and excluded.
     history
-        Item ids that were chosen, or a mapping from item id to weight. Added to the user's own.
+        Item ids that were chosen, or a mapping from item id to weight. Added to the user's own. An
+        item with a weight below 0 is disliked.
     features
         User features by name; for models that use features.
     allow, deny, where
@@ -35,7 +36,7 @@ class Query:
     Raises
     ------
     InputError
-        There is no user, history or features, or a weight is negative or not finite.
+        There is no user, history or features, or a weight is not finite.
 
     Examples
     --------
@@ -66,10 +67,10 @@ class Query:
                 object.__setattr__(self, name, tuple(distinct(given)))
         if isinstance(self.history, Mapping):
             for item, weight in self.history.items():
-                if not (isinstance(weight, Real) and math.isfinite(weight) and float(weight) >= 0):
+                if not (isinstance(weight, Real) and math.isfinite(weight)):
                     raise InputError(
                         f"weight {weight!r} of item {item!r} in the history",
-                        remedy="weights are finite numbers, 0 or more",
+                        remedy="weights are finite numbers; those below 0 are dislikes",
                     )
 
     @property
@@ -78,8 +79,15 @@ class Query:
         if self.history is None:
             return {}
         if isinstance(self.history, Mapping):
-            return {item: float(weight) for item, weight in self.history.items()}
+            return {item: float(weight) for item, weight in self.history.items() if weight >= 0}
         return dict.fromkeys(self.history, 1.0)
+
+    @property
+    def dislikes(self) -> dict[Id, float]:
+        """The disliked items of the history, and how much they are disliked."""
+        if not isinstance(self.history, Mapping):
+            return {}
+        return {item: -float(weight) for item, weight in self.history.items() if weight < 0}
 
     @property
     def rules(self) -> Rules:

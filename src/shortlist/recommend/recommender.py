@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,13 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.where import Mask
 from shortlist.errors import InputError
 from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import Mask
 from shortlist.scoring.capabilities import Shortlists
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.profiles import Profiles
@@ -28,6 +28,8 @@ from shortlist.scoring.scorer import Scorer, known_profiles
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import csr_arrays
+
+Block: TypeAlias = tuple[Best, NDArray[np.bool_]]  # lists, and which hold popular items instead
 
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
@@ -45,16 +47,26 @@ def recommend(
     check_k(k)
     data, strict = model.data, on_unknown == "raise"
     requests = resolve(model, users, queries, on_unknown)
-    if len(requests) >= PACK_FROM:
-        pack_items(model)
-    common = None if rules.empty else rules.mask(data, strict=strict)
-    length = min(k, data.n_items)
-    task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
+    task = task_of(model, requests, exclude_seen, rules, strict, k)
+    masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
+    memory = model.bytes_per_query + masks
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
     return replace(lists, notes=notes_on(model, requests, lists.table))
+
+
+def task_of(
+    model: Scorer, requests: Requests, exclude_seen: bool, rules: Rules, strict: bool, k: int
+) -> Callable[[range], Block]:
+    """Return the task that lists the best items of a block of requests."""
+    if len(requests) >= PACK_FROM:
+        pack_items(model)
+    data = model.data
+    common = None if rules.empty else rules.mask(data, strict=strict)
+    length = min(k, data.n_items)
+    return partial(_list_block, model, requests, exclude_seen, common, strict, length)
 
 
 def check_k(k: int) -> None:
@@ -133,12 +145,12 @@ def _list_block(
     strict: bool,
     k: int,
     block: range,
-) -> tuple[Best, NDArray[np.bool_]]:
+) -> Block:
     data = model.data
     profiles = requests.profiles(block, model)
     seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
     if exclude_seen:
-        seen = csr_arrays(profiles.history)[:2]
+        seen = csr_arrays(profiles.excluded)[:2]
     eligible = Eligible.excluding(*seen, data.popularity_order, common)
     if requests.rules is not None:
         rules = requests.rules[block.start : block.stop]

@@ -41,6 +41,8 @@ class Requests:
         The rules of each query.  # (Q,)
     given
         The names of the features that each query gives.  # (Q,)
+    disliked
+        Dislikes given in queries; None: there are none.  # (Q, n_items)
     """
 
     label: str
@@ -51,6 +53,7 @@ class Requests:
     features: pa.Table | None = None
     rules: tuple[Rules, ...] | None = None
     given: tuple[frozenset[str], ...] = ()
+    disliked: csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -69,7 +72,12 @@ class Requests:
         if self.features is not None:
             features = self.features.slice(block.start, len(block))
         history = _overlaid(known.history, given)
-        return Profiles(known.users, history, known.changed | (added > 0), features, recency)
+        disliked = known.disliked
+        if self.disliked is not None:
+            own = self.disliked[span]
+            disliked = own if disliked is None else _overlaid(disliked, own)
+        changed = known.changed | (added > 0)
+        return Profiles(known.users, history, changed, features, recency, disliked)
 
 
 def of_ids(
@@ -148,6 +156,7 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
     kept: list[int] = []
     users: list[int] = []
     histories: list[tuple[Rows, NDArray[np.float32]]] = []
+    rejected: list[tuple[Rows, NDArray[np.float32]]] = []
     for position, query in enumerate(queries):
         if strict and query.features is not None and not model.uses_features:
             raise CapabilityError(
@@ -162,15 +171,17 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
         user = lookup(data.users, [] if query.user is None else [query.user])
         items = lookup(data.items, list(weights))
         known = items != UNKNOWN
+        dislikes = _known(lookup(data.items, list(query.dislikes)), query.dislikes)
         usable_features = query.features is not None and model.uses_features
-        usable = known.any() or (user != UNKNOWN).any() or usable_features
+        usable = known.any() or (user != UNKNOWN).any() or usable_features or len(dislikes[0])
         unknown = not known.all() or UNKNOWN in user or query.features is not None
+        unknown = unknown or len(dislikes[0]) < len(query.dislikes)
         if on_unknown == "skip" and unknown and not usable:
             continue  # every part of this query is unknown
         kept.append(position)
         users.append(int(user[0]) if len(user) else UNKNOWN)
-        values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
-        histories.append((items[known], values[known]))
+        histories.append(_known(items, weights))
+        rejected.append(dislikes)
     rows = np.array(users, dtype=np.int32)
     rules = tuple(queries[position].rules for position in kept)
     given, recency = _given(histories, data.n_items)
@@ -184,7 +195,14 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
         with_given(data, rows, features, kept) if model.uses_features else None,
         None if all(rule.empty for rule in rules) else rules,
         tuple(frozenset(values or ()) for values in features),
+        _given(rejected, data.n_items)[0] if any(len(items) for items, _ in rejected) else None,
     )
+
+
+def _known(items: Rows, weights: Mapping[Id, float]) -> tuple[Rows, NDArray[np.float32]]:
+    """Return the rows and weights of the items that are known."""
+    values = np.fromiter(weights.values(), dtype=np.float32, count=len(weights))
+    return items[items != UNKNOWN], values[items != UNKNOWN]
 
 
 def _given(

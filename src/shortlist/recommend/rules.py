@@ -10,10 +10,10 @@ import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
+from shortlist.data.rule_text import Rule
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, plain
+from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.errors import ErrorCode, InputError
-from shortlist.recommend.rule_text import Rule
-from shortlist.recommend.where import Mask, Where, matches, parse_where
 
 
 @dataclass(frozen=True)

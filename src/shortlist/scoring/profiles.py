@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.scoring.sparse import binary, pointers
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Profiles:
     recency
         The position of each entry of the history, counted back from the latest, which is 1; only
         for models that use the order.  # (B, n_items)
+    disliked
+        The dislikes of the users, and those that queries add; None: there are none.
+        # (B, n_items)
     """
 
     users: Rows
@@ -40,6 +44,7 @@ class Profiles:
     changed: NDArray[np.bool_]
     features: pa.Table | None = None
     recency: csr_array | None = None
+    disliked: csr_array | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -49,6 +54,15 @@ class Profiles:
         """Whether each query has a history."""  # (B,)
         lengths: NDArray[np.integer] = np.diff(self.history.indptr)
         return lengths > 0
+
+    @property
+    def excluded(self) -> csr_array:
+        """What a list without seen items leaves out: histories and dislikes."""  # (B, n_items)
+        if self.disliked is None:
+            return self.history
+        both = csr_array(binary(self.history) + binary(self.disliked))
+        both.sort_indices()
+        return both
 
     @classmethod
     def new(cls, history: csr_array) -> Profiles:
@@ -68,6 +82,7 @@ class Profiles:
             new,
             None if table is None else table.take(pa.array(users, mask=new)),
             _rows_of(data.recency, users) if order else None,
+            None if data.dislikes is None else _rows_of(data.dislikes.matrix, users),
         )
 
     def take(self, queries: NDArray[np.intp]) -> Profiles:
@@ -78,6 +93,7 @@ class Profiles:
             self.changed[queries],
             None if self.features is None else self.features.take(pa.array(queries)),
             None if self.recency is None else self.recency[queries],
+            None if self.disliked is None else self.disliked[queries],
         )
 
 
@@ -87,5 +103,6 @@ def _rows_of(matrix: csr_array, users: Rows) -> csr_array:
     own = matrix[users[known]]
     lengths = np.zeros(len(users), dtype=np.int64)
     lengths[known] = np.diff(own.indptr)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    return csr_array((own.data, own.indices, indptr), shape=(len(users), matrix.shape[1]))
+    return csr_array(
+        (own.data, own.indices, pointers(lengths)), shape=(len(users), matrix.shape[1])
+    )

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from shortlist import engine
 from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
+from shortlist.data.where import Where
 from shortlist.recommend.query import OnUnknown, Query
-from shortlist.recommend.where import Where
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics

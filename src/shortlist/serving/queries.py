@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from shortlist.data.vocabulary import Id
+from shortlist.data.where import matches
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import resolve
 from shortlist.recommend.rules import Rules
-from shortlist.recommend.where import matches
 from shortlist.serving.errors import check_count, wrong_value
 from shortlist.serving.limits import Limits
 from shortlist.serving.model_store import ServedModel

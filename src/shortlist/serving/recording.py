@@ -140,7 +140,7 @@ class RecentInteractions:
         missing = not_in(data, query.user, self.of(query.user))
         if not missing:
             return query
-        own = query.weights
+        own = query.weights | {item: -weight for item, weight in query.dislikes.items()}
         earlier = {item: latest.weight for item, latest in missing.items() if item not in own}
         user = query.user if query.user in data.users else None
         return replace(query, user=user, history=earlier | own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,13 @@ class StabilityContract(ModelUnderTest):
         assert model.data_fingerprint == small_world().data.fingerprint
         assert model.history.equals(self.fitted().history)
         assert_same_lists(model, self.fitted())
+
+    def test_chosen_settings(self) -> None:
+        model = self.fitted()
+        chosen = json.loads(json.dumps(model.chosen))
+        assert chosen == model.chosen
+        assert chosen.keys() <= model.settings.keys()
+        assert type(model)(**model.settings | chosen).chosen == {}
 
     @pytest.mark.parametrize("threads", [1, 2, 5])
     def test_threads(self, threads: int) -> None:

@@ -157,7 +157,7 @@ _Kind: TypeAlias = tuple[str, str, str]  # a condition, what is wrong, what to d
 RULES = {
     "user_id": "user_id IS NULL",
     "item_id": "item_id IS NULL",
-    "weight": "weight IS NULL OR NOT isfinite(weight) OR weight < 0",
+    "weight": "weight IS NULL OR NOT isfinite(weight)",
     "time": f"time IS NULL OR time NOT BETWEEN -{LAST_SECOND}000000 AND {LAST_SECOND}999999",
 }
 
@@ -173,7 +173,7 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
             kinds = [("x IS NOT NULL AND weight IS NULL", "'{value}' is not a number", "")]
         missing = "the weight is missing"
         kinds += [("x IS NULL", missing, "drop the row, or fill it in")]
-        what = "a weight must be a finite number, 0 or more"
+        what = "a weight must be a finite number"
         return [*kinds, (RULES[role], what, "drop the row, or correct its weight")]
     if role == "time":
         expected = "{value} is not a time in the form of the other values of its column"

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, OnBadRow, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, OnBadRow, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
-from shortlist.data.coding.pairs import Repeats, merge_repeats
+from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
+from shortlist.data.coding.positive import Positive
 from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
 from shortlist.data.labels import read_labels, with_labels
@@ -24,6 +25,7 @@ from shortlist.data.moments import LifeSpans
 from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.data.where import Where
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _BATCH = 1_000_000  # rows that DuckDB hands over at a time
@@ -60,17 +62,19 @@ def encode_tables(
     repeats: Repeats,
     on_bad_row: OnBadRow,
     reading: Reading,
-) -> EncodedTables:
+    positive: Where | None = None,
+) -> tuple[EncodedTables, Entries | None]:
     """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors.
 
-    ``roles`` holds the columns of user_id, item_id, weight and time.
+    ``roles`` holds the columns of user_id, item_id, weight and time. The second result are the
+    dislikes, if there are any.
     """
     if repeats not in get_args(Repeats):
         raise ConfigError(
             f"repeats={repeats!r} is not a known rule",
             remedy=suggestion(str(repeats), get_args(Repeats)),
         )
-    bad = BadRows(on_bad_row)
+    bad, chosen = BadRows(on_bad_row), Positive.read(positive)
     named = {role: column for role, column in roles.items() if column is not None}
     _check_roles(named)
     with connect() as db, scan.translated("the tables"):
@@ -92,12 +96,15 @@ def encode_tables(
         if title is not None and not titled:
             column = log.column(title, "name the right one: title=")
             columns["title"] = f"CAST({column} AS VARCHAR)"
+        if chosen is not None:
+            columns |= chosen.columns(log, named.get("weight"), reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
         deletions = _find_bad_values(log, "log", named, reading, bad)
         for ids in (user_ids, item_ids):
             deletions += ids.find_bad(log, reading, bad)
         bad.require_none()
         _leave_out(log, deletions, bad)
+        met = None if chosen is None else chosen.met(log, bad)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         if title is not None:
@@ -114,9 +121,33 @@ def encode_tables(
     entries = merge_repeats(user_rows, item_rows, weights, times, shape, repeats)
     if records is not None:
         entries = entries._replace(positions=records[entries.positions])
-    return EncodedTables(
-        user_vocabulary, item_vocabulary, *entries, user_features, item_features, tuple(bad.skipped)
+    disliked = entries.weights < 0
+    if met is not None:
+        disliked |= ~met[entries.positions]
+    dislikes = None
+    if disliked.any():
+        strengths = np.where(entries.weights < 0, -entries.weights, np.float32(1))
+        dislikes = _select(entries._replace(weights=strengths), disliked)
+        entries = _select(entries, ~disliked)
+    encoded = EncodedTables(
+        user_vocabulary,
+        item_vocabulary,
+        entries.users,
+        entries.items,
+        entries.weights,
+        entries.times,
+        entries.positions,
+        user_features,
+        item_features,
+        tuple(bad.skipped),
     )
+    return encoded, dislikes
+
+
+def _select(entries: Entries, kept: NDArray[np.bool_]) -> Entries:
+    users, items, weights, times, positions = entries
+    times = None if times is None else times[kept]
+    return Entries(users[kept], items[kept], weights[kept], times, positions[kept])
 
 
 def _check_roles(named: dict[str, str]) -> None:
@@ -137,7 +168,8 @@ def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
         log.connection.execute(deletion)
     if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
         error = bad.combined()
-        raise InputError(
+        raise NoRowLeftError(
+            bad.skipped,
             f"no interaction is left when bad rows are left out: {error.what}",
             where=error.where or log.source.label,
             remedy=error.remedy,

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
 from shortlist.data.dataset import Dataset, OnBadRow, Repeats
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
@@ -30,6 +31,7 @@ from shortlist.data.store.library_tables import Mark, last_mark
 from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import stage_frame, temporary_names
 from shortlist.data.vocabulary import Vocabulary
+from shortlist.data.where import Where, columns_of, parse_where
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _PULL_ALL = "pull everything: leave earlier (--since) out"
@@ -47,11 +49,13 @@ class OwnTables:
     item_id: str = "item_id"
     weight: str | None = None
     time: str | None = None
-    title: str | None = None
     repeats: Repeats = "last"
     on_bad_row: OnBadRow = "raise"
     time_format: str | None = None
     decimal: str | None = None
+    positive: Where | None = None
+    half_life: float | None = None
+    title: str | None = None
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -63,9 +67,10 @@ class OwnTables:
     def log(self, database: Database, by: str | None = None, after: str | None = None) -> pa.Table:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
         table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
-        columns = list(dict.fromkeys(c for c in (*keys, self.weight, self.time) if c is not None))
-        if self.title is not None and not self._lists_titles(database):
-            columns += [self.title] if self.title not in columns else []
+        compared = [] if self.positive is None else columns_of(parse_where(self.positive))
+        titles = None if self._lists_titles(database) else self.title
+        used = (*keys, self.weight, self.time, titles, *compared)
+        columns = list(dict.fromkeys(c for c in used if c is not None))
         self.require(database, table, columns)
         clauses = ""
         if by is not None:
@@ -166,8 +171,9 @@ def pull(
             where="repeats='mean'",
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
-    named = {name: value for name, value in asdict(tables).items() if name != "title"}
-    source = json.dumps(named | {"by": by}, sort_keys=True, ensure_ascii=False)
+    named = asdict(tables) | {"by": by}
+    del named["positive"], named["half_life"], named["title"]  # pulls have none of these
+    source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
     name, place = dotted_name(tables.interactions), database.address.place
     tables.require(database, name, [by])
@@ -232,6 +238,9 @@ def _still_listed(
     earlier: Dataset, users: pa.Table | None, items: pa.Table | None, tables: OwnTables
 ) -> Dataset:
     """Drop the interactions of users and items that their tables no longer list."""
+    if earlier.dislikes is not None:
+        dislikes = _still_listed(earlier.dislikes, users, items, tables)
+        earlier = replace(earlier, dislikes=dislikes if len(dislikes) else None)
     keep = np.ones(len(earlier), dtype=np.bool_)
     for table, key, vocabulary, rows in (
         (users, tables.user_id, earlier.users, earlier.user_rows),
@@ -264,8 +273,8 @@ def _merged(
 ) -> Dataset:
     """Append new rows to earlier ones, whose positions in the source were below ``read``."""
     rows, positions = _in_source_order(earlier)
-    if log.num_rows:
-        new = tables.dataset(log, None, None)
+    new, skipped = _new_rows(log, tables)
+    if new is not None:
         for before, after in ((earlier.users, new.users), (earlier.items, new.items)):
             if before.ids.type != after.ids.type:
                 raise _type_changed(before, after.ids.type)
@@ -276,11 +285,34 @@ def _merged(
     names = {"user_id": tables.user_id, "item_id": tables.item_id}
     rows = rows.rename_columns([names.get(name, f"{name} ") for name in rows.column_names])
     time = "time " if "time " in rows.column_names else None
-    data = replace(tables, weight="weight ", time=time).dataset(rows, users, items)
+    read_already = replace(tables, weight="weight ", time=time, time_format=None, decimal=None)
+    data = read_already.dataset(rows, users, items)
+    data = replace(data, skipped=(*skipped, *data.skipped))
+    if data.dislikes is not None:
+        moved = replace(data.dislikes, positions=positions[data.dislikes.positions])
+        data = replace(data, dislikes=moved)
     return replace(data, positions=positions[data.positions])
 
 
+def _new_rows(log: pa.Table, tables: OwnTables) -> tuple[Dataset | None, tuple[SkippedRows, ...]]:
+    """Return the readable new rows, if there are any, and those that were skipped."""
+    if not log.num_rows:
+        return None, ()
+    try:
+        new = tables.dataset(log, None, None)
+    except NoRowLeftError as error:
+        return None, error.skipped
+    return new, new.skipped
+
+
 def _in_source_order(data: Dataset) -> tuple[pa.Table, NDArray[np.int64]]:
-    """Return the interactions in the order of their source, and their positions there."""
-    order = np.argsort(data.positions)
-    return data.to_arrow().take(pa.array(order)), data.positions[order]
+    """Return interactions and dislikes in the order of their source, and their positions there."""
+    table, positions = data.to_arrow(), data.positions
+    if data.dislikes is not None:
+        rejected = data.dislikes.to_arrow()
+        negative = pc.negate(rejected.column("weight"))
+        rejected = rejected.set_column(rejected.column_names.index("weight"), "weight", negative)
+        table = pa.concat_tables([table, rejected])
+        positions = np.concatenate([positions, data.dislikes.positions])
+    order = np.argsort(positions)
+    return table.take(pa.array(order)), positions[order]

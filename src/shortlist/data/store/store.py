@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ from shortlist.data.store.postgresql import PostgreSQL
 from shortlist.data.store.recorded import InteractionRules, Recorded
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
+from shortlist.data.where import Where
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.files import refuse_bundle
 
@@ -181,6 +183,8 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         title: str | None = None,
+        positive: Where | None = None,
+        half_life: float | None = None,
         repeats: Repeats = "last",
         on_bad_row: OnBadRow = "raise",
         time_format: str | None = None,
@@ -198,6 +202,9 @@ class Store:
             schema.
         user_id, item_id, weight, time, title, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
+        positive, half_life
+            As in :meth:`Dataset.from_tables`. The columns of the schema's view of interactions
+            are user_id, item_id, weight and time.
 
         Returns
         -------
@@ -209,11 +216,11 @@ class Store:
         InputError
             There are no interactions; a table or column is missing, or has values of several types.
         """
-        columns = (user_id, item_id, weight, time, title)
+        columns = (user_id, item_id, weight, time)
         reading = (repeats, on_bad_row, time_format, decimal)
-        own = OwnTables(interactions or "", users, items, *columns, *reading)
+        own = OwnTables(interactions or "", users, items, *columns, *reading, title=title)
         if interactions is not None:
-            return own.read(self._database)
+            return replace(own, positive=positive, half_life=half_life).read(self._database)
         if own != OwnTables(""):
             raise ConfigError(
                 "tables and columns are named, but not the interactions",
@@ -235,6 +242,8 @@ class Store:
                 connection.sql("FROM item_features"),
                 weight="weight",
                 time="time" if times or not count else None,
+                positive=positive,
+                half_life=half_life,
             )
 
     def pull(
@@ -249,6 +258,9 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
         earlier: Dataset | None = None,
         mark: Mark | None = None,
     ) -> Pull:
@@ -259,8 +271,10 @@ class Store:
 
         Parameters
         ----------
-        interactions, users, items, user_id, item_id, weight, time, repeats
-            As in :meth:`dataset`. Users and items are always read whole. ``mean`` cannot be merged.
+        interactions, users, items, user_id, item_id, weight, time
+            As in :meth:`dataset`. Users and items are always read whole.
+        repeats, on_bad_row, time_format, decimal
+            As in :meth:`dataset`; ``mean`` cannot be merged.
         by
             A column of the interactions that only grows and is never NULL: a running number or the
             time of entry. Rows with a greater value than at the last mark are new.
@@ -299,8 +313,8 @@ class Store:
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
-        columns = (user_id, item_id, weight, time)
-        own = OwnTables(interactions, users, items, *columns, repeats=repeats)
+        reading = (repeats, on_bad_row, time_format, decimal)
+        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, *reading)
         return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> list[int]:

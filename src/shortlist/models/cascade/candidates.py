@@ -81,8 +81,8 @@ class Candidates:
 
 
 def unseen(profiles: Profiles, order: Rows) -> Eligible:
-    """Make every item eligible that is not in the query's history."""
-    indptr, indices, _ = csr_arrays(profiles.history)
+    """Make every item eligible that is neither in the query's history nor disliked."""
+    indptr, indices, _ = csr_arrays(profiles.excluded)
     return Eligible.excluding(indptr, indices, order)
 
 

@@ -39,7 +39,7 @@ from shortlist.models.cascade.rankers import (
 from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
 from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec, model_list
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import AUTO, ModelConfig, Search, hyper
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
@@ -212,6 +212,30 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     def extra(self) -> str | None:  # type: ignore[override]
         """The extra ``trees`` for trees; the stages check for their own extras."""
         return "trees" if self.config.ranker in ("auto", "trees") else None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The stages, the ranker and whether it uses features, where :meth:`fit` chose them.
+
+        A single stage that is better alone counts as ``"linear"``: its weight is the only one.
+        """
+        config = self.config
+        is_open = {
+            "stages": config.stages is None,
+            "ranker": config.ranker == AUTO,
+            "features": config.features == AUTO,
+        }
+        if not any(is_open.values()):
+            return {}
+        learned = self.learned
+        values: dict[str, Any] = {
+            "stages": [
+                ModelSpec.model_validate(stage).model_dump(mode="json") for stage in learned.stages
+            ],
+            "ranker": "trees" if len(learned.trees) else "linear",
+            "features": self._features is not None,
+        }
+        return {name: value for name, value in values.items() if is_open[name]}
 
     @property
     def bytes_per_query(self) -> int:

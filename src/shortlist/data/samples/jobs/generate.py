@@ -1,9 +1,10 @@
 """Generating synthetic job data as Arrow tables or CSV files.
 
-A seeded random generator draws résumés, postings and applications. They have the columns of the
-seven CSV files of DACON competition 236170, which may not be redistributed; the published marginal
-distributions of these files (see ``marginals``); and a planted structure (see ``world``), so that
-models can be compared on data with a known answer.
+Two scenarios have the form of a job recommendation competition: a seeded random generator draws
+résumés, postings and applications. They have the columns of the seven CSV files of DACON
+competition 236170, which may not be redistributed; the published marginal distributions of these
+files (see ``marginals``); and a planted structure (see ``world``), so that models can be compared
+on data with a known answer. The third is a board with titles, places and times (see ``places``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.csv
 
-from shortlist.data.samples.jobs import marginals, tables, world
+from shortlist.data.samples.jobs import marginals, places, tables, world
 from shortlist.data.samples.jobs.tables import Blurs, build_tables
 from shortlist.data.samples.jobs.world import Structure, plan_world
 from shortlist.errors import InputError, suggestion
@@ -24,36 +25,52 @@ from shortlist.files import atomic_directory
 MIN_RESUMES, MIN_POSTINGS = 100, 150  # a résumé has up to 77 applications
 MAX_POSTINGS_PER_RESUME = 4
 
-Scenario: TypeAlias = Literal["clear", "codes"]
-SCENARIOS: dict[str, tuple[Structure, Blurs]] = {
+Scenario: TypeAlias = Literal["clear", "codes", "places"]
+COMPETITION: dict[str, tuple[Structure, Blurs]] = {
     "clear": (world.CLEAR, tables.CLEAR),
     "codes": (world.CODES, tables.CODES),
 }
+SCENARIOS = (*COMPETITION, "places")
+SIZES = {
+    "clear": (marginals.RESUMES, marginals.POSTINGS),
+    "codes": (marginals.RESUMES, marginals.POSTINGS),
+    "places": (places.PEOPLE, places.VIEWED),
+}
+"""People and postings, if no numbers are given."""
 
 NOTE = "README-SYNTHETIC.txt"
-README = """\
+_COMPETITION = "the files of a job recommendation competition (DACON 236170)"
+_FORMS = {
+    "clear": _COMPETITION,
+    "codes": _COMPETITION,
+    "places": "a job board with titles and places",
+}
+README = {
+    scenario: f"""\
 SYNTHETIC DATA. No person, employer or posting in these files is real.
 
-A seeded random generator (shortlist, make_jobs) drew them. They have the columns of the files of a
-job recommendation competition (DACON 236170) and imitate the published marginal distributions: the
-number of applications per resume and posting, which columns are mostly empty, how messy the lists
-are. The structure (who applies where) is planted, not observed. Use the files to try and to test
-software; draw no conclusions about people, employers or the real competition from them.
+A seeded random generator (shortlist, make_jobs) drew them. They imitate {form}:
+the number of choices per person and posting, which columns are mostly empty, how messy the texts
+are. The structure (who chooses what) is planted, not observed. Use the files to try and to test
+software; draw no conclusions about people or employers from them.
 
-resumes: {resumes}
-postings: {postings}
-seed: {seed}
+scenario: {scenario}
+resumes: {{people}}
+postings: {{postings}}
+seed: {{seed}}
 """
+    for scenario, form in _FORMS.items()
+}
 
 
 def make_jobs(
-    n_resumes: int = marginals.RESUMES,
-    n_postings: int = marginals.POSTINGS,
+    n_resumes: int | None = None,
+    n_postings: int | None = None,
     seed: int = 0,
     *,
     scenario: Scenario = "clear",
 ) -> dict[str, pa.Table]:
-    """Return the seven tables of synthetic job data.
+    """Return the tables of synthetic job data.
 
     What is planted: applications follow two lines, of work and of places, on which neighbours apply
     to the same few postings. In the scenario ``"clear"`` keywords, codes, boxes and certificates
@@ -65,23 +82,32 @@ def make_jobs(
     pass from young to old a hundred times, and career months, the last salary and the registration
     date follow: they tell something about which of several plausible postings a person chose.
 
+    The scenario ``"places"``, calibrated on another real board, has titles, companies, states,
+    cities and times: 2.7 views a person and 1.25 a posting, most of a person's in one sitting. A
+    view and the one before it agree in state (.94), city (.52), company (.13) and a tenth of the
+    words of their titles. Co-occurrence finds next to nothing, the features of the viewed postings
+    find much.
+
     Parameters
     ----------
     n_resumes
-        100 or more.
+        100 or more; None: as many as on the board that the scenario imitates.
     n_postings
-        150 or more, and at most four times ``n_resumes``, so that each posting has an applicant.
+        150 or more, and at most four times ``n_resumes``, so that each posting has an applicant. In
+        the scenario ``"places"`` only postings that somebody viewed are returned: about this many
+        where there are about twice as many postings as people.
     seed
         0 or more. Equal arguments give equal tables.
     scenario
-        ``"clear"`` or ``"codes"``.
+        ``"clear"``, ``"codes"`` or ``"places"``.
 
     Returns
     -------
     dict
-        ``resume``, ``resume_education``, ``resume_certificate``, ``resume_language``,
-        ``recruitment``, ``company`` and ``apply_train``: an Arrow table each, with the columns of
-        the competition file of that name. Ids are ``U00001``... and ``R00001``...
+        An Arrow table each. In the scenario ``"places"``: ``people``, ``postings`` and ``views``.
+        Else ``resume``, ``resume_education``, ``resume_certificate``, ``resume_language``,
+        ``recruitment``, ``company`` and ``apply_train``, with the columns of the competition file
+        of that name and the ids ``U00001``... and ``R00001``...
 
     Raises
     ------
@@ -94,6 +120,13 @@ def make_jobs(
     >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
     (1396, 'U00001')
     """
+    if scenario not in SCENARIOS:
+        raise InputError(
+            f"there is no scenario {scenario!r}",
+            where="argument scenario",
+            remedy=suggestion(str(scenario), SCENARIOS),
+        )
+    n_resumes, n_postings = _sizes(n_resumes, n_postings, scenario)
     _check("n_resumes", n_resumes, MIN_RESUMES)
     _check("n_postings", n_postings, MIN_POSTINGS)
     _check("seed", seed, 0)
@@ -104,30 +137,26 @@ def make_jobs(
             where="argument n_postings",
             remedy="choose fewer postings or more résumés",
         )
-    if scenario not in SCENARIOS:
-        raise InputError(
-            f"there is no scenario {scenario!r}",
-            where="argument scenario",
-            remedy=suggestion(str(scenario), SCENARIOS),
-        )
-    structure, blurs = SCENARIOS[scenario]
+    if scenario == "places":
+        return places.build_board(n_resumes, n_postings, seed)
+    structure, blurs = COMPETITION[scenario]
     return build_tables(plan_world(n_resumes, n_postings, seed, structure), seed, blurs)
 
 
 def generate_jobs(
     folder: str | Path,
-    n_resumes: int = marginals.RESUMES,
-    n_postings: int = marginals.POSTINGS,
+    n_resumes: int | None = None,
+    n_postings: int | None = None,
     seed: int = 0,
     *,
     scenario: Scenario = "clear",
 ) -> Path:
-    """Write the seven tables of :func:`make_jobs` as CSV files.
+    """Write the tables of :func:`make_jobs` as CSV files.
 
     Parameters
     ----------
     folder
-        The folder for ``resume.csv`` and the others (UTF-8 with a byte order mark, comma separated)
+        The folder for the CSV files, one a table (UTF-8 with a byte order mark, comma separated)
         and ``README-SYNTHETIC.txt``. It is created if its parent exists; synthetic files in it are
         replaced atomically.
     n_resumes, n_postings, seed, scenario
@@ -153,6 +182,7 @@ def generate_jobs(
     """
     folder = Path(folder)
     made = make_jobs(n_resumes, n_postings, seed, scenario=scenario)
+    people, postings = _sizes(n_resumes, n_postings, scenario)
     _check_folder(folder, {f"{name}.csv" for name in made} | {NOTE})
     with atomic_directory(folder) as partial:
         for name, table in made.items():
@@ -160,9 +190,17 @@ def generate_jobs(
                 stream.write(b"\xef\xbb\xbf" + ",".join(table.column_names).encode() + b"\n")
                 options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
                 pa.csv.write_csv(table, stream, options)
-        text = README.format(resumes=n_resumes, postings=n_postings, seed=seed)
+        text = README[scenario].format(people=people, postings=postings, seed=seed)
         (partial / NOTE).write_text(text, encoding="utf-8")
     return folder
+
+
+def _sizes(n_resumes: int | None, n_postings: int | None, scenario: Scenario) -> tuple[int, int]:
+    people, postings = SIZES[scenario]
+    return (
+        people if n_resumes is None else n_resumes,
+        postings if n_postings is None else n_postings,
+    )
 
 
 def _check(name: str, value: Any, minimum: int) -> None:

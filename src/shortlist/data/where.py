@@ -1,4 +1,4 @@
-"""Rules over item features: parsed from a text or a mapping, and evaluated on every item."""
+"""Rules over the columns of a table: parsed from a text or a mapping, evaluated on every row."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.moments import moment
+from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.errors import ErrorCode, InputError, suggestion
-from shortlist.recommend.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.text import shown
 
 Where: TypeAlias = Mapping[str, Any] | str
@@ -67,13 +67,25 @@ def parse_where(where: Where) -> Rule:
     return conditions[0] if len(conditions) == 1 else Combination(False, tuple(conditions))
 
 
+def columns_of(rule: Rule) -> list[str]:
+    """Return the distinct names of the columns that a rule compares, in their order.
+
+    >>> columns_of(parse_where("year >= 1990 and (genres contains War or year is null)"))
+    ['year', 'genres']
+    """
+    if isinstance(rule, Condition):
+        return [str(rule.name)]
+    return list(dict.fromkeys(name for part in rule.rules for name in columns_of(part)))
+
+
 def matches(
     items: pa.Table | None,
     rule: Rule,
     where: Where | None,
-    kind: Literal["item", "user"] = "item",
+    kind: Literal["item", "user", "interaction"] = "item",
+    argument: str = "where",
 ) -> Mask:
-    """Return which items (or users) meet a rule; ``where`` is what the caller wrote, for messages.
+    """Return which rows meet a rule; ``where`` is what the caller wrote as ``argument``.
 
     An InputError if they have no such feature, there is no such operator, or the value has another
     type than the feature.
@@ -90,22 +102,22 @@ def matches(
         join = np.logical_or if rule.any_of else np.logical_and
         passed = np.full(items.num_rows, not rule.any_of)
         for part in rule.rules:
-            join(passed, matches(items, part, where, kind), out=passed)
+            join(passed, matches(items, part, where, kind, argument), out=passed)
         return passed
     name, operator, value = rule
     if name not in items.column_names:
         raise InputError(
             f"{kind}s have no feature {shown(name)}",
-            where=f"where={shown(where)}",
+            where=f"{argument}={shown(where)}",
             remedy=suggestion(str(name), items.column_names),
             code=ErrorCode.UNKNOWN_FEATURE,
-            parameter="where",
+            parameter=argument,
             allowed=items.column_names,
         )
     if operator not in _OPERATORS:
         raise InputError(
             f"no operator {shown(operator)}",
-            where=f"where={shown(where)}",
+            where=f"{argument}={shown(where)}",
             remedy=suggestion(str(operator), _OPERATORS),
         )
     column = items.column(name).combine_chunks()
@@ -115,7 +127,7 @@ def matches(
         raise InputError(
             f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
             f"which is {column.type}",
-            where=f"where={shown(where)}",
+            where=f"{argument}={shown(where)}",
             remedy=_REMEDIES.get(operator, _OTHER_REMEDY).format(kind=column.type),
         ) from None
     mask: Mask = pc.fill_null(met, False).to_numpy(zero_copy_only=False)

@@ -25,6 +25,7 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
+from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -165,6 +166,18 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
         users = self._exactly(by_user, items, Basis.of(items))
         return Fitted(IALSLearned(users, items, settings), history)
+
+    def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
+        """Solve for the new items with the users fixed, then for all users: each row exactly."""
+        data, learned = growth.data, self.learned
+        matrix, new = self._weights(data.matrix), growth.new_items
+        items = spread(learned.items, growth.items, data.n_items)
+        if len(new):
+            users = self._over_rows(matrix, items, gram(items))
+            items[new] = self._over_rows(transposed(matrix)[new], users, gram(users))
+        users = self._over_rows(matrix, items, gram(items))
+        kept = unchanged_items("the vectors", growth)
+        return IALSLearned(users, items, learned.settings), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""

@@ -173,9 +173,9 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         matrix, new = self._weights(data.matrix), growth.new_items
         items = spread(learned.items, growth.items, data.n_items)
         if len(new):
-            users = self._over_rows(matrix, items, gram(items))
-            items[new] = self._over_rows(transposed(matrix)[new], users, gram(users))
-        users = self._over_rows(matrix, items, gram(items))
+            users = self._exactly(matrix, items, Basis.of(items))
+            items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
+        users = self._exactly(matrix, items, Basis.of(items))
         kept = unchanged_items("the vectors", growth)
         return IALSLearned(users, items, learned.settings), kept
 
@@ -244,7 +244,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         return solved, fixed, loss
 
     def _exactly(self, matrix: csr_array, items: Floats, basis: Basis | None) -> Floats:
-        """Solve for the vectors of users with these histories."""  # (B, f)
+        """Solve for the vectors of rows, such as users with these histories."""  # (B, f)
         basis = self._checked(basis, matrix)
         chosen = np.unique(matrix.indices)
         known = np.searchsorted(chosen, matrix.indices).astype(np.int32)

@@ -179,10 +179,10 @@ def _feature_label(data: Dataset, name: str, choosers: Callable[[], Rows] | None
     ]
     if not tables or not equals:
         return name
-    table = tables[0]
+    table, of_users = tables[0], tables[0] is users
     labels = labels_of(table)
     text = f"{column_label(labels, column)} {value_label(labels, column, value)}"
-    if choosers is None or table is not users or len(choosers()) < FEWEST_CHOOSERS:
+    if choosers is None or not of_users or len(choosers()) < FEWEST_CHOOSERS:
         return text
     values = table.column(column).take(pa.array(choosers())).to_pylist()
     sharing = sum(value in (map(str, v) if isinstance(v, list) else (str(v),)) for v in values)

@@ -21,6 +21,7 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.partial import Growth
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
@@ -98,6 +99,20 @@ class ContentBasedLearned:
         return similarity, Neighborhood.by_product(self.users)
 
 
+def _encoded(
+    data: Dataset, similarity: FeatureSimilarity, of_users: FeatureSimilarity | None
+) -> ContentBasedLearned:
+    """Encode the items and, if they have features, the users."""
+    assert data.item_features is not None  # checked before
+    items, table = similarity.rows(data.item_features), similarity.to_table()
+    if of_users is None or data.user_features is None:
+        return ContentBasedLearned(items, table, None, None, None)
+    user_profiles = row_means(data.choices, items)
+    has_profile = np.diff(user_profiles.indptr) > 0
+    users = keep_rows(of_users.rows(data.user_features), has_profile)
+    return ContentBasedLearned(items, table, users, of_users.to_table(), user_profiles)
+
+
 class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists):
     """Score an item by its similarity to the history (by default a Rocchio profile).
 
@@ -150,14 +165,15 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 "ContentBased needs features of the items, and there are none it can use",
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
-        items, table = similarity.rows(data.item_features), similarity.to_table()
         of_users = FeatureSimilarity.learn(data.user_features, choices, seed=config.seed)
-        if of_users is None or data.user_features is None:
-            return Fitted(ContentBasedLearned(items, table, None, None, None))
-        user_profiles = row_means(choices, items)
-        has_profile = np.diff(user_profiles.indptr) > 0
-        users = keep_rows(of_users.rows(data.user_features), has_profile)
-        return Fitted(ContentBasedLearned(items, table, users, of_users.to_table(), user_profiles))
+        return Fitted(_encoded(data, similarity, of_users))
+
+    def grow(self, growth: Growth) -> tuple[ContentBasedLearned, tuple[str, ...]]:
+        """Encode all users and items as before: new ones enter by their features."""
+        learned, near = self.learned, self.learned.neighborhood
+        similarity = FeatureSimilarity.from_table(learned.item_similarity)
+        kept = ("the encoding of features and the weights of columns are those of the last fit",)
+        return _encoded(growth.data, similarity, None if near is None else near[0]), kept
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a profile."""
@@ -182,6 +198,11 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 best[new] = (neighbor_profiles @ learned.by_feature).toarray()
             return DenseScores(best)
         return SparseScores(self._profile_rows(profiles), learned.by_feature)
+
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of user features have no effect, by column."""
+        neighborhood = self.learned.neighborhood
+        return {} if neighborhood is None else neighborhood[0].unused(table)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarity to each item."""

@@ -121,6 +121,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
@@ -223,6 +224,7 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:

@@ -25,6 +25,7 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
+from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -172,6 +173,18 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         users = self._exactly(by_user, items, Basis.of(items))
         return Fitted(IALSLearned(users, items, settings), history)
 
+    def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
+        """Solve for the new items with the users fixed, then for all users: each row exactly."""
+        data, learned = growth.data, self.learned
+        matrix, new = self._weights(data.matrix), growth.new_items
+        items = spread(learned.items, growth.items, data.n_items)
+        if len(new):
+            users = self._exactly(matrix, items, Basis.of(items))
+            items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
+        users = self._exactly(matrix, items, Basis.of(items))
+        kept = unchanged_items("the vectors", growth)
+        return IALSLearned(users, items, learned.settings), kept
+
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
         active = int((data.user_counts > 0).sum())
@@ -237,7 +250,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         return solved, fixed, loss
 
     def _exactly(self, matrix: csr_array, items: Floats, basis: Basis | None) -> Floats:
-        """Solve for the vectors of users with these histories."""  # (B, f)
+        """Solve for the vectors of rows, such as users with these histories."""  # (B, f)
         basis = self._checked(basis, matrix)
         chosen = np.unique(matrix.indices)
         known = np.searchsorted(chosen, matrix.indices).astype(np.int32)

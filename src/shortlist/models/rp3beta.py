@@ -106,6 +106,7 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,9 +16,9 @@ from shortlist.bundle.declarations import Csr, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step, choose
-from shortlist.models.base import Fitted, Model
+from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, product_parts
+from shortlist.models.neighborhood import Neighborhood, SharedSearch, product_parts
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores, SparseScores
@@ -111,21 +112,14 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
-        settings = choose(self, data, STEPS)
-        rows = transposed(data.choices)  # (n_items, n_users)
-        to_users = np.repeat(_power(data.item_counts, settings["alpha"]), data.item_counts)
-        to_items = _power(data.user_counts, settings["alpha"])[rows.indices]
-        walks = csr_array((to_users * to_items, rows.indices, rows.indptr), shape=rows.shape)
-        penalty = _power(data.item_counts, settings["beta"])[data.item_rows]
-        ends = csr_array(
-            (penalty, data.choices.indices, data.choices.indptr), shape=data.choices.shape
-        )
-        weights = Neighborhood(ends, None).nearest_in_blocks(
-            walks, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
-        )
-        if settings["normalized"]:
-            weights = row_scaled(weights, inverse(row_sums(weights)))
-        return Fitted(RP3betaLearned(weights, settings))
+        search_of = cache(_search)  # fits on the fold share searches
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> RP3beta:
+            learned = _learned_from(search_of(fold), settings)
+            return RP3beta(**self.get_params() | dict(settings)).restore(fold, learned, NO_HISTORY)
+
+        settings = choose(self, data, STEPS, fit)
+        return Fitted(_learned_from(_search(data), settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
@@ -140,6 +134,30 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
         history, names = binary(profiles.history), self.data.items
         for part in product_parts("chosen item", history, self.learned.weights, names, items):
             yield [part]
+
+
+def _search(data: Dataset) -> SharedSearch:
+    """Return the search for the most probable walks from every item of some data."""
+    choices, rows = data.choices, transposed(data.choices)
+    itself = np.arange(data.n_items, dtype=np.int32)
+
+    def search(settings: Mapping[str, Any]) -> csr_array:
+        to_users = np.repeat(_power(data.item_counts, settings["alpha"]), data.item_counts)
+        to_items = _power(data.user_counts, settings["alpha"])[rows.indices]
+        walks = csr_array((to_users * to_items, rows.indices, rows.indptr), shape=rows.shape)
+        penalty = _power(data.item_counts, settings["beta"])[data.item_rows]
+        ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
+        return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
+
+    return SharedSearch(search, most=max(dict(STEPS)["neighbors"]))
+
+
+def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
+    found = search({name: settings[name] for name in ("neighbors", "alpha", "beta")})
+    weights = transposed(transposed(found))  # the order of sums must not depend on the weights
+    if settings["normalized"]:
+        weights = row_scaled(weights, inverse(row_sums(weights)))
+    return RP3betaLearned(weights, settings)
 
 
 def _power(counts: NDArray[np.int64], exponent: float) -> Floats:

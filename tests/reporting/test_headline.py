@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import shortlist as sl
+from shortlist.models.base import Model
 from shortlist.reporting import ComparisonWithReport
 from shortlist.reporting.accuracy import ranking
 
@@ -17,7 +19,11 @@ from .conftest import tables
 def twins() -> ComparisonWithReport:
     """Two models that are the same, and one that is worse."""
     train, test = sl.split.leave_last_out(sl.Dataset.from_tables(**tables(), time="at"))
-    models = [sl.EASE(regularization=5), sl.EASE(regularization=5), sl.Popularity()]
+    models: list[Model[Any, Any]] = [
+        sl.EASE(regularization=5),
+        sl.EASE(regularization=5),
+        sl.Popularity(),
+    ]
     return sl.compare(models, train, test, k=(3, 10), seed=3)
 
 

@@ -59,7 +59,7 @@ class InputTable:
             return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
         if is_remote(table):
             is_text = Path(table).suffix.lower() not in (".parquet", ".jsonl")
-            source = Source(f"{name} {shown(table)}", f"input_{name}")
+            source = Source(f"{name} {shown(str(table))}", f"input_{name}")
             return cls(connection, source, types, is_text)
         path, text = Path(table), None
         is_text = path.suffix.lower() not in (".parquet", ".jsonl")

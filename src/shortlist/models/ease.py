@@ -19,14 +19,23 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_profile
 from shortlist.machine import available_memory
-from shortlist.models.automatic import Step, choose, most_popular
+from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    parts_by_sign,
+    strengths,
+)
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import binary, csr_arrays, transposed
+from shortlist.scoring.sparse import csr_arrays, transposed
 
 _WIDE = 8  # with this many times more items than users, inverting XX' is faster and no larger
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
@@ -36,7 +45,7 @@ _FEW = 3_000  # the penalty is chosen on no more items than these, the most popu
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
 
 
-class EASEConfig(ModelConfig):
+class EASEConfig(SignalConfig):
     """Settings of :class:`EASE`."""
 
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -51,6 +60,8 @@ class EASESettings(NamedTuple):
     """The settings in use."""
 
     regularization: Annotated[float, Field(gt=0)]
+    weighting: Strength | None
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,8 @@ class EASELearned:
 class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
-    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X:
+    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X, or
+    that of the weights over their mean:
     with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj`` off the diagonal. The score of an item
     is the sum of the weights from the items of the history. Time is cubic and memory quadratic in
     the number of items.
@@ -80,8 +92,8 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[EASELearned]:
         """Solve for the weights."""
         _require_memory(data.n_items)
-        settings = choose(self, most_popular(data, _FEW), STEPS)
-        matrix = binary(data.matrix[data.user_counts > 0])
+        settings = choose_signals(self, most_popular(data, _FEW), STEPS)
+        matrix = strengths(data, settings["weighting"])[data.user_counts > 0]
         # One BLAS thread: with more, the last bits depend on their number, and so could a list.
         with threadpool_limits(1, user_api="blas"):
             wide = matrix.shape[0] * _WIDE < data.n_items
@@ -94,7 +106,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
         return DenseScores(
-            dense_profile(csr_arrays(binary(profiles.history)), self.learned.weights)
+            dense_profile(csr_arrays(histories(self, profiles)), self.learned.weights)
         )
 
     def similar_scores(self, items: Rows) -> Scores:
@@ -103,11 +115,15 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the weights from the items of the history to each of these items."""
-        chosen = profiles.history.indices
-        names = self.data.items.take(chosen)
-        for item in items:
-            amounts = self.learned.weights[chosen, item].astype(np.float64)
-            yield [Parts("chosen item", names, amounts)]
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            chosen = history.indices
+            names = self.data.items.take(chosen)
+            for item in items:
+                amounts = self.learned.weights[chosen, item].astype(np.float64)
+                yield Parts(kind, names, amounts * history.data)
+
+        yield from parts_by_sign(histories(self, profiles), parts)
 
 
 def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:

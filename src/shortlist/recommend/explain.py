@@ -23,6 +23,7 @@ from shortlist.text import text_table
 
 TITLE = "title"  # the item feature that people recognise an item by
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
+DISLIKED = "disliked item"
 SIMILAR = "similar user"  # the kind of the terms that stand for other users
 SHOWN_TERMS = 10  # as text
 
@@ -139,7 +140,8 @@ def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
     }
     if data.item_features is not None and TITLE in data.item_features.column_names:
         kind = data.items.ids.type
-        ids = [p.names if p.kind == CHOSEN else pa.nulls(len(p.names), kind) for p in parts]
+        of_items = CHOSEN, DISLIKED
+        ids = [p.names if p.kind in of_items else pa.nulls(len(p.names), kind) for p in parts]
         rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
         titles = data.item_features.column(TITLE).cast(pa.string())
         columns[TITLE] = titles.take(pa.array(rows, mask=rows == UNKNOWN))

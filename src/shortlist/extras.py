@@ -14,6 +14,7 @@ PACKAGES = {
     "tune": ("optuna",),
     "serve": ("starlette", "uvicorn", "prometheus_client"),
     "report": ("jinja2", "matplotlib", "sklearn"),
+    "ray": ("ray",),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),
 }
 """The packages that each extra needs."""

@@ -66,6 +66,22 @@ def test_ease_by_weight() -> None:
     assert_allclose(all_scores(model), weights @ expected, atol=1e-4)
 
 
+def test_ease_by_weight_through_few_users() -> None:
+    wide = rated().select(rated().user_rows < 4)
+    keep = np.unique(wide.user_rows)
+    log = wide.to_arrow().filter(pa.array(np.isin(wide.user_rows, keep)))
+    data = Dataset.from_tables(log, items=ITEMS, weight="weight")
+    weights = scaled(data)
+    precision = np.linalg.inv(weights.T @ weights + 3 * np.eye(20))
+    expected = -precision / np.diag(precision)
+    np.fill_diagonal(expected, 0)
+    model = sl.EASE(regularization=3, weighting="weighted").fit(data)
+    assert model.learned.weights.shape == (4, 20)
+    assert_allclose(all_scores(model), weights @ expected, atol=1e-4)
+    explained = model.explain(data.users.ids[1].as_py(), 3)
+    assert explained.parts["amount"].to_numpy().sum() == pytest.approx(explained.score, abs=1e-4)
+
+
 def test_rp3beta_by_weight() -> None:
     data = rated()
     weights = scaled(data)

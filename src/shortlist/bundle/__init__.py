@@ -15,6 +15,7 @@
 This room knows no model: whoever loads a bundle passes the function that finds a model's class.
 """
 
+from shortlist.bundle.identity import identity
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, read_manifest
 from shortlist.bundle.parts import Storable
 from shortlist.bundle.storage import ARRAYS, load, read, save
@@ -25,6 +26,7 @@ __all__ = [
     "MANIFEST",
     "Manifest",
     "Storable",
+    "identity",
     "load",
     "read",
     "read_manifest",

@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import announcing_compilation, remark
+from shortlist.cli.output import Engine, announcing_compilation, remark
 from shortlist.cli.table_options import Source, read, read_new, with_table_options
 from shortlist.cli.tune import Minutes, require_folder, time_limit_of
 from shortlist.errors import ConfigError
@@ -50,6 +50,7 @@ def fit(
         Path | None,
         Option(metavar="BUNDLE", help="With --by: read only the rows added since this bundle."),
     ] = None,
+    engine: Engine = "local",
     *,
     tables: dict[str, Any],
 ) -> None:
@@ -77,11 +78,11 @@ def fit(
         if requested is None:
             from shortlist.tuning import auto
 
-            choice = auto(interactions, seconds=time_limit)
+            choice = auto(interactions, seconds=time_limit, engine=engine)
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
-            fitted, metrics = requested[0].fit(interactions), requested[1]
+            fitted, metrics = requested[0].fit(interactions, engine=engine), requested[1]
     fitted.save(out, metrics=metrics, mark=mark)
     elapsed = time.perf_counter() - started
     ignored = f"; not: {', '.join(fitted.ignores)}" if fitted.ignores else ""

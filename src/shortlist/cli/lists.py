@@ -9,8 +9,10 @@ import typer
 from typer import Argument, Option
 
 from shortlist.cli.output import (
+    Engine,
     Json,
     announcing_compilation,
+    is_folder,
     read_ids,
     read_objects,
     remark,
@@ -23,10 +25,17 @@ from shortlist.errors import InputError
 if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
     from shortlist.models.base import Model
+    from shortlist.recommend.folder import ListFolder
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")]
 Length = Annotated[int, Option("-k", "--k", help="The length of a list.")]
-Out = Annotated[str | None, Option(help="Write a .parquet or .csv file, or a run into a store.")]
+Out = Annotated[
+    str | None,
+    Option(
+        help="Write a .parquet or .csv file, a run into a store, or a folder/ of Parquet files, "
+        "which may be an address such as s3://bucket/folder/."
+    ),
+]
 Where = Annotated[str | None, Option(help="A rule over item features, like: year >= 1990.")]
 AsOf = Annotated[str | None, Option(help="List only items that are live at this date; or: now.")]
 
@@ -65,6 +74,7 @@ def recommend(
     on_unknown: Annotated[
         Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
+    engine: Engine = "local",
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -72,22 +82,36 @@ def recommend(
     from shortlist.models.registry import load
     from shortlist.recommend.query import Query
 
+    to_folder = out is not None and is_folder(out)
+    if to_folder and any(given is not None for given in (history, features, json)):
+        raise InputError(
+            f"the folder {out} is for lists of users of the training data",
+            remedy="leave --history, --features and --json out, or name a .parquet file",
+        )
     with announcing_compilation():
         model = load(bundle)
+        known = model.data.users.parse(read_ids(users)) if users is not None else None
+        choice: dict[str, Any] = {
+            "k": k,
+            "exclude_seen": not include_seen,
+            "allow": _known_items(model, "--allow", allow),
+            "deny": _known_items(model, "--deny", deny),
+            "where": where,
+            "as_of": as_of,
+            "on_unknown": on_unknown,
+            "engine": engine,
+        }
+        if out is not None and to_folder:
+            remark(_written(model.recommend_to(out, known, **choice)))
+            return
         given = None if history is None else model.data.items.parse(history.split(","))
         people = [None] if features is None else read_objects(features)
         lists = model.recommend(
-            model.data.users.parse(read_ids(users)) if users is not None else None,
+            known,
             queries=None
             if history is None and features is None
             else [Query(history=given, features=person) for person in people],
-            k=k,
-            exclude_seen=not include_seen,
-            allow=_known_items(model, "--allow", allow),
-            deny=_known_items(model, "--deny", deny),
-            where=where,
-            as_of=as_of,
-            on_unknown=on_unknown,
+            **choice,
         )
     for note in lists.notes:
         remark(note)
@@ -96,6 +120,13 @@ def recommend(
     if out is not None:
         written = with_mark(lists, bundle, out).write(out)
         remark(f"wrote {len(lists):,} rows to {written}")
+
+
+def _written(folder: ListFolder) -> str:
+    """Say what was written into a folder."""
+    files = f"{folder.files:,} file{'s' * (folder.files != 1)}"
+    earlier = f"; {folder.found:,} were there already" if folder.found else ""
+    return f"wrote {folder.rows:,} rows in {files} to {folder.place}{earlier}"
 
 
 def _known_items(model: Model[Any, Any], option: str, file: Path | None) -> list[Id] | None:

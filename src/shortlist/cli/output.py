@@ -25,6 +25,14 @@ Json = Annotated[
     Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
 ]
 
+Engine = Annotated[
+    str,
+    Option(
+        metavar="ENGINE",
+        help="Where to compute: local, ray, or ray://HOST:PORT; the result is the same.",
+    ),
+]
+
 
 def remark(text: str) -> None:
     """Print a remark, which is not part of the result, on stderr."""
@@ -80,6 +88,11 @@ def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
         for row in table.to_pylist()
     ]
     return text_table(names, cells)
+
+
+def is_folder(target: str) -> bool:
+    """Return whether ``--out`` names a folder: it ends with a slash, or exists as one."""
+    return target.partition("?")[0].endswith("/") or Path(target).is_dir()
 
 
 def _read(source: Path, content: str) -> str:

@@ -178,8 +178,7 @@ def read_new(
         raise ConfigError(
             f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
         )
-    refused = ("encoding", "on_bad_row", "time_format", "decimal", *_OF_ANY_SOURCE)
-    _check_database_options(tables, refused)
+    _check_database_options(tables, ("encoding", *_OF_ANY_SOURCE))
     with Store(source, read_only=True) as store:
         return _pull(store, tables, by, since)
 
@@ -207,6 +206,7 @@ def _pull(
             )
         earlier = model.data
     pull = store.pull(**tables, by=by, earlier=earlier, mark=mark)
+    _report_skipped(pull.data)
     rows = "all rows" if mark is None else f"the rows after {by} {mark.last_seen}"
     remark(f"read {rows}, up to {by} {pull.mark.last_seen}: {pull.new:,}")
     if pull.missed > 0:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from shortlist.cli.output import Json, announcing_compilation, remark, write_json
+from shortlist.cli.output import Engine, Json, announcing_compilation, remark, write_json
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, InputError
 
@@ -38,6 +38,7 @@ def tune(
         Option(help="A file that keeps the trials; a stopped search continues from it."),
     ] = None,
     seed: Annotated[int, Option(help="Seeds the folds and the search.")] = 0,
+    engine: Engine = "local",
     out: Annotated[
         Path | None, Option(metavar="FILE", help="Write the best settings, for fit --config.")
     ] = None,
@@ -76,6 +77,7 @@ def tune(
                 folds=folds,
                 study=study,
                 seed=seed,
+                engine=engine,
             )
         except KeyboardInterrupt:
             kept = study is not None and study.is_file()

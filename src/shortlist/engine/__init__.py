@@ -1,5 +1,8 @@
 """Where blocks of rows are worked on: on this machine or on others, with the same results."""
 
-from shortlist.engine.local import Engine, LocalEngine, current, use
+from shortlist.engine.choice import current, use
+from shortlist.engine.local import LocalEngine
+from shortlist.engine.protocol import Engine
+from shortlist.engine.ray_engine import RayEngine
 
-__all__ = ["Engine", "LocalEngine", "current", "use"]
+__all__ = ["Engine", "LocalEngine", "RayEngine", "current", "use"]

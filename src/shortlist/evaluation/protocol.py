@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError, ShortlistError
 from shortlist.evaluation.report import Report
-from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
+from shortlist.evaluation.truth import BYTES_PER_ITEM, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.lists import ListMetrics
-from shortlist.metrics.ranking import rank_metrics
+from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.progress import track
 from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.capabilities import PredictsRatings
 
@@ -40,6 +41,7 @@ def evaluate(
     k: int | Iterable[int] = (5, 10, 20),
     *,
     seed: int = 0,
+    engine: engines.Engine | str | None = None,
 ) -> Report:
     """Measure a fitted model on held-out interactions, against the full catalogue.
 
@@ -53,6 +55,9 @@ def evaluate(
         The list lengths to measure at. A length above the catalogue size means all of it.
     seed
         Seed of the bootstrap intervals.
+    engine
+        Where users are scored: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the
+        figures are the same to the bit. None: the one in use, by default local.
 
     Returns
     -------
@@ -87,14 +92,15 @@ def evaluate(
     ranks = np.empty(len(truth.item_rows))
     lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
     seconds = 0.0
-    for block in track(truth.blocks(), f"evaluating {model.name}", truth.n_blocks):
-        started = time.perf_counter()
-        scores = scores_of(model, block.user_rows)  # (n_block, n_items)
-        seconds += time.perf_counter() - started
-        eligible = block.eligible
-        ranks[block.entries], _ = midranks(scores, block.indptr, block.item_rows, eligible)
-        best, _ = topk_dense(scores, eligible, width)
-        lists.add(block.users, best)
+    task, user_bytes = partial(_ranked, model, truth, width), BYTES_PER_ITEM * train.n_items
+    with engines.use(engine):
+        blocks = engines.current().map_rows(
+            task, len(truth.user_rows), user_bytes, f"evaluating {model.name}"
+        )
+        for block in blocks:
+            ranks[block.entries] = block.ranks
+            lists.add(block.users, block.best)
+            seconds += block.seconds
     values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list
     measures = {name: Measure(per_user) for name, per_user in values.items()}
     too_long = f"is longer than the catalogue of {train.n_items} items"
@@ -122,6 +128,26 @@ def evaluate(
         score_seconds=seconds,
         seed=seed,
     )
+
+
+class _Ranked(NamedTuple):
+    """What is measured on a block of users."""
+
+    users: slice  # of the users of the truth
+    entries: slice  # of its test items
+    ranks: FloatArray  # of these test items
+    best: Rows  # (n_block, width)
+    seconds: float
+
+
+def _ranked(model: Model[Any, Any], truth: Truth, width: int, of: range) -> _Ranked:
+    """Rank the test items of a block of users, and list the best items of each."""
+    block, started = truth.block(of), time.perf_counter()
+    scores = scores_of(model, block.user_rows)  # (n_block, n_items)
+    seconds = time.perf_counter() - started
+    ranks, _ = midranks(scores, block.indptr, block.item_rows, block.eligible)
+    best, _ = topk_dense(scores, block.eligible, width)
+    return _Ranked(block.users, block.entries, ranks, best, seconds)
 
 
 def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:

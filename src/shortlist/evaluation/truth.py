@@ -18,6 +18,7 @@ from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import csr_arrays
 
 _BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
+BYTES_PER_ITEM = 8  # of a user's row of scores, with what ranking it takes
 
 
 def require_count(name: str, value: object, minimum: int = 1) -> None:
@@ -162,17 +163,20 @@ class Truth:
     def blocks(self) -> Iterator[Block]:
         """Cut the users into blocks whose scores fit in memory."""
         for start in range(0, len(self.user_rows), self._block_users):
-            stop = min(start + self._block_users, len(self.user_rows))
-            users, indptr = slice(start, stop), self.indptr[start : stop + 1]
-            entries = slice(int(indptr[0]), int(indptr[-1]))
-            eligible = self.unseen.take(np.arange(start, stop))
-            spans = self.train.life_spans
-            if spans is not None and self.moments is not None:
-                moments, mask_of = np.unique(self.moments[users], return_inverse=True)
-                masks = np.stack([spans.live(int(moment)) for moment in moments])
-                eligible = eligible._replace(masks=masks, mask_of=mask_of.astype(np.int32))
-            rows = self.user_rows[users], indptr - indptr[0], self.item_rows[entries]
-            yield Block(users, entries, *rows, eligible)
+            yield self.block(range(start, min(start + self._block_users, len(self.user_rows))))
+
+    def block(self, of: range) -> Block:
+        """Return some consecutive users."""
+        users, indptr = slice(of.start, of.stop), self.indptr[of.start : of.stop + 1]
+        entries = slice(int(indptr[0]), int(indptr[-1]))
+        eligible = self.unseen.take(np.arange(of.start, of.stop))
+        spans = self.train.life_spans
+        if spans is not None and self.moments is not None:
+            moments, mask_of = np.unique(self.moments[users], return_inverse=True)
+            masks = np.stack([spans.live(int(moment)) for moment in moments])
+            eligible = eligible._replace(masks=masks, mask_of=mask_of.astype(np.int32))
+        rows = self.user_rows[users], indptr - indptr[0], self.item_rows[entries]
+        return Block(users, entries, *rows, eligible)
 
 
 def _require_split(train: Dataset, test: Dataset) -> None:

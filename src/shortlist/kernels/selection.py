@@ -19,6 +19,9 @@ from shortlist.kernels.vector import STRIP, at_least, lowest_bit
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
 
+SHORT: Final = 64
+"""The most keys of a heap that is in ascending order."""
+
 _LOWEST: Final = np.finfo(np.float32).min  # score of a candidate
 _LOW_BITS: Final = 0x7FFF_FFFF
 
@@ -69,15 +72,26 @@ def sift_down(heap: Longs, size: int, key: int) -> None:
 
 @inlined
 def push(heap: Longs, size: int, key: int) -> int:
-    """Offer a key to a heap of the ``len(heap)`` greatest; return the number of keys it holds."""
+    """Offer a key to a heap of the ``len(heap)`` greatest; return the number of keys it holds.
+
+    A short heap is kept in ascending order, which costs less than sifting.
+    """
     if size == len(heap):
         if key > heap[0]:
-            sift_down(heap, size, key)
+            if size > SHORT:
+                sift_down(heap, size, key)
+            else:
+                for position in range(size - 1):  # in vector instructions, without a branch
+                    heap[position] = max(heap[position], min(heap[position + 1], key))
+                heap[size - 1] = max(heap[size - 1], key)
         return size
     position = size
-    while position > 0 and heap[(position - 1) // 2] > key:
-        heap[position] = heap[(position - 1) // 2]
-        position = (position - 1) // 2
+    while position > 0:
+        before = position - 1 if len(heap) <= SHORT else (position - 1) // 2
+        if heap[before] <= key:
+            break
+        heap[position] = heap[before]
+        position = before
     heap[position] = key
     return size + 1
 
@@ -87,12 +101,7 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
     """Offer a run of scores and the orders of its items; return the number of keys in the heap."""
     least = score_of(heap[0]) if size == len(heap) else _LOWEST
     for start in range(0, len(scores), STRIP):
-        if start + STRIP <= len(scores):
-            hits = at_least(scores, start, least)
-        else:
-            hits = 0
-            for item in range(start, len(scores)):
-                hits |= int(scores[item] >= least) << (item - start)
+        hits = _hits(scores, start, least)
         while hits:
             item = start + lowest_bit(hits)
             hits &= hits - 1
@@ -101,6 +110,34 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
+
+
+@inlined
+def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, size: int) -> int:
+    """Offer the scores of some items, as :func:`offer` does; ``order`` is that of all items."""
+    least = score_of(heap[0]) if size == len(heap) else _LOWEST
+    for start in range(0, len(scores), STRIP):
+        hits = _hits(scores, start, least)
+        while hits:
+            position = start + lowest_bit(hits)
+            hits &= hits - 1
+            if scores[position] >= least:
+                size = push(heap, size, key_of(scores[position], order[items[position]]))
+                if size == len(heap):
+                    least = score_of(heap[0])
+    return size
+
+
+@inlined
+def _hits(scores: Floats, start: int, least: np.float32) -> int:
+    """Return a bit for each of the next scores, one where it is not below ``least``."""
+    hits = 0
+    if start + STRIP <= len(scores):
+        hits = at_least(scores, start, least)
+    else:
+        for item in range(start, len(scores)):
+            hits |= int(scores[item] >= least) << (item - start)
+    return hits
 
 
 @inlined
@@ -139,6 +176,9 @@ def write_best(heap: Longs, size: int, row_of: Integers, rows: Integers, scores:
     """
     for last in range(size - 1, -1, -1):
         key = heap[0]
-        sift_down(heap, last, heap[last])
+        if len(heap) <= SHORT:
+            key = heap[size - 1 - last]
+        else:
+            sift_down(heap, last, heap[last])
         rows[last] = row_of[order_of(key)]
         scores[last] = score_of(key)

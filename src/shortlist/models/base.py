@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
@@ -20,19 +20,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import bundle, extras
+from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
-from shortlist.data.moments import When
-from shortlist.data.vocabulary import Id
-from shortlist.data.where import Where
 from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.models.config import AUTO, ModelConfig
-from shortlist.recommend.explain import Explanation, explain
-from shortlist.recommend.items import audience, similar
-from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
-from shortlist.recommend.recommender import recommend
-from shortlist.recommend.result import Recommendations
-from shortlist.recommend.rules import Rules
+from shortlist.models.lists import MakesLists
 from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
@@ -47,6 +40,8 @@ _STABILIZING = {
     "learning_rate": "choose a smaller learning_rate",
 }
 
+LIST_BYTES = 4_096  # of a query's list, its vector and what else does not grow with the data
+
 NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
@@ -57,7 +52,7 @@ class Fitted(NamedTuple, Generic[L]):
     history: pa.Table = NO_HISTORY
 
 
-class Model(ABC, Generic[C, L]):
+class Model(MakesLists, ABC, Generic[C, L]):
     """A scorer with settings ``C`` that learns ``L``, a frozen dataclass of arrays.
 
     Subclass as ``class EASE(Model[EASEConfig, EASELearned])`` and write :meth:`learn` and
@@ -70,6 +65,7 @@ class Model(ABC, Generic[C, L]):
     uses_features: ClassVar[bool] = False  # whether user features can replace a history
     uses_order: ClassVar[bool] = False  # whether the order of the history matters
     needs_item_features: ClassVar[bool] = False  # whether learning requires item features
+    dense_scores: ClassVar[bool] = True  # whether scores are written out for the whole catalogue
     extra: ClassVar[str | None] = None  # the optional dependency that learning needs
 
     def __init_subclass__(cls) -> None:
@@ -237,10 +233,19 @@ class Model(ABC, Generic[C, L]):
         arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
         return f"{self.name}({arguments})"
 
-    def fit(self, data: Dataset) -> Self:
+    def fit(self, data: Dataset, *, engine: engines.Engine | str | None = None) -> Self:
         """Learn from the data; a second call starts from scratch.
 
         Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` works in one line.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        engine
+            Where the parts that work row by row are computed (vectors of IALS, neighbours,
+            candidates): ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the result is
+            the same to the bit. None: the one in use, by default local.
 
         Raises
         ------
@@ -250,7 +255,10 @@ class Model(ABC, Generic[C, L]):
         """
         self._require_fittable(data)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
+            with (
+                engines.use(engine),
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # checked below
+            ):
                 fitted = self.learn(data)
         except np.linalg.LinAlgError as error:
             raise self._not_finite(
@@ -294,10 +302,12 @@ class Model(ABC, Generic[C, L]):
     def bytes_per_query(self) -> int:
         """The memory that scoring one query takes; used to size query blocks.
 
-        By default a row of scores, a row of a mask, and as much again. A model that needs more
-        adds it.
+        By default a row of scores, a row of a mask, and as much again; where scores are not
+        ``dense_scores``, a history and a list. A model that needs more adds it.
         """
-        return 16 * self.data.n_items
+        rows = 16 * self.data.n_items
+        history = 64 * (self.data.n_interactions // max(self.data.n_users, 1))
+        return rows if self.dense_scores else min(rows, LIST_BYTES + history)
 
     @property
     def data_fingerprint(self) -> str:
@@ -336,95 +346,7 @@ class Model(ABC, Generic[C, L]):
             remedy=", or ".join(steps),
         )
 
-    # --- lists, explanations, bundles ------------------------------------------------------------
-
-    def recommend(
-        self,
-        users: Iterable[Id] | None = None,
-        *,
-        queries: Iterable[Query] | None = None,
-        k: int = 10,
-        exclude_seen: bool = True,
-        allow: Iterable[Id] | None = None,
-        deny: Iterable[Id] | None = None,
-        where: Where | None = None,
-        as_of: When | None = None,
-        on_unknown: OnUnknown = "raise",
-    ) -> Recommendations:
-        """List the ``k`` best eligible items for each user or query.
-
-        Parameters
-        ----------
-        users
-            Ids of users in the training data. Without users and queries: every user.
-        queries
-            Queries instead of users: known users, histories, features, or a mix (:class:`Query`).
-        k
-            The length of a list; a list is shorter only where fewer items are eligible.
-        exclude_seen
-            Leave out the user's training interactions and the items of the query's history.
-        allow, deny
-            Item ids: only these, or none of these.
-        where
-            A rule over item features, ``{"year": {"gte": 1990}}`` or ``"year >= 1990"``.
-        as_of
-            Only items live at this moment, where items have a life span. None: all items.
-        on_unknown
-            Unknown user and item ids ``"raise"`` an error, are ``"skip"``-ped, or ``"fallback"`` to
-            the known part of the query, and to popularity where no part is known.
-
-        Raises
-        ------
-        UnknownIdError
-            An id is unknown and ``on_unknown`` is ``"raise"``.
-        InputError
-            An argument is out of its range; the message names the bound.
-        """
-        rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
-        return recommend(self, users, queries, k, exclude_seen, rules, on_unknown)
-
-    def similar(
-        self,
-        items: Iterable[Id],
-        k: int = 10,
-        *,
-        allow: Iterable[Id] | None = None,
-        deny: Iterable[Id] | None = None,
-        where: Where | None = None,
-        as_of: When | None = None,
-        on_unknown: OnUnknownItem = "raise",
-    ) -> Recommendations:
-        """List the ``k`` items most similar to each of these items, without the item itself."""
-        rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
-        return similar(self, items, k, rules, on_unknown)
-
-    def audience(
-        self,
-        items: Iterable[Id],
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        on_unknown: OnUnknownItem = "raise",
-        where: Where | None = None,
-    ) -> Recommendations:
-        """List the ``k`` users with the highest scores for each of these items.
-
-        ``exclude_seen`` leaves out the users who chose the item in training. ``where`` is a
-        rule over user features: only users who meet it are listed.
-        """
-        return audience(self, items, k, exclude_seen, on_unknown, where)
-
-    def explain(self, user: Id | None, item: Id, *, query: Query | None = None) -> Explanation:
-        """Split the score of an item, for a user or for a query, into its terms.
-
-        Raises
-        ------
-        UnknownIdError
-            The user or the item is unknown.
-        CapabilityError
-            The model cannot explain its scores.
-        """
-        return explain(self, user, item, query)
+    # --- bundles; lists are in MakesLists ---------------------------------------------------------
 
     def save(
         self,

@@ -141,6 +141,8 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     ['b']
     """
 
+    dense_scores = False
+
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when queries are scored."""
         settings = choose_signals(self, data, USER_STEPS)
@@ -240,6 +242,8 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     >>> ItemCosine().fit(Dataset.from_tables(log)).recommend([3], k=1).column("item_id")
     ['b']
     """
+
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""

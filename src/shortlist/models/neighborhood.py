@@ -21,6 +21,7 @@ from shortlist.scoring.sparse import (
     csr_arrays,
     empty,
     inverse,
+    pointers,
     row_norms,
     transposed,
 )
@@ -46,9 +47,10 @@ class RankedNeighbors(NamedTuple):
         kept = self.rows != UNKNOWN
         if count is not None:
             kept &= np.arange(self.rows.shape[1]) < np.reshape(count, (-1, 1))
-        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        shape = (len(self.rows), self.n_candidates)
-        similarities = csr_array((self.similarities[kept], self.rows[kept], indptr), shape=shape)
+        indptr = pointers(np.count_nonzero(kept, axis=1))
+        shape, positions = (len(self.rows), self.n_candidates), np.flatnonzero(kept)
+        entries = self.similarities.reshape(-1)[positions], self.rows.reshape(-1)[positions]
+        similarities = csr_array((*entries, indptr), shape=shape)
         similarities.sort_indices()  # the order of later sums must not depend on the similarities
         return similarities
 
@@ -121,8 +123,8 @@ def keep_rows(rows: csr_array, kept: NDArray[np.bool_]) -> csr_array:
     """Empty all other rows, so that they have no neighbours and are no neighbours."""
     lengths = np.diff(rows.indptr)
     entries = np.repeat(kept, lengths)
-    indptr = np.concatenate([[0], np.cumsum(lengths * kept)])
-    return csr_array((rows.data[entries], rows.indices[entries], indptr), shape=rows.shape)
+    kept_rows = rows.data[entries], rows.indices[entries], pointers(lengths * kept)
+    return csr_array(kept_rows, shape=rows.shape)
 
 
 def inverse_lengths(rows: csr_array) -> Floats:

@@ -52,6 +52,7 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     """
 
     needs_history = False
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[PopularityLearned]:
         """Count the users of each item."""

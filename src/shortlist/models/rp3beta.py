@@ -116,6 +116,8 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
+    dense_scores = False
+
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
         settings = choose_signals(self, data, STEPS)

@@ -78,6 +78,8 @@ V = TypeVar("V", bound=LearnedUserVectors)
 class VectorModel(Model[C, V]):
     """A model with a vector for every user and every item. Write :meth:`fold_in` and ``learn``."""
 
+    dense_scores = False
+
     @abstractmethod
     def fold_in(self, history: csr_array) -> Floats:
         """Compute the vectors of users with these histories, for fixed items."""  # (B, f)

@@ -87,7 +87,8 @@ def audience(
         rows = requests.users[start : start + ITEMS_PER_PASS]
         seen = choosers[rows] if exclude_seen else None
         task = partial(_audience_block, model, rows, seen, allowed, k)
-        blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
+        memory = model.bytes_per_query + 8 * data.n_items  # scores are written out
+        blocks = engine.current().map_rows(task, data.n_users, memory, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
         passes.append((best, np.zeros(len(rows), dtype=bool)))
     labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.scoring.sparse import csr_arrays
 
+Block: TypeAlias = tuple[Best, NDArray[np.bool_]]  # lists, and which hold popular items instead
+
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
@@ -44,15 +46,25 @@ def recommend(
     check_k(k)
     data, strict = model.data, on_unknown == "raise"
     requests = resolve(model, users, queries, on_unknown)
-    if len(requests) >= PACK_FROM:
-        pack_items(model)
-    common = None if rules.empty else rules.mask(data, strict=strict)
-    length = min(k, data.n_items)
-    task = partial(_list_block, model, requests, exclude_seen, common, strict, length)
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "recommending")
+    task = task_of(model, requests, exclude_seen, rules, strict, k)
+    masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
+    memory = model.bytes_per_query + masks
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     lists = Recommendations.assemble(blocks, labels, listed, model, k)
     return replace(lists, notes=notes_on(model, requests, lists.table))
+
+
+def task_of(
+    model: Scorer, requests: Requests, exclude_seen: bool, rules: Rules, strict: bool, k: int
+) -> Callable[[range], Block]:
+    """Return the task that lists the best items of a block of requests."""
+    if len(requests) >= PACK_FROM:
+        pack_items(model)
+    data = model.data
+    common = None if rules.empty else rules.mask(data, strict=strict)
+    length = min(k, data.n_items)
+    return partial(_list_block, model, requests, exclude_seen, common, strict, length)
 
 
 def check_k(k: int) -> None:
@@ -131,7 +143,7 @@ def _list_block(
     strict: bool,
     k: int,
     block: range,
-) -> tuple[Best, NDArray[np.bool_]]:
+) -> Block:
     data = model.data
     profiles = requests.profiles(block, model)
     seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)

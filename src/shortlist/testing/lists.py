@@ -43,8 +43,10 @@ class ListsContract(ModelUnderTest):
                 arrays = [queries, items.columns, items.offsets]
             case SparseScores(profiles, matrix):
                 assert profiles.shape == (3, matrix.shape[0])
+                assert matrix.indices.dtype == np.int32  # or each call would copy them
                 arrays = [profiles.data, matrix.data]
             case DenseScores(block):
+                assert model.dense_scores  # or blocks of queries would take too much memory
                 arrays = [block]
         for array in arrays:
             assert array.dtype == np.float32

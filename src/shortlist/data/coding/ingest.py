@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, OnBadRow, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, OnBadRow, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
 from shortlist.data.coding.positive import Positive
@@ -144,7 +144,8 @@ def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
         log.connection.execute(deletion)
     if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
         error = bad.combined()
-        raise InputError(
+        raise NoRowLeftError(
+            bad.skipped,
             f"no interaction is left when bad rows are left out: {error.what}",
             where=error.where or log.source.label,
             remedy=error.remedy,

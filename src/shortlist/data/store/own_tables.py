@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
 from shortlist.data.dataset import Dataset, OnBadRow, Repeats
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
@@ -266,8 +267,8 @@ def _merged(
 ) -> Dataset:
     """Append new rows to earlier ones, whose positions in the source were below ``read``."""
     rows, positions = _in_source_order(earlier)
-    if log.num_rows:
-        new = tables.dataset(log, None, None)
+    new, skipped = _new_rows(log, tables)
+    if new is not None:
         for before, after in ((earlier.users, new.users), (earlier.items, new.items)):
             if before.ids.type != after.ids.type:
                 raise _type_changed(before, after.ids.type)
@@ -278,11 +279,24 @@ def _merged(
     names = {"user_id": tables.user_id, "item_id": tables.item_id}
     rows = rows.rename_columns([names.get(name, f"{name} ") for name in rows.column_names])
     time = "time " if "time " in rows.column_names else None
-    data = replace(tables, weight="weight ", time=time).dataset(rows, users, items)
+    read_already = replace(tables, weight="weight ", time=time, time_format=None, decimal=None)
+    data = read_already.dataset(rows, users, items)
+    data = replace(data, skipped=(*skipped, *data.skipped))
     if data.dislikes is not None:
         moved = replace(data.dislikes, positions=positions[data.dislikes.positions])
         data = replace(data, dislikes=moved)
     return replace(data, positions=positions[data.positions])
+
+
+def _new_rows(log: pa.Table, tables: OwnTables) -> tuple[Dataset | None, tuple[SkippedRows, ...]]:
+    """Return the readable new rows, if there are any, and those that were skipped."""
+    if not log.num_rows:
+        return None, ()
+    try:
+        new = tables.dataset(log, None, None)
+    except NoRowLeftError as error:
+        return None, error.skipped
+    return new, new.skipped
 
 
 def _in_source_order(data: Dataset) -> tuple[pa.Table, NDArray[np.int64]]:

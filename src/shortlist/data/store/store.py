@@ -257,6 +257,9 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
         earlier: Dataset | None = None,
         mark: Mark | None = None,
     ) -> Pull:
@@ -267,8 +270,10 @@ class Store:
 
         Parameters
         ----------
-        interactions, users, items, user_id, item_id, weight, time, repeats
-            As in :meth:`dataset`. Users and items are always read whole. ``mean`` cannot be merged.
+        interactions, users, items, user_id, item_id, weight, time
+            As in :meth:`dataset`. Users and items are always read whole.
+        repeats, on_bad_row, time_format, decimal
+            As in :meth:`dataset`; ``mean`` cannot be merged.
         by
             A column of the interactions that only grows and is never NULL: a running number or the
             time of entry. Rows with a greater value than at the last mark are new.
@@ -307,7 +312,8 @@ class Store:
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
-        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, repeats)
+        reading = (repeats, on_bad_row, time_format, decimal)
+        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, *reading)
         return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> list[int]:

@@ -17,6 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
+from shortlist.models.config import AUTO
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.hybrid.config import FORMS, HybridConfig
 from shortlist.models.hybrid.terms import (
@@ -66,7 +67,7 @@ class HybridLearned:
         return transposed(self.item_similarity)
 
     @cached_property
-    def tuned(self) -> Settings:
+    def used(self) -> Settings:
         """The settings, as numbers."""
         return Settings(**self.settings)
 
@@ -108,17 +109,17 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, three terms, and the neighbours."""
-        settings, n_users = self.learned.tuned, self.data.n_users
+        settings, n_users = self.learned.used, self.data.n_users
         counts = settings.user_neighbors, settings.cold_neighbors
         width = n_users if ALL in counts else min(max(counts), n_users)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The values that :meth:`fit` chose for the settings that are ``"tuned"``."""
-        names = [name for name in Settings._fields if getattr(self.config, name) == "tuned"]
-        tuned = self.learned.settings if names else {}
-        return {name: None if tuned[name] == ALL else tuned[name] for name in names}
+        """The values that :meth:`fit` chose for the settings that are ``"auto"``."""
+        names = [name for name in Settings._fields if getattr(self.config, name) == AUTO]
+        found = self.learned.settings if names else {}
+        return {name: None if found[name] == ALL else found[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:
@@ -150,7 +151,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a history."""
         scorable = super().can_score(profiles)
-        if self.config.user_blocks == "features" and not self.learned.tuned.item_term:
+        if self.config.user_blocks == "features" and not self.learned.used.item_term:
             scorable[:] = False  # no term uses the history
         new = np.flatnonzero(~scorable)
         if len(new) and self._compares_users and profiles.features is not None:
@@ -194,11 +195,11 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     @property
     def _compares_users(self) -> bool:
-        settings = self.learned.tuned
+        settings = self.learned.used
         return bool(settings.user_term or settings.both_term)
 
     def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
-        learned, weight = self.learned, self.learned.tuned.user_feature_weight
+        learned, weight = self.learned, self.learned.used.user_feature_weight
         return user_rows(self.config, history, learned.user_similarity, features, weight)
 
     def _neighbors(self, profiles: Profiles) -> csr_array:
@@ -208,7 +209,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             return empty(len(profiles), n_users)
         rows = self._user_rows(profiles.history, profiles.features)
         own_rows = None if self.config.self_similarity else profiles.users
-        settings = learned.tuned
+        settings = learned.used
         counts = np.where(
             profiles.has_history, settings.user_neighbors, settings.cold_neighbors
         )  # (B,)
@@ -218,7 +219,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     def _terms(self, profiles: Profiles, near: csr_array) -> dict[str, tuple[float, Floats]]:
         """Return the terms with a weight above 0, and their weights."""
-        settings, similarity = self.learned.tuned, self.learned.item_similarity
+        settings, similarity = self.learned.used, self.learned.item_similarity
         terms: dict[str, tuple[float, Floats]] = {}
         if self._compares_users:
             by_users = product(near, self.data.choices)

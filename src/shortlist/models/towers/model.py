@@ -78,6 +78,8 @@ class TowersModel(TrainedModel[C, L]):
 class TowerVectors(TowersModel[C, L], ExplainsLists):
     """The base of two-tower models whose scores are dot products of vectors."""
 
+    dense_scores = False
+
     def score(self, profiles: Profiles) -> Scores:
         """Multiply the vectors of queries and items."""
         return FactorScores(self.learned.query_vectors(profiles), self.learned.factors)

@@ -1,0 +1,39 @@
+"""What an engine does: it runs a task over blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gains nothing
+
+
+class Engine(Protocol):
+    """Runs a task over blocks of rows.
+
+    A task is a pure function of a ``range`` of rows: it depends on nothing but its arguments, so
+    neither the engine nor the block size changes a result.
+    """
+
+    def map_rows(
+        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    ) -> Iterator[T]:
+        """Yield the result of the task for each block, in the order of the rows.
+
+        Parameters
+        ----------
+        task
+            Is called with the rows of a block.
+        n_rows, bytes_per_row
+            The number of rows, and the memory that one takes while the task runs.
+        description
+            What the progress bar says.
+        """
+        ...
+
+
+def blocks_of(n_rows: int, size: int) -> list[range]:
+    """Cut rows into blocks of ``size``; the last one may be shorter."""
+    return [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]

@@ -1,0 +1,243 @@
+"""Blocks of rows on a Ray cluster: the same results, to the bit, as on this machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist import extras
+from shortlist._version import __version__
+from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
+from shortlist.engine.ray_worker import DONE, RAISED, Outcome
+from shortlist.engine.shipping import apart, digest
+from shortlist.errors import ConfigError, ShortlistError
+from shortlist.progress import track
+
+T = TypeVar("T")
+
+_ATTEMPTS = 4  # how often a block is tried while its workers die
+_PER_WORKER = 4  # blocks for each worker, so that a slow one does not delay the rest
+_FEWEST_ROWS = 64  # of a block: a smaller one costs more to send than to compute
+_KEPT_TASKS = 4  # tasks whose arrays stay in the cluster, to be used again
+_PATIENCE = 30.0  # seconds without a result after which the cluster is looked at
+
+
+class RayEngine:
+    """Runs a task over blocks of rows on the workers of a Ray cluster, one core for each block.
+
+    The arrays of a task are put into the object store once; all workers of a node share one copy.
+    An array with the same content as an earlier one is not sent again. A block whose worker died
+    runs again on another one, and a warning says so.
+
+    Parameters
+    ----------
+    address
+        ``ray://host:port`` of a cluster. None: the cluster that ``RAY_ADDRESS`` names or that runs
+        on this machine; else one that is started here and ends with this process.
+    block_bytes
+        The most memory that the rows of a block may take.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, or this process is connected to another cluster.
+    ShortlistError
+        The cluster does not answer.
+    """
+
+    def __init__(self, address: str | None = None, *, block_bytes: int = BLOCK_BYTES) -> None:
+        extras.require("ray", "engine 'ray'")
+        self.block_bytes = block_bytes
+        self._ray = _connected(address)
+        self._run = self._ray.remote(num_cpus=1, max_retries=0)(_by_value(__version__))
+        self._kept: deque[dict[bytes, Any]] = deque(maxlen=_KEPT_TASKS)  # references by digest
+        self._workers, self._counted = 1, -np.inf
+
+    def map_rows(
+        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    ) -> Iterator[T]:
+        """Yield the result of the task for each block, in the order of the rows.
+
+        At most two blocks for each worker are under way or wait to be asked for. A single block
+        runs in this process.
+        """
+        fair = max(_FEWEST_ROWS, -(-n_rows // (_PER_WORKER * self._count_workers())))
+        size = max(1, min(self.block_bytes // max(1, bytes_per_row), fair))
+        blocks = blocks_of(n_rows, size)
+        if len(blocks) < 2:
+            yield from map(task, blocks)
+            return
+        arguments = self._send(task, description)
+        waiting = iter(blocks)
+        running: deque[Any] = deque()
+        try:
+            for block in track(blocks, description):
+                while len(running) < 2 * self._count_workers():
+                    following = next(waiting, None)
+                    if following is None:
+                        break
+                    running.append(self._submit(following, arguments))
+                yield self._result(running, block, arguments, description)
+        finally:
+            for reference in running:
+                self._ray.cancel(reference)
+
+    def _count_workers(self) -> int:
+        """Return the number of cores of the cluster, which may grow and shrink."""
+        if time.monotonic() - self._counted > 1:
+            self._workers = max(1, int(self._ray.cluster_resources().get("CPU", 0)))
+            self._counted = time.monotonic()
+        return self._workers
+
+    def _send(self, task: Callable[[range], Any], description: str) -> tuple[Any, ...]:
+        """Put a task into the object store; return the arguments of its blocks."""
+        head, buffers = apart(task, self._ray.cloudpickle.dumps)
+        parts = [np.frombuffer(head, np.uint8), *buffers]
+        digests = [digest(part) for part in parts]
+        known = {key: reference for kept in self._kept for key, reference in kept.items()}
+        used: dict[bytes, Any] = {}
+        for key, part in zip(digests, parts, strict=True):
+            if key not in used:
+                used[key] = known[key] if key in known else self._put(part, description)
+        self._kept.append(used)
+        return digest(b"".join(digests)), *(used[key] for key in digests)
+
+    def _put(self, part: Any, description: str) -> Any:
+        try:
+            return self._ray.put(part)
+        except Exception as error:
+            raise self._failed(description, error) from error
+
+    def _submit(self, block: range, arguments: tuple[Any, ...]) -> Any:
+        key, *references = arguments
+        return self._run.remote(key, block.start, block.stop, *references)
+
+    def _result(
+        self, running: deque[Any], block: range, arguments: tuple[Any, ...], description: str
+    ) -> Any:
+        """Return the result of the first running block, which runs again if its worker dies."""
+        lost = self._ray.exceptions
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                kind, content = self._wait_for(running[0], description)
+            except (
+                lost.WorkerCrashedError,
+                lost.NodeDiedError,
+                lost.OutOfMemoryError,
+                lost.ObjectLostError,
+            ) as error:
+                rows = f"{description}: rows {block.start} to {block.stop - 1}"
+                if attempt == _ATTEMPTS:
+                    raise ShortlistError(
+                        f"{rows} were lost {_ATTEMPTS} times, the last time to {_cause(error)}",
+                        remedy="give the workers more memory, or start fewer on a machine",
+                    ) from error
+                _warn(
+                    f"{rows} were lost to {_cause(error)}; they run again "
+                    f"(attempt {attempt + 1} of {_ATTEMPTS})"
+                )
+                running[0] = self._submit(block, arguments)
+            except Exception as error:
+                raise self._failed(description, error) from error
+            else:
+                break
+        running.popleft()
+        if kind == DONE:
+            return pickle.loads(content)  # noqa: S301 - from a worker of this run
+        if kind == RAISED:
+            raise pickle.loads(content)  # noqa: S301 - from a worker of this run
+        raise ConfigError(
+            f"engine 'ray': {content}",
+            remedy=f"install shortlist {__version__}, and modules of your own, on every node",
+        )
+
+    def _wait_for(self, reference: Any, description: str) -> Any:
+        reported = False
+        while not self._ray.wait([reference], timeout=_PATIENCE)[0]:
+            if not reported and self._ray.cluster_resources().get("CPU", 0) < 1:
+                _warn(f"{description}: no node has a core; waiting for one to join")
+                reported = True
+        return self._ray.get(reference)
+
+    def _failed(self, description: str, error: Exception) -> ShortlistError:
+        full = self._ray.exceptions.ObjectStoreFullError, self._ray.exceptions.OutOfDiskError
+        cause = getattr(error, "cause", error)
+        if isinstance(cause, full):
+            return ShortlistError(
+                f"{description}: the object store of a node is full ({_cause(cause)})",
+                remedy="start the nodes with a larger --object-store-memory, and with room on the "
+                "disk that Ray spills to",
+            )
+        return ShortlistError(
+            f"{description}: the Ray cluster failed: {_cause(error)}",
+            remedy="look at `ray status` and the logs of the nodes, and run it again",
+        )
+
+
+def _by_value(version: str) -> Callable[..., Outcome]:
+    """Return the function that Ray sends to workers by value: it explains a missing library."""
+
+    def run_block(
+        key: bytes, start: int, stop: int, head: Any, *buffers: NDArray[np.uint8]
+    ) -> Outcome:
+        import socket
+
+        node = socket.gethostname()
+        try:
+            from shortlist._version import __version__
+            from shortlist.engine.ray_worker import run
+        except ImportError as error:
+            return "refused", f"node {node} cannot import shortlist ({error})"
+        if __version__ != version:
+            return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
+        return run(key, range(start, stop), head, buffers)
+
+    return run_block
+
+
+_addresses: list[str | None] = []  # that this process has connected to
+
+
+def _connected(address: str | None) -> Any:
+    """Connect this process to a cluster, unless it is connected; return the module ``ray``."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
+    import ray  # slow to import
+    import ray.cloudpickle
+
+    if ray.is_initialized():
+        if address is not None and address not in _addresses:
+            raise ConfigError(
+                f"this process is connected to another Ray cluster than {address}",
+                remedy="call ray.shutdown() first, or write engine='ray' to use that cluster",
+            )
+        return ray
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+        raise ShortlistError(
+            f"no Ray cluster answers at {address or 'this machine'}: {_cause(error)}",
+            remedy="check the address and the port (10001 unless --ray-client-server-port is "
+            "given); if the cluster asks for a token, set RAY_AUTH_MODE=token",
+        ) from error
+    _addresses[:] = [address]
+    return ray
+
+
+def _cause(error: BaseException) -> str:
+    """Return the kind of an error, and the first line of its text."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -26,6 +26,7 @@ from shortlist.text import text_table
 
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
 BY_SIMILAR = "chosen by similar users"  # and of items that similar users chose
+DISLIKED = "disliked item"
 SIMILAR = "similar user"  # the kind of the terms that stand for other users
 FEATURE = "feature"  # the kind of the terms that stand for features of the user or the item
 SHOWN_TERMS = 5  # as text
@@ -148,10 +149,8 @@ def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
     titled = titles(data.item_features)
     if titled is not None:
         kind = data.items.ids.type
-        ids = [
-            p.names if p.kind in (CHOSEN, BY_SIMILAR) else pa.nulls(len(p.names), kind)
-            for p in parts
-        ]
+        of_items = CHOSEN, DISLIKED, BY_SIMILAR
+        ids = [p.names if p.kind in of_items else pa.nulls(len(p.names), kind) for p in parts]
         rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
         columns[TITLE] = titled.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns)

@@ -103,6 +103,12 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return config.user_blocks != "action" and bool(config.user_term or config.both_term)
 
     @property
+    def uses_item_features(self) -> bool:
+        """Whether items are compared by features."""
+        config = self.config
+        return config.item_blocks != "interactions" and bool(config.item_term or config.both_term)
+
+    @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, three terms, and the neighbours."""
         settings, n_users = self.learned.used, self.data.n_users

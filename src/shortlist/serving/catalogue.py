@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import item_factors
-from shortlist.explore.labels import TITLES, labels, title_column
+from shortlist.explore.labels import labels
 from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (
@@ -48,7 +49,7 @@ class Catalogue:
     def __init__(self, data: Dataset) -> None:
         self.data = data
         self._ids = data.items.ids.to_pylist()
-        title = title_column(data)
+        title = title_column(data.item_features)
         features = pa.table({}) if data.item_features is None else data.item_features
         names = [name for name in features.column_names if name != title]
         self._columns = {name: features.column(name).combine_chunks() for name in names}
@@ -282,7 +283,7 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
             if pa.types.is_list(column.type):
                 has_values = pc.greater(pc.list_value_length(column), 0)
                 column = pc.list_element(pc.if_else(has_values, column, None), 0)
-            is_text = name not in TITLES and pa.types.is_string(column.type)
+            is_text = name not in (*TITLES, title_column(table)) and pa.types.is_string(column.type)
             if is_text and 1 < len(column.unique()) <= limit:
                 return [json_value(value) for value in column.to_pylist()]
     return [None] * len(rows)

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from shortlist.kernels.als import gram, solve_cg, solve_cholesky
+from shortlist.kernels.als import solve_cg, solve_cholesky
+from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_factors
@@ -86,16 +87,20 @@ def our_als(matrix: csr_matrix, start: tuple[Floats, Floats], cg: bool, steps: i
     stretch = np.float32(CONFIDENCE / (CONFIDENCE - 1))
     x, y = start
 
-    def half_step(observed: Csr, own: Floats, other: Floats) -> Floats:
+    def half_step(observed: Csr, own: Floats, other: Floats) -> tuple[Floats, Floats]:
+        with threadpool_limits(1):
+            values, directions = np.linalg.eigh(gram(other))
+        turn = directions.astype(np.float32)
+        other = multiply(other, turn)
         regularization = np.full(len(own), REGULARIZATION, np.float32)
-        common = (observed, other, gram(other), 1.0, regularization)
+        common = (observed, other, values.astype(np.float32), regularization)
         if cg:
-            return stretch * solve_cg(*common, own / stretch, 3)
-        return stretch * solve_cholesky(*common)
+            return stretch * solve_cg(*common, multiply(own, turn) / stretch, 2)[0], other
+        return stretch * solve_cholesky(*common), other
 
     for _ in range(steps):
-        x = half_step(by_user, x, y)
-        y = half_step(by_item, y, x)
+        x, y = half_step(by_user, x, y)
+        y, x = half_step(by_item, y, x)
     return x, y
 
 
@@ -234,7 +239,7 @@ def main() -> None:
     with threadpool_limits(1, user_api="blas"), thread_limit(THREADS):
         for cg in (True, False):
             compare(
-                f"ALS {FACTORS} factors, {arguments.steps} steps, {'CG 3' if cg else 'Cholesky'}",
+                f"ALS {FACTORS} factors, {arguments.steps} steps, {'CG' if cg else 'Cholesky'}",
                 partial(our_als, matrix, start, cg, arguments.steps),
                 partial(their_als, matrix, start, cg, arguments.steps),
                 lambda a, b: bool(np.isclose(als_loss(matrix, a), als_loss(matrix, b), rtol=1e-4)),

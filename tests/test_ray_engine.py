@@ -175,6 +175,19 @@ def test_equal_arrays_are_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ] * 3
 
 
+@pytest.mark.parametrize("error", ["ObjectStoreFullError", "OutOfDiskError"])
+def test_an_object_store_that_is_full(monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    def full(part: Any) -> Any:
+        raise getattr(ray.exceptions, error)("no room for 9 bytes")
+
+    monkeypatch.setattr(ray, "put", full)
+    with pytest.raises(ShortlistError) as caught:
+        list(engine.RayEngine(block_bytes=1).map_rows(refuse, 3, 1, "testing"))
+    text = str(caught.value)
+    assert text.startswith(f"testing: the object store of a node is full ({error}: ")
+    assert "to do: start the nodes with a larger --object-store-memory, and with room" in text
+
+
 def refuse(block: range) -> None:
     raise UnknownIdError("no such id", where=f"row {block.start}", remedy="pass another")
 

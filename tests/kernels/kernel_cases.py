@@ -18,6 +18,7 @@ from shortlist.kernels import (
     als,
     embeddings,
     factorization,
+    products,
     ranking,
     ridge,
     sampling,
@@ -100,8 +101,8 @@ def _cases() -> dict[str, Case]:
     }  # fmt: skip
     selection = {"eligible": eligible, "k": 4}
     systems = {
-        "observed": sparse(B, M), "factors": floats(M, F), "gram": als.gram(floats(M, F)),
-        "unobserved": 0.1, "regularization": np.ones(B, np.float32),
+        "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F, np.float32),
+        "regularization": np.ones(B, np.float32),
     }  # fmt: skip
     factors = {"queries": floats(B, F), "items_t": floats(F, N), "bias": floats(N)}
     cells = sparse_floats(rng, (B, N), 0.5)
@@ -183,8 +184,12 @@ def _cases() -> dict[str, Case]:
             {"columns.indptr:0", "base_scale:0"},
             {"queries.indices": (0, M), "columns.indices": (0, N), "self_rows": (-1, N)}, ("n",),
         ),
-        Case(als.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
+        Case(products.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
+        Case(
+            products.multiply, {"factors": floats(N, F), "square": floats(F, F)}, {"factors:0"}
+        ),
         Case(als.solve_cholesky, systems, {"factors:0"}, {"observed.indices": (0, M)}),
+        Case(als.solve_exact, systems, {"factors:0"}, {"observed.indices": (0, M)}),
         Case(
             als.solve_cg, {**systems, "start": floats(B, F), "steps": 2}, {"factors:0"},
             {"observed.indices": (0, M)}, ("steps",),
@@ -192,15 +197,10 @@ def _cases() -> dict[str, Case]:
         Case(
             ridge.solve_double,
             {
-                "observed": sparse(B, M), "factors": floats(M, F), "unobserved": 0.1,
+                "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F),
                 "regularization": np.ones(B),
             },
-            {"factors:0", "factors:1"}, {"observed.indices": (0, M)},
-        ),
-        Case(
-            als.observed_loss,
-            {"observed": sparse(B, N), "users": floats(B, F), "items": floats(N, F)},
-            {"items:0"}, {"observed.indices": (0, N)},
+            {"factors:0"}, {"observed.indices": (0, M)},
         ),
         Case(
             factorization.squared_error,

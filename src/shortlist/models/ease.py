@@ -160,9 +160,7 @@ def _from_items(matrix: csr_array, regularization: float) -> tuple[Floats, Float
     weights = np.empty((n_items, n_items), np.float32)
     blocks = pieces(0, n_items, _BLOCK)
     for rows in track(blocks, "EASE: counting"):
-        weights[rows] = dense_sparse(
-            csr_arrays(items[rows]), users, n_items
-        )  # exact below 2^24
+        weights[rows] = dense_sparse(csr_arrays(items[rows]), users, n_items)  # exact below 2^24
     _invert(weights, regularization)
     diagonal = -np.diag(weights)
     side_by_side(_divide, blocks, weights, diagonal)  # column j divided by P_jj

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import shortlist.kernels
 from shortlist.kernels import (
     als,
+    diversity,
     embeddings,
     factorization,
     products,
@@ -129,6 +130,16 @@ def _cases() -> dict[str, Case]:
         Case(
             topk.topk_dense, {"block": floats(B, N), **selection}, {"eligible.masks:0"},
             in_eligible, ("k",),
+        ),
+        Case(
+            diversity.most_varied,
+            {
+                "candidates": rng.integers(-1, N, (B, M)).astype(np.int32),
+                "relevance": rng.random((B, M)), "vectors": sparse(N, D), "width": D,
+                "diversity": 0.4, "k": 4,
+            },
+            {"vectors.indptr:0"}, {"candidates": (-1, N), "vectors.indices": (0, D)},
+            ("width", "k"),
         ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(

@@ -30,7 +30,9 @@ def naive(
     items: list[int], scores: list[float], similarity: np.ndarray[Any, Any], share: float, k: int
 ) -> list[int]:
     spread = scores[0] - scores[-1]
-    relevance = {i: (s - scores[-1]) / spread if spread else 0.0 for i, s in zip(items, scores, strict=True)}
+    relevance = {
+        i: (s - scores[-1]) / spread if spread else 0.0 for i, s in zip(items, scores, strict=True)
+    }
     picked: list[int] = []
     left = list(items)
     while left and len(picked) < k:

@@ -141,6 +141,15 @@ def _cases() -> dict[str, Case]:
             {"vectors.indptr:0"}, {"candidates": (-1, N), "vectors.indices": (0, D)},
             ("width", "k"),
         ),
+        Case(
+            diversity.pair_similarities,
+            {
+                "lists": rng.integers(-1, N, (B, M)).astype(np.int32), "vectors": sparse(N, D),
+                "width": D,
+            },
+            {"lists:0", "lists:1", "vectors.indptr:0"},
+            {"lists": (-1, N), "vectors.indices": (0, D)}, ("width",),
+        ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(
             scores.dense_sparse,

@@ -1,4 +1,4 @@
-"""Lists that trade score for variety: maximal marginal relevance over some candidates."""
+"""The variety of lists: picking by maximal marginal relevance, and similarities within lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import numpy as np
 from shortlist.kernels.checks import F64, I32, Shapes, in_range, size_of
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import Csr, DoubleMatrix, IndexMatrix, OutIndexMatrix
+from shortlist.kernels.types import (
+    Csr,
+    DoubleMatrix,
+    IndexMatrix,
+    OutDoubleMatrix,
+    OutIndexMatrix,
+)
 
 _QUERIES: Final = 64  # queries for a thread at a time
 
@@ -79,3 +85,41 @@ def _most_varied(
                     nearest[c] = max(nearest[c], similarity)
             for p in range(indptr[row], indptr[row + 1]):
                 picked[indices[p]] = 0.0
+
+
+def pair_similarities(lists: IndexMatrix, vectors: Csr, width: int) -> OutDoubleMatrix:
+    """Sum the dot products of all pairs among the first 1, 2, ... items of each list.
+
+    ``lists`` (B, k) are rows of ``vectors`` (N, width), padded with -1 at the end. Sums (B, k) are
+    in float64.
+    """
+    shapes = Shapes(width=width)
+    shapes.array("lists", lists, I32, "B", "k")
+    vectors = shapes.csr("vectors", vectors, "N", "width")
+    in_range("lists", lists.ravel(), shapes["N"], least=-1)
+    sums = np.zeros(lists.shape, np.float64)
+    if sums.size:
+        over_rows(_pair_similarities, len(sums), _QUERIES, lists, vectors, width, sums)
+    return sums
+
+
+@kernel
+def _pair_similarities(
+    start: int, stop: int, lists: IndexMatrix, vectors: Csr, width: int, sums: OutDoubleMatrix
+) -> None:
+    indptr, indices, data = vectors
+    total = np.zeros(width, np.float64)  # of the vectors before
+    for b in range(start, stop):
+        so_far = 0.0
+        for n in range(lists.shape[1]):
+            row = lists[b, n]
+            if row >= 0:
+                for p in range(indptr[row], indptr[row + 1]):
+                    so_far += total[indices[p]] * data[p]
+                    total[indices[p]] += data[p]
+            sums[b, n] = so_far
+        for n in range(lists.shape[1]):
+            row = lists[b, n]
+            if row >= 0:
+                for p in range(indptr[row], indptr[row + 1]):
+                    total[indices[p]] = 0.0

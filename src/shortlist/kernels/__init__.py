@@ -10,6 +10,7 @@ similarity    cosine neighbours of sparse rows
 als           the half-steps of implicit alternating least squares, and their loss
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions of rows in float64
+regression    regressions of every item on some items before it
 sampling      negatives for training examples
 embeddings    optimiser steps on the rows of an embedding table that a batch uses
 

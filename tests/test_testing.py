@@ -95,7 +95,7 @@ def test_a_model_with_a_defect_fails(
     kind: type[EASE], test: Callable[[ModelContract], Any]
 ) -> None:
     class Contract(ModelContract):
-        model = partial(kind, regularization=150.0)
+        model = partial(kind, regularization=150.0, weighting="binary")
 
     with pytest.raises((AssertionError, ValueError)):
         test(Contract())

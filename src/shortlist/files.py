@@ -143,7 +143,9 @@ def _require_writable(path: Path) -> None:
     with suppress(FileNotFoundError):
         path.lstat()  # fails if the name is too long
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+        number = errno.EROFS if is_read_only else errno.EACCES
+        raise OSError(number, os.strerror(number), str(folder))
 
 
 def _require_parent(folder: Path) -> None:

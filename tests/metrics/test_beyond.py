@@ -37,7 +37,9 @@ def test_metrics_of_lists(model: Any) -> None:
     owners, items = held_out["user_id"].to_pylist(), held_out["item_id"].to_pylist()
     relevant = {*zip(owners, items, strict=True)}
     for k in KS:
-        diversity, surprise, shown = [], [], np.zeros(train.n_items)
+        diversity: list[float] = []
+        surprise: list[float] = []
+        shown = np.zeros(train.n_items)
         for user in sorted({user for user, _ in relevant}):
             first = [row["item_id"] for row in listed if row["user_id"] == user][:k]
             expected = [row["item_id"] for row in popular if row["user_id"] == user][:k]
@@ -48,7 +50,7 @@ def test_metrics_of_lists(model: Any) -> None:
                 both = np.sqrt(chosen[:, one].sum() * chosen[:, other].sum())
                 shared = (chosen[:, one] * chosen[:, other]).sum()
                 distances.append(1 - (shared / both if both else 0))
-            diversity.append(np.mean(distances) if distances else 0)
+            diversity.append(float(np.mean(distances)) if distances else 0.0)
             unexpected = [i for i in first if (user, i) in relevant and i not in expected]
             surprise.append(len(unexpected) / k)
         assert report[f"diversity@{k}"] == pytest.approx(np.mean(diversity), abs=1e-5)

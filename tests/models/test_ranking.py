@@ -45,7 +45,7 @@ def test_ratings_have_defaults_of_their_own() -> None:
     assert repr(model) == "Ranking(loss='squared')"
     given = Ranking(loss="squared", epochs=20, dropout=0.1)
     assert (given.config.epochs, given.config.dropout) == (20, 0.1)
-    assert repr(given) == "Ranking(loss='squared', epochs=20, dropout=0.1)"
+    assert repr(given) == "Ranking(epochs=20, dropout=0.1, loss='squared')"
     assert type(model)(**model.get_params()).settings == model.settings
     assert Ranking().config.head_layers == (64,)
     assert repr(Ranking(epochs=3)) == "Ranking(epochs=3)"

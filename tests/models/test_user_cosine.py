@@ -196,4 +196,4 @@ def test_only_one_of_two_people_with_the_same_history_is_the_person() -> None:
     assert query.column("item_id") == first.column("item_id") == ["c"]
     assert query.column("score") == first.column("score")
     reasons = model.explain(None, "a", query=Query(history=["a", "b"])).parts
-    assert reasons.column("name").to_pylist() == ["2", "3"]
+    assert reasons.column("name").to_pylist() == ["2 users"]

@@ -164,9 +164,10 @@ class TestRuns:
             runs = db.sql(
                 "SELECT model, config, k, asked_by FROM recommendation_runs ORDER BY run_id"
             )
+            settings = '{"dislikes": "auto", "regularization": 2.0, "weighting": "auto"}'
             assert runs.fetchall() == [
-                ("EASE", '{"regularization": 2.0}', 2, "user_id"),
-                ("EASE", '{"regularization": 2.0}', 1, "query"),
+                ("EASE", settings, 2, "user_id"),
+                ("EASE", settings, 1, "query"),
             ]
             written = db.sql(
                 'SELECT user_id, item_id, "rank", score, source FROM recommendations '

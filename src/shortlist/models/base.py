@@ -177,7 +177,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         >>> from shortlist.testing import checkerboard
         >>> model = EASE().fit(checkerboard().data)
         >>> model.uses, model.ignores
-        (('choices',), ('user features', 'item features'))
+        (('choices',), ('times', 'user features', 'item features'))
         """
         return tuple(name for name, used in self._parts_of_data().items() if used)
 

@@ -26,7 +26,7 @@ from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
-from shortlist.scoring.sparse import binary, csr_arrays, one_hot, transposed
+from shortlist.scoring.sparse import binary, csr_arrays, one_hot, pointers, transposed
 
 _HEAD = 4096  # the most popular items, whose common users are counted once
 _KEPT = 2.5  # weights kept for each item of the catalogue, as a multiple of `neighbors`
@@ -96,9 +96,8 @@ class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
         weights = _weights(factor, left, round(_KEPT * self.config.neighbors))[order]
         by_order = np.empty(data.n_items, np.int32)
         by_order[order] = np.arange(data.n_items, dtype=np.int32)
-        weights = csr_array(
-            (weights.data, by_order[weights.indices], weights.indptr), weights.shape
-        )
+        indptr = pointers(np.diff(weights.indptr))
+        weights = csr_array((weights.data, by_order[weights.indices], indptr), weights.shape)
         weights.sort_indices()
         return Fitted(SparseEASELearned(weights, settings))
 
@@ -134,7 +133,7 @@ def _factor(
         csr_arrays(users), csr_arrays(items), head, regularization, neighbors
     )
     used = rows >= 0
-    indptr = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+    indptr = pointers(used.sum(axis=1))
     before = csr_array((-coefficients[used].astype(np.float64), rows[used], indptr), (n_items,) * 2)
     return csr_array(before + eye_array(n_items, format="csr")), left
 

@@ -121,8 +121,8 @@ def explain_items(
         counted = pa.array(["users who chose it"])
         parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
     for row, item, score, terms in zip(rows.tolist(), items, scores, parts, strict=True):
-        counted = [_counted(part) if part.kind == SIMILAR else part for part in terms]
-        table = _table(model.data, counted, most)
+        shown = [_counted(part) if part.kind == SIMILAR else part for part in terms]
+        table = _table(model.data, shown, most)
         yield Explanation(item, float(score), source, table, _labels(model.data, row, table))
 
 

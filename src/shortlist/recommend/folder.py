@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shortlist import engine
+from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.errors import InputError, ShortlistError
@@ -82,9 +83,10 @@ class _Run:
             )
             labels = self.requests.label, self.requests.labels.slice(start, length)
             listed = "item_id", self.model.data.items.ids
-            lists = Recommendations.assemble(blocks, labels, listed, self.model, self.k)
+            named = titles(self.model.data.item_features)
+            lists = Recommendations.assemble(blocks, labels, listed, self.model, self.k, named)
             sink = pa.BufferOutputStream()
-            pq.write_table(lists.table.combine_chunks(), sink, compression="zstd")
+            pq.write_table(lists.titled().combine_chunks(), sink, compression="zstd")
             self.place.write(self.names[number], sink.getvalue())
 
 

@@ -209,7 +209,9 @@ class RankingConfig(HeadConfig):
         """The names of the settings that differ from the defaults for this loss."""
         defaults, fields = type(self)(loss=self.loss), type(self).model_fields
         differ = [name for name in fields if getattr(self, name) != getattr(defaults, name)]
-        return differ if self.loss == fields["loss"].default else ["loss", *differ]
+        if self.loss == fields["loss"].default:
+            return differ
+        return [name for name in fields if name == "loss" or name in differ]
 
     @property
     def adds_biases(self) -> bool:

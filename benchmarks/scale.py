@@ -116,7 +116,7 @@ def one(n_interactions: int, workers: int) -> None:
     if workers:
         import ray
 
-        ray.init(num_cpus=workers, object_store_memory=2 * 2**30, log_to_driver=False)
+        ray.init("local", num_cpus=workers, object_store_memory=2 * 2**30, log_to_driver=False)
         list(RayEngine(block_bytes=1).map_rows(abs_of, 2 * workers, 1, ""))
     start = round(time.perf_counter() - started, 1)
     rng = np.random.default_rng(1)

@@ -87,6 +87,7 @@ def compare(
     write_json(comparison.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(comparison))
+    remark(f"used of the data: {comparison.uses}")
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:

@@ -96,6 +96,8 @@ def fit(
             fitted, metrics = requested[0].fit(interactions, engine=engine), requested[1]
     fitted.save(out, metrics=metrics, mark=mark)
     elapsed = time.perf_counter() - started
+    ignored = f"; not: {', '.join(fitted.ignores)}" if fitted.ignores else ""
+    remark(f"{fitted.name} uses {', '.join(fitted.uses)}{ignored}")
     remark(
         f"fitted {fitted!r} on {interactions} in {elapsed:.1f} s; next: shortlist recommend {out}"
     )

@@ -129,6 +129,9 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     def chosen(self) -> dict[str, Any]:
         """The values that :meth:`fit` chose for the settings that are ``"auto"``.
 
+        A setting is left out where the data gave nothing to choose from: ``weighting`` where all
+        weights are equal, ``dislikes`` where there are none.
+
         Examples
         --------
         >>> from shortlist.models.ease import EASE
@@ -139,13 +142,70 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         automatic = [
             name for name in type(self.config).model_fields if getattr(self.config, name) == AUTO
         ]
+        is_fitted = self._learned is not None
+        if not is_fitted and self.config.conditional.issuperset(automatic):
+            return {}
         learned: Any = self.learned if automatic else None
-        return {name: learned.settings[name] for name in automatic}
+        values = {name: learned.settings.get(name) for name in automatic}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def used(self) -> Any:
         """The settings ``C``, with the chosen values in place of ``"auto"``."""
         return self.config.model_copy(update=self.chosen)
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether an interaction counts with its weight."""
+        return getattr(self.used, "weighting", None) == "weighted"
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether the features of items matter."""
+        return self.needs_item_features
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The parts of the training data that the fitted model uses.
+
+        ``"choices"``, and of what the data has: ``"weights"`` (that differ), ``"dislikes"``,
+        ``"times"``, ``"user features"``, ``"item features"``.
+
+        Examples
+        --------
+        >>> from shortlist.models.ease import EASE
+        >>> from shortlist.testing import checkerboard
+        >>> model = EASE().fit(checkerboard().data)
+        >>> model.uses, model.ignores
+        (('choices',), ('user features', 'item features'))
+        """
+        return tuple(name for name, used in self._parts_of_data().items() if used)
+
+    @property
+    def ignores(self) -> tuple[str, ...]:
+        """The parts of the training data that the fitted model does not use."""
+        return tuple(name for name, used in self._parts_of_data().items() if not used)
+
+    def _parts_of_data(self) -> dict[str, bool]:
+        """Return what the training data has, and whether the model uses it."""
+        data = self.data
+        has = {
+            "choices": True,
+            "weights": data.weights_differ,
+            "dislikes": data.dislikes is not None,
+            "times": data.times is not None,
+            "user features": data.user_features is not None,
+            "item features": data.item_features is not None,
+        }
+        used = {
+            "choices": True,
+            "weights": self.uses_weights,
+            "dislikes": True,
+            "times": self.uses_order,
+            "user features": self.uses_features,
+            "item features": self.uses_item_features,
+        }
+        return {name: used[name] for name, present in has.items() if present}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters by name, as scikit-learn's tools ask for them.
@@ -170,7 +230,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         return type(self)(**self.get_params())
 
     def __repr__(self) -> str:
-        changed = self.config.model_dump(exclude_defaults=True)
+        changed = self.config.changed
         arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
         return f"{self.name}({arguments})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -22,10 +22,11 @@ from shortlist.errors import NumericalError
 from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
 from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.ridge import solve_double
-from shortlist.models.automatic import Step, choose
+from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
-from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
+from shortlist.models.config import AUTO, Auto, Search, hyper
 from shortlist.models.partial import Growth, spread, unchanged_items
+from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -45,7 +46,7 @@ _LEFT: Final = 0.02  # where this share of its excess loss is left: as good as e
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
-class IALSConfig(ModelConfig):
+class IALSConfig(WeightedConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: int = hyper(
@@ -71,9 +72,6 @@ class IALSConfig(ModelConfig):
         le=1,
         search=Search(0.5, 1.0),
     )
-    weighting: Literal["binary", "weighted"] = hyper(
-        "binary", "Count each interaction as 1, or with its weight."
-    )
     solver: Literal["cholesky", "cg"] = hyper(
         "cg",
         "In each epoch, improve each row by a few conjugate-gradient steps, or solve it exactly: "
@@ -97,6 +95,7 @@ class IALSSettings(NamedTuple):
 
     regularization: Annotated[float, Field(gt=0)]
     unobserved_weight: Annotated[float, Field(gt=0)]
+    weighting: Strength | None
 
 
 class Basis(NamedTuple):
@@ -153,8 +152,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         config, settings = self.config, self._settings_for(data)
-        if AUTO in (config.regularization, config.unobserved_weight):
-            return IALS(**self.settings | settings).learn(data)
+        if AUTO in (config.regularization, config.unobserved_weight, config.weighting):
+            given = {"weighting": settings["weighting"] or "binary"}
+            fitted = IALS(**self.settings | settings | given).learn(data)
+            return Fitted(replace(fitted.learned, settings=settings), fitted.history)
         rng = np.random.default_rng(config.seed)
         std = config.init_std / np.sqrt(config.embedding_size)
         users, items = (
@@ -188,16 +189,20 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
         active = int((data.user_counts > 0).sum())
-        alpha = self.config.unobserved_weight
+        alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
+            means = {"weighted": mean_weight(data)}  # of an interaction, 1 if binary
             alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
             alpha = alpha or 1.0  # no interactions
 
         def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
-            small = self.settings | dict(settings) | _SMALL | {"unobserved_weight": alpha}
-            return IALS(**small).fit(fold)
+            small = self.settings | dict(settings) | _SMALL
+            scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
+            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold)
 
-        return choose(self, data, STEPS, fit) | {"unobserved_weight": alpha}
+        settings = choose_signals(self, data, STEPS, fit)
+        scale = means.get(settings["weighting"], 1.0)
+        return settings | {"unobserved_weight": alpha * scale}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -223,7 +228,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             yield [Parts("chosen item", names, weights * products)]
 
     def _weights(self, matrix: csr_array) -> csr_array:
-        return matrix if self.config.weighting == "weighted" else binary(matrix)
+        return matrix if self.used.weighting == "weighted" else binary(matrix)
 
     def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
         """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)

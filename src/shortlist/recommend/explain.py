@@ -26,6 +26,7 @@ from shortlist.text import text_table
 
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
 BY_SIMILAR = "chosen by similar users"  # and of items that similar users chose
+DISLIKED = "disliked item"
 SIMILAR = "similar user"  # the kind of the terms that stand for other users
 FEATURE = "feature"  # the kind of the terms that stand for features of the user or the item
 SHOWN_TERMS = 5  # as text
@@ -148,10 +149,8 @@ def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
     titled = titles(data.item_features)
     if titled is not None:
         kind = data.items.ids.type
-        ids = [
-            p.names if p.kind in (CHOSEN, BY_SIMILAR) else pa.nulls(len(p.names), kind)
-            for p in parts
-        ]
+        of_items = CHOSEN, DISLIKED, BY_SIMILAR
+        ids = [p.names if p.kind in of_items else pa.nulls(len(p.names), kind) for p in parts]
         rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
         columns[TITLE] = titled.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns)
@@ -173,16 +172,14 @@ def _labels(data: Dataset, item: int, parts: pa.Table) -> tuple[str, ...]:
 def _feature_label(data: Dataset, name: str, choosers: Callable[[], Rows] | None) -> str:
     """Return the words for a feature such as ``degree=4``, and how many choosers share it."""
     column, equals, value = name.partition("=")
-    users, items = data.user_features, data.item_features
-    tables: list[pa.Table] = [
-        table for table in (items, users) if table is not None and column in table.column_names
-    ]
+    sides = (data.item_features, data.user_features)  # ContentBased names items, Hybrid users
+    tables = [table for table in sides if table is not None and column in table.column_names]
     if not tables or not equals:
         return name
-    table, of_users = tables[0], tables[0] is users
+    table: pa.Table = tables[0]
     labels = labels_of(table)
     text = f"{column_label(labels, column)} {value_label(labels, column, value)}"
-    if choosers is None or not of_users or len(choosers()) < FEWEST_CHOOSERS:
+    if choosers is None or table is data.item_features or len(choosers()) < FEWEST_CHOOSERS:
         return text
     values = table.column(column).take(pa.array(choosers())).to_pylist()
     sharing = sum(value in (map(str, v) if isinstance(v, list) else (str(v),)) for v in values)

@@ -103,6 +103,12 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return config.user_blocks != "action" and bool(config.user_term or config.both_term)
 
     @property
+    def uses_item_features(self) -> bool:
+        """Whether items are compared by features."""
+        config = self.config
+        return config.item_blocks != "interactions" and bool(config.item_term or config.both_term)
+
+    @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, three terms, and the neighbours."""
         settings, n_users = self.learned.used, self.data.n_users
@@ -140,7 +146,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         items = item_rows(config, data, of_items, settings.item_feature_weight)
         own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
         limit = None if settings.item_neighbors == ALL else settings.item_neighbors
-        near = Neighborhood.by_product(items).nearest_in_blocks(items, own_rows, limit)
+        near = Neighborhood.by_product(items).best_in_blocks(items, own_rows, limit)
         table = None if of_users is None else of_users.to_table()
         return Fitted(HybridLearned(users, table, transposed(near), settings._asdict()))
 

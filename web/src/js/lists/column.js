@@ -69,7 +69,7 @@ function content({ model, items, notes }, other) {
     popular && modelOf(model)?.kind !== "Popularity"
       ? h("p", { class: "notice" }, t("fallback", model))
       : null,
-    ...notes.map((note) => h("p", { class: "quiet", lang: "en" }, note)),
+    ...notes.map((note) => h("p", { class: "quiet note", lang: "en" }, note)),
     h("ol", { class: "list", role: "list" }, rows),
     button(t("download"), () => download(items, model), { class: "download" }),
   ];

@@ -158,6 +158,17 @@ def test_many_conjugate_gradient_steps_are_the_exact_solution() -> None:
     assert loss[2] > loss[0]
 
 
+def test_many_factors_have_the_same_optimum() -> None:
+    data = small_world().data
+    common = {"embedding_size": 512, "epochs": 8, "regularization": 0.1}
+    exact = small(**common).fit(data)
+    steps = small(**common, solver="cg", cg_steps=None).fit(data)
+    scores, near = (m.learned.users @ m.learned.items.T for m in (exact, steps))
+    assert_allclose(near, scores, atol=1e-2 * np.abs(scores).max())
+    losses = [model.history.column("loss")[-1].as_py() for model in (exact, steps)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])
 @pytest.mark.parametrize("weighting", ["binary", "weighted"])
 def test_folding_in_a_history_gives_the_vector_of_the_user_with_it(

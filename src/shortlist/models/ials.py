@@ -50,7 +50,7 @@ class IALSConfig(WeightedConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: int = hyper(
-        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 256, "log")
+        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 1024, "log")
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(

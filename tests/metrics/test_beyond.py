@@ -48,7 +48,7 @@ def test_metrics_of_lists(model: Any) -> None:
                 both = np.sqrt(chosen[:, one].sum() * chosen[:, other].sum())
                 shared = (chosen[:, one] * chosen[:, other]).sum()
                 distances.append(1 - (shared / both if both else 0))
-            diversity.append(np.mean(distances) if distances else 0)
+            diversity.append(float(np.mean(distances)) if distances else 0.0)
             unexpected = [i for i in first if (user, i) in relevant and i not in expected]
             surprise.append(len(unexpected) / k)
         assert report[f"diversity@{k}"] == pytest.approx(np.mean(diversity), abs=1e-5)

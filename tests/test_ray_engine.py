@@ -24,6 +24,9 @@ from shortlist.testing.subject import lists_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
 
+# Ray leaves some of its sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
 
 FEW_BYTES = 3_000  # of a block: the worlds here are cut into many
@@ -35,6 +38,7 @@ def cluster() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray.init(
+            address="local",
             num_cpus=2,
             object_store_memory=100 * 2**20,
             include_dashboard=False,

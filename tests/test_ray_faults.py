@@ -29,7 +29,10 @@ from shortlist.models.ials import IALS
 from shortlist.models.registry import load
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # Ray's sockets
+]
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}

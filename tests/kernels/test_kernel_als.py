@@ -115,6 +115,20 @@ def test_losses_are_those_of_the_rows(seed: int, n_rows: int, n: int, f: int, st
         assert (losses[weights.sum(axis=1) == 0] == 0).all()
 
 
+def test_rows_stop_where_the_wanted_share_of_their_excess_loss_is_left() -> None:
+    weights, factors, regularization = world(4, n_rows=40, n=200, f=60)
+    common = Sparse.of(weights).csr, factors, shared(factors, 0.3), regularization
+    start = np.random.default_rng(1).standard_normal((40, 60)).astype(np.float32)
+    least, first = solve_exact(*common)[1], solve_cg(*common, start, 0)[1]
+    excess = [
+        (solve_cg(*common, start, steps, left)[1] - least) / (first - least)
+        for steps, left in ((1, 0.02), (2, 0.02), (9, 0.02), (9, 0.0))
+    ]
+    assert (excess[0] > excess[2]).any()  # one step is not enough everywhere
+    assert (excess[2] <= 0.05).all()  # the residual only bounds the loss
+    assert excess[2].mean() > 10 * excess[3].mean()
+
+
 @pytest.mark.parametrize("solve", SOLVERS[:2], ids=["exact", "cholesky"])
 def test_gradient_of_the_naive_loss_is_zero_at_the_solution(
     solve: Solver,

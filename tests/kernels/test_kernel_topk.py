@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -118,6 +120,17 @@ def test_extreme_scores_and_negative_zero_are_ordered_as_numbers() -> None:
     chosen = Selection.everything(1, 7)
     rows, _ = topk_dense(block, chosen.eligible, 7)
     assert rows.tolist() == [[1, 4, 0, 2, 6, 5, 3]]
+
+
+@pytest.mark.parametrize("arranged", [np.sort, lambda keys: np.sort(keys)[::-1], np.zeros_like])
+def test_long_lists_of_arranged_scores(arranged: Any) -> None:
+    """Worst cases of a sort: ascending, descending, and all the same."""
+    scores = np.random.default_rng(1).standard_normal(5000).astype(np.float32)
+    block = np.ascontiguousarray(arranged(scores))[np.newaxis]
+    rows, best = topk_dense(block, Selection.everything(1, 5000).eligible, 4000)
+    expected = np.argsort(-block[0], kind="stable")[:4000]
+    np.testing.assert_array_equal(rows[0], expected)
+    np.testing.assert_array_equal(best[0], block[0, expected])
 
 
 def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]:

@@ -31,7 +31,8 @@ def naive(
 ) -> list[int]:
     spread = scores[0] - scores[-1]
     relevance = {
-        i: (s - scores[-1]) / spread if spread else 0.0 for i, s in zip(items, scores, strict=True)
+        item: (score - scores[-1]) / spread if spread else 0.0
+        for item, score in zip(items, scores, strict=True)
     }
     picked: list[int] = []
     left = list(items)

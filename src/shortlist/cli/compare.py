@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Option
 
-from shortlist.cli.output import Engine, Json, announcing_compilation, remark, write_json
+from shortlist.cli.output import (
+    Engine,
+    Json,
+    announcing_compilation,
+    remark,
+    unfinished,
+    write_json,
+)
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, suggestion
 
@@ -57,7 +64,8 @@ def compare(
 
     if report is not None:
         require_report(report)  # before the fits, which take long
-    with announcing_compilation():
+    left = "nothing was measured" if report is None else f"{report} was not written"
+    with announcing_compilation(), unfinished(left):
         named = None if models is None else [named_model(name) for name in models.split(",")]
         lengths = [_number(length) for length in k.split(",")]
         interactions, place = read(data, tables)

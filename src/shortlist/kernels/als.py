@@ -58,18 +58,19 @@ _LOST: Final = np.float32(1e-4)
 
 def solve_cg(
     observed: Csr, factors: Matrix, shared: Vector, regularization: Vector, start: Matrix,
-    steps: int,
+    steps: int, left: float = 0.0,
 ) -> tuple[OutMatrix, NDArray[np.float64]]:  # fmt: skip
     """Return rows (B, f) after ``steps`` conjugate-gradient steps from ``start``, and their losses.
 
     ``shared`` (f,) is ``unobserved * diag(V'V)``, and ``start`` (B, f) is in the basis of the
-    factors. Without steps the losses (B,) are those of ``start``. Never forms a row's matrix:
+    factors. A row stops earlier where no more than a share ``left`` of its excess loss is left, by
+    the residual. Without steps the losses (B,) are those of ``start``. Never forms a row's matrix:
     O(f) an observation and step (Takacs, Pilaszy and Tikk 2011).
     """
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, shared, regularization)
     shapes.array("start", start, F32, "B", "f")
-    return _solved(observed, factors, shared, regularization, start, size_of("steps", steps))
+    return _solved(observed, factors, shared, regularization, start, size_of("steps", steps), left)
 
 
 def solve_exact(
@@ -83,7 +84,7 @@ def solve_exact(
     shapes = Shapes()
     observed = _check_systems(shapes, observed, factors, shared, regularization)
     nowhere = np.zeros((0, shapes["f"]), np.float32)
-    return _solved(observed, factors, shared, regularization, nowhere, -1)
+    return _solved(observed, factors, shared, regularization, nowhere, -1, 0.0)
 
 
 def solve_cholesky(
@@ -111,7 +112,7 @@ def _check_systems(
 
 def _solved(
     observed: Csr, factors: Matrix, shared: Vector, regularization: Vector, start: Matrix,
-    steps: int,
+    steps: int, left: float,
 ) -> tuple[OutMatrix, NDArray[np.float64]]:  # fmt: skip
     n_rows, depth = len(regularization), factors.shape[1]
     more = -depth % LANES  # columns of zeros
@@ -122,7 +123,7 @@ def _solved(
     losses = np.zeros(n_rows, np.float64)
     over_rows(
         _solve_cg, n_rows, _ROWS,
-        observed, factors, shared, regularization, start, steps, out, losses,
+        observed, factors, shared, regularization, start, steps, left, out, losses,
     )  # fmt: skip
     return out, losses
 
@@ -178,7 +179,7 @@ def _add_errors(
 @kernel
 def _solve_cg(
     first: int, stop: int, observed: Csr, factors: Matrix, shared: Vector, regularization: Vector,
-    start: Matrix, steps: int, out: OutMatrix, losses: OutDoubles,
+    start: Matrix, steps: int, left: float, out: OutMatrix, losses: OutDoubles,
 ) -> None:  # fmt: skip
     """Solve rows ``first`` to ``stop - 1``; exactly and from zero if ``steps`` is negative."""
     indptr = observed.indptr
@@ -207,8 +208,9 @@ def _solve_cg(
             if exact and size <= _EXACT * gained:
                 solved = True
                 break
+            most = left * np.float64(size)
             for _ in range(_STEPS if exact else steps):
-                if size <= _ENOUGH * (gained if exact else losses[u]):  # not if it is NaN
+                if size <= max(most, _ENOUGH * (gained if exact else losses[u])):  # not if NaN
                     break
                 square = _residual(observed, u, flat, diagonal, zero, direction, image)
                 length = np.float32(size / square)

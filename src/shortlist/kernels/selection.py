@@ -22,6 +22,9 @@ NEVER: Final = np.float32(-np.inf)
 SHORT: Final = 64
 """The most keys of a heap that is in ascending order."""
 
+_FEW: Final = 24  # keys that are sorted by insertion
+_DEEPEST: Final = 64  # parts that wait to be sorted: each is at most half as long as the one before
+
 _LOWEST: Final = np.finfo(np.float32).min  # score of a candidate
 _LOW_BITS: Final = 0x7FFF_FFFF
 
@@ -141,6 +144,37 @@ def _hits(scores: Floats, start: int, least: np.float32) -> int:
 
 
 @inlined
+def sort_keys(keys: Longs) -> None:
+    """Sort distinct keys: quicksort without branches, parts of a few keys by insertion."""
+    firsts, lasts = np.empty(_DEEPEST, np.int64), np.empty(_DEEPEST, np.int64)
+    firsts[0], lasts[0], depth = 0, len(keys), 1
+    while depth:
+        depth -= 1
+        first, last = firsts[depth], lasts[depth]
+        while last - first > _FEW:
+            a, b, c = keys[first], keys[(first + last) // 2], keys[last - 1]
+            pivot = max(min(a, b), min(max(a, b), c))
+            middle = first  # keys[first:middle] are less than the pivot
+            for position in range(first, last):
+                key = keys[position]
+                keys[position] = keys[middle]
+                keys[middle] = key
+                middle += key < pivot
+            shorter = (
+                middle - first < last - middle
+            )  # is sorted first: the others fit into _DEEPEST
+            firsts[depth], lasts[depth] = (middle, last) if shorter else (first, middle)
+            first, last = (first, middle) if shorter else (middle, last)
+            depth += 1
+        for position in range(first + 1, last):
+            key, into = keys[position], position
+            while into > first and keys[into - 1] > key:
+                keys[into] = keys[into - 1]
+                into -= 1
+            keys[into] = key
+
+
+@inlined
 def ascending(items: Integers) -> bool:
     """Return whether items are in ascending order, as the rows of a CSR matrix usually are."""
     falls = 0
@@ -170,15 +204,13 @@ def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> No
 
 @inlined
 def write_best(heap: Longs, size: int, row_of: Integers, rows: Integers, scores: Floats) -> None:
-    """Empty the heap into a row of results, best first; the rest of the row stays as it is.
+    """Write the heap to a row of results, best first; the rest of the row stays as it is.
 
-    ``row_of`` is the item row that has each order.
+    ``row_of`` is the item row that has each order. The heap is sorted afterwards.
     """
-    for last in range(size - 1, -1, -1):
-        key = heap[0]
-        if len(heap) <= SHORT:
-            key = heap[size - 1 - last]
-        else:
-            sift_down(heap, last, heap[last])
-        rows[last] = row_of[order_of(key)]
-        scores[last] = score_of(key)
+    if len(heap) > SHORT:
+        sort_keys(heap[:size])
+    for position in range(size):
+        key = heap[size - 1 - position]
+        rows[position] = row_of[order_of(key)]
+        scores[position] = score_of(key)

@@ -26,6 +26,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.models.lists import MakesLists
+from shortlist.models.partial import PartialFit
 from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
@@ -52,7 +53,7 @@ class Fitted(NamedTuple, Generic[L]):
     history: pa.Table = NO_HISTORY
 
 
-class Model(MakesLists, ABC, Generic[C, L]):
+class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     """A scorer with settings ``C`` that learns ``L``, a frozen dataclass of arrays.
 
     Subclass as ``class EASE(Model[EASEConfig, EASELearned])`` and write :meth:`learn` and
@@ -264,7 +265,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
             raise self._not_finite(
                 data, f"a system of equations has no solution ({error})"
             ) from error
-        self._require_finite(data, fitted.learned)
+        self.require_finite(data, fitted.learned)
         return self.restore(data, *fitted)
 
     def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
@@ -273,6 +274,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
         Cached properties of the model are computed from that state, so they are dropped.
         """
         self._data, self._learned, self.history = data, learned, history
+        self.not_updated = ()
         for name in list(self.__dict__):
             if isinstance(getattr(type(self), name, None), cached_property):
                 del self.__dict__[name]
@@ -323,7 +325,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
 
-    def _require_finite(self, data: Dataset, learned: L) -> None:
+    def require_finite(self, data: Dataset, learned: L) -> None:
         """Raise a NumericalError if anything learned is NaN or infinite."""
         parts = split(learned)
         for name, array in parts.arrays.items():

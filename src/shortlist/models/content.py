@@ -21,6 +21,7 @@ from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.partial import Growth
 from shortlist.models.signals import (
     Push,
     SignalConfig,
@@ -114,6 +115,19 @@ class ContentBasedLearned:
         return similarity, Neighborhood.by_product(self.users)
 
 
+def _with_users(
+    learned: ContentBasedLearned, data: Dataset, of_users: FeatureSimilarity | None
+) -> ContentBasedLearned:
+    """Add the encoded users, if they have features, and their profiles."""
+    if of_users is None or data.user_features is None:
+        return learned
+    profiles = row_means(strengths(data, learned.settings["weighting"]), learned.items)
+    has_profile = np.diff(profiles.indptr) > 0
+    users = keep_rows(of_users.rows(data.user_features), has_profile)
+    table = of_users.to_table()
+    return replace(learned, users=users, user_similarity=table, user_profiles=profiles)
+
+
 class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists):
     """Score an item by its similarity to the history (by default a Rocchio profile).
 
@@ -167,15 +181,19 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
         items, table = similarity.rows(data.item_features), similarity.to_table()
-        settings = self._settings_for(data, ContentBasedLearned(items, table, None, None, None, {}))
+        learned = ContentBasedLearned(items, table, None, None, None, {})
+        learned = replace(learned, settings=self._settings_for(data, learned))
         of_users = FeatureSimilarity.learn(data.user_features, choices, seed=config.seed)
-        if of_users is None or data.user_features is None:
-            return Fitted(ContentBasedLearned(items, table, None, None, None, settings))
-        user_profiles = row_means(strengths(data, settings["weighting"]), items)
-        has_profile = np.diff(user_profiles.indptr) > 0
-        users = keep_rows(of_users.rows(data.user_features), has_profile)
-        tables = table, users, of_users.to_table()
-        return Fitted(ContentBasedLearned(items, *tables, user_profiles, settings))
+        return Fitted(_with_users(learned, data, of_users))
+
+    def grow(self, growth: Growth) -> tuple[ContentBasedLearned, tuple[str, ...]]:
+        """Encode all users and items as before: new ones enter by their features."""
+        learned, near, features = self.learned, self.learned.neighborhood, growth.data.item_features
+        assert features is not None  # those of before are kept
+        items = FeatureSimilarity.from_table(learned.item_similarity).rows(features)
+        bare = replace(learned, items=items, users=None, user_similarity=None, user_profiles=None)
+        kept = ("the encoding of features and the weights of columns are those of the last fit",)
+        return _with_users(bare, growth.data, None if near is None else near[0]), kept
 
     def _settings_for(self, data: Dataset, learned: ContentBasedLearned) -> dict[str, Any]:
         """Choose weighting and dislikes, which only sums and means of similarities use."""
@@ -211,6 +229,11 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 best[new] = (neighbor_profiles @ learned.by_feature).toarray()
             return DenseScores(best)
         return SparseScores(self._profile_rows(profiles), learned.by_feature)
+
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of user features have no effect, by column."""
+        neighborhood = self.learned.neighborhood
+        return {} if neighborhood is None else neighborhood[0].unused(table)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarity to each item."""

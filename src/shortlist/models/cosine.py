@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,10 +16,11 @@ from shortlist.bundle.declarations import Array, Csr, Record, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import Fitted, Model
+from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
+    SharedSearch,
     Weighting,
     column_importance,
     product_parts,
@@ -141,6 +142,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
@@ -243,18 +245,41 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""
-        config, settings = self.config, choose_signals(self, data, ITEM_STEPS)
-        rows = weighted_rows(transposed(data.matrix), settings["weighting"])
-        own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
-        neighborhood = Neighborhood.by_cosine(rows, settings["shrinkage"])
-        nearest = neighborhood.nearest_in_blocks(rows, own_rows, settings["neighbors"])
-        if config.normalized:
-            nearest = row_scaled(nearest, inverse(row_sums(nearest)))
-        return Fitted(ItemCosineLearned(transposed(nearest), settings))
+        search_of = cache(self._search)  # fits on the fold share searches
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosine:
+            learned = self._learned_from(search_of(fold), settings)
+            return ItemCosine(**self.get_params() | dict(settings)).restore(
+                fold, learned, NO_HISTORY
+            )
+
+        settings = choose_signals(self, data, ITEM_STEPS, fit)
+        return Fitted(self._learned_from(self._search(data), settings))
+
+    def _search(self, data: Dataset) -> SharedSearch:
+        """Return the search for the neighbours of every item of some data."""
+        rows = transposed(data.matrix)
+        itself = None if self.config.self_similarity else np.arange(data.n_items, dtype=np.int32)
+
+        def search(settings: Mapping[str, Any]) -> csr_array:
+            items = weighted_rows(rows, settings["weighting"])
+            neighborhood = Neighborhood.by_cosine(items, settings["shrinkage"])
+            return neighborhood.best_in_blocks(items, itself, settings["neighbors"])
+
+        return SharedSearch(search, most=max(dict(ITEM_STEPS)["neighbors"]))
+
+    def _learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
+        nearest = search({name: settings[name] for name in CosineSettings._fields})
+        similarity = transposed(nearest)
+        if self.config.normalized:
+            rows = transposed(similarity)
+            similarity = transposed(row_scaled(rows, inverse(row_sums(rows))))
+        return ItemCosineLearned(similarity, settings)
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the similarities to the items of each history."""

@@ -22,6 +22,7 @@ from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, Search, hyper
 from shortlist.models.inverse import invert, pieces, side_by_side
+from shortlist.models.partial import Growth, relearned, unchanged_items
 from shortlist.models.signals import (
     Push,
     SignalConfig,
@@ -99,6 +100,22 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         solve = _from_users if wide else _from_items
         matrix = strengths(data, settings["weighting"])
         return Fitted(EASELearned(*solve(matrix, settings["regularization"]), settings))
+
+    def grow(self, growth: Growth) -> tuple[EASELearned, tuple[str, ...]]:
+        """Keep the weights: histories grow, and new items have no weights yet.
+
+        Where they are held as factors, users are few, and the weights are learned again.
+        """
+        if self._by_user:
+            return relearned(self, growth)
+        n_items = growth.data.n_items
+        _require_memory(n_items, None)
+        weights = np.zeros((n_items, n_items), dtype=np.float32)
+        weights[np.ix_(growth.items, growth.items)] = self.learned.weights
+        kept = unchanged_items("the weights", growth)
+        if count := len(growth.new_items):
+            kept += (f"{count:,} new items have no weights, and score 0",)
+        return EASELearned(weights, self.learned.own, self.learned.settings), kept
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""

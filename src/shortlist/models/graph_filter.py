@@ -111,6 +111,8 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     def learn(self, data: Dataset) -> Fitted[GraphFilterLearned]:
         """Find the leading singular vectors of the normalised matrix."""
         vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters

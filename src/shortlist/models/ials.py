@@ -25,6 +25,7 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
@@ -40,6 +41,8 @@ _SMALL: Final = {
     "solver": "cg",
     "cg_steps": 2,
 }  # chooses the regularization
+_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
+_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
@@ -74,7 +77,11 @@ class IALSConfig(WeightedConfig):
         "In each epoch, improve each row by a few conjugate-gradient steps, or solve it exactly: "
         "the same optimum, slower. At the end the users are solved exactly in both cases.",
     )
-    cg_steps: int = hyper(2, "Conjugate-gradient steps per row and epoch.", ge=1)
+    cg_steps: Annotated[int, Field(ge=1)] | None = hyper(
+        None,
+        "Conjugate-gradient steps per row and epoch; None: up to 4, fewer where about a fiftieth "
+        "of the row's excess loss is left.",
+    )
     init_std: float = hyper(
         0.1,
         "Standard deviation of the initial vectors, times the square root of their length.",
@@ -167,6 +174,18 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         users = self._exactly(by_user, items, Basis.of(items))
         return Fitted(IALSLearned(users, items, settings), history)
 
+    def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
+        """Solve for the new items with the users fixed, then for all users: each row exactly."""
+        data, learned = growth.data, self.learned
+        matrix, new = self._weights(data.matrix), growth.new_items
+        items = spread(learned.items, growth.items, data.n_items)
+        if len(new):
+            users = self._exactly(matrix, items, Basis.of(items))
+            items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
+        users = self._exactly(matrix, items, Basis.of(items))
+        kept = unchanged_items("the vectors", growth)
+        return IALSLearned(users, items, learned.settings), kept
+
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
         active = int((data.user_counts > 0).sum())
@@ -236,7 +255,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         return solved, fixed, loss
 
     def _exactly(self, matrix: csr_array, items: Floats, basis: Basis | None) -> Floats:
-        """Solve for the vectors of users with these histories."""  # (B, f)
+        """Solve for the vectors of rows, such as users with these histories."""  # (B, f)
         basis = self._checked(basis, matrix)
         chosen = np.unique(matrix.indices)
         known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
@@ -263,7 +282,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             fixed=fixed,
             shared=shared.astype(np.float32),
             start=start,
-            steps=self.config.cg_steps if self.config.solver == "cg" else None,
+            solver=self.config.solver,
+            steps=self.config.cg_steps,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
         blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
@@ -306,6 +326,7 @@ def _solve_block(
     fixed: Floats,
     shared: Floats,
     start: Floats | None,
+    solver: str,
     steps: int | None,
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
@@ -313,7 +334,9 @@ def _solve_block(
     common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
     if start is None:
         return solve_exact(*common)
-    if steps is not None:
-        return solve_cg(*common, start[span], steps)
-    solved = solve_cholesky(*common)
-    return solved, solve_cg(*common, solved, 0)[1]
+    if solver == "cholesky":
+        solved = solve_cholesky(*common)
+        return solved, solve_cg(*common, solved, 0)[1]
+    if steps is None:
+        return solve_cg(*common, start[span], _MOST_STEPS, _LEFT)
+    return solve_cg(*common, start[span], steps)

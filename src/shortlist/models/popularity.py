@@ -52,6 +52,7 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     """
 
     needs_history = False
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[PopularityLearned]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,9 +16,9 @@ from shortlist.bundle.declarations import Csr, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import Fitted, Model
+from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, product_parts
+from shortlist.models.neighborhood import Neighborhood, SharedSearch, product_parts
 from shortlist.models.signals import (
     Push,
     SignalConfig,
@@ -116,30 +117,19 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
     dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
-        settings = choose_signals(self, data, STEPS)
-        matrix = strengths(data, settings["weighting"])
-        rows, alpha = transposed(matrix), settings["alpha"]  # (n_items, n_users)
-        of_users, of_items = row_sums(matrix), row_sums(rows)
-        to_users = np.repeat(_power(of_items, alpha), data.item_counts)
-        steps = to_users * _power(of_users, alpha)[rows.indices]
-        penalty = _power(of_items, settings["beta"])[data.item_rows]
-        if settings["weighting"] == "weighted":
-            steps *= rows.data ** np.float32(alpha)
-            penalty *= matrix.data ** np.float32(alpha)
-        walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
-        ends = csr_array(
-            (penalty, data.choices.indices, data.choices.indptr), shape=data.choices.shape
-        )
-        weights = Neighborhood(ends, None).nearest_in_blocks(
-            walks, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
-        )
-        if settings["normalized"]:
-            weights = row_scaled(weights, inverse(row_sums(weights)))
-        return Fitted(RP3betaLearned(weights, settings))
+        search_of = cache(_search)  # fits on the fold share searches
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> RP3beta:
+            learned = _learned_from(search_of(fold), settings)
+            return RP3beta(**self.get_params() | dict(settings)).restore(fold, learned, NO_HISTORY)
+
+        settings = choose_signals(self, data, STEPS, fit)
+        return Fitted(_learned_from(_search(data), settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
@@ -157,6 +147,38 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
             return product_parts(kind, history, learned.weights, names, items)
 
         yield from parts_by_sign(histories(self, profiles), parts)
+
+
+def _search(data: Dataset) -> SharedSearch:
+    """Return the search for the most probable walks from every item of some data."""
+    choices = data.choices
+    itself = np.arange(data.n_items, dtype=np.int32)
+
+    def search(settings: Mapping[str, Any]) -> csr_array:
+        weighting, alpha = settings["weighting"], settings["alpha"]
+        matrix = strengths(data, weighting)
+        rows = transposed(matrix)  # (n_items, n_users)
+        of_users, of_items = row_sums(matrix), row_sums(rows)
+        to_users = np.repeat(_power(of_items, alpha), data.item_counts)
+        steps = to_users * _power(of_users, alpha)[rows.indices]
+        penalty = _power(of_items, settings["beta"])[data.item_rows]
+        if weighting == "weighted":
+            steps *= rows.data ** np.float32(alpha)
+            penalty *= matrix.data ** np.float32(alpha)
+        walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
+        ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
+        return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
+
+    return SharedSearch(search, most=max(dict(STEPS)["neighbors"]))
+
+
+def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
+    searched = {name: settings.get(name) for name in ("neighbors", "alpha", "beta", "weighting")}
+    found = search(searched)
+    weights = transposed(transposed(found))  # the order of sums must not depend on the weights
+    if settings["normalized"]:
+        weights = row_scaled(weights, inverse(row_sums(weights)))
+    return RP3betaLearned(weights, settings)
 
 
 def _power(sums: NDArray[np.float64], exponent: float) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
+from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
 from shortlist.errors import InputError
@@ -54,7 +55,8 @@ def recommend(
     memory = model.bytes_per_query + masks
     blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
-    lists = Recommendations.assemble(blocks, labels, listed, model, k)
+    named = titles(data.item_features)
+    lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
     return replace(lists, notes=notes_on(model, requests, lists.table))
 
 

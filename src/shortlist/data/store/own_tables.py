@@ -55,6 +55,7 @@ class OwnTables:
     decimal: str | None = None
     positive: Where | None = None
     half_life: float | None = None
+    title: str | None = None
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -67,7 +68,8 @@ class OwnTables:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
         table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
         compared = [] if self.positive is None else columns_of(parse_where(self.positive))
-        used = (*keys, self.weight, self.time, *compared)
+        titles = None if self._lists_titles(database) else self.title
+        used = (*keys, self.weight, self.time, titles, *compared)
         columns = list(dict.fromkeys(c for c in used if c is not None))
         self.require(database, table, columns)
         clauses = ""
@@ -79,6 +81,10 @@ class OwnTables:
         if self.time is None or self.time_format is not None:
             return rows
         return _with_times(database, rows, table, (self.time,))
+
+    def _lists_titles(self, database: Database) -> bool:
+        """Return whether the table of items has the titles."""
+        return self.items is not None and self.title in database.columns(dotted_name(self.items))
 
     def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""
@@ -166,7 +172,7 @@ def pull(
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
     named = asdict(tables) | {"by": by}
-    del named["positive"], named["half_life"]  # pulls have neither
+    del named["positive"], named["half_life"], named["title"]  # pulls have none of these
     source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
     name, place = dotted_name(tables.interactions), database.address.place

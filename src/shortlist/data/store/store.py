@@ -182,6 +182,7 @@ class Store:
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        title: str | None = None,
         positive: Where | None = None,
         half_life: float | None = None,
         repeats: Repeats = "last",
@@ -199,7 +200,7 @@ class Store:
             Names of tables or views of the database: ``orders``, ``sales.orders``,
             ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
             schema.
-        user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
+        user_id, item_id, weight, time, title, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
         positive, half_life
             As in :meth:`Dataset.from_tables`. The columns of the schema's view of interactions
@@ -217,7 +218,7 @@ class Store:
         """
         columns = (user_id, item_id, weight, time)
         reading = (repeats, on_bad_row, time_format, decimal)
-        own = OwnTables(interactions or "", users, items, *columns, *reading)
+        own = OwnTables(interactions or "", users, items, *columns, *reading, title=title)
         if interactions is not None:
             return replace(own, positive=positive, half_life=half_life).read(self._database)
         if own != OwnTables(""):
@@ -437,6 +438,14 @@ class Store:
         if version < VERSION and not self._database.read_only:
             self._database.upgrade(version)
         return schema
+
+    def require_runs(self) -> None:
+        """Raise an InputError unless the database has the tables that :meth:`write` fills."""
+        if not self.schema:
+            raise InputError(
+                f"{self.place} is a database without the tables of shortlist",
+                remedy=f"create those of runs: shortlist init {self.place} --schema runs",
+            )
 
     def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:

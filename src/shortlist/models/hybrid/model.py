@@ -94,6 +94,8 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     @property
     def uses_features(self) -> bool:  # type: ignore[override]
         """Whether users are compared by features, which can then replace a history."""
@@ -144,7 +146,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         items = item_rows(config, data, of_items, settings.item_feature_weight)
         own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
         limit = None if settings.item_neighbors == ALL else settings.item_neighbors
-        near = Neighborhood.by_product(items).nearest_in_blocks(items, own_rows, limit)
+        near = Neighborhood.by_product(items).best_in_blocks(items, own_rows, limit)
         table = None if of_users is None else of_users.to_table()
         return Fitted(HybridLearned(users, table, transposed(near), settings._asdict()))
 
@@ -179,7 +181,14 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return SparseScores(one_hot(items, self.data.n_items), self.learned.item_neighbors)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the contributions of similar users, chosen items, and items of similar users."""
+        """Yield the contributions of similar users, chosen items, and items of similar users.
+
+        Where a query has features and no history, the features are what users share with it; then
+        the contributions of these features are yielded instead.
+        """
+        if self._compares_users and not profiles.has_history[0]:
+            yield from self._feature_parts(profiles, items)
+            return
         near, learned = self._neighbors(profiles), self.learned
         by_term = []
         for name, (weight, term) in self._terms(profiles, near).items():
@@ -192,6 +201,54 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             by_term.append(product_parts(name, entries, matrix, vocabulary, items, factor))
         for parts in zip(*by_term, strict=True):
             yield list(parts)
+
+    def _feature_parts(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each feature of a query without a history.
+
+        A score is a sum over the nearest users v of ``sim(q, v) = sum_d q_d v_d``; summed over the
+        users first, it is a sum over the features d.
+        """
+        learned, n_items = self.learned, self.data.n_items
+        query = self._user_rows(profiles.history, profiles.features)
+        near = self._neighbors(profiles)
+        users = learned.users[near.indices][:, query.indices].multiply(query.data)  # (v, d)
+        shared = users.tocsr().astype(np.float64).T.tocsr()
+        choices = self.data.choices[near.indices]  # (v, n_items)
+        amounts = np.zeros((shared.shape[0], len(items)))
+        for name, (weight, term) in self._terms(profiles, near).items():
+            factor = weight * scale_factors(term, self.config.rescaled)[0]
+            if name == "similar user":
+                chosen = choices[:, items]
+            elif name == "chosen by similar users":
+                chosen = choices @ learned.item_similarity[:, items]
+            else:
+                continue  # a history without items adds nothing
+            amounts += factor * (shared @ chosen.astype(np.float64)).toarray()
+        names = self._feature_names(profiles, query.indices - n_items)
+        distinct, name_of = np.unique(names, return_inverse=True)
+        for column in amounts.T:
+            sums = np.bincount(name_of, column, len(distinct))
+            kept = sums != 0
+            yield [Parts("feature", pa.array(distinct[kept], pa.string()), sums[kept])]
+
+    def _feature_names(self, profiles: Profiles, rows: Rows) -> NDArray[np.str_]:
+        """Name encoded features of the users; all of a number are named like ``year=1995``."""
+        similarity = self.learned.user_similarity
+        if similarity is None or profiles.features is None:
+            return np.empty(0, dtype=np.str_)
+        encoder = similarity.encoder
+        names = np.array(encoder.names)[rows]
+        for column, block in encoder.blocks.items():
+            of_number = [
+                n
+                for n, row in enumerate(rows.tolist())
+                if block.start <= row < block.stop and not names[n].startswith(f"{column}=")
+            ]
+            value = profiles.features.column(column)[0].as_py() if of_number else None
+            names = names.astype(object)
+            for n in of_number:
+                names[n] = f"{column}={value}"
+        return names.astype(np.str_)
 
     @property
     def _compares_users(self) -> bool:

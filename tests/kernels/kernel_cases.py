@@ -21,6 +21,7 @@ from shortlist.kernels import (
     factorization,
     products,
     ranking,
+    regression,
     ridge,
     sampling,
     scores,
@@ -156,6 +157,14 @@ def _cases() -> dict[str, Case]:
             {"profiles": sparse(B, M), "matrix": sparse(M, N), "n_items": N},
             {"profiles.indptr:0", "matrix.indptr:0"},
             {"profiles.indices": (0, M), "matrix.indices": (0, N)}, ("n_items",),
+        ),
+        Case(
+            regression.regressions,
+            {
+                "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
+                "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,
+            },
+            set(), {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
         ),
         Case(
             scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},

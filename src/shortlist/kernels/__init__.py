@@ -12,6 +12,7 @@ als           the half-steps of implicit alternating least squares, and their lo
 products      Gram matrices, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions of rows in float64
+regression    regressions of every item on some items before it
 sampling      negatives for training examples
 embeddings    optimiser steps on the rows of an embedding table that a batch uses
 

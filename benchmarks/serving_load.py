@@ -60,7 +60,7 @@ def prepare(folder: Path) -> None:
         users=pa.table({"user_id": np.arange(N_USERS)}),
         items=pa.table({"item_id": np.arange(N_ITEMS), "title": titles}),
     )
-    model = sl.IALS(embedding_size=FACTORS, epochs=3, solver="cg").fit(data)
+    model = sl.IALS(embedding_size=FACTORS, epochs=3).fit(data)
     model.save(folder / "bundle")
     np.save(folder / "users.npy", model.user_vectors())
     np.save(folder / "items.npy", model.item_vectors())

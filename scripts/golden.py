@@ -358,7 +358,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "GraphFilter": lambda: sl.GraphFilter(embedding_size=16),
     "EASE": lambda: sl.EASE(),
     "EASE-loose": lambda: sl.EASE(regularization=10),
-    "IALS-cholesky": lambda: sl.IALS(embedding_size=16, epochs=4),
+    "IALS-cholesky": lambda: sl.IALS(embedding_size=16, epochs=4, solver="cholesky"),
     "IALS-cg": lambda: sl.IALS(
         embedding_size=16, epochs=4, solver="cg", weighting="weighted", frequency_exponent=0.5
     ),

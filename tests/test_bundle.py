@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "shrinkage": 0.5,
     "self_similarity": False,
     "normalized": True,
+    "dislikes": 0.0,
 }
 MODEL = ItemCosine(**SETTINGS).fit(small_world().data)
 
@@ -263,7 +264,8 @@ class TestDamage:
     def test_a_model_with_the_arrays_of_another(self, folder: Path) -> None:
         rewrite(folder, model="EASE", config={})
         assert refusal(folder) == (
-            "the learned field weights is missing, expected a float32 array of (n_items, n_items)\n"
+            "the learned field weights is missing, "
+            "expected a float32 array of (n_items | n_users, n_items)\n"
             f"  where: {folder}\n"
             "  to do: save the model again, or copy the bundle again"
         )

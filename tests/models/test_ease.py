@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.errors import ShortlistError
-from shortlist.models import ease
+from shortlist.kernels.threads import thread_limit
+from shortlist.models import ease, inverse
 from shortlist.models.ease import EASE
 from shortlist.recommend.recommender import dense_scores
-from shortlist.scoring.sparse import binary
+from shortlist.scoring.selection import dense
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 
@@ -25,6 +26,12 @@ class TestDefaults(ModelContract):
     model = EASE
 
 
+class TestFromUsers(TestEASE):
+    @pytest.fixture(autouse=True)
+    def always_from_users(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ease, "_WIDE", 0)
+
+
 def closed_form(chosen: Any, regularization: float) -> Any:
     """Steck 2019, in double precision: B = I - P diag(1 / diag(P)), P = (X'X + lambda I)^-1."""
     x = chosen.astype(np.float64)
@@ -32,6 +39,11 @@ def closed_form(chosen: Any, regularization: float) -> Any:
     b = np.eye(x.shape[1]) - p @ np.diag(1 / np.diag(p))
     np.fill_diagonal(b, 0)
     return b
+
+
+def weights_of(model: EASE) -> Any:
+    """The weights from every item (row) to every item."""
+    return dense(model.similar_scores(np.arange(model.data.n_items, dtype=np.int32)))
 
 
 def random_world(seed: int, n_users: int, n_items: int) -> Any:
@@ -51,8 +63,12 @@ def test_weights_are_the_closed_form(
     chosen = random_world(seed, n_users, n_items)
     model = EASE(regularization=regularization).fit(of_matrix(chosen))
     expected = closed_form(chosen, regularization)
-    assert_allclose(model.learned.weights, expected, rtol=1e-3, atol=2e-6)
-    assert_array_equal(np.diag(model.learned.weights), 0)
+    assert_allclose(weights_of(model), expected, rtol=1e-3, atol=2e-6)
+    if n_items <= ease._WIDE * n_users:
+        assert_array_equal(model.learned.weights, weights_of(model))
+        assert_array_equal(np.diag(model.learned.weights), 0)
+    else:
+        assert model.learned.weights.shape == chosen.shape
 
 
 def test_scores_are_the_weights_from_the_history() -> None:
@@ -74,38 +90,69 @@ def test_two_items_by_hand() -> None:
 
 
 def test_a_catalogue_of_several_blocks() -> None:
-    n_items = 2 * ease._BLOCK + 30
+    n_items = 4 * ease._BLOCK + 30
     chosen = random_world(7, 3000, n_items)
     for world in (chosen, chosen[:60]):  # by items, and by users
-        weights = EASE(regularization=20.0).fit(of_matrix(world)).learned.weights
-        assert_allclose(weights, closed_form(world, 20.0), rtol=2e-3, atol=2e-5)
+        model = EASE(regularization=20.0).fit(of_matrix(world))
+        assert_allclose(weights_of(model), closed_form(world, 20.0), rtol=2e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_by_users_and_by_items_agree(seed: int) -> None:
-    matrix = binary(of_matrix(random_world(seed, 30, 30)).matrix)
+def test_by_users_and_by_items_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = of_matrix(random_world(seed, 30, 30))
     for regularization in (1.0, 100.0):
-        by_users = ease._precision_by_users(matrix, regularization)
-        by_items = ease._precision_by_items(matrix, regularization)
-        assert_allclose(by_users, by_items, rtol=1e-3, atol=1e-6)
-        assert_array_equal(by_items, by_items.T)
+        models = []
+        for wide in (0, 1):
+            monkeypatch.setattr(ease, "_WIDE", wide)
+            models.append(EASE(regularization=regularization).fit(data))
+        assert [len(model.learned.own) for model in models] == [30, 0]
+        assert_allclose(weights_of(models[0]), weights_of(models[1]), rtol=1e-3, atol=1e-6)
+        for user in (1, 2):
+            first, second = (model.explain(user, 5) for model in models)
+            assert first.score == pytest.approx(second.score, rel=1e-3)
+            assert first.parts.column("name") == second.parts.column("name")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_inverse_has_the_same_bits_on_any_number_of_threads(dtype: Any) -> None:
+    n = 2 * inverse._STRIP + 77
+    chosen = random_world(3, n // 2, n).astype(dtype)
+    counts = chosen.T @ chosen
+    found = []
+    for threads in (1, 2, 5):
+        matrix = counts.copy()
+        with thread_limit(threads):
+            assert inverse.invert(matrix, 30.0, "test")
+        found.append(matrix)
+    expected = np.linalg.inv(counts.astype(np.float64) + 30 * np.eye(n))
+    assert_allclose(found[0], expected, rtol=0, atol=1e-7 if dtype == np.float32 else 1e-14)
+    assert_array_equal(found[0], found[0].T)
+    assert_array_equal(found[0], found[1])
+    assert_array_equal(found[0], found[2])
+
+
+def test_a_matrix_that_is_not_positive_has_no_inverse() -> None:
+    assert not inverse.invert(np.diag([1.0, -2.0, 1.0]), 1.5, "test")
 
 
 def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ease, "available_memory", lambda: 8 * 2**30)
-    enough = int((8 * 2**30 / 12) ** 0.5)
-    ease._require_memory(enough)
+    enough = int((8 * 2**30 / 5) ** 0.5)
+    ease._require_memory(enough, None)
+    ease._require_memory(10 * enough, 2_000)
     with pytest.raises(ShortlistError) as error:
-        ease._require_memory(40_000)
+        ease._require_memory(60_000, None)
     assert str(error.value) == (
-        "EASE on 40000 items needs 18 GB of memory; 8 GB are free\n"
+        "EASE on 60000 items needs 17 GB of memory; 8 GB are free\n"
         "  to do: use ItemCosine or IALS, or keep fewer items"
     )
     monkeypatch.setattr(ease, "available_memory", lambda: 100)
     with pytest.raises(ShortlistError, match="EASE on 30 items needs"):
         EASE().fit(small_world().data)
+    with pytest.raises(ShortlistError, match="EASE on 400000 items needs 26 GB"):
+        ease._require_memory(400_000, 12_000)
     monkeypatch.setattr(ease, "available_memory", lambda: None)  # unknown
-    ease._require_memory(10**9)
+    ease._require_memory(10**9, None)
     assert EASE().fit(small_world().data).is_fitted
 
 

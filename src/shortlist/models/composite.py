@@ -88,6 +88,8 @@ class CompositeModel(Model[C, L]):
     uses_features = _of_inner("uses_features")
     uses_order = _of_inner("uses_order")
     needs_item_features = _of_inner("needs_item_features")
+    uses_weights = _of_inner("uses_weights")
+    uses_item_features = _of_inner("uses_item_features")
 
     @property
     def bytes_per_query(self) -> int:

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
-from shortlist.kernels.scores import dense_profile
+from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.machine import available_memory
-from shortlist.models.automatic import Step, choose, most_popular
+from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.inverse import invert, pieces, side_by_side
+from shortlist.models.partial import Growth, relearned, unchanged_items
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    parts_by_sign,
+    strengths,
+)
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import binary, csr_arrays, transposed
+from shortlist.scoring.sparse import csr_arrays, one_hot, transposed
 
-_WIDE = 8  # with this many times more items than users, inverting XX' is faster and no larger
+_WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
-
-
 _FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
 
 
-class EASEConfig(ModelConfig):
+class EASEConfig(SignalConfig):
     """Settings of :class:`EASE`."""
 
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -51,23 +59,30 @@ class EASESettings(NamedTuple):
     """The settings in use."""
 
     regularization: Annotated[float, Field(gt=0)]
+    weighting: Strength | None
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
 class EASELearned:
-    """The weights: what an item of the history (row) adds to other items (columns)."""
+    """The weights B from items, or where users are few the smaller F: ``B = X'F - diag(own)``."""
 
-    weights: Annotated[Floats, Array("n_items", "n_items")]  # zero diagonal
+    weights: Annotated[Floats, Array("n_items | n_users", "n_items")]  # B, zero diagonal, or F
+    own: Annotated[Floats, Array("0 | n_items")]  # (n_items,) beside F, (0,) beside B
     settings: Annotated[Mapping[str, Any], Record(EASESettings)]
 
 
 class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
-    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X:
-    with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj`` off the diagonal. The score of an item
+    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X (or
+    that of the weights over their mean): with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj``
+    off the diagonal. The score of an item
     is the sum of the weights from the items of the history. Time is cubic and memory quadratic in
-    the number of items.
+    the number of items. With more than four times as many items as users, the same weights are held
+    as factors, ``B = X'F - diag``, which is cubic and quadratic in the number of users: with
+    ``K = (XX' + lambda I)^-1`` and ``g_j = x_j'K x_j`` for the columns x_j of X,
+    ``F = K X diag(1 / (1 - g))``.
 
     Examples
     --------
@@ -79,103 +94,131 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[EASELearned]:
         """Solve for the weights."""
-        _require_memory(data.n_items)
-        settings = choose(self, most_popular(data, _FEW), STEPS)
-        matrix = binary(data.matrix[data.user_counts > 0])
-        # One BLAS thread: with more, the last bits depend on their number, and so could a list.
-        with threadpool_limits(1, user_api="blas"):
-            wide = matrix.shape[0] * _WIDE < data.n_items
-            invert = _precision_by_users if wide else _precision_by_items
-            weights = invert(matrix, settings["regularization"])
-        weights /= -np.diag(weights)  # column j divided by P_jj
-        weights[np.diag_indices_from(weights)] = 0
-        return Fitted(EASELearned(weights, settings))
+        wide = data.n_users * _WIDE < data.n_items
+        _require_memory(data.n_items, data.n_users if wide else None)
+        settings = choose_signals(self, most_popular(data, _FEW), STEPS)
+        solve = _from_users if wide else _from_items
+        matrix = strengths(data, settings["weighting"])
+        return Fitted(EASELearned(*solve(matrix, settings["regularization"]), settings))
+
+    def grow(self, growth: Growth) -> tuple[EASELearned, tuple[str, ...]]:
+        """Keep the weights: histories grow, and new items have no weights yet.
+
+        Where they are held as factors, users are few, and the weights are learned again.
+        """
+        if self._by_user:
+            return relearned(self, growth)
+        n_items = growth.data.n_items
+        _require_memory(n_items, None)
+        weights = np.zeros((n_items, n_items), dtype=np.float32)
+        weights[np.ix_(growth.items, growth.items)] = self.learned.weights
+        kept = unchanged_items("the weights", growth)
+        if count := len(growth.new_items):
+            kept += (f"{count:,} new items have no weights, and score 0",)
+        return EASELearned(weights, self.learned.own, self.learned.settings), kept
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
-        return DenseScores(
-            dense_profile(csr_arrays(binary(profiles.history)), self.learned.weights)
-        )
+        return self._sums(histories(self, profiles))
 
-    def similar_scores(self, items: Rows) -> Scores:
+    def similar_scores(self, items: Rows) -> DenseScores:
         """Score by the weights from each item."""
-        return DenseScores(self.learned.weights[items])
+        return self._sums(one_hot(items, self.data.n_items))
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the weights from the items of the history to each of these items."""
-        chosen = profiles.history.indices
-        names = self.data.items.take(chosen)
-        for item in items:
-            amounts = self.learned.weights[chosen, item].astype(np.float64)
-            yield [Parts("chosen item", names, amounts)]
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            amounts = self._weights_between(history.indices, items)
+            names = self.data.items.take(history.indices)
+            for column in amounts.T:
+                yield Parts(kind, names, column * history.data)
+
+        yield from parts_by_sign(histories(self, profiles), parts)
+
+    @property
+    def bytes_per_query(self) -> int:
+        """The memory for one query: the default, and the users that share its items."""
+        return super().bytes_per_query + (16 * self.data.n_users if self._by_user else 0)
+
+    @property
+    def _by_user(self) -> bool:
+        return len(self.learned.own) > 0
+
+    @cached_property
+    def _by_item(self) -> csr_array:
+        return transposed(strengths(self.data, self.used.weighting))  # (n_items, n_users)
+
+    def _sums(self, history: csr_array) -> DenseScores:
+        """Multiply histories by B."""
+        weights, own = self.learned.weights, self.learned.own
+        if not self._by_user:
+            return DenseScores(dense_profile(csr_arrays(history), weights))
+        shared = (history @ self._by_item).toarray()  # (B, n_users), how much
+        block = dense_factors(shared, weights, np.zeros(len(own), np.float32))
+        rows = np.repeat(np.arange(len(block)), np.diff(history.indptr))
+        block[rows, history.indices] -= own[history.indices] * history.data
+        return DenseScores(block)
+
+    def _weights_between(self, chosen: Rows, items: Rows) -> NDArray[np.float64]:
+        """Return B from some items to others."""  # (len(chosen), len(items))
+        weights = self.learned.weights
+        if not self._by_user:
+            return weights[np.ix_(chosen, items)].astype(np.float64)
+        between: NDArray[np.float64] = self._by_item[chosen] @ weights[:, items].astype(np.float64)
+        same = chosen[:, np.newaxis] == items
+        return between - np.where(same, self.learned.own[items], 0)
 
 
-def _precision_by_items(matrix: csr_array, regularization: float) -> Floats:
-    """Invert ``X'X + lambda I``."""  # (n_items, n_items)
+def _from_items(matrix: csr_array, regularization: float) -> tuple[Floats, Floats]:
+    """Return B, from the inverse of ``X'X + lambda I``, and an empty array."""
     items = transposed(matrix)
-    gram = np.empty((items.shape[0], items.shape[0]), np.float32)
-    for rows in track(_blocks(len(gram)), "EASE: counting"):
-        gram[rows] = (items[rows] @ matrix).toarray()  # exact below 2^24
-    return _inverted(gram, regularization)
+    users, n_items = csr_arrays(matrix), items.shape[0]
+    weights = np.empty((n_items, n_items), np.float32)
+    blocks = pieces(0, n_items, _BLOCK)
+    for rows in track(blocks, "EASE: counting"):
+        weights[rows] = dense_sparse(csr_arrays(items[rows]), users, n_items)  # exact below 2^24
+    _invert(weights, regularization)
+    diagonal = -np.diag(weights)
+    side_by_side(_divide, blocks, weights, diagonal)  # column j divided by P_jj
+    weights[np.diag_indices_from(weights)] = 0
+    return weights, np.empty(0, np.float32)
 
 
-def _precision_by_users(matrix: csr_array, regularization: float) -> Floats:
-    """Invert ``X'X + lambda I`` through the smaller ``XX' + lambda I``.
+def _divide(rows: slice, weights: Floats, diagonal: Floats) -> None:
+    weights[rows] /= diagonal
 
-    Woodbury: ``(X'X + lambda I)^-1 = (I - X' (XX' + lambda I)^-1 X) / lambda``.
-    """  # (n_items, n_items)
-    kernel = _inverted((matrix @ matrix.T).toarray().astype(np.float64), regularization)
+
+def _from_users(matrix: csr_array, regularization: float) -> tuple[Floats, Floats]:
+    """Return F, from the inverse of ``XX' + lambda I``, and the diagonal of ``X'F``."""
+    kernel = (matrix @ matrix.T).toarray().astype(np.float64)
+    _invert(kernel, regularization)
     items = transposed(matrix)
-    precision = np.empty((items.shape[0], items.shape[0]), np.float32)
-    for columns in track(_blocks(len(precision)), "EASE: weights"):
-        solved = (items[columns] @ kernel).T  # (n_users, block)
-        precision[:, columns] = dense_profile(
-            csr_arrays(items), np.ascontiguousarray(solved, dtype=np.float32)
+    weights = np.empty(matrix.shape, np.float32)
+    own = np.empty(matrix.shape[1], np.float32)
+    for columns in track(pieces(0, len(own), _BLOCK), "EASE: weights"):
+        block = items[columns]
+        solved = block @ kernel  # (block, n_users)
+        diagonal = np.asarray((block * solved).sum(axis=1))
+        weights[:, columns] = (solved / (1 - diagonal)[:, np.newaxis]).T
+        own[columns] = diagonal / (1 - diagonal)
+    return weights, own
+
+
+def _invert(matrix: NDArray[Any], regularization: float) -> None:
+    if not invert(matrix, regularization, "EASE"):
+        raise ShortlistError(
+            f"EASE: X'X + {regularization} I could not be inverted in {matrix.dtype}",
+            remedy="choose a larger regularization",
         )
-    precision /= np.float32(-regularization)
-    precision[np.diag_indices_from(precision)] += np.float32(1 / regularization)
-    return precision
 
 
-def _inverted(matrix: NDArray[Any], regularization: float) -> NDArray[Any]:
-    """Replace a symmetric matrix A by ``(A + lambda I)^-1``, through its Cholesky factor.
+def _require_memory(n_items: int, n_users: int | None) -> None:
+    """Refuse a catalogue that does not fit into memory, before any work.
 
-    Block by block, because LAPACK does not notice Ctrl-C: ``A + lambda I = LL'``, then ``L^-1``,
-    then ``L^-1' L^-1``, all below the diagonal of the same array.
+    ``n_users`` is None if the weights are found from items.
     """
-    matrix[np.diag_indices_from(matrix)] += matrix.dtype.type(regularization)
-    lapack: Any = get_lapack_funcs(("potrf", "trtri"), (matrix,))
-    cholesky, invert = lapack
-    blocks = _blocks(len(matrix))
-    for k in track(blocks, "EASE: Cholesky factor"):
-        matrix[k.start :, k] -= matrix[k.start :, : k.start] @ matrix[k, : k.start].T
-        factor, failed = cholesky(matrix[k, k], lower=True)
-        if failed:
-            raise ShortlistError(
-                f"EASE: X'X + {regularization} I could not be inverted in {matrix.dtype}",
-                remedy="choose a larger regularization",
-            )
-        matrix[k, k], _ = invert(factor, lower=True)
-        matrix[k.stop :, k] = matrix[k.stop :, k] @ matrix[k, k].T
-    for row, k in enumerate(track(blocks, "EASE: inverse factor")):
-        for j in blocks[:row]:
-            added = matrix[k, j.start : k.start] @ matrix[j.start : k.start, j]
-            matrix[k, j] = -(matrix[k, k] @ added)
-    for k in track(blocks, "EASE: inverse"):
-        matrix[k, : k.stop] = matrix[k.start :, k].T @ matrix[k.start :, : k.stop]
-    for k in blocks:
-        matrix[k, k.stop :] = matrix[k.stop :, k].T
-        matrix[k, k] = np.tril(matrix[k, k]) + np.tril(matrix[k, k], -1).T
-    return matrix
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
-
-
-def _require_memory(n_items: int) -> None:
-    """Refuse a catalogue that does not fit into memory, before any work."""
-    needed = 3 * 4 * n_items**2
+    needed = 5 * n_items**2 if n_users is None else 5 * n_items * n_users + 24 * n_users**2
     available = available_memory()
     if available is not None and needed > available:
         raise ShortlistError(

@@ -115,6 +115,15 @@ def unit_length(vectors: Floats) -> Floats:
 # --- ratings ------------------------------------------------------------------------------------
 
 
+def within_range(ratings: Floats, data: Dataset) -> Floats:
+    """Clip predicted ratings to the range of the training weights."""  # (n,)
+    weights = data.weights
+    if not len(weights):
+        return ratings
+    clipped: Floats = np.clip(ratings, weights.min(), weights.max())
+    return clipped
+
+
 @dataclass(frozen=True)
 class Ratings:
     """Ratings predicted from item vectors, by a model whose scores are on no rating scale.

@@ -1,0 +1,96 @@
+"""The inverse of a large symmetric matrix, on all cores and with the same bits on any number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
+from threadpoolctl import threadpool_limits
+
+from shortlist.kernels.threads import over_rows
+from shortlist.progress import track
+
+_BLOCK = 256  # rows and columns of a block: after each, the bar moves and Ctrl-C is noticed
+_STRIP = 512  # rows or columns of one product
+
+
+def invert(matrix: NDArray[Any], ridge: float, label: str) -> bool:
+    """Replace a symmetric matrix A by ``(A + ridge I)^-1``; return whether that was possible.
+
+    Block by block: ``A + ridge I = LL'``, then ``L^-1``, then ``L^-1' L^-1``, all below the
+    diagonal of the same array. Threads share the products of a block. A product has the same shape
+    whatever their number and runs on one thread of BLAS, so the bits are the same.
+    """
+    matrix[np.diag_indices_from(matrix)] += matrix.dtype.type(ridge)
+    blocks = pieces(0, len(matrix), _BLOCK)
+    with threadpool_limits(1, user_api="blas"):
+        if not _replace_by_inverse_factor(matrix, blocks, label):
+            return False
+        for k in track(blocks, f"{label}: inverse"):
+            panel = np.ascontiguousarray(matrix[k.start :, k].T)
+            strips = pieces(0, k.stop, _STRIP)
+            side_by_side(_multiply, strips, matrix, k, panel)
+        side_by_side(_mirror, blocks, matrix)
+    return True
+
+
+def pieces(start: int, stop: int, size: int) -> list[slice]:
+    """Cut a range into slices of one size; the last may be shorter."""
+    return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
+
+
+def side_by_side(work: Callable[..., None], slices: list[slice], *arguments: Any) -> None:
+    """Call ``work(slice, *arguments)`` for each slice, several at a time."""
+
+    def some(start: int, stop: int) -> None:
+        for piece in slices[start:stop]:
+            work(piece, *arguments)
+
+    over_rows(some, len(slices), 1)
+
+
+def _replace_by_inverse_factor(matrix: NDArray[Any], blocks: list[slice], label: str) -> bool:
+    """Replace A by ``L^-1`` of ``A = LL'``, below the diagonal; return whether A is positive."""
+    lapack: Any = get_lapack_funcs(("potrf", "trtri"), (matrix,))
+    cholesky, invert_triangle = lapack
+    for k in track(blocks, f"{label}: Cholesky factor"):
+        side_by_side(_subtract, pieces(k.start, len(matrix), _STRIP), matrix, k)
+        factor, failed = cholesky(matrix[k, k], lower=True)
+        if failed:
+            return False
+        matrix[k, k], _ = invert_triangle(factor, lower=True)
+        side_by_side(_solve, pieces(k.stop, len(matrix), _STRIP), matrix, k)
+    for row, k in enumerate(track(blocks, f"{label}: inverse factor")):
+        panel = matrix[k, : k.start].copy()
+        side_by_side(_invert_block, blocks[:row], matrix, k, panel)
+    return True
+
+
+def _subtract(rows: slice, matrix: NDArray[Any], k: slice) -> None:
+    """Subtract what the finished columns of the factor contribute to a block of columns."""
+    matrix[rows, k] -= matrix[rows, : k.start] @ matrix[k, : k.start].T
+
+
+def _solve(rows: slice, matrix: NDArray[Any], k: slice) -> None:
+    """Divide rows of a block of columns by the factor's block on the diagonal, already inverted."""
+    matrix[rows, k] = matrix[rows, k] @ matrix[k, k].T
+
+
+def _invert_block(j: slice, matrix: NDArray[Any], k: slice, panel: NDArray[Any]) -> None:
+    """Compute block (k, j) of the inverse factor from the rows k of the factor, in ``panel``."""
+    products = panel[:, j.start :] @ matrix[j.start : k.start, j]
+    matrix[k, j] = -(matrix[k, k] @ products)
+
+
+def _multiply(columns: slice, matrix: NDArray[Any], k: slice, panel: NDArray[Any]) -> None:
+    """Compute rows k of ``L^-1' L^-1``; ``panel`` has the columns k of ``L^-1``, transposed."""
+    matrix[k, columns] = panel @ matrix[k.start :, columns]
+
+
+def _mirror(k: slice, matrix: NDArray[Any]) -> None:
+    """Copy the lower triangle to the upper one, for a block of rows."""
+    matrix[k, k.stop :] = matrix[k.stop :, k].T
+    matrix[k, k] = np.tril(matrix[k, k]) + np.tril(matrix[k, k], -1).T

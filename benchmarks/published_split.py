@@ -95,6 +95,8 @@ def _file(prefix: str | Path, ending: str) -> Path:
 def _ratings(path: Path) -> pa.Table:
     with path.open(encoding="utf-8") as file:
         names = _COLUMNS[: len(file.readline().split("\t"))]
+    if len(names) < 2:
+        _find_malformed(path, len(names))
     types = dict(zip(_COLUMNS, (pa.int64(), pa.int64(), pa.float32(), pa.int64()), strict=True))
     try:
         return csv.read_csv(

@@ -50,7 +50,7 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 def prepare(folder: Path) -> None:
     """Fit on synthetic data, and write the same vectors for both services."""
-    from vs_implicit import synthetic
+    from speed import synthetic
 
     matrix = synthetic(N_USERS, N_ITEMS, N_INTERACTIONS, seed=0)
     users, items = matrix.nonzero()
@@ -60,7 +60,7 @@ def prepare(folder: Path) -> None:
         users=pa.table({"user_id": np.arange(N_USERS)}),
         items=pa.table({"item_id": np.arange(N_ITEMS), "title": titles}),
     )
-    model = sl.IALS(embedding_size=FACTORS, epochs=3, solver="cg").fit(data)
+    model = sl.IALS(embedding_size=FACTORS, epochs=3).fit(data)
     model.save(folder / "bundle")
     np.save(folder / "users.npy", model.user_vectors())
     np.save(folder / "items.npy", model.item_vectors())

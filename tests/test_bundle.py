@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "shrinkage": 0.5,
     "self_similarity": False,
     "normalized": True,
+    "dislikes": 0.0,
 }
 MODEL = ItemCosine(**SETTINGS).fit(small_world().data)
 

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from shortlist import engine
 from shortlist.models.registry import model_class
-from shortlist.testing import small_world
+from shortlist.recommend.query import Query
+from shortlist.testing import of_matrix, small_world
 from shortlist.testing.subject import assert_same_lists, lists_of
 
 T = TypeVar("T")
@@ -56,6 +58,36 @@ def test_an_engine_is_used_inside_the_block_only() -> None:
             raise KeyError
         assert engine.current() is outer
     assert engine.current() is default
+
+
+class SizedEngine(engine.LocalEngine):
+    """Notes how much memory a row is said to take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row_bytes: dict[str, int] = {}
+
+    def map_rows(
+        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    ) -> Iterator[T]:
+        self.row_bytes[description] = bytes_per_row
+        return super().map_rows(task, n_rows, bytes_per_row, description)
+
+
+def test_memory_of_a_row_counts_the_catalogue_only_where_rows_of_it_are_written() -> None:
+    n_items = 10_000
+    choices = np.zeros((3, n_items))
+    choices[:, :2] = 1
+    sparse = model_class("ItemCosine")(neighbors=5, weighting="binary", shrinkage=0)
+    sparse.fit(of_matrix(choices))
+    sized = SizedEngine()
+    with engine.use(sized):
+        sparse.recommend(k=2)
+        assert sized.row_bytes["recommending"] < n_items
+        sparse.recommend(queries=[Query(user=0, allow=[0, 1])], k=2)
+        assert sized.row_bytes["recommending"] > n_items  # each query may have a mask of its own
+        sparse.audience([0], k=2)
+        assert sized.row_bytes["audience"] > 8 * n_items
 
 
 class RemoteEngine:

@@ -114,3 +114,23 @@ def test_a_long_step_is_shown_before_it_ends(
             while "a long step" not in terminal.getvalue() and time.monotonic() < waited_until:
                 time.sleep(0.01)
             assert "0/1" in terminal.getvalue()
+
+
+def test_lines_in_a_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_shown", "lines")
+    monkeypatch.setattr(progress, "_INTERVAL", 0.02)
+    for step in track(range(3), "weighing feathers"):
+        if step == 1:
+            time.sleep(0.1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert set(lines) == {"weighing feathers: 1 of 3, 0 s"}
+
+
+def test_nothing_is_shown_on_request(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
+    monkeypatch.setattr(progress, "_shown", "nothing")
+    with redirect_stderr(terminal):
+        assert list(track(range(4), "weighing feathers")) == [0, 1, 2, 3]
+    assert terminal.getvalue() == ""

@@ -14,14 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shortlist import engine, evaluate
+from shortlist import compare, engine, evaluate, tune
+from shortlist.bundle import parts
 from shortlist.data import split
-from shortlist.errors import ConfigError, ShortlistError, UnknownIdError
+from shortlist.errors import CapabilityError, ConfigError, ShortlistError, UnknownIdError
 from shortlist.models.registry import MODULES, model_class
 from shortlist.testing import small_world
 from shortlist.testing.subject import lists_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
+
+# Ray leaves some of its sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
 
@@ -34,6 +38,7 @@ def cluster() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ray.init(
+            address="local",
             num_cpus=2,
             object_store_memory=100 * 2**20,
             include_dashboard=False,
@@ -80,13 +85,44 @@ def test_every_model_gives_the_same(name: str) -> None:
     assert_same_everywhere(name)
 
 
-@pytest.mark.parametrize("name", ["ItemCosine", "IALS"])
-def test_learning_is_the_same(name: str) -> None:
-    here = quick(name).fit(small_world().data)
-    with engine.use(many_blocks()):
-        there = quick(name).fit(small_world().data)
-    for request, table in lists_of(here).items():
-        assert lists_of(there)[request].equals(table), request
+LEARNED_IN_BLOCKS: dict[str, dict[str, Any]] = {
+    "ItemCosine": {},
+    "RP3beta": {},
+    "IALS": {"epochs": 3},
+    "IALS by conjugate gradients": {"epochs": 3, "solver": "cg"},
+}
+
+
+@pytest.mark.parametrize("name", LEARNED_IN_BLOCKS)
+def test_what_is_learned_is_the_same(name: str) -> None:
+    kind, settings = model_class(name.split()[0]), LEARNED_IN_BLOCKS[name]
+    here = kind(**settings).fit(small_world().data)
+    there = kind(**settings).fit(small_world().data, engine=many_blocks())
+    assert there.history.equals(here.history)
+    for part, array in parts.split(here.learned).arrays.items():
+        assert parts.split(there.learned).arrays[part].tobytes() == array.tobytes(), part
+
+
+def test_comparing_and_tuning_are_the_same() -> None:
+    data = small_world().data
+    train, test = split.leave_last_out(data, order="row")
+    tables, values = [], []
+    for where in ("local", many_blocks()):
+        models = [model_class("Popularity")(), model_class("ItemCosine")()]
+        tables.append(compare(models, train, test, engine=where).to_arrow())
+        found = tune("ItemCosine", data, trials=3, engine=where, check=False)
+        values.append([(trial.settings, trial.value) for trial in found.trials])
+    assert tables[0].equals(tables[1])
+    assert values[0] == values[1]
+
+
+def test_a_model_that_is_trained_by_gradient_is_not_trained_on_a_cluster() -> None:
+    with pytest.raises(CapabilityError) as error:
+        quick("MatrixFactorization").fit(small_world().data, engine="ray")
+    assert str(error.value) == (
+        "MatrixFactorization is trained by gradient, in one process and not on a cluster\n"
+        "  to do: fit it without an engine, and pass the engine to recommend and evaluate"
+    )
 
 
 def square(values: np.ndarray[Any, Any], block: range) -> tuple[int, list[int]]:
@@ -141,6 +177,19 @@ def test_equal_arrays_are_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [numbers for _, numbers in where.map_rows(partial(square, values), 3, 1, "")] == [
         [1]
     ] * 3
+
+
+@pytest.mark.parametrize("error", ["ObjectStoreFullError", "OutOfDiskError"])
+def test_an_object_store_that_is_full(monkeypatch: pytest.MonkeyPatch, error: str) -> None:
+    def full(part: Any) -> Any:
+        raise getattr(ray.exceptions, error)("no room for 9 bytes")
+
+    monkeypatch.setattr(ray, "put", full)
+    with pytest.raises(ShortlistError) as caught:
+        list(engine.RayEngine(block_bytes=1).map_rows(refuse, 3, 1, "testing"))
+    text = str(caught.value)
+    assert text.startswith(f"testing: the object store of a node is full ({error}: ")
+    assert "to do: start the nodes with a larger --object-store-memory, and with room" in text
 
 
 def refuse(block: range) -> None:

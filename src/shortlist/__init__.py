@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shortlist import engine as engine
     from shortlist import errors as errors
     from shortlist import explore as explore
+    from shortlist import spark as spark
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
@@ -87,7 +88,13 @@ _LAZY = {
     "look": "data.look",
     "tune": "tuning",
 }
-_MODULES = {"engine": "engine", "errors": "errors", "explore": "explore", "split": "data.split"}
+_MODULES = {
+    "engine": "engine",
+    "errors": "errors",
+    "explore": "explore",
+    "spark": "spark",
+    "split": "data.split",
+}
 
 __all__ = ["__version__", *sorted([*_LAZY, *_MODULES])]
 

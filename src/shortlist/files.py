@@ -8,6 +8,7 @@ next writer into the same folder removes those that nobody locks.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -32,11 +33,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     with system_errors(path):
         path = Path(path).resolve()  # replaces the target of a symbolic link, not the link
-        _require_writable(path)
-        if path.is_dir():
-            raise InputError(
-                f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
-            )
+        _require_file(path)
         with _temporary_folder(path.parent) as folder:
             partial = folder / path.name
             partial.touch()
@@ -115,16 +112,45 @@ def _lock(folder: Path, *, wait: bool = False) -> int | None:
     return handle
 
 
+def require_file(path: str | Path) -> None:
+    """Raise the InputError of :func:`atomic_file` now, before the work whose result it keeps."""
+    with system_errors(path):
+        _require_parent(Path(path).parent)
+        _require_file(Path(path).resolve())
+
+
+def require_folder(path: str | Path) -> None:
+    """Raise the InputError of :func:`atomic_directory` now, before the work that fills it."""
+    with system_errors(path):
+        _require_parent(Path(path).parent)
+        _require_writable(Path(path).resolve())
+
+
+def _require_file(path: Path) -> None:
+    """Raise an InputError unless a file of this name may be made."""
+    _require_writable(path)
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder, not a file", remedy="give the path of a file in this folder"
+        )
+
+
 def _require_writable(path: Path) -> None:
     """Raise an InputError unless a file or folder of this name may be made."""
     folder = path.parent
+    _require_parent(folder)
+    refuse_bundle(folder)
+    with suppress(FileNotFoundError):
+        path.lstat()  # fails if the name is too long
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
+def _require_parent(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(
             f"the folder {folder} does not exist", remedy="create it, or choose another folder"
         )
-    refuse_bundle(folder)
-    with suppress(FileNotFoundError):
-        path.lstat()  # fails if the name is too long
 
 
 def refuse_bundle(folder: Path) -> None:

@@ -29,9 +29,12 @@ class Tabular(ABC):
 
     def _repr_html_(self) -> str:
         """Show the first rows as a table in a notebook."""
-        table = self.to_arrow()
-        caption = f"{type(self).__name__}: {table.num_rows:,} rows"
-        return html_table(caption, table.slice(0, SHOWN_ROWS).to_pydict(), SHOWN_ROWS)
+        caption = f"{type(self).__name__}: {self.to_arrow().num_rows:,} rows"
+        return html_table(caption, self.first(SHOWN_ROWS).to_pydict(), SHOWN_ROWS)
+
+    def first(self, count: int) -> pa.Table:
+        """Return the first rows, as they are shown to people."""
+        return self.to_arrow().slice(0, count)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""

@@ -45,6 +45,19 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
+def cells(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the values of rows as text for a table: numbers to four decimals, blanks for None.
+
+    >>> cells([{"item": 7, "score": 0.25, "title": None}])
+    [['7', '0.2500', '']]
+    """
+
+    def text(value: Any) -> str:
+        return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+    return [[text(value) for value in row.values()] for row in rows]
+
+
 def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -> str:
     """Format the first rows of columns as an HTML table, numbers to four decimals.
 

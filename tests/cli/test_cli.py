@@ -78,7 +78,7 @@ def test_fit_and_recommend_for_everyone_into_a_file(run: Run, bundle: Path, tmp_
     outcome = run("recommend", bundle, "-k", "1", "--out", target)
     assert outcome.code == 0, outcome.err
     table = pq.read_table(target)
-    assert table.column_names == ["user_id", "item_id", "rank", "score", "source"]
+    assert table.column_names == ["user_id", "item_id", "rank", "score", "source", "title"]
     assert table.column("user_id").to_pylist() == list(range(1, 13))
     tastes = zip(table.column("user_id"), table.column("item_id"), strict=True)
     assert all(user.as_py() % 2 == item.as_py() % 2 for user, item in tastes)

@@ -229,11 +229,12 @@ def test_a_table_of_a_database_is_cleaned_like_a_file(
     from_file = tmp_path / "from-file"
     run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", from_file)
     assert sl.load(out).data.fingerprint == sl.load(from_file).data.fingerprint
-    refused = run(
-        "fit", database, *columns, "--by", "Invoice", "--model", "Popularity", "--out", out
-    )
-    assert "--repeats" not in refused.err
-    assert "has no meaning here" in refused.err
+    by = ("fit", database, *columns, "--by", "Invoice", "--model", "Popularity", "--out", out)
+    outcome = run(*by)
+    assert outcome.code == 0, outcome.err
+    assert "column 'Customer ID': the user id is missing" in outcome.err
+    assert sl.load(out).data.fingerprint == sl.load(from_file).data.fingerprint
+    assert "--encoding has no meaning here" in run(*by, "--encoding", "latin-1").err
 
 
 def test_a_warning_is_a_remark(

@@ -300,7 +300,8 @@ def test_a_column_missing_in_a_table_of_ids_is_named() -> None:
         Dataset.from_tables(LOG, items=FILMS.rename_columns(["film_id", "title"]))
     assert str(caught.value) == (
         "there is no column 'item_id'\n  where: items\n"
-        "  to do: did you mean 'film_id'? Known: film_id, title"
+        "  to do: did you mean 'film_id'? Known: film_id, title; "
+        "the id column has the same name in every table: rename it"
     )
 
 
@@ -473,10 +474,12 @@ def test_a_weight_must_be_finite(bad: float | None) -> None:
     log = pa.table({"user_id": [1] * 5, "item_id": [1, 2, 3, 4, 5], "w": [1, 0, bad, 2, bad]})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, weight="w")
+    what, remedy = "a weight must be a finite number", "correct its weight"
+    if bad is None:
+        what, remedy = "the weight is missing", "fill it in"
     assert str(caught.value) == (
-        "a weight must be a finite number\n"
-        "  where: interactions, row 3 (and 1 more row), column 'w'\n"
-        "  to do: drop the row, or correct its weight"
+        f"{what}\n  where: interactions, row 3 (and 1 more row), column 'w'\n"
+        f"  to do: drop the row, or {remedy}"
     )
     assert Dataset.from_tables(log.slice(0, 2), weight="w").weights.tolist() == [1, 0]
 
@@ -498,9 +501,9 @@ def test_a_word_among_the_weights_of_a_file_is_refused(tmp_path: Path) -> None:
         Dataset.from_tables(log, weight="w")
     assert str(caught.value) == (
         "2 kinds of rows cannot be used\n"
-        "1. a weight must be a finite number\n"
+        "1. the weight is missing\n"
         f"  where: interactions {log}, row 3, column 'w'\n"
-        "  to do: drop the row, or correct its weight\n"
+        "  to do: drop the row, or fill it in\n"
         "2. 'good' is not a number\n"
         f"  where: interactions {log}, row 4 (and 1 more row), column 'w'\n"
         "  to do: correct the value, or leave the row out\n"

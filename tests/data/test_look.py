@@ -126,3 +126,52 @@ def test_given_roles_win() -> None:
 def test_a_table_without_ids_is_refused() -> None:
     with pytest.raises(InputError, match="no column looks like the ids of users"):
         sl.look(table(price=[1.5, 2.5], done=[True, False]))
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("8/24/22", "%m/%d/%y"), ("24-08-2022 7:05", "%d-%m-%Y %H:%M"), ("24-Aug-2022", "%d-%b-%Y"),
+        ("8/24/2022 3:05 PM", "%m/%d/%Y %I:%M %p"), ("2022. 8. 24.", "%Y. %m. %d."),
+        ("2022년 8월 24일", "%Y년 %m월 %d일"), ("Aug 24, 2022", "%b %d, %Y"),
+    ],
+)  # fmt: skip
+def test_dates_of_many_countries_under_any_name(text: str, form: str) -> None:
+    looked = sl.look(table(user=PEOPLE, item=ITEMS, **{"seen on": [text] * 6}))
+    assert (looked.roles.time, looked.roles.time_format) == ("seen on", form)
+    assert "time: no name says so; 'seen on' is the first column of times" in looked.roles.notes
+    assert "from 2022-08-24 to 2022-08-24" in str(looked)
+
+
+def test_a_birthday_is_no_time_of_an_interaction() -> None:
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, birthday=["24.08.1980"] * 6)).roles
+    assert roles.time is None
+
+
+def test_a_time_in_no_known_form_is_said() -> None:
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, time=["half past ten"] * 6)).roles
+    assert roles.time is None
+    assert "time: 'half past ten' is in no known form" in roles.notes[0]
+
+
+def test_the_title_is_a_text_that_goes_with_the_item() -> None:
+    columns = {"user": PEOPLE, "item": ITEMS, "comment": list("uvwxyz")}
+    description = [{"a": "Ant", "b": "Bee", "c": "Cow"}[item] for item in ITEMS]
+    assert sl.look(table(**columns, description=description)).roles.title == "description"
+    assert sl.look(table(**columns, description=list("uvwxyz"))).roles.title is None
+    assert sl.look(table(**columns, description=["Animal"] * 6)).roles.title is None
+    items = {"item": ["a", "b", "c"], "name": ["Ant", "Bee", "Cow"]}
+    looked = sl.look(table(**columns, description=description), items=items)
+    assert looked.roles.title is None
+    assert looked.data.item_features is not None
+
+
+def test_what_users_and_items_lack_is_seen() -> None:
+    log = table(user=PEOPLE, item=ITEMS)
+    looked = sl.look(log, users={"user": [7, 8]}, items={"item": ["a", "b", "b"]})
+    assert [str(skipped) for skipped in looked.data.skipped] == [
+        "interactions: left out 2 rows (5, ...), column 'user': user 9 is not listed in users",
+        "items: left out 1 row (3), column 'item': the item id is listed before",
+        "interactions: left out 1 row (6), column 'item': item 'c' is not listed in items",
+    ]
+    assert "repeat" not in str(looked)

@@ -53,6 +53,7 @@ def test_two_columns_and_blank_lines_are_enough(tmp_path: Path) -> None:
         ("train", "0\t5\t4\t1\n0\tsix\t4\t1\n", 2, "item_id is 'six', not a number"),
         ("train", "0\t5\t4\t1\n\n0\t5\t4\n", 3, "3 fields instead of 4"),
         ("test", "0,9,5,200\n", 1, "1 fields instead of at least 2"),
+        ("train", "0\n", 1, "1 fields instead of at least 2"),
         ("test", "0\t9\tgood\t200\n", 1, "rating is 'good', not a number"),
         ("negative", "(0,9)\t11\n0,9\t12\n", 2, "it begins with '0,9', not with (user,item)"),
         ("negative", "(0,9)\t11\n(1,7)\t12\n", 2, "(1,7) is not in toy.test.rating"),

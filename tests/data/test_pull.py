@@ -113,6 +113,37 @@ def test_following_a_time_column_to_the_microsecond(database: EmptyDatabase) -> 
     same(second.data, pull(database, by="moment").data)
 
 
+def test_bad_rows_are_skipped_and_times_read_as_told(tmp_path: Path) -> None:
+    database = new_database("duckdb", tmp_path, None)
+    database.run("CREATE TABLE orders (no bigint, buyer text, thing integer, moment text)")
+    options: dict[str, Any] = {
+        "by": "no", "user_id": "buyer", "item_id": "thing", "time": "moment",
+        "on_bad_row": "skip", "time_format": "%d/%m/%Y",
+    }  # fmt: skip
+
+    def pulled(earlier: Pull | None) -> Pull:
+        with Store(database.url) as store:
+            if earlier is None:
+                return store.pull("orders", **options)
+            return store.pull("orders", **options, earlier=earlier.data, mark=earlier.mark)
+
+    database.run("INSERT INTO orders VALUES (1, 'a', 7, '01/02/2024'), (2, NULL, 8, '02/02/2024')")
+    first = pulled(None)
+    assert [(skipped.count, len(first.data)) for skipped in first.data.skipped] == [(1, 1)]
+    database.run("INSERT INTO orders VALUES (3, 'b', 7, '03/02/2024'), (4, 'b', NULL, '4/2/2024')")
+    second = pulled(first)
+    assert (second.new, second.missed, second.mark.last_seen) == (2, 0, "4")
+    assert [skipped.count for skipped in second.data.skipped] == [1]
+    assert second.data.to_arrow().column("time").cast(pa.timestamp("s")).to_pylist() == [
+        dt.datetime(2024, 2, 1),
+        dt.datetime(2024, 2, 3),
+    ]
+    database.run("INSERT INTO orders VALUES (5, 'c', NULL, '05/02/2024')")
+    third = pulled(second)
+    assert (third.new, len(third.data)) == (1, 2)
+    same(third.data, pulled(None).data)
+
+
 def test_late_and_deleted_rows_are_counted(any_database: EmptyDatabase) -> None:
     prepare(any_database)
     any_database.insert("orders", [row(2, "a", 1), row(4, "b", 1), row(6, "c", 1)])

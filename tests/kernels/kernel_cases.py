@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 import shortlist.kernels
 from shortlist.kernels import (
     als,
+    diversity,
     embeddings,
     factorization,
+    products,
     ranking,
     regression,
     ridge,
@@ -101,8 +103,8 @@ def _cases() -> dict[str, Case]:
     }  # fmt: skip
     selection = {"eligible": eligible, "k": 4}
     systems = {
-        "observed": sparse(B, M), "factors": floats(M, F), "gram": als.gram(floats(M, F)),
-        "unobserved": 0.1, "regularization": np.ones(B, np.float32),
+        "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F, np.float32),
+        "regularization": np.ones(B, np.float32),
     }  # fmt: skip
     factors = {"queries": floats(B, F), "items_t": floats(F, N), "bias": floats(N)}
     cells = sparse_floats(rng, (B, N), 0.5)
@@ -129,6 +131,25 @@ def _cases() -> dict[str, Case]:
         Case(
             topk.topk_dense, {"block": floats(B, N), **selection}, {"eligible.masks:0"},
             in_eligible, ("k",),
+        ),
+        Case(
+            diversity.most_varied,
+            {
+                "candidates": rng.integers(-1, N, (B, M)).astype(np.int32),
+                "relevance": rng.random((B, M)), "vectors": sparse(N, D), "width": D,
+                "diversity": 0.4, "k": 4,
+            },
+            {"vectors.indptr:0"}, {"candidates": (-1, N), "vectors.indices": (0, D)},
+            ("width", "k"),
+        ),
+        Case(
+            diversity.pair_similarities,
+            {
+                "lists": rng.integers(-1, N, (B, M)).astype(np.int32), "vectors": sparse(N, D),
+                "width": D,
+            },
+            {"lists:0", "lists:1", "vectors.indptr:0"},
+            {"lists": (-1, N), "vectors.indices": (0, D)}, ("width",),
         ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(
@@ -193,8 +214,12 @@ def _cases() -> dict[str, Case]:
             {"columns.indptr:0", "base_scale:0"},
             {"queries.indices": (0, M), "columns.indices": (0, N), "self_rows": (-1, N)}, ("n",),
         ),
-        Case(als.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
+        Case(products.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
+        Case(
+            products.multiply, {"factors": floats(N, F), "square": floats(F, F)}, {"factors:0"}
+        ),
         Case(als.solve_cholesky, systems, {"factors:0"}, {"observed.indices": (0, M)}),
+        Case(als.solve_exact, systems, {"factors:0"}, {"observed.indices": (0, M)}),
         Case(
             als.solve_cg, {**systems, "start": floats(B, F), "steps": 2}, {"factors:0"},
             {"observed.indices": (0, M)}, ("steps",),
@@ -202,15 +227,10 @@ def _cases() -> dict[str, Case]:
         Case(
             ridge.solve_double,
             {
-                "observed": sparse(B, M), "factors": floats(M, F), "unobserved": 0.1,
+                "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F),
                 "regularization": np.ones(B),
             },
-            {"factors:0", "factors:1"}, {"observed.indices": (0, M)},
-        ),
-        Case(
-            als.observed_loss,
-            {"observed": sparse(B, N), "users": floats(B, F), "items": floats(N, F)},
-            {"items:0"}, {"observed.indices": (0, N)},
+            {"factors:0"}, {"observed.indices": (0, M)},
         ),
         Case(
             factorization.squared_error,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels.similarity import neighbors
 from shortlist.kernels.threads import thread_limit
+from shortlist.kernels.types import Csr
 
 
 def inverse_norms(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,15 +94,29 @@ def test_a_shared_column_counts_even_where_the_products_cancel() -> None:
     assert values.tolist() == [[0.0, 0.0]]
 
 
+def test_a_product_that_is_minus_zero_makes_one_neighbour() -> None:
+    queries = Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([0, 0], np.float32))
+    columns = Csr(
+        np.array([0, 1, 3]), np.array([7, 7, 9], np.int32), np.array([-1, -1, 2], np.float32)
+    )
+    rows, values = neighbors(
+        queries, columns, np.ones(1, np.float32), np.ones(50, np.float32), 0.0,
+        np.array([-1], np.int32), 4,
+    )  # fmt: skip
+    assert rows.tolist() == [[7, 9, -1, -1]]
+    assert values.tolist() == [[0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("n", [20, 64, 65, 300])
 @pytest.mark.parametrize("density", [0.01, 0.2])
-def test_neighbours_do_not_depend_on_threads_or_batches(density: float) -> None:
+def test_neighbours_do_not_depend_on_threads_or_batches(density: float, n: int) -> None:
     rng = np.random.default_rng(5)
     base = sparse_floats(rng, (301, 90), density) * rng.random((301, 90)).astype(np.float32)
     own = np.arange(301, dtype=np.int32)
     with thread_limit(1):
-        rows, values = find(base, base, 20, self_rows=own)
+        rows, values = find(base, base, n, self_rows=own)
     with thread_limit(2):
         for start, stop in [(0, 301), (0, 1), (1, 130), (130, 301)]:
-            some, some_values = find(base[start:stop], base, 20, self_rows=own[start:stop])
+            some, some_values = find(base[start:stop], base, n, self_rows=own[start:stop])
             np.testing.assert_array_equal(some, rows[start:stop])
             np.testing.assert_array_equal(some_values, values[start:stop])

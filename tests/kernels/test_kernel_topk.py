@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from kernel_worlds import Selection, Sparse, seeds, sparse_floats
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
+from shortlist.kernels.types import Csr
 
 sizes = st.integers(0, 40)
 
@@ -45,6 +48,38 @@ def test_sparse_equals_brute_force(seed: int, n_queries: int, n_items: int, m: i
     expected_rows, expected_scores = chosen.best(profiles @ matrix, k)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seeds, st.integers(0, 12), st.integers(100, 400), st.integers(1, 9),
+    st.sampled_from([1, 3, 20, 64, 65, 410]), st.sampled_from([0.0, 0.01, 0.05, 0.4]),
+)  # fmt: skip
+def test_sparse_equals_brute_force_where_few_items_are_touched(
+    seed: int, n_queries: int, n_items: int, m: int, k: int, density: float
+) -> None:
+    """Negative scores come after the zeros of untouched items, and sums may cancel to zero."""
+    rng = np.random.default_rng(seed)
+    profiles = sparse_floats(rng, (n_queries, m)) - sparse_floats(rng, (n_queries, m))
+    matrix = sparse_floats(rng, (m, n_items), density) - sparse_floats(rng, (m, n_items), density)
+    chosen = Selection.random(rng, n_queries, n_items)
+    rows, scores = topk_sparse(Sparse.of(profiles).csr, Sparse.of(matrix).csr, chosen.eligible, k)
+    expected_rows, expected_scores = chosen.best(profiles @ matrix, k)  # exact: integers
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+def test_a_product_that_is_minus_zero_is_listed_once() -> None:
+    """A weight of 0 times a negative entry is -0.0, which adds nothing to a sum."""
+    profiles = Csr(np.array([0, 2]), np.array([0, 1], np.int32), np.array([0, 1], np.float32))
+    entries = np.array([7, 90, 7, 50], np.int32), np.array([-1, -1, 2, -3], np.float32)
+    matrix = Csr(np.array([0, 2, 4]), *entries)
+    rows, scores = topk_sparse(profiles, matrix, Selection.everything(1, 100).eligible, 100)
+    assert rows[0, :3].tolist() == [7, 0, 1]
+    assert sorted(rows[0].tolist()) == list(range(100))
+    assert scores[0, :3].tolist() == [2, 0, 0]
+    assert (rows[0, 98], scores[0, 98]) == (99, 0)
+    assert (rows[0, 99], scores[0, 99]) == (50, -3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,6 +120,17 @@ def test_extreme_scores_and_negative_zero_are_ordered_as_numbers() -> None:
     chosen = Selection.everything(1, 7)
     rows, _ = topk_dense(block, chosen.eligible, 7)
     assert rows.tolist() == [[1, 4, 0, 2, 6, 5, 3]]
+
+
+@pytest.mark.parametrize("arranged", [np.sort, lambda keys: np.sort(keys)[::-1], np.zeros_like])
+def test_long_lists_of_arranged_scores(arranged: Any) -> None:
+    """Worst cases of a sort: ascending, descending, and all the same."""
+    scores = np.random.default_rng(1).standard_normal(5000).astype(np.float32)
+    block = np.ascontiguousarray(arranged(scores))[np.newaxis]
+    rows, best = topk_dense(block, Selection.everything(1, 5000).eligible, 4000)
+    expected = np.argsort(-block[0], kind="stable")[:4000]
+    np.testing.assert_array_equal(rows[0], expected)
+    np.testing.assert_array_equal(best[0], block[0, expected])
 
 
 def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]:

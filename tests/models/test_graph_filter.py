@@ -95,7 +95,7 @@ def test_leading_vectors_span_those_of_the_svd(shape: tuple[int, int]) -> None:
 
 
 def test_leading_vectors_have_the_same_bits_on_any_number_of_threads() -> None:
-    matrix = normalized(small_world().data)
+    matrix = normalized(small_world().data.choices)
     with thread_limit(1):
         one = leading_vectors(matrix, 8, seed=3)
     with thread_limit(4):

@@ -415,9 +415,9 @@ class TestSettings:
         assert str(error.value) == (
             "Hybrid: both_term=0 is out of range: Value error, user_term and item_term are 0 as "
             "well, so every score would be 0\n"
-            "  to do: Weight c of S_user R S_item. (default: tuned)"
+            "  to do: Weight c of S_user R S_item. (default: auto)"
         )
-        assert Hybrid(user_term=0, item_term=0).config.both_term == "tuned"
+        assert Hybrid(user_term=0, item_term=0).config.both_term == "auto"
 
     @pytest.mark.parametrize(
         ("name", "value"),

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -7,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.neighborhood import Neighborhood, SharedSearch, first_entries, keep_rows
 
 
 def random_rows(seed: int, shape: tuple[int, int], density: float = 0.3) -> csr_array:
@@ -76,18 +80,55 @@ def test_block_size_does_not_change_the_result(block_bytes: int) -> None:
     rows = random_rows(5, (40, 15))
     neighborhood = Neighborhood.by_cosine(rows)
     arguments = rows, np.arange(40, dtype=np.int32), 6
-    whole = neighborhood.nearest(*arguments)
+    whole = neighborhood.ranked(*arguments).best_first()
     with engine.use(engine.LocalEngine(block_bytes=block_bytes)):
-        cut = neighborhood.nearest_in_blocks(*arguments)
+        cut = neighborhood.best_in_blocks(*arguments)
     assert_array_equal(cut.data, whole.data)
     assert_array_equal(cut.indices, whole.indices)
     assert_array_equal(cut.indptr, whole.indptr)
 
 
+def test_best_first_and_by_column_are_the_same_entries() -> None:
+    rows = random_rows(8, (30, 15))
+    ranked = Neighborhood.by_cosine(rows).ranked(rows, None, 6)
+    best_first = ranked.best_first()
+    assert_array_equal(best_first.toarray(), ranked.sparse().toarray())
+    for start, stop in pairwise(best_first.indptr):
+        assert (np.diff(best_first.data[start:stop]) <= 0).all()
+    assert_array_equal(first_entries(best_first, 3).toarray(), ranked.sparse(3).toarray())
+    assert first_entries(best_first, 6) is best_first
+
+
+def test_numbers_of_neighbours_share_searches() -> None:
+    rows = random_rows(9, (30, 15))
+    searched = []
+
+    def search(settings: Mapping[str, Any]) -> csr_array:
+        searched.append((settings["neighbors"], settings["shrinkage"]))
+        neighborhood = Neighborhood.by_cosine(rows, settings["shrinkage"])
+        return neighborhood.best_in_blocks(rows, None, settings["neighbors"])
+
+    share = SharedSearch(search, most=12)
+    for neighbors, shrinkage in [
+        (5, 0),
+        (2, 0),
+        (6, 0),
+        (12, 0),
+        (20, 0),
+        (4, 3),
+        (None, 3),
+        (9, 3),
+    ]:
+        found = share({"neighbors": neighbors, "shrinkage": shrinkage})
+        alone = Neighborhood.by_cosine(rows, shrinkage).ranked(rows, None, neighbors)
+        assert_array_equal(found.toarray(), alone.sparse().toarray())
+    assert searched == [(5, 0), (12, 0), (20, 0), (4, 3), (None, 3)]
+
+
 def test_no_rows() -> None:
     rows = random_rows(6, (4, 3))
     none = random_rows(7, (0, 3))
-    assert Neighborhood.by_product(rows).nearest_in_blocks(none, None, 2).shape == (0, 4)
+    assert Neighborhood.by_product(rows).best_in_blocks(none, None, 2).shape == (0, 4)
 
 
 def test_has_neighbors() -> None:

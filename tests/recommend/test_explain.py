@@ -13,8 +13,9 @@ from shortlist.errors import CapabilityError, InputError, UnknownIdError
 from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
 from shortlist.models.registry import load, model_class
-from shortlist.recommend.explain import Explanation, explain_items
+from shortlist.recommend.explain import Explanation
 from shortlist.recommend.query import Query
+from shortlist.scoring.profiles import Profiles
 from shortlist.testing import small_world, tiny
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -49,7 +50,7 @@ KINDS = {
     "EASE": {"chosen item"},
     "IALS": {"chosen item"},
     "ContentBased": {"feature"},
-    "Hybrid": {"similar user", "chosen by similar users", "chosen item"},
+    "Hybrid": {"similar user", "chosen by similar users", "chosen item", "feature"},
 }
 
 
@@ -111,9 +112,8 @@ def test_the_parts_of_queries_add_up(name: str) -> None:
 @every_model
 def test_names_are_the_ids_and_features_of_the_caller(name: str) -> None:
     model = fitted(name)
-    users, items = (set(one.ids.to_pylist()) for one in (model.data.users, model.data.items))
+    items = set(model.data.items.ids.to_pylist())
     known = {
-        "similar user": users,
         "chosen item": items,
         "chosen by similar users": items,
         "popularity": {"users who chose it"},
@@ -121,7 +121,9 @@ def test_names_are_the_ids_and_features_of_the_caller(name: str) -> None:
     explanation = model.explain("u03", "i04")
     own = {row["item_id"] for row in model.data.to_arrow().to_pylist() if row["user_id"] == "u03"}
     for part in explanation.parts.to_pylist():
-        if part["kind"] == "feature":
+        if part["kind"] == "similar user":
+            assert part["name"].rstrip("s").removesuffix(" user").isdecimal()
+        elif part["kind"] == "feature":
             assert part["name"].split("=")[0] in {"year", "year is known", "taste", "tags"}
         else:
             assert part["name"] in known[part["kind"]]
@@ -147,7 +149,7 @@ def test_large_ids_are_shown_exactly(name: str) -> None:
     assert explanation.item == 2**62 + 4
     ids = {str(2**62 + n) for n in range(40)}
     for part in explanation.parts.to_pylist():
-        assert part["kind"] == "feature" or part["name"] in ids
+        assert part["kind"] in ("feature", "similar user") or part["name"] in ids
 
 
 def test_an_answer_that_can_be_worked_out() -> None:
@@ -239,36 +241,88 @@ class TestRefusals:
 
 
 @pytest.mark.parametrize("name", ["user cosine", "hybrid, all terms"])
-def test_other_users_can_be_counted_instead_of_named(name: str) -> None:
+def test_other_users_are_counted_and_never_named(name: str) -> None:
     model = fitted(name)
     users = set(model.data.users.ids.to_pylist())
     items = model.data.items.ids.to_pylist()
-    counted = list(explain_items(model, Query(user="u03"), items, name_users=False))
+    profiles = Profiles.known(model.data, model.data.users.rows(["u03"]))
     counts = set()
-    for item, explanation in zip(items, counted, strict=True):
-        named = model.explain("u03", item)
+    for row, item in enumerate(items):
+        explanation = model.explain("u03", item)
         terms = {part["name"]: part for part in explanation.parts.to_pylist()}
         assert not users & set(terms)
-        total = sum(explanation.parts.column("amount").to_pylist())
-        assert total == pytest.approx(named.score, rel=1e-5, abs=1e-6)
-        similar = [part for part in named.parts.to_pylist() if part["kind"] == "similar user"]
-        counts.add(len(similar))
-        if similar:
-            folded = terms[f"{len(similar)} users" if len(similar) > 1 else "1 user"]
+        similar = [part for part in model.parts(profiles, row) if part.kind == "similar user"]
+        amounts = np.concatenate([part.amounts for part in similar])
+        counts.add(len(amounts))
+        if len(amounts):
+            folded = terms[f"{len(amounts)} users" if len(amounts) > 1 else "1 user"]
             assert folded["kind"] == "similar user"
-            assert folded["amount"] == pytest.approx(sum(part["amount"] for part in similar))
+            assert folded["amount"] == pytest.approx(amounts.sum())
     assert max(counts) > 1
 
 
-def test_a_text_shows_ten_terms_and_the_sum_of_the_rest() -> None:
-    parts = pa.table(
-        {
-            "kind": ["feature"] * 13,
-            "name": [f"f{n}" for n in range(13)],
-            "amount": [13.0 - n for n in range(13)],
-        }
+def test_the_strongest_five_and_the_rest() -> None:
+    log = [("ann", f"i{n}") for n in range(8)] + [("bob", f"i{n}") for n in range(9)]
+    explanation = model_class("EASE")(regularization=1).fit(tiny(*log)).explain("ann", "i8")
+    lines = str(explanation).splitlines()
+    assert len(lines) == 2 + 5 + 1
+    assert lines[-1].startswith("and 3 more")
+    amounts = [float(line.rsplit("|", 1)[1]) for line in lines[2:]]
+    assert sum(amounts) == pytest.approx(explanation.score, abs=1e-3)
+
+
+def board(labels: Any = None) -> Dataset:
+    """Six bachelors apply for jobs a and b, six masters for c and d; a hobby that says nothing."""
+    log = [(f"u{n:02}", "abcd"[2 * (n // 6) + m]) for n in range(12) for m in range(2)]
+    people = {
+        "user_id": [f"u{n:02}" for n in range(12)],
+        "degree": [3 + n // 6 for n in range(12)],
+        "years": [float(n % 7) for n in range(12)],
+    }
+    return Dataset.from_tables(
+        {"user_id": [user for user, _ in log], "item_id": [item for _, item in log]},
+        people,
+        {"item_id": ["a", "b", "c", "d"], "name": ["Cook", "Chef", "Nurse", "Doctor"]},
+        labels=labels,
     )
-    lines = str(Explanation("i1", 91.0, "Linear", parts)).splitlines()
-    assert lines[2].split("|")[0].strip() == "feature"
-    assert len(lines) == 2 + 11
-    assert [cell.strip() for cell in lines[-1].split("|")] == ["and 3 more", "", "+6.0000"]
+
+
+HYBRIDS: dict[str, dict[str, Any]] = {
+    "users": {"user_term": 1.0, "item_term": 0.0, "both_term": 0.0},
+    "both, rescaled": {"user_term": 0.5, "item_term": 0.3, "both_term": 0.2, "rescaled": True},
+    "concatenated": {"user_term": 1.0, "both_term": 0.5, "user_blocks": "concatenated"},
+}
+
+
+@pytest.mark.parametrize("form", HYBRIDS)
+def test_a_newcomer_with_features_gets_features_as_reasons(form: str) -> None:
+    settings = {"cold_neighbors": 5, "column_weights": "even"} | HYBRIDS[form]
+    model = Hybrid(**settings).fit(board())
+    query = Query(features={"degree": 3, "years": 2.0})
+    for listed in model.recommend(queries=[query], k=4).table.to_pylist():
+        explanation = model.explain(None, listed["item_id"], query=query)
+        parts = explanation.parts.to_pylist()
+        assert {part["kind"] for part in parts} <= {"feature"}
+        assert {part["name"] for part in parts} <= {"degree=3", "years=2.0"}
+        assert sum(part["amount"] for part in parts) == pytest.approx(listed["score"], rel=1e-5)
+    first = model.explain(None, "a", query=query).parts.to_pylist()
+    assert {part["name"] for part in first} == {"degree=3", "years=2.0"}
+
+
+def test_feature_reasons_are_told_in_words() -> None:
+    labels = {
+        "column": ["degree", "degree"],
+        "value": [None, "3"],
+        "label": ["education", "bachelor's"],
+    }
+    model = Hybrid(user_term=1.0, item_term=0.0, both_term=0.0).fit(board(labels))
+    explanation = model.explain(None, "a", query=Query(features={"degree": 3}))
+    assert explanation.parts.column("name").to_pylist() == ["degree=3"]
+    assert explanation.labels == ("education bachelor's, as 6 of 6 who chose it",)
+    assert "education bachelor's, as 6 of 6 who chose it" in str(explanation)
+
+
+def test_items_are_called_by_their_titles() -> None:
+    explanation = model_class("ItemCosine")().fit(board()).explain("u00", "b")
+    assert explanation.labels == ("Cook",)
+    assert explanation.parts.column("title").to_pylist() == ["Cook"]

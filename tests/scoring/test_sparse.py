@@ -4,13 +4,42 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from shortlist.scoring.finite import count_not_finite
-from shortlist.scoring.sparse import columns_in_rows, row_entries
+from shortlist.scoring.sparse import (
+    columns_in_rows,
+    empty,
+    one_hot,
+    pointers,
+    row_entries,
+    row_norms,
+    row_sums,
+)
 
 
 def test_entries_of_selected_rows() -> None:
     indptr, positions = row_entries(np.array([0, 2, 5, 6]), np.array([2, 0]))
     assert indptr.tolist() == [0, 1, 3]
     assert positions.tolist() == [5, 0, 1]
+
+
+def test_pointers_have_32_bits_where_they_suffice() -> None:
+    """SciPy would widen the columns to the type of the pointers."""
+    assert pointers(np.array([2, 0, 3])).tolist() == [0, 2, 2, 5]
+    assert pointers(np.array([2, 0, 3])).dtype == np.int32
+    assert pointers(np.array([2**31 - 1])).dtype == np.int32
+    assert pointers(np.array([2**31 - 1, 1])).tolist() == [0, 2**31 - 1, 2**31]
+    assert pointers(np.zeros(0, dtype=np.int64)).tolist() == [0]
+    for matrix in (empty(2, 9), one_hot(np.array([3, 1], dtype=np.int32), 9)):
+        assert {str(part.dtype) for part in (matrix.indptr, matrix.indices)} == {"int32"}
+
+
+def test_sums_and_norms_of_rows() -> None:
+    matrix = csr_array(np.array([[3, 0, -4], [0, 0, 0]], dtype=np.float32))
+    assert row_sums(matrix).tolist() == [-1, 0]
+    assert row_norms(matrix).tolist() == [5, 0]
+    assert row_sums(matrix).dtype == np.float64
+    assert row_sums(empty(0, 3)).tolist() == []
+    wide = csr_array(np.array([[1, 1e-8]], dtype=np.float32))
+    assert row_sums(wide).tolist() == [1 + float(np.float32(1e-8))]  # lost in float32
 
 
 def test_columns_in_selected_rows() -> None:

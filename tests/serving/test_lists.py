@@ -83,6 +83,19 @@ def test_features_of_a_new_user(client: TestClient, models: dict[str, Any]) -> N
     assert as_tuples(lists[0]["items"]) == rows(expected)
 
 
+def test_features_without_effect_are_noted(client: TestClient, models: dict[str, Any]) -> None:
+    queries = [{"features": {"trade": "astronaut"}}, {"user": "U00"}]
+    asked = [sl.Query(features={"trade": "astronaut"}), sl.Query(user="U00")]
+    expected = models["content"].recommend(queries=asked, k=3).notes
+    assert len(expected) == 2
+    assert "astronaut" in expected[0]
+    assert expected[1].startswith("1 of 1 queries with features got popular items")
+    body = {"queries": queries, "model": "content", "k": 3}
+    assert client.post("/recommendations", json=body).json()["notes"] == list(expected)
+    known = {"queries": [{"features": {"trade": "nursing"}}, *queries[1:]], "model": "content"}
+    assert "notes" not in client.post("/recommendations", json=known).json()
+
+
 def test_seen_items_are_listed_on_request(client: TestClient, models: dict[str, Any]) -> None:
     body = {"users": ["U00"], "exclude_seen": False, "k": 24}
     listed = client.post("/recommendations", json=body).json()["lists"][0]["items"]

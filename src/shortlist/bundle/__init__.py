@@ -18,7 +18,7 @@ This room knows no model: whoever loads a bundle passes the function that finds 
 from shortlist.bundle.identity import identity
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, read_manifest
 from shortlist.bundle.parts import Storable
-from shortlist.bundle.storage import ARRAYS, load, read, save
+from shortlist.bundle.storage import ARRAYS, load, read, require_target, save
 
 __all__ = [
     "ARRAYS",
@@ -30,5 +30,6 @@ __all__ = [
     "load",
     "read",
     "read_manifest",
+    "require_target",
     "save",
 ]

@@ -19,7 +19,7 @@ from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, m
 from shortlist.bundle.parts import FindClass, Parts, Storable, join, require_declared, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
-from shortlist.files import atomic_directory
+from shortlist.files import atomic_directory, require_folder
 
 ARRAYS = "arrays.safetensors"
 _TABLES = ("users", "items", "interactions", "history")
@@ -30,6 +30,16 @@ _UNFIT = (
 """The errors of reading contents that do not fit together."""
 _DISLIKES = "dislikes"  # the table of dislikes, where there are any
 _LEARNED = "learned."  # prefix of the files of learned tables
+
+
+def require_target(path: str | Path) -> None:
+    """Raise an InputError now unless a bundle may be written to a path."""
+    path = Path(path)
+    if path.exists() and not may_be_replaced(path):
+        raise InputError(
+            f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
+        )
+    require_folder(path)
 
 
 def save(
@@ -45,10 +55,7 @@ def save(
     metrics or the mark are not JSON.
     """
     path = Path(path)
-    if path.exists() and not may_be_replaced(path):
-        raise InputError(
-            f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
-        )
+    require_target(path)
     data = model.data
     require_declared(model.learned)
     learned = split(model.learned)

@@ -28,9 +28,11 @@ def side_table(vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
     """Return a column ``id``, then the features, in the order of the rows."""
     if features is None:
         return pa.table({_ID: vocabulary.ids}).replace_schema_metadata({_NO_FEATURES: b"1"})
-    return features.rename_columns(
-        [f"feature.{name}" for name in features.column_names]
-    ).add_column(0, _ID, vocabulary.ids)
+    table = features.rename_columns([f"feature.{name}" for name in features.column_names])
+    # The metadata names the column of the titles; renaming columns drops it.
+    return table.add_column(0, _ID, vocabulary.ids).replace_schema_metadata(
+        features.schema.metadata
+    )
 
 
 def _vocabulary(table: pa.Table, kind: str) -> tuple[Vocabulary, pa.Table | None]:
@@ -42,7 +44,8 @@ def _vocabulary(table: pa.Table, kind: str) -> tuple[Vocabulary, pa.Table | None
         return vocabulary, None
     features = table.drop_columns([_ID])
     names = [name.removeprefix("feature.") for name in features.column_names]
-    return vocabulary, features.rename_columns(names)
+    features = features.rename_columns(names)
+    return vocabulary, features.replace_schema_metadata(table.schema.metadata)
 
 
 def interactions_table(data: Dataset) -> pa.Table:

@@ -1,6 +1,7 @@
 """The command line: each command is a few lines over the library.
 
-Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 failed, 2 wrong input.
+Results go to stdout, progress and remarks to stderr (``-q``: neither; ``-v``: progress also in a
+log). Exit codes: 0 done, 1 failed, 2 wrong input.
 """
 
 from __future__ import annotations
@@ -9,30 +10,72 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import TextIO
 
-from shortlist.errors import InputError, ShortlistError, without_passwords
+from shortlist.cli.remedies import as_options
+from shortlist.errors import ConfigError, InputError, ShortlistError, without_passwords
 from shortlist.system import system_error
 
 
 def main() -> None:
     """Run the command line; errors are a few lines, with a traceback only under ``--debug``."""
     from shortlist.cli.app import app
+    from shortlist.cli.output import has_said_what_is_left
 
-    debug = "--debug" in sys.argv
-    warnings.showwarning = _show_warning
+    arguments, flags = _global_flags(sys.argv[1:])
+    debug = "--debug" in flags
     try:
-        app([argument for argument in sys.argv[1:] if argument != "--debug"])
+        _set_verbosity(flags)
+        app(arguments)
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except KeyboardInterrupt:
         _fail("stopped", 130)
+    except SystemExit as end:
+        # Typer ends so after Ctrl-C. Most commands have said what is left.
+        if end.code == 130 and not has_said_what_is_left():
+            sys.stderr.write("stopped\n")
+        raise
     except Exception as error:
         if debug:
             raise
         shown = _for_users(error)
-        _fail(str(shown), 2 if isinstance(shown, InputError) else 1)
+        _fail(str(shown), 2 if isinstance(shown, InputError) else 1, arguments)
+
+
+_FLAGS = {"--debug": "--debug", "--quiet": "-q", "-q": "-q", "--verbose": "-v", "-v": "-v"}
+
+
+def _global_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
+    """Take the flags of every command out of the arguments, wherever they stand before ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = {_FLAGS[word] for word in arguments[:end] if word in _FLAGS}
+    rest = [word for word in arguments[:end] if word not in _FLAGS]
+    return [*rest, *arguments[end:]], flags
+
+
+def _set_verbosity(flags: set[str]) -> None:
+    from shortlist.cli.output import start
+    from shortlist.progress import show_progress
+
+    if {"-q", "-v"} <= flags:
+        raise ConfigError("both --quiet and --verbose", remedy="leave one of the two out")
+    start(quiet="-q" in flags)
+    show_progress("nothing" if "-q" in flags else "lines" if "-v" in flags else "bar")
+    warnings.showwarning = _hide_warning if "-q" in flags else _show_warning
+
+
+def _hide_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print nothing."""
 
 
 def _for_users(error: Exception) -> ShortlistError:
@@ -66,17 +109,19 @@ def _show_warning(
     sys.stderr.write(f"warning: {message}\n")
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int, arguments: Sequence[str] = ()) -> None:
     lines = [
-        in_options(line) if line.lstrip().startswith("to do:") else line
+        in_options(line, arguments) if line.lstrip().startswith("to do:") else line
         for line in message.splitlines()
     ]
     sys.stderr.write("error: " + without_passwords("\n".join(lines)) + "\n")
     sys.exit(code)
 
 
-def in_options(remedy: str) -> str:
+def in_options(remedy: str, arguments: Sequence[str] = ()) -> str:
     """Write the Python arguments of a remedy as command line options, which have the same names.
+
+    Alternatives that the command among the ``arguments`` does not offer are left out.
 
     Examples
     --------
@@ -84,27 +129,23 @@ def in_options(remedy: str) -> str:
     'leave the rows out: --on-bad-row skip'
     >>> in_options("pass on_unknown='skip' or 'fallback'")
     'pass --on-unknown skip or fallback'
+    >>> in_options("check the spelling, or pass on_unknown='skip'", ["similar"])
+    'check the spelling'
     """
     from typer.main import get_group
 
     from shortlist.cli.app import app
 
-    commands = get_group(app).commands.values()
-    options = {
-        parameter.name
-        for command in commands
-        for parameter in command.params
-        if parameter.param_type_name == "option"
+    commands = {
+        name: {p.name for p in command.params if p.name and p.param_type_name == "option"}
+        for name, command in get_group(app).commands.items()
     }
-
-    def option(match: re.Match[str]) -> str:
-        name, _, value, _, other = match.groups()
-        if name not in options:
-            return match[0]
-        words = [f"--{name.replace('_', '-')}", value, "or " + other if other else None]
-        return " ".join(word for word in words if word)
-
-    value = r"(['\"])([^'\"]*)\2(?: or (['\"])(\w+)\4)?"
-    text = re.sub(rf"\b(\w+)=(?:{value})?", option, remedy)
-    several = "|".join(sorted(name for name in options if name and "_" in name))
-    return re.sub(rf"(?<![\w-])({several})\b", lambda m: f"--{m[0].replace('_', '-')}", text)
+    options = set[str]().union(*commands.values())
+    command = next((word for word in arguments if word in commands), None)
+    missing = frozenset() if command is None else options - commands[command]
+    offered = [
+        way
+        for way in remedy.split(", or ")
+        if not any(re.search(rf"\b{name}=", way) for name in missing)
+    ]
+    return as_options(", or ".join(offered) or remedy, options)

@@ -39,8 +39,14 @@ def _global_options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback when something fails.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results and errors only.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print progress also where it is logged.")
+    ] = False,
 ) -> None:
-    """Define the options of every command; ``main`` has handled --debug already."""
+    """Define the options of every command; ``main`` has handled the last three already."""
 
 
 for command in (

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Option
 
-from shortlist.cli.output import Json, announcing_compilation, remark, write_json
+from shortlist.cli.output import (
+    Engine,
+    Json,
+    announcing_compilation,
+    remark,
+    unfinished,
+    write_json,
+)
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, suggestion
 
@@ -42,6 +49,7 @@ def compare(
     ] = None,
     k: Annotated[str, Option("-k", "--k", help="List lengths, separated by commas.")] = "5,10,20",
     seed: Annotated[int, Option(help="Seeds the split and the intervals.")] = 0,
+    engine: Engine = "local",
     report: Annotated[
         Path | None,
         Option(metavar="FILE", help="Write an HTML report with tables, charts and explanations."),
@@ -56,7 +64,8 @@ def compare(
 
     if report is not None:
         require_report(report)  # before the fits, which take long
-    with announcing_compilation():
+    left = "nothing was measured" if report is None else f"{report} was not written"
+    with announcing_compilation(), unfinished(left):
         named = None if models is None else [named_model(name) for name in models.split(",")]
         lengths = [_number(length) for length in k.split(",")]
         interactions, place = read(data, tables)
@@ -64,7 +73,7 @@ def compare(
         order = order or ("random" if interactions.times is None else "time")
         train, test = cut(interactions, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{interactions}; {split}: {len(train)} to train on, {len(test)} to test on")
-        comparison = compare_models(compared, train, test, k=lengths, seed=seed)
+        comparison = compare_models(compared, train, test, k=lengths, seed=seed, engine=engine)
         if report is not None:
             words = ["shortlist", "compare", place, *as_options(tables)]
             words += ["--models", ",".join(model.name for model in compared)]
@@ -78,6 +87,7 @@ def compare(
     write_json(comparison.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(comparison))
+    remark(f"used of the data: {comparison.uses}")
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Argument, Option
 
-from shortlist.cli.output import Json, announcing_compilation, pretty, remark, write_json
+from shortlist.cli.output import (
+    Json,
+    announcing_compilation,
+    pretty,
+    remark,
+    unfinished,
+    write_json,
+)
 from shortlist.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ def demo(
     """Load a sample, compare models, and write everyone's list and an HTML report."""
     folder = _folder(out or Path(f"shortlist-demo-{kind}"))
     started = time.perf_counter()
-    with announcing_compilation():
+    with announcing_compilation(), unfinished(f"{folder} is not complete"):
         data = _load(kind, folder, seed)
         model, comparison = _choose(data, seed)
         metrics = comparison.to_dict()
@@ -47,7 +54,7 @@ def demo(
     if str(json) != "-":
         user = model.data.users.ids[0].as_py()
         typer.echo(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
-        typer.echo(pretty(model.recommend([user], k=5), model))
+        typer.echo(pretty(model.recommend([user], k=5)))
     written = {
         "report.html": "the table with charts and explanations: open it in a browser",
         "recommendations.parquet": f"everyone's {LISTED} best",

@@ -10,9 +10,9 @@ import typer
 from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import announcing_compilation, remark
+from shortlist.cli.output import Engine, announcing_compilation, remark, unfinished
 from shortlist.cli.table_options import Source, read, read_new, with_table_options
-from shortlist.cli.tune import Minutes, require_folder, time_limit_of
+from shortlist.cli.tune import Minutes, time_limit_of
 from shortlist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
+def require_target(path: Path) -> Path:
+    """Refuse a folder that no bundle can be written to, before anything is fitted."""
+    from shortlist import bundle
+
+    bundle.require_target(path)
+    return path
+
+
 @with_table_options
 def fit(
     data: Source,
-    out: Annotated[Path, Option(metavar="BUNDLE", help="The folder to write.")],
+    out: Annotated[
+        Path,
+        Option(metavar="BUNDLE", callback=require_target, help="The folder to write."),
+    ],
     model: Annotated[
         str | None, Option(help="The name of a model; auto: the best on a validation fold.")
     ] = None,
@@ -50,6 +61,7 @@ def fit(
         Path | None,
         Option(metavar="BUNDLE", help="With --by: read only the rows added since this bundle."),
     ] = None,
+    engine: Engine = "local",
     *,
     tables: dict[str, Any],
 ) -> None:
@@ -64,10 +76,10 @@ def fit(
         raise ConfigError(f"{given} limits only --model auto", remedy=f"leave {given} out")
     if by is None and since is not None:
         raise ConfigError("--since needs a column to follow", remedy="add --by COLUMN")
-    require_folder(out)
     automatic = model == AUTO and config is None
     requested = None if automatic else _requested(model, config, settings or [])
-    with announcing_compilation():
+    left = f"{out} is as it was" if out.exists() else "no bundle was written"
+    with announcing_compilation(), unfinished(left):
         mark = None
         if by is None:
             interactions, _ = read(data, tables)
@@ -77,13 +89,15 @@ def fit(
         if requested is None:
             from shortlist.tuning import auto
 
-            choice = auto(interactions, seconds=time_limit)
+            choice = auto(interactions, seconds=time_limit, engine=engine)
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
-            fitted, metrics = requested[0].fit(interactions), requested[1]
+            fitted, metrics = requested[0].fit(interactions, engine=engine), requested[1]
     fitted.save(out, metrics=metrics, mark=mark)
     elapsed = time.perf_counter() - started
+    ignored = f"; not: {', '.join(fitted.ignores)}" if fitted.ignores else ""
+    remark(f"{fitted.name} uses {', '.join(fitted.uses)}{ignored}")
     remark(
         f"fitted {fitted!r} on {interactions} in {elapsed:.1f} s; next: shortlist recommend {out}"
     )

@@ -17,6 +17,7 @@ from shortlist.cli.output import (
     read_objects,
     remark,
     show,
+    unfinished,
     write_json,
 )
 from shortlist.cli.table_options import with_mark
@@ -29,11 +30,23 @@ if TYPE_CHECKING:
 
 Bundle = Annotated[Path, Argument(metavar="BUNDLE", help="A folder that shortlist fit wrote.")]
 Length = Annotated[int, Option("-k", "--k", help="The length of a list.")]
+
+
+def _require_target(target: str | None) -> str | None:
+    if target is not None and not is_folder(target):
+        from shortlist.recommend.targets import require_target
+
+        require_target(target)
+    return target
+
+
 Out = Annotated[
     str | None,
     Option(
+        metavar="TARGET",
+        callback=_require_target,
         help="Write a .parquet or .csv file, a run into a store, or a folder/ of Parquet files, "
-        "which may be an address such as s3://bucket/folder/."
+        "which may be an address such as s3://bucket/folder/.",
     ),
 ]
 Where = Annotated[str | None, Option(help="A rule over item features, like: year >= 1990.")]
@@ -74,6 +87,9 @@ def recommend(
     on_unknown: Annotated[
         Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
+    diversity: Annotated[
+        float, Option(help="Trade score for variety: 0, the order of the scores, to 1.")
+    ] = 0.0,
     engine: Engine = "local",
     out: Out = None,
     json: Json = None,
@@ -88,7 +104,10 @@ def recommend(
             f"the folder {out} is for lists of users of the training data",
             remedy="leave --history, --features and --json out, or name a .parquet file",
         )
-    with announcing_compilation():
+    left = "nothing was listed" if out is None else f"{out} was not written"
+    if to_folder:
+        left = f"the same command continues in {out}"
+    with announcing_compilation(), unfinished(left):
         model = load(bundle)
         known = model.data.users.parse(read_ids(users)) if users is not None else None
         choice: dict[str, Any] = {
@@ -99,6 +118,7 @@ def recommend(
             "where": where,
             "as_of": as_of,
             "on_unknown": on_unknown,
+            "diversity": diversity,
             "engine": engine,
         }
         if out is not None and to_folder:
@@ -116,7 +136,7 @@ def recommend(
     for note in lists.notes:
         remark(note)
     if out is None or json is not None:
-        show(lists, model, json)
+        show(lists, json)
     if out is not None:
         written = with_mark(lists, bundle, out).write(out)
         remark(f"wrote {len(lists):,} rows to {written}")
@@ -160,7 +180,7 @@ def similar(
     with announcing_compilation():
         model = load(bundle)
         lists = model.similar(model.data.items.parse(item), k=k, where=where, as_of=as_of)
-    show(lists, model, json)
+    show(lists, json)
 
 
 def audience(
@@ -182,7 +202,7 @@ def audience(
         model = load(bundle)
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, where=where, exclude_seen=not include_seen)
-    show(lists, model, json)
+    show(lists, json)
 
 
 def explain(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 from typer import Argument
 
-from shortlist.cli.table_options import as_options, with_table_options
+from shortlist.cli import remedies
+from shortlist.cli.table_options import TABLE_OPTIONS, as_options, with_table_options
 from shortlist.errors import ConfigError
 
 
@@ -28,13 +30,15 @@ def look(
 
     if "interactions" in tables:
         raise ConfigError("look reads a file", remedy="leave --interactions out")
-    features = {name: tables.pop(name) for name in ("users", "items") if name in tables}
+    named = {name: tables[name] for name in ("users", "items", "labels") if name in tables}
+    tables.pop("labels", None)
     seen = look_at(table, **tables)
-    options = features | seen.roles.options
+    options: dict[str, Any] = named | seen.roles.options
     if seen.data.skipped:
         options["on_bad_row"] = "skip"
     if "encoding" in tables:
         options["encoding"] = tables["encoding"]
-    typer.echo(str(seen))
+    notes = tuple(remedies.as_options(note, TABLE_OPTIONS) for note in seen.roles.notes)
+    typer.echo(str(replace(seen, roles=replace(seen.roles, notes=notes))))
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
     typer.echo(f"\nnext: {shlex.join(words)}")

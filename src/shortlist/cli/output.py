@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +15,36 @@ import typer
 from typer import Option
 
 from shortlist.errors import InputError
-from shortlist.files import atomic_file
-from shortlist.models.base import Model
+from shortlist.files import atomic_file, require_file
 from shortlist.recommend.result import Recommendations
+from shortlist.text import cells, text_table
 
 SHOWN_ROWS = 50
 
+_quiet = False
+_told = False  # whether a stopped command has said what is left
+
+
+def has_said_what_is_left() -> bool:
+    """Return whether the command that Ctrl-C stopped has said what is left."""
+    return _told
+
+
+def require_output(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written, before the work whose result it gets."""
+    if path is not None and str(path) != "-":
+        require_file(path)
+    return path
+
+
 Json = Annotated[
     Path | None,
-    Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout."),
+    Option(
+        "--json",
+        metavar="FILE",
+        callback=require_output,
+        help="Write the result as JSON; - is stdout.",
+    ),
 ]
 
 Engine = Annotated[
@@ -34,9 +56,28 @@ Engine = Annotated[
 ]
 
 
+def start(*, quiet: bool) -> None:
+    """Begin a command; choose whether it prints remarks."""
+    global _quiet, _told
+    _quiet, _told = quiet, False
+
+
 def remark(text: str) -> None:
     """Print a remark, which is not part of the result, on stderr."""
-    typer.echo(text, err=True)
+    if not _quiet:
+        typer.echo(text, err=True)
+
+
+@contextmanager
+def unfinished(left: str) -> Iterator[None]:
+    """Say what is left behind where Ctrl-C stops the block."""
+    global _told
+    try:
+        yield
+    except KeyboardInterrupt:
+        _told = True
+        typer.echo(f"stopped: {left}", err=True)
+        raise
 
 
 def announcing_compilation() -> AbstractContextManager[None]:
@@ -59,35 +100,23 @@ def write_json(content: Any, target: Path | None) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def show(lists: Recommendations, model: Model[Any, Any], json_target: Path | None) -> None:
+def show(lists: Recommendations, json_target: Path | None) -> None:
     """Print lists: the first rows on a terminal, all rows as CSV into a pipe, or JSON."""
-    table = lists.to_arrow()
+    table = lists.titled()
     if json_target is not None:
         write_json(table.to_pylist(), json_target)
     elif not sys.stdout.isatty():
         pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer, "w"))
     else:
-        typer.echo(pretty(lists, model))
+        typer.echo(pretty(lists))
         if len(lists) > SHOWN_ROWS:
             remark(f"{len(lists) - SHOWN_ROWS} more rows: write them with --out, or pipe them")
 
 
-def pretty(lists: Recommendations, model: Model[Any, Any]) -> str:
+def pretty(lists: Recommendations) -> str:
     """Format the first rows as a text table, with item titles if there are any."""
-    from shortlist.text import text_table
-
-    table = lists.to_arrow().slice(0, SHOWN_ROWS)
-    names = table.column_names
-    features = model.data.item_features
-    if features is not None and "title" in features.column_names:
-        rows = model.data.items.rows(table.column("item_id"))
-        names = [*names[:2], "title", *names[2:]]
-        table = table.add_column(2, "title", features.column("title").take(pa.array(rows)))
-    cells = [
-        [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()]
-        for row in table.to_pylist()
-    ]
-    return text_table(names, cells)
+    table = lists.first(SHOWN_ROWS)
+    return text_table(table.column_names, cells(table.to_pylist()))
 
 
 def is_folder(target: str) -> bool:
@@ -100,7 +129,10 @@ def _read(source: Path, content: str) -> str:
     if str(source) == "-":
         return sys.stdin.read()
     if not source.is_file():
-        raise InputError(f"there is no file {source}", remedy=f"name a file with {content}")
+        raise InputError(
+            f"there is no file {source}",
+            remedy=f"name a file with {content}, or - to give it on stdin",
+        )
     return source.read_text(encoding="utf-8-sig")
 
 

@@ -82,6 +82,18 @@ def _options(
         float | None,
         _option("DAYS", "Days after which an interaction counts half. Default: age is no matter."),
     ] = None,
+    title: Annotated[
+        str | None,
+        _option(
+            "COLUMN",
+            "The column of titles: of --items, or else of the interactions. "
+            "Default: found by its name in --items.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        _option("FILE", "Words for codes, shown in reasons: a table column, value, label."),
+    ] = None,
     repeats: Annotated[
         Literal["last", "sum", "max", "mean"],
         _option("", "The weight of a pair that occurs several times."),
@@ -92,6 +104,9 @@ def _options(
     encoding: Encoding = None,
 ) -> None:
     """Declare the options; they are the arguments of ``Dataset.from_tables``."""
+
+
+TABLE_OPTIONS = tuple(inspect.signature(_options).parameters)
 
 
 def with_table_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -141,7 +156,7 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
         data = Dataset.from_tables(source, **tables)
         _report_skipped(data)
         return data, source
-    _check_database_options(tables, ("encoding",))
+    _check_database_options(tables, ("encoding", "labels"))
     with Store(source, read_only=True) as store:
         data = store.dataset(**tables)
         _report_skipped(data)
@@ -178,8 +193,7 @@ def read_new(
         raise ConfigError(
             f"--by follows a table of a database, and {source} is a file", remedy="leave --by out"
         )
-    refused = ("encoding", "on_bad_row", "time_format", "decimal", *_OF_ANY_SOURCE)
-    _check_database_options(tables, refused)
+    _check_database_options(tables, ("encoding", "title", "labels", *_OF_ANY_SOURCE))
     with Store(source, read_only=True) as store:
         return _pull(store, tables, by, since)
 
@@ -207,6 +221,7 @@ def _pull(
             )
         earlier = model.data
     pull = store.pull(**tables, by=by, earlier=earlier, mark=mark)
+    _report_skipped(pull.data)
     rows = "all rows" if mark is None else f"the rows after {by} {mark.last_seen}"
     remark(f"read {rows}, up to {by} {pull.mark.last_seen}: {pull.new:,}")
     if pull.missed > 0:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from shortlist.cli.output import Json, remark, write_json
+from shortlist.cli.output import Json, remark, unfinished, write_json
 from shortlist.cli.table_options import Decimal, Encoding, OnBadRow, TimeFormat
 
 Database = Annotated[
@@ -55,7 +55,7 @@ def load(
     """Check files and load all of them, or none."""
     from shortlist.data.store.store import Store
 
-    with Store(db) as store:
+    with unfinished("nothing was loaded"), Store(db) as store:
         report = store.load(
             list(paths),
             on_bad_row=on_bad_row,

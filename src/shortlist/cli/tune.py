@@ -9,9 +9,16 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from shortlist.cli.output import Json, announcing_compilation, remark, write_json
+from shortlist.cli.output import (
+    Engine,
+    Json,
+    announcing_compilation,
+    remark,
+    require_output,
+    write_json,
+)
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
-from shortlist.errors import ConfigError, InputError
+from shortlist.errors import ConfigError
 
 Minutes = Annotated[float | None, Option(help="The same limit in minutes.")]
 
@@ -38,11 +45,22 @@ def tune(
         Option(help="A file that keeps the trials; a stopped search continues from it."),
     ] = None,
     seed: Annotated[int, Option(help="Seeds the folds and the search.")] = 0,
+    engine: Engine = "local",
     out: Annotated[
-        Path | None, Option(metavar="FILE", help="Write the best settings, for fit --config.")
+        Path | None,
+        Option(
+            metavar="FILE",
+            callback=require_output,
+            help="Write the best settings, for fit --config.",
+        ),
     ] = None,
     picture: Annotated[
-        Path | None, Option(metavar="FILE", help="Draw the search as a .png, .svg or .pdf.")
+        Path | None,
+        Option(
+            metavar="FILE",
+            callback=require_output,
+            help="Draw the search as a .png, .svg or .pdf.",
+        ),
     ] = None,
     json: Json = None,
     *,
@@ -54,8 +72,6 @@ def tune(
     from shortlist.tuning import tune as search
     from shortlist.tuning.plot import require_plottable, save_figure
 
-    for path in (out, picture):  # before the search, which may take hours
-        require_folder(path)
     if picture is not None:
         require_plottable(picture)
     base = model_class(model)(**parameters(settings or []))
@@ -76,6 +92,7 @@ def tune(
                 folds=folds,
                 study=study,
                 seed=seed,
+                engine=engine,
             )
         except KeyboardInterrupt:
             kept = study is not None and study.is_file()
@@ -96,14 +113,6 @@ def tune(
         remark(f"wrote {out}; next: {shlex.join(words)} --out BUNDLE")
     if picture is not None:
         remark(f"drew {save_figure(tuning.picture(), picture)}")
-
-
-def require_folder(path: Path | None) -> None:
-    """Raise an InputError if the folder of an output path does not exist."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise InputError(
-            f"the folder {path.parent} does not exist", remedy="create it, or name another folder"
-        )
 
 
 def time_limit_of(seconds: float | None, minutes: float | None) -> float | None:

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from shortlist.data.formats import scan
 from shortlist.errors import ConfigError, InputError, suggestion
@@ -83,6 +83,14 @@ class SkippedRows:
         listed = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
         rows = f"{self.count:,} {'row' if self.count == 1 else 'rows'} ({listed})"
         return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
+
+
+class NoRowLeftError(InputError):
+    """Every row was bad; a later read may ignore it, because nothing new was readable."""
+
+    def __init__(self, skipped: Sequence[SkippedRows], *args: Any, **details: Any) -> None:
+        super().__init__(*args, **details)
+        self.skipped = tuple(skipped)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array, csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
-from shortlist.data.coding.ingest import encode_tables
+from shortlist.data.coding.ingest import Described, encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.decay import decay
@@ -91,10 +91,12 @@ class Dataset:
         users: Any = None,
         items: Any = None,
         *,
+        labels: Any = None,
         user_id: str = "user_id",
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        title: str | None = None,
         positive: Where | None = None,
         half_life: float | None = None,
         repeats: Repeats = "last",
@@ -112,6 +114,9 @@ class Dataset:
             frame, a dictionary of columns, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features.
+        labels
+            A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
+            row without a value labels the column. Explanations and lists show the labels.
         user_id, item_id
             The id columns; each has the same name in every table. Ids are 64-bit integers or text.
             In a text file they are integers if all of them are written as such (``007`` is not).
@@ -123,6 +128,10 @@ class Dataset:
             1970 (UTC), unless all are so large that they are milliseconds, microseconds or
             nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd.
             Times without a time zone are taken as UTC.
+        title
+            The column of the titles of items, which lists show: in ``items``, or else in the
+            interactions, where the last text of each item counts. None: a column of ``items``
+            whose name says so, such as ``title`` or ``product name``.
         positive
             A rule over the columns of ``interactions``, like ``"rating >= 4"``, in the grammar of
             ``where``: rows that meet it are choices, the others dislikes. The last row of a pair
@@ -162,8 +171,9 @@ class Dataset:
         """
         roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
         reading = Reading(time_format, decimal, encoding)
+        described = Described(title, labels)
         encoded, disliked = encode_tables(
-            interactions, users, items, roles, repeats, on_bad_row, reading, positive
+            interactions, users, items, roles, described, repeats, on_bad_row, reading, positive
         )
         data = cls(*encoded)
         if disliked is not None:
@@ -323,6 +333,22 @@ class Dataset:
             digest.update(self.dislikes.fingerprint.encode())
         return digest.hexdigest()
 
+    def user_table(self) -> pa.Table:
+        """Return the users with their features: ``user_id``, then a column for each feature."""
+        return _with_ids("user_id", self.users, self.user_features)
+
+    def item_table(self) -> pa.Table:
+        """Return the items with their features: ``item_id``, then a column for each feature.
+
+        Examples
+        --------
+        >>> log = {"user_id": [1, 2], "item_id": ["a", "b"]}
+        >>> data = Dataset.from_tables(log, items={"item_id": ["b", "a"], "year": [2001, 1999]})
+        >>> data.item_table().to_pydict()
+        {'item_id': ['a', 'b'], 'year': [1999, 2001]}
+        """
+        return _with_ids("item_id", self.items, self.item_features)
+
     def select(self, mask: NDArray[np.bool_]) -> Dataset:
         """Return the interactions of a mask; vocabularies, features and dislikes stay complete."""
         return replace(
@@ -369,6 +395,14 @@ class Dataset:
         if self.times is not None:
             columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
         return pa.table(columns)
+
+
+def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
+    ids = pa.table({name: vocabulary.ids})
+    if features is None:
+        return ids
+    taken = [column for column in features.column_names if column != name]
+    return features.select(taken).add_column(0, name, vocabulary.ids)
 
 
 def _read_only(array: NDArray[T]) -> NDArray[T]:

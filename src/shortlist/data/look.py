@@ -68,7 +68,7 @@ class Look:
     def _facts(self) -> list[str]:
         data = self.data
         counts = data.user_counts[data.user_counts > 0]
-        left_out = sum(skipped.count for skipped in data.skipped)
+        left_out = sum(s.count for s in data.skipped if s.table.startswith("interactions"))
         pairs = data.n_interactions + len(data.dislikes or ())
         repeated = self.rows - left_out - pairs
         facts = [
@@ -112,19 +112,28 @@ class Look:
         return f"{name if name.isidentifier() else json.dumps(name)} >= {least:g}"
 
 
-def look(table: Any, *, encoding: str | None = None, **given: Any) -> Look:
+def look(
+    table: Any,
+    *,
+    users: Any = None,
+    items: Any = None,
+    encoding: str | None = None,
+    **given: Any,
+) -> Look:
     """Look at a table of interactions: guess the roles of its columns, and read it.
 
     Parameters
     ----------
     table
         A path, a frame or a relation, as ``Dataset.from_tables`` reads it.
+    users, items
+        Tables of features, to see what of them is missing.
     encoding
-        The encoding of a text file. None: UTF-8.
+        The encoding of text files. None: UTF-8.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
-        ``time``, ``positive``, ``half_life``, ``repeats``, ``time_format``, ``decimal``. The rest
-        is guessed.
+        ``time``, ``title``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
+        ``decimal``. The rest is guessed.
 
     Returns
     -------
@@ -134,7 +143,8 @@ def look(table: Any, *, encoding: str | None = None, **given: Any) -> Look:
     Raises
     ------
     InputError
-        The table cannot be read, or no column looks like the ids of users, or of items.
+        The table cannot be read, no column looks like the ids of users, or of items, or the table
+        lists users or items and not who chose what.
 
     Examples
     --------
@@ -146,8 +156,12 @@ def look(table: Any, *, encoding: str | None = None, **given: Any) -> Look:
     with connect() as db, scan.translated("the table"):
         relation(db, table, label="interactions", encoding=encoding).create_view("looked_at")
         rows, columns = columns_of(db, "looked_at")
+        if items is not None:
+            given = {"title": None} | given  # its titles are found by their name
         roles = guess_roles(db, "looked_at", given)
-    data = Dataset.from_tables(table, **roles.options, encoding=encoding, on_bad_row="skip")
+    data = Dataset.from_tables(
+        table, users, items, **roles.options, encoding=encoding, on_bad_row="skip"
+    )
     return Look(rows, tuple(columns), roles, data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import duckdb
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.sql import literal, quoted
+from shortlist.data.titles import names_titles, words
 from shortlist.data.where import Where
 from shortlist.errors import InputError
 
@@ -20,12 +21,12 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "user_id": (
         "user", "customer", "client", "member", "person", "viewer", "visitor", "buyer", "reader",
         "listener", "player", "applicant", "candidate", "seeker", "resume", "account",
-        "사용자", "고객", "회원", "이력서",
+        "사용자", "고객", "회원", "이력서", "지원자", "구직자", "학생",
     ),
     "item_id": (
         "item", "product", "sku", "article", "movie", "film", "book", "track", "song", "artist",
         "game", "job", "posting", "vacancy", "recruitment", "stock", "asin", "isbn",
-        "상품", "제품", "공고", "영화",
+        "상품", "제품", "공고", "영화", "도서",
     ),
     "time": ("timestamp", "time", "date", "datetime", "day", "created", "시간", "일시", "날짜"),
     "weight": (
@@ -35,11 +36,22 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 _COUNTS = {"quantity", "qty", "count", "plays", "clicks", "views", "수량"}  # repeated pairs add up
 _RATINGS = {"rating", "ratings", "stars", "score", "scores", "평점"}
-_ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku"}
-_LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country"}
-_DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
-_TIME_FORMATS = tuple(day + hour for day in _DAYS for hour in ("", " %H:%M", " %H:%M:%S"))
+_ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku", "번호", "코드", "아이디"}
+_LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country", "이름"}
+_DAYS = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
+    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y/%m/%d", "%y.%m.%d",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+    "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일",
+)  # fmt: skip
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_TIME_FORMATS = tuple(day + hour for day in _DAYS for hour in _HOURS)
+_SAMPLE = 1_000  # values of a column of times that every format is tried on
 
+_BIRTH = {"birth", "birthday", "birthdate", "dob", "born", "생년월일"}
+_TITLE_WORDS = {"name", "title", "description", "desc"}
+_MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
+_MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
 _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
 
 
@@ -66,22 +78,28 @@ class Column:
     @property
     def words(self) -> list[str]:
         """The words of the name in lower case: ``CustomerID`` has the words customer and id."""
-        parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+", self.name)
-        return [part.lower() for part in parts]
+        return words(self.name)
 
     @property
     def may_be_id(self) -> bool:
         """Whether the values may be ids: whole numbers or text, and more than one."""
         return self.distinct > 1 and (self.kind in INTEGERS or self.kind in ("VARCHAR", "UUID"))
 
+    def _has(self, word: str) -> bool:
+        """Return whether the name has a word; Korean joins words, so a part of one is enough."""
+        if word.isascii():
+            return word in self.words or f"{word}s" in self.words
+        return any(word in part for part in self.words)
+
     def rank(self, role: str) -> int | None:
         """Return how well the name suits a role, 0 the best; None if it does not."""
-        hits = [n for n, word in enumerate(_WORDS[role]) if {word, f"{word}s"} & {*self.words}]
+        hits = [n for n, word in enumerate(_WORDS[role]) if self._has(word)]
         if not hits:
             return None
-        is_id = bool(_ID_WORDS & {*self.words})
+        is_id = any(map(self._has, _ID_WORDS))
         if role.endswith("_id"):
-            return 100 * (not is_id) + 1000 * bool(_LABEL_WORDS & {*self.words}) + hits[0]
+            is_label = names_titles(self.name) or any(map(self._has, _LABEL_WORDS))
+            return 100 * (not is_id) + 1000 * is_label + hits[0]
         return 1000 * is_id + hits[0]
 
 
@@ -91,7 +109,7 @@ class Roles:
 
     Attributes
     ----------
-    user_id, item_id, weight, time
+    user_id, item_id, weight, time, title
         Names of columns.
     repeats
         How the weights of a repeated pair are combined: counts are added.
@@ -103,12 +121,13 @@ class Roles:
         Sentences about what is uncertain.
     """
 
-    COLUMNS: ClassVar = tuple(_WORDS)
+    COLUMNS: ClassVar = (*_WORDS, "title")
 
     user_id: str = "user_id"
     item_id: str = "item_id"
     weight: str | None = None
     time: str | None = None
+    title: str | None = None
     repeats: Repeats = "last"
     time_format: str | None = None
     decimal: str | None = None
@@ -184,7 +203,13 @@ def guess_roles(
         )
         if ranked:
             taken[role] = ranked[0][2]
-        elif role.endswith("_id"):
+    if "time" not in taken and (dated := _dated(connection, rows, columns, taken)):
+        taken["time"] = dated
+        notes.append(f"time: no name says so; {dated.name!r} is the first column of times")
+    for role in ("user_id", "item_id"):
+        if role not in taken:
+            _require_interactions(taken, role, given)
+            free = [column for column in columns if column not in taken.values()]
             taken[role] = _first_repeating(free, role, count)
             notes.append(
                 f"{role}: no name says so; {taken[role].name!r} is the first column of ids that "
@@ -195,6 +220,9 @@ def guess_roles(
     if weight is not None:
         guessed["repeats"] = "sum" if _COUNTS & {*weight.words} else "last"
         guessed["decimal"] = _decimal(connection, rows, weight)
+    if "title" not in given:
+        free = [column for column in columns if column not in taken.values()]
+        guessed["title"] = _title(connection, rows, taken["item_id"], free)
     if "time" in taken and "time_format" not in given:
         guessed |= _time(connection, rows, taken["time"], notes)
     return Roles(**{**guessed, **given, "notes": tuple(notes)})
@@ -217,6 +245,45 @@ def _may_have(column: Column, role: str) -> bool:
     return column.distinct > 0 and column.kind != "BOOLEAN"
 
 
+def _require_interactions(
+    taken: Mapping[str, Column], missing: str, given: Mapping[str, Any]
+) -> None:
+    """Raise an InputError if the table lists users or items instead of who chose what.
+
+    In such a table one kind of id has a name that says so and does not repeat, and no column is
+    named after the other kind.
+    """
+    listed = "item_id" if missing == "user_id" else "user_id"
+    ids = taken.get(listed)
+    if ids is None or listed in given or ids.filled > _MOST_REPEATS * ids.distinct:
+        return
+    kinds, others = listed.replace("_id", "s"), missing.replace("_id", "s")
+    raise InputError(
+        f"this is a table of {kinds}, not of who chose what: {ids.name!r} hardly repeats, and no "
+        f"column is named after {others}",
+        remedy=f"look at the table of who chose what, and give it this one: {kinds}=; or name the "
+        f"column of {others}: {missing}=",
+    )
+
+
+def _title(
+    connection: duckdb.DuckDBPyConnection, rows: str, item: Column, columns: Iterable[Column]
+) -> str | None:
+    """Return the column of texts that repeats what an item is called."""
+    named = [c for c in columns if c.kind == "VARCHAR" and _TITLE_WORDS & {*c.words}]
+    named += [c for c in columns if c.kind == "VARCHAR" and names_titles(c.name)]
+    for column in sorted(named, key=lambda column: not names_titles(column.name)):
+        pair = f"({quoted(item.name)}, {quoted(column.name)})"
+        test = f"{quoted(item.name)} IS NOT NULL AND {quoted(column.name)} IS NOT NULL"
+        [(pairs, titled, titles)] = connection.execute(
+            f"SELECT count(DISTINCT {pair}), count(DISTINCT {quoted(item.name)}), "
+            f"count(DISTINCT {quoted(column.name)}) FROM {rows} WHERE {test}"
+        ).fetchall()
+        if pairs <= _MOST_TITLES * titled and 2 * titles > titled:
+            return column.name
+    return None
+
+
 def _first_repeating(columns: Iterable[Column], role: str, count: int) -> Column:
     """Return the first column whose values may be ids and occur more than once."""
     for column in columns:
@@ -236,23 +303,69 @@ def _time(
         return {}
     x = quoted(column.name)
     iso = f"TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
-    tests = [f"try_strptime(trim({x}), {literal(form)}) IS NOT NULL" for form in _TIME_FORMATS]
-    iso_share, *shares = connection.execute(
-        f"SELECT {', '.join(f'avg(CAST({test} AS INTEGER))' for test in [iso, *tests])} "
-        f"FROM {rows} WHERE {x} IS NOT NULL"
-    ).fetchall()[0]
+    (iso_share,) = _shares(connection, rows, x, [iso])
     if iso_share > 0.5:
         return {}
-    most = max(shares)
-    forms = [form for form, share in zip(_TIME_FORMATS, shares, strict=True) if share == most]
+    likely = _likely_forms(connection, rows, x)
+    shares = _read_by(connection, rows, x, likely) if likely else {}
+    most = max(shares.values(), default=0.0)
+    forms = [form for form, share in shares.items() if share == most]
     if most > 0.5 and len(forms) == 1:
         return {"time_format": forms[0]}
-    if most > 0.5:
+    if most <= 0.5:
+        notes.append(
+            f"time: {column.example!r} is in no known form, and the column is left out: to use it, "
+            f"name time={column.name!r} and time_format="
+        )
+    else:
         notes.append(
             f"time: {column.example!r} may be written as {' or '.join(forms)}, and no value tells "
-            "which: name time and time_format"
+            f"which: name time={column.name!r} and time_format="
         )
     return {"time": None}
+
+
+def _dated(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    columns: Iterable[Column],
+    taken: Mapping[str, Column],
+) -> Column | None:
+    """Return the first free column of times, whatever its name; no dates of birth."""
+    for column in columns:
+        if column in taken.values() or _BIRTH & {*column.words} or not column.distinct:
+            continue
+        if column.kind.startswith(("TIMESTAMP", "DATE")):
+            return column
+        if column.kind == "VARCHAR" and _likely_forms(connection, rows, quoted(column.name)):
+            return column
+    return None
+
+
+def _likely_forms(connection: duckdb.DuckDBPyConnection, rows: str, x: str) -> list[str]:
+    """Return the forms that read most of the first values of a column."""
+    first = f"(SELECT {x} FROM {rows} WHERE {x} IS NOT NULL LIMIT {_SAMPLE})"
+    shares = _read_by(connection, first, x, _TIME_FORMATS)
+    return [form for form, share in shares.items() if share > 0.5]
+
+
+def _read_by(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, forms: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of the values of a column that each form reads, with a year of our time."""
+    years = [f"year(try_strptime(trim({x}), {literal(form)}))" for form in forms]
+    tests = [f"coalesce({year} BETWEEN 1900 AND 2100, false)" for year in years]
+    return dict(zip(forms, _shares(connection, rows, x, tests), strict=True))
+
+
+def _shares(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, tests: Iterable[str]
+) -> tuple[float, ...]:
+    """Return the share of the values of a column that pass each test."""
+    averages = ", ".join(f"avg(CAST({test} AS INTEGER))" for test in tests)
+    query = f"SELECT {averages} FROM {rows} WHERE {x} IS NOT NULL"
+    shares: tuple[float, ...] = connection.execute(query).fetchall()[0]
+    return shares
 
 
 def _decimal(connection: duckdb.DuckDBPyConnection, rows: str, weight: Column) -> str | None:

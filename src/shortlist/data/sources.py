@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from shortlist.data import remote
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import TABLE, Layout
-from shortlist.data.formats.layouts import READABLE, recognise
+from shortlist.data.formats.layouts import READABLE, recognise, table_layout
 from shortlist.data.sql import Connection, literal, quoted, types_of
 from shortlist.errors import InputError
 
@@ -68,13 +69,22 @@ def relation(
 
     The table is a path (CSV with or without a byte order mark, TSV, JSON lines, each perhaps with
     ``.gz``; Parquet; a GroupLens or RecBole file), a folder or a pattern (``logs/*.csv``) of such
-    files, an Arrow, pandas or polars frame (anything with ``__arrow_c_stream__``), or a DuckDB
-    relation of this or another connection. It must have a row. ``label`` is its name in messages.
+    files, the URI of one (``s3://``, ``gs://``, ``file://``), an Arrow, pandas or polars frame
+    (anything with ``__arrow_c_stream__``), or a DuckDB relation of this or another connection. It
+    must have a row. ``label`` is its name in messages.
 
     A column of a text file is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are, and
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
     text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
     """
+    if remote.is_remote(table):
+        with remote.fetched(table, label) as local:
+            copied = relation(
+                connection, local, label=label, ids=ids, texts=texts, encoding=encoding
+            )
+            name = f"text_{next(_table_numbers)}"
+            copied.create(name)  # the files are removed
+            return connection.table(name)
     path = Path(table) if isinstance(table, str | Path) else None
     if path is not None and not scan.is_pattern(path) and not path.is_dir():
         scan.require_file(path, label)
@@ -93,12 +103,12 @@ def relation(
 def is_table(source: str) -> bool:
     """Return whether a text names table files (a file, a folder, a pattern) and no database.
 
-    >>> is_table("orders.csv"), is_table("logs/*.parquet"), is_table("shop.duckdb")
+    >>> is_table("orders.csv"), is_table("s3://logs/2024"), is_table("shop.duckdb")
     (True, True, False)
     """
     path = Path(source)
     if "://" in source:
-        return False
+        return remote.is_remote(source)
     if scan.is_pattern(path) or path.is_dir() or _kind(path) in (".csv", ".parquet", ".jsonl"):
         return True
     return path.is_file() and recognise(path) is not None
@@ -164,7 +174,7 @@ class _Reader(NamedTuple):
                 f"maximum_object_size = {scan.LONGEST_ROW})"
             )
             return self.connection.table(name)
-        layout = recognise(path)
+        layout = table_layout(path)
         if layout is None:
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",
@@ -237,7 +247,7 @@ class _Reader(NamedTuple):
 def _kind(path: Path) -> str:
     """Return the ending of a file name in lower case, without ``.gz``."""
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
-    return {".tsv": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
+    return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
 
 
 def _create_table(

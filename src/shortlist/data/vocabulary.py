@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -32,6 +32,8 @@ class Vocabulary:
     >>> films = Vocabulary(pa.array(["Alien", "Brazil"]), kind="item")
     >>> films.rows(["Brazil", "Cube"])
     array([ 1, -1], dtype=int32)
+    >>> list(films)
+    ['Alien', 'Brazil']
     >>> films.take([1]).to_pylist()
     ['Brazil']
     """
@@ -51,6 +53,10 @@ class Vocabulary:
     @cached_property
     def _row_of(self) -> dict[Id, int]:
         return dict(zip(self.ids.to_pylist(), range(len(self.ids)), strict=True))
+
+    def __iter__(self) -> Iterator[Id]:
+        """Yield the ids, in the order of the rows."""
+        yield from self.ids.to_pylist()
 
     def __contains__(self, key: object) -> bool:
         return key in self._row_of

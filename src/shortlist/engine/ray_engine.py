@@ -234,9 +234,9 @@ def _connected(address: str | None) -> Any:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the kind of an error, and the first line of its text."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"
+    """Return the kind of an error, and the first and last lines of its text."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join([f"{type(error).__name__}:", *dict.fromkeys([*lines[:1], *lines[-1:]])])
 
 
 def _warn(text: str) -> None:

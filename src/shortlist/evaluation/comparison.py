@@ -110,6 +110,14 @@ class Comparison(Tabular):
         return self.reports[self.best].main
 
     @property
+    def uses(self) -> str:
+        """What of the data the models use, in a line; ``model.uses`` says it for each."""
+        by_use: dict[tuple[str, ...], list[str]] = {}
+        for name, model in self.models.items():
+            by_use.setdefault(model.uses, []).append(name)
+        return "; ".join(f"{', '.join(use)}: {', '.join(by_use[use])}" for use in by_use)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that can be tested: every model has a value per user."""
         first, *others = (report.measures for report in self.reports.values())

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.data import titles as item_titles
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
@@ -39,13 +40,12 @@ def item_table(data: Dataset, rows: Rows, **columns: Any) -> pa.Table:
 
 
 def has_titles(data: Dataset) -> bool:
-    """Return whether the items have a feature ``title``."""
-    return data.item_features is not None and TITLE in data.item_features.column_names
+    """Return whether a feature of the items holds their titles."""
+    return item_titles.titles(data.item_features) is not None
 
 
 def titles(data: Dataset) -> pa.Array:
-    """Return the title of every item: the feature ``title``, or the id if it is missing."""
+    """Return the title of every item, or the id if it is missing."""
     ids = pa.array([str(item) for item in data.items.ids.to_pylist()], pa.string())
-    if data.item_features is None or not has_titles(data):
-        return ids
-    return pc.coalesce(data.item_features.column(TITLE).combine_chunks().cast(pa.string()), ids)
+    named = item_titles.titles(data.item_features)
+    return ids if named is None else pc.coalesce(named, ids)

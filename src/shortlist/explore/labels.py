@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.dataset import Dataset
-from shortlist.explore.items import TITLE
+from shortlist.data.labels import column_label, labels_of
+from shortlist.data.titles import titles
 
-TITLES = (TITLE, "name")  # item features that may hold the title, in order of preference
 MOST_VALUES = 3
 MOST_LETTERS = 60
 FEW_ROWS = 10
 _LIFE_SPAN = ("valid_from", "valid_to")
-
-
-def title_column(data: Dataset) -> str | None:
-    """Return the name of the item feature that holds the titles, or None."""
-    names = [] if data.item_features is None else data.item_features.column_names
-    return next((name for name in TITLES if name in names), None)
 
 
 def labels(data: Dataset) -> list[str]:
@@ -39,25 +33,23 @@ def labels(data: Dataset) -> list[str]:
     ids = [str(item) for item in data.items.ids.to_pylist()]
     if data.item_features is None:
         return ids
-    column = title_column(data)
-    if column is not None:
-        titles = data.item_features.column(column).to_pylist()
-        return [
-            item if title is None else str(title) for title, item in zip(titles, ids, strict=True)
-        ]
+    named = titles(data.item_features)
+    if named is not None:
+        return [title or item for title, item in zip(named.to_pylist(), ids, strict=True)]
     values = _first_values(data.item_features)
     return [f"{item} ({text})" if text else item for item, text in zip(ids, values, strict=True)]
 
 
 def _first_values(features: pa.Table) -> list[str]:
     """Return the first few values of each row, with the names of their columns."""
+    named = labels_of(features)
     values: list[list[str]] = [[] for _ in range(features.num_rows)]
     names = [name for name in features.column_names if name not in _LIFE_SPAN]
     for name in [name for name in names if _distinguishes(features.column(name))] or names:
-        column_label = name.replace("_", " ")
+        label = column_label(named, name)
         for row, value in zip(values, features.column(name).to_pylist(), strict=True):
-            if len(row) < MOST_VALUES and (text := _text(value)):
-                row.append(f"{column_label} {text}")
+            if len(row) < MOST_VALUES and (text := _text(value, named.get(name, {}))):
+                row.append(f"{label} {text}")
         if all(len(row) == MOST_VALUES for row in values):
             break
     return [_shortened(", ".join(row)) for row in values]
@@ -74,8 +66,10 @@ def _distinguishes(column: pa.ChunkedArray) -> bool:
     return bool(most <= 0.5 * len(filled))
 
 
-def _text(value: Any) -> str:
-    """Format a value briefly; of a list, the first two elements."""
+def _text(value: Any, labels: Mapping[str, str]) -> str:
+    """Format a value briefly, by its label if it has one; of a list, the first two elements."""
+    if not isinstance(value, list | dict | bytes | None) and str(value) in labels:
+        return labels[str(value)]
     match value:
         case None | dict() | bytes():
             return ""
@@ -86,7 +80,7 @@ def _text(value: Any) -> str:
         case str():
             return " ".join(value.split())
         case Sequence():
-            return " and ".join(text for element in value[:2] if (text := _text(element)))
+            return " and ".join(text for element in value[:2] if (text := _text(element, labels)))
         case _:
             return str(value)
 

@@ -10,11 +10,20 @@ path for what is left over. The padding stays zero throughout.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from shortlist.kernels.compile import inlined, reordering
-from shortlist.kernels.types import Csr, Doubles, Floats
+from shortlist.kernels.types import Csr, Doubles, Floats, Integers
 from shortlist.kernels.vector import COLUMNS, FOUR, LANES, ROWS, add_four_rows, add_tile, four_dots
+
+FEW: Final = 2
+"""With fewer products than 1 / FEW of the columns, a sparse row lists those it touches."""
+
+# The sign of its zero tells a sum to which nothing was added: -0.0 + x is x, and x - x is 0.0.
+UNTOUCHED: Final = -0.0
+UNTOUCHED_BITS: Final = -(2**63)
 
 
 @inlined
@@ -145,11 +154,44 @@ def add_sparse_product(left: Csr, row: int, right: Csr, sums: Doubles) -> None:
 
 
 @inlined
+def add_touched(left: Csr, row: int, right: Csr, sums: Doubles, touched: Integers) -> int:
+    """Add as :func:`add_sparse_product`; write the columns that had no sum yet to ``touched``.
+
+    Returns their number. Sums to which nothing was added are ``UNTOUCHED``. ``touched`` (n + 1,)
+    has room for one more than all columns, so that it can be written without a branch.
+    """
+    l_indptr, l_indices, l_data = left
+    r_indptr, r_indices, r_data = right
+    bits, count = sums.view(np.int64), 0
+    for entry in range(l_indptr[row], l_indptr[row + 1]):
+        weight = np.float64(l_data[entry])
+        first, last = r_indptr[l_indices[entry]], r_indptr[l_indices[entry] + 1]
+        columns, values = r_indices[first:last], r_data[first:last]
+        for position in range(last - first):
+            column = np.uint32(columns[position])
+            touched[np.uint32(count)] = columns[position]
+            count += bits[column] == UNTOUCHED_BITS
+            # + 0: a product that is minus zero would leave the sum untouched
+            sums[column] += weight * np.float64(values[position]) + 0.0
+    return count
+
+
+@inlined
+def touches_few(left: Csr, row: int, right: Csr, n_columns: int) -> bool:
+    """Return whether a row of a sparse product touches so few columns that a list of them pays."""
+    l_indptr, l_indices, _ = left
+    products = 0
+    for entry in range(l_indptr[row], l_indptr[row + 1]):
+        products += right.indptr[l_indices[entry] + 1] - right.indptr[l_indices[entry]]
+    return products * FEW < n_columns
+
+
+@inlined
 def round_and_clear(sums: Doubles, row: Floats) -> None:
-    """Round finished sums to float32, and set them to zero for the next row."""
+    """Round finished sums to float32, and clear them for the next row."""
     for column in range(len(row)):
-        row[column] = np.float32(sums[column])
-        sums[column] = 0.0
+        row[column] = np.float32(sums[column] + 0.0)  # + 0: minus zero becomes zero
+        sums[column] = UNTOUCHED
 
 
 # --- symmetric positive definite systems

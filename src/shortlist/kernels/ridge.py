@@ -21,10 +21,8 @@ from shortlist.kernels.types import (
     DoubleVector,
     Matrix,
     OutMatrix,
-    OutPartials,
 )
 
-PARTS: Final = 32  # a Gram matrix is the sum of so many parts, whatever the number of threads
 _ROWS: Final = 64  # rows for a thread at a time
 _LOST: Final = 1e-12  # a pivot that rounding dominates: a smaller share is left of its diagonal
 
@@ -47,25 +45,23 @@ def solve_ridge(cells: Csr, factors: Matrix, prior: DoubleMatrix, pull: DoubleVe
 
 
 def solve_double(
-    observed: Csr, factors: Matrix, unobserved: float, regularization: DoubleVector
+    observed: Csr, factors: Matrix, shared: DoubleVector, regularization: DoubleVector
 ) -> OutMatrix:
     """Return the exact minimiser of every row (B, f) of :mod:`shortlist.kernels.als`, in float64.
 
-    For the few rows that its solvers cannot solve; far slower. The Gram matrix is computed anew, in
-    float64. A row is NaN if its system is not positive definite in float64 either.
+    For the few rows that its solvers cannot solve; far slower. A row is NaN if its system is not
+    positive definite in float64 either.
     """
     shapes = Shapes()
     shapes.array("factors", factors, F32, "n", "f")
+    shapes.array("shared", shared, F64, "f")
     shapes.array("regularization", regularization, F64, "B")
     observed = shapes.csr("observed", observed, "B", "n")
     depth = shapes["f"]
-    partials = np.zeros((PARTS, depth, depth))
-    over_rows(_gram, PARTS, 1, factors, partials)
-    prior = unobserved * partials.sum(axis=0)
     out = np.empty((shapes["B"], depth), np.float32)
     over_rows(
         _solve_ridge, len(out), _ROWS,
-        observed, True, factors, prior, regularization, np.zeros(depth), _LOST, out,
+        observed, True, factors, np.diag(shared), regularization, np.zeros(depth), _LOST, out,
     )  # fmt: skip
     return out
 
@@ -77,17 +73,6 @@ def _add_square(sums: Doubles, v: Doubles, weight: float) -> None:
         row, factor = sums[r], weight * v[r]
         for c in range(r + 1):
             row[c] += factor * v[c]
-
-
-@kernel
-def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
-    n, depth = factors.shape
-    row = np.empty(depth, np.float64)
-    for part in range(start, stop):
-        for source in range(n * part // PARTS, n * (part + 1) // PARTS):
-            for p in range(depth):
-                row[p] = factors[source, p]
-            _add_square(partials[part], row, 1.0)
 
 
 @kernel

@@ -19,6 +19,12 @@ from shortlist.kernels.vector import STRIP, at_least, lowest_bit
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
 
+SHORT: Final = 64
+"""The most keys of a heap that is in ascending order."""
+
+_FEW: Final = 24  # keys that are sorted by insertion
+_DEEPEST: Final = 64  # parts that wait to be sorted: each is at most half as long as the one before
+
 _LOWEST: Final = np.finfo(np.float32).min  # score of a candidate
 _LOW_BITS: Final = 0x7FFF_FFFF
 
@@ -69,15 +75,26 @@ def sift_down(heap: Longs, size: int, key: int) -> None:
 
 @inlined
 def push(heap: Longs, size: int, key: int) -> int:
-    """Offer a key to a heap of the ``len(heap)`` greatest; return the number of keys it holds."""
+    """Offer a key to a heap of the ``len(heap)`` greatest; return the number of keys it holds.
+
+    A short heap is kept in ascending order, which costs less than sifting.
+    """
     if size == len(heap):
         if key > heap[0]:
-            sift_down(heap, size, key)
+            if size > SHORT:
+                sift_down(heap, size, key)
+            else:
+                for position in range(size - 1):  # in vector instructions, without a branch
+                    heap[position] = max(heap[position], min(heap[position + 1], key))
+                heap[size - 1] = max(heap[size - 1], key)
         return size
     position = size
-    while position > 0 and heap[(position - 1) // 2] > key:
-        heap[position] = heap[(position - 1) // 2]
-        position = (position - 1) // 2
+    while position > 0:
+        before = position - 1 if len(heap) <= SHORT else (position - 1) // 2
+        if heap[before] <= key:
+            break
+        heap[position] = heap[before]
+        position = before
     heap[position] = key
     return size + 1
 
@@ -87,12 +104,7 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
     """Offer a run of scores and the orders of its items; return the number of keys in the heap."""
     least = score_of(heap[0]) if size == len(heap) else _LOWEST
     for start in range(0, len(scores), STRIP):
-        if start + STRIP <= len(scores):
-            hits = at_least(scores, start, least)
-        else:
-            hits = 0
-            for item in range(start, len(scores)):
-                hits |= int(scores[item] >= least) << (item - start)
+        hits = _hits(scores, start, least)
         while hits:
             item = start + lowest_bit(hits)
             hits &= hits - 1
@@ -101,6 +113,65 @@ def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
+
+
+@inlined
+def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, size: int) -> int:
+    """Offer the scores of some items, as :func:`offer` does; ``order`` is that of all items."""
+    least = score_of(heap[0]) if size == len(heap) else _LOWEST
+    for start in range(0, len(scores), STRIP):
+        hits = _hits(scores, start, least)
+        while hits:
+            position = start + lowest_bit(hits)
+            hits &= hits - 1
+            if scores[position] >= least:
+                size = push(heap, size, key_of(scores[position], order[items[position]]))
+                if size == len(heap):
+                    least = score_of(heap[0])
+    return size
+
+
+@inlined
+def _hits(scores: Floats, start: int, least: np.float32) -> int:
+    """Return a bit for each of the next scores, one where it is not below ``least``."""
+    hits = 0
+    if start + STRIP <= len(scores):
+        hits = at_least(scores, start, least)
+    else:
+        for item in range(start, len(scores)):
+            hits |= int(scores[item] >= least) << (item - start)
+    return hits
+
+
+@inlined
+def sort_keys(keys: Longs) -> None:
+    """Sort distinct keys: quicksort without branches, parts of a few keys by insertion."""
+    firsts, lasts = np.empty(_DEEPEST, np.int64), np.empty(_DEEPEST, np.int64)
+    firsts[0], lasts[0], depth = 0, len(keys), 1
+    while depth:
+        depth -= 1
+        first, last = firsts[depth], lasts[depth]
+        while last - first > _FEW:
+            a, b, c = keys[first], keys[(first + last) // 2], keys[last - 1]
+            pivot = max(min(a, b), min(max(a, b), c))
+            middle = first  # keys[first:middle] are less than the pivot
+            for position in range(first, last):
+                key = keys[position]
+                keys[position] = keys[middle]
+                keys[middle] = key
+                middle += key < pivot
+            shorter = (
+                middle - first < last - middle
+            )  # is sorted first: the others fit into _DEEPEST
+            firsts[depth], lasts[depth] = (middle, last) if shorter else (first, middle)
+            first, last = (first, middle) if shorter else (middle, last)
+            depth += 1
+        for position in range(first + 1, last):
+            key, into = keys[position], position
+            while into > first and keys[into - 1] > key:
+                keys[into] = keys[into - 1]
+                into -= 1
+            keys[into] = key
 
 
 @inlined
@@ -133,12 +204,13 @@ def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> No
 
 @inlined
 def write_best(heap: Longs, size: int, row_of: Integers, rows: Integers, scores: Floats) -> None:
-    """Empty the heap into a row of results, best first; the rest of the row stays as it is.
+    """Write the heap to a row of results, best first; the rest of the row stays as it is.
 
-    ``row_of`` is the item row that has each order.
+    ``row_of`` is the item row that has each order. The heap is sorted afterwards.
     """
-    for last in range(size - 1, -1, -1):
-        key = heap[0]
-        sift_down(heap, last, heap[last])
-        rows[last] = row_of[order_of(key)]
-        scores[last] = score_of(key)
+    if len(heap) > SHORT:
+        sort_keys(heap[:size])
+    for position in range(size):
+        key = heap[size - 1 - position]
+        rows[position] = row_of[order_of(key)]
+        scores[position] = score_of(key)

@@ -8,8 +8,14 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, I32, Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.linalg import add_sparse_product
-from shortlist.kernels.selection import NEVER, key_of, offer, push, write_best
+from shortlist.kernels.linalg import (
+    UNTOUCHED,
+    UNTOUCHED_BITS,
+    add_sparse_product,
+    add_touched,
+    touches_few,
+)
+from shortlist.kernels.selection import NEVER, offer, offer_some, write_best
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
@@ -17,19 +23,13 @@ from shortlist.kernels.types import (
     Floats,
     Indices,
     Integers,
-    Longs,
     OutIndexMatrix,
     OutMatrix,
     Vector,
 )
 
-_QUERIES: Final = 32  # queries for a thread at a time
+_QUERIES: Final = 256  # queries for a thread at a time
 _BLOCK: Final = 1024  # sums that are finished and offered together, while they are in the L1 cache
-_SPARSE: Final = 8  # with fewer products than 1 / 8 of the base rows, only those touched are read
-
-# The sign of its zero tells a sum to which nothing was added: -0.0 + x is x, and x - x is 0.0.
-_UNTOUCHED: Final = -0.0
-_UNTOUCHED_BITS: Final = -(2**63)
 
 
 def neighbors(
@@ -68,27 +68,16 @@ def _similarity(product: float, scale: float, shrinkage: float) -> np.float32:
 
 
 @inlined
-def _offer_touched(
-    indices: Integers, data: Floats, c_indptr: Longs, c_indices: Integers, c_data: Floats,
-    query_scale: float, base_scale: Floats, shrinkage: float, own: int,
-    sums: Doubles, touched: Integers, heap: Longs,
-) -> int:  # fmt: skip
-    """Offer the base rows that a short query touches, without reading the others."""
-    bits, n_touched, size = sums.view(np.int64), 0, 0
-    for entry in range(len(indices)):
-        weight, column = np.float64(data[entry]), indices[entry]
-        for position in range(c_indptr[column], c_indptr[column + 1]):
-            other = c_indices[position]
-            if bits[other] == _UNTOUCHED_BITS:
-                touched[n_touched] = other
-                n_touched += 1
-            sums[other] += weight * np.float64(c_data[position])
-    for other in touched[:n_touched]:
-        if other != own:
-            value = _similarity(sums[other], query_scale * np.float64(base_scale[other]), shrinkage)
-            size = push(heap, size, key_of(value, other))
-        sums[other] = _UNTOUCHED
-    return size
+def _finish_touched(
+    sums: Doubles, touched: Integers, query_scale: float, base_scale: Floats, shrinkage: float,
+    row: Floats,
+) -> None:  # fmt: skip
+    """Turn the sums of touched base rows into similarities, and clear them."""
+    for position in range(len(touched)):
+        other = np.uint32(touched[position])
+        scale = query_scale * np.float64(base_scale[other])
+        row[position] = _similarity(sums[other], scale, shrinkage)
+        sums[other] = UNTOUCHED
 
 
 @inlined
@@ -99,8 +88,8 @@ def _finish(
     bits = sums.view(np.int64)
     for other in range(len(row)):
         value = _similarity(sums[other], query_scale * np.float64(base_scale[other]), shrinkage)
-        row[other] = NEVER if bits[other] == _UNTOUCHED_BITS else value
-        sums[other] = _UNTOUCHED
+        row[other] = NEVER if bits[other] == UNTOUCHED_BITS else value
+        sums[other] = UNTOUCHED
 
 
 @kernel
@@ -110,27 +99,27 @@ def _neighbors(
     rows: OutIndexMatrix, values: OutMatrix,
 ) -> None:  # fmt: skip
     q_indptr, q_indices, q_data = queries
-    c_indptr, c_indices, c_data = columns
+    c_indptr, c_indices, _ = columns
     n_base = len(base_scale)
-    sums = np.full(n_base, _UNTOUCHED)
-    touched = np.empty(n_base // _SPARSE + 1, np.int32)
+    sums = np.full(n_base, UNTOUCHED)
+    touched = np.empty(n_base + 1, np.int32)
     row = np.empty(min(_BLOCK, n_base), np.float32)
     heap = np.empty(min(rows.shape[1], n_base), np.int64)
     for b in range(start, stop):
-        first, last = q_indptr[b], q_indptr[b + 1]
-        indices, data = q_indices[first:last], q_data[first:last]
-        own, scale, size, products = self_rows[b], np.float64(query_scale[b]), 0, 0
-        for column in indices:
-            products += c_indptr[column + 1] - c_indptr[column]
-        if products * _SPARSE < n_base:
-            size = _offer_touched(
-                indices, data, c_indptr, c_indices, c_data, scale, base_scale, shrinkage, own,
-                sums, touched, heap,
-            )  # fmt: skip
+        own, scale, size = self_rows[b], np.float64(query_scale[b]), 0
+        if touches_few(queries, b, columns, n_base):
+            count = add_touched(queries, b, columns, sums, touched)
+            for first in range(0, count, _BLOCK):
+                some = touched[first : min(first + _BLOCK, count)]
+                _finish_touched(sums, some, scale, base_scale, shrinkage, row)
+                if own >= 0:
+                    for position in range(len(some)):
+                        row[position] = NEVER if some[position] == own else row[position]
+                size = offer_some(row[: len(some)], some, identity, heap, size)
         else:
             if binary:
-                for entry in range(len(indices)):
-                    weight, column = np.float64(data[entry]), indices[entry]
+                for entry in range(q_indptr[b], q_indptr[b + 1]):
+                    weight, column = np.float64(q_data[entry]), q_indices[entry]
                     for other in c_indices[c_indptr[column] : c_indptr[column + 1]]:
                         sums[np.uint32(other)] += weight
             else:

@@ -14,12 +14,27 @@ import numpy as np
 from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
-from shortlist.kernels.selection import ascending, forbid, forbid_ineligible, offer, write_best
+from shortlist.kernels.selection import (
+    NEVER,
+    ascending,
+    forbid,
+    forbid_ineligible,
+    key_of,
+    offer,
+    offer_some,
+    push,
+    score_of,
+    write_best,
+)
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
+    Doubles,
     EligibleItems,
+    Floats,
     Indices,
+    Integers,
+    Longs,
     Matrix,
     OutIndexMatrix,
     OutIndices,
@@ -35,6 +50,7 @@ QUERIES: Final = 24 * ROWS
 _PANEL_FLOATS: Final = 32_768  # packed items of a chunk: 128 KiB, a quarter of a usual L2 cache
 _MOST_ITEMS: Final = 1_024  # and at most 384 KiB of scores beside them
 _UNSORTED: Final = -1
+_SPARSE_QUERIES: Final = 1_024  # for a thread at a time: clearing its sums takes as long as a few
 
 
 def topk_factors(
@@ -78,7 +94,7 @@ def topk_sparse(
     shapes = Shapes()
     selection = shapes.eligible(eligible)
     profiles, matrix = shapes.product("profiles", profiles, "B", "matrix", matrix, "M", "N")
-    return _best(_topk_sparse, shapes["B"], k, selection, profiles, matrix)
+    return _best(_topk_sparse, shapes["B"], k, selection, profiles, matrix, most=_SPARSE_QUERIES)
 
 
 def topk_dense(block: Matrix, eligible: EligibleItems, k: int) -> tuple[OutIndexMatrix, OutMatrix]:
@@ -95,13 +111,13 @@ def _packed_size(items_t: Matrix) -> int:
 
 def _best(
     work: Any, n_queries: int, k: int, selection: tuple[EligibleItems, OutIndices],
-    *scored: Any, multiple: int = 1,
+    *scored: Any, most: int = QUERIES, multiple: int = 1,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Run a kernel over blocks of queries; ``selection`` is the result of ``Shapes.eligible``."""
     shape = n_queries, size_of("k", k)
     rows, scores = np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
     if k and len(selection[0].order):
-        over_rows(work, n_queries, QUERIES, *scored, *selection, rows, scores, multiple=multiple)
+        over_rows(work, n_queries, most, *scored, *selection, rows, scores, multiple=multiple)
     return rows, scores
 
 
@@ -159,15 +175,60 @@ def _topk_sparse(
     start: int, stop: int, profiles: Csr, matrix: Csr, eligible: EligibleItems, row_of: Indices,
     rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
-    order = eligible.order
-    sums = np.zeros(len(order), np.float64)
-    row = np.empty(len(order), np.float32)
-    heap = np.empty(min(rows.shape[1], len(order)), np.int64)
+    n_items = len(eligible.order)
+    sums = np.full(n_items, linalg.UNTOUCHED)
+    touched = np.empty(n_items + 1, np.int32)
+    row = np.empty(n_items, np.float32)
+    heap = np.empty(min(rows.shape[1], n_items), np.int64)
     for b in range(start, stop):
-        linalg.add_sparse_product(profiles, b, matrix, sums)
-        linalg.round_and_clear(sums, row)
-        forbid_ineligible(row, eligible, b)
-        write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])
+        if linalg.touches_few(profiles, b, matrix, n_items):
+            size = _offer_touched(profiles, b, matrix, eligible, row_of, sums, touched, row, heap)
+        else:
+            linalg.add_sparse_product(profiles, b, matrix, sums)
+            linalg.round_and_clear(sums, row)
+            forbid_ineligible(row, eligible, b)
+            size = offer(row, eligible.order, heap, 0)
+        write_best(heap, size, row_of, rows[b], scores[b])
+
+
+@inlined
+def _offer_touched(
+    profiles: Csr, b: int, matrix: Csr, eligible: EligibleItems, row_of: Integers, sums: Doubles,
+    touched: Integers, row: Floats, heap: Longs,
+) -> int:  # fmt: skip
+    """Offer the items of a sparse product, reading only those that it touches.
+
+    All others score 0, and are offered in their order for as long as one of them gets in.
+    """
+    indptr, indices, masks, mask_of, order = eligible
+    excluded, mask = indices[indptr[b] : indptr[b + 1]], mask_of[b]
+    for item in excluded:
+        sums[item] = NEVER  # and remains so, whatever is added
+    count = linalg.add_touched(profiles, b, matrix, sums, touched)
+    for position in range(count):
+        item = np.uint32(touched[position])
+        row[position] = np.float32(sums[item])
+        sums[item] = linalg.UNTOUCHED
+    if mask >= 0:
+        for position in range(count):
+            if not masks[mask, touched[position]]:
+                row[position] = NEVER
+    size = offer_some(row[:count], touched, order, heap, 0)
+    if size < len(heap) or score_of(heap[0]) <= 0:
+        for item in touched[:count]:
+            sums[item] = 0.0
+        bits = sums.view(np.int64)
+        for position in range(len(order)):
+            key, item = key_of(np.float32(0.0), position), row_of[position]
+            if size == len(heap) and key < heap[0]:
+                break
+            if bits[item] == linalg.UNTOUCHED_BITS and (mask < 0 or masks[mask, item]):
+                size = push(heap, size, key)
+        for item in touched[:count]:
+            sums[item] = linalg.UNTOUCHED
+    for item in excluded:
+        sums[item] = linalg.UNTOUCHED
+    return size
 
 
 @kernel

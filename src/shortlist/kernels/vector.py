@@ -304,3 +304,69 @@ def add_four_errors(
         types.float32(out, long, types.float32, x, long, rows, *starts, targets, long, long),
         generate,
     )
+
+
+def _emit_sum(builder: Any, vector: Any) -> Any:
+    """Emit the sum of the lanes of a vector."""
+    for distance in (4, 2, 1):
+        rotated = [(lane + distance) % LANES for lane in range(LANES)]
+        vector = builder.fadd(vector, _shuffle(builder, vector, vector, rotated))
+    return builder.extract_element(vector, _INT(0))
+
+
+@emitted
+def negated_product(typing_context: Any, x: Any, y: Any, out: Any, length: Any) -> Any:
+    """Set ``out`` to ``-x * y``, of a length that is a multiple of 8; return ``sum x^2 * y``."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start = _LONG(0)
+        left, right, into = (
+            _address(context, builder, kind, value, start)
+            for kind, value in zip((x, y, out), values[:3], strict=True)
+        )
+
+        def multiply(position: Any, totals: list[Any]) -> list[Any]:
+            own = _load(builder, builder.gep(left, [position]))
+            product = builder.fmul(own, _load(builder, builder.gep(right, [position])))
+            _store(builder, builder.fneg(product), builder.gep(into, [position]))
+            return [_multiply_add(builder, own, product, totals[0])]
+
+        zeros = ir.Constant(_VECTOR, [0.0] * LANES)
+        return _emit_sum(builder, _loop(builder, values[3], LANES, [zeros], multiply)[0])
+
+    return types.float32(x, y, out, types.int64), generate
+
+
+@emitted
+def conjugate_step(
+    typing_context: Any, length: Any, x: Any, direction: Any, residual: Any, image: Any,
+    scale: Any, size: Any,
+) -> Any:  # fmt: skip
+    """Go a ``length`` along a direction, and set ``image`` to the scaled residual there.
+
+    ``x += length * direction``, ``residual += length * image``, ``image = scale * residual``; all
+    have ``size`` elements, a multiple of 8. Return ``residual . image``.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arrays = [
+            _address(context, builder, kind, value, _LONG(0))
+            for kind, value in zip((x, direction, residual, image, scale), values[1:6], strict=True)
+        ]
+        factor = _broadcast(builder, values[0])
+
+        def step(position: Any, totals: list[Any]) -> list[Any]:
+            at = [builder.gep(array, [position]) for array in arrays]
+            here, along, left, change, by = (_load(builder, address) for address in at)
+            _store(builder, _multiply_add(builder, factor, along, here), at[0])
+            left = _multiply_add(builder, factor, change, left)
+            scaled = builder.fmul(by, left)
+            _store(builder, left, at[2])
+            _store(builder, scaled, at[3])
+            return [_multiply_add(builder, left, scaled, totals[0])]
+
+        zeros = ir.Constant(_VECTOR, [0.0] * LANES)
+        return _emit_sum(builder, _loop(builder, values[6], LANES, [zeros], step)[0])
+
+    single, long = types.float32, types.int64
+    return single(single, x, direction, residual, image, scale, long), generate

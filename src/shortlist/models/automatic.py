@@ -36,7 +36,7 @@ class Fold(NamedTuple):
 
     train: Dataset
     users: Rows
-    truth: csr_array  # (len(users), n_items)
+    truth: csr_array  # the weights: (len(users), n_items)
 
 
 def fold_of(data: Dataset) -> Fold | None:
@@ -63,7 +63,7 @@ def fold_of(data: Dataset) -> Fold | None:
         ranks = data.recency.data
     held_out = ranks <= counts[data.user_rows]
     users = np.sort(several).astype(np.int32)
-    return Fold(data.select(~held_out), users, data.select(held_out).choices[users])
+    return Fold(data.select(~held_out), users, data.select(held_out).matrix[users])
 
 
 def most_popular(data: Dataset, count: int) -> Dataset:
@@ -72,18 +72,31 @@ def most_popular(data: Dataset, count: int) -> Dataset:
         return data
     kept = np.flatnonzero(data.popularity_order < count)
     chosen = data.select(data.popularity_order[data.item_rows] < count)
+    return _of_items(chosen, Vocabulary(data.items.take(kept), kind=data.items.kind), kept)
+
+
+def _of_items(data: Dataset, items: Vocabulary, kept: NDArray[np.intp]) -> Dataset:
+    """Return the data in the rows of a smaller catalogue; dislikes of other items are dropped."""
+    dislikes = data.dislikes
+    if dislikes is not None:
+        dislikes = _of_items(dislikes.select(np.isin(dislikes.item_rows, kept)), items, kept)
     return replace(
-        chosen,
-        items=Vocabulary(data.items.take(kept), kind=data.items.kind),
-        item_rows=np.searchsorted(kept, chosen.item_rows).astype(np.int32),
+        data,
+        items=items,
+        item_rows=np.searchsorted(kept, data.item_rows).astype(np.int32),
         item_features=None,
-        dislikes=None,
+        dislikes=dislikes,
     )
 
 
 def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
-    """Return the NDCG@20 of a fitted model on the held-out interactions of each user."""
-    gains, order = [np.zeros(0)], fold.train.popularity_order
+    """Return the gains of a fitted model on the held-out interactions of each user.
+
+    The first row is NDCG@20. In the second each held-out interaction counts with its weight over
+    the mean weight of all of them.
+    """  # (2, n_users)
+    gains, order = [np.zeros((2, 0))], fold.train.popularity_order
+    mean = fold.truth.data.mean(dtype=np.float64) if fold.truth.data.any() else 1.0
     by_position = discounted_gain(np.arange(1, _CUTOFF + 1), _CUTOFF)
     for start in range(0, len(fold.users), _BLOCK):
         users = fold.users[start : start + _BLOCK]
@@ -93,10 +106,13 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
         truth = fold.truth[start : start + _BLOCK]
         lengths = np.diff(truth.indptr)
         keys = np.repeat(np.arange(len(users)), lengths) * len(order) + truth.indices
-        found = np.isin(np.arange(len(users))[:, np.newaxis] * len(order) + best.rows, keys)
-        found &= best.rows >= 0
-        gains.append((found * by_position).sum(axis=1) / ideal_gain(lengths, _CUTOFF))
-    return np.concatenate(gains)
+        listed = np.arange(len(users))[:, np.newaxis] * len(order) + best.rows
+        found = np.isin(listed, keys) & (best.rows >= 0)
+        weights = np.zeros(found.shape)
+        weights[found] = truth.data[np.searchsorted(keys, listed[found])] / mean
+        sums = [(hits * by_position).sum(axis=1) for hits in (found, weights)]
+        gains.append(np.stack(sums) / ideal_gain(lengths, _CUTOFF))
+    return np.concatenate(gains, axis=1)
 
 
 def choose(
@@ -116,7 +132,7 @@ def choose(
     steps
         The settings in the order in which they are chosen. A value replaces the one before only
         if it is better by more than the standard error of the difference, so that small data
-        keeps the first values.
+        keeps the first values. For ``weighting``, held-out interactions count with their weights.
     fit
         Fits the model with the given settings; None: from scratch.
     """
@@ -143,9 +159,10 @@ def choose(
     for name, values in open_steps:
         if len(values) == 1:
             continue  # the value to start from
-        tried = [chosen | {name: value} for value in values]
-        best = max(tried, key=lambda settings: float(gains(settings).mean()))
-        difference = gains(best) - gains(chosen)
+        tried, row = [chosen | {name: value} for value in values], int(name == "weighting")
+        means = [float(gains(settings)[row].mean()) for settings in tried]
+        best = tried[int(np.argmax(means))]
+        difference = gains(best)[row] - gains(chosen)[row]
         if difference.mean() > difference.std() / np.sqrt(len(difference)):
             chosen = best
     return chosen

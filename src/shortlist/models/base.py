@@ -20,11 +20,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist import bundle, extras
+from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.models.lists import MakesLists
+from shortlist.models.partial import PartialFit
 from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
@@ -39,6 +41,8 @@ _STABILIZING = {
     "learning_rate": "choose a smaller learning_rate",
 }
 
+LIST_BYTES = 4_096  # of a query's list, its vector and what else does not grow with the data
+
 NO_HISTORY = pa.table({"epoch": pa.array([], pa.int64())})
 
 
@@ -49,7 +53,7 @@ class Fitted(NamedTuple, Generic[L]):
     history: pa.Table = NO_HISTORY
 
 
-class Model(MakesLists, ABC, Generic[C, L]):
+class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     """A scorer with settings ``C`` that learns ``L``, a frozen dataclass of arrays.
 
     Subclass as ``class EASE(Model[EASEConfig, EASELearned])`` and write :meth:`learn` and
@@ -62,6 +66,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
     uses_features: ClassVar[bool] = False  # whether user features can replace a history
     uses_order: ClassVar[bool] = False  # whether the order of the history matters
     needs_item_features: ClassVar[bool] = False  # whether learning requires item features
+    dense_scores: ClassVar[bool] = True  # whether scores are written out for the whole catalogue
     extra: ClassVar[str | None] = None  # the optional dependency that learning needs
 
     def __init_subclass__(cls) -> None:
@@ -124,6 +129,9 @@ class Model(MakesLists, ABC, Generic[C, L]):
     def chosen(self) -> dict[str, Any]:
         """The values that :meth:`fit` chose for the settings that are ``"auto"``.
 
+        A setting is left out where the data gave nothing to choose from: ``weighting`` where all
+        weights are equal, ``dislikes`` where there are none.
+
         Examples
         --------
         >>> from shortlist.models.ease import EASE
@@ -134,13 +142,70 @@ class Model(MakesLists, ABC, Generic[C, L]):
         automatic = [
             name for name in type(self.config).model_fields if getattr(self.config, name) == AUTO
         ]
+        is_fitted = self._learned is not None
+        if not is_fitted and self.config.conditional.issuperset(automatic):
+            return {}
         learned: Any = self.learned if automatic else None
-        return {name: learned.settings[name] for name in automatic}
+        values = {name: learned.settings.get(name) for name in automatic}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def used(self) -> Any:
         """The settings ``C``, with the chosen values in place of ``"auto"``."""
         return self.config.model_copy(update=self.chosen)
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether an interaction counts with its weight."""
+        return getattr(self.used, "weighting", None) == "weighted"
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether the features of items matter."""
+        return self.needs_item_features
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The parts of the training data that the fitted model uses.
+
+        ``"choices"``, and of what the data has: ``"weights"`` (that differ), ``"dislikes"``,
+        ``"times"``, ``"user features"``, ``"item features"``.
+
+        Examples
+        --------
+        >>> from shortlist.models.ease import EASE
+        >>> from shortlist.testing import checkerboard
+        >>> model = EASE().fit(checkerboard().data)
+        >>> model.uses, model.ignores
+        (('choices',), ('user features', 'item features'))
+        """
+        return tuple(name for name, used in self._parts_of_data().items() if used)
+
+    @property
+    def ignores(self) -> tuple[str, ...]:
+        """The parts of the training data that the fitted model does not use."""
+        return tuple(name for name, used in self._parts_of_data().items() if not used)
+
+    def _parts_of_data(self) -> dict[str, bool]:
+        """Return what the training data has, and whether the model uses it."""
+        data = self.data
+        has = {
+            "choices": True,
+            "weights": data.weights_differ,
+            "dislikes": data.dislikes is not None,
+            "times": data.times is not None,
+            "user features": data.user_features is not None,
+            "item features": data.item_features is not None,
+        }
+        used = {
+            "choices": True,
+            "weights": self.uses_weights,
+            "dislikes": True,
+            "times": self.uses_order,
+            "user features": self.uses_features,
+            "item features": self.uses_item_features,
+        }
+        return {name: used[name] for name, present in has.items() if present}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters by name, as scikit-learn's tools ask for them.
@@ -165,14 +230,23 @@ class Model(MakesLists, ABC, Generic[C, L]):
         return type(self)(**self.get_params())
 
     def __repr__(self) -> str:
-        changed = self.config.model_dump(exclude_defaults=True)
+        changed = self.config.changed
         arguments = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in changed)
         return f"{self.name}({arguments})"
 
-    def fit(self, data: Dataset) -> Self:
+    def fit(self, data: Dataset, *, engine: engines.Engine | str | None = None) -> Self:
         """Learn from the data; a second call starts from scratch.
 
         Returns the model itself, so that ``EASE().fit(train).recommend(k=5)`` works in one line.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        engine
+            Where the parts that work row by row are computed (vectors of IALS, neighbours,
+            candidates): ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the result is
+            the same to the bit. None: the one in use, by default local.
 
         Raises
         ------
@@ -182,13 +256,16 @@ class Model(MakesLists, ABC, Generic[C, L]):
         """
         self._require_fittable(data)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
+            with (
+                engines.use(engine),
+                np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # checked below
+            ):
                 fitted = self.learn(data)
         except np.linalg.LinAlgError as error:
             raise self._not_finite(
                 data, f"a system of equations has no solution ({error})"
             ) from error
-        self._require_finite(data, fitted.learned)
+        self.require_finite(data, fitted.learned)
         return self.restore(data, *fitted)
 
     def restore(self, data: Dataset, learned: L, history: pa.Table) -> Self:
@@ -197,6 +274,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
         Cached properties of the model are computed from that state, so they are dropped.
         """
         self._data, self._learned, self.history = data, learned, history
+        self.not_updated = ()
         for name in list(self.__dict__):
             if isinstance(getattr(type(self), name, None), cached_property):
                 del self.__dict__[name]
@@ -226,10 +304,12 @@ class Model(MakesLists, ABC, Generic[C, L]):
     def bytes_per_query(self) -> int:
         """The memory that scoring one query takes; used to size query blocks.
 
-        By default a row of scores, a row of a mask, and as much again. A model that needs more
-        adds it.
+        By default a row of scores, a row of a mask, and as much again; where scores are not
+        ``dense_scores``, a history and a list. A model that needs more adds it.
         """
-        return 16 * self.data.n_items
+        rows = 16 * self.data.n_items
+        history = 64 * (self.data.n_interactions // max(self.data.n_users, 1))
+        return rows if self.dense_scores else min(rows, LIST_BYTES + history)
 
     @property
     def data_fingerprint(self) -> str:
@@ -245,7 +325,7 @@ class Model(MakesLists, ABC, Generic[C, L]):
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
 
-    def _require_finite(self, data: Dataset, learned: L) -> None:
+    def require_finite(self, data: Dataset, learned: L) -> None:
         """Raise a NumericalError if anything learned is NaN or infinite."""
         parts = split(learned)
         for name, array in parts.arrays.items():

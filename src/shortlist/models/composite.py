@@ -88,11 +88,13 @@ class CompositeModel(Model[C, L]):
     uses_features = _of_inner("uses_features")
     uses_order = _of_inner("uses_order")
     needs_item_features = _of_inner("needs_item_features")
+    uses_weights = _of_inner("uses_weights")
+    uses_item_features = _of_inner("uses_item_features")
 
     @property
     def bytes_per_query(self) -> int:
-        """The memory for one query: the largest need of an inner model."""
-        return max(model.bytes_per_query for model in self.inner_models)
+        """The memory for one query: rows of scores, or the largest need of an inner model."""
+        return max(super().bytes_per_query, *(each.bytes_per_query for each in self.inner_models))
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Return which queries any inner model can score."""  # (B,)

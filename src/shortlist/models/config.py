@@ -6,7 +6,7 @@ The constructor, its documentation, the command line, tuning and bundles all rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,14 @@ class ModelConfig(BaseModel):
     """The settings of a model: frozen, validated, serialisable."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    conditional: ClassVar[frozenset[str]] = frozenset()
+    """Settings that are chosen, if "auto", only where the data gives something to choose from."""
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of the settings that differ from their defaults."""
+        return list(self.model_dump(exclude_defaults=True))
 
     @classmethod
     def checked(cls, model: str, parameters: dict[str, Any]) -> Self:

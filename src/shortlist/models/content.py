@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from shortlist.bundle.declarations import Csr, FeatureTable
+from shortlist.bundle.declarations import Csr, FeatureTable, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.scores import dense_max
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.base import NO_HISTORY, Fitted, Model
+from shortlist.models.config import Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood, keep_rows
+from shortlist.models.partial import Growth
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    strengths,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
@@ -36,7 +45,7 @@ from shortlist.scoring.sparse import (
 )
 
 
-class ContentBasedConfig(ModelConfig):
+class ContentBasedConfig(SignalConfig):
     """Settings of :class:`ContentBased`."""
 
     aggregate: Literal["sum", "mean", "max", "last", "recency"] = hyper(
@@ -65,6 +74,13 @@ class ContentBasedConfig(ModelConfig):
     seed: int = hyper(0, "Seeds the pairs that the weights are learned from.", ge=0)
 
 
+class ContentBasedSettings(NamedTuple):
+    """The settings in use."""
+
+    weighting: Strength | None
+    dislikes: Push | None
+
+
 @dataclass(frozen=True)
 class ContentBasedLearned:
     """Encoded items; and encoded users with their profiles, if users have features."""
@@ -77,6 +93,7 @@ class ContentBasedLearned:
         pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
     ]
     user_profiles: Annotated[csr_array | None, Csr("n_users", "d", ascending=False, optional=True)]
+    settings: Annotated[Mapping[str, Any], Record(ContentBasedSettings)]
 
     @cached_property
     def by_feature(self) -> csr_array:
@@ -96,6 +113,19 @@ class ContentBasedLearned:
             return None
         similarity = FeatureSimilarity.from_table(self.user_similarity)
         return similarity, Neighborhood.by_product(self.users)
+
+
+def _with_users(
+    learned: ContentBasedLearned, data: Dataset, of_users: FeatureSimilarity | None
+) -> ContentBasedLearned:
+    """Add the encoded users, if they have features, and their profiles."""
+    if of_users is None or data.user_features is None:
+        return learned
+    profiles = row_means(strengths(data, learned.settings["weighting"]), learned.items)
+    has_profile = np.diff(profiles.indptr) > 0
+    users = keep_rows(of_users.rows(data.user_features), has_profile)
+    table = of_users.to_table()
+    return replace(learned, users=users, user_similarity=table, user_profiles=profiles)
 
 
 class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists):
@@ -151,13 +181,30 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 remedy="give Dataset.from_tables an items table with columns besides the id",
             )
         items, table = similarity.rows(data.item_features), similarity.to_table()
+        learned = ContentBasedLearned(items, table, None, None, None, {})
+        learned = replace(learned, settings=self._settings_for(data, learned))
         of_users = FeatureSimilarity.learn(data.user_features, choices, seed=config.seed)
-        if of_users is None or data.user_features is None:
-            return Fitted(ContentBasedLearned(items, table, None, None, None))
-        user_profiles = row_means(choices, items)
-        has_profile = np.diff(user_profiles.indptr) > 0
-        users = keep_rows(of_users.rows(data.user_features), has_profile)
-        return Fitted(ContentBasedLearned(items, table, users, of_users.to_table(), user_profiles))
+        return Fitted(_with_users(learned, data, of_users))
+
+    def grow(self, growth: Growth) -> tuple[ContentBasedLearned, tuple[str, ...]]:
+        """Encode all users and items as before: new ones enter by their features."""
+        learned, near, features = self.learned, self.learned.neighborhood, growth.data.item_features
+        assert features is not None  # those of before are kept
+        items = FeatureSimilarity.from_table(learned.item_similarity).rows(features)
+        bare = replace(learned, items=items, users=None, user_similarity=None, user_profiles=None)
+        kept = ("the encoding of features and the weights of columns are those of the last fit",)
+        return _with_users(bare, growth.data, None if near is None else near[0]), kept
+
+    def _settings_for(self, data: Dataset, learned: ContentBasedLearned) -> dict[str, Any]:
+        """Choose weighting and dislikes, which only sums and means of similarities use."""
+        if self.config.aggregate not in ("sum", "mean"):
+            return {"weighting": None, "dislikes": None}
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ContentBased:
+            model = ContentBased(**self.settings | dict(settings))
+            return model.restore(fold, replace(learned, settings=settings), NO_HISTORY)
+
+        return choose_signals(self, data, (), fit)
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a profile."""
@@ -182,6 +229,11 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
                 best[new] = (neighbor_profiles @ learned.by_feature).toarray()
             return DenseScores(best)
         return SparseScores(self._profile_rows(profiles), learned.by_feature)
+
+    def unused_features(self, table: pa.Table) -> dict[str, str]:
+        """Return why values of user features have no effect, by column."""
+        neighborhood = self.learned.neighborhood
+        return {} if neighborhood is None else neighborhood[0].unused(table)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarity to each item."""
@@ -216,8 +268,11 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         """Return the weight of each item of the histories."""  # (B, n_items)
         history = binary(profiles.history)
         aggregate = self.config.aggregate
-        if aggregate == "mean":
-            return row_scaled(history, inverse(row_sums(history)))
+        if aggregate in ("sum", "mean"):
+            counted = histories(self, profiles)
+            if aggregate == "sum":
+                return counted
+            return row_scaled(counted, inverse(row_sums(_positive(counted))))
         if profiles.recency is None:
             return history
         positions = profiles.recency.data.astype(np.float64)  # 1 for the last item
@@ -235,3 +290,9 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         near = users.nearest(rows, None, self.config.neighbors)
         near.data = np.maximum(near.data, 0)  # ignore users with a negative similarity
         return csr_array(row_scaled(near, inverse(row_sums(near))) @ user_profiles)
+
+
+def _positive(matrix: csr_array) -> csr_array:
+    """Replace entries below 0 by 0."""
+    data = np.maximum(matrix.data, 0)
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from functools import cache, cached_property
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,29 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import Array, Csr, Record, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.models.automatic import Step, choose
-from shortlist.models.base import Fitted, Model
+from shortlist.models.automatic import Step
+from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
+    SharedSearch,
     Weighting,
     column_importance,
     product_parts,
     weighted,
     weighted_rows,
 )
+from shortlist.models.signals import (
+    Push,
+    choose_signals,
+    dislikes_setting,
+    histories,
+    parts_by_sign,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
-from shortlist.scoring.sparse import binary, inverse, one_hot, row_scaled, row_sums, transposed
+from shortlist.scoring.sparse import inverse, one_hot, row_scaled, row_sums, transposed
 
 _LARGEST = float(np.finfo(np.float32).max)  # the weights of interactions may be any finite numbers
 
@@ -61,7 +69,7 @@ class CosineConfig(ModelConfig):
     weighting: Weighting | Auto = hyper(
         "auto",
         "Weights of interactions in the similarity: binary, as given (weighted), tfidf, or bm25; "
-        "auto: binary or tfidf, chosen on a validation fold.",
+        "auto: chosen on a validation fold: binary, tfidf or, where weights differ, weighted.",
         search=Search(choices=("binary", "tfidf", "bm25")),
     )
     shrinkage: Annotated[float, Field(ge=0)] | Auto = hyper(
@@ -77,6 +85,10 @@ class CosineConfig(ModelConfig):
 class ItemCosineConfig(CosineConfig):
     """Settings of :class:`ItemCosine`."""
 
+    conditional: ClassVar = frozenset({"dislikes"})
+
+    dislikes: Push | Auto = dislikes_setting()
+
 
 class CosineSettings(NamedTuple):
     """The settings in use; those that are "auto" in the config are chosen."""
@@ -84,6 +96,15 @@ class CosineSettings(NamedTuple):
     neighbors: Annotated[int, Field(ge=1)] | None
     weighting: Weighting
     shrinkage: Annotated[float, Field(ge=0)]
+
+
+class ItemCosineSettings(NamedTuple):
+    """The settings in use."""
+
+    neighbors: Annotated[int, Field(ge=1)] | None
+    weighting: Weighting
+    shrinkage: Annotated[float, Field(ge=0)]
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
@@ -121,9 +142,12 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+    dense_scores = False
+
     def learn(self, data: Dataset) -> Fitted[UserCosineLearned]:
         """Weight the histories; neighbours are found when queries are scored."""
-        settings = choose(self, data, USER_STEPS)
+        settings = choose_signals(self, data, USER_STEPS)
         importance = column_importance(data.matrix, settings["weighting"])
         average = data.n_interactions / max(data.n_users, 1)
         rows = weighted(data.matrix, settings["weighting"], importance, average)
@@ -190,7 +214,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
 
     def _interactions(self) -> csr_array:
         """Return the matrix R."""  # (n_users, n_items)
-        return self.data.matrix if self.config.weighting == "weighted" else self.data.choices
+        return self.data.matrix if self.used.weighting == "weighted" else self.data.choices
 
 
 @dataclass(frozen=True)
@@ -198,7 +222,7 @@ class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
     similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(CosineSettings)]
+    settings: Annotated[Mapping[str, Any], Record(ItemCosineSettings)]
 
     @cached_property
     def neighbors(self) -> csr_array:
@@ -221,16 +245,41 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+    dense_scores = False
+
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""
-        config, settings = self.config, choose(self, data, ITEM_STEPS)
-        rows = weighted_rows(transposed(data.matrix), settings["weighting"])
-        own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
-        neighborhood = Neighborhood.by_cosine(rows, settings["shrinkage"])
-        nearest = neighborhood.nearest_in_blocks(rows, own_rows, settings["neighbors"])
-        if config.normalized:
-            nearest = row_scaled(nearest, inverse(row_sums(nearest)))
-        return Fitted(ItemCosineLearned(transposed(nearest), settings))
+        search_of = cache(self._search)  # fits on the fold share searches
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosine:
+            learned = self._learned_from(search_of(fold), settings)
+            return ItemCosine(**self.get_params() | dict(settings)).restore(
+                fold, learned, NO_HISTORY
+            )
+
+        settings = choose_signals(self, data, ITEM_STEPS, fit)
+        return Fitted(self._learned_from(self._search(data), settings))
+
+    def _search(self, data: Dataset) -> SharedSearch:
+        """Return the search for the neighbours of every item of some data."""
+        rows = transposed(data.matrix)
+        itself = None if self.config.self_similarity else np.arange(data.n_items, dtype=np.int32)
+
+        def search(settings: Mapping[str, Any]) -> csr_array:
+            items = weighted_rows(rows, settings["weighting"])
+            neighborhood = Neighborhood.by_cosine(items, settings["shrinkage"])
+            return neighborhood.best_in_blocks(items, itself, settings["neighbors"])
+
+        return SharedSearch(search, most=max(dict(ITEM_STEPS)["neighbors"]))
+
+    def _learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
+        nearest = search({name: settings[name] for name in CosineSettings._fields})
+        similarity = transposed(nearest)
+        if self.config.normalized:
+            rows = transposed(similarity)
+            similarity = transposed(row_scaled(rows, inverse(row_sums(rows))))
+        return ItemCosineLearned(similarity, settings)
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the similarities to the items of each history."""
@@ -238,13 +287,15 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items."""
-        history, similarity = self._history(profiles), self.learned.similarity
-        for part in product_parts("chosen item", history, similarity, self.data.items, items):
-            yield [part]
+        similarity, names = self.learned.similarity, self.data.items
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            return product_parts(kind, history, similarity, names, items)
+
+        yield from parts_by_sign(self._history(profiles), parts)
 
     def _history(self, profiles: Profiles) -> csr_array:
-        is_weighted = self.config.weighting == "weighted"
-        return profiles.history if is_weighted else binary(profiles.history)
+        return histories(self, profiles, unit=1.0)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarities of each item's neighbours."""

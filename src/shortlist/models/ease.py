@@ -18,15 +18,25 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.machine import available_memory
-from shortlist.models.automatic import Step, choose, most_popular
+from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.config import Auto, Search, hyper
 from shortlist.models.inverse import invert, pieces, side_by_side
+from shortlist.models.partial import Growth, relearned, unchanged_items
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    parts_by_sign,
+    strengths,
+)
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, Floats
-from shortlist.scoring.sparse import binary, csr_arrays, one_hot, transposed
+from shortlist.scoring.scores import DenseScores, Floats, Scores
+from shortlist.scoring.sparse import csr_arrays, one_hot, transposed
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
@@ -34,7 +44,7 @@ FEW = 3_000  # the penalty is chosen on no more items than these, the most popul
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
 
 
-class EASEConfig(ModelConfig):
+class EASEConfig(SignalConfig):
     """Settings of :class:`EASE`."""
 
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -49,6 +59,8 @@ class EASESettings(NamedTuple):
     """The settings in use."""
 
     regularization: Annotated[float, Field(gt=0)]
+    weighting: Strength | None
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
@@ -63,8 +75,9 @@ class EASELearned:
 class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
-    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X:
-    with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj`` off the diagonal. The score of an item
+    Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X (or
+    that of the weights over their mean): with ``P = (X'X + lambda I)^-1``, ``B_ij = -P_ij / P_jj``
+    off the diagonal. The score of an item
     is the sum of the weights from the items of the history. Time is cubic and memory quadratic in
     the number of items. With more than four times as many items as users, the same weights are held
     as factors, ``B = X'F - diag``, which is cubic and quadratic in the number of users: with
@@ -83,13 +96,30 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         """Solve for the weights."""
         wide = data.n_users * _WIDE < data.n_items
         _require_memory(data.n_items, data.n_users if wide else None)
-        settings = choose(self, most_popular(data, FEW), STEPS)
+        settings = choose_signals(self, most_popular(data, FEW), STEPS)
         solve = _from_users if wide else _from_items
-        return Fitted(EASELearned(*solve(data.choices, settings["regularization"]), settings))
+        matrix = strengths(data, settings["weighting"])
+        return Fitted(EASELearned(*solve(matrix, settings["regularization"]), settings))
 
-    def score(self, profiles: Profiles) -> DenseScores:
+    def grow(self, growth: Growth) -> tuple[EASELearned, tuple[str, ...]]:
+        """Keep the weights: histories grow, and new items have no weights yet.
+
+        Where they are held as factors, users are few, and the weights are learned again.
+        """
+        if self._by_user:
+            return relearned(self, growth)
+        n_items = growth.data.n_items
+        _require_memory(n_items, None)
+        weights = np.zeros((n_items, n_items), dtype=np.float32)
+        weights[np.ix_(growth.items, growth.items)] = self.learned.weights
+        kept = unchanged_items("the weights", growth)
+        if count := len(growth.new_items):
+            kept += (f"{count:,} new items have no weights, and score 0",)
+        return EASELearned(weights, self.learned.own, self.learned.settings), kept
+
+    def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
-        return self._sums(binary(profiles.history))
+        return self._sums(histories(self, profiles))
 
     def similar_scores(self, items: Rows) -> DenseScores:
         """Score by the weights from each item."""
@@ -97,11 +127,14 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the weights from the items of the history to each of these items."""
-        chosen = profiles.history.indices
-        amounts = self._weights_between(chosen, items)
-        names = self.data.items.take(chosen)
-        for column in amounts.T:
-            yield [Parts("chosen item", names, column)]
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            amounts = self._weights_between(history.indices, items)
+            names = self.data.items.take(history.indices)
+            for column in amounts.T:
+                yield Parts(kind, names, column * history.data)
+
+        yield from parts_by_sign(histories(self, profiles), parts)
 
     @property
     def bytes_per_query(self) -> int:
@@ -114,17 +147,17 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
     @cached_property
     def _by_item(self) -> csr_array:
-        return transposed(self.data.choices)  # (n_items, n_users)
+        return transposed(strengths(self.data, self.used.weighting))  # (n_items, n_users)
 
     def _sums(self, history: csr_array) -> DenseScores:
-        """Multiply binary histories by B."""
+        """Multiply histories by B."""
         weights, own = self.learned.weights, self.learned.own
         if not self._by_user:
             return DenseScores(dense_profile(csr_arrays(history), weights))
-        shared = (history @ self._by_item).toarray()  # (B, n_users), how many items
+        shared = (history @ self._by_item).toarray()  # (B, n_users), how much
         block = dense_factors(shared, weights, np.zeros(len(own), np.float32))
         rows = np.repeat(np.arange(len(block)), np.diff(history.indptr))
-        block[rows, history.indices] -= own[history.indices]
+        block[rows, history.indices] -= own[history.indices] * history.data
         return DenseScores(block)
 
     def _weights_between(self, chosen: Rows, items: Rows) -> NDArray[np.float64]:

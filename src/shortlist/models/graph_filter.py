@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
@@ -15,14 +16,23 @@ from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
-from shortlist.models.automatic import Step, choose
+from shortlist.models.automatic import Step
 from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    parts_by_sign,
+    strengths,
+)
 from shortlist.models.spectrum import leading_vectors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats
-from shortlist.scoring.sparse import binary, csr_arrays, inverse, one_hot, transposed
+from shortlist.scoring.sparse import csr_arrays, inverse, one_hot, row_sums, transposed
 
 STEPS: tuple[Step, ...] = (
     ("sharpening", (0.5,)),
@@ -34,7 +44,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-class GraphFilterConfig(ModelConfig):
+class GraphFilterConfig(SignalConfig):
     """Settings of :class:`GraphFilter`; ``"auto"`` settings are chosen on a validation fold."""
 
     embedding_size: int = hyper(
@@ -70,6 +80,8 @@ class GraphFilterSettings(NamedTuple):
     ideal_weight: Annotated[float, Field(ge=0)]
     sharpening: Annotated[float, Field(ge=0, le=4)]
     popularity: Annotated[float, Field(ge=0, le=1)]
+    weighting: Strength | None
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class GraphFilterLearned:
 class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     """Low-pass graph filters: GF-CF (Shen et al., CIKM 2021) and a sharpening step of BSPM.
 
-    With R the binary matrix, d the number of interactions of users and items, and
+    With R the binary matrix (or that of the weights), d the sums of its rows and columns, and
     ``N = D_u^-1/2 R D_i^-1/2``, the graph of items is ``P = N'N``. The score of a history h is
     ``h (P - t P^2) D_i^p + w h D_i^-1/2 V V' D_i^1/2``, where V are the first singular vectors of
     N, t is ``sharpening``, p ``popularity`` and w ``ideal_weight``. The first term is the linear
@@ -99,23 +111,28 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     def learn(self, data: Dataset) -> Fitted[GraphFilterLearned]:
         """Find the leading singular vectors of the normalised matrix."""
         vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters
 
         def fit(fold: Dataset, settings: Mapping[str, Any]) -> GraphFilter:
-            learned = GraphFilterLearned(vectors_of(fold), settings)
-            return GraphFilter(**self.settings | dict(settings)).restore(fold, learned, NO_HISTORY)
+            learned = GraphFilterLearned(vectors_of(fold, settings.get("weighting")), settings)
+            given = self.settings | dict(settings)
+            return GraphFilter(**given).restore(fold, learned, NO_HISTORY)
 
-        settings = choose(self, data, STEPS, fit)
-        return Fitted(GraphFilterLearned(self._vectors(data), settings))
+        settings = choose_signals(self, data, STEPS, fit)
+        vectors = self._vectors(data, settings["weighting"])
+        return Fitted(GraphFilterLearned(vectors, settings))
 
-    def _vectors(self, data: Dataset) -> Floats:
-        return leading_vectors(normalized(data), self.config.embedding_size, self.config.seed)
+    def _vectors(self, data: Dataset, weighting: Strength | None) -> Floats:
+        matrix = normalized(strengths(data, weighting))
+        return leading_vectors(matrix, self.config.embedding_size, self.config.seed)
 
     def score(self, profiles: Profiles) -> DenseScores:
         """Filter each history."""
-        history = binary(profiles.history)
+        history = histories(self, profiles)
         near_users = csr_array(history @ self._by_item)  # (B, n_users)
         scores = dense_sparse(csr_arrays(near_users), csr_arrays(self._by_user), self.data.n_items)
         if self.used.sharpening:
@@ -123,7 +140,7 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
         scores *= self._boost
         if self.used.ideal_weight:
             scaled = history.copy()
-            scaled.data = self._damping[history.indices]
+            scaled.data = scaled.data * self._damping[history.indices]
             spectrum = dense_profile(csr_arrays(scaled), self.learned.vectors)  # (B, f)
             none = np.zeros(self.data.n_items, dtype=np.float32)
             scores += dense_factors(spectrum, self._ideal, none)
@@ -135,18 +152,22 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items."""
-        chosen = profiles.history.indices
         ends = np.zeros((self.data.n_items, len(items)), dtype=np.float32)
         ends[items, np.arange(len(items))] = 1
         walks = self._filtered(ends)  # (n_items, k)
         if self.used.sharpening:
             walks -= np.float32(self.used.sharpening) * self._filtered(walks)
-        linear = walks[chosen].astype(np.float64) * self._boost[items]
-        left = self.learned.vectors[chosen].astype(np.float64)
-        ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
-        names = self.data.items.take(chosen)
-        for amounts in (linear + ideal).T:
-            yield [Parts("chosen item", names, amounts)]
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            chosen = history.indices
+            linear = walks[chosen].astype(np.float64) * self._boost[items]
+            left = self.learned.vectors[chosen].astype(np.float64)
+            ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
+            names = self.data.items.take(chosen)
+            for amounts in (linear + ideal).T:
+                yield Parts(kind, names, amounts * history.data)
+
+        yield from parts_by_sign(histories(self, profiles), parts)
 
     @property
     def bytes_per_query(self) -> int:
@@ -161,8 +182,17 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
         )
 
     @cached_property
+    def _strengths(self) -> csr_array:
+        return strengths(self.data, self.used.weighting)  # (n_users, n_items)
+
+    @cached_property
+    def _item_sums(self) -> NDArray[np.float64]:
+        """The d of the items."""  # (n_items,)
+        return row_sums(transposed(self._strengths))
+
+    @cached_property
     def _by_user(self) -> csr_array:
-        return normalized(self.data)  # (n_users, n_items)
+        return normalized(self._strengths)  # (n_users, n_items)
 
     @cached_property
     def _by_item(self) -> csr_array:
@@ -172,23 +202,25 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     def _boost(self) -> Floats:
         """``d_i^p``."""  # (n_items,)
         exponent: float = self.used.popularity
-        return (self.data.item_counts**exponent).astype(np.float32)
+        return (self._item_sums**exponent).astype(np.float32)
 
     @cached_property
     def _damping(self) -> Floats:
         """``d_i^-1/2``."""  # (n_items,)
-        return np.sqrt(inverse(self.data.item_counts.astype(np.float64))).astype(np.float32)
+        return np.sqrt(inverse(self._item_sums)).astype(np.float32)
 
     @cached_property
     def _ideal(self) -> Floats:
         """``w V' D_i^1/2``, laid out for the kernels."""  # (f, n_items)
-        scale = self.used.ideal_weight * np.sqrt(self.data.item_counts)
+        scale = self.used.ideal_weight * np.sqrt(self._item_sums)
         return np.ascontiguousarray((self.learned.vectors * scale[:, np.newaxis]).T, np.float32)
 
 
-def normalized(data: Dataset) -> csr_array:
-    """Return ``N = D_u^-1/2 R D_i^-1/2`` of the binary matrix R."""  # (n_users, n_items)
-    products = data.user_counts[data.user_rows] * data.item_counts[data.item_rows].astype(float)
-    entries = (1 / np.sqrt(products)).astype(np.float32)
-    choices = data.choices
-    return csr_array((entries, choices.indices, choices.indptr), shape=choices.shape)
+def normalized(matrix: csr_array) -> csr_array:
+    """Return ``N = D_u^-1/2 R D_i^-1/2`` of the matrix R."""  # (n_users, n_items)
+    of_users, of_items = row_sums(matrix), row_sums(transposed(matrix))
+    products = np.repeat(of_users, np.diff(matrix.indptr)) * of_items[matrix.indices]
+    roots = np.sqrt(products)
+    entries = np.divide(matrix.data, roots, out=np.zeros_like(roots), where=roots > 0)
+    entries = entries.astype(np.float32)
+    return csr_array((entries, matrix.indices, matrix.indptr), shape=matrix.shape)

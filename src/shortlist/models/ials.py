@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -12,17 +12,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from shortlist import engine
 from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
-from shortlist.kernels.als import gram, observed_loss, solve_cg, solve_cholesky
+from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
+from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.ridge import solve_double
-from shortlist.models.automatic import Step, choose
+from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
-from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
+from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.partial import Growth, spread, unchanged_items
+from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -31,11 +35,18 @@ from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
-_SMALL: Final = {"embedding_size": 64, "epochs": 6, "solver": "cg"}  # chooses the regularization
+_SMALL: Final = {
+    "embedding_size": 64,
+    "epochs": 6,
+    "solver": "cg",
+    "cg_steps": 2,
+}  # chooses the regularization
+_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
+_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
-class IALSConfig(ModelConfig):
+class IALSConfig(WeightedConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: int = hyper(
@@ -61,14 +72,16 @@ class IALSConfig(ModelConfig):
         le=1,
         search=Search(0.5, 1.0),
     )
-    weighting: Literal["binary", "weighted"] = hyper(
-        "binary", "Count each interaction as 1, or with its weight."
-    )
     solver: Literal["cholesky", "cg"] = hyper(
-        "cholesky",
-        "Solve each row exactly, or by a few conjugate-gradient steps from the previous epoch.",
+        "cg",
+        "In each epoch, improve each row by a few conjugate-gradient steps, or solve it exactly: "
+        "the same optimum, slower. At the end the users are solved exactly in both cases.",
     )
-    cg_steps: int = hyper(3, "Conjugate-gradient steps per row and epoch.", ge=1)
+    cg_steps: Annotated[int, Field(ge=1)] | None = hyper(
+        None,
+        "Conjugate-gradient steps per row and epoch; None: up to 4, fewer where about a fiftieth "
+        "of the row's excess loss is left.",
+    )
     init_std: float = hyper(
         0.1,
         "Standard deviation of the initial vectors, times the square root of their length.",
@@ -82,6 +95,25 @@ class IALSSettings(NamedTuple):
 
     regularization: Annotated[float, Field(gt=0)]
     unobserved_weight: Annotated[float, Field(gt=0)]
+    weighting: Strength | None
+
+
+class Basis(NamedTuple):
+    """The eigenvalues of a Gram matrix V'V, from large to small, and its eigenvectors."""
+
+    values: NDArray[np.float64]  # (f,)
+    vectors: Floats  # (f, f), one a column
+
+    @classmethod
+    def of(cls, vectors: Floats) -> Basis | None:
+        """Return that of V'V; None if it is not finite in float64."""
+        products = gram(vectors)
+        if not np.isfinite(products).all():
+            return None
+        with threadpool_limits(1, user_api="blas"):  # with more, the last bits depend on them
+            values, directions = np.linalg.eigh(products)
+        ordered = np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
+        return cls(np.maximum(values[::-1], 0), ordered)
 
 
 @dataclass(frozen=True)
@@ -93,9 +125,9 @@ class IALSLearned(LearnedUserVectors):
     settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
 
     @cached_property
-    def solver_gram(self) -> Floats:
-        """The Gram matrix of the items as the solver uses it, in float32."""  # (f, f)
-        return gram(self.items)
+    def basis(self) -> Basis | None:
+        """The eigenbasis of the items."""
+        return Basis.of(self.items)
 
 
 class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
@@ -120,8 +152,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         config, settings = self.config, self._settings_for(data)
-        if AUTO in (config.regularization, config.unobserved_weight):
-            return IALS(**self.settings | settings).learn(data)
+        if AUTO in (config.regularization, config.unobserved_weight, config.weighting):
+            given = {"weighting": settings["weighting"] or "binary"}
+            fitted = IALS(**self.settings | settings | given).learn(data)
+            return Fitted(replace(fitted.learned, settings=settings), fitted.history)
         rng = np.random.default_rng(config.seed)
         std = config.init_std / np.sqrt(config.embedding_size)
         users, items = (
@@ -130,33 +164,50 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         )
         by_user = self._weights(data.matrix)
         by_item = transposed(by_user)
+        penalties = self._penalties(by_user)
         losses = []
         for _ in track(range(config.epochs), "IALS"):
-            users = self._solve(by_user, items, users)
-            items = self._solve(by_item, users, items)
-            losses.append(self._loss(by_user, users, items))
+            users, items, _ = self._half_epoch(by_user, users, items)
+            items, users, loss = self._half_epoch(by_item, items, users)
+            losses.append(loss + float(penalties @ np.square(users, dtype=np.float64).sum(axis=1)))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        users = self._over_rows(by_user, items, gram(items))
+        users = self._exactly(by_user, items, Basis.of(items))
         return Fitted(IALSLearned(users, items, settings), history)
+
+    def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
+        """Solve for the new items with the users fixed, then for all users: each row exactly."""
+        data, learned = growth.data, self.learned
+        matrix, new = self._weights(data.matrix), growth.new_items
+        items = spread(learned.items, growth.items, data.n_items)
+        if len(new):
+            users = self._exactly(matrix, items, Basis.of(items))
+            items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
+        users = self._exactly(matrix, items, Basis.of(items))
+        kept = unchanged_items("the vectors", growth)
+        return IALSLearned(users, items, learned.settings), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
         active = int((data.user_counts > 0).sum())
-        alpha = self.config.unobserved_weight
+        alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
+            means = {"weighted": mean_weight(data)}  # of an interaction, 1 if binary
             alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
             alpha = alpha or 1.0  # no interactions
 
         def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
-            small = self.settings | dict(settings) | _SMALL | {"unobserved_weight": alpha}
-            return IALS(**small).fit(fold)
+            small = self.settings | dict(settings) | _SMALL
+            scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
+            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold)
 
-        return choose(self, data, STEPS, fit) | {"unobserved_weight": alpha}
+        settings = choose_signals(self, data, STEPS, fit)
+        scale = means.get(settings["weighting"], 1.0)
+        return settings | {"unobserved_weight": alpha * scale}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
         learned = self.learned
-        return self._over_rows(self._weights(history), learned.items, learned.solver_gram)
+        return self._exactly(self._weights(history), learned.items, learned.basis)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items.
@@ -177,7 +228,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             yield [Parts("chosen item", names, weights * products)]
 
     def _weights(self, matrix: csr_array) -> csr_array:
-        return matrix if self.config.weighting == "weighted" else binary(matrix)
+        return matrix if self.used.weighting == "weighted" else binary(matrix)
 
     def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
         """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
@@ -188,39 +239,76 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         )
         return penalties
 
-    def _solve(self, matrix: csr_array, fixed: Floats, start: Floats) -> Floats:
-        """Take half an epoch: solve for the vectors of the rows with those of the columns fixed."""
-        if self.config.solver == "cholesky":
-            return self._over_rows(matrix, fixed, gram(fixed))
-        return self._over_rows(matrix, fixed, gram(fixed), start=start, steps=self.config.cg_steps)
+    def _half_epoch(
+        self, matrix: csr_array, start: Floats, fixed: Floats
+    ) -> tuple[Floats, Floats, float]:
+        """Improve the vectors of the rows, with those of the columns fixed.
 
-    def _over_rows(self, matrix: csr_array, fixed: Floats, inner: Floats, **options: Any) -> Floats:
-        """Solve for the vectors of the rows, by default exactly; where float32 fails in float64."""
+        Return both, turned into the eigenbasis of the columns, and the loss without the penalty of
+        the columns. Turning all vectors alike changes no product of two.
+        """
+        basis = self._checked(Basis.of(fixed), matrix)
+        fixed = multiply(fixed, basis.vectors)
+        if self.config.solver == "cg":
+            start = multiply(start, basis.vectors)
+        solved, loss = self._over_rows(matrix, self._penalties(matrix), fixed, basis, start)
+        return solved, fixed, loss
+
+    def _exactly(self, matrix: csr_array, items: Floats, basis: Basis | None) -> Floats:
+        """Solve for the vectors of rows, such as users with these histories."""  # (B, f)
+        basis = self._checked(basis, matrix)
+        chosen = np.unique(matrix.indices)
+        known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
+        compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
+        turned = multiply(items[chosen], basis.vectors)
+        solved, _ = self._over_rows(compact, self._penalties(matrix), turned, basis)
+        return multiply(solved, np.ascontiguousarray(basis.vectors.T))
+
+    def _over_rows(
+        self,
+        matrix: csr_array,
+        penalties: NDArray[np.float64],
+        fixed: Floats,
+        basis: Basis,
+        start: Floats | None = None,
+    ) -> tuple[Floats, float]:
+        """Solve for the vectors of the rows, in float64 where float32 fails; also the loss."""
         n_rows = matrix.shape[0]
-        penalties = self._penalties(matrix)
+        shared = self.used.unobserved_weight * basis.values
         task = partial(
             _solve_block,
             matrix=matrix,
             penalties=penalties,
             fixed=fixed,
-            inner=inner,
-            alpha=self.used.unobserved_weight,
-            **options,
+            shared=shared.astype(np.float32),
+            start=start,
+            solver=self.config.solver,
+            steps=self.config.cg_steps,
         )
         row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
         blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
-        solved = np.concatenate([np.empty((0, fixed.shape[1]), dtype=np.float32), *blocks])
+        solved = np.concatenate(
+            [np.empty((0, fixed.shape[1]), np.float32), *(b[0] for b in blocks)]
+        )
+        losses = np.concatenate([np.empty(0), *(b[1] for b in blocks)])
         failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
         if len(failed):
-            rows, alpha = csr_arrays(matrix[failed]), self.used.unobserved_weight
-            solved[failed] = solve_double(rows, fixed, alpha, penalties[failed])
+            rows, weak = csr_arrays(matrix[failed]), penalties[failed]
+            solved[failed] = solve_double(rows, fixed, shared, weak)
             if not np.isfinite(solved[failed]).all():
                 raise self._unsolvable(matrix)
-        return solved
+            common = rows, fixed, shared.astype(np.float32), weak.astype(np.float32)
+            losses[failed] = solve_cg(*common, solved[failed], 0)[1]
+        return solved, float(losses.sum())
+
+    def _checked(self, basis: Basis | None, matrix: csr_array) -> Basis:
+        if basis is None:
+            raise self._unsolvable(matrix)
+        return basis
 
     def _unsolvable(self, matrix: csr_array) -> NumericalError:
         config = self.used
-        largest = float(matrix.data.max())
+        largest = float(matrix.data.max(initial=0))
         return NumericalError(
             f"{self.name}: a system of equations is not positive definite, not even in float64, "
             f"because regularization={config.regularization:g} is too weak for "
@@ -229,15 +317,6 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             "down, or use weighting='binary'",
         )
 
-    def _loss(self, matrix: csr_array, users: Floats, items: Floats) -> float:
-        all_pairs = float(np.sum(gram(users).astype(np.float64) * gram(items)))
-        observed = observed_loss(csr_arrays(matrix), users, items)
-        penalty = sum(
-            float(self._penalties(rows) @ np.square(vectors.astype(np.float64)).sum(axis=1))
-            for rows, vectors in ((matrix, users), (transposed(matrix), items))
-        )
-        return float(observed + self.used.unobserved_weight * all_pairs + penalty)
-
 
 def _solve_block(
     block: range,
@@ -245,14 +324,19 @@ def _solve_block(
     matrix: csr_array,
     penalties: NDArray[np.float64],
     fixed: Floats,
-    inner: Floats,
-    alpha: float,
-    start: Floats | None = None,
-    steps: int = 0,
-) -> Floats:
-    """Solve a block of rows: exactly, or by ``steps`` conjugate-gradient steps from ``start``."""
+    shared: Floats,
+    start: Floats | None,
+    solver: str,
+    steps: int | None,
+) -> tuple[Floats, NDArray[np.float64]]:
+    """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
     span = slice(block.start, block.stop)
-    rows, penalty = csr_arrays(matrix[span]), penalties[span].astype(np.float32)
+    common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
     if start is None:
-        return solve_cholesky(rows, fixed, inner, alpha, penalty)
-    return solve_cg(rows, fixed, inner, alpha, penalty, start[span], steps)
+        return solve_exact(*common)
+    if solver == "cholesky":
+        solved = solve_cholesky(*common)
+        return solved, solve_cg(*common, solved, 0)[1]
+    if steps is None:
+        return solve_cg(*common, start[span], _MOST_STEPS, _LEFT)
+    return solve_cg(*common, start[span], steps)

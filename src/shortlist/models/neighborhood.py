@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from shortlist.scoring.sparse import (
     csr_arrays,
     empty,
     inverse,
+    pointers,
     row_norms,
     transposed,
 )
@@ -39,6 +40,15 @@ class RankedNeighbors(NamedTuple):
     n_candidates: int
 
     def sparse(self, count: int | NDArray[np.integer] | None = None) -> csr_array:
+        """Return :meth:`best_first` with ascending columns.
+
+        So the order of later sums does not depend on the similarities.
+        """  # (B, n_candidates)
+        similarities = self.best_first(count)
+        similarities.sort_indices()
+        return similarities
+
+    def best_first(self, count: int | NDArray[np.integer] | None = None) -> csr_array:
         """Return the first ``count`` neighbours of each row as sparse rows of similarities.
 
         ``count`` may be one number, or one per row; None: all neighbours that were found.
@@ -46,11 +56,10 @@ class RankedNeighbors(NamedTuple):
         kept = self.rows != UNKNOWN
         if count is not None:
             kept &= np.arange(self.rows.shape[1]) < np.reshape(count, (-1, 1))
-        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        shape = (len(self.rows), self.n_candidates)
-        similarities = csr_array((self.similarities[kept], self.rows[kept], indptr), shape=shape)
-        similarities.sort_indices()  # the order of later sums must not depend on the similarities
-        return similarities
+        indptr = pointers(np.count_nonzero(kept, axis=1))
+        shape, positions = (len(self.rows), self.n_candidates), np.flatnonzero(kept)
+        entries = self.similarities.reshape(-1)[positions], self.rows.reshape(-1)[positions]
+        return csr_array((*entries, indptr), shape=shape)
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,17 @@ class Neighborhood:
         """Return the result of :meth:`ranked` as sparse rows of similarities."""  # (B, n)
         return self.ranked(rows, own_rows, count).sparse()
 
-    def nearest_in_blocks(
+    def best_in_blocks(
         self, rows: csr_array, own_rows: Rows | None, count: int | None
     ) -> csr_array:
-        """Return the result of :meth:`nearest`, computed in blocks by the engine."""  # (B, n)
-        width = self.columns.shape[1] if count is None else count
+        """Return sparse rows of similarities, the best first, computed in blocks by the engine.
+
+        The columns of a row are not ascending; :func:`~shortlist.scoring.sparse.transposed` makes
+        them so.
+        """  # (B, n)
+        width = self.columns.shape[1] if count is None else min(count, self.columns.shape[1])
         task = partial(self._block, rows=rows, own_rows=own_rows, count=count)
-        blocks = engine.current().map_rows(task, rows.shape[0], 8 * width, "neighbours")
+        blocks = engine.current().map_rows(task, rows.shape[0], 32 * width, "neighbours")
         no_rows = empty(0, self.columns.shape[1])
         return csr_array(vstack([no_rows, *blocks], format="csr"))
 
@@ -114,15 +127,56 @@ class Neighborhood:
         self, block: range, rows: csr_array, own_rows: Rows | None, count: int | None
     ) -> csr_array:
         span = slice(block.start, block.stop)
-        return self.nearest(rows[span], None if own_rows is None else own_rows[span], count)
+        own = None if own_rows is None else own_rows[span]
+        return self.ranked(rows[span], own, count).best_first()
+
+
+class SharedSearch:
+    """Searches for neighbours, best first, on one data set; a longer list holds the shorter ones.
+
+    So that several numbers of ``neighbors`` share a search, the second search with the same other
+    settings finds ``most``. Only the latest result is held.
+    """
+
+    def __init__(self, search: Callable[[Mapping[str, Any]], csr_array], most: int) -> None:
+        self._search = search
+        self._most = most
+        self._others: dict[str, Any] = {}
+        self._count = 0
+        self._found: csr_array | None = None
+
+    def __call__(self, settings: Mapping[str, Any]) -> csr_array:
+        """Return the first ``settings["neighbors"]`` neighbours of each row; None: all."""
+        others = {name: value for name, value in settings.items() if name != "neighbors"}
+        wanted, same = settings["neighbors"], others == self._others
+        count = np.iinfo(np.int64).max if wanted is None else wanted
+        if self._found is None or not same or count > self._count:
+            self._count = max(count, self._most) if same else count
+            searched = None if wanted is None else self._count
+            self._others, self._found = (
+                others,
+                self._search(dict(settings) | {"neighbors": searched}),
+            )
+        return first_entries(self._found, count)
+
+
+def first_entries(rows: csr_array, count: int) -> csr_array:
+    """Return the first ``count`` entries of each row."""
+    lengths = np.diff(rows.indptr)
+    if not len(lengths) or lengths.max() <= count:
+        return rows
+    position = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], lengths)
+    kept = np.flatnonzero(position < count)
+    parts = rows.data[kept], rows.indices[kept], pointers(np.minimum(lengths, count))
+    return csr_array(parts, shape=rows.shape)
 
 
 def keep_rows(rows: csr_array, kept: NDArray[np.bool_]) -> csr_array:
     """Empty all other rows, so that they have no neighbours and are no neighbours."""
     lengths = np.diff(rows.indptr)
     entries = np.repeat(kept, lengths)
-    indptr = np.concatenate([[0], np.cumsum(lengths * kept)])
-    return csr_array((rows.data[entries], rows.indices[entries], indptr), shape=rows.shape)
+    kept_rows = rows.data[entries], rows.indices[entries], pointers(lengths * kept)
+    return csr_array(kept_rows, shape=rows.shape)
 
 
 def inverse_lengths(rows: csr_array) -> Floats:

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from shortlist.bundle.declarations import Array
+from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import ModelConfig
+from shortlist.models.signals import Strength, WeightedConfig, choose_signals
 from shortlist.recommend.recommender import popularity_scores
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores
 
 
-class PopularityConfig(ModelConfig):
-    """Popularity has no settings."""
+class PopularityConfig(WeightedConfig):
+    """Settings of :class:`Popularity`."""
+
+
+class PopularitySettings(NamedTuple):
+    """The settings in use."""
+
+    weighting: Strength | None
 
 
 @dataclass(frozen=True)
 class PopularityLearned:
-    """The number of users of each item."""
+    """The number of users of each item, or the sum of their weights."""
 
     counts: Annotated[Floats, Array("n_items", low=0)]
+    settings: Annotated[Mapping[str, Any], Record(PopularitySettings)]
 
 
 class Popularity(Model[PopularityConfig, PopularityLearned]):
-    """Score an item by the number of users who chose it.
+    """Score an item by the number of users who chose it, or by the sum of their weights.
 
     The baseline that every other model has to beat, and the fallback for queries that another model
     cannot score.
@@ -44,10 +52,16 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     """
 
     needs_history = False
+    learns_quickly = True
+    dense_scores = False
 
     def learn(self, data: Dataset) -> Fitted[PopularityLearned]:
         """Count the users of each item."""
-        return Fitted(PopularityLearned(data.item_counts.astype(np.float32)))
+        settings, weights = choose_signals(self, data, ()), None
+        if settings["weighting"] == "weighted":
+            weights = data.weights
+        counts = np.bincount(data.item_rows, weights, minlength=data.n_items)
+        return Fitted(PopularityLearned(counts.astype(np.float32), settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Score every query by the counts."""
@@ -56,4 +70,7 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
     def parts(self, profiles: Profiles, item: int) -> list[Parts]:
         """Return the count, which is the score."""
         count = np.array([self.learned.counts[item]], dtype=np.float64)
-        return [Parts("popularity", pa.array(["users who chose it"]), count)]
+        name = "users who chose it"
+        if self.used.weighting == "weighted":
+            name = "weights of users who chose it"
+        return [Parts("popularity", pa.array([name]), count)]

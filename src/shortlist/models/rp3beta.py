@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,15 +15,23 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import Csr, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.models.automatic import Step, choose
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.neighborhood import Neighborhood, product_parts
+from shortlist.models.automatic import Step
+from shortlist.models.base import NO_HISTORY, Fitted, Model
+from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.neighborhood import Neighborhood, SharedSearch, product_parts
+from shortlist.models.signals import (
+    Push,
+    SignalConfig,
+    Strength,
+    choose_signals,
+    histories,
+    parts_by_sign,
+    strengths,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores, SparseScores
 from shortlist.scoring.sparse import (
-    binary,
     inverse,
     one_hot,
     row_scaled,
@@ -43,7 +52,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-class RP3betaConfig(ModelConfig):
+class RP3betaConfig(SignalConfig):
     """Settings of :class:`RP3beta`; ``"auto"`` settings are chosen on a validation fold."""
 
     neighbors: Annotated[int, Field(ge=1)] | Auto | None = hyper(
@@ -79,6 +88,8 @@ class RP3betaSettings(NamedTuple):
     alpha: Exponent
     beta: Exponent
     normalized: bool
+    weighting: Strength | None
+    dislikes: Push | None
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,8 @@ class RP3betaLearned:
 class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
 
-    With R the binary matrix, and d the number of interactions of a user or an item, a walk steps
-    from item to user with ``P_iu = (R_ui / d_i)^alpha`` and from user to item with
+    With R the binary matrix (or that of the weights), and d the sums of its rows and columns, a
+    walk steps from item to user with ``P_iu = (R_ui / d_i)^alpha`` and from user to item with
     ``P_uj = (R_uj / d_u)^alpha``. Then ``W_ij = sum over u of P_iu P_uj / d_j^beta`` for i != j, of
     which the ``neighbors`` largest of each row are kept and divided by their sum. The score of an
     item is the sum of the weights from the items of the history, ``score = R W``.
@@ -106,27 +117,23 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+    dense_scores = False
+
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
-        settings = choose(self, data, STEPS)
-        rows = transposed(data.choices)  # (n_items, n_users)
-        to_users = np.repeat(_power(data.item_counts, settings["alpha"]), data.item_counts)
-        to_items = _power(data.user_counts, settings["alpha"])[rows.indices]
-        walks = csr_array((to_users * to_items, rows.indices, rows.indptr), shape=rows.shape)
-        penalty = _power(data.item_counts, settings["beta"])[data.item_rows]
-        ends = csr_array(
-            (penalty, data.choices.indices, data.choices.indptr), shape=data.choices.shape
-        )
-        weights = Neighborhood(ends, None).nearest_in_blocks(
-            walks, np.arange(data.n_items, dtype=np.int32), settings["neighbors"]
-        )
-        if settings["normalized"]:
-            weights = row_scaled(weights, inverse(row_sums(weights)))
-        return Fitted(RP3betaLearned(weights, settings))
+        search_of = cache(_search)  # fits on the fold share searches
+
+        def fit(fold: Dataset, settings: Mapping[str, Any]) -> RP3beta:
+            learned = _learned_from(search_of(fold), settings)
+            return RP3beta(**self.get_params() | dict(settings)).restore(fold, learned, NO_HISTORY)
+
+        settings = choose_signals(self, data, STEPS, fit)
+        return Fitted(_learned_from(_search(data), settings))
 
     def score(self, profiles: Profiles) -> Scores:
         """Sum the weights from the items of each history."""
-        return SparseScores(binary(profiles.history), self.learned.weights)
+        return SparseScores(histories(self, profiles), self.learned.weights)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the weights from each item."""
@@ -134,11 +141,46 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the weight from each item of the history, for each of these items."""
-        history, names = binary(profiles.history), self.data.items
-        for part in product_parts("chosen item", history, self.learned.weights, names, items):
-            yield [part]
+        learned, names = self.learned, self.data.items
+
+        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
+            return product_parts(kind, history, learned.weights, names, items)
+
+        yield from parts_by_sign(histories(self, profiles), parts)
 
 
-def _power(counts: NDArray[np.int64], exponent: float) -> Floats:
-    """Return ``1 / counts^exponent``, 0 where the count is 0."""  # (n,)
-    return (inverse(counts.astype(np.float64) ** exponent) * (counts > 0)).astype(np.float32)
+def _search(data: Dataset) -> SharedSearch:
+    """Return the search for the most probable walks from every item of some data."""
+    choices = data.choices
+    itself = np.arange(data.n_items, dtype=np.int32)
+
+    def search(settings: Mapping[str, Any]) -> csr_array:
+        weighting, alpha = settings["weighting"], settings["alpha"]
+        matrix = strengths(data, weighting)
+        rows = transposed(matrix)  # (n_items, n_users)
+        of_users, of_items = row_sums(matrix), row_sums(rows)
+        to_users = np.repeat(_power(of_items, alpha), data.item_counts)
+        steps = to_users * _power(of_users, alpha)[rows.indices]
+        penalty = _power(of_items, settings["beta"])[data.item_rows]
+        if weighting == "weighted":
+            steps *= rows.data ** np.float32(alpha)
+            penalty *= matrix.data ** np.float32(alpha)
+        walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
+        ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
+        return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
+
+    return SharedSearch(search, most=max(dict(STEPS)["neighbors"]))
+
+
+def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
+    searched = {name: settings.get(name) for name in ("neighbors", "alpha", "beta", "weighting")}
+    found = search(searched)
+    weights = transposed(transposed(found))  # the order of sums must not depend on the weights
+    if settings["normalized"]:
+        weights = row_scaled(weights, inverse(row_sums(weights)))
+    return RP3betaLearned(weights, settings)
+
+
+def _power(sums: NDArray[np.float64], exponent: float) -> Floats:
+    """Return ``1 / sums^exponent``, 0 where the sum is 0."""  # (n,)
+    return (inverse(sums**exponent) * (sums > 0)).astype(np.float32)

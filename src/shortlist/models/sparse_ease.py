@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.ease import FEW, STEPS, EASESettings
+from shortlist.models.ease import FEW, STEPS
 from shortlist.models.neighborhood import product_parts
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
@@ -53,12 +53,18 @@ class SparseEASEConfig(ModelConfig):
     )
 
 
+class SparseEASESettings(NamedTuple):
+    """The settings in use."""
+
+    regularization: Annotated[float, Field(gt=0)]
+
+
 @dataclass(frozen=True)
 class SparseEASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, Any], Record(EASESettings)]
+    settings: Annotated[Mapping[str, Any], Record(SparseEASESettings)]
 
 
 class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):

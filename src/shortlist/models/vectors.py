@@ -78,6 +78,8 @@ V = TypeVar("V", bound=LearnedUserVectors)
 class VectorModel(Model[C, V]):
     """A model with a vector for every user and every item. Write :meth:`fold_in` and ``learn``."""
 
+    dense_scores = False
+
     @abstractmethod
     def fold_in(self, history: csr_array) -> Floats:
         """Compute the vectors of users with these histories, for fixed items."""  # (B, f)
@@ -111,6 +113,15 @@ def unit_length(vectors: Floats) -> Floats:
 
 
 # --- ratings ------------------------------------------------------------------------------------
+
+
+def within_range(ratings: Floats, data: Dataset) -> Floats:
+    """Clip predicted ratings to the range of the training weights."""  # (n,)
+    weights = data.weights
+    if not len(weights):
+        return ratings
+    clipped: Floats = np.clip(ratings, weights.min(), weights.max())
+    return clipped
 
 
 @dataclass(frozen=True)

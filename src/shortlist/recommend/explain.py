@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import UNKNOWN, Id
+from shortlist.data.labels import column_label, labels_of, value_label
+from shortlist.data.titles import titles
+from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
 from shortlist.recommend.requests import resolve
-from shortlist.recommend.result import FALLBACK
+from shortlist.recommend.result import FALLBACK, TITLE
 from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
 from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
@@ -21,10 +24,13 @@ from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
 from shortlist.text import text_table
 
-TITLE = "title"  # the item feature that people recognise an item by
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
+BY_SIMILAR = "chosen by similar users"  # and of items that similar users chose
+DISLIKED = "disliked item"
 SIMILAR = "similar user"  # the kind of the terms that stand for other users
-SHOWN_TERMS = 10  # as text
+FEATURE = "feature"  # the kind of the terms that stand for features of the user or the item
+SHOWN_TERMS = 5  # as text
+FEWEST_CHOOSERS = 5  # of an item, to count how many of them share a feature: fewer are persons
 
 
 @dataclass(frozen=True)
@@ -41,26 +47,31 @@ class Explanation:
         The model's name, or ``popularity`` where the model could not score the query.
     parts
         The terms of the score, the largest first: ``kind`` (chosen item, similar user, feature,
-        ...), ``name`` (an id or a feature's name, as text), ``amount`` and, where the items have a
-        feature ``title``, the title of a chosen item.
+        ...), ``name`` (an id or a feature's name, as text), ``amount`` and, where the items have
+        titles, the ``title`` of an item. Other users are never named: one term counts them.
+    labels
+        What to call each term: the title of an item; the words for a feature and its value, and for
+        a feature of the user how many of those who chose the item share it.
     """
 
     item: Id
     score: float
     source: str
     parts: pa.Table
+    labels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         title = [TITLE] if TITLE in self.parts.column_names else []
         terms = self.parts.to_pylist()
+        names = self.labels or [row["name"] for row in terms]
         rows = [
             [
                 row["kind"],
-                row["name"],
-                *(row[name] or "" for name in title),
+                name if row["kind"] == FEATURE else row["name"],
+                *(row[title_] or "" for title_ in title),
                 f"{row['amount']:+.4f}",
             ]
-            for row in terms[:SHOWN_TERMS]
+            for row, name in zip(terms[:SHOWN_TERMS], names, strict=False)
         ]
         if rest := terms[SHOWN_TERMS:]:
             total = sum(row["amount"] for row in rest)
@@ -84,15 +95,13 @@ def explain_items(
     query: Query,
     items: Sequence[Id],
     most: int | None = None,
-    *,
-    name_users: bool = True,
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
     The profile and the scores of the query are computed once. An explanation has the ``most``
-    largest terms; None: all. Without ``name_users`` all terms that stand for other users become
-    one, which only counts them: whoever reads the reasons must not learn whom they resemble. An
-    unknown id or feature is an InputError.
+    largest terms; None: all. All terms that stand for other users become one, which only counts
+    them: whoever reads the reasons must not learn whom they resemble. An unknown id or feature is
+    an InputError.
     """
     if not isinstance(model, Explains):
         raise cannot(model, Explains)
@@ -111,10 +120,10 @@ def explain_items(
         source, scores = FALLBACK, model.data.item_counts[rows].astype(np.float64)
         counted = pa.array(["users who chose it"])
         parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
-    for item, score, terms in zip(items, scores, parts, strict=True):
-        if not name_users:
-            terms = [_counted(part) if part.kind == SIMILAR else part for part in terms]
-        yield Explanation(item, float(score), source, _table(model.data, terms, most))
+    for row, item, score, terms in zip(rows.tolist(), items, scores, parts, strict=True):
+        counted = [_counted(part) if part.kind == SIMILAR else part for part in terms]
+        table = _table(model.data, counted, most)
+        yield Explanation(item, float(score), source, table, _labels(model.data, row, table))
 
 
 def _counted(part: Parts) -> Parts:
@@ -137,10 +146,41 @@ def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:
         "name": names.take(pa.array(order)),
         "amount": amounts[order],
     }
-    if data.item_features is not None and TITLE in data.item_features.column_names:
+    titled = titles(data.item_features)
+    if titled is not None:
         kind = data.items.ids.type
-        ids = [p.names if p.kind == CHOSEN else pa.nulls(len(p.names), kind) for p in parts]
+        of_items = CHOSEN, DISLIKED, BY_SIMILAR
+        ids = [p.names if p.kind in of_items else pa.nulls(len(p.names), kind) for p in parts]
         rows = data.items.rows(pa.chunked_array(ids, kind).take(pa.array(order)))
-        titles = data.item_features.column(TITLE).cast(pa.string())
-        columns[TITLE] = titles.take(pa.array(rows, mask=rows == UNKNOWN))
+        columns[TITLE] = titled.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns)
+
+
+def _labels(data: Dataset, item: int, parts: pa.Table) -> tuple[str, ...]:
+    """Return what to call each term of the score of an item row."""
+    called = []
+    choosers = cache(lambda: data.user_rows[data.item_rows == item])
+    named = parts.column(TITLE).to_pylist() if TITLE in parts.column_names else None
+    for number, row in enumerate(parts.to_pylist()):
+        label = row["name"] if named is None else named[number] or row["name"]
+        if row["kind"] == FEATURE:
+            label = _feature_label(data, row["name"], choosers if number < SHOWN_TERMS else None)
+        called.append(label)
+    return tuple(called)
+
+
+def _feature_label(data: Dataset, name: str, choosers: Callable[[], Rows] | None) -> str:
+    """Return the words for a feature such as ``degree=4``, and how many choosers share it."""
+    column, equals, value = name.partition("=")
+    sides = (data.item_features, data.user_features)  # ContentBased names items, Hybrid users
+    tables = [table for table in sides if table is not None and column in table.column_names]
+    if not tables or not equals:
+        return name
+    table: pa.Table = tables[0]
+    labels = labels_of(table)
+    text = f"{column_label(labels, column)} {value_label(labels, column, value)}"
+    if choosers is None or table is data.item_features or len(choosers()) < FEWEST_CHOOSERS:
+        return text
+    values = table.column(column).take(pa.array(choosers())).to_pylist()
+    sharing = sum(value in (map(str, v) if isinstance(v, list) else (str(v),)) for v in values)
+    return f"{text}, as {sharing:,} of {len(values):,} who chose it" if sharing else text

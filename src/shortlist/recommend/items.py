@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
+from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.errors import ConfigError
@@ -46,7 +47,7 @@ def similar(
     task = partial(_similar_block, model, requests.users, mask, min(k, data.n_items))
     blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "similar items")
     labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
-    return Recommendations.assemble(blocks, labels, listed, model, k)
+    return Recommendations.assemble(blocks, labels, listed, model, k, titles(data.item_features))
 
 
 def _similar_block(
@@ -87,11 +88,13 @@ def audience(
         rows = requests.users[start : start + ITEMS_PER_PASS]
         seen = choosers[rows] if exclude_seen else None
         task = partial(_audience_block, model, rows, seen, allowed, k)
-        blocks = engine.current().map_rows(task, data.n_users, model.bytes_per_query, "audience")
+        memory = model.bytes_per_query + 8 * data.n_items  # scores are written out
+        blocks = engine.current().map_rows(task, data.n_users, memory, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
         passes.append((best, np.zeros(len(rows), dtype=bool)))
     labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
-    return Recommendations.assemble(passes, labels, listed, model, k)
+    named = titles(data.item_features)
+    return Recommendations.assemble(passes, labels, listed, model, k, named, requests.users)
 
 
 def _audience_block(

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.recommend.requests import Requests
+from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import FALLBACK
 from shortlist.scoring.capabilities import ReadsFeatures
 from shortlist.scoring.scorer import Scorer
+
+
+def notes_on_queries(
+    model: Scorer, queries: Sequence[Query], popular: Sequence[bool], on_unknown: OnUnknown
+) -> tuple[str, ...]:
+    """Return the notes on the lists of queries; ``popular`` says which lists hold popular items."""
+    if not any(query.features for query in queries):
+        return ()
+    requests = resolve(model, None, queries, on_unknown)
+    positions = np.flatnonzero(popular)
+    table = pa.table(
+        {"query": positions, "source": pa.array([FALLBACK] * len(positions), pa.string())}
+    )
+    return notes_on(model, requests, table)
 
 
 def notes_on(model: Scorer, requests: Requests, table: pa.Table) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
-from shortlist.frames import Tabular
+from shortlist.frames import SHOWN_ROWS, Tabular
+from shortlist.recommend.targets import is_database
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.selection import Best
+from shortlist.text import cells, text_table
 
+TITLE = "title"  # the name of the column of titles
 FALLBACK = "popularity"  # the source of items for queries that the model cannot score
 
 
@@ -36,6 +40,8 @@ class Recommendations(Tabular):
     notes
         Sentences about features of queries that had no effect: values that the training data does
         not have, columns without weight, queries that got popular items instead.
+    titles
+        The title of the item in each row, where the items have titles; see :meth:`titled`.
 
     Examples
     --------
@@ -47,6 +53,7 @@ class Recommendations(Tabular):
     table: pa.Table
     run: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    titles: pa.ChunkedArray | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def assemble(
@@ -56,16 +63,20 @@ class Recommendations(Tabular):
         listed: tuple[str, pa.Array],
         model: Scorer,
         k: int,
+        titles: pa.Array | None = None,
+        items: Rows | None = None,
     ) -> Recommendations:
         """Build the table from blocks of lists, and of whether a list holds popular items instead.
 
         ``labels`` is the name of the first column, with its value for each list; ``listed`` is the
-        name of the second, with the id of each row.
+        name of the second, with the id of each row. ``titles`` are those of all items, and
+        ``items`` the item of each list, where the lists are of users.
         """
         ids = {name: column.type for name, column in (labels, listed)}
         rest = {"rank": pa.int32(), "score": pa.float32(), "source": pa.string()}
         schema = pa.schema(ids | rest)
         chunks, start, sources = [], 0, pa.array([model.name, FALLBACK])
+        titled: list[pa.DictionaryArray] = []
         for best, fallback in blocks:
             query, rank = np.nonzero(best.rows >= 0)
             columns = [
@@ -76,9 +87,16 @@ class Recommendations(Tabular):
                 sources.take(pa.array(fallback[query].astype(np.int8))),
             ]
             chunks.append(pa.Table.from_arrays(columns, schema=schema))
+            if titles is not None:
+                rows = best.rows[query, rank] if items is None else items[query + start]
+                titled.append(pa.DictionaryArray.from_arrays(pa.array(rows), titles))
             start += len(best.rows)
         run = {"model": model.name, "config": dict(model.settings), "k": k}
-        return cls(pa.concat_tables(chunks or [schema.empty_table()]), run)
+        table = pa.concat_tables(chunks or [schema.empty_table()])
+        if titles is None:
+            return cls(table, run)
+        kind = pa.dictionary(pa.int32(), pa.string())
+        return cls(table, run, titles=pa.chunked_array(titled, kind))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -89,6 +107,13 @@ class Recommendations(Tabular):
         noted = "".join(f"\n  note: {note}" for note in self.notes)
         return f"Recommendations({len(self)} rows, {lists} lists by {who}){noted}"
 
+    def __str__(self) -> str:
+        """Show the first rows."""
+        table = self.first(SHOWN_ROWS)
+        rest = len(self) - table.num_rows
+        more = f"\nand {rest:,} more rows" if rest else ""
+        return f"{text_table(table.column_names, cells(table.to_pylist()))}{more}\n{self!r}"
+
     def column(self, name: str) -> list[Any]:
         """Return one column as Python values."""
         values: list[Any] = self.table.column(name).to_pylist()
@@ -98,8 +123,34 @@ class Recommendations(Tabular):
         """Return the table."""
         return self.table
 
+    def titled(self) -> pa.Table:
+        """Return the table with the title of each item in a last column, ``title``.
+
+        Where the items have no titles, it is the table itself.
+
+        Examples
+        --------
+        >>> import shortlist as sl
+        >>> lists = sl.Popularity().fit(sl.films()).recommend([1], k=1)
+        >>> lists.titled().column("title").to_pylist()
+        ['Forrest Gump']
+        """
+        if self.titles is None:
+            return self.table
+        return self.table.append_column(TITLE, self.titles.cast(pa.string()))
+
+    def first(self, count: int) -> pa.Table:
+        """Return the first rows, with titles after the ids."""
+        names = self.table.column_names
+        if self.titles is None:
+            return self.table.slice(0, count)
+        rows = replace(self, table=self.table.slice(0, count), titles=self.titles.slice(0, count))
+        return rows.titled().select([*names[:2], TITLE, *names[2:]])
+
     def write(self, target: str | Path) -> Path | str:
         """Write the lists to a ``.parquet`` or ``.csv`` file, or as a run into a store.
+
+        Files have the columns of :meth:`titled`.
 
         Parameters
         ----------
@@ -119,27 +170,19 @@ class Recommendations(Tabular):
         DatabaseError
             The database cannot be reached, or refuses. Nothing has been written.
         """
-        if isinstance(target, str) and "://" in target:
-            return self._write_run(target)
+        if is_database(target):
+            place = self._write_run(target)
+            return place if isinstance(target, str) and "://" in target else Path(target)
         target = Path(target)
-        match target.suffix.lower():
-            case ".parquet":
+        with atomic_file(target) as partial:
+            if target.suffix.lower() == ".parquet":
                 import pyarrow.parquet
 
-                with atomic_file(target) as partial:
-                    pyarrow.parquet.write_table(self.table, partial, compression="zstd")
-            case ".csv":
+                pyarrow.parquet.write_table(self.titled(), partial, compression="zstd")
+            else:
                 import pyarrow.csv
 
-                with atomic_file(target) as partial:
-                    pyarrow.csv.write_csv(self.table, partial)
-            case ".duckdb" | ".db" | ".sqlite" | ".sqlite3":
-                self._write_run(target)
-            case other:
-                raise InputError(
-                    f"cannot tell from {other!r} how to write {target}",
-                    remedy="name a .parquet, .csv, .duckdb or .sqlite file, or a database's URL",
-                )
+                pyarrow.csv.write_csv(self.titled(), partial)
         return target
 
     def _write_run(self, database: str | Path) -> str:

@@ -22,6 +22,10 @@ MEANINGS = {
     "map": "precision, averaged over the ranks of the held-out items",
     "mrr": "reciprocal rank of the first held-out item",
     "coverage": "share of the catalogue that is in at least one user's list",
+    "gini": "how unevenly items are listed (0: all equally often, 1: very few)",
+    "diversity": "mean distance of two listed items, by the users who chose them (1: none shared)",
+    "serendipity": "share of the list that is held out and not among the most popular items",
+    "graded_ndcg": "NDCG with the weight of a held-out item as its gain",
     "novelty": "self-information of the listed items, in bits (10: one user in a thousand has it)",
     "popularity": "mean number of training users of the listed items",
     "rmse": "root mean squared error of predicted ratings",
@@ -53,6 +57,10 @@ def _estimates(report: Report) -> dict[str, Estimate]:
     }
 
 
+EQUAL = 0.05  # of the best model's figure: a difference that is practically none
+MUCH_SOONER = 3.0  # times as fast to fit, to be recommended in place of the best model
+
+
 @dataclass(frozen=True)
 class Ranking:
     """All models, best first; mappings by model have this order."""
@@ -67,7 +75,7 @@ class Ranking:
     metrics: tuple[str, ...]  # at the main list length, and those without a list length
     all_metrics: tuple[str, ...]  # those that at least one model has
     meanings: Mapping[str, str]  # by metric
-    headline: tuple[str, ...]  # the result in two or three sentences
+    headline: tuple[str, ...]  # what to use, and the result in two or three sentences
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,17 +121,49 @@ def _verdicts(comparison: Comparison) -> dict[str, str]:
 def _headline(comparison: Comparison) -> tuple[str, ...]:
     best, against = comparison[comparison.best], comparison.against_best()
     low, high = best.interval(comparison.main)
+    equal = _practically_equal(comparison)
     sentences = [
+        _decision(comparison, equal),
         f"{comparison.best} has the highest {comparison.main}: {best[comparison.main]:.4f} "
-        f"({best.level:.0%} interval {low:.4f} to {high:.4f}, {best.n_users:,} users)."
+        f"({best.level:.0%} interval {low:.4f} to {high:.4f}, {best.n_users:,} users).",
     ]
     if worse := [name for name, test in against.items() if test.real]:
         sentences.append(f"It is significantly better than {_joined(worse)}.")
-    if unclear := [name for name, test in against.items() if not test.real]:
+    if equal:
+        are = "is" if len(equal) == 1 else "are"
+        sentences.append(
+            f"{_joined(equal)} {are} practically equal: with {best.level:.0%} confidence at most "
+            f"{EQUAL:.0%} below it."
+        )
+    unclear = [name for name, test in against.items() if not test.real and name not in equal]
+    if unclear:
         sentences.append(
             f"Its lead over {_joined(unclear)} is not significant and may be due to chance."
         )
     return tuple(sentences)
+
+
+def _practically_equal(comparison: Comparison) -> list[str]:
+    """Return the models that are hardly worse than the best one, whatever chance may hide."""
+    best = comparison[comparison.best][comparison.main]
+    tests = comparison.against_best().items()
+    return [name for name, test in tests if not test.real and -test.low <= EQUAL * best]
+
+
+def _decision(comparison: Comparison, equal: Sequence[str]) -> str:
+    """Return which model to use: the best, or an equal one that is fitted much sooner."""
+    seconds = {
+        name: taken
+        for name in (comparison.best, *equal)
+        if (taken := comparison.fit_seconds[name]) is not None
+    }
+    quickest = min(seconds, key=lambda name: seconds[name], default=comparison.best)
+    slowest = seconds.get(comparison.best)
+    if slowest is None or slowest < MUCH_SOONER * seconds[quickest] or slowest < 1:
+        return f"Use {comparison.best}."
+    times = slowest / max(seconds[quickest], 1e-3)
+    reason = f"practically as good as {comparison.best}, and fitted {times:,.0f} times as fast"
+    return f"Use {quickest}: {reason}."
 
 
 def _joined(names: Sequence[str]) -> str:

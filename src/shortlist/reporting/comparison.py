@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation.comparison import Comparison
 from shortlist.files import atomic_file
@@ -55,6 +56,7 @@ def compare(
     k: int | Iterable[int] = (5, 10, 20),
     *,
     seed: int = 0,
+    engine: engines.Engine | str | None = None,
 ) -> ComparisonWithReport:
     """Fit models that are not fitted yet, evaluate all of them, and test every difference.
 
@@ -63,8 +65,8 @@ def compare(
     models
         At least one. Models that are not fitted are fitted on ``train``, and stay fitted; the
         others must have been fitted on ``train``.
-    train, test, k, seed
-        As for :func:`shortlist.evaluate`.
+    train, test, k, seed, engine
+        As for :func:`shortlist.evaluate`; models are fitted on the engine too.
 
     Raises
     ------
@@ -84,4 +86,5 @@ def compare(
     >>> compare([Popularity(), ItemCosine()], train, test, k=1)
     Comparison(ItemCosine, Popularity; by ndcg@1)
     """
-    return ComparisonWithReport.of(models, train, test, k, seed=seed)
+    with engines.use(engine):
+        return ComparisonWithReport.of(models, train, test, k, seed=seed)

@@ -13,7 +13,7 @@ from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
-from shortlist.recommend.explain import explain_items
+from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, explain_items
 from shortlist.recommend.query import Query
 from shortlist.scoring.capabilities import Explains
 
@@ -80,22 +80,24 @@ def _reasons(model: Model[Any, Any], user: Id, item: Id, names: ItemNames) -> li
     """Return parts of a score: kind, label, amount, and share of the score if that is above 0."""
     if not isinstance(model, Explains):
         return []
-    [explanation] = explain_items(model, Query(user=user), [item], name_users=False)
+    [explanation] = explain_items(model, Query(user=user), [item])
     return [
         {
             "kind": part["kind"],
-            "label": _label(part, model.data, names),
+            "label": _label(part, label, model.data, names),
             "amount": part["amount"],
             "share": part["amount"] / explanation.score if explanation.score > 0 else None,
         }
-        for part in explanation.parts.slice(0, REASONS).to_pylist()
-        if part["amount"] != 0
+        for part, label in zip(
+            explanation.parts.slice(0, REASONS).to_pylist(), explanation.labels, strict=False
+        )
+        if part["amount"] > 0
     ]
 
 
-def _label(part: dict[str, Any], data: Dataset, names: ItemNames) -> str:
-    """Return the title of a part that is an item, or the name of another part."""
-    if not part["kind"].endswith("item"):
-        return str(part["name"])
+def _label(part: dict[str, Any], label: str, data: Dataset, names: ItemNames) -> str:
+    """Return the short title of a part that is an item, or the label of another part."""
+    if part["kind"] not in (CHOSEN, BY_SIMILAR):
+        return label
     [row] = data.items.rows(data.items.parse([part["name"]]))
     return names.short[row] if row >= 0 else str(part["name"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shortlist import extras
 from shortlist.errors import InputError
 from shortlist.evaluation.comparison import Comparison
+from shortlist.files import require_file
 from shortlist.reporting import charts, leaks, quality
 from shortlist.reporting.accuracy import by_history, cold_start, ranking
 from shortlist.reporting.catalogue import item_map, long_tail
@@ -51,16 +52,20 @@ def gather(comparison: Comparison, *, title: str, command: str | None) -> dict[s
 def require_report(path: str | Path) -> None:
     """Raise a ConfigError or InputError now if a report cannot be written to a path."""
     extras.require("report", "the report")
-    path = Path(path).resolve()
-    if path.is_dir():
-        problem = f"{path} is a folder, not a file"
-    elif not path.parent.is_dir():
-        problem = f"{path.parent} does not exist"
-    else:
-        return
-    raise InputError(
-        f"the report cannot be written: {problem}", remedy="name a file in a folder that exists"
-    )
+    path = Path(path)
+    try:
+        require_file(path)
+    except InputError as error:
+        raise InputError(
+            f"the report cannot be written: {error.what}",
+            where=error.where,
+            remedy="name a file in a folder that exists",
+        ) from error
+    if path.suffix.lower() not in ("", ".html", ".htm"):
+        raise InputError(
+            f"the report is an HTML page, and {path} is not named like one",
+            remedy="name a .html file; a browser prints it as a PDF",
+        )
 
 
 def render(contents: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.explore.items import TITLE, has_titles, titles
+from shortlist.data.titles import title_column
+from shortlist.explore.items import titles
 from shortlist.reporting.findings import Check, Finding, first_few, note, share, warning
 from shortlist.reporting.summary import count_distinct, feature_columns, last_times
 
@@ -36,19 +37,20 @@ def repeated_rows(train: Dataset, test: Dataset) -> Iterator[Finding]:
 def same_titles(train: Dataset, test: Dataset) -> Iterator[Finding]:
     """Find items with the same title and the same values in all single-valued columns."""
     table = train.item_features
-    if table is None or not has_titles(train):
+    title = title_column(table)
+    if table is None or title is None:
         return
     single = [
         name
         for name, column in feature_columns(table)
-        if not pa.types.is_nested(column.type) and name not in (TITLE, "valid_from", "valid_to")
+        if not pa.types.is_nested(column.type) and name not in (title, "valid_from", "valid_to")
     ]
     names = titles(train).to_pylist()
     items = zip(names, *(table.column(name).to_pylist() for name in single), strict=True)
     repeated = {item: count for item, count in Counter(items).items() if count > 1}
     if repeated:
         yield warning(
-            f"{sum(repeated.values()):,} items have the same {' and '.join([TITLE, *single])} as "
+            f"{sum(repeated.values()):,} items have the same {' and '.join([title, *single])} as "
             f"another item: {first_few([str(item[0]) for item in repeated])}",
             "If they are the same item, merge them. Otherwise a list may contain it twice, and its "
             "interactions are split.",

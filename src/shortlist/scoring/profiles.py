@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.scoring.sparse import binary
+from shortlist.scoring.sparse import binary, pointers
 
 
 @dataclass(frozen=True)
@@ -103,5 +103,6 @@ def _rows_of(matrix: csr_array, users: Rows) -> csr_array:
     own = matrix[users[known]]
     lengths = np.zeros(len(users), dtype=np.int64)
     lengths[known] = np.diff(own.indptr)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    return csr_array((own.data, own.indices, indptr), shape=(len(users), matrix.shape[1]))
+    return csr_array(
+        (own.data, own.indices, pointers(lengths)), shape=(len(users), matrix.shape[1])
+    )

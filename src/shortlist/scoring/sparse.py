@@ -21,17 +21,31 @@ def csr_arrays(matrix: csr_array) -> Csr:
     )
 
 
+def pointers(lengths: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return where each of some rows starts and ends, from their lengths.
+
+    With 32 bits where they suffice: SciPy uses one type for both index arrays, and would make the
+    columns as wide as the pointers.
+    """  # (n_rows + 1,)
+    fits = int(lengths.sum()) <= np.iinfo(np.int32).max
+    kind = np.int32 if fits else np.int64
+    indptr: NDArray[np.integer] = np.zeros(len(lengths) + 1, dtype=kind)
+    np.cumsum(lengths, out=indptr[1:])
+    return indptr
+
+
 def empty(n_rows: int, n_columns: int) -> csr_array:
     """Return a matrix without entries."""
     no_entries = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int32)
-    return csr_array((*no_entries, np.zeros(n_rows + 1, np.int64)), shape=(n_rows, n_columns))
+    return csr_array((*no_entries, np.zeros(n_rows + 1, np.int32)), shape=(n_rows, n_columns))
 
 
 def one_hot(columns: NDArray[np.int32], n_columns: int) -> csr_array:
     """Return rows with a single 1 each, in the given columns."""  # (len(columns), n_columns)
     count = len(columns)
     ones = np.ones(count, dtype=np.float32)
-    return csr_array((ones, columns, np.arange(count + 1)), shape=(count, n_columns))
+    indptr = np.arange(count + 1, dtype=np.int32)
+    return csr_array((ones, columns, indptr), shape=(count, n_columns))
 
 
 def binary(matrix: csr_array) -> csr_array:
@@ -42,7 +56,11 @@ def binary(matrix: csr_array) -> csr_array:
 
 def transposed(matrix: csr_array) -> csr_array:
     """Return the transpose in CSR format, with ascending columns in each row."""
-    return csr_array(matrix.T.tocsr())
+    rows = csr_array(matrix.T.tocsr())
+    indptr = pointers(np.diff(rows.indptr))
+    return csr_array(
+        (rows.data, rows.indices.astype(indptr.dtype, copy=False), indptr), shape=rows.shape
+    )
 
 
 def row_entries(
@@ -66,9 +84,8 @@ def columns_in_rows(
 
 def row_sums(matrix: csr_array) -> NDArray[np.float64]:
     """Return the sum of each row, accumulated in float64."""  # (n_rows,)
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    sums = np.bincount(rows, weights=matrix.data, minlength=matrix.shape[0])
-    return sums.astype(np.float64)  # without any row, bincount returns integers
+    sums: NDArray[np.float64] = matrix @ np.ones(matrix.shape[1])
+    return sums
 
 
 def row_norms(matrix: csr_array) -> NDArray[np.float64]:
@@ -80,6 +97,15 @@ def row_norms(matrix: csr_array) -> NDArray[np.float64]:
 def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return 1/x, and 0 where x is 0."""
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
+
+
+def common_users(choices: csr_array) -> csr_array:
+    """Return the items as rows of length 1 over their users; products are cosines.
+
+    Items without users are empty rows.
+    """  # (n_items, n_users)
+    rows = transposed(choices)
+    return row_scaled(rows, inverse(row_norms(rows)))
 
 
 def row_scaled(matrix: csr_array, factors: NDArray[np.float64]) -> csr_array:

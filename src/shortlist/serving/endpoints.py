@@ -20,8 +20,10 @@ from shortlist.data.moments import moment
 from shortlist.data.store.recorded import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
-from shortlist.recommend.explain import Explanation, explain_items
+from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, Explanation, explain_items
+from shortlist.recommend.notes import notes_on_queries
 from shortlist.recommend.query import Query
+from shortlist.recommend.result import FALLBACK
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
 from shortlist.serving.catalogue import describe_user, find_users
@@ -104,7 +106,7 @@ async def recommendations(
     job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of, where)
     lists = await _lists(service, job, reasons=body.reasons)
     users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
-    return {
+    reply: replies.Recommendations = {
         "model": served.name,
         "lists": [
             {"user": user, "query": position, "items": items}
@@ -112,6 +114,10 @@ async def recommendations(
             if items is not None
         ],
     }
+    if any(query.features for query in queries):
+        notes = await service.workers.run(_notes, job, lists)
+        reply |= {"notes": list(notes)} if notes else {}
+    return reply
 
 
 def similar(
@@ -152,7 +158,7 @@ def explanations(
     query = to_explained_query(body, served, service.limits)
     query = service.recent.extended(query, served.data)
     check_queries(served, [query])
-    [explanation] = explain_items(served.model, query, [body.item], name_users=False)
+    [explanation] = explain_items(served.model, query, [body.item])
     return {
         "model": served.name,
         "item_id": explanation.item,
@@ -179,7 +185,7 @@ async def item(service: Service, served: ServedModel, item_id: requests.ItemId) 
 def users(
     service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
 ) -> replies.Users:
-    """Search users by id; without a text, return the users with the most interactions."""
+    """Search users by id or feature; without a text, return those with the most interactions."""
     return {"users": find_users(served.catalogue, service.recent, q, limit)}
 
 
@@ -267,6 +273,14 @@ async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     return await service.workers.run(_with_reasons, job, lists) if reasons else lists
 
 
+def _notes(job: Job, lists: Sequence[Items]) -> tuple[str, ...]:
+    """Return what the caller should know about the features of the queries."""
+    popular = [
+        items is not None and items[:1] != [] and items[0]["source"] == FALLBACK for items in lists
+    ]
+    return notes_on_queries(job.served.model, job.queries, popular, job.on_unknown)
+
+
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
     """Add to each item the largest terms of its score."""
     served, explained = job.served, list[Items]()
@@ -274,9 +288,7 @@ def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
         if items is not None:  # other requests may share the items: make new ones
             ids = [item["item_id"] for item in items]
             reasons: list[list[replies.Reason]] = []
-            for explanation in explain_items(
-                served.model, query, ids, MAX_REASONS, name_users=False
-            ):
+            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
                 check_stopped()
                 reasons.append(_reasons(served, explanation))
             items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]
@@ -289,9 +301,11 @@ def _reasons(served: ServedModel, explanation: Explanation) -> list[replies.Reas
     reasons: list[replies.Reason] = explanation.parts.to_pylist()
     items = served.data.items
     rows = items.rows(items.parse([reason["name"] for reason in reasons]))
-    for reason, row in zip(reasons, np.asarray(rows).tolist(), strict=True):
-        is_item = reason["kind"].endswith("item") and row != UNKNOWN
-        reason["label"] = served.catalogue.titles[row] if is_item else reason["name"]
+    for reason, row, label in zip(
+        reasons, np.asarray(rows).tolist(), explanation.labels, strict=True
+    ):
+        is_item = reason["kind"] in (CHOSEN, BY_SIMILAR) and row != UNKNOWN
+        reason["label"] = served.catalogue.titles[row] if is_item else label
     return reasons
 
 

@@ -82,6 +82,16 @@ class Recommendations(TypedDict):
 
     model: ModelKey
     lists: list[RankedList]
+    notes: NotRequired[
+        Annotated[
+            list[str],
+            note(
+                "Given features that had no effect, and lists of popular items in their place; "
+                "absent if there are none.",
+                example=["feature 'degree': the model gives it no weight"],
+            ),
+        ]
+    ]
 
 
 class UserRecommendations(TypedDict):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from shortlist import engine as engines
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError, ShortlistError
@@ -43,6 +44,7 @@ def tune(
     study: str | Path | None = None,
     seed: int = 0,
     check: bool = True,
+    engine: engines.Engine | str | None = None,
 ) -> Tuning:
     """Search for the settings of a model that are best on a validation fold of the data.
 
@@ -76,6 +78,9 @@ def tune(
     check
         Whether to compare the best settings with the defaults at the end, on one more fold (an
         earlier interaction of each user) that the search has not used.
+    engine
+        Where trials are fitted and measured, one after another: ``"local"``, ``"ray"``,
+        ``"ray://host:port"`` or an engine; the result is the same. None: the one in use.
 
     Raises
     ------
@@ -96,6 +101,22 @@ def tune(
     True
     >>> fitted = tuning.best_model().fit(small_world().data)
     """
+    with engines.use(engine):
+        return _search(model, data, trials, seconds, metric, folds, study, seed, check)
+
+
+def _search(
+    model: str | type[Model[Any, Any]] | Model[Any, Any],
+    data: Dataset,
+    trials: int | None,
+    seconds: float | None,
+    metric: str,
+    folds: int,
+    study: str | Path | None,
+    seed: int,
+    check: bool,
+) -> Tuning:
+    """Search, and check the best settings."""
     kind, given = class_and_settings(model)
     objective = Objective.named(metric)
     if trials is None and seconds is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from shortlist import engine as engines
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
@@ -53,6 +54,7 @@ def auto(
     trials: int = 20,
     seed: int = 0,
     check: bool = True,
+    engine: engines.Engine | str | None = None,
 ) -> Choice:
     """Select a model on a validation fold, and fit it on all of the data.
 
@@ -82,6 +84,8 @@ def auto(
     check
         Whether to measure the selected model on one more fold (an earlier interaction of each
         user); it is skipped if there is no time for it.
+    engine
+        As for :func:`shortlist.tune`.
 
     Raises
     ------
@@ -106,10 +110,11 @@ def auto(
     selection = Selection(data, objective, budget, seed)
     named = [name for name in MODULES if name not in _SKIPPED] if models is None else models
     given = [class_and_settings(model) for model in named]
-    selection.add([kind(**settings) for kind, settings in given], skip_unusable=models is None)
-    selection.compare(reserved=_TUNING_SHARE if trials else 0.0)
-    selection.tune_best(trials)
-    return selection.finish(check)
+    with engines.use(engine):
+        selection.add([kind(**settings) for kind, settings in given], skip_unusable=models is None)
+        selection.compare(reserved=_TUNING_SHARE if trials else 0.0)
+        selection.tune_best(trials)
+        return selection.finish(check)
 
 
 @dataclass(frozen=True, eq=False)

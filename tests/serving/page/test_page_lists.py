@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import Any
 
@@ -25,6 +26,21 @@ def test_a_list_is_the_models_own(visit: Open, world: World) -> None:
     scores = wanted.column("score")
     assert [round(one, 5) for one in shares] == [round(one / scores[0], 5) for one in scores]
     assert page.title() == "For user 7 · shortlist"
+
+
+def test_a_list_is_saved_as_csv(visit: Open, world: World) -> None:
+    page = visit("user=7")
+    wanted = world.models["ials"].recommend(users=[7], k=10)
+    shows(page, world.titles(wanted))
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert saved.value.suggested_filename == "ials.csv"
+    with saved.value.path().open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["title"].lstrip("'") for row in rows] == world.titles(wanted)
+    assert [int(row["item_id"]) for row in rows] == wanted.column("item_id")
+    assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, 11)]
+    assert {row["source"] for row in rows} == {"IALS"}
 
 
 def test_length_and_what_was_chosen(visit: Open, world: World) -> None:

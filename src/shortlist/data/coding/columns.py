@@ -19,8 +19,9 @@ from shortlist.data.coding.reading import (
     plain_number,
 )
 from shortlist.data.formats import scan
-from shortlist.data.formats.layouts import recognise
+from shortlist.data.formats.layouts import table_layout
 from shortlist.data.moments import LAST_SECOND
+from shortlist.data.remote import is_remote, shown
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
@@ -56,10 +57,14 @@ class InputTable:
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
         if not isinstance(table, str | Path):
             return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
+        if is_remote(table):
+            is_text = Path(table).suffix.lower() not in (".parquet", ".jsonl")
+            source = Source(f"{name} {shown(str(table))}", f"input_{name}")
+            return cls(connection, source, types, is_text)
         path, text = Path(table), None
         is_text = path.suffix.lower() not in (".parquet", ".jsonl")
         if is_text and path.is_file():
-            layout = recognise(path)
+            layout = table_layout(path)
             text = None if layout is None else layout.text(path, encoding)
         source = Source(f"{name} {path}", f"input_{name}", path, text)
         return cls(connection, source, types, is_text)
@@ -73,13 +78,13 @@ class InputTable:
         except duckdb.Error as error:
             raise scan.explain(error, self.source.path, self.source.label) from error
 
-    def column(self, name: str) -> str:
+    def column(self, name: str, remedy: str | None = None) -> str:
         """Return the quoted name of a column that must exist."""
         if name not in self.types:
             raise InputError(
                 f"there is no column '{name}'",
                 where=self.source.label,
-                remedy=suggestion(name, self.types),
+                remedy="; ".join(filter(None, [suggestion(name, self.types), remedy])),
             )
         return quoted(name)
 
@@ -129,7 +134,7 @@ class InputTable:
         # DuckDB cannot convert every time of a frame to text.
         printable = is_number(self.types[name]) or self.types[name] == "VARCHAR"
         shown_value = "CAST(x AS VARCHAR)" if printable else "NULL"
-        for kind, count, records, shown in self.connection.execute(
+        for kind, count, records, value in self.connection.execute(
             f"""
             SELECT kind, count(*), list(record ORDER BY record)[:{SHOWN}],
                    arg_min(value, record)
@@ -140,7 +145,7 @@ class InputTable:
             WHERE kind IS NOT NULL GROUP BY kind ORDER BY min(record)
             """
         ).fetchall():
-            what, remedy = _explanation(role, kinds[kind], shown, reading)
+            what, remedy = _explanation(role, kinds[kind], value, reading)
             where = self.source.where(records[0], name, count - 1)
             error = InputError(what, where=where, remedy=remedy)
             bad.add(error, self.source, name, count, records)
@@ -166,6 +171,8 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
     if role == "weight":
         if sql_type == "VARCHAR":
             kinds = [("x IS NOT NULL AND weight IS NULL", "'{value}' is not a number", "")]
+        missing = "the weight is missing"
+        kinds += [("x IS NULL", missing, "drop the row, or fill it in")]
         what = "a weight must be a finite number"
         return [*kinds, (RULES[role], what, "drop the row, or correct its weight")]
     if role == "time":

@@ -14,14 +14,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, OnBadRow, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, OnBadRow, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
 from shortlist.data.coding.positive import Positive
 from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
+from shortlist.data.labels import read_labels, with_labels
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sql import Connection, connect, quoted
+from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.data.where import Where
 from shortlist.errors import ConfigError, InputError, suggestion
@@ -44,11 +46,19 @@ class EncodedTables(NamedTuple):
     skipped: tuple[SkippedRows, ...] = ()
 
 
+class Described(NamedTuple):
+    """How people are shown the data: the column of titles, and a table of labels."""
+
+    title: str | None = None
+    labels: Any = None
+
+
 def encode_tables(
     interactions: Any,
     users: Any,
     items: Any,
     roles: Mapping[str, str | None],
+    described: Described,
     repeats: Repeats,
     on_bad_row: OnBadRow,
     reading: Reading,
@@ -73,12 +83,19 @@ def encode_tables(
         explained = {"weight": reading.decimal, "time": reading.time_format}
         texts = [named[role] for role in explained if explained[role] and role in named]
         log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
+        for role, column in named.items():
+            log.column(column, f"name the right one: {role}= (shortlist look guesses it)")
         user_ids = _Ids.read("user", users, keys[0], log, reading)
         item_ids = _Ids.read("item", items, keys[1], log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
         for role in ("weight", "time"):
             if role in named:
                 columns[role] = log.value_of(role, named[role], reading)
+        title = described.title
+        titled = title is not None and title in item_ids.columns
+        if title is not None and not titled:
+            column = log.column(title, "name the right one: title=")
+            columns["title"] = f"CAST({column} AS VARCHAR)"
         if chosen is not None:
             columns |= chosen.columns(log, named.get("weight"), reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
@@ -90,6 +107,13 @@ def encode_tables(
         met = None if chosen is None else chosen.met(log, bad)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
+        if title is not None:
+            if not titled:
+                item_features = _with_last_titles(db, item_features, title)
+            item_features = with_title(item_features, title)
+        if described.labels is not None:
+            labels = read_labels(db, described.labels, reading.encoding)
+            user_features, item_features = with_labels((user_features, item_features), labels)
         encoded_log = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
@@ -144,7 +168,8 @@ def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
         log.connection.execute(deletion)
     if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
         error = bad.combined()
-        raise InputError(
+        raise NoRowLeftError(
+            bad.skipped,
             f"no interaction is left when bad rows are left out: {error.what}",
             where=error.where or log.source.label,
             remedy=error.remedy,
@@ -185,6 +210,7 @@ class _Ids:
         if table is not None:
             role = f"{kind}s"
             listed = InputTable.read(log.connection, table, role, (key,), encoding=reading.encoding)
+            listed.column(key, "the id column has the same name in every table: rename it")
             list_type = listed.id_type(key)
         if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
             if not (log if list_type == "VARCHAR" else listed).is_text:
@@ -198,6 +224,11 @@ class _Ids:
             f"CAST({quoted(key)} AS {sql_type})" for sql_type in (log_type, list_type)
         )
         return cls(kind, key, in_log, in_list, listed)
+
+    @property
+    def columns(self) -> Collection[str]:
+        """The columns of the table that lists the ids, if there is one."""
+        return () if self.listed is None else self.listed.types
 
     def find_bad(self, log: InputTable, reading: Reading, bad: BadRows) -> list[str]:
         """Report missing and repeated ids in the list, and ids of the log that are not listed.
@@ -304,6 +335,17 @@ class _Ids:
             f"DELETE FROM log WHERE {kind}_id NOT IN "
             f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"
         ]
+
+
+def _with_last_titles(db: Connection, features: pa.Table | None, name: str) -> pa.Table:
+    """Add the last title of each item among the interactions to the features of the items."""
+    titles = db.sql(
+        "SELECT title FROM item_rows LEFT JOIN (SELECT item_id AS id, arg_max(title, rowid) AS "
+        "title FROM log WHERE title IS NOT NULL GROUP BY item_id) USING (id) ORDER BY row"
+    ).to_arrow_table()
+    if features is None:
+        return titles.rename_columns([name])
+    return features.append_column(name, titles.column("title"))
 
 
 def _encode_log(

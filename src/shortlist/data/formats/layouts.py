@@ -235,10 +235,18 @@ LAYOUTS = {"movies": _MOVIES, "jobs": _JOBS}
 """The published layouts by the name of their schema."""
 
 READABLE = (
-    ".csv, .tsv, .jsonl (each also with .gz), .parquet, a folder or pattern of these, a GroupLens "
-    "file (u.data, u.item, u.user, ratings.dat, movies.dat, users.dat) or a RecBole file (.inter, "
-    ".item, .user)"
+    ".csv, .tsv, .txt, .jsonl (each also with .gz), .parquet, a folder or pattern of these, a "
+    "GroupLens file (u.data, u.item, u.user, ratings.dat, movies.dat, users.dat) or a RecBole "
+    "file (.inter, .item, .user)"
 )
+
+
+def table_layout(path: Path) -> Layout | None:
+    """Return the layout of a file that is given as a table; a ``.txt`` is read like a CSV file."""
+    layout = recognise(path)
+    if layout is None and path.name.lower().removesuffix(".gz").endswith(".txt"):
+        return TABLE
+    return layout
 
 
 def recognise(path: Path) -> Layout | None:

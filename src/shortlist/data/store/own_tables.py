@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
 from shortlist.data.dataset import Dataset, OnBadRow, Repeats
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
@@ -54,6 +55,7 @@ class OwnTables:
     decimal: str | None = None
     positive: Where | None = None
     half_life: float | None = None
+    title: str | None = None
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -66,7 +68,8 @@ class OwnTables:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
         table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
         compared = [] if self.positive is None else columns_of(parse_where(self.positive))
-        used = (*keys, self.weight, self.time, *compared)
+        titles = None if self._lists_titles(database) else self.title
+        used = (*keys, self.weight, self.time, titles, *compared)
         columns = list(dict.fromkeys(c for c in used if c is not None))
         self.require(database, table, columns)
         clauses = ""
@@ -78,6 +81,10 @@ class OwnTables:
         if self.time is None or self.time_format is not None:
             return rows
         return _with_times(database, rows, table, (self.time,))
+
+    def _lists_titles(self, database: Database) -> bool:
+        """Return whether the table of items has the titles."""
+        return self.items is not None and self.title in database.columns(dotted_name(self.items))
 
     def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""
@@ -165,7 +172,7 @@ def pull(
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
     named = asdict(tables) | {"by": by}
-    del named["positive"], named["half_life"]  # pulls have neither
+    del named["positive"], named["half_life"], named["title"]  # pulls have none of these
     source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
     name, place = dotted_name(tables.interactions), database.address.place
@@ -266,8 +273,8 @@ def _merged(
 ) -> Dataset:
     """Append new rows to earlier ones, whose positions in the source were below ``read``."""
     rows, positions = _in_source_order(earlier)
-    if log.num_rows:
-        new = tables.dataset(log, None, None)
+    new, skipped = _new_rows(log, tables)
+    if new is not None:
         for before, after in ((earlier.users, new.users), (earlier.items, new.items)):
             if before.ids.type != after.ids.type:
                 raise _type_changed(before, after.ids.type)
@@ -278,11 +285,24 @@ def _merged(
     names = {"user_id": tables.user_id, "item_id": tables.item_id}
     rows = rows.rename_columns([names.get(name, f"{name} ") for name in rows.column_names])
     time = "time " if "time " in rows.column_names else None
-    data = replace(tables, weight="weight ", time=time).dataset(rows, users, items)
+    read_already = replace(tables, weight="weight ", time=time, time_format=None, decimal=None)
+    data = read_already.dataset(rows, users, items)
+    data = replace(data, skipped=(*skipped, *data.skipped))
     if data.dislikes is not None:
         moved = replace(data.dislikes, positions=positions[data.dislikes.positions])
         data = replace(data, dislikes=moved)
     return replace(data, positions=positions[data.positions])
+
+
+def _new_rows(log: pa.Table, tables: OwnTables) -> tuple[Dataset | None, tuple[SkippedRows, ...]]:
+    """Return the readable new rows, if there are any, and those that were skipped."""
+    if not log.num_rows:
+        return None, ()
+    try:
+        new = tables.dataset(log, None, None)
+    except NoRowLeftError as error:
+        return None, error.skipped
+    return new, new.skipped
 
 
 def _in_source_order(data: Dataset) -> tuple[pa.Table, NDArray[np.int64]]:

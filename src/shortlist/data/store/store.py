@@ -182,6 +182,7 @@ class Store:
         item_id: str = "item_id",
         weight: str | None = None,
         time: str | None = None,
+        title: str | None = None,
         positive: Where | None = None,
         half_life: float | None = None,
         repeats: Repeats = "last",
@@ -199,7 +200,7 @@ class Store:
             Names of tables or views of the database: ``orders``, ``sales.orders``,
             ``sales."Orders 2024"``. All are read as they are at one moment. None: the views of the
             schema.
-        user_id, item_id, weight, time, repeats, on_bad_row, time_format, decimal
+        user_id, item_id, weight, time, title, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
         positive, half_life
             As in :meth:`Dataset.from_tables`. The columns of the schema's view of interactions
@@ -217,7 +218,7 @@ class Store:
         """
         columns = (user_id, item_id, weight, time)
         reading = (repeats, on_bad_row, time_format, decimal)
-        own = OwnTables(interactions or "", users, items, *columns, *reading)
+        own = OwnTables(interactions or "", users, items, *columns, *reading, title=title)
         if interactions is not None:
             return replace(own, positive=positive, half_life=half_life).read(self._database)
         if own != OwnTables(""):
@@ -257,6 +258,9 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         repeats: Repeats = "last",
+        on_bad_row: OnBadRow = "raise",
+        time_format: str | None = None,
+        decimal: str | None = None,
         earlier: Dataset | None = None,
         mark: Mark | None = None,
     ) -> Pull:
@@ -267,8 +271,10 @@ class Store:
 
         Parameters
         ----------
-        interactions, users, items, user_id, item_id, weight, time, repeats
-            As in :meth:`dataset`. Users and items are always read whole. ``mean`` cannot be merged.
+        interactions, users, items, user_id, item_id, weight, time
+            As in :meth:`dataset`. Users and items are always read whole.
+        repeats, on_bad_row, time_format, decimal
+            As in :meth:`dataset`; ``mean`` cannot be merged.
         by
             A column of the interactions that only grows and is never NULL: a running number or the
             time of entry. Rows with a greater value than at the last mark are new.
@@ -307,7 +313,8 @@ class Store:
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
-        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, repeats)
+        reading = (repeats, on_bad_row, time_format, decimal)
+        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, *reading)
         return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> list[int]:
@@ -431,6 +438,14 @@ class Store:
         if version < VERSION and not self._database.read_only:
             self._database.upgrade(version)
         return schema
+
+    def require_runs(self) -> None:
+        """Raise an InputError unless the database has the tables that :meth:`write` fills."""
+        if not self.schema:
+            raise InputError(
+                f"{self.place} is a database without the tables of shortlist",
+                remedy=f"create those of runs: shortlist init {self.place} --schema runs",
+            )
 
     def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
         if not self.schema:

@@ -13,7 +13,6 @@ MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 # For data with few choices per user: more neighbours, and a low weight of what was not chosen.
 SPARSE_IALS: dict[str, Any] = {
     "embedding_size": 256,
-    "solver": "cg",
     "regularization": 0.01,
     "unobserved_weight": 0.003,
 }

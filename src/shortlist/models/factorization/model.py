@@ -25,7 +25,13 @@ from shortlist.models.factorization.learned import (
     item_categories,
 )
 from shortlist.models.training.model import TrainedModel
-from shortlist.models.vectors import Ratings, VectorModel, required_pairs, row_products
+from shortlist.models.vectors import (
+    Ratings,
+    VectorModel,
+    required_pairs,
+    row_products,
+    within_range,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -70,6 +76,18 @@ class MatrixFactorization(
     >>> model.recommend([3], k=1).column("item_id")
     ['b']
     """
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether the loss is one of weights (ratings)."""
+        return self.config.loss != "softmax"
+
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether the bags hold genres or years, which the data has."""
+        if self.config.loss != "softmax":
+            return False
+        return bool(item_categories(self.name, self.config, self.data))
 
     def trainable(self, data: Dataset) -> Trainable:
         """Return the factors, or the bags, with their initial values."""
@@ -166,7 +184,7 @@ class MatrixFactorization(
             return np.zeros(len(self.learned.items))  # (n_items,)
         return self.learned.mean + self.learned.items[:, -1].astype(np.float64)
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
+    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.
 
         For ``observed`` that is the score. The scores of the other losses estimate how likely a
@@ -177,6 +195,8 @@ class MatrixFactorization(
         ----------
         users, items
             Ids from the training data, equally many.
+        clip
+            Keep predictions within the range of the training weights.
 
         Raises
         ------
@@ -189,8 +209,10 @@ class MatrixFactorization(
         user_rows, item_rows = required_pairs(self.data, users, items)
         if self.config.loss == "observed":
             products = row_products(learned.users[user_rows], learned.items[item_rows])
-            return products.astype(np.float32)
-        return self._ratings.predict(user_rows, item_rows, learned.unit)
+            predicted = products.astype(np.float32)
+        else:
+            predicted = self._ratings.predict(user_rows, item_rows, learned.unit)
+        return within_range(predicted, self.data) if clip else predicted
 
     @cached_property
     def _ratings(self) -> Ratings:

@@ -6,19 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from shortlist.models.config import ModelConfig, Search, hyper
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import Weighting
 
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]
 TERMS = ("user_term", "item_term", "both_term")
-Tuned = Literal["tuned"]
-Weight = Annotated[float, Field(ge=0)]  # the bound applies to numbers only, not to "tuned"
+Weight = Annotated[float, Field(ge=0)]  # the bound applies to numbers only, not to "auto"
 Count = Annotated[int, Field(ge=1)]
 
 
 class HybridConfig(ModelConfig):
-    """Settings of :class:`Hybrid`; ``"tuned"`` settings are chosen on a validation fold."""
+    """Settings of :class:`Hybrid`; ``"auto"`` settings are chosen on a validation fold."""
 
     user_blocks: UserBlocks = hyper(
         "action+features",
@@ -37,19 +36,19 @@ class HybridConfig(ModelConfig):
     column_weights: Literal["learned", "even"] = hyper(
         "learned", "Weights of the feature columns: learned from the interactions, or all equal."
     )
-    user_term: Weight | Tuned = hyper("tuned", "Weight a of S_user R.")
-    item_term: Weight | Tuned = hyper("tuned", "Weight b of R S_item.")
-    both_term: Weight | Tuned = hyper("tuned", "Weight c of S_user R S_item.")
-    user_feature_weight: Weight | Tuned = hyper(
-        "tuned", "Weight of the features in the similarity of users; choices have weight 1."
+    user_term: Weight | Auto = hyper("auto", "Weight a of S_user R.")
+    item_term: Weight | Auto = hyper("auto", "Weight b of R S_item.")
+    both_term: Weight | Auto = hyper("auto", "Weight c of S_user R S_item.")
+    user_feature_weight: Weight | Auto = hyper(
+        "auto", "Weight of the features in the similarity of users; choices have weight 1."
     )
-    item_feature_weight: Weight | Tuned = hyper(
-        "tuned", "Weight of the features in the similarity of items; interactions have weight 1."
+    item_feature_weight: Weight | Auto = hyper(
+        "auto", "Weight of the features in the similarity of items; interactions have weight 1."
     )
-    user_neighbors: Count | Tuned | None = hyper("tuned", "Number of nearest users; None: all.")
-    item_neighbors: Count | Tuned | None = hyper("tuned", "Number of nearest items; None: all.")
-    cold_neighbors: Count | Tuned | None = hyper(
-        "tuned", "Number of nearest users for a query without a history; None: all."
+    user_neighbors: Count | Auto | None = hyper("auto", "Number of nearest users; None: all.")
+    item_neighbors: Count | Auto | None = hyper("auto", "Number of nearest items; None: all.")
+    cold_neighbors: Count | Auto | None = hyper(
+        "auto", "Number of nearest users for a query without a history; None: all."
     )
     self_similarity: bool = hyper(False, "Count a row as its own neighbour (diagonals of ones).")
     rescaled: bool = hyper(
@@ -61,7 +60,7 @@ class HybridConfig(ModelConfig):
 
     @field_validator(TERMS[-1])
     @classmethod
-    def _some_term(cls, value: float | Tuned, info: ValidationInfo) -> float | Tuned:
+    def _some_term(cls, value: float | Auto, info: ValidationInfo) -> float | Auto:
         if value == info.data.get("user_term") == info.data.get("item_term") == 0:
             raise ValueError("user_term and item_term are 0 as well, so every score would be 0")
         return value

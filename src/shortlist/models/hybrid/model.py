@@ -17,6 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
+from shortlist.models.config import AUTO
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.hybrid.config import FORMS, HybridConfig
 from shortlist.models.hybrid.terms import (
@@ -66,7 +67,7 @@ class HybridLearned:
         return transposed(self.item_similarity)
 
     @cached_property
-    def tuned(self) -> Settings:
+    def used(self) -> Settings:
         """The settings, as numbers."""
         return Settings(**self.settings)
 
@@ -93,6 +94,8 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     ['b']
     """
 
+    learns_quickly = True
+
     @property
     def uses_features(self) -> bool:  # type: ignore[override]
         """Whether users are compared by features, which can then replace a history."""
@@ -100,19 +103,25 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return config.user_blocks != "action" and bool(config.user_term or config.both_term)
 
     @property
+    def uses_item_features(self) -> bool:
+        """Whether items are compared by features."""
+        config = self.config
+        return config.item_blocks != "interactions" and bool(config.item_term or config.both_term)
+
+    @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, three terms, and the neighbours."""
-        settings, n_users = self.learned.tuned, self.data.n_users
+        settings, n_users = self.learned.used, self.data.n_users
         counts = settings.user_neighbors, settings.cold_neighbors
         width = n_users if ALL in counts else min(max(counts), n_users)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The values that :meth:`fit` chose for the settings that are ``"tuned"``."""
-        names = [name for name in Settings._fields if getattr(self.config, name) == "tuned"]
-        tuned = self.learned.settings if names else {}
-        return {name: None if tuned[name] == ALL else tuned[name] for name in names}
+        """The values that :meth:`fit` chose for the settings that are ``"auto"``."""
+        names = [name for name in Settings._fields if getattr(self.config, name) == AUTO]
+        found = self.learned.settings if names else {}
+        return {name: None if found[name] == ALL else found[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:
@@ -137,14 +146,14 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         items = item_rows(config, data, of_items, settings.item_feature_weight)
         own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
         limit = None if settings.item_neighbors == ALL else settings.item_neighbors
-        near = Neighborhood.by_product(items).nearest_in_blocks(items, own_rows, limit)
+        near = Neighborhood.by_product(items).best_in_blocks(items, own_rows, limit)
         table = None if of_users is None else of_users.to_table()
         return Fitted(HybridLearned(users, table, transposed(near), settings._asdict()))
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a history."""
         scorable = super().can_score(profiles)
-        if self.config.user_blocks == "features" and not self.learned.tuned.item_term:
+        if self.config.user_blocks == "features" and not self.learned.used.item_term:
             scorable[:] = False  # no term uses the history
         new = np.flatnonzero(~scorable)
         if len(new) and self._compares_users and profiles.features is not None:
@@ -172,7 +181,14 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         return SparseScores(one_hot(items, self.data.n_items), self.learned.item_neighbors)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the contributions of similar users, chosen items, and items of similar users."""
+        """Yield the contributions of similar users, chosen items, and items of similar users.
+
+        Where a query has features and no history, the features are what users share with it; then
+        the contributions of these features are yielded instead.
+        """
+        if self._compares_users and not profiles.has_history[0]:
+            yield from self._feature_parts(profiles, items)
+            return
         near, learned = self._neighbors(profiles), self.learned
         by_term = []
         for name, (weight, term) in self._terms(profiles, near).items():
@@ -186,13 +202,61 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         for parts in zip(*by_term, strict=True):
             yield list(parts)
 
+    def _feature_parts(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the contribution of each feature of a query without a history.
+
+        A score is a sum over the nearest users v of ``sim(q, v) = sum_d q_d v_d``; summed over the
+        users first, it is a sum over the features d.
+        """
+        learned, n_items = self.learned, self.data.n_items
+        query = self._user_rows(profiles.history, profiles.features)
+        near = self._neighbors(profiles)
+        users = learned.users[near.indices][:, query.indices].multiply(query.data)  # (v, d)
+        shared = users.tocsr().astype(np.float64).T.tocsr()
+        choices = self.data.choices[near.indices]  # (v, n_items)
+        amounts = np.zeros((shared.shape[0], len(items)))
+        for name, (weight, term) in self._terms(profiles, near).items():
+            factor = weight * scale_factors(term, self.config.rescaled)[0]
+            if name == "similar user":
+                chosen = choices[:, items]
+            elif name == "chosen by similar users":
+                chosen = choices @ learned.item_similarity[:, items]
+            else:
+                continue  # a history without items adds nothing
+            amounts += factor * (shared @ chosen.astype(np.float64)).toarray()
+        names = self._feature_names(profiles, query.indices - n_items)
+        distinct, name_of = np.unique(names, return_inverse=True)
+        for column in amounts.T:
+            sums = np.bincount(name_of, column, len(distinct))
+            kept = sums != 0
+            yield [Parts("feature", pa.array(distinct[kept], pa.string()), sums[kept])]
+
+    def _feature_names(self, profiles: Profiles, rows: Rows) -> NDArray[np.str_]:
+        """Name encoded features of the users; all of a number are named like ``year=1995``."""
+        similarity = self.learned.user_similarity
+        if similarity is None or profiles.features is None:
+            return np.empty(0, dtype=np.str_)
+        encoder = similarity.encoder
+        names = np.array(encoder.names)[rows]
+        for column, block in encoder.blocks.items():
+            of_number = [
+                n
+                for n, row in enumerate(rows.tolist())
+                if block.start <= row < block.stop and not names[n].startswith(f"{column}=")
+            ]
+            value = profiles.features.column(column)[0].as_py() if of_number else None
+            names = names.astype(object)
+            for n in of_number:
+                names[n] = f"{column}={value}"
+        return names.astype(np.str_)
+
     @property
     def _compares_users(self) -> bool:
-        settings = self.learned.tuned
+        settings = self.learned.used
         return bool(settings.user_term or settings.both_term)
 
     def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
-        learned, weight = self.learned, self.learned.tuned.user_feature_weight
+        learned, weight = self.learned, self.learned.used.user_feature_weight
         return user_rows(self.config, history, learned.user_similarity, features, weight)
 
     def _neighbors(self, profiles: Profiles) -> csr_array:
@@ -202,7 +266,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             return empty(len(profiles), n_users)
         rows = self._user_rows(profiles.history, profiles.features)
         own_rows = None if self.config.self_similarity else profiles.users
-        settings = learned.tuned
+        settings = learned.used
         counts = np.where(
             profiles.has_history, settings.user_neighbors, settings.cold_neighbors
         )  # (B,)
@@ -212,7 +276,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     def _terms(self, profiles: Profiles, near: csr_array) -> dict[str, tuple[float, Floats]]:
         """Return the terms with a weight above 0, and their weights."""
-        settings, similarity = self.learned.tuned, self.learned.item_similarity
+        settings, similarity = self.learned.used, self.learned.item_similarity
         terms: dict[str, tuple[float, Floats]] = {}
         if self._compares_users:
             by_users = product(near, self.data.choices)

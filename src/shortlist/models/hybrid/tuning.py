@@ -13,6 +13,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.ranking import midranks
 from shortlist.metrics.ranking import discounted_gain
+from shortlist.models.config import AUTO
 from shortlist.models.hybrid.config import TERMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
@@ -50,7 +51,7 @@ class Candidate(NamedTuple):
 
 
 def tune(config: HybridConfig, data: Dataset) -> Settings:
-    """Choose every setting that is ``"tuned"``.
+    """Choose every setting that is ``"auto"``.
 
     Each user's last choice (by time, else random) is held out of the training data. First the
     neighbours and the feature weight of users and of items are chosen by the NDCG@10 of their own
@@ -65,11 +66,11 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
         "cold_neighbors": COLD_NEIGHBORS,
     }
     choices: dict[str, Sequence[Any]] = {
-        name: lists.get(name, FEATURE_WEIGHTS) if value == "tuned" else (value,)
+        name: lists.get(name, FEATURE_WEIGHTS) if value == AUTO else (value,)
         for name, value in given.items()
     }
-    if "tuned" not in given.values() or not (data.user_counts > 1).any():
-        equal = {name: 1.0 if given[name] == "tuned" else given[name] for name in TERMS}
+    if AUTO not in given.values() or not (data.user_counts > 1).any():
+        equal = {name: 1.0 if given[name] == AUTO else given[name] for name in TERMS}
         middle = {name: values[len(values) // 2] for name, values in choices.items()}
         return Settings(**middle | equal)
     fold = _Fold(config, data)
@@ -189,10 +190,10 @@ class _Fold:
         shares: list[list[float]] = []
         for tried in SHARES:
             share = [
-                value if given[name] == "tuned" else float(given[name])
+                value if given[name] == AUTO else float(given[name])
                 for name, value in zip(TERMS, tried, strict=True)
             ]
-            tunes_users = given["user_term"] == "tuned"
+            tunes_users = given["user_term"] == AUTO
             if tunes_users and self.user_similarity and not (share[0] or share[2]):
                 share[0] = MIN_SHARE
             if any(share) and share not in shares:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import model_validator
 
 from shortlist.data.dataset import Dataset
 from shortlist.models.config import Search, TrainingConfig, hyper
@@ -157,13 +159,27 @@ class RetrievalConfig(TowersConfig):
         return self.normalize
 
 
+RATING_DEFAULTS: Mapping[str, Any] = {
+    "user_ids": True,
+    "head_layers": (),
+    "dropout": 0.0,
+    "input_dropout": 0.0,
+    "regularization": 0.08,
+    "learning_rate": 0.002,
+    "epochs": 12,
+}
+"""The defaults of :class:`Ranking` that differ with ``loss="squared"``: biases and a product."""
+
+
 class RankingConfig(HeadConfig):
     """Settings of :class:`Ranking`."""
 
     loss: Literal["logistic", "squared", "hinge", "listmle"] = hyper(
         "logistic",
         "Loss: log loss of choices against sampled negatives; squared error of weights (ratings); "
-        "or a loss of lists, pairwise (hinge) or listwise (listmle).",
+        "or a loss of lists, pairwise (hinge) or listwise (listmle). Defaults with squared: "
+        + ", ".join(f"{name}={value!r}" for name, value in RATING_DEFAULTS.items())
+        + ".",
     )
     negatives: int = hyper(
         4,
@@ -180,6 +196,20 @@ class RankingConfig(HeadConfig):
         1024, "Interactions per step; None: all (with history at most a fifth).", ge=1
     )
     learning_rate: float = hyper(0.005, "Learning rate.", gt=0, search=Search(1e-3, 1.0, "log"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _for_ratings(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("loss") == "squared":
+            return {**RATING_DEFAULTS, **given}
+        return given
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of the settings that differ from the defaults for this loss."""
+        defaults, fields = type(self)(loss=self.loss), type(self).model_fields
+        differ = [name for name in fields if getattr(self, name) != getattr(defaults, name)]
+        return differ if self.loss == fields["loss"].default else ["loss", *differ]
 
     @property
     def adds_biases(self) -> bool:

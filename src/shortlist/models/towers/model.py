@@ -22,6 +22,7 @@ from shortlist.models.towers.config import (
 from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
 from shortlist.models.training.model import TrainedModel
+from shortlist.models.vectors import within_range
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
@@ -59,6 +60,16 @@ class TowersModel(TrainedModel[C, L]):
         """Whether user features can replace a history."""
         return self.config.features
 
+    @property
+    def uses_item_features(self) -> bool:
+        """Whether item features are part of the item tower."""
+        return self.config.features
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether the loss is one of weights (ratings)."""
+        return getattr(self.config, "loss", "logistic") != "logistic"
+
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Return which queries have a trained id, a history or a known feature."""
         return self.learned.can_score(profiles)
@@ -66,6 +77,8 @@ class TowersModel(TrainedModel[C, L]):
 
 class TowerVectors(TowersModel[C, L], ExplainsLists):
     """The base of two-tower models whose scores are dot products of vectors."""
+
+    dense_scores = False
 
     def score(self, profiles: Profiles) -> Scores:
         """Multiply the vectors of queries and items."""
@@ -128,7 +141,8 @@ class Ranking(TowersModel[RankingConfig, HeadLearned]):
     scored by their features.
 
     Trained with one of four losses (:mod:`shortlist.models.towers.ranking_task`). ``squared``
-    predicts ratings; the others predict choices, against sampled negatives.
+    predicts ratings, with defaults of its own: the vectors of users and items, biases and no f. The
+    others predict choices, against sampled negatives.
 
     Every pair of a query and an item passes through the head: scoring a large catalogue takes
     thousands of times as long as by dot products. Let a first stage (:class:`Retrieval`) select
@@ -165,13 +179,15 @@ class Ranking(TowersModel[RankingConfig, HeadLearned]):
         """Score these pairs by the head."""  # (n,)
         return self.learned.pair_scores(self.learned.users(profiles), queries, items)
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
+    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
         """Predict the weight (rating) of each (user, item) pair.
 
         Parameters
         ----------
         users, items
             Ids from the training data, of equal number.
+        clip
+            Keep predictions within the range of the training weights.
 
         Raises
         ------
@@ -188,7 +204,8 @@ class Ranking(TowersModel[RankingConfig, HeadLearned]):
                 "are not ratings",
                 remedy="fit it with loss='squared'",
             )
-        return self.learned.predicted(self.data, users, items)
+        predicted = self.learned.predicted(self.data, users, items)
+        return within_range(predicted, self.data) if clip else predicted
 
 
 class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
@@ -229,6 +246,7 @@ class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
             "ranking": (config.rating_weight, RatingTask(self.name, config, data)),
         }
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id]) -> Floats:
+    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
         """Predict the weight (rating) of each (user, item) pair, as :class:`Ranking` does."""
-        return self.learned.predicted(self.data, users, items)  # (n,)
+        predicted = self.learned.predicted(self.data, users, items)  # (n,)
+        return within_range(predicted, self.data) if clip else predicted

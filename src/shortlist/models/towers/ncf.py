@@ -120,6 +120,8 @@ class GMF(NCF[GMFConfig, NCFLearned]):
     2
     """
 
+    dense_scores = False
+
     def score(self, profiles: Profiles) -> Scores:
         """Multiply vectors."""
         learned = self.learned

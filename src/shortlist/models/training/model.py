@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.errors import ConfigError, NotFittedError
+from shortlist.engine import Engine, LocalEngine
+from shortlist.errors import CapabilityError, ConfigError, NotFittedError
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Arrays, TrainingConfig
 
@@ -59,6 +60,7 @@ class TrainedModel(Model[C, L]):
         *,
         checkpoint: str | Path | None = None,
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        engine: Engine | str | None = None,
     ) -> Self:
         """Learn from the data; a second call starts from scratch.
 
@@ -73,14 +75,24 @@ class TrainedModel(Model[C, L]):
             same as before; only ``epochs`` may differ.
         checkpoint_seconds
             The interval at which the file is written; 0: after every epoch.
+        engine
+            None or local: training by gradient runs in this process only. Lists and figures of the
+            trained model are computed on any engine.
 
         Raises
         ------
+        CapabilityError
+            ``engine`` is a cluster.
         InputError
             The checkpoint is of other data or settings, or is not a checkpoint.
         ShortlistError
             Training diverged: the loss is no longer finite.
         """
+        if not (engine in (None, "local") or isinstance(engine, LocalEngine)):
+            raise CapabilityError(
+                f"{self.name} is trained by gradient, in one process and not on a cluster",
+                remedy="fit it without an engine, and pass the engine to recommend and evaluate",
+            )
         self._require_fittable(data)
         self._training = self._train(data, checkpoint, checkpoint_seconds)
         learned = self.finished(data, self._training.result)

@@ -10,7 +10,7 @@ import { listRow } from "./row.js";
 import { scale } from "./scorebar.js";
 
 /** @typedef {import("../types.js").Listed} Listed */
-/** @typedef {{model: string, items: Listed[]} | {model: string, error: unknown}} Answer */
+/** @typedef {{model: string, items: Listed[], notes: string[]} | {model: string, error: unknown}} Answer */
 
 const FIGURES = 3; // metrics that are shown for a model
 
@@ -53,10 +53,10 @@ function head(name) {
 }
 
 /**
- * @param {{model: string, items: Listed[]}} answer
+ * @param {{model: string, items: Listed[], notes: string[]}} answer
  * @param {Answer | null} other
  */
-function content({ model, items }, other) {
+function content({ model, items, notes }, other) {
   if (!items.length) return noItems();
   const share = scale(items);
   const compared = other !== null && "items" in other ? other : null;
@@ -69,8 +69,37 @@ function content({ model, items }, other) {
     popular && modelOf(model)?.kind !== "Popularity"
       ? h("p", { class: "notice" }, t("fallback", model))
       : null,
+    ...notes.map((note) => h("p", { class: "quiet note", lang: "en" }, note)),
     h("ol", { class: "list", role: "list" }, rows),
+    button(t("download"), () => download(items, model), { class: "download" }),
   ];
+}
+
+/**
+ * Save a list as a CSV file.
+ *
+ * @param {Listed[]} items
+ * @param {string} model
+ */
+function download(items, model) {
+  const names = [...new Set(items.flatMap((item) => Object.keys(item.features)))];
+  const head = ["rank", "item_id", "title", "score", "source", ...names];
+  const rows = items.map((item) => [
+    item.rank, item.item_id, item.title, item.score, item.source,
+    ...names.map((name) => item.features[name]),
+  ]);
+  const text = [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n");
+  const url = URL.createObjectURL(new Blob(["\ufeff", text, "\r\n"], { type: "text/csv" }));
+  h("a", { href: url, download: `${model}.csv` }).click();
+  URL.revokeObjectURL(url);
+}
+
+/** @param {unknown} value */
+function cell(value) {
+  const text = value === null || value === undefined ? "" : Array.isArray(value) ? value.join("; ") : String(value);
+  // A spreadsheet would run a text that begins like a formula.
+  const safe = typeof value === "number" || !/^[=+\-@\t\r]/.test(text) ? text : `'${text}`;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 function noItems() {

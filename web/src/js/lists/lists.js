@@ -124,10 +124,10 @@ export function makeLists() {
  */
 async function answerOf(model, state, query, signal) {
   try {
-    const { lists } = await ask("recommendations", { ...listRequest(model, state, query), signal });
+    const { lists, notes = [] } = await ask("recommendations", { ...listRequest(model, state, query), signal });
     const { items } = lists[0];
     seen(items);
-    return { model, items };
+    return { model, items, notes };
   } catch (error) {
     return { model, error: isAbort(error) ? null : error };
   }

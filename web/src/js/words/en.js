@@ -139,6 +139,7 @@ export const en = {
   empty: "No items",
   emptyFilters: "No item matches all filters.",
   emptySeen: "All items were already chosen, or none may be listed.",
+  download: "Save as CSV",
   showSeen: "Show chosen items too",
   common: /** @param {number} n @param {number} of */ (n, of) =>
     n === 0 ? "The lists have nothing in common" : `${n} of ${of} on both lists`,

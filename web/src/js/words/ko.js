@@ -134,6 +134,7 @@ export const ko = {
   empty: "남은 항목이 없습니다",
   emptyFilters: "모든 필터를 만족하는 항목이 없습니다.",
   emptySeen: "모두 이미 선택했거나 추천할 수 있는 항목이 없습니다.",
+  download: "CSV로 저장",
   showSeen: "이미 선택한 것도 보기",
   common: (n, of) => (n === 0 ? "두 목록에 공통 항목이 없습니다" : `${of}개 중 ${n}개가 두 목록에 모두 있음`),
   higher: (n, model) => `${model} 목록보다 ${number(n)}계단 위`,

@@ -1,0 +1,68 @@
+"""The item feature that people recognise an item by: named by the caller, or found by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+TITLES = ("title", "name")  # names of columns that hold titles for certain
+_MARK = b"title"  # the key of the schema's metadata that names the column
+_WORDS = {"title", "제목", "상품명", "제품명", "영화명", "공고명", "도서명", "품명"}
+_OF_ITEMS = {
+    "item", "product", "article", "movie", "film", "book", "track", "song", "game", "job",
+    "posting", "vacancy",
+}  # fmt: skip
+
+
+def words(name: str) -> list[str]:
+    """Return the words of a column's name in lower case.
+
+    >>> words("CustomerID"), words("product name"), words("상품명")
+    (['customer', 'id'], ['product', 'name'], ['상품명'])
+    """
+    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+", name)
+    return [part.lower() for part in parts]
+
+
+def names_titles(name: str) -> bool:
+    """Return whether a column of this name holds the titles of items.
+
+    >>> [names_titles(name) for name in ("movie_title", "Product Name", "company_name")]
+    [True, True, False]
+    """
+    parts = {*words(name)}
+    return bool(parts & _WORDS) or ("name" in parts and bool(parts & _OF_ITEMS))
+
+
+def title_column(features: pa.Table | None) -> str | None:
+    """Return the column of the titles: the one that was named, or else the first that says so."""
+    if features is None:
+        return None
+    names: Sequence[str] = features.column_names
+    marked = (features.schema.metadata or {}).get(_MARK)
+    if marked is not None and (name := str(marked, "utf-8")) in names:
+        return name
+    sure = [name for name in TITLES if name in names]
+    likely = (name for name in names if names_titles(name) and _is_text(features, name))
+    return sure[0] if sure else next(likely, None)
+
+
+def with_title(features: pa.Table, column: str) -> pa.Table:
+    """Name the column of the titles; it must exist."""
+    metadata = {**(features.schema.metadata or {}), _MARK: column.encode()}
+    return features.replace_schema_metadata(metadata)
+
+
+def titles(features: pa.Table | None) -> pa.Array | None:
+    """Return the titles as text, null where there is none; None if no column holds any."""
+    column = title_column(features)
+    if features is None or column is None or pa.types.is_nested(features[column].type):
+        return None
+    return features.column(column).combine_chunks().cast(pa.string())
+
+
+def _is_text(features: pa.Table, name: str) -> bool:
+    kind = features.schema.field(name).type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

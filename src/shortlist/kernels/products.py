@@ -1,0 +1,119 @@
+"""Products of dense factors (n, f) with small matrices (f, f), on all cores, in a fixed order.
+
+A BLAS changes the order of its sums with the number of threads and with the shape. Here every
+element is summed in one order: from first to last in float32, in chunks of 256.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.kernels import linalg
+from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.threads import over_rows
+from shortlist.kernels.types import Floats, Matrix, OutMatrix, OutPartials, OutVector, Vector
+from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
+
+_CHUNK: Final = 256  # products summed in float32 at a time: packed, they stay in the L1 cache
+_BAND: Final = 256  # columns of a Gram matrix for a thread at a time
+_ROWS: Final = 96  # rows of a product for a thread at a time: a multiple of 6
+_CELLS: Final = 4096  # a Gram matrix of f columns is the sum of about this over f parts
+
+
+def gram(factors: Matrix) -> NDArray[np.float64]:
+    """Return ``V'V`` (f, f) of factors V (n, f); the sums of its chunks are added in float64."""
+    Shapes().array("factors", factors, F32, "n", "f")
+    depth = factors.shape[1]
+    parts = min(max(_CELLS // max(depth, 1), 2), 16)
+    partials = np.zeros((parts, depth, depth))
+    over_rows(_gram, parts * -(-depth // _BAND), 1, factors, partials)
+    upper = np.triu(partials.sum(axis=0))
+    total: NDArray[np.float64] = upper + np.triu(upper, 1).T
+    return total
+
+
+def multiply(factors: Matrix, square: Matrix) -> OutMatrix:
+    """Return the product (n, f) of factors (n, f) and a square matrix (f, f)."""
+    shapes = Shapes()
+    shapes.array("factors", factors, F32, "n", "f")
+    shapes.array("square", square, F32, "f", "f")
+    depth = shapes["f"]
+    packed = np.empty(depth * (-(-depth // COLUMNS) * COLUMNS), np.float32)
+    _pack(square, packed)
+    out = np.empty(factors.shape, np.float32)
+    over_rows(_multiply, len(out), _ROWS, factors, packed, out, multiple=ROWS)
+    return out
+
+
+@inlined
+def _pack_rows(rows: Floats, first: int, panel: Floats) -> None:
+    """Copy columns ``first`` to ``first + 5`` of rows side by side, filled up with zeros."""
+    count = min(ROWS, rows.shape[1] - first)
+    for p in range(len(rows)):
+        for r in range(ROWS):
+            panel[p * ROWS + r] = rows[p, first + r] if r < count else np.float32(0.0)
+
+
+@kernel
+def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
+    """Add to a part of the Gram matrix: unit ``u`` is a part and a band of its columns."""
+    n, depth = factors.shape
+    parts = len(partials)
+    left = np.empty(_CHUNK * ROWS, np.float32)
+    right = np.empty(_CHUNK * _BAND, np.float32)
+    tile = np.empty(ROWS * COLUMNS, np.float32)
+    for unit in range(start, stop):
+        part, band = unit % parts, unit // parts
+        begin, end = band * _BAND, min(band * _BAND + _BAND, depth)
+        last = n * (part + 1) // parts
+        for first in range(n * part // parts, last, _CHUNK):
+            rows = factors[first : min(first + _CHUNK, last)]
+            count = len(rows)
+            linalg.pack_columns(rows, begin, end, right)
+            for r in range(0, end, ROWS):
+                _pack_rows(rows, r, left)
+                for c in range(max(begin, r // COLUMNS * COLUMNS), end, COLUMNS):
+                    tile[:] = 0.0
+                    add_tile(
+                        left, 0, ROWS, right, (c - begin) * count, COLUMNS, count, tile, 0, COLUMNS
+                    )
+                    for i in range(min(ROWS, depth - r)):
+                        for j in range(min(COLUMNS, depth - c)):
+                            partials[part, r + i, c + j] += np.float64(tile[i * COLUMNS + j])
+
+
+@kernel
+def _pack(square: Matrix, packed: OutVector) -> None:
+    depth = len(square)
+    width = linalg.round_up(depth, COLUMNS)
+    for first in range(0, depth, _CHUNK):
+        rows = square[first : min(first + _CHUNK, depth)]
+        linalg.pack_columns(rows, 0, depth, packed[first * width :])
+
+
+@kernel
+def _multiply(start: int, stop: int, factors: Matrix, packed: Vector, out: OutMatrix) -> None:
+    depth = factors.shape[1]
+    width = linalg.round_up(depth, COLUMNS)
+    n_rows = linalg.round_up(stop - start, ROWS)
+    left = np.zeros(n_rows * min(depth, _CHUNK), np.float32)
+    sums = np.zeros(n_rows * width, np.float32)
+    for first in range(0, depth, _CHUNK):
+        count = min(_CHUNK, depth - first)
+        for r in range(stop - start):
+            panel = left[r // ROWS * ROWS * count :]
+            row = factors[start + r]
+            for p in range(count):
+                panel[p * ROWS + r % ROWS] = row[first + p]
+        for c in range(0, depth, COLUMNS):
+            for r in range(0, n_rows, ROWS):
+                add_tile(
+                    left, r * count, ROWS, packed, first * width + c * count, COLUMNS, count,
+                    sums, r * width + c, width,
+                )  # fmt: skip
+    for r in range(stop - start):
+        linalg.copy_row(sums[r * width : r * width + depth], out[start + r])

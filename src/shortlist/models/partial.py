@@ -1,0 +1,216 @@
+"""New interactions without a new fit: histories grow at once, and what stays behind is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
+from shortlist.errors import CapabilityError, InputError
+
+
+class Growth(NamedTuple):
+    """The data with the new interactions, and where the users and items of before are in it."""
+
+    data: Dataset
+    users: Rows  # the row of each user of before
+    items: Rows  # the row of each item of before
+
+    @property
+    def new_items(self) -> Rows:
+        """The rows of the items that were not known before."""
+        return np.setdiff1d(np.arange(self.data.n_items, dtype=np.int32), self.items)
+
+
+class PartialFit:
+    """The part of a model that takes up new interactions."""
+
+    learns_quickly: ClassVar[bool] = False  # whether learning takes little but choosing settings
+    not_updated: tuple[str, ...] = ()
+    """What the last :meth:`partial_fit` left as the last ``fit`` had it, in sentences."""
+
+    def partial_fit(self, data: Dataset) -> Self:
+        """Take up new interactions, users and items without a new fit.
+
+        The histories of users grow at once. New users and items enter by their features or
+        interactions as far as the model can; ``not_updated`` says what stays as it was. Settings
+        that ``fit`` chose are kept. Fit again from time to time.
+
+        Parameters
+        ----------
+        data
+            The new interactions alone; of a pair that is known already the new weight counts. Its
+            features replace those of the same users and items.
+
+        Returns
+        -------
+        Self
+            The model; its ``data`` holds all interactions.
+
+        Raises
+        ------
+        CapabilityError
+            The model learns only as a whole.
+        InputError
+            The ids or features of the new data have other types, or only one of the two has times.
+
+        Examples
+        --------
+        >>> import shortlist as sl
+        >>> log = sl.Dataset.from_tables({"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]})
+        >>> model = sl.ItemCosine().fit(log)
+        >>> new = sl.Dataset.from_tables({"user_id": [3, 3], "item_id": [7, 10]})
+        >>> model.partial_fit(new).recommend([3], k=1).column("item_id")
+        [8]
+        """
+        model: Any = self
+        growth = grown(model.data, data)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
+            learned, not_updated = self.grow(growth)
+        model.require_finite(growth.data, learned)
+        model.restore(growth.data, learned, model.history)
+        self.not_updated = not_updated
+        return self
+
+    def grow(self, growth: Growth) -> tuple[Any, tuple[str, ...]]:
+        """Return what is learned from the grown data, and what was not updated."""
+        model: Any = self
+        if not self.learns_quickly:
+            raise CapabilityError(
+                f"{model.name} learns only as a whole",
+                remedy="call fit with all interactions",
+            )
+        return relearned(model, growth)
+
+
+def relearned(model: Any, growth: Growth) -> tuple[Any, tuple[str, ...]]:
+    """Learn again with the settings that ``fit`` chose; say which they are."""
+    chosen = model.chosen
+    learned = type(model)(**model.get_params() | chosen).learn(growth.data).learned
+    kept = (f"the values that fit chose are kept: {', '.join(chosen)}",) if chosen else ()
+    return learned, kept
+
+
+def grown(before: Dataset, new: Dataset) -> Growth:
+    """Add new interactions to a data set; :meth:`PartialFit.partial_fit` documents the rules."""
+    if not isinstance(new, Dataset):
+        raise InputError(
+            f"new interactions are a Dataset, not a {type(new).__name__}",
+            remedy="make one: Dataset.from_tables(...)",
+        )
+    users, items = _union(before.users, new.users), _union(before.items, new.items)
+    if (before.times is None) != (new.times is None):
+        raise InputError(
+            "only one of the old and the new interactions have times",
+            remedy="give both times, or neither",
+        )
+    ahead = int(before.positions.max(initial=-1)) + 1
+    later = replace(new, positions=new.positions + ahead)
+    rejected = (
+        None
+        if new.dislikes is None
+        else replace(new.dislikes, positions=new.dislikes.positions + ahead)
+    )
+    data = _merged(users, items, later, before, rejected)
+    data = replace(
+        data,
+        user_features=_features(users, before, new, "user"),
+        item_features=_features(items, before, new, "item"),
+    )
+    if before.dislikes is not None or rejected is not None:
+        data = replace(data, dislikes=_merged(users, items, rejected, before.dislikes, later))
+    return Growth(data, _rows_in(users, before.users), _rows_in(items, before.items))
+
+
+def _merged(
+    users: Vocabulary,
+    items: Vocabulary,
+    new: Dataset | None,
+    old: Dataset | None,
+    revoking: Dataset | None,
+) -> Dataset:
+    """Return the pairs of two data sets; those of the new one, and those that revoke, go first."""
+    parts = [part for part in (new, revoking, old) if part is not None]
+    keys = np.concatenate([_pairs(users, items, part) for part in parts])
+    pairs, first = np.unique(keys, return_index=True)
+    ends = np.cumsum([len(part) for part in parts])
+    from_part = np.searchsorted(ends, first, side="right")
+    kept = np.array([part is not revoking for part in parts], dtype=bool)[from_part]
+    pairs, first = pairs[kept], first[kept]
+    times = [part.times for part in parts if part.times is not None]
+    return Dataset(
+        users,
+        items,
+        (pairs // max(len(items), 1)).astype(np.int32),
+        (pairs % max(len(items), 1)).astype(np.int32),
+        np.concatenate([part.weights for part in parts])[first],
+        np.concatenate(times)[first] if len(times) == len(parts) else None,
+        np.concatenate([part.positions for part in parts])[first],
+    )
+
+
+def _pairs(users: Vocabulary, items: Vocabulary, data: Dataset) -> np.ndarray[Any, Any]:
+    """Return a number for each (user, item) pair."""
+    user_rows = _rows_in(users, data.users)[data.user_rows].astype(np.int64)
+    return user_rows * len(items) + _rows_in(items, data.items)[data.item_rows]
+
+
+def spread(array: np.ndarray[Any, Any], rows: Rows, n_rows: int) -> np.ndarray[Any, Any]:
+    """Return an array of ``n_rows`` rows, zero but for the given ones."""
+    wide = np.zeros((n_rows, *array.shape[1:]), dtype=array.dtype)
+    wide[rows] = array
+    return wide
+
+
+def _union(before: Vocabulary, new: Vocabulary) -> Vocabulary:
+    if before.ids.type != new.ids.type:
+        raise InputError(
+            f"the new {new.kind} ids are {new.ids.type}; those of the model are {before.ids.type}",
+            remedy="convert the new ids",
+        )
+    ids = pc.unique(pa.concat_arrays([before.ids, new.ids]))
+    return Vocabulary(ids.take(pc.sort_indices(ids)), kind=before.kind)
+
+
+def _rows_in(whole: Vocabulary, part: Vocabulary) -> Rows:
+    rows: Rows = pc.index_in(part.ids, value_set=whole.ids).to_numpy(zero_copy_only=False)
+    return rows.astype(np.int32)
+
+
+def _features(
+    ids: Vocabulary, before: Dataset, after: Dataset, kind: Literal["user", "item"]
+) -> pa.Table | None:
+    """Merge the features: those of the new data where it has them, else those of before."""
+    old, new = (getattr(data, f"{kind}_features") for data in (before, after))
+    if old is None:
+        return None
+    old_rows, new_rows = (
+        pc.fill_null(pc.index_in(ids.ids, value_set=listed.ids), UNKNOWN).to_numpy()
+        for listed in (getattr(data, f"{kind}s") for data in (before, after))
+    )
+    columns = {}
+    for name in old.column_names:
+        column, rows = old.column(name).combine_chunks(), old_rows
+        if new is not None and name in new.column_names:
+            try:
+                added = new.column(name).combine_chunks().cast(column.type)
+            except pa.ArrowException:
+                raise InputError(
+                    f"feature {name!r} of the new {ids.kind}s is {new.column(name).type}; it was "
+                    f"{column.type}",
+                    remedy="convert it",
+                ) from None
+            rows = np.where(new_rows == UNKNOWN, old_rows, len(column) + new_rows)
+            column = pa.concat_arrays([column, added])
+        columns[name] = column.take(pa.array(rows, mask=rows == UNKNOWN))
+    return pa.table(columns).replace_schema_metadata(old.schema.metadata)
+
+
+def unchanged_items(what: str, growth: Growth) -> tuple[str, ...]:
+    """Return the sentence on items that keep what was learned about them."""
+    return (f"{what} of the {len(growth.items):,} items known before are those of the last fit",)

@@ -1,0 +1,235 @@
+"""What breaks on a cluster of several nodes, and that results do not. Skipped without Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shortlist import evaluate
+from shortlist.data import split
+from shortlist.data.dataset import Dataset
+from shortlist.engine import RayEngine, ray_engine
+from shortlist.errors import ConfigError
+from shortlist.models.cosine import ItemCosine
+from shortlist.models.ials import IALS
+from shortlist.models.registry import load
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # Ray's sockets
+]
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
+@contextmanager
+def cluster(**head: Any) -> Iterator[Any]:
+    """Start a cluster on this machine, and connect to it."""
+    from ray.cluster_utils import Cluster
+
+    arguments = NODE | {"include_dashboard": False} | head
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nodes = Cluster(initialize_head=True, head_node_args=arguments)
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        yield nodes
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+
+
+@pytest.fixture(scope="class")
+def two_nodes() -> Iterator[Any]:
+    with cluster() as nodes:
+        nodes.add_node(**NODE)
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def data() -> Dataset:
+    """2,000 users and 400 items: enough work to be interrupted."""
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(2_000, size=40_000), rng.integers(400, size=40_000)
+    return Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
+
+
+def working(nodes: Any) -> list[int]:
+    """Return the processes of the cluster that work on a block now."""
+    raylets = {
+        process.process.pid
+        for node in nodes.list_all_nodes()
+        for process in node.all_processes.get("raylet", [])
+    }
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if command.startswith(b"ray::run_block") and parent in raylets:
+            found.append(int(folder.name))
+    return found
+
+
+@contextmanager
+def killing_a_worker(nodes: Any) -> Iterator[None]:
+    """Kill the first worker that is seen to work on a block; fail if there was none."""
+    killed: list[int] = []
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not killed and not stop.is_set():
+            for process in working(nodes)[:1]:
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+            time.sleep(0.002)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        killer.join()
+    assert killed
+
+
+def told(caught: Any) -> str:
+    return "\n".join(str(warning.message) for warning in caught)
+
+
+DRIVER = """
+import sys, ray, shortlist as sl
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+sl.load(sys.argv[2]).recommend_to(sys.argv[3], lists_per_file=20, engine="ray")
+"""
+
+
+class TestKilled:
+    """A worker is killed in each phase of each job, and then the driver."""
+
+    def test_while_lists_are_made(self, two_nodes: Any, data: Dataset) -> None:
+        model = ItemCosine(neighbors=50, weighting="binary", shrinkage=0.0).fit(data)
+        expected = model.recommend().table.combine_chunks()
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            lists = model.recommend(engine=RayEngine(block_bytes=200_000))
+        assert lists.table.combine_chunks().equals(expected)
+        assert "recommending: rows " in told(caught)
+        assert "they run again (attempt 2 of 4)" in told(caught)
+
+    def test_while_files_are_written(self, two_nodes: Any, data: Dataset, tmp_path: Path) -> None:
+        model = ItemCosine(neighbors=50, weighting="binary", shrinkage=0.0).fit(data)
+        model.recommend_to(tmp_path / "here", lists_per_file=50)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            model.recommend_to(tmp_path / "there", lists_per_file=50, engine=RayEngine())
+        files = [
+            {path.name: path.read_bytes() for path in (tmp_path / name).glob("[!.]*")}
+            for name in ("here", "there")
+        ]
+        assert files[0] == files[1]
+        assert "they run again" in told(caught)
+
+    def test_while_figures_are_measured(self, two_nodes: Any, data: Dataset) -> None:
+        train, test = split.leave_last_out(data, order="row")
+        model = ItemCosine(neighbors=50, weighting="binary", shrinkage=0.0).fit(train)
+        expected = evaluate(model, train, test)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            report = evaluate(model, train, test, engine=RayEngine(block_bytes=100_000))
+        assert report.to_arrow().equals(expected.to_arrow())
+        assert "evaluating ItemCosine: rows " in told(caught)
+
+    def test_while_vectors_are_learned(self, two_nodes: Any, data: Dataset) -> None:
+        model = IALS(embedding_size=64, epochs=3, regularization=0.01, unobserved_weight=0.1)
+        expected = model.fit(data).learned
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            learned = IALS(**model.get_params()).fit(data, engine=RayEngine()).learned
+        assert learned.users.tobytes() == expected.users.tobytes()
+        assert learned.items.tobytes() == expected.items.tobytes()
+        assert "IALS rows: rows " in told(caught)
+
+    def test_the_next_run_goes_on_after_the_driver_was_killed(
+        self, two_nodes: Any, data: Dataset, tmp_path: Path
+    ) -> None:
+        model = ItemCosine(neighbors=50, weighting="binary", shrinkage=0.0).fit(data)
+        model.recommend_to(tmp_path / "here", lists_per_file=20)
+        folder, bundle = tmp_path / "there", model.save(tmp_path / "bundle")
+        driver = subprocess.Popen([sys.executable, "-c", DRIVER, two_nodes.address, bundle, folder])
+        while driver.poll() is None and not (folder / "part-00002.parquet").exists():
+            time.sleep(0.002)
+        driver.kill()
+        driver.wait()
+        assert not (folder / "_manifest.json").exists()
+        written = load(bundle).recommend_to(folder, lists_per_file=20, engine=RayEngine())
+        assert written.found >= 2
+        assert written.files == 100
+        files = [
+            {path.name: path.read_bytes() for path in each.glob("[!.]*")}
+            for each in (tmp_path / "here", folder)
+        ]
+        assert files[0] == files[1]
+
+
+# --- nodes that come, go, and lack something ------------------------------------------------------
+
+
+def slow_square(block: range) -> int:
+    time.sleep(0.3)
+    return block.start**2
+
+
+def squares_while(count: int, seconds: float, change: Callable[[], Any]) -> list[int]:
+    """Run a job in a thread; change the nodes in this one, as Ray wants, some seconds later."""
+    with ThreadPoolExecutor(1) as pool:
+        rows = RayEngine(block_bytes=1).map_rows(slow_square, count, 1, "testing")
+        job = pool.submit(list, rows)
+        time.sleep(seconds)
+        change()
+        return job.result(timeout=100)
+
+
+def test_a_node_joins_late_and_another_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_PATIENCE", 0.5)
+    with cluster(num_cpus=0) as nodes:
+        with pytest.warns(RuntimeWarning, match="no node has a core; waiting for one to join"):
+            results = squares_while(4, 2.0, lambda: nodes.add_node(**NODE))
+        assert results == [0, 1, 4, 9]
+        node = nodes.add_node(**NODE)
+        with pytest.warns(RuntimeWarning, match="they run again"):
+            results = squares_while(60, 5.0, lambda: nodes.remove_node(node, allow_graceful=False))
+        assert results == [number**2 for number in range(60)]
+
+
+def test_a_node_without_the_library(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Lacking:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'shortlist':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+    )
+    with cluster(num_cpus=0) as nodes:
+        nodes.add_node(**NODE, env_vars={"PYTHONPATH": str(tmp_path)})
+        with pytest.raises(ConfigError) as error:
+            list(RayEngine(block_bytes=1).map_rows(slow_square, 4, 1, "testing"))
+    text = str(error.value)
+    assert "cannot import shortlist (No module named 'shortlist" in text
+    assert "to do: install shortlist 0" in text

@@ -164,7 +164,8 @@ def _cases() -> dict[str, Case]:
                 "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
                 "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,
             },
-            set(), {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
+            {"users.indptr:0", "items.indptr:0"},
+            {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
         ),
         Case(
             scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},

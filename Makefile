@@ -49,7 +49,7 @@ bench: $(STAMP)  ## the figures in docs/benchmarks.md
 	$(VENV)/bin/python benchmarks/two_tower.py
 	$(VENV)/bin/python benchmarks/cascade.py
 	$(VENV)/bin/python benchmarks/index.py --items 100000
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/vs_implicit.py
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/speed.py --all-jobs --memory
 
 $(SMALL): pyproject.toml constraints.txt | $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[report,serve]'

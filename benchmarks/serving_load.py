@@ -50,7 +50,7 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 def prepare(folder: Path) -> None:
     """Fit on synthetic data, and write the same vectors for both services."""
-    from vs_implicit import synthetic
+    from speed import synthetic
 
     matrix = synthetic(N_USERS, N_ITEMS, N_INTERACTIONS, seed=0)
     users, items = matrix.nonzero()

@@ -357,6 +357,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "RP3beta": lambda: sl.RP3beta(),
     "GraphFilter": lambda: sl.GraphFilter(embedding_size=16),
     "EASE": lambda: sl.EASE(),
+    "SparseEASE": lambda: sl.SparseEASE(),
     "EASE-loose": lambda: sl.EASE(regularization=10),
     "IALS-cholesky": lambda: sl.IALS(embedding_size=16, epochs=4, solver="cholesky"),
     "IALS-cg": lambda: sl.IALS(

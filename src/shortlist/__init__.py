@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
     from shortlist.models.rp3beta import RP3beta as RP3beta
+    from shortlist.models.sparse_ease import SparseEASE as SparseEASE
     from shortlist.models.towers.model import MultiTask as MultiTask
     from shortlist.models.towers.model import Ranking as Ranking
     from shortlist.models.towers.model import Retrieval as Retrieval
@@ -58,6 +59,7 @@ _LAZY = {
     "ContentBased": "models.content",
     "Dataset": "data.dataset",
     "EASE": "models.ease",
+    "SparseEASE": "models.sparse_ease",
     "GMF": "models.towers.ncf",
     "GraphFilter": "models.graph_filter",
     "Hybrid": "models.hybrid.model",

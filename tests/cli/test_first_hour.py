@@ -262,6 +262,17 @@ def test_ctrl_c_says_what_is_left(
     assert out.exists() == exists
 
 
+def test_ctrl_c_in_a_command_that_leaves_nothing(
+    run: Run, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shortlist.data.look.look", stopped)
+    outcome = run("look", shop)
+    assert (outcome.code, outcome.out, outcome.err.split()) == (130, "", ["stopped"])
+
+
 def test_ids_and_features_from_stdin(
     run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

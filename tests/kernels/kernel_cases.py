@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 import shortlist.kernels
 from shortlist.kernels import (
     als,
+    diversity,
     embeddings,
     factorization,
     products,
     ranking,
+    regression,
     ridge,
     sampling,
     scores,
@@ -130,12 +132,39 @@ def _cases() -> dict[str, Case]:
             topk.topk_dense, {"block": floats(B, N), **selection}, {"eligible.masks:0"},
             in_eligible, ("k",),
         ),
+        Case(
+            diversity.most_varied,
+            {
+                "candidates": rng.integers(-1, N, (B, M)).astype(np.int32),
+                "relevance": rng.random((B, M)), "vectors": sparse(N, D), "width": D,
+                "diversity": 0.4, "k": 4,
+            },
+            {"vectors.indptr:0"}, {"candidates": (-1, N), "vectors.indices": (0, D)},
+            ("width", "k"),
+        ),
+        Case(
+            diversity.pair_similarities,
+            {
+                "lists": rng.integers(-1, N, (B, M)).astype(np.int32), "vectors": sparse(N, D),
+                "width": D,
+            },
+            {"lists:0", "lists:1", "vectors.indptr:0"},
+            {"lists": (-1, N), "vectors.indices": (0, D)}, ("width",),
+        ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(
             scores.dense_sparse,
             {"profiles": sparse(B, M), "matrix": sparse(M, N), "n_items": N},
             {"profiles.indptr:0", "matrix.indptr:0"},
             {"profiles.indices": (0, M), "matrix.indices": (0, N)}, ("n_items",),
+        ),
+        Case(
+            regression.regressions,
+            {
+                "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
+                "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,
+            },
+            set(), {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
         ),
         Case(
             scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},

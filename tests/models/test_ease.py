@@ -144,7 +144,7 @@ def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyP
         ease._require_memory(60_000, None)
     assert str(error.value) == (
         "EASE on 60000 items needs 17 GB of memory; 8 GB are free\n"
-        "  to do: use ItemCosine or IALS, or keep fewer items"
+        "  to do: use SparseEASE, which approximates it, or IALS; or keep fewer items"
     )
     monkeypatch.setattr(ease, "available_memory", lambda: 100)
     with pytest.raises(ShortlistError, match="EASE on 30 items needs"):

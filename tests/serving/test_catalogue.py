@@ -17,10 +17,13 @@ import shortlist as sl
 from shortlist.bundle import read_manifest
 from shortlist.serving.catalogue import (
     Catalogue,
+    containing,
     describe_fields,
     json_value,
     principal_coordinates,
 )
+
+from .conftest import TRADES
 
 
 def items(client: TestClient, **asked: Any) -> list[str]:
@@ -175,6 +178,24 @@ def test_items_without_titles_are_found_by_their_features() -> None:
         "title": "R2 (trade 용접, night no)",
         "features": {"trade": "용접", "night": False},
     }
+
+
+def test_users_are_found_by_their_features(client: TestClient) -> None:
+    def found(text: str, limit: int = 20) -> list[str]:
+        asked = {"q": text, "limit": limit}
+        return [entry["user_id"] for entry in client.get("/users", params=asked).json()["users"]]
+
+    nurses = [f"U{row:02}" for row in range(30) if row % 3 == TRADES.index("nursing")]
+    assert found("Nurs") == nurses
+    assert found("nursing", 4) == nurses[:4]
+    assert found("U0", 3) == ["U00", "U01", "U02"]  # ids come first
+    assert found("astronaut") == []
+
+
+def test_lists_of_labels_are_searched() -> None:
+    table = pa.table({"skills": [["Java", None], None, ["SQL"]], "age": [1, 2, 3]})
+    assert containing(table, "java").tolist() == [True, False, False]
+    assert containing(table, "sql").tolist() == [False, False, True]
 
 
 def test_users(client: TestClient, data: sl.Dataset) -> None:

@@ -21,6 +21,7 @@ from shortlist.system import system_error
 def main() -> None:
     """Run the command line; errors are a few lines, with a traceback only under ``--debug``."""
     from shortlist.cli.app import app
+    from shortlist.cli.output import has_said_what_is_left
 
     arguments, flags = _global_flags(sys.argv[1:])
     debug = "--debug" in flags
@@ -30,8 +31,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except KeyboardInterrupt:  # outside a command; within one, the command has said what is left
+    except KeyboardInterrupt:
         _fail("stopped", 130)
+    except SystemExit as end:
+        # Typer ends so after Ctrl-C. Most commands have said what is left.
+        if end.code == 130 and not has_said_what_is_left():
+            sys.stderr.write("stopped\n")
+        raise
     except Exception as error:
         if debug:
             raise
@@ -51,12 +57,12 @@ def _global_flags(arguments: list[str]) -> tuple[list[str], set[str]]:
 
 
 def _set_verbosity(flags: set[str]) -> None:
-    from shortlist.cli.output import set_quiet
+    from shortlist.cli.output import start
     from shortlist.progress import show_progress
 
     if {"-q", "-v"} <= flags:
         raise ConfigError("both --quiet and --verbose", remedy="leave one of the two out")
-    set_quiet("-q" in flags)
+    start(quiet="-q" in flags)
     show_progress("nothing" if "-q" in flags else "lines" if "-v" in flags else "bar")
     warnings.showwarning = _hide_warning if "-q" in flags else _show_warning
 

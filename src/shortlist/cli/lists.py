@@ -87,6 +87,9 @@ def recommend(
     on_unknown: Annotated[
         Literal["raise", "skip", "fallback"], Option(help="How to treat unknown ids.")
     ] = "raise",
+    diversity: Annotated[
+        float, Option(help="Trade score for variety: 0, the order of the scores, to 1.")
+    ] = 0.0,
     engine: Engine = "local",
     out: Out = None,
     json: Json = None,
@@ -115,6 +118,7 @@ def recommend(
             "where": where,
             "as_of": as_of,
             "on_unknown": on_unknown,
+            "diversity": diversity,
             "engine": engine,
         }
         if out is not None and to_folder:

@@ -22,6 +22,12 @@ from shortlist.text import cells, text_table
 SHOWN_ROWS = 50
 
 _quiet = False
+_told = False  # whether a stopped command has said what is left
+
+
+def has_said_what_is_left() -> bool:
+    """Return whether the command that Ctrl-C stopped has said what is left."""
+    return _told
 
 
 def require_output(path: Path | None) -> Path | None:
@@ -50,10 +56,10 @@ Engine = Annotated[
 ]
 
 
-def set_quiet(quiet: bool) -> None:
-    """Choose whether remarks are printed."""
-    global _quiet
-    _quiet = quiet
+def start(*, quiet: bool) -> None:
+    """Begin a command; choose whether it prints remarks."""
+    global _quiet, _told
+    _quiet, _told = quiet, False
 
 
 def remark(text: str) -> None:
@@ -65,9 +71,11 @@ def remark(text: str) -> None:
 @contextmanager
 def unfinished(left: str) -> Iterator[None]:
     """Say what is left behind where Ctrl-C stops the block."""
+    global _told
     try:
         yield
     except KeyboardInterrupt:
+        _told = True
         typer.echo(f"stopped: {left}", err=True)
         raise
 

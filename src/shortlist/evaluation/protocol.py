@@ -8,9 +8,9 @@ as a whole: users are scored in blocks, and no figure depends on the block size.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,31 @@ from numpy.typing import NDArray
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import CapabilityError, ShortlistError
+from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
-from shortlist.evaluation.truth import BYTES_PER_ITEM, Truth, positive_integers, require_fitted_on
+from shortlist.evaluation.truth import (
+    BYTES_PER_ITEM,
+    Block,
+    Truth,
+    positive_integers,
+    require_fitted_on,
+)
+from shortlist.kernels.diversity import pair_similarities
 from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
+from shortlist.kernels.types import Csr
+from shortlist.metrics.beyond import gini, intra_list_diversity, serendipity
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.lists import ListMetrics
-from shortlist.metrics.ranking import FloatArray, rank_metrics
+from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.recommend.recommender import dense_scores
+from shortlist.recommend.recommender import dense_scores, popularity_scores
 from shortlist.scoring.capabilities import PredictsRatings
+from shortlist.scoring.selection import top_k
+from shortlist.scoring.sparse import common_users, csr_arrays
 
+_LARGEST_EXPONENT = 50  # gains up to 2^50 are exact
 PROTOCOL = "full catalogue, seen items removed, mid-rank ties"
 
 
@@ -40,6 +52,7 @@ def evaluate(
     test: Dataset,
     k: int | Iterable[int] = (5, 10, 20),
     *,
+    gain: Gain | None = None,
     seed: int = 0,
     engine: engines.Engine | str | None = None,
 ) -> Report:
@@ -53,6 +66,9 @@ def evaluate(
         The two sides of a split: same vocabularies, no common interaction.
     k
         The list lengths to measure at. A length above the catalogue size means all of it.
+    gain
+        Adds graded NDCG, for test interactions with weights (ratings): the gain of an item is its
+        weight (``"linear"``) or ``2^weight - 1`` (``"exponential"``).
     seed
         Seed of the bootstrap intervals.
     engine
@@ -62,8 +78,9 @@ def evaluate(
     Returns
     -------
     The figures over all users with test items and by length of their history: hit rate, recall,
-    capped recall, precision, NDCG, MAP, MRR; coverage, novelty and popularity of the lists, whose
-    ties are broken by popularity in training; RMSE and MAE if the model predicts ratings.
+    capped recall, precision, NDCG, MAP, MRR; of the lists, whose ties are broken by popularity in
+    training, novelty, popularity, diversity, serendipity, coverage, and the Gini coefficient of how
+    often items are listed; RMSE and MAE if the model predicts ratings.
 
     Raises
     ------
@@ -72,7 +89,7 @@ def evaluate(
     NotFittedError
         The model is not fitted.
     ConfigError
-        ``k`` is not a list length.
+        ``k`` is not a list length, or ``gain`` is not known.
 
     Examples
     --------
@@ -88,11 +105,15 @@ def evaluate(
     ks = positive_integers("k", k)
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
+    _check_gain(gain, truth)
     width = min(ks[-1], train.n_items)
     ranks = np.empty(len(truth.item_rows))
     lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
     seconds = 0.0
-    task, user_bytes = partial(_ranked, model, truth, width), BYTES_PER_ITEM * train.n_items
+    beyond: dict[str, FloatArray] = {}
+    vectors = csr_arrays(common_users(train.choices))
+    task = partial(_ranked, model, truth, width, ks, vectors)
+    user_bytes = BYTES_PER_ITEM * train.n_items
     with engines.use(engine):
         blocks = engines.current().map_rows(
             task, len(truth.user_rows), user_bytes, f"evaluating {model.name}"
@@ -100,9 +121,15 @@ def evaluate(
         for block in blocks:
             ranks[block.entries] = block.ranks
             lists.add(block.users, block.best)
+            for name, values in block.beyond.items():
+                beyond.setdefault(name, np.empty(len(truth.user_rows)))[block.users] = values
             seconds += block.seconds
-    values = rank_metrics(ranks, truth.indptr, ks) | lists.per_list
-    measures = {name: Measure(per_user) for name, per_user in values.items()}
+    by_user = rank_metrics(ranks, truth.indptr, ks) | lists.per_list | beyond
+    if gain is not None:
+        weights = truth.ratings.astype(np.float64)
+        by_user |= graded_ndcg(ranks, truth.indptr, weights, ks, gain)
+    measures = {name: Measure(per_user) for name, per_user in by_user.items()}
+    shares = {f"gini@{k}": gini(listed) for k, listed in lists.listed.items()}
     too_long = f"is longer than the catalogue of {train.n_items} items"
     notes = [*truth.notes, *(f"k={length} {too_long}" for length in ks if length > train.n_items)]
     if isinstance(model, PredictsRatings):
@@ -119,7 +146,7 @@ def evaluate(
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
         measures=measures,
-        catalogue=lists.coverage(),
+        catalogue=lists.coverage() | shares,
         listed=lists.listed,
         k=ks,
         n_items=train.n_items,
@@ -137,17 +164,46 @@ class _Ranked(NamedTuple):
     entries: slice  # of its test items
     ranks: FloatArray  # of these test items
     best: Rows  # (n_block, width)
+    beyond: dict[str, FloatArray]  # metrics of the lists, (n_block,) each
     seconds: float
 
 
-def _ranked(model: Model[Any, Any], truth: Truth, width: int, of: range) -> _Ranked:
+def _ranked(
+    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], vectors: Csr, of: range
+) -> _Ranked:
     """Rank the test items of a block of users, and list the best items of each."""
     block, started = truth.block(of), time.perf_counter()
     scores = scores_of(model, block.user_rows)  # (n_block, n_items)
     seconds = time.perf_counter() - started
     ranks, _ = midranks(scores, block.indptr, block.item_rows, block.eligible)
     best, _ = topk_dense(scores, block.eligible, width)
-    return _Ranked(block.users, block.entries, ranks, best, seconds)
+    counts = truth.train.item_counts.astype(np.float32)
+    popular, _ = top_k(popularity_scores(counts, len(best)), block.eligible, width)
+    sums = pair_similarities(best, vectors, truth.train.n_users)
+    lengths = (best >= 0).sum(axis=1)
+    beyond = intra_list_diversity(sums, lengths, ks)
+    beyond |= serendipity(best, _hits(best, block), popular, truth.train.n_items, ks)
+    return _Ranked(block.users, block.entries, ranks, best, beyond, seconds)
+
+
+def _hits(lists: Rows, block: Block) -> NDArray[np.bool_]:
+    """Return which listed items are test items of their user."""  # (n_block, width)
+    n_items = block.eligible.order.size
+    owners = np.repeat(np.arange(len(lists)), np.diff(block.indptr))
+    listed = np.arange(len(lists))[:, np.newaxis] * n_items + lists
+    return np.isin(listed, owners * n_items + block.item_rows) & (lists >= 0)
+
+
+def _check_gain(gain: Gain | None, truth: Truth) -> None:
+    if gain is not None and gain not in get_args(Gain):
+        raise ConfigError(f"gain={gain!r} is not known", remedy=suggestion(gain, get_args(Gain)))
+    largest = truth.ratings.max(initial=0)
+    if gain == "exponential" and largest > _LARGEST_EXPONENT:
+        raise InputError(
+            f"gain='exponential' with a weight of {largest:g}: 2 to that power is too large",
+            where="the test interactions",
+            remedy=f"use gain='linear', or weights up to {_LARGEST_EXPONENT}",
+        )
 
 
 def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:

@@ -7,10 +7,12 @@ topk          the k best items of every query, from factors, sparse products or 
 scores        the same scores as a dense block, and those of given items only
 ranking       ranks of given items: in the full catalogue, or in a list of the best
 similarity    cosine neighbours of sparse rows
+diversity     lists picked for variety among candidates
 als           the half-steps of implicit alternating least squares, and their loss
 products      Gram matrices, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions of rows in float64
+regression    regressions of every item on some items before it
 sampling      negatives for training examples
 embeddings    optimiser steps on the rows of an embedding table that a batch uses
 

@@ -270,3 +270,25 @@ def solve_tiles(u: Floats, depth: int, x: Floats) -> None:
             for q in range(p + 1, last):
                 x[p] -= u[p, q] * x[q]
             x[p] /= u[p, p]
+
+
+@inlined
+def solve_symmetric(a: Doubles, x: Doubles) -> None:
+    """Replace x by the solution y of ``A y = x``; ``a`` is overwritten by L, A = L L'.
+
+    Only the lower triangle of A is read.
+    """
+    for r in range(len(a)):
+        for c in range(r + 1):
+            total = a[r, c]
+            for p in range(c):
+                total -= a[r, p] * a[c, p]
+            a[r, c] = np.sqrt(total) if r == c else total / a[c, c]
+    for r in range(len(x)):
+        for p in range(r):
+            x[r] -= a[r, p] * x[p]
+        x[r] /= a[r, r]
+    for r in range(len(x) - 1, -1, -1):
+        for p in range(r + 1, len(x)):
+            x[r] -= a[p, r] * x[p]
+        x[r] /= a[r, r]

@@ -12,6 +12,7 @@ import numpy as np
 
 from shortlist.kernels.checks import F32, F64, Shapes
 from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.linalg import solve_symmetric
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
@@ -74,28 +75,6 @@ def _add_square(sums: Doubles, v: Doubles, weight: float) -> None:
             row[c] += factor * v[c]
 
 
-@inlined
-def _solve_symmetric(a: Doubles, x: Doubles) -> None:
-    """Replace x by the solution y of ``A y = x``; ``a`` is overwritten by L, A = L L'.
-
-    Only the lower triangle of A is read.
-    """
-    for r in range(len(a)):
-        for c in range(r + 1):
-            total = a[r, c]
-            for p in range(c):
-                total -= a[r, p] * a[c, p]
-            a[r, c] = np.sqrt(total) if r == c else total / a[c, c]
-    for r in range(len(x)):
-        for p in range(r):
-            x[r] -= a[r, p] * x[p]
-        x[r] /= a[r, r]
-    for r in range(len(x) - 1, -1, -1):
-        for p in range(r + 1, len(x)):
-            x[r] -= a[p, r] * x[p]
-        x[r] /= a[r, r]
-
-
 @kernel
 def _solve_ridge(
     start: int, stop: int, cells: Csr, weighted: bool, factors: Matrix, prior: DoubleMatrix,
@@ -120,7 +99,7 @@ def _solve_ridge(
             _add_square(a, v, target if weighted else 1.0)
         for p in range(depth):
             diagonal[p] = a[p, p]
-        _solve_symmetric(a, x)
+        solve_symmetric(a, x)
         for p in range(depth):
             if not a[p, p] * a[p, p] > lost * diagonal[p]:
                 x[:] = np.nan

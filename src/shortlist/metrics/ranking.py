@@ -20,7 +20,7 @@ keeps its mid-rank exactly, and every metric stays within its bounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,45 @@ def ndcg(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:
     perfect order (:func:`ideal_gain`).
     """
     return sum_by_user(discounted_gain(ranks, k), indptr) / ideal_gain(np.diff(indptr), k)
+
+
+Gain = Literal["linear", "exponential"]
+
+
+def graded_ndcg(
+    ranks: FloatArray, indptr: Int64Array, weights: FloatArray, ks: Sequence[int], gain: Gain
+) -> dict[str, FloatArray]:
+    """NDCG whose gain is the weight of a relevant item, or ``2^weight - 1`` (exponential).
+
+    ``DCG@k = sum over r_j <= k of g_j / log2(1 + r_j)``, over that of the best order (Jarvelin &
+    Kekalainen 2002; Burges et al. 2005 for the exponential gain); 0 if no item of a user has a
+    gain. ``ranks`` are mid-ranks, in any order within a user, ``weights`` those of the items.
+    Relevant items of one user in one tie share their mean gain.
+
+    >>> ranks, indptr = np.array([1.0, 2.0]), np.array([0, 2])
+    >>> graded_ndcg(ranks, indptr, np.array([1.0, 3.0]), [2], "linear")["graded_ndcg@2"].round(4)
+    array([0.7967])
+    """
+    gains = weights.astype(np.float64) if gain == "linear" else np.exp2(weights) - 1
+    counts = np.diff(indptr)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((ranks, owner))
+    starts = np.ones(len(order), dtype=bool)
+    by_rank = ranks[order]
+    starts[1:] = (owner[1:] != owner[:-1]) | (by_rank[1:] != by_rank[:-1])
+    run = np.cumsum(starts) - 1
+    lengths = np.bincount(run)
+    shared = (np.bincount(run, weights=gains[order]) / np.maximum(lengths, 1))[run]
+    settled = settle_ties(ranks, indptr)
+    best = gains[np.lexsort((-gains, owner))]
+    position = np.arange(len(owner)) - np.repeat(indptr[:-1], counts) + 1
+    values = {}
+    for k in ks:
+        found = sum_by_user(shared * discounted_gain(settled, k), indptr)
+        ideal = sum_by_user(best * discounted_gain(position, k), indptr)
+        empty = np.zeros(len(found))
+        values[f"graded_ndcg@{k}"] = np.divide(found, ideal, out=empty, where=ideal > 0)
+    return values
 
 
 def mean_average_precision(ranks: FloatArray, indptr: Int64Array, k: int) -> FloatArray:

@@ -40,7 +40,7 @@ from shortlist.scoring.sparse import csr_arrays, one_hot, transposed
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
-_FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
+FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
 
 
@@ -96,7 +96,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         """Solve for the weights."""
         wide = data.n_users * _WIDE < data.n_items
         _require_memory(data.n_items, data.n_users if wide else None)
-        settings = choose_signals(self, most_popular(data, _FEW), STEPS)
+        settings = choose_signals(self, most_popular(data, FEW), STEPS)
         solve = _from_users if wide else _from_items
         matrix = strengths(data, settings["weighting"])
         return Fitted(EASELearned(*solve(matrix, settings["regularization"]), settings))
@@ -224,5 +224,5 @@ def _require_memory(n_items: int, n_users: int | None) -> None:
         raise ShortlistError(
             f"EASE on {n_items} items needs {needed / 2**30:.0f} GB of memory; "
             f"{available / 2**30:.0f} GB are free",
-            remedy="use ItemCosine or IALS, or keep fewer items",
+            remedy="use SparseEASE, which approximates it, or IALS; or keep fewer items",
         )

@@ -41,6 +41,7 @@ class MakesLists:
         where: Where | None = None,
         as_of: When | None = None,
         on_unknown: OnUnknown = "raise",
+        diversity: float = 0.0,
         engine: engines.Engine | str | None = None,
     ) -> Recommendations:
         """List the ``k`` best eligible items for each user or query.
@@ -64,6 +65,12 @@ class MakesLists:
         on_unknown
             Unknown user and item ids ``"raise"`` an error, are ``"skip"``-ped, or ``"fallback"`` to
             the known part of the query, and to popularity where no part is known.
+        diversity
+            Trades score for variety, from 0 (the order of the scores) to 1: lists are picked item
+            by item from the ``10 k`` best (at most 1,000, at least ``k``) by maximal marginal
+            relevance, ``(1 - diversity) s - diversity max c``. s is the score, scaled to 0 for the
+            last and 1 for the first candidate, and c the cosine of an item and an earlier pick by
+            the users who chose them. The scores of a list then need not decrease.
         engine
             Where blocks of queries are worked on: ``"local"``, ``"ray"``, ``"ray://host:port"`` or
             an engine; the lists are the same to the bit. None: the one in use, by default local.
@@ -77,7 +84,7 @@ class MakesLists:
         """
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
         with engines.use(engine):
-            return recommend(self, users, queries, k, exclude_seen, rules, on_unknown)
+            return recommend(self, users, queries, k, exclude_seen, rules, on_unknown, diversity)
 
     def recommend_to(
         self: _Fitted,
@@ -91,6 +98,7 @@ class MakesLists:
         where: Where | None = None,
         as_of: When | None = None,
         on_unknown: OnUnknown = "raise",
+        diversity: float = 0.0,
         engine: engines.Engine | str | None = None,
         lists_per_file: int = 65_536,
     ) -> ListFolder:
@@ -106,7 +114,7 @@ class MakesLists:
         folder
             A new folder, or one of the same run. A path that all nodes share, or an address that
             Arrow opens, such as ``s3://bucket/lists?region=eu-west-1``.
-        users, k, exclude_seen, allow, deny, where, as_of, on_unknown, engine
+        users, k, exclude_seen, allow, deny, where, as_of, on_unknown, diversity, engine
             As for :meth:`recommend`.
         lists_per_file
             The number of lists in a file.
@@ -123,8 +131,9 @@ class MakesLists:
         place, same = Place.of(folder), bundle.identity(self)
         with engines.use(engine):
             return recommend_to(
-                self, place, same, users, k, exclude_seen, rules, on_unknown, lists_per_file
-            )
+                self, place, same, users, k, exclude_seen, rules, on_unknown, lists_per_file,
+                diversity,
+            )  # fmt: skip
 
     def similar(
         self: _Fitted,

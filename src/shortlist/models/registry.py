@@ -21,6 +21,7 @@ MODULES = {
     "RP3beta": "rp3beta",
     "GraphFilter": "graph_filter",
     "EASE": "ease",
+    "SparseEASE": "sparse_ease",
     "IALS": "ials",
     "ContentBased": "content",
     "Hybrid": "hybrid.model",

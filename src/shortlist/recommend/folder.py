@@ -22,6 +22,7 @@ from shortlist import engine
 from shortlist.data.vocabulary import Id
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.errors import InputError, ShortlistError
+from shortlist.recommend.diversity import Variety
 from shortlist.recommend.places import Place
 from shortlist.recommend.query import OnUnknown
 from shortlist.recommend.recommender import Block, check_k, task_of
@@ -97,6 +98,7 @@ def recommend_to(
     rules: Rules,
     on_unknown: OnUnknown,
     lists_per_file: int,
+    diversity: float = 0.0,
 ) -> ListFolder:
     """Write lists of users; :meth:`Model.recommend_to` documents the arguments.
 
@@ -108,14 +110,16 @@ def recommend_to(
             f"lists_per_file={lists_per_file!r} is out of range",
             remedy="pass a whole number of 1 or more",
         )
+    variety = Variety.of(diversity, model.data)
     requests = resolve(model, users, None, on_unknown)
-    task = task_of(model, requests, exclude_seen, rules, on_unknown == "raise", k)
+    task = task_of(model, requests, exclude_seen, rules, on_unknown == "raise", k, variety)
     run = _Run(model, requests, task, k, lists_per_file, place)
     described = {
         "format": FORMAT,
         "model": model.name,
         "config": dict(model.settings),
         "k": k,
+        "diversity": diversity,
         "lists": len(requests),
         "lists_per_file": lists_per_file,
         "hash": _hash(model, requests, exclude_seen, rules, identity),

@@ -16,6 +16,7 @@ from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
 from shortlist.errors import InputError
+from shortlist.recommend.diversity import Variety
 from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
@@ -42,12 +43,14 @@ def recommend(
     exclude_seen: bool,
     rules: Rules,
     on_unknown: OnUnknown,
+    diversity: float = 0.0,
 ) -> Recommendations:
     """List the best eligible items; :meth:`Model.recommend` documents the arguments."""
     check_k(k)
     data, strict = model.data, on_unknown == "raise"
+    variety = Variety.of(diversity, data)
     requests = resolve(model, users, queries, on_unknown)
-    task = task_of(model, requests, exclude_seen, rules, strict, k)
+    task = task_of(model, requests, exclude_seen, rules, strict, k, variety)
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
     blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
@@ -58,7 +61,13 @@ def recommend(
 
 
 def task_of(
-    model: Scorer, requests: Requests, exclude_seen: bool, rules: Rules, strict: bool, k: int
+    model: Scorer,
+    requests: Requests,
+    exclude_seen: bool,
+    rules: Rules,
+    strict: bool,
+    k: int,
+    variety: Variety | None = None,
 ) -> Callable[[range], Block]:
     """Return the task that lists the best items of a block of requests."""
     if len(requests) >= PACK_FROM:
@@ -66,7 +75,15 @@ def task_of(
     data = model.data
     common = None if rules.empty else rules.mask(data, strict=strict)
     length = min(k, data.n_items)
-    return partial(_list_block, model, requests, exclude_seen, common, strict, length)
+    longer = length if variety is None else variety.candidates(length, data.n_items)
+    task = partial(_list_block, model, requests, exclude_seen, common, strict, longer)
+    return task if variety is None else partial(_varied, task, variety, length)
+
+
+def _varied(task: Callable[[range], Block], variety: Variety, k: int, block: range) -> Block:
+    """Pick the lists of a block from longer ones."""
+    best, fallback = task(block)
+    return variety.pick(best, k), fallback
 
 
 def check_k(k: int) -> None:

@@ -99,6 +99,15 @@ def inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(1.0, values, out=np.zeros_like(values), where=values > 0)
 
 
+def common_users(choices: csr_array) -> csr_array:
+    """Return the items as rows of length 1 over their users; products are cosines.
+
+    Items without users are empty rows.
+    """  # (n_items, n_users)
+    rows = transposed(choices)
+    return row_scaled(rows, inverse(row_norms(rows)))
+
+
 def row_scaled(matrix: csr_array, factors: NDArray[np.float64]) -> csr_array:
     """Multiply each row by its factor."""
     data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))

@@ -98,10 +98,11 @@ class Catalogue:
 def find_users(
     catalogue: Catalogue, recent: RecentInteractions, text: str, limit: int
 ) -> list[UserSummary]:
-    """Find users whose id contains the text: first ids that start with it, then in order of ids.
+    """Find users by id or by a feature.
 
-    Users who are only in memory come last. An empty text finds the users with the most
-    interactions.
+    First come ids that start with the text, then ids that contain it, then users with a feature
+    whose text, or a label of whose list, contains it; each in the order of ids. Users who are only
+    in memory come last. An empty text finds the users with the most interactions.
     """
     data, text = catalogue.data, text.strip()
     new: list[Id] = []
@@ -112,6 +113,10 @@ def find_users(
         starts = _as_numpy(pc.starts_with(ids, text))
         contains = _as_numpy(pc.match_substring(ids, text))
         rows = np.concatenate([np.flatnonzero(starts), np.flatnonzero(contains & ~starts)])[:limit]
+        if len(rows) < limit and data.user_features is not None:
+            described = containing(data.user_features, text)
+            described[rows] = False
+            rows = np.concatenate([rows, np.flatnonzero(described)])[:limit]
         new = [user for user in recent.users() if user not in data.users and text in str(user)]
     known = data.users.take(rows).to_pylist()
     counts = [int(data.user_counts[row]) for row in rows]
@@ -120,6 +125,23 @@ def find_users(
         {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
         for user, count in matches
     ]
+
+
+def containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
+    """Return which rows have a text, or a label of a list, that contains the text in any case."""
+    found = np.zeros(features.num_rows, dtype=bool)
+    for column in features.itercolumns():
+        values, rows = column.combine_chunks(), None
+        if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+            values, rows = pc.list_flatten(values), pc.list_parent_indices(values)
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            hits = pc.fill_null(pc.match_substring(values, text, ignore_case=True), False)
+            hit = _as_numpy(hits)
+            if rows is None:
+                found |= hit
+            else:
+                found[rows.to_numpy()[hit]] = True
+    return found
 
 
 def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) -> User:

@@ -185,7 +185,7 @@ async def item(service: Service, served: ServedModel, item_id: requests.ItemId) 
 def users(
     service: Service, served: ServedModel, q: requests.SearchText = "", limit: requests.Hits = 20
 ) -> replies.Users:
-    """Search users by id; without a text, return the users with the most interactions."""
+    """Search users by id or feature; without a text, return those with the most interactions."""
     return {"users": find_users(served.catalogue, service.recent, q, limit)}
 
 

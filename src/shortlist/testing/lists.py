@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 from itertools import groupby
 
@@ -137,6 +138,18 @@ class ListsContract(ModelUnderTest):
             rows = model.data.users.rows(result.column("user_id"))
             lengths = np.bincount(rows, minlength=40)
             assert lengths.tolist() == np.minimum(unseen.sum(axis=1), k).tolist()
+
+    def test_varied_lists_keep_rules_and_length(self) -> None:
+        model = self.fitted()
+        rules = {"where": "taste = even", "deny": ["i00"]}
+        plain = rows_of(model.recommend(k=99, **rules).table)  # type: ignore[arg-type]
+        varied = rows_of(model.recommend(k=4, diversity=0.5, **rules).table)  # type: ignore[arg-type]
+        assert {entry[:2] for entry in varied} <= {entry[:2] for entry in plain}
+        eligible, listed = (Counter(entry[0] for entry in rows) for rows in (plain, varied))
+        assert listed == {query: min(count, 4) for query, count in eligible.items()}
+        assert len({entry[:2] for entry in varied}) == len(varied)
+        again = model.recommend(k=4, diversity=0.5, **rules).table  # type: ignore[arg-type]
+        assert rows_of(again) == varied
 
     def test_an_allow_list_of_seen_items_gives_an_empty_list(self) -> None:
         model = self.fitted()

@@ -30,8 +30,7 @@ def pool(data: Dataset) -> tuple[ModelSpec, ...]:
         ("IALS", SPARSE_IALS),
         ("Hybrid", {}),
     ]
-    if data.n_items <= MAX_EASE_ITEMS:
-        models.append(("EASE", {}))
+    models.append(("EASE" if data.n_items <= MAX_EASE_ITEMS else "SparseEASE", {}))
     if data.item_features is not None:
         models.append(("ContentBased", {}))
         if data.times is not None:

@@ -1,0 +1,72 @@
+"""Metrics beyond accuracy: variety within lists, surprise, and how evenly items are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.metrics.ranking import BoolArray, FloatArray, Int64Array
+
+Rows = NDArray[np.int32]
+
+
+def intra_list_diversity(
+    similarities: FloatArray, lengths: Int64Array, ks: Sequence[int]
+) -> dict[str, FloatArray]:
+    """Mean distance of two items of a list: ``1 - mean over pairs i < j of cos(i, j)``.
+
+    Ziegler et al. (WWW 2005). The cosine is that of the sets of training users who chose the
+    items, the same for every model; an item without users is similar to none. Lists of fewer than
+    two items have diversity 0. ``similarities`` holds the sum over all pairs among the first n
+    items of each list in column n - 1, (n_lists, width); ``lengths`` their items, (n_lists,).
+
+    >>> sums, lengths = np.array([[0.0, 0.5, 0.5]]), np.array([3])
+    >>> intra_list_diversity(sums, lengths, [2, 3])
+    {'diversity@2': array([0.5]), 'diversity@3': array([0.83333333])}
+    """
+    values = {}
+    for k in ks:
+        counts = np.minimum(lengths, min(k, similarities.shape[1]))
+        pairs = counts * (counts - 1) / 2
+        sums = similarities[np.arange(len(counts)), np.maximum(counts - 1, 0)]
+        means = np.divide(sums, pairs, out=np.ones(len(counts)), where=pairs > 0)
+        values[f"diversity@{k}"] = 1 - means
+    return values
+
+
+def serendipity(
+    lists: Rows, hits: BoolArray, popular: Rows, n_items: int, ks: Sequence[int]
+) -> dict[str, FloatArray]:
+    """Share of the first k that is relevant and unexpected, per list.
+
+    ``|{i in list@k : relevant, not in popular@k}| / k`` after Ge, Delgado-Battenfeld & Jannach
+    (RecSys 2010), where ``popular@k`` are the k most popular items that the user may get: what a
+    list without a model would hold. ``lists``, ``hits`` (whether an item is relevant) and
+    ``popular`` have the shape (n_lists, width); rows of items are padded with -1.
+    """
+    owners = np.arange(len(lists))[:, np.newaxis] * (n_items + 1)
+    values = {}
+    for k in ks:
+        listed, expected = lists[:, :k], popular[:, :k]
+        is_expected = np.isin(owners + listed, (owners + expected)[expected >= 0])
+        surprising = hits[:, :k] & ~is_expected
+        values[f"serendipity@{k}"] = surprising.sum(axis=1) / k
+    return values
+
+
+def gini(listed: Int64Array) -> float:
+    """Gini coefficient of how often items are listed: 0 equally often, near 1 only a few items.
+
+    ``sum over i of (2 i - n - 1) x_i / (n sum x)`` for the n counts x in ascending order, of all
+    items of the catalogue; 0 if nothing is listed.
+
+    >>> gini(np.array([3, 3, 3])), gini(np.array([0, 0, 4]))
+    (0.0, 0.6666666666666666)
+    """
+    counts, n = np.sort(listed).astype(np.float64), len(listed)
+    total = counts.sum()
+    if not total:
+        return 0.0
+    return float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * total))

@@ -1,0 +1,168 @@
+"""SparseEASE: the weights of EASE for large catalogues, through a sparse approximate inverse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.sparse import csr_array, eye_array, vstack
+
+from shortlist.bundle.declarations import Csr, Record
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
+from shortlist.kernels.regression import regressions
+from shortlist.kernels.scores import dense_sparse
+from shortlist.models.automatic import choose, most_popular
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.ease import FEW, STEPS
+from shortlist.models.neighborhood import product_parts
+from shortlist.progress import track
+from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.scores import Scores, SparseScores
+from shortlist.scoring.sparse import binary, csr_arrays, one_hot, transposed
+
+_HEAD = 4096  # the most popular items, whose common users are counted once
+_KEPT = 2.5  # weights kept for each item of the catalogue, as a multiple of `neighbors`
+_SAMPLE = 2000  # rows of weights that tell how large the kept ones are
+_ENTRIES = 1 << 24  # of the rows that are multiplied at a time
+
+
+class SparseEASEConfig(ModelConfig):
+    """Settings of :class:`SparseEASE`."""
+
+    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
+        "auto",
+        "Weight of the squared item-to-item weights (lambda), larger favours popular items; auto: "
+        "chosen on a validation fold, with the 3,000 most popular items.",
+        search=Search(10, 3000, "log"),
+    )
+    neighbors: int = hyper(
+        100,
+        "The most items, all more popular, that an item is regressed on; more are closer to EASE "
+        "and take longer.",
+        ge=1,
+        le=1000,
+        search=Search(30, 300, "log"),
+    )
+
+
+class SparseEASESettings(NamedTuple):
+    """The settings in use."""
+
+    regularization: Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class SparseEASELearned:
+    """The weights: what an item of the history (row) adds to other items (columns)."""
+
+    weights: Annotated[csr_array, Csr("n_items", "n_items")]
+    settings: Annotated[Mapping[str, Any], Record(SparseEASESettings)]
+
+
+class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
+    """EASE for large catalogues: its inverse is approximated and stays sparse.
+
+    EASE (Steck, WWW 2019) needs ``P = (X'X + lambda I)^-1`` for the binary matrix X; its weights
+    are ``B_ij = -P_ij / P_jj``. Here ``P ~ Z' D^-1 Z``: with the items in the order of popularity,
+    row i of the unit lower triangular Z has the negated coefficients of the ridge regression of
+    item i on at most ``neighbors`` more popular items, and ``D_i`` what they leave unexplained
+    (Kolotilina & Yeremin, SIAM J. Matrix Anal. 1993). They are those with the largest
+    ``n_ij^2 / (n_j + lambda)``, for n_j users who chose j and n_ij who chose both. Of B the
+    largest weights are kept, 2.5 times ``neighbors`` for each item on average. SANSA (Spisak et
+    al., RecSys 2023) approximates the same inverse by an incomplete Cholesky factor.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
+    >>> model = SparseEASE(regularization=1).fit(Dataset.from_tables(log))
+    >>> model.recommend([3], k=1).column("item_id")
+    ['b']
+    """
+
+    def learn(self, data: Dataset) -> Fitted[SparseEASELearned]:
+        """Regress every item, and multiply the factors."""
+        settings = choose(self, most_popular(data, FEW), STEPS)
+        order = data.popularity_order
+        factor, left = _factor(data, settings["regularization"], self.config.neighbors)
+        weights = _weights(factor, left, round(_KEPT * self.config.neighbors))[order]
+        by_order = np.empty(data.n_items, np.int32)
+        by_order[order] = np.arange(data.n_items, dtype=np.int32)
+        weights = csr_array(
+            (weights.data, by_order[weights.indices], weights.indptr), weights.shape
+        )
+        weights.sort_indices()
+        return Fitted(SparseEASELearned(weights, settings))
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Sum the weights from the items of each history."""
+        return SparseScores(binary(profiles.history), self.learned.weights)
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the weights from each item."""
+        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
+
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the weight from each item of the history, for each of these items."""
+        history, names = binary(profiles.history), self.data.items
+        for part in product_parts("chosen item", history, self.learned.weights, names, items):
+            yield [part]
+
+
+def _factor(
+    data: Dataset, regularization: float, neighbors: int
+) -> tuple[csr_array, NDArray[np.float64]]:
+    """Return Z and the diagonal of D, for items in the order of popularity."""
+    choices = data.choices
+    users = csr_array(
+        (choices.data, data.popularity_order[choices.indices], choices.indptr), choices.shape
+    )
+    users.sort_indices()
+    items = transposed(users)
+    n_items = data.n_items
+    popular = csr_array(users[:, :_HEAD])
+    head = dense_sparse(csr_arrays(items[:_HEAD]), csr_arrays(popular), popular.shape[1])
+    rows, coefficients, left = regressions(
+        csr_arrays(users), csr_arrays(items), head, regularization, neighbors
+    )
+    used = rows >= 0
+    indptr = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+    before = csr_array((-coefficients[used].astype(np.float64), rows[used], indptr), (n_items,) * 2)
+    return csr_array(before + eye_array(n_items, format="csr")), left
+
+
+def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr_array:
+    """Return the largest entries of ``-P_ij / P_jj``, ``per_item`` of a row on average."""
+    n_items = len(left)
+    back = transposed(factor)
+    entries = factor.data / np.repeat(left, np.diff(factor.indptr))  # of D^-1 Z
+    diagonal = np.bincount(factor.indices, factor.data * entries, minlength=n_items)  # P_jj
+    entries /= -diagonal[factor.indices]
+    scaled = csr_array((entries, factor.indices, factor.indptr), factor.shape)
+
+    def rows_of(rows: Any) -> csr_array:
+        found = csr_array(back[rows] @ scaled)
+        row_of = np.repeat(np.arange(n_items)[rows], np.diff(found.indptr))
+        found.data[found.indices == row_of] = 0
+        return found
+
+    sample = np.abs(rows_of(slice(None, None, -(-n_items // _SAMPLE))).data)
+    n_kept = per_item * -(-n_items // -(-n_items // _SAMPLE))
+    least = np.partition(sample, -n_kept)[-n_kept] if n_kept < len(sample) else 0.0
+    bounds = np.cumsum(binary(back) @ np.diff(factor.indptr)) // _ENTRIES
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(bounds)) + 1, [n_items]])
+    parts = []
+    for start, stop in track(list(pairwise(starts)), "SparseEASE: weights"):
+        part = rows_of(slice(start, stop))
+        part.data[np.abs(part.data) < least] = 0
+        part.eliminate_zeros()
+        parts.append(part.astype(np.float32))
+    return csr_array(vstack(parts, format="csr"))

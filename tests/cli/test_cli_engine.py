@@ -54,7 +54,7 @@ def test_lists_in_a_folder(run: Run, bundle: Path, tmp_path: Path) -> None:
     assert outcome.err == f"wrote 24 rows in 1 file to {tmp_path}/lists\n"
     run("recommend", bundle, "-k", "2", "--out", tmp_path / "lists.parquet")
     tables = [pq.read_table(tmp_path / name) for name in ("lists", "lists.parquet")]
-    assert tables[0].equals(tables[1])
+    assert tables[0].equals(tables[1].select(tables[0].column_names))  # without titles
     again = run("recommend", bundle, "-k", "2", "--out", tmp_path / "lists")
     assert again.err == f"wrote 24 rows in 1 file to {tmp_path}/lists; 1 were there already\n"
 

@@ -10,9 +10,10 @@ from shortlist.models.composite import ModelSpec
 
 MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 
-# For data with few choices per user: more neighbours, and a low weight of what was not chosen.
+# For data with few choices per user: many factors, and a low weight of what was not chosen. On the
+# validation part of sports 128, 256 and 512 factors have NDCG@20 .0438, .0461 and .0477.
 SPARSE_IALS: dict[str, Any] = {
-    "embedding_size": 256,
+    "embedding_size": 512,
     "regularization": 0.01,
     "unobserved_weight": 0.003,
 }

@@ -30,10 +30,11 @@ INTEGERS = {
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SECONDS_AMONG_YEARS = "s without years"  # seconds where a value that looks like a date is refused
 _CLEARLY_SECONDS = 100_000_000  # the year 1973: a column with such values holds seconds, not years
-_YEAR = "({n} = floor({n}) AND {n} BETWEEN 1900 AND 2100)"
+_FIRST_YEAR, _LAST_DAY = 1900, 21001231  # what looks like a year or a day lies between
+_YEAR = f"({{n}} = floor({{n}}) AND {{n}} BETWEEN {_FIRST_YEAR} AND 2100)"
 _DAY = (
-    "({n} = floor({n}) AND {n} BETWEEN 19000101 AND 21001231 AND floor({n} / 100) % 100 "
-    "BETWEEN 1 AND 12 AND {n} % 100 BETWEEN 1 AND 31)"
+    f"({{n}} = floor({{n}}) AND {{n}} BETWEEN 19000101 AND {_LAST_DAY} "
+    "AND floor({n} / 100) % 100 BETWEEN 1 AND 12 AND {n} % 100 BETWEEN 1 AND 31)"
 )
 _IS_NUMBER = "(TRY_CAST({x} AS DOUBLE) IS NOT NULL)"
 _IS_ISO = "(TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)"
@@ -149,14 +150,18 @@ def microseconds(
 
 def _unit(connection: Connection, rows: str, x: str) -> str:
     """Return the unit of a column of numbers."""
-    year, day = _YEAR.format(n="n"), _DAY.format(n="n")
-    count, years, days, least, most = connection.execute(
-        f"""
-        SELECT count(*), count(*) FILTER ({year}), count(*) FILTER ({day}),
-               min(abs(n)), max(abs(n))
-        FROM (SELECT TRY_CAST({x} AS DOUBLE) AS n FROM {rows}) WHERE isfinite(n)
-        """
+    numbers = f"(SELECT TRY_CAST({x} AS DOUBLE) AS n FROM {rows}) WHERE isfinite(n)"
+    like_dates = f"n BETWEEN {_FIRST_YEAR} AND {_LAST_DAY}"
+    count, candidates, least, most = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({like_dates}), min(abs(n)), max(abs(n)) FROM {numbers}"
     ).fetchall()[0]
+    years = days = 0
+    if candidates:  # a second pass, which is slower: most columns need none
+        year, day = _YEAR.format(n="n"), _DAY.format(n="n")
+        years, days = connection.execute(
+            f"SELECT count(*) FILTER ({year}), count(*) FILTER ({day}) FROM {numbers} "
+            f"AND {like_dates}"
+        ).fetchall()[0]
     if 2 * years > count:
         return "year"
     if 2 * days > count:

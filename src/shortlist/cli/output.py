@@ -7,17 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
-import pyarrow.csv
 import typer
 from typer import Option
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file, require_file
-from shortlist.recommend.result import Recommendations
 from shortlist.text import cells, text_table
+
+if TYPE_CHECKING:  # help is printed without Numba and Arrow
+    from shortlist.recommend.result import Recommendations
 
 SHOWN_ROWS = 50
 
@@ -106,6 +106,9 @@ def show(lists: Recommendations, json_target: Path | None) -> None:
     if json_target is not None:
         write_json(table.to_pylist(), json_target)
     elif not sys.stdout.isatty():
+        import pyarrow as pa
+        import pyarrow.csv
+
         pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer, "w"))
     else:
         typer.echo(pretty(lists))

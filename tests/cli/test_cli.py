@@ -172,6 +172,15 @@ def test_importing_shortlist_is_quick_and_pulls_in_nothing_heavy() -> None:
     assert output[1:] == []
 
 
+def test_help_pulls_in_nothing_heavy() -> None:
+    check = (
+        "import shortlist.cli.app, sys; "  # with all commands
+        "print(*{'torch', 'numba', 'scipy', 'duckdb', 'pyarrow', 'pandas'} & set(sys.modules))"
+    )
+    output = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+    assert output.stdout.split() == []
+
+
 def test_every_lazy_name_exists() -> None:
     import shortlist
 

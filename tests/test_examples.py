@@ -24,7 +24,13 @@ NEEDED = {  # by the name of what an extra brings
 }
 
 
-@pytest.mark.parametrize("name", PROMISED)
+SLOW = {"neural.py", "tune.py"}  # their parts are tested by themselves
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in PROMISED],
+)
 def test_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     if name in NEEDED:
         pytest.importorskip(NEEDED[name], reason="an extra is not installed")

@@ -64,18 +64,7 @@ def _set_verbosity(flags: set[str]) -> None:
         raise ConfigError("both --quiet and --verbose", remedy="leave one of the two out")
     start(quiet="-q" in flags)
     show_progress("nothing" if "-q" in flags else "lines" if "-v" in flags else "bar")
-    warnings.showwarning = _hide_warning if "-q" in flags else _show_warning
-
-
-def _hide_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print nothing."""
+    warnings.showwarning = (lambda *_, **__: None) if "-q" in flags else _show_warning
 
 
 def _for_users(error: Exception) -> ShortlistError:

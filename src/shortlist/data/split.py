@@ -13,7 +13,6 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.coding.pairs import last_of_runs
@@ -262,8 +261,7 @@ def _merge(
             f"{first.kind} ids are {first.ids.type} in train and {second.ids.type} in test",
             remedy="cast one of them to the type of the other",
         )
-    ids = pa.concat_arrays([first.ids, second.ids]).unique()
-    merged = Vocabulary(ids.take(pc.array_sort_indices(ids)), kind=first.kind)
+    merged = first.union(second)
     described = [
         (vocabulary.ids, table)
         for vocabulary, table in ((first, first_features), (second, second_features))

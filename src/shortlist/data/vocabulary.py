@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.errors import ErrorCode, InputError, UnknownIdError
@@ -60,6 +61,11 @@ class Vocabulary:
 
     def __contains__(self, key: object) -> bool:
         return key in self._row_of
+
+    def union(self, other: Vocabulary) -> Vocabulary:
+        """Return the ids of both, which have one type, in ascending order."""
+        ids = pa.concat_arrays([self.ids, other.ids]).unique()
+        return Vocabulary(ids.take(pc.array_sort_indices(ids)), kind=self.kind)
 
     def rows(self, ids: Iterable[Id]) -> Rows:
         """Return the row of each id, -1 for unknown ids."""  # (n,)

@@ -173,8 +173,7 @@ def _union(before: Vocabulary, new: Vocabulary) -> Vocabulary:
             f"the new {new.kind} ids are {new.ids.type}; those of the model are {before.ids.type}",
             remedy="convert the new ids",
         )
-    ids = pc.unique(pa.concat_arrays([before.ids, new.ids]))
-    return Vocabulary(ids.take(pc.sort_indices(ids)), kind=before.kind)
+    return before.union(new)
 
 
 def _rows_in(whole: Vocabulary, part: Vocabulary) -> Rows:

@@ -154,10 +154,14 @@ def _search(data: Dataset) -> SharedSearch:
     choices = data.choices
     itself = np.arange(data.n_items, dtype=np.int32)
 
+    @cache  # the other settings do not change them
+    def matrices(weighting: Strength | None) -> tuple[csr_array, csr_array]:
+        matrix = strengths(data, weighting)
+        return matrix, transposed(matrix)
+
     def search(settings: Mapping[str, Any]) -> csr_array:
         weighting, alpha = settings["weighting"], settings["alpha"]
-        matrix = strengths(data, weighting)
-        rows = transposed(matrix)  # (n_items, n_users)
+        matrix, rows = matrices(weighting)  # (n_users, n_items) and (n_items, n_users)
         of_users, of_items = row_sums(matrix), row_sums(rows)
         to_users = np.repeat(_power(of_items, alpha), data.item_counts)
         steps = to_users * _power(of_users, alpha)[rows.indices]

@@ -57,12 +57,11 @@ class InputTable:
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
         if not isinstance(table, str | Path):
             return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
-        if is_remote(table):
-            is_text = Path(table).suffix.lower() not in (".parquet", ".jsonl")
-            source = Source(f"{name} {shown(str(table))}", f"input_{name}")
-            return cls(connection, source, types, is_text)
         path, text = Path(table), None
         is_text = path.suffix.lower() not in (".parquet", ".jsonl")
+        if is_remote(table):
+            source = Source(f"{name} {shown(str(table))}", f"input_{name}")
+            return cls(connection, source, types, is_text)
         if is_text and path.is_file():
             layout = table_layout(path)
             text = None if layout is None else layout.text(path, encoding)

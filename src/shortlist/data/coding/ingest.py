@@ -130,16 +130,7 @@ def encode_tables(
         dislikes = _select(entries._replace(weights=strengths), disliked)
         entries = _select(entries, ~disliked)
     encoded = EncodedTables(
-        user_vocabulary,
-        item_vocabulary,
-        entries.users,
-        entries.items,
-        entries.weights,
-        entries.times,
-        entries.positions,
-        user_features,
-        item_features,
-        tuple(bad.skipped),
+        user_vocabulary, item_vocabulary, *entries, user_features, item_features, tuple(bad.skipped)
     )
     return encoded, dislikes
 

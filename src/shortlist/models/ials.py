@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from shortlist import engine
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
@@ -25,9 +25,9 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
-from shortlist.models.vectors import LearnedUserVectors, VectorModel
+from shortlist.models.signals import Strength, choose_signals, mean_weight
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -43,13 +43,14 @@ _SMALL: Final = {
     "epochs": 6,
     "solver": "cg",
     "cg_steps": 2,
+    "features": False,
 }  # chooses the regularization
 _MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
 _LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
-class IALSConfig(WeightedConfig):
+class IALSConfig(MappedConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
@@ -124,11 +125,9 @@ class Basis(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IALSLearned(LearnedUserVectors):
-    """The vectors."""
+class IALSLearned(MappedVectors):
+    """The vectors, and the maps from features to them."""
 
-    users: Annotated[Floats, Array("n_users", "embedding_size")]
-    items: Annotated[Floats, Array("n_items", "embedding_size")]
     settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
 
     @cached_property
@@ -137,7 +136,7 @@ class IALSLearned(LearnedUserVectors):
         return Basis.of(self.items)
 
 
-class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
+class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -147,6 +146,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     A user's vector is always the exact solution for the history. A new user therefore gets the same
     list as a known user with the same history.
+
+    With ``features`` the learned vectors are also regressed on the features of their users, and of
+    their items: ``p ~ mean + W x``, by ridge regression, every user alike. So a user without a
+    history gets a list by features, and an item without interactions a place in the lists.
 
     Examples
     --------
@@ -180,7 +183,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             losses.append(loss + float(penalties @ np.square(users, dtype=np.float64).sum(axis=1)))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
         users = self._exactly(by_user, items, Basis.of(items))
-        return Fitted(IALSLearned(users, items, settings), history)
+        maps = self.learn_maps(data, users, items)
+        return Fitted(IALSLearned(users, items, *maps, settings), history)
 
     def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
         """Solve for the new items with the users fixed, then for all users: each row exactly."""
@@ -192,7 +196,9 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
         users = self._exactly(matrix, items, Basis.of(items))
         kept = unchanged_items("the vectors", growth)
-        return IALSLearned(users, items, learned.settings), kept
+        if learned.user_features or learned.item_features:
+            kept += ("the maps from features to vectors are those of the last fit",)
+        return replace(learned, users=users, items=items), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the settings that can be "auto", chosen where they are."""
@@ -225,16 +231,20 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
-        adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
+        adds ``w_j q_j . A_u^-1 q_i`` to the score of i. Without a history it is linear in the
+        features.
         """
         history = self._weights(profiles.history)
-        learned = self.learned
+        learned, listed = self.learned, self.listed.items[items].astype(np.float64)
+        if not history.nnz:
+            yield from self.feature_parts(profiles, listed)
+            return
         chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
         weights = history.data  # (n,)
         system = self.used.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
-        solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
+        solved = np.linalg.solve(system, listed.T)  # (f, k)
         names = self.data.items.take(history.indices)
         for products in (chosen @ solved).T:
             yield [Parts("chosen item", names, weights * products)]

@@ -35,6 +35,9 @@ from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
+_LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
+_ROWS_PER_FACTOR: Final = 32
+_MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 _SMALL: Final = {
     "embedding_size": 64,
     "epochs": 6,
@@ -50,8 +53,11 @@ STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)
 class IALSConfig(MappedConfig):
     """Settings of :class:`IALS`."""
 
-    embedding_size: int = hyper(
-        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 1024, "log")
+    embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
+        "auto",
+        "Length of the vectors; auto: 128, 256 or 512, about a 32nd of the number of users "
+        "or of items, whichever is smaller.",
+        search=Search(16, 1024, "log"),
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -94,6 +100,7 @@ class IALSConfig(MappedConfig):
 class IALSSettings(NamedTuple):
     """The settings in use."""
 
+    embedding_size: Annotated[int, Field(ge=1, le=2048)]
     regularization: Annotated[float, Field(gt=0)]
     unobserved_weight: Annotated[float, Field(gt=0)]
     weighting: Strength | None
@@ -155,14 +162,15 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         config, settings = self.config, self._settings_for(data)
-        if AUTO in (config.regularization, config.unobserved_weight, config.weighting):
+        if AUTO in self.settings.values():
             given = {"weighting": settings["weighting"] or "binary"}
             fitted = IALS(**self.settings | settings | given).learn(data)
             return Fitted(replace(fitted.learned, settings=settings), fitted.history)
         rng = np.random.default_rng(config.seed)
-        std = config.init_std / np.sqrt(config.embedding_size)
+        size = int(config.embedding_size)
+        std = config.init_std / np.sqrt(size)
         users, items = (
-            rng.normal(0, std, (count, config.embedding_size)).astype(np.float32)
+            rng.normal(0, std, (count, size)).astype(np.float32)
             for count in (data.n_users, data.n_items)
         )
         by_user = self._weights(data.matrix)
@@ -193,7 +201,8 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         return replace(learned, users=users, items=items), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
-        """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
+        """Return the settings that can be "auto", chosen where they are."""
+        size = self.config.embedding_size
         active = int((data.user_counts > 0).sum())
         alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
@@ -208,7 +217,10 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
         settings = choose_signals(self, data, STEPS, fit)
         scale = means.get(settings["weighting"], 1.0)
-        return settings | {"unobserved_weight": alpha * scale}
+        if size == AUTO:
+            rows = min(active, int((data.item_counts > 0).sum()))
+            size = embedding_size(rows, data.n_interactions)
+        return settings | {"embedding_size": size, "unobserved_weight": alpha * scale}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -326,6 +338,19 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
             remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
             "down, or use weighting='binary'",
         )
+
+
+def embedding_size(rows: int, interactions: int) -> int:
+    """Return the number of factors for data with this many users or items, the fewer of both.
+
+    The more users and items there are, the more factors pay. Their time is bounded: dense data
+    gains little from many.
+    """
+    most = min(_MOST_SIZE, _MOST_PRODUCTS / max(interactions, 1))
+    size = _LEAST_SIZE
+    while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
+        size *= 2
+    return size
 
 
 def _solve_block(

@@ -15,14 +15,13 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade.choice import choose_ranker
-from shortlist.models.cascade.examples import Examples
+from shortlist.models.cascade.choice import choose_ranker, columns_of, gains
+from shortlist.models.cascade.examples import Examples, chunks
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, TreeSettings
 from shortlist.models.cascade.standing import Standing
-from shortlist.models.cascade.validation import Halves, gains, sampled_lists
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
@@ -70,21 +69,19 @@ class TestGains:
         lists = Examples(np.zeros((30, 1), np.float32), np.arange(30) == 29, np.array([30]))
         assert gains(lists, -np.arange(30.0)).tolist() == [0]  # rank 30 is below the cutoff
 
-    def test_samples_keep_the_chosen(self) -> None:
-        lists = Examples(
-            np.arange(100, dtype=np.float32)[:, None], np.arange(100) % 50 == 0, np.array([50, 50])
-        )
-        found = sampled_lists(lists, 10, 0)
-        assert found.chosen.sum() == 2
-        assert 10 <= len(found.rows) <= 32
-        assert found.lists.sum() == len(found.rows)
+
+def test_columns_of_some_stages() -> None:
+    assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10]
 
 
-def test_halves_divide_the_users() -> None:
+def test_chunks_divide_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shortlist.models.cascade.examples.CHUNK", 5)
     users = np.arange(5, 28, dtype=np.int32)
-    first, second = Halves.of(users, 0)
-    assert sorted([*first, *second]) == users.tolist()
-    assert abs(len(first) - len(second)) == 1
+    found = list(chunks(users, 0))
+    assert [half for half, _ in found] == [0, 1, 0, 1, 0, 1]
+    assert [len(part) for _, part in found] == [5, 5, 5, 5, 1, 2]
+    assert sorted(user for _, part in found for user in part) == users.tolist()
+    assert all((np.diff(part) > 0).all() for _, part in found)
 
 
 class TestChoosingARanker:

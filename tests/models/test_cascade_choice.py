@@ -15,8 +15,15 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade.choice import choose_ranker, columns_of, gains
-from shortlist.models.cascade.examples import Examples, chunks
+from shortlist.models.cascade.choice import (
+    choose_ranker,
+    choose_stages,
+    columns_of,
+    gains,
+    only_stages,
+)
+from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
+from shortlist.models.cascade.features import ranker_rows
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.pool import pool
@@ -72,6 +79,41 @@ class TestGains:
 
 def test_columns_of_some_stages() -> None:
     assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10]
+
+
+def test_lists_whose_chosen_item_is_not_kept_are_left_out() -> None:
+    rows = np.arange(6, dtype=np.float32)[:, np.newaxis]
+    found = TestGains.LISTS.only(np.array([True, False, True, True, True, False]), rows)
+    assert found.rows.ravel().tolist() == [3, 4]
+    assert found.chosen.tolist() == [True, False]
+    assert found.lists.tolist() == [2]
+
+
+class TestChoosingStages:
+    @staticmethod
+    def fold(*stages: str) -> Round:
+        [held_out] = splits(bands(), 1, 0)
+        return held_out.fitted([model_class(stage)() for stage in stages])
+
+    @pytest.mark.parametrize("trees", [None, TREES])
+    def test_a_stage_of_noise_adds_nothing_to_a_good_one(self, trees: Any) -> None:
+        fold = self.fold("ItemCosine", "Popularity")
+        choice = choose_stages(fold, 30, 30, 0, trees)
+        assert 0 in choice.chosen
+        assert choice.alone[0] > 1.5 * choice.alone[1] > 0
+
+    def test_the_lists_of_some_stages(self) -> None:
+        fold = self.fold("ItemCosine", "UserCosine")
+        both, one = (
+            examples(part, ranker_rows, 5, 1000, 0, top=True)
+            for part in (fold, fold._replace(stages=fold.stages[1:]))
+        )
+        found = only_stages(both, columns_of([1], 2), 5)
+        for part in ("sampled", "top"):
+            assert len(getattr(one, part).rows) < len(getattr(both, part).rows)
+            for array, expected in zip(getattr(found, part), getattr(one, part), strict=True):
+                assert_array_equal(array, expected)
+        assert_array_equal(found.hits, one.hits)
 
 
 def test_chunks_divide_the_users(monkeypatch: pytest.MonkeyPatch) -> None:

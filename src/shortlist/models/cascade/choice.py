@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.metrics.ranking import discounted_gain
-from shortlist.models.cascade.examples import DEPTH, Examples, Round, chunks, examples
+from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
 from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, ranker_rows
 from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
 
@@ -31,13 +31,13 @@ class StageChoice(NamedTuple):
         Positions in the pool, ascending.
     alone
         The NDCG of each stage of the pool on held-out items.  # (S,)
-    together
-        The NDCG of the ranker of the chosen.
+    found
+        The lists of the chosen stages, of the first chunk of each half of the users.
     """
 
     chosen: list[int]
     alone: Doubles
-    together: float
+    found: list[Found]
 
 
 def choose_stages(
@@ -66,8 +66,8 @@ def choose_stages(
         for _, users in parts
     ]
     if len(found) < 2 or not all(len(part.top.lists) for part in found):
-        return StageChoice(list(range(n_stages)), np.zeros(n_stages), 0.0)
-    n_users = sum(len(users) for _, users in parts)
+        return StageChoice(list(range(n_stages)), np.zeros(n_stages), found)
+    n_users, depth = sum(len(users) for _, users in parts), min(DEPTH, count)
     levels, ranks = (
         np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index(name)
         for name in ("level", "rank")
@@ -84,7 +84,7 @@ def choose_stages(
             )
             lists = found[measured].top
             rows = lists.rows[:, columns]
-            outside = (lists.rows[:, ranks[subset]] > DEPTH).all(axis=1)
+            outside = (lists.rows[:, ranks[subset]] > depth).all(axis=1)
             total += gains(lists, np.where(outside, -np.inf, ranker.scores(rows))).sum()
             some = ranker.parts(rows[:: max(1, len(rows) // CONTRIBUTIONS)])
             by_stage = some[:, : len(STAGE_COLUMNS) * len(subset)].reshape(
@@ -96,7 +96,7 @@ def choose_stages(
     alone = np.zeros(n_stages)
     for part in found:
         for stage, level in enumerate(levels):
-            outside = part.top.rows[:, ranks[stage]] > DEPTH
+            outside = part.top.rows[:, ranks[stage]] > depth
             scores = np.where(outside, -np.inf, part.top.rows[:, level])
             alone[stage] += gains(part.top, scores).sum() / n_users
     tried: list[tuple[float, list[int]]] = [(float(alone.max()), [int(alone.argmax())])]
@@ -109,10 +109,24 @@ def choose_stages(
         weakest = np.lexsort((alone[subset], amounts))[: max(1, len(subset) // 5)]
         subset = [stage for position, stage in enumerate(subset) if position not in weakest]
     threshold = max(together for together, _ in tried) * (1 - TOLERANCE)
-    together, chosen = max(
-        (pair for pair in tried if pair[0] >= threshold), key=lambda pair: len(pair[1])
-    )
-    return StageChoice(chosen, alone, together)
+    chosen = max((stages for value, stages in tried if value >= threshold), key=len)
+    columns = columns_of(chosen, n_stages)
+    return StageChoice(chosen, alone, [only_stages(part, columns, count) for part in found])
+
+
+def only_stages(found: Found, columns: NDArray[np.intp], count: int) -> Found:
+    """Return the lists of some stages, given the columns that belong to them."""
+    width = len(STAGE_COLUMNS)
+    stages = columns[: -len(COUNT_COLUMNS) : width] // width
+
+    def part(lists: Examples, depth: int) -> Examples:
+        rows = lists.rows[:, columns]
+        ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(COUNT_COLUMNS) : width]
+        return lists.only((ranks <= depth).any(axis=1), rows)
+
+    sampled = part(found.sampled, count)
+    hits = np.append(found.hits[stages], len(sampled.lists))
+    return Found(sampled, part(found.top, min(DEPTH, count)), hits)
 
 
 def columns_of(stages: Sequence[int], n_stages: int) -> NDArray[np.intp]:

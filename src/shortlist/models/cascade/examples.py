@@ -59,6 +59,13 @@ class Examples(NamedTuple):
         """Concatenate examples."""
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
+    def only(self, kept: NDArray[np.bool_], rows: Floats) -> Examples:
+        """Return some candidates with other inputs (n, e), of lists whose chosen one is kept."""
+        owners = np.repeat(np.arange(len(self.lists)), self.lists)
+        kept = kept & np.isin(owners, owners[self.chosen & kept])
+        lists = np.bincount(owners[kept], minlength=len(self.lists))
+        return Examples(rows[kept], self.chosen[kept], lists[lists > 0])
+
 
 class HeldOut(NamedTuple):
     """A split of the data, and the users of whom an item is held out."""

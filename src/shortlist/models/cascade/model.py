@@ -185,10 +185,12 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     choice), all stages get the same weight.
 
     Without ``stages``, all models that can be fitted on the data are fitted in the first round.
-    Starting from all of them, the one with the smallest weight in the blend leaves; the smallest
-    set within half a percent of the best NDCG is kept. With ``ranker="auto"`` the best of the
-    single stages, the blend, and the trees with and without features orders the candidates. All
-    this is measured on users that the weights and trees were not fitted on.
+    Starting from all of them, those that contribute least to the ranker's scores leave. The largest
+    set within half a percent of the best NDCG is kept, or the best single stage if it is better
+    than all of them. With ``ranker="auto"`` the best of the single stages, the blend, and the trees
+    with and without features orders the candidates. All this is measured on users that the weights
+    and trees were not fitted on, at most 8,000 of them. Users and rounds are added until
+    20,000 held-out items were found among the candidates; 8,000 for 100,000 interactions or more.
 
     With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
     It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of

@@ -204,6 +204,13 @@ class TestLists:
             assert all(row["score"] >= floor - 1e-5 for row in own[: len(union)])
             assert all(row["score"] < floor for row in own[len(union) :])
 
+    @pytest.mark.parametrize("ranker", ["linear", "trees"])
+    def test_short_lists_are_the_heads_of_long_ones(self, ranker: str) -> None:
+        long = fitted(ranker).recommend(k=40, allow=range(45)).table.to_pylist()
+        for k in (3, 8, 20):
+            short = fitted(ranker).recommend(k=k, allow=range(45)).table.to_pylist()
+            assert short == [row for row in long if row["rank"] <= k]
+
     @pytest.mark.parametrize("k", [1, 5, 12, 30])
     def test_filters_leave_exactly_k(self, k: int) -> None:
         allow = list(range(0, 60, 2))

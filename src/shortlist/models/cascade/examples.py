@@ -174,10 +174,10 @@ def examples(
 
 def are_held_out(candidates: Candidates, users: Rows, held_out: Dataset) -> NDArray[np.bool_]:
     """Return whether each candidate is a held-out item of its user."""  # (n,)
-    keys = users[candidates.owners].astype(np.int64) * held_out.n_items + candidates.items
-    return np.isin(
-        keys, held_out.user_rows.astype(np.int64) * held_out.n_items + held_out.item_rows
-    )
+    held = held_out.choices[users]
+    is_held = np.zeros(held.shape, dtype=bool)
+    is_held[np.repeat(np.arange(len(users)), np.diff(held.indptr)), held.indices] = True
+    return is_held[candidates.owners, candidates.items]
 
 
 def round_history(
@@ -212,13 +212,8 @@ def _block_examples(
     candidates = retrieve(fold.stages, profiles, unseen(profiles, order), count, order)
     chosen = are_held_out(candidates, users, fold.held_out)
     owners = candidates.owners
-    # The random key of a pair does not depend on the block that the pair is in.
-    keys = _random_keys(users[owners], candidates.items, seed)
-    order_in_list = np.lexsort((keys, chosen, owners))  # in each list the negatives first, shuffled
-    rank = np.arange(len(order_in_list)) - candidates.indptr[:-1][owners]
-    sampled = np.zeros(len(order_in_list), dtype=bool)
-    sampled[order_in_list] = (rank < negatives) | chosen[order_in_list]
-    sampled &= _has(chosen, owners)
+    sampled = _has(chosen, owners)
+    sampled[sampled] = _drawn(users, candidates.only(sampled), chosen[sampled], negatives, seed)
     top = np.asarray((candidates.ranks <= DEPTH).any(axis=0)) & with_top
     top &= _has(chosen & top, owners)
     kept = sampled | top
@@ -230,6 +225,20 @@ def _block_examples(
 
     hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
     return Found(part(sampled), part(top), hits)
+
+
+def _drawn(
+    users: Rows, candidates: Candidates, chosen: NDArray[np.bool_], negatives: int, seed: int
+) -> NDArray[np.bool_]:
+    """Draw the chosen candidates, and up to ``negatives`` others of each list."""  # (n,)
+    owners = candidates.owners
+    # The random key of a pair does not depend on the block that the pair is in.
+    keys = _random_keys(users[owners], candidates.items, seed)
+    order_in_list = np.lexsort((keys, chosen, owners))  # in each list the negatives first, shuffled
+    rank = np.arange(len(order_in_list)) - candidates.indptr[:-1][owners]
+    drawn = np.zeros(len(order_in_list), dtype=bool)
+    drawn[order_in_list] = rank < negatives
+    return drawn | chosen
 
 
 def _has(chosen: NDArray[np.bool_], owners: NDArray[np.intp]) -> NDArray[np.bool_]:

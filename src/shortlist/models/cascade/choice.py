@@ -163,7 +163,7 @@ def only_stages(found: Found, columns: NDArray[np.intp], count: int) -> Found:
     def part(lists: Examples, depth: int) -> Examples:
         rows = lists.rows[:, columns]
         ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(COUNT_COLUMNS) : width]
-        return lists.only((ranks <= depth).any(axis=1), rows)
+        return lists.only(np.asarray((ranks <= depth).any(axis=1)), rows)
 
     sampled = part(found.sampled, count)
     hits = np.append(found.hits[stages], len(sampled.lists))

@@ -317,7 +317,16 @@ def _emit_sum(builder: Any, vector: Any) -> Any:
 @emitted
 def negated_product(typing_context: Any, x: Any, y: Any, out: Any, length: Any) -> Any:
     """Set ``out`` to ``-x * y``, of a length that is a multiple of 8; return ``sum x^2 * y``."""
+    return _product(x, y, out, negated=True)
 
+
+@emitted
+def scaled(typing_context: Any, x: Any, y: Any, out: Any, length: Any) -> Any:
+    """Set ``out`` to ``x * y``, of a length that is a multiple of 8; return ``sum x^2 * y``."""
+    return _product(x, y, out, negated=False)
+
+
+def _product(x: Any, y: Any, out: Any, *, negated: bool) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         start = _LONG(0)
         left, right, into = (
@@ -328,7 +337,8 @@ def negated_product(typing_context: Any, x: Any, y: Any, out: Any, length: Any) 
         def multiply(position: Any, totals: list[Any]) -> list[Any]:
             own = _load(builder, builder.gep(left, [position]))
             product = builder.fmul(own, _load(builder, builder.gep(right, [position])))
-            _store(builder, builder.fneg(product), builder.gep(into, [position]))
+            result = builder.fneg(product) if negated else product
+            _store(builder, result, builder.gep(into, [position]))
             return [_multiply_add(builder, own, product, totals[0])]
 
         zeros = ir.Constant(_VECTOR, [0.0] * LANES)

@@ -1,17 +1,21 @@
-"""What an engine does: it runs a task over blocks of rows."""
+"""What an engine does: it runs a task over blocks of rows, and holds states that steps change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
+from shortlist.engine.held import Held, State
+
 T = TypeVar("T")
+S = TypeVar("S", bound=State)
 
 BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gains nothing
 
 
 class Engine(Protocol):
-    """Runs a task over blocks of rows.
+    """Runs a task over blocks of rows, and holds states.
 
     A task is a pure function of a ``range`` of rows: it depends on nothing but its arguments, so
     neither the engine nor the block size changes a result.
@@ -30,6 +34,21 @@ class Engine(Protocol):
             The number of rows, and the memory that one takes while the task runs.
         description
             What the progress bar says.
+        """
+        ...
+
+    def hold(
+        self, cut: Callable[[range], S], work: Sequence[int]
+    ) -> AbstractContextManager[Held[S]]:
+        """Hold shards of the rows until the end of the ``with`` block.
+
+        Parameters
+        ----------
+        cut
+            ``cut(shards)`` returns the state of some consecutive shards. It is called in this
+            process; the state then lives where it is held.
+        work
+            How much work each shard is, such as its number of interactions.
         """
         ...
 

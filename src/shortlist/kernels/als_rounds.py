@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist.kernels import linalg
 from shortlist.kernels.als import add_errors, is_small, next_direction
 from shortlist.kernels.checks import F32, F64, Shapes
 from shortlist.kernels.compile import kernel
@@ -162,24 +163,25 @@ def _add(
 @kernel
 def _step(
     start: int, stop: int, active: Indices, shared: Vector, weak: Vector, first: bool, left: float,
-    images: OutMatrix, squares: DoubleVector, x: OutMatrix, residual: OutMatrix,
+    images: Matrix, squares: DoubleVector, x: OutMatrix, residual: OutMatrix,
     direction: OutMatrix, sizes: OutVector, least: OutDoubles, losses: OutDoubles, on: OutVector,
 ) -> None:  # fmt: skip
     width = x.shape[1]
-    scale = np.empty(width, np.float32)
+    scale, image = np.empty(width, np.float32), np.empty(width, np.float32)
     one = np.float32(1.0)
     for b in range(start, stop):
         u = active[b]
         for p in range(width):
             scale[p] = one / (shared[p] + weak[u])
         if first:
-            residual[u] = images[b]
+            linalg.copy_row(images[b], residual[u])
             losses[u] = squares[b]
             sizes[u] = scaled(residual[u], scale, direction[u], width)
             least[u] = left * np.float64(sizes[u])
         else:
+            linalg.copy_row(images[b], image)
             sizes[u], gain = next_direction(
-                sizes[u], squares[b], x[u], direction[u], residual[u], images[b], scale
+                sizes[u], squares[b], x[u], direction[u], residual[u], image, scale
             )
             losses[u] -= gain
         on[b] = 0.0 if is_small(sizes[u], least[u], losses[u]) else 1.0

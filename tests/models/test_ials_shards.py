@@ -91,9 +91,7 @@ class InPlaces(engine.LocalEngine):
         self.cuts = cuts
         self.held: list[Places] = []
 
-    def hold(
-        self, cut: Callable[[range], Any], work: Sequence[int]
-    ) -> AbstractContextManager[Any]:
+    def hold(self, cut: Callable[[range], Any], work: Sequence[int]) -> AbstractContextManager[Any]:
         ends = sorted({0, *(at for at in self.cuts if at < len(work)), len(work)})
         self.held.append(Places([again(cut(range(*pair))) for pair in pairwise(ends)]))
         return nullcontext(self.held[-1])
@@ -189,7 +187,12 @@ def test_a_state_here_is_asked_until_there_are_no_questions() -> None:
 
 def test_shards_are_at_most_256_and_multiples_of_256_rows() -> None:
     assert [shard_count(rows) for rows in (0, 1, 256, 257, 65_536)] == [0, 1, 1, 2, 256]
-    assert [shard_rows(rows) for rows in (0, 65_536, 65_537, 100_000_000)] == [256, 256, 512, 390_656]
+    assert [shard_rows(rows) for rows in (0, 65_536, 65_537, 100_000_000)] == [
+        256,
+        256,
+        512,
+        390_656,
+    ]
     assert shard_count(100_000_000) == 256
 
 

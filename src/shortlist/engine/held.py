@@ -33,7 +33,10 @@ class Held(Protocol[S]):
         ...
 
     def each(self, task: Callable[[S], T]) -> list[T]:
-        """Return the result of the task for each state, in order."""
+        """Return the result of the task for each state, in order.
+
+        Its arrays may be read-only and last as long as the states: copy what is kept longer.
+        """
         ...
 
     def add_up(
@@ -58,7 +61,9 @@ class Held(Protocol[S]):
         """
         ...
 
-    def steps(self, step: Callable[[int, T], T], first: T, numbers: range, text: str) -> Iterator[T]:
+    def steps(
+        self, step: Callable[[int, T], T], first: T, numbers: range, text: str
+    ) -> Iterator[T]:
         """Yield ``first``, changed by each step in turn: ``value = step(number, value)``.
 
         A step works on the states, by the other methods. What is lost with a machine is computed
@@ -92,10 +97,11 @@ class LocalHeld(Generic[S]):
             while question is not None:
                 question = turn(number, add(self._state, question, None))
 
-    def steps(self, step: Callable[[int, T], T], first: T, numbers: range, text: str) -> Iterator[T]:
+    def steps(
+        self, step: Callable[[int, T], T], first: T, numbers: range, text: str
+    ) -> Iterator[T]:
         """Yield the value after each step."""
         value = first
         for number in track(numbers, text):
             value = step(number, value)
             yield value
-

@@ -1,9 +1,9 @@
 """The conjugate gradients of :mod:`~shortlist.kernels.als` in rounds, for observations in parts.
 
-``als.solve_cg`` reads all observations of a row at each step. Where they lie in several places, each
-place adds its share (:func:`add_share`) to the sum of the places before it, in the order of the
-columns; then :func:`take_step` goes one step and returns the next directions. Sums are added up in
-the order of ``solve_cg``, so the results have the same bits.
+``als.solve_cg`` reads all observations of a row at each step. Where they lie in several places,
+each place adds its share (:func:`add_share`) to the sum of the places before it, in the order of
+the columns; then :meth:`Descent.take_step` goes one step, and knows the next directions. Sums are
+added up in the order of ``solve_cg``, so the results have the same bits.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Solver(NamedTuple):
         return self.unobserved_weight * basis.values
 
     def penalties(self, counts: NDArray[np.integer], n_columns: int) -> NDArray[np.float64]:
-        """Return the regularization of rows by their interactions: lambda (n + alpha columns)^nu."""
+        """Return the regularization of rows with n interactions: lambda (n + alpha columns)^nu."""
         frequencies = counts + self.unobserved_weight * n_columns
         weak: NDArray[np.float64] = self.regularization * frequencies**self.frequency_exponent
         return weak

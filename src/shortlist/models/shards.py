@@ -80,10 +80,11 @@ class Question(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What an epoch leaves beside the vectors of the users."""
+    """What an epoch leaves beside the vectors of the users where they are."""
 
     items: Floats  # (n_items, f)
     losses: tuple[float, ...]
+    users: Floats | None = None  # (n_users, f), exact, after the last epoch
 
 
 def alternate_in_shards(
@@ -102,11 +103,11 @@ def alternate_in_shards(
     bounds = np.minimum(np.arange(shard_count(len(users)) + 1) * rows, len(users))
     work = np.diff(by_user.indptr[bounds].astype(np.int64) + bounds)
     with engine.hold(cut, work.tolist()) as held:
-        step = partial(_epoch, solver=solver, by_user=by_user, held=held)
-        for value in held.steps(step, Value(items, ()), range(1, epochs + 1), solver.name):
-            items, losses = value
-        solved = held.each(partial(_solve_users, items=items, basis=Basis.of(items)))
-    return np.concatenate(solved), items, list(losses)
+        step = partial(_step, solver=solver, by_user=by_user, held=held, epochs=epochs)
+        steps = held.steps(step, Value(items, ()), range(1, epochs + 2), solver.name)
+        *_, (items, losses, solved) = steps
+    assert solved is not None
+    return solved, items, list(losses)
 
 
 def _rows_of(matrix: csr_array, span: slice) -> csr_array:
@@ -117,9 +118,19 @@ def _rows_of(matrix: csr_array, span: slice) -> csr_array:
     return csr_array(parts, shape=(len(indptr) - 1, matrix.shape[1]))
 
 
-def _epoch(
-    number: int, value: Value, *, solver: Solver, by_user: csr_array, held: Held[Users]
+def _step(
+    number: int,
+    value: Value,
+    *,
+    solver: Solver,
+    by_user: csr_array,
+    held: Held[Users],
+    epochs: int,
 ) -> Value:
+    """Improve users and items; after the last epoch solve for the users exactly."""
+    if number > epochs:
+        task = partial(_solve_users, items=value.items, basis=Basis.of(value.items))
+        return value._replace(users=np.concatenate(held.each(task)))
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
     sums = held.each(partial(_improve_users, items=items, basis=basis))
@@ -191,7 +202,8 @@ def improve_items(
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Improve the items in the basis of the users; return them, and their losses."""
     if len(held) == 1:  # in one pass, which is faster: no vector has to leave its row
-        return held.each(partial(_solve_items, items=items, basis=basis))[0]
+        solved, losses = held.each(partial(_solve_items, items=items, basis=basis))[0]
+        return np.array(solved), losses
     counts = np.bincount(by_user.indices, minlength=len(items))
     penalties = solver.penalties(counts, by_user.shape[0])
     panels = _Panels(solver, np.flatnonzero(counts), items, penalties, basis, len(held))

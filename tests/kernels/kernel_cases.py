@@ -31,7 +31,16 @@ from shortlist.kernels import (
 )
 
 B, N, M, F, D = 5, 9, 7, 8, 6  # queries, items, inner size of sparse products, factors, features
-WITHOUT_CHECKS = {"types", "checks", "compile", "threads", "vector", "linalg", "selection", "shards"}
+WITHOUT_CHECKS = {
+    "types",
+    "checks",
+    "compile",
+    "threads",
+    "vector",
+    "linalg",
+    "selection",
+    "shards",
+}
 
 
 @dataclass
@@ -238,7 +247,7 @@ def _cases() -> dict[str, Case]:
             als_rounds.add_share,
             {
                 "observed": sparse(B, M), "rows": np.arange(B, dtype=np.int32),
-                "factors": floats(M, F), "vectors": floats(B, F), "target": 1.0,
+                "factors": floats(M, F), "vectors": floats(B, F), "first": True,
                 "sums": als_rounds.Sums(floats(B, F), np.ones(B)),
             },
             {"factors:0", "observed.indptr:0"},

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
@@ -22,6 +21,7 @@ from shortlist.kernels.shards import ShardSum, added, shard_count, shard_rows, t
 from shortlist.models.ials import IALS
 from shortlist.models.least_squares import Basis, Solver
 from shortlist.models.shards import Users, improve_items
+from shortlist.testing import of_matrix
 
 SETTINGS: dict[str, Any] = {
     "embedding_size": 12,
@@ -97,16 +97,12 @@ class InPlaces(engine.LocalEngine):
         return nullcontext(self.held[-1])
 
 
-def world(n_users: int = 1_500, n_items: int = 70, weights: bool = False) -> Dataset:
+def world(n_users: int = 5_500, n_items: int = 70, weights: bool = False) -> Dataset:
     """Six shards, items that all have chosen and items that few have, and one without users."""
     rng = np.random.default_rng(0)
     chosen = rng.random((n_users, n_items)) < rng.random(n_items) ** 4 * 0.5
     chosen[:, 0], chosen[0] = True, True
-    users, items = np.nonzero(chosen)
-    table = {"user_id": users, "item_id": items}
-    if weights:
-        table["weight"] = rng.uniform(0.5, 5, len(users))
-    return Dataset.from_tables(pa.table(table))
+    return of_matrix(chosen * (rng.uniform(0.5, 5, chosen.shape) if weights else 1.0))
 
 
 @pytest.mark.parametrize("cuts", [(3,), (1, 2, 3, 4, 5), (2, 5)])
@@ -185,15 +181,11 @@ def test_a_state_here_is_asked_until_there_are_no_questions() -> None:
     assert told == [(0, 6), (0, 18), (0, 54), (1, 15), (1, 45)]
 
 
-def test_shards_are_at_most_256_and_multiples_of_256_rows() -> None:
-    assert [shard_count(rows) for rows in (0, 1, 256, 257, 65_536)] == [0, 1, 1, 2, 256]
-    assert [shard_rows(rows) for rows in (0, 65_536, 65_537, 100_000_000)] == [
-        256,
-        256,
-        512,
-        390_656,
-    ]
-    assert shard_count(100_000_000) == 256
+def test_shards_are_at_most_256_and_multiples_of_1024_rows() -> None:
+    counts = [shard_count(rows) for rows in (0, 1, 1_024, 1_025, 262_144, 262_145)]
+    assert counts == [0, 1, 1, 2, 256, 129]
+    sizes = [shard_rows(rows) for rows in (0, 262_144, 262_145, 100_000_000)]
+    assert sizes == [1_024, 1_024, 2_048, 391_168]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 7, 200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Generic, NoReturn, TypeVar
@@ -113,23 +114,21 @@ class RayHeld(Generic[S]):
         self, step: Callable[[int, T], T], first: T, numbers: range, number: int, value: T
     ) -> T:
         """Bring the states to where they were before a step; return the value there."""
+        before, kept = self._nodes, self._kept
         self.close()
-        nodes = self._alive()
-        if nodes == self._nodes and self._kept:
+        self._start()
+        if kept and self._nodes == before:
             try:
-                self._start()
-                for actor, kept in zip(self._actors, self._kept, strict=True):
-                    self._content(actor.restore.remote(kept))
+                for actor, changed in zip(self._actors, kept, strict=True):
+                    self._content(actor.restore.remote(changed))
             except _LostError:
                 self.close()
+                self._start()
             else:
                 return value
         self._kept = []
-        self._start()
         if number > numbers.start:
-            warn(
-                f"{self._text}: what was learned went with it; it begins with step {numbers.start}"
-            )
+            warn(f"{self._text}: a node is gone with its copy; all steps run again")
         value = first
         for earlier in range(numbers.start, number):
             value = step(earlier, value)
@@ -147,6 +146,7 @@ class RayHeld(Generic[S]):
                     raise lost_too_often("the data was", error.cause, ATTEMPTS) from error
                 warn(f"the data was lost to {cause_of(error.cause)}; it is sent again")
                 self.close()
+                time.sleep(attempt)  # until the cluster has noticed what is gone
 
     def _send(self) -> None:
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy

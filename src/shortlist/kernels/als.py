@@ -42,6 +42,7 @@ from shortlist.kernels.vector import (
     ROWS,
     add_four_rows,
     conjugate_step,
+    dot_of_vectors,
     four_dots,
     negated_product,
     scaled,
@@ -130,24 +131,8 @@ def _solved(
 
 
 @inlined
-def _residual(
-    observed: Csr, u: int, flat: Floats, diagonal: Floats, target: np.float32, x: Floats,
-    out: Floats,
-) -> float:  # fmt: skip
-    """Set ``out`` to ``sum w (target - x.v) v - diagonal * x``.
-
-    Return ``sum w (target - x.v)^2 + sum diagonal * x^2``. With target 1 this is the loss at x, and
-    ``out`` is ``b - A x``; with target 0 it is ``x'A x``, and ``out`` is ``-A x``.
-    """
-    total = np.float64(negated_product(x, diagonal, out, len(x)))
-    return add_errors(observed, u, flat, target, x, out, total)
-
-
-@inlined
-def add_errors(
-    observed: Csr, u: int, flat: Floats, target: np.float32, x: Floats, out: Floats, total: float
-) -> float:
-    """Add ``sum w (target - x.v) v`` to ``out``; return ``total + sum w (target - x.v)^2``.
+def add_errors(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats, total: float) -> float:
+    """Add ``sum w (1 - x.v) v`` to ``out``; return ``total + sum w (1 - x.v)^2``.
 
     Observations are added one after the other, so they may be added in several calls.
     """
@@ -155,15 +140,15 @@ def add_errors(
     begin, end = indptr[u], indptr[u + 1]
     whole = begin + (end - begin) // FOUR * FOUR
     for e in range(begin, whole, FOUR):
-        total = _add_four(
-            flat, x, target, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
+        total = _add_four_errors(
+            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
             weights[e], weights[e + 1], weights[e + 2], weights[e + 3], total,
         )  # fmt: skip
     if whole < end:  # one to three are left: the last one again, with weight 0
         none, last = np.float32(0.0), indices[end - 1]
         two, three = whole + 1 < end, whole + 2 < end
-        total = _add_four(
-            flat, x, target, out,
+        total = _add_four_errors(
+            flat, x, out,
             indices[whole], indices[whole + 1] if two else last,
             indices[whole + 2] if three else last, last,
             weights[whole], weights[whole + 1] if two else none,
@@ -173,15 +158,15 @@ def add_errors(
 
 
 @inlined
-def _add_four(
-    flat: Floats, x: Floats, target: np.float32, out: Floats, i: int, j: int, k: int, m: int,
+def _add_four_errors(
+    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
     p: np.float32, q: np.float32, r: np.float32, s: np.float32, total: float,
 ) -> float:  # fmt: skip
     """Add four rows to ``out``, each times its weight and error, and the squares to ``total``."""
-    width = len(x)
+    width, one = len(x), np.float32(1.0)
     rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
     a, b, c, d = four_dots(x, 0, flat, *rows, width)
-    a, b, c, d = target - a, target - b, target - c, target - d
+    a, b, c, d = one - a, one - b, one - c, one - d
     p, q, r, s = p * a, q * b, r * c, s * d
     add_four_rows(out, 0, flat, *rows, p, q, r, s, width)
     total += np.float64(p * a)
@@ -191,21 +176,54 @@ def _add_four(
 
 
 @inlined
+def add_image(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats) -> None:
+    """Add ``-sum w (x.v) v`` to ``out``, one observation after the other."""
+    indptr, indices, weights = observed
+    begin, end = indptr[u], indptr[u + 1]
+    whole = begin + (end - begin) // FOUR * FOUR
+    for e in range(begin, whole, FOUR):
+        _add_four_images(
+            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
+            weights[e], weights[e + 1], weights[e + 2], weights[e + 3],
+        )  # fmt: skip
+    if whole < end:  # one to three are left: the last one again, with weight 0
+        none, last = np.float32(0.0), indices[end - 1]
+        two, three = whole + 1 < end, whole + 2 < end
+        _add_four_images(
+            flat, x, out,
+            indices[whole], indices[whole + 1] if two else last,
+            indices[whole + 2] if three else last, last,
+            weights[whole], weights[whole + 1] if two else none,
+            weights[whole + 2] if three else none, none,
+        )  # fmt: skip
+
+
+@inlined
+def _add_four_images(
+    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
+    p: np.float32, q: np.float32, r: np.float32, s: np.float32,
+) -> None:  # fmt: skip
+    width = len(x)
+    rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
+    a, b, c, d = four_dots(x, 0, flat, *rows, width)
+    add_four_rows(out, 0, flat, *rows, -p * a, -q * b, -r * c, -s * d, width)
+
+
+@inlined
 def next_direction(
-    size: np.float32, square: float, x: Floats, direction: Floats, residual: Floats,
-    image: Floats, scale: Floats,
-) -> tuple[np.float32, float]:  # fmt: skip
+    size: np.float32, x: Floats, direction: Floats, residual: Floats, image: Floats, scale: Floats
+) -> tuple[np.float32, float]:
     """Go along a direction to its minimum, and set ``direction`` to the next one.
 
-    ``size`` is the squared size of the residual, ``square`` is ``direction'A direction``, and
-    ``image`` is ``-A direction``, which is overwritten. Return the next size, and by how much the
-    loss falls.
+    ``size`` is the squared size of the residual, and ``image`` is ``-A direction``, which is
+    overwritten. Return the next size, and by how much the loss falls.
     """
-    length = np.float32(size / square)
+    width = len(x)
+    length = -size / dot_of_vectors(direction, image, width)
     gain = np.float64(length) * np.float64(size)
-    following = conjugate_step(length, x, direction, residual, image, scale, len(x))
+    following = conjugate_step(length, x, direction, residual, image, scale, width)
     ratio = following / size
-    for p in range(len(x)):
+    for p in range(width):
         direction[p] = image[p] + ratio * direction[p]
     return following, gain
 
@@ -241,7 +259,8 @@ def _solve_cg(
             linalg.copy_row(start[u], x)
         solved, gained = not exact, 0.0
         for _ in range(_RESIDUALS if exact else 1):
-            losses[u] = _residual(observed, u, flat, diagonal, one, x, residual)
+            loss = np.float64(negated_product(x, diagonal, residual, width))
+            losses[u] = add_errors(observed, u, flat, x, residual, loss)
             size = scaled(residual, scale, direction, width)
             if exact and size <= _EXACT * gained:
                 solved = True
@@ -250,8 +269,9 @@ def _solve_cg(
             for _ in range(_STEPS if exact else steps):
                 if is_small(size, most, gained if exact else losses[u]):
                     break
-                square = _residual(observed, u, flat, diagonal, zero, direction, image)
-                size, gain = next_direction(size, square, x, direction, residual, image, scale)
+                negated_product(direction, diagonal, image, width)
+                add_image(observed, u, flat, direction, image)
+                size, gain = next_direction(size, x, direction, residual, image, scale)
                 gained += gain
                 losses[u] -= gain
         for p in range(depth):

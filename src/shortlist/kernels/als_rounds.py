@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels import linalg
-from shortlist.kernels.als import add_errors, is_small, next_direction
+from shortlist.kernels.als import add_errors, add_image, is_small, next_direction
 from shortlist.kernels.checks import F32, F64, Shapes
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows
@@ -60,13 +60,14 @@ def begin_sums(vectors: Matrix, shared: Vector, weak: Vector) -> Sums:
 
 
 def add_share(
-    observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix, target: float, sums: Sums
+    observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix, first: bool, sums: Sums
 ) -> None:
-    """Add ``sum w (target - x.v) v`` and ``sum w (target - x.v)^2`` over the observations here.
+    """Add what the observations here add to the sums of the places before.
 
     ``rows`` (B,) are the rows of ``observed`` that ``vectors`` (B, w) belong to, ``factors`` (n, w)
-    the factors of its columns. With target 1 the sums of all places are ``b - A x`` and the loss;
-    with target 0 they are ``-A x`` and ``x'A x``.
+    the factors of its columns. In the ``first`` round that is ``sum w (1 - x.v) v`` and
+    ``sum w (1 - x.v)^2``, and the sums of all places are ``b - A x`` and the loss at x. In the
+    others it is ``-sum w (x.v) v`` alone, and the sums are ``-A x``.
     """
     shapes = Shapes()
     shapes.array("factors", factors, F32, "n", "w")
@@ -75,7 +76,7 @@ def add_share(
     shapes.array("sums.squares", sums.squares, F64, "B")
     _check_width(shapes)
     observed = shapes.rows_of_csr("observed", observed, "n", "rows", rows, "B")
-    over_rows(_add, len(rows), _ROWS, observed, rows, factors, vectors, target, *sums)
+    over_rows(_add, len(rows), _ROWS, observed, rows, factors, vectors, first, *sums)
 
 
 def _check_width(shapes: Shapes) -> None:
@@ -112,13 +113,13 @@ class Descent:
         return self._x[:, : self._depth]
 
     @property
-    def target(self) -> float:
-        """The target of the next round."""
-        return 0.0 if self._round else 1.0
+    def first(self) -> bool:
+        """Whether the next round is the first one."""
+        return self._round == 0
 
     def directions(self) -> tuple[Matrix, Vector, Vector]:
         """Return the vectors of the active rows for the next round, and their diagonals."""
-        of = self._direction if self._round else self._x
+        of = self._x if self.first else self._direction
         return of[self.active], self._shared, self._weak[self.active]
 
     def take_step(self, sums: Sums) -> bool:
@@ -128,7 +129,7 @@ class Descent:
         shapes.array("sums.squares", sums.squares, F64, "B")
         on = np.empty(len(self.active), np.float32)
         over_rows(
-            _step, len(on), _ROWS, self.active, self._shared, self._weak, self._round == 0,
+            _step, len(on), _ROWS, self.active, self._shared, self._weak, self.first,
             self._left, *sums, self._x, self._residual, self._direction, self._sizes, self._least,
             self.losses, on,
         )  # fmt: skip
@@ -153,11 +154,14 @@ def _begin(
 @kernel
 def _add(
     start: int, stop: int, observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix,
-    target: float, sums: OutMatrix, squares: OutDoubles,
+    first: bool, sums: OutMatrix, squares: OutDoubles,
 ) -> None:  # fmt: skip
-    flat, aim = factors.reshape(-1), np.float32(target)
+    flat = factors.reshape(-1)
     for b in range(start, stop):
-        squares[b] = add_errors(observed, rows[b], flat, aim, vectors[b], sums[b], squares[b])
+        if first:
+            squares[b] = add_errors(observed, rows[b], flat, vectors[b], sums[b], squares[b])
+        else:
+            add_image(observed, rows[b], flat, vectors[b], sums[b])
 
 
 @kernel
@@ -180,8 +184,6 @@ def _step(
             least[u] = left * np.float64(sizes[u])
         else:
             linalg.copy_row(images[b], image)
-            sizes[u], gain = next_direction(
-                sizes[u], squares[b], x[u], direction[u], residual[u], image, scale
-            )
+            sizes[u], gain = next_direction(sizes[u], x[u], direction[u], residual[u], image, scale)
             losses[u] -= gain
         on[b] = 0.0 if is_small(sizes[u], least[u], losses[u]) else 1.0

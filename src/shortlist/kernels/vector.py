@@ -348,6 +348,27 @@ def _product(x: Any, y: Any, out: Any, *, negated: bool) -> Any:
 
 
 @emitted
+def dot_of_vectors(typing_context: Any, x: Any, y: Any, length: Any) -> Any:
+    """Return the dot product of two rows, of a length that is a multiple of 8."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        left, right = (
+            _address(context, builder, kind, value, _LONG(0))
+            for kind, value in zip((x, y), values[:2], strict=True)
+        )
+
+        def multiply(position: Any, totals: list[Any]) -> list[Any]:
+            own = _load(builder, builder.gep(left, [position]))
+            other = _load(builder, builder.gep(right, [position]))
+            return [_multiply_add(builder, own, other, totals[0])]
+
+        zeros = ir.Constant(_VECTOR, [0.0] * LANES)
+        return _emit_sum(builder, _loop(builder, values[2], LANES, [zeros], multiply)[0])
+
+    return types.float32(x, y, types.int64), generate
+
+
+@emitted
 def conjugate_step(
     typing_context: Any, length: Any, x: Any, direction: Any, residual: Any, image: Any,
     scale: Any, size: Any,

@@ -76,7 +76,7 @@ class Question(NamedTuple):
     vectors: Floats  # (B, w)
     shared: Floats  # (w,)
     weak: Floats  # (B,)
-    target: float
+    first: bool  # round
 
 
 class Value(NamedTuple):
@@ -176,8 +176,8 @@ def _add_share(users: Users, question: Question, sums: Sums | None) -> Sums:
         sums = begin_sums(question.vectors, question.shared, question.weak)
     else:
         sums = Sums(*map(np.array, sums))  # those from another process are read-only
-    rows, vectors, target = question.rows, question.vectors, question.target
-    add_share(users.observed, rows, users.factors, vectors, target, sums)
+    rows, vectors, first = question.rows, question.vectors, question.first
+    add_share(users.observed, rows, users.factors, vectors, first, sums)
     return sums
 
 
@@ -261,7 +261,7 @@ class _Panels:
     def _question(self, number: int) -> Question:
         descent = self._descents[number]
         rows = self._rows[number][descent.active]
-        return Question(rows, *descent.directions(), descent.target)
+        return Question(rows, *descent.directions(), descent.first)
 
     def solved(self, n_items: int) -> tuple[Floats, NDArray[np.float64]]:
         """Return the vectors of all items, and their losses; zeros for items without users."""

@@ -34,7 +34,7 @@ def cluster(**head: Any) -> Iterator[Any]:
 
 
 def working(nodes: Any, title: str = "run_block") -> list[int]:
-    """Return the processes of the cluster that work now, on a block or as an actor ("Place.")."""
+    """Return the processes of the cluster that work now, on a block or as an actor ("Holder.")."""
     raylets = {
         process.process.pid
         for node in nodes.list_all_nodes()

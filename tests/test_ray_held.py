@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -186,7 +189,7 @@ class TestTwoNodes:
         assert len(told) == 3
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("title", ["Place", "Place.begin", "Place.each", "Place.add"])
+    @pytest.mark.parametrize("title", ["Holder", "Holder.begin", "Holder.each", "Holder.add"])
     def test_a_worker_is_killed_while_vectors_are_learned(self, two_nodes: Any, title: str) -> None:
         data = board(4_000, 300)
         here = model(embedding_size=64).fit(data)
@@ -195,6 +198,37 @@ class TestTwoNodes:
         assert_same(there, here)
         text = str(told[0].message)
         assert "; it runs again (attempt 2 of 4)" in text or "; it is sent again" in text
+
+
+DRIVER = """
+import sys, ray, shortlist as sl
+ray.init(address=sys.argv[1], log_to_driver=False, logging_level="ERROR")
+model = sl.load(sys.argv[2])
+sl.IALS(**model.get_params()).fit(model.data, checkpoint=sys.argv[3], engine="ray")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", ["local", "ray"])
+def test_the_next_run_goes_on_after_the_driver_was_killed(tmp_path: Path, after: str) -> None:
+    """On three nodes, and then on one or here."""
+    data, folder = board(4_000, 300), tmp_path / "training"
+    here = model(embedding_size=64, epochs=20).fit(data)
+    bundle = here.save(tmp_path / "bundle")
+    with cluster() as nodes:
+        others = [nodes.add_node(**NODE) for _ in range(2)]
+        driver = subprocess.Popen([sys.executable, "-c", DRIVER, nodes.address, bundle, folder])
+        while driver.poll() is None and not (folder / "training.json").exists():
+            time.sleep(0.002)
+        driver.kill()
+        driver.wait()
+        done = len(json.loads((folder / "training.json").read_text())["losses"])
+        assert 1 <= done < 20
+        assert len(list(folder.glob(f"users-{done:05}-*"))) == 3
+        for node in others:
+            nodes.remove_node(node)
+        there = model(embedding_size=64, epochs=20).fit(data, checkpoint=folder, engine=after)
+    assert_same(there, here)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from shortlist.progress import track
 
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 T = TypeVar("T")
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -25,14 +26,14 @@ class State(Protocol):
         ...
 
 
-class Held(Protocol[S]):
+class Held(Protocol[S_co]):
     """States, of which each holds some consecutive shards, in their order."""
 
     def __len__(self) -> int:
         """Return the number of states; results must not depend on it."""
         ...
 
-    def each(self, task: Callable[[S], T]) -> list[T]:
+    def each(self, task: Callable[[S_co], T]) -> list[T]:
         """Return the result of the task for each state, in order.
 
         Its arrays may be read-only and last as long as the states: copy what is kept longer.
@@ -41,7 +42,7 @@ class Held(Protocol[S]):
 
     def add_up(
         self,
-        add: Callable[[S, Q, A | None], A],
+        add: Callable[[S_co, Q, A | None], A],
         questions: Sequence[Q],
         turn: Callable[[int, A], Q | None],
     ) -> None:

@@ -149,8 +149,16 @@ class RayHeld(Generic[S]):
                 time.sleep(attempt)  # until the cluster has noticed what is gone
 
     def _send(self) -> None:
+        """Start the actors, each on its node, and send the states."""
         strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        self._nodes = self._alive()
+        patience = _PATIENCE
+        while not (alive := self._alive()):
+            time.sleep(0.1)
+            patience -= 0.1
+            if patience < 0:
+                warn("no node has a core; waiting for one to join")
+                patience = np.inf
+        self._nodes = alive
         shares = shares_of(self._work, list(self._nodes.values()))
         kind = self._ray.remote(max_restarts=0)(_by_value(__version__))
         chosen = [pair for pair in zip(self._nodes.items(), shares, strict=True) if pair[1]]
@@ -223,7 +231,7 @@ def shares_of(work: Sequence[int], cores: Sequence[int]) -> list[range]:
 def _by_value(version: str) -> type[Any]:
     """Return the class that Ray sends to workers by value: it explains a missing library."""
 
-    class Place:
+    class Holder:
         place: Any = None
 
         def begin(self, threads: int, head: Any, *buffers: Any) -> Any:
@@ -237,7 +245,7 @@ def _by_value(version: str) -> type[Any]:
                 return "refused", f"node {node} cannot import shortlist ({error})"
             if __version__ != version:
                 return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
-            self.place = ray_worker.Place(threads)
+            self.place = ray_worker.Holder(threads)
             return self.place.begin(head, buffers)
 
         def each(self, head: Any, *buffers: Any) -> Any:
@@ -252,4 +260,4 @@ def _by_value(version: str) -> type[Any]:
         def restore(self, changed: Any) -> Any:
             return self.place.restore(changed)
 
-    return Place
+    return Holder

@@ -35,7 +35,7 @@ def run(key: bytes, block: range, head: Any, buffers: Sequence[NDArray[np.uint8]
         return RAISED, _as_bytes(error)
 
 
-class Place:
+class Holder:
     """Holds a state, and works on it with some threads."""
 
     def __init__(self, threads: int) -> None:
@@ -56,7 +56,7 @@ class Place:
         return self._outcome(lambda: together(head, buffers)(self._state))
 
     def add(self, task: bytes, question: Any, answer: Outcome | None) -> Outcome:
-        """Add to an answer; pass on the error of a place before."""
+        """Add to an answer; pass on the error of a holder before."""
         if answer is not None and answer[0] != DONE:
             return answer
         if self._add[0] != task:

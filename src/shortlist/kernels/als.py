@@ -231,7 +231,7 @@ def next_direction(
 @inlined
 def is_small(size: np.float32, least: float, loss: float) -> bool:
     """Return whether a residual is below the least size or the precision; not if it is NaN."""
-    return size <= max(least, ENOUGH * loss)
+    return bool(size <= max(least, ENOUGH * loss))
 
 
 @kernel

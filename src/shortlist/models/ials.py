@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +16,17 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.engine import Engine
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.epochs import Checkpoint, Start, identity_of
 from shortlist.models.least_squares import Basis, Solver
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.shards import alternate_by_rows, alternate_in_shards
+from shortlist.models.shards import Keeping, alternate_by_rows, alternate_in_shards
 from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
 from shortlist.models.vectors import LearnedUserVectors, VectorModel
+from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -123,23 +127,96 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     ['b']
     """
 
+    _checkpoint: Checkpoint | None = None  # while it is fitted
+
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        checkpoint: str | Path | None = None,
+        engine: Engine | str | None = None,
+    ) -> Self:
+        """Learn from the data; a second call starts from scratch.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        checkpoint
+            A folder for the vectors, written after every epoch: one that all nodes share, or an
+            address such as ``s3://bucket/folder``. If it holds a checkpoint, training goes on from
+            its epoch and ends, to the bit, where an uninterrupted training ends, on any engine.
+            Data and settings must be the same as before; only ``epochs`` may be more.
+        engine
+            Where it is computed: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the
+            result is the same to the bit. None: the one in use, by default local.
+
+        Returns
+        -------
+        Self
+            The model.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is of other data or settings, has more epochs, or is damaged.
+        NumericalError
+            Something learned is not finite, because of the weights or the settings. The model
+            keeps the state it had.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from shortlist.testing import checkerboard
+        >>> data = checkerboard().data
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first = IALS(embedding_size=4, epochs=3).fit(data, checkpoint=folder)
+        ...     on = IALS(embedding_size=4, epochs=8).fit(data, checkpoint=folder)
+        >>> whole = IALS(embedding_size=4, epochs=8).fit(data)
+        >>> len(on.history), bool((on.learned.users == whole.learned.users).all())
+        (8, True)
+        """
+        self._require_fittable(data)
+        if checkpoint is not None:
+            identity = identity_of(self.name, self.settings, data.fingerprint)
+            self._checkpoint = Checkpoint(Place.of(checkpoint), identity)
+            self._checkpoint.begin()
+        try:
+            return super().fit(data, engine=engine)
+        finally:
+            self._checkpoint = None
+
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
-        config, settings = self.config, self._settings_for(data)
-        if AUTO in (config.regularization, config.unobserved_weight, config.weighting):
-            given = {"weighting": settings["weighting"] or "binary"}
-            fitted = IALS(**self.settings | settings | given).learn(data)
-            return Fitted(replace(fitted.learned, settings=settings), fitted.history)
-        rng = np.random.default_rng(config.seed)
-        std = config.init_std / np.sqrt(config.embedding_size)
+        saved = None
+        if self._checkpoint is not None:
+            shape = data.n_users, data.n_items, self.config.embedding_size
+            saved = self._checkpoint.read(*shape, self.config.epochs)
+        settings = self._settings_for(data) if saved is None else saved.chosen
+        keeping = None if self._checkpoint is None else Keeping(self._checkpoint, settings)
+        start = self._initial(data) if saved is None else saved.start
+        given = {"weighting": settings["weighting"] or "binary"}
+        with_all = IALS(**self.settings | settings | given)
+        return with_all._alternated(data, start, keeping, settings)
+
+    def _initial(self, data: Dataset) -> Start:
+        """Draw the initial vectors."""
+        rng = np.random.default_rng(self.config.seed)
+        std = self.config.init_std / np.sqrt(self.config.embedding_size)
         users, items = (
-            rng.normal(0, std, (count, config.embedding_size)).astype(np.float32)
+            rng.normal(0, std, (count, self.config.embedding_size)).astype(np.float32)
             for count in (data.n_users, data.n_items)
         )
-        alternate = alternate_in_shards if config.solver == "cg" else alternate_by_rows
+        return Start(users, items)
+
+    def _alternated(
+        self, data: Dataset, start: Start, keeping: Keeping | None, settings: dict[str, Any]
+    ) -> Fitted[IALSLearned]:
+        """Learn with settings of which none is automatic."""
+        alternate = alternate_in_shards if self.config.solver == "cg" else alternate_by_rows
         by_user = self._weights(data.matrix)
-        users, items, losses = alternate(self._solver, by_user, users, items, config.epochs)
-        history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
+        users, items, losses = alternate(self._solver, by_user, start, self.config.epochs, keeping)
+        history = pa.table({"epoch": range(1, len(losses) + 1), "loss": losses})
         return Fitted(IALSLearned(users, items, settings), history)
 
     def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:

@@ -71,7 +71,7 @@ class Solver(NamedTuple):
 
     def penalties(self, counts: NDArray[np.integer], n_columns: int) -> NDArray[np.float64]:
         """Return the regularization of rows with n interactions: lambda (n + alpha columns)^nu."""
-        frequencies = counts + self.unobserved_weight * n_columns
+        frequencies = counts.astype(np.float64) + self.unobserved_weight * n_columns
         weak: NDArray[np.float64] = self.regularization * frequencies**self.frequency_exponent
         return weak
 

@@ -9,9 +9,10 @@ does not grow with users or interactions. Results have the same bits for any num
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from shortlist.kernels.als_rounds import Descent, Sums, add_share, begin_sums, p
 from shortlist.kernels.products import multiply, shard_grams
 from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
 from shortlist.kernels.types import Csr
+from shortlist.models.epochs import Checkpoint, Start
 from shortlist.models.least_squares import Basis, Solver
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
@@ -79,6 +81,19 @@ class Question(NamedTuple):
     first: bool  # round
 
 
+class Keeping(NamedTuple):
+    """A checkpoint, and the settings that were chosen for the training."""
+
+    checkpoint: Checkpoint
+    chosen: Mapping[str, Any]
+
+    def finish(
+        self, epoch: int, items: Floats, losses: tuple[float, ...], users: list[str]
+    ) -> None:
+        """Make an epoch the last whole one."""
+        self.checkpoint.finish(epoch, items, losses, users, self.chosen)
+
+
 class Value(NamedTuple):
     """What an epoch leaves beside the vectors of the users where they are."""
 
@@ -88,12 +103,13 @@ class Value(NamedTuple):
 
 
 def alternate_in_shards(
-    solver: Solver, by_user: csr_array, users: Floats, items: Floats, epochs: int
-) -> tuple[Floats, Floats, list[float]]:
+    solver: Solver, by_user: csr_array, start: Start, epochs: int, keeping: Keeping | None
+) -> Start:
     """Alternate between users and items, from some vectors, by conjugate gradients.
 
-    Return the vectors of the users, exact for those of the items, and the losses of the epochs.
+    The vectors of the users that it returns are exact for those of the items.
     """
+    users, items, losses = start
     rows = shard_rows(len(users))
 
     def cut(shards: range) -> Users:
@@ -103,11 +119,13 @@ def alternate_in_shards(
     bounds = np.minimum(np.arange(shard_count(len(users)) + 1) * rows, len(users))
     work = np.diff(by_user.indptr[bounds].astype(np.int64) + bounds)
     with engine.hold(cut, work.tolist()) as held:
-        step = partial(_step, solver=solver, by_user=by_user, held=held, epochs=epochs)
-        steps = held.steps(step, Value(items, ()), range(1, epochs + 2), solver.name)
-        *_, (items, losses, solved) = steps
+        step = partial(
+            _step, solver=solver, by_user=by_user, held=held, epochs=epochs, keeping=keeping
+        )
+        numbers = range(len(losses) + 1, epochs + 2)
+        *_, (items, losses, solved) = held.steps(step, Value(items, losses), numbers, solver.name)
     assert solved is not None
-    return solved, items, list(losses)
+    return Start(solved, items, losses)
 
 
 def _rows_of(matrix: csr_array, span: slice) -> csr_array:
@@ -126,6 +144,7 @@ def _step(
     by_user: csr_array,
     held: Held[Users],
     epochs: int,
+    keeping: Keeping | None,
 ) -> Value:
     """Improve users and items; after the last epoch solve for the users exactly."""
     if number > epochs:
@@ -140,7 +159,12 @@ def _step(
     penalties = held.each(partial(_turn_users, basis=basis))
     items, losses = improve_items(solver, by_user, held, multiply(items, basis.vectors), basis)
     penalty = math.fsum(each for part in penalties for each in part)
-    return Value(items, (*value.losses, float(losses.sum()) + penalty))
+    following = Value(items, (*value.losses, float(losses.sum()) + penalty))
+    if keeping is not None:
+        parts = held.each(partial(_write_users, checkpoint=keeping.checkpoint, epoch=number))
+        names = [name for part in parts for name in part]
+        keeping.finish(number, following.items, following.losses, names)
+    return following
 
 
 # --- where the users are
@@ -188,6 +212,10 @@ def _choices_of(users: Users, *, items: NDArray[np.int32]) -> tuple[csr_array, F
     known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
     compact = csr_array((matrix.data, known, matrix.indptr), (len(items), len(chosen)))
     return compact, users.vectors[chosen]
+
+
+def _write_users(users: Users, *, checkpoint: Checkpoint, epoch: int) -> list[str]:
+    return checkpoint.write_users(epoch, users.first * users.rows, users.vectors)
 
 
 def _solve_users(users: Users, *, items: Floats, basis: Basis | None) -> Floats:
@@ -276,13 +304,14 @@ class _Panels:
 
 
 def alternate_by_rows(
-    solver: Solver, by_user: csr_array, users: Floats, items: Floats, epochs: int
-) -> tuple[Floats, Floats, list[float]]:
+    solver: Solver, by_user: csr_array, start: Start, epochs: int, keeping: Keeping | None
+) -> Start:
     """Alternate as :func:`alternate_in_shards`, with every row solved exactly: vectors travel."""
-    by_item, losses = transposed(by_user), []
+    users, items, losses = start
+    by_item = transposed(by_user)
     nowhere = items[:0]  # exact solutions do not start from anything
     penalties = solver.penalties(np.diff(by_user.indptr), by_user.shape[1])
-    for _ in track(range(epochs), solver.name):
+    for number in track(range(len(losses) + 1, epochs + 1), solver.name):
         basis = solver.checked(Basis.of(items), by_user)
         items = multiply(items, basis.vectors)
         users, _ = solver.improve(by_user, nowhere, items, basis)
@@ -290,5 +319,8 @@ def alternate_by_rows(
         users = multiply(users, basis.vectors)
         items, item_losses = solver.improve(by_item, nowhere, users, basis)
         penalty = float(penalties @ np.square(users, dtype=np.float64).sum(axis=1))
-        losses.append(float(item_losses.sum()) + penalty)
-    return solver.exactly(by_user, items, Basis.of(items)), items, losses
+        losses = (*losses, float(item_losses.sum()) + penalty)
+        if keeping is not None:
+            names = keeping.checkpoint.write_users(number, 0, users)
+            keeping.finish(number, items, losses, names)
+    return Start(solver.exactly(by_user, items, Basis.of(items)), items, losses)

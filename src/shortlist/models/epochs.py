@@ -45,7 +45,7 @@ class Checkpoint:
     place: Place
     identity: Mapping[str, Any]  # JSON values
 
-    def read(self, n_users: int, n_items: int, length: int, epochs: int) -> Saved | None:
+    def read(self, n_users: int, n_items: int, epochs: int) -> Saved | None:
         """Return what was saved of a training of so many epochs; None: nothing was."""
         names = self.place.names()
         if _STATE not in names:
@@ -60,6 +60,7 @@ class Checkpoint:
         try:
             state = json.loads(self.place.read(_STATE))
             self._require_same(state["identity"])
+            chosen, length = dict(state["chosen"]), int(state["chosen"]["embedding_size"])
             items = self._vectors([state["items"]], n_items, length)
             users = self._vectors(state["users"], n_users, length)
             losses = tuple(map(float, state["losses"]))
@@ -69,7 +70,7 @@ class Checkpoint:
                     where=self.place.url,
                     remedy=f"ask for {len(losses)} epochs or more, or name another folder",
                 )
-            return Saved(Start(users, items, losses), dict(state["chosen"]))
+            return Saved(Start(users, items, losses), chosen)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -120,6 +121,9 @@ class Checkpoint:
         return name
 
     def _vectors(self, names: list[str], count: int, length: int) -> Floats:
+        missing = sorted(set(names) - self.place.names())
+        if missing:
+            raise ValueError(f"{missing[0]} is missing")
         parts = [np.load(io.BytesIO(self.place.read(name)), allow_pickle=False) for name in names]
         vectors = np.concatenate([np.empty((0, length), np.float32), *parts])
         if vectors.dtype != np.float32 or vectors.shape != (count, length):

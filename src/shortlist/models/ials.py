@@ -33,6 +33,9 @@ from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
+_LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
+_ROWS_PER_FACTOR: Final = 32
+_MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 _SMALL: Final = {
     "embedding_size": 64,
     "epochs": 6,
@@ -45,8 +48,11 @@ STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)
 class IALSConfig(WeightedConfig):
     """Settings of :class:`IALS`."""
 
-    embedding_size: int = hyper(
-        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 1024, "log")
+    embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
+        "auto",
+        "Length of the vectors; auto: 128, 256 or 512, about a 32nd of the number of users "
+        "or of items, whichever is smaller.",
+        search=Search(16, 1024, "log"),
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -89,6 +95,7 @@ class IALSConfig(WeightedConfig):
 class IALSSettings(NamedTuple):
     """The settings in use."""
 
+    embedding_size: Annotated[int, Field(ge=1, le=2048)]
     regularization: Annotated[float, Field(gt=0)]
     unobserved_weight: Annotated[float, Field(gt=0)]
     weighting: Strength | None
@@ -190,21 +197,21 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         saved = None
         if self._checkpoint is not None:
-            shape = data.n_users, data.n_items, self.config.embedding_size
-            saved = self._checkpoint.read(*shape, self.config.epochs)
+            saved = self._checkpoint.read(data.n_users, data.n_items, self.config.epochs)
         settings = self._settings_for(data) if saved is None else saved.chosen
         keeping = None if self._checkpoint is None else Keeping(self._checkpoint, settings)
-        start = self._initial(data) if saved is None else saved.start
         given = {"weighting": settings["weighting"] or "binary"}
         with_all = IALS(**self.settings | settings | given)
+        start = with_all._initial(data) if saved is None else saved.start
         return with_all._alternated(data, start, keeping, settings)
 
     def _initial(self, data: Dataset) -> Start:
         """Draw the initial vectors."""
         rng = np.random.default_rng(self.config.seed)
-        std = self.config.init_std / np.sqrt(self.config.embedding_size)
+        size = int(self.config.embedding_size)
+        std = self.config.init_std / np.sqrt(size)
         users, items = (
-            rng.normal(0, std, (count, self.config.embedding_size)).astype(np.float32)
+            rng.normal(0, std, (count, size)).astype(np.float32)
             for count in (data.n_users, data.n_items)
         )
         return Start(users, items)
@@ -232,7 +239,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         return IALSLearned(users, items, learned.settings), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
-        """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
+        """Return the settings that can be "auto", chosen where they are."""
+        size = self.config.embedding_size
         active = int((data.user_counts > 0).sum())
         alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
@@ -247,7 +255,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
         settings = choose_signals(self, data, STEPS, fit)
         scale = means.get(settings["weighting"], 1.0)
-        return settings | {"unobserved_weight": alpha * scale}
+        if size == AUTO:
+            rows = min(active, int((data.item_counts > 0).sum()))
+            size = embedding_size(rows, data.n_interactions)
+        return settings | {"embedding_size": size, "unobserved_weight": alpha * scale}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -282,10 +293,23 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         used = self.used
         return Solver(
             name=self.name,
-            embedding_size=used.embedding_size,
+            embedding_size=int(used.embedding_size),
             regularization=used.regularization,
             unobserved_weight=used.unobserved_weight,
             frequency_exponent=used.frequency_exponent,
             method=used.solver,
             steps=used.cg_steps,
         )
+
+
+def embedding_size(rows: int, interactions: int) -> int:
+    """Return the number of factors for data with this many users or items, the fewer of both.
+
+    The more users and items there are, the more factors pay. Their time is bounded: dense data
+    gains little from many.
+    """
+    most = min(_MOST_SIZE, _MOST_PRODUCTS / max(interactions, 1))
+    size = _LEAST_SIZE
+    while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
+        size *= 2
+    return size

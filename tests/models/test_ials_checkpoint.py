@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from object_store import Bucket
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
@@ -146,3 +147,13 @@ def test_a_damaged_checkpoint_is_refused(
         model.fit(data, checkpoint=tmp_path)
     assert "to do: delete the folder to start from scratch" in str(error.value)
     assert model.learned.users.tobytes() == before
+
+
+def test_a_checkpoint_in_an_object_store(bucket: Bucket) -> None:
+    data = small_world().data
+    IALS(**GIVEN, epochs=1).fit(data, checkpoint=bucket.uri("training"))
+    assert b'"items-00001.npy"' in bucket.read("training/training.json")
+    on = IALS(**GIVEN, epochs=3).fit(data, checkpoint=bucket.uri("training"))
+    assert_same(on, IALS(**GIVEN, epochs=3).fit(data))
+    with pytest.raises(FileNotFoundError):
+        bucket.read("training/items-00001.npy")

@@ -173,9 +173,10 @@ def _cases() -> dict[str, Case]:
             {
                 "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
                 "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,
+                "first": 2, "count": 5,
             },
             {"users.indptr:0", "items.indptr:0"},
-            {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
+            {"users.indices": (0, N), "items.indices": (0, D)}, ("k", "first", "count"),
         ),
         Case(
             scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},

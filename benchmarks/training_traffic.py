@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,26 @@ from shortlist.models.ials import IALS
 
 SHORT, LONG = 2, 6  # epochs
 asked: list[int] = []  # the rows of each question
+spent: list[tuple[float, float]] = []  # processor seconds and memory of each worker
 
 
-def count_rows() -> None:
-    """Note how many items each question is about."""
-    ask = ray_held.RayHeld._ask
+def spent_here(_: Any) -> tuple[float, float]:
+    """Return the processor seconds of a worker, and the MB that it has to itself."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [memory] = [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:")]
+    return time.process_time(), memory
+
+
+def count() -> None:
+    """Note how many items each question is about, and what workers have spent in the end."""
+    ask, close = ray_held.RayHeld._ask, ray_held.RayHeld.close
+
+    def closing(held: Any) -> None:
+        if len(held):
+            spent[:] = held.each(spent_here)
+        close(held)
+
+    ray_held.RayHeld.close = closing  # type: ignore[method-assign]
 
     def counting(held: Any, task: Any, question: Any) -> Any:
         asked.append(len(question.rows))
@@ -47,11 +63,13 @@ def loopback_bytes() -> int:
 def fitted(data: Dataset, factors: int, steps: int | None, epochs: int) -> dict[str, float]:
     """Fit once; return what it took."""
     asked.clear()
-    before = loopback_bytes()
+    before, started = loopback_bytes(), time.process_time()
     settings: dict[str, Any] = {"regularization": 0.01, "unobserved_weight": 0.1}
     model = IALS(embedding_size=factors, epochs=epochs, cg_steps=steps, **settings)
     model.fit(data, engine=RayEngine())
     return {
+        "workers": sum(seconds for seconds, _ in spent),
+        "driver": time.process_time() - started,
         "MB": (loopback_bytes() - before) / 1e6,
         "rows": sum(asked),
     }
@@ -85,7 +103,10 @@ def measure(interactions: int, nodes: int, factors: int, steps: int | None) -> N
         "rounds": round(rounds, 2),
         "MB a node and epoch": round(each["MB"] / nodes, 1),
         "formula": round(formula, 1),
-        "MB of the first epochs": round(short["MB"] - SHORT * each["MB"], 1),
+        "cpu s an epoch, workers": round(each["workers"], 2),
+        "driver": round(each["driver"], 2),
+        "MB of a worker": round(max(memory for _, memory in spent)),
+        "MB once": round(short["MB"] - SHORT * each["MB"], 1),
     }
     print(json.dumps(line), flush=True)
     ray.shutdown()
@@ -99,7 +120,7 @@ def main() -> None:
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--steps", type=int, help="of conjugate gradients; by default as needed")
     arguments = parser.parse_args()
-    count_rows()
+    count()
     for interactions in arguments.interactions:
         for nodes in arguments.nodes:
             measure(interactions, nodes, arguments.factors, arguments.steps)

@@ -42,13 +42,13 @@ def count() -> None:
             spent[:] = held.each(spent_here)
         close(held)
 
-    ray_held.RayHeld.close = closing  # type: ignore[method-assign]
+    ray_held.RayHeld.close = closing  # type: ignore[assignment,method-assign]
 
     def counting(held: Any, task: Any, question: Any) -> Any:
         asked.append(len(question.rows))
         return ask(held, task, question)
 
-    ray_held.RayHeld._ask = counting  # type: ignore[method-assign]
+    ray_held.RayHeld._ask = counting  # type: ignore[assignment,method-assign]
 
 
 def loopback_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Every Python block of the documentation runs, page by page; the site builds."""
+"""The Python blocks of most pages run alone, on few films; the site builds."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ PAGES = sorted(
     for page in DOCS.rglob("*.md")
     if "```python" in page.read_text("utf-8")
 )
-# They fit a Hybrid, download, and search settings.
-SLOW = {"tutorials/jobs.md", "how-to/data.md", "how-to/tune.md"}
+# These fit, compare and search for longer; test_blocks.py runs them.
+SLOW = {
+    "tutorials/jobs.md", "tutorials/films.md", "how-to/data.md", "how-to/tune.md",
+    "how-to/cascade.md", "how-to/evaluate.md", "how-to/cluster.md",
+}  # fmt: skip
 
 
 def blocks(page: str) -> list[str]:
@@ -40,17 +43,14 @@ def films() -> sl.Dataset:
     return data.select(data.user_rows < 60)
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in PAGES]
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in SLOW])
 def test_the_code_of_a_page_runs(
     page: str, films: sl.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if page.startswith("how-to/"):  # the tutorials show figures of the whole sample
-        monkeypatch.setattr(sl, "films", lambda: films)
-    names: dict[str, Any] = {}
+    monkeypatch.setattr(sl, "films", lambda: films)
     for number, block in enumerate(blocks(page), 1):
+        names: dict[str, Any] = {}
         exec(compile(block, f"{page}, block {number}", "exec"), names)
 
 

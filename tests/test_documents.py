@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import shortlist as sl
-from shortlist.data.samples import generate_jobs
 from shortlist.testing import ModelContract
 
 ROOT = Path(__file__).parent.parent
@@ -53,15 +52,13 @@ def test_the_first_block_of_the_readme(
     assert (here / "bundle" / "manifest.json").is_file()
 
 
-def test_the_second_block_of_the_readme(here: Path) -> None:
-    generate_jobs(here / "tables", n_resumes=300, n_postings=250, seed=0)
-    with sl.Store.create(here / "jobs.duckdb", "jobs") as store:
-        store.load(here / "tables")
-    names: dict[str, Any] = {"sl": sl}
+def test_the_second_block_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = sl.jobs(300, 250)
+    monkeypatch.setattr(sl, "jobs", lambda: board)
+    names: dict[str, Any] = {}
     exec(blocks("README.md")[1], names)
     assert names["lists"].column("source") == ["Hybrid"] * 5
     assert names["lists"].notes == ()
-    names["store"].close()
 
 
 def test_a_new_model_in_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,3 +60,11 @@ def test_long_texts_are_shortened() -> None:
     assert label.startswith("7 (about many words many words")
     assert label.endswith("…)")
     assert len(label) <= 7 + 60
+
+
+def test_words_come_before_codes() -> None:
+    assert labels_of(region=["3", "4", "5"], asked=[["tax", "pay"], ["care"], None]) == [
+        "7 (asked tax and pay, region 3)",
+        "8 (asked care, region 4)",
+        "9 (region 5)",
+    ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
     from shortlist.data.look import look as look
+    from shortlist.data.samples.board import jobs as jobs
     from shortlist.data.samples.movies import films as films
     from shortlist.data.store.store import Store as Store
     from shortlist.evaluation import evaluate as evaluate
@@ -84,6 +85,7 @@ _LAZY = {
     "evaluate_sampled": "evaluation",
     "fetch": "data.fetch",
     "films": "data.samples.movies",
+    "jobs": "data.samples.board",
     "load": "models.registry",
     "look": "data.look",
     "tune": "tuning",

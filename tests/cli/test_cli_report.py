@@ -24,7 +24,7 @@ def test_the_command_on_the_page_makes_the_same_page(
     assert f"wrote {page}" in outcome.err
     assert outcome.out.startswith("12 users, 10 items")
     text = page.read_text(encoding="utf-8")
-    assert "films.duckdb: which model is best?" in text
+    assert "<h1>films: which model is best?</h1>" in text
     found = re.search(r'<pre id="command"[^>]*>(.*?)</pre>', text)
     assert found is not None
     words = shlex.split(html.unescape(found[1]))

@@ -121,6 +121,17 @@ def test_a_unit_that_is_given_is_not_guessed() -> None:
     assert times([-1, 1], time_format="ns") == [-1, 0]
 
 
+def test_the_first_of_several_forms_that_reads_a_value_counts() -> None:
+    texts = ["2024-03-05", "05/03/2024", "5 Mar 2024", "03/05/2024"]
+    day, other = 1_709_596_800_000_000, 1_714_694_400_000_000  # 5 March and 3 May
+    forms = "%Y-%m-%d|%d/%m/%Y|%m/%d/%Y|%d %b %Y"
+    assert times(texts, time_format=forms) == [day, day, day, other]
+    with pytest.raises(InputError, match=r"'5 Mar 2024' is not a time of the form '%Y-%m-%d\|%d/"):
+        times(texts, time_format="%Y-%m-%d|%d/%m/%Y")
+    with pytest.raises(ConfigError, match=r"time_format='%Y-%m-%d\|soon\|%Q' is not a format"):
+        times(texts, time_format="%Y-%m-%d|soon|%Q")
+
+
 @pytest.mark.parametrize("time_format", ["soon", "%Q", "", 7])
 def test_an_unknown_form_of_times_is_refused(time_format: Any) -> None:
     with pytest.raises(ConfigError, match="time_format="):

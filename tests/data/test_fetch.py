@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from shortlist.data.fetch import cache_folder, fetch
+from shortlist.data.samples import generate_orders
 from shortlist.data.store.store import Store
 from shortlist.errors import DownloadError, InputError
 
@@ -190,7 +193,8 @@ def test_an_unknown_data_set(world: World) -> None:
     with pytest.raises(InputError) as caught:
         fetch("ml-10k")
     assert str(caught.value) == (
-        "there is no public data set 'ml-10k'\n  to do: did you mean 'ml-100k'? Known: ml-100k"
+        "there is no data set 'ml-10k'\n  to do: did you mean 'ml-100k'? Known: films, jobs, "
+        "ml-100k, orders"
     )
 
 
@@ -214,3 +218,36 @@ def test_the_cache_folder_of_each_system(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: Path("home"))
     assert cache_folder() == Path(expected)
+
+
+def test_samples_are_copied_and_nothing_else_is_replaced(world: World, tmp_path: Path) -> None:
+    folder = fetch("films", to=tmp_path / "new" / "films")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "items.parquet", "ratings.parquet", "users.parquet",
+    ]  # fmt: skip
+    assert fetch("films", to=folder) == folder  # the same content
+    mine = tmp_path / "orders.csv"
+    mine.write_text("mine")
+    with pytest.raises(InputError, match=r"orders\.csv exists, with other content\n.*another"):
+        fetch("orders", to=tmp_path)
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "products.csv").exists()
+
+
+def test_a_shop_as_tills_write_it(world: World, tmp_path: Path) -> None:
+    folder = fetch("orders", to=tmp_path)
+    again = generate_orders(tmp_path / "again")
+    for name in ("orders.csv", "products.csv"):
+        assert (folder / name).read_bytes() == (again / name).read_bytes()
+    rows = list(csv.DictReader((folder / "orders.csv").read_text().splitlines()))
+    assert sum(not row["customer"] for row in rows) > 50
+    assert sum(int(row["quantity"]) < 0 for row in rows) > 50
+    forms = (r"\d{4}-\d\d-\d\d", r"\d\d/\d\d/\d{4}", r"\d\d [A-Z][a-z]{2} \d{4}")
+    for form in forms:
+        assert sum(bool(re.fullmatch(form, row["date"])) for row in rows) > 500
+    assert all(any(re.fullmatch(form, row["date"]) for form in forms) for row in rows)
+    products = (folder / "products.csv").read_text().splitlines()
+    skus = [row["sku"] for row in csv.DictReader(products)]
+    assert (len(skus), len({*skus})) == (124, 120)
+    with pytest.raises(InputError, match="n_customers=3 is below 10"):
+        generate_orders(tmp_path / "few", 3)

@@ -175,3 +175,31 @@ def test_what_users_and_items_lack_is_seen() -> None:
         "interactions: left out 1 row (6), column 'item': item 'c' is not listed in items",
     ]
     assert "repeat" not in str(looked)
+
+
+def test_dates_in_three_forms_in_one_column() -> None:
+    dates = ["2024-03-30", "31/03/2024", "01 Apr 2024"] * 2
+    looked = sl.look(table(user=PEOPLE, item=ITEMS, date=dates))
+    assert looked.roles.time_format == "%Y-%m-%d|%d/%m/%Y|%d %b %Y"
+    assert "from 2024-03-30 to 2024-04-01" in str(looked)
+    assert looked.data.times is not None
+    days = (looked.data.times.astype("datetime64[us]").astype("datetime64[D]")).astype(str)
+    assert sorted(days) == ["2024-03-30"] * 2 + ["2024-03-31"] * 2 + ["2024-04-01"] * 2
+
+
+def test_a_column_with_days_before_months_and_months_before_days_has_one_form() -> None:
+    """03/04/2024 could be either, so the rows of the rarer form are errors, not other dates."""
+    dates = ["30/03/2024", "29/03/2024", "28/03/2024", "27/03/2024", "03/04/2024", "03/31/2024"]
+    looked = sl.look(table(user=PEOPLE, item=ITEMS, date=dates))
+    assert looked.roles.time_format == "%d/%m/%Y"
+    assert [(row.column, row.count, row.rows) for row in looked.data.skipped] == [("date", 1, (6,))]
+    mixed = ["2024-03-30"] * 3 + ["03/04/2024"] * 3  # and no value tells how these are meant
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, date=mixed)).roles
+    assert roles.time is None
+    assert "may be written as %d/%m/%Y or %m/%d/%Y, and no value tells which" in roles.notes[-1]
+
+
+def test_bad_values_among_iso_dates_do_not_make_a_form() -> None:
+    dates = ["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02", "2024-04-03", "soon"]
+    roles = sl.look(table(user=PEOPLE, item=ITEMS, date=dates)).roles
+    assert (roles.time, roles.time_format) == ("date", None)

@@ -21,6 +21,7 @@ from shortlist.data.store.recorded import Recorded
 from shortlist.data.store.schema import read_tables, schema_sql
 from shortlist.data.store.store import Store
 from shortlist.errors import InputError
+from shortlist.explore.labels import labels
 
 from .table_files import JOBS, ML_100K, ML_LATEST, write
 
@@ -78,8 +79,9 @@ def test_the_ddl_is_plain_sql(path: Path, name: str) -> None:
     with duckdb.connect(str(path)) as db:
         db.execute(schema_sql(name))
         views = db.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    expected = set() if name == "runs" else {"user_features", "item_features", "interactions"}
-    assert {view for (view,) in views} == expected
+    read = {"user_features", "item_features", "interactions"}
+    expected = {"runs": set(), "movies": read, "jobs": read | {"labels"}}
+    assert {view for (view,) in views} == expected[name]
 
 
 def test_an_unknown_schema(path: Path) -> None:
@@ -111,6 +113,20 @@ def test_own_schema_needs_no_python(path: Path, tmp_path: Path) -> None:
     assert data.weights.tolist() == [1.0]  # the default of the column
     assert data.times is not None
     assert data.times.tolist() == [1_714_521_600_000_000]
+
+
+def test_a_table_of_labels_gives_the_words_for_codes(path: Path, tmp_path: Path) -> None:
+    words = 'CREATE TABLE labels ("column" VARCHAR, value VARCHAR, label VARCHAR);'
+    (tmp_path / "shops.sql").write_text(f"{words}\n{OWN_SCHEMA}")
+    with Store.create(path, tmp_path / "shops.sql") as store:
+        files = {
+            "shop.csv": ["shop_id,town", "a,3", "b,4"],
+            "buyer.csv": ["buyer_id,likes", "1,3"],
+            "visit.csv": ["buyer_id,shop_id,day", "1,a,2024-05-01"],
+            "labels.csv": ["column,value,label", "town,,place", "town,3,Busan"],
+        }
+        store.load(write(tmp_path / "in", files))
+        assert labels(store.dataset()) == ["a (place Busan)", "b (place 4)"]
 
 
 @pytest.mark.parametrize(

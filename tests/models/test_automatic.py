@@ -114,7 +114,7 @@ def test_a_value_that_is_not_clearly_better_does_not_replace_the_first() -> None
 
 def test_without_a_fold_the_first_values_are_used() -> None:
     data = tiny(("ann", "tea"), ("bob", "rye"))
-    assert EASE().fit(data).chosen == {"regularization": 150.0}
+    assert EASE().fit(data).chosen == {"regularization": 150.0, "dropout": 0.0}
     assert UserCosine().fit(data).chosen == {
         "neighbors": 50, "weighting": "tfidf", "shrinkage": 0.0,
     }  # fmt: skip
@@ -199,6 +199,8 @@ def test_auto_is_the_only_text() -> None:
             RP3beta(**wrong)
     with pytest.raises(ConfigError):
         EASE(regularization=0)
+    with pytest.raises(ConfigError, match="dropout=1"):
+        EASE(dropout=1.0)
     for bad in ({"regularization": 0}, {"unobserved_weight": 0}):
         with pytest.raises(ConfigError):
             IALS(**bad)

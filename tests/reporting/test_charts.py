@@ -46,6 +46,9 @@ def ranking(*names: str) -> Ranking:
         all_metrics=(),
         meanings={},
         headline=(),
+        corrected="",
+        rows=(),
+        all_rows=(),
     )
 
 

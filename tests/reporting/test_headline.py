@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import shortlist as sl
+from shortlist.metrics.paired import PairedTest
 from shortlist.models.base import Model
+from shortlist.recommend.explain import Explanation
 from shortlist.reporting import ComparisonWithReport
-from shortlist.reporting.accuracy import ranking
+from shortlist.reporting.accuracy import Estimate, explain_correction, folded, ranking
+from shortlist.reporting.examples import strongest
 
 from .conftest import tables
 
@@ -51,3 +55,40 @@ def test_equal_models_are_called_equal(twins: ComparisonWithReport) -> None:
     assert sentences[3:] == (
         f"{second} is practically equal: with 95% confidence at most 5% below it.",
     )
+
+
+def test_verdicts_say_practically_equal(twins: ComparisonWithReport) -> None:
+    first, second, worst = twins.reports
+    assert ranking(twins).verdicts == {
+        first: "best", second: "practically equal", worst: "significantly worse",
+    }  # fmt: skip
+
+
+def test_the_correction_is_explained_where_it_changes_a_verdict() -> None:
+    def pair(first: str, second: str, alone: float, corrected: float) -> PairedTest:
+        return PairedTest(first, second, 0.1, 0.01, 0.2, alone, corrected, real=corrected < 0.05)
+
+    tests = [pair("A", "B", 0.001, 0.003), pair("A", "C", 0.03, 0.06), pair("B", "C", 0.4, 0.4)]
+    said = explain_correction(tests, 0.95)
+    assert said.startswith(
+        "Alone, the difference between A and C (p 0.03, corrected 0.06) would be significant. But "
+        "of 3 tests, one may well look significant by chance."
+    )
+    assert explain_correction([tests[0], tests[2]], 0.95) == ""
+
+
+def test_metrics_with_the_same_figures_share_a_row() -> None:
+    one, other = Estimate(0.2, 0.1, 0.3), Estimate(0.2)
+    estimates = {
+        "A": {"hit": one, "recall": one, "map": one, "gini": other},
+        "B": {"hit": one, "recall": one, "map": other},
+    }
+    names = ("hit", "map", "recall", "gini")
+    assert folded(names, estimates) == (("hit", "recall"), ("map",), ("gini",))
+
+
+def test_no_reason_takes_away_from_the_score() -> None:
+    """Of parts -0.5, 0.3 and 0.2, the reasons are the two that add to the score."""
+    parts = pa.table({"kind": ["feature"] * 3, "name": ["a", "b", "c"], "amount": [-0.5, 0.3, 0.2]})
+    explanation = Explanation(1, 0.0, "Hybrid", parts, ("x", "y", "z"))
+    assert [label for _, label in strongest(explanation)] == ["y", "z"]

@@ -57,8 +57,10 @@ def test_every_metric_is_there_with_its_interval(
     head, *rows = page.by_id("table-all-metrics").rows()
     assert head == ["metric", *comparison.reports]
     names = {name for report in comparison.reports.values() for name in report.names}
-    assert {row[0] for row in rows} == names
-    for metric, *cells in rows:
+    together = [row[0].split(" = ") for row in rows]
+    assert sorted(name for row in together for name in row) == sorted(names)
+    assert ["hit_rate@10", "recall@10", "capped_recall@10"] in together  # one item is held out
+    for metric, cells in [(name, row[1:]) for row in rows for name in row[0].split(" = ")]:
         for report, cell in zip(comparison.reports.values(), cells, strict=True):
             shown = [float(number.replace(",", "")) for number in re.findall(r"[\d.,]+", cell)]
             expected = [report[metric]]
@@ -298,7 +300,7 @@ def test_one_model_without_features_titles_or_times(tmp_path: Path) -> None:
     assert page.by_id("command").text() == (
         'sl.compare([sl.EASE()], train, test, k=(5,), seed=0).write_report("report.html")'
     )
-    assert page.all("h1")[0].text() == "Which model is best?"
+    assert page.all("h1")[0].text() == "Which model is best for 260 users and 60 items?"
 
 
 def test_an_already_fitted_model_and_a_cold_split(tmp_path: Path) -> None:

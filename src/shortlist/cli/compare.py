@@ -81,13 +81,24 @@ def compare(
             value = {"order": order, "at": at, "fraction": f"{fraction:g}"}[option]
             words += ["--split", split, f"--{option}", str(value)]
             words += ["-k", k, "--seed", str(seed), "--report", str(report)]
-            title = f"{place.rpartition('/')[2]}: which model is best?"
+            title = f"{_called(place)}: which model is best?"
             comparison.write_report(report, title=title, command=shlex.join(words))
             remark(f"wrote {report}")
     write_json(comparison.to_dict(), json)
     if str(json) != "-":
         typer.echo(str(comparison))
     remark(f"used of the data: {comparison.uses}")
+
+
+def _called(place: str) -> str:
+    """Return what to call the data of a file, a folder, a pattern or a database.
+
+    >>> [_called(place) for place in ("in/my_films.csv.gz", "logs/2024-*.csv", "postgresql://me@db/shop")]
+    ['my films', 'logs', 'shop']
+    """
+    parts = [part for part in place.partition("?")[0].split("/") if part and "*" not in part]
+    name = parts[-1].partition(".")[0] if parts else ""
+    return name.replace("_", " ") or place
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:

@@ -42,7 +42,8 @@ TimeFormat = Annotated[
     str | None,
     Option(
         metavar="FORMAT",
-        help="How times are written: like %d/%m/%Y, or s, ms, us, ns, year, yyyymmdd.",
+        help="How times are written: like %d/%m/%Y, several with | between them, or s, ms, us, "
+        "ns, year, yyyymmdd.",
     ),
 ]
 Decimal = Annotated[

@@ -72,9 +72,12 @@ def load(
 
 
 def fetch(
-    name: Annotated[str, Argument(help="The data set: ml-100k.")] = "ml-100k",
+    name: Annotated[
+        str, Argument(help="The data set: films, jobs, orders, or ml-100k, which is downloaded.")
+    ] = "ml-100k",
+    to: Annotated[Path | None, Option(help="A folder to copy the files into.")] = None,
 ) -> None:
-    """Download a public data set, check it, and print its folder."""
+    """Get a data set to try things with, and print its folder."""
     from shortlist.data.fetch import fetch as fetch_data
 
-    typer.echo(fetch_data(name))
+    typer.echo(fetch_data(name, to))

@@ -1,7 +1,8 @@
-"""Downloading public data sets that may not be redistributed: verified, and cached."""
+"""Data sets by name: samples of the package, synthetic ones, and downloads, verified and cached."""
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import http.client
 import os
@@ -14,13 +15,15 @@ from pathlib import Path
 
 import duckdb
 
+from shortlist.data.samples import generate_jobs, generate_orders, sample_paths
+from shortlist.data.samples.board import POSTINGS, RESUMES
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import DownloadError, InputError, suggestion
 from shortlist.files import atomic_directory
 from shortlist.progress import track
 
-NAMES = ("ml-100k",)
+NAMES = ("films", "jobs", "orders", "ml-100k")
 NOTE = "SOURCE.txt"  # written last, so a folder with this file is complete
 
 _ZIP = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
@@ -39,8 +42,8 @@ _LICENCE = (
 )
 
 
-def fetch(name: str) -> Path:
-    """Return the folder of a public data set; download it if it is not in the cache.
+def fetch(name: str, to: str | Path | None = None) -> Path:
+    """Return the folder of a data set; download or make it if it is not in the cache.
 
     MovieLens 100K is downloaded from GroupLens or, if that is unreachable, taken from the copy in
     the RecBole 1.2.1 wheel on the Python package index. Its ratings are verified by a hash.
@@ -48,24 +51,67 @@ def fetch(name: str) -> Path:
     Parameters
     ----------
     name
-        ``ml-100k``.
+        ``films``: the MovieLens sample that comes with the library; ``jobs``: a synthetic job
+        board (:func:`shortlist.jobs`); ``orders``: the files of a synthetic shop; ``ml-100k``:
+        MovieLens 100K, which is downloaded.
+    to
+        A folder to copy the files into. It is made if it does not exist; a file that exists with
+        other content is not replaced.
 
     Returns
     -------
     Path
-        A folder for :meth:`shortlist.Store.load`, in the user's cache (see :func:`cache_folder`).
-        Its ``SOURCE.txt`` states the origin and the licence; a download also prints them on stderr.
+        ``to``, or a folder of the package or of the user's cache (see :func:`cache_folder`). The
+        ``SOURCE.txt`` of a download states the origin and the licence, which are also printed on
+        stderr.
 
     Raises
     ------
     InputError
-        There is no such data set.
+        There is no such data set, or a file of the same name is in the folder.
     DownloadError
         No source is reachable, or the downloaded files are not the data set.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = fetch("orders", to=tempfile.mkdtemp())
+    >>> (folder / "orders.csv").read_text().splitlines()[0]
+    'invoice,customer,sku,product,quantity,date'
     """
     if name not in NAMES:
-        raise InputError(f"there is no public data set '{name}'", remedy=suggestion(name, NAMES))
+        raise InputError(f"there is no data set '{name}'", remedy=suggestion(name, NAMES))
+    folder = _folder(name)
+    return folder if to is None else _copied(folder, Path(to))
+
+
+def _folder(name: str) -> Path:
+    """Return the folder of a data set, and fill it if it is in the cache and empty."""
+    if name == "films":
+        return sample_paths().ratings.parent
     folder = cache_folder() / name
+    if name == "ml-100k":
+        return _downloaded(name, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if name == "jobs":
+        return generate_jobs(folder, RESUMES, POSTINGS)
+    return generate_orders(folder)
+
+
+def _copied(source: Path, folder: Path) -> Path:
+    """Copy the files of a folder into another, and replace none that has other content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [file for file in sorted(source.iterdir()) if file.suffix not in (".py", ".pyc")]
+    for file in files:
+        there = folder / file.name
+        if there.exists() and not filecmp.cmp(file, there, shallow=False):
+            raise InputError(f"{there} exists, with other content", remedy="name another folder")
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def _downloaded(name: str, folder: Path) -> Path:
     if (folder / NOTE).is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

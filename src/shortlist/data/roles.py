@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,8 @@ import duckdb
 
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import INTEGERS, is_number
-from shortlist.data.sql import literal, quoted
+from shortlist.data.sql import quoted
+from shortlist.data.time_forms import form_of_times, holds_times
 from shortlist.data.titles import names_titles, words
 from shortlist.data.where import Where
 from shortlist.errors import InputError
@@ -38,16 +39,6 @@ _COUNTS = {"quantity", "qty", "count", "plays", "clicks", "views", "수량"}  # 
 _RATINGS = {"rating", "ratings", "stars", "score", "scores", "평점"}
 _ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku", "번호", "코드", "아이디"}
 _LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country", "이름"}
-_DAYS = (
-    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
-    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y/%m/%d", "%y.%m.%d",
-    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
-    "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일",
-)  # fmt: skip
-_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-_TIME_FORMATS = tuple(day + hour for day in _DAYS for hour in _HOURS)
-_SAMPLE = 1_000  # values of a column of times that every format is tried on
-
 _BIRTH = {"birth", "birthday", "birthdate", "dob", "born", "생년월일"}
 _TITLE_WORDS = {"name", "title", "description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
@@ -298,31 +289,14 @@ def _first_repeating(columns: Iterable[Column], role: str, count: int) -> Column
 def _time(
     connection: duckdb.DuckDBPyConnection, rows: str, column: Column, notes: list[str]
 ) -> dict[str, str | None]:
-    """Return the column of times if its texts can be read, and their format if it is not ISO."""
+    """Return the format of times in text if it is not ISO; leave out what cannot be read."""
     if column.kind != "VARCHAR":
         return {}
-    x = quoted(column.name)
-    iso = f"TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
-    (iso_share,) = _shares(connection, rows, x, [iso])
-    if iso_share > 0.5:
-        return {}
-    likely = _likely_forms(connection, rows, x)
-    shares = _read_by(connection, rows, x, likely) if likely else {}
-    most = max(shares.values(), default=0.0)
-    forms = [form for form, share in shares.items() if share == most]
-    if most > 0.5 and len(forms) == 1:
-        return {"time_format": forms[0]}
-    if most <= 0.5:
-        notes.append(
-            f"time: {column.example!r} is in no known form, and the column is left out: to use it, "
-            f"name time={column.name!r} and time_format="
-        )
-    else:
-        notes.append(
-            f"time: {column.example!r} may be written as {' or '.join(forms)}, and no value tells "
-            f"which: name time={column.name!r} and time_format="
-        )
-    return {"time": None}
+    form, note = form_of_times(connection, rows, column.name, column.example)
+    if note:
+        notes.append(note)
+        return {"time": None}
+    return {} if form is None else {"time_format": form}
 
 
 def _dated(
@@ -337,35 +311,9 @@ def _dated(
             continue
         if column.kind.startswith(("TIMESTAMP", "DATE")):
             return column
-        if column.kind == "VARCHAR" and _likely_forms(connection, rows, quoted(column.name)):
+        if column.kind == "VARCHAR" and holds_times(connection, rows, column.name):
             return column
     return None
-
-
-def _likely_forms(connection: duckdb.DuckDBPyConnection, rows: str, x: str) -> list[str]:
-    """Return the forms that read most of the first values of a column."""
-    first = f"(SELECT {x} FROM {rows} WHERE {x} IS NOT NULL LIMIT {_SAMPLE})"
-    shares = _read_by(connection, first, x, _TIME_FORMATS)
-    return [form for form, share in shares.items() if share > 0.5]
-
-
-def _read_by(
-    connection: duckdb.DuckDBPyConnection, rows: str, x: str, forms: Sequence[str]
-) -> dict[str, float]:
-    """Return the share of the values of a column that each form reads, with a year of our time."""
-    years = [f"year(try_strptime(trim({x}), {literal(form)}))" for form in forms]
-    tests = [f"coalesce({year} BETWEEN 1900 AND 2100, false)" for year in years]
-    return dict(zip(forms, _shares(connection, rows, x, tests), strict=True))
-
-
-def _shares(
-    connection: duckdb.DuckDBPyConnection, rows: str, x: str, tests: Iterable[str]
-) -> tuple[float, ...]:
-    """Return the share of the values of a column that pass each test."""
-    averages = ", ".join(f"avg(CAST({test} AS INTEGER))" for test in tests)
-    query = f"SELECT {averages} FROM {rows} WHERE {x} IS NOT NULL"
-    shares: tuple[float, ...] = connection.execute(query).fetchall()[0]
-    return shares
 
 
 def _decimal(connection: duckdb.DuckDBPyConnection, rows: str, weight: Column) -> str | None:

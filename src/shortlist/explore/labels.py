@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from shortlist.data.titles import titles
 MOST_VALUES = 3
 MOST_LETTERS = 60
 FEW_ROWS = 10
+FIRST = 1_000  # values that are looked at
+_WORD = re.compile(r"[^\W\d_]{2}")
 _LIFE_SPAN = ("valid_from", "valid_to")
 
 
@@ -41,11 +44,13 @@ def labels(data: Dataset) -> list[str]:
 
 
 def _first_values(features: pa.Table) -> list[str]:
-    """Return the first few values of each row, with the names of their columns."""
+    """Return the first few values of each row, words before codes, with the names of columns."""
     named = labels_of(features)
     values: list[list[str]] = [[] for _ in range(features.num_rows)]
     names = [name for name in features.column_names if name not in _LIFE_SPAN]
-    for name in [name for name in names if _distinguishes(features.column(name))] or names:
+    names = [name for name in names if _distinguishes(features.column(name))] or names
+    in_words = {name: _in_words(features.column(name), named.get(name, {})) for name in names}
+    for name in sorted(names, key=lambda name: not in_words[name]):
         label = column_label(named, name)
         for row, value in zip(values, features.column(name).to_pylist(), strict=True):
             if len(row) < MOST_VALUES and (text := _text(value, named.get(name, {}))):
@@ -64,6 +69,14 @@ def _distinguishes(column: pa.ChunkedArray) -> bool:
         return True
     most = pc.max(pc.struct_field(pc.value_counts(filled), "counts")).as_py()
     return bool(most <= 0.5 * len(filled))
+
+
+def _in_words(column: pa.ChunkedArray, labels: Mapping[str, str]) -> bool:
+    """Return whether most of the first values have words in them."""
+    texts = [_text(value, labels) for value in column.slice(0, FIRST).to_pylist()]
+    filled = [text for text in texts if text]
+    worded = [text for text in filled if _WORD.search(text.replace(" and ", " "))]
+    return 2 * len(worded) > len(filled)
 
 
 def _text(value: Any, labels: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
@@ -21,11 +21,11 @@ from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
 from shortlist.models.epochs import Checkpoint, Start, identity_of
+from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
 from shortlist.models.least_squares import Basis, Solver
 from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.shards import Keeping, alternate_by_rows, alternate_in_shards
-from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
-from shortlist.models.vectors import LearnedUserVectors, VectorModel
+from shortlist.models.signals import Strength, choose_signals, mean_weight
 from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -41,11 +41,12 @@ _SMALL: Final = {
     "epochs": 6,
     "solver": "cg",
     "cg_steps": 2,
+    "features": False,
 }  # chooses the regularization
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
-class IALSConfig(WeightedConfig):
+class IALSConfig(MappedConfig):
     """Settings of :class:`IALS`."""
 
     embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
@@ -102,11 +103,9 @@ class IALSSettings(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IALSLearned(LearnedUserVectors):
-    """The vectors."""
+class IALSLearned(MappedVectors):
+    """The vectors, and the maps from features to them."""
 
-    users: Annotated[Floats, Array("n_users", "embedding_size")]
-    items: Annotated[Floats, Array("n_items", "embedding_size")]
     settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
 
     @cached_property
@@ -115,7 +114,7 @@ class IALSLearned(LearnedUserVectors):
         return Basis.of(self.items)
 
 
-class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
+class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -125,6 +124,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     A user's vector is always the exact solution for the history. A new user therefore gets the same
     list as a known user with the same history.
+
+    With ``features`` the learned vectors are also regressed on the features of their users, and of
+    their items: ``p ~ mean + W x``, by ridge regression, every user alike. So a user without a
+    history gets a list by features, and an item without interactions a place in the lists.
 
     Examples
     --------
@@ -224,7 +227,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         by_user = self._weights(data.matrix)
         users, items, losses = alternate(self._solver, by_user, start, self.config.epochs, keeping)
         history = pa.table({"epoch": range(1, len(losses) + 1), "loss": losses})
-        return Fitted(IALSLearned(users, items, settings), history)
+        maps = self.learn_maps(data, users, items)
+        return Fitted(IALSLearned(users, items, *maps, settings), history)
 
     def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
         """Solve for the new items with the users fixed, then for all users: each row exactly."""
@@ -236,7 +240,9 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             items[new] = solver.exactly(transposed(matrix)[new], users, Basis.of(users))
         users = solver.exactly(matrix, items, Basis.of(items))
         kept = unchanged_items("the vectors", growth)
-        return IALSLearned(users, items, learned.settings), kept
+        if learned.user_features or learned.item_features:
+            kept += ("the maps from features to vectors are those of the last fit",)
+        return replace(learned, users=users, items=items), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the settings that can be "auto", chosen where they are."""
@@ -269,10 +275,14 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
-        adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
+        adds ``w_j q_j . A_u^-1 q_i`` to the score of i. Without a history it is linear in the
+        features.
         """
         history = self._weights(profiles.history)
-        learned = self.learned
+        learned, listed = self.learned, self.listed.items[items].astype(np.float64)
+        if not history.nnz:
+            yield from self.feature_parts(profiles, listed)
+            return
         chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
         weights = history.data  # (n,)
         system = self.used.unobserved_weight * learned.gram  # (f, f)
@@ -280,7 +290,7 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         counts = np.diff(history.indptr)
         weak = self._solver.penalties(counts, history.shape[1])[0]
         system[np.diag_indices_from(system)] += weak
-        solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
+        solved = np.linalg.solve(system, listed.T)  # (f, k)
         names = self.data.items.take(history.indices)
         for products in (chosen @ solved).T:
             yield [Parts("chosen item", names, weights * products)]

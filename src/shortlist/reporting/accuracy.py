@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,9 @@ class Ranking:
     all_metrics: tuple[str, ...]  # those that at least one model has
     meanings: Mapping[str, str]  # by metric
     headline: tuple[str, ...]  # what to use, and the result in two or three sentences
+    corrected: str  # which differences look significant and are not, and why; "" if there are none
+    rows: tuple[tuple[str, ...], ...]  # the metrics, those with equal figures together
+    all_rows: tuple[tuple[str, ...], ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,25 +98,62 @@ def ranking(comparison: Comparison) -> Ranking:
     shown = [name for name in names if name.partition("@")[2] in ("", str(best.main_k))]
     tests = comparison.tests()
     both = [*tests, *(test.reversed() for test in tests)]
+    estimates = {name: _estimates(report) for name, report in comparison.reports.items()}
+    metrics = tuple(sorted(shown, key=lambda name: name != best.main))  # the main one first
     return Ranking(
         main=comparison.main,
         main_k=best.main_k,
         level=best.level,
-        estimates={name: _estimates(report) for name, report in comparison.reports.items()},
+        estimates=estimates,
         verdicts=_verdicts(comparison),
         against_best=comparison.against_best(),
         pairs={(test.first, test.second): test for test in both},
-        metrics=tuple(sorted(shown, key=lambda name: name != best.main)),  # the main one first
+        metrics=metrics,
         all_metrics=tuple(names),
         meanings={name: MEANINGS.get(name.partition("@")[0], "") for name in names},
         headline=_headline(comparison),
+        corrected=explain_correction(tests, best.level),
+        rows=folded(metrics, estimates),
+        all_rows=folded(names, estimates),
+    )
+
+
+def folded(names: Iterable[str], estimates: Mapping[str, Estimates]) -> tuple[tuple[str, ...], ...]:
+    """Put metrics together that have the same figures for every model.
+
+    With one held-out item a user, recall is the hit rate, for example.
+    """
+    rows: dict[tuple[Estimate | None, ...], list[str]] = {}
+    for name in names:
+        rows.setdefault(tuple(of.get(name) for of in estimates.values()), []).append(name)
+    return tuple(tuple(row) for row in rows.values())
+
+
+def explain_correction(tests: Sequence[PairedTest], level: float) -> str:
+    """Explain differences that are significant by themselves and not after the correction."""
+    changed = [test for test in tests if not test.real and test.p_value < 1 - level]
+    if not changed:
+        return ""
+    pairs = [
+        f"{test.first} and {test.second} (p {test.p_value:.2g}, corrected {test.corrected:.2g})"
+        for test in changed
+    ]
+    return (
+        f"Alone, the difference between {_joined(pairs)} would be significant. But of "
+        f"{len(tests)} tests, one may well look significant by chance. Holm's correction allows "
+        "for that, so these are not marked as significant, even where an interval leaves out 0."
     )
 
 
 def _verdicts(comparison: Comparison) -> dict[str, str]:
     """Return the result of each model's test against the best one, in words."""
+    equal = _practically_equal(comparison)
     return {comparison.best: "best"} | {
-        name: "significantly worse" if test.real else "not significant"
+        name: "significantly worse"
+        if test.real
+        else "practically equal"
+        if name in equal
+        else "not significant"
         for name, test in comparison.against_best().items()
     }
 

@@ -11,6 +11,7 @@ from shortlist.reporting.catalogue import OTHERS, ItemMap, LongTail
 from shortlist.reporting.costs import LossCurve
 from shortlist.reporting.svg import (
     LETTER_HEIGHT,
+    LETTER_WIDTH,
     WIDTH,
     Anchor,
     Canvas,
@@ -23,9 +24,16 @@ from shortlist.reporting.svg import (
 MOST_LINES = 4  # models in the chart by history length; the table has all of them
 _BASELINE = "Popularity"
 _LEAST_COST = 1e-3  # seconds or milliseconds; smaller values do not fit a logarithmic axis
-_LEFT, _RIGHT = 72.0, WIDTH - 14  # of the plots with a vertical axis
+_LEFT, _MARGIN = 72.0, 14.0  # of the plots with a vertical axis
+_RIGHT = WIDTH - _MARGIN
+_TITLE_WIDTH = 0.72 * LETTER_WIDTH  # of a letter of the titles on the map, which are smaller
 _BELOW = 48.0  # height for the labels and the title of the horizontal axis
 _INTERVAL_ROW, _BAR_ROW = 26.0, 28.0  # heights of rows
+_STYLES = {
+    "significantly worse": "significant", "practically equal": "equal", "not significant": "unsure",
+}  # fmt: skip
+_MOST_NAMED = 30  # items of the map whose titles are written beside their dots
+_WIDE = 2 * WIDTH + 36  # of a chart that fills the page
 _NUMBER_WIDTH = 34.0  # a narrower share has no room for its number
 
 
@@ -88,11 +96,9 @@ def difference_chart(ranking: Ranking) -> str | None:
     """Draw the difference of every other model to the best one; None without other models."""
     marks = []
     for model, test in ranking.against_best.items():
-        style = "significant" if test.real else "unsure"
-        text = (
-            f"{test.difference:+.4f} ({test.low:+.4f} to {test.high:+.4f}), "
-            f"{'' if test.real else 'not '}significant"
-        )
+        verdict = ranking.verdicts[model]
+        style = _STYLES[verdict]
+        text = f"{test.difference:+.4f} ({test.low:+.4f} to {test.high:+.4f}), {verdict}"
         marks.append(Mark(model, test.difference, test.low, test.high, style, text))
     if not marks:
         return None
@@ -133,15 +139,15 @@ def _draw_axes(
     canvas: Canvas, ys: Scale, ticks: Iterable[tuple[float, str]], x_axis: str, y_axis: str
 ) -> None:
     """Draw a grid by ``ys``, labels along the horizontal axis, and the titles of both axes."""
-    bottom, top = ys.start, ys.end
+    bottom, top, right = ys.start, ys.end, canvas.width - _MARGIN
     for tick in ys.ticks(5):
-        canvas.line(_LEFT, ys(tick), _RIGHT, ys(tick), "grid")
+        canvas.line(_LEFT, ys(tick), right, ys(tick), "grid")
         canvas.text(_LEFT - 6, ys(tick), tick_label(tick), "tick", "end")
-    canvas.line(_LEFT, bottom, _RIGHT, bottom, "axis")
+    canvas.line(_LEFT, bottom, right, bottom, "axis")
     for x, label in ticks:
         canvas.line(x, bottom, x, bottom + 4, "axis")
         canvas.text(x, bottom + 13, label, "tick", "middle")
-    canvas.text((_LEFT + _RIGHT) / 2, canvas.height - 12, x_axis, "axis-title", "middle")
+    canvas.text((_LEFT + right) / 2, canvas.height - 12, x_axis, "axis-title", "middle")
     canvas.vertical_text(10, (top + bottom) / 2, y_axis, "axis-title")
 
 
@@ -166,8 +172,9 @@ def history_chart(ranking: Ranking, history: ByHistory) -> str:
     """Draw the main metric by history length, the models of a group side by side."""
     groups, models = list(history.users), drawn_models(ranking)
     canvas = Canvas(
-        310,
+        270,
         f"{ranking.main} by history length for {', '.join(models)}; the table has the figures",
+        _WIDE,
     )
     top = _draw_legend(canvas, models, "swatch c")
     of_models = [
@@ -179,7 +186,7 @@ def history_chart(ranking: Ranking, history: ByHistory) -> str:
     ]
     bounds = [bound for marks in of_models for bound in _bounds(marks)]
     ys = Scale.around(bounds, canvas.height - _BELOW, top, zero=True)
-    step = (_RIGHT - _LEFT) / len(groups)
+    step = (canvas.width - _MARGIN - _LEFT) / len(groups)
     centers = [_LEFT + (position + 0.5) * step for position in range(len(groups))]
     ticks = zip(centers, groups, strict=True)
     _draw_axes(canvas, ys, ticks, "interactions in training", ranking.main)
@@ -339,7 +346,28 @@ def map_chart(items: ItemMap) -> str:
         tip = f"{title} · {group + ' · ' if items.by else ''}{count:,} users"
         radius = 1.6 + 3.4 * math.sqrt(count) / most
         canvas.dot(margin + x * size, margin + (1 - y) * size, radius, style, tip)
+    _write_titles(
+        canvas, items, [(margin + x * size, margin + (1 - y) * size) for x, y in items.points]
+    )
     return canvas.markup()
+
+
+def _write_titles(canvas: Canvas, items: ItemMap, places: Sequence[tuple[float, float]]) -> None:
+    """Write the titles of the most popular items beside their dots, where no other title is."""
+    written: list[Box] = []
+    for row in sorted(range(len(places)), key=lambda row: -items.counts[row]):
+        title = shortened(items.titles[row])
+        (x, y), width = places[row], _TITLE_WIDTH * len(title)
+        right = x + 6 + width <= WIDTH
+        start = x + 6 if right else x - 6 - width
+        box = (start, y - LETTER_HEIGHT / 2, start + width, y + LETTER_HEIGHT / 2)
+        if start >= 0 and not any(_overlap(box, other) for other in written):
+            canvas.text(
+                x + 6 if right else x - 6, y, title, "title halo", "start" if right else "end"
+            )
+            written.append(box)
+        if len(written) == _MOST_NAMED:
+            break
 
 
 def map_legend(items: ItemMap) -> list[tuple[str, str]]:

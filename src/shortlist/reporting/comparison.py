@@ -18,7 +18,7 @@ class ComparisonWithReport(Comparison):
     """A :class:`~shortlist.evaluation.Comparison` that can be written as an HTML page."""
 
     def write_report(
-        self, path: str | Path, *, title: str = "Which model is best?", command: str | None = None
+        self, path: str | Path, *, title: str | None = None, command: str | None = None
     ) -> Path:
         """Write one HTML page for decision makers; it opens without a network.
 
@@ -27,7 +27,7 @@ class ComparisonWithReport(Comparison):
         path
             The file. An existing file is replaced atomically.
         title
-            Heading of the page.
+            Heading of the page. None: a question that names the numbers of users and items.
         command
             The command that produces the page again. None: the Python calls that do.
 
@@ -43,6 +43,9 @@ class ComparisonWithReport(Comparison):
             The folder does not exist, or ``path`` is a folder.
         """
         require_report(path)
+        if title is None:
+            train = self.train
+            title = f"Which model is best for {train.n_users:,} users and {train.n_items:,} items?"
         page = render(gather(self, title=title, command=command))
         with atomic_file(path) as partial:
             partial.write_text(page, encoding="utf-8")

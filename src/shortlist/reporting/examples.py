@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from shortlist.evaluation.truth import Truth
 from shortlist.explore.items import titles
 from shortlist.explore.labels import labels
 from shortlist.models.base import Model
-from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, explain_items
+from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, Explanation, explain_items
 from shortlist.recommend.query import Query
 from shortlist.scoring.capabilities import Explains
 
@@ -88,11 +89,14 @@ def _reasons(model: Model[Any, Any], user: Id, item: Id, names: ItemNames) -> li
             "amount": part["amount"],
             "share": part["amount"] / explanation.score if explanation.score > 0 else None,
         }
-        for part, label in zip(
-            explanation.parts.slice(0, REASONS).to_pylist(), explanation.labels, strict=False
-        )
-        if part["amount"] > 0
+        for part, label in strongest(explanation)
     ]
+
+
+def strongest(explanation: Explanation) -> list[tuple[dict[str, Any], str]]:
+    """Return the parts that add most to the score, with their labels; none that takes away."""
+    named = zip(explanation.parts.to_pylist(), explanation.labels, strict=False)
+    return list(islice(((part, label) for part, label in named if part["amount"] > 0), REASONS))
 
 
 def _label(part: dict[str, Any], label: str, data: Dataset, names: ItemNames) -> str:

@@ -105,10 +105,10 @@ class Canvas:
     when the reader points at a shape.
     """
 
-    def __init__(self, height: float, description: str) -> None:
-        self.height = height
+    def __init__(self, height: float, description: str, width: float = WIDTH) -> None:
+        self.height, self.width = height, width
         self._root = ET.Element("svg")
-        self._root.set("viewBox", f"0 0 {WIDTH:g} {height:g}")
+        self._root.set("viewBox", f"0 0 {width:g} {height:g}")
         self._root.attrib |= {"role": "img", "aria-label": description, "class": "chart"}
 
     def markup(self) -> str:
@@ -154,7 +154,7 @@ class Canvas:
         left = x = 4.0
         for name, style in entries:
             width = 14 + label_width(name) + 14
-            if x + width > WIDTH and x > left:
+            if x + width > self.width and x > left:
                 x, y = left, y + 18
             self.box(x, y - 5, 10, 10, style)
             self.text(x + 14, y, shortened(name))
@@ -172,12 +172,14 @@ class Canvas:
 
 
 def shortened(name: str) -> str:
-    """Shorten a long name.
+    """Shorten a long name in its middle: names of models differ at their ends.
 
     >>> shortened("MatrixFactorization(loss='softmax')")
-    'MatrixFactorization(los…'
+    "MatrixFactor…='softmax')"
     """
-    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+    if len(name) <= MOST_LETTERS:
+        return name
+    return f"{name[: MOST_LETTERS // 2]}…{name[1 - MOST_LETTERS // 2 :]}"
 
 
 def label_width(name: str) -> float:

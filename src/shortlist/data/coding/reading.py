@@ -40,7 +40,11 @@ _IS_NUMBER = "(TRY_CAST({x} AS DOUBLE) IS NOT NULL)"
 _IS_ISO = "(TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)"
 
 _CURRENCIES = "$€£¥₩₹"
-FORMAT_REMEDY = "pass time_format, such as '%d/%m/%Y' or '%m/%d/%Y %H:%M', or correct the value"
+BETWEEN_FORMS = "|"  # a column may hold times in several forms
+FORMAT_REMEDY = (
+    "pass time_format, such as '%d/%m/%Y', or several, such as '%Y-%m-%d|%d %b %Y', or correct "
+    "the value"
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def _check_time_format(connection: Connection, time_format: str | None) -> None:
     reason = ""
     if isinstance(time_format, str) and "%" in time_format:
         try:
-            connection.execute(f"SELECT try_strptime('', {literal(time_format)})").fetchall()
+            connection.execute(f"SELECT {_parsed(literal(''), time_format)}").fetchall()
             return
         except duckdb.Error as error:
             reason = f": {str(error).splitlines()[0]}"
@@ -83,6 +87,12 @@ def _check_time_format(connection: Connection, time_format: str | None) -> None:
         f"time_format={time_format!r} is not a format of times{reason}",
         remedy=f"give a unit ({', '.join(UNITS)}), or the parts of the text, such as '%d/%m/%Y'",
     )
+
+
+def _parsed(x: str, time_format: str) -> str:
+    """Return SQL of the time in a text: of the first form that reads it."""
+    forms = ", ".join(literal(form.strip()) for form in time_format.split(BETWEEN_FORMS))
+    return f"try_strptime({x}, [{forms}])"
 
 
 def is_number(kind: str) -> bool:
@@ -123,7 +133,7 @@ def microseconds(
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us(TRY_CAST({x} AS TIMESTAMP))"  # NULL if the timestamp is infinite
     if time_format is not None and time_format not in UNITS:
-        parsed = f"try_strptime(trim(CAST({x} AS VARCHAR)), {literal(time_format)})"
+        parsed = _parsed(f"trim(CAST({x} AS VARCHAR))", time_format)
         return f"epoch_us(CAST({parsed} AS TIMESTAMPTZ))"
     if is_number(kind):
         unit = time_format or _unit(connection, rows, x)

@@ -170,3 +170,24 @@ LEFT JOIN (
 CREATE VIEW interactions AS
 SELECT resume_seq AS user_id, recruitment_seq AS item_id, 1::FLOAT AS weight, applied_at AS time
 FROM application;
+
+-- What columns are called in lists, on the page and in reasons. The code tables are not published; if you
+-- have them, add rows with a value: ('address_seq1', '3', 'Busan').
+CREATE VIEW labels AS
+SELECT name AS "column", NULL::VARCHAR AS value, label
+FROM (VALUES
+    ('degree', 'degree'), ('graduate_date', 'graduated in'),
+    ('hope_salary', 'wanted salary (10,000 won)'), ('last_salary', 'last salary (10,000 won)'),
+    ('job_code_seq1', 'wanted job'), ('job_code_seq2', 'wanted job, second'), ('job_code_seq3', 'wanted job, third'),
+    ('career_month', 'months of work'), ('career_job_code', 'past industry'),
+    ('reg_date', 'registered'), ('updated_date', 'updated'),
+    ('hischool_type_seq', 'type of high school'), ('hischool_special_type', 'special high school'),
+    ('hischool_nation', 'country of high school'), ('hischool_gender', 'pupils of high school'),
+    ('hischool_location_seq', 'place of high school'), ('univ_type_seq1', 'type of university'),
+    ('univ_type_seq2', 'second type of university'), ('univ_transfer', 'transferred'),
+    ('univ_location', 'place of university'), ('univ_major_type', 'major'), ('univ_score', 'university score (%)'),
+    ('address_seq1', 'region'), ('address_seq2', 'second region'), ('address_seq3', 'third region'),
+    ('career_start', 'years of work from'), ('career_end', 'years of work to'), ('education', 'education'),
+    ('major_task', 'task'), ('qualifications', 'qualifications'), ('company_type_seq', 'type of company'),
+    ('supply_kind', 'kind of supply'), ('employee', 'employees'), ('check_boxes', 'benefits')
+) AS labelled (name, label);

@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import duckdb
+
 from shortlist.data.bad_rows import OnBadRow
 from shortlist.data.coding.reading import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
+from shortlist.data.sql import Connection
 from shortlist.data.store import library_tables, recorded
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
@@ -210,6 +213,7 @@ class Store:
         -------
         Dataset
             Every user and item of the store, with interactions or without; times if there are any.
+            A view or table ``labels`` (column, value, label) gives the words for codes.
 
         Raises
         ------
@@ -242,6 +246,7 @@ class Store:
                 connection.sql("FROM item_features"),
                 weight="weight",
                 time="time" if times or not count else None,
+                labels=_labels(connection),
                 positive=positive,
                 half_life=half_life,
             )
@@ -461,3 +466,11 @@ class Store:
             )
         if writable and self._database.read_only:
             raise InputError(f"{self.place} was opened read-only", remedy="open it to write")
+
+
+def _labels(connection: Connection) -> duckdb.DuckDBPyRelation | None:
+    """Return the table or view ``labels`` if the schema has one."""
+    [(found,)] = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'labels'"
+    ).fetchall()
+    return connection.sql("FROM labels") if found else None

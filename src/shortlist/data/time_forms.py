@@ -1,0 +1,122 @@
+"""The forms in which a column of text writes times, guessed from its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+
+from shortlist.data.coding.reading import BETWEEN_FORMS
+from shortlist.data.sql import literal, quoted
+
+_ISO = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_DAYS = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d",
+    "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y/%m/%d", "%y.%m.%d",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+    "%Y. %m. %d.", "%Y. %m. %d", "%Y년 %m월 %d일",
+)  # fmt: skip
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_FORMS = tuple(day + hour for day in _DAYS for hour in _HOURS)
+_SAMPLE = 1_000  # values that every form is tried on
+_MOST_FORMS = 4  # in one column
+_LEAST = 0.1  # share of these values that a form reads, so that it is worth a look at all values
+_ALL = 0.999  # of the values are read: the rest are errors
+
+
+def form_of_times(
+    connection: duckdb.DuckDBPyConnection, rows: str, column: str, example: str
+) -> tuple[str | None, str]:
+    """Return the ``time_format`` of a column of text and a note; one of the two is empty.
+
+    Both are empty if the values are ISO times or numbers. The note says why no form is sure.
+    """
+    x = quoted(column)
+    plain = f"TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
+    (plain_share,) = _shares(connection, rows, x, [plain])
+    if plain_share >= _ALL:
+        return None, ""
+    forms, share, either = _forms(connection, rows, x)
+    name_it = f"name time={column!r} and time_format="
+    if plain_share > 0.5 and share <= plain_share:
+        return None, ""
+    if share > 0.5 and not either:
+        return BETWEEN_FORMS.join(forms), ""
+    if either:
+        way = f"may be written as {' or '.join(either)}, and no value tells which"
+        return None, f"time: {example!r} {way}: {name_it}"
+    what = "is in no known form, and the column is left out"
+    return None, f"time: {example!r} {what}: to use it, {name_it}"
+
+
+def holds_times(connection: duckdb.DuckDBPyConnection, rows: str, column: str) -> bool:
+    """Return whether one form reads most of the first values of a column of text."""
+    shares = _read_by(connection, _first(rows, quoted(column)), quoted(column), _FORMS)
+    return max(shares.values()) > 0.5
+
+
+def _forms(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str
+) -> tuple[list[str], float, list[str]]:
+    """Return forms that together read a column, and the share of its values that they read.
+
+    Each form is the one that reads most of what the earlier ones do not read. If forms that differ
+    read equally many values, such as 03/04/2024, these forms are returned as well.
+    """
+    chosen: list[str] = []
+    while len(chosen) < _MOST_FORMS:
+        unread = " AND ".join([f"{x} IS NOT NULL", *(f"{_parsed(x, f)} IS NULL" for f in chosen)])
+        rest = f"(SELECT {x} FROM {rows} WHERE {unread})"
+        sampled = _read_by(connection, _first(rest, x), x, _ISO + _FORMS)
+        likely = [form for form, share in sampled.items() if share > _LEAST]
+        if not likely:
+            break
+        shares = _read_by(connection, rest, x, likely)
+        best = max(likely, key=shares.__getitem__)
+        tied = [form for form in likely if shares[form] == shares[best]]
+        either = [form for form in tied if _disagree(connection, rest, x, best, form)]
+        if either:
+            return chosen, 0.0, [best, *either]
+        if any(_disagree(connection, rows, x, best, form) for form in chosen):
+            break  # such as days before months and months before days: these rows are errors
+        chosen.append(best)
+        if shares[best] == 1:
+            break
+    read = " OR ".join(f"{_parsed(x, form)} IS NOT NULL" for form in chosen) or "false"
+    (share,) = _shares(connection, rows, x, [read])
+    return chosen, share, []
+
+
+def _first(rows: str, x: str) -> str:
+    return f"(SELECT {x} FROM {rows} WHERE {x} IS NOT NULL LIMIT {_SAMPLE})"
+
+
+def _parsed(x: str, form: str) -> str:
+    return f"try_strptime(trim({x}), {literal(form)})"
+
+
+def _disagree(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, one: str, other: str
+) -> bool:
+    """Return whether both forms read some value, as different times."""
+    query = f"SELECT count(*) FROM {rows} WHERE {_parsed(x, one)} != {_parsed(x, other)}"
+    count: int = connection.execute(query).fetchall()[0][0]
+    return count > 0
+
+
+def _read_by(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, forms: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of the values of a column that each form reads, with a year of our time."""
+    tests = [f"coalesce(year({_parsed(x, form)}) BETWEEN 1900 AND 2100, false)" for form in forms]
+    return dict(zip(forms, _shares(connection, rows, x, tests), strict=True))
+
+
+def _shares(
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, tests: Iterable[str]
+) -> tuple[float, ...]:
+    """Return the share of the values of a column that pass each test."""
+    averages = ", ".join(f"coalesce(avg(CAST({test} AS INTEGER)), 0)" for test in tests)
+    query = f"SELECT {averages} FROM {rows} WHERE {x} IS NOT NULL"
+    shares: tuple[float, ...] = connection.execute(query).fetchall()[0]
+    return shares

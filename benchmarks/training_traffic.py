@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,23 +22,23 @@ from shortlist.models.ials import IALS
 
 SHORT, LONG = 2, 6  # epochs
 asked: list[int] = []  # the rows of each question
-spent: list[tuple[float, float]] = []  # processor seconds and memory of each worker
+held_memory: list[float] = []  # of each worker in the end, in MB
 
 
-def spent_here(_: Any) -> tuple[float, float]:
-    """Return the processor seconds of a worker, and the MB that it has to itself."""
+def memory_here(_: Any) -> float:
+    """Return the MB that a worker has to itself."""
     lines = Path("/proc/self/status").read_text().splitlines()
     [memory] = [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:")]
-    return time.process_time(), memory
+    return memory
 
 
 def count() -> None:
-    """Note how many items each question is about, and what workers have spent in the end."""
+    """Note how many items each question is about, and what memory workers have in the end."""
     ask, close = ray_held.RayHeld._ask, ray_held.RayHeld.close
 
     def closing(held: Any) -> None:
         if len(held):
-            spent[:] = held.each(spent_here)
+            held_memory[:] = held.each(memory_here)
         close(held)
 
     ray_held.RayHeld.close = closing  # type: ignore[assignment,method-assign]
@@ -63,13 +62,11 @@ def loopback_bytes() -> int:
 def fitted(data: Dataset, factors: int, steps: int | None, epochs: int) -> dict[str, float]:
     """Fit once; return what it took."""
     asked.clear()
-    before, started = loopback_bytes(), time.process_time()
+    before = loopback_bytes()
     settings: dict[str, Any] = {"regularization": 0.01, "unobserved_weight": 0.1}
     model = IALS(embedding_size=factors, epochs=epochs, cg_steps=steps, **settings)
     model.fit(data, engine=RayEngine())
     return {
-        "workers": sum(seconds for seconds, _ in spent),
-        "driver": time.process_time() - started,
         "MB": (loopback_bytes() - before) / 1e6,
         "rows": sum(asked),
     }
@@ -103,9 +100,7 @@ def measure(interactions: int, nodes: int, factors: int, steps: int | None) -> N
         "rounds": round(rounds, 2),
         "MB a node and epoch": round(each["MB"] / nodes, 1),
         "formula": round(formula, 1),
-        "cpu s an epoch, workers": round(each["workers"], 2),
-        "driver": round(each["driver"], 2),
-        "MB of a worker": round(max(memory for _, memory in spent)),
+        "MB of a worker": round(max(held_memory)),
         "MB once": round(short["MB"] - SHORT * each["MB"], 1),
     }
     print(json.dumps(line), flush=True)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -256,6 +257,28 @@ def test_all_steps_run_again_when_a_node_is_gone() -> None:
     texts = [str(warning.message) for warning in told]
     assert "testing: step 2 of 3 was lost to " in texts[0]
     assert texts[-1] == "testing: a node is gone with its copy; all steps run again"
+
+
+def texts_on_a_late_node(nodes: Any) -> list[str]:
+    """Hold states in a thread; add a node in this one, as Ray wants, two seconds later."""
+
+    def texts() -> list[str]:
+        with RayEngine().hold(cut, [1] * 6) as held:
+            return held.each(lambda letters: letters.text)
+
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(texts)
+        time.sleep(2)
+        nodes.add_node(**NODE)
+        return job.result(timeout=100)
+
+
+@pytest.mark.slow
+def test_it_waits_for_a_node_with_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_held, "_PATIENCE", 0.5)
+    with cluster(num_cpus=0) as nodes, pytest.warns(RuntimeWarning) as told:
+        assert texts_on_a_late_node(nodes) == ["abcdef"]
+    assert str(told[0].message) == "no node has a core; waiting for one to join"
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ class RayHeld(Generic[S]):
             head, buffers = apart(self._cut(shards), self._ray.cloudpickle.dumps)
             begun = actor.begin.remote(cores, self._put(head), *map(self._put, buffers))
             while not self._ray.wait([begun], timeout=_PATIENCE)[0]:
-                warn(f"waiting for a node with {cores} free cores")
+                warn("waiting until all cores of a node are free")
             self._content(begun)
 
     def _alive(self) -> dict[str, int]:

@@ -43,7 +43,11 @@ def one_run(n_users: int) -> dict[str, Any]:
     )
     settings = {"regularization": 0.002, "unobserved_weight": 0.1}
     model = sl.IALS(embedding_size=FACTORS, **settings)
-    model.restore(data, IALSLearned(vectors, others, settings), model.history)
+    model.restore(
+        data,
+        IALSLearned(vectors, others, *model.learn_maps(data, vectors, others), settings),
+        model.history,
+    )
     model.recommend([0], k=K)  # compiles
     before = peak_mb()
     with tempfile.TemporaryDirectory() as folder:

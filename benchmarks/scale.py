@@ -126,7 +126,11 @@ def one(n_interactions: int, workers: int) -> None:
     )
     settings = {"regularization": 0.01, "unobserved_weight": 0.1}
     model = IALS(embedding_size=FACTORS, epochs=2, solver="cg", **settings)
-    model.restore(data, IALSLearned(users, items, settings), model.history)
+    model.restore(
+        data,
+        IALSLearned(users, items, *model.learn_maps(data, users, items), settings),
+        model.history,
+    )
     few = data.select(data.user_rows < 100)
     IALS(**model.get_params()).fit(few).recommend(k=10)  # compiles, or reads what was compiled
     for name, job in (

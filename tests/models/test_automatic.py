@@ -16,7 +16,7 @@ from shortlist.models.base import Model
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.graph_filter import GraphFilter
-from shortlist.models.ials import IALS
+from shortlist.models.ials import IALS, embedding_size
 from shortlist.models.popularity import Popularity
 from shortlist.models.registry import load
 from shortlist.models.rp3beta import RP3beta
@@ -114,7 +114,7 @@ def test_a_value_that_is_not_clearly_better_does_not_replace_the_first() -> None
 
 def test_without_a_fold_the_first_values_are_used() -> None:
     data = tiny(("ann", "tea"), ("bob", "rye"))
-    assert EASE().fit(data).chosen == {"regularization": 150.0}
+    assert EASE().fit(data).chosen == {"regularization": 150.0, "dropout": 0.0}
     assert UserCosine().fit(data).chosen == {
         "neighbors": 50, "weighting": "tfidf", "shrinkage": 0.0,
     }  # fmt: skip
@@ -147,6 +147,33 @@ def test_the_weight_of_all_zeros_together_is_the_same_on_all_data() -> None:
     assert IALS(embedding_size=4).fit(idle).chosen["unobserved_weight"] == pytest.approx(12.5)
 
 
+@pytest.mark.parametrize(
+    ("rows", "interactions", "size"),
+    [
+        (4, 10, 128),
+        (3_706, 1_000_000, 128),
+        (4_096, 100_000, 128),
+        (4_097, 100_000, 256),
+        (18_000, 300_000, 512),
+        (10**6, 5_000_000, 512),
+        (10**6, 20_000_000, 128),
+        (30_000, 10**8, 128),
+    ],
+)
+def test_more_factors_for_larger_data_within_bounded_time(
+    rows: int, interactions: int, size: int
+) -> None:
+    assert embedding_size(rows, interactions) == size
+
+
+def test_only_users_and_items_with_interactions_count_for_the_number_of_factors() -> None:
+    matrix = np.eye(4_100, dtype=bool)
+    settings: dict[str, Any] = {"regularization": 0.1, "epochs": 1}
+    assert IALS(**settings).fit(of_matrix(matrix)).chosen["embedding_size"] == 256
+    matrix[:10] = False
+    assert IALS(**settings).fit(of_matrix(matrix)).chosen["embedding_size"] == 128
+
+
 def test_most_popular_items_only() -> None:
     data = tiny(
         ("ann", "rye"), ("ann", "tea"), ("bob", "tea"), ("bob", "gin"), ("cat", "gin"),
@@ -172,6 +199,8 @@ def test_auto_is_the_only_text() -> None:
             RP3beta(**wrong)
     with pytest.raises(ConfigError):
         EASE(regularization=0)
+    with pytest.raises(ConfigError, match="dropout=1"):
+        EASE(dropout=1.0)
     for bad in ({"regularization": 0}, {"unobserved_weight": 0}):
         with pytest.raises(ConfigError):
             IALS(**bad)

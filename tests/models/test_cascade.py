@@ -14,7 +14,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade.candidates import known_users, retrieve, unseen
+from shortlist.models.cascade.candidates import known_users, retrieve, stage_mean, unseen
 from shortlist.models.cascade.examples import Examples, examples, splits
 from shortlist.models.cascade.features import CandidateFeatures
 from shortlist.models.cascade.model import Cascade
@@ -167,6 +167,27 @@ class TestCandidates:
                 level = np.clip((scores[item] - low) / (high - low), -1, 2)
                 assert found.levels[s, n] == pytest.approx(level, abs=1e-6)
                 assert found.returned[s, n] == (item in ranked[:5])
+
+    def test_one_weight_far_above_the_others(self) -> None:
+        pairs = [(u, i) for u in range(12) for i in range(9) if (u * i) % 5 != 1]
+        table = pa.table(
+            {
+                "user_id": [user for user, _ in pairs],
+                "item_id": [item for _, item in pairs],
+                "plays": [1e10] + [(1 + n % 3) * 1e-30 for n in range(len(pairs) - 1)],
+            }
+        )
+        data = Dataset.from_tables(table, weight="plays")
+        stage = UserCosine(weighting="weighted").fit(data)
+        profiles = known_users(data, np.arange(12, dtype=np.int32), [stage])
+        order = data.popularity_order
+        found = retrieve([stage], profiles, unseen(profiles, order), 5, order)
+        block, (low, high) = found.blocks[0].astype(np.float64), found.ends[0].astype(np.float64)
+        width = np.where(high > low, high - low, 1)[:, np.newaxis]
+        z = (block - low[:, np.newaxis]) / width
+        assert z.max() > 1e39  # too large for float32
+        assert np.isfinite(found.levels).all()
+        assert_allclose(stage_mean(found), z / (1 + np.abs(z)), atol=1e-5)
 
 
 class TestLists:

@@ -32,10 +32,22 @@ class TestFromUsers(TestEASE):
         monkeypatch.setattr(ease, "_WIDE", 0)
 
 
-def closed_form(chosen: Any, regularization: float) -> Any:
-    """Steck 2019, in double precision: B = I - P diag(1 / diag(P)), P = (X'X + lambda I)^-1."""
+class TestDropout(ModelContract):
+    model = partial(EASE, regularization=1.0, dropout=0.4)
+
+
+class TestDropoutFromUsers(TestFromUsers):
+    model = partial(EASE, regularization=1.0, dropout=0.4)
+
+
+def closed_form(chosen: Any, regularization: float, dropout: float = 0.0) -> Any:
+    """Steck 2019, in double precision: B = I - P diag(1 / diag(P)), P = (X'X + lambda I)^-1.
+
+    With dropout Steck 2020: the penalty of an item is lambda + p / (1 - p) (X'X)_jj.
+    """
     x = chosen.astype(np.float64)
-    p = np.linalg.inv(x.T @ x + regularization * np.eye(x.shape[1]))
+    penalties = regularization + dropout / (1 - dropout) * np.diag(x.T @ x)
+    p = np.linalg.inv(x.T @ x + np.diag(penalties))
     b = np.eye(x.shape[1]) - p @ np.diag(1 / np.diag(p))
     np.fill_diagonal(b, 0)
     return b
@@ -54,21 +66,61 @@ def random_world(seed: int, n_users: int, n_items: int) -> Any:
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 25), st.floats(0.3, 3000)
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 40),
+    st.integers(1, 25),
+    st.floats(0.3, 3000),
+    st.sampled_from(["auto", 0.0, 0.3, 0.9]),  # auto: 0, as the regularization is given
 )  # both with many more items than users, and otherwise
 @settings(max_examples=60, deadline=None)
 def test_weights_are_the_closed_form(
-    seed: int, n_users: int, n_items: int, regularization: float
+    seed: int, n_users: int, n_items: int, regularization: float, dropout: float | str
 ) -> None:
     chosen = random_world(seed, n_users, n_items)
-    model = EASE(regularization=regularization).fit(of_matrix(chosen))
-    expected = closed_form(chosen, regularization)
+    model = EASE(regularization=regularization, dropout=dropout).fit(of_matrix(chosen))
+    assert model.chosen == {}
+    share = 0.0 if isinstance(dropout, str) else dropout
+    expected = closed_form(chosen, regularization, share)
     assert_allclose(weights_of(model), expected, rtol=1e-3, atol=2e-6)
     if n_items <= ease._WIDE * n_users:
         assert_array_equal(model.learned.weights, weights_of(model))
         assert_array_equal(np.diag(model.learned.weights), 0)
     else:
         assert model.learned.weights.shape == chosen.shape
+
+
+@pytest.mark.parametrize("n_users", [1, 3])  # solved by users, and by items
+def test_dropout_is_the_mean_over_all_that_can_be_left_out(n_users: int) -> None:
+    """Ridge regression on each way to drop items, as often as it happens, the rest scaled up."""
+    chosen, n_items, dropout = random_world(4, n_users, 5), 5, 0.3
+    masks = np.array(list(np.ndindex(*[2] * n_items)))  # 1: kept
+    often = np.prod(np.where(masks, 1 - dropout, dropout), axis=1)
+    noisy = (chosen[:, np.newaxis] * masks / (1 - dropout)).reshape(-1, n_items)
+    weights = np.tile(often, n_users)
+    expected = np.zeros((n_items, n_items))
+    for item in range(n_items):
+        others = np.delete(np.arange(n_items), item)
+        inputs, target = noisy[:, others], np.repeat(chosen[:, item], len(masks))
+        system = (inputs.T * weights) @ inputs + 0.7 * np.eye(n_items - 1)
+        expected[others, item] = np.linalg.solve(system, (inputs.T * weights) @ target)
+    model = EASE(regularization=0.7, dropout=dropout).fit(of_matrix(chosen))
+    assert_allclose(weights_of(model), expected, rtol=1e-5, atol=1e-7)
+    assert len(model.learned.own) == (n_items if n_users == 1 else 0)
+
+
+def test_dropout_is_chosen_with_the_regularization(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def choose(model: Any, data: Any, steps: Any) -> dict[str, Any]:
+        asked.append([name for name, _ in steps])
+        return {"regularization": 2.0, "dropout": 0.25, "weighting": None, "dislikes": None}
+
+    monkeypatch.setattr(ease, "choose_signals", choose)
+    chosen = random_world(1, 30, 20)
+    model = EASE().fit(of_matrix(chosen))
+    assert asked == [["regularization", "dropout", "regularization"]]
+    assert model.chosen == {"regularization": 2.0, "dropout": 0.25}
+    assert_allclose(weights_of(model), closed_form(chosen, 2.0, 0.25), rtol=1e-3, atol=1e-6)
 
 
 def test_scores_are_the_weights_from_the_history() -> None:
@@ -104,7 +156,7 @@ def test_by_users_and_by_items_agree(seed: int, monkeypatch: pytest.MonkeyPatch)
         models = []
         for wide in (0, 1):
             monkeypatch.setattr(ease, "_WIDE", wide)
-            models.append(EASE(regularization=regularization).fit(data))
+            models.append(EASE(regularization=regularization, dropout=seed / 10).fit(data))
         assert [len(model.learned.own) for model in models] == [30, 0]
         assert_allclose(weights_of(models[0]), weights_of(models[1]), rtol=1e-3, atol=1e-6)
         for user in (1, 2):

@@ -15,7 +15,7 @@ def test_clone_is_unfitted_and_has_the_same_parameters() -> None:
     model = sl.EASE(regularization=7.0).fit(small_world().data)
     copy = clone(model)
     assert isinstance(copy, sl.EASE)
-    settings = {"regularization": 7.0, "weighting": "auto", "dislikes": "auto"}
+    settings = {"regularization": 7.0} | dict.fromkeys(("dropout", "weighting", "dislikes"), "auto")
     assert copy.get_params() == settings
     with pytest.raises(NotFittedError):
         copy.recommend(k=1)

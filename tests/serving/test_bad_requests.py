@@ -162,6 +162,8 @@ ADDRESSES: list[tuple[str, int, str]] = [
     ("/users/U00/recommendations?k=1000000000", 422, "k=1000000000 is out of range"),
     ("/users/U00/recommendations?k=x", 422, "valid integer"),
     ("/users/U00/recommendations?k=NaN", 422, "valid integer"),
+    ("/users/U00/recommendations?diversity=1.5", 422, "less than or equal to 1"),
+    ("/users/U00/recommendations?diversity=nan", 422, "finite number"),
     ("/users/U00/recommendations?length=5", 422, "there is no 'length'"),
     ("/users/U00/recommendations?where=year", 422, "the rule is not JSON"),
     ("/users/U00/recommendations?where=[1]", 422, "should be a valid dictionary"),

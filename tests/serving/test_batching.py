@@ -90,6 +90,7 @@ MIXED = [
     get("U11", model="cosine"),
     post(queries=[{"features": {"degree": 2}}, {"user": "U12"}], model="content"),
     get("U13", reasons="true", k=2),
+    get("U14", diversity=0.7),
 ]
 
 

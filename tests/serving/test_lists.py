@@ -29,6 +29,18 @@ def test_the_list_of_a_user_equals_recommend(client: TestClient, models: dict[st
             assert as_tuples(reply.json()["items"]) == rows(model.recommend([user], k=5))
 
 
+@pytest.mark.parametrize("diversity", [0.3, 1.0])
+def test_varied_lists(client: TestClient, models: dict[str, Any], diversity: float) -> None:
+    model = models["ials"]
+    expected = rows(model.recommend(["U00"], k=6, diversity=diversity))
+    assert expected != rows(model.recommend(["U00"], k=6))
+    path, how = "/users/U00/recommendations", {"k": 6, "diversity": diversity}
+    assert as_tuples(client.get(path, params=how).json()["items"]) == expected
+    body = {"queries": [{"user": "U00"}], "k": 6, "diversity": diversity}
+    [reply] = client.post("/recommendations", json=body).json()["lists"]
+    assert as_tuples(reply["items"]) == expected
+
+
 def test_items_have_title_and_features(client: TestClient) -> None:
     listed = client.get("/users/U00/recommendations", params={"k": 24}).json()["items"]
     fifth = next(entry for entry in listed if entry["item_id"] == "R05")

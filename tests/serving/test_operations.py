@@ -112,6 +112,7 @@ def test_parameters_are_those_of_the_request(client: TestClient) -> None:
         ("exclude_seen", "query", False),
         ("where", "query", False),
         ("as_of", "query", False),
+        ("diversity", "query", False),
         ("reasons", "query", False),
     ]
     assert parameters[2]["schema"] == {

@@ -37,9 +37,8 @@ from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.recommend.recommender import dense_scores, popularity_scores
+from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.capabilities import PredictsRatings
-from shortlist.scoring.selection import top_k
 from shortlist.scoring.sparse import common_users, csr_arrays
 
 _LARGEST_EXPONENT = 50  # gains up to 2^50 are exact
@@ -177,8 +176,7 @@ def _ranked(
     seconds = time.perf_counter() - started
     ranks, _ = midranks(scores, block.indptr, block.item_rows, block.eligible)
     best, _ = topk_dense(scores, block.eligible, width)
-    counts = truth.train.item_counts.astype(np.float32)
-    popular, _ = top_k(popularity_scores(counts, len(best)), block.eligible, width)
+    popular = block.eligible.first(width)
     sums = pair_similarities(best, vectors, truth.train.n_users)
     lengths = (best >= 0).sum(axis=1)
     beyond = intra_list_diversity(sums, lengths, ks)

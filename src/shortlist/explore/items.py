@@ -28,7 +28,7 @@ def item_factors(model: Model[Any, Any]) -> Floats:
     if not isinstance(model, HasVectors):
         raise cannot(model, HasVectors)
     vectors = model.item_vectors()
-    return vectors[:, : getattr(model.config, "embedding_size", vectors.shape[1])]
+    return vectors[:, : getattr(model.used, "embedding_size", vectors.shape[1])]
 
 
 def item_table(data: Dataset, rows: Rows, **columns: Any) -> pa.Table:

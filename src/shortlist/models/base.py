@@ -137,7 +137,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         >>> from shortlist.models.ease import EASE
         >>> from shortlist.testing import checkerboard
         >>> list(EASE().fit(checkerboard().data).chosen), EASE(regularization=5).chosen
-        (['regularization'], {})
+        (['regularization', 'dropout'], {})
         """
         automatic = [
             name for name in type(self.config).model_fields if getattr(self.config, name) == AUTO

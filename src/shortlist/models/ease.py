@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.machine import available_memory
 from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.config import AUTO, Auto, Search, hyper
 from shortlist.models.inverse import invert, pieces, side_by_side
 from shortlist.models.partial import Growth, relearned, unchanged_items
 from shortlist.models.signals import (
@@ -36,12 +36,18 @@ from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import csr_arrays, one_hot, transposed
+from shortlist.scoring.sparse import csr_arrays, one_hot, row_norms, row_scaled, transposed
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
 FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
+_DROPOUT: tuple[Step, ...] = (
+    ("dropout", (0.0, 0.25, 0.5, 0.7)),
+    ("regularization", (15.0, 50.0, 150.0, 500.0)),  # again: less where dropout does its part
+)
+
+Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 
 
 class EASEConfig(SignalConfig):
@@ -53,12 +59,22 @@ class EASEConfig(SignalConfig):
         "chosen on a validation fold, with the 3,000 most popular items.",
         search=Search(10, 3000, "log"),
     )
+    dropout: Dropout | Auto = hyper(
+        "auto",
+        "Share p of a history that is left out at random while learning (EDLAE): it adds p / (1 - "
+        "p) times the interactions of an item to its penalty; auto: chosen together with the "
+        "regularization, 0 where that is given.",
+        search=Search(0, 0.8),
+    )
+
+    conditional: ClassVar = SignalConfig.conditional | {"dropout"}
 
 
 class EASESettings(NamedTuple):
     """The settings in use."""
 
     regularization: Annotated[float, Field(gt=0)]
+    dropout: Dropout | None
     weighting: Strength | None
     dislikes: Push | None
 
@@ -96,10 +112,19 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         """Solve for the weights."""
         wide = data.n_users * _WIDE < data.n_items
         _require_memory(data.n_items, data.n_users if wide else None)
-        settings = choose_signals(self, most_popular(data, FEW), STEPS)
+        settings = self._settings_for(data)
         solve = _from_users if wide else _from_items
         matrix = strengths(data, settings["weighting"])
-        return Fitted(EASELearned(*solve(matrix, settings["regularization"]), settings))
+        weights = solve(matrix, settings["regularization"], settings["dropout"] or 0.0)
+        return Fitted(EASELearned(*weights, settings))
+
+    def _settings_for(self, data: Dataset) -> dict[str, Any]:
+        """Return the settings, chosen where "auto"; dropout is None if that is not chosen."""
+        config = self.config
+        steps = (*STEPS, *_DROPOUT) if config.regularization == AUTO else STEPS
+        settings = choose_signals(self, most_popular(data, FEW), steps)
+        settings.setdefault("dropout", None if config.dropout == AUTO else config.dropout)
+        return settings
 
     def grow(self, growth: Growth) -> tuple[EASELearned, tuple[str, ...]]:
         """Keep the weights: histories grow, and new items have no weights yet.
@@ -147,7 +172,10 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
 
     @cached_property
     def _by_item(self) -> csr_array:
-        return transposed(strengths(self.data, self.used.weighting))  # (n_items, n_users)
+        used = self.used
+        matrix = strengths(self.data, used.weighting)
+        dropout = 0.0 if used.dropout == AUTO else used.dropout
+        return _shrunk(transposed(matrix), used.regularization, dropout)
 
     def _sums(self, history: csr_array) -> DenseScores:
         """Multiply histories by B."""
@@ -170,14 +198,25 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         return between - np.where(same, self.learned.own[items], 0)
 
 
-def _from_items(matrix: csr_array, regularization: float) -> tuple[Floats, Floats]:
-    """Return B, from the inverse of ``X'X + lambda I``, and an empty array."""
+def _dropped(items: csr_array, dropout: float) -> NDArray[np.float64]:
+    """Return the penalty of dropout for each item: ``p / (1 - p) x_j'x_j``."""  # (n_items,)
+    return dropout / (1 - dropout) * row_norms(items) ** 2
+
+
+def _shrunk(items: csr_array, regularization: float, dropout: float) -> csr_array:
+    """Multiply each item by lambda over its whole penalty."""  # (n_items, n_users)
+    return row_scaled(items, regularization / (regularization + _dropped(items, dropout)))
+
+
+def _from_items(matrix: csr_array, regularization: float, dropout: float) -> tuple[Floats, Floats]:
+    """Return B, from the inverse of ``X'X + D``, and an empty array."""
     items = transposed(matrix)
     users, n_items = csr_arrays(matrix), items.shape[0]
     weights = np.empty((n_items, n_items), np.float32)
     blocks = pieces(0, n_items, _BLOCK)
     for rows in track(blocks, "EASE: counting"):
         weights[rows] = dense_sparse(csr_arrays(items[rows]), users, n_items)  # exact below 2^24
+    weights[np.diag_indices_from(weights)] += _dropped(items, dropout)
     _invert(weights, regularization)
     diagonal = -np.diag(weights)
     side_by_side(_divide, blocks, weights, diagonal)  # column j divided by P_jj
@@ -189,17 +228,18 @@ def _divide(rows: slice, weights: Floats, diagonal: Floats) -> None:
     weights[rows] /= diagonal
 
 
-def _from_users(matrix: csr_array, regularization: float) -> tuple[Floats, Floats]:
-    """Return F, from the inverse of ``XX' + lambda I``, and the diagonal of ``X'F``."""
-    kernel = (matrix @ matrix.T).toarray().astype(np.float64)
-    _invert(kernel, regularization)
+def _from_users(matrix: csr_array, regularization: float, dropout: float) -> tuple[Floats, Floats]:
+    """Return F, from the inverse of ``XSX' + lambda I``, and the diagonal of ``SX'F``."""
     items = transposed(matrix)
+    shrunk = _shrunk(items, regularization, dropout)
+    kernel = (matrix @ shrunk).toarray().astype(np.float64)
+    _invert(kernel, regularization)
     weights = np.empty(matrix.shape, np.float32)
     own = np.empty(matrix.shape[1], np.float32)
     for columns in track(pieces(0, len(own), _BLOCK), "EASE: weights"):
         block = items[columns]
         solved = block @ kernel  # (block, n_users)
-        diagonal = np.asarray((block * solved).sum(axis=1))
+        diagonal = np.asarray((shrunk[columns] * solved).sum(axis=1))
         weights[:, columns] = (solved / (1 - diagonal)[:, np.newaxis]).T
         own[columns] = diagonal / (1 - diagonal)
     return weights, own

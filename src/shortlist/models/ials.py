@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from shortlist import engine
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
@@ -25,9 +25,9 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.signals import Strength, WeightedConfig, choose_signals, mean_weight
-from shortlist.models.vectors import LearnedUserVectors, VectorModel
+from shortlist.models.signals import Strength, choose_signals, mean_weight
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -35,22 +35,29 @@ from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
+_LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
+_ROWS_PER_FACTOR: Final = 32
+_MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 _SMALL: Final = {
     "embedding_size": 64,
     "epochs": 6,
     "solver": "cg",
     "cg_steps": 2,
+    "features": False,
 }  # chooses the regularization
 _MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
 _LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
-class IALSConfig(WeightedConfig):
+class IALSConfig(MappedConfig):
     """Settings of :class:`IALS`."""
 
-    embedding_size: int = hyper(
-        128, "Length of the vectors.", ge=1, le=2048, search=Search(16, 1024, "log")
+    embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
+        "auto",
+        "Length of the vectors; auto: 128, 256 or 512, about a 32nd of the number of users "
+        "or of items, whichever is smaller.",
+        search=Search(16, 1024, "log"),
     )
     epochs: int = hyper(15, "Passes over users and items.", ge=1, search=Search(5, 30))
     regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
@@ -93,6 +100,7 @@ class IALSConfig(WeightedConfig):
 class IALSSettings(NamedTuple):
     """The settings in use."""
 
+    embedding_size: Annotated[int, Field(ge=1, le=2048)]
     regularization: Annotated[float, Field(gt=0)]
     unobserved_weight: Annotated[float, Field(gt=0)]
     weighting: Strength | None
@@ -117,11 +125,9 @@ class Basis(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IALSLearned(LearnedUserVectors):
-    """The vectors."""
+class IALSLearned(MappedVectors):
+    """The vectors, and the maps from features to them."""
 
-    users: Annotated[Floats, Array("n_users", "embedding_size")]
-    items: Annotated[Floats, Array("n_items", "embedding_size")]
     settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
 
     @cached_property
@@ -130,7 +136,7 @@ class IALSLearned(LearnedUserVectors):
         return Basis.of(self.items)
 
 
-class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
+class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2
@@ -140,6 +146,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
     A user's vector is always the exact solution for the history. A new user therefore gets the same
     list as a known user with the same history.
+
+    With ``features`` the learned vectors are also regressed on the features of their users, and of
+    their items: ``p ~ mean + W x``, by ridge regression, every user alike. So a user without a
+    history gets a list by features, and an item without interactions a place in the lists.
 
     Examples
     --------
@@ -152,14 +162,15 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         config, settings = self.config, self._settings_for(data)
-        if AUTO in (config.regularization, config.unobserved_weight, config.weighting):
+        if AUTO in self.settings.values():
             given = {"weighting": settings["weighting"] or "binary"}
             fitted = IALS(**self.settings | settings | given).learn(data)
             return Fitted(replace(fitted.learned, settings=settings), fitted.history)
         rng = np.random.default_rng(config.seed)
-        std = config.init_std / np.sqrt(config.embedding_size)
+        size = int(config.embedding_size)
+        std = config.init_std / np.sqrt(size)
         users, items = (
-            rng.normal(0, std, (count, config.embedding_size)).astype(np.float32)
+            rng.normal(0, std, (count, size)).astype(np.float32)
             for count in (data.n_users, data.n_items)
         )
         by_user = self._weights(data.matrix)
@@ -172,7 +183,8 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             losses.append(loss + float(penalties @ np.square(users, dtype=np.float64).sum(axis=1)))
         history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
         users = self._exactly(by_user, items, Basis.of(items))
-        return Fitted(IALSLearned(users, items, settings), history)
+        maps = self.learn_maps(data, users, items)
+        return Fitted(IALSLearned(users, items, *maps, settings), history)
 
     def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
         """Solve for the new items with the users fixed, then for all users: each row exactly."""
@@ -184,10 +196,13 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
         users = self._exactly(matrix, items, Basis.of(items))
         kept = unchanged_items("the vectors", growth)
-        return IALSLearned(users, items, learned.settings), kept
+        if learned.user_features or learned.item_features:
+            kept += ("the maps from features to vectors are those of the last fit",)
+        return replace(learned, users=users, items=items), kept
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
-        """Return the regularization and the weight of unobserved pairs, chosen where "auto"."""
+        """Return the settings that can be "auto", chosen where they are."""
+        size = self.config.embedding_size
         active = int((data.user_counts > 0).sum())
         alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
@@ -202,7 +217,10 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
 
         settings = choose_signals(self, data, STEPS, fit)
         scale = means.get(settings["weighting"], 1.0)
-        return settings | {"unobserved_weight": alpha * scale}
+        if size == AUTO:
+            rows = min(active, int((data.item_counts > 0).sum()))
+            size = embedding_size(rows, data.n_interactions)
+        return settings | {"embedding_size": size, "unobserved_weight": alpha * scale}
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -213,16 +231,20 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
         """Yield the contribution of each item of the history, for each of these items.
 
         The vector of a user is linear in their history, ``p_u = A_u^-1 sum w_j q_j``, so item j
-        adds ``w_j q_j . A_u^-1 q_i`` to the score of i.
+        adds ``w_j q_j . A_u^-1 q_i`` to the score of i. Without a history it is linear in the
+        features.
         """
         history = self._weights(profiles.history)
-        learned = self.learned
+        learned, listed = self.learned, self.listed.items[items].astype(np.float64)
+        if not history.nnz:
+            yield from self.feature_parts(profiles, listed)
+            return
         chosen = learned.items[history.indices].astype(np.float64)  # (n, f)
         weights = history.data  # (n,)
         system = self.used.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         system[np.diag_indices_from(system)] += self._penalties(history)[0]
-        solved = np.linalg.solve(system, learned.items[items].astype(np.float64).T)  # (f, k)
+        solved = np.linalg.solve(system, listed.T)  # (f, k)
         names = self.data.items.take(history.indices)
         for products in (chosen @ solved).T:
             yield [Parts("chosen item", names, weights * products)]
@@ -316,6 +338,19 @@ class IALS(VectorModel[IALSConfig, IALSLearned], ExplainsLists):
             remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
             "down, or use weighting='binary'",
         )
+
+
+def embedding_size(rows: int, interactions: int) -> int:
+    """Return the number of factors for data with this many users or items, the fewer of both.
+
+    The more users and items there are, the more factors pay. Their time is bounded: dense data
+    gains little from many.
+    """
+    most = min(_MOST_SIZE, _MOST_PRODUCTS / max(interactions, 1))
+    size = _LEAST_SIZE
+    while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
+        size *= 2
+    return size
 
 
 def _solve_block(

@@ -65,6 +65,13 @@ class LearnedVectors:
         return FactorScores(self.unit[items], self.unit_factors)
 
 
+@dataclass(frozen=True)
+class Vectors(LearnedVectors):
+    """Vectors of items alone."""
+
+    items: Floats  # (n_items, f)
+
+
 class LearnedUserVectors(LearnedVectors):
     """Base class for learned dataclasses that also have vectors of all users, ``users``."""
 
@@ -84,17 +91,26 @@ class VectorModel(Model[C, V]):
     def fold_in(self, history: csr_array) -> Floats:
         """Compute the vectors of users with these histories, for fixed items."""  # (B, f)
 
-    def score(self, profiles: Profiles) -> FactorScores:
-        """Score by the vectors of known users, and fold in histories that training did not see."""
+    @property
+    def listed(self) -> LearnedVectors:
+        """The vectors of the items in lists: the learned ones."""
+        return self.learned
+
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of known users, and fold in histories that training did not see."""
         vectors = self.learned.users[profiles.users]  # (B, f)
         changed = profiles.changed
         if changed.any():
             vectors[changed] = self.fold_in(profiles.history[changed])
-        return FactorScores(vectors, self.learned.factors)
+        return vectors
+
+    def score(self, profiles: Profiles) -> FactorScores:
+        """Multiply the vectors of queries and items."""
+        return FactorScores(self.query_vectors(profiles), self.listed.factors)
 
     def similar_scores(self, items: Rows) -> FactorScores:
         """Score by the cosine of the item vectors, without biases."""  # (B, n_items)
-        return self.learned.cosine_scores(items)
+        return self.listed.cosine_scores(items)
 
     def user_vectors(self) -> Floats:
         """Return the vector of every user of the training data."""  # (n_users, f)
@@ -102,7 +118,7 @@ class VectorModel(Model[C, V]):
 
     def item_vectors(self) -> Floats:
         """Return the vector of every item, biases last."""  # (n_items, f)
-        return self.learned.items
+        return self.listed.items
 
 
 def unit_length(vectors: Floats) -> Floats:

@@ -60,6 +60,31 @@ class Eligible(EligibleItems):
         eligible[masked] = self.masks[self.mask_of[queries[masked]], items[masked]]
         return eligible
 
+    def first(self, k: int) -> Rows:
+        """Return the first ``k`` items in ``order`` that each query may get, padded with -1.
+
+        Only as many of the first items are looked at as that takes.
+        """  # (B, k)
+        lengths = np.diff(self.excluded_indptr)
+        n_queries, n_items = len(lengths), len(self.order)
+        owners, ranks = np.repeat(np.arange(n_queries), lengths), self.order[self.excluded_indices]
+        in_order = np.argsort(self.order)
+        size = min(n_items, k + int(lengths.max(initial=0)))
+        while True:
+            free = np.ones((n_queries, size), dtype=bool)
+            masked = self.mask_of >= 0
+            free[masked] = self.masks[:, in_order[:size]][self.mask_of[masked]]
+            early = ranks < size
+            free[owners[early], ranks[early]] = False
+            counts = free.cumsum(axis=1, dtype=np.int32)
+            if size == n_items or (counts[:, -1] >= k).all():
+                break
+            size = min(2 * size, n_items)
+        rows = np.full((n_queries, k), -1, dtype=np.int32)
+        queries, places = np.nonzero(free & (counts <= k))
+        rows[queries, counts[queries, places] - 1] = in_order[places]
+        return rows
+
     def counts(self) -> NDArray[np.int64]:
         """Return how many items each query may get."""  # (B,)
         counts = np.empty(len(self.mask_of), dtype=np.int64)

@@ -44,6 +44,7 @@ class Job:
     on_unknown: OnUnknown = "raise"
     as_of: When | None = None
     where: Where | None = None
+    diversity: float = 0.0
     lists: asyncio.Future[list[Items]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -53,7 +54,7 @@ class Job:
     def kind(self) -> tuple[object, ...]:
         """The key of jobs that can be scored in one call."""
         where = json.dumps(self.where, sort_keys=True)  # a rule holds lists and is not hashable
-        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, where)
+        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, where, self.diversity)
         return (id(self.served), *how)
 
 
@@ -162,7 +163,9 @@ def _is_user_only(query: Query) -> bool:
 def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
     """Score known users by id: looking them up takes a tenth of the time that queries take."""
     model = job.served.model
-    table = model.recommend(users, k=job.k, exclude_seen=job.exclude_seen, as_of=job.as_of).table
+    table = model.recommend(
+        users, k=job.k, exclude_seen=job.exclude_seen, as_of=job.as_of, diversity=job.diversity
+    ).table
     owners = table.column("user_id").combine_chunks()
     if not len(owners):
         return [[] for _ in users]
@@ -181,6 +184,7 @@ def _lists_of_queries(job: Job, queries: Sequence[Query]) -> Sequence[Items]:
         on_unknown=job.on_unknown,
         as_of=job.as_of,
         where=job.where,
+        diversity=job.diversity,
     ).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
     lists = _split(job.served, table, starts.tolist())

@@ -81,6 +81,7 @@ async def user_recommendations(
     as_of: Annotated[
         str | None, note("Only items that are live at this time: ISO, or 'now'.", example="now")
     ] = None,
+    diversity: Annotated[float, requests.DIVERSITY] = 0.0,
     reasons: Annotated[bool, note("Add the reasons for each item.")] = False,
 ) -> replies.UserRecommendations:
     """List the best items for a user."""
@@ -89,7 +90,7 @@ async def user_recommendations(
     (user,) = served.data.users.parse([user_id])
     query = service.recent.extended(Query(user=user, where=where), served.data)
     check_queries(served, [query])
-    job = Job(served, [query], k, exclude_seen, as_of=as_of)
+    job = Job(served, [query], k, exclude_seen, as_of=as_of, diversity=diversity)
     (items,) = await _lists(service, job, reasons=reasons)
     return {"model": served.name, "user_id": user, "items": items or []}
 
@@ -104,7 +105,16 @@ async def recommendations(
     ]
     where = shared_where(body)
     check_queries(served, queries, body.on_unknown, where)
-    job = Job(served, queries, body.k, body.exclude_seen, body.on_unknown, body.as_of, where)
+    job = Job(
+        served,
+        queries,
+        body.k,
+        body.exclude_seen,
+        body.on_unknown,
+        body.as_of,
+        where,
+        body.diversity,
+    )
     lists = await _lists(service, job, reasons=body.reasons)
     users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
     reply: replies.Recommendations = {

@@ -77,6 +77,12 @@ WhereText: TypeAlias = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
     Field(description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']),
 ]
+DIVERSITY = Field(
+    ge=0,
+    le=1,
+    allow_inf_nan=False,
+    description="From 0, the best items, to 1: the items that differ most in who chose them.",
+)
 SearchText: TypeAlias = Annotated[
     str, Field(max_length=200, description="The text to search for; empty: no filter.")
 ]
@@ -142,6 +148,7 @@ class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
         "raise",
         description="Unknown ids: refuse the request, skip the query, or use a fallback list.",
     )
+    diversity: Annotated[Number, DIVERSITY] = 0.0
     reasons: StrictBool = Field(False, description="Add the reasons for each item.")
 
 

@@ -151,13 +151,14 @@ def retrieve(
 def stage_mean(candidates: Candidates) -> Floats:
     """Return the mean of the stages' scores, each mapped to (-1, 1): the order of other items.
 
-    ``mean over stages of z / (1 + |z|)``, where z is the level without clipping.
+    ``mean over stages of z / (1 + |z|)``, where z is the level without clipping; z itself can be
+    too large for a number.
     """  # (B, n_items)
     total = np.zeros(candidates.blocks[0].shape, dtype=np.float32)
     for block, (low, high) in zip(candidates.blocks, candidates.ends, strict=True):
         width = np.where(high > low, high - low, np.float32(1))
-        z = (block - low[:, np.newaxis]) / width[:, np.newaxis]
-        total += z / (1 + np.abs(z))
+        distance = block - low[:, np.newaxis]
+        total += distance / (width[:, np.newaxis] + np.abs(distance))
     return total / np.float32(len(candidates.blocks))
 
 
@@ -218,6 +219,7 @@ def _ends(block: Floats, lists: Rows) -> Floats:
 
 def _level(scores: Floats, low: Floats, high: Floats) -> Floats:
     width = high - low
-    raw = np.divide(scores - low, width, out=np.zeros_like(scores), where=width > 0)
+    with np.errstate(over="ignore"):  # infinite levels are clipped
+        raw = np.divide(scores - low, width, out=np.zeros_like(scores), where=width > 0)
     levels: Floats = np.clip(raw, *LEVEL_RANGE)
     return levels

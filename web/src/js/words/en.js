@@ -36,7 +36,7 @@ export const en = {
   asDescription: "Description",
   asHistory: "History",
   findUser: "Find a user",
-  findUserHint: "Type part of an id.",
+  findUserHint: "Type part of an id or a feature.",
   userHit: /** @param {number} n */ (n) => count(n, "choice"),
   noUsers: "No matching users.",
   user: /** @param {string} id */ (id) => `User ${id}`,

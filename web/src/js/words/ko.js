@@ -37,7 +37,7 @@ export const ko = {
   asDescription: "설명",
   asHistory: "이력",
   findUser: "사용자 찾기",
-  findUserHint: "아이디 일부를 입력하세요.",
+  findUserHint: "아이디나 특성 일부를 입력하세요.",
   userHit: (n) => `선택 ${number(n)}건`,
   noUsers: "일치하는 사용자가 없습니다.",
   user: (id) => `사용자 ${id}`,

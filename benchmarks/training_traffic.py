@@ -1,6 +1,6 @@
 """What an epoch of IALS sends over the network of a Ray cluster, for docs/scale.md.
 
-    unshare -n sh -c 'ip link set lo up; python -m benchmarks.training_traffic'
+    unshare -n sh -c 'ip link set lo up; python benchmarks/training_traffic.py'
 
 The nodes run on this machine and talk over its loopback device, whose bytes are counted; without
 ``unshare`` those of other programs as well. An epoch is the difference between fits of two and of
@@ -15,7 +15,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from benchmarks.scale import board
+from scale import board
+
 from shortlist.data.dataset import Dataset
 from shortlist.engine import RayEngine, ray_held
 from shortlist.models.ials import IALS

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from shortlist.engine.held import Held, State
 from shortlist.engine.local import LocalEngine
-from shortlist.engine.protocol import Engine
+from shortlist.engine.protocol import Engine, HoldingEngine
 from shortlist.engine.ray_engine import RayEngine
 from shortlist.errors import ConfigError
 
@@ -24,8 +24,9 @@ def current() -> Engine:
 
 
 def hold(cut: Callable[[range], S], work: Sequence[int]) -> AbstractContextManager[Held[S]]:
-    """Hold states in the engine in use, or here if that is one of a caller that only maps rows."""
-    holding: Engine = current() if hasattr(current(), "hold") else LocalEngine()
+    """Hold states in the engine in use, or in this process if that engine only maps rows."""
+    engine = current()
+    holding = engine if isinstance(engine, HoldingEngine) else LocalEngine()
     return holding.hold(cut, work)
 
 

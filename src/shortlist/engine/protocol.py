@@ -1,10 +1,10 @@
-"""What an engine does: it runs a task over blocks of rows, and holds states that steps change."""
+"""What an engine does: it runs a task over blocks of rows; some hold states that steps change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from shortlist.engine.held import Held, State
 
@@ -15,7 +15,7 @@ BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gain
 
 
 class Engine(Protocol):
-    """Runs a task over blocks of rows, and holds states.
+    """Runs a task over blocks of rows.
 
     A task is a pure function of a ``range`` of rows: it depends on nothing but its arguments, so
     neither the engine nor the block size changes a result.
@@ -36,6 +36,11 @@ class Engine(Protocol):
             What the progress bar says.
         """
         ...
+
+
+@runtime_checkable
+class HoldingEngine(Engine, Protocol):
+    """Also holds states, which steps change where they are."""
 
     def hold(
         self, cut: Callable[[range], S], work: Sequence[int]

@@ -73,7 +73,7 @@ def _forms(
             break
         shares = _read_by(connection, rest, x, likely)
         best = max(likely, key=shares.__getitem__)
-        tied = [form for form in likely if shares[form] == shares[best]]
+        tied = [form for form in likely if form != best and shares[form] == shares[best]]
         either = [form for form in tied if _disagree(connection, rest, x, best, form)]
         if either:
             return chosen, 0.0, [best, *either]

@@ -395,6 +395,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "MatrixFactorization-softmax": lambda: sl.MatrixFactorization(
         loss="softmax", epochs=4, embedding_size=8, layers=2
     ),
+    "SASRec": lambda: sl.SASRec(**GRADIENT, batch_size=256),
     "GMF": lambda: sl.GMF(**GRADIENT, biases=True, negative_exponent=0.5),
     "GMF-validation": lambda: sl.GMF(
         epochs=4, embedding_size=8, validation=0.5, patience=1, weighted=False, optimizer="sgd"

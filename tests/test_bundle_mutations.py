@@ -26,7 +26,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"embedding_size": 4, "epochs": 2, "biases": True},
         {"embedding_size": 4, "epochs": 2, "loss": "softmax"},
     ],
-    **{name: [{"embedding_size": 4, "epochs": 1}] for name in ("GMF", "MLP", "NeuMF")},
+    **{name: [{"embedding_size": 4, "epochs": 1}] for name in ("GMF", "MLP", "NeuMF", "SASRec")},
     "Retrieval": [{"embedding_size": 4, "epochs": 1, "layers": (4,), "user_ids": True}],
     "Ranking": [{"embedding_size": 4, "epochs": 1, "head_layers": (4,), "cross_layers": 1}],
     "MultiTask": [{"embedding_size": 4, "epochs": 1, "head_layers": (4,)}],

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
     from shortlist.models.rp3beta import RP3beta as RP3beta
+    from shortlist.models.sasrec.model import SASRec as SASRec
     from shortlist.models.sparse_ease import SparseEASE as SparseEASE
     from shortlist.models.towers.model import MultiTask as MultiTask
     from shortlist.models.towers.model import Ranking as Ranking
@@ -78,6 +79,7 @@ _LAZY = {
     "Ranking": "models.towers.model",
     "Recommendations": "recommend.result",
     "Retrieval": "models.towers.model",
+    "SASRec": "models.sasrec.model",
     "Store": "data.store.store",
     "UserCosine": "models.cosine",
     "auto": "tuning",

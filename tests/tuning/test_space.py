@@ -141,5 +141,5 @@ def test_nothing_to_tune() -> None:
         "Popularity has nothing to tune: no setting has a search range\n  to do: fit it as it is"
     )
     with pytest.raises(ConfigError) as error:
-        Space(model_class("EASE"), {"regularization": 5})
+        Space(model_class("EASE"), {"regularization": 5, "dropout": 0.5})
     assert str(error.value).startswith("EASE has nothing to tune: all of its settings are given")

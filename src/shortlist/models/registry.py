@@ -30,6 +30,7 @@ MODULES = {
     "MLP": "towers.ncf",
     "NeuMF": "towers.ncf",
     "Retrieval": "towers.model",
+    "SASRec": "sasrec.model",
     "Ranking": "towers.model",
     "MultiTask": "towers.model",
     "Cascade": "cascade.model",

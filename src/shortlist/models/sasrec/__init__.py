@@ -1,0 +1,1 @@
+"""SASRec: self-attention over the history in its order."""

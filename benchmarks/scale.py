@@ -1,8 +1,9 @@
-"""What a Ray cluster costs: work, traffic and memory of lists and training, for docs/scale.md.
+"""What lists cost on a Ray cluster: work, traffic and memory, for docs/scale.md.
 
 ``python -m benchmarks.scale --interactions 2000000`` starts a cluster on this machine with 1 and
 with 2 workers. Traffic is what leaves and reaches the process that started the job. Work is the
-processor time of all processes.
+processor time of all processes. Without a cluster it measures the work of training as well;
+``benchmarks.training_traffic`` measures the traffic of training.
 """
 
 from __future__ import annotations
@@ -133,10 +134,10 @@ def one(n_interactions: int, workers: int) -> None:
     )
     few = data.select(data.user_rows < 100)
     IALS(**model.get_params()).fit(few).recommend(k=10)  # compiles, or reads what was compiled
-    for name, job in (
-        ("lists", lambda: model.recommend(k=10)),
-        ("training", lambda: IALS(**model.get_params()).fit(data)),
-    ):
+    jobs: dict[str, Any] = {"lists": lambda: model.recommend(k=10)}
+    if not workers:
+        jobs["training"] = lambda: IALS(**model.get_params()).fit(data)
+    for name, job in jobs.items():
         where = CountingEngine() if workers else engine.LocalEngine()
         with engine.use(where):
             figures = measured(job, where)

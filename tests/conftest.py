@@ -4,6 +4,7 @@ import os
 
 import pytest
 from hypothesis import settings
+from object_store import bucket  # noqa: F401 - a fixture
 
 # Before anything of it is imported: the assertions of the contract explain themselves.
 pytest.register_assert_rewrite("shortlist.testing")

@@ -31,6 +31,7 @@ NOT_RUN = {
     "docs/how-to/cluster.md: >>>": "needs Spark; tests/test_spark.py",
     "docs/how-to/databases.md: init postgresql": "needs a PostgreSQL server",
     "docs/how-to/deploy.md: docker": "needs Docker",
+    "docs/how-to/deploy.md: >>>": "needs MLflow; tests/test_mlflow.py",
     "docs/scale.md: ray start": CLUSTER,
     "docs/scale.md: kubectl": CLUSTER,
 }
@@ -138,10 +139,9 @@ def serve(command: str, folder: Path) -> subprocess.Popen[bytes]:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 8000)) == 0:
             pytest.skip("port 8000 is taken")
-    log = (folder.parent / "service.log").open("wb")
-    service = subprocess.Popen(
-        shlex.split(command, comments=True), cwd=folder, stdout=log, stderr=log
-    )
+    words = shlex.split(command, comments=True)
+    with (folder.parent / "service.log").open("wb") as log:
+        service = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log)
     for _ in range(600):
         assert service.poll() is None, (folder.parent / "service.log").read_text()
         with socket.socket() as probe:

@@ -6,14 +6,20 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from shortlist.models.cosine import ItemCosine
-from shortlist.testing import small_world
+from shortlist.models.ials import IALS
+from shortlist.models.registry import load
+from shortlist.testing import of_matrix, small_world
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
 pytestmark = pytest.mark.slow
@@ -23,6 +29,7 @@ import sys
 from ray.cluster_utils import Cluster
 node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
 nodes = Cluster(True, head_node_args=node | {"ray_client_server_port": int(sys.argv[1])})
+nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
 print("host", nodes.address.rpartition(":")[0], flush=True)
 sys.stdin.read()
 nodes.shutdown()
@@ -39,35 +46,48 @@ def free_port() -> int:
     raise AssertionError
 
 
-def test_a_cluster_by_its_address(tmp_path: Path) -> None:
-    model = ItemCosine().fit(small_world().data)
-    bundle, target = model.save(tmp_path / "bundle"), tmp_path / "lists.parquet"
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Start two nodes of one core; yield their address for clients."""
     command = [sys.executable, "-W", "ignore", "-c", CLUSTER, str(port := free_port())]
-    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as cluster:
-        assert cluster.stdin is not None
-        assert cluster.stdout is not None
-        host = next(line.split()[1] for line in cluster.stdout if line.startswith("host "))
-        done = subprocess.run(
-            [*COMMAND, bundle, "--engine", f"ray://{host}:{port}", "--out", target],
-            env=os.environ | {"RAY_AUTH_MODE": "token"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        cluster.stdin.close()  # it ends
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.endswith(f"wrote {len(model.recommend())} rows to {target}\n")
-    assert pq.read_table(target).equals(model.recommend().table.combine_chunks())
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as nodes:
+        assert nodes.stdin is not None
+        assert nodes.stdout is not None
+        host = next(line.split()[1] for line in nodes.stdout if line.startswith("host "))
+        yield f"ray://{host}:{port}"
+        nodes.stdin.close()  # it ends
 
 
-def test_an_address_where_no_cluster_is(tmp_path: Path) -> None:
-    bundle = ItemCosine().fit(small_world().data).save(tmp_path / "bundle")
+def run(command: list[Any]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [*COMMAND, bundle, "--engine", f"ray://127.0.0.1:{free_port()}"],
+        command,
+        env=os.environ | {"RAY_AUTH_MODE": "token"},
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 1
-    assert "error: no Ray cluster answers at ray://127.0.0.1:" in done.stderr
-    assert "to do: check the address and the port" in done.stderr
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+FIT = """
+import sys, shortlist as sl
+model = sl.load(sys.argv[1])
+sl.IALS(**model.get_params()).fit(model.data, engine=sys.argv[2]).save(sys.argv[3])
+"""
+
+
+def test_a_cluster_by_its_address(tmp_path: Path) -> None:
+    model = ItemCosine().fit(small_world().data)
+    bundle, target = model.save(tmp_path / "bundle"), tmp_path / "lists.parquet"
+    choices = np.random.default_rng(0).random((2_500, 60)) < 0.1
+    trained = IALS(embedding_size=12, epochs=3, regularization=0.01).fit(of_matrix(choices * 1.0))
+    trained.save(tmp_path / "here")
+    with cluster() as address:
+        done = run([*COMMAND, bundle, "--engine", address, "--out", target])
+        run([sys.executable, "-c", FIT, tmp_path / "here", address, tmp_path / "there"])
+    assert done.stderr.endswith(f"wrote {len(model.recommend())} rows to {target}\n")
+    assert pq.read_table(target).equals(model.recommend().table.combine_chunks())
+    there = load(tmp_path / "there")
+    assert there.learned.users.tobytes() == trained.learned.users.tobytes()
+    assert there.history.equals(trained.history)

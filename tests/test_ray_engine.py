@@ -88,14 +88,18 @@ def test_every_model_gives_the_same(name: str) -> None:
 LEARNED_IN_BLOCKS: dict[str, dict[str, Any]] = {
     "ItemCosine": {},
     "RP3beta": {},
+    "SparseEASE": {},
     "IALS": {"epochs": 3},
-    "IALS by conjugate gradients": {"epochs": 3, "solver": "cg"},
+    "IALS by Cholesky factors": {"epochs": 3, "solver": "cholesky"},
 }
+OTHERS = ["UserCosine", "ContentBased", "Hybrid", "EASE", "GraphFilter"]
 
 
-@pytest.mark.parametrize("name", LEARNED_IN_BLOCKS)
+@pytest.mark.parametrize(
+    "name", [*LEARNED_IN_BLOCKS, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
 def test_what_is_learned_is_the_same(name: str) -> None:
-    kind, settings = model_class(name.split()[0]), LEARNED_IN_BLOCKS[name]
+    kind, settings = model_class(name.split()[0]), LEARNED_IN_BLOCKS.get(name, {})
     here = kind(**settings).fit(small_world().data)
     there = kind(**settings).fit(small_world().data, engine=many_blocks())
     assert there.history.equals(here.history)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from ray_nodes import NODE, cluster, killing_a_worker
 
 from shortlist import evaluate
 from shortlist.data import split
@@ -25,7 +21,6 @@ from shortlist.data.dataset import Dataset
 from shortlist.engine import RayEngine, ray_engine
 from shortlist.errors import ConfigError
 from shortlist.models.cosine import ItemCosine
-from shortlist.models.ials import IALS
 from shortlist.models.registry import load
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
@@ -35,24 +30,6 @@ pytestmark = [
 ]
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import it
-NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-
-
-@contextmanager
-def cluster(**head: Any) -> Iterator[Any]:
-    """Start a cluster on this machine, and connect to it."""
-    from ray.cluster_utils import Cluster
-
-    arguments = NODE | {"include_dashboard": False} | head
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        nodes = Cluster(initialize_head=True, head_node_args=arguments)
-        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-    try:
-        yield nodes
-    finally:
-        ray.shutdown()
-        nodes.shutdown()
 
 
 @pytest.fixture(scope="class")
@@ -68,48 +45,6 @@ def data() -> Dataset:
     rng = np.random.default_rng(0)
     users, items = rng.integers(2_000, size=40_000), rng.integers(400, size=40_000)
     return Dataset.from_tables(pa.table({"user_id": users, "item_id": items}))
-
-
-def working(nodes: Any) -> list[int]:
-    """Return the processes of the cluster that work on a block now."""
-    raylets = {
-        process.process.pid
-        for node in nodes.list_all_nodes()
-        for process in node.all_processes.get("raylet", [])
-    }
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
-            continue
-        if command.startswith(b"ray::run_block") and parent in raylets:
-            found.append(int(folder.name))
-    return found
-
-
-@contextmanager
-def killing_a_worker(nodes: Any) -> Iterator[None]:
-    """Kill the first worker that is seen to work on a block; fail if there was none."""
-    killed: list[int] = []
-    stop = threading.Event()
-
-    def kill() -> None:
-        while not killed and not stop.is_set():
-            for process in working(nodes)[:1]:
-                os.kill(process, signal.SIGKILL)
-                killed.append(process)
-            time.sleep(0.002)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        killer.join()
-    assert killed
 
 
 def told(caught: Any) -> str:
@@ -155,15 +90,6 @@ class TestKilled:
             report = evaluate(model, train, test, engine=RayEngine(block_bytes=100_000))
         assert report.to_arrow().equals(expected.to_arrow())
         assert "evaluating ItemCosine: rows " in told(caught)
-
-    def test_while_vectors_are_learned(self, two_nodes: Any, data: Dataset) -> None:
-        model = IALS(embedding_size=64, epochs=3, regularization=0.01, unobserved_weight=0.1)
-        expected = model.fit(data).learned
-        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
-            learned = IALS(**model.get_params()).fit(data, engine=RayEngine()).learned
-        assert learned.users.tobytes() == expected.users.tobytes()
-        assert learned.items.tobytes() == expected.items.tobytes()
-        assert "IALS rows: rows " in told(caught)
 
     def test_the_next_run_goes_on_after_the_driver_was_killed(
         self, two_nodes: Any, data: Dataset, tmp_path: Path

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shortlist import engine as engine
     from shortlist import errors as errors
     from shortlist import explore as explore
+    from shortlist import mlflow as mlflow
     from shortlist import spark as spark
     from shortlist.data import split as split
     from shortlist.data.dataset import Dataset as Dataset
@@ -96,6 +97,7 @@ _MODULES = {
     "engine": "engine",
     "errors": "errors",
     "explore": "explore",
+    "mlflow": "mlflow",
     "spark": "spark",
     "split": "data.split",
 }

@@ -15,6 +15,7 @@ PACKAGES = {
     "serve": ("starlette", "uvicorn", "prometheus_client"),
     "report": ("jinja2", "matplotlib", "sklearn"),
     "ray": ("ray",),
+    "mlflow": ("mlflow", "pandas"),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),
 }
 """The packages that each extra needs."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from object_store import Bucket
 
 import shortlist as sl
 from shortlist.data.remote import is_remote, shown
@@ -41,6 +43,30 @@ def test_a_uri_is_read_like_the_file(tmp_path: Path, name: str) -> None:
     assert data.fingerprint == sl.Dataset.from_tables(path, weight="n").fingerprint
     assert is_table(path.as_uri())
     assert sl.look(path.as_uri()).data.n_users == 2
+
+
+def test_partitioned_parquet_in_an_object_store(tmp_path: Path, bucket: Bucket) -> None:
+    """As a lake keeps a log: a folder of files for each day, whose name is a column."""
+    rng = np.random.default_rng(0)
+    log = pa.table(
+        {
+            "user_id": rng.integers(40, size=500),
+            "item_id": rng.integers(30, size=500),
+            "day": np.sort(rng.integers(20261101, 20261108, size=500)),
+        }
+    )
+    pq.write_to_dataset(log, tmp_path / "log", partition_cols=["day"])
+    paths = sorted((tmp_path / "log").rglob("*.parquet"))
+    assert len(paths) == 7
+    for path in paths:
+        bucket.write(str(path.relative_to(tmp_path)), path.read_bytes())
+    there = sl.Dataset.from_tables(bucket.uri("log"), weight="day")
+    here = sl.Dataset.from_tables(log, weight="day")
+    assert there.fingerprint == here.fingerprint
+    lists = [sl.ItemCosine(neighbors=9).fit(data).recommend(k=3).table for data in (there, here)]
+    assert lists[0].equals(lists[1])
+    with pytest.raises(InputError, match=r"s3://board/none cannot be read: there is no such file"):
+        sl.Dataset.from_tables(bucket.uri("none"))
 
 
 def test_what_is_wrong_is_said_without_keys(tmp_path: Path) -> None:

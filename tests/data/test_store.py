@@ -14,6 +14,8 @@ import pyarrow as pa
 import pytest
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.labels import labels_of
+from shortlist.data.samples import generate_jobs
 from shortlist.data.sql import connect
 from shortlist.data.store import schema
 from shortlist.data.store.library_tables import LIBRARY_TABLES, Mark
@@ -127,6 +129,18 @@ def test_a_table_of_labels_gives_the_words_for_codes(path: Path, tmp_path: Path)
         }
         store.load(write(tmp_path / "in", files))
         assert labels(store.dataset()) == ["a (place Busan)", "b (place 4)"]
+
+
+def test_codes_of_the_job_board_get_labels(path: Path, tmp_path: Path) -> None:
+    words = ["column,value,label", "education,2,bachelor's", "address_seq1,3,Busan"]
+    with Store.create(path, "jobs") as store:
+        store.load(generate_jobs(tmp_path / "tables", 100, 150))
+        plain = labels_of(store.dataset().item_features)
+        assert plain["education"] == {"": "education"}
+        store.load(write(tmp_path / "in", {"code_label.csv": words}))
+        named = labels_of(store.dataset().item_features)
+        assert named["education"] == {"": "education", "2": "bachelor's"}
+        assert named["address_seq1"] == {"": "region", "3": "Busan"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import shortlist.kernels
 from shortlist.kernels import (
     als,
+    als_rounds,
     diversity,
     embeddings,
     factorization,
@@ -30,7 +31,16 @@ from shortlist.kernels import (
 )
 
 B, N, M, F, D = 5, 9, 7, 8, 6  # queries, items, inner size of sparse products, factors, features
-WITHOUT_CHECKS = {"types", "checks", "compile", "threads", "vector", "linalg", "selection"}
+WITHOUT_CHECKS = {
+    "types",
+    "checks",
+    "compile",
+    "threads",
+    "vector",
+    "linalg",
+    "selection",
+    "shards",
+}
 
 
 @dataclass
@@ -163,9 +173,10 @@ def _cases() -> dict[str, Case]:
             {
                 "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
                 "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,
+                "first": 2, "count": 5,
             },
             {"users.indptr:0", "items.indptr:0"},
-            {"users.indices": (0, N), "items.indices": (0, D)}, ("k",),
+            {"users.indices": (0, N), "items.indices": (0, D)}, ("k", "first", "count"),
         ),
         Case(
             scores.dense_profile, {"profiles": sparse(B, M), "matrix": floats(M, N)},
@@ -216,6 +227,10 @@ def _cases() -> dict[str, Case]:
         ),
         Case(products.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
         Case(
+            products.shard_grams, {"factors": floats(N, F), "rows": 4, "first": 3},
+            {"factors:0", "factors:1"}, {}, ("rows", "first"),
+        ),
+        Case(
             products.multiply, {"factors": floats(N, F), "square": floats(F, F)}, {"factors:0"}
         ),
         Case(als.solve_cholesky, systems, {"factors:0"}, {"observed.indices": (0, M)}),
@@ -223,6 +238,21 @@ def _cases() -> dict[str, Case]:
         Case(
             als.solve_cg, {**systems, "start": floats(B, F), "steps": 2}, {"factors:0"},
             {"observed.indices": (0, M)}, ("steps",),
+        ),
+        Case(als_rounds.padded, {"vectors": floats(B, F)}, {"vectors:0", "vectors:1"}),
+        Case(
+            als_rounds.begin_sums,
+            {"vectors": floats(B, F), "shared": floats(F), "weak": floats(B)},
+        ),
+        Case(
+            als_rounds.add_share,
+            {
+                "observed": sparse(B, M), "rows": np.arange(B, dtype=np.int32),
+                "factors": floats(M, F), "vectors": floats(B, F), "first": True,
+                "sums": als_rounds.Sums(floats(B, F), np.ones(B)),
+            },
+            {"factors:0", "observed.indptr:0"},
+            {"observed.indices": (0, M), "rows": (0, B)},
         ),
         Case(
             ridge.solve_double,

@@ -204,6 +204,13 @@ class TestLists:
             assert all(row["score"] >= floor - 1e-5 for row in own[: len(union)])
             assert all(row["score"] < floor for row in own[len(union) :])
 
+    @pytest.mark.parametrize("ranker", ["linear", "trees"])
+    def test_short_lists_are_the_heads_of_long_ones(self, ranker: str) -> None:
+        long = fitted(ranker).recommend(k=40, allow=range(45)).table.to_pylist()
+        for k in (3, 8, 20):
+            short = fitted(ranker).recommend(k=k, allow=range(45)).table.to_pylist()
+            assert short == [row for row in long if row["rank"] <= k]
+
     @pytest.mark.parametrize("k", [1, 5, 12, 30])
     def test_filters_leave_exactly_k(self, k: int) -> None:
         allow = list(range(0, 60, 2))
@@ -292,7 +299,7 @@ class TestLearning:
                 seen.append((candidates, profiles, data))
                 return candidates.scores.T.copy()
 
-            found, shares = examples(fold, columns, count=10, negatives=4, seed=0)
+            found, top, hits = examples(fold, columns, count=10, negatives=4, seed=0, top=True)
             candidates, profiles, data = seen[0]
             assert data is fold.train
             assert_array_equal(profiles.history.toarray(), data.matrix[fold.users].toarray())
@@ -302,10 +309,11 @@ class TestLearning:
             held = dict(zip(fold.held_out.user_rows, fold.held_out.item_rows, strict=True))
             pairs = zip(fold.users[candidates.owners], candidates.items, strict=True)
             right = np.array([held[user] == item for user, item in pairs])
-            assert shares[-1] == pytest.approx(right.sum() / len(fold.users))
-            assert shares[0] == pytest.approx(
-                (right & candidates.returned[0]).sum() / len(fold.users)
-            )
+            assert hits[-1] == right.sum()
+            assert hits[0] == (right & candidates.returned[0]).sum()
+            # With 10 candidates of each stage, all of them are near the top.
+            assert_array_equal(np.sort(top.rows[top.chosen]), np.sort(found.rows[found.chosen]))
+            assert top.lists.sum() == len(top.rows) == len(candidates.items)
 
     def test_the_fitted_blend_has_gradient_zero(self) -> None:
         rng = np.random.default_rng(0)

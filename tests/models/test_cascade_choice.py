@@ -15,14 +15,20 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade.choice import choose_ranker
-from shortlist.models.cascade.examples import Examples
+from shortlist.models.cascade.choice import (
+    choose_ranker,
+    choose_stages,
+    columns_of,
+    gains,
+    only_stages,
+    pool,
+)
+from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
+from shortlist.models.cascade.features import ranker_rows
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
-from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, TreeSettings
 from shortlist.models.cascade.standing import Standing
-from shortlist.models.cascade.validation import Halves, gains, sampled_lists
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
@@ -70,21 +76,54 @@ class TestGains:
         lists = Examples(np.zeros((30, 1), np.float32), np.arange(30) == 29, np.array([30]))
         assert gains(lists, -np.arange(30.0)).tolist() == [0]  # rank 30 is below the cutoff
 
-    def test_samples_keep_the_chosen(self) -> None:
-        lists = Examples(
-            np.arange(100, dtype=np.float32)[:, None], np.arange(100) % 50 == 0, np.array([50, 50])
+
+def test_columns_of_some_stages() -> None:
+    assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10]
+
+
+def test_lists_whose_chosen_item_is_not_kept_are_left_out() -> None:
+    rows = np.arange(6, dtype=np.float32)[:, np.newaxis]
+    found = TestGains.LISTS.only(np.array([True, False, True, True, True, False]), rows)
+    assert found.rows.ravel().tolist() == [3, 4]
+    assert found.chosen.tolist() == [True, False]
+    assert found.lists.tolist() == [2]
+
+
+class TestChoosingStages:
+    @staticmethod
+    def fold(*stages: str) -> Round:
+        [held_out] = splits(bands(), 1, 0)
+        return held_out.fitted([model_class(stage)() for stage in stages])
+
+    @pytest.mark.parametrize("trees", [None, TREES])
+    def test_a_stage_of_noise_adds_nothing_to_a_good_one(self, trees: Any) -> None:
+        fold = self.fold("ItemCosine", "Popularity")
+        choice = choose_stages(fold, 30, 30, 0, trees)
+        assert 0 in choice.chosen
+        assert choice.alone[0] > 1.5 * choice.alone[1] > 0
+
+    def test_the_lists_of_some_stages(self) -> None:
+        fold = self.fold("ItemCosine", "UserCosine")
+        both, one = (
+            examples(part, ranker_rows, 5, 1000, 0, top=True)
+            for part in (fold, fold._replace(stages=fold.stages[1:]))
         )
-        found = sampled_lists(lists, 10, 0)
-        assert found.chosen.sum() == 2
-        assert 10 <= len(found.rows) <= 32
-        assert found.lists.sum() == len(found.rows)
+        found = only_stages(both, columns_of([1], 2), 5)
+        for part in ("sampled", "top"):
+            assert len(getattr(one, part).rows) < len(getattr(both, part).rows)
+            for array, expected in zip(getattr(found, part), getattr(one, part), strict=True):
+                assert_array_equal(array, expected)
+        assert_array_equal(found.hits, one.hits)
 
 
-def test_halves_divide_the_users() -> None:
+def test_chunks_divide_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shortlist.models.cascade.examples.CHUNK", 5)
     users = np.arange(5, 28, dtype=np.int32)
-    first, second = Halves.of(users, 0)
-    assert sorted([*first, *second]) == users.tolist()
-    assert abs(len(first) - len(second)) == 1
+    found = list(chunks(users, 0))
+    assert [half for half, _ in found] == [0, 1, 0, 1, 0, 1]
+    assert [len(part) for _, part in found] == [5, 5, 5, 5, 1, 2]
+    assert sorted(user for _, part in found for user in part) == users.tolist()
+    assert all((np.diff(part) > 0).all() for _, part in found)
 
 
 class TestChoosingARanker:

@@ -97,9 +97,10 @@ class Objective:
         """The training in NumPy, from the same initial vectors."""
         config = self.model.config
         rng = np.random.default_rng(config.seed)
-        std = config.init_std / np.sqrt(config.embedding_size)
-        users = rng.normal(0, std, (self.data.n_users, config.embedding_size))
-        items = rng.normal(0, std, (self.data.n_items, config.embedding_size))
+        size = int(config.embedding_size)
+        std = config.init_std / np.sqrt(size)
+        users = rng.normal(0, std, (self.data.n_users, size))
+        items = rng.normal(0, std, (self.data.n_items, size))
         losses = []
         for _ in range(config.epochs):
             users = self.best(items, axis=1)

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.split import random as random_split
+from shortlist.engine import LocalEngine
 from shortlist.evaluation import evaluate
+from shortlist.kernels.regression import regressions
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import sparse_ease
 from shortlist.models.ease import EASE
 from shortlist.models.sparse_ease import SparseEASE
 from shortlist.recommend.recommender import dense_scores
+from shortlist.scoring.sparse import csr_arrays, transposed
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
 
@@ -135,3 +138,21 @@ def test_it_is_as_good_as_ease() -> None:
     exact = evaluate(EASE(regularization=5.0).fit(train), train, test, 10)["recall@10"]
     sparse = SparseEASE(regularization=5.0, neighbors=20).fit(train)
     assert evaluate(sparse, train, test, 10)["recall@10"] == pytest.approx(exact, abs=0.01)
+
+
+def test_blocks_of_items_give_the_same_bits() -> None:
+    """As the workers of a cluster compute them."""
+    data = small_world().data
+    whole = SparseEASE(regularization=2.0, neighbors=5).fit(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sparse_ease, "_ENTRIES", 50)
+        blocks = SparseEASE(regularization=2.0, neighbors=5)
+        blocks.fit(data, engine=LocalEngine(block_bytes=200))
+    for part in ("data", "indices", "indptr"):
+        assert_array_equal(
+            getattr(blocks.learned.weights, part), getattr(whole.learned.weights, part)
+        )
+    matrix = csr_arrays(data.choices)
+    columns, head = csr_arrays(transposed(data.choices)), np.zeros((0, 0), np.float32)
+    with pytest.raises(ValueError, match=r"first \+ count is 31, expected at most N=30"):
+        regressions(matrix, columns, head, 1.0, 3, 29, 2)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from object_store import Bucket
 
 from shortlist import bundle, engine
 from shortlist.errors import InputError, ShortlistError
@@ -200,33 +202,17 @@ def test_an_address_that_arrow_cannot_open(model: ItemCosine) -> None:
         model.recommend_to("ftp://host/lists")
 
 
-def test_an_object_store(
-    model: ItemCosine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Moto answers as S3 does."""
-    why = (
-        "not installed: flask flask-cors moto[s3], which need an older python-dateutil than pinned"
+def test_an_object_store(model: ItemCosine, tmp_path: Path, bucket: Bucket) -> None:
+    written = model.recommend_to(bucket.uri("lists"), lists_per_file=15)
+    model.recommend_to(tmp_path / "local", lists_per_file=15)
+    for name, expected in content(tmp_path / "local").items():
+        assert bucket.read(f"lists/{name}") == expected
+    bucket.system.delete_file("board/lists/_manifest.json")
+    bucket.system.delete_file("board/lists/part-00001.parquet")
+    again = model.recommend_to(bucket.uri("lists"), lists_per_file=15)
+    assert (again.rows, again.files, again.found) == (written.rows, 3, 2)
+    missing = replace(
+        bucket, name="no-such-bucket", options=bucket.options.replace("true", "false")
     )
-    server = pytest.importorskip("moto.server", reason=why)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    store = server.ThreadedMotoServer(port=0)
-    store.start()
-    try:
-        host, port = store.get_host_and_port()
-        options = f"scheme=http&endpoint_override={host}:{port}&region=us-east-1"
-        options += "&allow_bucket_creation=true"
-        system, _ = pa.fs.FileSystem.from_uri(f"s3://board?{options}")
-        system.create_dir("board")
-        written = model.recommend_to(f"s3://board/lists?{options}", lists_per_file=15)
-        model.recommend_to(tmp_path / "local", lists_per_file=15)
-        for name, expected in content(tmp_path / "local").items():
-            assert system.open_input_stream(f"board/lists/{name}").read() == expected
-        system.delete_file("board/lists/_manifest.json")
-        system.delete_file("board/lists/part-00001.parquet")
-        again = model.recommend_to(f"s3://board/lists?{options}", lists_per_file=15)
-        assert (again.rows, again.files, again.found) == (written.rows, 3, 2)
-        with pytest.raises(ShortlistError, match="the folder could not be"):
-            model.recommend_to(f"s3://no-such-bucket/lists?{options}".replace("true", "false"))
-    finally:
-        store.stop()
+    with pytest.raises(ShortlistError, match="the folder could not be"):
+        model.recommend_to(missing.uri("lists"))

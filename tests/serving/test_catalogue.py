@@ -257,6 +257,7 @@ def test_principal_coordinates_are_those_of_the_singular_vectors() -> None:
     left, values, _ = np.linalg.svd(rows)
     expected = left[:, :2] * values[:2]
     coordinates = principal_coordinates(vectors)
+    expected -= (expected.max(axis=0) + expected.min(axis=0)) / 2  # the cloud is in the middle
     expected *= np.sign((coordinates * expected).sum(axis=0))
     np.testing.assert_allclose(coordinates, expected / np.abs(expected).max(), atol=1e-12)
     assert principal_coordinates(np.zeros((3, 4))).tolist() == [[0, 0]] * 3
@@ -270,3 +271,39 @@ def test_a_large_map_contains_the_most_popular_items(
     points = serve().get("/map").json()["points"]
     most = np.argsort(data.popularity_order)[:6]
     assert {entry["item_id"] for entry in points} == set(data.items.take(most).to_pylist())
+
+
+def test_fields_have_the_labels_of_the_data() -> None:
+    labels = {
+        "column": ["degree", "degree", "region"],
+        "value": [None, "3", "7"],
+        "label": ["education", "bachelor's", "Busan"],
+    }
+    people = {"user_id": [1, 2], "degree": [3, 4], "region": ["7", "8"], "age": [20, 30]}
+    log = {"user_id": [1, 2], "item_id": [7, 8]}
+    data = sl.Dataset.from_tables(log, users=people, labels=labels)
+    degree, region, age = describe_fields(data.user_features)
+    assert (degree["label"], degree["labels"]) == ("education", {"3": "bachelor's"})
+    assert "label" not in region
+    assert region["labels"] == {"7": "Busan"}
+    assert {"label", "labels"} & {*age} == set()
+
+
+def test_the_overview_counts_since_the_start(serve: Any) -> None:
+    client = serve()
+    client.post("/recommendations", json={"users": ["U00", "U01"], "k": 2})
+    body = {"queries": [{"history": []}], "on_unknown": "fallback"}
+    client.post("/recommendations", json=body)
+    client.get("/users/U02/recommendations")
+    reply = client.get("/overview").json()
+    assert 0 < reply["seconds"] < 600
+    ials, content, _ = reply["models"]
+    assert (ials["name"], ials["kind"], ials["lists"], ials["popular"]) == ("ials", "IALS", 4, 1)
+    assert (content["lists"], content["popular"], content["trouble"]) == (0, 0, None)
+    routes = {one["route"]: one for one in reply["routes"]}
+    lists = routes["/recommendations"]
+    assert (lists["requests"], lists["failed"]) == (2, 0)
+    assert 0 < lists["median_ms"] <= lists["p95_ms"]
+    assert [one["requests"] for one in reply["routes"]] == sorted(
+        (one["requests"] for one in reply["routes"]), reverse=True
+    )

@@ -44,7 +44,7 @@ def test_the_documentation_loads_nothing_from_other_hosts(client: TestClient) ->
     assert "http://" not in page
     assert "https://" not in page
     paths = client.get("/openapi.json").json()["paths"]
-    assert len(paths) == 17
+    assert len(paths) == 18
     for path in paths:
         assert path in page
     assert client.get("/docs.css").headers["content-type"].startswith("text/css")

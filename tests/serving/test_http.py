@@ -20,7 +20,7 @@ from shortlist.serving.service import Service
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 PATHS = [
     "/", "/docs", "/docs.css", "/openapi.json", "/favicon.ico", "/health", "/ready", "/metrics",
-    "/models", "/schema", "/map", "/items", "/items/R00", "/items/R00/similar",
+    "/models", "/overview", "/schema", "/map", "/items", "/items/R00", "/items/R00/similar",
     "/items/R00/audience", "/users", "/users/U00", "/users/U00/recommendations",
     "/recommendations", "/explanations", "/interactions", "/interactions/1",
 ]  # fmt: skip

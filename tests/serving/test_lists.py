@@ -222,6 +222,9 @@ def test_the_audience_equals_audience(client: TestClient, models: dict[str, Any]
         reply = client.get("/items/R00/audience", params=asked).json()
         expected = models["ials"].audience(["R00"], k=4, exclude_seen=seen).to_arrow()
         wanted = expected.select(["user_id", "rank", "score"]).to_pylist()
+        features = models["ials"].data.user_features.to_pylist()
+        for user in wanted:
+            user["features"] = features[int(user["user_id"][1:])]
         assert reply == {"model": "ials", "item_id": "R00", "users": wanted}
 
 

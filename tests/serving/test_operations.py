@@ -99,7 +99,7 @@ def test_the_document_describes_every_operation(client: TestClient) -> None:
     identifiers = [
         operation["operationId"] for methods in paths.values() for operation in methods.values()
     ]
-    assert len(set(identifiers)) == len(identifiers) == 17
+    assert len(set(identifiers)) == len(identifiers) == 18
 
 
 def test_parameters_are_those_of_the_request(client: TestClient) -> None:

@@ -397,6 +397,10 @@ class Dataset:
             columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
         return pa.table(columns)
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export :meth:`to_arrow` through Arrow's C interface, which polars and others read."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
 
 def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
     ids = pa.table({name: vocabulary.ids})

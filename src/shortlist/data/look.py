@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
@@ -16,6 +17,7 @@ from shortlist.data.formats import scan
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
+from shortlist.frames import Tabular
 from shortlist.text import text_table
 
 _LONGEST_EXAMPLE = 24
@@ -23,7 +25,7 @@ _MOST_RATINGS = 21  # different values of a scale, such as 0 to 10 in halves
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(Tabular):
     """What a table of interactions holds.
 
     Attributes
@@ -46,24 +48,29 @@ class Look:
     def __str__(self) -> str:
         return "\n\n".join([self._columns(), "\n".join(self._facts())])
 
-    def _columns(self) -> str:
+    def to_arrow(self) -> pa.Table:
+        """Return the columns: column, type, missing, different, example, role."""
         roles = {
             name: role for role, name in vars(self.roles).items() if role in Roles.COLUMNS and name
         }
-        return text_table(
-            ["column", "type", "missing", "different", "example", "role"],
-            [
-                [
-                    column.name,
-                    _type(column.kind),
-                    f"{self.rows - column.filled:,}",
-                    f"{min(column.distinct, column.filled):,}",
-                    column.example[:_LONGEST_EXAMPLE],
-                    roles.get(column.name, ""),
-                ]
-                for column in self.columns
-            ],
+        return pa.table(
+            {
+                "column": [column.name for column in self.columns],
+                "type": [_type(column.kind) for column in self.columns],
+                "missing": [self.rows - column.filled for column in self.columns],
+                "different": [min(column.distinct, column.filled) for column in self.columns],
+                "example": [column.example[:_LONGEST_EXAMPLE] for column in self.columns],
+                "role": [roles.get(column.name, "") for column in self.columns],
+            }
         )
+
+    def _columns(self) -> str:
+        table = self.to_arrow()
+        rows = [
+            [f"{value:,}" if isinstance(value, int) else value for value in row.values()]
+            for row in table.to_pylist()
+        ]
+        return text_table(table.column_names, rows)
 
     def _facts(self) -> list[str]:
         data = self.data

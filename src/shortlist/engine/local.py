@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+from shortlist.engine.held import LocalHeld, State
 from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
 from shortlist.progress import track
 
 T = TypeVar("T")
+S = TypeVar("S", bound=State)
 
 
 class LocalEngine:
@@ -35,3 +38,9 @@ class LocalEngine:
         size = max(1, self.block_bytes // max(1, bytes_per_row))
         for block in track(blocks_of(n_rows, size), description):
             yield task(block)
+
+    def hold(
+        self, cut: Callable[[range], S], work: Sequence[int]
+    ) -> AbstractContextManager[LocalHeld[S]]:
+        """Hold all shards as one state, in this process."""
+        return nullcontext(LocalHeld(cut(range(len(work)))))

@@ -1,11 +1,15 @@
-"""What an engine does: it runs a task over blocks of rows."""
+"""What an engine does: it runs a task over blocks of rows; some hold states that steps change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar, runtime_checkable
+
+from shortlist.engine.held import Held, State
 
 T = TypeVar("T")
+S = TypeVar("S", bound=State)
 
 BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gains nothing
 
@@ -30,6 +34,26 @@ class Engine(Protocol):
             The number of rows, and the memory that one takes while the task runs.
         description
             What the progress bar says.
+        """
+        ...
+
+
+@runtime_checkable
+class HoldingEngine(Engine, Protocol):
+    """Also holds states, which steps change where they are."""
+
+    def hold(
+        self, cut: Callable[[range], S], work: Sequence[int]
+    ) -> AbstractContextManager[Held[S]]:
+        """Hold shards of the rows until the end of the ``with`` block.
+
+        Parameters
+        ----------
+        cut
+            ``cut(shards)`` returns the state of some consecutive shards. It is called in this
+            process; the state then lives where it is held.
+        work
+            How much work each shard is, such as its number of interactions.
         """
         ...
 

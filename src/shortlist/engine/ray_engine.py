@@ -7,7 +7,8 @@ import pickle
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,15 +16,18 @@ from numpy.typing import NDArray
 
 from shortlist import extras
 from shortlist._version import __version__
+from shortlist.engine.held import Held, LocalHeld, State
 from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
+from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
+from shortlist.engine.ray_held import ATTEMPTS, RayHeld
 from shortlist.engine.ray_worker import DONE, RAISED, Outcome
 from shortlist.engine.shipping import apart, digest
 from shortlist.errors import ConfigError, ShortlistError
 from shortlist.progress import track
 
 T = TypeVar("T")
+S = TypeVar("S", bound=State)
 
-_ATTEMPTS = 4  # how often a block is tried while its workers die
 _PER_WORKER = 4  # blocks for each worker, so that a slow one does not delay the rest
 _FEWEST_ROWS = 64  # of a block: a smaller one costs more to send than to compute
 _KEPT_TASKS = 4  # tasks whose arrays stay in the cluster, to be used again
@@ -90,6 +94,18 @@ class RayEngine:
             for reference in running:
                 self._ray.cancel(reference)
 
+    @contextmanager
+    def hold(self, cut: Callable[[range], S], work: Sequence[int]) -> Iterator[Held[S]]:
+        """Hold shards on the nodes, an actor on each with all its cores; a single one here."""
+        if len(work) < 2:
+            yield LocalHeld(cut(range(len(work))))
+            return
+        held = RayHeld(self._ray, cut, work)
+        try:
+            yield held
+        finally:
+            held.close()
+
     def _count_workers(self) -> int:
         """Return the number of cores of the cluster, which may grow and shrink."""
         if time.monotonic() - self._counted > 1:
@@ -114,7 +130,7 @@ class RayEngine:
         try:
             return self._ray.put(part)
         except Exception as error:
-            raise self._failed(description, error) from error
+            raise failed(self._ray, description, error) from error
 
     def _submit(self, block: range, arguments: tuple[Any, ...]) -> Any:
         key, *references = arguments
@@ -124,29 +140,20 @@ class RayEngine:
         self, running: deque[Any], block: range, arguments: tuple[Any, ...], description: str
     ) -> Any:
         """Return the result of the first running block, which runs again if its worker dies."""
-        lost = self._ray.exceptions
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 kind, content = self._wait_for(running[0], description)
-            except (
-                lost.WorkerCrashedError,
-                lost.NodeDiedError,
-                lost.OutOfMemoryError,
-                lost.ObjectLostError,
-            ) as error:
+            except lost(self._ray) as error:
                 rows = f"{description}: rows {block.start} to {block.stop - 1}"
-                if attempt == _ATTEMPTS:
-                    raise ShortlistError(
-                        f"{rows} were lost {_ATTEMPTS} times, the last time to {_cause(error)}",
-                        remedy="give the workers more memory, or start fewer on a machine",
-                    ) from error
-                _warn(
-                    f"{rows} were lost to {_cause(error)}; they run again "
-                    f"(attempt {attempt + 1} of {_ATTEMPTS})"
+                if attempt == ATTEMPTS:
+                    raise lost_too_often(f"{rows} were", error, ATTEMPTS) from error
+                warn(
+                    f"{rows} were lost to {cause_of(error)}; they run again "
+                    f"(attempt {attempt + 1} of {ATTEMPTS})"
                 )
                 running[0] = self._submit(block, arguments)
             except Exception as error:
-                raise self._failed(description, error) from error
+                raise failed(self._ray, description, error) from error
             else:
                 break
         running.popleft()
@@ -154,32 +161,15 @@ class RayEngine:
             return pickle.loads(content)  # noqa: S301 - from a worker of this run
         if kind == RAISED:
             raise pickle.loads(content)  # noqa: S301 - from a worker of this run
-        raise ConfigError(
-            f"engine 'ray': {content}",
-            remedy=f"install shortlist {__version__}, and modules of your own, on every node",
-        )
+        raise refused(content)
 
     def _wait_for(self, reference: Any, description: str) -> Any:
         reported = False
         while not self._ray.wait([reference], timeout=_PATIENCE)[0]:
             if not reported and self._ray.cluster_resources().get("CPU", 0) < 1:
-                _warn(f"{description}: no node has a core; waiting for one to join")
+                warn(f"{description}: no node has a core; waiting for one to join")
                 reported = True
         return self._ray.get(reference)
-
-    def _failed(self, description: str, error: Exception) -> ShortlistError:
-        full = self._ray.exceptions.ObjectStoreFullError, self._ray.exceptions.OutOfDiskError
-        cause = getattr(error, "cause", error)
-        if isinstance(cause, full):
-            return ShortlistError(
-                f"{description}: the object store of a node is full ({_cause(cause)})",
-                remedy="start the nodes with a larger --object-store-memory, and with room on the "
-                "disk that Ray spills to",
-            )
-        return ShortlistError(
-            f"{description}: the Ray cluster failed: {_cause(error)}",
-            remedy="look at `ray status` and the logs of the nodes, and run it again",
-        )
 
 
 def _by_value(version: str) -> Callable[..., Outcome]:
@@ -211,6 +201,7 @@ def _connected(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
     import ray  # slow to import
     import ray.cloudpickle
+    import ray.util.scheduling_strategies
 
     if ray.is_initialized():
         if address is not None and address not in _addresses:
@@ -225,19 +216,9 @@ def _connected(address: str | None) -> Any:
             ray.init(address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise ShortlistError(
-            f"no Ray cluster answers at {address or 'this machine'}: {_cause(error)}",
+            f"no Ray cluster answers at {address or 'this machine'}: {cause_of(error)}",
             remedy="check the address and the port (10001 unless --ray-client-server-port is "
             "given); if the cluster asks for a token, set RAY_AUTH_MODE=token",
         ) from error
     _addresses[:] = [address]
     return ray
-
-
-def _cause(error: BaseException) -> str:
-    """Return the kind of an error, and the first and last lines of its text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join([f"{type(error).__name__}:", *dict.fromkeys([*lines[:1], *lines[-1:]])])
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=2)

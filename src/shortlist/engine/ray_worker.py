@@ -1,4 +1,4 @@
-"""What a worker of a Ray cluster does with a block of rows."""
+"""What a worker of a Ray cluster does with a block of rows, or with a state that it holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shortlist.engine.shipping import together
 from shortlist.kernels.threads import thread_limit
 
 DONE, RAISED, REFUSED = "done", "raised", "refused"
-Outcome = tuple[str, bytes | str]
+Outcome = tuple[str, Any]
 
 # The last task of this process: the next block of the same task finds what it computed once.
 _last: dict[bytes, Callable[[range], Any]] = {}
@@ -33,6 +33,52 @@ def run(key: bytes, block: range, head: Any, buffers: Sequence[NDArray[np.uint8]
             return DONE, pickle.dumps(_last[key](block), protocol=5)
     except Exception as error:
         return RAISED, _as_bytes(error)
+
+
+class Holder:
+    """Holds a state, and works on it with some threads."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._state: Any = None
+        self._add: tuple[bytes, Any] = b"", None
+
+    def begin(self, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome:
+        """Take the state; refuse what cannot be imported here."""
+        try:
+            self._state = together(head, buffers)
+        except ImportError as error:
+            return REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"
+        return DONE, None
+
+    def each(self, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome:
+        """Return the result of a task."""
+        return self._outcome(lambda: together(head, buffers)(self._state))
+
+    def add(self, task: bytes, question: Any, answer: Outcome | None) -> Outcome:
+        """Add to an answer; pass on the error of a holder before."""
+        if answer is not None and answer[0] != DONE:
+            return answer
+        if self._add[0] != task:
+            self._add = task, pickle.loads(task)  # noqa: S301 - from the driver of this run
+        before = None if answer is None else answer[1]
+        return self._outcome(lambda: self._add[1](self._state, question, before))
+
+    def changed(self) -> tuple[Outcome, Any]:
+        """Return what has changed, apart from the note that it is here."""
+        return (DONE, None), self._state.changed()
+
+    def restore(self, changed: Any) -> Outcome:
+        """Take back what :meth:`changed` returned."""
+        self._state.restore(changed)
+        return DONE, None
+
+    def _outcome(self, work: Callable[[], Any]) -> Outcome:
+        try:
+            with thread_limit(self._threads):
+                return DONE, work()
+        except Exception as error:
+            return RAISED, _as_bytes(error)
 
 
 def _as_bytes(error: Exception) -> bytes:

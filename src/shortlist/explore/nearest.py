@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from shortlist.data.vocabulary import Id
 from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
 from shortlist.explore.items import item_factors, item_table, titles
+from shortlist.frames import Tabular
 from shortlist.models.base import Model
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import check_k
@@ -120,7 +121,7 @@ def for_user(
 
 
 @dataclass(frozen=True)
-class Neighbors:
+class Neighbors(Tabular):
     """The nearest items of one item, which was looked up by its title.
 
     Attributes
@@ -137,6 +138,10 @@ class Neighbors:
     title: str
     others: list[str]
     table: pa.Table
+
+    def to_arrow(self) -> pa.Table:
+        """Return ``table``."""
+        return self.table
 
 
 def neighbors(

@@ -9,6 +9,7 @@ ranking       ranks of given items: in the full catalogue, or in a list of the b
 similarity    cosine neighbours of sparse rows
 diversity     lists picked for variety among candidates
 als           the half-steps of implicit alternating least squares, and their loss
+als_rounds    the same in rounds, for observations that lie in several places
 products      Gram matrices, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions of rows in float64
@@ -18,6 +19,7 @@ embeddings    optimiser steps on the rows of an embedding table that a batch use
 
 types         the arrays and tuples of arrays that kernels take
 checks        the check of every argument of a public kernel
+shards        rows in a fixed number of shards, and sums over them in a fixed order
 selection     candidates and the order of scores: shared by topk, ranking and similarity
 linalg        products of packed and sparse matrices, Cholesky systems: shared by most kernels
 vector        tiles, rows and scans in vector instructions

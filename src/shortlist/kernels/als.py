@@ -42,8 +42,10 @@ from shortlist.kernels.vector import (
     ROWS,
     add_four_rows,
     conjugate_step,
+    dot_of_vectors,
     four_dots,
     negated_product,
+    scaled,
 )
 
 _ROWS: Final = 64  # rows for a thread at a time
@@ -51,7 +53,7 @@ _TOGETHER: Final = 32  # observations added to a system at a time: they stay in 
 _STEPS: Final = 60  # of conjugate gradients, between two residuals that are computed anew
 _RESIDUALS: Final = 5  # computed anew
 _EXACT: Final = 1e-11  # what the squared error may be, relative to the squared solution
-_ENOUGH: Final = 1e-14  # beyond this float32 can do no more
+ENOUGH: Final = 1e-14  # beyond this float32 can do no more
 # A pivot that rounding dominates: a smaller share of its diagonal entry is left of it.
 _LOST: Final = np.float32(1e-4)
 
@@ -129,51 +131,107 @@ def _solved(
 
 
 @inlined
-def _residual(
-    observed: Csr, u: int, flat: Floats, diagonal: Floats, target: np.float32, x: Floats,
-    out: Floats,
-) -> float:  # fmt: skip
-    """Set ``out`` to ``sum w (target - x.v) v - diagonal * x``.
+def add_errors(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats, total: float) -> float:
+    """Add ``sum w (1 - x.v) v`` to ``out``; return ``total + sum w (1 - x.v)^2``.
 
-    Return ``sum w (target - x.v)^2 + sum diagonal * x^2``. With target 1 this is the loss at x, and
-    ``out`` is ``b - A x``; with target 0 it is ``x'A x``, and ``out`` is ``-A x``.
+    Observations are added one after the other, so they may be added in several calls.
     """
     indptr, indices, weights = observed
-    width = len(x)
-    total = np.float64(negated_product(x, diagonal, out, width))
     begin, end = indptr[u], indptr[u + 1]
     whole = begin + (end - begin) // FOUR * FOUR
     for e in range(begin, whole, FOUR):
-        total += _add_errors(
-            flat, x, target, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
-            weights[e], weights[e + 1], weights[e + 2], weights[e + 3],
+        total = _add_four_errors(
+            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
+            weights[e], weights[e + 1], weights[e + 2], weights[e + 3], total,
         )  # fmt: skip
     if whole < end:  # one to three are left: the last one again, with weight 0
         none, last = np.float32(0.0), indices[end - 1]
         two, three = whole + 1 < end, whole + 2 < end
-        total += _add_errors(
-            flat, x, target, out,
+        total = _add_four_errors(
+            flat, x, out,
             indices[whole], indices[whole + 1] if two else last,
             indices[whole + 2] if three else last, last,
             weights[whole], weights[whole + 1] if two else none,
-            weights[whole + 2] if three else none, none,
+            weights[whole + 2] if three else none, none, total,
         )  # fmt: skip
     return total
 
 
 @inlined
-def _add_errors(
-    flat: Floats, x: Floats, target: np.float32, out: Floats, i: int, j: int, k: int, m: int,
-    p: np.float32, q: np.float32, r: np.float32, s: np.float32,
+def _add_four_errors(
+    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
+    p: np.float32, q: np.float32, r: np.float32, s: np.float32, total: float,
 ) -> float:  # fmt: skip
-    """Add four rows to ``out``, each times its weight and error; return the squared errors."""
+    """Add four rows to ``out``, each times its weight and error, and the squares to ``total``."""
+    width, one = len(x), np.float32(1.0)
+    rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
+    a, b, c, d = four_dots(x, 0, flat, *rows, width)
+    a, b, c, d = one - a, one - b, one - c, one - d
+    p, q, r, s = p * a, q * b, r * c, s * d
+    add_four_rows(out, 0, flat, *rows, p, q, r, s, width)
+    total += np.float64(p * a)
+    total += np.float64(q * b)
+    total += np.float64(r * c)
+    return total + np.float64(s * d)
+
+
+@inlined
+def add_image(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats) -> None:
+    """Add ``-sum w (x.v) v`` to ``out``, one observation after the other."""
+    indptr, indices, weights = observed
+    begin, end = indptr[u], indptr[u + 1]
+    whole = begin + (end - begin) // FOUR * FOUR
+    for e in range(begin, whole, FOUR):
+        _add_four_images(
+            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
+            weights[e], weights[e + 1], weights[e + 2], weights[e + 3],
+        )  # fmt: skip
+    if whole < end:  # one to three are left: the last one again, with weight 0
+        none, last = np.float32(0.0), indices[end - 1]
+        two, three = whole + 1 < end, whole + 2 < end
+        _add_four_images(
+            flat, x, out,
+            indices[whole], indices[whole + 1] if two else last,
+            indices[whole + 2] if three else last, last,
+            weights[whole], weights[whole + 1] if two else none,
+            weights[whole + 2] if three else none, none,
+        )  # fmt: skip
+
+
+@inlined
+def _add_four_images(
+    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
+    p: np.float32, q: np.float32, r: np.float32, s: np.float32,
+) -> None:  # fmt: skip
     width = len(x)
     rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
     a, b, c, d = four_dots(x, 0, flat, *rows, width)
-    a, b, c, d = target - a, target - b, target - c, target - d
-    p, q, r, s = p * a, q * b, r * c, s * d
-    add_four_rows(out, 0, flat, *rows, p, q, r, s, width)
-    return np.float64(p * a + q * b + (r * c + s * d))
+    add_four_rows(out, 0, flat, *rows, -p * a, -q * b, -r * c, -s * d, width)
+
+
+@inlined
+def next_direction(
+    size: np.float32, x: Floats, direction: Floats, residual: Floats, image: Floats, scale: Floats
+) -> tuple[np.float32, float]:
+    """Go along a direction to its minimum, and set ``direction`` to the next one.
+
+    ``size`` is the squared size of the residual, and ``image`` is ``-A direction``, which is
+    overwritten. Return the next size, and by how much the loss falls.
+    """
+    width = len(x)
+    length = -size / dot_of_vectors(direction, image, width)
+    gain = np.float64(length) * np.float64(size)
+    following = conjugate_step(length, x, direction, residual, image, scale, width)
+    ratio = following / size
+    for p in range(width):
+        direction[p] = image[p] + ratio * direction[p]
+    return following, gain
+
+
+@inlined
+def is_small(size: np.float32, least: float, loss: float) -> bool:
+    """Return whether a residual is below the least size or the precision; not if it is NaN."""
+    return bool(size <= max(least, ENOUGH * loss))
 
 
 @kernel
@@ -201,27 +259,21 @@ def _solve_cg(
             linalg.copy_row(start[u], x)
         solved, gained = not exact, 0.0
         for _ in range(_RESIDUALS if exact else 1):
-            losses[u] = _residual(observed, u, flat, diagonal, one, x, residual)
-            for p in range(width):
-                direction[p] = scale[p] * residual[p]
-            size = linalg.dot(residual, direction)
+            loss = np.float64(negated_product(x, diagonal, residual, width))
+            losses[u] = add_errors(observed, u, flat, x, residual, loss)
+            size = scaled(residual, scale, direction, width)
             if exact and size <= _EXACT * gained:
                 solved = True
                 break
             most = left * np.float64(size)
             for _ in range(_STEPS if exact else steps):
-                if size <= max(most, _ENOUGH * (gained if exact else losses[u])):  # not if NaN
+                if is_small(size, most, gained if exact else losses[u]):
                     break
-                square = _residual(observed, u, flat, diagonal, zero, direction, image)
-                length = np.float32(size / square)
-                gain = np.float64(length) * np.float64(size)
+                negated_product(direction, diagonal, image, width)
+                add_image(observed, u, flat, direction, image)
+                size, gain = next_direction(size, x, direction, residual, image, scale)
                 gained += gain
                 losses[u] -= gain
-                before = size
-                size = conjugate_step(length, x, direction, residual, image, scale, width)
-                ratio = size / before
-                for p in range(width):
-                    direction[p] = image[p] + ratio * direction[p]
         for p in range(depth):
             out[u, p] = x[p] if solved else np.float32(np.nan)
 

@@ -70,6 +70,17 @@ class Shapes:
         self._rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
         return matrix
 
+    def rows_of_csr(
+        self, name: str, matrix: Csr, columns: str, rows_name: str, rows: Integers, count: str
+    ) -> Csr:
+        """Check some rows of a sparse matrix, and their numbers; return it as :meth:`csr` does."""
+        matrix = self._parts(name, matrix, f"rows of {name}")
+        self.array(rows_name, rows, I32, count)
+        in_range(rows_name, rows, self[f"rows of {name}"])
+        if not _used_rows_are_valid(rows, *matrix[:2], self[columns]):
+            self._rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
+        return matrix
+
     def product(
         self, name: str, left: Csr, rows: str, right_name: str, right: Csr, inner: str, columns: str
     ) -> tuple[Csr, Csr]:

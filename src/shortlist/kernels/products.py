@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shortlist.kernels import linalg
 from shortlist.kernels.checks import F32, Shapes
 from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.shards import ShardSum, added, shard_rows, total_gram
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import Floats, Matrix, OutMatrix, OutPartials, OutVector, Vector
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
@@ -21,19 +22,29 @@ from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 _CHUNK: Final = 256  # products summed in float32 at a time: packed, they stay in the L1 cache
 _BAND: Final = 256  # columns of a Gram matrix for a thread at a time
 _ROWS: Final = 96  # rows of a product for a thread at a time: a multiple of 6
-_CELLS: Final = 4096  # a Gram matrix of f columns is the sum of about this over f parts
+_CELLS: Final = 4096  # about this over f Gram matrices of f columns are computed at a time
 
 
 def gram(factors: Matrix) -> NDArray[np.float64]:
     """Return ``V'V`` (f, f) of factors V (n, f); the sums of its chunks are added in float64."""
-    Shapes().array("factors", factors, F32, "n", "f")
-    depth = factors.shape[1]
+    return total_gram(shard_grams(factors, shard_rows(len(factors)), 0), factors.shape[1])
+
+
+def shard_grams(factors: Matrix, rows: int, first: int) -> list[ShardSum]:
+    """Return the upper triangles of ``V'V`` of shards, added up as far as they can be.
+
+    ``factors`` (n, f) are those of the shards from ``first`` on, of ``rows`` rows each.
+    """
+    Shapes(rows=rows, first=first).array("factors", factors, F32, "n", "f")
+    depth, count = factors.shape[1], -(-len(factors) // max(rows, 1))
     parts = min(max(_CELLS // max(depth, 1), 2), 16)
-    partials = np.zeros((parts, depth, depth))
-    over_rows(_gram, parts * -(-depth // _BAND), 1, factors, partials)
-    upper = np.triu(partials.sum(axis=0))
-    total: NDArray[np.float64] = upper + np.triu(upper, 1).T
-    return total
+    sums: list[ShardSum] = []
+    for begin in range(0, count, parts):
+        partials = np.zeros((min(parts, count - begin), depth, depth))
+        part = factors[begin * rows : (begin + parts) * rows]
+        over_rows(_gram, len(partials) * -(-depth // _BAND), 1, part, rows, partials)
+        sums = added([*sums, *(ShardSum(0, first + begin + p, s) for p, s in enumerate(partials))])
+    return sums
 
 
 def multiply(factors: Matrix, square: Matrix) -> OutMatrix:
@@ -59,8 +70,8 @@ def _pack_rows(rows: Floats, first: int, panel: Floats) -> None:
 
 
 @kernel
-def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None:
-    """Add to a part of the Gram matrix: unit ``u`` is a part and a band of its columns."""
+def _gram(start: int, stop: int, factors: Matrix, size: int, partials: OutPartials) -> None:
+    """Add up the Gram matrices of parts of ``size`` rows; a unit is a part and a band of it."""
     n, depth = factors.shape
     parts = len(partials)
     left = np.empty(_CHUNK * ROWS, np.float32)
@@ -69,8 +80,8 @@ def _gram(start: int, stop: int, factors: Matrix, partials: OutPartials) -> None
     for unit in range(start, stop):
         part, band = unit % parts, unit // parts
         begin, end = band * _BAND, min(band * _BAND + _BAND, depth)
-        last = n * (part + 1) // parts
-        for first in range(n * part // parts, last, _CHUNK):
+        last = min(n, (part + 1) * size)
+        for first in range(part * size, last, _CHUNK):
             rows = factors[first : min(first + _CHUNK, last)]
             count = len(rows)
             linalg.pack_columns(rows, begin, end, right)

@@ -30,9 +30,9 @@ _ITEMS: Final = 128  # items for a thread at a time
 
 
 def regressions(
-    users: Csr, items: Csr, head: Matrix, ridge: float, k: int
+    users: Csr, items: Csr, head: Matrix, ridge: float, k: int, first: int, count: int
 ) -> tuple[OutIndexMatrix, OutMatrix, OutDoubles]:
-    """Regress each of N items on the ``k`` items before it that explain most of it alone.
+    """Regress some of N items on the ``k`` items before each that explain most of it alone.
 
     Parameters
     ----------
@@ -43,11 +43,14 @@ def regressions(
         How many users two of the first items have in common (h, h); any h from 0 to N.
     ridge, k
         The penalty, which is added to the diagonal, and the most items of a regression.
+    first, count
+        The items ``first`` to ``first + count - 1`` are regressed.
 
     Returns
     -------
-        The items of each regression in ascending order (N, k), padded with -1; their coefficients
-        (N, k), padded with 0; and what is left of the diagonal, ``d_i + ridge - explained`` (N,).
+        The items of each regression in ascending order (count, k), padded with -1; their
+        coefficients (count, k), padded with 0; and what is left of the diagonal, ``d_i + ridge -
+        explained`` (count,).
     """
     shapes = Shapes()
     shapes.array("head", head, F32, "h", "h")
@@ -55,13 +58,16 @@ def regressions(
     n = len(items.indptr) - 1
     if len(head) > n:
         raise ValueError(f"head has {len(head)} rows, expected at most N={n}")
-    shape = n, size_of("k", k)
+    first, shape = size_of("first", first), (size_of("count", count), size_of("k", k))
+    if first + count > n:
+        raise ValueError(f"first + count is {first + count}, expected at most N={n}")
     rows, coefficients = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
-    left = np.diff(items.indptr) + float(ridge)
+    left = np.diff(items.indptr[first : first + count + 1]) + float(ridge)
     if k:
         over_rows(
-            _regressions, n, _ITEMS, users, items, head, float(ridge), rows, coefficients, left
-        )
+            _regressions, count, _ITEMS,
+            users, items, head, float(ridge), first, rows, coefficients, left,
+        )  # fmt: skip
     return rows, coefficients, left
 
 
@@ -106,15 +112,15 @@ def _fill_system(
 
 @kernel
 def _regressions(
-    start: int, stop: int, users: Csr, items: Csr, head: Matrix, ridge: float,
+    start: int, stop: int, users: Csr, items: Csr, head: Matrix, ridge: float, first: int,
     rows: OutIndexMatrix, coefficients: OutMatrix, left: OutDoubles,
 ) -> None:  # fmt: skip
-    n, k = rows.shape
+    n, k = len(items.indptr) - 1, rows.shape[1]
     counts, place = np.zeros(n, np.int32), np.full(n, -1, np.int32)
     touched, heap = np.empty(n, np.int32), np.empty(k, np.int64)
     system, x = np.empty((k, k), np.float64), np.empty(k, np.float64)
-    for item in range(start, stop):
-        n_touched, size = 0, 0
+    for row in range(start, stop):
+        item, n_touched, size = first + row, 0, 0
         if item < len(head):
             for other in range(item):
                 counts[other] = np.int32(head[item, other])
@@ -125,7 +131,7 @@ def _regressions(
         for other in touched[:n_touched]:
             own = ridge + (items.indptr[other + 1] - items.indptr[other])
             size = push(heap, size, key_of(np.float32(counts[other] / np.sqrt(own)), other))
-        chosen = rows[item, :size]
+        chosen = rows[row, :size]
         for entry in range(size):  # sorted by insertion
             other, position = order_of(heap[entry]), entry
             while position > 0 and chosen[position - 1] > other:
@@ -138,8 +144,8 @@ def _regressions(
         _fill_system(chosen, users, items, head, ridge, place, system)
         solve_symmetric(system[:size, :size], x[:size])
         for entry in range(size):
-            left[item] -= x[entry] * counts[chosen[entry]]
-            coefficients[item, entry] = x[entry]
+            left[row] -= x[entry] * counts[chosen[entry]]
+            coefficients[row, entry] = x[entry]
             place[chosen[entry]] = -1
         for other in touched[:n_touched]:
             counts[other] = 0

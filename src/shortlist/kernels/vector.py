@@ -317,7 +317,16 @@ def _emit_sum(builder: Any, vector: Any) -> Any:
 @emitted
 def negated_product(typing_context: Any, x: Any, y: Any, out: Any, length: Any) -> Any:
     """Set ``out`` to ``-x * y``, of a length that is a multiple of 8; return ``sum x^2 * y``."""
+    return _product(x, y, out, negated=True)
 
+
+@emitted
+def scaled(typing_context: Any, x: Any, y: Any, out: Any, length: Any) -> Any:
+    """Set ``out`` to ``x * y``, of a length that is a multiple of 8; return ``sum x^2 * y``."""
+    return _product(x, y, out, negated=False)
+
+
+def _product(x: Any, y: Any, out: Any, *, negated: bool) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         start = _LONG(0)
         left, right, into = (
@@ -328,13 +337,35 @@ def negated_product(typing_context: Any, x: Any, y: Any, out: Any, length: Any) 
         def multiply(position: Any, totals: list[Any]) -> list[Any]:
             own = _load(builder, builder.gep(left, [position]))
             product = builder.fmul(own, _load(builder, builder.gep(right, [position])))
-            _store(builder, builder.fneg(product), builder.gep(into, [position]))
+            result = builder.fneg(product) if negated else product
+            _store(builder, result, builder.gep(into, [position]))
             return [_multiply_add(builder, own, product, totals[0])]
 
         zeros = ir.Constant(_VECTOR, [0.0] * LANES)
         return _emit_sum(builder, _loop(builder, values[3], LANES, [zeros], multiply)[0])
 
     return types.float32(x, y, out, types.int64), generate
+
+
+@emitted
+def dot_of_vectors(typing_context: Any, x: Any, y: Any, length: Any) -> Any:
+    """Return the dot product of two rows, of a length that is a multiple of 8."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        left, right = (
+            _address(context, builder, kind, value, _LONG(0))
+            for kind, value in zip((x, y), values[:2], strict=True)
+        )
+
+        def multiply(position: Any, totals: list[Any]) -> list[Any]:
+            own = _load(builder, builder.gep(left, [position]))
+            other = _load(builder, builder.gep(right, [position]))
+            return [_multiply_add(builder, own, other, totals[0])]
+
+        zeros = ir.Constant(_VECTOR, [0.0] * LANES)
+        return _emit_sum(builder, _loop(builder, values[2], LANES, [zeros], multiply)[0])
+
+    return types.float32(x, y, types.int64), generate
 
 
 @emitted

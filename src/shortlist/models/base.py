@@ -320,7 +320,8 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         if not isinstance(data, Dataset):
             raise InputError(
                 f"{self.name} learns from a Dataset, not from a {type(data).__name__}",
-                remedy="make one: Dataset.from_tables(...), or Store(...).dataset()",
+                remedy="make one: Dataset.from_tables(...), Dataset.from_matrix(...) or "
+                "Store(...).dataset()",
             )
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
-from shortlist import engine
 from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import NumericalError
-from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
-from shortlist.kernels.products import gram, multiply
-from shortlist.kernels.ridge import solve_double
+from shortlist.engine import Engine
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.epochs import Checkpoint, Start, identity_of
 from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
+from shortlist.models.least_squares import Basis, Solver
 from shortlist.models.partial import Growth, spread, unchanged_items
+from shortlist.models.shards import Keeping, alternate_by_rows, alternate_in_shards
 from shortlist.models.signals import Strength, choose_signals, mean_weight
-from shortlist.progress import track
+from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import binary, csr_arrays, transposed
+from shortlist.scoring.sparse import binary, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
 _LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
@@ -45,8 +43,6 @@ _SMALL: Final = {
     "cg_steps": 2,
     "features": False,
 }  # chooses the regularization
-_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
-_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 STEPS: tuple[Step, ...] = (("regularization", (0.003, 0.001, 0.007, 0.015, 0.03)),)
 
 
@@ -106,24 +102,6 @@ class IALSSettings(NamedTuple):
     weighting: Strength | None
 
 
-class Basis(NamedTuple):
-    """The eigenvalues of a Gram matrix V'V, from large to small, and its eigenvectors."""
-
-    values: NDArray[np.float64]  # (f,)
-    vectors: Floats  # (f, f), one a column
-
-    @classmethod
-    def of(cls, vectors: Floats) -> Basis | None:
-        """Return that of V'V; None if it is not finite in float64."""
-        products = gram(vectors)
-        if not np.isfinite(products).all():
-            return None
-        with threadpool_limits(1, user_api="blas"):  # with more, the last bits depend on them
-            values, directions = np.linalg.eigh(products)
-        ordered = np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
-        return cls(np.maximum(values[::-1], 0), ordered)
-
-
 @dataclass(frozen=True)
 class IALSLearned(MappedVectors):
     """The vectors, and the maps from features to them."""
@@ -159,42 +137,108 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     ['b']
     """
 
+    _checkpoint: Checkpoint | None = None  # while it is fitted
+
+    def fit(
+        self,
+        data: Dataset,
+        *,
+        checkpoint: str | Path | None = None,
+        engine: Engine | str | None = None,
+    ) -> Self:
+        """Learn from the data; a second call starts from scratch.
+
+        Parameters
+        ----------
+        data
+            The training data.
+        checkpoint
+            A folder for the vectors, written after every epoch: one that all nodes share, or an
+            address such as ``s3://bucket/folder``. If it holds a checkpoint, training goes on from
+            its epoch and ends, to the bit, where an uninterrupted training ends, on any engine.
+            Data and settings must be the same as before; only ``epochs`` may be more.
+        engine
+            Where it is computed: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the
+            result is the same to the bit. None: the one in use, by default local.
+
+        Returns
+        -------
+        Self
+            The model.
+
+        Raises
+        ------
+        InputError
+            The checkpoint is of other data or settings, has more epochs, or is damaged.
+        NumericalError
+            Something learned is not finite, because of the weights or the settings. The model
+            keeps the state it had.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from shortlist.testing import checkerboard
+        >>> data = checkerboard().data
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     first = IALS(embedding_size=4, epochs=3).fit(data, checkpoint=folder)
+        ...     on = IALS(embedding_size=4, epochs=8).fit(data, checkpoint=folder)
+        >>> whole = IALS(embedding_size=4, epochs=8).fit(data)
+        >>> len(on.history), bool((on.learned.users == whole.learned.users).all())
+        (8, True)
+        """
+        self._require_fittable(data)
+        if checkpoint is not None:
+            identity = identity_of(self.name, self.settings, data.fingerprint)
+            self._checkpoint = Checkpoint(Place.of(checkpoint), identity)
+            self._checkpoint.begin()
+        try:
+            return super().fit(data, engine=engine)
+        finally:
+            self._checkpoint = None
+
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
-        config, settings = self.config, self._settings_for(data)
-        if AUTO in self.settings.values():
-            given = {"weighting": settings["weighting"] or "binary"}
-            fitted = IALS(**self.settings | settings | given).learn(data)
-            return Fitted(replace(fitted.learned, settings=settings), fitted.history)
-        rng = np.random.default_rng(config.seed)
-        size = int(config.embedding_size)
-        std = config.init_std / np.sqrt(size)
+        saved = None
+        if self._checkpoint is not None:
+            saved = self._checkpoint.read(data.n_users, data.n_items, self.config.epochs)
+        settings = self._settings_for(data) if saved is None else saved.chosen
+        keeping = None if self._checkpoint is None else Keeping(self._checkpoint, settings)
+        given = {"weighting": settings["weighting"] or "binary"}
+        with_all = IALS(**self.settings | settings | given)
+        start = with_all._initial(data) if saved is None else saved.start
+        return with_all._alternated(data, start, keeping, settings)
+
+    def _initial(self, data: Dataset) -> Start:
+        """Draw the initial vectors."""
+        rng = np.random.default_rng(self.config.seed)
+        size = int(self.config.embedding_size)
+        std = self.config.init_std / np.sqrt(size)
         users, items = (
             rng.normal(0, std, (count, size)).astype(np.float32)
             for count in (data.n_users, data.n_items)
         )
+        return Start(users, items)
+
+    def _alternated(
+        self, data: Dataset, start: Start, keeping: Keeping | None, settings: dict[str, Any]
+    ) -> Fitted[IALSLearned]:
+        """Learn with settings of which none is automatic."""
+        alternate = alternate_in_shards if self.config.solver == "cg" else alternate_by_rows
         by_user = self._weights(data.matrix)
-        by_item = transposed(by_user)
-        penalties = self._penalties(by_user)
-        losses = []
-        for _ in track(range(config.epochs), "IALS"):
-            users, items, _ = self._half_epoch(by_user, users, items)
-            items, users, loss = self._half_epoch(by_item, items, users)
-            losses.append(loss + float(penalties @ np.square(users, dtype=np.float64).sum(axis=1)))
-        history = pa.table({"epoch": range(1, config.epochs + 1), "loss": losses})
-        users = self._exactly(by_user, items, Basis.of(items))
+        users, items, losses = alternate(self._solver, by_user, start, self.config.epochs, keeping)
+        history = pa.table({"epoch": range(1, len(losses) + 1), "loss": losses})
         maps = self.learn_maps(data, users, items)
         return Fitted(IALSLearned(users, items, *maps, settings), history)
 
     def grow(self, growth: Growth) -> tuple[IALSLearned, tuple[str, ...]]:
         """Solve for the new items with the users fixed, then for all users: each row exactly."""
-        data, learned = growth.data, self.learned
+        data, learned, solver = growth.data, self.learned, self._solver
         matrix, new = self._weights(data.matrix), growth.new_items
         items = spread(learned.items, growth.items, data.n_items)
         if len(new):
-            users = self._exactly(matrix, items, Basis.of(items))
-            items[new] = self._exactly(transposed(matrix)[new], users, Basis.of(users))
-        users = self._exactly(matrix, items, Basis.of(items))
+            users = solver.exactly(matrix, items, Basis.of(items))
+            items[new] = solver.exactly(transposed(matrix)[new], users, Basis.of(users))
+        users = solver.exactly(matrix, items, Basis.of(items))
         kept = unchanged_items("the vectors", growth)
         if learned.user_features or learned.item_features:
             kept += ("the maps from features to vectors are those of the last fit",)
@@ -225,7 +269,7 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
         learned = self.learned
-        return self._exactly(self._weights(history), learned.items, learned.basis)
+        return self._solver.exactly(self._weights(history), learned.items, learned.basis)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Yield the contribution of each item of the history, for each of these items.
@@ -243,7 +287,9 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         weights = history.data  # (n,)
         system = self.used.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
-        system[np.diag_indices_from(system)] += self._penalties(history)[0]
+        counts = np.diff(history.indptr)
+        weak = self._solver.penalties(counts, history.shape[1])[0]
+        system[np.diag_indices_from(system)] += weak
         solved = np.linalg.solve(system, listed.T)  # (f, k)
         names = self.data.items.take(history.indices)
         for products in (chosen @ solved).T:
@@ -252,91 +298,17 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     def _weights(self, matrix: csr_array) -> csr_array:
         return matrix if self.used.weighting == "weighted" else binary(matrix)
 
-    def _penalties(self, matrix: csr_array) -> NDArray[np.float64]:
-        """Return the regularization of each row: lambda (n + alpha n_columns)^nu."""  # (n_rows,)
-        config = self.used
-        frequencies = np.diff(matrix.indptr) + config.unobserved_weight * matrix.shape[1]
-        penalties: NDArray[np.float64] = (
-            config.regularization * frequencies**config.frequency_exponent
-        )
-        return penalties
-
-    def _half_epoch(
-        self, matrix: csr_array, start: Floats, fixed: Floats
-    ) -> tuple[Floats, Floats, float]:
-        """Improve the vectors of the rows, with those of the columns fixed.
-
-        Return both, turned into the eigenbasis of the columns, and the loss without the penalty of
-        the columns. Turning all vectors alike changes no product of two.
-        """
-        basis = self._checked(Basis.of(fixed), matrix)
-        fixed = multiply(fixed, basis.vectors)
-        if self.config.solver == "cg":
-            start = multiply(start, basis.vectors)
-        solved, loss = self._over_rows(matrix, self._penalties(matrix), fixed, basis, start)
-        return solved, fixed, loss
-
-    def _exactly(self, matrix: csr_array, items: Floats, basis: Basis | None) -> Floats:
-        """Solve for the vectors of rows, such as users with these histories."""  # (B, f)
-        basis = self._checked(basis, matrix)
-        chosen = np.unique(matrix.indices)
-        known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
-        compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
-        turned = multiply(items[chosen], basis.vectors)
-        solved, _ = self._over_rows(compact, self._penalties(matrix), turned, basis)
-        return multiply(solved, np.ascontiguousarray(basis.vectors.T))
-
-    def _over_rows(
-        self,
-        matrix: csr_array,
-        penalties: NDArray[np.float64],
-        fixed: Floats,
-        basis: Basis,
-        start: Floats | None = None,
-    ) -> tuple[Floats, float]:
-        """Solve for the vectors of the rows, in float64 where float32 fails; also the loss."""
-        n_rows = matrix.shape[0]
-        shared = self.used.unobserved_weight * basis.values
-        task = partial(
-            _solve_block,
-            matrix=matrix,
-            penalties=penalties,
-            fixed=fixed,
-            shared=shared.astype(np.float32),
-            start=start,
-            solver=self.config.solver,
-            steps=self.config.cg_steps,
-        )
-        row_bytes = 4 * fixed.shape[1] + 12 * matrix.nnz // max(n_rows, 1)
-        blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
-        solved = np.concatenate(
-            [np.empty((0, fixed.shape[1]), np.float32), *(b[0] for b in blocks)]
-        )
-        losses = np.concatenate([np.empty(0), *(b[1] for b in blocks)])
-        failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
-        if len(failed):
-            rows, weak = csr_arrays(matrix[failed]), penalties[failed]
-            solved[failed] = solve_double(rows, fixed, shared, weak)
-            if not np.isfinite(solved[failed]).all():
-                raise self._unsolvable(matrix)
-            common = rows, fixed, shared.astype(np.float32), weak.astype(np.float32)
-            losses[failed] = solve_cg(*common, solved[failed], 0)[1]
-        return solved, float(losses.sum())
-
-    def _checked(self, basis: Basis | None, matrix: csr_array) -> Basis:
-        if basis is None:
-            raise self._unsolvable(matrix)
-        return basis
-
-    def _unsolvable(self, matrix: csr_array) -> NumericalError:
-        config = self.used
-        largest = float(matrix.data.max(initial=0))
-        return NumericalError(
-            f"{self.name}: a system of equations is not positive definite, not even in float64, "
-            f"because regularization={config.regularization:g} is too weak for "
-            f"embedding_size={config.embedding_size} and a largest weight of {largest:g}",
-            remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
-            "down, or use weighting='binary'",
+    @property
+    def _solver(self) -> Solver:
+        used = self.used
+        return Solver(
+            name=self.name,
+            embedding_size=int(used.embedding_size),
+            regularization=used.regularization,
+            unobserved_weight=used.unobserved_weight,
+            frequency_exponent=used.frequency_exponent,
+            method=used.solver,
+            steps=used.cg_steps,
         )
 
 
@@ -351,27 +323,3 @@ def embedding_size(rows: int, interactions: int) -> int:
     while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
         size *= 2
     return size
-
-
-def _solve_block(
-    block: range,
-    *,
-    matrix: csr_array,
-    penalties: NDArray[np.float64],
-    fixed: Floats,
-    shared: Floats,
-    start: Floats | None,
-    solver: str,
-    steps: int | None,
-) -> tuple[Floats, NDArray[np.float64]]:
-    """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
-    span = slice(block.start, block.stop)
-    common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
-    if start is None:
-        return solve_exact(*common)
-    if solver == "cholesky":
-        solved = solve_cholesky(*common)
-        return solved, solve_cg(*common, solved, 0)[1]
-    if steps is None:
-        return solve_cg(*common, start[span], _MOST_STEPS, _LEFT)
-    return solve_cg(*common, start[span], steps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 
@@ -12,9 +13,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array, eye_array, vstack
 
+from shortlist import engine
 from shortlist.bundle.declarations import Csr, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.engine.protocol import BLOCK_BYTES
+from shortlist.kernels import types
 from shortlist.kernels.regression import regressions
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
@@ -22,10 +26,9 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.ease import FEW, STEPS
 from shortlist.models.neighborhood import product_parts
-from shortlist.progress import track
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Scores, SparseScores
+from shortlist.scoring.scores import Floats, Scores, SparseScores
 from shortlist.scoring.sparse import binary, csr_arrays, one_hot, pointers, transposed
 
 _HEAD = 4096  # the most popular items, whose common users are counted once
@@ -129,13 +132,33 @@ def _factor(
     n_items = data.n_items
     popular = csr_array(users[:, :_HEAD])
     head = dense_sparse(csr_arrays(items[:_HEAD]), csr_arrays(popular), popular.shape[1])
-    rows, coefficients, left = regressions(
-        csr_arrays(users), csr_arrays(items), head, regularization, neighbors
+    task = partial(
+        _regress,
+        users=csr_arrays(users),
+        items=csr_arrays(items),
+        head=head,
+        regularization=regularization,
+        neighbors=neighbors,
     )
+    item_bytes = 8 * neighbors + 8
+    blocks = engine.current().map_rows(task, n_items, item_bytes, "SparseEASE: regressions")
+    rows, coefficients, left = map(np.concatenate, zip(*blocks, strict=True))
     used = rows >= 0
     indptr = pointers(used.sum(axis=1))
     before = csr_array((-coefficients[used].astype(np.float64), rows[used], indptr), (n_items,) * 2)
     return csr_array(before + eye_array(n_items, format="csr")), left
+
+
+def _regress(
+    block: range,
+    *,
+    users: types.Csr,
+    items: types.Csr,
+    head: Floats,
+    regularization: float,
+    neighbors: int,
+) -> tuple[NDArray[np.int32], Floats, NDArray[np.float64]]:
+    return regressions(users, items, head, regularization, neighbors, block.start, len(block))
 
 
 def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr_array:
@@ -147,21 +170,39 @@ def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr
     entries /= -diagonal[factor.indices]
     scaled = csr_array((entries, factor.indices, factor.indptr), factor.shape)
 
-    def rows_of(rows: Any) -> csr_array:
-        found = csr_array(back[rows] @ scaled)
-        row_of = np.repeat(np.arange(n_items)[rows], np.diff(found.indptr))
-        found.data[found.indices == row_of] = 0
-        return found
-
-    sample = np.abs(rows_of(slice(None, None, -(-n_items // _SAMPLE))).data)
+    some = np.arange(0, n_items, -(-n_items // _SAMPLE))
+    sample = np.abs(_product_rows(some, back, scaled).data)
     n_kept = per_item * -(-n_items // -(-n_items // _SAMPLE))
     least = np.partition(sample, -n_kept)[-n_kept] if n_kept < len(sample) else 0.0
     bounds = np.cumsum(binary(back) @ np.diff(factor.indptr)) // _ENTRIES
     starts = np.concatenate([[0], np.flatnonzero(np.diff(bounds)) + 1, [n_items]])
-    parts = []
-    for start, stop in track(list(pairwise(starts)), "SparseEASE: weights"):
-        part = rows_of(slice(start, stop))
+    parts = list(pairwise(starts.tolist()))
+    task = partial(_large_weights, parts=parts, back=back, scaled=scaled, least=least)
+    blocks = engine.current().map_rows(task, len(parts), BLOCK_BYTES, "SparseEASE: weights")
+    return csr_array(vstack(list(blocks), format="csr"))
+
+
+def _product_rows(rows: NDArray[np.integer], back: csr_array, scaled: csr_array) -> csr_array:
+    """Return rows of the product, with zeros on its diagonal."""
+    found = csr_array(back[rows] @ scaled)
+    row_of = np.repeat(rows, np.diff(found.indptr))
+    found.data[found.indices == row_of] = 0
+    return found
+
+
+def _large_weights(
+    block: range,
+    *,
+    parts: Sequence[tuple[int, int]],
+    back: csr_array,
+    scaled: csr_array,
+    least: float,
+) -> csr_array:
+    """Return the rows of some parts, without entries below the least."""
+    found = []
+    for start, stop in parts[block.start : block.stop]:
+        part = _product_rows(np.arange(start, stop), back, scaled)
         part.data[np.abs(part.data) < least] = 0
         part.eliminate_zeros()
-        parts.append(part.astype(np.float32))
-    return csr_array(vstack(parts, format="csr"))
+        found.append(part.astype(np.float32))
+    return csr_array(vstack(found, format="csr"))

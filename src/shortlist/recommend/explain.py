@@ -14,6 +14,7 @@ from shortlist.data.labels import column_label, labels_of, value_label
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.errors import InputError
+from shortlist.frames import Tabular
 from shortlist.recommend.query import Query
 from shortlist.recommend.requests import resolve
 from shortlist.recommend.result import FALLBACK, TITLE
@@ -34,7 +35,7 @@ FEWEST_CHOOSERS = 5  # of an item, to count how many of them share a feature: fe
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Tabular):
     """The reasons for one score.
 
     Attributes
@@ -59,6 +60,12 @@ class Explanation:
     source: str
     parts: pa.Table
     labels: tuple[str, ...] = ()
+
+    def to_arrow(self) -> pa.Table:
+        """Return ``parts`` with the column ``label``, if there are labels."""
+        if not self.labels:
+            return self.parts
+        return self.parts.append_column("label", pa.array(self.labels, pa.string()))
 
     def __str__(self) -> str:
         title = [TITLE] if TITLE in self.parts.column_names else []

@@ -85,6 +85,16 @@ class Place:
             with system.open_output_stream(f"{path}/{name}") as stream:
                 stream.write(content)
 
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+        if self.local:
+            with system_errors(self.url):
+                (Path(self.url) / name).unlink(missing_ok=True)
+            return
+        with self._errors("written to"):
+            system, path = self._remote()
+            system.delete_file(f"{path}/{name}")
+
     def _remote(self) -> tuple[Any, str]:
         system, path = fs.FileSystem.from_uri(self.url)
         return system, path.rstrip("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property, lru_cache, reduce
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import item_factors
@@ -23,6 +25,7 @@ from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (
     FieldInfo,
+    FieldLabels,
     HistoryItem,
     Item,
     ItemSummary,
@@ -187,6 +190,15 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
     return {"user_id": user, "features": features, "history": history}
 
 
+def describe_users(data: Dataset, users: list[Id]) -> list[dict[str, Any]]:
+    """Return the features of users, as far as they have any."""
+    if data.user_features is None:
+        return [{} for _ in users]
+    rows = pa.array(data.users.rows(users))
+    found: list[dict[str, Any]] = json_value(data.user_features.take(rows).to_pylist())
+    return found
+
+
 def fold(text: str) -> str:
     """Return a form of a text that does not depend on case and width."""
     return unicodedata.normalize("NFKC", text).casefold()
@@ -222,7 +234,22 @@ def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
     """Describe each column of a table of features: its name, its kind, its values or its bounds."""
     if features is None:
         return []
-    return [_field(name, features.column(name)) for name in features.column_names]
+    labels = labels_of(features)
+    return [
+        {**_field(name, features.column(name)), **_labels(labels.get(name, {}))}
+        for name in features.column_names
+    ]
+
+
+def _labels(words: Mapping[str, str]) -> FieldLabels:
+    """Return the label of a column and those of its values, as far as there are any."""
+    of_values = {value: label for value, label in words.items() if value}
+    found: FieldLabels = {}
+    if "" in words:
+        found["label"] = words[""]
+    if of_values:
+        found["labels"] = of_values
+    return found
 
 
 def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
@@ -255,7 +282,7 @@ def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
 
 
 def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    """Project vectors on their two principal components; the larger range is -1 to 1.
+    """Project vectors on their two principal components; the larger range is -1 to 1, around 0.
 
     The rows are scaled to length 1, centred, and multiplied with their first two right singular
     vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
@@ -271,6 +298,7 @@ def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
     axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     points = np.zeros((len(rows), 2))
     points[:, : axes.shape[1]] = rows @ axes
+    points -= (points.max(axis=0, initial=0.0) + points.min(axis=0, initial=0.0)) / 2
     extent = np.abs(points).max(initial=0.0)
     return points / extent if extent > 0 else points
 

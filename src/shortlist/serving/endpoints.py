@@ -26,7 +26,7 @@ from shortlist.recommend.query import Query
 from shortlist.recommend.result import FALLBACK
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job
-from shortlist.serving.catalogue import describe_user, find_users
+from shortlist.serving.catalogue import describe_user, describe_users, find_users
 from shortlist.serving.errors import (
     RequestError,
     RequestErrorCode,
@@ -62,6 +62,7 @@ def operations(service: Service) -> list[Operation]:
         Operation(service, "GET", "/schema", "catalogue", schema),
         Operation(service, "GET", "/map", "catalogue", item_map),
         Operation(service, "GET", "/models", "state", models),
+        Operation(service, "GET", "/overview", "state", overview),
         Operation(service, "POST", "/interactions", "state", interactions),
         Operation(service, "DELETE", "/interactions/{record_id}", "state", remove_interaction),
         Operation(service, "GET", "/health", "state", health),
@@ -158,6 +159,9 @@ def audience(
     item = known_id(served.data.items, item_id)
     lists = served.model.audience([item], k=k, exclude_seen=exclude_seen)
     users: list[Any] = lists.table.select(["user_id", "rank", "score"]).to_pylist()
+    described = describe_users(served.data, [user["user_id"] for user in users])
+    for user, features in zip(users, described, strict=True):
+        user["features"] = features
     return {"model": served.name, "item_id": item, "users": users}
 
 
@@ -222,6 +226,35 @@ async def models(service: Service) -> replies.Models:
     return {"models": infos, "records": service.records}
 
 
+async def overview(service: Service) -> replies.Overview:
+    """Return requests, times, models and their lists since the service was started."""
+    metrics, store = service.metrics, service.models
+    routes: list[replies.Traffic] = [
+        {
+            "route": one.route,
+            "requests": one.requests,
+            "failed": one.failed,
+            "median_ms": None if one.median is None else 1e3 * one.median,
+            "p95_ms": None if one.slow is None else 1e3 * one.slow,
+        }
+        for one in metrics.routes()
+    ]
+    served: list[replies.ServedLists] = []
+    for each in store.all():
+        lists, popular = metrics.lists(each.name)
+        served.append(
+            {
+                "name": each.name,
+                "kind": each.model.name,
+                "created": each.manifest.created,
+                "lists": lists,
+                "popular": popular,
+                "trouble": store.reload_errors[each.name],
+            }
+        )
+    return {"seconds": metrics.seconds, "routes": routes, "models": served}
+
+
 async def interactions(
     service: Service, served: ServedModel, body: requests.InteractionsIn
 ) -> replies.Recorded:
@@ -280,14 +313,19 @@ async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     if job.as_of is not None:
         moment(job.as_of)  # refuses what is no time
     lists = await service.batcher.submit(job)
+    popular = sum(_is_popular(items) for items in lists)
+    service.metrics.count_lists(job.served.name, len(lists), popular)
     return await service.workers.run(_with_reasons, job, lists) if reasons else lists
+
+
+def _is_popular(items: Items) -> bool:
+    """Return whether a list is one of popular items, which the model could not score."""
+    return items is not None and items[:1] != [] and items[0]["source"] == FALLBACK
 
 
 def _notes(job: Job, lists: Sequence[Items]) -> tuple[str, ...]:
     """Return what the caller should know about the features of the queries."""
-    popular = [
-        items is not None and items[:1] != [] and items[0]["source"] == FALLBACK for items in lists
-    ]
+    popular = [_is_popular(items) for items in lists]
     return notes_on_queries(job.served.model, job.queries, popular, job.on_unknown)
 
 

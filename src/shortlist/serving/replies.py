@@ -116,6 +116,7 @@ class RankedUser(TypedDict):
     user_id: UserKey
     rank: int
     score: float
+    features: dict[str, Any]
 
 
 class Audience(TypedDict):
@@ -242,7 +243,16 @@ class Models(TypedDict):
     records: Annotated[bool, note("Whether POST /interactions has a database to write to.")]
 
 
-class FieldInfo(TypedDict):
+class FieldLabels(TypedDict):
+    """What a field and its values are called."""
+
+    label: NotRequired[Annotated[str, note("What the field is called.", example="education")]]
+    labels: NotRequired[
+        Annotated[dict[str, str], note("Words for values.", example={"3": "bachelor's"})]
+    ]
+
+
+class FieldInfo(FieldLabels):
     """A feature of users or items, as a form or a filter needs it."""
 
     name: Annotated[str, note(example="education")]
@@ -274,6 +284,35 @@ class Map(TypedDict):
     """The most popular items in two dimensions; similar items are close to each other."""
 
     points: list[Point]
+
+
+class Traffic(TypedDict):
+    """The requests of a route since the service was started."""
+
+    route: str
+    requests: int
+    failed: Annotated[int, note("Answered with a status of 500 or more.")]
+    median_ms: Annotated[float | None, note("Interpolated; null: more than 10 s.")]
+    p95_ms: Annotated[float | None, note("95% of the requests took no longer.")]
+
+
+class ServedLists(TypedDict):
+    """A loaded bundle, and the lists it has answered with since the service was started."""
+
+    name: ModelKey
+    kind: Annotated[str, note("The class of the model.", example="IALS")]
+    created: Time
+    lists: int
+    popular: Annotated[int, note("Lists of popular items, as the model could not score them.")]
+    trouble: str | None
+
+
+class Overview(TypedDict):
+    """What the service has done since it was started."""
+
+    seconds: Annotated[float, note("Since the start.")]
+    routes: list[Traffic]
+    models: list[ServedLists]
 
 
 class Health(TypedDict):

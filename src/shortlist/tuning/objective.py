@@ -182,7 +182,8 @@ def require_dataset(data: object) -> None:
     if not isinstance(data, Dataset):
         raise InputError(
             f"a Dataset is needed, not a {type(data).__name__}",
-            remedy="make one: Dataset.from_tables(...), or Store(...).dataset()",
+            remedy="make one: Dataset.from_tables(...), Dataset.from_matrix(...) or "
+            "Store(...).dataset()",
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import shortlist as sl
 
-from .page_world import Open, World, hits, listed, shows
+from .page_world import Open, World, hits, listed, shows, with_sources
 
 
 def test_a_user_is_found_with_the_keys(visit: Open, world: World) -> None:
@@ -39,7 +41,7 @@ def test_what_is_known_of_a_user(visit: Open, world: World) -> None:
     seen = data.items.take(data.matrix[[row]].indices).to_pylist()
     # Postings have no titles: each is called by its id and what is known of it.
     assert {one.partition(" (")[0] for one in chosen} <= set(seen)
-    assert all("(education " in one for one in chosen)
+    assert all(re.search(r" \((keywords .*, )?education ", one) for one in chosen)
     assert len(chosen) == min(5, len(seen))
 
 
@@ -136,3 +138,91 @@ def test_a_model_without_descriptions_names_one_with(visit: Open) -> None:
     page.get_by_role("tabpanel").get_by_text("ials does not use descriptions.").first.wait_for()
     page.get_by_role("tabpanel").get_by_role("button", name="jobs").click()
     page.get_by_label("career month").wait_for()
+
+
+RESUME = """홍길동
+연락처: 010-1234-5678
+희망연봉 4,500만원
+직전 연봉: 3,800만원
+경력 5년 3개월
+최종 수정 2020년 5월 31일
+한국고등학교 졸업, 서울대학교 학사 (2014년 3월 ~ 2018년 2월 졸업)
+지원 직무: 물리치료사
+"""
+
+
+def test_a_korean_resume_is_read(visit: Open) -> None:
+    """Units of won, years and months, dates, the highest degree and a job become values."""
+    page = visit()
+    with_sources(page)
+    read = page.evaluate(
+        """async (text) => {
+          const { learnFields } = await import("/sources/format.js");
+          const { readText } = await import("/sources/query/paste.js");
+          const fields = [
+            { name: "hope_salary", kind: "number", min: 1000, max: 10000 },
+            { name: "last_salary", kind: "number", min: 900, max: 10000 },
+            { name: "career_month", kind: "number", min: 0, max: 400 },
+            { name: "updated", kind: "date", label: "수정" },
+            { name: "graduate_date", kind: "number", min: 1970, max: 2022 },
+            { name: "degree", kind: "number", min: 2, max: 5,
+              labels: { 2: "고졸", 4: "학사", 5: "석사" } },
+            { name: "job_code", kind: "category", values: ["7", "8"],
+              labels: { 7: "물리치료사", 8: "치료사" } },
+          ];
+          learnFields(fields);
+          return readText(text, fields);
+        }""",
+        RESUME,
+    )
+    assert read["found"] == {
+        "hope_salary": 4500,
+        "last_salary": 3800,
+        "career_month": 63,
+        "updated": "2020-05-31",
+        "graduate_date": 2018,
+        "degree": 4,
+        "job_code": "7",
+    }
+    assert read["unused"] == ["홍길동", "연락처: 010-1234-5678"]
+
+
+def test_an_invalid_number_says_so(visit: Open) -> None:
+    page = visit("model=jobs&as=description")
+    number = page.get_by_role("spinbutton", name="career month")
+    number.press_sequentially("1e")
+    page.get_by_text("This is not a number.").wait_for()
+    assert number.get_attribute("aria-invalid") == "true"
+    number.press_sequentially("1")
+    page.get_by_text("This is not a number.").wait_for(state="detached")
+    assert number.get_attribute("aria-invalid") == "false"
+
+
+def test_labels_stand_for_names_and_codes(visit: Open) -> None:
+    page = visit()
+    with_sources(page)
+    shown = page.evaluate(
+        """async () => {
+          const { fieldName, learnFields, valueText } = await import("/sources/format.js");
+          const name = "address_seq1";
+          const before = [fieldName(name), valueText(3, name)];
+          learnFields([{ name, kind: "number", label: "region", labels: { 3: "Busan" } }]);
+          return [...before, fieldName(name), valueText(3, name), valueText([3, 4], name)];
+        }"""
+    )
+    assert shown == ["address seq1", "3", "region", "Busan", "Busan, 4"]
+
+
+def test_on_a_phone_the_list_stands_on_the_first_screen(visit: Open) -> None:
+    page = visit("user=11", viewport={"width": 390, "height": 844})
+    listed(page)
+    for row in (0, 1):
+        box = page.locator(".row").nth(row).bounding_box()
+        assert box["y"] + box["height"] < 844
+    assert not page.get_by_role("combobox", name="Find a user").is_visible()
+    page.get_by_role("button", name="Change").click()
+    field = page.get_by_role("combobox", name="Find a user")
+    field.fill("15")
+    hits(page).first.click()
+    page.get_by_role("heading", name="For user 15").wait_for()
+    field.wait_for(state="hidden")

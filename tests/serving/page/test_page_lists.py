@@ -8,7 +8,19 @@ from typing import Any
 
 import shortlist as sl
 
-from .page_world import ATTACK, ATTACKED, Open, Watch, World, hits, listed, shows, titles, until
+from .page_world import (
+    ATTACK,
+    ATTACKED,
+    Open,
+    Watch,
+    World,
+    hits,
+    listed,
+    shows,
+    titles,
+    until,
+    with_sources,
+)
 
 
 def test_a_list_is_the_models_own(visit: Open, world: World) -> None:
@@ -259,3 +271,70 @@ def test_the_address_goes_back_and_forth(visit: Open, world: World) -> None:
     shows(page, seven)
     page.go_forward()
     page.get_by_role("heading", name="For user 11").wait_for()
+
+
+def test_rows_of_the_same_rank_are_at_the_same_height(visit: Open) -> None:
+    page = visit("user=7&with=cosine", viewport={"width": 1280, "height": 900})
+    listed(page, "cosine")
+    places = """all => all.map((one) => { const { top, height } = one.getBoundingClientRect();
+      return [Math.round(top), Math.round(height)]; })"""
+
+    def rows(model: str) -> list[list[int]]:
+        found: list[list[int]] = page.eval_on_selector_all(f'[aria-label="{model}"] .row', places)
+        return found
+
+    until(page, lambda: rows("ials") == rows("cosine"), "the rows are aligned")
+    assert len(rows("ials")) == 10
+    assert page.locator(".scale").count() == 2
+
+
+def test_bars_start_at_zero(visit: Open) -> None:
+    page = visit()
+    with_sources(page)
+    bars = page.evaluate(
+        """async () => {
+          const { scale } = await import("/sources/lists/scorebar.js");
+          const of = (...scores) => scores.map(scale(scores.map((score) => ({ score }))));
+          return [of(4, 1), of(3, -1), of(-1, -4), of(0, 0)];
+        }"""
+    )
+
+    def bar(start: float, share: float, zero: float) -> dict[str, float]:
+        return {"from": start, "share": share, "zero": zero}
+
+    assert bars == [
+        [bar(0, 1, 0), bar(0, 0.25, 0)],
+        [bar(0.25, 0.75, 0.25), bar(0, 0.25, 0.25)],
+        [bar(0.75, 0.25, 1), bar(0, 1, 1)],
+        [bar(0, 0, 0), bar(0, 0, 0)],
+    ]
+
+
+def test_people_are_told_apart_by_their_features(visit: Open, world: World) -> None:
+    page = visit("model=jobs&item=R00001")
+    people = page.get_by_role("region", name="Best matching users").locator("li")
+    people.first.wait_for()
+    model = world.models["jobs"]
+    [first] = model.audience(["R00001"], k=1).column("user_id")
+    row = int(model.data.users.rows([first])[0])
+    known = model.data.user_features.slice(row, 1).to_pylist()[0]
+    shown = people.first.inner_text()
+    assert f"User {first}" in shown
+    assert f"keywords {', '.join(known['keywords'][:3])}" in shown
+
+
+def test_the_overview_counts_lists_and_requests(visit: Open, world: World) -> None:
+    page = visit("user=7")
+    listed(page)
+    page.get_by_role("button", name="Overview").click()
+    dialog = page.get_by_role("dialog", name="Overview")
+    models = dialog.get_by_role("table", name="Models").get_by_role("row")
+    models.nth(1).wait_for()
+    assert [row.split()[0] for row in models.all_inner_texts()[1:]] == ["ials", "cosine", "jobs"]
+    cells = models.nth(1).get_by_role("cell").all_inner_texts()
+    assert int(cells[1].replace(",", "")) >= 1
+    assert cells[2].startswith("0 (0")
+    routes = dialog.get_by_role("table", name="Requests").get_by_role("row").all_inner_texts()
+    assert any(row.startswith("/recommendations") for row in routes)
+    page.get_by_role("button", name="Close").click()
+    dialog.wait_for(state="hidden")

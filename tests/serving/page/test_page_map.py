@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from .page_world import Open, Page, World, hits, listed, until
+from .page_world import Open, Page, World, hits, listed, until, with_sources
 
 MARGIN = 28  # px that the page leaves around the whole map
 
@@ -120,8 +120,40 @@ def test_an_item_is_found_on_it(visit: Open) -> None:
     page.get_by_role("heading", name="Jurassic Park", exact=True).wait_for()
 
 
-def test_a_model_without_vectors(visit: Open) -> None:
-    page = visit("view=map&model=cosine")
-    page.get_by_text("cosine has no vectors for a map.").wait_for()
-    page.get_by_role("main").get_by_role("button", name="ials").click()
+def test_there_is_no_map_tab_for_a_model_without_a_map(visit: Open) -> None:
+    page = visit("model=cosine&user=7&view=map")
+    listed(page, "cosine")
+    assert page.get_by_role("tab", name="Map").count() == 0
+    assert page.locator(".row").first.is_visible()
+    page.get_by_label("Model", exact=True).select_option("ials")
+    page.get_by_role("tab", name="Map").click()
     page.get_by_role("application").wait_for()
+
+
+def test_no_title_covers_a_rank(visit: Open) -> None:
+    """Beside an item of the list, no title is written that would lie on its rank."""
+    page = visit()
+    with_sources(page)
+    written = page.evaluate(
+        """async () => {
+          const { draw } = await import("/sources/map/draw.js");
+          const size = { width: 600, height: 600 }, view = { scale: 1, x: 0, y: 0 };
+          const points = [[-0.5, 0], [-0.46, 0.005], [0.3, 0.5]].map(([x, y], n) =>
+            ({ item_id: n, title: `Title ${n}`, x, y, interactions: 5, group: null }));
+          const texts = [];
+          const does = {
+            measureText: (text) => ({ width: 7 * text.length }),
+            fillText: (text) => texts.push(text),
+          };
+          const pen = new Proxy({}, {
+            get: (_, name) => does[name] ?? (() => {}),
+            set: () => true,
+          });
+          draw(pen, size, view, {
+            points, colour: () => 0, shown: () => true, ranks: new Map([[1, 1]]),
+            chosen: new Set(), hovered: null, selected: null,
+          }, { groups: ["red"], ground: "white", ink: "black", quiet: "grey", accent: "green" });
+          return texts;
+        }"""
+    )
+    assert written == ["1", "Title 1", "Title 2"]  # Title 0 would lie on the rank of item 1

@@ -1,6 +1,7 @@
 // Titles of the items seen so far, single items, and the fields of a model.
 
 import { ask, part } from "./api.js";
+import { learnFields } from "./format.js";
 import { get } from "./store.js";
 
 /** @typedef {import("./types.js").Id} Id */
@@ -86,5 +87,6 @@ export function schemaOf(model) {
     schema.catch(() => schemas.delete(model)); // the next call tries again
     schemas.set(model, schema);
   }
+  schema.then(({ user_features, item_fields }) => learnFields([...user_features, ...item_fields]), () => {});
   return schema;
 }

@@ -19,26 +19,42 @@ export function amount(value, signed = false) {
   }).format(value);
 }
 
+/** @type {Map<string, Field>} the fields of the model, by name */
+const described = new Map();
+
 /**
- * The name of a field, with spaces for underscores.
+ * Remember what fields and their values are called.
+ *
+ * @param {Field[]} fields
+ */
+export function learnFields(fields) {
+  for (const field of fields) described.set(field.name, field);
+}
+
+/**
+ * The label of a field, or its name with spaces for underscores.
  *
  * @param {string} name
  */
 export function fieldName(name) {
-  return name.replaceAll("_", " ").trim() || name;
+  return described.get(name)?.label ?? (name.replaceAll("_", " ").trim() || name);
 }
 
 /**
- * A value of a field. Numbers have no thousands separators, because some are years.
+ * A value of a field, by its label if it has one. Numbers have no thousands separators, because some
+ * are years.
  *
  * @param {any} value
+ * @param {string} [field] its name
  * @returns {string}
  */
-export function valueText(value) {
+export function valueText(value, field) {
+  const label = field === undefined ? undefined : described.get(field)?.labels?.[String(value)];
+  if (label !== undefined && !Array.isArray(value)) return label;
   if (value === null || value === undefined) return t("notKnown");
   if (value === true) return t("yes");
   if (value === false) return t("no");
-  if (Array.isArray(value)) return value.map(valueText).join(", ");
+  if (Array.isArray(value)) return value.map((part) => valueText(part, field)).join(", ");
   if (typeof value === "object") {
     return Object.entries(value).map(([name, part]) => `${fieldName(name)} ${valueText(part)}`).join(", ");
   }

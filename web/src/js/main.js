@@ -4,11 +4,13 @@ import "./early.js"; // first: it sets the language that the other modules start
 import { followAddress, readHash } from "./address.js";
 import { ask, endPrefetch } from "./api.js";
 import { showFilters } from "./query/filters.js";
+import { foldOnPhones } from "./query/fold.js";
 import { showPanel } from "./query/panel.js";
 import { byId, fill } from "./dom.js";
 import { followItem } from "./item/dialog.js";
 import { prefetchLists } from "./lists/lists.js";
 import { showModels } from "./models.js";
+import { showOverview } from "./overview.js";
 import { failure, waiting } from "./parts/notice.js";
 import { showSettings } from "./settings.js";
 import { on, set } from "./store.js";
@@ -25,6 +27,7 @@ function main() {
     event.preventDefault();
     byId("lists").focus();
   });
+  showOverview(byId("overview"));
   load();
 }
 
@@ -47,6 +50,7 @@ async function load() {
   showViews(byId("views")); // before the panel: the list is requested first
   showPanel(byId("query"));
   showFilters(byId("filters"));
+  foldOnPhones(/** @type {HTMLElement} */ (byId("query").parentElement));
   followItem(byId("item"));
   endPrefetch();
 }

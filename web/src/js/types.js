@@ -13,7 +13,7 @@
  *   history: {item_id: Id, title: string, weight: number, time: string | null,
  *     record_id: number | null}[]}} User */
 /** @typedef {{name: string, kind: "number" | "category" | "list" | "text" | "date" | "flag",
- *   values?: any[] | null, min?: any, max?: any}} Field */
+ *   values?: any[] | null, min?: any, max?: any, label?: string, labels?: Record<string, string>}} Field */
 /** @typedef {{user_features: Field[], item_fields: Field[]}} Schema */
 /** @typedef {{item_id: Id, title: string, x: number, y: number, interactions: number,
  *   group: string | null}} Point */

@@ -6,7 +6,7 @@ import { makeOptions } from "./lists/options.js";
 import { makeMap } from "./map/map.js";
 import { announce } from "./parts/live.js";
 import { makeTabs } from "./parts/tabs.js";
-import { get, on, set } from "./store.js";
+import { can, get, on, set } from "./store.js";
 import { t } from "./words.js";
 
 /** @param {HTMLElement} container */
@@ -31,8 +31,17 @@ export function showViews(container) {
     );
   }
 
+  /** The map is offered where the model has one. */
+  function offerMap() {
+    const there = can(get().model, "map");
+    tabs.offer("map", there);
+    if (!there && get().view === "map") set({ view: "list" });
+  }
+
   fill(container, h("div", { class: "bar" }, tabs.strip, tools), list, map);
   drawTools();
+  offerMap();
+  on(["model", "view"], offerMap);
   tabs.show(get().view);
   on(["view"], (state) => tabs.show(state.view));
   on(["language"], () => {

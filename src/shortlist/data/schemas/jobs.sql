@@ -122,6 +122,14 @@ CREATE TABLE application (
 -- The primary key finds the applications of a résumé; this finds those for a posting.
 CREATE INDEX application_by_posting ON application (recruitment_seq);
 
+-- Words for codes, if you have them: load code_label.csv, with rows such as address_seq1,3,Busan.
+CREATE TABLE code_label (
+    "column"   VARCHAR NOT NULL,                                 -- of user_features or item_features, below
+    value      VARCHAR NOT NULL,                                 -- the code; '' labels the column itself
+    label      VARCHAR NOT NULL,
+    PRIMARY KEY ("column", value)
+);
+
 -- What the library reads. One row per user, one per item, one per interaction.
 
 CREATE VIEW user_features AS
@@ -171,8 +179,7 @@ CREATE VIEW interactions AS
 SELECT resume_seq AS user_id, recruitment_seq AS item_id, 1::FLOAT AS weight, applied_at AS time
 FROM application;
 
--- What columns are called in lists, on the page and in reasons. The code tables are not published; if you
--- have them, add rows with a value: ('address_seq1', '3', 'Busan').
+-- What columns and codes are called in lists, on the page and in reasons.
 CREATE VIEW labels AS
 SELECT name AS "column", NULL::VARCHAR AS value, label
 FROM (VALUES
@@ -190,4 +197,6 @@ FROM (VALUES
     ('career_start', 'years of work from'), ('career_end', 'years of work to'), ('education', 'education'),
     ('major_task', 'task'), ('qualifications', 'qualifications'), ('company_type_seq', 'type of company'),
     ('supply_kind', 'kind of supply'), ('employee', 'employees'), ('check_boxes', 'benefits')
-) AS labelled (name, label);
+) AS labelled (name, label)
+UNION ALL
+SELECT "column", value, label FROM code_label;

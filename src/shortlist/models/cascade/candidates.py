@@ -138,7 +138,7 @@ def retrieve(
     return Candidates(
         indptr,
         items,
-        np.stack([np.isin(union, stage_keys, assume_unique=True) for stage_keys in keys]),
+        np.stack([_marked(union, stage_keys) for stage_keys in keys]),
         scores,
         np.stack([_level(row, *end[:, owners]) for row, end in zip(scores, ends, strict=True)]),
         np.stack([ranks for _, ranks in by_stage]),
@@ -156,10 +156,13 @@ def stage_mean(candidates: Candidates) -> Floats:
     """  # (B, n_items)
     total = np.zeros(candidates.blocks[0].shape, dtype=np.float32)
     for block, (low, high) in zip(candidates.blocks, candidates.ends, strict=True):
-        width = np.where(high > low, high - low, np.float32(1))
         distance = block - low[:, np.newaxis]
-        total += distance / (width[:, np.newaxis] + np.abs(distance))
-    return total / np.float32(len(candidates.blocks))
+        size = np.abs(distance)
+        size += np.where(high > low, high - low, np.float32(1))[:, np.newaxis]
+        distance /= size
+        total += distance
+    total /= np.float32(len(candidates.blocks))
+    return total
 
 
 def _scores(stage: Model[Any, Any], profiles: Profiles) -> tuple[Floats, NDArray[np.bool_]]:
@@ -205,6 +208,13 @@ def _keys(lists: Rows, n_items: int) -> NDArray[np.int64]:
     queries, columns = np.nonzero(lists != UNKNOWN)
     keys: NDArray[np.int64] = queries * n_items + lists[queries, columns]
     return keys
+
+
+def _marked(union: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of the ascending union are among the keys, all of which are in it."""  # (n,)
+    marks = np.zeros(len(union), dtype=bool)
+    marks[np.searchsorted(union, keys)] = True
+    return marks
 
 
 def _ends(block: Floats, lists: Rows) -> Floats:

@@ -29,6 +29,11 @@ from shortlist.scoring.scores import Floats
 ALL_STAGES = "all together"
 """The name of the union of all stages in tables."""
 
+CHUNK = (
+    4_000  # users of each half; choices are made by the first chunk of both, whose users are enough
+)
+DEPTH = 30  # ranks of a stage that are measured
+
 RowsOf: TypeAlias = Callable[[Candidates, Profiles, Dataset], Floats]
 
 
@@ -53,6 +58,13 @@ class Examples(NamedTuple):
     def concatenated(cls, parts: Sequence[Examples]) -> Examples:
         """Concatenate examples."""
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def only(self, kept: NDArray[np.bool_], rows: Floats) -> Examples:
+        """Return some candidates with other inputs (n, e), of lists whose chosen one is kept."""
+        owners = np.repeat(np.arange(len(self.lists)), self.lists)
+        kept = kept & np.isin(owners, owners[self.chosen & kept])
+        lists = np.bincount(owners[kept], minlength=len(self.lists))
+        return Examples(rows[kept], self.chosen[kept], lists[lists > 0])
 
 
 class HeldOut(NamedTuple):
@@ -92,10 +104,42 @@ def splits(data: Dataset, count: int, seed: int) -> Iterator[HeldOut]:
         yield HeldOut(train, held_out, np.flatnonzero(held_out.user_counts).astype(np.int32))
 
 
+class Found(NamedTuple):
+    """The lists of some users whose held-out item is among the candidates.
+
+    Attributes
+    ----------
+    sampled
+        The held-out items, and a sample of the other candidates: to fit on.
+    top
+        All candidates that a stage ranks highly: to measure on. Empty if not asked for.
+    hits
+        How many held-out items each stage returned, and their union.  # (S + 1,)
+    """
+
+    sampled: Examples
+    top: Examples
+    hits: NDArray[np.int64]
+
+
+def chunks(users: Rows, seed: int) -> Iterator[tuple[int, Rows]]:
+    """Divide users into two random halves, and yield chunks of the first and the second in turn.
+
+    What is fitted on one half is measured on the other. The rows of a chunk ascend.
+    """
+    shuffled = np.random.default_rng([seed, 1]).permutation(users)
+    middle = len(users) // 2
+    halves = shuffled[:middle], shuffled[middle:]
+    for start in range(0, len(halves[1]), CHUNK):
+        for number, half in enumerate(halves):
+            if start < len(half):
+                yield number, np.sort(half[start : start + CHUNK])
+
+
 def examples(
-    fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int
-) -> tuple[Examples, NDArray[np.float64]]:
-    """Return the lists of a round whose held-out item is among the candidates.
+    fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int, top: bool = False
+) -> Found:
+    """Return the lists of a round's users.
 
     Parameters
     ----------
@@ -106,29 +150,34 @@ def examples(
     count
         The maximum number of items that a stage returns.
     negatives
-        The maximum number of negatives per list, sampled at random.
+        The maximum number of negatives per sampled list.
     seed
         Seeds the sample.
-
-    Returns
-    -------
-    The lists, and the recall of the held-out items for each stage and for their union.  # (S + 1,)
+    top
+        Whether to return the top lists as well. They are not sampled: a ranker that is better among
+        sampled candidates is not always better at the top.
     """
     task = partial(
-        _block_examples, fold=fold, rows_of=rows_of, count=count, negatives=negatives, seed=seed
+        _block_examples,
+        fold=fold,
+        rows_of=rows_of,
+        count=count,
+        negatives=negatives,
+        seed=seed,
+        with_top=top,
     )
-    row_bytes = 16 * fold.train.n_items * (len(fold.stages) + 2)
-    results = engine.current().map_rows(task, len(fold.users), row_bytes, "candidates")
-    lists, hits = zip(*results, strict=True)
-    return Examples.concatenated(lists), np.sum(hits, axis=0) / len(fold.users)
+    row_bytes = 4 * fold.train.n_items * (len(fold.stages) + 2)
+    results = list(engine.current().map_rows(task, len(fold.users), row_bytes, "candidates"))
+    sampled, lists, hits = zip(*results, strict=True)
+    return Found(Examples.concatenated(sampled), Examples.concatenated(lists), np.sum(hits, axis=0))
 
 
 def are_held_out(candidates: Candidates, users: Rows, held_out: Dataset) -> NDArray[np.bool_]:
     """Return whether each candidate is a held-out item of its user."""  # (n,)
-    keys = users[candidates.owners].astype(np.int64) * held_out.n_items + candidates.items
-    return np.isin(
-        keys, held_out.user_rows.astype(np.int64) * held_out.n_items + held_out.item_rows
-    )
+    held = held_out.choices[users]
+    is_held = np.zeros(held.shape, dtype=bool)
+    is_held[np.repeat(np.arange(len(users)), np.diff(held.indptr)), held.indices] = True
+    return is_held[candidates.owners, candidates.items]
 
 
 def round_history(
@@ -148,26 +197,53 @@ def round_history(
 
 
 def _block_examples(
-    block: range, *, fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int
-) -> tuple[Examples, NDArray[np.int64]]:
+    block: range,
+    *,
+    fold: Round,
+    rows_of: RowsOf,
+    count: int,
+    negatives: int,
+    seed: int,
+    with_top: bool,
+) -> Found:
     users = fold.users[block.start : block.stop]
     profiles = known_users(fold.train, users, fold.stages)
     order = fold.train.popularity_order
     candidates = retrieve(fold.stages, profiles, unseen(profiles, order), count, order)
     chosen = are_held_out(candidates, users, fold.held_out)
     owners = candidates.owners
-    n_positives = np.bincount(owners[chosen], minlength=len(users))
+    sampled = _has(chosen, owners)
+    sampled[sampled] = _drawn(users, candidates.only(sampled), chosen[sampled], negatives, seed)
+    top = np.asarray((candidates.ranks <= DEPTH).any(axis=0)) & with_top
+    top &= _has(chosen & top, owners)
+    kept = sampled | top
+    rows = rows_of(candidates.only(kept), profiles, fold.train)
+
+    def part(mask: NDArray[np.bool_]) -> Examples:
+        lists = np.bincount(owners[mask], minlength=len(users))
+        return Examples(rows[mask[kept]], chosen[mask], lists[lists > 0])
+
+    hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
+    return Found(part(sampled), part(top), hits)
+
+
+def _drawn(
+    users: Rows, candidates: Candidates, chosen: NDArray[np.bool_], negatives: int, seed: int
+) -> NDArray[np.bool_]:
+    """Draw the chosen candidates, and up to ``negatives`` others of each list."""  # (n,)
+    owners = candidates.owners
     # The random key of a pair does not depend on the block that the pair is in.
     keys = _random_keys(users[owners], candidates.items, seed)
     order_in_list = np.lexsort((keys, chosen, owners))  # in each list the negatives first, shuffled
     rank = np.arange(len(order_in_list)) - candidates.indptr[:-1][owners]
-    kept = np.zeros(len(order_in_list), dtype=bool)
-    kept[order_in_list] = (rank < negatives) | chosen[order_in_list]
-    kept &= n_positives[owners] > 0
-    rows = rows_of(candidates.only(kept), profiles, fold.train)
-    lists = np.bincount(owners[kept], minlength=len(users))
-    hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
-    return Examples(rows, chosen[kept], lists[lists > 0]), hits
+    drawn = np.zeros(len(order_in_list), dtype=bool)
+    drawn[order_in_list] = rank < negatives
+    return drawn | chosen
+
+
+def _has(chosen: NDArray[np.bool_], owners: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether the list of each candidate has a chosen one."""  # (n,)
+    return np.isin(owners, owners[chosen])
 
 
 def _random_keys(users: Rows, items: Rows, seed: int) -> NDArray[np.uint64]:

@@ -23,8 +23,7 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.cascade.candidates import Candidates
-from shortlist.models.cascade.standing import Group, Standing
-from shortlist.models.cascade.table_columns import TableColumns
+from shortlist.models.cascade.standing import Group, Standing, TableColumns
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats

@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ShortlistError
 from shortlist.models.base import Model
-from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages
-from shortlist.models.cascade.examples import Examples, HeldOut, Round, examples, splits
+from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages, pool
+from shortlist.models.cascade.examples import (
+    Examples,
+    Found,
+    HeldOut,
+    Round,
+    chunks,
+    examples,
+    splits,
+)
 from shortlist.models.cascade.features import CandidateFeatures, ranker_rows
-from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
-from shortlist.models.cascade.validation import Halves, top_lists
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
 
-ENOUGH = 20_000  # held-out items among the candidates; further rounds would change little
+ENOUGH = 20_000  # held-out items among the candidates; more would change little
+ENOUGH_OF_LARGE = 8_000  # the same where fitting and scoring cost more; loses up to 1% of the NDCG
+LARGE = 100_000  # interactions
 
 Doubles = NDArray[np.float64]
 
@@ -91,6 +99,7 @@ class Learner:
         self._examples: tuple[list[Examples], list[Examples]] = ([], [])  # of half the users each
         self._lists: list[Examples] = []  # of the first round, of half the users each
         self._n_measured = 0
+        self._found: list[Found] = []  # lists of the first chunks, from choosing the stages
         self._recalls: list[Doubles] = []
         self._validation: dict[str, float] = {}
 
@@ -98,7 +107,7 @@ class Learner:
         """Run the rounds, then fit the ranker, or take the order of the best stage."""
         for split in splits(self.data, self.plan.rounds, self.plan.seed):
             self._add_round(self._fitted(split))
-            if sum(len(part.lists) for half in self._examples for part in half) >= ENOUGH:
+            if self._has_enough:
                 break
         stages = self.stages
         if stages is None:  # nothing can be held out
@@ -122,10 +131,12 @@ class Learner:
         specs, models = _fit_all(pool(self.data), split.train)
         fold = split.fitted(())._replace(stages=models)
         plan = self.plan
-        choice = choose_stages(fold, plan.candidates, plan.negatives, plan.seed)
+        trees = None if plan.ranker == "linear" else plan.trees.quicker()
+        choice = choose_stages(fold, plan.candidates, plan.negatives, plan.seed, trees)
         for name, value in zip(stage_names(specs), choice.alone, strict=True):
             self._validation[alone(name)] = float(value)
         chosen = [models[position] for position in choice.chosen]
+        self._found = choice.found
         self.stages = tuple(map(_settled, chosen))
         return fold._replace(stages=chosen)
 
@@ -133,23 +144,32 @@ class Learner:
         """Collect examples and recalls; in the first round also the lists to choose by."""
         plan, features = self.plan, self._features(fold.train)
         rows_of = partial(ranker_rows, features=features)
-        halves = Halves.of(fold.users, plan.seed)
-        recall = np.zeros(len(fold.stages) + 1)
-        for half, users in enumerate(halves):
-            if not len(users):
-                continue
-            found, shares = examples(
-                fold._replace(users=users), rows_of, plan.candidates, plan.negatives, plan.seed
-            )
-            self._examples[half].append(found)
-            recall += shares * (len(users) / len(fold.users))
-        if not self._recalls and len(plan.options(len(fold.stages), features)) > 1:
-            sampled = halves.sampled(plan.seed)
-            self._n_measured = sum(map(len, sampled))
-            self._lists = [
-                top_lists(fold._replace(users=users), rows_of, plan.candidates) for users in sampled
-            ]
-        self._recalls.append(recall)
+        hits, n_users = np.zeros(len(fold.stages) + 1), 0
+        must_choose = not self._recalls and len(plan.options(len(fold.stages), features)) > 1
+        for half, users in chunks(fold.users, plan.seed):
+            is_measured = must_choose and len(self._lists) < 2
+            if self._found and features is None:
+                found = self._found.pop(0)
+            else:
+                part = fold._replace(users=users)
+                found = examples(
+                    part, rows_of, plan.candidates, plan.negatives, plan.seed, top=is_measured
+                )
+            self._examples[half].append(found.sampled)
+            if is_measured:
+                self._lists.append(found.top)
+                self._n_measured += len(users)
+            hits += found.hits
+            n_users += len(users)
+            if half == 1 and self._has_enough:
+                break
+        self._recalls.append(hits / n_users)
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether further examples would change little."""
+        enough = ENOUGH if self.data.n_interactions < LARGE else ENOUGH_OF_LARGE
+        return sum(len(part.lists) for half in self._examples for part in half) >= enough
 
     def _ranker(self, stages: tuple[ModelSpec, ...]) -> Ranker | int:
         """Fit the best ranker, or return the position of the stage that is better."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BeforeValidator, ValidationError
+from pydantic import ValidationError
 
 from shortlist import engine
 from shortlist.bundle.declarations import LARGEST, Checked, Context, check_range
@@ -25,6 +25,7 @@ from shortlist.models.cascade.candidates import (
     stage_mean,
     unseen,
 )
+from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import CandidateFeatures, ranker_rows, stage_column_names
 from shortlist.models.cascade.learning import Learner, Plan, stage_names
@@ -38,81 +39,12 @@ from shortlist.models.cascade.rankers import (
 )
 from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
 from shortlist.models.cascade.trees import checked_trees
-from shortlist.models.composite import CompositeModel, ModelSpec, model_list
-from shortlist.models.config import AUTO, ModelConfig, Search, hyper
+from shortlist.models.composite import CompositeModel, ModelSpec
+from shortlist.models.config import AUTO
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
-
-
-def _stage_list(value: Any) -> Any:
-    return None if value in (None, "auto") else model_list(value)
-
-
-def _checked_stages(stages: tuple[ModelSpec, ...] | None) -> tuple[ModelSpec, ...] | None:
-    if stages is None:
-        return None
-    if not stages:
-        raise ValueError("there is no stage")
-    for position, stage in enumerate(stages):
-        if stage.model == "Cascade":
-            raise ValueError("a cascade cannot be a stage")
-        if stage in stages[:position]:
-            raise ValueError(f"{stage!r} is there twice")
-    return stages
-
-
-def _checked_ranker(value: Any) -> Any:
-    if value in ("auto", "trees", "linear"):
-        return value
-    spec = ModelSpec.model_validate(value)
-    if spec.model == "Cascade":
-        raise ValueError("a cascade cannot be its own ranker")
-    return spec
-
-
-class CascadeConfig(ModelConfig):
-    """Settings of :class:`Cascade`."""
-
-    stages: Annotated[
-        tuple[ModelSpec, ...] | None, BeforeValidator(_stage_list), AfterValidator(_checked_stages)
-    ] = hyper(
-        None,
-        "The models that retrieve candidates: unfitted, or their names; None: chosen by validation "
-        "from all that can be fitted on the data.",
-    )
-    ranker: Annotated[
-        Literal["auto", "trees", "linear"] | ModelSpec, BeforeValidator(_checked_ranker)
-    ] = hyper(
-        "auto",
-        "The ranker: a weighted sum of the stages (linear), that plus "
-        "gradient-boosted trees (trees: needs LightGBM, the extra 'trees'), the best of these and "
-        "of the stages alone by validation (auto), or a model by its own scores, such as "
-        "Ranking().",
-    )
-    features: bool | Literal["auto"] = hyper(
-        "auto",
-        "Give the trees the features of users and items, and how they stand to the others of the "
-        "item or the history; auto: if that validates better. The features of a query are used "
-        "only if a stage uses features, too.",
-    )
-    candidates: int = hyper(
-        200, "Maximum number of items per stage.", ge=1, search=Search(50, 500, "log")
-    )
-    rounds: int = hyper(
-        5,
-        "Most rounds of training examples; each holds out one choice per user and fits the stages.",
-        ge=1,
-    )
-    negatives: int = hyper(30, "Maximum number of negatives per list of training examples.", ge=1)
-    trees: int = hyper(200, "Number of trees.", ge=1, search=Search(50, 500, "log"))
-    leaves: int = hyper(7, "Leaves per tree.", ge=2, le=1024, search=Search(4, 31, "log"))
-    least: int = hyper(200, "Minimum number of training examples per leaf.", ge=1)
-    learning_rate: float = hyper(
-        0.04, "Learning rate of the trees.", gt=0, le=1, search=Search(0.02, 0.3, "log")
-    )
-    seed: int = hyper(0, "Seeds the held-out choices, the negatives and the trees.", ge=0)
 
 
 def _check_stages(stages: Any, context: Context) -> None:
@@ -124,7 +56,7 @@ def _check_stages(stages: Any, context: Context) -> None:
     if not is_several or not stages:
         raise ValueError("is not several fitted models")
     try:
-        _checked_stages(tuple(map(ModelSpec.model_validate, stages)))
+        checked_stages(tuple(map(ModelSpec.model_validate, stages)))
     except ValidationError as error:
         raise ValueError(error.errors()[0]["msg"]) from None
 
@@ -185,10 +117,12 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     choice), all stages get the same weight.
 
     Without ``stages``, all models that can be fitted on the data are fitted in the first round.
-    Starting from all of them, the one with the smallest weight in the blend leaves; the smallest
-    set within half a percent of the best NDCG is kept. With ``ranker="auto"`` the best of the
-    single stages, the blend, and the trees with and without features orders the candidates. All
-    this is measured on users that the weights and trees were not fitted on.
+    Starting from all of them, those that contribute least to the ranker's scores leave. The largest
+    set within half a percent of the best NDCG is kept, or the best single stage if it is better
+    than all of them. With ``ranker="auto"`` the best of the single stages, the blend, and the trees
+    with and without features orders the candidates. All this is measured on users that the weights
+    and trees were not fitted on, at most 8,000 of them. Users and rounds are added until
+    20,000 held-out items were found among the candidates; 8,000 for 100,000 interactions or more.
 
     With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
     It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of
@@ -300,15 +234,22 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
 
     def best(self, profiles: Profiles, eligible: Eligible, k: int) -> Best:
         """Return the best items of each query, with candidates among the eligible items."""
-        return top_k(DenseScores(self._block(profiles, eligible)), eligible, k)
+        return top_k(DenseScores(self._block(profiles, eligible, k)), eligible, k)
 
-    def _block(self, profiles: Profiles, eligible: Eligible | None) -> Floats:
-        """Score all items: re-ranked candidates on top, all others below them."""  # (B, n_items)
+    def _block(self, profiles: Profiles, eligible: Eligible | None, k: int | None = None) -> Floats:
+        """Score all items: re-ranked candidates on top, all others below them.
+
+        Where every query has k candidates, the others need no order.
+        """  # (B, n_items)
         candidates = self._candidates(profiles, eligible)
-        block = stage_mean(candidates)
-        block += np.float32(self._floor - 2)  # the mean lies between -1 and 1
-        block[candidates.owners, candidates.items] = self._candidate_scores(candidates, profiles)
+        below = np.float32(self._floor - 2)
         model, scorable = self.learned.model_ranker, candidates.can_score.any(axis=0)
+        if k is not None and scorable.all() and (np.diff(candidates.indptr) >= k).all():
+            block = np.full(candidates.blocks[0].shape, below)
+        else:
+            block = stage_mean(candidates)
+            block += below  # the mean lies between -1 and 1
+        block[candidates.owners, candidates.items] = self._candidate_scores(candidates, profiles)
         if model is not None and not scorable.all():
             others = np.flatnonzero(~scorable)
             block[others] = model_catalogue_scores(model, profiles.take(others))

@@ -138,6 +138,11 @@ class TreeSettings(NamedTuple):
     learning_rate: float
     seed: int
 
+    def quicker(self) -> TreeSettings:
+        """Return half as many trees that learn twice as fast, to compare sets of stages by."""
+        rate = min(1.0, 2 * self.learning_rate)
+        return self._replace(trees=-(-self.trees // 2), learning_rate=rate)
+
 
 def fit_ranker(examples: Examples | None, columns: Columns, trees: TreeSettings | None) -> Ranker:
     """Fit the blend, and then the trees, which start from it.

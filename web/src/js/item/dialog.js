@@ -5,9 +5,9 @@ import { addToHistory } from "../query/chosen.js";
 import { fact } from "../query/person.js";
 import { fetchItem, nameOf, seen, titleOf } from "../catalogue.js";
 import { button, fill, h, icon } from "../dom.js";
-import { amount, isEmpty } from "../format.js";
+import { amount, fieldName, isEmpty, valueText } from "../format.js";
 import { listedNow } from "../lists/lists.js";
-import { explain } from "../lists/row.js";
+import { explain, wordsFirst } from "../lists/row.js";
 import { scale, scoreBar } from "../lists/scorebar.js";
 import { queryOf } from "../lists/query.js";
 import { placeOnMap } from "../map/map.js";
@@ -18,6 +18,7 @@ import { t } from "../words.js";
 /** @typedef {import("../types.js").Id} Id */
 
 const LENGTH = 10; // of the lists of items and users
+const FEATURES = 3; // of a user, and values of a list, that are shown
 
 /** @param {HTMLElement} element */
 export function followItem(element) {
@@ -131,6 +132,7 @@ export function followItem(element) {
                 hit.score,
                 share,
                 () => set({ as: "user", user: hit.user_id, view: "list", item: null, by: null }),
+                hit.features,
               ]),
             )
           : h("p", { class: "quiet" }, t("noAudience")),
@@ -160,16 +162,16 @@ export function followItem(element) {
 
 /** @param {Id} item */
 function actions(item) {
-  const { models } = get();
-  const mapped = models.some((model) => model.can.includes("map"));
+  const { model, models } = get();
+  const able = models.filter((candidate) => candidate.can.includes("map")).map(({ name }) => name);
   return [
     button([icon("plus"), t("addToHistory")], () => {
       addToHistory(item);
       set({ as: "history" });
     }),
-    mapped
+    able.length
       ? button([icon("map"), t("showOnMap")], () => {
-          set({ item: null, by: null, view: "map" });
+          set({ item: null, by: null, model: able.includes(model) ? model : able[0], view: "map" });
           placeOnMap(item);
         })
       : null,
@@ -199,17 +201,32 @@ function reasons(item, model) {
   );
 }
 
-/** @param {[string, number, (score: number) => number, () => void][]} rows */
+/**
+ * What tells one user from another: a few features.
+ *
+ * @param {Record<string, any>} features
+ */
+function described(features) {
+  const names = Object.keys(features).filter((name) => !isEmpty(features[name]));
+  const shown = wordsFirst(names, features).slice(0, FEATURES);
+  const texts = shown.map((name) => {
+    const value = features[name];
+    return `${fieldName(name)} ${valueText(Array.isArray(value) ? value.slice(0, FEATURES) : value, name)}`;
+  });
+  return texts.length ? h("p", { class: "quiet" }, texts.join(" · ")) : null;
+}
+
+/** @param {[string, number, ReturnType<typeof scale>, () => void, Record<string, any>?][]} rows */
 function ranked(rows) {
   return h(
     "ol",
     { class: "ranked", role: "list" },
-    rows.map(([name, score, share, open], index) =>
+    rows.map(([name, score, share, open, features = {}], index) =>
       h(
         "li",
         {},
         h("span", { class: "rank", "aria-hidden": "true" }, index + 1),
-        button(name, open, { class: "title" }),
+        h("div", {}, button(name, open, { class: "title" }), described(features)),
         scoreBar(score, share(score)),
       ),
     ),

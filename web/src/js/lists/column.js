@@ -61,18 +61,35 @@ function content({ model, items, notes }, other) {
   const share = scale(items);
   const compared = other !== null && "items" in other ? other : null;
   const moved = compared ? moves(items, compared.items) : [];
+  const fields = telling(items);
   const rows = items.map((item, index) =>
-    listRow(item, { model, share, move: moved[index], other: compared?.model ?? null }),
+    listRow(item, { model, share, fields, move: moved[index], other: compared?.model ?? null }),
   );
   const popular = items.every((item) => item.source === "popularity");
+  const scores = items.map((item) => item.score);
   return [
     popular && modelOf(model)?.kind !== "Popularity"
       ? h("p", { class: "notice" }, t("fallback", model))
       : null,
     ...notes.map((note) => h("p", { class: "quiet note", lang: "en" }, note)),
+    compared ? h("p", { class: "quiet scale" }, t("scaleOf", amount(Math.min(...scores)), amount(Math.max(...scores)))) : null,
     h("ol", { class: "list", role: "list" }, rows),
     button(t("download"), () => download(items, model), { class: "download" }),
   ];
+}
+
+/**
+ * The fields of items in the order in which they tell these apart: a field in which all are the same
+ * comes last.
+ *
+ * @param {Listed[]} items
+ */
+function telling(items) {
+  const names = [...new Set(items.flatMap((item) => Object.keys(item.features)))];
+  const same = new Set(
+    names.filter((name) => new Set(items.map((item) => JSON.stringify(item.features[name]))).size === 1),
+  );
+  return names.toSorted((a, b) => Number(same.has(a)) - Number(same.has(b)));
 }
 
 /**

@@ -14,8 +14,23 @@ export function linkLists(columns) {
   columns.append(svg);
   const [left, right] = [...columns.querySelectorAll(".column")].map(rowsOf);
 
+  const lists = [...columns.querySelectorAll(".list")].map((list) => /** @type {HTMLElement[]} */ ([...list.children]));
+
+  /** Give the rows of the same rank the same height, if the lists are side by side. */
+  function align() {
+    if (lists.length < 2) return;
+    for (const row of lists.flat()) row.style.minHeight = "";
+    const [one, other] = lists;
+    if (!one[0] || !other[0] || one[0].getBoundingClientRect().right > other[0].getBoundingClientRect().left) return;
+    const heights = lists.map((rows) => rows.map((row) => row.getBoundingClientRect().height));
+    for (const rows of lists) {
+      rows.forEach((row, rank) => (row.style.minHeight = `${Math.max(...heights.map((all) => all[rank] ?? 0))}px`));
+    }
+  }
+
   function draw() {
     svg.replaceChildren();
+    align();
     const frame = columns.getBoundingClientRect();
     for (const [item, row] of left) {
       const other = right.get(item);

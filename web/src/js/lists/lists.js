@@ -1,7 +1,7 @@
 // The lists. They are requested again whenever the query changes.
 
 import { ask, isAbort, prefetch } from "../api.js";
-import { seen } from "../catalogue.js";
+import { schemaOf, seen } from "../catalogue.js";
 import { button, fill, h } from "../dom.js";
 import { announce } from "../parts/live.js";
 import { empty, failure, waiting } from "../parts/notice.js";
@@ -124,7 +124,10 @@ export function makeLists() {
  */
 async function answerOf(model, state, query, signal) {
   try {
-    const { lists, notes = [] } = await ask("recommendations", { ...listRequest(model, state, query), signal });
+    const [{ lists, notes = [] }] = await Promise.all([
+      ask("recommendations", { ...listRequest(model, state, query), signal }),
+      schemaOf(model).catch(() => null), // for the labels of fields
+    ]);
     const { items } = lists[0];
     seen(items);
     return { model, items, notes };

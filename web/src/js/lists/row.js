@@ -22,11 +22,12 @@ const VALUES = 4; // that are shown of a list field
  * @param {Listed} item
  * @param {object} given
  * @param {string} given.model the model of the list
- * @param {(score: number) => number} given.share
+ * @param {ReturnType<typeof import("./scorebar.js").scale>} given.share
+ * @param {string[]} given.fields in the order in which they tell items apart
  * @param {number | null} [given.move] how many ranks higher than on the other list; null: not on it
  * @param {string | null} given.other the model of the other list; null: there is none
  */
-export function listRow(item, { model, share, move, other }) {
+export function listRow(item, { model, share, fields, move, other }) {
   const why = h("div", { class: "why" });
   const choice = h("div", { class: "choice", hidden: true });
   const row = h(
@@ -42,7 +43,7 @@ export function listRow(item, { model, share, move, other }) {
         button(nameOf(item), () => set({ item: item.item_id, by: model }), { class: "title", "data-action": "open" }),
         other === null ? null : moveMark(move ?? null, other),
       ),
-      h("p", { class: "row-facts" }, facts(item)),
+      h("p", { class: "row-facts" }, facts(item, fields)),
     ),
     scoreBar(item.score, share(item.score)),
     h("div", { class: "actions" }, actions(item, model, why, choice)),
@@ -59,12 +60,13 @@ function visibleRank(rank) {
   return h("span", { "aria-hidden": "true" }, rank);
 }
 
-/** @param {Listed} item */
-function facts({ features }) {
+/** @param {Listed} item @param {string[]} fields in the order in which they tell items apart */
+function facts(item, fields) {
+  const { features } = item;
   const filtered = Object.keys(get().where); // filtered fields come first
-  const names = [...new Set([...filtered, ...Object.keys(features)])];
-  return names
-    .filter((name) => !isEmpty(features[name]))
+  const known = (/** @type {string[]} */ names) => [...new Set([...filtered, ...names])].filter((name) => !isEmpty(features[name]));
+  const untitled = nameOf(item) === String(item.item_id);
+  return (untitled ? wordsFirst(known(fields), features) : known(Object.keys(features)))
     .slice(0, FACTS)
     .map((name) => {
       const value = features[name];
@@ -75,9 +77,20 @@ function facts({ features }) {
         { class: "row-fact" },
         h("span", { class: "key" }, fieldName(name)),
         " ",
-        valueText(short) + rest,
+        valueText(short, name) + rest,
       );
     });
+}
+
+/**
+ * Names of fields, those whose values are words before those with codes and numbers.
+ *
+ * @param {string[]} names
+ * @param {Record<string, any>} features
+ */
+export function wordsFirst(names, features) {
+  const isCode = (/** @type {string} */ name) => !/\p{L}{2}/u.test(valueText(features[name], name));
+  return names.toSorted((a, b) => Number(isCode(a)) - Number(isCode(b)));
 }
 
 /**

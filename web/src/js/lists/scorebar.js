@@ -4,26 +4,34 @@ import { h } from "../dom.js";
 import { amount } from "../format.js";
 import { t } from "../words.js";
 
+/** @typedef {{from: number, share: number, zero: number}} Bar where it starts, how long it is, where 0 is */
+
 /**
- * The scale of the bars. It starts at 0, or at the lowest score if that is negative.
+ * The scale of the bars, which holds 0. Bars start at 0: those of scores below 0 go to the left.
  *
  * @param {{score: number}[]} listed
- * @returns {(score: number) => number} the length of a bar, from 0 to 1
+ * @returns {(score: number) => Bar} in shares of the width
  */
 export function scale(listed) {
   const scores = listed.map((item) => item.score);
   const low = Math.min(0, ...scores);
   const high = Math.max(0, ...scores);
-  return (score) => (high > low ? (score - low) / (high - low) : 0);
+  const range = high > low ? high - low : 1;
+  return (score) => ({
+    from: (Math.min(score, 0) - low) / range,
+    share: Math.abs(score) / range,
+    zero: -low / range,
+  });
 }
 
 /**
  * @param {number} score
- * @param {number} share
+ * @param {Bar} bar
  */
-export function scoreBar(score, share) {
-  const bar = h("span", { class: "score-bar", "aria-hidden": "true" }, h("span"));
-  bar.style.setProperty("--share", String(share));
+export function scoreBar(score, { from, share, zero }) {
+  const kind = `score-bar${zero > 0 ? " both" : ""}${score < 0 ? " against" : ""}`;
+  const bar = h("span", { class: kind, "aria-hidden": "true" }, h("span"));
+  for (const [name, value] of Object.entries({ from, share, zero })) bar.style.setProperty(`--${name}`, String(value));
   return h(
     "span",
     { class: "score" },

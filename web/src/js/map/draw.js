@@ -115,13 +115,16 @@ function titles(pen, size, visible, scene, paints) {
   pen.textBaseline = "middle";
   pen.lineJoin = "round";
   /** @type {[number, number, number, number][]} */
-  const taken = [];
+  const taken = visible
+    .filter(({ point }) => scene.ranks.has(point.item_id))
+    .map(({ at, radius }) => mark(at, Math.max(radius, 9) + 2)); // no title covers a rank
+  const most = taken.length + TITLES;
   for (const { point, at, radius } of order.slice(0, 400)) {
-    if (taken.length >= TITLES) break;
+    if (taken.length >= most) break;
     const text = point.title.length > LONGEST ? `${point.title.slice(0, LONGEST - 1)}…` : point.title;
     pen.font = `${priority(point) < 2 ? 600 : 400} 12px system-ui, "Noto Sans KR", NanumGothic, sans-serif`;
     const width = pen.measureText(text).width;
-    const gap = priority(point) < 2 ? Math.max(radius, 9) + 5 : radius + 4;
+    const gap = priority(point) < 2 ? Math.max(radius, 9) + 6 : radius + 4;
     const right = at[0] + gap + width > size.width - 4;
     const x = right ? at[0] - gap - width : at[0] + gap;
     /** @type {[number, number, number, number]} */
@@ -134,6 +137,11 @@ function titles(pen, size, visible, scene, paints) {
     pen.fillStyle = priority(point) < 2 ? paints.ink : paints.quiet;
     pen.fillText(text, x, at[1]);
   }
+}
+
+/** @param {[number, number]} at @param {number} radius @returns {[number, number, number, number]} */
+function mark([x, y], radius) {
+  return [x - radius, y - radius, x + radius, y + radius];
 }
 
 /** @param {number[]} a @param {number[]} b */

@@ -2,10 +2,9 @@
 
 import { ask } from "../api.js";
 import { seen } from "../catalogue.js";
-import { button, fill, h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { failure, waiting } from "../parts/notice.js";
-import { can, get, on, set } from "../store.js";
-import { t } from "../words.js";
+import { can, get, on } from "../store.js";
 import { makeParts } from "./parts.js";
 
 /** @typedef {import("../types.js").Point} Point */
@@ -36,13 +35,7 @@ export function makeMap() {
 
   async function draw() {
     const { view, model } = get();
-    if (view !== "map") return;
-    if (!can(model, "map")) {
-      parts = drawn = null;
-      fill(panel, cannot(model));
-      return;
-    }
-    if (drawn === model) return;
+    if (view !== "map" || !can(model, "map") || drawn === model) return;
     fill(panel, waiting(6));
     try {
       const { points } = await mapOf(model);
@@ -84,16 +77,4 @@ function mapOf(model) {
     maps.set(model, map);
   }
   return map;
-}
-
-/** @param {string} model */
-function cannot(model) {
-  const able = get().models.filter((candidate) => candidate.can.includes("map"));
-  return h(
-    "div",
-    { class: "empty" },
-    h("p", {}, t("cannotMap", model)),
-    h("p", {}, able.length ? t("modelsThatCan") : t("noModelCan")),
-    h("ul", { class: "picks", role: "list" }, able.map(({ name }) => h("li", {}, button(name, () => set({ model: name }))))),
-  );
 }

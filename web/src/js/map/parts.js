@@ -111,6 +111,7 @@ export function makeParts(points) {
       { class: "map-picture" },
       h("h2", { class: "list-title" }, t("mapTitle")),
       h("p", { class: "quiet", id: "map-hint" }, t("mapHint")),
+      legend(groups, off, paint),
       h(
         "div",
         { class: "map-frame" },
@@ -123,7 +124,6 @@ export function makeParts(points) {
           button(icon("whole"), plot.whole, { "aria-label": t("zoomAll") }),
         ),
       ),
-      legend(groups, off, paint),
     ),
     h("div", { class: "map-side" }, search.element, near),
   );

@@ -28,8 +28,9 @@ export function makeTabs(label, tabs, chosen) {
 
   /** @param {KeyboardEvent} event */
   function move(event) {
-    const here = parts.indexOf(/** @type {HTMLButtonElement} */ (event.currentTarget));
-    const last = parts.length - 1;
+    const there = tabs.filter((_, index) => !parts[index].hidden);
+    const here = there.findIndex((tab) => parts[tabs.indexOf(tab)] === event.currentTarget);
+    const last = there.length - 1;
     const to = {
       ArrowRight: here === last ? 0 : here + 1,
       ArrowLeft: here === 0 ? last : here - 1,
@@ -38,8 +39,8 @@ export function makeTabs(label, tabs, chosen) {
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    chosen(tabs[to].name);
-    parts[to].focus();
+    chosen(there[to].name);
+    parts[tabs.indexOf(there[to])].focus();
   }
 
   /** @param {Name} name */
@@ -58,5 +59,10 @@ export function makeTabs(label, tabs, chosen) {
     parts.forEach((part, index) => (part.textContent = tabs[index].title()));
   }
 
-  return { strip, show, relabel };
+  /** @param {Name} name @param {boolean} there */
+  function offer(name, there) {
+    parts[tabs.findIndex((tab) => tab.name === name)].hidden = !there;
+  }
+
+  return { strip, show, relabel, offer };
 }

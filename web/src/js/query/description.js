@@ -95,14 +95,15 @@ export function makeDescription() {
       h("label", { for: id }, t("pasteLabel")),
       area,
       button(t("pasteFill"), () => {
-        const found = readText(area.value, fields);
+        const { found, unused } = readText(area.value, fields);
         const names = Object.keys(found);
         draft = { ...draft, ...found };
         const inputs = area.closest("form")?.querySelector(".fields");
         if (inputs) fill(inputs, controls(fields));
-        status.textContent = names.length
-          ? t("pasteFilled", names.map(fieldName).join(", "))
-          : t("pasteNothing");
+        fill(status, [
+          names.length ? t("pasteFilled", names.map(fieldName).join(", ")) : t("pasteNothing"),
+          unused.length ? h("span", { class: "unused quiet" }, t("pasteUnused", unused.join(" · "))) : null,
+        ]);
       }),
     );
   }

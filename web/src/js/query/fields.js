@@ -34,11 +34,12 @@ export function fieldControl(field, value, changed) {
 function control(field, value, changed) {
   switch (field.kind) {
     case "number":
-      return single(numberInput(value, changed, bounds(field)));
+      if (field.labels) return single(choice(Object.keys(field.labels).map(Number), value, changed, field.name));
+      return within(numberInput(value, changed, bounds(field)));
     case "flag":
       return single(choice([true, false], value, changed));
     case "category":
-      return single(choice(field.values ?? [], value, changed));
+      return single(choice(field.values ?? [], value, changed, field.name));
     case "list": {
       const given = value === undefined ? [] : [value].flat();
       return valuesField({
@@ -61,6 +62,11 @@ function control(field, value, changed) {
   }
 }
 
+/** @param {HTMLElement} input whose messages follow it */
+function within(input) {
+  return { element: h("div", {}, input), input };
+}
+
 /** @param {HTMLElement} input */
 function single(input) {
   return { element: input, input };
@@ -78,8 +84,18 @@ export function numberInput(value, changed, hint) {
     inputmode: "decimal",
     placeholder: hint,
     value: value ?? "",
-    on: { input: () => changed(input.value === "" ? undefined : input.valueAsNumber) },
+    on: { input: check },
   });
+  const message = h("span", { class: "invalid", role: "alert" }, t("notNumber"));
+
+  function check() {
+    const bad = input.validity.badInput;
+    input.setAttribute("aria-invalid", String(bad));
+    if (bad) input.after(message);
+    else message.remove();
+    if (!bad) changed(input.value === "" ? undefined : input.valueAsNumber);
+  }
+
   return input;
 }
 
@@ -102,15 +118,16 @@ export function dateInput(value, changed) {
  * @param {any[]} values
  * @param {any} value
  * @param {Changed} changed
+ * @param {string} [name] of the field, for the labels of its values
  * @param {string} [none]
  */
-export function choice(values, value, changed, none = t("unset")) {
+export function choice(values, value, changed, name = undefined, none = t("unset")) {
   const all = value === undefined || values.includes(value) ? values : [value, ...values];
   const select = h(
     "select",
     { on: { change: () => changed(select.selectedIndex ? all[select.selectedIndex - 1] : undefined) } },
     h("option", { value: "" }, none),
-    all.map((option) => h("option", { selected: option === value }, valueText(option))),
+    all.map((option) => h("option", { selected: option === value }, valueText(option, name))),
   );
   return select;
 }

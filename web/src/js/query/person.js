@@ -96,7 +96,7 @@ function features(user) {
  * @param {any} value
  */
 export function fact(name, value) {
-  const text = valueText(value);
+  const text = valueText(value, name);
   return h("div", { class: text.length > LONG ? "long" : null }, h("dt", {}, fieldName(name)), h("dd", {}, text));
 }
 

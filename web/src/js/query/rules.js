@@ -49,10 +49,10 @@ export function editor(field, rule, changed) {
     case "category":
       return oneOf(field, rule ?? [], changed);
     case "flag":
-      return named(choice([true, false], rule, changed, t("any")), label);
+      return named(choice([true, false], rule, changed, field.name, t("any")), label);
     case "list":
       return named(
-        choice(field.values ?? [], rule?.contains, contains, t("any")),
+        choice(field.values ?? [], rule?.contains, contains, field.name, t("any")),
         `${label}, ${t("has")}`,
       );
     default: {

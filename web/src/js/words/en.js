@@ -22,6 +22,7 @@ export const en = {
   linkCopied: "Link copied.",
   linkNotCopied: "The browser does not allow copying. Copy the link from the address bar.",
   close: "Close",
+  change: "Change",
   cancel: "Cancel",
   back: "Back",
   loading: "Loading…",
@@ -35,7 +36,7 @@ export const en = {
   asDescription: "Description",
   asHistory: "History",
   findUser: "Find a user",
-  findUserHint: "Type part of an id.",
+  findUserHint: "Type part of an id or a feature.",
   userHit: /** @param {number} n */ (n) => count(n, "choice"),
   noUsers: "No matching users.",
   user: /** @param {string} id */ (id) => `User ${id}`,
@@ -47,6 +48,7 @@ export const en = {
   pasteLabel: "A résumé, or one field per line (“degree: 4”)",
   pasteFill: "Fill in the form",
   pasteFilled: /** @param {string} names */ (names) => `Filled in from the text: ${names}. Please check the values.`,
+  pasteUnused: /** @param {string} lines */ (lines) => `Not used: ${lines}`,
   pasteNothing: "The text has no values for this form.",
   describeAsk: "Show the list",
   describeClear: "Clear the form",
@@ -70,6 +72,8 @@ export const en = {
 
   // fields
   unset: "—",
+  notNumber: "This is not a number.",
+  scaleOf: /** @param {string} low @param {string} high */ (low, high) => `Scores from ${low} to ${high}; bars start at 0`,
   any: "any",
   fromOf: /** @param {string} name */ (name) => `${name}, from`,
   toOf: /** @param {string} name */ (name) => `${name}, to`,
@@ -179,7 +183,6 @@ export const en = {
     "Similar items are close together. Drag to move, scroll to zoom, or use the arrow keys, + and −. Enter opens an item.",
   mapPlot: /** @param {number} n */ (n) =>
     `Map of ${count(n, "item")}. Arrow keys move to a neighbour, plus and minus zoom, Enter opens the item.`,
-  cannotMap: /** @param {string} m */ (m) => `${m} has no vectors for a map.`,
   zoomIn: "Zoom in",
   zoomOut: "Zoom out",
   zoomAll: "Show the whole map",
@@ -203,4 +206,16 @@ export const en = {
   refused: /** @param {number} status */ (status) => `The service answered with an error (${status})`,
   where: "Where",
   remedy: "What to do",
+
+  // overview
+  overview: "Overview",
+  startedAgo: /** @param {string} ago */ (ago) => `Figures since the service was started, ${ago}.`,
+  models: "Models",
+  fitted: "fitted",
+  lists: "lists",
+  fellBack: "of popular items",
+  requests: "Requests",
+  route: "route",
+  failed: "failed",
+  median: "median",
 };

@@ -23,6 +23,7 @@ export const ko = {
   linkCopied: "이 화면의 주소를 복사했습니다.",
   linkNotCopied: "브라우저가 복사를 허용하지 않습니다. 주소창의 링크를 사용하세요.",
   close: "닫기",
+  change: "바꾸기",
   cancel: "취소",
   back: "뒤로",
   loading: "불러오는 중…",
@@ -36,7 +37,7 @@ export const ko = {
   asDescription: "설명",
   asHistory: "이력",
   findUser: "사용자 찾기",
-  findUserHint: "아이디 일부를 입력하세요.",
+  findUserHint: "아이디나 특성 일부를 입력하세요.",
   userHit: (n) => `선택 ${number(n)}건`,
   noUsers: "일치하는 사용자가 없습니다.",
   user: (id) => `사용자 ${id}`,
@@ -48,6 +49,7 @@ export const ko = {
   pasteLabel: "이력서, 또는 한 줄에 한 항목 (“degree: 4”)",
   pasteFill: "양식 채우기",
   pasteFilled: (names) => `글에서 채운 항목: ${names}. 확인해 주세요.`,
+  pasteUnused: /** @param {string} lines */ (lines) => `쓰지 않은 내용: ${lines}`,
   pasteNothing: "글에서 양식에 맞는 내용을 찾지 못했습니다.",
   describeAsk: "목록 보기",
   describeClear: "양식 비우기",
@@ -71,6 +73,8 @@ export const ko = {
 
   // 항목
   unset: "—",
+  notNumber: "숫자가 아닙니다.",
+  scaleOf: /** @param {string} low @param {string} high */ (low, high) => `점수 ${low}부터 ${high}까지, 막대는 0에서 시작합니다`,
   any: "전체",
   fromOf: (name) => `${name} 최소`,
   toOf: (name) => `${name} 최대`,
@@ -171,7 +175,6 @@ export const ko = {
   mapTitle: "카탈로그 지도",
   mapHint: "비슷한 항목이 가까이 있습니다. 끌고 스크롤하거나 화살표 키와 +, − 키를 쓰세요. Enter로 엽니다.",
   mapPlot: (n) => `항목 ${number(n)}개의 지도. 화살표 키로 이웃 항목으로 이동, +와 −로 확대와 축소, Enter로 열기.`,
-  cannotMap: (m) => `${m} 모델에는 지도를 그릴 벡터가 없습니다.`,
   zoomIn: "확대",
   zoomOut: "축소",
   zoomAll: "전체 보기",
@@ -195,4 +198,16 @@ export const ko = {
   refused: (status) => `서비스가 오류로 응답했습니다 (${status})`,
   where: "위치",
   remedy: "해결 방법",
+
+  // overview
+  overview: "현황",
+  startedAgo: /** @param {string} ago */ (ago) => `서비스를 시작한 뒤(${ago})의 수치입니다.`,
+  models: "모델",
+  fitted: "학습",
+  lists: "목록",
+  fellBack: "인기 항목 목록",
+  requests: "요청",
+  route: "경로",
+  failed: "실패",
+  median: "중앙값",
 };

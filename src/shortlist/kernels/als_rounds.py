@@ -1,0 +1,189 @@
+"""The conjugate gradients of :mod:`~shortlist.kernels.als` in rounds, for observations in parts.
+
+``als.solve_cg`` reads all observations of a row at each step. Where they lie in several places,
+each place adds its share (:func:`add_share`) to the sum of the places before it, in the order of
+the columns; then :meth:`Descent.take_step` goes one step, and knows the next directions. Sums are
+added up in the order of ``solve_cg``, so the results have the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist.kernels import linalg
+from shortlist.kernels.als import add_errors, add_image, is_small, next_direction
+from shortlist.kernels.checks import F32, F64, Shapes
+from shortlist.kernels.compile import kernel
+from shortlist.kernels.threads import over_rows
+from shortlist.kernels.types import (
+    Csr,
+    DoubleVector,
+    Indices,
+    Matrix,
+    OutDoubles,
+    OutMatrix,
+    OutVector,
+    Vector,
+)
+from shortlist.kernels.vector import LANES, negated_product, scaled
+
+_ROWS: Final = 64  # rows for a thread at a time
+
+
+class Sums(NamedTuple):
+    """What the places have added up so far, for the rows of a round."""
+
+    vectors: OutMatrix  # (B, w)
+    squares: NDArray[np.float64]  # (B,)
+
+
+def padded(vectors: Matrix) -> Matrix:
+    """Return vectors with columns of zeros, so that their number is a multiple of 8."""
+    Shapes().array("vectors", vectors, F32, "n", "f")
+    more = -vectors.shape[1] % LANES
+    return np.pad(vectors, ((0, 0), (0, more))) if more else vectors
+
+
+def begin_sums(vectors: Matrix, shared: Vector, weak: Vector) -> Sums:
+    """Return ``-D x`` (B, w) and ``x'D x`` (B,) of vectors x; D is ``diag(shared + weak)``."""
+    shapes = Shapes()
+    shapes.array("vectors", vectors, F32, "B", "w")
+    shapes.array("shared", shared, F32, "w")
+    shapes.array("weak", weak, F32, "B")
+    _check_width(shapes)
+    sums = Sums(np.empty(vectors.shape, np.float32), np.empty(len(vectors)))
+    over_rows(_begin, len(vectors), _ROWS, vectors, shared, weak, *sums)
+    return sums
+
+
+def add_share(
+    observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix, first: bool, sums: Sums
+) -> None:
+    """Add what the observations here add to the sums of the places before.
+
+    ``rows`` (B,) are the rows of ``observed`` that ``vectors`` (B, w) belong to, ``factors`` (n, w)
+    the factors of its columns. In the ``first`` round that is ``sum w (1 - x.v) v`` and
+    ``sum w (1 - x.v)^2``, and the sums of all places are ``b - A x`` and the loss at x. In the
+    others it is ``-sum w (x.v) v`` alone, and the sums are ``-A x``.
+    """
+    shapes = Shapes()
+    shapes.array("factors", factors, F32, "n", "w")
+    shapes.array("vectors", vectors, F32, "B", "w")
+    shapes.array("sums.vectors", sums.vectors, F32, "B", "w")
+    shapes.array("sums.squares", sums.squares, F64, "B")
+    _check_width(shapes)
+    observed = shapes.rows_of_csr("observed", observed, "n", "rows", rows, "B")
+    over_rows(_add, len(rows), _ROWS, observed, rows, factors, vectors, first, *sums)
+
+
+def _check_width(shapes: Shapes) -> None:
+    if shapes["w"] % LANES:
+        raise ValueError(f"w={shapes['w']} is not a multiple of {LANES}: pass padded(vectors)")
+
+
+class Descent:
+    """Rows that descend together: where they are, and where each goes next.
+
+    ``start`` (B, f) are vectors in the eigenbasis of the factors, ``shared`` (f,) and ``weak`` (B,)
+    as for ``solve_cg``. A row stops after ``steps``, or where a share ``left`` of its excess loss
+    is left.
+    """
+
+    def __init__(
+        self, start: Matrix, shared: Vector, weak: Vector, steps: int, left: float
+    ) -> None:
+        shapes = Shapes()
+        shapes.array("start", start, F32, "B", "f")
+        shapes.array("shared", shared, F32, "f")
+        shapes.array("weak", weak, F32, "B")
+        self._depth, self._x = start.shape[1], np.array(padded(start))
+        self._shared, self._weak = padded(shared[np.newaxis])[0], weak
+        self._residual, self._direction = np.empty_like(self._x), np.empty_like(self._x)
+        self._sizes, self._least = np.empty(len(start), np.float32), np.empty(len(start))
+        self._round, self._steps, self._left = 0, steps, left
+        self.losses = np.zeros(len(start))
+        self.active = np.arange(len(start), dtype=np.int32)
+
+    @property
+    def vectors(self) -> Matrix:
+        """Where the rows are now."""  # (B, f)
+        return self._x[:, : self._depth]
+
+    @property
+    def first(self) -> bool:
+        """Whether the next round is the first one."""
+        return self._round == 0
+
+    def directions(self) -> tuple[Matrix, Vector, Vector]:
+        """Return the vectors of the active rows for the next round, and their diagonals."""
+        of = self._x if self.first else self._direction
+        return of[self.active], self._shared, self._weak[self.active]
+
+    def take_step(self, sums: Sums) -> bool:
+        """Go one step, by the sums of all places for the active rows; whether any row goes on."""
+        shapes = Shapes(B=len(self.active), w=self._x.shape[1])
+        shapes.array("sums.vectors", sums.vectors, F32, "B", "w")
+        shapes.array("sums.squares", sums.squares, F64, "B")
+        on = np.empty(len(self.active), np.float32)
+        over_rows(
+            _step, len(on), _ROWS, self.active, self._shared, self._weak, self.first,
+            self._left, *sums, self._x, self._residual, self._direction, self._sizes, self._least,
+            self.losses, on,
+        )  # fmt: skip
+        self.active = self.active[on > 0]
+        self._round += 1
+        return self._round <= self._steps and len(self.active) > 0
+
+
+@kernel
+def _begin(
+    start: int, stop: int, vectors: Matrix, shared: Vector, weak: Vector, sums: OutMatrix,
+    squares: OutDoubles,
+) -> None:  # fmt: skip
+    width = vectors.shape[1]
+    diagonal = np.empty(width, np.float32)
+    for u in range(start, stop):
+        for p in range(width):
+            diagonal[p] = shared[p] + weak[u]
+        squares[u] = np.float64(negated_product(vectors[u], diagonal, sums[u], width))
+
+
+@kernel
+def _add(
+    start: int, stop: int, observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix,
+    first: bool, sums: OutMatrix, squares: OutDoubles,
+) -> None:  # fmt: skip
+    flat = factors.reshape(-1)
+    for b in range(start, stop):
+        if first:
+            squares[b] = add_errors(observed, rows[b], flat, vectors[b], sums[b], squares[b])
+        else:
+            add_image(observed, rows[b], flat, vectors[b], sums[b])
+
+
+@kernel
+def _step(
+    start: int, stop: int, active: Indices, shared: Vector, weak: Vector, first: bool, left: float,
+    images: Matrix, squares: DoubleVector, x: OutMatrix, residual: OutMatrix,
+    direction: OutMatrix, sizes: OutVector, least: OutDoubles, losses: OutDoubles, on: OutVector,
+) -> None:  # fmt: skip
+    width = x.shape[1]
+    scale, image = np.empty(width, np.float32), np.empty(width, np.float32)
+    one = np.float32(1.0)
+    for b in range(start, stop):
+        u = active[b]
+        for p in range(width):
+            scale[p] = one / (shared[p] + weak[u])
+        if first:
+            linalg.copy_row(images[b], residual[u])
+            losses[u] = squares[b]
+            sizes[u] = scaled(residual[u], scale, direction[u], width)
+            least[u] = left * np.float64(sizes[u])
+        else:
+            linalg.copy_row(images[b], image)
+            sizes[u], gain = next_direction(sizes[u], x[u], direction[u], residual[u], image, scale)
+            losses[u] -= gain
+        on[b] = 0.0 if is_small(sizes[u], least[u], losses[u]) else 1.0

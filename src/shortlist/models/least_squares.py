@@ -1,0 +1,171 @@
+"""The half-steps of implicit ALS: vectors of rows, with those of the columns fixed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
+
+from shortlist import engine
+from shortlist.errors import NumericalError
+from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
+from shortlist.kernels.products import gram, multiply
+from shortlist.kernels.ridge import solve_double
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import csr_arrays
+
+_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
+_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
+
+
+class Basis(NamedTuple):
+    """The eigenvalues of a Gram matrix V'V, from large to small, and its eigenvectors."""
+
+    values: NDArray[np.float64]  # (f,)
+    vectors: Floats  # (f, f), one a column
+
+    @classmethod
+    def of(cls, vectors: Floats) -> Basis | None:
+        """Return that of V'V; None if it is not finite in float64."""
+        return cls.of_gram(gram(vectors))
+
+    @classmethod
+    def of_gram(cls, products: NDArray[np.float64]) -> Basis | None:
+        """Return that of a Gram matrix; None if it is not finite."""
+        if not np.isfinite(products).all():
+            return None
+        with threadpool_limits(1, user_api="blas"):  # with more, the last bits depend on them
+            values, directions = np.linalg.eigh(products)
+        ordered = np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
+        return cls(np.maximum(values[::-1], 0), ordered)
+
+
+class Solver(NamedTuple):
+    """The settings of the half-steps; rows of a matrix are solved for, in blocks by the engine."""
+
+    name: str  # of the model, for errors
+    embedding_size: int
+    regularization: float
+    unobserved_weight: float
+    frequency_exponent: float
+    method: str  # "cg" or "cholesky"
+    steps: int | None  # of conjugate gradients; None: as many as a row needs
+
+    @property
+    def most_steps(self) -> int:
+        """The conjugate-gradient steps after which a row stops."""
+        return _MOST_STEPS if self.steps is None else self.steps
+
+    @property
+    def left(self) -> float:
+        """The share of its excess loss where a row stops earlier."""
+        return _LEFT if self.steps is None else 0.0
+
+    def shared(self, basis: Basis) -> NDArray[np.float64]:
+        """Return the diagonal that unobserved pairs add to the system of every row."""  # (f,)
+        return self.unobserved_weight * basis.values
+
+    def penalties(self, counts: NDArray[np.integer], n_columns: int) -> NDArray[np.float64]:
+        """Return the regularization of rows with n interactions: lambda (n + alpha columns)^nu."""
+        frequencies = counts.astype(np.float64) + self.unobserved_weight * n_columns
+        weak: NDArray[np.float64] = self.regularization * frequencies**self.frequency_exponent
+        return weak
+
+    def improve(
+        self, matrix: csr_array, start: Floats, fixed: Floats, basis: Basis
+    ) -> tuple[Floats, NDArray[np.float64]]:
+        """Improve vectors of rows, in the basis; return them, and their losses with penalties."""
+        return self._over_rows(matrix, fixed, basis, start)
+
+    def exactly(self, matrix: csr_array, columns: Floats, basis: Basis | None) -> Floats:
+        """Solve exactly for the vectors of rows, such as users with these histories."""  # (B, f)
+        basis = self.checked(basis, matrix)
+        chosen = np.unique(matrix.indices)
+        known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
+        compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
+        turned = multiply(columns[chosen], basis.vectors)
+        solved, _ = self._over_rows(compact, turned, basis, None, matrix.shape[1])
+        return multiply(solved, np.ascontiguousarray(basis.vectors.T))
+
+    def _over_rows(
+        self,
+        matrix: csr_array,
+        fixed: Floats,
+        basis: Basis,
+        start: Floats | None,
+        n_columns: int | None = None,
+    ) -> tuple[Floats, NDArray[np.float64]]:
+        """Solve for the vectors of the rows, in float64 where float32 fails; also the losses."""
+        n_rows, width = matrix.shape[0], fixed.shape[1]
+        penalties = self.penalties(np.diff(matrix.indptr), n_columns or matrix.shape[1])
+        task = partial(
+            _solve_block,
+            matrix=matrix,
+            penalties=penalties,
+            fixed=fixed,
+            shared=self.shared(basis).astype(np.float32),
+            start=start,
+            solver=self,
+        )
+        row_bytes = 4 * width + 12 * matrix.nnz // max(n_rows, 1)
+        blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
+        solved = np.concatenate([np.empty((0, width), np.float32), *(b[0] for b in blocks)])
+        losses = np.concatenate([np.empty(0), *(b[1] for b in blocks)])
+        failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
+        if len(failed):
+            hard = csr_array(matrix[failed])
+            solved[failed], losses[failed] = self.solve_hard(hard, penalties[failed], fixed, basis)
+            if not np.isfinite(solved[failed]).all():
+                raise self.unsolvable(matrix)
+        return solved, losses
+
+    def solve_hard(
+        self, matrix: csr_array, penalties: NDArray[np.float64], fixed: Floats, basis: Basis
+    ) -> tuple[Floats, NDArray[np.float64]]:
+        """Solve rows in float64; return their vectors, NaN where that fails too, and losses."""
+        rows, shared = csr_arrays(matrix), self.shared(basis)
+        solved = solve_double(rows, fixed, shared, penalties)
+        common = rows, fixed, shared.astype(np.float32), penalties.astype(np.float32)
+        return solved, solve_cg(*common, solved, 0)[1]
+
+    def checked(self, basis: Basis | None, matrix: csr_array) -> Basis:
+        """Return the basis, unless it is None."""
+        if basis is None:
+            raise self.unsolvable(matrix)
+        return basis
+
+    def unsolvable(self, matrix: csr_array) -> NumericalError:
+        """Return the error of a matrix with a row that cannot be solved."""
+        largest = float(matrix.data.max(initial=0))
+        return NumericalError(
+            f"{self.name}: a system of equations is not positive definite, not even in float64, "
+            f"because regularization={self.regularization:g} is too weak for "
+            f"embedding_size={self.embedding_size} and a largest weight of {largest:g}",
+            remedy="choose a larger regularization or a smaller embedding_size, scale the weights "
+            "down, or use weighting='binary'",
+        )
+
+
+def _solve_block(
+    block: range,
+    *,
+    matrix: csr_array,
+    penalties: NDArray[np.float64],
+    fixed: Floats,
+    shared: Floats,
+    start: Floats | None,
+    solver: Solver,
+) -> tuple[Floats, NDArray[np.float64]]:
+    """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
+    span = slice(block.start, block.stop)
+    common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
+    if start is None:
+        return solve_exact(*common)
+    if solver.method == "cholesky":
+        solved = solve_cholesky(*common)
+        return solved, solve_cg(*common, solved, 0)[1]
+    return solve_cg(*common, start[span], solver.most_steps, solver.left)

@@ -71,7 +71,7 @@ class FeatureMap:
 
     def vectors(self, rows: csr_array) -> Floats:
         """Return the vectors of encoded features; that of an empty row is zero."""  # (n, f)
-        found = (self.mean + rows @ self.weights.astype(np.float64)).astype(np.float32)
+        found: Floats = (self.mean + rows @ self.weights.astype(np.float64)).astype(np.float32)
         found[np.diff(rows.indptr) == 0] = 0
         return found
 

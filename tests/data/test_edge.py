@@ -121,6 +121,16 @@ def test_a_unit_that_is_given_is_not_guessed() -> None:
     assert times([-1, 1], time_format="ns") == [-1, 0]
 
 
+def test_short_years_are_no_iso_dates() -> None:
+    """01/02/24 is not the 24th of February in the year 1."""
+    with pytest.raises(
+        InputError, match=r"'01/02/24' is not a date, a time(.|\n)*pass time_format"
+    ):
+        times(["2024-02-03", "01/02/24"])
+    assert times(["01/02/24"], time_format="%d/%m/%y") == [1_706_745_600_000_000]
+    assert times(["1850-01-01"]) == [-3_786_825_600_000_000]
+
+
 def test_the_first_of_several_forms_that_reads_a_value_counts() -> None:
     texts = ["2024-03-05", "05/03/2024", "5 Mar 2024", "03/05/2024"]
     day, other = 1_709_596_800_000_000, 1_714_694_400_000_000  # 5 March and 3 May

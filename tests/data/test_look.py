@@ -199,6 +199,13 @@ def test_a_column_with_days_before_months_and_months_before_days_has_one_form() 
     assert "may be written as %d/%m/%Y or %m/%d/%Y, and no value tells which" in roles.notes[-1]
 
 
+def test_short_years_are_recognised() -> None:
+    dates = ["01/02/96", "13/02/96", "1996-05-06"] * 2
+    looked = sl.look(table(user=PEOPLE, item=ITEMS, date=dates))
+    assert looked.roles.time_format == "%d/%m/%y|%Y-%m-%d"
+    assert "from 1996-02-01 to 1996-05-06" in str(looked)
+
+
 def test_bad_values_among_iso_dates_do_not_make_a_form() -> None:
     dates = ["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02", "2024-04-03", "soon"]
     roles = sl.look(table(user=PEOPLE, item=ITEMS, date=dates)).roles

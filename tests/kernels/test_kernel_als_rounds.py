@@ -43,7 +43,7 @@ def in_rounds(
     return solved, losses, asked
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seeds,
     st.integers(1, 20),

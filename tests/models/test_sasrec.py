@@ -29,6 +29,7 @@ from shortlist.testing.worlds import World
 
 SMALL: dict[str, Any] = {
     "embedding_size": 8, "epochs": 30, "batch_size": 16, "learning_rate": 0.02, "dropout": 0.1,
+    "negatives": None,
 }  # fmt: skip
 
 
@@ -49,7 +50,7 @@ class TestSASRec(SequenceContract):
 
 
 class TestSampledAndShort(SequenceContract):
-    model = partial(SASRec, **SMALL, blocks=1, heads=1, max_length=12, negatives=200)
+    model = partial(SASRec, **SMALL | {"negatives": 200}, blocks=1, heads=1, max_length=12)
 
 
 # --- a naive reference ------------------------------------------------------------------------
@@ -179,7 +180,9 @@ def test_the_softmax_and_its_gradients_are_those_of_autograd(
 def test_drawn_items_stand_for_the_catalogue() -> None:
     data = small_world().data
     full = SASRecTrainable(SASRec(**SMALL | {"dropout": 0.0}).config, data, None)
-    drawn = SASRecTrainable(SASRec(**SMALL | {"dropout": 0.0}, negatives=4000).config, data, None)
+    drawn = SASRecTrainable(
+        SASRec(**SMALL | {"dropout": 0.0, "negatives": 4000}).config, data, None
+    )
     for trainable in (full, drawn):
         with torch.no_grad():
             trainable.items *= 30
@@ -212,6 +215,14 @@ def test_the_order_of_the_history_counts() -> None:
     ]  # fmt: skip
     losses = model.history.column("loss").to_pylist()
     assert losses[-1] < 0.2 * losses[0]
+
+
+@pytest.mark.parametrize("negatives", [None, 64])
+def test_half_precision_learns_the_order_too(negatives: int | None) -> None:
+    settings = SMALL | {"epochs": 120, "negatives": negatives}
+    model = SASRec(**settings, precision="bfloat16").fit(rounds())
+    query = Query(history=[3, 4, 5])
+    assert model.recommend(queries=[query], k=1).column("item_id") == [6]
 
 
 def test_early_stopping_keeps_the_best_epoch() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from shortlist.data.coding.reading import BETWEEN_FORMS
+from shortlist.data.coding.reading import BETWEEN_FORMS, YEAR_1000
 from shortlist.data.sql import literal, quoted
 
 _ISO = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
@@ -32,7 +32,8 @@ def form_of_times(
     Both are empty if the values are ISO times or numbers. The note says why no form is sure.
     """
     x = quoted(column)
-    plain = f"TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
+    iso = f"epoch_us(TRY_CAST({x} AS TIMESTAMPTZ)) >= {YEAR_1000}"
+    plain = f"coalesce({iso}, false) OR TRY_CAST({x} AS DOUBLE) IS NOT NULL"
     (plain_share,) = _shares(connection, rows, x, [plain])
     if plain_share >= _ALL:
         return None, ""

@@ -39,6 +39,8 @@ _DAY = (
 _IS_NUMBER = "(TRY_CAST({x} AS DOUBLE) IS NOT NULL)"
 _IS_ISO = "(TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)"
 
+YEAR_1000 = -30_610_224_000_000_000  # DuckDB takes 01/02/24 for a day in the year 1
+
 _CURRENCIES = "$€£¥₩₹"
 BETWEEN_FORMS = "|"  # a column may hold times in several forms
 FORMAT_REMEDY = (
@@ -138,7 +140,8 @@ def microseconds(
     if is_number(kind):
         unit = time_format or _unit(connection, rows, x)
         return _number(x, unit, kind in INTEGERS)
-    iso = f"epoch_us(TRY_CAST({x} AS TIMESTAMPTZ))"
+    parsed = f"epoch_us(TRY_CAST({x} AS TIMESTAMPTZ))"
+    iso = f"CASE WHEN {parsed} >= {YEAR_1000} THEN {parsed} END"
     number_unit: str | None = time_format
     if number_unit is None:
         numbers, texts = connection.execute(

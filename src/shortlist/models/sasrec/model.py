@@ -46,11 +46,11 @@ class SASRecConfig(TrainingConfig):
         search=Search(0.1, 0.6),
     )
     negatives: int | None = hyper(
-        None,
+        1024,
         "Items drawn for each step that compete with the right ones; None: the whole catalogue.",
         ge=1,
     )
-    epochs: int = hyper(40, "Passes over the users.", ge=1, search=Search(10, 200, "log"))
+    epochs: int = hyper(30, "Passes over the users.", ge=1, search=Search(10, 200, "log"))
     batch_size: int | None = hyper(128, "Users per step; None: all at once.", ge=1)
     learning_rate: float = hyper(0.001, "Learning rate.", gt=0, search=Search(1e-4, 1e-2, "log"))
     validation: float = hyper(

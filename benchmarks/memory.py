@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 import shortlist as sl
-from shortlist.models.ials import IALSLearned
+from shortlist.models.ials.model import IALSLearned
 from shortlist.text import text_table
 
 ITEMS, FACTORS, K, PER_USER = 10_000, 64, 20, 30

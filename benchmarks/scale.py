@@ -23,7 +23,7 @@ from shortlist import engine
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.engine import RayEngine
-from shortlist.models.ials import IALS, IALSLearned
+from shortlist.models.ials.model import IALS, IALSLearned
 
 ITEMS, FACTORS, PER_USER = 10_000, 64, 50
 TICK = os.sysconf("SC_CLK_TCK")

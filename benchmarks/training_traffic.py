@@ -19,7 +19,7 @@ from scale import board
 
 from shortlist.data.dataset import Dataset
 from shortlist.engine import RayEngine, ray_held
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 
 SHORT, LONG = 2, 6  # epochs
 asked: list[int] = []  # the rows of each question

@@ -39,7 +39,8 @@ pytestmark = [
 COMMAND = """
 import sys, time
 import shortlist.data.fetch as fetch
-import shortlist.models.cosine, shortlist.models.ials, shortlist.data.store.store, shortlist.tuning
+import shortlist.models.cosine, shortlist.models.ials.model
+import shortlist.data.store.store, shortlist.tuning
 from shortlist.cli import main
 
 def slow_source(folder):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shortlist.models.cosine import ItemCosine
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.models.registry import load
 from shortlist.testing import of_matrix, small_world
 

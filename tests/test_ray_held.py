@@ -23,7 +23,7 @@ from ray_nodes import NODE, cluster, killing_a_worker
 from shortlist.data.dataset import Dataset
 from shortlist.engine import LocalHeld, RayEngine, ray_held
 from shortlist.errors import ConfigError, NumericalError, ShortlistError, UnknownIdError
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.testing import of_matrix
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shortlist.models.factorization.model import MatrixFactorization as MatrixFactorization
     from shortlist.models.graph_filter import GraphFilter as GraphFilter
     from shortlist.models.hybrid.model import Hybrid as Hybrid
-    from shortlist.models.ials import IALS as IALS
+    from shortlist.models.ials.model import IALS as IALS
     from shortlist.models.indexed import Indexed as Indexed
     from shortlist.models.popularity import Popularity as Popularity
     from shortlist.models.registry import load as load
@@ -66,7 +66,7 @@ _LAZY = {
     "GMF": "models.towers.ncf",
     "GraphFilter": "models.graph_filter",
     "Hybrid": "models.hybrid.model",
-    "IALS": "models.ials",
+    "IALS": "models.ials.model",
     "Indexed": "models.indexed",
     "ItemCosine": "models.cosine",
     "MLP": "models.towers.ncf",

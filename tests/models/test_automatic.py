@@ -16,7 +16,7 @@ from shortlist.models.base import Model
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.graph_filter import GraphFilter
-from shortlist.models.ials import IALS, embedding_size
+from shortlist.models.ials.model import IALS, embedding_size
 from shortlist.models.popularity import Popularity
 from shortlist.models.registry import load
 from shortlist.models.rp3beta import RP3beta

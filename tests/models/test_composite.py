@@ -20,7 +20,7 @@ from shortlist.models.composite import ModelSpec, model_list
 from shortlist.models.config import ModelConfig, hyper
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.models.popularity import PopularityConfig
 from shortlist.models.registry import model_class
 from shortlist.scoring.profiles import Profiles

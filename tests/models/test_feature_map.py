@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.models.feature_map import FeatureMap
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.models.towers.learned import feature_rows
 from shortlist.recommend.query import Query
 from shortlist.testing import ModelContract, checkerboard, small_world

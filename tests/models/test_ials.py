@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import NumericalError
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores
 from shortlist.testing import ModelContract, of_matrix, small_world

@@ -13,9 +13,9 @@ from object_store import Bucket
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.models import epochs as checkpoints
-from shortlist.models.ials import IALS
-from shortlist.models.least_squares import Solver
+from shortlist.models.ials import epochs as checkpoints
+from shortlist.models.ials.least_squares import Solver
+from shortlist.models.ials.model import IALS
 from shortlist.testing import small_world
 
 GIVEN: dict[str, Any] = {"embedding_size": 5, "regularization": 0.02, "weighting": "binary"}

@@ -13,7 +13,7 @@ from shortlist import extras
 from shortlist.errors import BundleError, CapabilityError, ConfigError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import indexed
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.models.indexed import (
     Indexed,
     ItemRows,

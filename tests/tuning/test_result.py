@@ -12,7 +12,7 @@ import pytest
 from shortlist import extras
 from shortlist.errors import ConfigError, InputError
 from shortlist.models.ease import EASE
-from shortlist.models.ials import IALS
+from shortlist.models.ials.model import IALS
 from shortlist.models.towers.ncf import GMF
 from shortlist.testing import small_world
 from shortlist.tuning import SettingsFile, Tuning, tune

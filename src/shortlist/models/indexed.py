@@ -118,7 +118,7 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
     Examples
     --------
     >>> import pyarrow as pa
-    >>> from shortlist.models.ials import IALS
+    >>> from shortlist.models.ials.model import IALS
     >>> log = pa.table({"user_id": [1, 1, 2, 2, 3], "item_id": ["a", "b", "a", "b", "a"]})
     >>> model = Indexed(model=IALS(embedding_size=4)).fit(Dataset.from_tables(log))
     >>> model.recommend([3], k=1).column("item_id")

@@ -22,7 +22,7 @@ MODULES = {
     "GraphFilter": "graph_filter",
     "EASE": "ease",
     "SparseEASE": "sparse_ease",
-    "IALS": "ials",
+    "IALS": "ials.model",
     "ContentBased": "content",
     "Hybrid": "hybrid.model",
     "MatrixFactorization": "factorization.model",

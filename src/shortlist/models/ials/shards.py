@@ -24,8 +24,8 @@ from shortlist.kernels.als_rounds import Descent, Sums, add_share, begin_sums, p
 from shortlist.kernels.products import multiply, shard_grams
 from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
 from shortlist.kernels.types import Csr
-from shortlist.models.epochs import Checkpoint, Start
-from shortlist.models.least_squares import Basis, Solver
+from shortlist.models.ials.epochs import Checkpoint, Start
+from shortlist.models.ials.least_squares import Basis, Solver
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays, transposed

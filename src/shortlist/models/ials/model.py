@@ -20,11 +20,11 @@ from shortlist.engine import Engine
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
-from shortlist.models.epochs import Checkpoint, Start, identity_of
 from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
-from shortlist.models.least_squares import Basis, Solver
+from shortlist.models.ials.epochs import Checkpoint, Start, identity_of
+from shortlist.models.ials.least_squares import Basis, Solver
+from shortlist.models.ials.shards import Keeping, alternate_by_rows, alternate_in_shards
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.shards import Keeping, alternate_by_rows, alternate_in_shards
 from shortlist.models.signals import Strength, choose_signals, mean_weight
 from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts

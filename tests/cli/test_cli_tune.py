@@ -134,6 +134,9 @@ def test_fit_auto_chooses_and_says_why(
 # --- wrong input -----------------------------------------------------------------------------
 
 
+FIXED = ("--set", "regularization=1", "--set", "dropout=0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -142,7 +145,7 @@ def test_fit_auto_chooses_and_says_why(
         (("--model", "EASE", "--trials", "0"), "trials=0 is out of range"),
         (("--model", "EASE", "--metric", "best"), "metric='best' cannot be optimised"),
         (("--model", "EASE", "--folds", "9"), "the data is too small for 9 validation folds"),
-        (("--model", "EASE", "--set", "regularization=1"), "EASE has nothing to tune"),
+        (("--model", "EASE", *FIXED), "EASE has nothing to tune"),
         (("--model", "EASE", "--set", "lambda=1"), "EASE has no parameter 'lambda'"),
         (("--model", "EASE", "--picture", "tune.bmp"), "a picture cannot be written to tune.bmp"),
         (("--model", "EASE", "--picture", "no/tune.png"), "the folder no does not exist"),

@@ -164,7 +164,8 @@ class TestRuns:
             runs = db.sql(
                 "SELECT model, config, k, asked_by FROM recommendation_runs ORDER BY run_id"
             )
-            settings = '{"dislikes": "auto", "dropout": "auto", "regularization": 2.0, "weighting": "auto"}'
+            open_ones = '"dislikes": "auto", "dropout": "auto"'
+            settings = f'{{{open_ones}, "regularization": 2.0, "weighting": "auto"}}'
             assert runs.fetchall() == [
                 ("EASE", settings, 2, "user_id"),
                 ("EASE", settings, 1, "query"),

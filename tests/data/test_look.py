@@ -128,6 +128,7 @@ def test_a_table_without_ids_is_refused() -> None:
         sl.look(table(price=[1.5, 2.5], done=[True, False]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "form"),
     [

@@ -72,6 +72,7 @@ class TestChosenByValidation(ModelContract):
     user_is_history = False  # a history alone has no features
 
 
+@pytest.mark.slow
 class TestModelRanker(ModelContract):
     model = partial(Cascade, stages=STAGES, ranker=RANKING)
     user_is_history = False  # the ranker also reads features of users

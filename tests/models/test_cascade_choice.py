@@ -185,6 +185,7 @@ class TestFeaturesDecide:
         assert first["ndcg: trees with features"] > first["ndcg: trees"] + 0.03
         assert len(model.learned.weights) > Columns.of(1).width
 
+    @pytest.mark.slow
     def test_features_that_tell_nothing_are_left_out(self) -> None:
         data = bands()
         people = pa.table({"user_id": np.arange(600), "age": np.random.default_rng(1).random(600)})

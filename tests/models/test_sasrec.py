@@ -49,6 +49,7 @@ class TestSASRec(SequenceContract):
     model = partial(SASRec, **SMALL)
 
 
+@pytest.mark.slow
 class TestSampledAndShort(SequenceContract):
     model = partial(SASRec, **SMALL | {"negatives": 200}, blocks=1, heads=1, max_length=12)
 

@@ -178,17 +178,28 @@ def _by_value(version: str) -> Callable[..., Outcome]:
     def run_block(
         key: bytes, start: int, stop: int, head: Any, *buffers: NDArray[np.uint8]
     ) -> Outcome:
+        import signal
         import socket
 
+        # To cancel a block Ray interrupts it. An interrupted import would leave halves of modules
+        # in this process, which the next block would stumble over: the interrupt waits for its end.
+        interrupts: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
         node = socket.gethostname()
         try:
             from shortlist._version import __version__
-            from shortlist.engine.ray_worker import run
+            from shortlist.engine.ray_worker import run, take
+
+            if __version__ != version:
+                return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
+            refused = take(key, head, buffers)
         except ImportError as error:
             return "refused", f"node {node} cannot import shortlist ({error})"
-        if __version__ != version:
-            return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
-        return run(key, range(start, stop), head, buffers)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if interrupts:
+            raise KeyboardInterrupt
+        return refused or run(key, range(start, stop))
 
     return run_block
 

@@ -20,14 +20,19 @@ Outcome = tuple[str, Any]
 _last: dict[bytes, Callable[[range], Any]] = {}
 
 
-def run(key: bytes, block: range, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome:
-    """Run the task of a key on a block, with one thread: each core has a worker of its own."""
+def take(key: bytes, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome | None:
+    """Take the task of a key, unless it is here; refuse what cannot be imported here."""
     if key not in _last:
         _last.clear()
         try:
             _last[key] = together(head, buffers)
         except ImportError as error:
             return REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"
+    return None
+
+
+def run(key: bytes, block: range) -> Outcome:
+    """Run the task of a key on a block, with one thread: each core has a worker of its own."""
     try:
         with thread_limit(1):
             return DONE, pickle.dumps(_last[key](block), protocol=5)

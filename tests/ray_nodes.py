@@ -33,6 +33,19 @@ def cluster(**head: Any) -> Iterator[Any]:
         nodes.shutdown()
 
 
+def add_node_without_library(nodes: Any, folder: Path) -> None:
+    """Add a node whose Python cannot import shortlist."""
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Lacking:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'shortlist':\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
+        "sys.meta_path.insert(0, Lacking())\n"
+    )
+    nodes.add_node(**NODE, env_vars={"PYTHONPATH": str(folder)})
+
+
 def working(nodes: Any, title: str = "run_block") -> list[int]:
     """Return the processes of the cluster that work now, on a block or as an actor ("Holder.")."""
     raylets = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from ray_nodes import NODE, cluster, killing_a_worker
+from ray_nodes import NODE, add_node_without_library, cluster, killing_a_worker
 
 from shortlist import evaluate
 from shortlist.data import split
@@ -144,16 +144,8 @@ def test_a_node_joins_late_and_another_dies(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_node_without_the_library(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Lacking:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'shortlist':\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
-        "sys.meta_path.insert(0, Lacking())\n"
-    )
     with cluster(num_cpus=0) as nodes:
-        nodes.add_node(**NODE, env_vars={"PYTHONPATH": str(tmp_path)})
+        add_node_without_library(nodes, tmp_path)
         with pytest.raises(ConfigError) as error:
             list(RayEngine(block_bytes=1).map_rows(slow_square, 4, 1, "testing"))
     text = str(error.value)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from ray_nodes import NODE, cluster, killing_a_worker
+from ray_nodes import NODE, add_node_without_library, cluster, killing_a_worker
 
 from shortlist.data.dataset import Dataset
 from shortlist.engine import LocalHeld, RayEngine, ray_held
@@ -283,15 +283,7 @@ def test_it_waits_for_a_node_with_a_core(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.slow
 def test_a_node_without_the_library_is_named(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "class Lacking:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] == 'shortlist':\n"
-        "            raise ModuleNotFoundError(f'No module named {name!r}')\n"
-        "sys.meta_path.insert(0, Lacking())\n"
-    )
     with cluster(num_cpus=0) as nodes:
-        nodes.add_node(**NODE, env_vars={"PYTHONPATH": str(tmp_path)})
+        add_node_without_library(nodes, tmp_path)
         with pytest.raises(ConfigError, match="cannot import shortlist"):
             model().fit(board(1_500, 90), engine=RayEngine())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
@@ -254,13 +254,22 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
             Something learned is not finite, because of the weights or the settings. The model
             keeps the state it had.
         """
+        return self._fit_by(self.learn, data, engine)
+
+    def _fit_by(
+        self,
+        learn: Callable[[Dataset], Fitted[L]],
+        data: Dataset,
+        engine: engines.Engine | str | None,
+    ) -> Self:
+        """Check the data, learn by a function, and keep what it learned if that is finite."""
         self._require_fittable(data)
         try:
             with (
                 engines.use(engine),
                 np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # checked below
             ):
-                fitted = self.learn(data)
+                fitted = learn(data)
         except np.linalg.LinAlgError as error:
             raise self._not_finite(
                 data, f"a system of equations has no solution ({error})"

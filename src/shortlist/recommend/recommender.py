@@ -101,8 +101,9 @@ def best_items(
         return _best_scored(model, profiles, eligible, k), fallback
     best = Best.empty(len(profiles), k)
     unknown, known = np.flatnonzero(fallback), np.flatnonzero(~fallback)
-    popular = popularity_scores(model.data.item_counts.astype(np.float32), len(unknown))
-    best.rows[unknown], best.scores[unknown] = top_k(popular, eligible.take(unknown), k)
+    popular = eligible.take(unknown).first(k)  # its order is that of popularity
+    best.rows[unknown] = popular
+    best.scores[unknown] = np.where(popular >= 0, model.data.item_counts[popular], np.nan)
     if len(known):
         scored = _best_scored(model, profiles.take(known), eligible.take(known), k)
         best.rows[known], best.scores[known] = scored

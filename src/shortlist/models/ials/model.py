@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
@@ -137,8 +137,6 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     ['b']
     """
 
-    _checkpoint: Checkpoint | None = None  # while it is fitted
-
     def fit(
         self,
         data: Dataset,
@@ -186,23 +184,22 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         >>> len(on.history), bool((on.learned.users == whole.learned.users).all())
         (8, True)
         """
-        self._require_fittable(data)
-        if checkpoint is not None:
-            identity = identity_of(self.name, self.settings, data.fingerprint)
-            self._checkpoint = Checkpoint(Place.of(checkpoint), identity)
-            self._checkpoint.begin()
-        try:
-            return super().fit(data, engine=engine)
-        finally:
-            self._checkpoint = None
+        return self._fit_by(partial(self._train, place=checkpoint), data, engine)
 
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
-        saved = None
-        if self._checkpoint is not None:
-            saved = self._checkpoint.read(data.n_users, data.n_items, self.config.epochs)
+        return self._train(data, None)
+
+    def _train(self, data: Dataset, place: str | Path | None) -> Fitted[IALSLearned]:
+        """Learn, from the checkpoint at the place if there is one."""
+        checkpoint = saved = None
+        if place is not None:
+            identity = identity_of(self.name, self.settings, data.fingerprint)
+            checkpoint = Checkpoint(Place.of(place), identity)
+            checkpoint.begin()
+            saved = checkpoint.read(data.n_users, data.n_items, self.config.epochs)
         settings = self._settings_for(data) if saved is None else saved.chosen
-        keeping = None if self._checkpoint is None else Keeping(self._checkpoint, settings)
+        keeping = None if checkpoint is None else Keeping(checkpoint, settings)
         given = {"weighting": settings["weighting"] or "binary"}
         with_all = IALS(**self.settings | settings | given)
         start = with_all._initial(data) if saved is None else saved.start

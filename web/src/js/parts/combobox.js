@@ -45,7 +45,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
     "aria-expanded": "false",
     "aria-controls": listId,
     "aria-autocomplete": "list",
-    on: { input: searchSoon, focus: searchSoon, keydown: key, blur: close },
+    on: { input: changed, focus: searchSoon, keydown: key, blur: close },
   });
   const list = h("ul", { id: listId, role: "listbox", "aria-label": t("hits"), hidden: true });
   const status = h("div", { class: "status", hidden: true });
@@ -57,6 +57,12 @@ export function combobox({ label, hint, none, find, show, pick }) {
   );
   // A click on a hit does not take the focus from the field.
   list.addEventListener("pointerdown", (event) => event.preventDefault());
+
+  // Until the search answers, the list shows the hits of an older text.
+  function changed() {
+    list.ariaBusy = "true";
+    searchSoon();
+  }
 
   function searchSoon() {
     clearTimeout(pause);
@@ -80,6 +86,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
   /** @param {Hit[]} found */
   function open(found) {
     hits = found;
+    list.ariaBusy = "false";
     fill(list, hits.map(option));
     say(hits.length ? null : none);
     list.hidden = !hits.length;
@@ -146,6 +153,8 @@ export function combobox({ label, hint, none, find, show, pick }) {
     if (event.key === "Escape" && !list.hidden) {
       event.stopPropagation();
       close();
+    } else if (event.key === "Enter" && list.ariaBusy === "true") {
+      search();
     } else if (event.key === "Enter" && hits.length) {
       take(Math.max(marked, 0));
     } else if (event.key === "ArrowDown" && !hits.length) {

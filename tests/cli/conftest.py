@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run the command line in this process."""
 
     def call(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["shortlist", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        assert isinstance(code, int)
-        return Outcome(code, *capsys.readouterr())
+        return Outcome(exit_code(monkeypatch, *arguments), *capsys.readouterr())
 
     return call
 
@@ -40,8 +34,37 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
     """A folder with a tiny MovieLens: 12 people of two tastes, 10 films, no film seen by all."""
+    return written(tmp_path / "films")
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with these films, loaded once: no test writes into it."""
+    folder = tmp_path_factory.mktemp("loaded")
+    path = folder / "films.duckdb"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert exit_code(monkeypatch, "init", path, "--schema", "movies") == 0
+        assert exit_code(monkeypatch, "load", path, written(folder / "films")) == 0
+    return path
+
+
+@pytest.fixture
+def database(loaded: Path, films: Path, tmp_path: Path) -> Path:
+    """A copy of it, beside its files."""
+    return Path(shutil.copy(loaded, tmp_path))
+
+
+@pytest.fixture
+def bundle(run: Run, database: Path, tmp_path: Path) -> Path:
+    """A model fitted on it."""
+    path = tmp_path / "bundle"
+    assert run("fit", database, "--model", "ItemCosine", "--out", path).code == 0
+    return path
+
+
+def written(folder: Path) -> Path:
+    """Write the files of the films."""
     rng = random.Random(0)
-    folder = tmp_path / "films"
     folder.mkdir()
     genres = ["Drama", "Comedy"]
     lines = [f"{film},Film {film} ({1980 + film}),{genres[film % 2]}" for film in range(1, 11)]
@@ -55,18 +78,13 @@ def films(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def database(run: Run, films: Path, tmp_path: Path) -> Path:
-    """The same, loaded."""
-    path = tmp_path / "films.duckdb"
-    assert run("init", path, "--schema", "movies").code == 0
-    assert run("load", path, films).code == 0
-    return path
-
-
-@pytest.fixture
-def bundle(run: Run, database: Path, tmp_path: Path) -> Path:
-    """A model fitted on it."""
-    path = tmp_path / "bundle"
-    assert run("fit", database, "--model", "ItemCosine", "--out", path).code == 0
-    return path
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command line in this process."""
+    monkeypatch.setattr(sys, "argv", ["shortlist", *map(str, arguments)])
+    code: object = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code or 0
+    assert isinstance(code, int)
+    return code

@@ -7,7 +7,7 @@ from functools import partial
 from shortlist.models.towers.ncf import GMF, MLP, NeuMF
 from shortlist.testing import ModelContract
 
-small = {"embedding_size": 8, "batch_size": 64, "epochs": 40, "learning_rate": 0.02}
+small = {"embedding_size": 8, "batch_size": 64, "epochs": 20, "learning_rate": 0.04}
 dot = partial(
     GMF, embedding_size=8, weighted=False, biases=True, rejection=False, optimizer="sgd",
     batch_size=20, learning_rate=2.0, init_std=0.1, epochs=40,

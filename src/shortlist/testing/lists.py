@@ -56,7 +56,7 @@ class ListsContract(ModelUnderTest):
 
     @pytest.mark.parametrize("ids", ["text", "large"])
     def test_columns_and_types(self, ids: Ids) -> None:
-        model = self.learn(small_world(ids))
+        model = self.fitted(ids)
         kind = pa.string() if ids == "text" else pa.int64()
         expected = {
             "recommend": ("user_id", kind, "item_id"),
@@ -71,7 +71,7 @@ class ListsContract(ModelUnderTest):
             assert table.schema == pa.schema(fields), name
 
     def test_large_ids_are_kept_exactly(self) -> None:
-        text, large = self.fitted(), self.learn(small_world("large"))
+        text, large = self.fitted(), self.fitted("large")
         number_of = {
             exact: int(short[1:])
             for exact, short in zip(

@@ -16,7 +16,7 @@ from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.capabilities import ComparesItems
 from shortlist.scoring.selection import dense
-from shortlist.testing.worlds import World, small_world
+from shortlist.testing.worlds import Ids, World, small_world
 
 Entries = list[tuple[Id, Id, int, float]]  # query, listed id, rank, score
 
@@ -36,7 +36,7 @@ class ModelUnderTest:
 
     model: ClassVar[Callable[[], Model[Any, Any]]]
     user_is_history: ClassVar[bool] = True
-    _fitted: ClassVar[Model[Any, Any]]
+    _fitted: ClassVar[dict[Ids, Model[Any, Any]]]
 
     @classmethod
     def fresh(cls) -> Model[Any, Any]:
@@ -56,11 +56,13 @@ class ModelUnderTest:
         return cls.kind().needs_history
 
     @classmethod
-    def fitted(cls) -> Model[Any, Any]:
+    def fitted(cls, ids: Ids = "text") -> Model[Any, Any]:
         """Return the model, fitted on the small world once for all tests of the class."""
         if "_fitted" not in cls.__dict__:
-            cls._fitted = cls.fresh().fit(small_world().data)
-        return cls._fitted
+            cls._fitted = {}
+        if ids not in cls._fitted:
+            cls._fitted[ids] = cls.learn(small_world(ids))
+        return cls._fitted[ids]
 
     @classmethod
     def learn(cls, world: World) -> Model[Any, Any]:

@@ -147,7 +147,7 @@ def with_sources(page: Page) -> None:
 
 def hits(page: Page) -> Any:
     """What a search has found for the text in the field."""
-    return page.locator("[role=listbox][aria-busy=false] [role=option]")
+    return page.locator("[role=listbox]:not([aria-busy]) [role=option]")
 
 
 def until(page: Page, holds: Callable[[], bool], what: str) -> None:

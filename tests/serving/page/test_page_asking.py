@@ -28,6 +28,19 @@ def test_a_user_is_found_with_the_keys(visit: Open, world: World) -> None:
     assert field.get_attribute("aria-expanded") == "false"
 
 
+def test_enter_does_not_take_a_hit_of_an_older_text(visit: Open) -> None:
+    page = visit()
+    field = page.get_by_role("combobox", name="Find a user")
+    field.fill("15")
+    hits(page).first.wait_for()
+    field.fill("7")
+    field.press("Enter")  # before the search has answered
+    hits(page).first.wait_for()
+    assert hits(page).first.inner_text().startswith("7")
+    field.press("Enter")
+    page.get_by_role("heading", name="For user 7").wait_for()
+
+
 def test_what_is_known_of_a_user(visit: Open, world: World) -> None:
     page = visit("model=jobs&user=U00005")
     page.locator(".card summary").click()

@@ -86,7 +86,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
   /** @param {Hit[]} found */
   function open(found) {
     hits = found;
-    list.ariaBusy = "false";
+    list.ariaBusy = null;
     fill(list, hits.map(option));
     say(hits.length ? null : none);
     list.hidden = !hits.length;
@@ -117,6 +117,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
     clearTimeout(pause);
     controller?.abort();
     hits = [];
+    list.ariaBusy = null;
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     input.removeAttribute("aria-activedescendant");
@@ -153,7 +154,7 @@ export function combobox({ label, hint, none, find, show, pick }) {
     if (event.key === "Escape" && !list.hidden) {
       event.stopPropagation();
       close();
-    } else if (event.key === "Enter" && list.ariaBusy === "true") {
+    } else if (event.key === "Enter" && list.ariaBusy) {
       search();
     } else if (event.key === "Enter" && hits.length) {
       take(Math.max(marked, 0));

@@ -54,7 +54,7 @@ bench: $(BENCH)/.installed  ## the figures in docs/benchmarks.md and docs/perfor
 	$(FAIR) $(BENCH)/bin/python benchmarks/speed.py --all-jobs --memory
 	$(FAIR) $(BENCH)/bin/python benchmarks/growth.py --picture docs/growth.svg
 	$(FAIR) $(BENCH)/bin/python benchmarks/evaluation_speed.py \
-		--lenskit $(BENCH)/bin/python --rectools $(BENCH)-rectools/bin/python
+		--lenskit $(BENCH)-lenskit/bin/python --rectools $(BENCH)-rectools/bin/python
 
 $(SMALL): pyproject.toml constraints.txt | $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[report,serve]'
@@ -64,16 +64,17 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP) $(SMALL)
 
-# A peer that cannot be installed is reported, here and in the tables, and does not stop the others.
-$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/rectools.txt
+# Peers whose dependencies conflict with ours have environments of their own (peers_apart.txt). One
+# that cannot be installed is reported, here and in the tables, and does not stop the others.
+$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/peers_apart.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	grep -v '^#' benchmarks/peers.txt | while read -r peer; do \
 		$(BENCH)/bin/pip install --quiet --constraint constraints.txt "$$peer" || \
 			echo "$$peer cannot be installed"; done
-	$(PYTHON) -m venv $(BENCH)-rectools
-	$(BENCH)-rectools/bin/pip install --quiet --requirement benchmarks/rectools.txt || \
-		echo "RecTools cannot be installed"
+	while read -r peer; do own="$(BENCH)-$${peer%%==*}"; \
+		{ $(PYTHON) -m venv "$$own" && "$$own/bin/pip" install --quiet "$$peer"; } || \
+			echo "$$peer cannot be installed"; done < benchmarks/peers_apart.txt
 	touch $@
 
 $(VENV):
@@ -81,4 +82,4 @@ $(VENV):
 	$(VENV)/bin/pip install --quiet --upgrade pip
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest $(BENCH) $(BENCH)-rectools dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-newest $(BENCH) $(BENCH)-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

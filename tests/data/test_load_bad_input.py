@@ -297,7 +297,7 @@ def test_text_that_cannot_be_decoded(jobs: Refuse, tmp_path: Path) -> None:
         "the text is not UTF-8\n"
         "  where: resume_keyword.csv, row 3\n"
         "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
-        "its encoding=, such as cp1252"
+        "encoding='cp949', which it seems to have"
     )
 
 

@@ -243,11 +243,17 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     assert refusal(body) == (
         "the text is not UTF-8\n"
         "  where: a.csv, row 3\n"
-        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
-        "encoding='cp949', which it seems to have"
+        "  to do: pass its encoding= (cp949 reads '가', shift_jis reads 'ｰ｡', gb18030 reads '啊', "
+        "cp1252 reads '°¡', cp1251 reads '°Ў'), or save the file as UTF-8 "
+        "(in a spreadsheet: 'CSV UTF-8')"
     )
     header = write_csv(tmp_path / "b.csv", "사용자,item_id", "u1,1", encoding="cp949")
     assert "where: b.csv, row 1" in refusal(header)
+    western = write_csv(tmp_path / "c.csv", "user_id,item_id", "José,1", encoding="cp1252")
+    assert "encoding= (cp1252 reads 'José', cp1251 reads 'Josй')" in refusal(western)
+    noise = tmp_path / "d.csv"
+    noise.write_bytes(b"user_id,item_id\n\xff\x00\x81\n")
+    assert "pass its encoding=, such as cp1252, or save" in refusal(noise)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def _read(source: Path, content: str) -> str:
             f"there is no file {source}",
             remedy=f"name a file with {content}, or - to give it on stdin",
         )
-    from shortlist.data.formats.encodings import encoding_of, open_text
+    from shortlist.data.formats.text_files import encoding_of, open_text
 
     try:
         with open_text(source, encoding_of(source, None)) as stream:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
-from shortlist.data.formats.encodings import NotEncodedError
+from shortlist.data.formats.text_files import NotEncodedError
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect

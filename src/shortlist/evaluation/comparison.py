@@ -231,7 +231,7 @@ class Comparison(Tabular):
         header = ["model", self.main, interval_head, "against best", interval_head, *shown]
         header += ["fit s", "score s"]
         n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
-        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.notes]
+        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.remarks]
         parts += ["", text_table(header, rows)]
         if n_pairs:
             parts.append(

@@ -1,97 +1,19 @@
-"""The encodings of text files: the one of each file, and which one it seems to be."""
+"""Which encoding bytes of text that is not UTF-8 seem to be in."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import re
-import zlib
-from pathlib import Path
-from typing import IO, cast
 
-from shortlist.errors import InputError
-
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_CHUNK = 1 << 20
-_DAMAGED = (EOFError, OSError, zlib.error)
 _HANGUL, _HAN, _KANA = "가-힣", "一-鿿", "ぁ-ヿ"
 # Encodings of East Asian text, and the letters of which text in them has at least a share. Chinese
 # text in GB 2312 is also valid in cp949, but then half of it is Hanja.
 _EAST_ASIAN = (
-    ("cp949", _HANGUL, 0.9), ("cp932", _KANA, 0.2), ("gb2312", _HAN, 0.8), ("big5", _HAN, 0.8),
+    ("cp949", _HANGUL, 0.9), ("shift_jis", _KANA, 0.2), ("gb18030", _HAN, 0.8), ("big5", _HAN, 0.8),
 )  # fmt: skip
-_LETTERS = 0.5  # the least share of Latin letters beyond ASCII in text in cp1252
-_LONGEST_RUN = (
-    1.5  # of such letters in a row, on average: in other alphabets, words consist of them
-)
-
-
-class NotEncodedError(InputError):
-    """The text of a file is not in its encoding; ``likely`` is one that it seems to be in."""
-
-    likely: str | None = None
-
-
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file to read, and decompress it if its name ends in ``.gz``."""
-    if path.suffix.lower() == ".gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def open_text(path: Path, encoding: str) -> IO[str]:
-    """Open a text file to read, like :func:`open_bytes`; line ends stay as they are."""
-    encoding = "utf-8-sig" if is_utf8(encoding) else encoding
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
-
-
-def is_utf8(encoding: str) -> bool:
-    """Return whether a name of an encoding means UTF-8."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
-def encoding_of(path: Path, given: str | None) -> str:
-    """Return the encoding of a file, where ``given`` is that of the files that are not UTF-8.
-
-    A byte order mark decides. So does text beyond ASCII that is valid UTF-8: text in another
-    encoding is not, except by chance.
-    """
-    try:
-        with open_bytes(path) as stream:
-            start = stream.read(4)
-    except _DAMAGED:  # reading the rows explains it
-        start = b""
-    for mark, encoding in _MARKS.items():
-        if start.startswith(mark) and start != codecs.BOM_UTF32_LE:
-            return encoding
-    if given is None or is_utf8(given) or _is_utf8_text(path):
-        return "utf-8"
-    return given
-
-
-def _is_utf8_text(path: Path) -> bool:
-    """Return whether a file is valid UTF-8 and holds more than ASCII."""
-    decoder, beyond = codecs.getincrementaldecoder("utf-8")(), False
-    try:
-        with open_bytes(path) as stream:
-            while chunk := stream.read(_CHUNK):
-                decoder.decode(chunk)
-                beyond = beyond or not chunk.isascii()
-            decoder.decode(b"", final=True)
-    except (UnicodeDecodeError, *_DAMAGED):
-        return False
-    return beyond
-
-
-def latin_or_utf8(path: Path) -> str:
-    """Return the encoding: latin-1 (ML-100K and ML-1M) or UTF-8 (ML-10M, same file names)."""
-    try:
-        path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
+_STRICT = {"gb18030": "gb2312"}  # gb18030 reads nearly all bytes
+_LETTERS = 0.5  # the least share of letters among the characters beyond ASCII in text in cp1252
+_LONGEST_RUN = 1.5  # of these in a row, on average: in other alphabets, words consist of them
 
 
 def likely_encoding(content: bytes) -> str | None:
@@ -101,7 +23,8 @@ def likely_encoding(content: bytes) -> str | None:
     ('cp949', 'cp1252')
     """
     for encoding, letters, share in _EAST_ASIAN:
-        beyond = re.sub(r"[\x00-\x7f]+", "", _decoded(content, encoding) or "")
+        text = _decoded(content, _STRICT.get(encoding, encoding))
+        beyond = re.sub(r"[\x00-\x7f]+", "", text or "")
         if beyond and len(re.findall(f"[{letters}]", beyond)) >= share * len(beyond):
             return encoding
     runs = re.findall(rb"[\x80-\xff]+", content)
@@ -117,29 +40,3 @@ def _decoded(content: bytes, encoding: str) -> str | None:
         return codecs.getincrementaldecoder(encoding)().decode(content)
     except UnicodeDecodeError:
         return None
-
-
-def not_encoded(path: Path, encoding: str, row: int) -> NotEncodedError:
-    """Return the error for text that is not in its encoding."""
-    with open_bytes(path) as stream:
-        likely = likely_encoding(_from_first(stream))
-    seems = f"pass encoding={likely!r}, which it seems to have"
-    if is_utf8(encoding):
-        what, where = "the text is not UTF-8", f"{path.name}, row {row}"
-        remedy = "save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or " + (
-            seems if likely else "pass its encoding=, such as cp1251"
-        )
-    else:
-        what, where = f"the text is not in the encoding {encoding}", f"{path.name}, near row {row}"
-        remedy = seems if likely else "give the encoding that the file was saved with"
-    error = NotEncodedError(what, where=where, remedy=remedy)
-    error.likely = likely
-    return error
-
-
-def _from_first(stream: IO[bytes]) -> bytes:
-    """Read from the first line that is not ASCII: there may be few letters beyond ASCII."""
-    for line in iter(lambda: stream.readline(_CHUNK), b""):
-        if not line.isascii():
-            return line + stream.read(_CHUNK)
-    return b""

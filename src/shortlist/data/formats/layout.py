@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from shortlist.data.formats import scan
-from shortlist.data.formats.encodings import encoding_of, latin_or_utf8
+from shortlist.data.formats.text_files import encoding_of, latin_or_utf8
 from shortlist.data.sql import literal, quoted
 
 

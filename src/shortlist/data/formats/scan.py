@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.formats.encodings import is_utf8, not_encoded, open_bytes, open_text
+from shortlist.data.formats.text_files import is_utf8, not_encoded, open_bytes, open_text
 from shortlist.data.sql import literal
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error

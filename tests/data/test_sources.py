@@ -204,8 +204,8 @@ def refusal(table: object) -> str:
 def test_objects_and_files_that_are_not_tables(tmp_path: Path) -> None:
     assert refusal(7) == (
         "interactions: cannot read a table from an object of type int\n"
-        "  to do: pass a path, an Arrow, pandas or polars frame, a dictionary of columns, or a "
-        "DuckDB relation"
+        "  to do: pass a path, an Arrow, pandas or polars frame, a dictionary of columns, a list "
+        "of rows as dictionaries, or a DuckDB relation"
     )
     assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
     assert (

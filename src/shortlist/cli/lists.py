@@ -67,10 +67,11 @@ def recommend(
         Option(help="Item ids that a new user chose, separated by commas; instead of --users."),
     ] = None,
     features: Annotated[
-        Path | None,
+        str | None,
         Option(
-            metavar="FILE",
-            help="Features of new users: a JSON object, or a list of objects; - is stdin.",
+            metavar="JSON|FILE",
+            help="Features of new users: a JSON object, or a list of objects; or a file of these; "
+            "- is stdin.",
         ),
     ] = None,
     k: Length = 10,

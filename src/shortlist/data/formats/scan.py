@@ -204,15 +204,6 @@ def _first_row(path: Path, encoding: str) -> str:
     return text
 
 
-def latin_or_utf8(path: Path) -> str:
-    """Return the encoding: latin-1 (ML-100K and ML-1M) or UTF-8 (ML-10M, same file names)."""
-    try:
-        path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
-
-
 @contextmanager
 def translated(label: str, path: Path | None = None) -> Iterator[None]:
     """Convert the errors of DuckDB, Arrow, the system and decoders in the block to our own.

@@ -16,8 +16,8 @@ demo: $(SMALL)  ## load the sample, compare the models, write everyone's list
 test: $(STAMP)  ## everything but the slow checks
 	$(RUN) pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: $(STAMP)  ## the slow checks too, a Ray cluster, property tests on new examples, kernels with bounds checks
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[ray]'
+test-all: $(STAMP)  ## the slow checks too, a Ray cluster, the documentation as a site, property tests on new examples, kernels with bounds checks
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[ray,docs]'
 	HYPOTHESIS_PROFILE=new $(RUN) pytest -n 2 --dist loadfile
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-bounds $(RUN) pytest tests/kernels
 

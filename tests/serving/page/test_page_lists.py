@@ -67,6 +67,34 @@ def test_length_and_what_was_chosen(visit: Open, world: World) -> None:
     assert page.url.endswith("#user=7&k=5&fresh=no")
 
 
+def test_a_varied_list(visit: Open, world: World) -> None:
+    page = visit("user=7")
+    model = world.models["ials"]
+    plain, some, much = (
+        world.titles(model.recommend(users=[7], k=10, diversity=d)) for d in (0, 0.3, 0.6)
+    )
+    assert plain != some != much != plain
+    shows(page, plain)
+    variety = page.get_by_label("Variety")
+    variety.focus()
+    page.keyboard.press("ArrowDown")
+    shows(page, some)
+    assert page.url.endswith("#user=7&diversity=0.3")
+    assert variety.evaluate("one => one === document.activeElement")
+    variety.select_option("Much variety")
+    shows(page, much)
+    variety.select_option("Best matches only")
+    shows(page, plain)
+    assert page.url.endswith("#user=7")
+
+    page = visit("user=7&diversity=0.45")  # of an address that somebody wrote
+    shows(page, world.titles(model.recommend(users=[7], k=10, diversity=0.45)))
+    assert page.get_by_label("Variety").input_value() == "0.45"
+    page = visit("user=7&diversity=3")
+    shows(page, plain)
+    assert page.get_by_label("Variety").input_value() == "0"
+
+
 def test_filters_reach_the_service(visit: Open, world: World) -> None:
     page = visit("user=7")
     page.get_by_label("Add a filter").select_option("year")

@@ -9,8 +9,8 @@ import { START, get, on, set } from "./store.js";
 
 /** @type {(keyof State)[]} */
 const SHOWN = [
-  "model", "other", "as", "user", "features", "history", "where", "k", "fresh", "reasons", "view",
-  "item", "by",
+  "model", "other", "as", "user", "features", "history", "where", "k", "fresh", "diversity",
+  "reasons", "view", "item", "by",
 ]; // prettier-ignore
 // Changes of these add an entry to the browser history; other changes replace the current entry.
 const STEPS = ["model", "other", "as", "user", "view", "item"];
@@ -52,6 +52,7 @@ export function writeHash(state) {
   if (state.history.length) params.set("history", writeJson(state.history));
   if (state.k !== START.k) params.set("k", String(state.k));
   if (!state.fresh) params.set("fresh", "no");
+  if (state.diversity !== START.diversity) params.set("diversity", String(state.diversity));
   if (state.reasons) params.set("reasons", "yes");
   if (state.view !== START.view) params.set("view", state.view);
   if (state.item !== null) {
@@ -74,7 +75,7 @@ export function readHash(hash, models = null) {
   const named = (name) => (models === null || models.some((model) => model.name === name) ? name : null);
   const [model, other, as] = [params.get("model"), params.get("with"), params.get("as")];
   const [user, item, by] = [params.get("user"), params.get("item"), params.get("by")];
-  const k = Number(params.get("k"));
+  const [k, diversity] = [Number(params.get("k")), Number(params.get("diversity"))];
   const history = parsed(params.get("history"));
   return {
     model: named(model) ?? models?.[0]?.name ?? "",
@@ -86,6 +87,7 @@ export function readHash(hash, models = null) {
     where: mapping(parsed(params.get("where"))),
     k: Number.isInteger(k) && k >= 1 ? k : START.k,
     fresh: params.get("fresh") !== "no",
+    diversity: diversity >= 0 && diversity <= 1 ? diversity : START.diversity,
     reasons: params.get("reasons") === "yes",
     view: params.get("view") === "map" ? "map" : "list",
     item: item === null ? null : readId(item),

@@ -15,6 +15,7 @@
  * @property {Record<string, any>} where the filters, in the format of the service
  * @property {number} k
  * @property {boolean} fresh whether items that were already chosen are left out
+ * @property {number} diversity how much the list is varied: 0, the best scores, to 1
  * @property {boolean} reasons whether every item shows its reasons
  * @property {"list" | "map"} view
  * @property {Id | null} item the open item
@@ -36,6 +37,7 @@ export const START = {
   where: {},
   k: 10,
   fresh: true,
+  diversity: 0,
   reasons: false,
   view: "list",
   item: null,

@@ -101,7 +101,10 @@ export function makeLists() {
 
   load();
   on(
-    ["model", "other", "as", "user", "features", "history", "where", "k", "fresh", "reasons", "recorded"],
+    [
+      "model", "other", "as", "user", "features", "history", "where", "k", "fresh", "diversity",
+      "reasons", "recorded",
+    ], // prettier-ignore
     (state, changed) => {
       // The list of a user does not depend on the history.
       if (changed.size === 1 && changed.has("history") && state.as === "user") return;
@@ -141,13 +144,14 @@ async function answerOf(model, state, query, signal) {
  * @param {State} state
  * @param {Record<string, any>} query
  */
-function listRequest(model, { k, fresh, where, reasons }, query) {
+function listRequest(model, { k, fresh, diversity, where, reasons }, query) {
   return {
     body: {
       model: modelParameter(model),
       queries: [query],
       k,
       exclude_seen: fresh,
+      ...(diversity ? { diversity } : {}),
       reasons: reasons && can(model, "explain"),
       ...(Object.keys(where).length ? { where } : {}),
     },

@@ -93,6 +93,10 @@ export const en = {
   noFields: "Items have no fields to filter by.",
   k: "List length",
   fresh: "Hide items already chosen",
+  diversity: "Variety",
+  varietyNone: "Best matches only",
+  varietySome: "Some variety",
+  varietyMuch: "Much variety",
   reasons: "Show reasons",
 
   // lists

@@ -94,6 +94,10 @@ export const ko = {
   noFields: "필터로 쓸 수 있는 항목이 없습니다.",
   k: "개수",
   fresh: "이미 선택한 것은 제외",
+  diversity: "다양성",
+  varietyNone: "점수순 그대로",
+  varietySome: "조금 다양하게",
+  varietyMuch: "아주 다양하게",
   reasons: "추천 이유 표시",
 
   // 목록

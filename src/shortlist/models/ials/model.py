@@ -35,6 +35,7 @@ from shortlist.scoring.sparse import binary, transposed
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
 _LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
 _ROWS_PER_FACTOR: Final = 32
+_DRAWN: Final = 8_192  # initial vectors at a time, in float64
 _MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 _SMALL: Final = {
     "embedding_size": 64,
@@ -211,9 +212,12 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         size = int(self.config.embedding_size)
         std = self.config.init_std / np.sqrt(size)
         users, items = (
-            rng.normal(0, std, (count, size)).astype(np.float32)
-            for count in (data.n_users, data.n_items)
+            np.empty((count, size), np.float32) for count in (data.n_users, data.n_items)
         )
+        for vectors in (users, items):
+            for start in range(0, len(vectors), _DRAWN):
+                rows = vectors[start : start + _DRAWN]
+                rows[:] = rng.normal(0, std, rows.shape)
         return Start(users, items)
 
     def _alternated(

@@ -17,6 +17,7 @@ from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
+from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
@@ -138,6 +139,17 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     ['b']
     """
 
+    with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the users, three versions of the items, and a block."""
+        vectors = data.n_users + 3 * data.n_items
+        if self.config.solver == "cholesky":
+            vectors += data.n_users
+        if self.config.features:
+            vectors += 2 * max(data.n_users, data.n_items)  # in float64
+        return 4 * self._size(data) * vectors + 24 * data.n_interactions + BLOCK_BYTES
+
     def fit(
         self,
         data: Dataset,
@@ -247,7 +259,6 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the settings that can be "auto", chosen where they are."""
-        size = self.config.embedding_size
         active = int((data.user_counts > 0).sum())
         alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
@@ -262,10 +273,14 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
         settings = choose_signals(self, data, STEPS, fit)
         scale = means.get(settings["weighting"], 1.0)
-        if size == AUTO:
-            rows = min(active, int((data.item_counts > 0).sum()))
-            size = embedding_size(rows, data.n_interactions)
-        return settings | {"embedding_size": size, "unobserved_weight": alpha * scale}
+        return settings | {"embedding_size": self._size(data), "unobserved_weight": alpha * scale}
+
+    def _size(self, data: Dataset) -> int:
+        """Return the number of factors."""
+        if self.config.embedding_size != AUTO:
+            return int(self.config.embedding_size)
+        rows = min(int((counts > 0).sum()) for counts in (data.user_counts, data.item_counts))
+        return embedding_size(rows, data.n_interactions)
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)

@@ -151,8 +151,9 @@ def _step(
     """Improve users and items; after the last epoch solve for the users exactly."""
     if number > epochs:
         task = partial(_solve_users, items=value.items, basis=Basis.of(value.items))
-        parts = held.each(task)
-        return value._replace(users=_own(parts[0]) if len(parts) == 1 else np.concatenate(parts))
+        solved = held.each(task)
+        users = _own(solved[0]) if len(solved) == 1 else np.concatenate(solved)
+        return value._replace(users=users)
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
     sums = held.each(partial(_improve_users, items=items, basis=basis))

@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
+BENCH := $(VENV)-bench
+# BLAS as it comes, for all libraries alike.
+FAIR := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE
 STAMP := $(VENV)/.installed
 SMALL := $(VENV)/.installed-demo
 
@@ -39,17 +42,19 @@ web:  ## bundle the page from web/; needs Node 20, which nothing else here does
 	npm --prefix web run check
 	npm --prefix web run build
 
-bench: $(STAMP)  ## the figures in docs/benchmarks.md
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(VENV)/bin/python benchmarks/accuracy.py
-	$(VENV)/bin/python benchmarks/memory.py
-	$(VENV)/bin/python benchmarks/ingest.py
-	$(VENV)/bin/python benchmarks/ncf_protocol.py --ml-100k
-	$(VENV)/bin/python benchmarks/ncf_speed.py
-	$(VENV)/bin/python benchmarks/two_tower.py
-	$(VENV)/bin/python benchmarks/cascade.py
-	$(VENV)/bin/python benchmarks/index.py --items 100000
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(VENV)/bin/python benchmarks/speed.py --all-jobs --memory
+bench: $(BENCH)/.installed  ## the figures in docs/benchmarks.md and docs/performance.md; an hour or two
+	$(BENCH)/bin/python benchmarks/accuracy.py
+	$(BENCH)/bin/python benchmarks/memory.py
+	$(BENCH)/bin/python benchmarks/ingest.py
+	$(BENCH)/bin/python benchmarks/ncf_protocol.py --ml-100k
+	$(BENCH)/bin/python benchmarks/ncf_speed.py
+	$(BENCH)/bin/python benchmarks/two_tower.py
+	$(BENCH)/bin/python benchmarks/cascade.py
+	$(BENCH)/bin/python benchmarks/index.py --items 100000
+	$(FAIR) $(BENCH)/bin/python benchmarks/speed.py --all-jobs --memory
+	$(FAIR) $(BENCH)/bin/python benchmarks/growth.py --picture docs/growth.svg
+	$(FAIR) $(BENCH)/bin/python benchmarks/evaluation_speed.py \
+		--lenskit $(BENCH)-lenskit/bin/python --rectools $(BENCH)-rectools/bin/python
 
 $(SMALL): pyproject.toml constraints.txt | $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[report,serve]'
@@ -59,9 +64,22 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP) $(SMALL)
 
+# Peers whose dependencies conflict with ours have environments of their own (peers_apart.txt). One
+# that cannot be installed is reported, here and in the tables, and does not stop the others.
+$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/peers.txt benchmarks/peers_apart.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	grep -v '^#' benchmarks/peers.txt | while read -r peer; do \
+		$(BENCH)/bin/pip install --quiet --constraint constraints.txt "$$peer" || \
+			echo "$$peer cannot be installed"; done
+	while read -r peer; do own="$(BENCH)-$${peer%%==*}"; \
+		{ $(PYTHON) -m venv "$$own" && "$$own/bin/pip" install --quiet "$$peer"; } || \
+			echo "$$peer cannot be installed"; done < benchmarks/peers_apart.txt
+	touch $@
+
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-newest $(BENCH) $(BENCH)-* dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -96,6 +96,18 @@ def test_recommend_into_a_pipe_is_csv(run: Run, bundle: Path, tmp_path: Path) ->
     ]
 
 
+def test_recommend_for_users_named_in_the_command(run: Run, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("5\n")
+    alone = run("recommend", bundle, "--user", "4", "-k", "1")
+    assert [row["user_id"] for row in csv.DictReader(io.StringIO(alone.out))] == ["4"]
+    users = ["--user", "4", "--user", "3", "--users", tmp_path / "users.txt"]
+    several = run("recommend", bundle, *users, "-k", "1")
+    assert [row["user_id"] for row in csv.DictReader(io.StringIO(several.out))] == ["4", "3", "5"]
+    unknown = run("recommend", bundle, "--user", "99")
+    assert unknown.code == 2
+    assert "1 unknown user id: 99" in unknown.err
+
+
 def test_recommend_for_a_history_with_rules(run: Run, bundle: Path) -> None:
     outcome = run(
         "recommend", bundle, "--history", "1,3", "-k", "9", "--where", "year >= 1987", "--json", "-"

@@ -138,6 +138,8 @@ def test_products_and_people_are_files_too(run: Run, orders: Path, tmp_path: Pat
     person.write_text('{"country": "FR"}')
     outcome = run("recommend", content, "--features", person, "-k", "3", "--json", "-")
     assert [row["rank"] for row in json.loads(outcome.out)] == [1, 2, 3]
+    typed = run("recommend", content, "--features", person.read_text(), "-k", "3", "--json", "-")
+    assert typed.out == outcome.out
     two = run("recommend", content, "--features", person, "--history", "S0", "--json", "-")
     assert "S0" not in {row["item_id"] for row in json.loads(two.out)}
 
@@ -149,9 +151,11 @@ def test_features_that_are_no_object_are_refused(
     bundle, person = tmp_path / "bundle", tmp_path / "person.json"
     run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", bundle)
     person.write_text(text)
-    outcome = run("recommend", bundle, "--features", person)
-    assert outcome.code == 2
-    assert 'write an object like {"degree": 4}' in outcome.err
+    for given in (person, text):
+        outcome = run("recommend", bundle, "--features", given)
+        assert outcome.code == 2
+        if given == person or text.startswith(("{", "[")):
+            assert 'write an object like {"degree": 4}' in outcome.err
 
 
 def test_unknown_items_of_a_stock_list_are_counted(run: Run, orders: Path, tmp_path: Path) -> None:

@@ -284,3 +284,36 @@ def test_ids_and_features_from_stdin(
         assert outcome.code == 0, outcome.err
         items = {line.split(",")[1] for line in outcome.out.splitlines()[1:]}
         assert items <= listed if listed else len(items) > 1
+
+
+def test_ids_in_the_encodings_of_spreadsheets(run: Run, bundle: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    for encoding in ("utf-8-sig", "utf-16"):
+        ids.write_text("1\n3\n", encoding=encoding)
+        outcome = run("recommend", bundle, "--allow", ids)
+        assert outcome.code == 0, outcome.err
+        assert {line.split(",")[1] for line in outcome.out.splitlines()[1:]} <= {"1", "3"}
+    ids.write_bytes("1\nMüsli\n".encode("cp1252"))
+    outcome = run("recommend", bundle, "--allow", ids)
+    assert (outcome.code, outcome.err) == (
+        2,
+        f"error: the text is not UTF-8\n  where: {ids}\n  to do: save the file as UTF-8\n",
+    )
+
+
+def test_two_files_of_a_job_board_in_two_encodings(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(4)
+    log = [[f"{n % 30:03}", f"JK{2 * rng.randrange(7) + n % 2:02}", "열람"] for n in range(150)]
+    applications = tmp_path / "applications.csv"
+    write(applications, [["회원번호", "공고번호", "구분"], *log])
+    applications.write_bytes(applications.read_text(encoding="utf-8-sig").encode("cp949"))
+    jobs = tmp_path / "jobs.csv"
+    write(jobs, [["공고번호", "공고제목"], *([f"JK{n:02}", f"조리사 {n}"] for n in range(14))])
+    jobs.write_text(jobs.read_text(encoding="utf-8-sig"), encoding="utf-8-sig")
+    command = printed_command(run, applications, "--items", jobs)
+    assert command[command.index("--encoding") + 1] == "cp949"
+    lists = lists_of(run, command, tmp_path, monkeypatch)
+    assert {row["user_id"] for row in lists} == {f"{n:03}" for n in range(30)}
+    assert all(row["title"] == f"조리사 {int(row['item_id'][2:])}" for row in lists)

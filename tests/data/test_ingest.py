@@ -162,7 +162,9 @@ def test_a_filtered_pandas_frame_keeps_its_rows_not_its_index() -> None:
 @pytest.mark.parametrize(
     ("column", "kind"),
     [
-        ([1.0, 2.0], "DOUBLE"),
+        ([1.0, 2.5], "DOUBLE"),
+        ([1.0, float("inf")], "DOUBLE"),
+        ([1.0, 2.0**53 + 2], "DOUBLE"),
         ([True, False], "BOOLEAN"),
         ([dt.date(2024, 1, 1)] * 2, "DATE"),
         ([decimal.Decimal("1.0")] * 2, "DECIMAL(2,1)"),
@@ -301,7 +303,7 @@ def test_a_column_missing_in_a_table_of_ids_is_named() -> None:
     assert str(caught.value) == (
         "there is no column 'item_id'\n  where: items\n"
         "  to do: did you mean 'film_id'? Known: film_id, title; "
-        "the id column has the same name in every table: rename it"
+        "name its id column item_id, or id"
     )
 
 
@@ -474,12 +476,12 @@ def test_a_weight_must_be_finite(bad: float | None) -> None:
     log = pa.table({"user_id": [1] * 5, "item_id": [1, 2, 3, 4, 5], "w": [1, 0, bad, 2, bad]})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, weight="w")
-    what, remedy = "a weight must be a finite number", "correct its weight"
+    what, remedy = "a weight must be a finite number", "drop the row, or correct its weight"
     if bad is None:
-        what, remedy = "the weight is missing", "fill it in"
+        what = "the weight is missing"
+        remedy = "drop the row, fill it in, or leave out such rows: on_bad_row='skip'"
     assert str(caught.value) == (
-        f"{what}\n  where: interactions, row 3 (and 1 more row), column 'w'\n"
-        f"  to do: drop the row, or {remedy}"
+        f"{what}\n  where: interactions, row 3 (and 1 more row), column 'w'\n  to do: {remedy}"
     )
     assert Dataset.from_tables(log.slice(0, 2), weight="w").weights.tolist() == [1, 0]
 
@@ -503,7 +505,7 @@ def test_a_word_among_the_weights_of_a_file_is_refused(tmp_path: Path) -> None:
         "2 kinds of rows cannot be used\n"
         "1. the weight is missing\n"
         f"  where: interactions {log}, row 3, column 'w'\n"
-        "  to do: drop the row, or fill it in\n"
+        "  to do: drop the row, fill it in, or leave out such rows: on_bad_row='skip'\n"
         "2. 'good' is not a number\n"
         f"  where: interactions {log}, row 4 (and 1 more row), column 'w'\n"
         "  to do: correct the value, or leave the row out\n"
@@ -610,7 +612,7 @@ def test_a_missing_id_is_refused(key: str) -> None:
     assert str(caught.value) == (
         f"the {key.removesuffix('_id')} id is missing\n"
         f"  where: interactions, row 2, column '{key}'\n"
-        "  to do: drop the row, or fill it in"
+        "  to do: drop the row, fill it in, or leave out such rows: on_bad_row='skip'"
     )
 
 
@@ -635,7 +637,7 @@ def test_a_missing_id_in_a_list_is_refused() -> None:
         "2 kinds of rows cannot be used\n"
         "1. the item id is missing\n"
         "  where: items, row 2 (and 2 more rows), column 'item_id'\n"
-        "  to do: drop the row, or fill it in\n"
+        "  to do: drop the row, fill it in, or leave out such rows: on_bad_row='skip'\n"
         "2. item 20 has interactions but is not listed in items\n"
         "  where: interactions, row 4, column 'item_id'\n"
         "  to do: add the missing items, or leave their interactions out\n"
@@ -651,7 +653,7 @@ def test_an_id_listed_twice_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "user '가람' is listed 3 times instead of once\n"
         f"  where: users {people}, row 4, column 'user_id'\n"
-        "  to do: keep one row for each id"
+        "  to do: keep one row for each id, or leave out the others: on_bad_row='skip'"
     )
 
 
@@ -695,6 +697,6 @@ def test_no_rows_are_refused() -> None:
 
 def test_an_object_that_is_not_a_table_is_refused() -> None:
     with pytest.raises(InputError, match="cannot read a table from an object of type list"):
-        Dataset.from_tables([{"user_id": 1, "item_id": 2}])
+        Dataset.from_tables([1, 2])
     with pytest.raises(InputError, match="interactions: cannot read the frame"):
         Dataset.from_tables({"user_id": [1], "item_id": object()})

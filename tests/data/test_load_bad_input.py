@@ -296,8 +296,9 @@ def test_text_that_cannot_be_decoded(jobs: Refuse, tmp_path: Path) -> None:
     assert jobs(folder) == (
         "the text is not UTF-8\n"
         "  where: resume_keyword.csv, row 3\n"
-        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
-        "its encoding=, such as cp1252"
+        "  to do: pass its encoding= (cp949 reads '회계', gb18030 reads '雀拌', "
+        "cp1252 reads 'È¸°è', cp1251 reads 'Иё°и'), or save the file as UTF-8 "
+        "(in a spreadsheet: 'CSV UTF-8')"
     )
 
 

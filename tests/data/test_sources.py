@@ -204,8 +204,8 @@ def refusal(table: object) -> str:
 def test_objects_and_files_that_are_not_tables(tmp_path: Path) -> None:
     assert refusal(7) == (
         "interactions: cannot read a table from an object of type int\n"
-        "  to do: pass a path, an Arrow, pandas or polars frame, a dictionary of columns, or a "
-        "DuckDB relation"
+        "  to do: pass a path, an Arrow, pandas or polars frame, a dictionary of columns, a list "
+        "of rows as dictionaries, or a DuckDB relation"
     )
     assert f"there is no file {tmp_path / 'no.csv'}" in refusal(tmp_path / "no.csv")
     assert (
@@ -243,11 +243,17 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     assert refusal(body) == (
         "the text is not UTF-8\n"
         "  where: a.csv, row 3\n"
-        "  to do: save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
-        "its encoding=, such as cp1252"
+        "  to do: pass its encoding= (cp949 reads '가', shift_jis reads 'ｰ｡', gb18030 reads '啊', "
+        "cp1252 reads '°¡', cp1251 reads '°Ў'), or save the file as UTF-8 "
+        "(in a spreadsheet: 'CSV UTF-8')"
     )
     header = write_csv(tmp_path / "b.csv", "사용자,item_id", "u1,1", encoding="cp949")
     assert "where: b.csv, row 1" in refusal(header)
+    western = write_csv(tmp_path / "c.csv", "user_id,item_id", "José,1", encoding="cp1252")
+    assert "encoding= (cp1252 reads 'José', cp1251 reads 'Josй')" in refusal(western)
+    noise = tmp_path / "d.csv"
+    noise.write_bytes(b"user_id,item_id\n\xff\x00\x81\n")
+    assert "pass its encoding=, such as cp1252, or save" in refusal(noise)
 
 
 @pytest.mark.parametrize(

@@ -391,3 +391,15 @@ def test_features_that_do_not_fit_together_are_refused() -> None:
         "Field age has incompatible types: int64 vs string\n"
         "  to do: give both the same columns and types"
     )
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [
+        split.leave_last_out, split.random, split.cold_users, split.cold_items, split.k_folds,
+        lambda data: split.by_time(data, "2024-01-01"), lambda data: split.given(data, data),
+    ],
+)  # fmt: skip
+def test_a_frame_is_not_split(divide: Callable[[Any], Any]) -> None:
+    with pytest.raises(InputError, match="a Dataset is needed, not a DataFrame"):
+        divide(pd.DataFrame({"user_id": [1, 2], "item_id": [1, 2]}))

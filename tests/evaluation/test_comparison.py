@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import shortlist as sl
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.evaluation import Comparison
@@ -193,3 +194,20 @@ def test_rating_errors_are_tested_only_if_all_models_have_them(
     assert "rmse" in str(mixed).splitlines()[2]
     rows = [row for row in mixed.to_arrow().to_pylist() if row["metric"] == "rmse"]
     assert [(row["model"], row["real"]) for row in rows] == [("Rater", None)]
+
+
+@pytest.mark.parametrize("model", [sl.EASE, "EASE", 7])
+def test_what_is_no_model_is_refused_before_anything_is_fitted(model: Any) -> None:
+    data = sl.Dataset.from_histories({1: [1, 2, 3], 2: [1, 3, 2], 3: [2, 3]})
+    train, test = sl.split.leave_last_out(data, order="row")
+    first = sl.Popularity()
+    with pytest.raises(
+        InputError, match=r"is not a model\n  to do: pass a model, such as EASE\(\)"
+    ):
+        sl.compare([first, model], train, test)
+    assert not first.is_fitted
+    with pytest.raises(InputError, match="is not a model"):
+        sl.evaluate(model, train, test)
+    frame: Any = data.to_arrow()
+    with pytest.raises(InputError, match=r"a Dataset is needed, not a Table\n  to do: make one"):
+        sl.compare([first], frame, test)

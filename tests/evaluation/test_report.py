@@ -148,3 +148,13 @@ def test_a_group_of_fewer_than_30_users_has_no_interval() -> None:
     )
     assert few.count("fewer than 30 users") == 2
     assert "fewer" not in many
+
+
+def test_a_report_on_fewer_than_30_users_says_how_little_its_intervals_say() -> None:
+    for n_users, shown in ((29, True), (30, False)):
+        pairs = [(user, user % 4) for user in range(n_users)]
+        train, test = split(n_users, 5, pairs, [(user, 4) for user in range(n_users)])
+        scores = np.random.default_rng(0).random((n_users, 5))
+        report = evaluate(known(scores).fit(train), train, test)
+        assert ("fewer than 30 users: intervals say little" in str(report)) == shown
+        assert not any("fewer" in note for note in report.notes)

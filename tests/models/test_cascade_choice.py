@@ -21,12 +21,12 @@ from shortlist.models.cascade.choice import (
     columns_of,
     gains,
     only_stages,
-    pool,
 )
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
 from shortlist.models.cascade.features import ranker_rows
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
+from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, TreeSettings
 from shortlist.models.cascade.standing import Standing
 from shortlist.models.registry import load, model_class
@@ -175,6 +175,14 @@ def bands() -> Dataset:
     return Dataset.from_tables(log, users=people)
 
 
+def timed(n_users: int, n_choices: int, times: Any) -> Dataset:
+    """Everybody chooses the same items, in the order of their numbers."""
+    users, items = np.repeat(np.arange(n_users), n_choices), np.tile(np.arange(n_choices), n_users)
+    return Dataset.from_tables(
+        pa.table({"user_id": users, "item_id": items, "at": times}), time="at"
+    )
+
+
 class TestFeaturesDecide:
     def test_between_items_that_scores_cannot_tell_apart(self) -> None:
         train, test = split.leave_last_out(bands(), order="random", seed=3)
@@ -200,6 +208,46 @@ class TestDefault:
         assert {"UserCosine", "ItemCosine", "IALS", "Hybrid", "EASE"} <= set(plain)
         assert "ContentBased" not in plain
         assert "ContentBased" in [spec.model for spec in pool(small_world().data)]
+
+    def test_a_model_of_sequences_where_times_order_the_choices(self) -> None:
+        """SASRec passes over two million places in all epochs, and at most 200 times."""
+        for n_users, n_choices, expected in ((100, 3, 200), (3000, 11, 66), (2500, 60, 16)):
+            data = timed(n_users, n_choices, np.arange(n_users * n_choices))
+            [found] = [spec.config for spec in pool(data) if spec.model == "SASRec"]
+            assert found["epochs"] == expected
+            assert found["negatives"] == 1024  # with the whole catalogue it takes minutes longer
+        one_sitting = timed(100, 3, np.repeat(np.arange(100), 3))
+        single = timed(100, 1, np.arange(100))
+        for data in (bands(), one_sitting, single):
+            assert "SASRec" not in [spec.model for spec in pool(data)]
+
+    def test_too_many_sequences_are_left_out_with_a_word(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        data = timed(25_001, 11, np.arange(25_001 * 11))
+        with caplog.at_level("INFO", logger="shortlist.cascade"):
+            assert "SASRec" not in [spec.model for spec in pool(data)]
+        [message] = caplog.messages
+        assert "SASRec is left out" in message
+        assert "250,010 places in histories, and 250,000 are" in message
+        assert "name it in stages to have it" in message
+
+    @pytest.mark.slow
+    def test_order_that_says_what_comes_next_is_used(self) -> None:
+        """Everybody goes round a circle of 40 items, in one of two directions."""
+        rng = np.random.default_rng(0)
+        start, step = rng.integers(40, size=(300, 1)), rng.choice([-1, 1], size=(300, 1))
+        items = (start + step * np.arange(7)) % 40
+        log = {"user_id": np.repeat(np.arange(300), 7), "item_id": items.ravel(),
+               "at": np.tile(np.arange(7), 300)}  # fmt: skip
+        data = Dataset.from_tables(pa.table(log), time="at")
+        train, test = split.leave_last_out(data, order="time")
+        model = Cascade(rounds=1, least=20, trees=20).fit(train)
+        assert "SASRec" in [stage.name for stage in model.learned.stages]
+        assert evaluate(model, train, test, k=1)["hit_rate@1"] > 0.9
+        assert (
+            evaluate(model_class("ItemCosine")().fit(train), train, test, k=1)["hit_rate@1"] < 0.7
+        )
 
     def test_it_validates_at_least_as_well_as_any_stage(self, tmp_path: Any) -> None:
         model = Cascade(rounds=1, least=20, trees=20).fit(bands())

@@ -29,7 +29,7 @@ from shortlist.testing.worlds import World
 
 SMALL: dict[str, Any] = {
     "embedding_size": 8, "epochs": 30, "batch_size": 16, "learning_rate": 0.02, "dropout": 0.1,
-    "negatives": None,
+    "negatives": "all", "blocks": 2, "validation": 0.0,
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ class TestSASRec(SequenceContract):
 
 @pytest.mark.slow
 class TestSampledAndShort(SequenceContract):
-    model = partial(SASRec, **SMALL | {"negatives": 200}, blocks=1, heads=1, max_length=12)
+    model = partial(SASRec, **SMALL | {"negatives": 200, "blocks": 1, "heads": 1, "max_length": 12})
 
 
 # --- a naive reference ------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def shaken(model: SASRec, seed: int = 0) -> SASRec:
 def test_scores_against_loops(blocks: int, heads: int, max_length: int) -> None:
     data = small_world().data
     shape = {"blocks": blocks, "heads": heads, "max_length": max_length}
-    model = shaken(SASRec(**SMALL | {"epochs": 1}, **shape).fit(data))
+    model = shaken(SASRec(**SMALL | {"epochs": 1} | shape).fit(data))
     active = np.flatnonzero(data.user_counts).astype(np.int32)
     expected = []
     for user in active:
@@ -123,7 +123,7 @@ def test_scores_against_loops(blocks: int, heads: int, max_length: int) -> None:
 def test_training_computes_the_same_states_as_scoring() -> None:
     data = small_world().data
     model = SASRec(**SMALL | {"epochs": 2, "dropout": 0.0}, max_length=6).fit(data)
-    trainable = SASRecTrainable(model.config, data, None)
+    trainable = SASRecTrainable(model.config, None, data, None)
     parts = {name: torch.from_numpy(getattr(model.learned, name))
              for name, _ in trainable.named_parameters()}  # fmt: skip
     trainable.load_state_dict(parts)
@@ -138,7 +138,7 @@ def test_training_computes_the_same_states_as_scoring() -> None:
 def test_the_loss_is_that_of_the_next_items() -> None:
     data = small_world().data
     config = SASRec(**SMALL | {"dropout": 0.0}).config
-    trainable = SASRecTrainable(config, data, None)
+    trainable = SASRecTrainable(config, None, data, None)
     parts = {name: value.detach().numpy() for name, value in trainable.named_parameters()}
     learned = SASRecLearned(**parts, heads=2)
     terms = []
@@ -180,10 +180,8 @@ def test_the_softmax_and_its_gradients_are_those_of_autograd(
 
 def test_drawn_items_stand_for_the_catalogue() -> None:
     data = small_world().data
-    full = SASRecTrainable(SASRec(**SMALL | {"dropout": 0.0}).config, data, None)
-    drawn = SASRecTrainable(
-        SASRec(**SMALL | {"dropout": 0.0, "negatives": 4000}).config, data, None
-    )
+    config = SASRec(**SMALL | {"dropout": 0.0}).config
+    full, drawn = (SASRecTrainable(config, count, data, None) for count in (None, 4000))
     for trainable in (full, drawn):
         with torch.no_grad():
             trainable.items.mul_(30)
@@ -227,15 +225,56 @@ def test_half_precision_learns_the_order_too(negatives: int | None) -> None:
 
 
 def test_early_stopping_keeps_the_best_epoch() -> None:
-    model = SASRec(**SMALL | {"epochs": 60}, validation=0.5, patience=5).fit(rounds())
+    model = SASRec(**SMALL | {"epochs": 60, "validation": 0.5}).fit(rounds())
     losses = model.history.column("validation_loss").to_pylist()
     assert min(losses) < 0.3
     assert len(losses) <= np.argmin(losses) + 1 + 5 or len(losses) == 60
 
 
+@pytest.mark.parametrize(
+    ("n_users", "share", "low", "high"),
+    [(400, 0.1, 150, 250), (4000, 0.1, 900, 1100), (20_000, 0.1, 1850, 2150), (400, 0.8, 290, 350)],
+)
+def test_the_fold_is_a_share_of_the_users_and_large_enough(
+    n_users: int, share: float, low: int, high: int
+) -> None:
+    users = np.append(np.repeat(np.arange(n_users), 2), n_users)  # the last has a single item
+    items = np.arange(len(users)) % 2
+    log = pa.table({"user_id": users, "item_id": items, "at": np.arange(len(users))})
+    data = Dataset.from_tables(log, time="at")
+    known, held = SASRec(validation=share).folds(data)
+    assert held is not None
+    assert low < len(held) < high
+    assert len(known) + len(held) == len(data)
+    assert known.user_counts.min() == 1  # nobody's only item is held out
+    assert (held.item_rows == 1).all()  # the last one
+    assert SASRec(validation=0).folds(data) == (data, None)
+
+
+def test_all_items_compete_while_an_epoch_is_cheap() -> None:
+    data = rounds()  # 12 items, and 3 to 6 places a user
+    places = int((data.user_counts - 1).sum())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shortlist.models.sasrec.model._COMPARED", 12 * places)
+        patch.setattr("shortlist.models.sasrec.model._DRAWN", 5)
+        given = SMALL | {"epochs": 2, "negatives": "auto"}
+        whole = SASRec(**given).fit(data)
+        assert whole.chosen == {"negatives": "all"}
+        patch.setattr("shortlist.models.sasrec.model._COMPARED", 12 * places - 1)
+        drawn = SASRec(**given).fit(data)
+        assert drawn.chosen == {"negatives": 5}
+        short = SASRec(**given, max_length=2).fit(data)  # only the last places of a user count
+        assert short.chosen == {"negatives": "all"}
+    for model, negatives in ((whole, "all"), (drawn, 5)):
+        same = SASRec(**given | {"negatives": negatives}).fit(data)
+        assert_array_equal(same.item_vectors(), model.item_vectors())
+    assert SASRec(negatives=None).config == SASRec(negatives="all").config
+    assert same.chosen == {}
+
+
 def test_validation_ranks_the_held_item_among_all_others() -> None:
     data = rounds()
-    model = SASRec(**SMALL | {"epochs": 3, "dropout": 0.0}, validation=0.5).fit(data)
+    model = SASRec(**SMALL | {"epochs": 3, "dropout": 0.0, "validation": 0.5}).fit(data)
     inner, held = model.folds(data)
     assert held is not None
     assert (held.user_counts <= 1).all()

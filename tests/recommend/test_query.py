@@ -91,3 +91,11 @@ def test_its_rules() -> None:
     assert not query.rules.empty
     assert Query(user=1).rules.empty
     assert not Query(user=1, allow=[]).rules.empty
+
+
+@pytest.mark.parametrize("items", [["R01", "R02"], ("R01",), {"R01": 2.0}])
+def test_a_list_of_items_is_a_history_and_no_user(items: Any) -> None:
+    assert refusal(user=items) == (
+        f"user={items!r} is not the id of a user\n"
+        "  to do: pass the items that somebody chose as history=[...]"
+    )

@@ -56,6 +56,9 @@ AsOf = Annotated[str | None, Option(help="List only items that are live at this 
 
 def recommend(
     bundle: Bundle,
+    user: Annotated[
+        list[str] | None, Option(metavar="ID", help="A user id; may be given several times.")
+    ] = None,
     users: Annotated[
         Path | None,
         Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
@@ -65,10 +68,11 @@ def recommend(
         Option(help="Item ids that a new user chose, separated by commas; instead of --users."),
     ] = None,
     features: Annotated[
-        Path | None,
+        str | None,
         Option(
-            metavar="FILE",
-            help="Features of new users: a JSON object, or a list of objects; - is stdin.",
+            metavar="JSON|FILE",
+            help="Features of new users: a JSON object, or a list of objects; or a file of these; "
+            "- is stdin.",
         ),
     ] = None,
     k: Length = 10,
@@ -111,7 +115,8 @@ def recommend(
         left = f"the same command continues in {out}"
     with announcing_compilation(), unfinished(left):
         model = load(bundle)
-        known = model.data.users.parse(read_ids(users)) if users is not None else None
+        ids = [*(user or ()), *(read_ids(users) if users is not None else ())]
+        known = model.data.users.parse(ids) if ids else None
         choice: dict[str, Any] = {
             "k": k,
             "exclude_seen": not include_seen,

@@ -33,11 +33,7 @@ def look(
     named = {name: tables[name] for name in ("users", "items", "labels") if name in tables}
     tables.pop("labels", None)
     seen = look_at(table, **tables)
-    options: dict[str, Any] = named | seen.roles.options
-    if seen.data.skipped:
-        options["on_bad_row"] = "skip"
-    if "encoding" in tables:
-        options["encoding"] = tables["encoding"]
+    options: dict[str, Any] = named | seen.options
     notes = tuple(remedies.as_options(note, TABLE_OPTIONS) for note in seen.roles.notes)
     typer.echo(str(replace(seen, roles=replace(seen.roles, notes=notes))))
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]

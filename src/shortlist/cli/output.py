@@ -142,29 +142,40 @@ def is_folder(target: str) -> bool:
 def _read(source: Path, content: str) -> str:
     """Read a text file, or stdin if it is ``-``."""
     if str(source) == "-":
+        if sys.stdin.isatty():
+            remark(f"reading {content} from the keyboard; Ctrl-D ends it")
         return sys.stdin.read()
     if not source.is_file():
         raise InputError(
             f"there is no file {source}",
             remedy=f"name a file with {content}, or - to give it on stdin",
         )
-    return source.read_text(encoding="utf-8-sig")
+    from shortlist.data.formats.text_files import encoding_of, open_text
+
+    try:
+        with open_text(source, encoding_of(source, None)) as stream:
+            return stream.read()
+    except UnicodeError as error:
+        raise InputError(
+            "the text is not UTF-8", where=str(source), remedy="save the file as UTF-8"
+        ) from error
 
 
-def read_objects(source: Path) -> list[dict[str, Any]]:
-    """Read a JSON object, or a list of objects, from a file or stdin."""
-    text = _read(source, "a JSON object")
+def read_objects(source: str) -> list[dict[str, Any]]:
+    """Read a JSON object, or a list of objects: the text itself, or that of a file or stdin."""
+    given = source.lstrip()[:1] in ("{", "[")
+    text = source if given else _read(Path(source), "a JSON object")
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(
-            f"not JSON: {error}", where=str(source), remedy='write an object like {"degree": 4}'
+            f"not JSON: {error}", where=source, remedy='write an object like {"degree": 4}'
         ) from None
     objects = content if isinstance(content, list) else [content]
     if not objects or not all(isinstance(each, dict) for each in objects):
         raise InputError(
             "neither a JSON object nor a list of objects",
-            where=str(source),
+            where=source,
             remedy='write an object like {"degree": 4}',
         )
     return objects

@@ -50,7 +50,7 @@ Decimal = Annotated[
     str | None,
     Option(metavar="MARK", help="The mark before the fraction of numbers: . or ,"),
 ]
-Encoding = Annotated[str | None, Option(help="The encoding of text files. Default: UTF-8.")]
+Encoding = Annotated[str | None, Option(help="The encoding of text files that are not UTF-8.")]
 
 
 def _option(metavar: str, text: str) -> Any:

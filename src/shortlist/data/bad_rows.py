@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from shortlist.data.formats import scan
+from shortlist.data.formats import scan, text_files
 from shortlist.errors import ConfigError, InputError, suggestion
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
@@ -35,7 +35,7 @@ class Source:
             return record + 1
         target = record + int(self.text.header)
         try:
-            with scan.open_text(self.path, self.text.encoding) as stream:
+            with text_files.open_text(self.path, self.text.encoding) as stream:
                 for number, line in enumerate(_record_lines(stream, self.text)):
                     if number == target:
                         return line

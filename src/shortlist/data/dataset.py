@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
@@ -19,6 +19,7 @@ from shortlist.data.coding.ingest import Described, encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.decay import decay
+from shortlist.data.forms import table_of_histories, tables_of_matrix
 from shortlist.data.moments import LifeSpans
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.data.where import Where
@@ -47,8 +48,9 @@ class Dataset:
     positions
         The row of the source of each interaction, int64, from 0.  # (n_interactions,)
     user_features, item_features
-        The features of each user and item: row i describes ``users.ids[i]``. None if no table was
-        given, or one without further columns. The item columns ``valid_from`` and ``valid_to``
+        The features of each user and item: row i describes ``users.ids[i]``; :meth:`user_table` and
+        :meth:`item_table` have the ids as well. None if no table was given, or one without further
+        columns. The item columns ``valid_from`` and ``valid_to``
         (dates or times) are the life spans of the items.
     skipped
         The rows of the source that were left out, by reason. A bundle does not keep them.
@@ -111,14 +113,16 @@ class Dataset:
         ----------
         interactions, users, items
             Each a path (CSV, JSON lines, Parquet, a folder, a pattern), an Arrow, pandas or polars
-            frame, a dictionary of columns, or a DuckDB relation.
+            frame, a dictionary of columns, a list of rows as dictionaries, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features.
         labels
             A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
             row without a value labels the column. Explanations and lists show the labels.
         user_id, item_id
-            The id columns; each has the same name in every table. Ids are 64-bit integers or text.
+            The id columns of ``interactions``. In ``users`` and ``items`` they have the same name,
+            the same words in another spelling (``CustomerID``, ``customer_id``), or the name
+            ``id``. Ids are 64-bit integers or text.
             In a text file they are integers if all of them are written as such (``007`` is not).
         weight
             The column of weights. None: every weight is 1. A pair whose weight is below 0 is a
@@ -158,7 +162,8 @@ class Dataset:
             The mark before the fraction of weights in text: ``","`` for 3,5 and 1.000,50, ``"."``
             for 1,000.50 and $3.50. None: only plain numbers like 3.5.
         encoding
-            The encoding of text files, such as ``"cp1252"``. None: UTF-8.
+            The encoding of text files that are not UTF-8, such as ``"cp1252"``. A file that begins
+            with a byte order mark is read by that. None: all are UTF-8.
 
         Raises
         ------
@@ -207,23 +212,34 @@ class Dataset:
         >>> data.to_arrow().to_pydict()
         {'user_id': [0, 1, 1], 'item_id': ['a', 'a', 'b'], 'weight': [1.0, 2.0, 5.0]}
         """
-        if np.ndim(matrix) != 2:
-            raise InputError(f"a matrix has two dimensions, not {np.ndim(matrix)}")
-        entries = coo_array(matrix)
-        columns = {"weight": pa.array(entries.data.astype(np.float64))}
-        listed = {}
-        for axis, (role, given) in enumerate({"user_id": user_ids, "item_id": item_ids}.items()):
-            ids = pa.array(np.arange(entries.shape[axis]) if given is None else given)
-            if len(ids) != entries.shape[axis]:
-                raise InputError(
-                    f"{len(ids)} {role}s for {entries.shape[axis]} {('rows', 'columns')[axis]}",
-                    remedy="give one id for each",
-                )
-            columns[role] = ids.take(pa.array(entries.coords[axis]))
-            listed[role] = pa.table({role: ids})
-        return cls.from_tables(
-            pa.table(columns), listed["user_id"], listed["item_id"], weight="weight", repeats="sum"
-        )
+        entries, users, items = tables_of_matrix(matrix, user_ids, item_ids)
+        return cls.from_tables(entries, users, items, weight="weight", repeats="sum")
+
+    @classmethod
+    def from_histories(cls, histories: Any, users: Any = None, items: Any = None) -> Dataset:
+        """Return the data set of a dictionary that holds the items of each user.
+
+        Parameters
+        ----------
+        histories
+            A mapping from user id to item ids, the oldest first; or to a mapping from item id to
+            weight. A weight below 0 is a dislike.
+        users, items
+            Tables of features, with the id columns ``user_id`` and ``item_id`` or ``id``, as for
+            :meth:`from_tables`.
+
+        Raises
+        ------
+        InputError
+            There is no item, an id or a weight is of the wrong type, or a table is wrong.
+
+        Examples
+        --------
+        >>> data = Dataset.from_histories({"ann": ["tea", "rye"], "bob": {"tea": 3}})
+        >>> data.to_arrow().to_pylist()[-1]
+        {'user_id': 'bob', 'item_id': 'tea', 'weight': 3.0}
+        """
+        return cls.from_tables(table_of_histories(histories), users, items, weight="weight")
 
     @property
     def n_users(self) -> int:
@@ -413,3 +429,16 @@ def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> p
 def _read_only(array: NDArray[T]) -> NDArray[T]:
     array.flags.writeable = False
     return array
+
+
+def require_dataset(data: object, reader: str | None = None) -> None:
+    """Raise an InputError if the data is not a Dataset; ``reader`` is who learns from it."""
+    if not isinstance(data, Dataset):
+        kind = type(data).__name__
+        raise InputError(
+            f"{reader} learns from a Dataset, not from a {kind}"
+            if reader
+            else f"a Dataset is needed, not a {kind}",
+            remedy="make one: Dataset.from_tables(...), Dataset.from_matrix(...) or "
+            "Store(...).dataset()",
+        )

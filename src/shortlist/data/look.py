@@ -14,6 +14,7 @@ import pyarrow as pa
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
+from shortlist.data.formats.text_files import NotEncodedError
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
@@ -38,12 +39,25 @@ class Look(Tabular):
         The columns that hold users, items, weights and times.
     data
         The data set that these roles give; ``data.skipped`` reports the rows that were left out.
+    encoding
+        The encoding of text files that are not UTF-8, as given or found; None: all are.
     """
 
     rows: int
     columns: tuple[Column, ...]
     roles: Roles
     data: Dataset
+    encoding: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of ``Dataset.from_tables`` that read the tables as this look did."""
+        options = self.roles.options
+        if self.data.skipped:
+            options["on_bad_row"] = "skip"
+        if self.encoding is not None:
+            options["encoding"] = self.encoding
+        return options
 
     def __str__(self) -> str:
         return "\n\n".join([self._columns(), "\n".join(self._facts())])
@@ -82,7 +96,7 @@ class Look(Tabular):
             f"{data.n_users:,} users, {data.n_items:,} items, {data.n_interactions:,} pairs of a "
             f"user and an item",
             f"items of a user: {np.median(counts):.0f} in the median, {counts.max():,} at most; "
-            f"{int((counts == 1).sum()):,} users have one",
+            f"{_of_users(int((counts == 1).sum()))} one",
         ]
         if repeated > 0:
             combined = (
@@ -105,6 +119,8 @@ class Look(Tabular):
                 for moment in (data.times.min(), data.times.max())
             )
             facts.append(f"from {first} to {last}")
+        if self.encoding is not None:
+            facts.append(f"text that is not UTF-8 is read as {self.encoding}: check the examples")
         return [*facts, *map(str, data.skipped), *self.roles.notes]
 
     def _suggested_rule(self) -> str | None:
@@ -136,7 +152,7 @@ def look(
     users, items
         Tables of features, to see what of them is missing.
     encoding
-        The encoding of text files. None: UTF-8.
+        The encoding of text files that are not UTF-8. None: it is guessed.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
         ``time``, ``title``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
@@ -145,7 +161,7 @@ def look(
     Returns
     -------
     Look
-        To print, and with ``roles.options`` for ``Dataset.from_tables``.
+        To print, and with ``options`` for ``Dataset.from_tables``.
 
     Raises
     ------
@@ -157,9 +173,19 @@ def look(
     --------
     >>> import pyarrow as pa
     >>> table = pa.table({"Customer No": [7, 7, 8], "SKU": ["a", "b", "a"], "qty": [1, 2, 1]})
-    >>> look(table).roles.options
+    >>> look(table).options
     {'user_id': 'Customer No', 'item_id': 'SKU', 'weight': 'qty', 'repeats': 'sum'}
     """
+    try:
+        return _look(table, users, items, encoding, given)
+    except NotEncodedError as error:
+        if encoding is not None or error.likely is None:
+            raise
+        return _look(table, users, items, error.likely, given)
+
+
+def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[str, Any]) -> Look:
+    """Look at tables, in which the text that is not UTF-8 has the encoding."""
     with connect() as db, scan.translated("the table"):
         relation(db, table, label="interactions", encoding=encoding).create_view("looked_at")
         rows, columns = columns_of(db, "looked_at")
@@ -169,7 +195,11 @@ def look(
     data = Dataset.from_tables(
         table, users, items, **roles.options, encoding=encoding, on_bad_row="skip"
     )
-    return Look(rows, tuple(columns), roles, data)
+    return Look(rows, tuple(columns), roles, data, encoding)
+
+
+def _of_users(count: int) -> str:
+    return "1 user has" if count == 1 else f"{count:,} users have"
 
 
 def _type(kind: str) -> str:

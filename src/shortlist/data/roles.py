@@ -11,36 +11,25 @@ import duckdb
 
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import INTEGERS, is_number
+from shortlist.data.column_names import (
+    BIRTH,
+    COUNTS,
+    DOCUMENTS,
+    IDS,
+    NAMES,
+    RATINGS,
+    ROLES,
+    has_word,
+    is_label,
+    names_titles,
+    words,
+)
 from shortlist.data.sql import quoted
 from shortlist.data.time_forms import form_of_times, holds_times
-from shortlist.data.titles import names_titles, words
 from shortlist.data.where import Where
 from shortlist.errors import InputError
 
-# Words of column names by role; the first words are the surest.
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "user_id": (
-        "user", "customer", "client", "member", "person", "viewer", "visitor", "buyer", "reader",
-        "listener", "player", "applicant", "candidate", "seeker", "resume", "account",
-        "사용자", "고객", "회원", "이력서", "지원자", "구직자", "학생",
-    ),
-    "item_id": (
-        "item", "product", "sku", "article", "movie", "film", "book", "track", "song", "artist",
-        "game", "job", "posting", "vacancy", "recruitment", "stock", "asin", "isbn",
-        "상품", "제품", "공고", "영화", "도서",
-    ),
-    "time": ("timestamp", "time", "date", "datetime", "day", "created", "시간", "일시", "날짜"),
-    "weight": (
-        "rating", "stars", "score", "weight", "quantity", "qty", "count", "plays", "clicks",
-        "views", "평점", "수량",
-    ),
-}  # fmt: skip
-_COUNTS = {"quantity", "qty", "count", "plays", "clicks", "views", "수량"}  # repeated pairs add up
-_RATINGS = {"rating", "ratings", "stars", "score", "scores", "평점"}
-_ID_WORDS = {"id", "no", "nr", "number", "code", "key", "sku", "번호", "코드", "아이디"}
-_LABEL_WORDS = {"name", "title", "description", "type", "category", "email", "country", "이름"}
-_BIRTH = {"birth", "birthday", "birthdate", "dob", "born", "생년월일"}
-_TITLE_WORDS = {"name", "title", "description", "desc"}
+_TITLE_WORDS = NAMES | {"description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
 _MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
 _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
@@ -76,21 +65,15 @@ class Column:
         """Whether the values may be ids: whole numbers or text, and more than one."""
         return self.distinct > 1 and (self.kind in INTEGERS or self.kind in ("VARCHAR", "UUID"))
 
-    def _has(self, word: str) -> bool:
-        """Return whether the name has a word; Korean joins words, so a part of one is enough."""
-        if word.isascii():
-            return word in self.words or f"{word}s" in self.words
-        return any(word in part for part in self.words)
-
     def rank(self, role: str) -> int | None:
         """Return how well the name suits a role, 0 the best; None if it does not."""
-        hits = [n for n, word in enumerate(_WORDS[role]) if self._has(word)]
+        parts = self.words
+        hits = [n for n, word in enumerate(ROLES[role]) if has_word(parts, [word])]
         if not hits:
             return None
-        is_id = any(map(self._has, _ID_WORDS))
+        is_id = has_word(parts, IDS)
         if role.endswith("_id"):
-            is_label = names_titles(self.name) or any(map(self._has, _LABEL_WORDS))
-            return 100 * (not is_id) + 1000 * is_label + hits[0]
+            return 100 * (not is_id) + 1000 * is_label(self.name) + hits[0]
         return 1000 * is_id + hits[0]
 
 
@@ -112,7 +95,7 @@ class Roles:
         Sentences about what is uncertain.
     """
 
-    COLUMNS: ClassVar = (*_WORDS, "title")
+    COLUMNS: ClassVar = (*ROLES, "title")
 
     user_id: str = "user_id"
     item_id: str = "item_id"
@@ -139,7 +122,7 @@ class Roles:
 
 def is_rating(name: str) -> bool:
     """Return whether the name of a column says that its values are ratings."""
-    return bool(_RATINGS & {*Column(name, "", 0, 0, "").words})
+    return has_word(words(name), RATINGS)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, list[Column]]:
@@ -180,9 +163,9 @@ def guess_roles(
     """
     count, columns = columns_of(connection, rows)
     by_name = {column.name: column for column in columns}
-    taken = {role: _given(by_name, role, given[role]) for role in _WORDS if role in given}
+    taken = {role: _given(by_name, role, given[role]) for role in ROLES if role in given}
     notes: list[str] = []
-    for role in _WORDS:
+    for role in ROLES:
         if role in taken:
             continue
         free = [column for column in columns if column not in taken.values()]
@@ -209,7 +192,7 @@ def guess_roles(
     weight = taken.get("weight")
     guessed: dict[str, Any] = {role: column.name for role, column in taken.items()}
     if weight is not None:
-        guessed["repeats"] = "sum" if _COUNTS & {*weight.words} else "last"
+        guessed["repeats"] = "sum" if has_word(weight.words, COUNTS) else "last"
         guessed["decimal"] = _decimal(connection, rows, weight)
     if "title" not in given:
         free = [column for column in columns if column not in taken.values()]
@@ -261,7 +244,7 @@ def _title(
     connection: duckdb.DuckDBPyConnection, rows: str, item: Column, columns: Iterable[Column]
 ) -> str | None:
     """Return the column of texts that repeats what an item is called."""
-    named = [c for c in columns if c.kind == "VARCHAR" and _TITLE_WORDS & {*c.words}]
+    named = [c for c in columns if c.kind == "VARCHAR" and has_word(c.words, _TITLE_WORDS)]
     named += [c for c in columns if c.kind == "VARCHAR" and names_titles(c.name)]
     for column in sorted(named, key=lambda column: not names_titles(column.name)):
         pair = f"({quoted(item.name)}, {quoted(column.name)})"
@@ -276,7 +259,11 @@ def _title(
 
 
 def _first_repeating(columns: Iterable[Column], role: str, count: int) -> Column:
-    """Return the first column whose values may be ids and occur more than once."""
+    """Return the first column whose values may be ids and occur more than once.
+
+    Numbers of orders are the last resort.
+    """
+    columns = sorted(columns, key=lambda column: has_word(column.words, DOCUMENTS))
     for column in columns:
         if column.may_be_id and column.rank("weight") is None and column.distinct < 0.8 * count:
             return column
@@ -307,7 +294,7 @@ def _dated(
 ) -> Column | None:
     """Return the first free column of times, whatever its name; no dates of birth."""
     for column in columns:
-        if column in taken.values() or _BIRTH & {*column.words} or not column.distinct:
+        if column in taken.values() or has_word(column.words, BIRTH) or not column.distinct:
             continue
         if column.kind.startswith(("TIMESTAMP", "DATE")):
             return column

@@ -50,7 +50,9 @@ _TYPES = {
 }
 _ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
 _VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
+_EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers up to here are all floats
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
+HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 _table_numbers = count()
@@ -89,7 +91,7 @@ def relation(
     if path is not None and not scan.is_pattern(path) and not path.is_dir():
         scan.require_file(path, label)
     with scan.translated(label, path):
-        rows = _Reader(connection, label, ids, texts, encoding).read(table)
+        rows = _whole_ids(_Reader(connection, label, ids, texts, encoding).read(table), ids)
         empty = not connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall()
     if empty:
         raise InputError(
@@ -97,6 +99,21 @@ def relation(
             where=None if path is None else str(path),
             remedy="pass at least one row",
         )
+    return rows
+
+
+def _whole_ids(rows: duckdb.DuckDBPyRelation, ids: Collection[str]) -> duckdb.DuckDBPyRelation:
+    """Return the rows with ids that are floats without a fraction as integers, and NaN as NULL.
+
+    pandas holds integers as floats where one is missing. Floats above the bound skip integers.
+    """
+    for name, kind in zip(rows.columns, map(str, rows.types), strict=True):
+        if name in ids and kind in _EXACT:
+            x = quoted(name)
+            whole = f"isnan({x}) OR (floor({x}) = {x} AND abs({x}) <= {_EXACT[kind]})"
+            if rows.aggregate(f"bool_and({whole})").fetchall() == [(True,)]:
+                integer = f"CASE WHEN NOT isnan({x}) THEN CAST({x} AS BIGINT) END"
+                rows = rows.project(f"* REPLACE ({integer} AS {x})")
     return rows
 
 
@@ -138,10 +155,15 @@ class _Reader(NamedTuple):
                 return self.connection.from_arrow(given.to_arrow_table())
         if hasattr(table, "__arrow_c_stream__") or isinstance(table, Mapping):
             return self._frame(table)
+        if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
+            names = dict.fromkeys(name for row in table for name in row)
+            return self._frame({name: [row.get(name) for row in table] for name in names})
         raise InputError(
             f"{self.label}: cannot read a table from an object of type {type(table).__name__}",
-            remedy="pass a path, an Arrow, pandas or polars frame, a dictionary of columns, or a "
-            "DuckDB relation",
+            remedy="for a matrix of users and items, call Dataset.from_matrix"
+            if getattr(table, "ndim", None) == 2
+            else "pass a path, an Arrow, pandas or polars frame, a dictionary of columns, a list "
+            "of rows as dictionaries, or a DuckDB relation",
         )
 
     def _files(self, files: Sequence[Path]) -> duckdb.DuckDBPyRelation:
@@ -194,7 +216,8 @@ class _Reader(NamedTuple):
             raise InputError(
                 f"{self.label}: cannot read the frame: {reason}",
                 remedy="give each column a name of its own and values of a single type: numbers, "
-                "text, times, or lists of these",
+                "text, times, or lists of these"
+                + (HISTORIES if isinstance(frame, Mapping) else ""),
             ) from error
 
     def _typed_text(self, files: Sequence[Path], layout: Layout) -> duckdb.DuckDBPyRelation:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist.data.coding.pairs import last_of_runs
-from shortlist.data.dataset import Dataset
+from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.errors import ConfigError, InputError, suggestion
@@ -59,6 +59,7 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     >>> test.to_arrow().column("item_id").to_pylist()  # user 2 has only one: it stays in train
     [5]
     """
+    require_dataset(data)
     _require(n >= 1, f"n={n}", "hold out at least 1 interaction")
     if order not in get_args(Order):
         raise ConfigError(
@@ -87,6 +88,7 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
 
 def random(data: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     """Hold out a random fraction of all interactions."""
+    require_dataset(data)
     _require_fraction(fraction)
     held = np.zeros(data.n_interactions, dtype=bool)
     n_held = round(fraction * data.n_interactions)
@@ -109,6 +111,7 @@ def by_time(data: Dataset, at: When) -> Split:
     InputError
         The data has no times, or no interactions on one side of the split.
     """
+    require_dataset(data)
     if data.times is None:
         raise InputError("the data has no times", remedy="name the time column (time=...)")
     start, dislikes = moment(at), data.dislikes
@@ -118,6 +121,7 @@ def by_time(data: Dataset, at: When) -> Split:
 
 def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction of a random fraction of the users who have any."""
+    require_dataset(data)
     cold, dislikes = _cold(data.user_counts, fraction, seed), data.dislikes
     return _split(
         data, cold[data.user_rows], None if dislikes is None else cold[dislikes.user_rows]
@@ -126,6 +130,7 @@ def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
 
 def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction with a random fraction of the items that have any."""
+    require_dataset(data)
     cold, dislikes = _cold(data.item_counts, fraction, seed), data.dislikes
     return _split(
         data, cold[data.item_rows], None if dislikes is None else cold[dislikes.item_rows]
@@ -134,6 +139,7 @@ def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
 
 def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
     """Yield ``folds`` splits; each interaction is a test interaction in exactly one of them."""
+    require_dataset(data)
     _require(
         2 <= folds <= data.n_interactions,
         f"folds={folds}",
@@ -156,6 +162,8 @@ def given(train: Dataset, test: Dataset) -> Split:
         A test interaction is also a training interaction, the types of the ids differ, or a feature
         has types that cannot be merged.
     """
+    require_dataset(train)
+    require_dataset(test)
     users, user_features = _merge(train.users, train.user_features, test.users, test.user_features)
     items, item_features = _merge(train.items, train.item_features, test.items, test.item_features)
     train, test = (

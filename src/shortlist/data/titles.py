@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pyarrow as pa
 
+from shortlist.data.column_names import names_titles
+
 TITLES = ("title", "name")  # names of columns that hold titles for certain
 _MARK = b"title"  # the key of the schema's metadata that names the column
-_WORDS = {"title", "제목", "상품명", "제품명", "영화명", "공고명", "도서명", "품명"}
-_OF_ITEMS = {
-    "item", "product", "article", "movie", "film", "book", "track", "song", "game", "job",
-    "posting", "vacancy",
-}  # fmt: skip
-
-
-def words(name: str) -> list[str]:
-    """Return the words of a column's name in lower case.
-
-    >>> words("CustomerID"), words("product name"), words("상품명")
-    (['customer', 'id'], ['product', 'name'], ['상품명'])
-    """
-    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_a-zA-Z]+", name)
-    return [part.lower() for part in parts]
-
-
-def names_titles(name: str) -> bool:
-    """Return whether a column of this name holds the titles of items.
-
-    >>> [names_titles(name) for name in ("movie_title", "Product Name", "company_name")]
-    [True, True, False]
-    """
-    parts = {*words(name)}
-    return bool(parts & _WORDS) or ("name" in parts and bool(parts & _OF_ITEMS))
 
 
 def title_column(features: pa.Table | None) -> str | None:

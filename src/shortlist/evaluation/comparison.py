@@ -15,7 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
 from shortlist.evaluation.protocol import evaluate
 from shortlist.evaluation.report import Report, labelled
-from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on
+from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on, require_model
 from shortlist.frames import Tabular
 from shortlist.metrics.bootstrap import bootstrap
 from shortlist.metrics.paired import PairedTest, paired_tests
@@ -78,6 +78,7 @@ class Comparison(Tabular):
         ks = positive_integers("k", k)
         Truth.of(train, test)
         for model in models:
+            require_model(model)
             if model.is_fitted:
                 require_fitted_on(model, train)
             else:
@@ -232,7 +233,7 @@ class Comparison(Tabular):
         header = ["model", self.main, interval_head, "against best", interval_head, *shown]
         header += ["fit s", "score s"]
         n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
-        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.notes]
+        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.remarks]
         parts += ["", text_table(header, rows)]
         if n_pairs:
             parts.append(

@@ -12,14 +12,13 @@ import pyarrow as pa
 
 from shortlist.errors import InputError, suggestion
 from shortlist.frames import Tabular
-from shortlist.metrics.bootstrap import LEVEL, RESAMPLES, Measure, bootstrap, interval
+from shortlist.metrics.bootstrap import LEAST_USERS, LEVEL, RESAMPLES, Measure, bootstrap, interval
 from shortlist.metrics.ranking import FloatArray, Int64Array
 from shortlist.text import figure, span, text_table
 
 _HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the smallest history of each group
 HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
 ALL = "all"  # the group of every user
-LEAST_USERS = 30  # a history group needs as many for an interval
 FEW_USERS = f"fewer than {LEAST_USERS} users"
 
 SCHEMA = pa.schema(
@@ -97,6 +96,12 @@ class Report(Tabular):
     def n_users(self) -> int:
         """The number of evaluated users."""
         return len(self.users)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and one where users are too few for an interval to say much."""
+        few = f"{FEW_USERS}: intervals say little about the figures of other users"
+        return (*self.notes, few) if self.n_users < LEAST_USERS else self.notes
 
     @property
     def main(self) -> str:
@@ -238,7 +243,7 @@ class Report(Tabular):
         header = [text for name in in_groups for text in (name, interval_head)]
         parts = [
             f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",
-            *self.notes,
+            *self.remarks,
             "",
             text_table(["metric", "value", interval_head], overall),
             "",

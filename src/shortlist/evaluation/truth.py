@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.data.dataset import Dataset
+from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError, NotFittedError
 from shortlist.metrics.ranking import Int64Array
 from shortlist.models.base import Model
+from shortlist.models.registry import MODULES
 from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import csr_arrays
+from shortlist.text import shown
 
 _BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
 BYTES_PER_ITEM = 8  # of a user's row of scores, with what ranking it takes
@@ -46,11 +48,21 @@ def positive_integers(name: str, values: int | Iterable[int]) -> tuple[int, ...]
     return tuple(sorted({int(number) for number in numbers}))
 
 
+def require_model(model: object) -> None:
+    """Refuse what is not a model, such as its class or its name."""
+    if isinstance(model, Model):
+        return
+    name = getattr(model, "__name__", model)
+    example = name if name in MODULES else "EASE"
+    raise InputError(f"{shown(model)} is not a model", remedy=f"pass a model, such as {example}()")
+
+
 def require_fitted_on(model: Model[Any, Any], train: Dataset) -> None:
     """Refuse a model that was not fitted on exactly this training data.
 
     A model fitted on other data may have seen the test items, and its figures would be worthless.
     """
+    require_model(model)
     if not model.is_fitted:
         raise NotFittedError(f"{model.name} is not fitted", remedy="call model.fit(train) first")
     if model.data_fingerprint != train.fingerprint:
@@ -115,6 +127,8 @@ class Truth:
         other test items do not count. If there are no times, every item is a candidate and a note
         says so.
         """
+        require_dataset(train)
+        require_dataset(test)
         _require_split(train, test)
         kept = np.ones(test.n_interactions, dtype=bool)
         moments, notes = None, []

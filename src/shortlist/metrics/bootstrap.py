@@ -17,6 +17,7 @@ from shortlist.metrics.ranking import BoolArray, FloatArray, Int64Array
 
 RESAMPLES = 1000
 LEVEL = 0.95
+LEAST_USERS = 30  # resampling fewer values says little about other users
 
 _DRAWS_AT_ONCE = 1 << 22  # resample entries in memory at a time: 32 MiB of counts
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from shortlist import bundle, extras
 from shortlist import engine as engines
 from shortlist.bundle.parts import split
-from shortlist.data.dataset import Dataset
-from shortlist.errors import InputError, NotFittedError, NumericalError
+from shortlist.data.dataset import Dataset, require_dataset
+from shortlist.errors import NotFittedError, NumericalError
 from shortlist.machine import require_memory
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.models.lists import MakesLists
@@ -332,12 +332,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         return self.data.fingerprint
 
     def _require_fittable(self, data: Dataset) -> None:
-        if not isinstance(data, Dataset):
-            raise InputError(
-                f"{self.name} learns from a Dataset, not from a {type(data).__name__}",
-                remedy="make one: Dataset.from_tables(...), Dataset.from_matrix(...) or "
-                "Store(...).dataset()",
-            )
+        require_dataset(data, self.name)
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
         self.require_memory(data)

@@ -12,6 +12,7 @@ from shortlist.data.vocabulary import Id, distinct
 from shortlist.data.where import Where
 from shortlist.errors import InputError
 from shortlist.recommend.rules import Rules
+from shortlist.text import shown
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "fallback"]
 OnUnknownItem: TypeAlias = Literal["raise", "skip"]
@@ -55,6 +56,11 @@ class Query:
         if self.user is None and self.history is None and self.features is None:
             raise InputError(
                 "an empty query", remedy="give a user, a history, features, or several of them"
+            )
+        if isinstance(self.user, list | tuple | set | Mapping):
+            raise InputError(
+                f"user={shown(self.user)} is not the id of a user",
+                remedy="pass the items that somebody chose as history=[...]",
             )
         if isinstance(self.history, str):
             raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from shortlist import extras
-from shortlist.data.dataset import Dataset
+from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.split import Split
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation import Report, evaluate
@@ -175,16 +175,6 @@ def _steps(
     for fold in folds:
         values.append(objective.report(model, fold)[objective.metric])
         yield len(values), float(np.mean(values)), len(values) == len(folds)
-
-
-def require_dataset(data: object) -> None:
-    """Raise an InputError if the data is not a Dataset."""
-    if not isinstance(data, Dataset):
-        raise InputError(
-            f"a Dataset is needed, not a {type(data).__name__}",
-            remedy="make one: Dataset.from_tables(...), Dataset.from_matrix(...) or "
-            "Store(...).dataset()",
-        )
 
 
 def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective) -> None:

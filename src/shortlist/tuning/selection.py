@@ -11,7 +11,7 @@ import numpy as np
 
 from shortlist import engine as engines
 from shortlist import extras
-from shortlist.data.dataset import Dataset
+from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.split import Split
 from shortlist.errors import InputError, ShortlistError
 from shortlist.evaluation import Report
@@ -28,7 +28,6 @@ from shortlist.tuning.objective import (
     FAILURES,
     Objective,
     failure_reason,
-    require_dataset,
     require_fittable,
 )
 from shortlist.tuning.result import NOT_CHECKED, CandidateResult, Choice

@@ -150,6 +150,7 @@ class InputTable:
             bad.add(error, self.source, name, count, records)
 
 
+_FILL_IN = "drop the row, fill it in, or leave out such rows: on_bad_row='skip'"
 _Kind: TypeAlias = tuple[str, str, str]  # a condition, what is wrong, what to do
 
 # Which values cannot be used, over the columns of a copy.
@@ -170,8 +171,7 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
     if role == "weight":
         if sql_type == "VARCHAR":
             kinds = [("x IS NOT NULL AND weight IS NULL", "'{value}' is not a number", "")]
-        missing = "the weight is missing"
-        kinds += [("x IS NULL", missing, "drop the row, or fill it in")]
+        kinds += [("x IS NULL", "the weight is missing", _FILL_IN)]
         what = "a weight must be a finite number"
         return [*kinds, (RULES[role], what, "drop the row, or correct its weight")]
     if role == "time":
@@ -186,7 +186,7 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
         remedy = "drop the row, or correct its time; divide milliseconds by 1,000"
         return [*kinds, (RULES[role], what, remedy)]
     kind = role.removesuffix("_id")
-    return [(RULES[role], f"the {kind} id is missing", "drop the row, or fill it in")]
+    return [(RULES[role], f"the {kind} id is missing", _FILL_IN)]
 
 
 def _explanation(role: str, kind: _Kind, shown: str, reading: Reading) -> tuple[str, str]:

@@ -19,9 +19,11 @@ from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
 from shortlist.data.coding.positive import Positive
 from shortlist.data.coding.reading import Reading
+from shortlist.data.column_names import same_column
 from shortlist.data.formats import scan
 from shortlist.data.labels import read_labels, with_labels
 from shortlist.data.moments import LifeSpans
+from shortlist.data.sources import HISTORIES
 from shortlist.data.sql import Connection, connect, quoted
 from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
@@ -84,7 +86,8 @@ def encode_tables(
         texts = [named[role] for role in explained if explained[role] and role in named]
         log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
         for role, column in named.items():
-            log.column(column, f"name the right one: {role}= (shortlist look guesses it)")
+            remedy = f"name the right one: {role}= (shortlist look guesses it)"
+            log.column(column, remedy + (HISTORIES if isinstance(interactions, Mapping) else ""))
         user_ids = _Ids.read("user", users, keys[0], log, reading)
         item_ids = _Ids.read("item", items, keys[1], log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
@@ -184,7 +187,8 @@ class _Ids:
     """The ids of the users or of the items: those of the interactions and those of a list."""
 
     kind: str  # "user" or "item"
-    key: str  # the id column, with the same name in both tables
+    key: str  # the id column of the interactions
+    list_key: str  # that of the list
     in_log: str  # SQL that casts the id to a type that holds it unchanged
     in_list: str
     listed: InputTable | None  # the table that lists all ids
@@ -197,24 +201,39 @@ class _Ids:
         integers are compared as they are.
         """
         log_type = list_type = log.id_type(key)
-        listed = None
+        listed, list_key = None, key
         if table is not None:
-            role = f"{kind}s"
-            listed = InputTable.read(log.connection, table, role, (key,), encoding=reading.encoding)
-            listed.column(key, "the id column has the same name in every table: rename it")
-            list_type = listed.id_type(key)
+            listed = cls._read_list(kind, table, key, log, reading)
+            list_key = same_column(key, listed.types)
+            list_type = listed.id_type(list_key)
         if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
             if not (log if list_type == "VARCHAR" else listed).is_text:
                 raise InputError(
-                    f"'{key}' is {listed.types[key]} here and {log.types[key]} in the interactions",
-                    where=listed.source.where(None, key),
+                    f"'{list_key}' is {listed.types[list_key]} here and {log.types[key]} in the "
+                    "interactions",
+                    where=listed.source.where(None, list_key),
                     remedy="cast one of them to the type of the other",
                 )
             log_type = list_type = "VARCHAR"
-        in_log, in_list = (
-            f"CAST({quoted(key)} AS {sql_type})" for sql_type in (log_type, list_type)
-        )
-        return cls(kind, key, in_log, in_list, listed)
+        in_log = f"CAST({quoted(key)} AS {log_type})"
+        in_list = f"CAST({quoted(list_key)} AS {list_type})"
+        return cls(kind, key, list_key, in_log, in_list, listed)
+
+    @staticmethod
+    def _read_list(
+        kind: str, table: Any, key: str, log: InputTable, reading: Reading
+    ) -> InputTable:
+        """Read the list of ids; its id column may be spelled in another way."""
+
+        def read(column: str) -> InputTable:
+            return InputTable.read(
+                log.connection, table, f"{kind}s", (column,), encoding=reading.encoding
+            )
+
+        listed = read(key)
+        list_key = same_column(key, listed.types)
+        listed.column(list_key, f"name its id column {key}, or id")
+        return listed if list_key == key else read(list_key)  # its ids stay as they are written
 
     @property
     def columns(self) -> Collection[str]:
@@ -232,7 +251,7 @@ class _Ids:
         copied, column = f"{self.kind}_list", f"{self.kind}_id"
         self.listed.copy(copied, f"{self.in_list} AS {column}")
         return [
-            *_find_bad_values(self.listed, copied, {column: self.key}, reading, bad),
+            *_find_bad_values(self.listed, copied, {column: self.list_key}, reading, bad),
             *self._find_repeated(self.listed, bad),
             *self._find_unlisted(self.listed, log, bad),
         ]
@@ -258,7 +277,7 @@ class _Ids:
                 f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {rows}) "
                 f"WHERE record_number IN (SELECT rowid FROM {kind}_list))"
             )
-        features = f"SELECT * EXCLUDE ({quoted(self.key)}) FROM {rows} ORDER BY {self.in_list}"
+        features = f"SELECT * EXCLUDE ({quoted(self.list_key)}) FROM {rows} ORDER BY {self.in_list}"
         return vocabulary, db.sql(features).to_arrow_table()
 
     def _refuse_spellings(self, log: InputTable) -> None:
@@ -294,11 +313,11 @@ class _Ids:
         key, records, count = first
         error = InputError(
             f"{kind} {key!r} is listed {len(records)} times instead of once",
-            where=listed.source.where(records[1], self.key),
-            remedy="keep one row for each id",
+            where=listed.source.where(records[1], self.list_key),
+            remedy="keep one row for each id, or leave out the others: on_bad_row='skip'",
         )
         reason, later = f"the {kind} id is listed before", records[1 : SHOWN + 1]
-        bad.add(error, listed.source, self.key, int(count), later, reason)
+        bad.add(error, listed.source, self.list_key, int(count), later, reason)
         return [
             f"DELETE FROM {kind}_list WHERE rowid IN (SELECT unnest(records[2:]) FROM ({repeated}))"
         ]

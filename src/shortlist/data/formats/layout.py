@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from shortlist.data.formats import scan
+from shortlist.data.formats.text_files import encoding_of, latin_or_utf8
 from shortlist.data.sql import literal, quoted
 
 
@@ -60,12 +61,13 @@ class Layout:
         return any(fnmatch(name, pattern) for pattern in self.files)
 
     def text(self, path: Path, encoding: str | None = None) -> scan.Text:
-        """Return how a file is read; without ``encoding``, as UTF-8 or as the layout says."""
+        """Return how a file is read; ``encoding`` is that of files that are not UTF-8."""
+        if encoding is None and self.latin:
+            encoding = latin_or_utf8(path)
+        encoding = encoding_of(path, encoding)
         if self.header:
             columns, delimiter = scan.header(path, self.delimiter, encoding)
-            return scan.Text(columns, True, delimiter, self.quote, encoding or "utf-8")
-        if encoding is None:
-            encoding = scan.latin_or_utf8(path) if self.latin else "utf-8"
+            return scan.Text(columns, True, delimiter, self.quote, encoding)
         return scan.Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
 
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:

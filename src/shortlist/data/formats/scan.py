@@ -5,10 +5,8 @@ Every column of a text file is read as VARCHAR: DuckDB infers no types, so no id
 
 from __future__ import annotations
 
-import codecs
 import csv
 import glob
-import gzip
 import os
 import re
 import tempfile
@@ -18,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import duckdb
 import pyarrow as pa
 
+from shortlist.data.formats.text_files import is_utf8, not_encoded, open_bytes, open_text
 from shortlist.data.sql import literal
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
@@ -138,26 +136,6 @@ def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file to read, and decompress it if its name ends in ``.gz``."""
-    if path.suffix.lower() == ".gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def open_text(path: Path, encoding: str) -> IO[str]:
-    """Open a text file to read, like :func:`open_bytes`; line ends stay as they are."""
-    encoding = "utf-8-sig" if is_utf8(encoding) else encoding
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
-
-
-def is_utf8(encoding: str) -> bool:
-    """Return whether a name of an encoding means UTF-8."""
-    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-
-
 def require_file(path: Path, label: str) -> None:
     """Refuse a path that is no file, or an empty one; the message begins with ``label``."""
     try:
@@ -224,15 +202,6 @@ def _first_row(path: Path, encoding: str) -> str:
     if too_long:
         raise _too_long(path, 1)
     return text
-
-
-def latin_or_utf8(path: Path) -> str:
-    """Return the encoding: latin-1 (ML-100K and ML-1M) or UTF-8 (ML-10M, same file names)."""
-    try:
-        path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
 
 
 @contextmanager
@@ -310,22 +279,6 @@ def explain(error: duckdb.Error, path: Path | None, label: str = "") -> Shortlis
     elif "unterminated quote" in message:
         what, remedy = "a quoted value has no closing quote", "add the closing quote"
     return InputError(what, where=f"{path.name}, row {row}" if row else str(path), remedy=remedy)
-
-
-def not_encoded(path: Path, encoding: str, row: int) -> InputError:
-    """Return the error for text that is not in its encoding."""
-    if not is_utf8(encoding):
-        return InputError(
-            f"the text is not in the encoding {encoding}",
-            where=f"{path.name}, near row {row}",
-            remedy="give the encoding that the file was saved with",
-        )
-    return InputError(
-        "the text is not UTF-8",
-        where=f"{path.name}, row {row}",
-        remedy="save the file as UTF-8 (in a spreadsheet: 'CSV UTF-8'), or pass "
-        "its encoding=, such as cp1252",
-    )
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

@@ -1,24 +1,18 @@
-"""What a cascade decides by validation: its stages, and how it orders their candidates.
-
-The stages are chosen from a pool of all models that can be fitted on the data.
-"""
+"""What a cascade decides by validation: its stages, and how it orders their candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist import extras
-from shortlist.data.dataset import Dataset
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
 from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, ranker_rows
 from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
-from shortlist.models.composite import ModelSpec
 
 Doubles = NDArray[np.float64]
 
@@ -26,41 +20,6 @@ CUTOFF = 20  # of the NDCG that choices are made by
 CONTRIBUTIONS = 2_000  # candidates whose scores are split to see what each stage contributes
 TOLERANCE = 0.005  # of the best value; a larger set of stages within it is preferred
 HOPELESS = 0.02  # below the best set by this share: smaller ones are not tried
-
-
-MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
-
-# For data with few choices per user: many factors, and a low weight of what was not chosen. On the
-# validation parts of toys-seq and last.fm, 8 epochs have NDCG@20 .0637 and .1921, 15 have .0634 and
-# .1927.
-SPARSE_IALS: dict[str, Any] = {
-    "embedding_size": 512,
-    "epochs": 8,
-    "regularization": 0.01,
-    "unobserved_weight": 0.003,
-}
-
-
-def pool(data: Dataset) -> tuple[ModelSpec, ...]:
-    """Return the models to choose from, unfitted: the simplest first."""
-    models: list[tuple[str, dict[str, Any]]] = [
-        ("UserCosine", {}),
-        ("ItemCosine", {}),
-        ("RP3beta", {}),
-        ("GraphFilter", {}),
-        ("IALS", {}),
-        ("IALS", SPARSE_IALS),
-    ]
-    models.append(("EASE" if data.n_items <= MAX_EASE_ITEMS else "SparseEASE", {}))
-    if data.user_features is not None or data.item_features is not None:
-        models.append(("Hybrid", {}))  # by choices alone it adds nothing to the two cosines
-    if data.item_features is not None:
-        models.append(("ContentBased", {}))
-        if data.times is not None:
-            models.append(("ContentBased", {"aggregate": "recency"}))
-    if extras.installed("torch"):
-        models.append(("MatrixFactorization", {}))
-    return tuple(ModelSpec(model=name, config=settings) for name, settings in models)
 
 
 class StageChoice(NamedTuple):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.models.config import Arrays, Search, TrainingConfig, hyper
+from shortlist.models.config import AUTO, Arrays, Search, TrainingConfig, hyper
 from shortlist.models.sasrec.learned import SASRecLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.scoring.profiles import Profiles
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from shortlist.models.sasrec.network import SASRecTrainable
 
 _BLOCK = 1024  # users whose vectors are computed together
+_DRAWN = 1024  # negatives of a step where the whole catalogue is too much
+_COMPARED = 5_000_000_000  # places x items in an epoch: some minutes of one core at 128 factors
+_HELD = 1000  # users of the validation fold, where half of the users are as many
 
 
 class SASRecConfig(TrainingConfig):
     """Settings of :class:`SASRec`."""
 
     embedding_size: int = hyper(
-        64, "Length of the vectors.", ge=1, le=1024, search=Search(choices=(32, 64, 128, 256))
+        128, "Length of the vectors.", ge=1, le=1024, search=Search(choices=(32, 64, 128, 256))
     )
-    blocks: int = hyper(2, "Blocks of attention.", ge=1, le=8, search=Search(choices=(1, 2, 3)))
+    blocks: int = hyper(1, "Blocks of attention.", ge=1, le=8, search=Search(choices=(1, 2, 3)))
     heads: int = hyper(
         2,
         "Heads of each attention; their number divides the embedding_size.",
@@ -39,26 +42,33 @@ class SASRecConfig(TrainingConfig):
         50, "The most items of a history that count, the last ones.", ge=1, le=1000
     )
     dropout: float = hyper(
-        0.4,
+        0.5,
         "Share of numbers that training leaves out, of embeddings and of what each block adds.",
         ge=0,
         lt=1,
         search=Search(0.1, 0.6),
     )
-    negatives: int | None = hyper(
-        1024,
-        "Items drawn for each step that compete with the right ones; None: the whole catalogue.",
-        ge=1,
+    negatives: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["auto", "all"],
+        BeforeValidator(lambda value: "all" if value is None else value),
+    ] = hyper(
+        "auto",
+        "Items drawn for each step that compete with the right ones; all, or None: the whole "
+        f"catalogue; auto: all while places in histories x items are at most {_COMPARED:,}, else "
+        f"{_DRAWN:,}.",
     )
-    epochs: int = hyper(30, "Passes over the users.", ge=1, search=Search(10, 200, "log"))
+    epochs: int = hyper(200, "Most passes over the users.", ge=1)
     batch_size: int | None = hyper(128, "Users per step; None: all at once.", ge=1)
     learning_rate: float = hyper(0.001, "Learning rate.", gt=0, search=Search(1e-4, 1e-2, "log"))
     validation: float = hyper(
-        0.0,
+        0.1,
         "Share of the users whose last item is held out for early stopping by NDCG@10; the best "
-        "epoch is kept. 0: none.",
+        f"epoch is kept. At least {_HELD:,} users, or half of them. 0: none.",
         ge=0,
         lt=1,
+    )
+    patience: int = hyper(
+        5, "Epochs without a better validation loss after which training stops.", ge=1
     )
     init_std: float = hyper(0.02, "Standard deviation of the initial embeddings.", gt=0)
 
@@ -82,7 +92,8 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
 
     Trained to predict each item of each history from those before it, by a softmax over the whole
     catalogue or drawn items, as eSASRec (RecSys 2025) found better than the single negative of
-    the paper. A user is nothing but the history, so any history can be asked for, in its order:
+    the paper. Training stops when the held-out last items of some users are ranked no better any
+    more. A user is nothing but the history, so any history can be asked for, in its order:
     that of the times, else that of the rows in the source.
 
     Needs the extra ``torch`` to learn, not to recommend.
@@ -112,11 +123,21 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         """Return the bytes of the items, their gradients and the optimiser's, and of the data."""
         return 4 * COPIES * data.n_items * self.config.embedding_size + 100 * data.n_interactions
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The number of drawn items, or ``"all"``, where :meth:`fit` chose it."""
+        if self.config.negatives != AUTO:
+            return {}
+        return {"negatives": self._negatives(self.data)}
+
     def folds(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
-        """Hold out the last item of a share of the users who have three or more."""
-        config = self.config
+        """Hold out the last item of a share of the users who have several."""
+        config, several = self.config, data.user_counts > 1
+        if not config.validation or not several.any():
+            return data, None
+        share = max(config.validation, min(0.5, _HELD / several.sum()))
         rng = np.random.default_rng([config.seed, 7])
-        sampled = (data.user_counts > 2) & (rng.random(data.n_users) < config.validation)
+        sampled = several & (rng.random(data.n_users) < share)
         held = sampled[data.user_rows] & (data.recency.data == 1)
         if not held.any():
             return data, None
@@ -126,7 +147,16 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         """Return the network at its initial values."""
         from shortlist.models.sasrec.network import SASRecTrainable
 
-        return SASRecTrainable(self.config, *self.folds(data))
+        count = self._negatives(data)
+        return SASRecTrainable(self.config, None if count == "all" else count, *self.folds(data))
+
+    def _negatives(self, data: Dataset) -> int | Literal["all"]:
+        """Return how many items are drawn for a step, or ``"all"``."""
+        if self.config.negatives != AUTO:
+            return self.config.negatives
+        places = np.minimum(data.user_counts, self.config.max_length + 1) - 1
+        compared = int(places.clip(min=0).sum()) * data.n_items
+        return "all" if compared <= _COMPARED else _DRAWN
 
     def finished(self, data: Dataset, parameters: Arrays) -> SASRecLearned:
         """Keep the parameters as they are."""

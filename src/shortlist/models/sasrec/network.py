@@ -44,11 +44,16 @@ class Packed(NamedTuple):
 
 
 class SASRecTrainable(Trainable):
-    """Embeddings, blocks of attention, and the loss of the next item; ``held``: of validation."""
+    """Embeddings, blocks of attention, and the loss of the next item.
 
-    def __init__(self, config: Any, data: Dataset, held: Dataset | None) -> None:
+    ``negatives`` items are drawn for each step; None: all compete. ``held``: of validation.
+    """
+
+    def __init__(
+        self, config: Any, negatives: int | None, data: Dataset, held: Dataset | None
+    ) -> None:
         super().__init__()
-        self.config, self.held = config, held
+        self.config, self.negatives, self.held = config, negatives, held
         depth, blocks = config.embedding_size, config.blocks
         order = np.lexsort((-data.recency.data, data.user_rows))
         self._items = data.item_rows[order].astype(np.int64)  # from the first to the last of a user
@@ -66,7 +71,7 @@ class SASRecTrainable(Trainable):
         self.hidden = _layers(draws, blocks, depth, depth)
         self.back = _layers(draws, blocks, depth, depth)
         steps = min(config.batch_size or len(self._users), len(self._users))
-        logits = steps * (config.negatives or data.n_items)
+        logits = steps * (negatives or data.n_items)
         self.threads = 1 if logits < _WORTH_THREADS else None
         self._random = torch.Generator()
         self._seed = [0]
@@ -93,15 +98,15 @@ class SASRecTrainable(Trainable):
         packed = self._packed(starts, lengths)
         targets = self._at(starts + 1, lengths)
         states = self.states(packed)
-        if self.config.negatives is None:
+        if self.negatives is None:
             with torch.autocast(self.device.type, enabled=False):
                 loss: Tensor = FullSoftmax.apply(states.float(), self.items, targets)  # type: ignore[no-untyped-call]
             return {"loss": loss}
-        return {"loss": self._sampled(states, targets)}
+        return {"loss": self._sampled(states, targets, self.negatives)}
 
-    def _sampled(self, states: Tensor, targets: Tensor) -> Tensor:
+    def _sampled(self, states: Tensor, targets: Tensor, count: int) -> Tensor:
         """Return the cross-entropy against drawn items, which stand for the whole catalogue."""
-        n_items, count = len(self.items), self.config.negatives
+        n_items = len(self.items)
         drawn = torch.randint(n_items, (count,), generator=self._random, device=self.device)
         right = (states * functional.embedding(targets, self.items)).sum(1)
         others = states @ functional.embedding(drawn, self.items).T + np.log(n_items / count)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shortlist import machine
-from shortlist.machine import available_memory, memory_bytes
+from shortlist.errors import ShortlistError
+from shortlist.machine import available_memory, memory_bytes, require_memory
 
 GIB = 2**30
 
@@ -66,3 +67,12 @@ def test_a_system_that_does_not_say_what_is_free(
 ) -> None:
     monkeypatch.setattr(machine, "_ROOT", tmp_path)
     assert available_memory() == memory_bytes()
+
+
+def test_what_does_not_fit_is_refused(root: Path) -> None:
+    require_memory("a small job", 8 * GIB, "nothing")
+    with pytest.raises(ShortlistError) as error:
+        require_memory("a large job", 17 * GIB, "make it smaller")
+    assert str(error.value) == (
+        "a large job needs 17 GB of memory; 8.0 GB are free\n  to do: make it smaller"
+    )

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr
+from typing import Any
 
 import pytest
 
@@ -134,3 +135,75 @@ def test_nothing_is_shown_on_request(monkeypatch: pytest.MonkeyPatch, terminal: 
     with redirect_stderr(terminal):
         assert list(track(range(4), "weighing feathers")) == [0, 1, 2, 3]
     assert terminal.getvalue() == ""
+
+
+class Clock:
+    """A clock that steps move on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The announcements."""
+    lines: list[str] = []
+    progress.announce_time(lines.append)
+    yield lines
+    progress.announce_time(None)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    monkeypatch.setattr(progress, "_shown", "nothing")
+    return Clock(monkeypatch)
+
+
+def work_on(clock: Clock, seconds: list[float], **options: Any) -> None:
+    for each in track(seconds, "weighing feathers", **options):
+        clock.now += each
+
+
+def test_long_work_is_announced_once_without_the_first_step(clock: Clock, said: list[str]) -> None:
+    work_on(clock, [100.0, *[10.0] * 20])
+    assert said == ["weighing feathers: about 3 min to go"]
+
+
+def test_short_steps_are_measured_for_two_seconds(clock: Clock, said: list[str]) -> None:
+    work_on(clock, [1.0, *[0.25] * 1000])
+    assert said == ["weighing feathers: about 4 min to go"]
+
+
+def test_work_that_takes_less_than_a_minute_is_not_announced(clock: Clock, said: list[str]) -> None:
+    work_on(clock, [10.0] * 7)
+    assert said == []
+
+
+def test_steps_of_different_sizes(clock: Clock, said: list[str]) -> None:
+    work = [1.0, 2.0, 3.0, 4.0, 100.0]  # the last one comes after the steps
+    work_on(clock, [10.0, 20.0, 30.0, 40.0], work=work)
+    assert said == ["weighing feathers: about 18 min to go"]
+
+
+def test_what_is_within_announced_work_is_not_announced(clock: Clock, said: list[str]) -> None:
+    for _ in track(range(3), "outer"):
+        work_on(clock, [20.0] * 20)
+    assert said == ["outer: about 7 min to go"]
+
+
+def test_different_steps_announce_their_own_time(clock: Clock, said: list[str]) -> None:
+    for _ in track(range(3), "outer", alike=False):
+        work_on(clock, [20.0] * 20)
+    assert said == ["weighing feathers: about 6 min to go"] * 3
+    work_on(clock, [3600.0] * 20)
+    assert said[3:] == ["weighing feathers: about 18.0 h to go"]
+
+
+def test_work_that_is_left_early_can_be_followed_by_other_work(
+    clock: Clock, said: list[str]
+) -> None:
+    for _ in track(range(9), "abandoned"):
+        break
+    work_on(clock, [20.0] * 6)
+    assert said == ["weighing feathers: about 80 s to go"]

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from shortlist.errors import ShortlistError
+
 _ROOT = Path("/")
 _CGROUPS = {  # by version: folder, the files with the limit and the use, the cache in memory.stat
     1: ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
@@ -36,6 +38,22 @@ def available_memory() -> int | None:
                 left = _left_in_cgroup(2 if not controllers else 1, name)
                 available = min([available, *left])
     return max(available, 0)
+
+
+def require_memory(who: str, needed: int, remedy: str) -> None:
+    """Refuse work that needs more memory than this process may still take, before it begins."""
+    available = available_memory()
+    if available is not None and needed > available:
+        raise ShortlistError(
+            f"{who} needs {gigabytes(needed)} of memory; {gigabytes(available)} are free",
+            remedy=remedy,
+        )
+
+
+def gigabytes(count: int) -> str:
+    """Return a number of bytes as text: ``0.3 GB``, ``17 GB``."""
+    size = count / 2**30
+    return f"{size:.1f} GB" if size < 10 else f"{size:.0f} GB"
 
 
 def _left_in_cgroup(version: int, name: str) -> list[int]:

@@ -1,11 +1,14 @@
-"""Progress of work that takes longer than a second: a bar on a terminal, or lines in a log."""
+"""Progress of work that takes longer than a second: a bar on a terminal, or lines in a log.
+
+Work that takes minutes is announced: after some steps, one line says how long the rest will take.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
@@ -19,6 +22,11 @@ _DELAY = 1.0  # seconds before the bar appears
 _INTERVAL = 5.0  # seconds between two lines of a log
 _shown: Literal["bar", "lines", "nothing"] = "bar"
 _active = ContextVar("active", default=False)  # nested bars would overwrite each other
+_measured = ContextVar("measured", default=False)  # whether work around this is announced
+_announce: Callable[[str], None] | None = None
+
+_TRUSTED = 2.0  # seconds of steps after which the time of the rest is estimated
+_LONG = 60.0  # seconds that are worth announcing
 
 
 def show_progress(how: Literal["bar", "lines", "nothing"]) -> None:
@@ -27,24 +35,78 @@ def show_progress(how: Literal["bar", "lines", "nothing"]) -> None:
     _shown = how
 
 
-def track(steps: Iterable[T], description: Description, total: int | None = None) -> Iterator[T]:
+def announce_time(say: Callable[[str], None] | None) -> None:
+    """Choose what is called with a line about work that will take minutes; None: nothing."""
+    global _announce
+    _announce = say
+
+
+def track(
+    steps: Iterable[T],
+    description: Description,
+    total: int | None = None,
+    *,
+    alike: bool = True,
+    work: Sequence[float] = (),
+) -> Iterator[T]:
     """Yield the steps; after one second, show a progress bar on stderr if it is a terminal.
 
     Where it is none and :func:`show_progress` asks for lines, one is written every few seconds.
     A bar inside another bar is not shown. A function as ``description`` is called again after every
-    step; ``total`` is the number of steps, if ``steps`` has no length.
+    step; ``total`` is the number of steps, if ``steps`` has no length. Steps that are not ``alike``
+    do not tell how long the others take, so each announces its own time. Or ``work`` says how much
+    each step is, and what follows after the last one.
     """
+    if total is None and isinstance(steps, Sized):
+        total = len(steps)
+    if alike and total is not None and _announce is not None and not _measured.get():
+        steps = _announced(steps, description, work or [1.0] * total, _announce)
     on_terminal = sys.stderr.isatty()
     if _active.get() or _shown == "nothing" or (_shown == "bar" and not on_terminal):
         yield from steps
         return
-    if total is None and isinstance(steps, Sized):
-        total = len(steps)
     token = _active.set(True)
     try:
         yield from (_with_bar if on_terminal else _with_lines)(steps, description, total)
     finally:
         _active.reset(token)
+
+
+def _announced(
+    steps: Iterable[T],
+    description: Description,
+    work: Sequence[float],
+    say: Callable[[str], None],
+) -> Iterator[T]:
+    """Say once how long the rest takes, by the steps after the first, which may also compile."""
+    token = _measured.set(True)
+    try:
+        first: float | None = None
+        told = False
+        for done, step in enumerate(steps, start=1):
+            yield step
+            now = time.monotonic()
+            if first is None:
+                first = now
+            elif not told and now - first >= _TRUSTED:
+                told = True
+                left = (now - first) / sum(work[1:done]) * sum(work[done:])
+                if left >= _LONG:
+                    label = description() if callable(description) else description
+                    say(f"{label}: about {duration(left)} to go")
+    finally:
+        _measured.reset(token)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> [duration(seconds) for seconds in (80, 600, 9_000)]
+    ['80 s', '10 min', '2.5 h']
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _with_bar(steps: Iterable[T], description: Description, total: int | None) -> Iterator[T]:

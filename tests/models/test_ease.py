@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from shortlist import machine
 from shortlist.errors import ShortlistError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import ease, inverse
@@ -188,24 +189,25 @@ def test_a_matrix_that_is_not_positive_has_no_inverse() -> None:
 
 
 def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "available_memory", lambda: 8 * 2**30)
-    enough = int((8 * 2**30 / 5) ** 0.5)
-    ease._require_memory(enough, None)
-    ease._require_memory(10 * enough, 2_000)
+    data = small_world().data  # 30 items
+    monkeypatch.setattr(machine, "available_memory", lambda: 5 * 30**2)
+    fitted = EASE().fit(data)
+    monkeypatch.setattr(machine, "available_memory", lambda: 5 * 30**2 - 1)
     with pytest.raises(ShortlistError) as error:
-        ease._require_memory(60_000, None)
+        EASE().fit(data)
     assert str(error.value) == (
-        "EASE on 60000 items needs 17 GB of memory; 8 GB are free\n"
+        f"EASE on {data.n_users} users and 30 items needs 0.0 GB of memory; 0.0 GB are free\n"
         "  to do: use SparseEASE, which approximates it, or IALS; or keep fewer items"
     )
-    monkeypatch.setattr(ease, "available_memory", lambda: 100)
     with pytest.raises(ShortlistError, match="EASE on 30 items needs"):
-        EASE().fit(small_world().data)
-    with pytest.raises(ShortlistError, match="EASE on 400000 items needs 26 GB"):
-        ease._require_memory(400_000, 12_000)
-    monkeypatch.setattr(ease, "available_memory", lambda: None)  # unknown
-    ease._require_memory(10**9, None)
-    assert EASE().fit(small_world().data).is_fitted
+        fitted.partial_fit(data)
+    monkeypatch.setattr(machine, "available_memory", lambda: None)  # unknown
+    assert EASE().fit(data).is_fitted
+
+
+def test_few_users_need_less_memory() -> None:
+    assert EASE().memory_to_fit(of_matrix(np.ones((2, 40)))) == 5 * 2 * 40 + 24 * 4
+    assert EASE().memory_to_fit(of_matrix(np.ones((10, 40)))) == 5 * 40**2
 
 
 def test_a_regularization_too_small_for_float32() -> None:

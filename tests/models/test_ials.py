@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -202,6 +203,18 @@ def test_similar_is_the_cosine_of_the_vectors() -> None:
     lengths = np.linalg.norm(vectors[rows], axis=1) * np.linalg.norm(vectors[3])
     lengths[lengths == 0] = np.inf  # an item without users is similar to no item
     assert_allclose(found.column("score"), vectors[rows] @ vectors[3] / lengths, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_epochs() -> None:
+    rng = np.random.default_rng(0)
+    data = of_matrix(rng.random((3000, 2000)) < 0.002)
+    settings = {"embedding_size": 64, "regularization": 0.02, "unobserved_weight": 0.1}
+    IALS(**settings, epochs=1).fit(data)  # compiles
+    tracemalloc.start()
+    learned = IALS(**settings, epochs=20).fit(data).learned
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * (learned.users.nbytes + learned.items.nbytes)
 
 
 def test_the_seed_determines_the_initial_vectors() -> None:

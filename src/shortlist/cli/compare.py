@@ -15,11 +15,12 @@ from shortlist.cli.output import (
     Json,
     announcing_compilation,
     remark,
+    say_memory,
     unfinished,
     write_json,
 )
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, ShortlistError, suggestion
 
 if TYPE_CHECKING:
     from shortlist.data.dataset import Dataset
@@ -73,6 +74,8 @@ def compare(
         order = order or ("random" if interactions.times is None else "time")
         train, test = cut(interactions, split, order=order, fraction=fraction, at=at, seed=seed)
         remark(f"{interactions}; {split}: {len(train)} to train on, {len(test)} to test on")
+        for model in compared:
+            say_memory(f"fitting {model.name}", model.memory_to_fit(train))
         comparison = compare_models(compared, train, test, k=lengths, seed=seed, engine=engine)
         if report is not None:
             words = ["shortlist", "compare", place, *as_options(tables)]
@@ -110,10 +113,16 @@ def default_models(data: Dataset) -> list[Model[Any, Any]]:
     for model in (named_model(name) for name in MODULES):
         if model.extra is not None and not installed(model.extra):
             remark(f"{model.name} is left out: {install_command(model.extra)}")
-        elif model.needs_item_features and data.item_features is None:
+            continue
+        if model.needs_item_features and data.item_features is None:
             remark(f"{model.name} is left out: the items have no features")
-        else:
-            models.append(model)
+            continue
+        try:
+            model.require_memory(data)
+        except ShortlistError as error:
+            remark(f"{model.name} is left out: {error.what}")
+            continue
+        models.append(model)
     return models
 
 

@@ -10,7 +10,7 @@ import typer
 from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import Engine, announcing_compilation, remark, unfinished
+from shortlist.cli.output import Engine, announcing_compilation, remark, say_memory, unfinished
 from shortlist.cli.table_options import Source, read, read_new, with_table_options
 from shortlist.cli.tune import Minutes, time_limit_of
 from shortlist.errors import ConfigError
@@ -93,6 +93,7 @@ def fit(
             typer.echo(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
+            say_memory(f"fitting {requested[0].name}", requested[0].memory_to_fit(interactions))
             fitted, metrics = requested[0].fit(interactions, engine=engine), requested[1]
     fitted.save(out, metrics=metrics, mark=mark)
     elapsed = time.perf_counter() - started

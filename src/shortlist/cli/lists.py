@@ -16,6 +16,7 @@ from shortlist.cli.output import (
     read_ids,
     read_objects,
     remark,
+    say_memory,
     show,
     unfinished,
     write_json,
@@ -101,6 +102,7 @@ def recommend(
     """List the best items for all users, some users, or new users with a history or features."""
     from shortlist.models.registry import load
     from shortlist.recommend.query import Query
+    from shortlist.recommend.recommender import memory_of_lists
 
     to_folder = out is not None and is_folder(out)
     if to_folder and any(given is not None for given in (history, features, json)):
@@ -130,6 +132,9 @@ def recommend(
             remark(_written(model.recommend_to(out, known, **choice)))
             return
         given = None if history is None else model.data.items.parse(history.split(","))
+        if history is None and features is None:
+            count = model.data.n_users if known is None else len(known)
+            say_memory(f"lists of {k}", memory_of_lists(model.data, count, k))
         people = [None] if features is None else read_objects(features)
         lists = model.recommend(
             known,

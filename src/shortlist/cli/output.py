@@ -14,12 +14,14 @@ from typer import Option
 
 from shortlist.errors import InputError
 from shortlist.files import atomic_file, require_file
+from shortlist.progress import announce_time
 from shortlist.text import cells, text_table
 
 if TYPE_CHECKING:  # help is printed without Numba and Arrow
     from shortlist.recommend.result import Recommendations
 
 SHOWN_ROWS = 50
+_MUCH = 2**30  # bytes that are worth a remark
 
 _quiet = False
 _told = False  # whether a stopped command has said what is left
@@ -60,12 +62,22 @@ def start(*, quiet: bool) -> None:
     """Begin a command; choose whether it prints remarks."""
     global _quiet, _told
     _quiet, _told = quiet, False
+    announce_time(None if quiet else remark)
 
 
 def remark(text: str) -> None:
     """Print a remark, which is not part of the result, on stderr."""
     if not _quiet:
         typer.echo(text, err=True)
+
+
+def say_memory(what: str, needed: int) -> None:
+    """Say how much memory a job needs, where that is much."""
+    from shortlist.machine import available_memory, gigabytes
+
+    available = available_memory()
+    if needed >= _MUCH and available is not None:
+        remark(f"{what}: about {gigabytes(needed)} of memory; {gigabytes(available)} are free")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from shortlist.cli.output import (
     announcing_compilation,
     remark,
     require_output,
+    say_memory,
     write_json,
 )
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
@@ -80,6 +81,7 @@ def tune(
     with announcing_compilation():
         interactions, place = read(data, tables)
         remark(f"{interactions}; one interaction of each user is held out to measure {metric}")
+        say_memory(f"fitting {base.name}", base.memory_to_fit(interactions))
         if study is not None and study.is_file():
             remark(f"continuing with the trials in {study}")
         try:

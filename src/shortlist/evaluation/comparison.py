@@ -81,10 +81,12 @@ class Comparison(Tabular):
             require_model(model)
             if model.is_fitted:
                 require_fitted_on(model, train)
+            else:
+                model.require_memory(train)
         reports: dict[str, Report] = {}
         fit_seconds: dict[str, float | None] = {}
         named = dict(zip(distinct_names(models), models, strict=True))
-        for name, model in track(named.items(), "comparing models", len(models)):
+        for name, model in track(named.items(), "comparing models", len(models), alike=False):
             fit_seconds[name] = None
             if not model.is_fitted:
                 started = time.perf_counter()

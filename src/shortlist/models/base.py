@@ -24,6 +24,7 @@ from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.errors import NotFittedError, NumericalError
+from shortlist.machine import require_memory
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.models.lists import MakesLists
 from shortlist.models.partial import PartialFit
@@ -68,6 +69,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     needs_item_features: ClassVar[bool] = False  # whether learning requires item features
     dense_scores: ClassVar[bool] = True  # whether scores are written out for the whole catalogue
     extra: ClassVar[str | None] = None  # the optional dependency that learning needs
+    with_less_memory: ClassVar[str] = "keep fewer users and items"  # what to do
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -320,6 +322,10 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         history = 64 * (self.data.n_interactions // max(self.data.n_users, 1))
         return rows if self.dense_scores else min(rows, LIST_BYTES + history)
 
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return about how many bytes :meth:`fit` takes at its peak, beside the data; 0: few."""
+        return 0
+
     @property
     def data_fingerprint(self) -> str:
         """The fingerprint of the training data."""
@@ -329,6 +335,12 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         require_dataset(data, self.name)
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
+        self.require_memory(data)
+
+    def require_memory(self, data: Dataset) -> None:
+        """Raise a ShortlistError if fitting needs more memory than is free, before any work."""
+        who = f"{self.name} on {data.n_users:,} users and {data.n_items:,} items"
+        require_memory(who, self.memory_to_fit(data), self.with_less_memory)
 
     def require_finite(self, data: Dataset, learned: L) -> None:
         """Raise a NumericalError if anything learned is NaN or infinite."""

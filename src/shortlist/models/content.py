@@ -17,6 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.scores import dense_max
+from shortlist.machine import require_memory
 from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Search, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity
@@ -121,6 +122,12 @@ def _with_users(
     """Add the encoded users, if they have features, and their profiles."""
     if of_users is None or data.user_features is None:
         return learned
+    entries = int(np.diff(learned.items.indptr)[data.item_rows].sum())
+    require_memory(
+        f"the profiles of {data.n_users:,} users for ContentBased",
+        24 * entries,
+        "keep fewer columns of the items, or shorter texts",
+    )
     profiles = row_means(strengths(data, learned.settings["weighting"]), learned.items)
     has_profile = np.diff(profiles.indptr) > 0
     users = keep_rows(of_users.rows(data.user_features), has_profile)

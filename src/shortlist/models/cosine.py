@@ -17,12 +17,13 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
 from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     SharedSearch,
     Weighting,
     column_importance,
+    memory_of_neighbors,
     product_parts,
     weighted,
     weighted_rows,
@@ -247,6 +248,14 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
 
     learns_quickly = True
     dense_scores = False
+
+    with_less_memory = "choose fewer neighbors, or keep fewer items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
+        most = max(dict(ITEM_STEPS)["neighbors"])
+        count = self.config.neighbors
+        return memory_of_neighbors(data, most if count == AUTO else count)
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""

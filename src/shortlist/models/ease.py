@@ -17,7 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
-from shortlist.machine import available_memory
+from shortlist.machine import require_memory
 from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO, Auto, Search, hyper
@@ -108,12 +108,19 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
     ['b']
     """
 
+    with_less_memory = "use SparseEASE, which approximates it, or IALS; or keep fewer items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the weights, and of the inverse that they are made of."""
+        n_users, n_items = data.n_users, data.n_items
+        if _from_few_users(data):
+            return 5 * n_items * n_users + 24 * n_users**2
+        return 5 * n_items**2
+
     def learn(self, data: Dataset) -> Fitted[EASELearned]:
         """Solve for the weights."""
-        wide = data.n_users * _WIDE < data.n_items
-        _require_memory(data.n_items, data.n_users if wide else None)
         settings = self._settings_for(data)
-        solve = _from_users if wide else _from_items
+        solve = _from_users if _from_few_users(data) else _from_items
         matrix = strengths(data, settings["weighting"])
         weights = solve(matrix, settings["regularization"], settings["dropout"] or 0.0)
         return Fitted(EASELearned(*weights, settings))
@@ -134,7 +141,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         if self._by_user:
             return relearned(self, growth)
         n_items = growth.data.n_items
-        _require_memory(n_items, None)
+        require_memory(f"EASE on {n_items:,} items", 5 * n_items**2, self.with_less_memory)
         weights = np.zeros((n_items, n_items), dtype=np.float32)
         weights[np.ix_(growth.items, growth.items)] = self.learned.weights
         kept = unchanged_items("the weights", growth)
@@ -198,6 +205,11 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         return between - np.where(same, self.learned.own[items], 0)
 
 
+def _from_few_users(data: Dataset) -> bool:
+    """Return whether weights from users are smaller, and faster to find."""
+    return data.n_users * _WIDE < data.n_items
+
+
 def _dropped(items: csr_array, dropout: float) -> NDArray[np.float64]:
     """Return the penalty of dropout for each item: ``p / (1 - p) x_j'x_j``."""  # (n_items,)
     return dropout / (1 - dropout) * row_norms(items) ** 2
@@ -250,19 +262,4 @@ def _invert(matrix: NDArray[Any], regularization: float) -> None:
         raise ShortlistError(
             f"EASE: X'X + {regularization} I could not be inverted in {matrix.dtype}",
             remedy="choose a larger regularization",
-        )
-
-
-def _require_memory(n_items: int, n_users: int | None) -> None:
-    """Refuse a catalogue that does not fit into memory, before any work.
-
-    ``n_users`` is None if the weights are found from items.
-    """
-    needed = 5 * n_items**2 if n_users is None else 5 * n_items * n_users + 24 * n_users**2
-    available = available_memory()
-    if available is not None and needed > available:
-        raise ShortlistError(
-            f"EASE on {n_items} items needs {needed / 2**30:.0f} GB of memory; "
-            f"{available / 2**30:.0f} GB are free",
-            remedy="use SparseEASE, which approximates it, or IALS; or keep fewer items",
         )

@@ -113,6 +113,14 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
 
     learns_quickly = True
 
+    with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the vectors that the singular vectors are found with."""
+        longer, shorter = sorted((data.n_users, data.n_items), reverse=True)
+        width = min(self.config.embedding_size, shorter)
+        return 4 * width * (2 * longer + 3 * shorter) + 24 * data.n_interactions
+
     def learn(self, data: Dataset) -> Fitted[GraphFilterLearned]:
         """Find the leading singular vectors of the normalised matrix."""
         vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters

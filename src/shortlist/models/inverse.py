@@ -29,7 +29,7 @@ def invert(matrix: NDArray[Any], ridge: float, label: str) -> bool:
     with threadpool_limits(1, user_api="blas"):
         if not _replace_by_inverse_factor(matrix, blocks, label):
             return False
-        for k in track(blocks, f"{label}: inverse"):
+        for k in track(blocks, f"{label}: inverse", alike=False):
             panel = np.ascontiguousarray(matrix[k.start :, k].T)
             strips = pieces(0, k.stop, _STRIP)
             side_by_side(_multiply, strips, matrix, k, panel)
@@ -56,17 +56,24 @@ def _replace_by_inverse_factor(matrix: NDArray[Any], blocks: list[slice], label:
     """Replace A by ``L^-1`` of ``A = LL'``, below the diagonal; return whether A is positive."""
     lapack: Any = get_lapack_funcs(("potrf", "trtri"), (matrix,))
     cholesky, invert_triangle = lapack
-    for k in track(blocks, f"{label}: Cholesky factor"):
+    for k in track(blocks, f"{label}: Cholesky factor", work=_work(len(blocks))):
         side_by_side(_subtract, pieces(k.start, len(matrix), _STRIP), matrix, k)
         factor, failed = cholesky(matrix[k, k], lower=True)
         if failed:
             return False
         matrix[k, k], _ = invert_triangle(factor, lower=True)
         side_by_side(_solve, pieces(k.stop, len(matrix), _STRIP), matrix, k)
-    for row, k in enumerate(track(blocks, f"{label}: inverse factor")):
+    for row, k in enumerate(track(blocks, f"{label}: inverse factor", alike=False)):
         panel = matrix[k, : k.start].copy()
         side_by_side(_invert_block, blocks[:row], matrix, k, panel)
     return True
+
+
+def _work(count: int) -> list[float]:
+    """Return the products of blocks in the steps of the factor, and then of the inverse."""
+    steps = range(count)
+    factor = [(count - k) * (k + 1) for k in steps]
+    return [*factor, *((k + 1) * (k + 2) / 2 for k in steps), *factor]
 
 
 def _subtract(rows: slice, matrix: NDArray[Any], k: slice) -> None:

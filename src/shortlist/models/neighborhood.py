@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
 from shortlist import engine
+from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.kernels.similarity import neighbors
 from shortlist.scoring.capabilities import Parts
@@ -158,6 +159,16 @@ class SharedSearch:
                 self._search(dict(settings) | {"neighbors": searched}),
             )
         return first_entries(self._found, count)
+
+
+def memory_of_neighbors(data: Dataset, count: int | None) -> int:
+    """Return about the bytes that finding ``count`` neighbours of every item takes; None: all.
+
+    Items are neighbours where a user chose both, so there are no more than pairs of choices.
+    """
+    pairs = int(np.square(data.user_counts).sum())
+    per_item = data.n_items if count is None else min(count, data.n_items)
+    return 24 * min(pairs, data.n_items * per_item) + 24 * data.n_interactions
 
 
 def first_entries(rows: csr_array, count: int) -> csr_array:

@@ -91,6 +91,15 @@ class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
     ['b']
     """
 
+    with_less_memory = "choose fewer neighbors, or keep fewer items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of common users, of the factor, of the weights, and of a product."""
+        n_items, count = data.n_items, min(self.config.neighbors, data.n_items)
+        weights = round(n_items * count * (12 * 2 + 8 * 2 * _KEPT))
+        head, product = 4 * min(_HEAD, n_items) ** 2, 12 * min(_ENTRIES, n_items**2)
+        return head + product + weights + 24 * data.n_interactions
+
     def learn(self, data: Dataset) -> Fitted[SparseEASELearned]:
         """Regress every item, and multiply the factors."""
         settings = choose(self, most_popular(data, FEW), STEPS)

@@ -16,6 +16,7 @@ from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
 from shortlist.errors import InputError
+from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety
 from shortlist.recommend.notes import notes_on
 from shortlist.recommend.query import OnUnknown, Query
@@ -32,6 +33,7 @@ from shortlist.scoring.sparse import csr_arrays
 
 Block: TypeAlias = tuple[Best, NDArray[np.bool_]]  # lists, and which hold popular items instead
 
+_ROW_BYTES = 24  # of a row of the result beside its ids: rank, score, source, title
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
@@ -51,6 +53,12 @@ def recommend(
     variety = Variety.of(diversity, data)
     requests = resolve(model, users, queries, on_unknown)
     task = task_of(model, requests, exclude_seen, rules, strict, k, variety)
+    require_memory(
+        f"a table with {k} items for each of {len(requests):,} queries",
+        memory_of_lists(data, len(requests), k),
+        "list fewer users at a time, or write the lists part by part into a folder: "
+        "recommend_to(FOLDER), --out FOLDER/",
+    )
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
     blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
@@ -58,6 +66,12 @@ def recommend(
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
     return replace(lists, notes=notes_on(model, requests, lists.table))
+
+
+def memory_of_lists(data: Dataset, count: int, k: int) -> int:
+    """Return about the bytes of a table with lists of ``k`` items for ``count`` users."""
+    ids: float = sum(each.nbytes / max(len(each), 1) for each in (data.users.ids, data.items.ids))
+    return round(count * min(k, data.n_items) * (ids + _ROW_BYTES))
 
 
 def task_of(

@@ -25,7 +25,7 @@ def costs(comparison: Comparison) -> dict[str, Any]:
     report = comparison[comparison.best]
     drawn = np.random.default_rng(report.seed).permutation(report.n_users)[:BATCH]
     users = report.users.take(drawn).to_pylist()
-    timed = track(comparison.models.items(), "timing lists", len(comparison.models))
+    timed = track(comparison.models.items(), "timing lists", len(comparison.models), alike=False)
     return {
         "models": {
             name: {

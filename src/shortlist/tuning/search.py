@@ -125,6 +125,7 @@ def _search(
         require_count("trials", trials)
     budget = TimeBudget(seconds)
     require_fittable(kind(**given), data, objective)
+    kind(**given).require_memory(data)
     space = Space(kind, given)
     splits = validation_folds(data, folds, seed)
     header = {} if study is None else study_header(space, data, objective, folds, seed)

@@ -159,7 +159,7 @@ class Selection:
 
         ``reserved`` is the share of the time that is kept for tuning.
         """
-        for model in track(self.models, "comparing models"):
+        for model in track(self.models, "comparing models", alike=False):
             share = 0.0 if model.name in _BEFORE_TUNING else reserved
             try:
                 predicted = self._predicted_seconds(model, self.budget.left(share))

@@ -216,7 +216,7 @@ def _fit_all(
 ) -> tuple[list[ModelSpec], list[Model[Any, Any]]]:
     """Fit all models that can be fitted."""
     fitted: list[tuple[ModelSpec, Model[Any, Any]]] = []
-    for spec in track(specs, "comparing stages"):
+    for spec in track(specs, "comparing stages", alike=False):
         with suppress(ShortlistError):  # too large for the memory, or numbers that are not finite
             fitted.append((spec, spec.make().fit(train)))
     if not fitted:

@@ -24,7 +24,7 @@ from shortlist.models.factorization.learned import (
     global_bias,
     item_categories,
 )
-from shortlist.models.training.model import TrainedModel
+from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.vectors import (
     Ratings,
     VectorModel,
@@ -96,6 +96,13 @@ class MatrixFactorization(
         if self.config.loss == "softmax":
             return Bags(self.name, self.config, *self.folds(data))
         return Factors(self.config, *self.folds(data))
+
+    with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the vectors, their gradients and the optimiser's, and of the data."""
+        vectors = (data.n_users + data.n_items) * (self.config.embedding_size + 2)
+        return 4 * COPIES * vectors + 100 * data.n_interactions
 
     def finished(self, data: Dataset, parameters: Arrays) -> FactorizationLearned:
         """Assemble the vectors."""

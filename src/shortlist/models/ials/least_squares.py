@@ -18,6 +18,7 @@ from shortlist.kernels.ridge import solve_double
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays
 
+_ROWS: Final = 8_192  # at a time: what is turned in place takes no second array
 _MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
 _LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
 
@@ -42,6 +43,24 @@ class Basis(NamedTuple):
             values, directions = np.linalg.eigh(products)
         ordered = np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
         return cls(np.maximum(values[::-1], 0), ordered)
+
+
+def turn(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
+    """Turn vectors (n, f) into a basis, or back from it, in their place; return them."""
+    directions = np.ascontiguousarray(basis.vectors.T) if back else basis.vectors
+    for start in range(0, len(vectors), _ROWS):
+        rows = vectors[start : start + _ROWS]
+        rows[:] = multiply(rows, directions)
+    return vectors
+
+
+def finite_rows(vectors: Floats) -> NDArray[np.bool_]:
+    """Return which vectors (n, f) have no NaN and nothing infinite."""  # (n,)
+    found = np.empty(len(vectors), bool)
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        found[rows] = np.isfinite(vectors[rows]).all(axis=1)
+    return found
 
 
 class Solver(NamedTuple):
@@ -78,18 +97,30 @@ class Solver(NamedTuple):
     def improve(
         self, matrix: csr_array, start: Floats, fixed: Floats, basis: Basis
     ) -> tuple[Floats, NDArray[np.float64]]:
-        """Improve vectors of rows, in the basis; return them, and their losses with penalties."""
-        return self._over_rows(matrix, fixed, basis, start)
+        """Improve vectors of rows, in the basis; return them, and their losses with penalties.
 
-    def exactly(self, matrix: csr_array, columns: Floats, basis: Basis | None) -> Floats:
-        """Solve exactly for the vectors of rows, such as users with these histories."""  # (B, f)
+        ``start`` is overwritten with them, unless it has no rows: then nothing starts from it.
+        """
+        empty = len(start) != matrix.shape[0]
+        out = np.empty((matrix.shape[0], fixed.shape[1]), np.float32) if empty else start
+        return out, self._over_rows(matrix, fixed, basis, start, out)
+
+    def exactly(
+        self, matrix: csr_array, columns: Floats, basis: Basis | None, out: Floats | None = None
+    ) -> Floats:
+        """Solve exactly for the vectors (B, f) of rows, such as users with these histories.
+
+        They are written to ``out``, if it is given.
+        """
         basis = self.checked(basis, matrix)
         chosen = np.unique(matrix.indices)
         known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
         compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
-        turned = multiply(columns[chosen], basis.vectors)
-        solved, _ = self._over_rows(compact, turned, basis, None, matrix.shape[1])
-        return multiply(solved, np.ascontiguousarray(basis.vectors.T))
+        turned = turn(columns[chosen], basis)
+        if out is None:
+            out = np.empty((matrix.shape[0], columns.shape[1]), np.float32)
+        self._over_rows(compact, turned, basis, None, out, matrix.shape[1])
+        return turn(out, basis, back=True)
 
     def _over_rows(
         self,
@@ -97,9 +128,13 @@ class Solver(NamedTuple):
         fixed: Floats,
         basis: Basis,
         start: Floats | None,
+        out: Floats,
         n_columns: int | None = None,
-    ) -> tuple[Floats, NDArray[np.float64]]:
-        """Solve for the vectors of the rows, in float64 where float32 fails; also the losses."""
+    ) -> NDArray[np.float64]:
+        """Solve for the vectors of the rows, in float64 where float32 fails; return the losses.
+
+        The vectors are written to ``out``, which may be ``start``: no row needs that of another.
+        """
         n_rows, width = matrix.shape[0], fixed.shape[1]
         penalties = self.penalties(np.diff(matrix.indptr), n_columns or matrix.shape[1])
         task = partial(
@@ -112,16 +147,19 @@ class Solver(NamedTuple):
             solver=self,
         )
         row_bytes = 4 * width + 12 * matrix.nnz // max(n_rows, 1)
-        blocks = list(engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"))
-        solved = np.concatenate([np.empty((0, width), np.float32), *(b[0] for b in blocks)])
-        losses = np.concatenate([np.empty(0), *(b[1] for b in blocks)])
-        failed = np.flatnonzero(~np.isfinite(solved).all(axis=1))
+        losses, done = np.empty(n_rows), 0
+        for block in engine.current().map_rows(task, n_rows, row_bytes, "IALS rows"):
+            rows = slice(done, done + len(block[0]))
+            out[rows], losses[rows] = block
+            done = rows.stop
+            del block  # before the next one is worked on
+        failed = np.flatnonzero(~finite_rows(out))
         if len(failed):
             hard = csr_array(matrix[failed])
-            solved[failed], losses[failed] = self.solve_hard(hard, penalties[failed], fixed, basis)
-            if not np.isfinite(solved[failed]).all():
+            out[failed], losses[failed] = self.solve_hard(hard, penalties[failed], fixed, basis)
+            if not np.isfinite(out[failed]).all():
                 raise self.unsolvable(matrix)
-        return solved, losses
+        return losses
 
     def solve_hard(
         self, matrix: csr_array, penalties: NDArray[np.float64], fixed: Floats, basis: Basis

@@ -17,6 +17,7 @@ from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
+from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, hyper
@@ -35,6 +36,7 @@ from shortlist.scoring.sparse import binary, transposed
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
 _LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
 _ROWS_PER_FACTOR: Final = 32
+_DRAWN: Final = 8_192  # initial vectors at a time, in float64
 _MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 _SMALL: Final = {
     "embedding_size": 64,
@@ -137,6 +139,17 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
     ['b']
     """
 
+    with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the users, three versions of the items, and a block."""
+        vectors = data.n_users + 3 * data.n_items
+        if self.config.solver == "cholesky":
+            vectors += data.n_users
+        if self.config.features:
+            vectors += 2 * max(data.n_users, data.n_items)  # in float64
+        return 4 * self._size(data) * vectors + 24 * data.n_interactions + BLOCK_BYTES
+
     def fit(
         self,
         data: Dataset,
@@ -211,9 +224,12 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         size = int(self.config.embedding_size)
         std = self.config.init_std / np.sqrt(size)
         users, items = (
-            rng.normal(0, std, (count, size)).astype(np.float32)
-            for count in (data.n_users, data.n_items)
+            np.empty((count, size), np.float32) for count in (data.n_users, data.n_items)
         )
+        for vectors in (users, items):
+            for start in range(0, len(vectors), _DRAWN):
+                rows = vectors[start : start + _DRAWN]
+                rows[:] = rng.normal(0, std, rows.shape)
         return Start(users, items)
 
     def _alternated(
@@ -243,7 +259,6 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the settings that can be "auto", chosen where they are."""
-        size = self.config.embedding_size
         active = int((data.user_counts > 0).sum())
         alpha, means = self.config.unobserved_weight, {}
         if alpha == AUTO:
@@ -258,10 +273,14 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
         settings = choose_signals(self, data, STEPS, fit)
         scale = means.get(settings["weighting"], 1.0)
-        if size == AUTO:
-            rows = min(active, int((data.item_counts > 0).sum()))
-            size = embedding_size(rows, data.n_interactions)
-        return settings | {"embedding_size": size, "unobserved_weight": alpha * scale}
+        return settings | {"embedding_size": self._size(data), "unobserved_weight": alpha * scale}
+
+    def _size(self, data: Dataset) -> int:
+        """Return the number of factors."""
+        if self.config.embedding_size != AUTO:
+            return int(self.config.embedding_size)
+        rows = min(int((counts > 0).sum()) for counts in (data.user_counts, data.item_counts))
+        return embedding_size(rows, data.n_interactions)
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)

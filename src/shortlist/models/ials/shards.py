@@ -9,6 +9,7 @@ does not grow with users or interactions. Results have the same bits for any num
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -25,7 +26,7 @@ from shortlist.kernels.products import multiply, shard_grams
 from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
 from shortlist.kernels.types import Csr
 from shortlist.models.ials.epochs import Checkpoint, Start
-from shortlist.models.ials.least_squares import Basis, Solver
+from shortlist.models.ials.least_squares import Basis, Solver, finite_rows, turn
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays, transposed
@@ -123,7 +124,8 @@ def alternate_in_shards(
             _step, solver=solver, by_user=by_user, held=held, epochs=epochs, keeping=keeping
         )
         numbers = range(len(losses) + 1, epochs + 2)
-        *_, (items, losses, solved) = held.steps(step, Value(items, losses), numbers, solver.name)
+        last = deque(held.steps(step, Value(items, losses), numbers, solver.name), maxlen=1)
+    items, losses, solved = last.pop()
     assert solved is not None
     return Start(solved, items, losses)
 
@@ -149,7 +151,9 @@ def _step(
     """Improve users and items; after the last epoch solve for the users exactly."""
     if number > epochs:
         task = partial(_solve_users, items=value.items, basis=Basis.of(value.items))
-        return value._replace(users=np.concatenate(held.each(task)))
+        solved = held.each(task)
+        users = _own(solved[0]) if len(solved) == 1 else np.concatenate(solved)
+        return value._replace(users=users)
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
     sums = held.each(partial(_improve_users, items=items, basis=basis))
@@ -157,7 +161,7 @@ def _step(
     products = total_gram(grams, items.shape[1])
     basis = solver.checked(Basis.of_gram(products), by_user)
     penalties = held.each(partial(_turn_users, basis=basis))
-    items, losses = improve_items(solver, by_user, held, multiply(items, basis.vectors), basis)
+    items, losses = improve_items(solver, by_user, held, turn(items, basis), basis)
     penalty = math.fsum(each for part in penalties for each in part)
     following = Value(items, (*value.losses, float(losses.sum()) + penalty))
     if keeping is not None:
@@ -172,26 +176,27 @@ def _step(
 
 def _improve_users(users: Users, *, items: Floats, basis: Basis) -> list[ShardSum]:
     """Improve the users in the basis of the items; return sums of their Gram matrices."""
-    start = multiply(np.ascontiguousarray(users.vectors), basis.vectors)
+    start = turn(_own(users.vectors), basis)
     users.vectors, _ = users.solver.improve(users.by_user, start, items, basis)
     return shard_grams(users.vectors, users.rows, users.first)
 
 
 def _turn_users(users: Users, *, basis: Basis) -> list[float]:
     """Turn the users into a basis of their own; return the penalties of the shards."""
-    users.vectors = multiply(users.vectors, basis.vectors)
+    turn(users.vectors, basis)
     users.factors = padded(users.vectors)
-    squares = np.square(users.vectors, dtype=np.float64).sum(axis=1) * users.penalties
-    return [
-        float(squares[start : start + users.rows].sum())
-        for start in range(0, len(squares), users.rows)
-    ]
+    sums, penalties = [], users.penalties
+    for start in range(0, len(users.vectors), users.rows):
+        rows = slice(start, start + users.rows)
+        squares = np.square(users.vectors[rows], dtype=np.float64).sum(axis=1)
+        sums.append(float((squares * penalties[rows]).sum()))
+    return sums
 
 
 def _solve_items(
     users: Users, *, items: Floats, basis: Basis
 ) -> tuple[Floats, NDArray[np.float64]]:
-    return users.solver.improve(users.by_item, items, users.vectors, basis)
+    return users.solver.improve(users.by_item, _own(items), users.vectors, basis)
 
 
 def _add_share(users: Users, question: Question, sums: Sums | None) -> Sums:
@@ -219,7 +224,12 @@ def _write_users(users: Users, *, checkpoint: Checkpoint, epoch: int) -> list[st
 
 
 def _solve_users(users: Users, *, items: Floats, basis: Basis | None) -> Floats:
-    return users.solver.exactly(users.by_user, items, basis)
+    return users.solver.exactly(users.by_user, items, basis, _own(users.vectors))
+
+
+def _own(vectors: Floats) -> Floats:
+    """Return vectors that may be overwritten: a copy where they are another process's."""
+    return np.require(vectors, requirements=["C", "W"])
 
 
 # --- where the items are
@@ -228,16 +238,19 @@ def _solve_users(users: Users, *, items: Floats, basis: Basis | None) -> Floats:
 def improve_items(
     solver: Solver, by_user: csr_array, held: Held[Users], items: Floats, basis: Basis
 ) -> tuple[Floats, NDArray[np.float64]]:
-    """Improve the items in the basis of the users; return them, and their losses."""
+    """Improve the items in the basis of the users; return them, and their losses.
+
+    ``items`` may be overwritten.
+    """
     if len(held) == 1:  # in one pass, which is faster: no vector has to leave its row
         solved, losses = held.each(partial(_solve_items, items=items, basis=basis))[0]
-        return np.array(solved), losses
+        return _own(solved), losses
     counts = np.bincount(by_user.indices, minlength=len(items))
     penalties = solver.penalties(counts, by_user.shape[0])
     panels = _Panels(solver, np.flatnonzero(counts), items, penalties, basis, len(held))
     held.add_up(_add_share, panels.first(), panels.turn)
     solved, losses = panels.solved(len(items))
-    failed = np.flatnonzero(~np.isfinite(solved).all(axis=1)).astype(np.int32)
+    failed = np.flatnonzero(~finite_rows(solved)).astype(np.int32)
     if len(failed):
         parts = held.each(partial(_choices_of, items=failed))
         matrix = csr_array(hstack([part[0] for part in parts], format="csr"))

@@ -11,7 +11,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.config import AUTO, Arrays, Search, TrainingConfig, hyper
 from shortlist.models.sasrec.learned import SASRecLearned
-from shortlist.models.training.model import TrainedModel
+from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import FactorScores, Floats, Scores
 
@@ -116,6 +116,12 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         config = self.config
         numbers = 8 * config.embedding_size + 3 * config.heads * config.max_length
         return super().bytes_per_query + 4 * config.max_length * numbers
+
+    with_less_memory = "choose a smaller embedding_size, or keep fewer items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the items, their gradients and the optimiser's, and of the data."""
+        return 4 * COPIES * data.n_items * self.config.embedding_size + 100 * data.n_interactions
 
     @property
     def chosen(self) -> dict[str, Any]:

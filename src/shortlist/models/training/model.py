@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shortlist.models.training.loop import Trainable, Training
 
 CHECKPOINT_SECONDS = 60.0
+COPIES = 6  # of the parameters: their values, gradients, two of Adam, the best ones, the result
 
 C = TypeVar("C", bound=TrainingConfig)
 L = TypeVar("L")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.rule_text import Combination, Condition
-from shortlist.data.where import parse_where
+from shortlist.data.where import matches, parse_where
 from shortlist.errors import InputError, UnknownIdError
 from shortlist.recommend.rules import Rules
 from shortlist.testing import of_matrix, small_world, tiny
@@ -426,3 +426,31 @@ class TestLifeSpans:
     def test_a_moment_that_is_none(self) -> None:
         with pytest.raises(InputError, match="'soon' is not a date or time"):
             self.live("soon")
+
+
+@pytest.mark.parametrize(
+    ("texts", "rule", "kept"),
+    [
+        (["2024-12-31", "2025-01-01 09:30", None], "until > 2024-12-31", [1]),
+        (["2024-12-31", "2024-02-01"], {"until": {"lt": "2024-07"}}, [1]),
+        (["A1", "B7", "9"], "until >= B", [1]),
+        (["0012", "0100"], {"until": {"gt": "0099"}}, [1]),
+        (["soon", "open"], "until > 31.12.2024", [0, 1]),
+        (["31.12.2024", "01.01.2025"], "until > 31.12.2024", "31.12.2024"),
+        (["2024-12-31", "2024-1-5"], "until > 2024-12-31", "2024-1-5"),
+        (["2024-12-31", "31/12/2024"], "until > 2024-12-31", "31/12/2024"),
+        (["3,500만원", "10,000만원"], "until >= 3,500만원", "3,500만원"),
+        (["99", "100"], {"until": {"gt": "50"}}, "100"),
+    ],
+)
+def test_texts_are_compared_only_where_letters_give_the_order(
+    texts: list[str | None], rule: Any, kept: list[int] | str
+) -> None:
+    items = pa.table({"until": texts})
+    if isinstance(kept, str):
+        with pytest.raises(InputError, match="letter by letter") as error:
+            matches(items, parse_where(rule), rule)
+        assert f"{kept!r} of feature 'until'" in str(error.value)
+        assert "write all dates like 2024-12-31" in str(error.value)
+    else:
+        assert np.flatnonzero(matches(items, parse_where(rule), rule)).tolist() == kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias
@@ -33,6 +34,7 @@ _COMPARE = {
     "gt": pc.greater,
     "gte": pc.greater_equal,
 }
+_ORDERS = ("lt", "lte", "gt", "gte")
 _OPERATORS = (*_COMPARE, "in", "not_in", "contains", "is_null")
 _REMEDIES = {
     "is_null": "give true or false",
@@ -121,6 +123,13 @@ def matches(
             remedy=suggestion(str(operator), _OPERATORS),
         )
     column = items.column(name).combine_chunks()
+    if operator in _ORDERS and (example := _out_of_order(column, value)) is not None:
+        raise InputError(
+            f"{shown(operator)} compares texts letter by letter, so it cannot tell whether "
+            f"{shown(example)} of feature {name!r} comes before {shown(value)}",
+            where=f"{argument}={shown(where)}",
+            remedy=f"give {name!r} as numbers or dates, or write all dates like 2024-12-31",
+        )
     try:
         met = _meets(column, operator, value)
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
@@ -132,6 +141,29 @@ def matches(
         ) from None
     mask: Mask = pc.fill_null(met, False).to_numpy(zero_copy_only=False)
     return mask
+
+
+def _out_of_order(column: pa.Array, value: Any) -> str | None:
+    """Return a text that may be out of order beside a number or date; None: they are in order.
+
+    Letter by letter is the order of numbers and dates where all have their digits at the same
+    places and a date begins with the year.
+    """
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if not is_text or not isinstance(value, str) or not value[:1].isdigit():
+        return None
+    texts = pc.drop_null(pc.unique(column))
+    texts = pc.filter(texts, pc.match_substring_regex(texts, "^[0-9]"))
+    forms = pc.replace_substring_regex(texts, "[0-9]", "0")
+    form = re.sub("[0-9]", "0", value)
+    if re.match(r"00?[^0]", form):
+        return str(texts[0]) if len(texts) else None
+    for other in pc.unique(forms).to_pylist():
+        shorter, longer = sorted((form, other), key=len)
+        # 2024-12-31 and 2024-12-31 18:00 are in order, but not 99 and 100.
+        if not longer.startswith(shorter) or longer[len(shorter) :].startswith("0"):
+            return str(texts[pc.index(forms, other).as_py()])
+    return None
 
 
 def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:

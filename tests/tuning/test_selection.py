@@ -180,6 +180,19 @@ def test_a_cascade_may_use_the_time_for_tuning(monkeypatch: pytest.MonkeyPatch) 
     assert measured == ["Popularity", "Cascade"]  # 2 x 40 s is more than 60 s, less than 100 s
 
 
+def test_a_cascade_is_not_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned: list[str] = []
+    monkeypatch.setattr(Selection, "_tune", lambda self, each, *_: tuned.append(each.name))
+    running = Selection(dial_world(30), Objective.named("ndcg@10"), TimeBudget(None), 0)
+    report = evaluate(Popularity().fit(running.fold[0]), *running.fold, 10)
+    running.candidates = [
+        Candidate(name, model_class(name)(), replace(report, model=name), 0.1)
+        for name in ("Popularity", "EASE", "IALS", "Cascade")
+    ]
+    running.tune_best(3)
+    assert sorted(tuned) == ["EASE", "IALS"]
+
+
 def test_a_model_that_fails_on_a_sample_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "MIN_USERS", 1)
     choice = auto(dial_world(40), seconds=100, models=["Popularity", Dial(trap=0.1)], trials=0)

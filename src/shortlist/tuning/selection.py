@@ -38,7 +38,8 @@ TOLERANCE = 0.02  # a model within 2% of the best value is preferred if it is si
 
 _SKIPPED = ("Indexed",)  # it approximates the lists of another model, so it is not a candidate
 _TUNING_SHARE = 0.4  # of the time; comparing the defaults leaves that much
-_BEFORE_TUNING = ("Cascade",)  # it chooses by itself, and is worth more than tuned settings
+# It chooses its stages and its ranker itself: before others are tuned, and is not tuned.
+_CHOOSES_ITSELF = ("Cascade",)
 _TUNED = 2  # models, the best ones with their defaults
 _USED_FOLDS = 2  # by the selection: one decides, and the search uses the next
 _MIN_TRIALS = 5  # a search is not started if the time is too short for so many
@@ -59,9 +60,10 @@ def auto(
 
     One interaction of each user is held out (the last, if there are times). Every model is fitted
     on the rest with its defaults; then the two best are tuned on a fold of that rest, so the search
-    does not use the fold that decides. Of the models within 2% of the best and not significantly
-    worse (paired 95% interval), the simplest is selected. Since the decision makes the best value
-    slightly optimistic, the selected model is measured once more, on a fold that took no part.
+    does not use the fold that decides. (A ``Cascade`` chooses by itself, and is not tuned.) Of the
+    models within 2% of the best and not significantly worse (paired 95% interval), the simplest is
+    selected. Since the decision makes the best value slightly optimistic, the selected model is
+    measured once more, on a fold that took no part.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ class Selection:
         ``reserved`` is the share of the time that is kept for tuning.
         """
         for model in track(self.models, "comparing models", alike=False):
-            share = 0.0 if model.name in _BEFORE_TUNING else reserved
+            share = 0.0 if model.name in _CHOOSES_ITSELF else reserved
             try:
                 predicted = self._predicted_seconds(model, self.budget.left(share))
             except FAILURES as error:
@@ -205,7 +207,8 @@ class Selection:
         tunable = [
             candidate
             for candidate in sorted(self.candidates, key=lambda each: -sign * each.report[metric])
-            if any(map(search_range, type(candidate.model).Config.model_fields.values()))
+            if candidate.name not in _CHOOSES_ITSELF
+            and any(map(search_range, type(candidate.model).Config.model_fields.values()))
         ]
         if trials == 0 or not tunable:
             return

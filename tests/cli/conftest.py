@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import random
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from shortlist.cli import main
+from command_line import exit_code
 
 
 class Outcome(NamedTuple):
@@ -76,15 +74,3 @@ def written(folder: Path) -> Path:
         rows += [f"{person},{film},4.0,{1000 + at}" for at, film in enumerate(liked[:4])]
     (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]))
     return folder
-
-
-def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """Run the command line in this process."""
-    monkeypatch.setattr(sys, "argv", ["shortlist", *map(str, arguments)])
-    code: object = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = stop.code or 0
-    assert isinstance(code, int)
-    return code

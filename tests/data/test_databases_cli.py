@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from command_line import exit_code
 
 from shortlist.bundle import read_manifest
 from shortlist.cli import main
@@ -26,13 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["shortlist", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        assert isinstance(code, int)
+        code = exit_code(monkeypatch, *arguments)
         out, err = capsys.readouterr()
         for secret in (PASSWORD, ENCODED, "s3cret"):
             assert secret not in out + err

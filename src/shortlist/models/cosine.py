@@ -17,7 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
 from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import AUTO, Auto, ModelConfig, Search, hyper
+from shortlist.models.config import Auto, ModelConfig, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     SharedSearch,
@@ -253,9 +253,7 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
 
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        most = max(dict(ITEM_STEPS)["neighbors"])
-        count = self.config.neighbors
-        return memory_of_neighbors(data, most if count == AUTO else count)
+        return memory_of_neighbors(data, self.config.neighbors, dict(ITEM_STEPS)["neighbors"])
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -161,13 +161,15 @@ class SharedSearch:
         return first_entries(self._found, count)
 
 
-def memory_of_neighbors(data: Dataset, count: int | None) -> int:
-    """Return about the bytes that finding ``count`` neighbours of every item takes; None: all.
+def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int]) -> int:
+    """Return about the bytes that finding the neighbours of every item takes.
 
-    Items are neighbours where a user chose both, so there are no more than pairs of choices.
+    ``count`` is theirs for each item; None: all, "auto": the most that are ``tried``. Items are
+    neighbours where a user chose both, so there are no more than pairs of choices.
     """
     pairs = int(np.square(data.user_counts).sum())
-    per_item = data.n_items if count is None else min(count, data.n_items)
+    most = max(tried) if isinstance(count, str) else count
+    per_item = data.n_items if most is None else min(most, data.n_items)
     return 24 * min(pairs, data.n_items * per_item) + 24 * data.n_interactions
 
 

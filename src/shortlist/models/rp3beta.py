@@ -17,7 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
 from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.config import Auto, Search, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     SharedSearch,
@@ -129,9 +129,7 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        most = max(dict(STEPS)["neighbors"])
-        count = self.config.neighbors
-        return memory_of_neighbors(data, most if count == AUTO else count)
+        return memory_of_neighbors(data, self.config.neighbors, dict(STEPS)["neighbors"])
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""

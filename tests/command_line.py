@@ -1,0 +1,22 @@
+"""The command line, run in this process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from shortlist.cli import main
+
+
+def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run a command; return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["shortlist", *map(str, arguments)])
+    code: object = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code or 0
+    assert isinstance(code, int)
+    return code

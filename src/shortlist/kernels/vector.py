@@ -160,14 +160,29 @@ def add_tile(
     return types.void(left, long, long, right, long, long, long, out, long, long), generate
 
 
+def _passes(context: Any, builder: Any, scores: Any, values: Any) -> Any:
+    """Emit the comparison of a strip of scores, from a start on, with the least; 32 bits."""
+    strip = _load(builder, _address(context, builder, scores, values[0], values[1]), STRIP)
+    passes = builder.fcmp_ordered(">=", strip, _broadcast(builder, values[2], STRIP))
+    return builder.bitcast(passes, ir.IntType(STRIP))
+
+
 @emitted
 def at_least(typing_context: Any, scores: Any, start: Any, least: Any) -> Any:
     """Return 32 bits: bit i is whether ``scores[start + i] >= least``."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        strip = _load(builder, _address(context, builder, scores, values[0], values[1]), STRIP)
-        passes = builder.fcmp_ordered(">=", strip, _broadcast(builder, values[2], STRIP))
-        return builder.zext(builder.bitcast(passes, ir.IntType(STRIP)), _LONG)
+        return builder.zext(_passes(context, builder, scores, values), _LONG)
+
+    return types.int64(scores, types.int64, types.float32), generate
+
+
+@emitted
+def count_at_least(typing_context: Any, scores: Any, start: Any, least: Any) -> Any:
+    """Return how many of the 32 scores from ``start`` on are ``least`` or more."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.zext(builder.ctpop(_passes(context, builder, scores, values)), _LONG)
 
     return types.int64(scores, types.int64, types.float32), generate
 

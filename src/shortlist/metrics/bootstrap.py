@@ -19,7 +19,7 @@ RESAMPLES = 1000
 LEVEL = 0.95
 LEAST_USERS = 30  # resampling fewer values says little about other users
 
-_DRAWS_AT_ONCE = 1 << 22  # resample entries in memory at a time: 32 MiB of counts
+_DRAWS_AT_ONCE = 1 << 19  # resample entries in memory at a time: 4 MiB of counts, in the cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from shortlist.machine import one_blas_thread
 from shortlist.metrics.ranking import BoolArray, FloatArray, Int64Array
 
 RESAMPLES = 1000
@@ -59,7 +59,7 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     step = max(1, _DRAWS_AT_ONCE // n_users)
     sums = np.empty((resamples, table.shape[1]))
-    with threadpool_limits(limits=1, user_api="blas"):  # same bits whatever the thread count
+    with one_blas_thread():
         for start in range(0, resamples, step):
             size = min(step, resamples - start)
             drawn = rng.integers(0, n_users, size=(size, n_users))

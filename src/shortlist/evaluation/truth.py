@@ -20,7 +20,6 @@ from shortlist.scoring.sparse import csr_arrays
 from shortlist.text import shown
 
 _BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
-BYTES_PER_ITEM = 8  # of a user's row of scores, with what ranking it takes
 
 
 def require_count(name: str, value: object, minimum: int = 1) -> None:

@@ -19,6 +19,7 @@ from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.types import (
     Csr,
     EligibleItems,
+    Given,
     Indices,
     Integers,
     Longs,
@@ -134,6 +135,16 @@ class Shapes:
             raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
         return EligibleItems(*map(_read_only, eligible)), row_of
 
+    def given(self, given: Given | None) -> Given:
+        """Check given items of B queries, of N; return them with read-only inputs. None: none."""
+        if given is None:
+            return _NOTHING
+        if not isinstance(given, Given):
+            raise TypeError(f"given is a {type(given).__name__}, expected a Given")
+        self.lists("given.indptr", given.indptr, "given.items", given.items, "B", "N")
+        self.check("given.ranks f64 len(given.items)", given.ranks)
+        return Given(_read_only(given.indptr), _read_only(given.items), given.ranks)
+
     def _parts(self, name: str, matrix: Csr, rows: str) -> Csr:
         if not (isinstance(matrix, tuple) and len(matrix) == 3):
             raise TypeError(f"{name} is a {type(matrix).__name__}, expected a Csr")
@@ -195,6 +206,11 @@ def _read_only(array: Any) -> Any:
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+_NOTHING: Final = Given(
+    _read_only(np.empty(0, np.int64)), _read_only(np.empty(0, np.int32)), np.empty(0, np.float64)
+)
 
 
 @inlined

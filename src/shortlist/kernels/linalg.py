@@ -123,6 +123,17 @@ def score_chunk(
 
 
 @inlined
+def score_of_pair(
+    queries: Floats, row: int, items_t: Floats, bias: Floats, item: int
+) -> np.float32:
+    """Return the score that :func:`score_chunk` writes for a row of queries and an item."""
+    score: np.float32 = bias[item]
+    for p in range(len(items_t)):
+        score += queries[row, p] * items_t[p, item]
+    return score
+
+
+@inlined
 def add_gram(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
     """Add ``left^T right`` (depth, depth) of ``count`` rows to the upper triangle of ``out``.
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels.compile import inlined
-from shortlist.kernels.types import Booleans, EligibleItems, Floats, Integers, Longs
-from shortlist.kernels.vector import STRIP, at_least, lowest_bit
+from shortlist.kernels.types import Booleans, EligibleItems, Floats, Given, Integers, Longs
+from shortlist.kernels.vector import STRIP, at_least, count_at_least, lowest_bit
 
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
@@ -188,6 +188,40 @@ def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> No
     """Set to minus infinity, in a query's scores of all items, those it must not get."""
     indptr, indices, masks, mask_of, _ = eligible
     forbid(scores, 0, indices[indptr[query] : indptr[query + 1]], masks, mask_of[query])
+
+
+@inlined
+def places(scores: Floats, own: np.float32) -> float:
+    """Return what some scores add to the rank of one: 1 for a greater, 1/2 for an equal score."""
+    above = np.nextafter(own, np.float32(np.inf))
+    whole, twice = len(scores) // STRIP * STRIP, 0
+    for start in range(0, whole, STRIP):
+        twice += count_at_least(scores, start, own) + count_at_least(scores, start, above)
+    for position in range(whole, len(scores)):
+        twice += int(scores[position] >= own) + int(scores[position] >= above)
+    return twice / 2
+
+
+@inlined
+def rank_given(row: Floats, given: Given, query: int) -> None:
+    """Write the ranks of a query's given items among all its scores."""
+    for entry in range(given.indptr[query], given.indptr[query + 1]):
+        own = row[given.items[entry]]
+        given.ranks[entry] = np.inf if own == NEVER else places(row, own) + 0.5
+
+
+@inlined
+def add_to_ranks(run: Floats, first: int, given: Given, query: int, own: Floats) -> None:
+    """Add what a run of scores, from item ``first`` on, counts in the ranks of given items.
+
+    ``own`` are the scores of the query's given items. Ranks begin at 1/2: each is equal to itself.
+    """
+    start = given.indptr[query]
+    for entry in range(start, given.indptr[query + 1]):
+        place = given.items[entry] - first
+        if 0 <= place < len(run) and run[place] == NEVER:
+            given.ranks[entry] = np.inf  # and remains so, whatever is added
+        given.ranks[entry] += places(run, own[entry - start])
 
 
 @inlined

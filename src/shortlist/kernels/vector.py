@@ -205,12 +205,22 @@ def add_tile(
         _store(builder, total, address)
 
 
-@emitted(_I64, _PART, _F32)
-def at_least(builder: Any, scores: Any, least: Any) -> Any:
-    """Return 32 bits: bit i is whether ``scores[start + i] >= least``."""
+def _passes(builder: Any, scores: Any, least: Any) -> Any:
     strip = _load(builder, scores, lanes=STRIP)
     passes = builder.fcmp_ordered(">=", strip, _broadcast(builder, least, STRIP))
     return builder.zext(builder.bitcast(passes, ir.IntType(STRIP)), _LONG)
+
+
+@emitted(_I64, _PART, _F32)
+def at_least(builder: Any, scores: Any, least: Any) -> Any:
+    """Return 32 bits: bit i is whether ``scores[start + i] >= least``."""
+    return _passes(builder, scores, least)
+
+
+@emitted(_I64, _PART, _F32)
+def count_at_least(builder: Any, scores: Any, least: Any) -> Any:
+    """Return how many of the 32 scores from ``start`` on are ``least`` or more."""
+    return builder.ctpop(_passes(builder, scores, least))
 
 
 @emitted(_I64, _I64)

@@ -13,7 +13,7 @@ _SIGNS = {"=": "eq", "==": "eq", "!=": "ne", "<>": "ne"}
 _SIGNS |= {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _DEEPEST = 50  # brackets within brackets
 
-_NAME = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|(\w+))")
+_NAME = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|(\w+(?:\.\w+)*))")
 _OPERATOR = re.compile(
     r"\s*(<=|>=|==|!=|<>|=|<|>|(?:is\s+not\s+null|is\s+null|not\s+in|not_in|in|between|contains"
     r"|is_null)\b)",
@@ -130,8 +130,9 @@ class _Reader:
 
     def _error(self, start: int | None = None) -> InputError:
         rest = self.text[self.position if start is None else start :].strip()
+        place = "" if rest in ("", self.text.strip()) else f" from {shown(rest)} on"
         return InputError(
-            f"cannot read the rule {shown(self.text)} from {shown(rest)} on",
+            f"cannot read the rule {shown(self.text)}{place}",
             remedy="write it like: year >= 1990 and (genres contains 'Film-Noir' or country in "
             "[FR, KR])",
         )

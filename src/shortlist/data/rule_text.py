@@ -130,9 +130,8 @@ class _Reader:
 
     def _error(self, start: int | None = None) -> InputError:
         rest = self.text[self.position if start is None else start :].strip()
-        place = "" if rest in ("", self.text.strip()) else f" from {shown(rest)} on"
         return InputError(
-            f"cannot read the rule {shown(self.text)}{place}",
+            f"cannot read the rule {shown(self.text)} from {shown(rest)} on",
             remedy="write it like: year >= 1990 and (genres contains 'Film-Noir' or country in "
             "[FR, KR])",
         )

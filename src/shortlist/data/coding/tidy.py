@@ -142,7 +142,8 @@ def _said(name: str, read: _Read) -> str:
     words = ""
     if read.words:
         listed = ", ".join(map(repr, read.words[:2])) + (", ..." if len(read.words) > 2 else "")
-        words = f"; missing in {read.rows:,} rows: {listed}"
+        rows = "row" if read.rows == 1 else "rows"
+        words = f"; missing in {read.rows:,} {rows}: {listed}"
     return f"{name} ({shown(text)} is {plain}{words})"
 
 

@@ -95,7 +95,15 @@ def test_the_inferred_separator_is_stored() -> None:
 
 
 def test_labels_between_commas() -> None:
-    skills = ["Java, Spring", "Spring", "Java", "Java, Spring, SQL", "SQL, Java", "SQL", "SQL,Spring"]
+    skills = [
+        "Java, Spring",
+        "Spring",
+        "Java",
+        "Java, Spring, SQL",
+        "SQL, Java",
+        "SQL",
+        "SQL,Spring",
+    ]
     encoder = FeatureEncoder.fit(pa.table({"x": skills}))
     assert encoder.kinds == {"x": Labels(separator=",")}
     assert set(encoder.names) == {"x=Java", "x=SQL", "x=Spring"}

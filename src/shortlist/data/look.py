@@ -62,7 +62,9 @@ class Look(Tabular):
 
     def __str__(self) -> str:
         tables = {"user": self.data.user_features, "item": self.data.item_features}
-        features = [features_seen(kind, table) for kind, table in tables.items() if table is not None]
+        features = [
+            features_seen(kind, table) for kind, table in tables.items() if table is not None
+        ]
         return "\n\n".join([self._columns(), *features, "\n".join(self._facts())])
 
     def to_arrow(self) -> pa.Table:

@@ -159,7 +159,9 @@ def _parts(text: str) -> _Parts | None:
             break
     if before and (len(before) > _MOST_BEFORE or not (unit or currency)):
         return None
-    return _Parts(f"{match['sign'].replace('−', '-')}{match['digits']}", scale, currency, before, unit)
+    return _Parts(
+        f"{match['sign'].replace('−', '-')}{match['digits']}", scale, currency, before, unit
+    )
 
 
 def _currency_before(words: str) -> tuple[str, str]:
@@ -228,7 +230,9 @@ def _decimal_mark(found: Iterable[_Parts]) -> str:
         if not marks:
             continue
         pieces = number.split(marks[0])
-        grouped = len(marks) > 1 or (len(pieces[1]) == 3 and re.fullmatch(r"[1-9]\d{,2}", pieces[0]))
+        grouped = len(marks) > 1 or (
+            len(pieces[1]) == 3 and re.fullmatch(r"[1-9]\d{,2}", pieces[0])
+        )
         if not grouped:
             return marks[0]
         point_groups |= marks[0] == "." and (len(marks) > 1 or bool(parts.currency))

@@ -169,7 +169,9 @@ def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], reading: Readin
     return _looked_up(column, counts, values, pa.int64() if whole else pa.float64())
 
 
-def _dates(connection: Connection, column: pa.ChunkedArray, counts: Mapping[str, int]) -> _Read | None:
+def _dates(
+    connection: Connection, column: pa.ChunkedArray, counts: Mapping[str, int]
+) -> _Read | None:
     """Read a column of dates in any one form."""
     dated = list(filter(_has_digit, counts))
     if sum(counts[text] for text in dated) < _LEAST * sum(counts.values()):

@@ -127,7 +127,10 @@ def _infer_text(values: pa.Array) -> Spec:
         return separated
     if 2 * n_distinct <= n_rows:
         return Category()
-    if _mean_words(distinct) >= PROSE_WORDS or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS:
+    if (
+        _mean_words(distinct) >= PROSE_WORDS
+        or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS
+    ):
         return Text()
     unique = pc.sum(pc.equal(counts, 1)).as_py()
     if n_distinct > FEW_VALUES and 2 * unique >= n_rows:

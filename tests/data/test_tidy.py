@@ -23,7 +23,8 @@ def with_items(**columns: list[Any]) -> Dataset:
 def features(**columns: list[Any]) -> dict[str, list[Any]]:
     table = with_items(**columns).item_features
     assert table is not None
-    return table.to_pydict()
+    read: dict[str, list[Any]] = table.to_pydict()
+    return read
 
 
 def test_numbers_are_read_and_said() -> None:

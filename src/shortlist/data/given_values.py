@@ -1,4 +1,4 @@
-"""Values that people give in queries and rules, as the type of the column they are compared with."""
+"""Values that people give in queries and rules, in the type of the column."""
 
 from __future__ import annotations
 

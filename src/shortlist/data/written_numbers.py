@@ -136,18 +136,18 @@ def _parts(text: str) -> _Parts | None:
     if len(text) > _LONGEST:
         return None
     if (two := _TWO_PARTS.fullmatch(text)) is not None:  # 1억 2,000만원
-        high, rest = _value_of(two["high"], "."), _parts(two["rest"])
-        low = None if rest is None else _value(rest, ".")
-        if high is None or rest is None or low is None:
+        high, below = _value_of(two["high"], "."), _parts(two["rest"])
+        low = None if below is None else _value(below, ".")
+        if high is None or below is None or low is None:
             return None
-        return rest._replace(digits=repr(high * 1e4 + low / rest.scale).removesuffix(".0"))
+        return below._replace(digits=repr(high * 1e4 + low / below.scale).removesuffix(".0"))
     match = _TEXT.fullmatch(text)
     if match is None:
         return None
     currency, before = _currency_before(f"{match['before']} {match['inner']}".strip().lower())
     scale, unit = 1.0, match["after"].strip().lower()
-    while (word := _AFTER.fullmatch(unit)) is not None:
-        name, rest = word["word"], word["rest"]
+    while (following := _AFTER.fullmatch(unit)) is not None:
+        name, rest = str(following["word"]), str(following["rest"])
         scaled, other = _scaled(name, currency)
         if scaled is not None and scale == 1.0:
             scale, unit = scaled, f"{other}{rest}" if other else rest

@@ -141,7 +141,7 @@ def _infer_text(values: pa.Array) -> Spec:
 def _separated(distinct: pa.Array) -> Spec | None:
     """Return the specification of a column whose texts are labels with a mark between them."""
     containing = {mark: pc.sum(pc.match_substring(distinct, mark)).as_py() for mark in ";|,"}
-    for mark in sorted(";|", key=containing.__getitem__, reverse=True) + [","]:
+    for mark in (*sorted(";|", key=containing.__getitem__, reverse=True), ","):
         if containing[mark] < SEPARATED_SHARE * len(distinct):
             continue
         _, labels = split_labels(distinct, mark)

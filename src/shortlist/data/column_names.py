@@ -28,8 +28,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "artigo", "商品", "製品", "求人", "产品",
     ),
     "time": (
-        "timestamp", "time", "date", "datetime", "day", "created", "시간", "일시", "날짜", "일자",
-        "datum", "zeit", "fecha", "日時", "日付", "日期", "时间",
+        "timestamp", "time", "ts", "date", "datetime", "day", "created", "시간", "일시", "날짜",
+        "일자", "datum", "zeit", "fecha", "日時", "日付", "日期", "时间",
     ),
     "weight": (
         "rating", "stars", "score", "weight", "quantity", "qty", "count", "plays", "clicks",

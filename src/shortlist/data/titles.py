@@ -46,7 +46,7 @@ def _differs(features: pa.Table, name: str) -> bool:
     if not _is_text(features, name):
         return False
     different: int = pc.count_distinct(features.column(name)).as_py()
-    return 2 * different > features.num_rows
+    return bool(2 * different > features.num_rows)
 
 
 def _is_text(features: pa.Table, name: str) -> bool:

@@ -82,6 +82,17 @@ def columns_of(rule: Rule) -> list[str]:
     return list(dict.fromkeys(name for part in rule.rules for name in columns_of(part)))
 
 
+def compares_order(rule: Rule) -> bool:
+    """Return whether a rule compares columns only by ``<``, ``<=``, ``>`` and ``>=``.
+
+    >>> compares_order(parse_where("year >= 1990")), compares_order(parse_where("year = 1990"))
+    (True, False)
+    """
+    if isinstance(rule, Condition):
+        return rule.operator in _ORDERS
+    return bool(rule.rules) and all(map(compares_order, rule.rules))
+
+
 def matches(
     items: pa.Table | None,
     rule: Rule,

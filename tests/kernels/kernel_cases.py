@@ -22,7 +22,6 @@ from shortlist.kernels import (
     factorization,
     products,
     ranking,
-    regression,
     ridge,
     sampling,
     scores,
@@ -172,7 +171,7 @@ def _cases() -> dict[str, Case]:
             {"profiles.indices": (0, M), "matrix.indices": (0, N)}, ("n_items",),
         ),
         Case(
-            regression.regressions,
+            ridge.regressions,
             {
                 "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
                 "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,

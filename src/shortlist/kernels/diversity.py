@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F64, I32, Shapes, in_range, size_of
+from shortlist.kernels.checks import Shapes, in_range, size_of
 from shortlist.kernels.compile import kernel, reordering
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
@@ -36,8 +36,7 @@ def most_varied(
     least 0. Positions (B, k) are padded with -1.
     """
     shapes = Shapes(width=width)
-    shapes.array("candidates", candidates, I32, "B", "C")
-    shapes.array("relevance", relevance, F64, "B", "C")
+    shapes.check("candidates i32 B C, relevance f64 B C", candidates, relevance)
     vectors = shapes.csr("vectors", vectors, "N", "width")
     in_range("candidates", candidates.ravel(), shapes["N"], least=-1)
     picks = np.full((len(candidates), size_of("k", k)), -1, np.int32)
@@ -102,7 +101,7 @@ def pair_similarities(
     float64.
     """
     shapes = Shapes(width=width)
-    shapes.array("lists", lists, I32, "B", "k")
+    shapes.check("lists i32 B k", lists)
     shapes.lists("indptr", indptr, "indices", indices, "N", "width")
     in_range("lists", lists.ravel(), shapes["N"], least=-1)
     sums = np.zeros(lists.shape, np.float64)

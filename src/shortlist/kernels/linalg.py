@@ -32,6 +32,12 @@ def round_up(count: int, multiple: int) -> int:
     return (count + multiple - 1) // multiple * multiple
 
 
+def whole_vectors(array: Floats) -> Floats:
+    """Return an array whose last axis is lengthened with zeros to whole vectors; not in kernels."""
+    missing = -array.shape[-1] % LANES
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
+
+
 @inlined
 def copy_row(source: Floats, target: Floats) -> None:
     """Copy a row with a plain loop, which costs a fraction of a small slice assignment."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F32, I32, Shapes, in_range
+from shortlist.kernels.checks import Shapes, in_range
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.linalg import copy_row
 from shortlist.kernels.selection import NEVER, forbid_ineligible, key_of, rank_given
@@ -35,8 +35,7 @@ def midranks(
     Ranks are float64, as in :class:`~shortlist.kernels.types.Given`: a model with equal scores for
     all items ranks every item in the middle. Scores must be finite; the block is left as it is.
     """
-    shapes = Shapes()
-    shapes.array("block", block, F32, "B", "N")
+    shapes = Shapes().check("block f32 B N", block)
     shapes.lists("true_indptr", true_indptr, "true_indices", true_indices, "B", "N")
     eligible, _ = shapes.eligible(eligible)
     given = shapes.given(Given(true_indptr, true_indices, np.empty(len(true_indices), np.float64)))
@@ -53,12 +52,10 @@ def list_ranks(
     The rank is 1 plus the number of better items in the list (``best_rows`` and ``order`` as in
     :mod:`shortlist.kernels.topk`), so an item that is not in it has the rank it would have there.
     """
-    shapes = Shapes()
-    shapes.array("block", block, F32, "B", "N")
-    shapes.array("best_rows", best_rows, I32, "B", "k")
+    shapes = Shapes().check("block f32 B N, best_rows i32 B k", block, best_rows)
     in_range("best_rows", best_rows.reshape(-1), shapes["N"], least=-1)
     shapes.lists("indptr", indptr, "items", items, "B", "N")
-    shapes.array("order", order, I32, "N")
+    shapes.check("order i32 N", order)
     scores, ranks = np.empty(len(items), np.float32), np.empty(len(items), np.int32)
     over_rows(
         _list_ranks, len(block), _QUERIES, block, best_rows, indptr, items, order, scores, ranks

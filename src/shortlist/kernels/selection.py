@@ -104,24 +104,13 @@ def push(heap: Longs, size: int, key: int) -> int:
 
 
 @inlined
-def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
-    """Offer a run of scores and the orders of its items; return the number of keys in the heap."""
-    least = _least(scores, heap, size)
-    for start in range(0, len(scores), STRIP):
-        hits = _hits(scores, start, least)
-        while hits:
-            item = start + lowest_bit(hits)
-            hits &= hits - 1
-            if scores[item] >= least:
-                size = push(heap, size, key_of(scores[item], order[item]))
-                if size == len(heap):
-                    least = score_of(heap[0])
-    return size
+def offer(
+    scores: Floats, order: Integers, heap: Longs, size: int, items: Integers | None = None
+) -> int:
+    """Offer a run of scores; return the number of keys in the heap.
 
-
-@inlined
-def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, size: int) -> int:
-    """Offer the scores of some items, as :func:`offer` does; ``order`` is that of all items."""
+    ``order`` is that of the run, or with ``items``, whose scores they are, that of all items.
+    """
     least = _least(scores, heap, size)
     for start in range(0, len(scores), STRIP):
         hits = _hits(scores, start, least)
@@ -129,7 +118,8 @@ def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, si
             position = start + lowest_bit(hits)
             hits &= hits - 1
             if scores[position] >= least:
-                size = push(heap, size, key_of(scores[position], order[items[position]]))
+                item = position if items is None else items[position]
+                size = push(heap, size, key_of(scores[position], order[item]))
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
@@ -184,7 +174,7 @@ def _hits(scores: Floats, start: int, least: np.float32) -> int:
 
 
 @inlined
-def sort_keys(keys: Longs) -> None:
+def sort_keys(keys: Longs | Integers) -> None:
     """Sort distinct keys: quicksort without branches, parts of a few keys by insertion."""
     firsts, lasts = np.empty(_DEEPEST, np.int64), np.empty(_DEEPEST, np.int64)
     firsts[0], lasts[0], depth = 0, len(keys), 1
@@ -200,9 +190,7 @@ def sort_keys(keys: Longs) -> None:
                 keys[position] = keys[middle]
                 keys[middle] = key
                 middle += key < pivot
-            shorter = (
-                middle - first < last - middle
-            )  # is sorted first: the others fit into _DEEPEST
+            shorter = middle - first < last - middle  # comes first: the rest fits into _DEEPEST
             firsts[depth], lasts[depth] = (middle, last) if shorter else (first, middle)
             first, last = (first, middle) if shorter else (middle, last)
             depth += 1

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes, size_of
+from shortlist.kernels.checks import Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.selection import (
     NEVER,
@@ -22,7 +22,6 @@ from shortlist.kernels.selection import (
     forbid_ineligible,
     key_of,
     offer,
-    offer_some,
     places,
     push,
     rank_given,
@@ -66,14 +65,11 @@ def topk_factors(
     The items are the columns of ``items_t``. ``packed`` is their :func:`packed_items`, which saves
     packing them for each block of queries; the bits are the same.
     """
-    shapes = Shapes()
-    shapes.array("queries", queries, F32, "B", "f")
-    shapes.array("items_t", items_t, F32, "f", "N")
-    shapes.array("bias", bias, F32, "N")
+    shapes = Shapes().check("queries f32 B f, items_t f32 f N, bias f32 N", queries, items_t, bias)
     if packed is None:
         packed = np.empty(0, np.float32)
     else:
-        Shapes(size=_packed_size(items_t)).array("packed", packed, F32, "size")
+        Shapes(size=_packed_size(items_t)).check("packed f32 size", packed)
     selection = shapes.eligible(eligible)
     return _best(
         _topk_factors, len(queries), k, selection, shapes.given(given), queries, items_t, packed,
@@ -83,7 +79,7 @@ def topk_factors(
 
 def packed_items(items_t: Matrix) -> Vector:
     """Return all items in the layout that :func:`topk_factors` multiplies with."""
-    Shapes().array("items_t", items_t, F32, "f", "N")
+    Shapes().check("items_t f32 f N", items_t)
     packed = np.empty(_packed_size(items_t), np.float32)
     _pack_items(items_t, packed)
     return packed
@@ -109,8 +105,7 @@ def topk_dense(
     block: Matrix, eligible: EligibleItems, k: int, given: Given | None = None
 ) -> tuple[OutIndexMatrix, OutMatrix]:
     """Return the best items of a block of scores (B, N), which is left as it is."""
-    shapes = Shapes()
-    shapes.array("block", block, F32, "B", "N")
+    shapes = Shapes().check("block f32 B N", block)
     selection = shapes.eligible(eligible)
     return _best(_topk_dense, len(block), k, selection, shapes.given(given), block)
 
@@ -261,7 +256,7 @@ def _offer_touched(
                 row[position] = NEVER
     if len(given.items):
         _rank_touched(b, eligible, given, row[:count], candidates)
-    size = offer_some(row[:count], touched, order, heap, 0)
+    size = offer(row[:count], order, heap, 0, touched)
     if size < len(heap) or score_of(heap[0]) <= 0:
         for item in touched[:count]:
             sums[item] = 0.0

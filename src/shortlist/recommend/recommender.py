@@ -18,7 +18,7 @@ from shortlist.data.where import Mask
 from shortlist.errors import InputError
 from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety
-from shortlist.recommend.notes import notes_on
+from shortlist.recommend.notes import notes_on, notes_on_rule
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import Recommendations
@@ -67,7 +67,8 @@ def recommend(
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
-    return replace(lists, notes=notes_on(model, requests, lists.table))
+    on_rule = notes_on_rule(data.item_features, rules.where, "item")
+    return replace(lists, notes=(*notes_on(model, requests, lists.table), *on_rule))
 
 
 def memory_of_lists(data: Dataset, count: int, k: int) -> int:

@@ -58,8 +58,11 @@ print(model.memory_to_fit(data), memory("VmHWM") - before)
         ("EASE", (1_500, 40_000, 200_000), {"regularization": 100, "dropout": 0}),
         ("GraphFilter", (100_000, 20_000, 500_000), {"embedding_size": 200}),
         ("MatrixFactorization", (100_000, 50_000, 500_000), {"epochs": 2}),
-        ("SASRec", (5_000, 100_000, 50_000), {"epochs": 1, "embedding_size": 256,
-                                              "negatives": 1024}),
+        (
+            "SASRec",
+            (5_000, 100_000, 50_000),
+            {"epochs": 1, "embedding_size": 256, "negatives": 1024},
+        ),
         ("GMF", (50_000, 50_000, 200_000), {"epochs": 1}),
         ("GMF", (150_000, 100_000, 300_000), {"epochs": 1}),
         ("NeuMF", (60_000, 40_000, 100_000), {"epochs": 1}),
@@ -105,6 +108,20 @@ def test_the_declared_memory_of_networks() -> None:
     assert sl.Retrieval(embedding_size=8, biases=False).memory_to_fit(films) == (
         plain.memory_to_fit(films) + 10 * films.item_features.nbytes  # type: ignore[union-attr]
     )
+
+
+def test_the_declared_memory_of_features() -> None:
+    data = small_world().data
+    of_items, of_users = data.item_features, data.user_features
+    assert of_items is not None
+    assert of_users is not None
+    features = 10 * (of_items.nbytes + of_users.nbytes)
+    assert sl.ContentBased().memory_to_fit(data) == features > 0
+    pairs = 24 * data.n_interactions
+    assert sl.Hybrid().memory_to_fit(data) == 24 * 30 * 30 + features + pairs
+    assert sl.Hybrid(item_neighbors=7).memory_to_fit(data) == 24 * 30 * 7 + features + pairs
+    plain = of_matrix(np.ones((10, 7)))
+    assert sl.Hybrid().memory_to_fit(plain) == sl.RP3beta(neighbors=500).memory_to_fit(plain)
 
 
 def test_a_cascade_needs_what_its_stages_need() -> None:

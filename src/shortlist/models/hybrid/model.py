@@ -18,7 +18,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
-from shortlist.models.feature_similarity import FeatureSimilarity
+from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
 from shortlist.models.hybrid.config import FORMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
@@ -130,7 +130,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         tables = [table for table in (data.user_features, data.item_features) if table is not None]
         if not tables:
             return memory_of_neighbors(data, count, NEIGHBORS)
-        features = 10 * sum(table.nbytes for table in tables)
+        features = ENCODED * sum(table.nbytes for table in tables)
         neighbors = 24 * data.n_items * min(most, data.n_items)
         return neighbors + features + 24 * data.n_interactions
 

@@ -13,6 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError, ConfigError
 from shortlist.models.config import Arrays
+from shortlist.models.feature_similarity import ENCODED
 from shortlist.models.towers.config import (
     MultiTaskConfig,
     RankingConfig,
@@ -51,7 +52,7 @@ class TowersModel(TrainedModel[C, L]):
         tables = (data.user_features, data.item_features) if config.features else ()
         features = sum(table.nbytes for table in tables if table is not None)
         vectors = 4 * COPIES * rows * (config.embedding_size + config.biases)
-        return vectors + 10 * features + 100 * data.n_interactions
+        return vectors + ENCODED * features + 100 * data.n_interactions
 
     def trainable(self, data: Dataset) -> Trainable:
         """Return two towers and the tasks."""

@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.kernels.threads import thread_limit
-from shortlist.models import graph_filter, spectrum
+from shortlist.models import decompositions, graph_filter
+from shortlist.models.decompositions import leading_vectors
 from shortlist.models.graph_filter import GraphFilter, normalized
-from shortlist.models.spectrum import leading_vectors
 from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
@@ -100,7 +100,7 @@ def test_leading_vectors_have_the_same_bits_on_any_number_of_threads() -> None:
     matrix = normalized(small_world().data.choices)
     whole = leading_vectors(matrix, 8, seed=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spectrum, "_BLOCK", 7)  # several blocks
+        patch.setattr(decompositions, "_ROWS", 7)  # several blocks
         with thread_limit(1):
             one = leading_vectors(matrix, 8, seed=3)
         with thread_limit(4):

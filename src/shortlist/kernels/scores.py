@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows, thread_count
 from shortlist.kernels.topk import QUERIES, items_per_chunk
@@ -24,10 +24,7 @@ _TALL: Final = 4096  # profiles for a thread at a time, where they are many
 
 def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
     """Return ``out[b, n] = bias[n] + sum_p queries[b, p] * items_t[p, n]``, float32."""
-    shapes = Shapes()
-    shapes.array("queries", queries, F32, "B", "f")
-    shapes.array("items_t", items_t, F32, "f", "N")
-    shapes.array("bias", bias, F32, "N")
+    Shapes().check("queries f32 B f, items_t f32 f N, bias f32 N", queries, items_t, bias)
     out = np.empty((len(queries), len(bias)), np.float32)
     over_rows(_dense_factors, len(out), QUERIES, queries, items_t, bias, out, multiple=ROWS)
     return out
@@ -44,8 +41,7 @@ def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
 
 def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
     """Return the product of sparse profiles and a dense matrix, as float32 (B, N)."""
-    shapes = Shapes()
-    shapes.array("matrix", matrix, F32, "M", "N")
+    shapes = Shapes().check("matrix f32 M N", matrix)
     profiles = shapes.csr("profiles", profiles, "B", "M")
     out = np.empty((shapes["B"], shapes["N"]), np.float32)
     # Stripes of columns, not blocks of queries: a stripe of the matrix is read from memory once and
@@ -79,10 +75,7 @@ def pair_scores(
     The sums run in the order of p, as in :mod:`shortlist.kernels.topk`; the result lies as
     ``indices``.
     """
-    shapes = Shapes()
-    shapes.array("queries", queries, F32, "B", "f")
-    shapes.array("items", items, F32, "N", "f")
-    shapes.array("bias", bias, F32, "N")
+    shapes = Shapes().check("queries f32 B f, items f32 N f, bias f32 N", queries, items, bias)
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.empty(len(indices), np.float32)
     over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, bias, indptr, indices, out)

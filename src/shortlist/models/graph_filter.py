@@ -19,6 +19,7 @@ from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.decompositions import leading_vectors
 from shortlist.models.signals import (
     Push,
     SignalConfig,
@@ -28,7 +29,6 @@ from shortlist.models.signals import (
     parts_by_sign,
     strengths,
 )
-from shortlist.models.spectrum import leading_vectors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats

@@ -18,10 +18,16 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
+<<<<<<< HEAD
 from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
 from shortlist.models.hybrid.config import FORMS, HybridConfig
+=======
+from shortlist.models.feature_similarity import FeatureSimilarity
+>>>>>>> main
 from shortlist.models.hybrid.terms import (
     ALL,
+    FORMS,
+    HybridConfig,
     Settings,
     feature_similarities,
     item_rows,
@@ -143,7 +149,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     @classmethod
     def form(cls, name: str) -> Self:
-        """Return a form of the study notes, by name (``shortlist.models.hybrid.config.FORMS``).
+        """Return a form of the study notes, by name (``shortlist.models.hybrid.terms.FORMS``).
 
         Raises
         ------

@@ -122,7 +122,8 @@ class SASRecTrainable(Trainable):
         used = torch.cat([packed.items, targets, drawn]).numpy().astype(np.int32)
         self._table.begin_step(used)
         rows = self._table.gather(used)
-        embedded, right, of_drawn = rows.split([len(targets), len(targets), len(drawn)])
+        lengths = [len(targets), len(targets), len(drawn)]
+        embedded, right, of_drawn = rows.split(lengths)  # type: ignore[no-untyped-call]
         optimizer.zero_grad()
         loss = self._sampled(self.states(packed, embedded), targets, right, drawn, of_drawn)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -18,12 +18,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
-<<<<<<< HEAD
 from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
-from shortlist.models.hybrid.config import FORMS, HybridConfig
-=======
-from shortlist.models.feature_similarity import FeatureSimilarity
->>>>>>> main
 from shortlist.models.hybrid.terms import (
     ALL,
     FORMS,

@@ -15,6 +15,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
+from shortlist.models.cascade import pool as cascade_pool
 from shortlist.models.cascade.choice import (
     choose_ranker,
     choose_stages,
@@ -231,6 +232,25 @@ class TestDefault:
         assert "SASRec is left out" in message
         assert "250,010 places in histories, and 250,000 are" in message
         assert "name it in stages to have it" in message
+
+    def test_what_does_not_fit_is_left_out_with_a_word(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data, whole = bands(), pool(bands())
+        needed = sum(spec.make().memory_to_fit(data) for spec in whole)
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed)
+        assert pool(data) == whole
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed - 1)
+        assert pool(data) == whole[:-1]
+        caplog.clear()
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: 0)
+        with caplog.at_level("WARNING", logger="shortlist.cascade"):
+            [left] = pool(data)  # the smallest; it is refused later if it does not fit
+        assert left.model == "UserCosine"
+        named = [message.split(" ")[0] for message in caplog.messages]
+        assert named == [spec.model for spec in whole[1:]]
+        assert "left out of the stages to choose from: it needs 0." in caplog.messages[0]
+        assert "name it in stages to have it" in caplog.messages[0]
 
     @pytest.mark.slow
     def test_order_that_says_what_comes_next_is_used(self) -> None:

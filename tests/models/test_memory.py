@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import shortlist as sl
@@ -58,7 +59,18 @@ print(model.memory_to_fit(data), memory("VmHWM") - before)
         ("EASE", (1_500, 40_000, 200_000), {"regularization": 100, "dropout": 0}),
         ("GraphFilter", (100_000, 20_000, 500_000), {"embedding_size": 200}),
         ("MatrixFactorization", (100_000, 50_000, 500_000), {"epochs": 2}),
-        ("SASRec", (5_000, 100_000, 50_000), {"epochs": 1, "embedding_size": 256}),
+        (
+            "SASRec",
+            (5_000, 100_000, 50_000),
+            {"epochs": 1, "embedding_size": 256, "negatives": 1024},
+        ),
+        ("GMF", (50_000, 50_000, 200_000), {"epochs": 1}),
+        ("GMF", (150_000, 100_000, 300_000), {"epochs": 1}),
+        ("NeuMF", (60_000, 40_000, 100_000), {"epochs": 1}),
+        ("Retrieval", (60_000, 40_000, 100_000), {"epochs": 1}),
+        ("Retrieval", (20_000, 150_000, 200_000), {"epochs": 1, "embedding_size": 64}),
+        ("Ranking", (60_000, 60_000, 100_000), {"epochs": 1}),
+        ("Hybrid", (40_000, 20_000, 500_000), {}),
     ],
 )
 def test_what_models_declare_is_what_they_take(
@@ -82,6 +94,46 @@ def test_the_declared_memory_of_ials() -> None:
     assert sl.IALS().memory_to_fit(data) == 4 * 128 * (10 + 21) + pairs + block
 
 
+def test_the_declared_memory_of_networks() -> None:
+    data = of_matrix(np.ones((10, 7)))
+    vectors = 4 * 6 * 17  # six copies
+    assert sl.GMF(embedding_size=32).memory_to_fit(data) == vectors * 32 + 10 + 12 * 12 * 70
+    assert sl.GMF(rejection=False, embedding_size=32).memory_to_fit(data) == vectors * 32 + 10_080
+    features = pa.table({"item_id": ["a", "b"], "year": [1990.0, 2000.0]})
+    log = pa.table({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
+    films = sl.Dataset.from_tables(log, items=features)
+    plain = sl.Retrieval(embedding_size=8, biases=False, features=False)
+    assert plain.memory_to_fit(films) == 4 * 6 * (2 + 2) * 8 + 100 * 3
+    by_id = sl.Retrieval(embedding_size=8, biases=True, features=False, user_ids=True)
+    assert by_id.memory_to_fit(films) == 4 * 6 * (2 + 2 + 2) * 9 + 100 * 3
+    assert sl.Retrieval(embedding_size=8, biases=False).memory_to_fit(films) == (
+        plain.memory_to_fit(films) + 10 * films.item_features.nbytes  # type: ignore[union-attr]
+    )
+
+
+def test_the_declared_memory_of_features() -> None:
+    data = small_world().data
+    of_items, of_users = data.item_features, data.user_features
+    assert of_items is not None
+    assert of_users is not None
+    features = 10 * (of_items.nbytes + of_users.nbytes)
+    assert sl.ContentBased().memory_to_fit(data) == features > 0
+    pairs = 24 * data.n_interactions
+    assert sl.Hybrid().memory_to_fit(data) == 24 * 30 * 30 + features + pairs
+    assert sl.Hybrid(item_neighbors=7).memory_to_fit(data) == 24 * 30 * 7 + features + pairs
+    plain = of_matrix(np.ones((10, 7)))
+    assert sl.Hybrid().memory_to_fit(plain) == sl.RP3beta(neighbors=500).memory_to_fit(plain)
+
+
+def test_a_cascade_needs_what_its_stages_need() -> None:
+    data = of_matrix(np.ones((10, 7)))
+    stages = [sl.IALS(), sl.ItemCosine()]
+    needed = sum(stage.memory_to_fit(data) for stage in stages)
+    assert sl.Cascade(stages=stages).memory_to_fit(data) == needed
+    ranked = sl.Cascade(stages=stages, ranker=sl.GMF())
+    assert ranked.memory_to_fit(data) == needed + sl.GMF().memory_to_fit(data)
+
+
 def test_neighbors_are_no_more_than_pairs_of_choices() -> None:
     data = of_matrix(np.eye(50))
     assert sl.ItemCosine().memory_to_fit(data) == 24 * 50 + 24 * 50
@@ -91,8 +143,10 @@ def test_neighbors_are_no_more_than_pairs_of_choices() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["IALS", "ItemCosine", "RP3beta", "SparseEASE", "GraphFilter", "EASE"]
-)
+    "name",
+    ["IALS", "ItemCosine", "RP3beta", "SparseEASE", "GraphFilter", "EASE", "Hybrid", "GMF",
+     "NeuMF", "Retrieval", "Ranking", "MultiTask"],
+)  # fmt: skip
 def test_what_cannot_fit_is_refused_before_the_work(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from shortlist.kernels.scores import dense_max
 from shortlist.machine import require_memory
 from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Search, hyper
-from shortlist.models.feature_similarity import FeatureSimilarity
+from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
 from shortlist.models.signals import (
@@ -169,6 +169,13 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         """The memory for one query: the default, and the neighbours."""
         width = self.config.neighbors or self.data.n_users
         return super().bytes_per_query + 32 * min(width, self.data.n_users)
+
+    with_less_memory = "keep fewer columns of the items, or shorter texts"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of encoding items and users; profiles are checked once encoded."""
+        tables = [table for table in (data.user_features, data.item_features) if table is not None]
+        return ENCODED * sum(table.nbytes for table in tables)
 
     def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
         """Encode the items and, if they have features, the users."""

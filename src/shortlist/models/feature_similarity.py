@@ -25,6 +25,7 @@ N_PAIRS = 30_000  # drawn to learn the weights; more change only the second digi
 # Standard errors by which a column must tell pairs apart. Of 3,000 random columns none passed 4;
 # 13 passed 3.
 MIN_STANDARD_ERRORS = 4.0
+ENCODED = 10  # bytes that encoding takes for each byte of a table, about
 # Of the largest weight: an informative column whose information others have too. It hardly counts
 # beside them, but it is all that some queries give.
 LEAST_SHARE = 0.001

@@ -29,6 +29,7 @@ from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import CandidateFeatures, ranker_rows, stage_column_names
 from shortlist.models.cascade.learning import Learner, Plan, stage_names
+from shortlist.models.cascade.pool import memory_of, pool
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
     Columns,
@@ -175,6 +176,14 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     def bytes_per_query(self) -> int:
         """The memory for one query: the largest need of an inner model, and all stages' scores."""
         return super().bytes_per_query + 4 * self.data.n_items * (len(self.learned.stages) + 4)
+
+    with_less_memory = "name fewer or smaller stages, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of all stages, chosen or to choose from, and of a ranker's model."""
+        ranker = self.config.ranker
+        specs = pool(data) if self.config.stages is None else self.config.stages
+        return memory_of([*specs, *([ranker] if isinstance(ranker, ModelSpec) else [])], data)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
         """Choose and learn on held-out items; then fit the stages on all data."""

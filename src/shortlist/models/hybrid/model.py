@@ -18,7 +18,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
-from shortlist.models.feature_similarity import FeatureSimilarity
+from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
 from shortlist.models.hybrid.terms import (
     ALL,
     FORMS,
@@ -30,8 +30,13 @@ from shortlist.models.hybrid.terms import (
     scale_factors,
     user_rows,
 )
-from shortlist.models.hybrid.tuning import tune
-from shortlist.models.neighborhood import Neighborhood, keep_rows, product_parts
+from shortlist.models.hybrid.tuning import NEIGHBORS, tune
+from shortlist.models.neighborhood import (
+    Neighborhood,
+    keep_rows,
+    memory_of_neighbors,
+    product_parts,
+)
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
@@ -116,6 +121,19 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         counts = settings.user_neighbors, settings.cold_neighbors
         width = n_users if ALL in counts else min(max(counts), n_users)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
+
+    with_less_memory = "choose fewer item_neighbors, or keep fewer items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of neighbours, of all that are tried where they are chosen."""
+        count = self.config.item_neighbors
+        most = {None: data.n_items, AUTO: max(NEIGHBORS)}.get(count, count)
+        tables = [table for table in (data.user_features, data.item_features) if table is not None]
+        if not tables:
+            return memory_of_neighbors(data, count, NEIGHBORS)
+        features = ENCODED * sum(table.nbytes for table in tables)
+        neighbors = 24 * data.n_items * min(most, data.n_items)
+        return neighbors + features + 24 * data.n_interactions
 
     @property
     def chosen(self) -> dict[str, Any]:

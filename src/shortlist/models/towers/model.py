@@ -13,6 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError, ConfigError
 from shortlist.models.config import Arrays
+from shortlist.models.feature_similarity import ENCODED
 from shortlist.models.towers.config import (
     MultiTaskConfig,
     RankingConfig,
@@ -21,7 +22,7 @@ from shortlist.models.towers.config import (
 )
 from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
-from shortlist.models.training.model import TrainedModel
+from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.vectors import within_range
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -41,6 +42,17 @@ class TowersModel(TrainedModel[C, L]):
     @abstractmethod
     def tasks(self, data: Dataset) -> dict[str, tuple[float, Task]]:
         """Return the tasks that train the towers, by name, each with its weight in the loss."""
+
+    with_less_memory = "choose a smaller embedding_size, or keep fewer items, users and features"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the embeddings and the optimiser's, of the features, of the data."""
+        config = self.config
+        rows = data.n_items * (1 + config.history) + data.n_users * config.user_ids
+        tables = (data.user_features, data.item_features) if config.features else ()
+        features = sum(table.nbytes for table in tables if table is not None)
+        vectors = 4 * COPIES * rows * (config.embedding_size + config.biases)
+        return vectors + ENCODED * features + 100 * data.n_interactions
 
     def trainable(self, data: Dataset) -> Trainable:
         """Return two towers and the tasks."""

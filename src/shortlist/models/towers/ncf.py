@@ -12,7 +12,8 @@ from shortlist.models.config import Arrays
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
 from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
-from shortlist.models.training.model import TrainedModel
+from shortlist.models.training.model import COPIES, TrainedModel
+from shortlist.models.training.negatives import MAX_BITMAP_BYTES
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
 
@@ -69,6 +70,15 @@ class NCF(TrainedModel[C, L]):
             negative_weights=data.item_counts.astype(np.float64) ** self.config.negative_exponent,
         )
         return learned
+
+    with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the embeddings, the optimiser's, drawn items and known pairs."""
+        config, pairs = self.config, data.n_users * -(-data.n_items // 8)
+        vectors = (data.n_users + data.n_items) * sum(config.shape.columns.values())
+        known = pairs if config.rejection and pairs <= MAX_BITMAP_BYTES else 0
+        return 4 * COPIES * vectors + known + 12 * (8 + config.negatives) * data.n_interactions
 
     @property
     def bytes_per_query(self) -> int:

@@ -14,7 +14,7 @@ from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
-from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, ranker_rows
+from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, RankerInputs
 from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 
@@ -138,8 +138,9 @@ def choose_stages(
     """
     n_stages = len(fold.stages)
     parts = list(islice(chunks(fold.users, seed), 2))
+    rows_of = RankerInputs.of(fold.train).rows
     found = [
-        examples(fold._replace(users=users), ranker_rows, count, negatives, seed, top=True)
+        examples(fold._replace(users=users), rows_of, count, negatives, seed, top=True)
         for _, users in parts
     ]
     if len(found) < 2 or not all(len(part.top.lists) for part in found):
@@ -194,11 +195,11 @@ def choose_stages(
 def only_stages(found: Found, columns: NDArray[np.intp], count: int) -> Found:
     """Return the lists of some stages, given the columns that belong to them."""
     width = len(STAGE_COLUMNS)
-    stages = columns[: -len(COUNT_COLUMNS) : width] // width
+    stages = columns[: -len(DATA_COLUMNS) : width] // width
 
     def part(lists: Examples, depth: int) -> Examples:
         rows = lists.rows[:, columns]
-        ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(COUNT_COLUMNS) : width]
+        ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(DATA_COLUMNS) : width]
         return lists.only(np.asarray((ranks <= depth).any(axis=1)), rows)
 
     sampled = part(found.sampled, count)
@@ -210,7 +211,7 @@ def columns_of(stages: Sequence[int], n_stages: int) -> NDArray[np.intp]:
     """Return the positions of the ranker's inputs that belong to some of the stages."""
     width = len(STAGE_COLUMNS)
     of_stages = (np.array(stages, dtype=np.intp)[:, np.newaxis] * width + np.arange(width)).ravel()
-    return np.append(of_stages, n_stages * width + np.arange(len(COUNT_COLUMNS)))
+    return np.append(of_stages, n_stages * width + np.arange(len(DATA_COLUMNS)))
 
 
 class RankerChoice(NamedTuple):

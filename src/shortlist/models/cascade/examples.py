@@ -34,7 +34,7 @@ CHUNK = (
 )
 DEPTH = 30  # ranks of a stage that are measured
 
-RowsOf: TypeAlias = Callable[[Candidates, Profiles, Dataset], Floats]
+RowsOf: TypeAlias = Callable[[Candidates, Profiles], Floats]
 
 
 class Examples(NamedTuple):
@@ -217,7 +217,7 @@ def _block_examples(
     top = np.asarray((candidates.ranks <= DEPTH).any(axis=0)) & with_top
     top &= _has(chosen & top, owners)
     kept = sampled | top
-    rows = rows_of(candidates.only(kept), profiles, fold.train)
+    rows = rows_of(candidates.only(kept), profiles)
 
     def part(mask: NDArray[np.bool_]) -> Examples:
         lists = np.bincount(owners[mask], minlength=len(users))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from shortlist.models.cascade.examples import (
     examples,
     splits,
 )
-from shortlist.models.cascade.features import CandidateFeatures, ranker_rows
+from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
 from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
@@ -143,7 +142,7 @@ class Learner:
     def _add_round(self, fold: Round) -> None:
         """Collect examples and recalls; in the first round also the lists to choose by."""
         plan, features = self.plan, self._features(fold.train)
-        rows_of = partial(ranker_rows, features=features)
+        rows_of = RankerInputs.of(fold.train, features).rows
         hits, n_users = np.zeros(len(fold.stages) + 1), 0
         must_choose = not self._recalls and len(plan.options(len(fold.stages), features)) > 1
         for half, users in chunks(fold.users, plan.seed):

@@ -17,7 +17,7 @@ from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
 from shortlist.models.cascade.examples import Examples
-from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, CandidateFeatures
+from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, CandidateFeatures
 from shortlist.models.cascade.trees import checked_trees, lowest_leaves
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ScoresPairs
@@ -121,7 +121,7 @@ class Columns(NamedTuple):
     @classmethod
     def of(cls, n_stages: int, features: CandidateFeatures | None = None) -> Columns:
         """Return the columns of some stages, with or without features."""
-        first = len(STAGE_COLUMNS) * n_stages + len(COUNT_COLUMNS)
+        first = len(STAGE_COLUMNS) * n_stages + len(DATA_COLUMNS)
         levels = np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index("level")
         if features is None:
             return cls(first, levels)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from shortlist.models.hybrid.model import Hybrid
 from shortlist.models.registry import MODULES
+from shortlist.testing import small_world
 
 TORCH = {"GMF", "MLP", "NeuMF", "Retrieval", "Ranking", "MultiTask"}
 FIT_AND_USE = """
@@ -63,3 +66,29 @@ def compiled(*models: str) -> str:
 def test_a_second_process_compiles_nothing(models: list[str]) -> None:
     if compiled(*models) != "[]":  # it has filled the cache
         assert compiled(*models) == "[]"
+
+
+RECOMMEND = """
+import sys
+from shortlist.cli import main
+
+try:
+    main()
+finally:
+    slow = {"pandas", "pyarrow.dataset", "scipy.optimize", "torch", "matplotlib"}
+    sys.stderr.write(f"imported: {sorted(slow & set(sys.modules))}")
+"""
+
+
+def test_a_list_from_a_bundle_imports_no_library_that_it_does_not_need(tmp_path: Path) -> None:
+    data = small_world().data
+    Hybrid().fit(data).save(tmp_path / "bundle")
+    done = subprocess.run(
+        [sys.executable, "-c", RECOMMEND, "recommend", tmp_path / "bundle", "-k", "1"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == data.n_users + 1
+    assert done.stderr == "imported: []"

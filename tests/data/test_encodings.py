@@ -22,6 +22,8 @@ KOREAN = "회원번호,공고번호\n1,요리사\n2,간호사\n"
         ("客户编号,产品\n1,北京的大咖啡和小面包，新鲜的水果\n", "gb18030"),
         ("客戶編號,產品\n1,臺北的大咖啡與小麵包，新鮮的水果\n", "big5"),
         ("Kunde,Artikel\n1,Müsli groß\n2,Käse\n", "cp1252"),
+        ("Nr;Artikel;Preis\n1;Müsli;9,98 €\n2;Brot;3,10 €\n3;Tee;2,50 €\n", "cp1252"),
+        ("no;price\n1;9 €\n", "cp1252"),
         ("client,prix\n1,12 €\n2,Crème brûlée à la carte\n", "cp1252"),
     ],
 )

@@ -94,6 +94,37 @@ def test_the_inferred_separator_is_stored() -> None:
     assert encoder.kinds == {"x": Labels(separator=";")}
 
 
+def test_labels_between_commas() -> None:
+    skills = [
+        "Java, Spring",
+        "Spring",
+        "Java",
+        "Java, Spring, SQL",
+        "SQL, Java",
+        "SQL",
+        "SQL,Spring",
+    ]
+    encoder = FeatureEncoder.fit(pa.table({"x": skills}))
+    assert encoder.kinds == {"x": Labels(separator=",")}
+    assert set(encoder.names) == {"x=Java", "x=SQL", "x=Spring"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([f"{city}, UK" for city in ("Leeds", "York", "Bath", "Hull")] * 3, "category"),
+        (["3,500", "1,200", "900", "3,200", "1,500", "1,900", "3,900"] * 2, "category"),
+        (
+            [f"We look for a {job}, full time, starting today in {city}, with a good salary"
+             for job in ("nurse", "clerk", "pilot") for city in ("Leeds", "York", "Bath")],
+            "text",
+        ),
+    ],
+)  # fmt: skip
+def test_other_text_with_commas(values: list[str], kind: str) -> None:
+    assert kind_of(values) == kind
+
+
 def test_labels_typed_by_hand_are_text() -> None:
     names = [f"{word}기사" for word in "가나다라마바사아자차카타파하거너더러머버서"]
     tidy = [[name, names[0]] for name in names]

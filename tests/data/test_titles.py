@@ -41,6 +41,16 @@ def test_the_surest_name_wins_and_numbers_are_no_titles() -> None:
     assert title_column(None) is None
 
 
+def test_a_column_named_after_the_items_holds_their_titles() -> None:
+    assert title_column(features(product=["Tea", "Rye", "Gin"])) == "product"
+    assert title_column(features(product=["Tea", "Rye", "Gin"], name=["a", "b", "c"])) == "name"
+    assert title_column(features(job=["cook", "clerk", "nurse"])) is None  # a kind of job
+    assert title_column(features(product=["food"] * 3)) is None
+    log = {"customer": [1, 1, 2, 2], "sku": ["T", "R", "T", "G"]}
+    titled = sl.look(log | {"product": ["Tea", "Rye", "Tea", "Gin"]})
+    assert (titled.roles.item_id, titled.roles.title) == ("sku", "product")
+
+
 def test_a_named_title_replaces_the_guess_and_outlives_a_bundle(tmp_path: Path) -> None:
     items = {"item_id": [7, 8, 9], "title": ["a", "b", "c"], "label": ["x", "y", "z"]}
     data = sl.Dataset.from_tables(LOG, items=items, title="label")

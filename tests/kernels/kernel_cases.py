@@ -158,11 +158,10 @@ def _cases() -> dict[str, Case]:
         Case(
             diversity.pair_similarities,
             {
-                "lists": rng.integers(-1, N, (B, M)).astype(np.int32), "vectors": sparse(N, D),
-                "width": D,
+                "lists": rng.integers(-1, B, (3, M)).astype(np.int32), "indptr": indptr,
+                "indices": items, "width": N,
             },
-            {"lists:0", "lists:1", "vectors.indptr:0"},
-            {"lists": (-1, N), "vectors.indices": (0, D)}, ("width",),
+            {"lists:0", "lists:1", "indptr:0"}, {"lists": (-1, B), "indices": (0, N)}, ("width",),
         ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(

@@ -145,6 +145,20 @@ class TestLearnedWeights:
         assert weights["one"] == pytest.approx(0.5, abs=0.1)
         assert weights["other"] == pytest.approx(0.5, abs=0.1)
 
+    def test_a_column_that_says_nothing_new_keeps_a_little_weight(self) -> None:
+        rng = np.random.default_rng(0)
+        taste, series = rng.integers(0, 4, 200), rng.integers(0, 4, 80)
+        chosen = (rng.random((200, 80)) < 0.15) & (taste[:, np.newaxis] == series)
+        blurred = np.where(rng.random(200) < 0.8, taste, rng.integers(0, 4, 200))
+        users = {
+            "taste": [f"t{n}" for n in taste],
+            "skill": [f"s{n}" for n in blurred],
+            **random_columns(rng, 200),
+        }
+        weights = learned(pa.table(users), as_choices(chosen))
+        assert 0.0009 < weights["skill"] / weights["taste"] < 0.05
+        assert weights["colour"] == weights["size"] == weights["tags"] == 0
+
     def test_without_a_signal_all_weights_are_equal(self) -> None:
         """Even if groups of users choose the same items, as long as the features are noise."""
         for seed in range(10):

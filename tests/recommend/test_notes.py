@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -53,3 +55,40 @@ def test_a_column_without_weight_is_named(hybrid: sl.Hybrid) -> None:
 def test_queries_without_features_have_no_notes(hybrid: sl.Hybrid) -> None:
     assert hybrid.recommend(queries=[sl.Query(history=[1])], k=3).notes == ()
     assert hybrid.recommend([1, 2], k=3).notes == ()
+
+
+ROWS = {"user_id": ["ann", "ann", "bob"], "item_id": [1, 2, 3]}
+ITEMS = {
+    "item_id": [1, 2, 3],
+    "pay": ["3,500만원", "2,800만원", "5,200만원"],
+    "posted": ["2023.05.01", "2023.06.01", None],
+    "city": ["Seoul", "Busan", "Seoul"],
+}
+PEOPLE = {"user_id": ["ann", "bob"], "age": [31, 42]}
+
+
+@pytest.mark.parametrize(
+    ("where", "note"),
+    [
+        ("pay >= 4000", "every item meets the rule: pay runs from 28,000,000 to 52,000,000"),
+        ("pay > 6,000만원", "no item meets the rule: pay runs from 28,000,000 to 52,000,000"),
+        (
+            {"posted": {"lt": "2020-01-01"}, "city": "Seoul"},
+            "no item meets the rule: posted runs from 2023-05-01 to 2023-06-01",
+        ),
+        ("city = Daegu", "no item meets the rule"),
+        ("city in [Seoul, Busan]", None),  # every item, and it says so itself
+        ("pay > 3,000만원", None),
+        (None, None),
+    ],
+)
+def test_a_rule_that_changes_nothing_or_leaves_nothing(where: Any, note: str | None) -> None:
+    model = sl.Popularity().fit(sl.Dataset.from_tables(ROWS, PEOPLE, ITEMS))
+    assert model.recommend(["ann"], where=where).notes == (() if note is None else (note,))
+
+
+def test_a_rule_over_users() -> None:
+    model = sl.ItemCosine().fit(sl.Dataset.from_tables(ROWS, PEOPLE, ITEMS))
+    notes = model.audience([1], where="age > 50").notes
+    assert notes == ("no user meets the rule: age runs from 31 to 42",)
+    assert model.audience([1], where="age > 40").notes == ()

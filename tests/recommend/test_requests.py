@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -225,6 +226,30 @@ class TestFeatures:
             "  where: query 0\n"
             "  to do: give a value of type int64"
         )
+
+    def test_values_as_people_write_them(self) -> None:
+        people = {
+            "user_id": ["ann", "bob"],
+            "pay": ["$50k", "$65k"],
+            "skills": ["sql, r", "r"],
+            "seen": ["2024.05.01", "2024.06.01"],
+            "home": [{"city": "York"}, {"city": "Bath"}],
+        }
+        model = listener(Dataset.from_tables(LOG, users=people))
+        given = {"pay": "$70k", "skills": ["c", "sql"], "seen": "2024.07.02"}
+        model.recommend(queries=[Query(features=given | {"home": {"city": "Hull"}})])
+        assert model.features == [
+            {
+                "pay": 70_000,
+                "skills": "c, sql",
+                "seen": dt.datetime(2024, 7, 2),
+                "home.city": "Hull",
+            }
+        ]
+
+    def test_an_unknown_field_of_a_record(self) -> None:
+        with pytest.raises(InputError, match=r"^users have no feature 'home\.city'"):
+            heard(Query(features={"home": {"city": "Hull"}}))
 
     def test_the_wrong_one_of_two_values_is_named(self) -> None:
         with pytest.raises(InputError) as error:

@@ -237,6 +237,37 @@ def test_the_remedy_fits_the_operator() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("pay >= 4,000만원", [1, 3]),
+        ("pay >= 40000000", [1, 3]),
+        ("pay = 3,500만원", [2]),
+        ({"pay": {"in": ["3,500만원", "5,200만원"]}}, [1, 2]),
+        ("pay between 3,000만원 and 4,500만원", [2, 3]),
+        ("firm.size >= 20", [2, 3]),
+        ("firm.at.city = Leeds and pay > 1만원", [1, 3]),
+        ("posted >= 2023.05.02", [2, 3]),
+        ("posted > 01.05.2023", [2, 3]),
+        ("posted <= 2023/5/1", [1]),
+    ],
+)
+def test_rules_over_numbers_dates_and_records_in_text(where: Any, expected: list[int]) -> None:
+    items = {
+        "item_id": [1, 2, 3, 4],
+        "pay": ["5,200만원", "3,500만원", "4,100만원", "협의"],
+        "posted": ["2023.05.01", "2023.05.02", "2023.06.03", None],
+        "firm": [
+            {"size": 10, "at": {"city": "Leeds"}},
+            {"size": 20, "at": {"city": "York"}},
+            {"size": 30, "at": {"city": "Leeds"}},
+            None,
+        ],
+    }
+    data = Dataset.from_tables({"user_id": ["ann"], "item_id": [1]}, items=items)
+    assert [int(row) + 1 for row in np.flatnonzero(Rules(where=where).mask(data))] == expected
+
+
 def test_a_feature_that_does_not_exist() -> None:
     first, second, third = refusal("yeer > 3").split("\n")
     assert first == "items have no feature 'yeer'"

@@ -23,7 +23,7 @@ from shortlist.tuning import auto, objective, selection, tune
 from shortlist.tuning.budget import TimeBudget, predicted_seconds
 from shortlist.tuning.folds import ModelCheck, validation_folds
 from shortlist.tuning.objective import Objective
-from shortlist.tuning.result import Choice
+from shortlist.tuning.result import CandidateResult, Choice
 from shortlist.tuning.selection import Candidate, Selection, select
 
 from .dial import Dial, dial_world
@@ -118,6 +118,45 @@ def test_tuned_settings_are_chosen_if_they_are_better() -> None:
     better = max(values, key=lambda name: values[name])
     assert outcomes(choice)[better] == "chosen"
     assert (repr(choice.model) != "EASE()") == (better == "EASE (tuned)")
+
+
+def test_models_left_out_for_one_reason_stand_on_one_line() -> None:
+    choice = Choice(
+        model=Popularity(),
+        reason="",
+        standings=(
+            CandidateResult(model="EASE", value=0.5, seconds=1.0, outcome="chosen"),
+            CandidateResult(model="GMF", outcome="left out: fitting GMF needs torch"),
+            CandidateResult(model="IALS", outcome="left out: no time left"),
+            CandidateResult(model="MLP", outcome="left out: fitting MLP needs torch"),
+        ),
+        metric="ndcg@10",
+        data=checkerboard().data,
+        n_users=3,
+        notes=(),
+        seconds=1.0,
+    )
+    assert str(choice).splitlines()[2:7] == [
+        "model | ndcg@10 | against best | 95% interval | seconds | outcome",
+        "------+---------+--------------+--------------+---------+--------",
+        "EASE  |  0.5000 |              |              |     1.0 |  chosen",
+        "left out: fitting it needs torch: GMF, MLP",
+        "left out: no time left: IALS",
+    ]
+
+
+def test_a_cascade_that_would_take_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def predicted(model: Any, *others: Any) -> float:
+        asked.append(model.name)
+        return 70.0
+
+    monkeypatch.setattr(selection, "predicted_seconds", predicted)
+    names = ["Popularity", "ItemCosine", "Cascade"]
+    choice = auto(checkerboard(10).data, seconds=100, models=names, trials=0, check=False)
+    assert asked == ["Cascade"]  # few users: the others take no time
+    assert outcomes(choice)["Cascade"].startswith("left out: about 70 s to fit, ")
 
 
 def test_without_optuna_nothing_is_tuned(monkeypatch: pytest.MonkeyPatch) -> None:

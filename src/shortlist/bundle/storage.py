@@ -170,7 +170,8 @@ def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
 
 
 def _table(folder: Folder, name: str) -> pa.Table:
-    table = pq.read_table(folder.file(name))
+    with pq.ParquetFile(folder.file(name)) as file:  # read_table would import Arrow's data sets
+        table = file.read()
     table.validate(full=True)
     if len(set(table.column_names)) < len(table.column_names):
         raise ValueError(f"{name} has two columns of the same name")

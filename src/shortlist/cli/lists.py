@@ -212,6 +212,8 @@ def audience(
         model = load(bundle)
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, where=where, exclude_seen=not include_seen)
+    for note in lists.notes:
+        remark(note)
     show(lists, json)
 
 
@@ -233,3 +235,5 @@ def explain(
     write_json(content, json)
     if json is None:
         typer.echo(str(explanation))
+        if not content["parts"]:
+            remark("nothing in the data speaks for this item")

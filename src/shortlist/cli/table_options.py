@@ -165,8 +165,8 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
 
 
 def _report_skipped(data: Dataset) -> None:
-    for skipped in data.skipped:
-        remark(str(skipped))
+    for said in (*data.skipped, *data.notes):
+        remark(str(said))
 
 
 def _check_database_options(tables: dict[str, Any], refused: Sequence[str]) -> None:

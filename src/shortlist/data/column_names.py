@@ -28,8 +28,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "artigo", "商品", "製品", "求人", "产品",
     ),
     "time": (
-        "timestamp", "time", "date", "datetime", "day", "created", "시간", "일시", "날짜", "일자",
-        "datum", "zeit", "fecha", "日時", "日付", "日期", "时间",
+        "timestamp", "time", "ts", "date", "datetime", "day", "created", "시간", "일시", "날짜",
+        "일자", "datum", "zeit", "fecha", "日時", "日付", "日期", "时间",
     ),
     "weight": (
         "rating", "stars", "score", "weight", "quantity", "qty", "count", "plays", "clicks",
@@ -66,6 +66,11 @@ DOCUMENTS = {
 }  # fmt: skip
 """What groups the choices of one visit: its numbers repeat too, but it is nobody."""
 _OF_ITEMS = {word for word in ROLES["item_id"] if word.isascii()} - {"stock", "artist"}
+# What a column is called that holds the items themselves, in words: product, film.
+_ITEMS = {*ROLES["item_id"]} - {
+    "stock", "artist", "job", "posting", "vacancy", "recruitment", "sku", "asin", "isbn", "공고",
+    "求人",
+}  # fmt: skip
 _TITLES = {"title", "titel", "titre", "titulo", "titolo"}
 # Korean, Japanese and Chinese join words: these end the names of titles, and of other names.
 _TITLE_ENDS = (
@@ -123,6 +128,16 @@ def names_titles(name: str) -> bool:
     if parts & _TITLES or any(part.endswith(_TITLE_ENDS) for part in parts):
         return True
     return bool(parts & NAMES) and (len(parts) == 1 or bool(parts & _OF_ITEMS))
+
+
+def names_items(name: str) -> bool:
+    """Return whether a column is named after the items: its texts may be what they are called.
+
+    >>> [names_items(name) for name in ("product", "Artikel", "상품", "product id", "job")]
+    [True, True, True, False, False]
+    """
+    parts = words(name)
+    return len(parts) == 1 and parts[0] in _ITEMS
 
 
 def is_label(name: str) -> bool:

@@ -54,6 +54,9 @@ class Dataset:
         (dates or times) are the life spans of the items.
     skipped
         The rows of the source that were left out, by reason. A bundle does not keep them.
+    notes
+        Sentences on what was read from text, such as salaries from ``3,500만원``. A bundle does not
+        keep them.
     dislikes
         What users rejected, in the same rows: pairs whose weight is below 0 or that do not meet
         ``positive``. They are no interactions. Lists leave them out. None: there are none.
@@ -79,6 +82,7 @@ class Dataset:
     user_features: pa.Table | None = None
     item_features: pa.Table | None = None
     skipped: tuple[SkippedRows, ...] = ()
+    notes: tuple[str, ...] = ()
     dislikes: Dataset | None = None
 
     def __post_init__(self) -> None:
@@ -115,7 +119,9 @@ class Dataset:
             Each a path (CSV, JSON lines, Parquet, a folder, a pattern), an Arrow, pandas or polars
             frame, a dictionary of columns, a list of rows as dictionaries, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
-            further ids. Its other columns are features.
+            further ids. Its other columns are features. Text that holds numbers (``12,90 €``,
+            ``3,500만원``, ``$85k``) or dates in one form is read as such; a record becomes a column
+            for each field, like ``salary.min``; :attr:`notes` says what was read.
         labels
             A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
             row without a value labels the column. Explanations and lists show the labels.

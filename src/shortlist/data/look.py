@@ -15,6 +15,7 @@ from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
 from shortlist.data.formats.text_files import NotEncodedError
+from shortlist.data.look_features import features_seen
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
@@ -60,7 +61,11 @@ class Look(Tabular):
         return options
 
     def __str__(self) -> str:
-        return "\n\n".join([self._columns(), "\n".join(self._facts())])
+        tables = {"user": self.data.user_features, "item": self.data.item_features}
+        features = [
+            features_seen(kind, table) for kind, table in tables.items() if table is not None
+        ]
+        return "\n\n".join([self._columns(), *features, "\n".join(self._facts())])
 
     def to_arrow(self) -> pa.Table:
         """Return the columns: column, type, missing, different, example, role."""
@@ -121,7 +126,7 @@ class Look(Tabular):
             facts.append(f"from {first} to {last}")
         if self.encoding is not None:
             facts.append(f"text that is not UTF-8 is read as {self.encoding}: check the examples")
-        return [*facts, *map(str, data.skipped), *self.roles.notes]
+        return [*facts, *map(str, data.skipped), *data.notes, *self.roles.notes]
 
     def _suggested_rule(self) -> str | None:
         """Return a rule for the upper quarter of the scale, where the weights are ratings."""

@@ -6,6 +6,7 @@ A moment is the number of microseconds since 1970 (UTC) as a 64-bit integer.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,10 +23,16 @@ ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
 
+_YEAR_FIRST = re.compile(
+    r"\s*(?P<year>\d{4})(?:[./]\s*|년\s*)(?P<month>\d{1,2})(?:[./]\s*|월\s*)(?P<day>\d{1,2})[.일]?(?!\d)"
+)
+_DAY_FIRST = re.compile(r"\s*(?P<day>\d{1,2})\.\s*(?P<month>\d{1,2})\.\s*(?P<year>\d{4})(?!\d)")
+
 
 def moment(when: When) -> int:
     """Convert a date, a time, ISO text or a number to a moment.
 
+    The text may also begin like 2024.5.31, 2024/5/31, 2024년 5월 31일 or 31.05.2024.
     Times without a time zone are taken as UTC; ``"now"`` is the current time. An integer is a year
     (1900 to 2100), a date written as yyyymmdd, or a number of seconds, milliseconds, microseconds
     or nanoseconds since 1970, whichever its size allows.
@@ -39,7 +46,7 @@ def moment(when: When) -> int:
         if when == "now":
             return moment(dt.datetime.now(dt.UTC))
         try:
-            when = dt.datetime.fromisoformat(when)
+            when = dt.datetime.fromisoformat(_iso(when))
         except ValueError:
             raise InputError(
                 f"{when!r} is not a date or time",
@@ -75,6 +82,18 @@ def moment(when: When) -> int:
     if whole:
         return int(when) * 1_000_000
     return round(float(when) * 1_000_000)
+
+
+def _iso(text: str) -> str:
+    """Return a text with its date in the ISO form, where that is sure: 2024.5.31, 31.05.2024."""
+    match = _YEAR_FIRST.match(text)
+    if match is None:
+        match = _DAY_FIRST.match(text)
+    if match is None:
+        return text
+    parts = {name: int(part) for name, part in match.groupdict().items()}
+    date = "{year:04}-{month:02}-{day:02}".format(**parts)
+    return f"{date}{text[match.end() :]}".strip()
 
 
 def _written_date(number: int) -> dt.date | None:

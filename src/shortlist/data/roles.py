@@ -21,6 +21,7 @@ from shortlist.data.column_names import (
     ROLES,
     has_word,
     is_label,
+    names_items,
     names_titles,
     words,
 )
@@ -222,6 +223,7 @@ def _title(
     """Return the column of texts that repeats what an item is called."""
     named = [c for c in columns if c.kind == "VARCHAR" and has_word(c.words, _TITLE_WORDS)]
     named += [c for c in columns if c.kind == "VARCHAR" and names_titles(c.name)]
+    named += [c for c in columns if c.kind == "VARCHAR" and names_items(c.name)]
     for column in sorted(named, key=lambda column: not names_titles(column.name)):
         pair = f"({quoted(item.name)}, {quoted(column.name)})"
         test = f"{quoted(item.name)} IS NOT NULL AND {quoted(column.name)} IS NOT NULL"

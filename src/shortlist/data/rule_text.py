@@ -13,7 +13,7 @@ _SIGNS = {"=": "eq", "==": "eq", "!=": "ne", "<>": "ne"}
 _SIGNS |= {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 _DEEPEST = 50  # brackets within brackets
 
-_NAME = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|(\w+))")
+_NAME = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|(\w+(?:\.\w+)*))")
 _OPERATOR = re.compile(
     r"\s*(<=|>=|==|!=|<>|=|<|>|(?:is\s+not\s+null|is\s+null|not\s+in|not_in|in|between|contains"
     r"|is_null)\b)",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from shortlist.data.column_names import names_titles
+from shortlist.data.column_names import names_items, names_titles
 
 TITLES = ("title", "name")  # names of columns that hold titles for certain
 _MARK = b"title"  # the key of the schema's metadata that names the column
@@ -21,8 +22,9 @@ def title_column(features: pa.Table | None) -> str | None:
     if marked is not None and (name := str(marked, "utf-8")) in names:
         return name
     sure = [name for name in TITLES if name in names]
-    likely = (name for name in names if names_titles(name) and _is_text(features, name))
-    return sure[0] if sure else next(likely, None)
+    likely = [name for name in names if names_titles(name) and _is_text(features, name)]
+    likely += [name for name in names if names_items(name) and _differs(features, name)]
+    return sure[0] if sure else next(iter(likely), None)
 
 
 def with_title(features: pa.Table, column: str) -> pa.Table:
@@ -37,6 +39,14 @@ def titles(features: pa.Table | None) -> pa.Array | None:
     if features is None or column is None or pa.types.is_nested(features[column].type):
         return None
     return features.column(column).combine_chunks().cast(pa.string())
+
+
+def _differs(features: pa.Table, name: str) -> bool:
+    """Return whether a column has texts, and most rows have one of their own."""
+    if not _is_text(features, name):
+        return False
+    different: int = pc.count_distinct(features.column(name)).as_py()
+    return bool(2 * different > features.num_rows)
 
 
 def _is_text(features: pa.Table, name: str) -> bool:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shortlist.data.given_values import is_number
 from shortlist.data.moments import moment
 from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
+from shortlist.data.written_numbers import given_number
 from shortlist.errors import ErrorCode, InputError, suggestion
 from shortlist.text import shown
 
@@ -78,6 +80,17 @@ def columns_of(rule: Rule) -> list[str]:
     if isinstance(rule, Condition):
         return [str(rule.name)]
     return list(dict.fromkeys(name for part in rule.rules for name in columns_of(part)))
+
+
+def compares_order(rule: Rule) -> bool:
+    """Return whether a rule compares columns only by ``<``, ``<=``, ``>`` and ``>=``.
+
+    >>> compares_order(parse_where("year >= 1990")), compares_order(parse_where("year = 1990"))
+    (True, False)
+    """
+    if isinstance(rule, Condition):
+        return rule.operator in _ORDERS
+    return bool(rule.rules) and all(map(compares_order, rule.rules))
 
 
 def matches(
@@ -188,10 +201,15 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
 
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
-    """Cast the value to the type of the column; text becomes a date, 1990.5 stays a float."""
+    """Cast the value to the type of the column; 1990.5 stays a float.
+
+    Text becomes a date, or a number if it is written with a unit or marks, like ``$85k``.
+    """
     types = pa.types
     is_time = types.is_timestamp(kind) or types.is_date(kind)
     may_be_text = is_time or types.is_string(kind) or types.is_large_string(kind)
+    if isinstance(value, str) and is_number(kind):
+        value = given_number(value)
     if value is None or (isinstance(value, str) and not may_be_text):
         raise TypeError(value)
     if is_time:

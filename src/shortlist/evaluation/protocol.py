@@ -45,7 +45,7 @@ from shortlist.scoring.finite import first_not_finite
 from shortlist.scoring.scorer import known_profiles
 from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import top_k
-from shortlist.scoring.sparse import common_users, csr_arrays, row_entries
+from shortlist.scoring.sparse import csr_arrays, row_entries, transposed
 
 _LARGEST_EXPONENT = 50  # gains up to 2^50 are exact
 PROTOCOL = "full catalogue, seen items removed, mid-rank ties"
@@ -116,8 +116,8 @@ def evaluate(
     lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
     seconds = 0.0
     beyond: dict[str, FloatArray] = {}
-    vectors = csr_arrays(common_users(train.choices))
-    task = partial(_ranked, model, truth, width, ks, vectors)
+    chosen_by = csr_arrays(transposed(train.choices))
+    task = partial(_ranked, model, truth, width, ks, chosen_by)
     user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
     if len(truth.user_rows) >= PACK_FROM:
         pack_items(model)
@@ -176,13 +176,13 @@ class _Ranked(NamedTuple):
 
 
 def _ranked(
-    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], vectors: Csr, of: range
+    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], chosen_by: Csr, of: range
 ) -> _Ranked:
     """Rank the test items of a block of users, and list the best items of each."""
     block, started = truth.block(of), time.perf_counter()
     ranks, best = _rank(model, block, width)
     seconds = time.perf_counter() - started
-    sums = pair_similarities(best, vectors, truth.train.n_users)
+    sums = pair_similarities(best, chosen_by.indptr, chosen_by.indices, truth.train.n_users)
     lengths = (best >= 0).sum(axis=1)
     beyond = intra_list_diversity(sums, lengths, ks)
     popular = block.eligible.first(width)

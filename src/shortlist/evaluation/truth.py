@@ -191,7 +191,8 @@ def _require_split(train: Dataset, test: Dataset) -> None:
     in_train, in_test = (
         side.user_rows.astype(np.int64) * n_items + side.item_rows for side in (train, test)
     )
-    shared = np.intersect1d(in_train, in_test, assume_unique=True)
+    places = np.searchsorted(in_train, in_test)  # both ascend
+    shared = in_test[np.append(in_train, -1)[places] == in_test]
     if len(shared):
         user, item = train.users.ids[shared[0] // n_items], train.items.ids[shared[0] % n_items]
         raise InputError(

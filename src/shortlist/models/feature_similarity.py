@@ -15,7 +15,6 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features import FeatureEncoder
@@ -26,6 +25,9 @@ N_PAIRS = 30_000  # drawn to learn the weights; more change only the second digi
 # Standard errors by which a column must tell pairs apart. Of 3,000 random columns none passed 4;
 # 13 passed 3.
 MIN_STANDARD_ERRORS = 4.0
+# Of the largest weight: an informative column whose information others have too. It hardly counts
+# beside them, but it is all that some queries give.
+LEAST_SHARE = 0.001
 _WEIGHTS = b"shortlist.weights"
 
 
@@ -50,7 +52,8 @@ class FeatureSimilarity:
         The weights minimise ``sum over pairs of (y - sum_c w_c cos_c)^2`` with ``w >= 0``, targets
         and cosines centred. Half of the pairs share a choice (y = 1), the others are random
         (y = 0). A column counts only if its mean cosine is larger for sharing pairs by at least 4
-        standard errors; if no column passes, all weights are equal.
+        standard errors, and then it has at least a thousandth of the largest weight; if no column
+        passes, all weights are equal.
 
         ``features`` has a row per user or item, ``choices`` (n, m) the items of each user or the
         users of each item. Without a column that can be encoded the result is None. ``weights``
@@ -155,6 +158,8 @@ def _learned_weights(
     encoder: FeatureEncoder, rows: csr_array, choices: csr_array, seed: int
 ) -> dict[str, float]:
     """Regress whether a pair shares a choice on the cosines of its columns, with weights >= 0."""
+    from scipy.optimize import nnls  # slow to import, and not needed to recommend
+
     rng = np.random.default_rng(seed)
     first, second = _sharing_pairs(choices, rng)
     random = rng.permutation(second)  # the same rows in both kinds of pairs
@@ -180,7 +185,8 @@ def _learned_weights(
     if informative.any():
         x = np.vstack([sharing_cosines, random_cosines])[:, informative]
         y = np.repeat([1.0, 0.0], len(first))
-        weights[informative], _ = nnls(x - x.mean(axis=0), y - y.mean())
+        found, _ = nnls(x - x.mean(axis=0), y - y.mean())
+        weights[informative] = np.maximum(found, LEAST_SHARE * found.max())
     return dict(zip(encoder.blocks, weights.tolist(), strict=True))
 
 

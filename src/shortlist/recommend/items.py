@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.errors import ConfigError
+from shortlist.recommend.notes import notes_on_rule
 from shortlist.recommend.query import OnUnknownItem
 from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import Requests, of_ids
@@ -94,7 +96,8 @@ def audience(
         passes.append((best, np.zeros(len(rows), dtype=bool)))
     labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
     named = titles(data.item_features)
-    return Recommendations.assemble(passes, labels, listed, model, k, named, requests.users)
+    lists = Recommendations.assemble(passes, labels, listed, model, k, named, requests.users)
+    return replace(lists, notes=notes_on_rule(data.user_features, where, "user"))
 
 
 def _audience_block(

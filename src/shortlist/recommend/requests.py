@@ -12,7 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
+from shortlist.data.given_values import given_value
 from shortlist.data.missing import is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
@@ -185,7 +187,7 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
     rows = np.array(users, dtype=np.int32)
     rules = tuple(queries[position].rules for position in kept)
     given, recency = _given(histories, data.n_items)
-    features = [queries[position].features for position in kept]
+    features = [_by_column(data, queries[position].features) for position in kept]
     return Requests(
         "query",
         pa.array(kept, pa.int64()),
@@ -220,6 +222,14 @@ def _given(
     given.sort_indices()
     recency.sort_indices()
     return given, recency
+
+
+def _by_column(data: Dataset, features: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the features of a query by column; the fields of records have columns of their own."""
+    known = () if data.user_features is None else data.user_features.column_names
+    if features is None or all(name in known for name in features):
+        return features
+    return flattened_values(features)
 
 
 def with_given(
@@ -258,7 +268,8 @@ def with_given(
         kind = table.schema.field(name).type
         column = table.column(name).to_pylist()
         for row in rows:
-            column[row] = None if is_missing(given[row][name]) else given[row][name]
+            value = given_value(given[row][name], data.user_features.column(name))
+            column[row] = None if is_missing(value) else value
         if not _fits(column, kind):
             wrong = next(row for row in rows if not _fits([column[row]], kind))
             raise InputError(

@@ -222,6 +222,11 @@ class CandidateResult:
     """``"chosen"``, ``"best"``, ``"as good as the best"``, ``"not significantly worse"`` (the
     interval contains 0), ``"worse"``, or why it was left out."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether the model was measured, and not left out."""
+        return self.value is not None
+
     def texts(self) -> list[str]:
         """Return the cells of its row in a printed table."""
         return [
@@ -300,7 +305,8 @@ class Choice(Tabular):
                 f"{self.data}: one interaction of each of {self.n_users:,} users is held out",
                 *self.notes,
                 "",
-                text_table(header, [candidate.texts() for candidate in self.standings]),
+                text_table(header, [each.texts() for each in self.standings if each.measured]),
+                *self._left_out(),
                 "The best of these values is slightly optimistic: they decided the selection.",
                 self.check
                 if isinstance(self.check, str)
@@ -309,6 +315,14 @@ class Choice(Tabular):
                 self.reason,
             ]
         )
+
+    def _left_out(self) -> list[str]:
+        """Return a line for each reason for which models were left out, with their names."""
+        models: dict[str, list[str]] = {}
+        for each in self.standings:
+            if not each.measured:
+                models.setdefault(each.outcome.replace(each.model, "it"), []).append(each.model)
+        return [f"{reason}: {', '.join(names)}" for reason, names in models.items()]
 
     def __repr__(self) -> str:
         return f"Choice({self.model!r}; by {self.metric} of {len(self.standings)})"

@@ -186,9 +186,16 @@ class Selection:
         """Predict the time that a model needs; 0 if a prediction does not pay."""
         users = len(np.unique(self.fold[1].user_rows))
         first = not self.candidates  # it is measured in any case
-        if first or self.budget.seconds is None or left <= 0 or users < MIN_USERS:
+        if first or self.budget.seconds is None or left <= 0:
             return 0.0
-        return predicted_seconds(model, self.fold, self.objective, self.seed, left)
+        if users >= MIN_USERS:
+            return predicted_seconds(model, self.fold, self.objective, self.seed, left)
+        if model.name not in _CHOOSES_ITSELF:
+            return 0.0
+        try:  # it fits many models, which takes long on few users too
+            return predicted_seconds(model, self.fold, self.objective, self.seed, left)
+        except FAILURES:  # a sample of few users is too little to fit it on
+            return 0.0
 
     def measure(self, name: str, model: Model[Any, Any]) -> None:
         """Fit a model and measure it; if that fails, leave it out."""
@@ -229,7 +236,7 @@ class Selection:
         left = self.budget.left()
         allowed = left / (2 * remaining)
         if allowed < _MIN_TRIALS * candidate.seconds:
-            self.leave_out(name, f"{candidate.seconds:.1f} s per trial, {left:.0f} s left")
+            self.leave_out(name, f"{candidate.seconds:.1f} s per trial, {max(left, 0):.0f} s left")
             return
         tuning = tune(
             candidate.model,

@@ -19,6 +19,7 @@ from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
 from shortlist.data.coding.positive import Positive
 from shortlist.data.coding.reading import Reading
+from shortlist.data.coding.tidy import tidied
 from shortlist.data.column_names import same_column
 from shortlist.data.formats import scan
 from shortlist.data.labels import read_labels, with_labels
@@ -46,6 +47,7 @@ class EncodedTables(NamedTuple):
     user_features: pa.Table | None
     item_features: pa.Table | None
     skipped: tuple[SkippedRows, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Described(NamedTuple):
@@ -110,6 +112,8 @@ def encode_tables(
         met = None if chosen is None else chosen.met(log, bad)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
+        tables = {"users": user_features, "items": item_features}
+        (user_features, item_features), notes = tidied(db, tables, title, reading)
         if title is not None:
             if not titled:
                 item_features = _with_last_titles(db, item_features, title)
@@ -132,10 +136,8 @@ def encode_tables(
         strengths = np.where(entries.weights < 0, -entries.weights, np.float32(1))
         dislikes = _select(entries._replace(weights=strengths), disliked)
         entries = _select(entries, ~disliked)
-    encoded = EncodedTables(
-        user_vocabulary, item_vocabulary, *entries, user_features, item_features, tuple(bad.skipped)
-    )
-    return encoded, dislikes
+    tables_and_reports = (user_features, item_features, tuple(bad.skipped), notes)
+    return EncodedTables(user_vocabulary, item_vocabulary, *entries, *tables_and_reports), dislikes
 
 
 def _select(entries: Entries, kept: NDArray[np.bool_]) -> Entries:

@@ -10,8 +10,9 @@ The caller's specification has priority over rules 1 and 3 to 6:
 4. Numbers: category if they are integers with at most 20 values that occur twice on average;
    otherwise number.
 5. Text: labels, if a quarter of its distinct values contain ';' or '|', and their parts are shared
-   (each occurs in 1.5 values on average; so names that contain ';' are not split). Text if typed by
-   hand, as in rule 3.
+   (each occurs in 1.5 values on average; so names that contain ';' are not split). Commas separate
+   labels too, if these have at most 2.5 words and occur in 3 values, both on average; so prose,
+   numbers and 'Leeds, UK' are not split. Text if typed by hand, as in rule 3.
 6. Other text: category, if each value occurs twice on average; text, if values have 3 words or 30
    letters on average; category, if there are at most 20 values; left out, if at least half of the
    rows have a unique value (names, ids); otherwise category.
@@ -57,6 +58,7 @@ EXCLUDED = {
 FEW_VALUES = 20
 PROSE_WORDS, PROSE_LETTERS = 3.0, 30.0
 SEPARATED_SHARE, SHARED_LABELS = 0.25, 1.5
+LABEL_WORDS, SHARED_BETWEEN_COMMAS = 2.5, 3.0
 SPELLING_VARIANTS = 0.1
 
 
@@ -121,21 +123,47 @@ def _infer_text(values: pa.Array) -> Spec:
     counted = pc.value_counts(pc.drop_null(values))
     distinct, counts = counted.field(0), counted.field(1)
     n_rows, n_distinct = len(values) - values.null_count, len(distinct)
-    containing = {mark: pc.sum(pc.match_substring(distinct, mark)).as_py() for mark in ";|"}
-    mark = max(containing, key=lambda mark: containing[mark])
-    if containing[mark] >= SEPARATED_SHARE * n_distinct:
-        _, labels = split_labels(distinct, mark)
-        if len(labels) >= SHARED_LABELS * max(pc.count_distinct(labels).as_py(), 1):
-            return Text() if _typed_by_hand(labels) else Labels(separator=mark)
+    if (separated := _separated(distinct)) is not None:
+        return separated
     if 2 * n_distinct <= n_rows:
         return Category()
-    words = pc.mean(pc.add(pc.count_substring_regex(distinct, r"\s+"), 1)).as_py()
-    if words >= PROSE_WORDS or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS:
+    if (
+        _mean_words(distinct) >= PROSE_WORDS
+        or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS
+    ):
         return Text()
     unique = pc.sum(pc.equal(counts, 1)).as_py()
     if n_distinct > FEW_VALUES and 2 * unique >= n_rows:
         raise NothingLearnedError(f"{unique} of {n_rows} rows have a unique value, like an id")
     return Category()
+
+
+def _separated(distinct: pa.Array) -> Spec | None:
+    """Return the specification of a column whose texts are labels with a mark between them."""
+    containing = {mark: pc.sum(pc.match_substring(distinct, mark)).as_py() for mark in ";|,"}
+    for mark in (*sorted(";|", key=containing.__getitem__, reverse=True), ","):
+        if containing[mark] < SEPARATED_SHARE * len(distinct):
+            continue
+        _, labels = split_labels(distinct, mark)
+        shared = SHARED_LABELS
+        if mark == ",":
+            shared = SHARED_BETWEEN_COMMAS
+            if _mean_words(labels) > LABEL_WORDS or _holds_numbers(distinct):
+                return None
+        if len(labels) >= shared * max(pc.count_distinct(labels).as_py(), 1):
+            return Text() if _typed_by_hand(labels) else Labels(separator=mark)
+    return None
+
+
+def _mean_words(texts: pa.Array) -> float:
+    words: float = pc.mean(pc.add(pc.count_substring_regex(texts, r"\s+"), 1)).as_py()
+    return words
+
+
+def _holds_numbers(texts: pa.Array) -> bool:
+    """Return whether a comma is between the digits of many texts: 3,500."""
+    numbers = pc.sum(pc.match_substring_regex(texts, r"\d,\d")).as_py()
+    return bool(numbers >= SEPARATED_SHARE * len(texts))
 
 
 def _typed_by_hand(labels: pa.Array) -> bool:

@@ -13,6 +13,7 @@ _EAST_ASIAN = (
 )  # fmt: skip
 _STRICT = {"gb18030": "gb2312"}  # gb18030 reads nearly all bytes
 _LETTERS = 0.5  # the least share of letters among the characters beyond ASCII in text in cp1252
+_SIGNS = "€£§°²³µ½¼–—‘’“”„…•©®™×\u00a0"  # in text of any language; they count for neither
 _LONGEST_RUN = 1.5  # of these in a row, on average: in other alphabets, words consist of them
 
 
@@ -30,7 +31,8 @@ def likely_encoding(content: bytes) -> str | None:
     runs = re.findall(rb"[\x80-\xff]+", content)
     text = _decoded(b"".join(runs), "cp1252")
     if text and len(text) <= _LONGEST_RUN * len(runs):
-        return "cp1252" if sum(map(str.isalpha, text)) >= _LETTERS * len(text) else None
+        telling = text.translate(dict.fromkeys(map(ord, _SIGNS)))
+        return "cp1252" if sum(map(str.isalpha, telling)) >= _LETTERS * len(telling) else None
     return None
 
 

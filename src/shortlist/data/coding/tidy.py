@@ -1,0 +1,211 @@
+"""Feature columns as they are needed: numbers and dates that text holds, and fields of records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shortlist.data.coding.reading import Reading
+from shortlist.data.column_names import is_label
+from shortlist.data.sql import Connection, literal
+from shortlist.data.time_forms import form_of_times
+from shortlist.data.written_numbers import form_of_numbers, read_number
+from shortlist.text import shown
+
+_SAMPLE = 200  # distinct texts that show whether a column may hold dates
+_LEAST = 0.7  # share of the rows that are dates; the rest are words such as "until filled"
+_MOST_WORDS = 20  # different words among the dates or numbers of a column
+_DATE = re.compile(
+    r"\s*(?:\d{4}\D{1,3}\d{1,2}\D{1,3}\d{1,2}|\d{1,2}\D{1,3}(?:\d{1,2}|[^\W\d]{3,9})\D{1,3}\d{2,4}"
+    r"|[^\W\d]{3,9}\D{1,2}\d{1,2}\D{1,3}\d{4})(?:\D.*)?",
+    re.DOTALL,
+)
+
+
+class _Read(NamedTuple):
+    """A column that was read from text, an example, and the words that mean nothing in it."""
+
+    values: pa.ChunkedArray
+    example: tuple[str, Any]
+    words: tuple[str, ...]
+    rows: int  # with such words
+
+
+def tidied(
+    connection: Connection,
+    tables: Mapping[str, pa.Table | None],
+    title: str | None,
+    reading: Reading,
+) -> tuple[list[pa.Table | None], tuple[str, ...]]:
+    """Flatten records, and read numbers and dates that columns of text hold.
+
+    A column becomes numbers or dates if nearly all of its values are; the others must be words.
+    The tables come by their labels. The second result says what was read.
+    """
+    done: list[pa.Table | None] = []
+    notes: list[str] = []
+    for label, table in tables.items():
+        if table is not None:
+            table, read = _tidied(connection, flattened(table), title, reading)
+            notes += [f"{label}: read as {kind}: {'; '.join(said)}" for kind, said in read.items()]
+        done.append(table)
+    return done, tuple(notes)
+
+
+def _tidied(
+    connection: Connection, features: pa.Table, title: str | None, reading: Reading
+) -> tuple[pa.Table, dict[str, list[str]]]:
+    """Return the features, and by kind what was read from text."""
+    read: dict[str, list[str]] = {}
+    for position, name in enumerate(features.column_names):
+        column = features.column(name)
+        if name == title or is_label(name) or not _is_text(column.type):
+            continue
+        counted = pc.value_counts(pc.drop_null(column.combine_chunks()))
+        sample = list(filter(_has_digit, counted.field(0).slice(0, 10 * _SAMPLE).to_pylist()))
+        found = None
+        if sample and all(read_number(text) is not None for text in sample[:_SAMPLE]):
+            found = _numbers(column, _counts(counted), reading)
+        elif sample and all(map(_DATE.fullmatch, sample[:_SAMPLE])):
+            found = _dates(connection, column, _counts(counted))
+        if found is not None:
+            features = features.set_column(position, name, found.values)
+            kind = "dates" if pa.types.is_timestamp(found.values.type) else "numbers"
+            read.setdefault(kind, []).append(_said(name, found))
+    return features, read
+
+
+def flattened(table: pa.Table) -> pa.Table:
+    """Replace records by a column for each field: ``salary.min``, and lists of records by lists.
+
+    >>> table = pa.table({"pay": [{"min": 3, "max": 5}], "skills": [[{"name": "sql"}]]})
+    >>> flattened(table).to_pydict()
+    {'pay.min': [3], 'pay.max': [5], 'skills.name': [['sql']]}
+    """
+    while any(map(_is_record, table.schema.types)):
+        columns: dict[str, Any] = {}
+        for name in table.column_names:
+            column = table.column(name).combine_chunks()
+            fields = _fields(name, column) if _is_record(column.type) else {name: column}
+            for field, values in fields.items():
+                columns[field if field not in columns else f"{field} (record)"] = values
+        table = pa.table(columns).replace_schema_metadata(table.schema.metadata)
+    return table
+
+
+def flattened_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a query, with records in the form of :func:`flattened`.
+
+    >>> flattened_values({"pay": {"min": 3}, "skills": [{"name": "sql"}, {"name": "r"}]})
+    {'pay.min': 3, 'skills.name': ['sql', 'r']}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flattened_values({f"{name}.{field}": part for field, part in value.items()})
+        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            fields = dict.fromkeys(field for record in value for field in record)
+            lists = {f"{name}.{field}": [v.get(field) for v in value] for field in fields}
+            flat |= flattened_values(lists)
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_record(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_struct(kind) or (is_list and pa.types.is_struct(kind.value_type)))
+
+
+def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:
+    """Return the fields of records, or of lists of records."""
+    if pa.types.is_struct(column.type):
+        fields = [field.name for field in column.type]
+        return {f"{name}.{f}": v for f, v in zip(fields, column.flatten(), strict=True)}
+    lists = pc.if_else(pc.is_valid(column), column, None)  # begins at 0 and hides nothing
+    records = lists.flatten()
+    fields = [field.name for field in records.type]
+    return {
+        f"{name}.{field}": type(lists).from_arrays(lists.offsets, values, mask=pc.is_null(lists))
+        for field, values in zip(fields, records.flatten(), strict=True)
+    }
+
+
+def _said(name: str, read: _Read) -> str:
+    """Return what was read from a column: an example, and the words that count as missing."""
+    text, value = read.example
+    plain = f"{value:,}" if isinstance(value, int | float) else f"{value:%Y-%m-%d}"
+    words = ""
+    if read.words:
+        listed = ", ".join(map(repr, read.words[:2])) + (", ..." if len(read.words) > 2 else "")
+        rows = "row" if read.rows == 1 else "rows"
+        words = f"; missing in {read.rows:,} {rows}: {listed}"
+    return f"{name} ({shown(text)} is {plain}{words})"
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
+
+
+def _counts(counted: pa.StructArray) -> dict[str, int]:
+    return dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], reading: Reading) -> _Read | None:
+    """Read a column of numbers that are written with units, currencies or marks."""
+    form = form_of_numbers(counts, reading.decimal) or form_of_numbers(counts)
+    if form is None:
+        return None
+    values = {text: read_number(text, form) for text in counts}
+    whole = all(value is None or value == int(value) for value in values.values())
+    return _looked_up(column, counts, values, pa.int64() if whole else pa.float64())
+
+
+def _dates(
+    connection: Connection, column: pa.ChunkedArray, counts: Mapping[str, int]
+) -> _Read | None:
+    """Read a column of dates in any one form."""
+    dated = list(filter(_has_digit, counts))
+    if sum(counts[text] for text in dated) < _LEAST * sum(counts.values()):
+        return None
+    texts = connection.from_arrow(pa.table({"x": pa.array(dated, pa.string())}))
+    texts.create_view("dated", replace=True)
+    form, note = form_of_times(connection, "dated", "x", dated[0])
+    if note:
+        return None
+    parsed = "TRY_CAST(trim(x) AS TIMESTAMP)"
+    if form is not None:
+        parsed = f"try_strptime(trim(x), [{', '.join(map(literal, form.split('|')))}])"
+    times = [time for (time,) in connection.execute(f"SELECT {parsed} FROM dated").fetchall()]
+    if any(time is None for time in times):
+        return None
+    values = dict(zip(dated, times, strict=True))
+    return _looked_up(column, counts, values, pa.timestamp("us"))
+
+
+def _looked_up(
+    column: pa.ChunkedArray, counts: Mapping[str, int], values: Mapping[str, Any], kind: pa.DataType
+) -> _Read | None:
+    """Replace the texts of a column by their values; None if too many of them have none."""
+    words = [text for text in counts if values.get(text) is None]
+    if len(words) > _MOST_WORDS:
+        return None
+    texts = column.combine_chunks().dictionary_encode()
+    read = pa.array([values.get(text) for text in texts.dictionary.to_pylist()], kind)
+    example = next(text for text in counts if values.get(text) is not None)
+    rows = sum(counts[word] for word in words)
+    words = sorted((word for word in words if word.strip()), key=lambda word: -counts[word])
+    return _Read(
+        pa.chunked_array([read.take(texts.indices)]),
+        (example, read[texts.dictionary.index(example).as_py()].as_py()),
+        tuple(words),
+        rows,
+    )

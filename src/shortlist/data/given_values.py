@@ -1,0 +1,49 @@
+"""Values that people give in queries and rules, in the type of the column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shortlist.data.moments import moment
+from shortlist.data.written_numbers import given_number
+from shortlist.errors import InputError
+
+_MARKS = ";|,"  # between the labels of a text
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether a type holds numbers."""
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
+    """Return a value in the form of a column, as far as it can be read so; else unchanged.
+
+    Text becomes a number or a time, and a list of labels becomes a text.
+
+    >>> given_value("$85k", pa.array([1])), given_value(["sql", "r"], pa.array(["r; java"]))
+    (85000, 'sql; r')
+    """
+    kind = column.type
+    if isinstance(value, str) and is_number(kind):
+        number = given_number(value)
+        return value if number is None else number
+    if isinstance(value, str) and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        try:
+            return pa.scalar(moment(value), pa.timestamp("us")).as_py()
+        except (InputError, ValueError, OverflowError):
+            return value
+    if _is_texts(value) and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        counts = {mark: pc.sum(pc.match_substring(column, mark)).as_py() or 0 for mark in _MARKS}
+        return f"{max(_MARKS, key=counts.__getitem__)} ".join(value)
+    return value
+
+
+def _is_texts(value: Any) -> bool:
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return is_list and bool(value) and all(isinstance(part, str) for part in value)

@@ -1,0 +1,257 @@
+"""Numbers as people write them: ``12,90 €``, ``3,500만원``, ``$85k``, ``34 %``, ``5 years``.
+
+A text is a number where it has one number with an optional currency, multiplier and unit. The
+texts of a column are numbers where they agree on the decimal mark, the currency and the unit.
+Multipliers are applied: ``$85k`` is 85,000 and ``3,500만원`` is 35,000,000.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+_CURRENCIES = {
+    sign: name
+    for name, signs in {
+        "USD": "$ us$ usd dollar dollars",
+        "EUR": "€ eur euro euros",
+        "GBP": "£ gbp",
+        "KRW": "₩ 원 krw won",
+        "YEN": "¥ 円 엔 jpy",
+        "CNY": "元 cny rmb",
+        "INR": "₹ inr rs rs.",
+        "CHF": "chf fr.",
+        "KR": "kr kr. sek nok dkk",
+        "PLN": "zł pln",
+    }.items()
+    for sign in signs.split()
+}
+_MULTIPLIERS = {
+    "k": 1e3, "tsd": 1e3, "tsd.": 1e3, "thousand": 1e3, "천": 1e3, "千": 1e3,
+    "만": 1e4, "万": 1e4, "萬": 1e4, "십만": 1e5, "백만": 1e6, "천만": 1e7,
+    "mio": 1e6, "mio.": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6,
+    "억": 1e8, "億": 1e8, "亿": 1e8, "bn": 1e9, "mrd": 1e9, "mrd.": 1e9, "billion": 1e9,
+}  # fmt: skip
+_AFTER_CURRENCY = {"m": 1e6, "b": 1e9}  # $1.2m; 12 m is a length
+_ZERO_YEARS = {"신입", "무경력", "fresher", "entry level", "entry-level"}
+_YEARS = ("년", "year", "yr", "jahr", "año", "anno", "ann", "jaar")
+
+_SPACES = " \u00a0\u202f\u2009"
+_DIGITS = rf"\d+(?:[.,'{_SPACES}]\d+)*"
+_WORDS = r"[^\d+\-−]*?"
+_TEXT = re.compile(
+    rf"(?P<before>{_WORDS})\s*(?P<sign>[+\-−]?)\s*(?P<inner>{_WORDS})\s*(?P<digits>{_DIGITS})"
+    r"\s*(?P<after>\D*)"
+)
+_TWO_PARTS = re.compile(rf"(?P<high>{_DIGITS})\s*억\s*(?P<rest>{_DIGITS}\s*만\D*)")
+_AFTER = re.compile(r"(?P<word>[^\W\d_]+\.?|[^\w\s])\s*(?P<rest>.*)", re.DOTALL)
+# The last group has three digits; the others have two in India: 12,00,000.
+_WHOLE = r"0|[1-9]\d*|[1-9]\d{{,2}}([{group}]\d{{3}})+|[1-9]\d?([{group}]\d\d)+[{group}]\d{{3}}"
+_LONGEST = 40  # characters of a text that is a number
+_MOST_BEFORE = 12  # characters before the number that are no currency
+_LEAST = 0.7  # share of the rows that are numbers; the rest are words such as "negotiable"
+
+
+class _Parts(NamedTuple):
+    digits: str  # with its marks and its sign
+    scale: float
+    currency: str  # "" if there is none
+    before: str  # the words before and after, in lower case
+    unit: str
+
+
+class NumberForm(NamedTuple):
+    """How the texts of a column write numbers: the decimal mark, and words that mean no number."""
+
+    decimal: str
+    years: bool
+
+
+def read_number(text: str, form: NumberForm | None = None) -> float | None:
+    """Return the number that a text writes; None if it is none.
+
+    Without a form, a comma or a point is the mark before the fraction unless three digits follow
+    it; a point with three digits is one where there is no currency.
+
+    >>> read_number("12,90 €"), read_number("3,500만원"), read_number("$85k"), read_number("a 3 b")
+    (12.9, 35000000.0, 85000.0, None)
+    """
+    if (form is None or form.years) and text.strip().lower() in _ZERO_YEARS:
+        return 0.0
+    if (parts := _parts(text)) is None:
+        return None
+    return _value(parts, _decimal_mark([parts]) if form is None else form.decimal)
+
+
+def given_number(text: str) -> int | float | None:
+    """Return the number that a text in a query or a rule writes; None for plain digits.
+
+    Text of digits beside numbers is a mistake or a code.
+
+    >>> given_number("$85k"), given_number("2.253,93"), given_number("1999"), given_number("old")
+    (85000, 2253.93, None, None)
+    """
+    number, parts = read_number(text), _parts(text)
+    if number is None or (parts is not None and not _is_written(parts)):
+        return None
+    return int(number) if number == int(number) else number
+
+
+def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> NumberForm | None:
+    """Return how a column writes numbers, by its distinct texts and their counts; or None.
+
+    It is a column of numbers if most rows are, the rest hold no digit, and all agree on the
+    decimal mark, the currency and the unit. Plain numbers alone are left as they are: text of
+    digits may be codes. ``decimal`` is the mark, if it is known.
+    """
+    rows = read = 0
+    found: list[_Parts] = []
+    zeros = 0
+    for text, count in counts.items():
+        rows += count
+        parts = _parts(text)
+        if parts is not None:
+            found.append(parts)
+            read += count
+        elif any(map(str.isdigit, text)):
+            return None
+        elif text.strip().lower() in _ZERO_YEARS:
+            zeros += count
+    if not found:
+        return None
+    years = all(parts.unit.startswith(_YEARS) for parts in found)
+    read += zeros if years else 0
+    if read < _LEAST * rows or not _agree(found):
+        return None
+    mark = _decimal_mark(found) if decimal is None else decimal
+    if any(_value(parts, mark) is None for parts in found):
+        return None
+    return NumberForm(mark, years)
+
+
+def _parts(text: str) -> _Parts | None:
+    """Split a text around its number; None if it holds none, or more than one."""
+    text = text.strip()
+    if len(text) > _LONGEST:
+        return None
+    if (two := _TWO_PARTS.fullmatch(text)) is not None:  # 1억 2,000만원
+        high, below = _value_of(two["high"], "."), _parts(two["rest"])
+        low = None if below is None else _value(below, ".")
+        if high is None or below is None or low is None:
+            return None
+        return below._replace(digits=repr(high * 1e4 + low / below.scale).removesuffix(".0"))
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        return None
+    currency, before = _currency_before(f"{match['before']} {match['inner']}".strip().lower())
+    scale, unit = 1.0, match["after"].strip().lower()
+    while (following := _AFTER.fullmatch(unit)) is not None:
+        name, rest = str(following["word"]), str(following["rest"])
+        scaled, other = _scaled(name, currency)
+        if scaled is not None and scale == 1.0:
+            scale, unit = scaled, f"{other}{rest}" if other else rest
+        elif (found := _CURRENCIES.get(name) or _CURRENCIES.get(name.rstrip("."))) is not None:
+            if currency not in ("", found):
+                return None
+            currency, unit = found, rest
+        else:
+            break
+    if before and (len(before) > _MOST_BEFORE or not (unit or currency)):
+        return None
+    return _Parts(
+        f"{match['sign'].replace('−', '-')}{match['digits']}", scale, currency, before, unit
+    )
+
+
+def _currency_before(words: str) -> tuple[str, str]:
+    """Return the currency at the end of the words before a number, and the other words."""
+    for sign in sorted(_CURRENCIES, key=len, reverse=True):
+        if words.endswith(sign):
+            rest = words.removesuffix(sign)
+            if not (sign[0].isalpha() and rest and rest[-1].isalpha()):
+                return _CURRENCIES[sign], rest.strip()
+    return "", words
+
+
+def _scaled(name: str, currency: str) -> tuple[float | None, str]:
+    """Return the multiplier that a word is or begins with, and the rest of the word."""
+    if name in _MULTIPLIERS:
+        return _MULTIPLIERS[name], ""
+    if currency and name in _AFTER_CURRENCY:
+        return _AFTER_CURRENCY[name], ""
+    for length in (2, 1):  # Korean, Japanese and Chinese join words: 만원
+        head, rest = name[:length], name[length:]
+        if rest in _CURRENCIES and head in _MULTIPLIERS:
+            return _MULTIPLIERS[head], rest
+        if not name.isascii() and rest.isalpha() and head in _MULTIPLIERS and not head.isascii():
+            return (_MULTIPLIERS[head], rest) if rest[0] == "원" else (None, "")
+    return None, ""
+
+
+def _agree(found: Sequence[_Parts]) -> bool:
+    """Return whether numbers have one unit and one currency, and need to be read at all."""
+    if not any(_is_written(parts) for parts in found):
+        return False
+    currencies = {parts.currency for parts in found}
+    if len(currencies - {""}) > 1 or len({parts.before for parts in found}) > 1:
+        return False
+    scaled = any(parts.scale != 1 for parts in found)
+    if scaled and any(parts.scale == 1 and not parts.currency for parts in found):
+        return False  # does 30 beside 85k mean 30 or 30,000?
+    units = sorted({parts.unit for parts in found}, key=len)
+    least = units[0]
+    if len(units) == 1:
+        return True
+    if not least:
+        return False
+    return len(least) > 2 and all(u.startswith(least) and len(u) - len(least) < 4 for u in units)
+
+
+def _is_written(parts: _Parts) -> bool:
+    """Return whether more than plain digits is written."""
+    return bool(parts.currency or parts.unit or parts.scale != 1) or not re.fullmatch(
+        r"[+-]?\d+(\.\d+)?", parts.digits
+    )
+
+
+def _decimal_mark(found: Iterable[_Parts]) -> str:
+    """Return the mark before the fraction: the last of two marks, or one that groups no thousands.
+
+    Where all numbers have three digits after a single mark, a comma groups thousands, and a point
+    does where there is a currency.
+    """
+    point_groups = False
+    for parts in found:
+        number = parts.digits.lstrip("+-")
+        marks = [mark for mark in number if mark in ",."]
+        if len({*marks}) == 2:
+            return marks[-1]
+        if not marks:
+            continue
+        pieces = number.split(marks[0])
+        grouped = len(marks) > 1 or (
+            len(pieces[1]) == 3 and re.fullmatch(r"[1-9]\d{,2}", pieces[0])
+        )
+        if not grouped:
+            return marks[0]
+        point_groups |= marks[0] == "." and (len(marks) > 1 or bool(parts.currency))
+    return "," if point_groups else "."
+
+
+def _value(parts: _Parts, mark: str) -> float | None:
+    number = _value_of(parts.digits, mark)
+    return None if number is None else number * parts.scale
+
+
+def _value_of(digits: str, mark: str) -> float | None:
+    """Return the value of digits; None if their marks separate no thousands."""
+    group = "," if mark == "." else "."
+    whole, _, fraction = digits.lstrip("+-").partition(mark)
+    bare = re.sub(rf"[{_SPACES}']", group, whole)
+    if not re.fullmatch(_WHOLE.format(group=group), bare):
+        return None
+    if fraction and not fraction.isdecimal():
+        return None
+    sign = -1.0 if digits[0] == "-" else 1.0
+    return sign * float(f"{bare.replace(group, '')}.{fraction or '0'}")

@@ -1,0 +1,145 @@
+"""Feature columns that hold numbers, dates and records in text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from shortlist.data.coding.tidy import flattened, flattened_values
+from shortlist.data.dataset import Dataset
+from shortlist.data.given_values import given_value
+
+
+def with_items(**columns: list[Any]) -> Dataset:
+    count = len(next(iter(columns.values())))
+    items = {"item_id": list(range(count))} | columns
+    return Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
+
+
+def features(**columns: list[Any]) -> dict[str, list[Any]]:
+    table = with_items(**columns).item_features
+    assert table is not None
+    read: dict[str, list[Any]] = table.to_pydict()
+    return read
+
+
+def test_numbers_are_read_and_said() -> None:
+    pay = ["3,500만원", "2,800만원", "협의", "3,500만원", None]
+    data = with_items(pay=pay, price=["12,90 €", "1.250,00 €", "3,00 €", "4,50 €", "0,99 €"])
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {
+        "pay": [35_000_000, 28_000_000, None, 35_000_000, None],
+        "price": [12.9, 1250.0, 3.0, 4.5, 0.99],
+    }
+    assert data.notes == (
+        "items: read as numbers: pay ('3,500만원' is 35,000,000; missing in 1 row: '협의'); "
+        "price ('12,90 €' is 12.9)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["2023.05.01", "2023.06.30"], dt.datetime(2023, 5, 1)),
+        (["31.05.2023", "01.06.2023"], dt.datetime(2023, 5, 31)),
+        (["05/31/2023", "06/01/2023"], dt.datetime(2023, 5, 31)),
+        (["2023년 5월 1일", "2023년 6월 30일"], dt.datetime(2023, 5, 1)),
+        (["2023.05.01 18:30", "2023.06.30 09:00"], dt.datetime(2023, 5, 1, 18, 30)),
+        (["2023-05-01", "2023-06-30", "2023-07-01", "until filled"], dt.datetime(2023, 5, 1)),
+    ],
+)
+def test_dates_are_read(texts: list[str], first: dt.datetime) -> None:
+    read = features(posted=texts)["posted"]
+    assert read[0] == first
+    assert (read[-1] is None) == (texts[-1] == "until filled")
+
+
+def test_the_end_of_a_life_span_may_be_words() -> None:
+    data = with_items(valid_to=["2023.05.01", "상시채용", "2023.06.30", "2023.07.01"])
+    assert data.life_spans is not None
+    assert data.life_spans.live(1_700_000_000_000_000).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["03/04/2023", "05/06/2023"],  # nobody can tell
+        ["12", "13"],
+        ["A4", "B5"],
+        ["010-1234-5678", "010-9876-5432"],
+        ["3,000~4,000만원", "2,500~3,000만원"],
+        ["2023.05.01", "2023.13.45"],
+    ],
+)
+def test_other_text_stays(texts: list[str]) -> None:
+    data = with_items(text=texts)
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {"text": texts}
+    assert data.notes == ()
+
+
+def test_titles_stay() -> None:
+    assert features(title=["300 €", "1,200 €"]) == {"title": ["300 €", "1,200 €"]}
+    items = {"item_id": [0, 1], "film": ["$9.99", "$5.00"]}
+    data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items, title="film")
+    assert data.item_features is not None
+    assert data.item_features["film"].to_pylist() == ["$9.99", "$5.00"]
+
+
+def test_records_become_columns() -> None:
+    assert features(
+        company=[{"name": "Acme", "address": {"city": "Leeds"}}, None],
+        skills=[[{"name": "sql", "level": 3}, {"name": "r", "level": None}], None],
+        pay=[{"min": "$50k"}, {"min": "$60k"}],
+    ) == {
+        "company.name": ["Acme", None],
+        "company.address.city": ["Leeds", None],
+        "skills.name": [["sql", "r"], None],
+        "skills.level": [[3, None], None],
+        "pay.min": [50_000, 60_000],
+    }
+
+
+def test_records_of_a_slice_keep_their_rows() -> None:
+    table = pa.table({"s": [[{"a": 1}], None, [{"a": 2}, {"a": 3}], []]}).slice(1)
+    assert flattened(table).to_pydict() == {"s.a": [None, [2, 3], []]}
+
+
+def test_a_field_named_like_a_column_is_kept() -> None:
+    table = pa.table({"a.b": [1], "a": [{"b": 2}]})
+    assert sorted(flattened(table).to_pydict().items()) == [("a.b", [1]), ("a.b (record)", [2])]
+
+
+def test_records_in_json_lines(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.jsonl"
+    file.write_text('{"id": 0, "pay": {"min": "$50k"}}\n{"id": 1, "pay": {"min": "$65k"}}\n')
+    data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=file)
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {"pay.min": [50_000, 65_000]}
+
+
+def test_records_of_a_query() -> None:
+    given = {"pay": {"min": 3, "at": {"city": "York"}}, "skills": [{"name": "r"}], "age": 7}
+    assert flattened_values(given) == {
+        "pay.min": 3, "pay.at.city": "York", "skills.name": ["r"], "age": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "read"),
+    [
+        ("3,500만원", pa.array([1]), 35_000_000),
+        ("3", pa.array([1]), "3"),  # digits in quotes are a mistake
+        ("2023.05.01", pa.array([dt.date(2024, 1, 1)]), dt.datetime(2023, 5, 1)),
+        ("soon", pa.array([dt.date(2024, 1, 1)]), "soon"),
+        (["sql", "r"], pa.array(["java|c", "r"]), "sql| r"),
+        (["sql", "r"], pa.array(["java, c"]), "sql, r"),
+        (["sql"], pa.array([["r"]]), ["sql"]),
+    ],
+)
+def test_a_value_takes_the_form_of_its_column(value: Any, column: pa.Array, read: Any) -> None:
+    assert given_value(value, column) == read

@@ -22,7 +22,7 @@ log = logging.getLogger("shortlist.cascade")
 
 MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 
-# For data with few choices per user: many factors, and a low weight of what was not chosen. On the
+# For data with few choices per user: many factors, and a low weight of unobserved items. On the
 # validation parts of toys-seq and last.fm, 8 epochs have NDCG@20 .0637 and .1921, 15 have .0634 and
 # .1927.
 SPARSE_IALS: dict[str, Any] = {
@@ -32,10 +32,10 @@ SPARSE_IALS: dict[str, Any] = {
     "unobserved_weight": 0.003,
 }
 
-# Of SASRec, which a cascade fits twice: two minutes of one core each time, so that data with more
-# than 250,000 places in histories goes without.
-MAX_PLACES = 2_000_000  # passed over in all epochs
-LEAST_EPOCHS = 8  # worth having
+# Limits of SASRec, which a cascade fits twice, for two minutes of one core at most each time: it is
+# left out for data with more than 250,000 places in histories.
+MAX_PLACES = 2_000_000  # trained on in all epochs together
+LEAST_EPOCHS = 8  # fewer do not train it well
 SEQUENCE: dict[str, Any] = {"negatives": 1024, "max_length": 50}
 
 

@@ -38,23 +38,13 @@ _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table and what its values look like.
-
-    Attributes
-    ----------
-    name, kind
-        The name, and the SQL type.
-    filled, distinct
-        The number of values that are there, and how many of them differ (about, in long tables).
-    example
-        The first value, as text.
-    """
+    """A column of a table and what its values look like."""
 
     name: str
-    kind: str
-    filled: int
-    distinct: int
-    example: str
+    kind: str  # the SQL type
+    filled: int  # the number of values that are there
+    distinct: int  # how many of them differ (about, in long tables)
+    example: str  # the first value, as text
 
     @property
     def words(self) -> list[str]:
@@ -80,21 +70,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns hold users, items, weights and times, as arguments of ``from_tables``.
-
-    Attributes
-    ----------
-    user_id, item_id, weight, time, title
-        Names of columns.
-    repeats
-        How the weights of a repeated pair are combined: counts are added.
-    time_format, decimal
-        How times and weights are written, where that is not recognised without being told.
-    positive, half_life
-        As given.
-    notes
-        Sentences about what is uncertain.
-    """
+    """Which columns hold users, items, weights and times, as arguments of ``from_tables``."""
 
     COLUMNS: ClassVar = (*ROLES, "title")
 
@@ -103,12 +79,12 @@ class Roles:
     weight: str | None = None
     time: str | None = None
     title: str | None = None
-    repeats: Repeats = "last"
-    time_format: str | None = None
+    repeats: Repeats = "last"  # how the weights of a repeated pair are combined: counts are added
+    time_format: str | None = None  # where it is not recognised, as the decimal separator
     decimal: str | None = None
     positive: Where | None = None
     half_life: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences about what is uncertain
 
     @property
     def options(self) -> dict[str, Any]:

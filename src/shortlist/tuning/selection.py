@@ -42,7 +42,7 @@ _TUNING_SHARE = 0.4  # of the time; comparing the defaults leaves that much
 _CHOOSES_ITSELF = ("Cascade",)
 _TUNED = 2  # models, the best ones with their defaults
 _USED_FOLDS = 2  # by the selection: one decides, and the search uses the next
-_MIN_TRIALS = 5  # a search is not started if the time is too short for so many
+_MIN_TRIALS = 5  # a search is not started if the time is too short for them
 
 
 def auto(

@@ -79,17 +79,7 @@ class Learned(NamedTuple):
 
 
 class Learner:
-    """Learns stages and ranker on rounds of held-out choices.
-
-    Parameters
-    ----------
-    data
-        The training data.
-    stages
-        The stages; None: they are chosen in the first round from all that can be fitted.
-    plan
-        The settings.
-    """
+    """Learns the stages (None: chosen in the first round) and the ranker on held-out choices."""
 
     def __init__(self, data: Dataset, stages: tuple[ModelSpec, ...] | None, plan: Plan) -> None:
         self.data, self.stages, self.plan = data, stages, plan

@@ -1,14 +1,10 @@
 """A full evaluation with ten metrics beside RecTools and LensKit: seconds and the figures.
 
     python benchmarks/evaluation_speed.py [--data ml-1m,sparse] [--rounds 3]
-        [--rectools PYTHON] [--lenskit PYTHON]
+        [--rectools PYTHON] [--lenskit PYTHON] [--out docs/performance.md]
 
-All start from the same vectors of users and items (iALS, 64 factors). Ours scores the full
-catalogue for all users with a held-out choice, and gives thirteen metrics with bootstrap intervals
-and a table by activity. RecTools makes top-10 lists with its ranker and computes ten metrics of
-them; the seconds of the metrics alone stand beside. LensKit gets finished lists and computes ten
-metrics. Each runs in its own Python and process, kept between the rounds; all take turns. The data
-sets are those of `speed.py`.
+Each library runs in its own Python and process, kept between the rounds; all take turns. The data
+sets are those of `speed.py`, whose page this adds a section to; what is compared stands there.
 """
 
 from __future__ import annotations
@@ -25,6 +21,16 @@ from pathlib import Path
 from typing import Any
 
 K = 10
+HEADING = "## Full evaluation"
+ABOUT = (
+    "All start from the same vectors of users and items (iALS, 64 factors) and evaluate every "
+    "user with a held-out choice at list length 10. Ours ranks the held-out choice in the full "
+    "catalogue and computes thirteen metrics; the second row adds bootstrap intervals of the "
+    "eleven with a value per user, over all users and in groups by activity, which the others "
+    "do not give. RecTools makes top-10 lists with its ranker and computes ten metrics of them."
+    " LensKit gets finished lists and computes ten metrics. NDCG is that of each library's "
+    "definition. Written by `python benchmarks/evaluation_speed.py`."
+)
 
 
 def rectools(folder: Path) -> dict[str, float]:
@@ -132,8 +138,8 @@ class Peer:
         self._process.wait(10)
 
 
-def compare(name: str, rounds: int, pythons: dict[str, str]) -> None:
-    """Evaluate one model by all libraries, in turns; the first round warms up."""
+def compare(name: str, rounds: int, pythons: dict[str, str]) -> list[str]:
+    """Evaluate one model by all libraries, in turns; return a table. The first round warms up."""
     import tempfile
 
     import numpy as np
@@ -152,12 +158,14 @@ def compare(name: str, rounds: int, pythons: dict[str, str]) -> None:
     settings = {"regularization": 0.003, "unobserved_weight": 0.1, "weighting": "binary"}
     model = sl.IALS(embedding_size=64, epochs=8, **settings).fit(train)
 
-    def ours() -> dict[str, float]:
+    def ours(intervals: bool) -> dict[str, float]:
         started = time.perf_counter(), time.process_time()
         with thread_limit(THREADS):
             report = sl.evaluate(model, train, test, k=(K,))
-        names = ("hit_rate", "recall", "ndcg")
-        return _figures({metric: report[f"{metric}@{K}"] for metric in names}, *started)
+            figures = {metric: report[metric] for metric in report.names}
+            if intervals:
+                report.to_arrow()
+        return _figures({"ndcg": figures[f"ndcg@{K}"]}, *started)
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -173,7 +181,10 @@ def compare(name: str, rounds: int, pythons: dict[str, str]) -> None:
             pyarrow.csv.write_csv(table, folder / f"{part}.csv")
         np.save(folder / "users.npy", model.user_vectors())
         np.save(folder / "items.npy", model.item_vectors())
-        runners: dict[str, Any] = {"shortlist": ours}
+        runners: dict[str, Any] = {
+            "shortlist": lambda: ours(False),
+            "shortlist, with intervals": lambda: ours(True),
+        }
         runners |= {peer: Peer(peer, python, folder) for peer, python in pythons.items()}
         found: dict[str, list[dict[str, float]]] = {peer: [] for peer in runners}
         for turn in range(1 + rounds):
@@ -183,15 +194,32 @@ def compare(name: str, rounds: int, pythons: dict[str, str]) -> None:
                     found[peer].append(figures)
         for peer in pythons:
             runners[peer].close()
-    print(f"\n{name}: {len(tested):,} users, {train.n_items:,} items, {THREADS} threads, "
-          f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
     base = {key: statistics.median(run[key] for run in found["shortlist"]) for key in TIMES}
+    lines = [
+        f"### {name}", "",
+        f"{len(tested):,} users, {train.n_items:,} items; {THREADS} threads, load "
+        f"{os.getloadavg()[0]:.0f} when it ended, median of {rounds}.", "",
+        "| | seconds [least, most] | CPU seconds | times ours, clock / CPU | NDCG@10 |",
+        "|---|---|---|---|---|",
+    ]  # fmt: skip
     for peer, runs in found.items():
         clock, processor = (statistics.median(run[key] for run in runs) for key in TIMES)
-        shown = ("hit_rate", "recall", "ndcg", "metrics")
-        quality = {key: round(runs[0][key], 4) for key in shown if key in runs[0]}
+        spread = [run["seconds"] for run in runs]
         ratios = f"{clock / base['seconds']:.1f} / {processor / base['cpu']:.1f}"
-        print(f"{peer:10} {clock:7.2f} s, {processor:7.2f} CPU-s, times ours {ratios}, {quality}")
+        lines.append(
+            f"| {peer} | {clock:.2f} [{min(spread):.2f}, {max(spread):.2f}] | {processor:.2f} "
+            f"| {ratios} | {runs[0]['ndcg']:.4f} |"
+        )
+    alone = [statistics.median(run["metrics"] for run in found[peer])
+             for peer in pythons if "metrics" in found[peer][0]]  # fmt: skip
+    lines += ["", *(f"The metrics of RecTools alone: {seconds:.2f} s." for seconds in alone)]
+    return [*lines, ""]
+
+
+def with_section(page: str, lines: list[str]) -> str:
+    """Return a page with these lines as its last section, in place of an earlier one."""
+    before = page.split(HEADING)[0].rstrip()
+    return "\n".join([before, "", HEADING, "", ABOUT, "", *lines]).strip() + "\n"
 
 
 TIMES = ("seconds", "cpu")
@@ -202,12 +230,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="dense,sparse")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"))
     for peer in PEERS:
         parser.add_argument(f"--{peer}", metavar="PYTHON")
     options = vars(parser.parse_args())
     pythons = {peer: options[peer] for peer in PEERS if options[peer]}
+    lines: list[str] = []
     for name in options["data"].split(","):
-        compare(name, options["rounds"], pythons)
+        lines += compare(name, options["rounds"], pythons)
+    print("\n".join(lines))
+    page = options["out"].read_text(encoding="utf-8") if options["out"].exists() else ""
+    options["out"].write_text(with_section(page, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

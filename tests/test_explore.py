@@ -253,6 +253,7 @@ def test_titles_belong_to_the_right_rows(loss: str) -> None:
 
 
 @cache
+@cache
 def small_map() -> pa.Table:
     return explore.item_map(model(), perplexity=5)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shortlist import progress
-from shortlist.progress import track
+from shortlist.progress import pace_of, track
 
 
 class Terminal(io.StringIO):
@@ -207,3 +207,17 @@ def test_work_that_is_left_early_can_be_followed_by_other_work(
         break
     work_on(clock, [20.0] * 6)
     assert said == ["weighing feathers: about 80 s to go"]
+
+
+def test_steps_within_a_step_are_announced_together(clock: Clock, said: list[str]) -> None:
+    pace = pace_of("training", 10, most=True)
+    assert pace is not None
+    for _ in track(range(10), "epochs", alike=False):
+        for _ in range(4):
+            clock.now += 5
+            pace.add(0.25)
+    assert said == ["training: at most 3 min to go"]
+    for _ in track(range(2), "outer"):
+        assert pace_of("within announced work", 10) is None
+    progress.announce_time(None)
+    assert pace_of("nobody listens", 10) is None

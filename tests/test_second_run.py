@@ -64,8 +64,8 @@ def compiled(*models: str) -> str:
     ids=["without torch", "torch"],
 )
 def test_a_second_process_compiles_nothing(models: list[str]) -> None:
-    compiled(*models)  # fills the cache
-    assert compiled(*models) == "[]"
+    if compiled(*models) != "[]":  # it has filled the cache
+        assert compiled(*models) == "[]"
 
 
 RECOMMEND = """

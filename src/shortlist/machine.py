@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from functools import cache
 from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
 
 from shortlist.errors import ShortlistError
 
@@ -48,6 +51,21 @@ def require_memory(who: str, needed: int, remedy: str) -> None:
             f"{who} needs {gigabytes(needed)} of memory; {gigabytes(available)} are free",
             remedy=remedy,
         )
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Let NumPy's BLAS use one thread inside: with more, the last bits depend on their number.
+
+    The libraries are looked for once, which takes longer than a small product: this is not for
+    those that may be loaded later.
+    """
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def gigabytes(count: int) -> str:

@@ -78,24 +78,58 @@ def _announced(
     work: Sequence[float],
     say: Callable[[str], None],
 ) -> Iterator[T]:
-    """Say once how long the rest takes, by the steps after the first, which may also compile."""
+    """Say once how long the rest takes."""
     token = _measured.set(True)
     try:
-        first: float | None = None
-        told = False
-        for done, step in enumerate(steps, start=1):
+        pace = Pace(description, sum(work), say)
+        for done, step in enumerate(steps):
             yield step
-            now = time.monotonic()
-            if first is None:
-                first = now
-            elif not told and now - first >= _TRUSTED:
-                told = True
-                left = (now - first) / sum(work[1:done]) * sum(work[done:])
-                if left >= _LONG:
-                    label = description() if callable(description) else description
-                    say(f"{label}: about {duration(left)} to go")
+            pace.add(work[done])
     finally:
         _measured.reset(token)
+
+
+class Pace:
+    """Says once how long work will take, by the steps after the first, which may also compile."""
+
+    def __init__(
+        self,
+        description: Description,
+        total: float,
+        say: Callable[[str], None],
+        bound: str = "about",
+    ) -> None:
+        self._description, self._left, self._bound = description, total, bound
+        self._say: Callable[[str], None] | None = say
+        self._first: float | None = None
+        self._done = 0.0  # since the first step
+
+    def add(self, amount: float) -> None:
+        """Count a step of this share of the total."""
+        if self._say is None:
+            return
+        now = time.monotonic()
+        self._left -= amount
+        if self._first is None:
+            self._first = now
+            return
+        self._done += amount
+        if now - self._first >= _TRUSTED:
+            left = (now - self._first) / self._done * self._left
+            if left >= _LONG:
+                text = self._description() if callable(self._description) else self._description
+                self._say(f"{text}: {self._bound} {duration(left)} to go")
+            self._say = None
+
+
+def pace_of(description: Description, total: float, *, most: bool = False) -> Pace | None:
+    """Return what announces work in steps that lie within those of a :func:`track`, if anything.
+
+    With ``most`` the work may end early. The steps of the ``track`` around it are not ``alike``.
+    """
+    if _announce is None or _measured.get():
+        return None
+    return Pace(description, total, _announce, "at most" if most else "about")
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import shortlist as sl
 from shortlist.metrics.paired import PairedTest
 from shortlist.models.base import Model
-from shortlist.models.hybrid.config import FORMS
+from shortlist.models.hybrid.terms import FORMS
 
 from .bench import FILMS, JOBS, Bench, World
 from .document import Section, Table

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 import shortlist as sl
 from shortlist.models.base import Model
 from shortlist.models.feature_similarity import FeatureSimilarity
-from shortlist.models.hybrid.config import FORMS
+from shortlist.models.hybrid.terms import FORMS
 from shortlist.scoring.sparse import binary
 
 from .bench import FILMS, JOBS, Bench

@@ -22,7 +22,7 @@ import numpy as np
 import shortlist as sl
 from shortlist.errors import ShortlistError
 from shortlist.models.base import Model
-from shortlist.models.hybrid.config import FORMS
+from shortlist.models.hybrid.terms import FORMS
 from shortlist.progress import track
 
 from .bench import JOBS, Bench, load, log, read

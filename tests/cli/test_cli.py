@@ -8,9 +8,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
+import shortlist as sl
 
 from .conftest import Run
 
@@ -146,7 +149,15 @@ def test_demo_leaves_lists_metrics_bundle_and_tables(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: bool
 ) -> None:
     if not every:
-        monkeypatch.setattr("shortlist.cli.demo.COMPARED", ("Popularity", "ItemCosine"))
+        settings: dict[str, Any] = {
+            "weighting": "binary",
+            "neighbors": 100,
+            "shrinkage": 0,
+            "dislikes": 0,
+        }
+        monkeypatch.setattr(
+            "shortlist.cli.demo._models", lambda: [sl.Popularity(), sl.ItemCosine(**settings)]
+        )
     folder = tmp_path / "demo"
     outcome = run("demo", "--out", folder)
     assert outcome.code == 0, outcome.err

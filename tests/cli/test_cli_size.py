@@ -11,6 +11,7 @@ from shortlist import machine, progress
 from shortlist.cli import output
 from shortlist.models import registry
 from shortlist.models.ials import shards
+from shortlist.recommend import recommender
 
 from .conftest import Run
 
@@ -47,6 +48,7 @@ def test_lists_that_do_not_fit_are_refused(
     run: Run, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "available_memory", lambda: 300)
+    monkeypatch.setattr(recommender, "_LITTLE", 0)
     outcome = run("recommend", bundle, "-k", 5)
     assert outcome.code == 1
     assert "a table with 5 items for each of 12 queries needs 0.0 GB of memory" in outcome.err

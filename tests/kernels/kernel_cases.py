@@ -22,13 +22,13 @@ from shortlist.kernels import (
     factorization,
     products,
     ranking,
-    regression,
     ridge,
     sampling,
     scores,
     similarity,
     topk,
 )
+from shortlist.kernels.types import Given
 
 B, N, M, F, D = 5, 9, 7, 8, 6  # queries, items, inner size of sparse products, factors, features
 WITHOUT_CHECKS = {
@@ -112,6 +112,8 @@ def _cases() -> dict[str, Case]:
         "eligible.excluded_indices": (0, N), "eligible.mask_of": (-1, 2), "eligible.order": (0, N)
     }  # fmt: skip
     selection = {"eligible": eligible, "k": 4}
+    given = {"given": Given(indptr, items, np.empty(6))}
+    in_lists = in_eligible | {"given.items": (0, N)}
     systems = {
         "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F, np.float32),
         "regularization": np.ones(B, np.float32),
@@ -128,20 +130,21 @@ def _cases() -> dict[str, Case]:
     cases = [
         Case(
             topk.topk_factors,
-            {**factors, **selection, "packed": topk.packed_items(factors["items_t"])},
-            {"eligible.masks:0"}, in_eligible, ("k",),
+            {**factors, **selection, **given, "packed": topk.packed_items(factors["items_t"])},
+            {"eligible.masks:0"}, in_lists, ("k",),
         ),
         Case(topk.packed_items, {"items_t": factors["items_t"]}, {"items_t:0", "items_t:1"}),
         Case(
             topk.topk_sparse,
-            {"profiles": sparse(B, M), "matrix": sparse(M, N), **selection},
+            {"profiles": sparse(B, M), "matrix": sparse(M, N), **selection, **given},
             {"eligible.masks:0", "matrix.indptr:0"},
-            {**in_eligible, "profiles.indices": (0, M), "matrix.indices": (0, N)}, ("k",),
+            {**in_lists, "profiles.indices": (0, M), "matrix.indices": (0, N)}, ("k",),
         ),
         Case(
-            topk.topk_dense, {"block": floats(B, N), **selection}, {"eligible.masks:0"},
-            in_eligible, ("k",),
+            topk.topk_dense, {"block": floats(B, N), **selection, **given}, {"eligible.masks:0"},
+            in_lists, ("k",),
         ),
+        Case(topk.topk_order, selection, {"eligible.masks:0"}, in_eligible, ("k",)),
         Case(
             diversity.most_varied,
             {
@@ -155,11 +158,10 @@ def _cases() -> dict[str, Case]:
         Case(
             diversity.pair_similarities,
             {
-                "lists": rng.integers(-1, N, (B, M)).astype(np.int32), "vectors": sparse(N, D),
-                "width": D,
+                "lists": rng.integers(-1, B, (3, M)).astype(np.int32), "indptr": indptr,
+                "indices": items, "width": N,
             },
-            {"lists:0", "lists:1", "vectors.indptr:0"},
-            {"lists": (-1, N), "vectors.indices": (0, D)}, ("width",),
+            {"lists:0", "lists:1", "indptr:0"}, {"lists": (-1, B), "indices": (0, N)}, ("width",),
         ),
         Case(scores.dense_factors, factors, {"queries:0"}),
         Case(
@@ -169,7 +171,7 @@ def _cases() -> dict[str, Case]:
             {"profiles.indices": (0, M), "matrix.indices": (0, N)}, ("n_items",),
         ),
         Case(
-            regression.regressions,
+            ridge.regressions,
             {
                 "users": Sparse.of(np.ascontiguousarray(features.T)).csr,
                 "items": Sparse.of(features).csr, "head": floats(3, 3), "ridge": 2.0, "k": 4,

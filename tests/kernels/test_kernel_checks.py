@@ -13,7 +13,7 @@ from kernel_cases import CASES, functions, modules
 from kernel_worlds import Selection, Sparse
 from numpy.typing import NDArray
 
-from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.checks import Shapes
 from shortlist.kernels.sampling import draw
 from shortlist.kernels.scores import dense_factors, dense_sparse
 from shortlist.kernels.similarity import neighbors
@@ -228,7 +228,7 @@ def test_rows_that_a_product_uses_are_checked(n_queries: int) -> None:
 
 def test_sizes_that_are_given_are_named() -> None:
     with pytest.raises(ValueError, match=r"^x has shape \(2,\), expected \(n=3\)$"):
-        Shapes(n=3).array("x", np.zeros(2, np.float32), F32, "n")
+        Shapes(n=3).check("x f32 n", np.zeros(2, np.float32))
 
 
 def test_nothing_to_draw_is_refused() -> None:

@@ -72,3 +72,15 @@ def test_profile_bits_depend_neither_on_threads_nor_batches() -> None:
         for start, stop in [(0, 1), (1, 20), (20, 33)]:
             some = dense_profile(profiles.part(start, stop).csr, matrix)
             np.testing.assert_array_equal(some, whole[start:stop])
+
+
+def test_tall_products_have_the_same_bits_as_their_rows() -> None:
+    rng = np.random.default_rng(1)
+    matrix = rng.standard_normal((20, 530)).astype(np.float32)  # a stripe and a bit
+    profiles = Sparse.of(sparse_floats(rng, (9000, 20)) * rng.random((9000, 20)))
+    for threads in (1, 3):
+        with thread_limit(threads):
+            whole = dense_profile(profiles.csr, matrix)
+            for start, stop in [(0, 100), (4090, 4100), (8900, 9000)]:
+                some = dense_profile(profiles.part(start, stop).csr, matrix)
+                np.testing.assert_array_equal(some, whole[start:stop])

@@ -21,12 +21,12 @@ from shortlist.models.cascade.choice import (
     columns_of,
     gains,
     only_stages,
+    pool,
 )
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
 from shortlist.models.cascade.features import ranker_rows
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
-from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, TreeSettings
 from shortlist.models.cascade.standing import Standing
 from shortlist.models.registry import load, model_class

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist import machine
 from shortlist.errors import ShortlistError
 from shortlist.kernels.threads import thread_limit
-from shortlist.models import ease, inverse
+from shortlist.models import decompositions, ease
 from shortlist.models.ease import EASE
 from shortlist.recommend.recommender import dense_scores
 from shortlist.scoring.selection import dense
@@ -168,14 +168,14 @@ def test_by_users_and_by_items_agree(seed: int, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_an_inverse_has_the_same_bits_on_any_number_of_threads(dtype: Any) -> None:
-    n = 2 * inverse._STRIP + 77
+    n = 2 * decompositions._STRIP + 77
     chosen = random_world(3, n // 2, n).astype(dtype)
     counts = chosen.T @ chosen
     found = []
     for threads in (1, 2, 5):
         matrix = counts.copy()
         with thread_limit(threads):
-            assert inverse.invert(matrix, 30.0, "test")
+            assert decompositions.invert(matrix, 30.0, "test")
         found.append(matrix)
     expected = np.linalg.inv(counts.astype(np.float64) + 30 * np.eye(n))
     assert_allclose(found[0], expected, rtol=0, atol=1e-7 if dtype == np.float32 else 1e-14)
@@ -185,7 +185,7 @@ def test_an_inverse_has_the_same_bits_on_any_number_of_threads(dtype: Any) -> No
 
 
 def test_a_matrix_that_is_not_positive_has_no_inverse() -> None:
-    assert not inverse.invert(np.diag([1.0, -2.0, 1.0]), 1.5, "test")
+    assert not decompositions.invert(np.diag([1.0, -2.0, 1.0]), 1.5, "test")
 
 
 def test_a_catalogue_too_large_for_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

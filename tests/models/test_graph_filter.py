@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 
+from shortlist.data.dataset import Dataset
 from shortlist.kernels.threads import thread_limit
+from shortlist.models import decompositions, graph_filter
+from shortlist.models.decompositions import leading_vectors
 from shortlist.models.graph_filter import GraphFilter, normalized
-from shortlist.models.spectrum import leading_vectors
 from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
 
@@ -96,11 +98,33 @@ def test_leading_vectors_span_those_of_the_svd(shape: tuple[int, int]) -> None:
 
 def test_leading_vectors_have_the_same_bits_on_any_number_of_threads() -> None:
     matrix = normalized(small_world().data.choices)
-    with thread_limit(1):
-        one = leading_vectors(matrix, 8, seed=3)
-    with thread_limit(4):
-        four = leading_vectors(matrix, 8, seed=3)
+    whole = leading_vectors(matrix, 8, seed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decompositions, "_ROWS", 7)  # several blocks
+        with thread_limit(1):
+            one = leading_vectors(matrix, 8, seed=3)
+        with thread_limit(4):
+            four = leading_vectors(matrix, 8, seed=3)
     assert np.array_equal(one, four)
+    assert_allclose(one @ one.T, whole @ whole.T, atol=1e-4)  # signs may differ
+
+
+def test_settings_are_chosen_with_the_most_popular_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_world().data
+    seen: list[Dataset] = []
+
+    def choose(_: Any, few: Dataset, *args: Any) -> dict[str, Any]:
+        seen.append(few)
+        return {"ideal_weight": 1.0, "sharpening": 0.0, "popularity": 0.5, "weighting": None,
+                "dislikes": None}  # fmt: skip
+
+    monkeypatch.setattr(graph_filter, "choose_signals", choose)
+    monkeypatch.setattr(graph_filter, "_CHOSEN_WITH", 9)
+    model = GraphFilter().fit(data)
+    counts = np.sort(data.item_counts)[::-1]
+    assert [(few.n_items, few.n_interactions) for few in seen] == [(9, counts[:9].sum())]
+    assert len(model.learned.vectors) == data.n_items
+    assert model.used.popularity == 0.5
 
 
 def test_a_lower_rank_gives_fewer_vectors() -> None:

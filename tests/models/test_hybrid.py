@@ -18,8 +18,8 @@ from shortlist.data.features import FeatureEncoder, unit_rows
 from shortlist.errors import CapabilityError, ConfigError, InputError
 from shortlist.kernels.similarity import neighbors
 from shortlist.models import neighborhood
-from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
+from shortlist.models.hybrid.terms import FORMS
 from shortlist.recommend.query import Query
 from shortlist.recommend.recommender import dense_scores
 from shortlist.testing import ModelContract, of_matrix, small_world

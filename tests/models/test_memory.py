@@ -12,6 +12,7 @@ import pytest
 import shortlist as sl
 from shortlist import machine
 from shortlist.errors import ShortlistError
+from shortlist.recommend import recommender
 from shortlist.testing import of_matrix, small_world
 
 MEASURE = """
@@ -122,6 +123,7 @@ def test_a_search_is_refused_before_the_first_trial(monkeypatch: pytest.MonkeyPa
 def test_a_table_of_lists_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = sl.Popularity().fit(of_matrix(np.ones((40, 30))))
     whole = 40 * 5 * (8 + 8 + 24)  # ids are int64
+    monkeypatch.setattr(recommender, "_LITTLE", 0)
     monkeypatch.setattr(machine, "available_memory", lambda: whole)
     assert len(model.recommend(k=5, exclude_seen=False)) == 200
     monkeypatch.setattr(machine, "available_memory", lambda: whole - 1)

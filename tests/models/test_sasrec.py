@@ -131,7 +131,9 @@ def test_training_computes_the_same_states_as_scoring() -> None:
     lengths = np.minimum(data.user_counts[users], 6)
     packed = trainable._packed(np.cumsum(data.user_counts)[users] - lengths, lengths)
     with torch.no_grad():
-        last = trainable.states(packed)[torch.from_numpy(np.cumsum(lengths) - 1)]
+        last = trainable.states(packed, trainable.items[packed.items])[
+            torch.from_numpy(np.cumsum(lengths) - 1)
+        ]
     assert_allclose(last.numpy(), model.user_vectors()[users], rtol=1e-3, atol=1e-4)
 
 
@@ -189,6 +191,26 @@ def test_drawn_items_stand_for_the_catalogue() -> None:
     assert drawn.losses(None)["loss"].item() == pytest.approx(
         full.losses(None)["loss"].item(), rel=0.02
     )
+
+
+def test_a_step_on_the_items_in_use_is_that_on_all_items(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = small_world().data
+    settings = SMALL | {"negatives": 5, "dropout": 0.0, "epochs": 6, "batch_size": 4}
+    dense = SASRec(**settings).fit(data)
+    monkeypatch.setattr(network, "_SPARSE", data.n_items)
+    sparse = SASRec(**settings).fit(data)
+    for name in FIELDS - {"heads", "inputs"}:  # biases of keys change nothing: noise alone
+        assert_allclose(
+            getattr(sparse.learned, name), getattr(dense.learned, name), rtol=0.01, atol=1e-3
+        )
+    assert not np.array_equal(sparse.item_vectors(), dense.item_vectors())  # another order of sums
+    SASRec(**settings | {"epochs": 2}).fit(data, checkpoint=tmp_path / "state")
+    resumed = SASRec(**settings).fit(data, checkpoint=tmp_path / "state")
+    assert_array_equal(resumed.item_vectors(), sparse.item_vectors())
+    monkeypatch.setattr(network, "_SPARSE", data.n_items + 1)
+    assert_array_equal(SASRec(**settings).fit(data).item_vectors(), dense.item_vectors())
 
 
 # --- what it learns ---------------------------------------------------------------------------
@@ -251,6 +273,21 @@ def test_the_fold_is_a_share_of_the_users_and_large_enough(
     assert SASRec(validation=0).folds(data) == (data, None)
 
 
+def test_the_fold_of_a_large_catalogue_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_users = 4000
+    users = np.repeat(np.arange(n_users), 2)
+    log = pa.table({"user_id": users, "item_id": np.arange(len(users)), "at": users})
+    data = Dataset.from_tables(log, time="at")  # 8,000 items
+    monkeypatch.setattr("shortlist.models.sasrec.model._RANKED", 8_000 * 1500)
+    _, held = SASRec(validation=0.9).folds(data)
+    assert held is not None
+    assert 1400 < len(held) < 1600
+    monkeypatch.setattr("shortlist.models.sasrec.model._RANKED", 1)
+    _, held = SASRec(validation=0.9).folds(data)
+    assert held is not None
+    assert 900 < len(held) < 1100  # never fewer
+
+
 def test_all_items_compete_while_an_epoch_is_cheap() -> None:
     data = rounds()  # 12 items, and 3 to 6 places a user
     places = int((data.user_counts - 1).sum())
@@ -290,6 +327,12 @@ def test_validation_ranks_the_held_item_among_all_others() -> None:
     expected = np.mean([1 / np.log2(rank + 2) if rank < 10 else 0 for rank in ranks])
     found = 1 - model.history.column("validation_loss")[best].as_py()
     assert found == pytest.approx(expected, abs=1e-5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_SCORES", 3 * data.n_items)  # three users at a time
+        again = SASRec(**SMALL | {"epochs": 3, "dropout": 0.0, "validation": 0.5}).fit(data)
+    assert_allclose(
+        again.history.column("validation_loss"), model.history.column("validation_loss"), atol=1e-5
+    )
 
 
 def test_interrupted_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:

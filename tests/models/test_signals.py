@@ -19,6 +19,7 @@ ITEMS = pa.table({"item_id": range(20), "colour": ["red", "blue", "green", "grey
 COUNTING: tuple[type[Model[Any, Any]], ...] = (
     sl.Popularity, sl.EASE, sl.RP3beta, sl.GraphFilter, sl.IALS, sl.ContentBased,
 )  # fmt: skip
+SIZES: dict[type[Model[Any, Any]], dict[str, Any]] = {sl.IALS: {"embedding_size": 4, "epochs": 3}}
 PUSHED: tuple[Model[Any, Any], ...] = (
     sl.EASE(regularization=3, weighting="weighted"),
     sl.RP3beta(neighbors=9, alpha=0.7, beta=0.3, normalized=True),
@@ -35,6 +36,11 @@ def rated(lowest: int = 1, seed: int = 1) -> Dataset:
     weights = rng.integers(lowest, 6, len(users))
     log = pa.table({"user_id": users, "item_id": items, "w": weights})
     return Dataset.from_tables(log, items=ITEMS, weight="w")
+
+
+def made(model: type[Model[Any, Any]], **settings: Any) -> Model[Any, Any]:
+    """Make a model that is quick to fit."""
+    return model(**SIZES.get(model, {}) | settings)
 
 
 def all_scores(model: Model[Any, Any]) -> np.ndarray[Any, Any]:
@@ -128,7 +134,7 @@ def test_equal_weights_leave_nothing_to_choose(model: type[Model[Any, Any]]) -> 
     plain = rated()
     log = plain.to_arrow().select(["user_id", "item_id"])
     data = Dataset.from_tables(log, items=ITEMS)
-    automatic, binary = model().fit(data), model(weighting="binary").fit(data)
+    automatic, binary = made(model).fit(data), made(model, weighting="binary").fit(data)
     assert "weighting" not in automatic.chosen
     assert "dislikes" not in automatic.chosen
     assert np.array_equal(all_scores(automatic), all_scores(binary))
@@ -136,25 +142,25 @@ def test_equal_weights_leave_nothing_to_choose(model: type[Model[Any, Any]]) -> 
     doubled = Dataset.from_tables(
         log.append_column("w", pa.array([2.0] * len(log))), items=ITEMS, weight="w"
     )
-    assert np.array_equal(all_scores(model().fit(doubled)), all_scores(automatic))
+    assert np.array_equal(all_scores(made(model).fit(doubled)), all_scores(automatic))
 
 
 @pytest.mark.parametrize("model", COUNTING, ids=lambda model: model.__name__)
 def test_what_is_chosen_is_what_is_used(model: type[Model[Any, Any]], tmp_path: Path) -> None:
     data = rated()
-    fitted = model().fit(data)
+    fitted = made(model).fit(data)
     assert fitted.chosen["weighting"] in ("binary", "weighted")
     assert fitted.uses_weights == (fitted.chosen["weighting"] == "weighted")
-    given = model(**fitted.chosen).fit(data)
+    given = made(model, **fitted.chosen).fit(data)
     assert np.array_equal(all_scores(given), all_scores(fitted))
     for weighting in ("binary", "weighted"):
-        counted = model(weighting=weighting).fit(data)
+        counted = made(model, weighting=weighting).fit(data)
         assert ("weights" in counted.uses, "weights" in counted.ignores) == (
             (True, False) if weighting == "weighted" else (False, True)
         )
         counted.save(tmp_path / weighting)
         assert np.array_equal(all_scores(sl.load(tmp_path / weighting)), all_scores(counted))
-    refitted = model().fit(data)
+    refitted = made(model).fit(data)
     refitted.fit(Dataset.from_tables(data.to_arrow().select(["user_id", "item_id"]), items=ITEMS))
     assert "weighting" not in refitted.chosen
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from shortlist.data.split import random as random_split
 from shortlist.engine import LocalEngine
 from shortlist.evaluation import evaluate
-from shortlist.kernels.regression import regressions
+from shortlist.kernels.ridge import regressions
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import sparse_ease
 from shortlist.models.ease import EASE

@@ -10,8 +10,8 @@ from scored_model import scored
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import CapabilityError, InputError, UnknownIdError
-from shortlist.models.hybrid.config import FORMS
 from shortlist.models.hybrid.model import Hybrid
+from shortlist.models.hybrid.terms import FORMS
 from shortlist.models.registry import load, model_class
 from shortlist.recommend.explain import Explanation
 from shortlist.recommend.query import Query

@@ -2,7 +2,7 @@
 
 For each test user the whole catalogue is scored, their training items are removed, and their test
 items are ranked among the rest with mid-ranks for ties. The users x items matrix is never in memory
-as a whole: users are scored in blocks, and no figure depends on the block size.
+at any time: users are scored in blocks, and no figure depends on the block size.
 """
 
 from __future__ import annotations
@@ -21,25 +21,31 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import (
-    BYTES_PER_ITEM,
     Block,
     Truth,
     positive_integers,
     require_fitted_on,
 )
 from shortlist.kernels.diversity import pair_similarities
-from shortlist.kernels.ranking import midranks
-from shortlist.kernels.topk import topk_dense
-from shortlist.kernels.types import Csr
+from shortlist.kernels.types import Csr, Given
 from shortlist.metrics.beyond import gini, intra_list_diversity, serendipity
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.recommend.recommender import dense_scores
+from shortlist.recommend.recommender import (
+    PACK_FROM,
+    dense_scores,
+    pack_items,
+    popularity_scores,
+)
 from shortlist.scoring.capabilities import PredictsRatings
-from shortlist.scoring.sparse import common_users, csr_arrays
+from shortlist.scoring.finite import first_not_finite
+from shortlist.scoring.scorer import known_profiles
+from shortlist.scoring.scores import DenseScores
+from shortlist.scoring.selection import top_k
+from shortlist.scoring.sparse import csr_arrays, row_entries, transposed
 
 _LARGEST_EXPONENT = 50  # gains up to 2^50 are exact
 PROTOCOL = "full catalogue, seen items removed, mid-rank ties"
@@ -110,9 +116,11 @@ def evaluate(
     lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
     seconds = 0.0
     beyond: dict[str, FloatArray] = {}
-    vectors = csr_arrays(common_users(train.choices))
-    task = partial(_ranked, model, truth, width, ks, vectors)
-    user_bytes = BYTES_PER_ITEM * train.n_items
+    chosen_by = csr_arrays(transposed(train.choices))
+    task = partial(_ranked, model, truth, width, ks, chosen_by)
+    user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
+    if len(truth.user_rows) >= PACK_FROM:
+        pack_items(model)
     with engines.use(engine):
         blocks = engines.current().map_rows(
             task, len(truth.user_rows), user_bytes, f"evaluating {model.name}"
@@ -168,28 +176,54 @@ class _Ranked(NamedTuple):
 
 
 def _ranked(
-    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], vectors: Csr, of: range
+    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], chosen_by: Csr, of: range
 ) -> _Ranked:
     """Rank the test items of a block of users, and list the best items of each."""
     block, started = truth.block(of), time.perf_counter()
-    scores = scores_of(model, block.user_rows)  # (n_block, n_items)
+    ranks, best = _rank(model, block, width)
     seconds = time.perf_counter() - started
-    ranks, _ = midranks(scores, block.indptr, block.item_rows, block.eligible)
-    best, _ = topk_dense(scores, block.eligible, width)
-    popular = block.eligible.first(width)
-    sums = pair_similarities(best, vectors, truth.train.n_users)
+    sums = pair_similarities(best, chosen_by.indptr, chosen_by.indices, truth.train.n_users)
     lengths = (best >= 0).sum(axis=1)
     beyond = intra_list_diversity(sums, lengths, ks)
-    beyond |= serendipity(best, _hits(best, block), popular, truth.train.n_items, ks)
+    popular = block.eligible.first(width)
+    beyond |= serendipity(best, _hits(best, block), popular, block.eligible.order, ks)
     return _Ranked(block.users, block.entries, ranks, best, beyond, seconds)
+
+
+def _rank(model: Model[Any, Any], block: Block, width: int) -> tuple[FloatArray, Rows]:
+    """Rank the test items of users among their candidates; return the best of these too.
+
+    The scores are those that ``recommend`` ranks by, and are not written out.
+    """  # as the test items; (n_block, width)
+    profiles = known_profiles(model, block.user_rows)
+    scored = model.can_score(profiles)
+    ranks = np.empty(len(block.item_rows))
+    best = np.empty((len(scored), width), dtype=np.int32)
+    for rows in (np.flatnonzero(scored), np.flatnonzero(~scored)):
+        if not len(rows):
+            continue
+        if scored[rows[0]]:
+            scores = model.score(profiles if len(rows) == len(scored) else profiles.take(rows))
+            if (wrong := first_not_finite(scores)) is not None:
+                raise _not_finite(model, block.user_rows[rows[wrong]])
+        else:
+            scores = popularity_scores(model.data.item_counts.astype(np.float32), len(rows))
+        indptr, entries = row_entries(block.indptr, rows)
+        given = Given(indptr, block.item_rows[entries], np.empty(len(entries)))
+        best[rows] = top_k(scores, block.eligible.take(rows), width, given).rows
+        ranks[entries] = given.ranks
+    return ranks, best
 
 
 def _hits(lists: Rows, block: Block) -> NDArray[np.bool_]:
     """Return which listed items are test items of their user."""  # (n_block, width)
     n_items = block.eligible.order.size
     owners = np.repeat(np.arange(len(lists)), np.diff(block.indptr))
+    true = owners * n_items + block.item_rows  # ascending
     listed = np.arange(len(lists))[:, np.newaxis] * n_items + lists
-    return np.isin(listed, owners * n_items + block.item_rows) & (lists >= 0)
+    found = true[np.minimum(np.searchsorted(true, listed), len(true) - 1)]
+    hits: NDArray[np.bool_] = (found == listed) & (lists >= 0)
+    return hits
 
 
 def _check_gain(gain: Gain | None, truth: Truth) -> None:
@@ -211,11 +245,14 @@ def scores_of(model: Model[Any, Any], user_rows: Rows) -> NDArray[np.float32]:
     by NaN would look perfect.
     """
     scores: NDArray[np.float32] = dense_scores(model, user_rows)
-    finite = np.isfinite(scores).all(axis=1)
-    if not finite.all():
-        user = model.data.users.ids[int(user_rows[finite.argmin()])].as_py()
-        raise ShortlistError(
-            f"{model.name} gave scores that are NaN or infinite, first for user {user!r}",
-            remedy="its training diverged: lower the learning rate or raise the regularization",
-        )
+    if (wrong := first_not_finite(DenseScores(scores))) is not None:
+        raise _not_finite(model, user_rows[wrong])
     return scores
+
+
+def _not_finite(model: Model[Any, Any], user_row: np.int32) -> ShortlistError:
+    user = model.data.users.ids[int(user_row)].as_py()
+    return ShortlistError(
+        f"{model.name} gave scores that are NaN or infinite, first for user {user!r}",
+        remedy="its training diverged: lower the learning rate or raise the regularization",
+    )

@@ -67,7 +67,7 @@ class Report(Tabular):
     notes
         Remarks for the reader: test interactions that were left out, and why.
     score_seconds
-        Time the model took to score.
+        Time that scoring took; of the full catalogue, with ranking and the best items.
     listed
         How many users' lists hold each item, int64 (n_items,), by list length; empty for sampled
         figures.

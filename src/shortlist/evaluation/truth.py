@@ -20,7 +20,6 @@ from shortlist.scoring.sparse import csr_arrays
 from shortlist.text import shown
 
 _BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
-BYTES_PER_ITEM = 8  # of a user's row of scores, with what ranking it takes
 
 
 def require_count(name: str, value: object, minimum: int = 1) -> None:
@@ -207,7 +206,8 @@ def _require_split(train: Dataset, test: Dataset) -> None:
     in_train, in_test = (
         side.user_rows.astype(np.int64) * n_items + side.item_rows for side in (train, test)
     )
-    shared = np.intersect1d(in_train, in_test, assume_unique=True)
+    places = np.searchsorted(in_train, in_test)  # both ascend
+    shared = in_test[np.append(in_train, -1)[places] == in_test]
     if len(shared):
         user, item = train.users.ids[shared[0] // n_items], train.items.ids[shared[0] % n_items]
         raise InputError(

@@ -12,8 +12,7 @@ als           the half-steps of implicit alternating least squares, and their lo
 als_rounds    the same in rounds, for observations that lie in several places
 products      Gram matrices, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
-ridge         ridge regressions of rows in float64
-regression    regressions of every item on some items before it
+ridge         ridge regressions in float64: of rows, and of items on some items before them
 sampling      negatives for training examples
 embeddings    optimiser steps on the rows of an embedding table that a batch uses
 

@@ -18,19 +18,18 @@ solves it in float64.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes, size_of
+from shortlist.kernels.checks import Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
     Floats,
-    Integers,
     Matrix,
     OutDoubles,
     OutMatrix,
@@ -38,13 +37,11 @@ from shortlist.kernels.types import (
 )
 from shortlist.kernels.vector import (
     FOUR,
-    LANES,
     ROWS,
     add_four_rows,
     conjugate_step,
     dot_of_vectors,
     four_dots,
-    negated_product,
     scaled,
 )
 
@@ -69,9 +66,8 @@ def solve_cg(
     the residual. Without steps the losses (B,) are those of ``start``. Never forms a row's matrix:
     O(f) an observation and step (Takacs, Pilaszy and Tikk 2011).
     """
-    shapes = Shapes()
-    observed = _check_systems(shapes, observed, factors, shared, regularization)
-    shapes.array("start", start, F32, "B", "f")
+    shapes, observed = _checked(observed, factors, shared, regularization)
+    shapes.check("start f32 B f", start)
     return _solved(observed, factors, shared, regularization, start, size_of("steps", steps), left)
 
 
@@ -83,10 +79,8 @@ def solve_exact(
     By conjugate gradients from zero until the residual, computed anew, leaves an error of less
     than 1e-5 of the solution, in the norm of the loss. A row is NaN where it does not get there.
     """
-    shapes = Shapes()
-    observed = _check_systems(shapes, observed, factors, shared, regularization)
-    nowhere = np.zeros((0, shapes["f"]), np.float32)
-    return _solved(observed, factors, shared, regularization, nowhere, -1, 0.0)
+    _, observed = _checked(observed, factors, shared, regularization)
+    return _solved(observed, factors, shared, regularization, factors[:0], -1, 0.0)
 
 
 def solve_cholesky(
@@ -96,20 +90,18 @@ def solve_cholesky(
 
     A row is NaN if its system is not positive definite in float32.
     """
-    shapes = Shapes()
-    observed = _check_systems(shapes, observed, factors, shared, regularization)
+    shapes, observed = _checked(observed, factors, shared, regularization)
     out = np.zeros((shapes["B"], shapes["f"]), np.float32)
     over_rows(_solve_cholesky, len(out), _ROWS, observed, factors, shared, regularization, out)
     return out
 
 
-def _check_systems(
-    shapes: Shapes, observed: Csr, factors: Matrix, shared: Vector, regularization: Vector
-) -> Csr:
-    shapes.array("factors", factors, F32, "n", "f")
-    shapes.array("shared", shared, F32, "f")
-    shapes.array("regularization", regularization, F32, "B")
-    return shapes.csr("observed", observed, "B", "n")
+def _checked(
+    observed: Csr, factors: Matrix, shared: Vector, regularization: Vector
+) -> tuple[Shapes, Csr]:
+    table = "factors f32 n f, shared f32 f, regularization f32 B"
+    shapes = Shapes().check(table, factors, shared, regularization)
+    return shapes, shapes.csr("observed", observed, "B", "n")
 
 
 def _solved(
@@ -117,96 +109,53 @@ def _solved(
     steps: int, left: float,
 ) -> tuple[OutMatrix, NDArray[np.float64]]:  # fmt: skip
     n_rows, depth = len(regularization), factors.shape[1]
-    more = -depth % LANES  # columns of zeros
-    if more:
-        factors = np.pad(factors, ((0, 0), (0, more)))
-        shared = np.pad(shared, (0, more))
-    out = np.zeros((n_rows, depth), np.float32)
-    losses = np.zeros(n_rows, np.float64)
+    out, losses = np.zeros((n_rows, depth), np.float32), np.zeros(n_rows)
     over_rows(
-        _solve_cg, n_rows, _ROWS,
-        observed, factors, shared, regularization, start, steps, left, out, losses,
+        _solve_cg, n_rows, _ROWS, observed, linalg.whole_vectors(factors),
+        linalg.whole_vectors(shared), regularization, start, steps, left, out, losses,
     )  # fmt: skip
     return out, losses
 
 
 @inlined
-def add_errors(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats, total: float) -> float:
-    """Add ``sum w (1 - x.v) v`` to ``out``; return ``total + sum w (1 - x.v)^2``.
+def _four_of(values: Any, entry: int, end: int, none: Any) -> Any:
+    """Return four values from an entry on, ``none`` for those from ``end`` on."""
+    return (
+        values[entry],
+        values[entry + 1] if entry + 1 < end else none,
+        values[entry + 2] if entry + 2 < end else none,
+        values[entry + 3] if entry + 3 < end else none,
+    )
+
+
+@inlined
+def add_errors(
+    observed: Csr, u: int, flat: Floats, x: Floats, out: Floats, target: np.float32, total: float
+) -> float:
+    """Add ``sum w (target - x.v) v`` to ``out``; return ``total + sum w (target - x.v)^2``.
 
     Observations are added one after the other, so they may be added in several calls.
     """
     indptr, indices, weights = observed
-    begin, end = indptr[u], indptr[u + 1]
-    whole = begin + (end - begin) // FOUR * FOUR
-    for e in range(begin, whole, FOUR):
-        total = _add_four_errors(
-            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
-            weights[e], weights[e + 1], weights[e + 2], weights[e + 3], total,
-        )  # fmt: skip
-    if whole < end:  # one to three are left: the last one again, with weight 0
-        none, last = np.float32(0.0), indices[end - 1]
-        two, three = whole + 1 < end, whole + 2 < end
-        total = _add_four_errors(
-            flat, x, out,
-            indices[whole], indices[whole + 1] if two else last,
-            indices[whole + 2] if three else last, last,
-            weights[whole], weights[whole + 1] if two else none,
-            weights[whole + 2] if three else none, none, total,
-        )  # fmt: skip
+    width, end = len(x), indptr[u + 1]
+    for entry in range(indptr[u], end, FOUR):
+        # Beyond the end the last one again, with weight 0.
+        i, j, k, m = _four_of(indices, entry, end, indices[end - 1])
+        p, q, r, s = _four_of(weights, entry, end, np.float32(0.0))
+        rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
+        a, b, c, d = four_dots(x, 0, flat, *rows, width)
+        a, b, c, d = target - a, target - b, target - c, target - d
+        p, q, r, s = p * a, q * b, r * c, s * d
+        add_four_rows(out, 0, flat, *rows, p, q, r, s, width)
+        for square in (p * a, q * b, r * c, s * d):
+            total += np.float64(square)
     return total
-
-
-@inlined
-def _add_four_errors(
-    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
-    p: np.float32, q: np.float32, r: np.float32, s: np.float32, total: float,
-) -> float:  # fmt: skip
-    """Add four rows to ``out``, each times its weight and error, and the squares to ``total``."""
-    width, one = len(x), np.float32(1.0)
-    rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
-    a, b, c, d = four_dots(x, 0, flat, *rows, width)
-    a, b, c, d = one - a, one - b, one - c, one - d
-    p, q, r, s = p * a, q * b, r * c, s * d
-    add_four_rows(out, 0, flat, *rows, p, q, r, s, width)
-    total += np.float64(p * a)
-    total += np.float64(q * b)
-    total += np.float64(r * c)
-    return total + np.float64(s * d)
 
 
 @inlined
 def add_image(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats) -> None:
     """Add ``-sum w (x.v) v`` to ``out``, one observation after the other."""
-    indptr, indices, weights = observed
-    begin, end = indptr[u], indptr[u + 1]
-    whole = begin + (end - begin) // FOUR * FOUR
-    for e in range(begin, whole, FOUR):
-        _add_four_images(
-            flat, x, out, indices[e], indices[e + 1], indices[e + 2], indices[e + 3],
-            weights[e], weights[e + 1], weights[e + 2], weights[e + 3],
-        )  # fmt: skip
-    if whole < end:  # one to three are left: the last one again, with weight 0
-        none, last = np.float32(0.0), indices[end - 1]
-        two, three = whole + 1 < end, whole + 2 < end
-        _add_four_images(
-            flat, x, out,
-            indices[whole], indices[whole + 1] if two else last,
-            indices[whole + 2] if three else last, last,
-            weights[whole], weights[whole + 1] if two else none,
-            weights[whole + 2] if three else none, none,
-        )  # fmt: skip
-
-
-@inlined
-def _add_four_images(
-    flat: Floats, x: Floats, out: Floats, i: int, j: int, k: int, m: int,
-    p: np.float32, q: np.float32, r: np.float32, s: np.float32,
-) -> None:  # fmt: skip
-    width = len(x)
-    rows = np.int64(i) * width, np.int64(j) * width, np.int64(k) * width, np.int64(m) * width
-    a, b, c, d = four_dots(x, 0, flat, *rows, width)
-    add_four_rows(out, 0, flat, *rows, -p * a, -q * b, -r * c, -s * d, width)
+    add_errors(observed, u, flat, x, out, np.float32(-0.0), 0.0)
 
 
 @inlined
@@ -252,15 +201,15 @@ def _solve_cg(
         if indptr[u] == indptr[u + 1]:
             continue
         for p in range(width):
-            diagonal[p] = shared[p] + regularization[u]
-            scale[p] = one / diagonal[p]
+            diagonal[p] = -shared[p] - regularization[u]
+            scale[p] = one / -diagonal[p]
         x[:] = zero
         if not exact:
             linalg.copy_row(start[u], x)
         solved, gained = not exact, 0.0
         for _ in range(_RESIDUALS if exact else 1):
-            loss = np.float64(negated_product(x, diagonal, residual, width))
-            losses[u] = add_errors(observed, u, flat, x, residual, loss)
+            loss = 0.0 - np.float64(scaled(x, diagonal, residual, width))
+            losses[u] = add_errors(observed, u, flat, x, residual, one, loss)
             size = scaled(residual, scale, direction, width)
             if exact and size <= _EXACT * gained:
                 solved = True
@@ -269,7 +218,7 @@ def _solve_cg(
             for _ in range(_STEPS if exact else steps):
                 if is_small(size, most, gained if exact else losses[u]):
                     break
-                negated_product(direction, diagonal, image, width)
+                scaled(direction, diagonal, image, width)
                 add_image(observed, u, flat, direction, image)
                 size, gain = next_direction(size, x, direction, residual, image, scale)
                 gained += gain
@@ -301,7 +250,11 @@ def _solve_cholesky(
             a[p, p] = -shared[p] - regularization[u]
         for first in range(indptr[u], indptr[u + 1], _TOGETHER):
             last = min(first + _TOGETHER, indptr[u + 1])
-            count = _gather(factors, indices[first:last], weights[first:last], right, w)
+            count = linalg.round_up(last - first, FOUR)
+            right[last - first : count], w[last - first : count] = 0.0, 0.0
+            for i in range(last - first):
+                linalg.copy_row(factors[indices[first + i]], right[i])
+                w[i] = weights[first + i]
             for i in range(count):
                 negative, v, scaled = -w[i], right[i], left[i]
                 for c in range(width):
@@ -316,19 +269,3 @@ def _solve_cholesky(
             if not a[p, p] * a[p, p] > _LOST * diagonal[p]:  # NaN too
                 x[:depth] = np.nan
         linalg.copy_row(x[:depth], out[u])
-
-
-@inlined
-def _gather(factors: Floats, indices: Integers, weights: Floats, rows: Floats, w: Floats) -> int:
-    """Copy the observed factors and their weights together; return the number of rows.
-
-    It is a multiple of four: rows of zeros with weight 0 are added.
-    """
-    for entry in range(len(indices)):
-        linalg.copy_row(factors[indices[entry]], rows[entry])
-        w[entry] = weights[entry]
-    count = linalg.round_up(len(indices), FOUR)
-    for entry in range(len(indices), count):
-        rows[entry] = 0.0
-        w[entry] = 0.0
-    return count

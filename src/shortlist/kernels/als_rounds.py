@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels import linalg
 from shortlist.kernels.als import add_errors, add_image, is_small, next_direction
-from shortlist.kernels.checks import F32, F64, Shapes
+from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
@@ -28,7 +28,7 @@ from shortlist.kernels.types import (
     OutVector,
     Vector,
 )
-from shortlist.kernels.vector import LANES, negated_product, scaled
+from shortlist.kernels.vector import LANES, scaled
 
 _ROWS: Final = 64  # rows for a thread at a time
 
@@ -42,17 +42,13 @@ class Sums(NamedTuple):
 
 def padded(vectors: Matrix) -> Matrix:
     """Return vectors with columns of zeros, so that their number is a multiple of 8."""
-    Shapes().array("vectors", vectors, F32, "n", "f")
-    more = -vectors.shape[1] % LANES
-    return np.pad(vectors, ((0, 0), (0, more))) if more else vectors
+    Shapes().check("vectors f32 n f", vectors)
+    return linalg.whole_vectors(vectors)
 
 
 def begin_sums(vectors: Matrix, shared: Vector, weak: Vector) -> Sums:
     """Return ``-D x`` (B, w) and ``x'D x`` (B,) of vectors x; D is ``diag(shared + weak)``."""
-    shapes = Shapes()
-    shapes.array("vectors", vectors, F32, "B", "w")
-    shapes.array("shared", shared, F32, "w")
-    shapes.array("weak", weak, F32, "B")
+    shapes = Shapes().check("vectors f32 B w, shared f32 w, weak f32 B", vectors, shared, weak)
     _check_width(shapes)
     sums = Sums(np.empty(vectors.shape, np.float32), np.empty(len(vectors)))
     over_rows(_begin, len(vectors), _ROWS, vectors, shared, weak, *sums)
@@ -69,11 +65,10 @@ def add_share(
     ``sum w (1 - x.v)^2``, and the sums of all places are ``b - A x`` and the loss at x. In the
     others it is ``-sum w (x.v) v`` alone, and the sums are ``-A x``.
     """
-    shapes = Shapes()
-    shapes.array("factors", factors, F32, "n", "w")
-    shapes.array("vectors", vectors, F32, "B", "w")
-    shapes.array("sums.vectors", sums.vectors, F32, "B", "w")
-    shapes.array("sums.squares", sums.squares, F64, "B")
+    shapes = Shapes().check(
+        "factors f32 n w, vectors f32 B w, sums.vectors f32 B w, sums.squares f64 B",
+        factors, vectors, sums.vectors, sums.squares,
+    )  # fmt: skip
     _check_width(shapes)
     observed = shapes.rows_of_csr("observed", observed, "n", "rows", rows, "B")
     over_rows(_add, len(rows), _ROWS, observed, rows, factors, vectors, first, *sums)
@@ -95,12 +90,9 @@ class Descent:
     def __init__(
         self, start: Matrix, shared: Vector, weak: Vector, steps: int, left: float
     ) -> None:
-        shapes = Shapes()
-        shapes.array("start", start, F32, "B", "f")
-        shapes.array("shared", shared, F32, "f")
-        shapes.array("weak", weak, F32, "B")
+        Shapes().check("start f32 B f, shared f32 f, weak f32 B", start, shared, weak)
         self._depth, self._x = start.shape[1], np.array(padded(start))
-        self._shared, self._weak = padded(shared[np.newaxis])[0], weak
+        self._shared, self._weak = linalg.whole_vectors(shared), weak
         self._residual, self._direction = np.empty_like(self._x), np.empty_like(self._x)
         self._sizes, self._least = np.empty(len(start), np.float32), np.empty(len(start))
         self._round, self._steps, self._left = 0, steps, left
@@ -125,8 +117,7 @@ class Descent:
     def take_step(self, sums: Sums) -> bool:
         """Go one step, by the sums of all places for the active rows; whether any row goes on."""
         shapes = Shapes(B=len(self.active), w=self._x.shape[1])
-        shapes.array("sums.vectors", sums.vectors, F32, "B", "w")
-        shapes.array("sums.squares", sums.squares, F64, "B")
+        shapes.check("sums.vectors f32 B w, sums.squares f64 B", sums.vectors, sums.squares)
         on = np.empty(len(self.active), np.float32)
         over_rows(
             _step, len(on), _ROWS, self.active, self._shared, self._weak, self.first,
@@ -147,8 +138,8 @@ def _begin(
     diagonal = np.empty(width, np.float32)
     for u in range(start, stop):
         for p in range(width):
-            diagonal[p] = shared[p] + weak[u]
-        squares[u] = np.float64(negated_product(vectors[u], diagonal, sums[u], width))
+            diagonal[p] = -shared[p] - weak[u]
+        squares[u] = 0.0 - np.float64(scaled(vectors[u], diagonal, sums[u], width))
 
 
 @kernel
@@ -156,10 +147,10 @@ def _add(
     start: int, stop: int, observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix,
     first: bool, sums: OutMatrix, squares: OutDoubles,
 ) -> None:  # fmt: skip
-    flat = factors.reshape(-1)
+    flat, one = factors.reshape(-1), np.float32(1.0)
     for b in range(start, stop):
         if first:
-            squares[b] = add_errors(observed, rows[b], flat, vectors[b], sums[b], squares[b])
+            squares[b] = add_errors(observed, rows[b], flat, vectors[b], sums[b], one, squares[b])
         else:
             add_image(observed, rows[b], flat, vectors[b], sums[b])
 

@@ -10,6 +10,7 @@ indices.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.types import (
     Csr,
     EligibleItems,
+    Given,
     Indices,
     Integers,
     Longs,
@@ -25,21 +27,26 @@ from shortlist.kernels.types import (
     Pointers,
 )
 
-F32: Final = np.dtype(np.float32)
-F64: Final = np.dtype(np.float64)
-I32: Final = np.dtype(np.int32)
-I64: Final = np.dtype(np.int64)
-U32: Final = np.dtype(np.uint32)
-U8: Final = np.dtype(np.uint8)
-BOOL: Final = np.dtype(np.bool_)
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "i32": np.dtype(np.int32),
+    "i64": np.dtype(np.int64), "u32": np.dtype(np.uint32), "u8": np.dtype(np.uint8),
+    "bool": np.dtype(np.bool_),
+}  # fmt: skip
+
+
+@cache
+def _parsed(table: str) -> list[tuple[str, np.dtype[Any], tuple[str, ...]]]:
+    rows = [row.split() for row in table.split(",")]
+    return [(name, _DTYPES[dtype], tuple(letters)) for name, dtype, *letters in rows]
 
 
 class Shapes:
     """The shapes of a kernel's arguments, in letters: the same letter is the same size.
 
     The first argument with a letter fixes its size for all later arguments; the constructor takes
-    sizes that are given as numbers. Of ``queries`` (2, 8) as ("B", "f") and ``items_t`` (9, 100) as
-    ("f", "N") the second is refused: "items_t has shape (9, 100), expected (f=8, N)".
+    sizes that are given as numbers. ``Shapes().check("queries f32 B f, items_t f32 f N", q, i)``
+    refuses i of shape (9, 100) after q of shape (2, 8): "items_t has shape (9, 100), expected
+    (f=8, N)".
     """
 
     def __init__(self, **sizes: int) -> None:
@@ -49,20 +56,24 @@ class Shapes:
         """Return the size of a letter."""
         return self._sizes[letter]
 
-    def array(self, name: str, value: Any, dtype: np.dtype[Any], *letters: str) -> None:
-        """Check an array: its dtype, its shape (a letter for each dimension), and its layout."""
-        if not isinstance(value, np.ndarray):
-            raise TypeError(f"{name} is a {type(value).__name__}, expected an array of {dtype}")
-        if value.dtype != dtype:
-            raise TypeError(f"{name} has dtype {value.dtype}, expected {dtype}")
-        shape = value.shape
-        if len(shape) != len(letters):
-            raise self._wrong_shape(name, shape, letters)
-        for letter, size in zip(letters, shape, strict=True):
-            if self._sizes.setdefault(letter, size) != size:
-                raise self._wrong_shape(name, shape, letters)
-        if not value.flags.c_contiguous:
-            raise ValueError(f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})")
+    def check(self, table: str, *arrays: Any) -> Shapes:
+        """Check C-contiguous arrays against a table: name, dtype, and a letter per dimension."""
+        for (name, dtype, letters), value in zip(_parsed(table), arrays, strict=True):
+            if not isinstance(value, np.ndarray):
+                raise TypeError(f"{name} is a {type(value).__name__}, expected an array of {dtype}")
+            if value.dtype != dtype:
+                raise TypeError(f"{name} has dtype {value.dtype}, expected {dtype}")
+            fits = len(value.shape) == len(letters) and all(
+                self._sizes.setdefault(letter, size) == size
+                for letter, size in zip(letters, value.shape, strict=True)
+            )
+            if not fits:
+                raise self._wrong_shape(name, value.shape, letters)
+            if not value.flags.c_contiguous:
+                raise ValueError(
+                    f"{name} is not C-contiguous: pass numpy.ascontiguousarray({name})"
+                )
+        return self
 
     def csr(self, name: str, matrix: Csr, rows: str, columns: str) -> Csr:
         """Check a sparse matrix; return it with read-only arrays. ``columns`` must be known."""
@@ -75,7 +86,7 @@ class Shapes:
     ) -> Csr:
         """Check some rows of a sparse matrix, and their numbers; return it as :meth:`csr` does."""
         matrix = self._parts(name, matrix, f"rows of {name}")
-        self.array(rows_name, rows, I32, count)
+        self.check(f"{rows_name} i32 {count}", rows)
         in_range(rows_name, rows, self[f"rows of {name}"])
         if not _used_rows_are_valid(rows, *matrix[:2], self[columns]):
             self._rows(f"{name}.indptr", f"{name}.indices", *matrix[:2], columns)
@@ -99,7 +110,7 @@ class Shapes:
     ) -> None:
         """Check the items of each row b, items[indptr[b] : indptr[b + 1]]; all below a bound."""
         self._pointers(indptr_name, indptr, rows)
-        self.array(name, items, I32, f"len({name})")
+        self.check(f"{name} i32 len({name})", items)
         self._rows(indptr_name, name, indptr, items, bound)
 
     def eligible(self, eligible: EligibleItems) -> tuple[EligibleItems, OutIndices]:
@@ -110,9 +121,10 @@ class Shapes:
         if not isinstance(eligible, EligibleItems):
             raise TypeError(f"eligible is a {type(eligible).__name__}, expected an EligibleItems")
         excluded_indptr, excluded_indices, masks, mask_of, order = eligible
-        self.array("eligible.order", order, I32, "N")
-        self.array("eligible.masks", masks, BOOL, "G", "N")
-        self.array("eligible.mask_of", mask_of, I32, "B")
+        self.check(
+            "eligible.order i32 N, eligible.masks bool G N, eligible.mask_of i32 B",
+            order, masks, mask_of,
+        )  # fmt: skip
         self.lists(
             "eligible.excluded_indptr", excluded_indptr,
             "eligible.excluded_indices", excluded_indices, "B", "N",
@@ -123,18 +135,27 @@ class Shapes:
             raise ValueError("eligible.order is not a permutation of the numbers from 0 to N - 1")
         return EligibleItems(*map(_read_only, eligible)), row_of
 
+    def given(self, given: Given | None) -> Given:
+        """Check given items of B queries, of N; return them with read-only inputs. None: none."""
+        if given is None:
+            return _NOTHING
+        if not isinstance(given, Given):
+            raise TypeError(f"given is a {type(given).__name__}, expected a Given")
+        self.lists("given.indptr", given.indptr, "given.items", given.items, "B", "N")
+        self.check("given.ranks f64 len(given.items)", given.ranks)
+        return Given(_read_only(given.indptr), _read_only(given.items), given.ranks)
+
     def _parts(self, name: str, matrix: Csr, rows: str) -> Csr:
         if not (isinstance(matrix, tuple) and len(matrix) == 3):
             raise TypeError(f"{name} is a {type(matrix).__name__}, expected a Csr")
         indptr, indices, data = matrix
         self._pointers(f"{name}.indptr", indptr, rows)
         stored = f"len({name}.indices)"
-        self.array(f"{name}.indices", indices, I32, stored)
-        self.array(f"{name}.data", data, F32, stored)
+        self.check(f"{name}.indices i32 {stored}, {name}.data f32 {stored}", indices, data)
         return Csr(_read_only(indptr), _read_only(indices), _read_only(data))
 
     def _pointers(self, name: str, indptr: Longs, rows: str) -> None:
-        self.array(name, indptr, I64, f"len({name})")
+        self.check(f"{name} i64 len({name})", indptr)
         n_rows = len(indptr) - 1
         if n_rows < 0 or self._sizes.setdefault(rows, n_rows) != n_rows:
             raise self._wrong_shape(name, indptr.shape, (rows,), " + 1")
@@ -185,6 +206,11 @@ def _read_only(array: Any) -> Any:
     view = array.view()
     view.setflags(write=False)
     return view
+
+
+_NOTHING: Final = Given(
+    _read_only(np.empty(0, np.int64)), _read_only(np.empty(0, np.int32)), np.empty(0, np.float64)
+)
 
 
 @inlined

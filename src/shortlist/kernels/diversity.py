@@ -6,15 +6,19 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F64, I32, Shapes, in_range, size_of
-from shortlist.kernels.compile import kernel
+from shortlist.kernels.checks import Shapes, in_range, size_of
+from shortlist.kernels.compile import kernel, reordering
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
     DoubleMatrix,
+    Doubles,
     IndexMatrix,
+    Indices,
+    Integers,
     OutDoubleMatrix,
     OutIndexMatrix,
+    Pointers,
 )
 
 _QUERIES: Final = 64  # queries for a thread at a time
@@ -32,8 +36,7 @@ def most_varied(
     least 0. Positions (B, k) are padded with -1.
     """
     shapes = Shapes(width=width)
-    shapes.array("candidates", candidates, I32, "B", "C")
-    shapes.array("relevance", relevance, F64, "B", "C")
+    shapes.check("candidates i32 B C, relevance f64 B C", candidates, relevance)
     vectors = shapes.csr("vectors", vectors, "N", "width")
     in_range("candidates", candidates.ravel(), shapes["N"], least=-1)
     picks = np.full((len(candidates), size_of("k", k)), -1, np.int32)
@@ -87,39 +90,57 @@ def _most_varied(
                 picked[indices[p]] = 0.0
 
 
-def pair_similarities(lists: IndexMatrix, vectors: Csr, width: int) -> OutDoubleMatrix:
-    """Sum the dot products of all pairs among the first 1, 2, ... items of each list.
+def pair_similarities(
+    lists: IndexMatrix, indptr: Pointers, indices: Indices, width: int
+) -> OutDoubleMatrix:
+    """Sum the cosines of all pairs among the first 1, 2, ... items of each list.
 
-    ``lists`` (B, k) are rows of ``vectors`` (N, width), padded with -1 at the end. Sums (B, k) are
-    in float64.
+    ``lists`` (B, k) are items, padded with -1 at the end. Item i is the set of numbers below
+    ``width`` in ``indices[indptr[i] : indptr[i + 1]]``: the cosine of two items is the size of what
+    they share by the root of the product of their sizes, and 0 for an empty set. Sums (B, k) are in
+    float64.
     """
     shapes = Shapes(width=width)
-    shapes.array("lists", lists, I32, "B", "k")
-    vectors = shapes.csr("vectors", vectors, "N", "width")
+    shapes.check("lists i32 B k", lists)
+    shapes.lists("indptr", indptr, "indices", indices, "N", "width")
     in_range("lists", lists.ravel(), shapes["N"], least=-1)
     sums = np.zeros(lists.shape, np.float64)
     if sums.size:
-        over_rows(_pair_similarities, len(sums), _QUERIES, lists, vectors, width, sums)
+        over_rows(_pair_similarities, len(sums), _QUERIES, lists, indptr, indices, width, sums)
     return sums
 
 
 @kernel
 def _pair_similarities(
-    start: int, stop: int, lists: IndexMatrix, vectors: Csr, width: int, sums: OutDoubleMatrix
-) -> None:
-    indptr, indices, data = vectors
-    total = np.zeros(width, np.float64)  # of the vectors before
+    start: int, stop: int, lists: IndexMatrix, indptr: Pointers, indices: Indices, width: int,
+    sums: OutDoubleMatrix,
+) -> None:  # fmt: skip
+    total = np.zeros(width, np.float64)  # of the items before, each as a vector of length 1
+    last = lists.shape[1] - 1
     for b in range(start, stop):
         so_far = 0.0
         for n in range(lists.shape[1]):
-            row = lists[b, n]
-            if row >= 0:
-                for p in range(indptr[row], indptr[row + 1]):
-                    so_far += total[indices[p]] * data[p]
-                    total[indices[p]] += data[p]
+            item = lists[b, n]
+            if item >= 0:
+                members = indices[indptr[item] : indptr[item + 1]]
+                # in float32, as in the vectors that lists are picked by
+                weight = np.float64(np.float32(1.0 / np.sqrt(max(len(members), 1))))
+                if n:
+                    so_far += weight * _sum_at(total, members)
+                if n < last:
+                    for p in range(len(members)):
+                        total[np.uint32(members[p])] += weight
             sums[b, n] = so_far
-        for n in range(lists.shape[1]):
-            row = lists[b, n]
-            if row >= 0:
-                for p in range(indptr[row], indptr[row + 1]):
-                    total[indices[p]] = 0.0
+        for n in range(last):
+            item = lists[b, n]
+            if item >= 0:
+                for p in range(indptr[item], indptr[item + 1]):
+                    total[np.uint32(indices[p])] = 0.0
+
+
+@reordering
+def _sum_at(values: Doubles, places: Integers) -> float:
+    total = 0.0
+    for p in range(len(places)):
+        total += values[np.uint32(places[p])]
+    return total

@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from shortlist.kernels.checks import F32, I32, I64, Shapes, in_range
+from shortlist.kernels.checks import Shapes, in_range
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.linalg import dot
 from shortlist.kernels.threads import over_rows
@@ -100,7 +100,7 @@ def take_step(
     """
     code = _CODES[optimizer]
     shapes = _checked(table, "batch.rows", batch.rows, code)
-    shapes.array("gradients", gradients, F32, "S", "C")
+    shapes.check("gradients f32 S C", gradients)
     shapes.lists("batch.indptr", batch.indptr, "batch.order", batch.order, "U", "S")
     first, second = ((table.values, table.values), tuple(table.moments) * 2, table.moments)[code]
     over_rows(
@@ -116,41 +116,19 @@ def descend(
     """Take a step of plain gradient descent on dot products, against the log loss of a batch.
 
     A score is ``b + p.q``, and with ``biased``, where the last column of a row is its bias,
-    ``b + b_u + b_i + p.q``. The loss of a sample is its log loss and ``penalty / 2`` times the
-    squares of both rows; the step is along the gradient of the mean. One thread takes it: with a
-    few hundred samples a step, others would wait longer than they work.
+    ``b + b_u + b_i + p.q``; ``values`` (n, C) has the rows of users and items, ``bias`` (1,) is b.
+    Of the items (G, N) of each of ``users`` (G,) the first was chosen. The loss of a sample is its
+    log loss and ``penalty / 2`` times the squares of both rows; the step is along the gradient of
+    the mean. One thread takes it: with a few hundred samples a step, others would wait longer than
+    they work. ``scratch``, float32 (n, C) and int64 (n,), has zeros before and afterwards.
 
-    Parameters
-    ----------
-    values (n, C), bias (1,)
-        The rows of users and items, and b, float32; both are updated.
-    users (G,), items (G, N)
-        The user and the items of each group as rows of the table, int32. The first item was chosen,
-        the others were not.
-    biased, rate, penalty
-        As above; the rate is the learning rate.
-    scratch (n, C), (n,)
-        Zeros, float32 and int64; they are zeros again afterwards.
-
-    Returns
-    -------
-    The mean log loss, and the mean of the squares of both rows, before the step.
-
-    Examples
-    --------
-    >>> table, scratch = np.ones((2, 1), np.float32), (np.zeros((2, 1), np.float32), np.zeros(2, int))
-    >>> pair = np.array([0], np.int32), np.array([[1]], np.int32)
-    >>> loss, squares = descend(table, np.zeros(1, np.float32), *pair, False, 1.0, 0.0, scratch)
-    >>> round(loss, 4), squares, table.ravel()
-    (0.3133, 2.0, array([1.2689414, 1.2689414], dtype=float32))
-    """  # noqa: E501
+    Returns the mean log loss, and the mean of the squares of both rows, before the step.
+    """
     shapes = Shapes(**{"1": 1})
-    shapes.array("values", values, F32, "n", "C")
-    shapes.array("bias", bias, F32, "1")
-    shapes.array("users", users, I32, "G")
-    shapes.array("items", items, I32, "G", "N")
-    shapes.array("scratch[0]", scratch[0], F32, "n", "C")
-    shapes.array("scratch[1]", scratch[1], I64, "n")
+    shapes.check(
+        "values f32 n C, bias f32 1, users i32 G, items i32 G N", values, bias, users, items
+    )
+    shapes.check("scratch[0] f32 n C, scratch[1] i64 n", *scratch)
     in_range("users", users, len(values))
     in_range("items", items.ravel(), len(values))
     if biased and not shapes["C"]:
@@ -161,14 +139,14 @@ def descend(
 
 
 def _checked(table: Table, name: str, rows: Integers, n_moments: int) -> Shapes:
-    shapes = Shapes()
-    shapes.array("table.values", table.values, F32, "n", "C")
-    shapes.array("table.last_step", table.last_step, I64, "n")
+    shapes = Shapes().check(
+        f"table.values f32 n C, table.last_step i64 n, {name} i32 U",
+        table.values, table.last_step, rows,
+    )  # fmt: skip
     for moment in table.moments:
-        shapes.array("table.moments", moment, F32, "n", "C")
+        shapes.check("table.moments f32 n C", moment)
     if len(table.moments) != n_moments:
         raise ValueError(f"table has {len(table.moments)} moments, expected {n_moments}")
-    shapes.array(name, rows, I32, "U")
     in_range(name, rows, shapes["n"])
     return shapes
 

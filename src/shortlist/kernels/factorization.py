@@ -13,11 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
+from shortlist.kernels.linalg import whole_vectors
 from shortlist.kernels.threads import over_rows, thread_count
 from shortlist.kernels.types import Csr, Matrix, OutDoubles, OutMatrix, Pointers
-from shortlist.kernels.vector import LANES, add_four_errors, add_four_rows, four_dots
+from shortlist.kernels.vector import add_four_errors, add_four_rows, four_dots
 
 # Parts of equal work for each side and thread: a long row does not delay the rest.
 _PARTS: Final = 4
@@ -31,13 +32,11 @@ def squared_error(
     ``by_item`` holds the cells of ``by_user`` transposed. Fastest for lengths f that are a multiple
     of 8. Every sum is in the order of the cells, whatever the number of threads.
     """
-    shapes = Shapes()
-    shapes.array("users", users, F32, "N", "f")
-    shapes.array("items", items, F32, "M", "f")
+    shapes = Shapes().check("users f32 N f, items f32 M f", users, items)
     by_user = shapes.csr("by_user", by_user, "N", "M")
     by_item = shapes.csr("by_item", by_item, "M", "N")
     depth = users.shape[1]
-    users, items = _whole_vectors(users), _whole_vectors(items)
+    users, items = whole_vectors(users), whole_vectors(items)
     to_users, to_items = np.empty_like(users), np.empty_like(items)
     errors = np.empty(len(users)), np.empty(len(items))
     scale = 2 / max(len(by_user.indices), 1)
@@ -57,12 +56,6 @@ def squared_error(
     error = float(errors[0].sum()) / max(len(by_user.indices), 1)
     to_users, to_items = (np.ascontiguousarray(rows[:, :depth]) for rows in (to_users, to_items))
     return error, to_users, to_items
-
-
-def _whole_vectors(rows: Matrix) -> Matrix:
-    """Return the rows, lengthened with zeros to a multiple of the length of a vector."""
-    missing = -rows.shape[1] % LANES
-    return np.pad(rows, ((0, 0), (0, missing))) if missing else rows
 
 
 def _equal_work(indptr: Pointers, parts: int) -> list[int]:

@@ -32,6 +32,12 @@ def round_up(count: int, multiple: int) -> int:
     return (count + multiple - 1) // multiple * multiple
 
 
+def whole_vectors(array: Floats) -> Floats:
+    """Return an array whose last axis is lengthened with zeros to whole vectors; not in kernels."""
+    missing = -array.shape[-1] % LANES
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
+
+
 @inlined
 def copy_row(source: Floats, target: Floats) -> None:
     """Copy a row with a plain loop, which costs a fraction of a small slice assignment."""
@@ -114,6 +120,17 @@ def score_chunk(
     else:
         pack_columns(items_t, first, last, right)
         add_products(left, n_rows, right, last - first, depth, tile.reshape(-1), chunk)
+
+
+@inlined
+def score_of_pair(
+    queries: Floats, row: int, items_t: Floats, bias: Floats, item: int
+) -> np.float32:
+    """Return the score that :func:`score_chunk` writes for a row of queries and an item."""
+    score: np.float32 = bias[item]
+    for p in range(len(items_t)):
+        score += queries[row, p] * items_t[p, item]
+    return score
 
 
 @inlined

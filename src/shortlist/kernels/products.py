@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes
-from shortlist.kernels.compile import inlined, kernel
+from shortlist.kernels.checks import Shapes
+from shortlist.kernels.compile import kernel
 from shortlist.kernels.shards import ShardSum, added, shard_rows, total_gram
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import Floats, Matrix, OutMatrix, OutPartials, OutVector, Vector
+from shortlist.kernels.types import Matrix, OutMatrix, OutPartials, OutVector, Vector
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
 _CHUNK: Final = 256  # products summed in float32 at a time: packed, they stay in the L1 cache
@@ -35,7 +35,7 @@ def shard_grams(factors: Matrix, rows: int, first: int) -> list[ShardSum]:
 
     ``factors`` (n, f) are those of the shards from ``first`` on, of ``rows`` rows each.
     """
-    Shapes(rows=rows, first=first).array("factors", factors, F32, "n", "f")
+    Shapes(rows=rows, first=first).check("factors f32 n f", factors)
     depth, count = factors.shape[1], -(-len(factors) // max(rows, 1))
     parts = min(max(_CELLS // max(depth, 1), 2), 16)
     sums: list[ShardSum] = []
@@ -49,24 +49,13 @@ def shard_grams(factors: Matrix, rows: int, first: int) -> list[ShardSum]:
 
 def multiply(factors: Matrix, square: Matrix) -> OutMatrix:
     """Return the product (n, f) of factors (n, f) and a square matrix (f, f)."""
-    shapes = Shapes()
-    shapes.array("factors", factors, F32, "n", "f")
-    shapes.array("square", square, F32, "f", "f")
+    shapes = Shapes().check("factors f32 n f, square f32 f f", factors, square)
     depth = shapes["f"]
     packed = np.empty(depth * (-(-depth // COLUMNS) * COLUMNS), np.float32)
     _pack(square, packed)
     out = np.empty(factors.shape, np.float32)
     over_rows(_multiply, len(out), _ROWS, factors, packed, out, multiple=ROWS)
     return out
-
-
-@inlined
-def _pack_rows(rows: Floats, first: int, panel: Floats) -> None:
-    """Copy columns ``first`` to ``first + 5`` of rows side by side, filled up with zeros."""
-    count = min(ROWS, rows.shape[1] - first)
-    for p in range(len(rows)):
-        for r in range(ROWS):
-            panel[p * ROWS + r] = rows[p, first + r] if r < count else np.float32(0.0)
 
 
 @kernel
@@ -86,7 +75,9 @@ def _gram(start: int, stop: int, factors: Matrix, size: int, partials: OutPartia
             count = len(rows)
             linalg.pack_columns(rows, begin, end, right)
             for r in range(0, end, ROWS):
-                _pack_rows(rows, r, left)
+                for p in range(count):
+                    for i in range(ROWS):
+                        left[p * ROWS + i] = rows[p, r + i] if r + i < depth else np.float32(0.0)
                 for c in range(max(begin, r // COLUMNS * COLUMNS), end, COLUMNS):
                     tile[:] = 0.0
                     add_tile(
@@ -115,11 +106,7 @@ def _multiply(start: int, stop: int, factors: Matrix, packed: Vector, out: OutMa
     sums = np.zeros(n_rows * width, np.float32)
     for first in range(0, depth, _CHUNK):
         count = min(_CHUNK, depth - first)
-        for r in range(stop - start):
-            panel = left[r // ROWS * ROWS * count :]
-            row = factors[start + r]
-            for p in range(count):
-                panel[p * ROWS + r % ROWS] = row[first + p]
+        linalg.pack_rows(factors[:, first : first + count], start, stop, left)
         for c in range(0, depth, COLUMNS):
             for r in range(0, n_rows, ROWS):
                 add_tile(

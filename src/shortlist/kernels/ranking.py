@@ -6,13 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F32, I32, Shapes, in_range
+from shortlist.kernels.checks import Shapes, in_range
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.linalg import copy_row
-from shortlist.kernels.selection import NEVER, forbid_ineligible, key_of
+from shortlist.kernels.selection import NEVER, forbid_ineligible, key_of, rank_given
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     EligibleItems,
+    Given,
     IndexMatrix,
     Indices,
     Matrix,
@@ -31,22 +32,16 @@ def midranks(
 ) -> tuple[OutDoubles, OutCounts]:
     """Return the rank of every true item among its query's candidates, and their number (B,).
 
-    Equal scores share the mean of their ranks: the rank of a true item is ``1 + #(candidates with a
-    greater score) + #(other candidates with an equal score) / 2``, float64, and inf for an item
-    that is not a candidate. So a model with equal scores for all items ranks every item in the
-    middle. Scores must be finite; the block is left as it is.
+    Ranks are float64, as in :class:`~shortlist.kernels.types.Given`: a model with equal scores for
+    all items ranks every item in the middle. Scores must be finite; the block is left as it is.
     """
-    shapes = Shapes()
-    shapes.array("block", block, F32, "B", "N")
+    shapes = Shapes().check("block f32 B N", block)
     shapes.lists("true_indptr", true_indptr, "true_indices", true_indices, "B", "N")
     eligible, _ = shapes.eligible(eligible)
-    ranks = np.empty(len(true_indices), np.float64)
+    given = shapes.given(Given(true_indptr, true_indices, np.empty(len(true_indices), np.float64)))
     candidates = np.empty(len(block), np.int64)
-    over_rows(
-        _midranks, len(block), _QUERIES,
-        block, true_indptr, true_indices, eligible, ranks, candidates,
-    )  # fmt: skip
-    return ranks, candidates
+    over_rows(_midranks, len(block), _QUERIES, block, eligible, given, candidates)
+    return given.ranks, candidates
 
 
 def list_ranks(
@@ -57,12 +52,10 @@ def list_ranks(
     The rank is 1 plus the number of better items in the list (``best_rows`` and ``order`` as in
     :mod:`shortlist.kernels.topk`), so an item that is not in it has the rank it would have there.
     """
-    shapes = Shapes()
-    shapes.array("block", block, F32, "B", "N")
-    shapes.array("best_rows", best_rows, I32, "B", "k")
+    shapes = Shapes().check("block f32 B N, best_rows i32 B k", block, best_rows)
     in_range("best_rows", best_rows.reshape(-1), shapes["N"], least=-1)
     shapes.lists("indptr", indptr, "items", items, "B", "N")
-    shapes.array("order", order, I32, "N")
+    shapes.check("order i32 N", order)
     scores, ranks = np.empty(len(items), np.float32), np.empty(len(items), np.int32)
     over_rows(
         _list_ranks, len(block), _QUERIES, block, best_rows, indptr, items, order, scores, ranks
@@ -72,8 +65,8 @@ def list_ranks(
 
 @kernel
 def _midranks(
-    start: int, stop: int, block: Matrix, true_indptr: Pointers, true_indices: Indices,
-    eligible: EligibleItems, ranks: OutDoubles, candidates: OutCounts,
+    start: int, stop: int, block: Matrix, eligible: EligibleItems, given: Given,
+    candidates: OutCounts,
 ) -> None:  # fmt: skip
     row = np.empty(block.shape[1], np.float32)
     for b in range(start, stop):
@@ -83,16 +76,7 @@ def _midranks(
         for score in row:
             count += score != NEVER
         candidates[b] = count
-        for entry in range(true_indptr[b], true_indptr[b + 1]):
-            own = row[true_indices[entry]]
-            if own == NEVER:
-                ranks[entry] = np.inf
-                continue
-            greater, equal = 0, 0
-            for score in row:
-                greater += score > own
-                equal += score == own
-            ranks[entry] = 1 + greater + (equal - 1) / 2
+        rank_given(row, given, b)
 
 
 @kernel

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.kernels.checks import F64, I32, I64, U8, U32, Shapes, in_range, size_of
+from shortlist.kernels.checks import Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
@@ -51,7 +51,7 @@ def alias_table(weights: DoubleVector) -> tuple[Words, Indices]:
     Column ``c`` of the table is drawn uniformly. If 32 random bits are less than ``keep[c]``, the
     draw is item ``c``, otherwise item ``other[c]``.
     """
-    Shapes().array("weights", weights, F64, "n_items")
+    Shapes().check("weights f64 n_items", weights)
     n_items = len(weights)
     shares = weights * (n_items / weights.sum())
     other = np.arange(n_items, dtype=np.int32)
@@ -92,27 +92,23 @@ def draw(
     searching it.
     """
     shapes = Shapes()
-    shapes.array("examples", examples, I64, "n")
-    shapes.array("rows", rows, I32, "n")
-    shapes.array("weights", weights, F64, "n_items")
+    shapes.check("examples i64 n, rows i32 n, weights f64 n_items", examples, rows, weights)
     out = np.empty((len(examples), size_of("count", count)), np.int32)
     if out.size and not len(weights):
         raise ValueError("weights has shape (0,), expected at least one item to draw")
-    keep, other = (np.empty(0, np.uint32), np.empty(0, np.int32)) if table is None else table
+    keep, other = table or (np.empty(0, np.uint32), np.empty(0, np.int32))
     if table is not None:
-        shapes.array("table[0]", keep, U32, "n_items")
-        shapes.array("table[1]", other, I32, "n_items")
+        shapes.check("table[0] u32 n_items, table[1] i32 n_items", keep, other)
         in_range("table[1]", other, len(weights))
-    indptr, indices = (np.zeros(1, np.int64), np.empty(0, np.int32)) if known is None else known
+    indptr, indices = known or (np.zeros(1, np.int64), np.empty(0, np.int32))
     marked = np.empty((0, 0), np.uint8)
     if known is not None:
-        shapes.array("known[0]", indptr, I64, "len(known[0])")
-        shapes.array("known[1]", indices, I32, "len(known[1])")
+        shapes.check("known[0] i64 len(known[0]), known[1] i32 len(known[1])", indptr, indices)
         n_rows = max(len(indptr) - 1, 0)
         in_range("rows", rows, n_rows)
         if bits is not None:
             sizes = Shapes(n_rows=n_rows, n_bytes=-(-len(weights) // 8))
-            sizes.array("bits", bits, U8, "n_rows", "n_bytes")
+            sizes.check("bits u8 n_rows n_bytes", bits)
             marked = bits
     over_rows(
         _draw, len(examples), _EXAMPLES,

@@ -10,23 +10,21 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import F32, Shapes
+from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.threads import over_rows
+from shortlist.kernels.threads import over_rows, thread_count
 from shortlist.kernels.topk import QUERIES, items_per_chunk
 from shortlist.kernels.types import Csr, Indices, Matrix, OutMatrix, OutVector, Pointers, Vector
 from shortlist.kernels.vector import ROWS
 
 _FEW_QUERIES: Final = 16  # for a thread at a time, where a query takes long
 _STRIPE: Final = 512  # columns of a dense matrix worked on together: 4 KiB of float64 sums
+_TALL: Final = 4096  # profiles for a thread at a time, where they are many
 
 
 def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
     """Return ``out[b, n] = bias[n] + sum_p queries[b, p] * items_t[p, n]``, float32."""
-    shapes = Shapes()
-    shapes.array("queries", queries, F32, "B", "f")
-    shapes.array("items_t", items_t, F32, "f", "N")
-    shapes.array("bias", bias, F32, "N")
+    Shapes().check("queries f32 B f, items_t f32 f N, bias f32 N", queries, items_t, bias)
     out = np.empty((len(queries), len(bias)), np.float32)
     over_rows(_dense_factors, len(out), QUERIES, queries, items_t, bias, out, multiple=ROWS)
     return out
@@ -43,13 +41,15 @@ def dense_sparse(profiles: Csr, matrix: Csr, n_items: int) -> OutMatrix:
 
 def dense_profile(profiles: Csr, matrix: Matrix) -> OutMatrix:
     """Return the product of sparse profiles and a dense matrix, as float32 (B, N)."""
-    shapes = Shapes()
-    shapes.array("matrix", matrix, F32, "M", "N")
+    shapes = Shapes().check("matrix f32 M N", matrix)
     profiles = shapes.csr("profiles", profiles, "B", "M")
     out = np.empty((shapes["B"], shapes["N"]), np.float32)
-    # Blocks of columns, not of queries: a stripe of the matrix is read from memory once and stays
-    # in the cache for all queries.
-    over_rows(_dense_profile, shapes["N"], _STRIPE, profiles, matrix, out)
+    # Stripes of columns, not blocks of queries: a stripe of the matrix is read from memory once and
+    # stays in the cache for all queries. Tall products have few stripes, so rows are divided too.
+    parts = -(-len(out) // _TALL)
+    width = _STRIPE if parts > 1 else min(_STRIPE, -(-shapes["N"] // thread_count()))
+    units = parts * -(-shapes["N"] // max(width, 1))
+    over_rows(_dense_profile, units, 1, profiles, matrix, width, parts, out)
     return out
 
 
@@ -75,10 +75,7 @@ def pair_scores(
     The sums run in the order of p, as in :mod:`shortlist.kernels.topk`; the result lies as
     ``indices``.
     """
-    shapes = Shapes()
-    shapes.array("queries", queries, F32, "B", "f")
-    shapes.array("items", items, F32, "N", "f")
-    shapes.array("bias", bias, F32, "N")
+    shapes = Shapes().check("queries f32 B f, items f32 N f, bias f32 N", queries, items, bias)
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.empty(len(indices), np.float32)
     over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, bias, indptr, indices, out)
@@ -112,16 +109,22 @@ def _dense_sparse(start: int, stop: int, profiles: Csr, matrix: Csr, out: OutMat
 
 
 @kernel
-def _dense_profile(start: int, stop: int, profiles: Csr, matrix: Matrix, out: OutMatrix) -> None:
+def _dense_profile(
+    start: int, stop: int, profiles: Csr, matrix: Matrix, width: int, parts: int, out: OutMatrix
+) -> None:
+    """A unit is one of ``parts`` blocks of rows in a stripe of ``width`` columns."""
     indptr, indices, data = profiles
-    sums = np.zeros(stop - start, np.float64)
-    for b in range(len(out)):
-        for entry in range(indptr[b], indptr[b + 1]):
-            weight = np.float64(data[entry])
-            row = matrix[indices[entry], start:stop]
-            for column in range(len(sums)):
-                sums[column] += weight * np.float64(row[column])
-        linalg.round_and_clear(sums, out[b, start:stop])
+    for unit in range(start, stop):
+        part, first = unit % parts, unit // parts * width
+        last = min(first + width, out.shape[1])
+        sums = np.zeros(last - first, np.float64)
+        for b in range(part * _TALL, min(part * _TALL + _TALL, len(out))):
+            for entry in range(indptr[b], indptr[b + 1]):
+                weight = np.float64(data[entry])
+                row = matrix[indices[entry], first:last]
+                for column in range(len(sums)):
+                    sums[column] += weight * np.float64(row[column])
+            linalg.round_and_clear(sums, out[b, first:last])
 
 
 @kernel

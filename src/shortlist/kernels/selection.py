@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels.compile import inlined
-from shortlist.kernels.types import Booleans, EligibleItems, Floats, Integers, Longs
-from shortlist.kernels.vector import STRIP, at_least, lowest_bit
+from shortlist.kernels.types import Booleans, EligibleItems, Floats, Given, Integers, Longs
+from shortlist.kernels.vector import STRIP, at_least, count_at_least, lowest_bit
 
 NEVER: Final = np.float32(-np.inf)
 """The score of an item that is not a candidate."""
@@ -100,24 +100,13 @@ def push(heap: Longs, size: int, key: int) -> int:
 
 
 @inlined
-def offer(scores: Floats, order: Integers, heap: Longs, size: int) -> int:
-    """Offer a run of scores and the orders of its items; return the number of keys in the heap."""
-    least = score_of(heap[0]) if size == len(heap) else _LOWEST
-    for start in range(0, len(scores), STRIP):
-        hits = _hits(scores, start, least)
-        while hits:
-            item = start + lowest_bit(hits)
-            hits &= hits - 1
-            if scores[item] >= least:
-                size = push(heap, size, key_of(scores[item], order[item]))
-                if size == len(heap):
-                    least = score_of(heap[0])
-    return size
+def offer(
+    scores: Floats, order: Integers, heap: Longs, size: int, items: Integers | None = None
+) -> int:
+    """Offer a run of scores; return the number of keys in the heap.
 
-
-@inlined
-def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, size: int) -> int:
-    """Offer the scores of some items, as :func:`offer` does; ``order`` is that of all items."""
+    ``order`` is that of the run, or with ``items``, whose scores they are, that of all items.
+    """
     least = score_of(heap[0]) if size == len(heap) else _LOWEST
     for start in range(0, len(scores), STRIP):
         hits = _hits(scores, start, least)
@@ -125,7 +114,8 @@ def offer_some(scores: Floats, items: Integers, order: Integers, heap: Longs, si
             position = start + lowest_bit(hits)
             hits &= hits - 1
             if scores[position] >= least:
-                size = push(heap, size, key_of(scores[position], order[items[position]]))
+                item = position if items is None else items[position]
+                size = push(heap, size, key_of(scores[position], order[item]))
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
@@ -144,7 +134,7 @@ def _hits(scores: Floats, start: int, least: np.float32) -> int:
 
 
 @inlined
-def sort_keys(keys: Longs) -> None:
+def sort_keys(keys: Longs | Integers) -> None:
     """Sort distinct keys: quicksort without branches, parts of a few keys by insertion."""
     firsts, lasts = np.empty(_DEEPEST, np.int64), np.empty(_DEEPEST, np.int64)
     firsts[0], lasts[0], depth = 0, len(keys), 1
@@ -160,9 +150,7 @@ def sort_keys(keys: Longs) -> None:
                 keys[position] = keys[middle]
                 keys[middle] = key
                 middle += key < pivot
-            shorter = (
-                middle - first < last - middle
-            )  # is sorted first: the others fit into _DEEPEST
+            shorter = middle - first < last - middle  # comes first: the rest fits into _DEEPEST
             firsts[depth], lasts[depth] = (middle, last) if shorter else (first, middle)
             first, last = (first, middle) if shorter else (middle, last)
             depth += 1
@@ -200,6 +188,40 @@ def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> No
     """Set to minus infinity, in a query's scores of all items, those it must not get."""
     indptr, indices, masks, mask_of, _ = eligible
     forbid(scores, 0, indices[indptr[query] : indptr[query + 1]], masks, mask_of[query])
+
+
+@inlined
+def places(scores: Floats, own: np.float32) -> float:
+    """Return what some scores add to the rank of one: 1 for a greater, 1/2 for an equal score."""
+    above = np.nextafter(own, np.float32(np.inf))
+    whole, twice = len(scores) // STRIP * STRIP, 0
+    for start in range(0, whole, STRIP):
+        twice += count_at_least(scores, start, own) + count_at_least(scores, start, above)
+    for position in range(whole, len(scores)):
+        twice += int(scores[position] >= own) + int(scores[position] >= above)
+    return twice / 2
+
+
+@inlined
+def rank_given(row: Floats, given: Given, query: int) -> None:
+    """Write the ranks of a query's given items among all its scores."""
+    for entry in range(given.indptr[query], given.indptr[query + 1]):
+        own = row[given.items[entry]]
+        given.ranks[entry] = np.inf if own == NEVER else places(row, own) + 0.5
+
+
+@inlined
+def add_to_ranks(run: Floats, first: int, given: Given, query: int, own: Floats) -> None:
+    """Add what a run of scores, from item ``first`` on, counts in the ranks of given items.
+
+    ``own`` are the scores of the query's given items. Ranks begin at 1/2: each is equal to itself.
+    """
+    start = given.indptr[query]
+    for entry in range(start, given.indptr[query + 1]):
+        place = given.items[entry] - first
+        if 0 <= place < len(run) and run[place] == NEVER:
+            given.ranks[entry] = np.inf  # and remains so, whatever is added
+        given.ranks[entry] += places(run, own[entry - start])
 
 
 @inlined

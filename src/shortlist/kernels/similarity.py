@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from shortlist.kernels.checks import F32, I32, Shapes, in_range, size_of
+from shortlist.kernels.checks import Shapes, in_range, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.linalg import (
     UNTOUCHED,
@@ -15,7 +15,7 @@ from shortlist.kernels.linalg import (
     add_touched,
     touches_few,
 )
-from shortlist.kernels.selection import NEVER, offer, offer_some, write_best
+from shortlist.kernels.selection import NEVER, offer, write_best
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
@@ -44,11 +44,9 @@ def neighbors(
     ``self_rows`` (-1: none). Of equal similarities the smaller row comes first; rows are padded
     with -1 and similarities with 0.
     """
-    shapes = Shapes()
-    shapes.array("query_scale", query_scale, F32, "B")
-    shapes.array("base_scale", base_scale, F32, "N")
+    shapes = Shapes().check("query_scale f32 B, base_scale f32 N", query_scale, base_scale)
     queries, columns = shapes.product("queries", queries, "B", "columns", columns, "M", "N")
-    shapes.array("self_rows", self_rows, I32, "B")
+    shapes.check("self_rows i32 B", self_rows)
     in_range("self_rows", self_rows, shapes["N"], least=-1)
     shape = len(self_rows), size_of("n", n)
     rows, values = np.full(shape, -1, np.int32), np.zeros(shape, np.float32)
@@ -115,7 +113,7 @@ def _neighbors(
                 if own >= 0:
                     for position in range(len(some)):
                         row[position] = NEVER if some[position] == own else row[position]
-                size = offer_some(row[: len(some)], some, identity, heap, size)
+                size = offer(row[: len(some)], identity, heap, size, some)
         else:
             if binary:
                 for entry in range(q_indptr[b], q_indptr[b + 1]):

@@ -72,3 +72,17 @@ class EligibleItems(NamedTuple):
     masks: Masks
     mask_of: Indices
     order: Indices
+
+
+class Given(NamedTuple):
+    """Items of each of B queries whose ranks among its candidates are wanted.
+
+    Those of query b are ``items[indptr[b] : indptr[b + 1]]``; a kernel writes to ``ranks``, which
+    lies as ``items``. Equal scores share the mean of their ranks: the rank of an item is
+    ``1 + #(candidates with a greater score) + #(other candidates with an equal score) / 2``, and
+    inf if the item is not a candidate.
+    """
+
+    indptr: Pointers
+    items: Indices
+    ranks: OutDoubles

@@ -37,22 +37,25 @@ def intra_list_diversity(
 
 
 def serendipity(
-    lists: Rows, hits: BoolArray, popular: Rows, n_items: int, ks: Sequence[int]
+    lists: Rows, hits: BoolArray, popular: Rows, order: Rows, ks: Sequence[int]
 ) -> dict[str, FloatArray]:
     """Share of the first k that is relevant and unexpected, per list.
 
     ``|{i in list@k : relevant, not in popular@k}| / k`` after Ge, Delgado-Battenfeld & Jannach
     (RecSys 2010), where ``popular@k`` are the k most popular items that the user may get: what a
     list without a model would hold. ``lists``, ``hits`` (whether an item is relevant) and
-    ``popular`` have the shape (n_lists, width); rows of items are padded with -1.
+    ``popular`` have the shape (n_lists, width); rows of items are padded with -1. ``order``
+    (n_items,) is the place of each item by popularity.
     """
-    owners = np.arange(len(lists))[:, np.newaxis] * (n_items + 1)
+    rows, places = np.nonzero(hits)
+    order_of_hit = order[lists[rows, places]]
     values = {}
     for k in ks:
-        listed, expected = lists[:, :k], popular[:, :k]
-        is_expected = np.isin(owners + listed, (owners + expected)[expected >= 0])
-        surprising = hits[:, :k] & ~is_expected
-        values[f"serendipity@{k}"] = surprising.sum(axis=1) / k
+        last = popular[:, min(k, popular.shape[1]) - 1]
+        # An item that the user may get is among popular@k if it is not behind the last of these.
+        until = np.where(last >= 0, order[last], len(order))[rows]
+        surprising = rows[(places < k) & (order_of_hit > until)]
+        values[f"serendipity@{k}"] = np.bincount(surprising, minlength=len(lists)) / k
     return values
 
 

@@ -21,7 +21,7 @@ from shortlist.machine import require_memory
 from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO, Auto, Search, hyper
-from shortlist.models.inverse import invert, pieces, side_by_side
+from shortlist.models.decompositions import invert, pieces, side_by_side
 from shortlist.models.partial import Growth, relearned, unchanged_items
 from shortlist.models.signals import (
     Push,

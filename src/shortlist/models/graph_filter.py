@@ -16,9 +16,10 @@ from shortlist.bundle.declarations import Array, Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
-from shortlist.models.automatic import Step
+from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.decompositions import leading_vectors
 from shortlist.models.signals import (
     Push,
     SignalConfig,
@@ -28,7 +29,6 @@ from shortlist.models.signals import (
     parts_by_sign,
     strengths,
 )
-from shortlist.models.spectrum import leading_vectors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats
@@ -42,6 +42,7 @@ STEPS: tuple[Step, ...] = (
     ("ideal_weight", (0.3, 0.1, 1.0)),
     ("popularity", (0.0, 0.15, 0.3, 0.45)),
 )
+_CHOSEN_WITH = 65_536  # the most popular items; each setting scores all of them for 2,000 users
 
 
 class GraphFilterConfig(SignalConfig):
@@ -101,7 +102,8 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
     N, t is ``sharpening``, p ``popularity`` and w ``ideal_weight``. The first term is the linear
     filter, the second the ideal one. GF-CF is ``sharpening=0, popularity=0``; ``P - t P^2`` is one
     Euler step of the sharpening equation of Choi et al. (SIGIR 2023). No matrix of items x items is
-    built: P is applied to each history through N.
+    built: P is applied to each history through N. Settings are chosen with the 65,536 most popular
+    items.
 
     Examples
     --------
@@ -130,7 +132,7 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
             given = self.settings | dict(settings)
             return GraphFilter(**given).restore(fold, learned, NO_HISTORY)
 
-        settings = choose_signals(self, data, STEPS, fit)
+        settings = choose_signals(self, most_popular(data, _CHOSEN_WITH), STEPS, fit)
         vectors = self._vectors(data, settings["weighting"])
         return Fitted(GraphFilterLearned(vectors, settings))
 

@@ -19,7 +19,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.kernels import types
-from shortlist.kernels.regression import regressions
+from shortlist.kernels.ridge import regressions
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted, Model

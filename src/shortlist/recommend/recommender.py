@@ -34,6 +34,7 @@ from shortlist.scoring.sparse import csr_arrays
 Block: TypeAlias = tuple[Best, NDArray[np.bool_]]  # lists, and which hold popular items instead
 
 _ROW_BYTES = 24  # of a row of the result beside its ids: rank, score, source, title
+_LITTLE = 1 << 20  # looking at the free memory takes longer than a list
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
@@ -53,12 +54,13 @@ def recommend(
     variety = Variety.of(diversity, data)
     requests = resolve(model, users, queries, on_unknown)
     task = task_of(model, requests, exclude_seen, rules, strict, k, variety)
-    require_memory(
-        f"a table with {k} items for each of {len(requests):,} queries",
-        memory_of_lists(data, len(requests), k),
-        "list fewer users at a time, or write the lists part by part into a folder: "
-        "recommend_to(FOLDER), --out FOLDER/",
-    )
+    if (table_bytes := memory_of_lists(data, len(requests), k)) > _LITTLE:
+        require_memory(
+            f"a table with {k} items for each of {len(requests):,} queries",
+            table_bytes,
+            "list fewer users at a time, or write the lists part by part into a folder: "
+            "recommend_to(FOLDER), --out FOLDER/",
+        )
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
     blocks = engine.current().map_rows(task, len(requests), memory, "recommending")

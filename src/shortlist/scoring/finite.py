@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from shortlist.data.vocabulary import UNKNOWN
 from shortlist.errors import NumericalError
 from shortlist.scoring.scores import DenseScores, FactorScores, Scores, SparseScores
 from shortlist.scoring.selection import Best, Eligible, dense
+from shortlist.scoring.sparse import row_sums
 
 _LARGEST = float(np.finfo(np.float32).max) / 2  # with room for rounding
 _AT_ONCE = 1 << 22  # numbers tested at a time
@@ -36,22 +38,45 @@ def require_finite_scores(name: str, scores: Scores) -> None:
     where the profiles are, or infinite, which :func:`require_complete` sees.
     """
     match scores:
+        case FactorScores():
+            wrong = first_not_finite(scores) is not None
+        case SparseScores(profiles, _):
+            wrong = count_not_finite(profiles.data) > 0
+        case DenseScores(block):
+            wrong = count_not_finite(block) > 0
+    if wrong:
+        raise _error(name)
+
+
+def first_not_finite(scores: Scores) -> int | None:
+    """Return the first query with a score that is NaN or infinite; None: there is none.
+
+    A score is a sum of products: it is finite where a bound of that sum is. Only the scores of
+    queries whose bound fails are written out.
+    """
+    match scores:
         case FactorScores(queries, items):
             lengths = np.sqrt(np.einsum("bf,bf->b", queries, queries, dtype=np.float64))
             longest, offset = items.longest
-            bounded = lengths * longest + offset < _LARGEST  # False for NaN
-            if bounded.all():
-                return
-            doubtful = np.flatnonzero(~bounded)
-            wrong = sum(
-                count_not_finite(dense(FactorScores(queries[[row]], items))) > 0 for row in doubtful
-            )
-        case SparseScores(profiles, _):
-            wrong = count_not_finite(profiles.data)
+            doubtful = ~(lengths * longest + offset < _LARGEST)  # True for NaN
+        case SparseScores(profiles, matrix):
+            sums = row_sums(csr_array(abs(profiles)))
+            doubtful = ~(sums * float(np.abs(matrix.data).max(initial=0.0)) < _LARGEST)
         case DenseScores(block):
-            wrong = count_not_finite(block)
-    if wrong:
-        raise _error(name)
+            doubtful = ~np.isfinite(block).all(axis=1)
+    rows = np.flatnonzero(doubtful)
+    return next((int(row) for row in rows if count_not_finite(dense(_one(scores, row)))), None)
+
+
+def _one(scores: Scores, row: np.intp) -> Scores:
+    """Return the scores of one query."""
+    match scores:
+        case FactorScores(queries, items):
+            return FactorScores(queries[[row]], items)
+        case SparseScores(profiles, matrix):
+            return SparseScores(profiles[[row]], matrix)
+        case DenseScores(block):
+            return DenseScores(block[[row]])
 
 
 def require_complete(name: str, best: Best, eligible: Eligible) -> None:

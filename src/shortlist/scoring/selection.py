@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
-from shortlist.kernels.topk import topk_dense, topk_factors, topk_sparse
-from shortlist.kernels.types import EligibleItems
+from shortlist.kernels.topk import topk_dense, topk_factors, topk_order, topk_sparse
+from shortlist.kernels.types import EligibleItems, Given
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores, SparseScores
 from shortlist.scoring.sparse import csr_arrays, row_entries
 
@@ -61,29 +61,8 @@ class Eligible(EligibleItems):
         return eligible
 
     def first(self, k: int) -> Rows:
-        """Return the first ``k`` items in ``order`` that each query may get, padded with -1.
-
-        Only as many of the first items are looked at as that takes.
-        """  # (B, k)
-        lengths = np.diff(self.excluded_indptr)
-        n_queries, n_items = len(lengths), len(self.order)
-        owners, ranks = np.repeat(np.arange(n_queries), lengths), self.order[self.excluded_indices]
-        in_order = np.argsort(self.order)
-        size = min(n_items, k + int(lengths.max(initial=0)))
-        while True:
-            free = np.ones((n_queries, size), dtype=bool)
-            masked = self.mask_of >= 0
-            free[masked] = self.masks[:, in_order[:size]][self.mask_of[masked]]
-            early = ranks < size
-            free[owners[early], ranks[early]] = False
-            counts = free.cumsum(axis=1, dtype=np.int32)
-            if size == n_items or (counts[:, -1] >= k).all():
-                break
-            size = min(2 * size, n_items)
-        rows = np.full((n_queries, k), -1, dtype=np.int32)
-        queries, places = np.nonzero(free & (counts <= k))
-        rows[queries, counts[queries, places] - 1] = in_order[places]
-        return rows
+        """Return the first ``k`` items in ``order`` that each query may get, padded with -1."""
+        return topk_order(self, k)  # (B, k)
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many items each query may get."""  # (B,)
@@ -112,17 +91,16 @@ class Best(NamedTuple):
         return cls(rows, np.full((n_queries, k), np.nan, dtype=np.float32))
 
 
-def top_k(scores: Scores, eligible: Eligible, k: int) -> Best:
-    """Return the ``k`` best eligible items of each query, best first."""
+def top_k(scores: Scores, eligible: Eligible, k: int, given: Given | None = None) -> Best:
+    """Return the ``k`` best eligible items of each query, best first; also rank given items."""
     match scores:
         case FactorScores(queries, items):
-            return Best(
-                *topk_factors(queries, items.columns, items.offsets, eligible, k, items.packed)
-            )
+            vectors = items.columns, items.offsets
+            return Best(*topk_factors(queries, *vectors, eligible, k, items.packed, given))
         case SparseScores(profiles, matrix):
-            return Best(*topk_sparse(csr_arrays(profiles), csr_arrays(matrix), eligible, k))
+            return Best(*topk_sparse(csr_arrays(profiles), csr_arrays(matrix), eligible, k, given))
         case DenseScores(block):
-            return Best(*topk_dense(block, eligible, k))
+            return Best(*topk_dense(block, eligible, k, given))
 
 
 def dense(scores: Scores) -> Floats:

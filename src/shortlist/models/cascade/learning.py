@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ShortlistError
 from shortlist.models.base import Model
-from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages
+from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages, pool
 from shortlist.models.cascade.examples import (
     Examples,
     Found,
@@ -24,7 +24,6 @@ from shortlist.models.cascade.examples import (
     splits,
 )
 from shortlist.models.cascade.features import CandidateFeatures, ranker_rows
-from shortlist.models.cascade.pool import pool
 from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track

@@ -19,9 +19,10 @@ from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
 from shortlist.models.feature_similarity import FeatureSimilarity
-from shortlist.models.hybrid.config import FORMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
+    FORMS,
+    HybridConfig,
     Settings,
     feature_similarities,
     item_rows,
@@ -125,7 +126,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     @classmethod
     def form(cls, name: str) -> Self:
-        """Return a form of the study notes, by name (``shortlist.models.hybrid.config.FORMS``).
+        """Return a form of the study notes, by name (``shortlist.models.hybrid.terms.FORMS``).
 
         Raises
         ------

@@ -14,9 +14,10 @@ from shortlist.data.dataset import Dataset
 from shortlist.kernels.ranking import midranks
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.config import AUTO
-from shortlist.models.hybrid.config import TERMS, HybridConfig
 from shortlist.models.hybrid.terms import (
     ALL,
+    TERMS,
+    HybridConfig,
     Settings,
     feature_similarities,
     item_rows,

@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from shortlist import engine
 from shortlist.errors import NumericalError
 from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
 from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.ridge import solve_double
+from shortlist.machine import one_blas_thread
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays
 
@@ -39,10 +39,20 @@ class Basis(NamedTuple):
         """Return that of a Gram matrix; None if it is not finite."""
         if not np.isfinite(products).all():
             return None
-        with threadpool_limits(1, user_api="blas"):  # with more, the last bits depend on them
+        with one_blas_thread():
             values, directions = np.linalg.eigh(products)
         ordered = np.ascontiguousarray(directions[:, ::-1], dtype=np.float32)
         return cls(np.maximum(values[::-1], 0), ordered)
+
+
+def distinct(numbers: NDArray[np.int32], bound: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the distinct numbers below a bound, ascending, and the place of each number there."""
+    is_there = np.zeros(bound, bool)
+    is_there[numbers] = True
+    found = np.flatnonzero(is_there).astype(np.int32)
+    place = np.empty(bound, np.int32)
+    place[found] = np.arange(len(found), dtype=np.int32)
+    return found, place[numbers]
 
 
 def turn(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
@@ -113,8 +123,7 @@ class Solver(NamedTuple):
         They are written to ``out``, if it is given.
         """
         basis = self.checked(basis, matrix)
-        chosen = np.unique(matrix.indices)
-        known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
+        chosen, known = distinct(matrix.indices, len(columns))
         compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
         turned = turn(columns[chosen], basis)
         if out is None:

@@ -26,7 +26,7 @@ from shortlist.kernels.products import multiply, shard_grams
 from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
 from shortlist.kernels.types import Csr
 from shortlist.models.ials.epochs import Checkpoint, Start
-from shortlist.models.ials.least_squares import Basis, Solver, finite_rows, turn
+from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, turn
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays, transposed
@@ -213,8 +213,7 @@ def _add_share(users: Users, question: Question, sums: Sums | None) -> Sums:
 def _choices_of(users: Users, *, items: NDArray[np.int32]) -> tuple[csr_array, Floats]:
     """Return the interactions of some items, and the vectors of their users."""
     matrix = csr_array(users.by_item[items])
-    chosen = np.unique(matrix.indices)
-    known = np.searchsorted(chosen, matrix.indices).astype(np.int32)
+    chosen, known = distinct(matrix.indices, len(users.vectors))
     compact = csr_array((matrix.data, known, matrix.indptr), (len(items), len(chosen)))
     return compact, users.vectors[chosen]
 

@@ -8,11 +8,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from shortlist.bundle.declarations import Array, Setting
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors
+from shortlist.machine import one_blas_thread
 from shortlist.models.towers.learned import weights
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats
@@ -44,7 +44,7 @@ class SASRecLearned(LearnedVectors):
         vectors = np.zeros((history.shape[0], self.items.shape[1]), dtype=np.float32)
         lengths = np.diff(history.indptr)
         most = len(self.positions)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             for length in np.unique(lengths[lengths > 0]).tolist():
                 rows = np.flatnonzero(lengths == length)
                 part = max(1, _NUMBERS // (min(length, most) * 3 * self.items.shape[1]))

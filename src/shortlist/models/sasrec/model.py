@@ -22,6 +22,7 @@ _BLOCK = 1024  # users whose vectors are computed together
 _DRAWN = 1024  # negatives of a step where the whole catalogue is too much
 _COMPARED = 5_000_000_000  # places x items in an epoch: some minutes of one core at 128 factors
 _HELD = 1000  # users of the validation fold, where half of the users are as many
+_RANKED = 4_000_000_000  # the most users of the fold x items: some ten seconds an epoch
 
 
 class SASRecConfig(TrainingConfig):
@@ -63,7 +64,8 @@ class SASRecConfig(TrainingConfig):
     validation: float = hyper(
         0.1,
         "Share of the users whose last item is held out for early stopping by NDCG@10; the best "
-        f"epoch is kept. At least {_HELD:,} users, or half of them. 0: none.",
+        f"epoch is kept. At least {_HELD:,} users, or half of them; then no more than "
+        f"{_RANKED:,} over the number of items. 0: none.",
         ge=0,
         lt=1,
     )
@@ -136,6 +138,7 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         if not config.validation or not several.any():
             return data, None
         share = max(config.validation, min(0.5, _HELD / several.sum()))
+        share = min(share, max(_HELD, _RANKED / data.n_items) / several.sum())
         rng = np.random.default_rng([config.seed, 7])
         sampled = several & (rng.random(data.n_users) < share)
         held = sampled[data.user_rows] & (data.recency.data == 1)

@@ -20,8 +20,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.models.sasrec.learned import EPSILON
 from shortlist.models.towers.network import RandomDraws
 from shortlist.models.training.loop import Trainable
+from shortlist.models.training.sparse_table import SparseTable
 
 _LOGITS = 1 << 24  # computed at a time: 64 MiB
+_SCORES = 1 << 26  # of validation at a time, 256 MiB, and no more than those of
+_RANKED = 256  # users
+_SPARSE = 1 << 16  # items from which a step updates only those that it uses
 _WORTH_THREADS = 1 << 22  # logits of a step; with fewer, threads wait for each other
 _VALIDATION_K = 10
 
@@ -74,7 +78,8 @@ class SASRecTrainable(Trainable):
         logits = steps * (negatives or data.n_items)
         self.threads = 1 if logits < _WORTH_THREADS else None
         self._random = torch.Generator()
-        self._seed = [0]
+        self._table: SparseTable | None = None
+        self._sparse = negatives is not None and data.n_items >= _SPARSE
 
     @property
     def device(self) -> torch.device:
@@ -85,39 +90,81 @@ class SASRecTrainable(Trainable):
         """Seed dropout and negatives; return the number of users with a next item."""
         number = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
         self._random = torch.Generator(self.device).manual_seed(number)
+        self._table = None
         return max(1, len(self._users))
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the mean cross-entropy over the positions of the chosen users."""
         if not len(self._users):  # nothing to learn from
             return {"loss": 0 * self.items.sum()}
-        users = self._users if chosen is None else self._users[chosen.cpu().numpy()]
-        users = users[np.argsort(self._counts[users], kind="stable")]  # for groups of one length
-        lengths = self._counts[users] - 1
-        starts = self._ends[users] - lengths - 1
-        packed = self._packed(starts, lengths)
-        targets = self._at(starts + 1, lengths)
-        states = self.states(packed)
+        packed, targets = self._places(chosen)
+        states = self.states(packed, functional.embedding(packed.items, self.items))
         if self.negatives is None:
             with torch.autocast(self.device.type, enabled=False):
                 loss: Tensor = FullSoftmax.apply(states.float(), self.items, targets)  # type: ignore[no-untyped-call]
             return {"loss": loss}
-        return {"loss": self._sampled(states, targets, self.negatives)}
+        drawn = self._drawn(self.negatives)
+        of_drawn = functional.embedding(drawn, self.items)
+        right = functional.embedding(targets, self.items)
+        return {"loss": self._sampled(states, targets, right, drawn, of_drawn)}
 
-    def _sampled(self, states: Tensor, targets: Tensor, count: int) -> Tensor:
-        """Return the cross-entropy against drawn items, which stand for the whole catalogue."""
-        n_items = len(self.items)
-        drawn = torch.randint(n_items, (count,), generator=self._random, device=self.device)
-        right = (states * functional.embedding(targets, self.items)).sum(1)
-        others = states @ functional.embedding(drawn, self.items).T + np.log(n_items / count)
+    def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """Take a step; of a large catalogue only on the items that the batch uses, on a CPU."""
+        if (
+            not (self._sparse and len(self._users))
+            or self.device.type != "cpu"
+            or self.config.precision != "float32"
+        ):
+            return super().step(chosen, optimizer)
+        if self._table is None:
+            self._table = SparseTable(self.items, optimizer, self.config)
+        (packed, targets), drawn = self._places(chosen), self._drawn(self.negatives or 1)
+        used = torch.cat([packed.items, targets, drawn]).numpy().astype(np.int32)
+        self._table.begin_step(used)
+        rows = self._table.gather(used)
+        lengths = [len(targets), len(targets), len(drawn)]
+        embedded, right, of_drawn = rows.split(lengths)  # type: ignore[no-untyped-call]
+        optimizer.zero_grad()
+        loss = self._sampled(self.states(packed, embedded), targets, right, drawn, of_drawn)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert rows.grad is not None
+        self._table.take_step(rows.grad.numpy())
+        optimizer.step()  # of the layers: the items have no gradients here
+        return {"loss": loss}
+
+    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bring all items up to date."""
+        if self._table is not None:
+            self._table.end_epoch()
+
+    def _places(self, chosen: Tensor | None) -> tuple[Packed, Tensor]:
+        """Return the items of the chosen users that have a next one, and the next ones."""
+        users = self._users if chosen is None else self._users[chosen.cpu().numpy()]
+        users = users[np.argsort(self._counts[users], kind="stable")]  # for groups of one length
+        lengths = self._counts[users] - 1
+        starts = self._ends[users] - lengths - 1
+        return self._packed(starts, lengths), self._at(starts + 1, lengths)
+
+    def _drawn(self, count: int) -> Tensor:
+        """Draw the negatives of a step."""
+        return torch.randint(len(self.items), (count,), generator=self._random, device=self.device)
+
+    def _sampled(
+        self, states: Tensor, targets: Tensor, right: Tensor, drawn: Tensor, of_drawn: Tensor
+    ) -> Tensor:
+        """Return the cross-entropy against drawn items, which stand for the whole catalogue.
+
+        ``right`` and ``of_drawn`` are the vectors of the targets and of the drawn items.
+        """
+        products = (states * right).sum(1)
+        others = states @ of_drawn.T + np.log(len(self.items) / len(drawn))
         others = others.masked_fill(drawn == targets[:, None], -torch.inf)
-        logits = torch.cat([right[:, None], others], 1).float()
+        logits = torch.cat([products[:, None], others], 1).float()
         loss: Tensor = (logits.logsumexp(1) - logits[:, 0]).mean()
         return loss
 
-    def states(self, packed: Packed) -> Tensor:
-        """Return the state after each item."""  # (N, d)
-        embedded = functional.embedding(packed.items, self.items)
+    def states(self, packed: Packed, embedded: Tensor) -> Tensor:
+        """Return the state after each item, from the vectors of the items."""  # (N, d)
         embedded = embedded * self.config.embedding_size**0.5
         states = self._drop(embedded + functional.embedding(packed.ages, self.positions))
         for n in range(self.config.blocks):
@@ -145,12 +192,14 @@ class SASRecTrainable(Trainable):
         assert isinstance(held, Dataset)
         gains = []
         order = np.argsort(self._counts[held.user_rows], kind="stable")
-        for some in np.split(order, range(256, len(held), 256)):
+        size = max(1, min(_RANKED, _SCORES // len(self.items)))
+        for some in np.split(order, range(size, len(held), size)):
             users, targets = held.user_rows[some], held.item_rows[some].astype(np.int64)
             lengths = np.minimum(self._counts[users], self.config.max_length)
             packed = self._packed(self._ends[users] - lengths, lengths)
             last = torch.from_numpy(np.cumsum(lengths) - 1).to(self.device)
-            scores = (self.states(packed)[last] @ self.items.T).float()
+            states = self.states(packed, functional.embedding(packed.items, self.items))
+            scores = (states[last] @ self.items.T).float()
             rows = np.repeat(np.arange(len(users)), lengths)
             known = torch.from_numpy(rows).to(self.device), packed.items
             right = scores.gather(1, torch.from_numpy(targets).to(self.device)[:, None])

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from shortlist.errors import ConfigError, ShortlistError
 from shortlist.models.config import Arrays, TrainingConfig
-from shortlist.progress import track
+from shortlist.progress import Pace, pace_of, track
 
 _trained_in: int | None = None  # the process that PyTorch has started its threads in
 ADAGRAD_START = 0.1  # as TensorFlow and Keras; from PyTorch's 0 the first step is the whole rate
@@ -118,10 +118,12 @@ class Training:
         """
         _require_threads(self.name)
         with _torch_threads(self.trainable.threads):
-            for _ in track(range(self.epoch, until), self._progress):
+            stops_early = self.trainable.held is not None
+            pace = pace_of(f"training {self.name}", until - self.epoch, most=stops_early)
+            for _ in track(range(self.epoch, until), self._progress, alike=False):
                 if self._out_of_patience():
                     break
-                self._run_epoch()
+                self._run_epoch(pace)
                 if after_epoch is not None:
                     after_epoch(self)
 
@@ -140,17 +142,22 @@ class Training:
         since = max(self.best_epoch, self.waiting_since)
         return self.best is not None and self.epoch - since >= self.config.patience
 
-    def _run_epoch(self) -> None:
+    def _run_epoch(self, pace: Pace | None) -> None:
         # Seeded by the epoch, so that a resumed training draws the same as an uninterrupted one.
         seed = [self.config.seed, self.epoch]
         started = time.perf_counter()
         n_examples = self.trainable.start_epoch([*seed, 1])
         sizes, steps = [], []
+        on_cpu = torch.device(self.config.device).type == "cpu"
         for chosen in self._batches(n_examples, seed):
             with self._precision():
                 losses = self.trainable.step(chosen, self.optimizer)
             sizes.append(n_examples if chosen is None else len(chosen))
             steps.append([value.detach() for value in losses.values()])
+            if pace is not None and on_cpu:
+                pace.add(sizes[-1] / n_examples)
+        if pace is not None and not on_cpu:  # a GPU may not have taken the steps yet
+            pace.add(1)
         self.trainable.end_epoch(self.optimizer)
         # Read only now: reading after every step would wait for the device each time.
         values = np.array([[float(value) for value in step] for step in steps])

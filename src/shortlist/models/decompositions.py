@@ -1,4 +1,4 @@
-"""The inverse of a large symmetric matrix, on all cores and with the same bits on any number."""
+"""The inverse and leading vectors of large matrices, with the same bits on any number of cores."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from shortlist.kernels.scores import dense_profile
 from shortlist.kernels.threads import over_rows
 from shortlist.progress import track
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import csr_arrays, transposed
 
 _BLOCK = 256  # rows and columns of a block: after each, the bar moves and Ctrl-C is noticed
 _STRIP = 512  # rows or columns of one product
+
+_MORE = 32  # vectors beyond those wanted, which make these accurate
+_ROUNDS = 8  # each multiplies by A'A once
+_DEPENDENT = 1e-9  # a direction of this share of the largest square is near float32's noise
+_ROWS = 65_536  # for a thread at a time; the last bits depend on it
 
 
 def invert(matrix: NDArray[Any], ridge: float, label: str) -> bool:
@@ -101,3 +110,68 @@ def _mirror(k: slice, matrix: NDArray[Any]) -> None:
     """Copy the lower triangle to the upper one, for a block of rows."""
     matrix[k, k.stop :] = matrix[k.stop :, k].T
     matrix[k, k] = np.tril(matrix[k, k]) + np.tril(matrix[k, k], -1).T
+
+
+def leading_vectors(matrix: csr_array, count: int, seed: int) -> Floats:
+    """Return the right singular vectors of the ``count`` largest singular values, one a column.
+
+    There are fewer if the rank is lower. Halko, Martinsson & Tropp (SIAM Review 2011), algorithm
+    4.4, on the smaller side of the matrix: time and memory grow with (rows + columns) x count.
+    """  # (n_columns, <= count)
+    # One BLAS thread: with more, the last bits depend on their number.
+    with threadpool_limits(1, user_api="blas"):
+        if matrix.shape[0] >= matrix.shape[1]:
+            return _leading(matrix, count, seed)
+        columns = transposed(matrix)
+        right = dense_profile(csr_arrays(columns), _leading(columns, count, seed))
+        lengths: Floats = np.sqrt(np.diag(_gram(right))).astype(np.float32)
+        return right / lengths
+
+
+def _leading(matrix: csr_array, count: int, seed: int) -> Floats:
+    """Iterate on the columns of the matrix, then sort by singular value."""
+    rows, columns = csr_arrays(matrix), csr_arrays(transposed(matrix))
+    width = min(count + _MORE, *matrix.shape)
+    rng = np.random.default_rng(seed)
+    basis = rng.normal(size=(matrix.shape[1], width)).astype(np.float32)
+    for _ in track(range(_ROUNDS), "singular vectors"):
+        basis = _orthonormal(dense_profile(columns, dense_profile(rows, basis)))
+    _, vectors = np.linalg.eigh(_gram(dense_profile(rows, basis)))  # ascending
+    return _product(basis, vectors[:, ::-1][:, :count].astype(np.float32))
+
+
+def _orthonormal(vectors: Floats) -> Floats:
+    """Return an orthonormal basis of the columns; twice, for float32."""
+    for _ in range(2):
+        values, directions = np.linalg.eigh(_gram(vectors))
+        kept = values > _DEPENDENT * values[-1]
+        vectors = _product(
+            vectors, (directions[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+        )
+    return vectors
+
+
+def _gram(vectors: Floats) -> NDArray[np.float64]:
+    """Return V'V, in float64."""  # (count, count)
+    grams = {}
+
+    def work(block: slice) -> None:
+        rows = vectors[block].astype(np.float64)
+        grams[block.start] = rows.T @ rows
+
+    side_by_side(work, pieces(0, len(vectors), _ROWS))
+    total = np.zeros((vectors.shape[1],) * 2)
+    for start in sorted(grams):
+        total += grams[start]
+    return total
+
+
+def _product(vectors: Floats, square: Floats) -> Floats:
+    """Return vectors (n, f) times a matrix (f, k)."""
+    out = np.empty((len(vectors), square.shape[1]), np.float32)
+
+    def work(block: slice) -> None:
+        np.matmul(vectors[block], square, out=out[block])
+
+    side_by_side(work, pieces(0, len(vectors), _ROWS))
+    return out

@@ -18,10 +18,10 @@ def read_range(text: str) -> tuple[str, str] | None:
     >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("010-1234-5678")
     (('3,000만원', '4,000만원'), ('$85k', '$105k'), None)
     """
-    ends = [_END.fullmatch(part) for part in _BETWEEN.split(text.strip())]
-    if len(ends) != 2 or ends[0] is None or ends[1] is None:
+    parts = _BETWEEN.split(text.strip())
+    low, high = map(_END.fullmatch, (parts[0], parts[-1]))
+    if len(parts) != 2 or low is None or high is None:
         return None
-    low, high = ends
     before = low["before"] or high["before"]
     if low["after"].strip() and low["after"].strip().lower() != high["after"].strip().lower():
         return None  # 3천~4천만원: in which unit is the first?

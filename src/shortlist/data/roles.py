@@ -33,6 +33,7 @@ from shortlist.errors import InputError
 _TITLE_WORDS = NAMES | {"description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
 _MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
+_HEAD = 1_000  # rows of which the first values are examples
 _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
 
 
@@ -107,17 +108,22 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
     differing = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
-    facts = ", ".join(
-        f"count({x}), {differing.format(x)}, CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)"
-        for x in (quoted(name) for name, *_ in described)
-    )
+    names = [quoted(name) for name, *_ in described]
+    facts = ", ".join(f"count({x}), {differing.format(x)}" for x in names)
     values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
-    columns = [
-        Column(name, kind, filled, distinct, example or "")
-        for (name, kind, *_), filled, distinct, example in zip(
-            described, values[::3], values[1::3], values[2::3], strict=True
-        )
-    ]
+    firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in names)
+    # So few rows are read in their order; of the whole table, threads would find any first value.
+    head = f"(FROM {rows} LIMIT {_HEAD})"
+    examples = connection.execute(f"SELECT {firsts} FROM {head}").fetchall()[0]
+    columns = []
+    for n, (name, kind, *_) in enumerate(described):
+        filled, distinct = values[2 * n : 2 * n + 2]
+        example = examples[n]
+        if example is None and filled:
+            [(example,)] = connection.execute(
+                f"SELECT min(CAST({names[n]} AS VARCHAR)) FROM {rows}"
+            ).fetchall()
+        columns.append(Column(name, kind, filled, distinct, example or ""))
     return count, columns
 
 

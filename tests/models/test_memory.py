@@ -125,9 +125,19 @@ def test_the_declared_memory_of_features() -> None:
     assert sl.Hybrid().memory_to_fit(plain) == sl.RP3beta(neighbors=500).memory_to_fit(plain)
 
 
+def test_known_pairs_that_are_not_drawn() -> None:
+    data = of_matrix(np.ones((10, 9)))
+    without = sl.Ranking(rejection=False).memory_to_fit(data)
+    assert sl.Ranking().memory_to_fit(data) == without + 10 * 2
+    squared = sl.Ranking(loss="squared")
+    assert squared.memory_to_fit(data) == sl.Ranking(loss="squared", rejection=False).memory_to_fit(
+        data
+    )
+
+
 def test_a_cascade_needs_what_its_stages_need() -> None:
     data = of_matrix(np.ones((10, 7)))
-    stages = [sl.IALS(), sl.ItemCosine()]
+    stages: list[Any] = [sl.IALS(), sl.ItemCosine()]
     needed = sum(stage.memory_to_fit(data) for stage in stages)
     assert sl.Cascade(stages=stages).memory_to_fit(data) == needed
     ranked = sl.Cascade(stages=stages, ranker=sl.GMF())

@@ -175,7 +175,8 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of encoding items and users; profiles are checked once encoded."""
         tables = [table for table in (data.user_features, data.item_features) if table is not None]
-        return ENCODED * sum(table.nbytes for table in tables)
+        size: int = sum(table.nbytes for table in tables)
+        return ENCODED * size
 
     def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
         """Encode the items and, if they have features, the users."""

@@ -127,13 +127,13 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of neighbours, of all that are tried where they are chosen."""
         count = self.config.item_neighbors
-        most = {None: data.n_items, AUTO: max(NEIGHBORS)}.get(count, count)
         tables = [table for table in (data.user_features, data.item_features) if table is not None]
         if not tables:
             return memory_of_neighbors(data, count, NEIGHBORS)
-        features = ENCODED * sum(table.nbytes for table in tables)
+        most = max(NEIGHBORS) if isinstance(count, str) else count or data.n_items
+        size: int = sum(table.nbytes for table in tables)
         neighbors = 24 * data.n_items * min(most, data.n_items)
-        return neighbors + features + 24 * data.n_interactions
+        return neighbors + ENCODED * size + 24 * data.n_interactions
 
     @property
     def chosen(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from shortlist.models.towers.config import (
 from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
 from shortlist.models.training.model import COPIES, TrainedModel
+from shortlist.models.training.negatives import bitmap_bytes
 from shortlist.models.vectors import within_range
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -50,7 +51,7 @@ class TowersModel(TrainedModel[C, L]):
         config = self.config
         rows = data.n_items * (1 + config.history) + data.n_users * config.user_ids
         tables = (data.user_features, data.item_features) if config.features else ()
-        features = sum(table.nbytes for table in tables if table is not None)
+        features: int = sum(table.nbytes for table in tables if table is not None)
         vectors = 4 * COPIES * rows * (config.embedding_size + config.biases)
         return vectors + ENCODED * features + 100 * data.n_interactions
 
@@ -176,6 +177,11 @@ class Ranking(TowersModel[RankingConfig, HeadLearned]):
         """The memory of a query, with the head's layers for a slice of the catalogue."""
         widths = [2 * self.config.embedding_size, *self.config.head_layers]
         return super().bytes_per_query + 8 * min(self.data.n_items, SLICE) * sum(widths)
+
+    def memory_to_fit(self, data: Dataset) -> int:
+        """Return the bytes of the towers, and of known pairs that are not drawn."""
+        draws = self.config.rejection and self.config.loss != "squared"
+        return super().memory_to_fit(data) + (bitmap_bytes(data) if draws else 0)
 
     def tasks(self, data: Dataset) -> dict[str, tuple[float, Task]]:
         """Return the task with the loss of the settings."""

@@ -13,7 +13,7 @@ from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuM
 from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.training.model import COPIES, TrainedModel
-from shortlist.models.training.negatives import MAX_BITMAP_BYTES
+from shortlist.models.training.negatives import bitmap_bytes
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
 
@@ -75,9 +75,9 @@ class NCF(TrainedModel[C, L]):
 
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of the embeddings, the optimiser's, drawn items and known pairs."""
-        config, pairs = self.config, data.n_users * -(-data.n_items // 8)
+        config = self.config
         vectors = (data.n_users + data.n_items) * sum(config.shape.columns.values())
-        known = pairs if config.rejection and pairs <= MAX_BITMAP_BYTES else 0
+        known = bitmap_bytes(data) if config.rejection else 0
         return 4 * COPIES * vectors + known + 12 * (8 + config.negatives) * data.n_interactions
 
     @property

@@ -12,6 +12,12 @@ from shortlist.kernels.sampling import alias_table, bitmap, draw
 MAX_BITMAP_BYTES = 2**28  # 256 MiB: 46,000 users by 46,000 items
 
 
+def bitmap_bytes(data: Dataset) -> int:
+    """Return the bytes of the bitmap of all pairs; 0 if it is too large to be made."""
+    size = data.n_users * -(-data.n_items // 8)
+    return size if size <= MAX_BITMAP_BYTES else 0
+
+
 class Negatives:
     """Draws negatives for the interactions of a data set, ``count`` for each.
 
@@ -40,7 +46,7 @@ class Negatives:
         if rejection:
             indptr = np.concatenate([[0], np.cumsum(data.user_counts)])
             self._known = (indptr, data.item_rows)
-            if data.n_users * -(-data.n_items // 8) <= MAX_BITMAP_BYTES:
+            if bitmap_bytes(data):
                 self._bits = bitmap(indptr, data.item_rows, data.n_items)
                 self.bytes = self._bits.nbytes
             drawable = self._weights > 0

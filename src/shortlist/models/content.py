@@ -20,7 +20,7 @@ from shortlist.kernels.scores import dense_max
 from shortlist.machine import require_memory
 from shortlist.models.base import NO_HISTORY, Fitted, Model
 from shortlist.models.config import Search, hyper
-from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
+from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
 from shortlist.models.signals import (
@@ -174,9 +174,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
 
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of encoding items and users; profiles are checked once encoded."""
-        tables = [table for table in (data.user_features, data.item_features) if table is not None]
-        size: int = sum(table.nbytes for table in tables)
-        return ENCODED * size
+        return encoding_bytes(data)
 
     def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
         """Encode the items and, if they have features, the users."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
+from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.errors import ConfigError, InputError, suggestion
 from shortlist.scoring.sparse import empty, transposed
@@ -30,6 +31,12 @@ ENCODED = 10  # bytes that encoding takes for each byte of a table, about
 # beside them, but it is all that some queries give.
 LEAST_SHARE = 0.001
 _WEIGHTS = b"shortlist.weights"
+
+
+def encoding_bytes(data: Dataset) -> int:
+    """Return about the bytes that encoding the features of users and items takes."""
+    tables = data.user_features, data.item_features
+    return ENCODED * sum(0 if table is None else int(table.nbytes) for table in tables)
 
 
 @dataclass(frozen=True)

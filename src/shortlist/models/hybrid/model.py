@@ -18,7 +18,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import AUTO
-from shortlist.models.feature_similarity import ENCODED, FeatureSimilarity
+from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.hybrid.terms import (
     ALL,
     FORMS,
@@ -127,13 +127,12 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of neighbours, of all that are tried where they are chosen."""
         count = self.config.item_neighbors
-        tables = [table for table in (data.user_features, data.item_features) if table is not None]
-        if not tables:
+        features = encoding_bytes(data)
+        if not features:
             return memory_of_neighbors(data, count, NEIGHBORS)
         most = max(NEIGHBORS) if isinstance(count, str) else count or data.n_items
-        size: int = sum(table.nbytes for table in tables)
         neighbors = 24 * data.n_items * min(most, data.n_items)
-        return neighbors + ENCODED * size + 24 * data.n_interactions
+        return neighbors + features + 24 * data.n_interactions
 
     @property
     def chosen(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.errors import CapabilityError, ConfigError
 from shortlist.models.config import Arrays
-from shortlist.models.feature_similarity import ENCODED
+from shortlist.models.feature_similarity import encoding_bytes
 from shortlist.models.towers.config import (
     MultiTaskConfig,
     RankingConfig,
@@ -50,10 +50,9 @@ class TowersModel(TrainedModel[C, L]):
         """Return the bytes of the embeddings and the optimiser's, of the features, of the data."""
         config = self.config
         rows = data.n_items * (1 + config.history) + data.n_users * config.user_ids
-        tables = (data.user_features, data.item_features) if config.features else ()
-        features: int = sum(table.nbytes for table in tables if table is not None)
+        features = encoding_bytes(data) if config.features else 0
         vectors = 4 * COPIES * rows * (config.embedding_size + config.biases)
-        return vectors + ENCODED * features + 100 * data.n_interactions
+        return vectors + features + 100 * data.n_interactions
 
     def trainable(self, data: Dataset) -> Trainable:
         """Return two towers and the tasks."""

@@ -80,6 +80,22 @@ finally:
 """
 
 
+OTHERS = """
+from importlib.util import find_spec
+from shortlist.cli import _leave_pandas_out
+
+_leave_pandas_out()
+assert find_spec("pandas") is not None
+import torch._dynamo, pandas
+"""
+
+
+def test_other_libraries_may_import_pandas_in_a_command() -> None:
+    pytest.importorskip("torch")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", OTHERS], env=env, check=True)
+
+
 def test_a_list_from_a_bundle_imports_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     data = small_world().data
     Hybrid().fit(data).save(tmp_path / "bundle")

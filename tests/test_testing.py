@@ -76,12 +76,12 @@ class Double(EASE):
 @pytest.mark.parametrize(
     ("kind", "test"),
     [
-        (Drifting, lambda contract: contract.test_fitting_again_gives_the_same()),
+        (Drifting, lambda contract: contract.test_refitting_forgets_what_was_learned()),
         (Drifting, lambda contract: contract.test_asking_changes_nothing()),
-        (Drifting, lambda contract: contract.test_threads(1)),
+        (Drifting, lambda contract: contract.test_threads_and_block_sizes(5, 2_000)),
         (Accumulating, lambda contract: contract.test_refitting_forgets_what_was_learned()),
         (BlockDependent, lambda contract: contract.test_one_at_a_time()),
-        (BlockDependent, lambda contract: contract.test_block_sizes(1)),
+        (BlockDependent, lambda contract: contract.test_threads_and_block_sizes(1, 1)),
         (Constant, lambda contract: contract.test_the_checkerboard_has_its_right_answer()),
         (
             RowDependent,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortlist.text import figure, html_table, shown, span, text_table
+from shortlist.text import figure, folded, html_table, shown, span, text_table
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,24 @@ def test_html_is_escaped_and_cut() -> None:
         "<table><caption>a &amp; b</caption><tr><th>&lt;id&gt;</th><th>score</th></tr>"
         "<tr><td>x&lt;y</td><td>0.5000</td></tr></table>"
     )
+
+
+def test_a_wide_table_is_folded_where_the_terminal_ends() -> None:
+    table = text_table(
+        ["이름", "city", "pay", "날짜"], [["영희", "York", "7", "오늘"], ["a", "", "12", ""]]
+    )
+    whole = f"before\n{table}\nafter | all"
+    assert folded(whole, 100) == whole
+    assert folded(whole, 18).splitlines() == [
+        "before",
+        "이름 | city | pay",
+        "-----+------+-----",
+        "영희 | York |   7",
+        "a    |      |  12",
+        "",
+        "이름 | 날짜",
+        "-----+-----",
+        "영희 | 오늘",
+        "a    |",
+        "after | all",
+    ]

@@ -2,7 +2,7 @@
 
 After a crash, the target is either the complete old version or the complete new one. Everything
 unfinished is in a folder ``.shortlist-*`` beside the target, locked while its process lives. The
-next writer into the same folder removes those that nobody locks.
+next writer into the same folder removes those that no process locks.
 """
 
 from __future__ import annotations

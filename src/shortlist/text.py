@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from io import StringIO
 from typing import Any
 
+_RULE = re.compile(r"-+(\+-+)+")  # below the header of a table
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
@@ -72,3 +74,63 @@ def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -
     rows = zip(*(values[:limit] for values in columns.values()), strict=True)
     body = "".join([row("th", columns), *(row("td", cells) for cells in rows)])
     return f"<table><caption>{escape(caption)}</caption>{body}</table>"
+
+
+def folded(text: str, width: int) -> str:
+    """Break the tables in a text that are wider than ``width`` into several, one below the other.
+
+    Each part has the first column again. The tables are those of :func:`text_table`.
+
+    >>> print(folded(text_table(["who", "tea", "rye"], [["ann", "12", "7"]]), 10))
+    who | tea
+    ----+----
+    ann |  12
+    <BLANKLINE>
+    who | rye
+    ----+----
+    ann |   7
+    """
+    lines, done, start = text.splitlines(), [], 0
+    for number, rule in enumerate(lines):
+        if number < start or not number or len(rule) <= width or not _RULE.fullmatch(rule):
+            continue
+        end = number + 1
+        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
+            end += 1
+        done += lines[start : number - 1]
+        done += _parts([lines[number - 1], rule, *lines[number + 1 : end]], width)
+        start = end
+    return "\n".join([*done, *lines[start:]])
+
+
+def _parts(table: Sequence[str], width: int) -> list[str]:
+    """Return the lines of a table in parts; its second line is the rule below the header."""
+    widths = [len(part) for part in table[1].split("+")]
+    rows = [_cut(line, widths) for line in table]
+    groups: list[list[int]] = [[]]
+    for column in range(1, len(widths)):
+        taken = widths[0] + sum(1 + widths[other] for other in [*groups[-1], column])
+        if groups[-1] and taken > width:
+            groups.append([])
+        groups[-1].append(column)
+    lines: list[str] = []
+    for group in groups:
+        parts = ["|".join([row[0], *(row[column] for column in group)]).rstrip() for row in rows]
+        parts[1] = parts[1].replace("|", "+")
+        lines += [*([""] if lines else []), *parts]
+    return lines
+
+
+def _cut(line: str, widths: Sequence[int]) -> list[str]:
+    """Cut a line of a table into its cells, each with its blanks."""
+    from rich.cells import cell_len
+
+    cells, at = [], 0
+    for cell_width in widths:
+        end, taken = at, 0
+        while end < len(line) and taken < cell_width:
+            taken += cell_len(line[end])
+            end += 1
+        cells.append(line[at:end] + " " * (cell_width - taken))
+        at = end + 1  # without the line between the cells
+    return cells

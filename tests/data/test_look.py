@@ -211,3 +211,31 @@ def test_bad_values_among_iso_dates_do_not_make_a_form() -> None:
     dates = ["2024-03-30", "2024-03-31", "2024-04-01", "2024-04-02", "2024-04-03", "soon"]
     roles = sl.look(table(user=PEOPLE, item=ITEMS, date=dates)).roles
     assert (roles.time, roles.time_format) == ("date", None)
+
+
+def test_an_example_far_down_is_found() -> None:
+    count = 1_500
+    columns = {"user": [n % 40 for n in range(count)], "item": [n % 70 for n in range(count)]}
+    late = [None] * (count - 1) + ["at last"]
+    [note] = [c for c in sl.look(table(**columns, note=late)).columns if c.name == "note"]
+    assert (note.filled, note.example) == (1, "at last")
+
+
+def test_the_use_of_features_is_shown() -> None:
+    items = {
+        "item": ["a", "b", "c"],
+        "name": ["Ant", "Bee", "Cow"],
+        "price": ["1.200,50 €", "3,00 €", "2,50 €"],
+        "valid_to": [None, "2024.05.01", "2024.06.01"],
+        "same": ["x", "x", "x"],
+    }
+    shown = str(sl.look(table(user=PEOPLE, item=ITEMS), items=items)).split("\n\n")[1]
+    assert shown.splitlines() == [
+        "item feature |   type | missing | different |    example |   used as",
+        "-------------+--------+---------+-----------+------------+----------",
+        "name         |   text |       0 |         3 |        Ant |     title",
+        "price        | number |       0 |         3 |     1200.5 |    number",
+        "valid_to     |   date |       1 |         2 | 2024-05-01 | life span",
+        "same         |   text |       0 |         1 |          x |  left out",
+        "same: left out, the same value in every row",
+    ]

@@ -12,6 +12,7 @@ import pytest
 from shortlist.data.coding.tidy import flattened, flattened_values
 from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value
+from shortlist.data.written_ranges import read_range
 
 
 def with_items(**columns: list[Any]) -> Dataset:
@@ -71,7 +72,8 @@ def test_the_end_of_a_life_span_may_be_words() -> None:
         ["12", "13"],
         ["A4", "B5"],
         ["010-1234-5678", "010-9876-5432"],
-        ["3,000~4,000만원", "2,500~3,000만원"],
+        ["3천~4천만원", "2천~3천만원"],
+        ["1-50", "51-200"],
         ["2023.05.01", "2023.13.45"],
     ],
 )
@@ -80,6 +82,45 @@ def test_other_text_stays(texts: list[str]) -> None:
     assert data.item_features is not None
     assert data.item_features.to_pydict() == {"text": texts}
     assert data.notes == ()
+
+
+def test_ranges_become_their_ends() -> None:
+    data = with_items(
+        pay=["3,000~4,000만원", "3,500만원", "협의", "2,800 ~ 3,000만원"],
+        years=["3-5 years", "10-12 years", "1 - 2 years", None],
+        wage=["$85k-$105k", "$90-95k", "$80k to $100k", "$70k"],
+    )
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {
+        "pay.min": [30_000_000, 35_000_000, None, 28_000_000],
+        "pay.max": [40_000_000, 35_000_000, None, 30_000_000],
+        "years.min": [3, 10, 1, None],
+        "years.max": [5, 12, 2, None],
+        "wage.min": [85_000, 90_000, 80_000, 70_000],
+        "wage.max": [105_000, 95_000, 100_000, 70_000],
+    }
+    assert data.notes[0].startswith(
+        "items: read as numbers: pay.min ('3,000만원' is 30,000,000; missing in 1 row: '협의'); "
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("3,000~4,000만원", ("3,000만원", "4,000만원")),
+        ("€40k – €50k", ("€40k", "€50k")),
+        ("경력 3~5년", ("경력 3년", "경력 5년")),
+        ("40.000 bis 50.000 €", ("40.000 €", "50.000 €")),
+        ("$5", None),
+        ("5-3 years", None),
+        ("12-34", None),
+        ("2023-05-01", None),
+        ("-5 €", None),
+        ("5-", None),
+    ],
+)
+def test_the_ends_of_a_range(text: str, ends: tuple[str, str] | None) -> None:
+    assert read_range(text) == ends
 
 
 def test_titles_stay() -> None:

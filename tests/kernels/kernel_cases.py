@@ -227,6 +227,15 @@ def _cases() -> dict[str, Case]:
             {"columns.indptr:0", "base_scale:0"},
             {"queries.indices": (0, M), "columns.indices": (0, N), "self_rows": (-1, N)}, ("n",),
         ),
+        Case(
+            similarity.common_choices,
+            {
+                "histories": sparse(B, N), "indptr": indptr, "items": items,
+                "nearest": sparse(N, N), "lengths": floats(N),
+            },
+            set(),
+            {"histories.indices": (0, N), "items": (0, N), "nearest.indices": (0, N)},
+        ),
         Case(products.gram, {"factors": floats(N, F)}, {"factors:0", "factors:1"}),
         Case(
             products.shard_grams, {"factors": floats(N, F), "rows": 4, "first": 3},

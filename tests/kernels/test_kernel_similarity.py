@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kernel_worlds import Sparse, seeds, sparse_floats
 from numpy.typing import NDArray
 
-from shortlist.kernels.similarity import neighbors
+from shortlist.kernels.similarity import common_choices, neighbors
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.types import Csr
 
@@ -120,3 +120,34 @@ def test_neighbours_do_not_depend_on_threads_or_batches(density: float, n: int) 
             some, some_values = find(base[start:stop], base, n, self_rows=own[start:stop])
             np.testing.assert_array_equal(some, rows[start:stop])
             np.testing.assert_array_equal(some_values, values[start:stop])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.integers(1, 30), st.integers(1, 20), st.sampled_from([0.05, 0.3, 0.8]))
+def test_users_in_common_equal_brute_force(
+    seed: int, n_users: int, n_items: int, density: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    chosen = (rng.random((n_users, n_items)) < density).astype(np.float32)
+    chosen[0] = 1  # every item has a user
+    counts = chosen.sum(axis=0)
+    in_common = chosen.T @ chosen
+    near = (rng.random((n_items, n_items)) < 0.7) & ~np.eye(n_items, dtype=bool) & (in_common > 0)
+    cosines = np.where(near, in_common / np.sqrt(np.outer(counts, counts)), 0).astype(np.float32)
+    lists = rng.random((n_users, n_items)) < 0.5
+    indptr = np.append(0, np.cumsum(lists.sum(axis=1))).astype(np.int64)
+    owners, items = np.nonzero(lists)
+    found = common_choices(
+        Sparse.of(chosen).csr, indptr, items.astype(np.int32), Sparse.of(cosines).csr,
+        np.sqrt(counts).astype(np.float32),
+    )  # fmt: skip
+    for row, owner, item in zip(found, owners, items, strict=True):
+        others = np.flatnonzero((chosen[owner] > 0) & near[item])
+        shared = in_common[item, others]
+        expected = [
+            cosines[item, others].sum(),
+            cosines[item, others].max(initial=0),
+            shared.sum(),
+            (shared / counts[others]).max(initial=0),
+        ]
+        assert row == pytest.approx(expected, rel=1e-5)

@@ -133,6 +133,31 @@ def test_long_lists_of_arranged_scores(arranged: Any) -> None:
     np.testing.assert_array_equal(best[0], block[0, expected])
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seeds, st.sampled_from([127, 128, 200, 1000]), st.sampled_from([1, 5, 20, 63, 64, 65]),
+    st.sampled_from(["wide", "equal", "rising", "falling", "one group", "few candidates"]),
+)  # fmt: skip
+def test_scores_of_any_distribution(seed: int, n_items: int, k: int, kind: str) -> None:
+    """The bound that skips scores is taken from groups of 64: every distribution is safe."""
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([-1, 1], n_items) * 10.0 ** rng.uniform(-44, 38, n_items)
+    if kind == "equal":
+        scores[:] = scores[0]
+    elif kind in ("rising", "falling"):
+        scores = np.sort(scores)[:: 1 if kind == "rising" else -1]
+    elif kind == "one group":
+        scores = np.where(np.arange(n_items) % 64 == 3, 1e30 + rng.random(n_items), scores)
+    block = np.ascontiguousarray(scores, np.float32)[np.newaxis]
+    chosen = Selection.random(rng, 1, n_items)
+    if kind == "few candidates":
+        chosen.excluded = [rng.permutation(n_items)[: n_items - k // 2].tolist()]
+    rows, values = topk_dense(block, chosen.eligible, k)
+    expected_rows, expected_values = chosen.best(block, k)
+    np.testing.assert_array_equal(rows, expected_rows)
+    np.testing.assert_array_equal(values, expected_values)
+
+
 def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]:
     """Real-valued scores, more than one chunk of items and one block of queries, odd sizes."""
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
 from shortlist.models.cascade.candidates import known_users, retrieve, stage_mean, unseen
 from shortlist.models.cascade.examples import Examples, examples, splits
-from shortlist.models.cascade.features import CandidateFeatures
+from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.cosine import ItemCosine, UserCosine
@@ -294,16 +294,14 @@ class TestLearning:
                 assert stage.data.fingerprint == fold.train.fingerprint
             seen: list[Any] = []
 
-            def columns(
-                candidates: Any, profiles: Any, data: Dataset, seen: list[Any] = seen
-            ) -> Any:
-                seen.append((candidates, profiles, data))
+            def columns(candidates: Any, profiles: Any, seen: list[Any] = seen) -> Any:
+                seen.append((candidates, profiles))
                 return candidates.scores.T.copy()
 
             found, top, hits = examples(fold, columns, count=10, negatives=4, seed=0, top=True)
-            candidates, profiles, data = seen[0]
-            assert data is fold.train
-            assert_array_equal(profiles.history.toarray(), data.matrix[fold.users].toarray())
+            candidates, profiles = seen[0]
+            rows = fold.train.matrix[fold.users].toarray()
+            assert_array_equal(profiles.history.toarray(), rows)
             assert found.lists.sum() == len(found.rows) == len(found.chosen)
             assert found.chosen.sum() == len(found.lists)  # one choice per user is held out
             assert found.lists.max() <= 1 + 4
@@ -315,6 +313,25 @@ class TestLearning:
             # With 10 candidates of each stage, all of them are near the top.
             assert_array_equal(np.sort(top.rows[top.chosen]), np.sort(found.rows[found.chosen]))
             assert top.lists.sum() == len(top.rows) == len(candidates.items)
+
+    def test_inputs_come_from_the_data_without_what_is_held_out(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sizes: list[int] = []
+        of = RankerInputs.of
+
+        def noted(data: Dataset, *features: Any) -> RankerInputs:
+            sizes.append(len(data))
+            return of(data, *features)
+
+        monkeypatch.setattr(RankerInputs, "of", noted)
+        data = world()
+        model = Cascade(rounds=2).fit(data)
+        n_held_out = int((data.user_counts > 1).sum())
+        assert sizes
+        assert set(sizes) == {len(data) - n_held_out}
+        model.recommend(list(data.users)[:1])
+        assert sizes[-1] == len(data)
 
     def test_the_fitted_blend_has_gradient_zero(self) -> None:
         rng = np.random.default_rng(0)
@@ -353,7 +370,7 @@ class TestLearning:
     def test_stages_get_equal_weights_if_nothing_can_be_held_out(self) -> None:
         data = tiny(("ann", "tea"), ("bob", "rye"), ("cid", "tea"))
         model = Cascade(stages=STAGES).fit(data)
-        assert_array_equal(model.learned.weights, [0, 1, 0, 0, 1, 0, 0, 0])
+        assert_array_equal(model.learned.weights, [0, 1, 0, 0, 1, *[0] * 7])
         assert len(model.learned.trees) == 0
         assert model.history.num_rows == 0
         assert model.recommend(["bob"], k=1).column("item_id") == ["tea"]
@@ -373,6 +390,28 @@ class TestLearning:
         poor = model_class("Popularity")().fit(train)
         gain = evaluate(model, train, test)["ndcg@10"] - evaluate(poor, train, test)["ndcg@10"]
         assert gain > 0.1
+
+
+class TestInputs:
+    def test_how_a_candidate_relates_to_the_history_by_users_in_common(self) -> None:
+        data = tiny(
+            ("ann", "tea"), ("ann", "rye"), ("bob", "tea"), ("bob", "rye"), ("bob", "gin"),
+            ("cid", "tea"), ("cid", "gin"), ("dan", "tea"), ("eve", "fig"),
+        )  # fmt: skip
+        ann, (gin, fig) = data.users.rows(["ann"])[0], data.items.rows(["gin", "fig"])
+        profiles = known_users(data, np.array([ann], dtype=np.int32), [])
+        stage = ItemCosine().fit(data)
+        order = data.popularity_order
+        candidates = retrieve([stage], profiles, unseen(profiles, order), 5, order)
+        rows = RankerInputs.of(data).rows(candidates, profiles)
+        found = dict(zip(candidates.items.tolist(), rows[:, -6:].tolist(), strict=True))
+        assert set(found) == {gin, fig}
+        # gin has two users in common with tea (4 users), and one with rye (2 users)
+        with_tea, with_rye = 2 / np.sqrt(2 * 4), 1 / np.sqrt(2 * 2)
+        assert found[gin] == pytest.approx(
+            [2, 2, with_tea + with_rye, max(with_tea, with_rye), 2 + 1, max(2 / 4, 1 / 2)]
+        )
+        assert found[fig] == [1, 2, 0, 0, 0, 0]
 
 
 class TestFeatures:

@@ -25,7 +25,7 @@ from shortlist.models.cascade.choice import (
     pool,
 )
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
-from shortlist.models.cascade.features import ranker_rows
+from shortlist.models.cascade.features import RankerInputs
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Columns, TreeSettings
@@ -79,7 +79,7 @@ class TestGains:
 
 
 def test_columns_of_some_stages() -> None:
-    assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10]
+    assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 
 
 def test_lists_whose_chosen_item_is_not_kept_are_left_out() -> None:
@@ -106,7 +106,7 @@ class TestChoosingStages:
     def test_the_lists_of_some_stages(self) -> None:
         fold = self.fold("ItemCosine", "UserCosine")
         both, one = (
-            examples(part, ranker_rows, 5, 1000, 0, top=True)
+            examples(part, RankerInputs.of(part.train).rows, 5, 1000, 0, top=True)
             for part in (fold, fold._replace(stages=fold.stages[1:]))
         )
         found = only_stages(both, columns_of([1], 2), 5)

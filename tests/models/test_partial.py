@@ -245,3 +245,38 @@ def test_of_choices_and_dislikes_the_later_counts() -> None:
         "item_id": [1],
         "weight": [2.0],
     }
+
+
+@pytest.mark.parametrize(
+    ("pay", "ends"),
+    [
+        (["$70k-$90k"], [70_000, 90_000]),
+        (["$70k"], [70_000, 70_000]),  # a number where the others are ranges
+        (["negotiable"], [None, None]),  # no number shows that the column holds numbers
+    ],
+)
+def test_new_items_whose_numbers_are_text(pay: list[str], ends: list[int | None]) -> None:
+    items = {"item_id": [1, 2, 3], "pay": ["$50k-$60k", "$65k", "$80k - $90k"]}
+    log = {"user_id": [1, 1, 2], "item_id": [1, 2, 3]}
+    model = sl.ItemCosine().fit(sl.Dataset.from_tables(log, items=items))
+    new = {"user_id": [2], "item_id": [4]}
+    model.partial_fit(sl.Dataset.from_tables(new, items={"item_id": [4], "pay": pay}))
+    features = model.data.item_features
+    assert features is not None
+    assert features.to_pydict() == {
+        "pay.min": [50_000, 65_000, 80_000, ends[0]],
+        "pay.max": [60_000, 65_000, 90_000, ends[1]],
+    }
+
+
+def test_new_items_with_another_text() -> None:
+    items = {"item_id": [1, 2], "pay": ["$50k", "$65k"]}
+    log = {"user_id": [1, 1], "item_id": [1, 2]}
+    model = sl.ItemCosine().fit(sl.Dataset.from_tables(log, items=items))
+    new = sl.Dataset.from_tables(
+        {"user_id": [1], "item_id": [3]}, items={"item_id": [3], "pay": ["3 or 4"]}
+    )
+    with pytest.raises(
+        InputError, match=r"^feature 'pay' of the new items is string; it was int64"
+    ):
+        model.partial_fit(new)

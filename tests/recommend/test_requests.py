@@ -247,6 +247,16 @@ class TestFeatures:
             }
         ]
 
+    @pytest.mark.parametrize(
+        ("value", "ends"),
+        [("$60k-$80k", (60_000, 80_000)), ("$70k", (70_000, 70_000)), (75_000, (75_000, 75_000))],
+    )
+    def test_a_range(self, value: Any, ends: tuple[int, int]) -> None:
+        people = {"user_id": ["ann", "bob"], "pay": ["$50k-$60k", "$65k"]}
+        model = listener(Dataset.from_tables(LOG, users=people))
+        model.recommend(queries=[Query(features={"pay": value})])
+        assert model.features == [{"pay.min": ends[0], "pay.max": ends[1]}]
+
     def test_an_unknown_field_of_a_record(self) -> None:
         with pytest.raises(InputError, match=r"^users have no feature 'home\.city'"):
             heard(Query(features={"home": {"city": "Hull"}}))

@@ -12,7 +12,7 @@
       interactions.parquet   the training interactions, coded as rows; needed to exclude seen items
       history.parquet        training metrics, one row per epoch
 
-This room knows no model: whoever loads a bundle passes the function that finds a model's class.
+This package knows no models: the caller passes the function that finds a model's class.
 """
 
 from shortlist.bundle.identity import identity

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
+from types import FrameType
 from typing import TextIO
 
 from shortlist.cli.remedies import as_options
@@ -48,10 +49,16 @@ def main() -> None:
 
 
 class _WithoutPandas(MetaPathFinder):
-    """Says that pandas is not installed."""
+    """Refuses pandas to Arrow, where this library calls it; others may import it."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> None:
-        if name == "pandas":
+        if name != "pandas":
+            return
+        frame: FrameType | None = sys._getframe(1)  # compiled code such as Arrow's has no frame
+        while frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            frame = frame.f_back
+        importer = "" if frame is None else frame.f_globals.get("__name__", "")
+        if importer.partition(".")[0] in ("shortlist", "pyarrow"):
             raise ModuleNotFoundError("commands need no pandas", name=name)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from shortlist._version import __version__
 from shortlist.cli.compare import compare
@@ -17,7 +18,28 @@ from shortlist.cli.serve import serve
 from shortlist.cli.tables import fetch, init, load, schema
 from shortlist.cli.tune import tune
 
+
+class _Plain(TyperCommand):
+    """A command whose flags show no type in the help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
+class _PlainGroup(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
 app = typer.Typer(
+    cls=_PlainGroup,
     help="From the tables you already have to a ranked shortlist for each person.",
     no_args_is_help=True,
     add_completion=True,
@@ -53,4 +75,4 @@ for command in (
     demo, look, schema, init, load, fetch, compare, tune, fit, recommend, similar, audience,
     explain, serve, doctor,
 ):  # fmt: skip
-    app.command()(command)
+    app.command(cls=_Plain)(command)

@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from typer import Option
 
 from shortlist.cli.output import (
@@ -15,6 +14,7 @@ from shortlist.cli.output import (
     Json,
     announcing_compilation,
     remark,
+    say,
     say_memory,
     unfinished,
     write_json,
@@ -89,7 +89,7 @@ def compare(
             remark(f"wrote {report}")
     write_json(comparison.to_dict(), json)
     if str(json) != "-":
-        typer.echo(str(comparison))
+        say(str(comparison))
     remark(f"used of the data: {comparison.uses}")
 
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from typer import Argument, Option
 
 from shortlist.cli.output import (
@@ -15,6 +14,7 @@ from shortlist.cli.output import (
     announcing_compilation,
     pretty,
     remark,
+    say,
     unfinished,
     write_json,
 )
@@ -53,8 +53,8 @@ def demo(
     write_json(metrics, json)
     if str(json) != "-":
         user = model.data.users.ids[0].as_py()
-        typer.echo(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
-        typer.echo(pretty(model.recommend([user], k=5)))
+        say(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
+        say(pretty(model.recommend([user], k=5)))
     written = {
         "report.html": "the table with charts and explanations: open it in a browser",
         "recommendations.parquet": f"everyone's {LISTED} best",

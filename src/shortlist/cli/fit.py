@@ -6,11 +6,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import Engine, announcing_compilation, remark, say_memory, unfinished
+from shortlist.cli.output import (
+    Engine,
+    announcing_compilation,
+    remark,
+    say,
+    say_memory,
+    unfinished,
+)
 from shortlist.cli.table_options import Source, read, read_new, with_table_options
 from shortlist.cli.tune import Minutes, time_limit_of
 from shortlist.errors import ConfigError
@@ -90,7 +96,7 @@ def fit(
             from shortlist.tuning import auto
 
             choice = auto(interactions, seconds=time_limit, engine=engine)
-            typer.echo(str(choice))
+            say(str(choice))
             fitted, metrics = choice.model, choice.to_dict()
         else:
             say_memory(f"fitting {requested[0].name}", requested[0].memory_to_fit(interactions))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from typer import Argument, Option
 
 from shortlist.cli.output import (
@@ -16,6 +15,7 @@ from shortlist.cli.output import (
     read_ids,
     read_objects,
     remark,
+    say,
     say_memory,
     show,
     unfinished,
@@ -234,6 +234,6 @@ def explain(
     content |= {"source": explanation.source, "parts": explanation.parts.to_pylist()}
     write_json(content, json)
     if json is None:
-        typer.echo(str(explanation))
+        say(str(explanation))
         if not content["parts"]:
             remark("nothing in the data speaks for this item")

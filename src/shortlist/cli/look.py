@@ -10,6 +10,7 @@ import typer
 from typer import Argument
 
 from shortlist.cli import remedies
+from shortlist.cli.output import say
 from shortlist.cli.table_options import TABLE_OPTIONS, as_options, with_table_options
 from shortlist.errors import ConfigError
 
@@ -35,6 +36,6 @@ def look(
     seen = look_at(table, **tables)
     options: dict[str, Any] = named | seen.options
     notes = tuple(remedies.as_options(note, TABLE_OPTIONS) for note in seen.roles.notes)
-    typer.echo(str(replace(seen, roles=replace(seen.roles, notes=notes))))
+    say(str(replace(seen, roles=replace(seen.roles, notes=notes))))
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
     typer.echo(f"\nnext: {shlex.join(words)}")

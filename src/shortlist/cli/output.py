@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,7 @@ from typer import Option
 from shortlist.errors import InputError
 from shortlist.files import atomic_file, require_file
 from shortlist.progress import announce_time
-from shortlist.text import cells, text_table
+from shortlist.text import cells, folded, text_table
 
 if TYPE_CHECKING:  # help is printed without Numba and Arrow
     from shortlist.recommend.result import Recommendations
@@ -71,6 +72,13 @@ def remark(text: str) -> None:
         typer.echo(text, err=True)
 
 
+def say(text: str) -> None:
+    """Print a result; on a terminal, tables that are wider than it are folded."""
+    if sys.stdout.isatty():
+        text = folded(text, shutil.get_terminal_size().columns)
+    typer.echo(text)
+
+
 def say_memory(what: str, needed: int) -> None:
     """Say how much memory a job needs, where that is much."""
     from shortlist.machine import available_memory, gigabytes
@@ -123,7 +131,7 @@ def show(lists: Recommendations, json_target: Path | None) -> None:
 
         pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer, "w"))
     else:
-        typer.echo(pretty(lists))
+        say(pretty(lists))
         if len(lists) > SHOWN_ROWS:
             remark(f"{len(lists) - SHOWN_ROWS} more rows: write them with --out, or pipe them")
 

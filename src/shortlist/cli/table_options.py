@@ -97,7 +97,7 @@ def _options(
     ] = None,
     repeats: Annotated[
         Literal["last", "sum", "max", "mean"],
-        _option("", "The weight of a pair that occurs several times."),
+        _option("last|sum|max|mean", "The weight of a pair that occurs several times."),
     ] = "last",
     on_bad_row: OnBadRow = "raise",
     time_format: TimeFormat = None,

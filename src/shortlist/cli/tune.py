@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from typer import Option
 
 from shortlist.cli.output import (
@@ -15,6 +14,7 @@ from shortlist.cli.output import (
     announcing_compilation,
     remark,
     require_output,
+    say,
     say_memory,
     write_json,
 )
@@ -108,7 +108,7 @@ def tune(
         remark("measuring the defaults took all of the time: nothing was searched; allow more time")
     write_json(tuning.to_dict(), json)
     if str(json) != "-":
-        typer.echo(str(tuning))
+        say(str(tuning))
     if out is not None:
         tuning.save(out)
         words = ["shortlist", "fit", place, *as_options(tables), "--config", str(out)]

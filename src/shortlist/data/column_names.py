@@ -64,7 +64,7 @@ DOCUMENTS = {
     "beleg", "auftrag", "facture", "commande", "factura", "pedido", "fattura", "ordine", "注文",
     "订单",
 }  # fmt: skip
-"""What groups the choices of one visit: its numbers repeat too, but it is nobody."""
+"""Words for orders and visits: their numbers repeat as those of users do."""
 _OF_ITEMS = {word for word in ROLES["item_id"] if word.isascii()} - {"stock", "artist"}
 # What a column is called that holds the items themselves, in words: product, film.
 _ITEMS = {*ROLES["item_id"]} - {

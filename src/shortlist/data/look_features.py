@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from shortlist.text import text_table
 
 _ROWS = 20_000  # from which the use of a column is found
 _LONGEST_EXAMPLE = 24
+_SEPARATED = 100_000  # numbers from here on have separators: smaller ones may be years or codes
 _WORDS = {
     "whole": "integer", "number": "number", "truth": "true or false", "text": "text",
     "date": "date", "list": "list", "vector": "list", "nothing": "nothing",
@@ -74,4 +76,8 @@ def _facts(column: pa.ChunkedArray) -> list[str]:
 def _example(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, int | float) and abs(value) >= _SEPARATED:
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        value = value.replace(tzinfo=None)
     return " ".join(str(value).removesuffix(" 00:00:00").split())

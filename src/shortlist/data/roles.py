@@ -33,28 +33,19 @@ from shortlist.errors import InputError
 _TITLE_WORDS = NAMES | {"description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
 _MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
+_HEAD = 1_000  # rows of which the first values are examples
 _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table and what its values look like.
-
-    Attributes
-    ----------
-    name, kind
-        The name, and the SQL type.
-    filled, distinct
-        The number of values that are there, and how many of them differ (about, in long tables).
-    example
-        The first value, as text.
-    """
+    """A column of a table and what its values look like."""
 
     name: str
-    kind: str
-    filled: int
-    distinct: int
-    example: str
+    kind: str  # the SQL type
+    filled: int  # the number of values that are there
+    distinct: int  # how many of them differ (about, in long tables)
+    example: str  # the first value, as text
 
     @property
     def words(self) -> list[str]:
@@ -80,21 +71,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns hold users, items, weights and times, as arguments of ``from_tables``.
-
-    Attributes
-    ----------
-    user_id, item_id, weight, time, title
-        Names of columns.
-    repeats
-        How the weights of a repeated pair are combined: counts are added.
-    time_format, decimal
-        How times and weights are written, where that is not recognised without being told.
-    positive, half_life
-        As given.
-    notes
-        Sentences about what is uncertain.
-    """
+    """Which columns hold users, items, weights and times, as arguments of ``from_tables``."""
 
     COLUMNS: ClassVar = (*ROLES, "title")
 
@@ -103,12 +80,12 @@ class Roles:
     weight: str | None = None
     time: str | None = None
     title: str | None = None
-    repeats: Repeats = "last"
-    time_format: str | None = None
+    repeats: Repeats = "last"  # how the weights of a repeated pair are combined: counts are added
+    time_format: str | None = None  # where it is not recognised, as the decimal separator
     decimal: str | None = None
     positive: Where | None = None
     half_life: float | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences about what is uncertain
 
     @property
     def options(self) -> dict[str, Any]:
@@ -131,17 +108,22 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
     differing = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
-    facts = ", ".join(
-        f"count({x}), {differing.format(x)}, CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)"
-        for x in (quoted(name) for name, *_ in described)
-    )
+    names = [quoted(name) for name, *_ in described]
+    facts = ", ".join(f"count({x}), {differing.format(x)}" for x in names)
     values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
-    columns = [
-        Column(name, kind, filled, distinct, example or "")
-        for (name, kind, *_), filled, distinct, example in zip(
-            described, values[::3], values[1::3], values[2::3], strict=True
-        )
-    ]
+    firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in names)
+    # So few rows are read in their order; of the whole table, threads would find any first value.
+    head = f"(FROM {rows} LIMIT {_HEAD})"
+    examples = connection.execute(f"SELECT {firsts} FROM {head}").fetchall()[0]
+    columns = []
+    for n, (name, kind, *_) in enumerate(described):
+        filled, distinct = values[2 * n : 2 * n + 2]
+        example = examples[n]
+        if example is None and filled:
+            [(example,)] = connection.execute(
+                f"SELECT min(CAST({names[n]} AS VARCHAR)) FROM {rows}"
+            ).fetchall()
+        columns.append(Column(name, kind, filled, distinct, example or ""))
     return count, columns
 
 

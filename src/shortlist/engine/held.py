@@ -48,17 +48,10 @@ class Held(Protocol[S_co]):
     ) -> None:
         """Ask all states in their order, each of which adds to the answer of those before it.
 
-        Parameters
-        ----------
-        add
-            ``add(state, question, answer)`` returns the answer with what this state adds; the first
-            state gets None.
-        questions
-            The first questions. They are independent: while one is with the second state, the next
-            one is with the first.
-        turn
-            ``turn(number, answer)`` gets the whole answer to a question and returns the next
-            question in its place, or None. It is called in this process.
+        ``add(state, question, answer)`` returns the answer with what this state adds; the first
+        state gets None. The first questions are independent: while one is with the second state,
+        the next one is with the first. ``turn(number, answer)`` gets the whole answer to a question
+        in this process, and returns the next question in its place, or None.
         """
         ...
 

@@ -26,14 +26,8 @@ class Engine(Protocol):
     ) -> Iterator[T]:
         """Yield the result of the task for each block, in the order of the rows.
 
-        Parameters
-        ----------
-        task
-            Is called with the rows of a block.
-        n_rows, bytes_per_row
-            The number of rows, and the memory that one takes while the task runs.
-        description
-            What the progress bar says.
+        ``bytes_per_row`` is the memory that a row takes while the task runs; the progress bar shows
+        the description.
         """
         ...
 
@@ -47,13 +41,9 @@ class HoldingEngine(Engine, Protocol):
     ) -> AbstractContextManager[Held[S]]:
         """Hold shards of the rows until the end of the ``with`` block.
 
-        Parameters
-        ----------
-        cut
-            ``cut(shards)`` returns the state of some consecutive shards. It is called in this
-            process; the state then lives where it is held.
-        work
-            How much work each shard is, such as its number of interactions.
+        ``cut(shards)`` returns the state of some consecutive shards. It is called in this process;
+        the state then lives where it is held. ``work`` is that of each shard, such as its number of
+        interactions.
         """
         ...
 

@@ -238,7 +238,8 @@ class Comparison(Tabular):
         if n_pairs:
             parts.append(
                 f"* significantly different from the best in {self.main}: paired t-test, p < "
-                f"{1 - best.level:.2g} after Holm's correction over {n_pairs} pairs"
+                f"{1 - best.level:.2g} after Holm's correction over "
+                f"{n_pairs} {'pair' if n_pairs == 1 else 'pairs'}"
             )
         return "\n".join(parts)
 

@@ -87,35 +87,20 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The test users, in ascending order of row, and the test items of each.
+    """The test users, in ascending order of row, and the test items of each."""
 
-    Attributes
-    ----------
-    train
-        The training data.
-    user_rows
-        int32 (n_users,): users with at least one test item that counts.
-    indptr, item_rows
-        Test items: user ``u`` has ``item_rows[indptr[u] : indptr[u + 1]]``, ascending; int64 and
-        int32.
-    ratings
-        float32 (n_true,): the weights of those test interactions.
-    unseen
-        The candidates of each user whatever the time: all items but those of the training data.
-    moments
-        int64 (n_users,): earliest test time of each user. ``None`` without life spans or times.
-    notes
-        Test interactions that were left out, and other remarks for the reader.
-    """
-
-    train: Dataset
-    user_rows: Rows
+    train: Dataset  # the training data
+    user_rows: Rows  # int32 (n_users,): users with at least one test item that counts
+    # Test items: user ``u`` has ``item_rows[indptr[u] : indptr[u + 1]]``, ascending; int64 and
+    # int32.
     indptr: Int64Array
     item_rows: Rows
-    ratings: NDArray[np.float32]
+    ratings: NDArray[np.float32]  # float32 (n_true,): the weights of those test interactions
+    # The candidates of each user whatever the time: all items but those of the training data.
     unseen: Eligible
+    # The earliest test time of each user, int64 (n_users,); None without life spans or times.
     moments: Int64Array | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # test interactions that were left out, and other remarks for the reader
 
     @classmethod
     def of(cls, train: Dataset, test: Dataset) -> Truth:

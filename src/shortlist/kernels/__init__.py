@@ -6,7 +6,7 @@ Only NumPy, Numba and llvmlite are imported here, and Numba nowhere else.
 topk          the k best items of every query, from factors, sparse products or a dense block
 scores        the same scores as a dense block, and those of given items only
 ranking       ranks of given items: in the full catalogue, or in a list of the best
-similarity    cosine neighbours of sparse rows
+similarity    cosine neighbours of sparse rows, and the users that items have in common
 diversity     lists picked for variety among candidates
 als           the half-steps of implicit alternating least squares, and their loss
 als_rounds    the same in rounds, for observations that lie in several places

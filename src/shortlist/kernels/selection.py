@@ -22,6 +22,10 @@ NEVER: Final = np.float32(-np.inf)
 SHORT: Final = 64
 """The most keys of a heap that is in ascending order."""
 
+_GROUPS: Final = 2 * STRIP  # of scores, whose maxima bound the scores of a heap
+_MANY: Final = 2 * _GROUPS  # scores from which that pays
+_HALVINGS: Final = 8  # of the range that the bound is searched in
+
 _FEW: Final = 24  # keys that are sorted by insertion
 _DEEPEST: Final = 64  # parts that wait to be sorted: each is at most half as long as the one before
 
@@ -107,7 +111,7 @@ def offer(
 
     ``order`` is that of the run, or with ``items``, whose scores they are, that of all items.
     """
-    least = score_of(heap[0]) if size == len(heap) else _LOWEST
+    least = _least(scores, heap, size)
     for start in range(0, len(scores), STRIP):
         hits = _hits(scores, start, least)
         while hits:
@@ -119,6 +123,42 @@ def offer(
                 if size == len(heap):
                     least = score_of(heap[0])
     return size
+
+
+@inlined
+def _least(scores: Floats, heap: Longs, size: int) -> np.float32:
+    """Return a score below which none of a run can stay in the heap.
+
+    Most keys that an empty heap takes would not stay. So scores are compared with a bound first:
+    the maxima of as many groups of them as the heap holds keys are not below it.
+    """
+    if size == len(heap):
+        return score_of(heap[0])
+    if size > 0 or len(heap) > _GROUPS or len(scores) < _MANY:
+        return _LOWEST
+    maxima = np.full(_GROUPS, NEVER)
+    for start in range(0, len(scores) - _GROUPS + 1, _GROUPS):
+        run = scores[start : start + _GROUPS]  # a score for each group
+        for group in range(_GROUPS):
+            maxima[group] = run[group] if run[group] > maxima[group] else maxima[group]
+    low: np.float32 = max(maxima.min(), _LOWEST)
+    high, half = maxima.max(), np.float32(0.5)
+    if _count_groups(maxima, low) < len(heap):
+        return _LOWEST
+    for _ in range(_HALVINGS):
+        middle = half * low + half * high
+        if _count_groups(maxima, middle) >= len(heap):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def _count_groups(maxima: Floats, least: np.float32) -> int:
+    """Return how many of the groups have a maximum that is ``least`` or more."""
+    count: int = count_at_least(maxima, 0, least) + count_at_least(maxima, STRIP, least)
+    return count
 
 
 @inlined

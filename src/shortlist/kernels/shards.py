@@ -15,7 +15,7 @@ import numpy as np
 from shortlist.kernels.types import Doubles
 
 _MOST: Final = 256  # shards
-_WHOLE: Final = 1024  # a shard is a multiple of so many rows: fewer would leave much to add
+_WHOLE: Final = 1024  # a shard is a multiple of this many rows: with less, adding would take long
 
 
 class ShardSum(NamedTuple):

@@ -25,6 +25,7 @@ from shortlist.kernels.types import (
     Integers,
     OutIndexMatrix,
     OutMatrix,
+    Pointers,
     Vector,
 )
 
@@ -130,3 +131,54 @@ def _neighbors(
                     run[own - lowest] = NEVER
                 size = offer(run, identity[lowest:end], heap, size)
         write_best(heap, size, identity, rows[b], values[b])
+
+
+def common_choices(
+    histories: Csr, indptr: Pointers, items: Indices, nearest: Csr, lengths: Vector
+) -> OutMatrix:
+    """Return how each item of a list relates to the query's history, by the users in common.
+
+    Query b has the items ``items[indptr[b] : indptr[b + 1]]``. ``nearest`` (N, N) holds the cosines
+    of each item and its neighbours, ``|i & j| / (lengths[i] lengths[j])``, where ``|i & j|`` counts
+    the users in common, and a length is the root of the number of users. The four columns, over
+    the neighbours of the item in the history: the sum of the cosines, the largest one, the sum of
+    the users in common, and the largest share that these are of the neighbour's users.
+    """
+    shapes = Shapes().check("lengths f32 N", lengths)
+    histories = shapes.csr("histories", histories, "B", "N")
+    nearest = shapes.csr("nearest", nearest, "N", "N")
+    shapes.lists("indptr", indptr, "items", items, "B", "N")
+    found = np.zeros((len(items), 4), np.float32)
+    over_rows(
+        _common_choices, shapes["B"], _QUERIES, histories, indptr, items, nearest, lengths, found
+    )
+    return found
+
+
+@kernel
+def _common_choices(
+    start: int, stop: int, histories: Csr, indptr: Pointers, items: Indices, nearest: Csr,
+    lengths: Vector, found: OutMatrix,
+) -> None:  # fmt: skip
+    in_history = np.zeros(len(lengths), np.bool_)
+    for b in range(start, stop):
+        history = histories.indices[histories.indptr[b] : histories.indptr[b + 1]]
+        for item in history:
+            in_history[item] = True
+        for position in range(indptr[b], indptr[b + 1]):
+            item = items[position]
+            total, largest, shared, share = 0.0, 0.0, 0.0, 0.0
+            for entry in range(nearest.indptr[item], nearest.indptr[item + 1]):
+                other = nearest.indices[entry]
+                if in_history[other]:
+                    cosine, length = np.float64(nearest.data[entry]), np.float64(lengths[other])
+                    total += cosine
+                    largest = max(largest, cosine)
+                    shared += cosine * length
+                    share = max(share, cosine / length)
+            found[position, 0] = total
+            found[position, 1] = largest
+            found[position, 2] = shared * lengths[item]
+            found[position, 3] = share * lengths[item]
+        for item in history:
+            in_history[item] = False

@@ -133,7 +133,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
     with ``weighting="weighted"``. With ``neighbors=None, self_similarity=True, normalized=True``
     these are the numbers of scikit-learn's ``cosine_similarity(R) @ R / |S|.sum(axis=1)``. The
     normaliser depends on the user only, so it never changes an order. Unless ``self_similarity`` is
-    set, nobody is their own neighbour: neither a user, nor a query with the user's whole history.
+    set, a user is not their own neighbour, and neither is a query with the user's whole history.
 
     Examples
     --------

@@ -10,7 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.given_values import is_number
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
+from shortlist.data.written_numbers import given_number
+from shortlist.data.written_ranges import MAX, MIN
 from shortlist.errors import CapabilityError, InputError
 
 
@@ -195,12 +198,13 @@ def _features(
     columns = {}
     for name in old.column_names:
         column, rows = old.column(name).combine_chunks(), old_rows
-        if new is not None and name in new.column_names:
+        found = None if new is None else _found(new, name, column.type)
+        if found is not None:
             try:
-                added = new.column(name).combine_chunks().cast(column.type)
+                added = found.cast(column.type)
             except pa.ArrowException:
                 raise InputError(
-                    f"feature {name!r} of the new {ids.kind}s is {new.column(name).type}; it was "
+                    f"feature {name!r} of the new {ids.kind}s is {found.type}; it was "
                     f"{column.type}",
                     remedy="convert it",
                 ) from None
@@ -208,6 +212,24 @@ def _features(
             column = pa.concat_arrays([column, added])
         columns[name] = column.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns).replace_schema_metadata(old.schema.metadata)
+
+
+def _found(new: pa.Table, name: str, kind: pa.DataType) -> pa.Array | None:
+    """Return a column of new rows, or None; few rows may not show that it is one of numbers.
+
+    Words such as "negotiable" are missing then, and numbers are ranges with equal ends.
+    """
+    whole = name.removesuffix(MIN).removesuffix(MAX)
+    if name not in new.column_names and whole not in new.column_names:
+        return None
+    column = new.column(name if name in new.column_names else whole).combine_chunks()
+    if not is_number(kind) or not pa.types.is_string(column.type):
+        return column
+    texts = column.drop_null().to_pylist()
+    if any(any(map(str.isdigit, text)) and given_number(text) is None for text in texts):
+        return column
+    numbers = [None if text is None else given_number(text) for text in column.to_pylist()]
+    return pa.array(numbers, pa.float64())
 
 
 def unchanged_items(what: str, growth: Growth) -> tuple[str, ...]:

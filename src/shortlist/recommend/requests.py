@@ -17,6 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value
 from shortlist.data.missing import is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
+from shortlist.data.written_ranges import MAX, MIN, ends_of
 from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
@@ -225,11 +226,19 @@ def _given(
 
 
 def _by_column(data: Dataset, features: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Return the features of a query by column; the fields of records have columns of their own."""
+    """Return the features of a query by column: of records the fields, of ranges the ends."""
     known = () if data.user_features is None else data.user_features.column_names
     if features is None or all(name in known for name in features):
         return features
-    return flattened_values(features)
+    by_column: dict[str, Any] = {}
+    for name, value in flattened_values(features).items():
+        low, high = f"{name}{MIN}", f"{name}{MAX}"
+        if name in known or low not in known or high not in known:
+            by_column[name] = value
+        else:
+            ends = ends_of(value) if isinstance(value, str) else (value, value)
+            by_column |= zip((low, high), ends, strict=True)
+    return by_column
 
 
 def with_given(

@@ -184,7 +184,7 @@ def _headline(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _practically_equal(comparison: Comparison) -> list[str]:
-    """Return the models that are hardly worse than the best one, whatever chance may hide."""
+    """Return the models whose whole interval is close to the best one."""
     best = comparison[comparison.best][comparison.main]
     tests = comparison.against_best().items()
     return [name for name, test in tests if not test.real and -test.low <= EQUAL * best]

@@ -1,4 +1,4 @@
-"""Threads for slow calls, which stop once nobody waits for their result.
+"""Threads for slow calls, which stop once their result is no longer wanted.
 
 A thread cannot be interrupted from outside. Its work looks at a signal between two blocks of rows
 or two items of a list, and raises :class:`WorkStoppedError` if the signal is set.

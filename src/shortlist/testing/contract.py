@@ -31,9 +31,6 @@ from shortlist.testing.worlds import checkerboard, small_world
 class StabilityContract(ModelUnderTest):
     """Every score of every list keeps its bits, and a bundle keeps everything."""
 
-    def test_fitting_again_gives_the_same(self) -> None:
-        assert_same_lists(self.fitted(), self.learn(small_world()))
-
     def test_refitting_forgets_what_was_learned(self) -> None:
         model = self.learn(checkerboard())
         assert model.fit(small_world().data) is model
@@ -48,14 +45,10 @@ class StabilityContract(ModelUnderTest):
         assert chosen.keys() <= model.settings.keys()
         assert type(model)(**model.settings | chosen).chosen == {}
 
-    @pytest.mark.parametrize("threads", [1, 5])
-    def test_threads(self, threads: int) -> None:
-        with thread_limit(threads):
-            assert_same_lists(self.learn(small_world()), self.fitted())
-
-    @pytest.mark.parametrize("block_bytes", [1, 2_000])
-    def test_block_sizes(self, block_bytes: int) -> None:
-        with engine.use(engine.LocalEngine(block_bytes=block_bytes)):
+    @pytest.mark.parametrize(("threads", "block_bytes"), [(1, 1), (5, 2_000)])
+    def test_threads_and_block_sizes(self, threads: int, block_bytes: int) -> None:
+        local = engine.LocalEngine(block_bytes=block_bytes)
+        with thread_limit(threads), engine.use(local):
             assert_same_lists(self.learn(small_world()), self.fitted())
             lists = lists_of(self.fitted())
         for name, table in lists_of(self.fitted()).items():

@@ -14,12 +14,12 @@ from shortlist.models.base import Model
 from shortlist.tuning.objective import FAILURES, Objective
 
 MIN_USERS = 1600  # with fewer, predicting the time takes as long as fitting
-_FRACTIONS = (64, 16, 8)  # the samples: one in so many users
+_FRACTIONS = (64, 16, 8)  # the samples: 1/64, 1/16 and 1/8 of the users
 _MAX_POWER = 2.0  # no model's time grows faster than with the square of the users
 _JUMP = 1.5 * 2**_MAX_POWER  # a larger ratio is not growth: another algorithm took over
 _WARM = 0.8  # a larger sample below this ratio: loading and compiling dominated the smaller one
 _MIN_SECONDS = 1e-6  # shorter times count as this
-_SAFETY = 6  # a larger sample is taken only if so many of the last one fit into the time left
+_SAFETY = 6  # a larger sample is taken only if the time left is this many times that of the last
 
 
 class TimeBudget:

@@ -20,6 +20,7 @@ from shortlist.metrics.bootstrap import bootstrap, interval
 from shortlist.models.base import Model
 from shortlist.models.config import search_range
 from shortlist.models.registry import MODULES
+from shortlist.models.training.model import TrainedModel
 from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import MIN_USERS, TimeBudget, predicted_seconds
@@ -42,7 +43,7 @@ _TUNING_SHARE = 0.4  # of the time; comparing the defaults leaves that much
 _CHOOSES_ITSELF = ("Cascade",)
 _TUNED = 2  # models, the best ones with their defaults
 _USED_FOLDS = 2  # by the selection: one decides, and the search uses the next
-_MIN_TRIALS = 5  # a search is not started if the time is too short for so many
+_MIN_TRIALS = 5  # a search is not started if the time is too short for them
 
 
 def auto(
@@ -190,9 +191,9 @@ class Selection:
             return 0.0
         if users >= MIN_USERS:
             return predicted_seconds(model, self.fold, self.objective, self.seed, left)
-        if model.name not in _CHOOSES_ITSELF:
+        if model.name not in _CHOOSES_ITSELF and not isinstance(model, TrainedModel):
             return 0.0
-        try:  # it fits many models, which takes long on few users too
+        try:  # many models, or many epochs, take long on few users too
             return predicted_seconds(model, self.fold, self.objective, self.seed, left)
         except FAILURES:  # a sample of few users is too little to fit it on
             return 0.0

@@ -21,6 +21,7 @@ export function amount(value, signed = false) {
 
 /** @type {Map<string, Field>} the fields of the model, by name */
 const described = new Map();
+const SEPARATED = 100_000; // numbers from here on have thousands separators
 
 /**
  * Remember what fields and their values are called.
@@ -41,8 +42,8 @@ export function fieldName(name) {
 }
 
 /**
- * A value of a field, by its label if it has one. Numbers have no thousands separators, because some
- * are years.
+ * A value of a field, by its label if it has one. Only numbers from 100,000 on have thousands
+ * separators: smaller ones may be years or codes.
  *
  * @param {any} value
  * @param {string} [field] its name
@@ -61,9 +62,20 @@ export function valueText(value, field) {
   if (typeof value === "number" && !Number.isInteger(value)) {
     return String(Number(value.toPrecision(6)));
   }
+  if (typeof value === "number" && Math.abs(value) >= SEPARATED) return value.toLocaleString(currentLanguage());
   const date = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)/.exec(String(value));
   if (date) return date[2] === "00:00" ? date[1] : `${date[1]} ${date[2]}`;
   return String(value);
+}
+
+/**
+ * A number in a few letters, for hints: 24M, 2400만.
+ *
+ * @param {number} value
+ */
+export function shortNumber(value) {
+  if (Math.abs(value) < SEPARATED) return valueText(value);
+  return value.toLocaleString(currentLanguage(), { notation: "compact", maximumSignificantDigits: 3 });
 }
 
 /** @param {any} value */

@@ -14,6 +14,7 @@ from shortlist.data.column_names import is_label
 from shortlist.data.sql import Connection, literal
 from shortlist.data.time_forms import form_of_times
 from shortlist.data.written_numbers import form_of_numbers, read_number
+from shortlist.data.written_ranges import MAX, MIN, ends_of, read_range
 from shortlist.text import shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
@@ -61,12 +62,12 @@ def _tidied(
 ) -> tuple[pa.Table, dict[str, list[str]]]:
     """Return the features, and by kind what was read from text."""
     read: dict[str, list[str]] = {}
+    features = _with_ends(features, title, reading)
     for position, name in enumerate(features.column_names):
         column = features.column(name)
-        if name == title or is_label(name) or not _is_text(column.type):
+        if name == title or not _may_be_read(name, column):
             continue
-        counted = pc.value_counts(pc.drop_null(column.combine_chunks()))
-        sample = list(filter(_has_digit, counted.field(0).slice(0, 10 * _SAMPLE).to_pylist()))
+        counted, sample = _counted(column)
         found = None
         if sample and all(read_number(text) is not None for text in sample[:_SAMPLE]):
             found = _numbers(column, _counts(counted), reading)
@@ -77,6 +78,44 @@ def _tidied(
             kind = "dates" if pa.types.is_timestamp(found.values.type) else "numbers"
             read.setdefault(kind, []).append(_said(name, found))
     return features, read
+
+
+def _with_ends(features: pa.Table, title: str | None, reading: Reading) -> pa.Table:
+    """Replace each column of ranges by the columns of their ends; numbers have equal ends."""
+    for name in features.column_names:
+        column = features.column(name)
+        if name == title or not _may_be_read(name, column):
+            continue
+        _, sample = _counted(column)
+        if not any(map(read_range, sample[:_SAMPLE])):
+            continue
+        texts = column.combine_chunks().dictionary_encode()
+        ends = [ends_of(text) for text in texts.dictionary.to_pylist()]
+        parts = [
+            pa.chunked_array([pa.array(part, pa.string()).take(texts.indices)])
+            for part in zip(*ends, strict=True)
+        ]
+        taken = {f"{name}{MIN}", f"{name}{MAX}"} & {*features.column_names}
+        if taken or not all(
+            _numbers(part, _counts(_counted(part)[0]), reading) is not None for part in parts
+        ):
+            continue
+        position = features.column_names.index(name)
+        features = features.remove_column(position)
+        for part, end in zip(parts[::-1], (MAX, MIN), strict=True):
+            features = features.add_column(position, f"{name}{end}", part)
+    return features
+
+
+def _may_be_read(name: str, column: pa.ChunkedArray) -> bool:
+    return _is_text(column.type) and not is_label(name)
+
+
+def _counted(column: pa.ChunkedArray) -> tuple[pa.StructArray, list[str]]:
+    """Return the distinct texts with their counts, and those of the first that hold a digit."""
+    counted = pc.value_counts(pc.drop_null(column.combine_chunks()))
+    head = counted.field(0).slice(0, 10 * _SAMPLE).to_pylist()
+    return counted, list(filter(_has_digit, head))
 
 
 def flattened(table: pa.Table) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Text files: opened whatever their compression and encoding, or refused with a remedy."""
+"""Text files of any compression and encoding, opened or refused with a remedy."""
 
 from __future__ import annotations
 

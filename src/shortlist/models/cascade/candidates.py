@@ -30,36 +30,21 @@ class Candidates:
 
     Every stage scores every candidate, whichever stage returned it. The numbers of an item do not
     depend on which other items are eligible, so they are the same under any rule.
-
-    Attributes
-    ----------
-    indptr, items
-        The candidates of query b are ``items[indptr[b] : indptr[b + 1]]``, ascending.
-    returned
-        Whether each stage returned the candidate.  # (S, n)
-    scores
-        The score of each stage.  # (S, n)
-    levels
-        The score relative to the stage's own list: 0 for its last item, 1 for its first.  # (S, n)
-    ranks
-        The rank in the stage's own list; one more than its length for all items behind it.
-    can_score
-        The queries that each stage can score; for others it returns no items and scores 0.
-    blocks
-        The scores of all items by each stage.  # S of (B, n_items)
-    ends
-        The last and the first score of each stage's own list.  # (S, 2, B)
     """
 
+    # The candidates of query b are ``items[indptr[b] : indptr[b + 1]]``, ascending.
     indptr: NDArray[np.int64]  # (B + 1,)
     items: Rows  # (n,)
-    returned: NDArray[np.bool_]  # (S, n)
-    scores: Floats  # (S, n)
+    returned: NDArray[np.bool_]  # (S, n): whether each stage returned the candidate
+    scores: Floats  # (S, n): the score of each stage
+    # The score relative to the stage's own list: 0 for its last item, 1 for its first.
     levels: Floats  # (S, n)
+    # The rank in the stage's own list; one more than its length for all items behind it.
     ranks: NDArray[np.int32]  # (S, n)
+    # The queries that each stage can score; for others it returns no items and scores 0.
     can_score: NDArray[np.bool_]  # (S, B)
-    blocks: list[Floats]
-    ends: Floats
+    blocks: list[Floats]  # S of (B, n_items): the scores of all items by each stage
+    ends: Floats  # (S, 2, B): the last and the first score of each stage's own list
 
     @property
     def owners(self) -> NDArray[np.intp]:
@@ -98,19 +83,8 @@ def retrieve(
 ) -> Candidates:
     """Collect the best ``count`` items of every stage for each query, and score them by all stages.
 
-    Parameters
-    ----------
-    stages
-        Fitted models.
-    profiles
-        The queries.
-    eligible
-        The items that may be candidates; None: every item. Eligible items of a query's own history
-        are always candidates.
-    count
-        The maximum number of items that a stage returns.
-    order
-        The rank of each item among items with equal scores.
+    ``eligible`` items may be candidates, None: every item; those of a query's own history always
+    are. Of equal scores the smaller ``order`` comes first.
     """
     own = unseen(profiles, order)
     allowed = own if eligible is None else _without_history(eligible, own)

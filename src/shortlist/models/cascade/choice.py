@@ -15,7 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.machine import available_memory, gigabytes
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
-from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, ranker_rows
+from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, RankerInputs
 from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 
@@ -23,7 +23,7 @@ log = logging.getLogger("shortlist.cascade")
 
 MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 
-# For data with few choices per user: many factors, and a low weight of what was not chosen. On the
+# For data with few choices per user: many factors, and a low weight of unobserved items. On the
 # validation parts of toys-seq and last.fm, 8 epochs have NDCG@20 .0637 and .1921, 15 have .0634 and
 # .1927.
 SPARSE_IALS: dict[str, Any] = {
@@ -33,10 +33,10 @@ SPARSE_IALS: dict[str, Any] = {
     "unobserved_weight": 0.003,
 }
 
-# Of SASRec, which a cascade fits twice: two minutes of one core each time, so that data with more
-# than 250,000 places in histories goes without.
-MAX_PLACES = 2_000_000  # passed over in all epochs
-LEAST_EPOCHS = 8  # worth having
+# Limits of SASRec, which a cascade fits twice, for two minutes of one core at most each time: it is
+# left out for data with more than 250,000 places in histories.
+MAX_PLACES = 2_000_000  # trained on in all epochs together
+LEAST_EPOCHS = 8  # fewer do not train it well
 SEQUENCE: dict[str, Any] = {"negatives": 1024, "max_length": 50}
 
 
@@ -126,46 +126,29 @@ HOPELESS = 0.02  # below the best set by this share: smaller ones are not tried
 
 
 class StageChoice(NamedTuple):
-    """The chosen stages, and how every candidate does alone.
+    """The chosen stages, and how every candidate does alone."""
 
-    Attributes
-    ----------
-    chosen
-        Positions in the pool, ascending.
-    alone
-        The NDCG of each stage of the pool on held-out items.  # (S,)
-    found
-        The lists of the chosen stages, of the first chunk of each half of the users.
-    """
-
-    chosen: list[int]
-    alone: Doubles
+    chosen: list[int]  # positions in the pool, ascending
+    alone: Doubles  # (S,): the NDCG of each stage of the pool on held-out items
+    # The lists of the chosen stages, of the first chunk of each half of the users.
     found: list[Found]
 
 
 def choose_stages(
     fold: Round, count: int, negatives: int, seed: int, trees: TreeSettings | None
 ) -> StageChoice:
-    """Choose stages by the NDCG of their ranker on held-out items.
+    """Choose stages by the NDCG of their ranker on held-out items; without trees, a weighted sum.
 
     Starting from all, the stages that contribute least to the scores leave, until one is left. The
     ranker is fitted on one half of the users and measured on the other. Of the sets on the way and
     the best single stage the largest within half a percent of the best is chosen: measured on half
     of the examples, large sets look slightly worse than they are with all.
-
-    Parameters
-    ----------
-    fold
-        All stages to choose from.
-    count, negatives, seed
-        As for :func:`~shortlist.models.cascade.examples.examples`.
-    trees
-        The trees of the ranker; None: the weighted sum alone.
     """
     n_stages = len(fold.stages)
     parts = list(islice(chunks(fold.users, seed), 2))
+    rows_of = RankerInputs.of(fold.train).rows
     found = [
-        examples(fold._replace(users=users), ranker_rows, count, negatives, seed, top=True)
+        examples(fold._replace(users=users), rows_of, count, negatives, seed, top=True)
         for _, users in parts
     ]
     if len(found) < 2 or not all(len(part.top.lists) for part in found):
@@ -220,11 +203,11 @@ def choose_stages(
 def only_stages(found: Found, columns: NDArray[np.intp], count: int) -> Found:
     """Return the lists of some stages, given the columns that belong to them."""
     width = len(STAGE_COLUMNS)
-    stages = columns[: -len(COUNT_COLUMNS) : width] // width
+    stages = columns[: -len(DATA_COLUMNS) : width] // width
 
     def part(lists: Examples, depth: int) -> Examples:
         rows = lists.rows[:, columns]
-        ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(COUNT_COLUMNS) : width]
+        ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(DATA_COLUMNS) : width]
         return lists.only(np.asarray((ranks <= depth).any(axis=1)), rows)
 
     sampled = part(found.sampled, count)
@@ -236,22 +219,14 @@ def columns_of(stages: Sequence[int], n_stages: int) -> NDArray[np.intp]:
     """Return the positions of the ranker's inputs that belong to some of the stages."""
     width = len(STAGE_COLUMNS)
     of_stages = (np.array(stages, dtype=np.intp)[:, np.newaxis] * width + np.arange(width)).ravel()
-    return np.append(of_stages, n_stages * width + np.arange(len(COUNT_COLUMNS)))
+    return np.append(of_stages, n_stages * width + np.arange(len(DATA_COLUMNS)))
 
 
 class RankerChoice(NamedTuple):
-    """The chosen order of the candidates, and how every order did.
+    """The chosen order of the candidates, and how every order did."""
 
-    Attributes
-    ----------
-    name
-        ``"linear"``, ``"trees"``, ``"trees with features"``, or :func:`alone` of a stage.
-    values
-        The NDCG of each order on held-out items.
-    """
-
-    name: str
-    values: dict[str, float]
+    name: str  # ``"linear"``, ``"trees"``, ``"trees with features"``, or :func:`alone` of a stage
+    values: dict[str, float]  # the NDCG of each order on held-out items
 
 
 def choose_ranker(
@@ -263,16 +238,9 @@ def choose_ranker(
 ) -> RankerChoice:
     """Choose an order by its NDCG on held-out items of users that it was not fitted on.
 
-    Parameters
-    ----------
-    examples, lists
-        Training examples, and lists to measure on, of each half of the users.
-    n_users
-        The number of users that the lists are from.
-    stages
-        The names of the stages whose own orders may be chosen.
-    options
-        Columns and trees of each learned order, the simplest first.
+    ``examples`` to fit on and ``lists`` to measure on are those of each half of the ``n_users``.
+    The own orders of ``stages`` may be chosen, and the learned ones in ``options``, which has the
+    columns and trees of each, the simplest first.
     """
     columns = next(iter(options.values()))[0]
     names = [alone(stage) for stage in stages]

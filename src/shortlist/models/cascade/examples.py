@@ -34,25 +34,15 @@ CHUNK = (
 )
 DEPTH = 30  # ranks of a stage that are measured
 
-RowsOf: TypeAlias = Callable[[Candidates, Profiles, Dataset], Floats]
+RowsOf: TypeAlias = Callable[[Candidates, Profiles], Floats]
 
 
 class Examples(NamedTuple):
-    """Labelled candidates, list by list.
+    """Labelled candidates, list by list."""
 
-    Attributes
-    ----------
-    rows
-        The ranker's inputs.  # (n, d)
-    chosen
-        Whether the user chose the candidate.  # (n,)
-    lists
-        The length of each list.  # (L,)
-    """
-
-    rows: Floats
-    chosen: NDArray[np.bool_]
-    lists: NDArray[np.int64]
+    rows: Floats  # (n, d): the ranker's inputs
+    chosen: NDArray[np.bool_]  # (n,): whether the user chose the candidate
+    lists: NDArray[np.int64]  # (L,): the length of each list
 
     @classmethod
     def concatenated(cls, parts: Sequence[Examples]) -> Examples:
@@ -105,21 +95,12 @@ def splits(data: Dataset, count: int, seed: int) -> Iterator[HeldOut]:
 
 
 class Found(NamedTuple):
-    """The lists of some users whose held-out item is among the candidates.
+    """The lists of some users whose held-out item is among the candidates."""
 
-    Attributes
-    ----------
-    sampled
-        The held-out items, and a sample of the other candidates: to fit on.
-    top
-        All candidates that a stage ranks highly: to measure on. Empty if not asked for.
-    hits
-        How many held-out items each stage returned, and their union.  # (S + 1,)
-    """
-
-    sampled: Examples
-    top: Examples
-    hits: NDArray[np.int64]
+    sampled: Examples  # the held-out items, and a sample of the other candidates: to fit on
+    top: Examples  # all candidates that a stage ranks highly: to measure on. Empty if not asked for
+    # How many held-out items each stage returned, and their union.
+    hits: NDArray[np.int64]  # (S + 1,)
 
 
 def chunks(users: Rows, seed: int) -> Iterator[tuple[int, Rows]]:
@@ -139,23 +120,10 @@ def chunks(users: Rows, seed: int) -> Iterator[tuple[int, Rows]]:
 def examples(
     fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int, top: bool = False
 ) -> Found:
-    """Return the lists of a round's users.
+    """Return the lists of a round's users, of at most ``count`` items of each stage.
 
-    Parameters
-    ----------
-    fold
-        Stages and users.
-    rows_of
-        Computes the ranker's inputs.
-    count
-        The maximum number of items that a stage returns.
-    negatives
-        The maximum number of negatives per sampled list.
-    seed
-        Seeds the sample.
-    top
-        Whether to return the top lists as well. They are not sampled: a ranker that is better among
-        sampled candidates is not always better at the top.
+    The seeded sample has at most ``negatives`` a list. The ``top`` lists are not sampled: a ranker
+    that is better among sampled candidates is not always better at the top.
     """
     task = partial(
         _block_examples,
@@ -217,7 +185,7 @@ def _block_examples(
     top = np.asarray((candidates.ranks <= DEPTH).any(axis=0)) & with_top
     top &= _has(chosen & top, owners)
     kept = sampled | top
-    rows = rows_of(candidates.only(kept), profiles, fold.train)
+    rows = rows_of(candidates.only(kept), profiles)
 
     def part(mask: NDArray[np.bool_]) -> Examples:
         lists = np.bincount(owners[mask], minlength=len(users))

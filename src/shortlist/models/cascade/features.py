@@ -1,7 +1,8 @@
 """The inputs of a cascade's ranker: one row of numbers for each candidate.
 
-Of every stage: the candidate's score, level and rank. Of the training data: the users of the item
-and the length of the history. With ``features=True`` also the features of users and items: a number
+Of every stage: the candidate's score, level and rank. Of the training data: the users of the item,
+the length of the history, and the users that the item has in common with the items of the history.
+With ``features=True`` also the features of users and items: a number
 stays as it is, a date is in days, a text is a category, a list is its length, and a missing value
 stays missing. Two more numbers are the similarity of the item to the history (by item features) and
 of the user to the users of the item (by user features). The others compare them column by column
@@ -22,43 +23,81 @@ from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
+from shortlist.kernels.similarity import common_choices
 from shortlist.models.cascade.candidates import Candidates
 from shortlist.models.cascade.standing import Group, Standing, TableColumns
 from shortlist.models.feature_similarity import FeatureSimilarity
+from shortlist.models.neighborhood import Neighborhood
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import binary, row_means, transposed
+from shortlist.scoring.sparse import binary, csr_arrays, row_means, transposed
 
 STAGE_COLUMNS = ("score", "level", "rank")
-COUNT_COLUMNS = ("users of the item", "items of the user")
+DATA_COLUMNS = (
+    "users of the item",
+    "items of the user",
+    "cosines to the history, by users in common",
+    "largest cosine to an item of the history",
+    "users in common with the history",
+    "largest share of the users of an item of the history",
+)
+NEAREST = 100  # neighbours of an item that count for users in common
 
 
 def stage_column_names(stages: Sequence[str]) -> list[str]:
     """Return the names of the columns without features, given the names of the stages."""
     names = [f"{stage}: {column}" for stage in stages for column in STAGE_COLUMNS]
-    return names + list(COUNT_COLUMNS)
+    return names + list(DATA_COLUMNS)
 
 
-def ranker_rows(
-    candidates: Candidates,
-    profiles: Profiles,
-    data: Dataset,
-    features: CandidateFeatures | None = None,
-) -> Floats:
-    """Return the ranker's inputs, one row per candidate; ``data`` is the training data.
+@dataclass(frozen=True)
+class RankerInputs:
+    """Computes the ranker's inputs from the training data.
 
-    The columns are :func:`stage_column_names`, then ``features.names``.
-    """  # (n, 3 S + 2 + f)
-    owners = candidates.owners
-    lengths = np.diff(profiles.history.indptr)
-    columns: list[NDArray[np.generic]] = []
-    for stage in range(len(candidates.scores)):
-        columns += [candidates.scores[stage], candidates.levels[stage], candidates.ranks[stage]]
-    columns += [data.item_counts[candidates.items], lengths[owners]]
-    rows = np.stack(columns, axis=1).astype(np.float32)
-    if features is None:
-        return rows
-    return np.concatenate([rows, features.columns(profiles, owners, candidates.items)], axis=1)
+    Attributes
+    ----------
+    item_counts
+        The number of users of each item.  # (n_items,)
+    nearest
+        The cosines of each item and the items that it shares most users with.  # (n_items, n_items)
+    features
+        The features of candidates, if the ranker uses them.
+    """
+
+    item_counts: NDArray[np.int64]
+    nearest: csr_array
+    features: CandidateFeatures | None
+
+    @classmethod
+    def of(cls, data: Dataset, features: CandidateFeatures | None = None) -> RankerInputs:
+        """Find the neighbours of every item."""
+        users = transposed(data.choices)  # (n_items, n_users)
+        itself = np.arange(data.n_items, dtype=np.int32)
+        nearest = Neighborhood.by_cosine(users).best_in_blocks(users, itself, NEAREST)
+        return cls(data.item_counts, nearest, features)
+
+    def rows(self, candidates: Candidates, profiles: Profiles) -> Floats:
+        """Return one row per candidate.
+
+        The columns are :func:`stage_column_names`, then ``features.names``.
+        """  # (n, 3 S + 6 + f)
+        owners = candidates.owners
+        lengths = np.diff(profiles.history.indptr)
+        columns: list[NDArray[np.generic]] = []
+        for stage in range(len(candidates.scores)):
+            columns += [candidates.scores[stage], candidates.levels[stage], candidates.ranks[stage]]
+        columns += [self.item_counts[candidates.items], lengths[owners]]
+        in_common = common_choices(
+            csr_arrays(profiles.history),
+            candidates.indptr,
+            candidates.items,
+            csr_arrays(self.nearest),
+            np.sqrt(self.item_counts).astype(np.float32),
+        )
+        blocks = [np.stack(columns, axis=1).astype(np.float32), in_common]
+        if self.features is not None:
+            blocks.append(self.features.columns(profiles, owners, candidates.items))
+        return np.concatenate(blocks, axis=1)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from shortlist.models.cascade.examples import (
     examples,
     splits,
 )
-from shortlist.models.cascade.features import CandidateFeatures, ranker_rows
+from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
 from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
@@ -80,17 +79,7 @@ class Learned(NamedTuple):
 
 
 class Learner:
-    """Learns stages and ranker on rounds of held-out choices.
-
-    Parameters
-    ----------
-    data
-        The training data.
-    stages
-        The stages; None: they are chosen in the first round from all that can be fitted.
-    plan
-        The settings.
-    """
+    """Learns the stages (None: chosen in the first round) and the ranker on held-out choices."""
 
     def __init__(self, data: Dataset, stages: tuple[ModelSpec, ...] | None, plan: Plan) -> None:
         self.data, self.stages, self.plan = data, stages, plan
@@ -143,7 +132,7 @@ class Learner:
     def _add_round(self, fold: Round) -> None:
         """Collect examples and recalls; in the first round also the lists to choose by."""
         plan, features = self.plan, self._features(fold.train)
-        rows_of = partial(ranker_rows, features=features)
+        rows_of = RankerInputs.of(fold.train, features).rows
         hits, n_users = np.zeros(len(fold.stages) + 1), 0
         must_choose = not self._recalls and len(plan.options(len(fold.stages), features)) > 1
         for half, users in chunks(fold.users, plan.seed):

@@ -28,7 +28,7 @@ from shortlist.models.cascade.candidates import (
 from shortlist.models.cascade.choice import memory_of, pool
 from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
-from shortlist.models.cascade.features import CandidateFeatures, ranker_rows, stage_column_names
+from shortlist.models.cascade.features import CandidateFeatures, RankerInputs, stage_column_names
 from shortlist.models.cascade.learning import Learner, Plan, stage_names
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
@@ -110,12 +110,13 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +
     trees``. The blend is a weighted sum of the stages' scores, each scaled to 0 for the last and 1
     for the first item of the stage's own list. The boosted trees use the score and the rank of
-    every stage, the number of users of the item, the length of the history and, with ``features``,
-    the features of users and items, how a user stands to the users of the item, and the item to the
-    history. Both learn from up to ``rounds`` rounds: one choice of every user is held out, the
-    stages are fitted on the rest, and the held-out items among their candidates are the positives.
-    Then the stages are fitted on all data. If nothing can be held out (every user has a single
-    choice), all stages get the same weight.
+    every stage, the number of users of the item, the length of the history, the users that the item
+    has in common with the items of the history and, with ``features``, the features of users and
+    items, how a user stands to the users of the item, and the item to the history. Both learn from
+    up to ``rounds`` rounds: one choice of every user is held out, the stages are fitted on the
+    rest, and the held-out items among their candidates are the positives. Then the stages are
+    fitted on all data. If nothing can be held out (every user has a single choice), all stages get
+    the same weight.
 
     Without ``stages``, all models that can be fitted on the data are fitted in the first round.
     Starting from all of them, those that contribute least to the ranker's scores leave. The largest
@@ -322,7 +323,11 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
 
     def _ranker_rows(self, candidates: Candidates, profiles: Profiles) -> Floats:
         """Return the ranker's inputs, one row per candidate."""  # (n, d)
-        return ranker_rows(candidates, profiles, self.data, self._features)
+        return self._inputs.rows(candidates, profiles)
+
+    @cached_property
+    def _inputs(self) -> RankerInputs:
+        return RankerInputs.of(self.data, self._features)
 
     @cached_property
     def _features(self) -> CandidateFeatures | None:

@@ -17,7 +17,7 @@ from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
 from shortlist.models.cascade.examples import Examples
-from shortlist.models.cascade.features import COUNT_COLUMNS, STAGE_COLUMNS, CandidateFeatures
+from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, CandidateFeatures
 from shortlist.models.cascade.trees import checked_trees, lowest_leaves
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ScoresPairs
@@ -33,18 +33,10 @@ PENALTY = 1e-3  # weight of the squared blend weights, relative to the mean loss
 
 @dataclass(frozen=True)
 class Ranker:
-    """A learned ranker: the blend (a weighted sum of levels), plus boosted trees.
+    """A learned ranker: the blend (a weighted sum of levels), plus boosted trees."""
 
-    Attributes
-    ----------
-    weights
-        The weights of the blend; 0 for columns that are not levels.  # (d,)
-    text
-        The trees in LightGBM's text format; empty: no trees.
-    """
-
-    weights: Doubles
-    text: str
+    weights: Doubles  # (d,): the weights of the blend; 0 for columns that are not levels
+    text: str  # the trees in LightGBM's text format; empty: no trees
 
     @cached_property
     def booster(self) -> Any:
@@ -102,26 +94,16 @@ class Ranker:
 
 
 class Columns(NamedTuple):
-    """The columns of the ranker's inputs.
+    """The columns of the ranker's inputs."""
 
-    Attributes
-    ----------
-    width
-        Their number.
-    levels
-        The positions of the levels of the stages.
-    categorical
-        The positions of categories.
-    """
-
-    width: int
-    levels: NDArray[np.intp]
-    categorical: tuple[int, ...] = ()
+    width: int  # their number
+    levels: NDArray[np.intp]  # the positions of the levels of the stages
+    categorical: tuple[int, ...] = ()  # the positions of categories
 
     @classmethod
     def of(cls, n_stages: int, features: CandidateFeatures | None = None) -> Columns:
         """Return the columns of some stages, with or without features."""
-        first = len(STAGE_COLUMNS) * n_stages + len(COUNT_COLUMNS)
+        first = len(STAGE_COLUMNS) * n_stages + len(DATA_COLUMNS)
         levels = np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index("level")
         if features is None:
             return cls(first, levels)
@@ -145,16 +127,9 @@ class TreeSettings(NamedTuple):
 
 
 def fit_ranker(examples: Examples | None, columns: Columns, trees: TreeSettings | None) -> Ranker:
-    """Fit the blend, and then the trees, which start from it.
+    """Fit the blend, and then the trees, which start from it; None: the blend alone.
 
-    Parameters
-    ----------
-    examples
-        The training examples. None or empty: all stages get the same weight, without trees.
-    columns
-        The columns of the examples.
-    trees
-        The settings of the trees; None: the blend alone.
+    Without examples all stages get the same weight, without trees.
     """
     if examples is None or not len(examples.lists):
         weights = np.zeros(columns.width)
@@ -255,13 +230,6 @@ def model_scores(model: Model[Any, Any], candidates: Candidates, profiles: Profi
     """Score candidates by a model ranker: ``s / (1 + |s|)`` of its score s, within (-1, 1).
 
     Queries that the model cannot score get the mean of the stages, which lies within (-1, 1) too.
-
-    Parameters
-    ----------
-    model
-        A fitted model. It scores the candidates alone if it can score pairs.
-    candidates, profiles
-        The candidates of the stages, and their queries.
     """  # (n,)
     owners, items = candidates.owners, candidates.items
     scores = stage_mean(candidates)[owners, items].astype(np.float64)

@@ -91,15 +91,7 @@ class StageRecall:
 
 
 class StageRecallCounter:
-    """Accumulates the measurements, block by block of users.
-
-    Parameters
-    ----------
-    stages
-        The names of the stages.
-    cut
-        The maximum number of items that a stage returns.
-    """
+    """Accumulates the measurements of stages that return up to ``cut`` items, block by block."""
 
     def __init__(self, stages: Sequence[str], cut: int) -> None:
         self._stages, self._cut = stages, cut
@@ -107,24 +99,12 @@ class StageRecallCounter:
 
     def add(
         self,
-        candidates: Candidates,
-        held_out: NDArray[np.bool_],
-        n_held_out: NDArray[np.int64],
-        scores: Doubles,
+        candidates: Candidates,  # of B users, without items of their histories
+        held_out: NDArray[np.bool_],  # (n,)
+        n_held_out: NDArray[np.int64],  # (B,): of each user, candidates or not
+        scores: Doubles,  # (n,), of the ranker
     ) -> None:
-        """Add a block of users.
-
-        Parameters
-        ----------
-        candidates
-            The candidates of the users, without items of their histories.
-        held_out
-            Whether each candidate is a held-out item.  # (n,)
-        n_held_out
-            The number of held-out items of each user, candidates or not.  # (B,)
-        scores
-            The ranker's scores.  # (n,)
-        """
+        """Add a block of users."""
         owners, n_users = candidates.owners, len(n_held_out)
         by_one_stage = candidates.returned.sum(axis=0) == 1
         ideal = ideal_gain(n_held_out, CUTOFF)

@@ -32,18 +32,11 @@ NUMBER_KINDS = ("number", "buckets")
 
 @dataclass(frozen=True)
 class TableColumns:
-    """The columns of a feature table that trees can split on.
+    """The columns of a feature table that trees can split on."""
 
-    Attributes
-    ----------
-    names
-        Their names.  # (c,)
-    categories
-        The values of each text column; None for other columns.  # (c,)
-    """
-
-    names: tuple[str, ...]
-    categories: tuple[pa.Array | None, ...]
+    names: tuple[str, ...]  # (c,): their names
+    # The values of each text column; None for other columns.
+    categories: tuple[pa.Array | None, ...]  # (c,)
 
     @classmethod
     def of(cls, table: pa.Table | None) -> TableColumns:
@@ -119,38 +112,21 @@ class Members(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """The mean of several members' rows, for each of g groups.
+    """The mean of several members' rows, for each of g groups."""
 
-    Attributes
-    ----------
-    centroids
-        The mean of the encoded rows.  # (g, d)
-    means, spreads
-        Of each number among members that have it; NaN for none.  # (g, c)
-    """
-
-    centroids: csr_array
-    means: Doubles
+    centroids: csr_array  # (g, d): the mean of the encoded rows
+    # Of each number among members that have it; NaN for none.
+    means: Doubles  # (g, c)
     spreads: Doubles
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Compares rows of a feature table with groups of the table's own rows.
+    """Compares rows of a feature table with groups of the table's own rows."""
 
-    Attributes
-    ----------
-    encoder
-        Encodes categories, lists and texts.
-    number_columns
-        The numbers and dates.
-    own
-        The rows of the table.
-    """
-
-    encoder: FeatureEncoder
-    number_columns: TableColumns
-    own: Members
+    encoder: FeatureEncoder  # encodes categories, lists and texts
+    number_columns: TableColumns  # the numbers and dates
+    own: Members  # the rows of the table
 
     @classmethod
     def of(cls, table: pa.Table | None) -> Standing | None:

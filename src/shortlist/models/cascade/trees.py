@@ -26,21 +26,10 @@ _WHOLE_LINES = ("split_feature", "decision_type", "left_child", "right_child", "
 
 
 def checked_trees(text: str, n_columns: int, n_trees: int | None = None) -> str:
-    """Return the trees as a text that LightGBM can read safely.
+    """Return the trees of LightGBM's text as a text that LightGBM can read safely.
 
-    Parameters
-    ----------
-    text
-        LightGBM's text; what follows the trees is left out.
-    n_columns
-        The number of columns of the rows that the trees are for.
-    n_trees
-        The maximum number of trees; None: any.
-
-    Raises
-    ------
-    ValueError
-        A line is missing, unknown or wrong; the message names tree and line.
+    ``n_columns`` is that of the rows that the trees are for, ``n_trees`` the most trees. A wrong
+    line raises ValueError, which names tree and line; what follows the trees is left out.
     """
     head, *blocks = re.split(r"(?m)^Tree=[0-9]+\n", text.partition("\nend of trees\n")[0] + "\n")
     if n_trees is not None and len(blocks) > n_trees:

@@ -46,7 +46,7 @@ class Checkpoint:
     identity: Mapping[str, Any]  # JSON values
 
     def read(self, n_users: int, n_items: int, epochs: int) -> Saved | None:
-        """Return what was saved of a training of so many epochs; None: nothing was."""
+        """Return the state that a training of this many epochs saved, or None."""
         names = self.place.names()
         if _STATE not in names:
             foreign = [name for name in names if not name.startswith(("users-", "items-"))]

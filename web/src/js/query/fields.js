@@ -1,7 +1,7 @@
 // Form controls for the features of a user, one for each kind of feature.
 
 import { h, newId } from "../dom.js";
-import { fieldName, valueText } from "../format.js";
+import { fieldName, shortNumber, valueText } from "../format.js";
 import { valuesField } from "../parts/values.js";
 import { t } from "../words.js";
 
@@ -139,5 +139,5 @@ export function choice(values, value, changed, name = undefined, none = t("unset
  */
 export function bounds({ min, max }) {
   if (min === null || min === undefined) return "";
-  return min === max ? valueText(min) : `${valueText(min)}–${valueText(max)}`;
+  return min === max ? shortNumber(min) : `${shortNumber(min)}–${shortNumber(max)}`;
 }

@@ -92,19 +92,10 @@ def mostly_first(count: int, n: int, rng: np.random.Generator) -> Ints:
 
 
 def draw_distinct(sizes: Ints, draw: Callable[[Ints], Ints], n_values: int) -> tuple[Ints, Ints]:
-    """Draw ``sizes`` distinct values for each row; at times fewer, as attempts are limited.
+    """Draw ``sizes`` (n,) distinct values for each row; at times fewer, as attempts are limited.
 
-    Parameters
-    ----------
-    sizes
-        The number of values of each row.  # (n,)
-    draw
-        Returns a value below ``n_values`` for each row number of an array.
-
-    Returns
-    -------
-    rows, values
-        Of equal length; rows ascending.
+    ``draw`` returns a value below ``n_values`` for each row number of an array. Returns ascending
+    row numbers, and their values.
     """
     rows = np.repeat(np.arange(len(sizes)), np.where(sizes > 0, 3 * sizes + 3, 0))
     values = draw(rows)
@@ -117,18 +108,10 @@ def draw_distinct(sizes: Ints, draw: Callable[[Ints], Ints], n_values: int) -> t
 
 @dataclass(frozen=True)
 class Rows:
-    """Résumés or postings, with methods that draw their columns.
+    """Résumés or postings, with methods that draw their columns."""
 
-    Parameters
-    ----------
-    work, region
-        Their positions on the two lines.  # (n,)
-    rng
-        The random generator of the table.
-    """
-
-    work: Floats
-    region: Floats
+    work: Floats  # (n,): positions on the line of work
+    region: Floats  # (n,)
     rng: np.random.Generator
 
     @property

@@ -2,7 +2,7 @@
 
 Every person lives in a city and has an occupation. A person's first view is drawn among the
 postings that are open at that moment, and each later view follows the one before: the same state,
-city, company and occupation are each so many times as likely. Most views of a person are minutes
+city, company and occupation are each several times as likely. Most views of a person are minutes
 apart. Hardly two people view the same posting, so models of co-occurrence find little, and the
 features of the postings that a person viewed find much.
 """

@@ -33,31 +33,23 @@ LANGUAGE_FIELD = "무역·외국어"
 
 @dataclass(frozen=True)
 class Blurs:
-    """How much the columns reveal of the positions of their rows.
+    """How much the columns reveal of the positions of their rows."""
 
-    Attributes
-    ----------
-    job, code, region, box, language, certificate, keyword
-        The blurs of wanted jobs, other codes, places, ticked boxes, languages, certificates and
-        keywords.
-    level, age
-        The blurs of the level of education, and of the columns that grow with age.
-    periods
-        How often the age passes from young to old along the work line; 0: it is random.
-    months, earned, registered, hoped
-        The blurs of single columns that grow with age.
-    """
-
+    # The blurs of wanted jobs, other codes, places, ticked boxes, languages, certificates and
+    # keywords.
     job: Blur = (0.02, 0.3)
     code: Blur = (0.02, 0.3)
     region: Blur = (0.02, 0.2)
     box: Blur = (0.005, 0.15)
+    # The blurs of the level of education, and of the columns that grow with age.
     level: Blur = (0.2, 0.2)
     age: Blur = (0.08, 0.1)
     language: Blur = (0.03, 0.6)
     certificate: Blur = (0.008, 0.1)
     keyword: Blur = (0.004, 0.1)
+    # How often the age passes from young to old along the work line; 0: it is random.
     periods: int = 0
+    # The blurs of single columns that grow with age.
     months: Blur = (0.08, 0.1)
     earned: Blur = (0.08, 0.1)
     registered: Blur = (0.05, 0.5)

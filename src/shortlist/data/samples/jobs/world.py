@@ -40,27 +40,14 @@ WORK, REGION, ANYWHERE = 0, 1, 2  # the lines that applications follow
 
 @dataclass(frozen=True)
 class Structure:
-    """How applications follow the lines.
+    """How applications follow the lines."""
 
-    Attributes
-    ----------
-    region
-        Share of applications that follow the region line.
-    anywhere
-        Share of applications to postings from anywhere, popular ones above all.
-    spread
-        Standard deviation of a point of a résumé with 4 applications, in postings.
-    loose
-        Share of applications to an average posting from anywhere in its field.
-    far
-        Share of these that come from anywhere.
-    """
-
-    region: float = 0.13
-    anywhere: float = 0.0
+    region: float = 0.13  # share of applications that follow the region line
+    anywhere: float = 0.0  # share of applications to postings from anywhere, popular ones above all
+    # Standard deviation of a point of a résumé with 4 applications, in postings.
     spread: float = 2.5
-    loose: float = 0.23
-    far: float = 0.25
+    loose: float = 0.23  # share of applications to an average posting from anywhere in its field
+    far: float = 0.25  # share of these that come from anywhere
 
 
 # Not published. Chosen so that leave-one-out Recall@5 of user cosine, item cosine and popularity is
@@ -74,22 +61,15 @@ POPULAR = 1.5  # power of the number of applications that draws those from anywh
 
 @dataclass(frozen=True)
 class JobWorld:
-    """The structure behind a set of tables.
+    """The structure behind a set of tables."""
 
-    Attributes
-    ----------
-    resume_work, posting_work
-        The position of each résumé (n_resumes,) and posting (n_postings,) on the work line [0, 1).
-    resume_region, posting_region
-        The same on the region line.
-    resume_rows, posting_rows
-        The applications, int64 (n,), shuffled, without repeated pairs.
-    """
-
+    # The position of each résumé (n_resumes,) and posting (n_postings,) on the work line [0, 1).
     resume_work: Floats
     posting_work: Floats
+    # The same on the region line.
     resume_region: Floats
     posting_region: Floats
+    # The applications, int64 (n,), shuffled, without repeated pairs.
     resume_rows: Ints
     posting_rows: Ints
 

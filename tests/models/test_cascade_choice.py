@@ -15,7 +15,7 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade import pool as cascade_pool
+from shortlist.models.cascade import choice as choices
 from shortlist.models.cascade.choice import (
     choose_ranker,
     choose_stages,
@@ -236,14 +236,16 @@ class TestDefault:
     def test_what_does_not_fit_is_left_out_with_a_word(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        data, whole = bands(), pool(bands())
+        data = bands()
+        monkeypatch.setattr(choices, "available_memory", lambda: None)  # unknown
+        whole = pool(data)
         needed = sum(spec.make().memory_to_fit(data) for spec in whole)
-        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed)
+        monkeypatch.setattr(choices, "available_memory", lambda: needed)
         assert pool(data) == whole
-        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed - 1)
+        monkeypatch.setattr(choices, "available_memory", lambda: needed - 1)
         assert pool(data) == whole[:-1]
         caplog.clear()
-        monkeypatch.setattr(cascade_pool, "available_memory", lambda: 0)
+        monkeypatch.setattr(choices, "available_memory", lambda: 0)
         with caplog.at_level("WARNING", logger="shortlist.cascade"):
             [left] = pool(data)  # the smallest; it is refused later if it does not fit
         assert left.model == "UserCosine"

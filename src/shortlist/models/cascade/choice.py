@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist import extras
 from shortlist.data.dataset import Dataset
+from shortlist.machine import available_memory, gigabytes
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
 from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, RankerInputs
@@ -62,7 +63,32 @@ def pool(data: Dataset) -> tuple[ModelSpec, ...]:
             epochs = sequence_epochs(data)
             if epochs:
                 models.append(("SASRec", SEQUENCE | {"epochs": epochs}))
-    return tuple(ModelSpec(model=name, config=settings) for name, settings in models)
+    specs = [ModelSpec(model=name, config=settings) for name, settings in models]
+    return tuple(specs[:1] + fitting(specs[1:], data, memory_of(specs[:1], data)))
+
+
+def memory_of(specs: Sequence[ModelSpec], data: Dataset) -> int:
+    """Return about the bytes of fitting models one after another and keeping them."""
+    return sum(spec.make().memory_to_fit(data) for spec in specs)
+
+
+def fitting(specs: Sequence[ModelSpec], data: Dataset, taken: int) -> list[ModelSpec]:
+    """Return the models that fit into the free memory beside those before; log the others."""
+    free, kept = available_memory(), []
+    for spec in specs:
+        needed = memory_of([spec], data)
+        if free is None or taken + needed <= free:
+            kept.append(spec)
+            taken += needed
+        else:
+            log.warning(
+                "%s is left out of the stages to choose from: it needs %s of memory, and %s are "
+                "free beside the others; name it in stages to have it",
+                spec.model,
+                gigabytes(needed),
+                gigabytes(max(free - taken, 0)),
+            )
+    return kept
 
 
 def has_order(data: Dataset) -> bool:

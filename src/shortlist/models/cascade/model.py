@@ -25,11 +25,11 @@ from shortlist.models.cascade.candidates import (
     stage_mean,
     unseen,
 )
+from shortlist.models.cascade.choice import memory_of, pool
 from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import CandidateFeatures, RankerInputs, stage_column_names
 from shortlist.models.cascade.learning import Learner, Plan, stage_names
-from shortlist.models.cascade.pool import memory_of, pool
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
     Columns,

@@ -73,9 +73,10 @@ def test_fit_reads_a_file_and_reports_what_it_left_out(
 def test_fit_reads_choices_and_dislikes_by_a_rule(run: Run, orders: Path, tmp_path: Path) -> None:
     bundle, rule = tmp_path / "bundle", "Quantity >= 3"
     plain = [word for word in OPTIONS if word not in ("--repeats", "sum")]
-    options = [*plain, "--positive", rule, "--half-life", "30"]
+    options = [*plain, "--only", "Quantity < 9", "--positive", rule, "--half-life", "30"]
     fitted = run("fit", orders, *options, "--model", "ItemCosine", "--out", bundle)
     assert fitted.code == 0, fitted.err
+    assert "not meeting only='Quantity < 9'" in fitted.err
     data = sl.load(bundle).data
     assert data.n_interactions + len(data.dislikes or ()) == 160
     assert (data.weights < 5).any()

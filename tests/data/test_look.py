@@ -239,3 +239,20 @@ def test_the_use_of_features_is_shown() -> None:
         "same         |   text |       0 |         1 |          x |  left out",
         "same: left out, the same value in every row",
     ]
+
+
+def test_kinds_of_events_are_pointed_out() -> None:
+    kinds = ["view", "view", "apply", "view", "save", "save"]
+    seen = str(sl.look(table(user=PEOPLE, item=ITEMS, event_type=kinds)))
+    assert (
+        "event_type: rows of every value count alike (view 3, save 2, apply 1); to count some of "
+        "them, add --only 'event_type = apply'"
+    ) in " ".join(seen.split())
+    spaced = sl.look(table(user=PEOPLE, item=ITEMS, action=["a view"] * 5 + ["a buy"]))
+    assert """--only 'action = "a buy"'""" in " ".join(str(spaced).split())
+    ruled = sl.look(
+        table(user=PEOPLE, item=ITEMS, event_type=kinds), only="event_type in [apply, save]"
+    )
+    assert ruled.data.n_interactions == 3
+    assert "count alike" not in str(ruled)
+    assert "count alike" not in str(sl.look(table(user=PEOPLE, item=ITEMS, product_type=kinds)))

@@ -128,6 +128,46 @@ def test_bad_rows_and_the_rule_together(tmp_path: Path) -> None:
     assert data.dislikes.positions.tolist() == [2]
 
 
+EVENTS = pa.table(
+    {
+        "user_id": ["ann", "ann", "bob", "bob", "cid", None],
+        "item_id": [1, 2, 1, 3, 2, 1],
+        "event": ["view", "apply", "apply", "save", None, "view"],
+        "score": [1, 5, 2, 4, 3, 3],
+    }
+)
+
+
+def test_rows_that_do_not_count_are_left_out() -> None:
+    data = Dataset.from_tables(EVENTS, only="event = apply")  # the row without a user is a view
+    assert pairs(data) == [("ann", 2), ("bob", 1)]
+    assert data.dislikes is None
+    assert data.users.ids.to_pylist() == ["ann", "bob"]
+    assert data.items.ids.to_pylist() == [1, 2]
+    assert data.positions.tolist() == [1, 2]
+    assert [str(skipped) for skipped in data.skipped] == [
+        "interactions: left out 4 rows (1, 4, 5, ...), column 'event': not meeting "
+        "only='event = apply'"
+    ]
+
+
+def test_rows_that_count_are_divided_into_choices_and_dislikes() -> None:
+    rules: dict[str, Any] = {"only": "event in [apply, save]", "positive": "score >= 4"}
+    data = Dataset.from_tables(EVENTS, **rules)
+    assert (pairs(data), pairs(data.dislikes)) == ([("ann", 2), ("bob", 3)], [("bob", 1)])
+    assert data.dislikes is not None
+    assert data.dislikes.positions.tolist() == [2]
+
+
+def test_a_rule_by_which_no_row_counts() -> None:
+    assert refusal(only="rating > 5") == (
+        "no row meets only='rating > 5', so no interaction is left\n  where: interactions\n"
+        "  to do: relax the rule; the rows that meet it are the interactions"
+    )
+    assert refusal(only="").startswith("only='' is an empty rule")
+    assert "did you mean 'rating'?" in refusal(only="ratng >= 4")
+
+
 def test_rules_that_cannot_be_used() -> None:
     assert refusal(positive="ratng >= 4").startswith(
         "there is no column 'ratng'\n  where: interactions\n  to do: did you mean 'rating'?"
@@ -298,9 +338,11 @@ def test_tables_of_a_database_take_the_rule(tmp_path: Path) -> None:
         db.register("given", RATINGS)
         db.execute("CREATE TABLE ratings AS FROM given")
     with sl.Store(path) as store:
-        data = store.dataset("ratings", positive="rating >= 4", time="day", half_life=10)
-    expected = Dataset.from_tables(RATINGS, positive="rating >= 4", time="day", half_life=10)
+        rules: dict[str, Any] = {"only": "item_id < 3", "positive": "rating >= 4"}
+        data = store.dataset("ratings", **rules, time="day", half_life=10)
+    expected = Dataset.from_tables(RATINGS, **rules, time="day", half_life=10)
     assert data.fingerprint == expected.fingerprint
+    assert (data.n_items, len(data), len(data.dislikes or ())) == (2, 1, 3)
 
 
 def test_data_of_dislikes_alone_lists_what_is_left() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shortlist.data.store.store import Store
     from shortlist.recommend.result import Recommendations
 
-_OF_ANY_SOURCE = ("positive", "half_life")
+_OF_ANY_SOURCE = ("only", "positive", "half_life")
 _PANEL = "Tables of your own, in files or in a database"
 
 Source = Annotated[
@@ -75,6 +75,10 @@ def _options(
         _option("COLUMN", "The column of weights or ratings. Default: all weigh the same."),
     ] = None,
     time: Annotated[str | None, _option("COLUMN", "The column of times.")] = None,
+    only: Annotated[
+        str | None,
+        _option("RULE", "Which rows count, like 'event = apply'; the others are left out."),
+    ] = None,
     positive: Annotated[
         str | None,
         _option("RULE", "Which rows are choices, like 'rating >= 4'; the others are dislikes."),

@@ -65,6 +65,12 @@ DOCUMENTS = {
     "订单",
 }  # fmt: skip
 """Words for orders and visits: their numbers repeat as those of users do."""
+EVENTS = {
+    "event", "action", "activity", "behavior", "behaviour", "type", "kind", "행동", "이벤트",
+    "유형", "ereignis", "aktion", "typ", "evenement", "evento", "accion", "azione", "tipo", "行動",
+    "行为",
+}  # fmt: skip
+"""Words for what somebody did: viewed, saved, applied."""
 _OF_ITEMS = {word for word in ROLES["item_id"] if word.isascii()} - {"stock", "artist"}
 # What a column is called that holds the items themselves, in words: product, film.
 _ITEMS = {*ROLES["item_id"]} - {

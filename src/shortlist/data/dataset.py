@@ -103,6 +103,7 @@ class Dataset:
         weight: str | None = None,
         time: str | None = None,
         title: str | None = None,
+        only: Where | None = None,
         positive: Where | None = None,
         half_life: float | None = None,
         repeats: Repeats = "last",
@@ -142,11 +143,14 @@ class Dataset:
             The column of the titles of items, which lists show: in ``items``, or else in the
             interactions, where the last text of each item counts. None: a column of ``items``
             whose name says so, such as ``title`` or ``product name``.
+        only
+            A rule over the columns of ``interactions``, like ``"event = apply"``, in the grammar of
+            ``where``: rows that do not meet it are left out, and counted in ``skipped``. None: all
+            rows count.
         positive
-            A rule over the columns of ``interactions``, like ``"rating >= 4"``, in the grammar of
-            ``where``: rows that meet it are choices, the others dislikes. The last row of a pair
-            decides. A row in which a column of the rule has no value is left out, unless it meets
-            the rule, and counted in ``skipped``.
+            A rule like ``only``, such as ``"rating >= 4"``: rows that meet it are choices, the
+            others dislikes. The last row of a pair decides. A row in which a column of the rule has
+            no value is left out, unless it meets the rule, and counted in ``skipped``.
         half_life
             Days after which an interaction counts half: its weight is multiplied by
             ``0.5 ** (age / half_life)``, its age counted back from the last interaction. Models use
@@ -185,7 +189,16 @@ class Dataset:
         reading = Reading(time_format, decimal, encoding)
         described = Described(title, labels)
         encoded, disliked = encode_tables(
-            interactions, users, items, roles, described, repeats, on_bad_row, reading, positive
+            interactions,
+            users,
+            items,
+            roles,
+            described,
+            repeats,
+            on_bad_row,
+            reading,
+            positive,
+            only,
         )
         data = cls(*encoded)
         if disliked is not None:

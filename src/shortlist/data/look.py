@@ -160,7 +160,7 @@ def look(
         The encoding of text files that are not UTF-8. None: it is guessed.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
-        ``time``, ``title``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
+        ``time``, ``title``, ``only``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
         ``decimal``. The rest is guessed.
 
     Returns

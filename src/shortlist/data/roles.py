@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +17,7 @@ from shortlist.data.column_names import (
     BIRTH,
     COUNTS,
     DOCUMENTS,
+    EVENTS,
     IDS,
     NAMES,
     RATINGS,
@@ -32,6 +35,7 @@ from shortlist.errors import InputError
 
 _TITLE_WORDS = NAMES | {"description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
+_MOST_EVENTS = 12  # different values of a column that says what users did
 _MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
 _HEAD = 1_000  # rows of which the first values are examples
 _EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
@@ -83,6 +87,7 @@ class Roles:
     repeats: Repeats = "last"  # how the weights of a repeated pair are combined: counts are added
     time_format: str | None = None  # where it is not recognised, as the decimal separator
     decimal: str | None = None
+    only: Where | None = None
     positive: Where | None = None
     half_life: float | None = None
     notes: tuple[str, ...] = ()  # sentences about what is uncertain
@@ -182,6 +187,9 @@ def guess_roles(
         guessed["title"] = _title(connection, rows, taken["item_id"], free)
     if "time" in taken and "time_format" not in given:
         guessed |= _time(connection, rows, taken["time"], notes)
+    if "only" not in given:
+        free = [column for column in columns if column not in taken.values()]
+        notes += _kinds_of_events(connection, rows, free)
     return Roles(**{**guessed, **given, "notes": tuple(notes)})
 
 
@@ -240,6 +248,32 @@ def _title(
         if pairs <= _MOST_TITLES * titled and 2 * titles > titled:
             return column.name
     return None
+
+
+def _kinds_of_events(
+    connection: duckdb.DuckDBPyConnection, rows: str, columns: Iterable[Column]
+) -> Iterator[str]:
+    """Yield a note for each column that says what the users did."""
+    for column in columns:
+        if (
+            column.kind == "VARCHAR"
+            and set(column.words) <= EVENTS
+            and 1 < column.distinct <= _MOST_EVENTS
+        ):
+            name = quoted(column.name)
+            counts = connection.execute(
+                f"SELECT {name}, count(*) AS n FROM {rows} WHERE {name} IS NOT NULL "
+                f"GROUP BY 1 ORDER BY n DESC, 1"
+            ).fetchall()
+            listed = ", ".join(f"{value} {n:,}" for value, n in counts)
+            rule = " = ".join(
+                word if word.isidentifier() else json.dumps(word, ensure_ascii=False)
+                for word in (column.name, counts[-1][0])
+            )
+            yield (
+                f"{column.name}: rows of every value count alike ({listed}); to count some of "
+                f"them, add --only {shlex.quote(rule)}"
+            )
 
 
 def _first_repeating(columns: Iterable[Column], role: str, count: int) -> Column:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, OnBadRow, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
+from shortlist.data.coding.log_rules import LogRule
 from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
-from shortlist.data.coding.positive import Positive
 from shortlist.data.coding.reading import Reading
 from shortlist.data.coding.tidy import tidied
 from shortlist.data.column_names import same_column
@@ -67,6 +67,7 @@ def encode_tables(
     on_bad_row: OnBadRow,
     reading: Reading,
     positive: Where | None = None,
+    only: Where | None = None,
 ) -> tuple[EncodedTables, Entries | None]:
     """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors.
 
@@ -78,7 +79,11 @@ def encode_tables(
             f"repeats={repeats!r} is not a known rule",
             remedy=suggestion(str(repeats), get_args(Repeats)),
         )
-    bad, chosen = BadRows(on_bad_row), Positive.read(positive)
+    bad = BadRows(on_bad_row)
+    counted = LogRule.read("only", only, "which rows count, such as only='event = apply'")
+    chosen = LogRule.read(
+        "positive", positive, "which rows are choices, such as positive='rating >= 4'"
+    )
     named = {role: column for role, column in roles.items() if column is not None}
     _check_roles(named)
     with connect() as db, scan.translated("the tables"):
@@ -101,15 +106,18 @@ def encode_tables(
         if title is not None and not titled:
             column = log.column(title, "name the right one: title=")
             columns["title"] = f"CAST({column} AS VARCHAR)"
-        if chosen is not None:
-            columns |= chosen.columns(log, named.get("weight"), reading)
+        for rule in (counted, chosen):
+            if rule is not None:
+                columns |= rule.columns(log, named.get("weight"), reading)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
+        if counted is not None:
+            counted.leave_out_others(log, bad)
         deletions = _find_bad_values(log, "log", named, reading, bad)
         for ids in (user_ids, item_ids):
             deletions += ids.find_bad(log, reading, bad)
         bad.require_none()
         _leave_out(log, deletions, bad)
-        met = None if chosen is None else chosen.met(log, bad)
+        met = None if chosen is None else chosen.choices(log, bad)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}

@@ -53,6 +53,7 @@ class OwnTables:
     on_bad_row: OnBadRow = "raise"
     time_format: str | None = None
     decimal: str | None = None
+    only: Where | None = None
     positive: Where | None = None
     half_life: float | None = None
     title: str | None = None
@@ -67,7 +68,8 @@ class OwnTables:
     def log(self, database: Database, by: str | None = None, after: str | None = None) -> pa.Table:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
         table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
-        compared = [] if self.positive is None else columns_of(parse_where(self.positive))
+        rules = [rule for rule in (self.only, self.positive) if rule is not None]
+        compared = [column for rule in rules for column in columns_of(parse_where(rule))]
         titles = None if self._lists_titles(database) else self.title
         used = (*keys, self.weight, self.time, titles, *compared)
         columns = list(dict.fromkeys(c for c in used if c is not None))
@@ -172,7 +174,8 @@ def pull(
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
     named = asdict(tables) | {"by": by}
-    del named["positive"], named["half_life"], named["title"]  # pulls have none of these
+    for option in ("only", "positive", "half_life", "title"):  # pulls have none of these
+        del named[option]
     source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
     name, place = dotted_name(tables.interactions), database.address.place

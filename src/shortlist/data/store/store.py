@@ -186,6 +186,7 @@ class Store:
         weight: str | None = None,
         time: str | None = None,
         title: str | None = None,
+        only: Where | None = None,
         positive: Where | None = None,
         half_life: float | None = None,
         repeats: Repeats = "last",
@@ -205,7 +206,7 @@ class Store:
             schema.
         user_id, item_id, weight, time, title, repeats, on_bad_row, time_format, decimal
             As in :meth:`Dataset.from_tables`; only with ``interactions``.
-        positive, half_life
+        only, positive, half_life
             As in :meth:`Dataset.from_tables`. The columns of the schema's view of interactions
             are user_id, item_id, weight and time.
 
@@ -224,7 +225,8 @@ class Store:
         reading = (repeats, on_bad_row, time_format, decimal)
         own = OwnTables(interactions or "", users, items, *columns, *reading, title=title)
         if interactions is not None:
-            return replace(own, positive=positive, half_life=half_life).read(self._database)
+            rules = replace(own, only=only, positive=positive, half_life=half_life)
+            return rules.read(self._database)
         if own != OwnTables(""):
             raise ConfigError(
                 "tables and columns are named, but not the interactions",
@@ -247,6 +249,7 @@ class Store:
                 weight="weight",
                 time="time" if times or not count else None,
                 labels=_labels(connection),
+                only=only,
                 positive=positive,
                 half_life=half_life,
             )

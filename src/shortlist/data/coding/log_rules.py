@@ -1,0 +1,118 @@
+"""Rules of the caller over the rows of the interactions: which count, and which are choices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
+from shortlist.data.coding.columns import InputTable
+from shortlist.data.coding.reading import Reading, is_number
+from shortlist.data.rule_text import Combination, Condition, Rule
+from shortlist.data.sql import quoted
+from shortlist.data.where import Where, columns_of, matches, parse_where
+from shortlist.errors import InputError
+
+
+class LogRule(NamedTuple):
+    """A rule over the columns of the interactions, what the caller wrote, and as which argument."""
+
+    rule: Rule
+    written: Where
+    argument: str  # "only" or "positive"
+
+    @classmethod
+    def read(cls, argument: str, written: Where | None, example: str) -> LogRule | None:
+        """Parse the rule; an InputError if it is none, or compares nothing."""
+        if written is None:
+            return None
+        rule = parse_where(written)
+        if not columns_of(rule):
+            raise InputError(
+                f"{argument}={written!r} is an empty rule",
+                remedy=f"write {example}",
+            )
+        return cls(rule, written, argument)
+
+    def columns(self, log: InputTable, weight: str | None, reading: Reading) -> dict[str, str]:
+        """Return SQL for the columns that the rule compares, by their names in the copy."""
+        selected = {}
+        for number, name in enumerate(columns_of(self.rule)):
+            column, kind = log.column(name), log.types[name]
+            if name == weight and kind == "VARCHAR":
+                column = log.value_of("weight", name, reading)
+            elif kind.startswith("DECIMAL") or (is_number(kind) and "HUGEINT" in kind):
+                column = f"CAST({column} AS DOUBLE)"
+            elif kind.startswith("ENUM") or kind == "UUID":
+                column = f"CAST({column} AS VARCHAR)"
+            selected[self._copied(number)] = column
+        return selected
+
+    def leave_out_others(self, log: InputTable, bad: BadRows) -> None:
+        """Delete the rows of the copy that do not meet the rule, and report them as skipped."""
+        records, met, _ = self._applied(log, "no interaction is left")
+        reason = f"not meeting {self.argument}={self.written!r}"
+        self._delete(log, records[~met], bad, reason)
+
+    def choices(self, log: InputTable, bad: BadRows) -> NDArray[np.bool_]:
+        """Return which rows of the copy meet the rule; delete those that leave it open.
+
+        A row leaves it open if it does not meet the rule and a column that the rule compares has
+        no value. Such rows are reported as skipped.
+        """  # (rows of the source,)
+        records, met, missing = self._applied(log, "nobody chose anything")
+        chosen = np.zeros(int(records.max(initial=-1)) + 1, dtype=bool)
+        chosen[records] = met
+        reason = f"no value, so {self.argument}={self.written!r} is open"
+        self._delete(log, records[missing & ~met], bad, reason)
+        return chosen
+
+    def _applied(
+        self, log: InputTable, consequence: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the rows of the copy, which of them meet the rule, and which lack a value."""
+        names = columns_of(self.rule)
+        selected = ", ".join(f"{self._copied(n)} AS {quoted(name)}" for n, name in enumerate(names))
+        rows = log.connection.sql(f'SELECT {selected}, rowid AS "_row" FROM log ORDER BY rowid')
+        table = rows.to_arrow_table()
+        met = np.asarray(matches(table, self.rule, self.written, "interaction", self.argument))
+        if not met.any():
+            raise InputError(
+                f"no row meets {self.argument}={self.written!r}, so {consequence}",
+                where=log.source.label,
+                remedy=f"relax the rule; the rows that meet it are the {_KEPT[self.argument]}",
+            )
+        missing = np.zeros(len(met), dtype=bool)
+        for name in _compared(self.rule):
+            missing |= pc.is_null(table.column(name), nan_is_null=True).to_numpy()
+        return table.column("_row").to_numpy(), met, missing
+
+    def _delete(
+        self, log: InputTable, records: NDArray[np.int64], bad: BadRows, reason: str
+    ) -> None:
+        if not len(records):
+            return
+        log.connection.register("left_out", pa.table({"record": records}))
+        log.connection.execute("DELETE FROM log WHERE rowid IN (SELECT record FROM left_out)")
+        shown = tuple(log.source.row(int(record)) for record in records[:SHOWN])
+        column = columns_of(self.rule)[0]
+        skipped = SkippedRows(log.source.label, column, reason, len(records), shown)
+        bad.skipped.append(skipped)
+
+    def _copied(self, number: int) -> str:
+        return f"{self.argument}_{number}"
+
+
+_KEPT = {"only": "interactions", "positive": "choices"}
+
+
+def _compared(rule: Rule) -> set[str]:
+    """Return the columns whose missing values leave a rule open: not those of ``is null``."""
+    if isinstance(rule, Combination):
+        return set().union(*map(_compared, rule.rules))
+    assert isinstance(rule, Condition)
+    return set() if rule.operator == "is_null" else {str(rule.name)}

@@ -139,7 +139,8 @@ def test_a_cascade_needs_what_its_stages_need() -> None:
     data = of_matrix(np.ones((10, 7)))
     stages: list[Any] = [sl.IALS(), sl.ItemCosine()]
     needed = sum(stage.memory_to_fit(data) for stage in stages)
-    assert sl.Cascade(stages=stages).memory_to_fit(data) == needed
+    neighbors = sl.ItemCosine(neighbors=100).memory_to_fit(data)
+    assert sl.Cascade(stages=stages).memory_to_fit(data) == needed + neighbors
     ranked = sl.Cascade(stages=stages, ranker=sl.GMF())
     assert ranked.memory_to_fit(data) == needed + sl.GMF().memory_to_fit(data)
 

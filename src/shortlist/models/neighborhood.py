@@ -161,7 +161,7 @@ class SharedSearch:
         return first_entries(self._found, count)
 
 
-def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int]) -> int:
+def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int] = ()) -> int:
     """Return about the bytes that finding the neighbours of every item takes.
 
     ``count`` is theirs for each item; None: all, "auto": the most that are ``tried``. Items are

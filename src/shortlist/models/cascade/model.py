@@ -28,7 +28,12 @@ from shortlist.models.cascade.candidates import (
 from shortlist.models.cascade.choice import memory_of, pool
 from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
-from shortlist.models.cascade.features import CandidateFeatures, RankerInputs, stage_column_names
+from shortlist.models.cascade.features import (
+    NEAREST,
+    CandidateFeatures,
+    RankerInputs,
+    stage_column_names,
+)
 from shortlist.models.cascade.learning import Learner, Plan, stage_names
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
@@ -42,6 +47,7 @@ from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounte
 from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import AUTO
+from shortlist.models.neighborhood import memory_of_neighbors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
@@ -181,10 +187,12 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     with_less_memory = "name fewer or smaller stages, or keep fewer users and items"
 
     def memory_to_fit(self, data: Dataset) -> int:
-        """Return the bytes of all stages, chosen or to choose from, and of a ranker's model."""
+        """Return the bytes of all stages, chosen or to choose from, and of the ranker."""
         ranker = self.config.ranker
         specs = pool(data) if self.config.stages is None else self.config.stages
-        return memory_of([*specs, *([ranker] if isinstance(ranker, ModelSpec) else [])], data)
+        if isinstance(ranker, ModelSpec):
+            return memory_of([*specs, ranker], data)
+        return memory_of(specs, data) + memory_of_neighbors(data, NEAREST)
 
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
         """Choose and learn on held-out items; then fit the stages on all data."""

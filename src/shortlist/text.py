@@ -83,7 +83,7 @@ def folded(text: str, width: int) -> str:
 
     >>> print(folded(text_table(["who", "tea", "rye"], [["ann", "12", "7"]]), 10))
     who | tea
-    ----+----
+    ----+-----
     ann |  12
     <BLANKLINE>
     who | rye

@@ -39,6 +39,7 @@ class Work:
     def __init__(self) -> None:
         self.began = threading.Event()
         self.ended = threading.Event()
+        self.wanted = True
 
     def __call__(self, *_: Any, **__: Any) -> None:
         self.began.set()
@@ -46,6 +47,8 @@ class Work:
             for _round in range(1_000):
                 time.sleep(0.01)
                 check_stopped()
+                if not self.wanted:
+                    raise WorkStoppedError
         except WorkStoppedError:
             self.ended.set()
             raise
@@ -154,16 +157,17 @@ def test_reasons_of_a_list_are_one_computation(
 
 
 def test_the_state_is_answered_when_too_many_requests_are_open(serve: Any, work: Work) -> None:
-    client = serve(open_requests=2, request_seconds=3.0)
+    client = serve(open_requests=2)
     threads = [threading.Thread(target=client.get, args=("/items/R00/similar",)) for _ in range(2)]
     for thread in threads:
         thread.start()
     assert work.began.wait(5)
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 5
     while client.get("/items/R00").status_code != 503:
         assert time.monotonic() < deadline
     for path in ("/health", "/ready", "/metrics"):
         assert client.get(path).status_code == 200, path
+    work.wanted = False
     for thread in threads:
         thread.join()
 

@@ -39,10 +39,11 @@ _YEARS = ("년", "year", "yr", "jahr", "año", "anno", "ann", "jaar")
 
 _SPACES = " \u00a0\u202f\u2009"
 _DIGITS = rf"\d+(?:[.,'{_SPACES}]\d+)*"
-_WORDS = r"[^\d+\-−]*?"
+_CODE = r"{}[\]\"=<>|\\;_#@"  # in JSON, formulas and codes; not around numbers that people write
+_WORDS = rf"[^\d+\-−{_CODE}]*?"
 _TEXT = re.compile(
     rf"(?P<before>{_WORDS})\s*(?P<sign>[+\-−]?)\s*(?P<inner>{_WORDS})\s*(?P<digits>{_DIGITS})"
-    r"\s*(?P<after>\D*)"
+    rf"\s*(?P<after>[^\d{_CODE}]*)"
 )
 _TWO_PARTS = re.compile(rf"(?P<high>{_DIGITS})\s*억\s*(?P<rest>{_DIGITS}\s*만\D*)")
 _AFTER = re.compile(r"(?P<word>[^\W\d_]+\.?|[^\w\s])\s*(?P<rest>.*)", re.DOTALL)
@@ -74,7 +75,7 @@ def read_number(text: str, form: NumberForm | None = None) -> float | None:
     Without a form, a comma or a point is the mark before the fraction unless three digits follow
     it; a point with three digits is one where there is no currency.
 
-    >>> read_number("12,90 €"), read_number("3,500만원"), read_number("$85k"), read_number("a 3 b")
+    >>> read_number("12,90 €"), read_number("3,500만원"), read_number("$85k"), read_number("3 of 5")
     (12.9, 35000000.0, 85000.0, None)
     """
     if (form is None or form.years) and text.strip().lower() in _ZERO_YEARS:

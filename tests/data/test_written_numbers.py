@@ -53,7 +53,8 @@ def test_a_number(text: str, number: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", '{"a": 1}', "[1]", "<b>3</b>", "Room 12", "03308", "12.03.2020", "010-1234-5678", "$85k - $105k", "3-5 years",
+    ["", '{"a": 1}', "[1]", "<b>3</b>",
+     "Room 12", "03308", "12.03.2020", "010-1234-5678", "$85k - $105k", "3-5 years",
      "3천5백만원", "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
 )  # fmt: skip
 def test_no_number(text: str) -> None:

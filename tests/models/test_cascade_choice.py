@@ -99,7 +99,7 @@ class TestChoosingStages:
     @pytest.mark.parametrize("trees", [None, TREES])
     def test_a_stage_of_noise_adds_nothing_to_a_good_one(self, trees: Any) -> None:
         fold = self.fold("ItemCosine", "Popularity")
-        choice = choose_stages(fold, 30, 30, 0, trees)
+        choice = choose_stages(fold, RankerInputs.of(fold.train).rows, 30, 30, 0, trees)
         assert 0 in choice.chosen
         assert choice.alone[0] > 1.5 * choice.alone[1] > 0
 

@@ -8,17 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.data.arrow_types import is_number, is_text
 from shortlist.data.moments import moment
 from shortlist.data.written_numbers import given_number
 from shortlist.errors import InputError
 
 _MARKS = ";|,"  # between the labels of a text
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Return whether a type holds numbers."""
-    types = pa.types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
 
 def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
@@ -38,7 +33,7 @@ def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
             return pa.scalar(moment(value), pa.timestamp("us")).as_py()
         except (InputError, ValueError, OverflowError):
             return value
-    if _is_texts(value) and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if _is_texts(value) and is_text(kind):
         counts = {mark: pc.sum(pc.match_substring(column, mark)).as_py() or 0 for mark in _MARKS}
         return f"{max(_MARKS, key=counts.__getitem__)} ".join(value)
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from shortlist.data.formats import scan
 from shortlist.data.formats.text_files import NotEncodedError
 from shortlist.data.look_features import features_seen
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
+from shortlist.data.rule_text import written_word
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.frames import Tabular
@@ -137,7 +137,7 @@ class Look(Tabular):
         if not 1 < len(values) <= _MOST_RATINGS:
             return None
         least = values[np.searchsorted(values, values[0] + 0.75 * (values[-1] - values[0]))]
-        return f"{name if name.isidentifier() else json.dumps(name)} >= {least:g}"
+        return f"{written_word(name)} >= {least:g}"
 
 
 def look(

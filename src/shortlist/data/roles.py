@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +27,7 @@ from shortlist.data.column_names import (
     names_titles,
     words,
 )
+from shortlist.data.rule_text import written_word
 from shortlist.data.sql import quoted
 from shortlist.data.time_forms import form_of_times, holds_times
 from shortlist.data.where import Where
@@ -266,10 +266,7 @@ def _kinds_of_events(
                 f"GROUP BY 1 ORDER BY n DESC, 1"
             ).fetchall()
             listed = ", ".join(f"{value} {n:,}" for value, n in counts)
-            rule = " = ".join(
-                word if word.isidentifier() else json.dumps(word, ensure_ascii=False)
-                for word in (column.name, counts[-1][0])
-            )
+            rule = " = ".join(map(written_word, (column.name, counts[-1][0])))
             yield (
                 f"{column.name}: rows of every value count alike ({listed}); to count some of "
                 f"them, add --only {shlex.quote(rule)}"

@@ -44,6 +44,11 @@ class Combination(NamedTuple):
 Rule: TypeAlias = Condition | Combination
 
 
+def written_word(word: str) -> str:
+    """Return a name or a text as it is written in a rule: in quotes if it is no plain word."""
+    return word if word.isidentifier() else f'"{word}"'
+
+
 def read_rule(text: str) -> Rule:
     """Read a rule; an InputError names the place where it cannot be read.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.data.arrow_types import is_text
 from shortlist.data.column_names import names_items, names_titles
 
 TITLES = ("title", "name")  # names of columns that hold titles for certain
@@ -50,5 +51,4 @@ def _differs(features: pa.Table, name: str) -> bool:
 
 
 def _is_text(features: pa.Table, name: str) -> bool:
-    kind = features.schema.field(name).type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    return is_text(features.schema.field(name).type)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.given_values import is_number
+from shortlist.data.arrow_types import is_number, is_text
 from shortlist.data.moments import moment
 from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.data.written_numbers import given_number
@@ -162,8 +162,7 @@ def _out_of_order(column: pa.Array, value: Any) -> str | None:
     Letter by letter is the order of numbers and dates where all have their digits at the same
     places and a date begins with the year.
     """
-    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not is_text or not isinstance(value, str) or not value[:1].isdigit():
+    if not is_text(column.type) or not isinstance(value, str) or not value[:1].isdigit():
         return None
     texts = pc.drop_null(pc.unique(column))
     texts = pc.filter(texts, pc.match_substring_regex(texts, "^[0-9]"))
@@ -207,7 +206,7 @@ def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     """
     types = pa.types
     is_time = types.is_timestamp(kind) or types.is_date(kind)
-    may_be_text = is_time or types.is_string(kind) or types.is_large_string(kind)
+    may_be_text = is_time or is_text(kind)
     if isinstance(value, str) and is_number(kind):
         value = given_number(value)
     if value is None or (isinstance(value, str) and not may_be_text):

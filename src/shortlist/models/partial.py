@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
-from shortlist.data.given_values import is_number
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.data.written_numbers import given_number
 from shortlist.data.written_ranges import MAX, MIN

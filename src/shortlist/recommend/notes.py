@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.given_values import is_number
+from shortlist.data.arrow_types import is_number
 from shortlist.data.where import Where, columns_of, compares_order, matches, parse_where
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shortlist.data.arrow_types import is_text
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
@@ -137,7 +138,7 @@ def containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
         values, rows = column.combine_chunks(), None
         if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
             values, rows = pc.list_flatten(values), pc.list_parent_indices(values)
-        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        if is_text(values.type):
             hits = pc.fill_null(pc.match_substring(values, text, ignore_case=True), False)
             hit = _as_numpy(hits)
             if rows is None:
@@ -266,7 +267,7 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
         return {"name": name, "kind": "list", "values": values}
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text(kind):
         values = _by_frequency(column)
         if len(values) <= min(MAX_VALUES, max(2, len(column) // 2)):
             return {"name": name, "kind": "category", "values": values}

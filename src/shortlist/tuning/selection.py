@@ -189,14 +189,16 @@ class Selection:
         first = not self.candidates  # it is measured in any case
         if first or self.budget.seconds is None or left <= 0:
             return 0.0
-        if users >= MIN_USERS:
-            return predicted_seconds(model, self.fold, self.objective, self.seed, left)
-        if model.name not in _CHOOSES_ITSELF and not isinstance(model, TrainedModel):
+        # Many models, or many epochs, take long on few users too.
+        slow = model.name in _CHOOSES_ITSELF or isinstance(model, TrainedModel)
+        if users < MIN_USERS and not slow:
             return 0.0
-        try:  # many models, or many epochs, take long on few users too
+        try:
             return predicted_seconds(model, self.fold, self.objective, self.seed, left)
-        except FAILURES:  # a sample of few users is too little to fit it on
-            return 0.0
+        except FAILURES:
+            if users >= MIN_USERS:
+                raise
+            return 0.0  # a sample of few users is too little to fit it on
 
     def measure(self, name: str, model: Model[Any, Any]) -> None:
         """Fit a model and measure it; if that fails, leave it out."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shortlist.data.arrow_types import is_text
 from shortlist.data.coding.reading import Reading
 from shortlist.data.column_names import is_label
 from shortlist.data.sql import Connection, literal
@@ -108,7 +109,7 @@ def _with_ends(features: pa.Table, title: str | None, reading: Reading) -> pa.Ta
 
 
 def _may_be_read(name: str, column: pa.ChunkedArray) -> bool:
-    return _is_text(column.type) and not is_label(name)
+    return is_text(column.type) and not is_label(name)
 
 
 def _counted(column: pa.ChunkedArray) -> tuple[pa.StructArray, list[str]]:
@@ -192,10 +193,6 @@ def _has_digit(text: str) -> bool:
 
 def _counts(counted: pa.StructArray) -> dict[str, int]:
     return dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], reading: Reading) -> _Read | None:

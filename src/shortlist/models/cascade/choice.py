@@ -14,12 +14,27 @@ from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.machine import available_memory, gigabytes
 from shortlist.metrics.ranking import discounted_gain
-from shortlist.models.cascade.examples import DEPTH, Examples, Found, Round, chunks, examples
-from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, RankerInputs
+from shortlist.models.cascade.examples import (
+    DEPTH,
+    Examples,
+    Found,
+    Round,
+    RowsOf,
+    chunks,
+    examples,
+)
+from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS
 from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
 from shortlist.models.composite import ModelSpec
 
 log = logging.getLogger("shortlist.cascade")
+
+Doubles = NDArray[np.float64]
+
+CUTOFF = 20  # of the NDCG that choices are made by
+CONTRIBUTIONS = 2_000  # candidates whose scores are split to see what each stage contributes
+TOLERANCE = 0.005  # of the best value; a larger set of stages within it is preferred
+HOPELESS = 0.02  # below the best set by this share: smaller ones are not tried
 
 MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 
@@ -117,14 +132,6 @@ def sequence_epochs(data: Dataset) -> int:
     return epochs
 
 
-Doubles = NDArray[np.float64]
-
-CUTOFF = 20  # of the NDCG that choices are made by
-CONTRIBUTIONS = 2_000  # candidates whose scores are split to see what each stage contributes
-TOLERANCE = 0.005  # of the best value; a larger set of stages within it is preferred
-HOPELESS = 0.02  # below the best set by this share: smaller ones are not tried
-
-
 class StageChoice(NamedTuple):
     """The chosen stages, and how every candidate does alone."""
 
@@ -135,7 +142,12 @@ class StageChoice(NamedTuple):
 
 
 def choose_stages(
-    fold: Round, count: int, negatives: int, seed: int, trees: TreeSettings | None
+    fold: Round,
+    rows_of: RowsOf,
+    count: int,
+    negatives: int,
+    seed: int,
+    trees: TreeSettings | None,
 ) -> StageChoice:
     """Choose stages by the NDCG of their ranker on held-out items; without trees, a weighted sum.
 
@@ -146,7 +158,6 @@ def choose_stages(
     """
     n_stages = len(fold.stages)
     parts = list(islice(chunks(fold.users, seed), 2))
-    rows_of = RankerInputs.of(fold.train).rows
     found = [
         examples(fold._replace(users=users), rows_of, count, negatives, seed, top=True)
         for _, users in parts

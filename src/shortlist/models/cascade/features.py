@@ -2,11 +2,10 @@
 
 Of every stage: the candidate's score, level and rank. Of the training data: the users of the item,
 the length of the history, and the users that the item has in common with the items of the history.
-With ``features=True`` also the features of users and items: a number
-stays as it is, a date is in days, a text is a category, a list is its length, and a missing value
-stays missing. Two more numbers are the similarity of the item to the history (by item features) and
-of the user to the users of the item (by user features). The others compare them column by column
-(``standing``).
+With ``features=True`` also the features of users and items: a number stays as it is, a date is in
+days, a text is a category, a list is its length, and a missing value stays missing. Two more
+numbers are the similarity of the item to the history (by item features) and of the user to the
+users of the item (by user features). The others compare them column by column (``standing``).
 """
 
 from __future__ import annotations
@@ -52,21 +51,12 @@ def stage_column_names(stages: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class RankerInputs:
-    """Computes the ranker's inputs from the training data.
+    """Computes the ranker's inputs from the training data."""
 
-    Attributes
-    ----------
-    item_counts
-        The number of users of each item.  # (n_items,)
-    nearest
-        The cosines of each item and the items that it shares most users with.  # (n_items, n_items)
-    features
-        The features of candidates, if the ranker uses them.
-    """
-
-    item_counts: NDArray[np.int64]
-    nearest: csr_array
-    features: CandidateFeatures | None
+    item_counts: NDArray[np.int64]  # (n_items,): the number of users of each item
+    # The cosines of each item and the items that it shares most users with.
+    nearest: csr_array  # (n_items, n_items)
+    features: CandidateFeatures | None  # of candidates, if the ranker uses them
 
     @classmethod
     def of(cls, data: Dataset, features: CandidateFeatures | None = None) -> RankerInputs:

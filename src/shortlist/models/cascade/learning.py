@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,7 +96,8 @@ class Learner:
     def learn(self) -> Learned:
         """Run the rounds, then fit the ranker, or take the order of the best stage."""
         for split in splits(self.data, self.plan.rounds, self.plan.seed):
-            self._add_round(self._fitted(split))
+            inputs = RankerInputs.of(split.train)
+            self._add_round(self._fitted(split, inputs), inputs)
             if self._has_enough:
                 break
         stages = self.stages
@@ -111,7 +113,7 @@ class Learner:
             ranker = Ranker(weights, "")
         return Learned(stages, ranker, self._recalls, self._validation)
 
-    def _fitted(self, split: HeldOut) -> Round:
+    def _fitted(self, split: HeldOut, inputs: RankerInputs) -> Round:
         """Fit the stages on a split, after choosing them in the first."""
         if self.stages is not None:
             fold = split.fitted([stage.make() for stage in self._settled or self.stages])
@@ -121,7 +123,7 @@ class Learner:
         fold = split.fitted(())._replace(stages=models)
         plan = self.plan
         trees = None if plan.ranker == "linear" else plan.trees.quicker()
-        choice = choose_stages(fold, plan.candidates, plan.negatives, plan.seed, trees)
+        choice = choose_stages(fold, inputs.rows, plan.candidates, plan.negatives, plan.seed, trees)
         for name, value in zip(stage_names(specs), choice.alone, strict=True):
             self._validation[alone(name)] = float(value)
         chosen = [models[position] for position in choice.chosen]
@@ -129,10 +131,10 @@ class Learner:
         self.stages = tuple(map(_settled, chosen))
         return fold._replace(stages=chosen)
 
-    def _add_round(self, fold: Round) -> None:
+    def _add_round(self, fold: Round, inputs: RankerInputs) -> None:
         """Collect examples and recalls; in the first round also the lists to choose by."""
         plan, features = self.plan, self._features(fold.train)
-        rows_of = RankerInputs.of(fold.train, features).rows
+        rows_of = replace(inputs, features=features).rows
         hits, n_users = np.zeros(len(fold.stages) + 1), 0
         must_choose = not self._recalls and len(plan.options(len(fold.stages), features)) > 1
         for half, users in chunks(fold.users, plan.seed):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.arrow_types import is_text
 from shortlist.data.features import FeatureEncoder
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import row_means
@@ -48,7 +49,7 @@ class TableColumns:
         for name in table.column_names:
             column = table.column(name).combine_chunks()
             values = None
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            if is_text(column.type):
                 values = pc.drop_null(column.unique())
                 if len(values) > MAX_CATEGORIES:
                     continue

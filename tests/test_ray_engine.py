@@ -234,7 +234,7 @@ def test_a_block_whose_worker_dies_runs_again(tmp_path: Path) -> None:
         assert list(where.map_rows(partial(die_once, tmp_path), 4, 1, "testing")) == [0, 1, 2, 3]
     first = str(told[0].message)
     assert first.startswith("testing: rows 1 to 1 were lost to WorkerCrashedError")
-    assert first.endswith("they run again (attempt 2 of 4)")
+    assert first.endswith("; running again (attempt 2 of 4)")
 
 
 def die(block: range) -> None:

@@ -1,4 +1,4 @@
-"""What an engine does: it runs tasks over blocks of rows or other pieces of work; some hold states."""
+"""What an engine does: it runs tasks over pieces of work; some hold states that steps change."""
 
 from __future__ import annotations
 

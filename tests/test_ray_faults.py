@@ -15,12 +15,15 @@ import pyarrow as pa
 import pytest
 from ray_nodes import NODE, add_node_without_library, cluster, killing_a_worker
 
-from shortlist import evaluate
+from shortlist import compare, evaluate, tune
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.engine import RayEngine, ray_engine
 from shortlist.errors import ConfigError
+from shortlist.kernels.threads import thread_count
 from shortlist.models.cosine import ItemCosine
+from shortlist.models.ease import EASE
+from shortlist.models.ials.model import IALS
 from shortlist.models.registry import load
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
@@ -91,6 +94,23 @@ class TestKilled:
         assert report.to_arrow().equals(expected.to_arrow())
         assert "evaluating ItemCosine: rows " in told(caught)
 
+    def test_while_models_are_compared(self, two_nodes: Any, data: Dataset) -> None:
+        train, test = split.leave_last_out(data, order="row")
+        expected = compare([EASE(), IALS(epochs=20)], train, test)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            comparison = compare([EASE(), IALS(epochs=20)], train, test, engine=RayEngine())
+        assert comparison.to_arrow().equals(expected.to_arrow())
+        assert "fitting EASE, IALS: part " in told(caught)
+        assert "was lost to WorkerCrashedError" in told(caught)
+
+    def test_while_settings_are_searched(self, two_nodes: Any, data: Dataset) -> None:
+        expected = tune(IALS(epochs=5), data, trials=5, check=False)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            found = tune(IALS(epochs=5), data, trials=5, check=False, engine=RayEngine())
+        values = [[(trial.settings, trial.value) for trial in t.trials] for t in (expected, found)]
+        assert values[0] == values[1]
+        assert "tuning IALS, trials 0, 1, 2, 3, 4: part " in told(caught)
+
     def test_the_next_run_goes_on_after_the_driver_was_killed(
         self, two_nodes: Any, data: Dataset, tmp_path: Path
     ) -> None:
@@ -141,6 +161,18 @@ def test_a_node_joins_late_and_another_dies(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.warns(RuntimeWarning, match="running again"):
             results = squares_while(60, 5.0, lambda: nodes.remove_node(node, allow_graceful=False))
         assert results == [number**2 for number in range(60)]
+
+
+def threads_of(piece: int) -> int:
+    return thread_count()
+
+
+def test_few_pieces_get_several_cores_each() -> None:
+    with cluster(num_cpus=4) as nodes:
+        assert list(RayEngine().map(threads_of, [1, 2], 0, "testing")) == [2, 2]
+        nodes.add_node(**NODE | {"num_cpus": 2})
+        assert list(RayEngine().map(threads_of, [1, 2], 0, "testing")) == [2, 2]
+        assert list(RayEngine().map(threads_of, range(5), 0, "testing")) == [1] * 5
 
 
 def test_a_node_without_the_library(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ class RayEngine:
         """Return the number of cores of the cluster, which may grow and shrink."""
         return sum(node.cores for node in self._look())
 
-    def _send(self, task: Callable[[range], Any], description: str) -> tuple[Any, ...]:
+    def _send(self, task: Callable[[Any], Any], description: str) -> tuple[Any, ...]:
         """Put a task into the object store; return the arguments of its pieces."""
         head, buffers = apart(task, self._ray.cloudpickle.dumps)
         parts = [np.frombuffer(head, np.uint8), *buffers]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.arrow_types import is_text
+from shortlist.data.arrow_types import is_number, is_text
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
@@ -158,37 +158,35 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
     row = int(data.users.rows([user])[0])
     if row == UNKNOWN and not newer:
         data.users.require([user])
-    history: list[HistoryItem] = []
-
-    def add(item: Id, weight: float, time: dt.datetime | None, record_id: int | None) -> None:
-        title = catalogue.titles[int(data.items.rows([item])[0])]
-        history.append(
-            {
-                "item_id": item,
-                "title": title,
-                "weight": weight,
-                "time": None if time is None else time.isoformat(),
-                "record_id": record_id,
-            }
-        )
-
-    for item, latest in reversed(newer.items()):
-        add(item, latest.weight, latest.time, latest.record_id)
-    features: dict[str, Any] = {}
-    if row != UNKNOWN:
-        if data.user_features is not None:
-            features = json_value(data.user_features.take(pa.array([row])).to_pylist()[0])
-        matrix = data.matrix
-        first, last = int(matrix.indptr[row]), int(matrix.indptr[row + 1])
-        times = None if data.times is None else data.times[first:last]
-        positions = data.positions[first:last]
-        order = np.lexsort((positions,) if times is None else (positions, times))[::-1]
-        ids = data.items.take(matrix.indices[first:last]).to_pylist()
-        for n in order.tolist():
-            if ids[n] not in newer:
-                time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
-                add(ids[n], float(matrix.data[first + n]), time, None)
+    history = [
+        _history_item(catalogue, item, latest.weight, latest.time, latest.record_id)
+        for item, latest in reversed(newer.items())
+    ]
+    if row == UNKNOWN:
+        return {"user_id": user, "features": {}, "history": history}
+    [features] = describe_users(data, [user])
+    fitted = slice(int(data.matrix.indptr[row]), int(data.matrix.indptr[row + 1]))
+    times = None if data.times is None else data.times[fitted]
+    positions = data.positions[fitted]
+    ids = data.items.take(data.item_rows[fitted]).to_pylist()
+    for n in np.lexsort((positions,) if times is None else (positions, times))[::-1].tolist():
+        if ids[n] not in newer:
+            time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+            weight = float(data.weights[fitted][n])
+            history.append(_history_item(catalogue, ids[n], weight, time, None))
     return {"user_id": user, "features": features, "history": history}
+
+
+def _history_item(
+    catalogue: Catalogue, item: Id, weight: float, time: dt.datetime | None, record_id: int | None
+) -> HistoryItem:
+    return {
+        "item_id": item,
+        "title": catalogue.titles[int(catalogue.data.items.rows([item])[0])],
+        "weight": weight,
+        "time": None if time is None else time.isoformat(),
+        "record_id": record_id,
+    }
 
 
 def describe_users(data: Dataset, users: list[Id]) -> list[dict[str, Any]]:
@@ -257,12 +255,11 @@ def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     kind = column.type
     if pa.types.is_boolean(kind):
         return {"name": name, "kind": "flag"}
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if is_number or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_number(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         if pa.types.is_floating(kind):
             column = column.filter(pc.is_finite(column))
         least, greatest = map(json_value, pc.min_max(column).as_py().values())
-        described: FieldInfo = {"name": name, "kind": "number" if is_number else "date"}
+        described: FieldInfo = {"name": name, "kind": "number" if is_number(kind) else "date"}
         return {**described, "min": least, "max": greatest}
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
@@ -334,7 +331,7 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
             if pa.types.is_list(column.type):
                 has_values = pc.greater(pc.list_value_length(column), 0)
                 column = pc.list_element(pc.if_else(has_values, column, None), 0)
-            is_text = name not in (*TITLES, title_column(table)) and pa.types.is_string(column.type)
-            if is_text and 1 < len(column.unique()) <= limit:
+            is_group = name not in (*TITLES, title_column(table)) and is_text(column.type)
+            if is_group and 1 < len(column.unique()) <= limit:
                 return [json_value(value) for value in column.to_pylist()]
     return [None] * len(rows)

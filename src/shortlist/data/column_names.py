@@ -103,9 +103,9 @@ def words(name: str) -> list[str]:
 
 def _split(part: str) -> list[str]:
     """Split two joined words of the vocabulary: ``userid``, ``kundennr``."""
-    for at in range(2, len(part) - 1):
-        if part[:at] in _FIRST and part[at:] in _LAST and part.isascii():
-            return [part[:at], part[at:]]
+    for end in range(2, len(part) - 1):
+        if part[:end] in _FIRST and part[end:] in _LAST and part.isascii():
+            return [part[:end], part[end:]]
     return [part]
 
 

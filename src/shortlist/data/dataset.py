@@ -16,10 +16,9 @@ from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
 from shortlist.data.coding.ingest import encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
-from shortlist.data.decay import decay
 from shortlist.data.forms import table_of_histories, tables_of_matrix
 from shortlist.data.interactions import Interactions
-from shortlist.data.moments import LifeSpans
+from shortlist.data.moments import LifeSpans, decay
 from shortlist.data.table_options import TableOptions
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.data.where import Where
@@ -266,9 +265,9 @@ class Dataset(Interactions):
         """What no user's list holds: the interactions and the dislikes."""  # (n_users, n_items)
         if self.dislikes is None:
             return self.choices
-        both = csr_array(self.choices + self.dislikes.choices)
-        both.sort_indices()
-        return both
+        excluded = csr_array(self.choices + self.dislikes.choices)
+        excluded.sort_indices()
+        return excluded
 
     @cached_property
     def life_spans(self) -> LifeSpans | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_number
+from shortlist.data.arrow_types import is_number, is_time
 from shortlist.data.rule_text import Rule
 from shortlist.data.where import Mask, columns_of, compares_order
 from shortlist.recommend.query import OnUnknown, Query
@@ -76,7 +76,7 @@ def notes_on_rule(
 def _range(name: str, column: pa.ChunkedArray) -> str:
     """Return the smallest and the largest value of a column of numbers or dates."""
     kind = column.type
-    if not (is_number(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+    if not (is_number(kind) or is_time(kind)):
         return ""
     low, high = pc.min_max(column).as_py().values()
     if low is None:

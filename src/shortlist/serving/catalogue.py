@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.arrow_types import is_number, is_text
+from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
@@ -87,9 +87,9 @@ class Catalogue:
         folded = fold(text).strip()
         if not folded:
             return np.argsort(order)[:limit]
-        found = [pc.match_substring(self._folded, word) for word in folded.split()]
+        matches = [pc.match_substring(self._folded, word) for word in folded.split()]
         by_id = pc.starts_with(self._folded_ids, folded)
-        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, found), by_id)))
+        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, matches), by_id)))
         titles = self._folded.take(pa.array(rows))
         ids = self._folded_ids.take(pa.array(rows))
         group = np.full(len(rows), 3)
@@ -118,7 +118,7 @@ def find_users(
         contains = _as_numpy(pc.match_substring(ids, text))
         rows = np.concatenate([np.flatnonzero(starts), np.flatnonzero(contains & ~starts)])[:limit]
         if len(rows) < limit and data.user_features is not None:
-            described = containing(data.user_features, text)
+            described = rows_containing(data.user_features, text)
             described[rows] = False
             rows = np.concatenate([rows, np.flatnonzero(described)])[:limit]
         new = [user for user in recent.users() if user not in data.users and text in str(user)]
@@ -131,21 +131,20 @@ def find_users(
     ]
 
 
-def containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
+def rows_containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
     """Return which rows have a text, or a label of a list, that contains the text in any case."""
-    found = np.zeros(features.num_rows, dtype=bool)
+    containing = np.zeros(features.num_rows, dtype=bool)
     for column in features.itercolumns():
         values, rows = column.combine_chunks(), None
-        if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        if is_list(values.type):
             values, rows = pc.list_flatten(values), pc.list_parent_indices(values)
         if is_text(values.type):
             hits = pc.fill_null(pc.match_substring(values, text, ignore_case=True), False)
-            hit = _as_numpy(hits)
             if rows is None:
-                found |= hit
+                containing |= _as_numpy(hits)
             else:
-                found[rows.to_numpy()[hit]] = True
-    return found
+                containing[rows.to_numpy()[_as_numpy(hits)]] = True
+    return containing
 
 
 def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) -> User:
@@ -193,9 +192,9 @@ def describe_users(data: Dataset, users: list[Id]) -> list[dict[str, Any]]:
     """Return the features of users, as far as they have any."""
     if data.user_features is None:
         return [{} for _ in users]
-    rows = pa.array(data.users.rows(users))
-    found: list[dict[str, Any]] = json_value(data.user_features.take(rows).to_pylist())
-    return found
+    features = data.user_features.take(pa.array(data.users.rows(users)))
+    described: list[dict[str, Any]] = json_value(features.to_pylist())
+    return described
 
 
 def fold(text: str) -> str:
@@ -242,26 +241,25 @@ def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
 
 def _labels(words: Mapping[str, str]) -> FieldLabels:
     """Return the label of a column and those of its values, as far as there are any."""
-    of_values = {value: label for value, label in words.items() if value}
-    found: FieldLabels = {}
+    labels: FieldLabels = {}
     if "" in words:
-        found["label"] = words[""]
-    if of_values:
-        found["labels"] = of_values
-    return found
+        labels["label"] = words[""]
+    if of_values := {value: label for value, label in words.items() if value}:
+        labels["labels"] = of_values
+    return labels
 
 
 def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     kind = column.type
     if pa.types.is_boolean(kind):
         return {"name": name, "kind": "flag"}
-    if is_number(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_number(kind) or is_time(kind):
         if pa.types.is_floating(kind):
             column = column.filter(pc.is_finite(column))
         least, greatest = map(json_value, pc.min_max(column).as_py().values())
         described: FieldInfo = {"name": name, "kind": "number" if is_number(kind) else "date"}
         return {**described, "min": least, "max": greatest}
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if is_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
         return {"name": name, "kind": "list", "values": values}
     if is_text(kind):
@@ -328,7 +326,7 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
         table, limit = data.item_features.take(pa.array(rows)), min(MAX_GROUPS, len(rows) // 2)
         for name in table.column_names:
             column = table.column(name)
-            if pa.types.is_list(column.type):
+            if is_list(column.type):
                 has_values = pc.greater(pc.list_value_length(column), 0)
                 column = pc.list_element(pc.if_else(has_values, column, None), 0)
             is_group = name not in (*TITLES, title_column(table)) and is_text(column.type)

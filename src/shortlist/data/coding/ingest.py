@@ -135,10 +135,10 @@ def _find_bad_values(
     """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
     counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
     results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
-    found = [role for role, count in zip(named, results, strict=True) if count]
-    for role in found:
+    wrong = [role for role, count in zip(named, results, strict=True) if count]
+    for role in wrong:
         table.report(copied, role, named[role], reading, bad)
-    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in found]
+    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in wrong]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,20 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_text
+from shortlist.data.arrow_types import is_list, is_text
 from shortlist.data.coding.reading import parsed_time
 from shortlist.data.column_names import is_label
 from shortlist.data.sql import Connection
 from shortlist.data.table_options import TableOptions
 from shortlist.data.time_forms import form_of_times
-from shortlist.data.written_numbers import form_of_numbers, read_number
-from shortlist.data.written_ranges import MAX, MIN, ends_of, read_range
+from shortlist.data.written_numbers import (
+    MAX,
+    MIN,
+    ends_of,
+    form_of_numbers,
+    read_number,
+    read_range,
+)
 from shortlist.text import shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
@@ -157,8 +163,7 @@ def flattened_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_record(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return bool(pa.types.is_struct(kind) or (is_list and pa.types.is_struct(kind.value_type)))
+    return bool(pa.types.is_struct(kind.value_type if is_list(kind) else kind))
 
 
 def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:

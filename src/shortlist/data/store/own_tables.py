@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
 from shortlist.data.dataset import Dataset
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
@@ -36,7 +37,6 @@ from shortlist.data.where import columns_of, parse_where
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _PULL_ALL = "pull everything: leave earlier (--since) out"
-_LIFE_SPAN = ("valid_from", "valid_to")  # features that are times
 _OF_PULLS = (
     "user_id", "item_id", "weight", "time", "repeats", "on_bad_row", "time_format", "decimal",
 )  # fmt: skip
@@ -95,7 +95,7 @@ class OwnTables:
                 table = dotted_name(name)
                 self.require(database, table, [key])
                 rows = database.select(table, list(database.columns(table)), (key,))
-                rows = _with_times(database, rows, table, _LIFE_SPAN)
+                rows = _with_times(database, rows, table, LIFE_SPAN)
             features.append(rows)
         return features
 
@@ -174,7 +174,7 @@ def pull(
     named |= {"by": by, **{name: getattr(tables.options, name) for name in _OF_PULLS}}
     source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
-    name, place = dotted_name(tables.interactions), database.address.place
+    name = dotted_name(tables.interactions)
     tables.require(database, name, [by])
     with database.snapshot():
         start = None if mark is None else mark.last_seen
@@ -182,7 +182,7 @@ def pull(
         if missing:
             raise InputError(
                 f"{missing:,} rows have no value in '{by}': they would never be pulled",
-                where=f"{place}, table {tables.interactions}",
+                where=f"{database.address.place}, table {tables.interactions}",
                 remedy="name a column that is NOT NULL",
             )
         log = tables.log(database, by, start)

@@ -111,6 +111,8 @@ def offer(
 
     ``order`` is that of the run, or with ``items``, whose scores they are, that of all items.
     """
+    if len(heap) == 0:
+        return 0
     least = _least(scores, heap, size)
     for start in range(0, len(scores), STRIP):
         hits = _hits(scores, start, least)

@@ -22,8 +22,14 @@ from scipy.sparse import csr_array, hstack
 from shortlist import engine
 from shortlist.engine import Held
 from shortlist.kernels.als_rounds import Descent, Sums, add_share, begin_sums, padded
-from shortlist.kernels.products import multiply, shard_grams
-from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
+from shortlist.kernels.products import (
+    ShardSum,
+    multiply,
+    shard_count,
+    shard_grams,
+    shard_rows,
+    total_gram,
+)
 from shortlist.kernels.types import Csr
 from shortlist.models.ials.epochs import Checkpoint, Start
 from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, turn
@@ -157,7 +163,7 @@ def _step(
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
     sums = held.each(partial(_improve_users, items=items, basis=basis))
-    grams = [ShardSum(s.level, s.place, np.array(s.sum)) for part in sums for s in part]
+    grams = [s._replace(sum=np.array(s.sum)) for part in sums for s in part]
     products = total_gram(grams, items.shape[1])
     basis = solver.checked(Basis.of_gram(products), by_user)
     penalties = held.each(partial(_turn_users, basis=basis))

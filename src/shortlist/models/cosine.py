@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Csr, Record, Value
+from shortlist.bundle.declarations import Array, Csr, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     SharedSearch,
@@ -29,11 +29,11 @@ from shortlist.models.neighborhood import (
     weighted_rows,
 )
 from shortlist.models.signals import (
+    LinearModel,
     Push,
     choose_signals,
     dislikes_setting,
     histories,
-    parts_by_sign,
 )
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -91,23 +91,6 @@ class ItemCosineConfig(CosineConfig):
     dislikes: Push | Auto = dislikes_setting()
 
 
-class CosineSettings(NamedTuple):
-    """The settings in use; those that are "auto" in the config are chosen."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    weighting: Weighting
-    shrinkage: Annotated[float, Field(ge=0)]
-
-
-class ItemCosineSettings(NamedTuple):
-    """The settings in use."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    weighting: Weighting
-    shrinkage: Annotated[float, Field(ge=0)]
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class UserCosineLearned:
     """The weighted history of every training user."""
@@ -117,7 +100,7 @@ class UserCosineLearned:
         NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
     ]
     average_length: Annotated[float, Value(float, ge=0)]
-    settings: Annotated[Mapping[str, Any], Record(CosineSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(CosineConfig)]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
@@ -223,7 +206,7 @@ class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
     similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(ItemCosineSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(ItemCosineConfig)]
 
     @cached_property
     def neighbors(self) -> csr_array:
@@ -231,7 +214,7 @@ class ItemCosineLearned:
         return transposed(self.similarity)
 
 
-class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
+class ItemCosine(LinearModel[ItemCosineConfig, ItemCosineLearned]):
     """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
@@ -257,15 +240,12 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
         """Find the neighbours of every item, in blocks."""
-        search_of = cache(self._search)  # fits on the fold share searches
+        search_of = cache(self._search)  # all settings that are tried on the fold share searches
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosine:
-            learned = self._learned_from(search_of(fold), settings)
-            return ItemCosine(**self.get_params() | dict(settings)).restore(
-                fold, learned, NO_HISTORY
-            )
+        def learn(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosineLearned:
+            return self._learned_from(search_of(fold), settings)
 
-        settings = choose_signals(self, data, ITEM_STEPS, fit)
+        settings = choose_signals(self, data, ITEM_STEPS, learn)
         return Fitted(self._learned_from(self._search(data), settings))
 
     def _search(self, data: Dataset) -> SharedSearch:
@@ -281,28 +261,24 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
         return SharedSearch(search, most=max(dict(ITEM_STEPS)["neighbors"]))
 
     def _learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
-        nearest = search({name: settings[name] for name in CosineSettings._fields})
+        nearest = search({name: settings[name] for name, _ in USER_STEPS})
         similarity = transposed(nearest)
         if self.config.normalized:
             rows = transposed(similarity)
             similarity = transposed(row_scaled(rows, inverse(row_sums(rows))))
         return ItemCosineLearned(similarity, settings)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the similarities to the items of each history."""
-        return SparseScores(self._history(profiles), self.learned.similarity)
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the contribution of each item of the history, for each of these items."""
-        similarity, names = self.learned.similarity, self.data.items
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            return product_parts(kind, history, similarity, names, items)
-
-        yield from parts_by_sign(self._history(profiles), parts)
-
-    def _history(self, profiles: Profiles) -> csr_array:
+    def weighted_history(self, profiles: Profiles) -> csr_array:
+        """Return the weights of the interactions as they are."""
         return histories(self, profiles, unit=1.0)
+
+    def of_histories(self, history: csr_array) -> Scores:
+        """Sum the similarities to the items of each history."""
+        return SparseScores(history, self.learned.similarity)
+
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
+        """Yield the similarities of the items of the history to each of these items."""
+        return product_parts(kind, history, self.learned.similarity, self.data.items, items)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarities of each item's neighbours."""

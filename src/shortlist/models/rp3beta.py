@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Csr, Record
+from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.base import Fitted
+from shortlist.models.config import Auto, Search, chosen_settings, hyper
 from shortlist.models.neighborhood import (
     Neighborhood,
     SharedSearch,
@@ -25,20 +25,16 @@ from shortlist.models.neighborhood import (
     product_parts,
 )
 from shortlist.models.signals import (
-    Push,
+    LinearModel,
     SignalConfig,
     Strength,
     choose_signals,
-    histories,
-    parts_by_sign,
     strengths,
 )
-from shortlist.scoring.capabilities import ExplainsLists, Parts
-from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import Floats, Scores, SparseScores
 from shortlist.scoring.sparse import (
     inverse,
-    one_hot,
     row_scaled,
     row_sums,
     transposed,
@@ -86,26 +82,15 @@ class RP3betaConfig(SignalConfig):
     )
 
 
-class RP3betaSettings(NamedTuple):
-    """The settings in use."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    alpha: Exponent
-    beta: Exponent
-    normalized: bool
-    weighting: Strength | None
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class RP3betaLearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(RP3betaSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(RP3betaConfig)]
 
 
-class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
+class RP3beta(LinearModel[RP3betaConfig, RP3betaLearned]):
     """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
 
     With R the binary matrix (or that of the weights), and d the sums of its rows and columns, a
@@ -133,31 +118,21 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
 
     def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
         """Find the most probable walks from every item, in blocks."""
-        search_of = cache(_search)  # fits on the fold share searches
+        search_of = cache(_search)  # all settings that are tried on the fold share searches
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> RP3beta:
-            learned = _learned_from(search_of(fold), settings)
-            return RP3beta(**self.get_params() | dict(settings)).restore(fold, learned, NO_HISTORY)
+        def learn(fold: Dataset, settings: Mapping[str, Any]) -> RP3betaLearned:
+            return _learned_from(search_of(fold), settings)
 
-        settings = choose_signals(self, data, STEPS, fit)
+        settings = choose_signals(self, data, STEPS, learn)
         return Fitted(_learned_from(_search(data), settings))
 
-    def score(self, profiles: Profiles) -> Scores:
+    def of_histories(self, history: csr_array) -> Scores:
         """Sum the weights from the items of each history."""
-        return SparseScores(histories(self, profiles), self.learned.weights)
+        return SparseScores(history, self.learned.weights)
 
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the weights from each item."""
-        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the weight from each item of the history, for each of these items."""
-        learned, names = self.learned, self.data.items
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            return product_parts(kind, history, learned.weights, names, items)
-
-        yield from parts_by_sign(histories(self, profiles), parts)
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
+        """Yield the weights from the items of the history to each of these items."""
+        return product_parts(kind, history, self.learned.weights, self.data.items, items)
 
 
 def _search(data: Dataset) -> SharedSearch:
@@ -189,8 +164,8 @@ def _search(data: Dataset) -> SharedSearch:
 
 def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
     searched = {name: settings.get(name) for name in ("neighbors", "alpha", "beta", "weighting")}
-    found = search(searched)
-    weights = transposed(transposed(found))  # the order of sums must not depend on the weights
+    # Twice: the order of later sums must not depend on the weights.
+    weights = transposed(transposed(search(searched)))
     if settings["normalized"]:
         weights = row_scaled(weights, inverse(row_sums(weights)))
     return RP3betaLearned(weights, settings)

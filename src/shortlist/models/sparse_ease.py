@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.sparse import csr_array, eye_array, vstack
 
 from shortlist import engine
-from shortlist.bundle.declarations import Csr, Record
+from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine.protocol import BLOCK_BYTES
@@ -22,14 +21,15 @@ from shortlist.kernels import types
 from shortlist.kernels.ridge import regressions
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.ease import FEW, STEPS
+from shortlist.models.base import Fitted
+from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
+from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
 from shortlist.models.neighborhood import product_parts
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.models.signals import LinearModel
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats, Scores, SparseScores
-from shortlist.scoring.sparse import binary, csr_arrays, one_hot, pointers, transposed
+from shortlist.scoring.sparse import binary, csr_arrays, pointers, transposed
 
 _HEAD = 4096  # the most popular items, whose common users are counted once
 _KEPT = 2.5  # weights kept for each item of the catalogue, as a multiple of `neighbors`
@@ -40,12 +40,7 @@ _ENTRIES = 1 << 24  # of the rows that are multiplied at a time
 class SparseEASEConfig(ModelConfig):
     """Settings of :class:`SparseEASE`."""
 
-    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
-        "auto",
-        "Weight of the squared item-to-item weights (lambda), larger favours popular items; auto: "
-        "chosen on a validation fold, with the 3,000 most popular items.",
-        search=Search(10, 3000, "log"),
-    )
+    regularization: Regularization | Auto = regularization_setting()
     neighbors: int = hyper(
         100,
         "The most items, all more popular, that an item is regressed on; more are closer to EASE "
@@ -56,21 +51,15 @@ class SparseEASEConfig(ModelConfig):
     )
 
 
-class SparseEASESettings(NamedTuple):
-    """The settings in use."""
-
-    regularization: Annotated[float, Field(gt=0)]
-
-
 @dataclass(frozen=True)
 class SparseEASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, Any], Record(SparseEASESettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(SparseEASEConfig)]
 
 
-class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
+class SparseEASE(LinearModel[SparseEASEConfig, SparseEASELearned]):
     """EASE for large catalogues: its inverse is approximated and stays sparse.
 
     EASE (Steck, WWW 2019) needs ``P = (X'X + lambda I)^-1`` for the binary matrix X; its weights
@@ -113,19 +102,17 @@ class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
         weights.sort_indices()
         return Fitted(SparseEASELearned(weights, settings))
 
-    def score(self, profiles: Profiles) -> Scores:
+    def weighted_history(self, profiles: Profiles) -> csr_array:
+        """Return 1 for each item of the histories."""
+        return binary(profiles.history)
+
+    def of_histories(self, history: csr_array) -> Scores:
         """Sum the weights from the items of each history."""
-        return SparseScores(binary(profiles.history), self.learned.weights)
+        return SparseScores(history, self.learned.weights)
 
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the weights from each item."""
-        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the weight from each item of the history, for each of these items."""
-        history, names = binary(profiles.history), self.data.items
-        for part in product_parts("chosen item", history, self.learned.weights, names, items):
-            yield [part]
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
+        """Yield the weights from the items of the history to each of these items."""
+        return product_parts(kind, history, self.learned.weights, self.data.items, items)
 
 
 def _factor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,8 @@ class HybridLearned:
     ]
     # What an item of the history (row) adds to other items (columns).
     item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, Any], Record(Settings)]  # those in use
+    # Those in use.
+    settings: Annotated[Mapping[str, Any], Record(get_type_hints(Settings, include_extras=True))]
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:

@@ -6,27 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
-from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
 from shortlist.models.ials.epochs import Checkpoint, Start, identity_of
 from shortlist.models.ials.least_squares import Basis, Solver
 from shortlist.models.ials.shards import Keeping, alternate_by_rows, alternate_in_shards
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.signals import Strength, choose_signals, mean_weight
+from shortlist.models.signals import choose_signals, mean_weight
 from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -95,20 +94,11 @@ class IALSConfig(MappedConfig):
     seed: int = hyper(0, "Seeds the initial vectors.", ge=0)
 
 
-class IALSSettings(NamedTuple):
-    """The settings in use."""
-
-    embedding_size: Annotated[int, Field(ge=1, le=2048)]
-    regularization: Annotated[float, Field(gt=0)]
-    unobserved_weight: Annotated[float, Field(gt=0)]
-    weighting: Strength | None
-
-
 @dataclass(frozen=True)
 class IALSLearned(MappedVectors):
     """The vectors, and the maps from features to them."""
 
-    settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(IALSConfig)]
 
     @cached_property
     def basis(self) -> Basis | None:
@@ -266,12 +256,12 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
             alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
             alpha = alpha or 1.0  # no interactions
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
+        def learn(fold: Dataset, settings: Mapping[str, Any]) -> IALSLearned:
             small = self.settings | dict(settings) | _SMALL
             scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
-            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold)
+            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold).learned
 
-        settings = choose_signals(self, data, STEPS, fit)
+        settings = choose_signals(self, data, STEPS, learn)
         scale = means.get(settings["weighting"], 1.0)
         return settings | {"embedding_size": self._size(data), "unobserved_weight": alpha * scale}
 

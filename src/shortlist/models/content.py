@@ -23,12 +23,7 @@ from shortlist.models.config import Search, chosen_settings, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
-from shortlist.models.signals import (
-    SignalConfig,
-    choose_signals,
-    histories,
-    strengths,
-)
+from shortlist.models.signals import SignalConfig, choose_signals, histories, strengths
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores

@@ -28,13 +28,7 @@ from shortlist.models.neighborhood import (
     weighted,
     weighted_rows,
 )
-from shortlist.models.signals import (
-    LinearModel,
-    Push,
-    choose_signals,
-    dislikes_setting,
-    histories,
-)
+from shortlist.models.signals import LinearModel, Push, choose_signals, dislikes_setting, histories
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores

@@ -24,21 +24,10 @@ from shortlist.models.neighborhood import (
     memory_of_neighbors,
     product_parts,
 )
-from shortlist.models.signals import (
-    LinearModel,
-    SignalConfig,
-    Strength,
-    choose_signals,
-    strengths,
-)
+from shortlist.models.signals import LinearModel, SignalConfig, Strength, choose_signals, strengths
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import Floats, Scores, SparseScores
-from shortlist.scoring.sparse import (
-    inverse,
-    row_scaled,
-    row_sums,
-    transposed,
-)
+from shortlist.scoring.sparse import inverse, row_scaled, row_sums, transposed
 
 Exponent: TypeAlias = Annotated[float, Field(ge=0, le=2)]
 STEPS: tuple[Step, ...] = (

@@ -8,12 +8,12 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.models.config import AUTO, Arrays, Search, TrainingConfig, hyper
 from shortlist.models.sasrec.learned import SASRecLearned
 from shortlist.models.training.model import COPIES, TrainedModel
+from shortlist.models.vectors import DotProducts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import Floats
 
 if TYPE_CHECKING:
     from shortlist.models.sasrec.network import SASRecTrainable
@@ -83,7 +83,7 @@ class SASRecConfig(TrainingConfig):
         return heads
 
 
-class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
+class SASRec(DotProducts[SASRecConfig, SASRecLearned], TrainedModel[SASRecConfig, SASRecLearned]):
     """Predict the next item of a history by self-attention (Kang & McAuley, ICDM 2018).
 
     The last ``max_length`` items of the history, in their order, become
@@ -110,7 +110,6 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
     """
 
     uses_order = True
-    dense_scores = False
 
     @property
     def bytes_per_query(self) -> int:
@@ -165,14 +164,9 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         """Keep the parameters as they are."""
         return SASRecLearned(heads=self.config.heads, **parameters)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply the vectors of histories and items."""
-        queries = self.learned.query_vectors(profiles.history, profiles.recency)
-        return FactorScores(queries, self.learned.factors)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors."""
-        return self.learned.cosine_scores(items)
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of histories."""  # (B, d)
+        return self.learned.query_vectors(profiles.history, profiles.recency)
 
     def user_vectors(self) -> Floats:
         """Return the vector of every user; of one without a history it is zero."""  # (n_users, d)
@@ -181,7 +175,3 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
             users = slice(start, start + _BLOCK)
             blocks.append(self.learned.query_vectors(history[users], recency[users]))
         return np.concatenate(blocks)
-
-    def item_vectors(self) -> Floats:
-        """Return the vector of every item."""  # (n_items, d)
-        return self.learned.items

@@ -216,7 +216,7 @@ class TestDefault:
         assert "ContentBased" in [spec.model for spec in pool(small_world().data)]
 
     def test_a_model_of_sequences_where_times_order_the_choices(self) -> None:
-        """SASRec passes over two million places in all epochs, and at most 200 times."""
+        """SASRec passes over two million positions in all epochs, and at most 200 times."""
         for n_users, n_choices, expected in ((100, 3, 200), (3000, 11, 66), (2500, 60, 16)):
             data = timed(n_users, n_choices, np.arange(n_users * n_choices))
             [found] = [spec.config for spec in pool(data) if spec.model == "SASRec"]
@@ -235,7 +235,7 @@ class TestDefault:
             assert "SASRec" not in [spec.model for spec in pool(data)]
         [message] = caplog.messages
         assert "SASRec is left out" in message
-        assert "250,010 places in histories, and 250,000 are" in message
+        assert "250,010 positions in histories, and 250,000 are" in message
         assert "name it in stages to have it" in message
 
     def test_what_does_not_fit_is_left_out_with_a_word(

@@ -8,7 +8,7 @@ scores        the same scores as a dense block, and those of given items with th
 similarity    cosine neighbours of sparse rows, and the users that items have in common
 diversity     lists picked for variety among candidates
 als           the half-steps of implicit alternating least squares, and their loss
-als_rounds    the same in rounds, for observations that lie in several places
+als_rounds    the same in rounds, for observations that lie in several processes
 products      Gram matrices of shards, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions in float64: of rows, and of items on some items before them

@@ -22,9 +22,9 @@ from shortlist.kernels.selection import (
     forbid_ineligible,
     key_of,
     offer,
-    places,
     push,
     rank_given,
+    rank_increment,
     score_of,
     write_best,
 )
@@ -290,7 +290,7 @@ def _rank_touched(
             given.ranks[entry] = np.inf
         else:
             others = 1.0 if own < 0 else 0.5 if own == 0 else 0.0
-            given.ranks[entry] = 0.5 + places(row, own) + others * untouched
+            given.ranks[entry] = 0.5 + rank_increment(row, own) + others * untouched
 
 
 @kernel

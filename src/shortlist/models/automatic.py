@@ -107,10 +107,10 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
         lengths = np.diff(truth.indptr)
         keys = np.repeat(np.arange(len(users)), lengths) * len(order) + truth.indices
         listed = np.arange(len(users))[:, np.newaxis] * len(order) + best.rows
-        found = np.isin(listed, keys) & (best.rows >= 0)
-        weights = np.zeros(found.shape)
-        weights[found] = truth.data[np.searchsorted(keys, listed[found])] / mean
-        sums = [(hits * by_position).sum(axis=1) for hits in (found, weights)]
+        hit = np.isin(listed, keys) & (best.rows >= 0)
+        weights = np.zeros(hit.shape)
+        weights[hit] = truth.data[np.searchsorted(keys, listed[hit])] / mean
+        sums = [(hits * by_position).sum(axis=1) for hits in (hit, weights)]
         gains.append(np.stack(sums) / ideal_gain(lengths, _CUTOFF))
     return np.concatenate(gains, axis=1)
 

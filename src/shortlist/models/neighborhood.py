@@ -95,7 +95,7 @@ class Neighborhood:
         """
         n_rows, n_candidates = rows.shape[0], self.columns.shape[1]
         ones = np.ones(max(n_rows, n_candidates), dtype=np.float32)
-        found = neighbors(
+        nearest = neighbors(
             csr_arrays(rows),
             csr_arrays(self.columns),
             ones[:n_rows] if self.scale is None else inverse_lengths(rows),
@@ -104,7 +104,7 @@ class Neighborhood:
             np.full(n_rows, UNKNOWN, dtype=np.int32) if own_rows is None else own_rows,
             n_candidates if count is None else min(count, n_candidates),
         )
-        return RankedNeighbors(*found, n_candidates)
+        return RankedNeighbors(*nearest, n_candidates)
 
     def nearest(self, rows: csr_array, own_rows: Rows | None, count: int | None) -> csr_array:
         """Return the result of :meth:`ranked` as sparse rows of similarities."""  # (B, n)
@@ -144,21 +144,19 @@ class SharedSearch:
         self._most = most
         self._others: dict[str, Any] = {}
         self._count = 0
-        self._found: csr_array | None = None
+        self._latest: csr_array | None = None
 
     def __call__(self, settings: Mapping[str, Any]) -> csr_array:
         """Return the first ``settings["neighbors"]`` neighbours of each row; None: all."""
         others = {name: value for name, value in settings.items() if name != "neighbors"}
         wanted, same = settings["neighbors"], others == self._others
         count = np.iinfo(np.int64).max if wanted is None else wanted
-        if self._found is None or not same or count > self._count:
+        if self._latest is None or not same or count > self._count:
             self._count = max(count, self._most) if same else count
             searched = None if wanted is None else self._count
-            self._others, self._found = (
-                others,
-                self._search(dict(settings) | {"neighbors": searched}),
-            )
-        return first_entries(self._found, count)
+            self._latest = self._search(dict(settings) | {"neighbors": searched})
+            self._others = others
+        return first_entries(self._latest, count)
 
 
 def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int] = ()) -> int:

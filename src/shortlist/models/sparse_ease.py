@@ -180,10 +180,10 @@ def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr
 
 def _product_rows(rows: NDArray[np.integer], back: csr_array, scaled: csr_array) -> csr_array:
     """Return rows of the product, with zeros on its diagonal."""
-    found = csr_array(back[rows] @ scaled)
-    row_of = np.repeat(rows, np.diff(found.indptr))
-    found.data[found.indices == row_of] = 0
-    return found
+    product = csr_array(back[rows] @ scaled)
+    row_of = np.repeat(rows, np.diff(product.indptr))
+    product.data[product.indices == row_of] = 0
+    return product
 
 
 def _large_weights(
@@ -195,10 +195,10 @@ def _large_weights(
     least: float,
 ) -> csr_array:
     """Return the rows of some parts, without entries below the least."""
-    found = []
+    kept = []
     for start, stop in parts[block.start : block.stop]:
         part = _product_rows(np.arange(start, stop), back, scaled)
         part.data[np.abs(part.data) < least] = 0
         part.eliminate_zeros()
-        found.append(part.astype(np.float32))
-    return csr_array(vstack(found, format="csr"))
+        kept.append(part.astype(np.float32))
+    return csr_array(vstack(kept, format="csr"))

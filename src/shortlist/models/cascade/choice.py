@@ -50,8 +50,8 @@ SPARSE_IALS: dict[str, Any] = {
 }
 
 # Limits of SASRec, which a cascade fits twice, for two minutes of one core at most each time: it is
-# left out for data with more than 250,000 places in histories.
-MAX_PLACES = 2_000_000  # trained on in all epochs together
+# left out for data with more than 250,000 positions in histories.
+MAX_POSITIONS = 2_000_000  # trained on in all epochs together
 LEAST_EPOCHS = 8  # fewer do not train it well
 SEQUENCE: dict[str, Any] = {"negatives": 1024, "max_length": 50}
 
@@ -119,15 +119,15 @@ def has_order(data: Dataset) -> bool:
 
 def sequence_epochs(data: Dataset) -> int:
     """Return the most epochs of SASRec; 0, which is logged, if the histories are too much work."""
-    places = np.minimum(data.user_counts, SEQUENCE["max_length"] + 1) - 1
-    count = int(places.clip(min=0).sum())
-    epochs = min(200, MAX_PLACES // max(count, 1))
+    positions = np.minimum(data.user_counts, SEQUENCE["max_length"] + 1) - 1
+    count = int(positions.clip(min=0).sum())
+    epochs = min(200, MAX_POSITIONS // max(count, 1))
     if epochs < LEAST_EPOCHS:
         log.info(
-            "SASRec is left out of the stages to choose from: %s places in histories, "
+            "SASRec is left out of the stages to choose from: %s positions in histories, "
             "and %s are at most two minutes of one core; name it in stages to have it",
             f"{count:,}",
-            f"{MAX_PLACES // LEAST_EPOCHS:,}",
+            f"{MAX_POSITIONS // LEAST_EPOCHS:,}",
         )
         return 0
     return epochs

@@ -139,8 +139,8 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     def chosen(self) -> dict[str, Any]:
         """The values that :meth:`fit` chose for the settings that are ``"auto"``."""
         names = [name for name in Settings._fields if getattr(self.config, name) == AUTO]
-        found = self.learned.settings if names else {}
-        return {name: None if found[name] == ALL else found[name] for name in names}
+        values = self.learned.settings if names else {}
+        return {name: None if values[name] == ALL else values[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1024  # users whose vectors are computed together
 _DRAWN = 1024  # negatives of a step where the whole catalogue is too much
-_COMPARED = 5_000_000_000  # places x items in an epoch: some minutes of one core at 128 factors
+_COMPARED = 5_000_000_000  # positions x items in an epoch: some minutes of one core at 128 factors
 _HELD = 1000  # users of the validation fold, where half of the users are as many
 _RANKED = 4_000_000_000  # the most users of the fold x items: some ten seconds an epoch
 
@@ -55,7 +55,7 @@ class SASRecConfig(TrainingConfig):
     ] = hyper(
         "auto",
         "Items drawn for each step that compete with the right ones; all, or None: the whole "
-        f"catalogue; auto: all while places in histories x items are at most {_COMPARED:,}, else "
+        f"catalogue; auto: all if history items x catalogue items are at most {_COMPARED:,}, else "
         f"{_DRAWN:,}.",
     )
     epochs: int = hyper(200, "Most passes over the users.", ge=1)
@@ -156,8 +156,8 @@ class SASRec(DotProducts[SASRecConfig, SASRecLearned], TrainedModel[SASRecConfig
         """Return how many items are drawn for a step, or ``"all"``."""
         if self.config.negatives != AUTO:
             return self.config.negatives
-        places = np.minimum(data.user_counts, self.config.max_length + 1) - 1
-        compared = int(places.clip(min=0).sum()) * data.n_items
+        positions = np.minimum(data.user_counts, self.config.max_length + 1) - 1
+        compared = int(positions.clip(min=0).sum()) * data.n_items
         return "all" if compared <= _COMPARED else _DRAWN
 
     def finished(self, data: Dataset, parameters: Arrays) -> SASRecLearned:

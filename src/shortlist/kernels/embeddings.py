@@ -42,6 +42,7 @@ ADAGRAD_EPSILON: Final = 1e-10
 _RATIO: Final = BETA1 / BETA2**0.5
 _MOST_STEPS: Final = 160
 _ROWS: Final = 512
+_FEWEST: Final = 256  # rows a thread: a hundred microseconds, more than it takes to wake it up
 
 Optimizer = Literal["sgd", "adagrad", "adam"]
 _SGD, _ADAGRAD, _ADAM = 0, 1, 2  # also the number of moments
@@ -86,7 +87,7 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     first, second = table.moments
     over_rows(
         _catch_up, len(rows), _ROWS,
-        table.values, first, second, table.last_step, rows, step, rate,
+        table.values, first, second, table.last_step, rows, step, rate, least=_FEWEST,
     )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def take_step(
     over_rows(
         _take_step, len(batch.rows), _ROWS,
         table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
+        least=_FEWEST,
     )  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -18,17 +18,16 @@ from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
+from shortlist.models.item_weights import NearestItems, SharedSearch
 from shortlist.models.neighborhood import (
     Neighborhood,
-    SharedSearch,
     Weighting,
     column_importance,
-    memory_of_neighbors,
     product_parts,
     weighted,
     weighted_rows,
 )
-from shortlist.models.signals import LinearModel, Push, choose_signals, dislikes_setting, histories
+from shortlist.models.signals import Push, choose_signals, dislikes_setting, histories
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
@@ -208,7 +207,7 @@ class ItemCosineLearned:
         return transposed(self.similarity)
 
 
-class ItemCosine(LinearModel[ItemCosineConfig, ItemCosineLearned]):
+class ItemCosine(NearestItems[ItemCosineConfig, ItemCosineLearned]):
     """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
@@ -223,27 +222,10 @@ class ItemCosine(LinearModel[ItemCosineConfig, ItemCosineLearned]):
     ['b']
     """
 
-    learns_quickly = True
-    dense_scores = False
+    steps = ITEM_STEPS
 
-    with_less_memory = "choose fewer neighbors, or keep fewer items"
-
-    def memory_to_fit(self, data: Dataset) -> int:
-        """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        return memory_of_neighbors(data, self.config.neighbors, dict(ITEM_STEPS)["neighbors"])
-
-    def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
-        """Find the neighbours of every item, in blocks."""
-        search_of = cache(self._search)  # all settings that are tried on the fold share searches
-
-        def learn(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosineLearned:
-            return self._learned_from(search_of(fold), settings)
-
-        settings = choose_signals(self, data, ITEM_STEPS, learn)
-        return Fitted(self._learned_from(self._search(data), settings))
-
-    def _search(self, data: Dataset) -> SharedSearch:
-        """Return the search for the neighbours of every item of some data."""
+    def search(self, data: Dataset) -> Callable[[Mapping[str, Any]], csr_array]:
+        """Return the search for the most similar items."""
         rows = transposed(data.matrix)
         itself = None if self.config.self_similarity else np.arange(data.n_items, dtype=np.int32)
 
@@ -252,9 +234,10 @@ class ItemCosine(LinearModel[ItemCosineConfig, ItemCosineLearned]):
             neighborhood = Neighborhood.by_cosine(items, settings["shrinkage"])
             return neighborhood.best_in_blocks(items, itself, settings["neighbors"])
 
-        return SharedSearch(search, most=max(dict(ITEM_STEPS)["neighbors"]))
+        return search
 
-    def _learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
+    def learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
+        """Return the similarities, divided by their sums if the settings say so."""
         nearest = search({name: settings[name] for name, _ in USER_STEPS})
         similarity = transposed(nearest)
         if self.config.normalized:
@@ -262,17 +245,14 @@ class ItemCosine(LinearModel[ItemCosineConfig, ItemCosineLearned]):
             similarity = transposed(row_scaled(rows, inverse(row_sums(rows))))
         return ItemCosineLearned(similarity, settings)
 
+    @property
+    def weights(self) -> csr_array:
+        """The similarities."""
+        return self.learned.similarity
+
     def weighted_history(self, profiles: Profiles) -> csr_array:
         """Return the weights of the interactions as they are."""
         return histories(self, profiles, unit=1.0)
-
-    def of_histories(self, history: csr_array) -> Scores:
-        """Sum the similarities to the items of each history."""
-        return SparseScores(history, self.learned.similarity)
-
-    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
-        """Yield the similarities of the items of the history to each of these items."""
-        return product_parts(kind, history, self.learned.similarity, self.data.items, items)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Score by the similarities of each item's neighbours."""

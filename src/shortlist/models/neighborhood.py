@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,33 +130,6 @@ class Neighborhood:
         span = slice(block.start, block.stop)
         own = None if own_rows is None else own_rows[span]
         return self.ranked(rows[span], own, count).best_first()
-
-
-class SharedSearch:
-    """Searches for neighbours, best first, on one data set; a longer list holds the shorter ones.
-
-    So that several numbers of ``neighbors`` share a search, the second search with the same other
-    settings finds ``most``. Only the latest result is held.
-    """
-
-    def __init__(self, search: Callable[[Mapping[str, Any]], csr_array], most: int) -> None:
-        self._search = search
-        self._most = most
-        self._others: dict[str, Any] = {}
-        self._count = 0
-        self._latest: csr_array | None = None
-
-    def __call__(self, settings: Mapping[str, Any]) -> csr_array:
-        """Return the first ``settings["neighbors"]`` neighbours of each row; None: all."""
-        others = {name: value for name, value in settings.items() if name != "neighbors"}
-        wanted, same = settings["neighbors"], others == self._others
-        count = np.iinfo(np.int64).max if wanted is None else wanted
-        if self._latest is None or not same or count > self._count:
-            self._count = max(count, self._most) if same else count
-            searched = None if wanted is None else self._count
-            self._latest = self._search(dict(settings) | {"neighbors": searched})
-            self._others = others
-        return first_entries(self._latest, count)
 
 
 def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int] = ()) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeAlias
@@ -14,19 +14,12 @@ from scipy.sparse import csr_array
 
 from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, Search, chosen_settings, hyper
-from shortlist.models.neighborhood import (
-    Neighborhood,
-    SharedSearch,
-    memory_of_neighbors,
-    product_parts,
-)
-from shortlist.models.signals import LinearModel, SignalConfig, Strength, choose_signals, strengths
-from shortlist.scoring.capabilities import Parts
-from shortlist.scoring.scores import Floats, Scores, SparseScores
+from shortlist.models.item_weights import NearestItems, SharedSearch
+from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.signals import SignalConfig, Strength, strengths
+from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import inverse, row_scaled, row_sums, transposed
 
 Exponent: TypeAlias = Annotated[float, Field(ge=0, le=2)]
@@ -79,7 +72,7 @@ class RP3betaLearned:
     settings: Annotated[Mapping[str, Any], chosen_settings(RP3betaConfig)]
 
 
-class RP3beta(LinearModel[RP3betaConfig, RP3betaLearned]):
+class RP3beta(NearestItems[RP3betaConfig, RP3betaLearned]):
     """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
 
     With R the binary matrix (or that of the weights), and d the sums of its rows and columns, a
@@ -96,68 +89,42 @@ class RP3beta(LinearModel[RP3betaConfig, RP3betaLearned]):
     ['b']
     """
 
-    learns_quickly = True
-    dense_scores = False
+    steps = STEPS
 
-    with_less_memory = "choose fewer neighbors, or keep fewer items"
+    def search(self, data: Dataset) -> Callable[[Mapping[str, Any]], csr_array]:
+        """Return the search for the most probable walks from every item."""
+        choices = data.choices
+        itself = np.arange(data.n_items, dtype=np.int32)
 
-    def memory_to_fit(self, data: Dataset) -> int:
-        """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        return memory_of_neighbors(data, self.config.neighbors, dict(STEPS)["neighbors"])
+        @cache  # the other settings do not change them
+        def matrices(weighting: Strength | None) -> tuple[csr_array, csr_array]:
+            matrix = strengths(data, weighting)
+            return matrix, transposed(matrix)
 
-    def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
-        """Find the most probable walks from every item, in blocks."""
-        search_of = cache(_search)  # all settings that are tried on the fold share searches
+        def search(settings: Mapping[str, Any]) -> csr_array:
+            weighting, alpha = settings["weighting"], settings["alpha"]
+            matrix, rows = matrices(weighting)  # (n_users, n_items) and (n_items, n_users)
+            of_users, of_items = row_sums(matrix), row_sums(rows)
+            to_users = np.repeat(_power(of_items, alpha), data.item_counts)
+            steps = to_users * _power(of_users, alpha)[rows.indices]
+            penalty = _power(of_items, settings["beta"])[data.item_rows]
+            if weighting == "weighted":
+                steps *= rows.data ** np.float32(alpha)
+                penalty *= matrix.data ** np.float32(alpha)
+            walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
+            ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
+            return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
 
-        def learn(fold: Dataset, settings: Mapping[str, Any]) -> RP3betaLearned:
-            return _learned_from(search_of(fold), settings)
+        return search
 
-        settings = choose_signals(self, data, STEPS, learn)
-        return Fitted(_learned_from(_search(data), settings))
-
-    def of_histories(self, history: csr_array) -> Scores:
-        """Sum the weights from the items of each history."""
-        return SparseScores(history, self.learned.weights)
-
-    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
-        """Yield the weights from the items of the history to each of these items."""
-        return product_parts(kind, history, self.learned.weights, self.data.items, items)
-
-
-def _search(data: Dataset) -> SharedSearch:
-    """Return the search for the most probable walks from every item of some data."""
-    choices = data.choices
-    itself = np.arange(data.n_items, dtype=np.int32)
-
-    @cache  # the other settings do not change them
-    def matrices(weighting: Strength | None) -> tuple[csr_array, csr_array]:
-        matrix = strengths(data, weighting)
-        return matrix, transposed(matrix)
-
-    def search(settings: Mapping[str, Any]) -> csr_array:
-        weighting, alpha = settings["weighting"], settings["alpha"]
-        matrix, rows = matrices(weighting)  # (n_users, n_items) and (n_items, n_users)
-        of_users, of_items = row_sums(matrix), row_sums(rows)
-        to_users = np.repeat(_power(of_items, alpha), data.item_counts)
-        steps = to_users * _power(of_users, alpha)[rows.indices]
-        penalty = _power(of_items, settings["beta"])[data.item_rows]
-        if weighting == "weighted":
-            steps *= rows.data ** np.float32(alpha)
-            penalty *= matrix.data ** np.float32(alpha)
-        walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
-        ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
-        return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
-
-    return SharedSearch(search, most=max(dict(STEPS)["neighbors"]))
-
-
-def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
-    searched = {name: settings.get(name) for name in ("neighbors", "alpha", "beta", "weighting")}
-    # Twice: the order of later sums must not depend on the weights.
-    weights = transposed(transposed(search(searched)))
-    if settings["normalized"]:
-        weights = row_scaled(weights, inverse(row_sums(weights)))
-    return RP3betaLearned(weights, settings)
+    def learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
+        """Return the weights, divided by their sums if the settings say so."""
+        names = ("neighbors", "alpha", "beta", "weighting")
+        # Twice: the order of later sums must not depend on the weights.
+        weights = transposed(transposed(search({name: settings.get(name) for name in names})))
+        if settings["normalized"]:
+            weights = row_scaled(weights, inverse(row_sums(weights)))
+        return RP3betaLearned(weights, settings)
 
 
 def _power(sums: NDArray[np.float64], exponent: float) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,7 +15,6 @@ from scipy.sparse import csr_array, eye_array, vstack
 from shortlist import engine
 from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.kernels import types
 from shortlist.kernels.ridge import regressions
@@ -24,11 +23,9 @@ from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
 from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
-from shortlist.models.neighborhood import product_parts
-from shortlist.models.signals import LinearModel
-from shortlist.scoring.capabilities import Parts
+from shortlist.models.item_weights import ItemWeights
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Floats, Scores, SparseScores
+from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, pointers, transposed
 
 _HEAD = 4096  # the most popular items, whose common users are counted once
@@ -59,7 +56,7 @@ class SparseEASELearned:
     settings: Annotated[Mapping[str, Any], chosen_settings(SparseEASEConfig)]
 
 
-class SparseEASE(LinearModel[SparseEASEConfig, SparseEASELearned]):
+class SparseEASE(ItemWeights[SparseEASEConfig, SparseEASELearned]):
     """EASE for large catalogues: its inverse is approximated and stays sparse.
 
     EASE (Steck, WWW 2019) needs ``P = (X'X + lambda I)^-1`` for the binary matrix X; its weights
@@ -105,14 +102,6 @@ class SparseEASE(LinearModel[SparseEASEConfig, SparseEASELearned]):
     def weighted_history(self, profiles: Profiles) -> csr_array:
         """Return 1 for each item of the histories."""
         return binary(profiles.history)
-
-    def of_histories(self, history: csr_array) -> Scores:
-        """Sum the weights from the items of each history."""
-        return SparseScores(history, self.learned.weights)
-
-    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
-        """Yield the weights from the items of the history to each of these items."""
-        return product_parts(kind, history, self.learned.weights, self.data.items, items)
 
 
 def _factor(

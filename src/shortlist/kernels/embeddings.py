@@ -62,7 +62,7 @@ class Table(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The distinct rows (U,) of a table that a batch uses, ascending, with their places in it.
+    """The distinct rows (U,) of a table that a batch uses, ascending, with their positions in it.
 
     Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
     """
@@ -73,8 +73,8 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, rows: Integers) -> Batch:
-        """Group the places of a batch by their row."""
-        # One number for row and place: sorting numbers is much faster than an argsort.
+        """Group the positions of a batch by their row."""
+        # One number for row and position: sorting numbers is much faster than an argsort.
         keys = np.sort((rows.astype(np.int64) << 32) | np.arange(len(rows)))
         owners, order = (keys >> 32).astype(np.int32), keys.astype(np.int32)
         starts = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]])[: len(rows)])
@@ -158,8 +158,8 @@ def _catch_up(
     start: int, stop: int, values: OutMatrix, first: OutMatrix, second: OutMatrix,
     last_step: OutCounts, rows: Indices, step: int, rate: float,
 ) -> None:  # fmt: skip
-    for at in range(start, stop):
-        row = rows[at]
+    for n in range(start, stop):
+        row = rows[n]
         last = last_step[row]
         missed = step - last
         last_step[row] = step
@@ -187,11 +187,11 @@ def _take_step(
     optimizer: int, step: int, rate: float,
 ) -> None:  # fmt: skip
     gradient = np.empty(values.shape[1], np.float32)
-    for at in range(start, stop):
-        row = rows[at]
+    for n in range(start, stop):
+        row = rows[n]
         last_step[row] = step
         gradient[:] = 0.0
-        for entry in range(indptr[at], indptr[at + 1]):
+        for entry in range(indptr[n], indptr[n + 1]):
             own = gradients[order[entry]]
             for k in range(len(gradient)):
                 gradient[k] += own[k]

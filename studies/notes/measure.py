@@ -32,7 +32,7 @@ def rounded(value: float) -> str:
     Examples
     --------
     >>> rounded(0.0825)
-    '.082'
+    '.083'
     """
     text = f"{value:.3f}"
     return text.replace("0.", ".", 1) if abs(value) < 1 else text

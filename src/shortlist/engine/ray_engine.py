@@ -78,19 +78,17 @@ class RayEngine:
         fewer pieces than cores, each gets several. A single piece runs in this process, and so do
         pieces that need more memory than the smallest node has.
         """
-        if len(pieces) < 2 or bytes_each > min(node.memory for node in self._look()):
+        memory = bytes_each if bytes_each > BLOCK_BYTES else 0  # that Ray keeps free for a piece
+        if len(pieces) < 2 or memory > min(node.memory for node in self._look()):
             yield from map(task, pieces)
             return
-        submit = partial(self._submit, self._send(task, description), len(pieces), bytes_each)
+        submit = partial(self._submit, self._send(task, description), len(pieces), memory)
         waiting = iter(pieces)
         running: deque[Any] = deque()
         try:
             for number, piece in enumerate(pieces):
-                while len(running) < 2 * self._count_workers():
-                    following = list(islice(waiting, 1))
-                    if not following:
-                        break
-                    running.append(submit(*following))
+                room = max(0, 2 * self._count_workers() - len(running))
+                running.extend(map(submit, islice(waiting, room)))
                 what = f"{description}: {_called(piece, number, len(pieces))}"
                 yield self._result(running, partial(submit, piece), what, description)
         finally:
@@ -156,14 +154,11 @@ class RayEngine:
         except Exception as error:
             raise failed(self._ray, description, error) from error
 
-    def _submit(
-        self, arguments: tuple[Any, ...], n_pieces: int, bytes_each: int, piece: Any
-    ) -> Any:
+    def _submit(self, arguments: tuple[Any, ...], n_pieces: int, memory: int, piece: Any) -> Any:
         key, *references = arguments
         cores = cores_each([node.cores for node in self._look()], n_pieces)
-        needed = {"num_cpus": cores} | ({"memory": bytes_each} if bytes_each > BLOCK_BYTES else {})
-        content = self._ray.cloudpickle.dumps(piece)
-        return self._run.options(**needed).remote(key, content, cores, *references)
+        run = self._run.options(num_cpus=cores, memory=memory or None)
+        return run.remote(key, self._ray.cloudpickle.dumps(piece), cores, *references)
 
     def _result(
         self, running: deque[Any], submit: Callable[[], Any], what: str, description: str

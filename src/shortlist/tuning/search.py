@@ -82,7 +82,7 @@ def tune(
     engine
         Where trials are fitted and measured: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an
         engine; the result is the same. None: the one in use. On a cluster the first ten trials,
-        which are random, run five at a time, and the folds of the others side by side.
+        which are random, run five at a time, and the folds of each later one side by side.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Reason(TypedDict):
 
 
 class ItemSummary(TypedDict):
-    """What every reply tells of an item."""
+    """An item, as every reply shows it."""
 
     item_id: ItemKey
     title: Title

@@ -46,7 +46,7 @@ class SkippedLinesWarning(UserWarning):
 
 @dataclass(frozen=True)
 class InteractionRules:
-    """What an interaction must satisfy."""
+    """The conditions on an interaction."""
 
     types: Mapping[str, str]  # the SQL types of user_id, item_id, weight and time
     columns: Mapping[str, str]

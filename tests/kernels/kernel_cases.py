@@ -21,7 +21,6 @@ from shortlist.kernels import (
     embeddings,
     factorization,
     products,
-    ranking,
     ridge,
     sampling,
     scores,
@@ -202,15 +201,7 @@ def _cases() -> dict[str, Case]:
             bounded={"indices": (0, N)},
         ),
         Case(
-            ranking.midranks,
-            {
-                "block": floats(B, N), "true_indptr": indptr, "true_indices": items,
-                "eligible": eligible,
-            },
-            {"eligible.masks:0"}, {**in_eligible, "true_indices": (0, N)},
-        ),
-        Case(
-            ranking.list_ranks,
+            scores.list_ranks,
             {
                 "block": floats(B, N), "best_rows": np.tile(np.array([3, 1, -1], np.int32), (B, 1)),
                 "indptr": indptr, "items": items, "order": eligible.order,

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist.kernels.als import solve_cg
 from shortlist.kernels.als_rounds import Descent, add_share, begin_sums, padded
-from shortlist.kernels.products import gram, shard_grams
-from shortlist.kernels.shards import shard_rows, total_gram
+from shortlist.kernels.products import gram, shard_grams, shard_rows, total_gram
 from shortlist.kernels.threads import thread_limit
 
 Floats = NDArray[np.float32]

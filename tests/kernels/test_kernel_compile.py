@@ -152,15 +152,23 @@ def test_thread_limit_ends_with_its_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "multiple", "sizes"),
-    [(10_000, 1, [96] * 104 + [16]), (100, 1, [25] * 4), (100, 6, [30] * 3 + [10]), (0, 1, [])],
+    ("n_rows", "multiple", "least", "sizes"),
+    [
+        (10_000, 1, 1, [96] * 104 + [16]),
+        (100, 1, 1, [25] * 4),
+        (100, 6, 1, [30] * 3 + [10]),
+        (100, 1, 40, [40, 40, 20]),
+        (0, 1, 40, []),
+    ],
 )
-def test_every_thread_gets_some_rows(n_rows: int, multiple: int, sizes: list[int]) -> None:
+def test_every_thread_gets_some_rows(
+    n_rows: int, multiple: int, least: int, sizes: list[int]
+) -> None:
     blocks: list[tuple[int, int]] = []
 
     def work(start: int, stop: int) -> None:
         blocks.append((start, stop))
 
     with thread_limit(4):
-        over_rows(work, n_rows, 96, multiple=multiple)
+        over_rows(work, n_rows, 96, multiple=multiple, least=least)
     assert [stop - start for start, stop in sorted(blocks)] == sizes

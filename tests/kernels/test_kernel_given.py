@@ -113,3 +113,19 @@ def test_real_factors_over_several_chunks_rank_as_their_lists_do(threads: int) -
     places = np.tile(np.arange(1.0, k + 1), (n_queries, 1))
     assert (rows >= 0).sum() > 500
     np.testing.assert_array_equal(asked.ranks.reshape(rows.shape)[rows >= 0], places[rows >= 0])
+
+
+def test_ranks_do_not_depend_on_threads_or_batches() -> None:
+    rng = np.random.default_rng(1)
+    block = rng.integers(0, 50, (101, 700)).astype(np.float32)
+    chosen = Selection.random(rng, 101, 700)
+    true_indptr = np.arange(102, dtype=np.int64)
+    true = rng.integers(0, 700, 101).astype(np.int32)
+    whole = Given(true_indptr, true, np.empty(101))
+    with thread_limit(1):
+        topk_dense(block, chosen.eligible, 0, whole)
+    with thread_limit(2):
+        for start, stop in [(0, 101), (0, 1), (1, 60), (60, 101)]:
+            some = Given(true_indptr[: stop - start + 1], true[start:stop], np.empty(stop - start))
+            topk_dense(block[start:stop], chosen.part(start, stop).eligible, 0, some)
+            np.testing.assert_array_equal(some.ranks, whole.ranks[start:stop])

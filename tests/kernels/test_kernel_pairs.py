@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from kernel_worlds import Selection
 from numpy.testing import assert_allclose, assert_array_equal
 
-from shortlist.kernels.ranking import list_ranks
-from shortlist.kernels.scores import pair_scores
+from shortlist.kernels.scores import list_ranks, pair_scores
 from shortlist.kernels.threads import thread_limit
 from shortlist.kernels.topk import topk_dense
 

@@ -15,6 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
 from shortlist.models.cascade.candidates import known_users, retrieve, stage_mean, unseen
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, examples, splits
 from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
 from shortlist.models.cascade.model import Cascade
@@ -298,7 +299,9 @@ class TestLearning:
                 seen.append((candidates, profiles))
                 return candidates.scores.T.copy()
 
-            found, top, hits = examples(fold, columns, count=10, negatives=4, seed=0, top=True)
+            found, top, hits = examples(
+                fold, columns, CascadeConfig(candidates=10, negatives=4), top=True
+            )
             candidates, profiles = seen[0]
             rows = fold.train.matrix[fold.users].toarray()
             assert_array_equal(profiles.history.toarray(), rows)

@@ -24,16 +24,17 @@ from shortlist.models.cascade.choice import (
     only_stages,
     pool,
 )
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
 from shortlist.models.cascade.features import RankerInputs
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
-from shortlist.models.cascade.rankers import Columns, TreeSettings
+from shortlist.models.cascade.rankers import Columns
 from shortlist.models.cascade.standing import Standing
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
-TREES = TreeSettings(trees=30, leaves=4, least=20, learning_rate=0.1, seed=0)
+TREES = CascadeConfig(trees=30, leaves=4, least=20, learning_rate=0.1, seed=0)
 
 
 class TestStanding:
@@ -96,17 +97,21 @@ class TestChoosingStages:
         [held_out] = splits(bands(), 1, 0)
         return held_out.fitted([model_class(stage)() for stage in stages])
 
-    @pytest.mark.parametrize("trees", [None, TREES])
-    def test_a_stage_of_noise_adds_nothing_to_a_good_one(self, trees: Any) -> None:
+    @pytest.mark.parametrize("ranker", ["linear", "trees"])
+    def test_a_stage_of_noise_adds_nothing_to_a_good_one(self, ranker: Any) -> None:
         fold = self.fold("ItemCosine", "Popularity")
-        choice = choose_stages(fold, RankerInputs.of(fold.train).rows, 30, 30, 0, trees)
+        config = CascadeConfig(
+            candidates=30, ranker=ranker, trees=60, leaves=4, least=20, learning_rate=0.05
+        )
+        choice = choose_stages(fold, RankerInputs.of(fold.train).rows, config)
         assert 0 in choice.chosen
         assert choice.alone[0] > 1.5 * choice.alone[1] > 0
 
     def test_the_lists_of_some_stages(self) -> None:
         fold = self.fold("ItemCosine", "UserCosine")
+        config = CascadeConfig(candidates=5, negatives=1000)
         both, one = (
-            examples(part, RankerInputs.of(part.train).rows, 5, 1000, 0, top=True)
+            examples(part, RankerInputs.of(part.train).rows, config, top=True)
             for part in (fold, fold._replace(stages=fold.stages[1:]))
         )
         found = only_stages(both, columns_of([1], 2), 5)
@@ -211,7 +216,7 @@ class TestDefault:
         assert "ContentBased" in [spec.model for spec in pool(small_world().data)]
 
     def test_a_model_of_sequences_where_times_order_the_choices(self) -> None:
-        """SASRec passes over two million places in all epochs, and at most 200 times."""
+        """SASRec passes over two million positions in all epochs, and at most 200 times."""
         for n_users, n_choices, expected in ((100, 3, 200), (3000, 11, 66), (2500, 60, 16)):
             data = timed(n_users, n_choices, np.arange(n_users * n_choices))
             [found] = [spec.config for spec in pool(data) if spec.model == "SASRec"]
@@ -230,7 +235,7 @@ class TestDefault:
             assert "SASRec" not in [spec.model for spec in pool(data)]
         [message] = caplog.messages
         assert "SASRec is left out" in message
-        assert "250,010 places in histories, and 250,000 are" in message
+        assert "250,010 positions in histories, and 250,000 are" in message
         assert "name it in stages to have it" in message
 
     def test_what_does_not_fit_is_left_out_with_a_word(

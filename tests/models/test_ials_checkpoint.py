@@ -13,7 +13,7 @@ from object_store import Bucket
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.models.ials import epochs as checkpoints
+from shortlist.models.ials import checkpoint as checkpoints
 from shortlist.models.ials.least_squares import Solver
 from shortlist.models.ials.model import IALS
 from shortlist.testing import small_world

@@ -17,7 +17,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.engine import LocalHeld
 from shortlist.errors import NumericalError
 from shortlist.kernels.als_rounds import padded
-from shortlist.kernels.shards import ShardSum, added, shard_count, shard_rows, total_gram
+from shortlist.kernels.products import ShardSum, added, shard_count, shard_rows, total_gram
 from shortlist.models.ials.least_squares import Basis, Solver
 from shortlist.models.ials.model import IALS
 from shortlist.models.ials.shards import Users, improve_items

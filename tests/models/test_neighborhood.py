@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.models.neighborhood import Neighborhood, SharedSearch, first_entries, keep_rows
+from shortlist.models.item_weights import SharedSearch
+from shortlist.models.neighborhood import Neighborhood, first_entries, keep_rows
 
 
 def random_rows(seed: int, shape: tuple[int, int], density: float = 0.3) -> csr_array:

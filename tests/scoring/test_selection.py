@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.scoring.selection import Eligible
+from shortlist.scoring.scores import DenseScores
+from shortlist.scoring.selection import Eligible, midranks
 
 
 @given(seed=st.integers(0, 10_000), k=st.integers(1, 12))
@@ -36,3 +37,12 @@ def test_no_queries_and_no_items() -> None:
     order = np.arange(3, dtype=np.int32)
     assert Eligible.everything(0, order).first(2).shape == (0, 2)
     assert Eligible.everything(2, order[:0]).first(2).tolist() == [[-1, -1]] * 2
+
+
+def test_equal_scores_rank_everything_in_the_middle() -> None:
+    scores = DenseScores(np.zeros((1, 5), np.float32))
+    eligible = Eligible.everything(1, np.arange(5, dtype=np.int32))
+    items = np.array([0, 4], np.int32)
+    assert midranks(scores, eligible, np.array([0, 2]), items).tolist() == [3.0, 3.0]
+    without = eligible._replace(excluded_indptr=np.array([0, 1]), excluded_indices=items[:1])
+    assert midranks(scores, without, np.array([0, 2]), items).tolist() == [np.inf, 2.5]

@@ -183,10 +183,9 @@ class Value:
 
 
 class Record:
-    """A mapping with the fields of a named tuple, whose annotations state the bounds."""
+    """A mapping with these names, to values of these types, which state the bounds."""
 
-    def __init__(self, named_tuple: type[Any]) -> None:
-        hints = get_type_hints(named_tuple, include_extras=True)
+    def __init__(self, hints: Mapping[str, Any]) -> None:
         self.values = {name: Value(hint) for name, hint in hints.items()}
 
     def __repr__(self) -> str:

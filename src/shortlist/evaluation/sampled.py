@@ -19,12 +19,12 @@ from shortlist.errors import InputError
 from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
-from shortlist.kernels.ranking import midranks
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.ranking import BoolArray, Int64Array, rank_metrics
 from shortlist.models.base import Model
 from shortlist.progress import track
-from shortlist.scoring.selection import Eligible
+from shortlist.scoring.scores import DenseScores
+from shortlist.scoring.selection import Eligible, midranks
 
 
 def evaluate_sampled(
@@ -94,7 +94,9 @@ def evaluate_sampled(
         eligible = Eligible.everything(n_block, train.popularity_order)._replace(
             masks=candidates, mask_of=np.arange(n_block, dtype=np.int32)
         )
-        ranks[block.entries], _ = midranks(scores, block.indptr, block.item_rows, eligible)
+        ranks[block.entries] = midranks(
+            DenseScores(scores), eligible, block.indptr, block.item_rows
+        )
     notes = [*truth.notes]
     if short:
         notes.append(

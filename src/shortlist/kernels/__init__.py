@@ -4,13 +4,12 @@ Only NumPy, Numba and llvmlite are imported here, and Numba nowhere else.
 
 ============= ====================================================================================
 topk          the k best items of every query, from factors, sparse products or a dense block
-scores        the same scores as a dense block, and those of given items only
-ranking       ranks of given items: in the full catalogue, or in a list of the best
+scores        the same scores as a dense block, and those of given items with their ranks in a list
 similarity    cosine neighbours of sparse rows, and the users that items have in common
 diversity     lists picked for variety among candidates
 als           the half-steps of implicit alternating least squares, and their loss
-als_rounds    the same in rounds, for observations that lie in several places
-products      Gram matrices, and dense factors times small matrices, in a fixed order
+als_rounds    the same in rounds, for observations that lie in several processes
+products      Gram matrices of shards, and dense factors times small matrices, in a fixed order
 factorization the gradient of matrix factorisation over stored cells
 ridge         ridge regressions in float64: of rows, and of items on some items before them
 sampling      negatives for training examples
@@ -18,8 +17,7 @@ embeddings    optimiser steps on the rows of an embedding table that a batch use
 
 types         the arrays and tuples of arrays that kernels take
 checks        the check of every argument of a public kernel
-shards        rows in a fixed number of shards, and sums over them in a fixed order
-selection     candidates and the order of scores: shared by topk, ranking and similarity
+selection     candidates and the order of scores: shared by topk, scores and similarity
 linalg        products of packed and sparse matrices, Cholesky systems: shared by most kernels
 vector        tiles, rows and scans in vector instructions
 threads       blocks of rows side by side

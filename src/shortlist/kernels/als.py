@@ -27,14 +27,7 @@ from shortlist.kernels import linalg
 from shortlist.kernels.checks import Shapes, size_of
 from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import (
-    Csr,
-    Floats,
-    Matrix,
-    OutDoubles,
-    OutMatrix,
-    Vector,
-)
+from shortlist.kernels.types import Csr, Floats, Matrix, OutDoubles, OutMatrix, Vector
 from shortlist.kernels.vector import (
     FOUR,
     ROWS,

@@ -1,7 +1,7 @@
 """The conjugate gradients of :mod:`~shortlist.kernels.als` in rounds, for observations in parts.
 
-``als.solve_cg`` reads all observations of a row at each step. Where they lie in several places,
-each place adds its share (:func:`add_share`) to the sum of the places before it, in the order of
+``als.solve_cg`` reads all observations of a row at each step. Where they lie in several processes,
+each process adds its share (:func:`add_share`) to the sum of those before it, in the order of
 the columns; then :meth:`Descent.take_step` goes one step, and knows the next directions. Sums are
 added up in the order of ``solve_cg``, so the results have the same bits.
 """
@@ -34,7 +34,7 @@ _ROWS: Final = 64  # rows for a thread at a time
 
 
 class Sums(NamedTuple):
-    """What the places have added up so far, for the rows of a round."""
+    """What the processes have added up so far, for the rows of a round."""
 
     vectors: OutMatrix  # (B, w)
     squares: NDArray[np.float64]  # (B,)
@@ -58,11 +58,11 @@ def begin_sums(vectors: Matrix, shared: Vector, weak: Vector) -> Sums:
 def add_share(
     observed: Csr, rows: Indices, factors: Matrix, vectors: Matrix, first: bool, sums: Sums
 ) -> None:
-    """Add what the observations here add to the sums of the places before.
+    """Add what the observations here add to the sums of the processes before.
 
     ``rows`` (B,) are the rows of ``observed`` that ``vectors`` (B, w) belong to, ``factors`` (n, w)
     the factors of its columns. In the ``first`` round that is ``sum w (1 - x.v) v`` and
-    ``sum w (1 - x.v)^2``, and the sums of all places are ``b - A x`` and the loss at x. In the
+    ``sum w (1 - x.v)^2``, and the sums of all processes are ``b - A x`` and the loss at x. In the
     others it is ``-sum w (x.v) v`` alone, and the sums are ``-A x``.
     """
     shapes = Shapes().check(
@@ -115,7 +115,7 @@ class Descent:
         return of[self.active], self._shared, self._weak[self.active]
 
     def take_step(self, sums: Sums) -> bool:
-        """Go one step, by the sums of all places for the active rows; whether any row goes on."""
+        """Go one step by the sums of all processes; return whether any active row goes on."""
         shapes = Shapes(B=len(self.active), w=self._x.shape[1])
         shapes.check("sums.vectors f32 B w, sums.squares f64 B", sums.vectors, sums.squares)
         on = np.empty(len(self.active), np.float32)

@@ -139,8 +139,8 @@ def _pair_similarities(
 
 
 @reordering
-def _sum_at(values: Doubles, places: Integers) -> float:
+def _sum_at(values: Doubles, indices: Integers) -> float:
     total = 0.0
-    for p in range(len(places)):
-        total += values[np.uint32(places[p])]
+    for p in range(len(indices)):
+        total += values[np.uint32(indices[p])]
     return total

@@ -42,6 +42,7 @@ ADAGRAD_EPSILON: Final = 1e-10
 _RATIO: Final = BETA1 / BETA2**0.5
 _MOST_STEPS: Final = 160
 _ROWS: Final = 512
+_FEWEST: Final = 256  # rows a thread: a hundred microseconds, more than it takes to wake it up
 
 Optimizer = Literal["sgd", "adagrad", "adam"]
 _SGD, _ADAGRAD, _ADAM = 0, 1, 2  # also the number of moments
@@ -61,7 +62,7 @@ class Table(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The distinct rows (U,) of a table that a batch uses, ascending, with their places in it.
+    """The distinct rows (U,) of a table that a batch uses, ascending, with their positions in it.
 
     Row ``rows[r]`` is used at ``order[indptr[r] : indptr[r + 1]]``, ascending.
     """
@@ -72,8 +73,8 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, rows: Integers) -> Batch:
-        """Group the places of a batch by their row."""
-        # One number for row and place: sorting numbers is much faster than an argsort.
+        """Group the positions of a batch by their row."""
+        # One number for row and position: sorting numbers is much faster than an argsort.
         keys = np.sort((rows.astype(np.int64) << 32) | np.arange(len(rows)))
         owners, order = (keys >> 32).astype(np.int32), keys.astype(np.int32)
         starts = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]])[: len(rows)])
@@ -86,7 +87,7 @@ def catch_up(table: Table, rows: Indices, step: int, rate: float) -> None:
     first, second = table.moments
     over_rows(
         _catch_up, len(rows), _ROWS,
-        table.values, first, second, table.last_step, rows, step, rate,
+        table.values, first, second, table.last_step, rows, step, rate, least=_FEWEST,
     )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def take_step(
     over_rows(
         _take_step, len(batch.rows), _ROWS,
         table.values, first, second, table.last_step, *batch, gradients, code, step, rate,
+        least=_FEWEST,
     )  # fmt: skip
 
 
@@ -156,8 +158,8 @@ def _catch_up(
     start: int, stop: int, values: OutMatrix, first: OutMatrix, second: OutMatrix,
     last_step: OutCounts, rows: Indices, step: int, rate: float,
 ) -> None:  # fmt: skip
-    for at in range(start, stop):
-        row = rows[at]
+    for n in range(start, stop):
+        row = rows[n]
         last = last_step[row]
         missed = step - last
         last_step[row] = step
@@ -185,11 +187,11 @@ def _take_step(
     optimizer: int, step: int, rate: float,
 ) -> None:  # fmt: skip
     gradient = np.empty(values.shape[1], np.float32)
-    for at in range(start, stop):
-        row = rows[at]
+    for n in range(start, stop):
+        row = rows[n]
         last_step[row] = step
         gradient[:] = 0.0
-        for entry in range(indptr[at], indptr[at + 1]):
+        for entry in range(indptr[n], indptr[n + 1]):
             own = gradients[order[entry]]
             for k in range(len(gradient)):
                 gradient[k] += own[k]

@@ -1,12 +1,18 @@
-"""Products of dense factors (n, f) with small matrices (f, f), on all cores, in a fixed order.
+"""Gram matrices of factors (n, f), and products of factors with small matrices, in a fixed order.
 
 A BLAS changes the order of its sums with the number of threads and with the shape. Here every
 element is summed in one order: from first to last in float32, in chunks of 256.
+
+A Gram matrix is a sum over shards of rows, whose number depends on n alone. The sums of shards are
+added as in a knockout: 0 and 1, 2 and 3, then the sums of two pairs. A process that holds some
+consecutive shards adds what can be added there; the rest is added where those sums meet. So the
+bits do not depend on which process holds which shards.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +20,24 @@ from numpy.typing import NDArray
 from shortlist.kernels import linalg
 from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
-from shortlist.kernels.shards import ShardSum, added, shard_rows, total_gram
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import Matrix, OutMatrix, OutPartials, OutVector, Vector
+from shortlist.kernels.types import Doubles, Matrix, OutMatrix, OutPartials, OutVector, Vector
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
 _CHUNK: Final = 256  # products summed in float32 at a time: packed, they stay in the L1 cache
 _BAND: Final = 256  # columns of a Gram matrix for a thread at a time
 _ROWS: Final = 96  # rows of a product for a thread at a time: a multiple of 6
 _CELLS: Final = 4096  # about this over f Gram matrices of f columns are computed at a time
+_MOST_SHARDS: Final = 256
+_WHOLE: Final = 1024  # a shard is a multiple of this many rows: with less, adding would take long
+
+
+class ShardSum(NamedTuple):
+    """The sum of the shards ``position * 2**level`` to ``(position + 1) * 2**level - 1``."""
+
+    level: int
+    position: int
+    sum: Doubles
 
 
 def gram(factors: Matrix) -> NDArray[np.float64]:
@@ -45,6 +60,52 @@ def shard_grams(factors: Matrix, rows: int, first: int) -> list[ShardSum]:
         over_rows(_gram, len(partials) * -(-depth // _BAND), 1, part, rows, partials)
         sums = added([*sums, *(ShardSum(0, first + begin + p, s) for p, s in enumerate(partials))])
     return sums
+
+
+def shard_rows(n_rows: int) -> int:
+    """Return how many rows each shard has; the last one may have fewer."""
+    return max(-(-n_rows // (_MOST_SHARDS * _WHOLE)), 1) * _WHOLE
+
+
+def shard_count(n_rows: int) -> int:
+    """Return the number of shards."""
+    return -(-n_rows // shard_rows(n_rows))
+
+
+def added(sums: Iterable[ShardSum]) -> list[ShardSum]:
+    """Add up what can be added of the sums of consecutive shards, in their order.
+
+    The arrays of the sums are overwritten.
+    """
+    met: list[ShardSum] = []
+    for following in sums:
+        met.append(following)
+        while len(met) > 1:
+            left, right = met[-2:]
+            if (
+                left.level != right.level
+                or left.position % 2
+                or left.position + 1 != right.position
+            ):
+                break
+            both = left.sum
+            both += right.sum
+            met[-2:] = [ShardSum(left.level + 1, left.position // 2, both)]
+    return met
+
+
+def total_gram(sums: Iterable[ShardSum], depth: int) -> Doubles:
+    """Return a Gram matrix (depth, depth), by the upper triangles of all shards in their order.
+
+    Zeros without a shard. The arrays of the sums are overwritten.
+    """
+    met = added(sums) or [ShardSum(0, 0, np.zeros((depth, depth)))]
+    while len(met) > 1:  # their number is no power of two: the last ones first
+        left, right = met[-2].sum, met.pop().sum
+        left += right
+    upper = np.triu(met[0].sum)
+    whole: Doubles = upper + np.triu(upper, 1).T
+    return whole
 
 
 def multiply(factors: Matrix, square: Matrix) -> OutMatrix:

@@ -153,10 +153,10 @@ def _count_before(item: int, users: Csr, items: Csr, counts: Integers, touched: 
 
 @inlined
 def _fill_system(
-    chosen: Integers, users: Csr, items: Csr, head: Matrix, ridge: float, place: Integers,
+    chosen: Integers, users: Csr, items: Csr, head: Matrix, ridge: float, position_of: Integers,
     a: Doubles,
 ) -> None:  # fmt: skip
-    """Write the lower triangle of ``A`` among the chosen items; ``place`` has their positions."""
+    """Write the lower triangle of ``A`` among the chosen items, whose positions are given."""
     for r in range(len(chosen)):
         item = chosen[r]
         for c in range(r):
@@ -169,8 +169,8 @@ def _fill_system(
                     other = users.indices[position]
                     if other >= item:
                         break
-                    if place[other] >= 0:
-                        a[r, place[other]] += 1.0
+                    if position_of[other] >= 0:
+                        a[r, position_of[other]] += 1.0
 
 
 @kernel
@@ -179,7 +179,7 @@ def _regressions(
     rows: OutIndexMatrix, coefficients: OutMatrix, left: OutDoubles,
 ) -> None:  # fmt: skip
     n, k = len(items.indptr) - 1, rows.shape[1]
-    counts, place = np.zeros(n, np.int32), np.full(n, -1, np.int32)
+    counts, position_of = np.zeros(n, np.int32), np.full(n, -1, np.int32)
     touched, heap = np.empty(n, np.int32), np.empty(k, np.int64)
     system, x = np.empty((k, k), np.float64), np.empty(k, np.float64)
     for row in range(start, stop):
@@ -199,13 +199,13 @@ def _regressions(
             chosen[entry] = order_of(heap[entry])
         sort_keys(chosen)
         for entry in range(size):
-            place[chosen[entry]] = entry
+            position_of[chosen[entry]] = entry
             x[entry] = counts[chosen[entry]]
-        _fill_system(chosen, users, items, head, ridge, place, system)
+        _fill_system(chosen, users, items, head, ridge, position_of, system)
         solve_symmetric(system[:size, :size], x[:size])
         for entry in range(size):
             left[row] -= x[entry] * counts[chosen[entry]]
             coefficients[row, entry] = x[entry]
-            place[chosen[entry]] = -1
+            position_of[chosen[entry]] = -1
         for other in touched[:n_touched]:
             counts[other] = 0

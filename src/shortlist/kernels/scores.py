@@ -1,6 +1,7 @@
 """Scores as dense blocks (B, N), bit for bit those that :mod:`shortlist.kernels.topk` ranks.
 
-For callers that need every score of a few queries: evaluation, blending, explanation.
+For callers that need every score of a few queries (evaluation, blending, explanation), or the
+scores of given items only.
 """
 
 from __future__ import annotations
@@ -10,11 +11,22 @@ from typing import Final
 import numpy as np
 
 from shortlist.kernels import linalg
-from shortlist.kernels.checks import Shapes
+from shortlist.kernels.checks import Shapes, in_range
 from shortlist.kernels.compile import kernel
+from shortlist.kernels.selection import key_of
 from shortlist.kernels.threads import over_rows, thread_count
 from shortlist.kernels.topk import QUERIES, items_per_chunk
-from shortlist.kernels.types import Csr, Indices, Matrix, OutMatrix, OutVector, Pointers, Vector
+from shortlist.kernels.types import (
+    Csr,
+    IndexMatrix,
+    Indices,
+    Matrix,
+    OutIndices,
+    OutMatrix,
+    OutVector,
+    Pointers,
+    Vector,
+)
 from shortlist.kernels.vector import ROWS
 
 _FEW_QUERIES: Final = 16  # for a thread at a time, where a query takes long
@@ -80,6 +92,25 @@ def pair_scores(
     out = np.empty(len(indices), np.float32)
     over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, bias, indptr, indices, out)
     return out
+
+
+def list_ranks(
+    block: Matrix, best_rows: IndexMatrix, indptr: Pointers, items: Indices, order: Indices
+) -> tuple[OutVector, OutIndices]:
+    """Return the score of given items, and their ranks in the list of best items of their query.
+
+    The rank is 1 plus the number of better items in the list (``best_rows`` and ``order`` as in
+    :mod:`shortlist.kernels.topk`), so an item that is not in it has the rank it would have there.
+    """
+    shapes = Shapes().check("block f32 B N, best_rows i32 B k", block, best_rows)
+    in_range("best_rows", best_rows.reshape(-1), shapes["N"], least=-1)
+    shapes.lists("indptr", indptr, "items", items, "B", "N")
+    shapes.check("order i32 N", order)
+    scores, ranks = np.empty(len(items), np.float32), np.empty(len(items), np.int32)
+    over_rows(
+        _list_ranks, len(block), _FEW_QUERIES, block, best_rows, indptr, items, order, scores, ranks
+    )
+    return scores, ranks
 
 
 @kernel
@@ -157,3 +188,30 @@ def _pair_scores(
             for p in range(depth):
                 total += queries[b, p] * items[item, p]
             out[entry] = total
+
+
+@kernel
+def _list_ranks(
+    start: int, stop: int, block: Matrix, best_rows: IndexMatrix, indptr: Pointers, items: Indices,
+    order: Indices, scores: OutVector, ranks: OutIndices,
+) -> None:  # fmt: skip
+    width = best_rows.shape[1]
+    keys = np.empty(width, np.int64)  # of the list, best first
+    for b in range(start, stop):
+        listed = 0
+        while listed < width and best_rows[b, listed] >= 0:
+            item = best_rows[b, listed]
+            keys[listed] = key_of(block[b, item], order[item])
+            listed += 1
+        for entry in range(indptr[b], indptr[b + 1]):
+            item = items[entry]
+            own = key_of(block[b, item], order[item])
+            low, high = 0, listed
+            while low < high:
+                middle = (low + high) // 2
+                if keys[middle] > own:
+                    low = middle + 1
+                else:
+                    high = middle
+            scores[entry] = block[b, item]
+            ranks[entry] = low + 1

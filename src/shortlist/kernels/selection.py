@@ -111,6 +111,8 @@ def offer(
 
     ``order`` is that of the run, or with ``items``, whose scores they are, that of all items.
     """
+    if len(heap) == 0:
+        return 0
     least = _least(scores, heap, size)
     for start in range(0, len(scores), STRIP):
         hits = _hits(scores, start, least)
@@ -231,8 +233,8 @@ def forbid_ineligible(scores: Floats, eligible: EligibleItems, query: int) -> No
 
 
 @inlined
-def places(scores: Floats, own: np.float32) -> float:
-    """Return what some scores add to the rank of one: 1 for a greater, 1/2 for an equal score."""
+def rank_increment(scores: Floats, own: np.float32) -> float:
+    """Return what scores add to the rank of a score: 1 for a greater, 1/2 for an equal one."""
     above = np.nextafter(own, np.float32(np.inf))
     whole, twice = len(scores) // STRIP * STRIP, 0
     for start in range(0, whole, STRIP):
@@ -247,7 +249,7 @@ def rank_given(row: Floats, given: Given, query: int) -> None:
     """Write the ranks of a query's given items among all its scores."""
     for entry in range(given.indptr[query], given.indptr[query + 1]):
         own = row[given.items[entry]]
-        given.ranks[entry] = np.inf if own == NEVER else places(row, own) + 0.5
+        given.ranks[entry] = np.inf if own == NEVER else rank_increment(row, own) + 0.5
 
 
 @inlined
@@ -258,10 +260,10 @@ def add_to_ranks(run: Floats, first: int, given: Given, query: int, own: Floats)
     """
     start = given.indptr[query]
     for entry in range(start, given.indptr[query + 1]):
-        place = given.items[entry] - first
-        if 0 <= place < len(run) and run[place] == NEVER:
+        column = given.items[entry] - first
+        if 0 <= column < len(run) and run[column] == NEVER:
             given.ranks[entry] = np.inf  # and remains so, whatever is added
-        given.ranks[entry] += places(run, own[entry - start])
+        given.ranks[entry] += rank_increment(run, own[entry - start])
 
 
 @inlined

@@ -148,17 +148,25 @@ def common_choices(
     histories = shapes.csr("histories", histories, "B", "N")
     nearest = shapes.csr("nearest", nearest, "N", "N")
     shapes.lists("indptr", indptr, "items", items, "B", "N")
-    found = np.zeros((len(items), 4), np.float32)
+    out = np.zeros((len(items), 4), np.float32)
     over_rows(
-        _common_choices, shapes["B"], _QUERIES, histories, indptr, items, nearest, lengths, found
+        _common_choices,
+        shapes["B"],
+        _QUERIES,
+        histories,
+        indptr,
+        items,
+        nearest,
+        lengths,
+        out,
     )
-    return found
+    return out
 
 
 @kernel
 def _common_choices(
     start: int, stop: int, histories: Csr, indptr: Pointers, items: Indices, nearest: Csr,
-    lengths: Vector, found: OutMatrix,
+    lengths: Vector, out: OutMatrix,
 ) -> None:  # fmt: skip
     in_history = np.zeros(len(lengths), np.bool_)
     for b in range(start, stop):
@@ -176,9 +184,9 @@ def _common_choices(
                     largest = max(largest, cosine)
                     shared += cosine * length
                     share = max(share, cosine / length)
-            found[position, 0] = total
-            found[position, 1] = largest
-            found[position, 2] = shared * lengths[item]
-            found[position, 3] = share * lengths[item]
+            out[position, 0] = total
+            out[position, 1] = largest
+            out[position, 2] = shared * lengths[item]
+            out[position, 3] = share * lengths[item]
         for item in history:
             in_history[item] = False

@@ -53,13 +53,15 @@ def over_rows(
     most: int,
     *args: *Ts,
     multiple: int = 1,
+    least: int = 1,
 ) -> None:
     """Call ``work(start, stop, *args)`` for every block of at most ``most`` rows, side by side.
 
-    Each call writes to its own rows of the results only. Every thread gets a block; its size is a
+    Each call writes to its own rows of the results only. Every thread gets a block of at least
+    ``least`` rows, so that waking threads up costs less than the work; the size of a block is a
     ``multiple`` where that does not exceed ``most``.
     """
-    each = -(-n_rows // thread_count())
+    each = max(least, -(-n_rows // thread_count()))
     block = max(1, min(most, -(-each // multiple) * multiple))
     starts = iter(range(0, n_rows, block))  # taken one by one: long rows do not delay the rest
     taking = threading.Lock()

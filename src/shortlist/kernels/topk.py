@@ -22,9 +22,9 @@ from shortlist.kernels.selection import (
     forbid_ineligible,
     key_of,
     offer,
-    places,
     push,
     rank_given,
+    rank_increment,
     score_of,
     write_best,
 )
@@ -130,13 +130,13 @@ def _best(
     *scored: Any, most: int = QUERIES, multiple: int = 1,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
     """Run a kernel over blocks of queries; ``selection`` is the result of ``Shapes.eligible``."""
-    shape = n_queries, max(size_of("k", k), int(len(given.items) > 0))
+    shape = n_queries, size_of("k", k)
     rows, scores = np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
-    if rows.size and len(selection[0].order):
+    if (rows.size or len(given.items)) and len(selection[0].order):
         over_rows(
             work, n_queries, most, *scored, *selection, given, rows, scores, multiple=multiple
         )
-    return rows[:, :k], scores[:, :k]
+    return rows, scores
 
 
 @inlined
@@ -257,7 +257,7 @@ def _offer_touched(
     if len(given.items):
         _rank_touched(b, eligible, given, row[:count], candidates)
     size = offer(row[:count], order, heap, 0, touched)
-    if size < len(heap) or score_of(heap[0]) <= 0:
+    if size < len(heap) or (size and score_of(heap[0]) <= 0):
         for item in touched[:count]:
             sums[item] = 0.0
         for position in range(len(order)):
@@ -290,7 +290,7 @@ def _rank_touched(
             given.ranks[entry] = np.inf
         else:
             others = 1.0 if own < 0 else 0.5 if own == 0 else 0.0
-            given.ranks[entry] = 0.5 + places(row, own) + others * untouched
+            given.ranks[entry] = 0.5 + rank_increment(row, own) + others * untouched
 
 
 @kernel

@@ -165,7 +165,7 @@ def _sum_of_lanes(builder: Any, vector: Any) -> Any:
 
 def _sum_over(builder: Any, length: Any, add: Callable[[Any, Any], Any]) -> Any:
     """Emit a loop over whole vectors; ``add(position, total)`` returns the next of its totals."""
-    totals = _loop(builder, length, LANES, [_ZEROS], lambda at, totals: [add(at, totals[0])])
+    totals = _loop(builder, length, LANES, [_ZEROS], lambda n, totals: [add(n, totals[0])])
     return _sum_of_lanes(builder, totals[0])
 
 

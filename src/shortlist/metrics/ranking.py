@@ -172,7 +172,7 @@ AT_K: Mapping[str, Callable[[FloatArray, Int64Array, int], FloatArray]] = {
 def rank_metrics(ranks: FloatArray, indptr: Int64Array, ks: Sequence[int]) -> dict[str, FloatArray]:
     """Every ranking metric, per user, by name: ``"recall@10"``, ..., ``"mrr"``.
 
-    ``ranks`` are mid-ranks, as from ``kernels.ranking.midranks``, in any order within a user.
+    ``ranks`` are mid-ranks, as from ``scoring.selection.midranks``, in any order within a user.
     """
     settled = settle_ties(ranks, indptr)
     values = {f"{name}@{k}": of(settled, indptr, k) for name, of in AT_K.items() for k in ks}

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.metrics.ranking import discounted_gain, ideal_gain
-from shortlist.models.base import Model
+from shortlist.models.base import NO_HISTORY, Model
 from shortlist.models.config import AUTO
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.selection import Eligible, top_k
@@ -107,10 +107,10 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
         lengths = np.diff(truth.indptr)
         keys = np.repeat(np.arange(len(users)), lengths) * len(order) + truth.indices
         listed = np.arange(len(users))[:, np.newaxis] * len(order) + best.rows
-        found = np.isin(listed, keys) & (best.rows >= 0)
-        weights = np.zeros(found.shape)
-        weights[found] = truth.data[np.searchsorted(keys, listed[found])] / mean
-        sums = [(hits * by_position).sum(axis=1) for hits in (found, weights)]
+        hit = np.isin(listed, keys) & (best.rows >= 0)
+        weights = np.zeros(hit.shape)
+        weights[hit] = truth.data[np.searchsorted(keys, listed[hit])] / mean
+        sums = [(hits * by_position).sum(axis=1) for hits in (hit, weights)]
         gains.append(np.stack(sums) / ideal_gain(lengths, _CUTOFF))
     return np.concatenate(gains, axis=1)
 
@@ -119,22 +119,14 @@ def choose(
     model: Model[Any, Any],
     data: Dataset,
     steps: Sequence[Step],
-    fit: Callable[[Dataset, Mapping[str, Any]], Model[Any, Any]] | None = None,
+    learn: Callable[[Dataset, Mapping[str, Any]], Any] | None = None,
 ) -> dict[str, Any]:
     """Return the settings that the steps name, those that are "auto" chosen one after another.
 
-    Parameters
-    ----------
-    model
-        The model, with its settings.
-    data
-        The training data.
-    steps
-        The settings in the order in which they are chosen. A value replaces the one before only
-        if it is better by more than the standard error of the difference, so that small data
-        keeps the first values. For ``weighting``, held-out interactions count with their weights.
-    fit
-        Fits the model with the given settings; None: from scratch.
+    A value replaces the one before only if it is better by more than the standard error of the
+    difference, so that small data keeps the first values. For ``weighting``, held-out interactions
+    count with their weights. ``learn`` returns what the model learns with some settings; None: it
+    is fitted from scratch.
     """
     given = {name: getattr(model.config, name) for name in type(model.config).model_fields}
     open_steps = [(name, values) for name, values in steps if given[name] == AUTO]
@@ -145,15 +137,17 @@ def choose(
         return chosen
 
     def fitted(settings: Mapping[str, Any]) -> Model[Any, Any]:
-        return type(model)(**given | dict(settings)).fit(fold.train)
+        candidate = type(model)(**given | dict(settings))
+        if learn is None:
+            return candidate.fit(fold.train)
+        return candidate.restore(fold.train, learn(fold.train, settings), NO_HISTORY)
 
     measured: dict[tuple[Any, ...], NDArray[np.float64]] = {}
 
     def gains(settings: Mapping[str, Any]) -> NDArray[np.float64]:
         key = tuple(settings.values())
         if key not in measured:
-            made = fitted(settings) if fit is None else fit(fold.train, settings)
-            measured[key] = gains_of(made, fold)
+            measured[key] = gains_of(fitted(settings), fold)
         return measured[key]
 
     for name, values in open_steps:

@@ -6,13 +6,16 @@ The constructor, its documentation, the command line, tuning and bundles all rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from shortlist.bundle.declarations import Record
 from shortlist.errors import ConfigError, ShortlistError, suggestion
 
 Scale = Literal["linear", "log"]
@@ -82,6 +85,16 @@ class ModelConfig(BaseModel):
                 f"{model}: {name}={value!r} is out of range: {reason}",
                 remedy=f"{field.description} (default: {field.default})",
             ) from None
+
+
+def chosen_settings(config: type[ModelConfig]) -> Record:
+    """Declare the learned values of the settings that can be "auto"; None for no choice."""
+    hints = {}
+    for name, field in config.model_fields.items():
+        types = [*get_args(field.annotation), *[type(None)] * (name in config.conditional)]
+        if Auto in types:
+            hints[name] = reduce(or_, (kind for kind in types if kind != Auto))
+    return Record(hints)
 
 
 class TrainingConfig(ModelConfig):

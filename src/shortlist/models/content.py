@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from shortlist.bundle.declarations import Csr, FeatureTable, Record
+from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.scores import dense_max
 from shortlist.machine import require_memory
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Search, hyper
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import Search, chosen_settings, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
-from shortlist.models.signals import (
-    Push,
-    SignalConfig,
-    Strength,
-    choose_signals,
-    histories,
-    strengths,
-)
+from shortlist.models.signals import SignalConfig, choose_signals, histories, strengths
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
@@ -75,13 +68,6 @@ class ContentBasedConfig(SignalConfig):
     seed: int = hyper(0, "Seeds the pairs that the weights are learned from.", ge=0)
 
 
-class ContentBasedSettings(NamedTuple):
-    """The settings in use."""
-
-    weighting: Strength | None
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class ContentBasedLearned:
     """Encoded items; and encoded users with their profiles, if users have features."""
@@ -94,7 +80,7 @@ class ContentBasedLearned:
         pa.Table | None, FeatureTable("d_users", FeatureSimilarity.from_table, optional=True)
     ]
     user_profiles: Annotated[csr_array | None, Csr("n_users", "d", ascending=False, optional=True)]
-    settings: Annotated[Mapping[str, Any], Record(ContentBasedSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(ContentBasedConfig)]
 
     @cached_property
     def by_feature(self) -> csr_array:
@@ -213,11 +199,10 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         if self.config.aggregate not in ("sum", "mean"):
             return {"weighting": None, "dislikes": None}
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ContentBased:
-            model = ContentBased(**self.settings | dict(settings))
-            return model.restore(fold, replace(learned, settings=settings), NO_HISTORY)
+        def learn(_: Dataset, settings: Mapping[str, Any]) -> ContentBasedLearned:
+            return replace(learned, settings=settings)
 
-        return choose_signals(self, data, (), fit)
+        return choose_signals(self, data, (), learn)
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a profile."""

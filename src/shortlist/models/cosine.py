@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, NamedTuple
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Csr, Record, Value
+from shortlist.bundle.declarations import Array, Csr, Value
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
+from shortlist.models.base import Fitted, Model
+from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
+from shortlist.models.item_weights import NearestItems, SharedSearch
 from shortlist.models.neighborhood import (
     Neighborhood,
-    SharedSearch,
     Weighting,
     column_importance,
-    memory_of_neighbors,
     product_parts,
     weighted,
     weighted_rows,
 )
-from shortlist.models.signals import (
-    Push,
-    choose_signals,
-    dislikes_setting,
-    histories,
-    parts_by_sign,
-)
+from shortlist.models.signals import Push, choose_signals, dislikes_setting, histories
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
@@ -91,23 +84,6 @@ class ItemCosineConfig(CosineConfig):
     dislikes: Push | Auto = dislikes_setting()
 
 
-class CosineSettings(NamedTuple):
-    """The settings in use; those that are "auto" in the config are chosen."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    weighting: Weighting
-    shrinkage: Annotated[float, Field(ge=0)]
-
-
-class ItemCosineSettings(NamedTuple):
-    """The settings in use."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    weighting: Weighting
-    shrinkage: Annotated[float, Field(ge=0)]
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class UserCosineLearned:
     """The weighted history of every training user."""
@@ -117,7 +93,7 @@ class UserCosineLearned:
         NDArray[np.float64], Array("n_items", dtype=np.float64, low=0, high=_LARGEST)
     ]
     average_length: Annotated[float, Value(float, ge=0)]
-    settings: Annotated[Mapping[str, Any], Record(CosineSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(CosineConfig)]
 
     @cached_property
     def neighborhood(self) -> Neighborhood:
@@ -223,7 +199,7 @@ class ItemCosineLearned:
     """The similarities: what an item of the history (row) adds to other items (columns)."""
 
     similarity: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(ItemCosineSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(ItemCosineConfig)]
 
     @cached_property
     def neighbors(self) -> csr_array:
@@ -231,7 +207,7 @@ class ItemCosineLearned:
         return transposed(self.similarity)
 
 
-class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
+class ItemCosine(NearestItems[ItemCosineConfig, ItemCosineLearned]):
     """Score an item by its similarity to the items of the user's history.
 
     ``score(u, i) = sum over j in u's history and among the neighbours of i of R_uj sim(i, j)``,
@@ -246,30 +222,10 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
     ['b']
     """
 
-    learns_quickly = True
-    dense_scores = False
+    steps = ITEM_STEPS
 
-    with_less_memory = "choose fewer neighbors, or keep fewer items"
-
-    def memory_to_fit(self, data: Dataset) -> int:
-        """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        return memory_of_neighbors(data, self.config.neighbors, dict(ITEM_STEPS)["neighbors"])
-
-    def learn(self, data: Dataset) -> Fitted[ItemCosineLearned]:
-        """Find the neighbours of every item, in blocks."""
-        search_of = cache(self._search)  # fits on the fold share searches
-
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> ItemCosine:
-            learned = self._learned_from(search_of(fold), settings)
-            return ItemCosine(**self.get_params() | dict(settings)).restore(
-                fold, learned, NO_HISTORY
-            )
-
-        settings = choose_signals(self, data, ITEM_STEPS, fit)
-        return Fitted(self._learned_from(self._search(data), settings))
-
-    def _search(self, data: Dataset) -> SharedSearch:
-        """Return the search for the neighbours of every item of some data."""
+    def search(self, data: Dataset) -> Callable[[Mapping[str, Any]], csr_array]:
+        """Return the search for the most similar items."""
         rows = transposed(data.matrix)
         itself = None if self.config.self_similarity else np.arange(data.n_items, dtype=np.int32)
 
@@ -278,30 +234,24 @@ class ItemCosine(Model[ItemCosineConfig, ItemCosineLearned], ExplainsLists):
             neighborhood = Neighborhood.by_cosine(items, settings["shrinkage"])
             return neighborhood.best_in_blocks(items, itself, settings["neighbors"])
 
-        return SharedSearch(search, most=max(dict(ITEM_STEPS)["neighbors"]))
+        return search
 
-    def _learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
-        nearest = search({name: settings[name] for name in CosineSettings._fields})
+    def learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> ItemCosineLearned:
+        """Return the similarities, divided by their sums if the settings say so."""
+        nearest = search({name: settings[name] for name, _ in USER_STEPS})
         similarity = transposed(nearest)
         if self.config.normalized:
             rows = transposed(similarity)
             similarity = transposed(row_scaled(rows, inverse(row_sums(rows))))
         return ItemCosineLearned(similarity, settings)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the similarities to the items of each history."""
-        return SparseScores(self._history(profiles), self.learned.similarity)
+    @property
+    def weights(self) -> csr_array:
+        """The similarities."""
+        return self.learned.similarity
 
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the contribution of each item of the history, for each of these items."""
-        similarity, names = self.learned.similarity, self.data.items
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            return product_parts(kind, history, similarity, names, items)
-
-        yield from parts_by_sign(self._history(profiles), parts)
-
-    def _history(self, profiles: Profiles) -> csr_array:
+    def weighted_history(self, profiles: Profiles) -> csr_array:
+        """Return the weights of the interactions as they are."""
         return histories(self, profiles, unit=1.0)
 
     def similar_scores(self, items: Rows) -> Scores:

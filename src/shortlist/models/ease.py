@@ -5,38 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ShortlistError
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.machine import require_memory
 from shortlist.models.automatic import Step, most_popular
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.base import Fitted
+from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.decompositions import invert, pieces, side_by_side
 from shortlist.models.partial import Growth, relearned, unchanged_items
-from shortlist.models.signals import (
-    Push,
-    SignalConfig,
-    Strength,
-    choose_signals,
-    histories,
-    parts_by_sign,
-    strengths,
-)
+from shortlist.models.signals import LinearModel, SignalConfig, choose_signals, strengths
 from shortlist.progress import track
-from shortlist.scoring.capabilities import ExplainsLists, Parts
-from shortlist.scoring.profiles import Profiles
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import DenseScores, Floats, Scores
-from shortlist.scoring.sparse import csr_arrays, one_hot, row_norms, row_scaled, transposed
+from shortlist.scoring.sparse import csr_arrays, row_norms, row_scaled, transposed
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
@@ -48,17 +39,23 @@ _DROPOUT: tuple[Step, ...] = (
 )
 
 Dropout: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Regularization: TypeAlias = Annotated[float, Field(gt=0)]
 
 
-class EASEConfig(SignalConfig):
-    """Settings of :class:`EASE`."""
-
-    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
+def regularization_setting() -> Any:
+    """Declare the penalty of EASE and SparseEASE."""
+    return hyper(
         "auto",
         "Weight of the squared item-to-item weights (lambda), larger favours popular items; auto: "
         "chosen on a validation fold, with the 3,000 most popular items.",
         search=Search(10, 3000, "log"),
     )
+
+
+class EASEConfig(SignalConfig):
+    """Settings of :class:`EASE`."""
+
+    regularization: Regularization | Auto = regularization_setting()
     dropout: Dropout | Auto = hyper(
         "auto",
         "Share p of a history that is left out at random while learning (EDLAE): it adds p / (1 - "
@@ -70,25 +67,16 @@ class EASEConfig(SignalConfig):
     conditional: ClassVar = SignalConfig.conditional | {"dropout"}
 
 
-class EASESettings(NamedTuple):
-    """The settings in use."""
-
-    regularization: Annotated[float, Field(gt=0)]
-    dropout: Dropout | None
-    weighting: Strength | None
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class EASELearned:
     """The weights B from items, or where users are few the smaller F: ``B = X'F - diag(own)``."""
 
     weights: Annotated[Floats, Array("n_items | n_users", "n_items")]  # B, zero diagonal, or F
     own: Annotated[Floats, Array("0 | n_items")]  # (n_items,) beside F, (0,) beside B
-    settings: Annotated[Mapping[str, Any], Record(EASESettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(EASEConfig)]
 
 
-class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
+class EASE(LinearModel[EASEConfig, EASELearned]):
     """Embarrassingly shallow autoencoder (Steck, WWW 2019).
 
     Minimises ``|X - X B|^2 + lambda |B|^2`` subject to ``diag(B) = 0`` for the binary matrix X (or
@@ -149,24 +137,11 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
             kept += (f"{count:,} new items have no weights, and score 0",)
         return EASELearned(weights, self.learned.own, self.learned.settings), kept
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the weights from the items of each history."""
-        return self._sums(histories(self, profiles))
-
-    def similar_scores(self, items: Rows) -> DenseScores:
-        """Score by the weights from each item."""
-        return self._sums(one_hot(items, self.data.n_items))
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
         """Yield the weights from the items of the history to each of these items."""
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            amounts = self._weights_between(history.indices, items)
-            names = self.data.items.take(history.indices)
-            for column in amounts.T:
-                yield Parts(kind, names, column * history.data)
-
-        yield from parts_by_sign(histories(self, profiles), parts)
+        names = self.data.items.take(history.indices)
+        for column in self._weights_between(history.indices, items).T:
+            yield Parts(kind, names, column * history.data)
 
     @property
     def bytes_per_query(self) -> int:
@@ -184,7 +159,7 @@ class EASE(Model[EASEConfig, EASELearned], ExplainsLists):
         dropout = 0.0 if used.dropout == AUTO else used.dropout
         return _shrunk(transposed(matrix), used.regularization, dropout)
 
-    def _sums(self, history: csr_array) -> DenseScores:
+    def of_histories(self, history: csr_array) -> Scores:
         """Multiply histories by B."""
         weights, own = self.learned.weights, self.learned.own
         if not self._by_user:

@@ -44,14 +44,14 @@ class FeatureMap:
         Ridge regression: of all weights W it minimises ``sum |v - mean - x W|^2 + penalty |W|^2``,
         every row alike. None without features that can be encoded, or without known rows.
         """
-        found = encoded(table)
-        if found is None or not known.any():
+        features = encoded(table)
+        if features is None or not known.any():
             return None
         targets = vectors[known].astype(np.float64)
         mean = targets.mean(axis=0)
-        inputs = csr_array(found.rows[known]).astype(np.float64)
+        inputs = csr_array(features.rows[known]).astype(np.float64)
         weights = _ridge(inputs, targets - mean, penalty)
-        return cls(found.encoder, mean.astype(np.float32), weights.astype(np.float32))
+        return cls(features.encoder, mean.astype(np.float32), weights.astype(np.float32))
 
     @classmethod
     def of(cls, stacked: Floats, table: pa.Table | None) -> FeatureMap | None:
@@ -71,9 +71,9 @@ class FeatureMap:
 
     def vectors(self, rows: csr_array) -> Floats:
         """Return the vectors of encoded features; that of an empty row is zero."""  # (n, f)
-        found: Floats = (self.mean + rows @ self.weights.astype(np.float64)).astype(np.float32)
-        found[np.diff(rows.indptr) == 0] = 0
-        return found
+        vectors: Floats = (self.mean + rows @ self.weights.astype(np.float64)).astype(np.float32)
+        vectors[np.diff(rows.indptr) == 0] = 0
+        return vectors
 
     def parts(self, table: pa.Table, others: NDArray[np.float64]) -> Iterator[list[Parts]]:
         """Split the products of the vector of one row and other vectors (k, f) into features."""
@@ -150,13 +150,13 @@ class MappedModel(VectorModel[C, V]):
     def _map(
         self, table: pa.Table | None, vectors: Floats, counts: NDArray[np.int64]
     ) -> tuple[Floats, pa.Table | None]:
-        found = None
+        learned = None
         if self.config.features:
             penalty = self.config.feature_regularization
-            found = FeatureMap.learn(table, vectors, counts > 0, penalty)
-        if found is None:
+            learned = FeatureMap.learn(table, vectors, counts > 0, penalty)
+        if learned is None:
             return np.empty((0, vectors.shape[1]), np.float32), None
-        return found.stacked, found.encoder.to_table()
+        return learned.stacked, learned.encoder.to_table()
 
     @property
     def uses_features(self) -> bool:  # type: ignore[override]

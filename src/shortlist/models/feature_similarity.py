@@ -193,8 +193,8 @@ def _learned_weights(
     if informative.any():
         x = np.vstack([sharing_cosines, random_cosines])[:, informative]
         y = np.repeat([1.0, 0.0], len(first))
-        found, _ = nnls(x - x.mean(axis=0), y - y.mean())
-        weights[informative] = np.maximum(found, LEAST_SHARE * found.max())
+        solution, _ = nnls(x - x.mean(axis=0), y - y.mean())
+        weights[informative] = np.maximum(solution, LEAST_SHARE * solution.max())
     return dict(zip(encoder.blocks, weights.tolist(), strict=True))
 
 

@@ -5,33 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_profile, dense_sparse
 from shortlist.models.automatic import Step, most_popular
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, Search, hyper
+from shortlist.models.base import Fitted
+from shortlist.models.config import Auto, Search, chosen_settings, hyper
 from shortlist.models.decompositions import leading_vectors
-from shortlist.models.signals import (
-    Push,
-    SignalConfig,
-    Strength,
-    choose_signals,
-    histories,
-    parts_by_sign,
-    strengths,
-)
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.models.signals import LinearModel, SignalConfig, Strength, choose_signals, strengths
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, Floats
+from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.sparse import csr_arrays, inverse, one_hot, row_sums, transposed
 
 STEPS: tuple[Step, ...] = (
@@ -75,25 +67,15 @@ class GraphFilterConfig(SignalConfig):
     seed: int = hyper(0, "Seeds the singular vectors.", ge=0)
 
 
-class GraphFilterSettings(NamedTuple):
-    """The settings in use."""
-
-    ideal_weight: Annotated[float, Field(ge=0)]
-    sharpening: Annotated[float, Field(ge=0, le=4)]
-    popularity: Annotated[float, Field(ge=0, le=1)]
-    weighting: Strength | None
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class GraphFilterLearned:
     """The singular vectors of the normalised matrix, those of the largest values first."""
 
     vectors: Annotated[Floats, Array("n_items", "f")]
-    settings: Annotated[Mapping[str, Any], Record(GraphFilterSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(GraphFilterConfig)]
 
 
-class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
+class GraphFilter(LinearModel[GraphFilterConfig, GraphFilterLearned]):
     """Low-pass graph filters: GF-CF (Shen et al., CIKM 2021) and a sharpening step of BSPM.
 
     With R the binary matrix (or that of the weights), d the sums of its rows and columns, and
@@ -127,12 +109,10 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
         """Find the leading singular vectors of the normalised matrix."""
         vectors_of = cache(self._vectors)  # the vectors of the fold serve all of its filters
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> GraphFilter:
-            learned = GraphFilterLearned(vectors_of(fold, settings.get("weighting")), settings)
-            given = self.settings | dict(settings)
-            return GraphFilter(**given).restore(fold, learned, NO_HISTORY)
+        def learn(fold: Dataset, settings: Mapping[str, Any]) -> GraphFilterLearned:
+            return GraphFilterLearned(vectors_of(fold, settings.get("weighting")), settings)
 
-        settings = choose_signals(self, most_popular(data, _CHOSEN_WITH), STEPS, fit)
+        settings = choose_signals(self, most_popular(data, _CHOSEN_WITH), STEPS, learn)
         vectors = self._vectors(data, settings["weighting"])
         return Fitted(GraphFilterLearned(vectors, settings))
 
@@ -140,9 +120,8 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
         matrix = normalized(strengths(data, weighting))
         return leading_vectors(matrix, self.config.embedding_size, self.config.seed)
 
-    def score(self, profiles: Profiles) -> DenseScores:
+    def of_histories(self, history: csr_array) -> Scores:
         """Filter each history."""
-        history = histories(self, profiles)
         near_users = csr_array(history @ self._by_item)  # (B, n_users)
         scores = dense_sparse(csr_arrays(near_users), csr_arrays(self._by_user), self.data.n_items)
         if self.used.sharpening:
@@ -156,28 +135,24 @@ class GraphFilter(Model[GraphFilterConfig, GraphFilterLearned], ExplainsLists):
             scores += dense_factors(spectrum, self._ideal, none)
         return DenseScores(scores)
 
-    def similar_scores(self, items: Rows) -> DenseScores:
+    def similar_scores(self, items: Rows) -> Scores:
         """Score for new users whose history is one of these items."""
         return self.score(Profiles.new(one_hot(items, self.data.n_items)))
 
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
         """Yield the contribution of each item of the history, for each of these items."""
         ends = np.zeros((self.data.n_items, len(items)), dtype=np.float32)
         ends[items, np.arange(len(items))] = 1
         walks = self._filtered(ends)  # (n_items, k)
         if self.used.sharpening:
             walks -= np.float32(self.used.sharpening) * self._filtered(walks)
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            chosen = history.indices
-            linear = walks[chosen].astype(np.float64) * self._boost[items]
-            left = self.learned.vectors[chosen].astype(np.float64)
-            ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
-            names = self.data.items.take(chosen)
-            for amounts in (linear + ideal).T:
-                yield Parts(kind, names, amounts * history.data)
-
-        yield from parts_by_sign(histories(self, profiles), parts)
+        chosen = history.indices
+        linear = walks[chosen].astype(np.float64) * self._boost[items]
+        left = self.learned.vectors[chosen].astype(np.float64)
+        ideal = (self._damping[chosen, np.newaxis] * left) @ self._ideal[:, items]
+        names = self.data.items.take(chosen)
+        for amounts in (linear + ideal).T:
+            yield Parts(kind, names, amounts * history.data)
 
     @property
     def bytes_per_query(self) -> int:

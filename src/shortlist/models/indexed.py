@@ -189,8 +189,8 @@ def _recall(index: Any, scores: FactorScores, data: Dataset) -> float:
     """Measure the share of the exact top items that the graph finds."""
     k, n_users = min(RECALL_K, data.n_items), len(scores.queries)
     exact = top_k(scores, Eligible.everything(n_users, data.popularity_order), k).rows
-    found = nearest(index, scores.queries, k)
-    hits = [np.isin(row, candidates).mean() for row, candidates in zip(exact, found, strict=True)]
+    listed = nearest(index, scores.queries, k)
+    hits = [np.isin(row, candidates).mean() for row, candidates in zip(exact, listed, strict=True)]
     return float(np.mean(hits))
 
 
@@ -263,10 +263,10 @@ def search(index: Any, items: ItemRows, scores: FactorScores, eligible: Eligible
     while len(pending):
         batch = pending[sizes[pending] == sizes[pending].min()]
         size, queries = int(sizes[batch[0]]), scores.queries[batch]
-        found = _best_of_graph(index, items, queries, eligible.take(batch), k, size)
-        complete = found.rows[:, -1] != UNKNOWN
-        best.rows[batch[complete]] = found.rows[complete]
-        best.scores[batch[complete]] = found.scores[complete]
+        lists = _best_of_graph(index, items, queries, eligible.take(batch), k, size)
+        complete = lists.rows[:, -1] != UNKNOWN
+        best.rows[batch[complete]] = lists.rows[complete]
+        best.scores[batch[complete]] = lists.scores[complete]
         short = batch[~complete]
         sizes[short] *= 2
         pending = np.concatenate([np.setdiff1d(pending, batch), short[sizes[short] <= max_size]])
@@ -282,9 +282,9 @@ def nearest(index: Any, queries: Floats, size: int) -> Rows:
     extended = np.zeros((len(queries), index.ndim), dtype=np.float32)
     extended[:, : queries.shape[1]] = queries
     extended[:, queries.shape[1]] = 1  # multiplied by the bias
-    found: Any = index.search(extended, size, threads=thread_count())
-    keys = np.atleast_2d(found.keys)  # usearch returns a vector for a single query
-    counts = np.asarray(getattr(found, "counts", [keys.shape[1]]))
+    matches: Any = index.search(extended, size, threads=thread_count())
+    keys = np.atleast_2d(matches.keys)  # usearch returns a vector for a single query
+    counts = np.asarray(getattr(matches, "counts", [keys.shape[1]]))
     rows = np.full((len(queries), size), UNKNOWN, dtype=np.int32)
     valid = np.arange(keys.shape[1]) < counts[:, np.newaxis]
     rows[:, : keys.shape[1]][valid] = keys[valid].astype(np.int32)
@@ -308,17 +308,17 @@ def _best_of_graph(
     """Return the best eligible items among ``size`` items of the graph, padded."""
     rows = nearest(index, queries, size)  # (B, size)
     owners, columns = np.nonzero(rows != UNKNOWN)
-    found = rows[owners, columns]
-    kept = eligible.contains(owners, found)
-    owners, found = owners[kept], np.ascontiguousarray(found[kept])
+    candidates = rows[owners, columns]
+    kept = eligible.contains(owners, candidates)
+    owners, candidates = owners[kept], np.ascontiguousarray(candidates[kept])
     indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int64)
-    scores = pair_scores(np.ascontiguousarray(queries), *items, indptr, found)
-    order = np.lexsort((eligible.order[found], -scores, owners))
+    scores = pair_scores(np.ascontiguousarray(queries), *items, indptr, candidates)
+    order = np.lexsort((eligible.order[candidates], -scores, owners))
     ranks = np.arange(len(order)) - indptr[:-1][owners]
     in_list = ranks < k
     best = Best.empty(len(rows), k)
     cells = owners[in_list], ranks[in_list]
-    best.rows[cells], best.scores[cells] = found[order[in_list]], scores[order[in_list]]
+    best.rows[cells], best.scores[cells] = candidates[order[in_list]], scores[order[in_list]]
     return best
 
 

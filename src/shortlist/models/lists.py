@@ -128,10 +128,10 @@ class MakesLists:
             The folder cannot be written to, or is not the same on all nodes.
         """
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
-        place, same = Place.of(folder), bundle.identity(self)
+        target, identity = Place.of(folder), bundle.identity(self)
         with engines.use(engine):
             return recommend_to(
-                self, place, same, users, k, exclude_seen, rules, on_unknown, lists_per_file,
+                self, target, identity, users, k, exclude_seen, rules, on_unknown, lists_per_file,
                 diversity,
             )  # fmt: skip
 

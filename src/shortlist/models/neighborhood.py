@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class Neighborhood:
         """
         n_rows, n_candidates = rows.shape[0], self.columns.shape[1]
         ones = np.ones(max(n_rows, n_candidates), dtype=np.float32)
-        found = neighbors(
+        nearest = neighbors(
             csr_arrays(rows),
             csr_arrays(self.columns),
             ones[:n_rows] if self.scale is None else inverse_lengths(rows),
@@ -104,7 +104,7 @@ class Neighborhood:
             np.full(n_rows, UNKNOWN, dtype=np.int32) if own_rows is None else own_rows,
             n_candidates if count is None else min(count, n_candidates),
         )
-        return RankedNeighbors(*found, n_candidates)
+        return RankedNeighbors(*nearest, n_candidates)
 
     def nearest(self, rows: csr_array, own_rows: Rows | None, count: int | None) -> csr_array:
         """Return the result of :meth:`ranked` as sparse rows of similarities."""  # (B, n)
@@ -130,35 +130,6 @@ class Neighborhood:
         span = slice(block.start, block.stop)
         own = None if own_rows is None else own_rows[span]
         return self.ranked(rows[span], own, count).best_first()
-
-
-class SharedSearch:
-    """Searches for neighbours, best first, on one data set; a longer list holds the shorter ones.
-
-    So that several numbers of ``neighbors`` share a search, the second search with the same other
-    settings finds ``most``. Only the latest result is held.
-    """
-
-    def __init__(self, search: Callable[[Mapping[str, Any]], csr_array], most: int) -> None:
-        self._search = search
-        self._most = most
-        self._others: dict[str, Any] = {}
-        self._count = 0
-        self._found: csr_array | None = None
-
-    def __call__(self, settings: Mapping[str, Any]) -> csr_array:
-        """Return the first ``settings["neighbors"]`` neighbours of each row; None: all."""
-        others = {name: value for name, value in settings.items() if name != "neighbors"}
-        wanted, same = settings["neighbors"], others == self._others
-        count = np.iinfo(np.int64).max if wanted is None else wanted
-        if self._found is None or not same or count > self._count:
-            self._count = max(count, self._most) if same else count
-            searched = None if wanted is None else self._count
-            self._others, self._found = (
-                others,
-                self._search(dict(settings) | {"neighbors": searched}),
-            )
-        return first_entries(self._found, count)
 
 
 def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int] = ()) -> int:

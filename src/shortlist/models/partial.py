@@ -1,4 +1,4 @@
-"""New interactions without a new fit: histories grow at once, and what stays behind is said."""
+"""New interactions without a new fit: histories grow at once, what is not updated is listed."""
 
 from __future__ import annotations
 
@@ -197,13 +197,13 @@ def _features(
     columns = {}
     for name in old.column_names:
         column, rows = old.column(name).combine_chunks(), old_rows
-        found = None if new is None else _found(new, name, column.type)
-        if found is not None:
+        new_values = None if new is None else _values_of(new, name, column.type)
+        if new_values is not None:
             try:
-                added = found.cast(column.type)
+                added = new_values.cast(column.type)
             except pa.ArrowException:
                 raise InputError(
-                    f"feature {name!r} of the new {ids.kind}s is {found.type}; it was "
+                    f"feature {name!r} of the new {ids.kind}s is {new_values.type}; it was "
                     f"{column.type}",
                     remedy="convert it",
                 ) from None
@@ -213,7 +213,7 @@ def _features(
     return pa.table(columns).replace_schema_metadata(old.schema.metadata)
 
 
-def _found(new: pa.Table, name: str, kind: pa.DataType) -> pa.Array | None:
+def _values_of(new: pa.Table, name: str, kind: pa.DataType) -> pa.Array | None:
     """Return a column of new rows, or None; few rows may not show that it is one of numbers.
 
     Words such as "negotiable" are missing then, and numbers are ranges with equal ends.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 
-from shortlist.bundle.declarations import Array, Record
+from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
 from shortlist.models.base import Fitted, Model
-from shortlist.models.signals import Strength, WeightedConfig, choose_signals
+from shortlist.models.config import chosen_settings
+from shortlist.models.signals import WeightedConfig, choose_signals
 from shortlist.recommend.recommender import popularity_scores
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
@@ -23,18 +24,12 @@ class PopularityConfig(WeightedConfig):
     """Settings of :class:`Popularity`."""
 
 
-class PopularitySettings(NamedTuple):
-    """The settings in use."""
-
-    weighting: Strength | None
-
-
 @dataclass(frozen=True)
 class PopularityLearned:
     """The number of users of each item, or the sum of their weights."""
 
     counts: Annotated[Floats, Array("n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(PopularitySettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(PopularityConfig)]
 
 
 class Popularity(Model[PopularityConfig, PopularityLearned]):

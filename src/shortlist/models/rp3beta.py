@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Csr, Record
+from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import NO_HISTORY, Fitted, Model
-from shortlist.models.config import Auto, Search, hyper
-from shortlist.models.neighborhood import (
-    Neighborhood,
-    SharedSearch,
-    memory_of_neighbors,
-    product_parts,
-)
-from shortlist.models.signals import (
-    Push,
-    SignalConfig,
-    Strength,
-    choose_signals,
-    histories,
-    parts_by_sign,
-    strengths,
-)
-from shortlist.scoring.capabilities import ExplainsLists, Parts
-from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Floats, Scores, SparseScores
-from shortlist.scoring.sparse import (
-    inverse,
-    one_hot,
-    row_scaled,
-    row_sums,
-    transposed,
-)
+from shortlist.models.config import Auto, Search, chosen_settings, hyper
+from shortlist.models.item_weights import NearestItems, SharedSearch
+from shortlist.models.neighborhood import Neighborhood
+from shortlist.models.signals import SignalConfig, Strength, strengths
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import inverse, row_scaled, row_sums, transposed
 
 Exponent: TypeAlias = Annotated[float, Field(ge=0, le=2)]
 STEPS: tuple[Step, ...] = (
@@ -86,26 +64,15 @@ class RP3betaConfig(SignalConfig):
     )
 
 
-class RP3betaSettings(NamedTuple):
-    """The settings in use."""
-
-    neighbors: Annotated[int, Field(ge=1)] | None
-    alpha: Exponent
-    beta: Exponent
-    normalized: bool
-    weighting: Strength | None
-    dislikes: Push | None
-
-
 @dataclass(frozen=True)
 class RP3betaLearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items", low=0)]
-    settings: Annotated[Mapping[str, Any], Record(RP3betaSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(RP3betaConfig)]
 
 
-class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
+class RP3beta(NearestItems[RP3betaConfig, RP3betaLearned]):
     """Random walks item-user-item with a popularity penalty (Paudel et al., ACM TiiS 2017).
 
     With R the binary matrix (or that of the weights), and d the sums of its rows and columns, a
@@ -122,78 +89,42 @@ class RP3beta(Model[RP3betaConfig, RP3betaLearned], ExplainsLists):
     ['b']
     """
 
-    learns_quickly = True
-    dense_scores = False
+    steps = STEPS
 
-    with_less_memory = "choose fewer neighbors, or keep fewer items"
+    def search(self, data: Dataset) -> Callable[[Mapping[str, Any]], csr_array]:
+        """Return the search for the most probable walks from every item."""
+        choices = data.choices
+        itself = np.arange(data.n_items, dtype=np.int32)
 
-    def memory_to_fit(self, data: Dataset) -> int:
-        """Return the bytes of the neighbours: of all that are tried, where they are chosen."""
-        return memory_of_neighbors(data, self.config.neighbors, dict(STEPS)["neighbors"])
+        @cache  # the other settings do not change them
+        def matrices(weighting: Strength | None) -> tuple[csr_array, csr_array]:
+            matrix = strengths(data, weighting)
+            return matrix, transposed(matrix)
 
-    def learn(self, data: Dataset) -> Fitted[RP3betaLearned]:
-        """Find the most probable walks from every item, in blocks."""
-        search_of = cache(_search)  # fits on the fold share searches
+        def search(settings: Mapping[str, Any]) -> csr_array:
+            weighting, alpha = settings["weighting"], settings["alpha"]
+            matrix, rows = matrices(weighting)  # (n_users, n_items) and (n_items, n_users)
+            of_users, of_items = row_sums(matrix), row_sums(rows)
+            to_users = np.repeat(_power(of_items, alpha), data.item_counts)
+            steps = to_users * _power(of_users, alpha)[rows.indices]
+            penalty = _power(of_items, settings["beta"])[data.item_rows]
+            if weighting == "weighted":
+                steps *= rows.data ** np.float32(alpha)
+                penalty *= matrix.data ** np.float32(alpha)
+            walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
+            ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
+            return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> RP3beta:
-            learned = _learned_from(search_of(fold), settings)
-            return RP3beta(**self.get_params() | dict(settings)).restore(fold, learned, NO_HISTORY)
+        return search
 
-        settings = choose_signals(self, data, STEPS, fit)
-        return Fitted(_learned_from(_search(data), settings))
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the weights from the items of each history."""
-        return SparseScores(histories(self, profiles), self.learned.weights)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the weights from each item."""
-        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the weight from each item of the history, for each of these items."""
-        learned, names = self.learned, self.data.items
-
-        def parts(kind: str, history: csr_array) -> Iterator[Parts]:
-            return product_parts(kind, history, learned.weights, names, items)
-
-        yield from parts_by_sign(histories(self, profiles), parts)
-
-
-def _search(data: Dataset) -> SharedSearch:
-    """Return the search for the most probable walks from every item of some data."""
-    choices = data.choices
-    itself = np.arange(data.n_items, dtype=np.int32)
-
-    @cache  # the other settings do not change them
-    def matrices(weighting: Strength | None) -> tuple[csr_array, csr_array]:
-        matrix = strengths(data, weighting)
-        return matrix, transposed(matrix)
-
-    def search(settings: Mapping[str, Any]) -> csr_array:
-        weighting, alpha = settings["weighting"], settings["alpha"]
-        matrix, rows = matrices(weighting)  # (n_users, n_items) and (n_items, n_users)
-        of_users, of_items = row_sums(matrix), row_sums(rows)
-        to_users = np.repeat(_power(of_items, alpha), data.item_counts)
-        steps = to_users * _power(of_users, alpha)[rows.indices]
-        penalty = _power(of_items, settings["beta"])[data.item_rows]
-        if weighting == "weighted":
-            steps *= rows.data ** np.float32(alpha)
-            penalty *= matrix.data ** np.float32(alpha)
-        walks = csr_array((steps, rows.indices, rows.indptr), shape=rows.shape)
-        ends = csr_array((penalty, choices.indices, choices.indptr), shape=choices.shape)
-        return Neighborhood(ends, None).best_in_blocks(walks, itself, settings["neighbors"])
-
-    return SharedSearch(search, most=max(dict(STEPS)["neighbors"]))
-
-
-def _learned_from(search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
-    searched = {name: settings.get(name) for name in ("neighbors", "alpha", "beta", "weighting")}
-    found = search(searched)
-    weights = transposed(transposed(found))  # the order of sums must not depend on the weights
-    if settings["normalized"]:
-        weights = row_scaled(weights, inverse(row_sums(weights)))
-    return RP3betaLearned(weights, settings)
+    def learned_from(self, search: SharedSearch, settings: Mapping[str, Any]) -> RP3betaLearned:
+        """Return the weights, divided by their sums if the settings say so."""
+        names = ("neighbors", "alpha", "beta", "weighting")
+        # Twice: the order of later sums must not depend on the weights.
+        weights = transposed(transposed(search({name: settings.get(name) for name in names})))
+        if settings["normalized"]:
+            weights = row_scaled(weights, inverse(row_sums(weights)))
+        return RP3betaLearned(weights, settings)
 
 
 def _power(sums: NDArray[np.float64], exponent: float) -> Floats:

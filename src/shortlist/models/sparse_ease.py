@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.sparse import csr_array, eye_array, vstack
 
 from shortlist import engine
-from shortlist.bundle.declarations import Csr, Record
+from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.kernels import types
 from shortlist.kernels.ridge import regressions
 from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
-from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, ModelConfig, Search, hyper
-from shortlist.models.ease import FEW, STEPS
-from shortlist.models.neighborhood import product_parts
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.models.base import Fitted
+from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
+from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
+from shortlist.models.item_weights import ItemWeights
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Floats, Scores, SparseScores
-from shortlist.scoring.sparse import binary, csr_arrays, one_hot, pointers, transposed
+from shortlist.scoring.scores import Floats
+from shortlist.scoring.sparse import binary, csr_arrays, pointers, transposed
 
 _HEAD = 4096  # the most popular items, whose common users are counted once
 _KEPT = 2.5  # weights kept for each item of the catalogue, as a multiple of `neighbors`
@@ -40,12 +37,7 @@ _ENTRIES = 1 << 24  # of the rows that are multiplied at a time
 class SparseEASEConfig(ModelConfig):
     """Settings of :class:`SparseEASE`."""
 
-    regularization: Annotated[float, Field(gt=0)] | Auto = hyper(
-        "auto",
-        "Weight of the squared item-to-item weights (lambda), larger favours popular items; auto: "
-        "chosen on a validation fold, with the 3,000 most popular items.",
-        search=Search(10, 3000, "log"),
-    )
+    regularization: Regularization | Auto = regularization_setting()
     neighbors: int = hyper(
         100,
         "The most items, all more popular, that an item is regressed on; more are closer to EASE "
@@ -56,21 +48,15 @@ class SparseEASEConfig(ModelConfig):
     )
 
 
-class SparseEASESettings(NamedTuple):
-    """The settings in use."""
-
-    regularization: Annotated[float, Field(gt=0)]
-
-
 @dataclass(frozen=True)
 class SparseEASELearned:
     """The weights: what an item of the history (row) adds to other items (columns)."""
 
     weights: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, Any], Record(SparseEASESettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(SparseEASEConfig)]
 
 
-class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
+class SparseEASE(ItemWeights[SparseEASEConfig, SparseEASELearned]):
     """EASE for large catalogues: its inverse is approximated and stays sparse.
 
     EASE (Steck, WWW 2019) needs ``P = (X'X + lambda I)^-1`` for the binary matrix X; its weights
@@ -113,19 +99,9 @@ class SparseEASE(Model[SparseEASEConfig, SparseEASELearned], ExplainsLists):
         weights.sort_indices()
         return Fitted(SparseEASELearned(weights, settings))
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the weights from the items of each history."""
-        return SparseScores(binary(profiles.history), self.learned.weights)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the weights from each item."""
-        return SparseScores(one_hot(items, self.data.n_items), self.learned.weights)
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the weight from each item of the history, for each of these items."""
-        history, names = binary(profiles.history), self.data.items
-        for part in product_parts("chosen item", history, self.learned.weights, names, items):
-            yield [part]
+    def weighted_history(self, profiles: Profiles) -> csr_array:
+        """Return 1 for each item of the histories."""
+        return binary(profiles.history)
 
 
 def _factor(
@@ -193,10 +169,10 @@ def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr
 
 def _product_rows(rows: NDArray[np.integer], back: csr_array, scaled: csr_array) -> csr_array:
     """Return rows of the product, with zeros on its diagonal."""
-    found = csr_array(back[rows] @ scaled)
-    row_of = np.repeat(rows, np.diff(found.indptr))
-    found.data[found.indices == row_of] = 0
-    return found
+    product = csr_array(back[rows] @ scaled)
+    row_of = np.repeat(rows, np.diff(product.indptr))
+    product.data[product.indices == row_of] = 0
+    return product
 
 
 def _large_weights(
@@ -208,10 +184,10 @@ def _large_weights(
     least: float,
 ) -> csr_array:
     """Return the rows of some parts, without entries below the least."""
-    found = []
+    kept = []
     for start, stop in parts[block.start : block.stop]:
         part = _product_rows(np.arange(start, stop), back, scaled)
         part.data[np.abs(part.data) < least] = 0
         part.eliminate_zeros()
-        found.append(part.astype(np.float32))
-    return csr_array(vstack(found, format="csr"))
+        kept.append(part.astype(np.float32))
+    return csr_array(vstack(kept, format="csr"))

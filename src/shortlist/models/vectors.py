@@ -79,30 +79,23 @@ class LearnedUserVectors(LearnedVectors):
 
 
 C = TypeVar("C", bound=ModelConfig)
+L = TypeVar("L", bound=LearnedVectors)
 V = TypeVar("V", bound=LearnedUserVectors)
 
 
-class VectorModel(Model[C, V]):
-    """A model with a vector for every user and every item. Write :meth:`fold_in` and ``learn``."""
+class DotProducts(Model[C, L]):
+    """A model whose scores are dot products. Write :meth:`query_vectors` and ``learn``."""
 
     dense_scores = False
 
     @abstractmethod
-    def fold_in(self, history: csr_array) -> Floats:
-        """Compute the vectors of users with these histories, for fixed items."""  # (B, f)
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of queries."""  # (B, f)
 
     @property
     def listed(self) -> LearnedVectors:
         """The vectors of the items in lists: the learned ones."""
         return self.learned
-
-    def query_vectors(self, profiles: Profiles) -> Floats:
-        """Return the vectors of known users, and fold in histories that training did not see."""
-        vectors = self.learned.users[profiles.users]  # (B, f)
-        changed = profiles.changed
-        if changed.any():
-            vectors[changed] = self.fold_in(profiles.history[changed])
-        return vectors
 
     def score(self, profiles: Profiles) -> FactorScores:
         """Multiply the vectors of queries and items."""
@@ -112,13 +105,29 @@ class VectorModel(Model[C, V]):
         """Score by the cosine of the item vectors, without biases."""  # (B, n_items)
         return self.listed.cosine_scores(items)
 
-    def user_vectors(self) -> Floats:
-        """Return the vector of every user of the training data."""  # (n_users, f)
-        return self.learned.users
-
     def item_vectors(self) -> Floats:
         """Return the vector of every item, biases last."""  # (n_items, f)
         return self.listed.items
+
+
+class VectorModel(DotProducts[C, V]):
+    """A model with a vector for every user and every item. Write :meth:`fold_in` and ``learn``."""
+
+    @abstractmethod
+    def fold_in(self, history: csr_array) -> Floats:
+        """Compute the vectors of users with these histories, for fixed items."""  # (B, f)
+
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of known users, and fold in histories that training did not see."""
+        vectors = self.learned.users[profiles.users]  # (B, f)
+        changed = profiles.changed
+        if changed.any():
+            vectors[changed] = self.fold_in(profiles.history[changed])
+        return vectors
+
+    def user_vectors(self) -> Floats:
+        """Return the vector of every user of the training data."""  # (n_users, f)
+        return self.learned.users
 
 
 def unit_length(vectors: Floats) -> Floats:

@@ -103,6 +103,15 @@ def top_k(scores: Scores, eligible: Eligible, k: int, given: Given | None = None
             return Best(*topk_dense(block, eligible, k, given))
 
 
+def midranks(
+    scores: Scores, eligible: Eligible, indptr: NDArray[np.int64], items: Rows
+) -> NDArray[np.float64]:
+    """Return the rank of each given item among its query's eligible items, as in ``Given``."""
+    given = Given(indptr, items, np.empty(len(items)))
+    top_k(scores, eligible, 0, given)
+    return given.ranks
+
+
 def dense(scores: Scores) -> Floats:
     """Write out every score of the block."""  # (B, n_items)
     match scores:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
-from shortlist.kernels.ranking import list_ranks
+from shortlist.kernels.scores import list_ranks
 from shortlist.kernels.topk import topk_dense
 from shortlist.models.base import Model
 from shortlist.scoring.profiles import Profiles

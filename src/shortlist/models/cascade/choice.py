@@ -14,17 +14,18 @@ from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.machine import available_memory, gigabytes
 from shortlist.metrics.ranking import discounted_gain
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import (
     DEPTH,
     Examples,
-    Found,
+    Lists,
     Round,
     RowsOf,
     chunks,
     examples,
 )
 from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS
-from shortlist.models.cascade.rankers import Columns, TreeSettings, fit_ranker
+from shortlist.models.cascade.rankers import Columns, fit_ranker
 from shortlist.models.composite import ModelSpec
 
 log = logging.getLogger("shortlist.cascade")
@@ -49,8 +50,8 @@ SPARSE_IALS: dict[str, Any] = {
 }
 
 # Limits of SASRec, which a cascade fits twice, for two minutes of one core at most each time: it is
-# left out for data with more than 250,000 places in histories.
-MAX_PLACES = 2_000_000  # trained on in all epochs together
+# left out for data with more than 250,000 positions in histories.
+MAX_POSITIONS = 2_000_000  # trained on in all epochs together
 LEAST_EPOCHS = 8  # fewer do not train it well
 SEQUENCE: dict[str, Any] = {"negatives": 1024, "max_length": 50}
 
@@ -118,15 +119,15 @@ def has_order(data: Dataset) -> bool:
 
 def sequence_epochs(data: Dataset) -> int:
     """Return the most epochs of SASRec; 0, which is logged, if the histories are too much work."""
-    places = np.minimum(data.user_counts, SEQUENCE["max_length"] + 1) - 1
-    count = int(places.clip(min=0).sum())
-    epochs = min(200, MAX_PLACES // max(count, 1))
+    positions = np.minimum(data.user_counts, SEQUENCE["max_length"] + 1) - 1
+    count = int(positions.clip(min=0).sum())
+    epochs = min(200, MAX_POSITIONS // max(count, 1))
     if epochs < LEAST_EPOCHS:
         log.info(
-            "SASRec is left out of the stages to choose from: %s places in histories, "
+            "SASRec is left out of the stages to choose from: %s positions in histories, "
             "and %s are at most two minutes of one core; name it in stages to have it",
             f"{count:,}",
-            f"{MAX_PLACES // LEAST_EPOCHS:,}",
+            f"{MAX_POSITIONS // LEAST_EPOCHS:,}",
         )
         return 0
     return epochs
@@ -137,33 +138,24 @@ class StageChoice(NamedTuple):
 
     chosen: list[int]  # positions in the pool, ascending
     alone: Doubles  # (S,): the NDCG of each stage of the pool on held-out items
-    # The lists of the chosen stages, of the first chunk of each half of the users.
-    found: list[Found]
+    # Those of the chosen stages, of the first chunk of each half of the users.
+    lists: list[Lists]
 
 
-def choose_stages(
-    fold: Round,
-    rows_of: RowsOf,
-    count: int,
-    negatives: int,
-    seed: int,
-    trees: TreeSettings | None,
-) -> StageChoice:
-    """Choose stages by the NDCG of their ranker on held-out items; without trees, a weighted sum.
+def choose_stages(fold: Round, rows_of: RowsOf, config: CascadeConfig) -> StageChoice:
+    """Choose stages by the NDCG of their ranker on held-out items.
 
     Starting from all, the stages that contribute least to the scores leave, until one is left. The
     ranker is fitted on one half of the users and measured on the other. Of the sets on the way and
     the best single stage the largest within half a percent of the best is chosen: measured on half
     of the examples, large sets look slightly worse than they are with all.
     """
-    n_stages = len(fold.stages)
-    parts = list(islice(chunks(fold.users, seed), 2))
-    found = [
-        examples(fold._replace(users=users), rows_of, count, negatives, seed, top=True)
-        for _, users in parts
-    ]
-    if len(found) < 2 or not all(len(part.top.lists) for part in found):
-        return StageChoice(list(range(n_stages)), np.zeros(n_stages), found)
+    n_stages, count = len(fold.stages), config.candidates
+    trees = None if config.ranker == "linear" else quicker(config)
+    parts = list(islice(chunks(fold.users, config.seed), 2))
+    lists = [examples(fold._replace(users=users), rows_of, config, top=True) for _, users in parts]
+    if len(lists) < 2 or not all(len(part.top.lists) for part in lists):
+        return StageChoice(list(range(n_stages)), np.zeros(n_stages), lists)
     n_users, depth = sum(len(users) for _, users in parts), min(DEPTH, count)
     levels, ranks = (
         np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index(name)
@@ -175,14 +167,14 @@ def choose_stages(
         total, amounts = 0.0, np.zeros(len(subset))
         columns = columns_of(subset, n_stages)
         for fitted, measured in ((0, 1), (1, 0)):
-            fit_on = found[fitted].sampled
+            fit_on = lists[fitted].sampled
             ranker = fit_ranker(
                 fit_on._replace(rows=fit_on.rows[:, columns]), Columns.of(len(subset)), trees
             )
-            lists = found[measured].top
-            rows = lists.rows[:, columns]
-            outside = (lists.rows[:, ranks[subset]] > depth).all(axis=1)
-            total += gains(lists, np.where(outside, -np.inf, ranker.scores(rows))).sum()
+            top = lists[measured].top
+            rows = top.rows[:, columns]
+            outside = (top.rows[:, ranks[subset]] > depth).all(axis=1)
+            total += gains(top, np.where(outside, -np.inf, ranker.scores(rows))).sum()
             some = ranker.parts(rows[:: max(1, len(rows) // CONTRIBUTIONS)])
             by_stage = some[:, : len(STAGE_COLUMNS) * len(subset)].reshape(
                 len(some), len(subset), len(STAGE_COLUMNS)
@@ -191,7 +183,7 @@ def choose_stages(
         return total / n_users, amounts
 
     alone = np.zeros(n_stages)
-    for part in found:
+    for part in lists:
         for stage, level in enumerate(levels):
             outside = part.top.rows[:, ranks[stage]] > depth
             scores = np.where(outside, -np.inf, part.top.rows[:, level])
@@ -208,22 +200,28 @@ def choose_stages(
     threshold = max(together for together, _ in tried) * (1 - TOLERANCE)
     chosen = max((stages for value, stages in tried if value >= threshold), key=len)
     columns = columns_of(chosen, n_stages)
-    return StageChoice(chosen, alone, [only_stages(part, columns, count) for part in found])
+    return StageChoice(chosen, alone, [only_stages(part, columns, count) for part in lists])
 
 
-def only_stages(found: Found, columns: NDArray[np.intp], count: int) -> Found:
+def quicker(config: CascadeConfig) -> CascadeConfig:
+    """Return settings of half as many trees that learn twice as fast, to compare stages by."""
+    rate = min(1.0, 2 * config.learning_rate)
+    return config.model_copy(update={"trees": -(-config.trees // 2), "learning_rate": rate})
+
+
+def only_stages(lists: Lists, columns: NDArray[np.intp], count: int) -> Lists:
     """Return the lists of some stages, given the columns that belong to them."""
     width = len(STAGE_COLUMNS)
     stages = columns[: -len(DATA_COLUMNS) : width] // width
 
-    def part(lists: Examples, depth: int) -> Examples:
-        rows = lists.rows[:, columns]
+    def part(examples: Examples, depth: int) -> Examples:
+        rows = examples.rows[:, columns]
         ranks = rows[:, STAGE_COLUMNS.index("rank") : -len(DATA_COLUMNS) : width]
-        return lists.only(np.asarray((ranks <= depth).any(axis=1)), rows)
+        return examples.only(np.asarray((ranks <= depth).any(axis=1)), rows)
 
-    sampled = part(found.sampled, count)
-    hits = np.append(found.hits[stages], len(sampled.lists))
-    return Found(sampled, part(found.top, min(DEPTH, count)), hits)
+    sampled = part(lists.sampled, count)
+    hits = np.append(lists.hits[stages], len(sampled.lists))
+    return Lists(sampled, part(lists.top, min(DEPTH, count)), hits)
 
 
 def columns_of(stages: Sequence[int], n_stages: int) -> NDArray[np.intp]:
@@ -245,7 +243,7 @@ def choose_ranker(
     lists: Sequence[Examples],
     n_users: int,
     stages: Sequence[str],
-    options: Mapping[str, tuple[Columns, TreeSettings | None]],
+    options: Mapping[str, tuple[Columns, CascadeConfig | None]],
 ) -> RankerChoice:
     """Choose an order by its NDCG on held-out items of users that it was not fitted on.
 
@@ -258,15 +256,15 @@ def choose_ranker(
     scores: list[dict[str, Doubles]] = []
     for fitted, measured in ((0, 1), (1, 0)):
         rows = lists[measured].rows
-        found = {
+        scores_of = {
             name: rows[:, level].astype(np.float64)
             for name, level in zip(names, columns.levels, strict=False)
         }
         for name, (used, trees) in options.items():
             part = examples[fitted]
             part = part._replace(rows=part.rows[:, : used.width])
-            found[name] = fit_ranker(part, used, trees).scores(rows[:, : used.width])
-        scores.append({name: gains(lists[measured], each) for name, each in found.items()})
+            scores_of[name] = fit_ranker(part, used, trees).scores(rows[:, : used.width])
+        scores.append({name: gains(lists[measured], each) for name, each in scores_of.items()})
     values = {name: float(sum(half[name].sum() for half in scores)) / n_users for name in scores[0]}
     return RankerChoice(max(values, key=lambda name: values[name]), values)
 

@@ -22,6 +22,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import splitmix
 from shortlist.models.cascade.candidates import Candidates, Stages, known_users, retrieve, unseen
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
@@ -29,9 +30,7 @@ from shortlist.scoring.scores import Floats
 ALL_STAGES = "all together"
 """The name of the union of all stages in tables."""
 
-CHUNK = (
-    4_000  # users of each half; choices are made by the first chunk of both, whose users are enough
-)
+CHUNK = 4_000  # users of each half; choices are made by the first chunk of both: enough users
 DEPTH = 30  # ranks of a stage that are measured
 
 RowsOf: TypeAlias = Callable[[Candidates, Profiles], Floats]
@@ -94,7 +93,7 @@ def splits(data: Dataset, count: int, seed: int) -> Iterator[HeldOut]:
         yield HeldOut(train, held_out, np.flatnonzero(held_out.user_counts).astype(np.int32))
 
 
-class Found(NamedTuple):
+class Lists(NamedTuple):
     """The lists of some users whose held-out item is among the candidates."""
 
     sampled: Examples  # the held-out items, and a sample of the other candidates: to fit on
@@ -117,27 +116,17 @@ def chunks(users: Rows, seed: int) -> Iterator[tuple[int, Rows]]:
                 yield number, np.sort(half[start : start + CHUNK])
 
 
-def examples(
-    fold: Round, rows_of: RowsOf, count: int, negatives: int, seed: int, top: bool = False
-) -> Found:
-    """Return the lists of a round's users, of at most ``count`` items of each stage.
+def examples(fold: Round, rows_of: RowsOf, config: CascadeConfig, top: bool = False) -> Lists:
+    """Return the lists of a round's users, with the ``top`` lists if they are asked for.
 
-    The seeded sample has at most ``negatives`` a list. The ``top`` lists are not sampled: a ranker
-    that is better among sampled candidates is not always better at the top.
+    These are not sampled: a ranker that is better among sampled candidates is not always better at
+    the top.
     """
-    task = partial(
-        _block_examples,
-        fold=fold,
-        rows_of=rows_of,
-        count=count,
-        negatives=negatives,
-        seed=seed,
-        with_top=top,
-    )
+    task = partial(_block_examples, fold=fold, rows_of=rows_of, config=config, with_top=top)
     row_bytes = 4 * fold.train.n_items * (len(fold.stages) + 2)
     results = list(engine.current().map_rows(task, len(fold.users), row_bytes, "candidates"))
     sampled, lists, hits = zip(*results, strict=True)
-    return Found(Examples.concatenated(sampled), Examples.concatenated(lists), np.sum(hits, axis=0))
+    return Lists(Examples.concatenated(sampled), Examples.concatenated(lists), np.sum(hits, axis=0))
 
 
 def are_held_out(candidates: Candidates, users: Rows, held_out: Dataset) -> NDArray[np.bool_]:
@@ -165,23 +154,16 @@ def round_history(
 
 
 def _block_examples(
-    block: range,
-    *,
-    fold: Round,
-    rows_of: RowsOf,
-    count: int,
-    negatives: int,
-    seed: int,
-    with_top: bool,
-) -> Found:
+    block: range, *, fold: Round, rows_of: RowsOf, config: CascadeConfig, with_top: bool
+) -> Lists:
     users = fold.users[block.start : block.stop]
     profiles = known_users(fold.train, users, fold.stages)
     order = fold.train.popularity_order
-    candidates = retrieve(fold.stages, profiles, unseen(profiles, order), count, order)
+    candidates = retrieve(fold.stages, profiles, unseen(profiles, order), config.candidates, order)
     chosen = are_held_out(candidates, users, fold.held_out)
     owners = candidates.owners
     sampled = _has(chosen, owners)
-    sampled[sampled] = _drawn(users, candidates.only(sampled), chosen[sampled], negatives, seed)
+    sampled[sampled] = _drawn(users, candidates.only(sampled), chosen[sampled], config)
     top = np.asarray((candidates.ranks <= DEPTH).any(axis=0)) & with_top
     top &= _has(chosen & top, owners)
     kept = sampled | top
@@ -192,20 +174,20 @@ def _block_examples(
         return Examples(rows[mask[kept]], chosen[mask], lists[lists > 0])
 
     hits = np.append((candidates.returned & chosen).sum(axis=1), chosen.sum())
-    return Found(part(sampled), part(top), hits)
+    return Lists(part(sampled), part(top), hits)
 
 
 def _drawn(
-    users: Rows, candidates: Candidates, chosen: NDArray[np.bool_], negatives: int, seed: int
+    users: Rows, candidates: Candidates, chosen: NDArray[np.bool_], config: CascadeConfig
 ) -> NDArray[np.bool_]:
-    """Draw the chosen candidates, and up to ``negatives`` others of each list."""  # (n,)
+    """Draw the chosen candidates, and up to ``config.negatives`` others of each list."""  # (n,)
     owners = candidates.owners
     # The random key of a pair does not depend on the block that the pair is in.
-    keys = _random_keys(users[owners], candidates.items, seed)
+    keys = _random_keys(users[owners], candidates.items, config.seed)
     order_in_list = np.lexsort((keys, chosen, owners))  # in each list the negatives first, shuffled
     rank = np.arange(len(order_in_list)) - candidates.indptr[:-1][owners]
     drawn = np.zeros(len(order_in_list), dtype=bool)
-    drawn[order_in_list] = rank < negatives
+    drawn[order_in_list] = rank < config.negatives
     return drawn | chosen
 
 

@@ -14,17 +14,18 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import ShortlistError
 from shortlist.models.base import Model
 from shortlist.models.cascade.choice import alone, choose_ranker, choose_stages, pool
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import (
     Examples,
-    Found,
     HeldOut,
+    Lists,
     Round,
     chunks,
     examples,
     splits,
 )
 from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
-from shortlist.models.cascade.rankers import Columns, Ranker, TreeSettings, fit_ranker
+from shortlist.models.cascade.rankers import Columns, Ranker, fit_ranker
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
 
@@ -33,41 +34,6 @@ ENOUGH_OF_LARGE = 8_000  # the same where fitting and scoring cost more; loses u
 LARGE = 100_000  # interactions
 
 Doubles = NDArray[np.float64]
-
-
-class Plan(NamedTuple):
-    """The settings of :class:`~shortlist.models.cascade.model.CascadeConfig` for learning."""
-
-    ranker: str  # "auto", "trees", or "linear"
-    features: bool | str  # True, False, or "auto"
-    candidates: int
-    rounds: int
-    negatives: int
-    trees: TreeSettings
-
-    @property
-    def seed(self) -> int:
-        """Seeds everything."""
-        return self.trees.seed
-
-    @property
-    def may_use_features(self) -> bool:
-        """Whether trees may use features."""
-        return bool(self.features) and self.ranker != "linear"
-
-    def options(
-        self, n_stages: int, features: CandidateFeatures | None
-    ) -> dict[str, tuple[Columns, TreeSettings | None]]:
-        """Return the orders to choose from, the simplest first."""
-        plain = Columns.of(n_stages)
-        found: dict[str, tuple[Columns, TreeSettings | None]] = {}
-        if self.ranker in ("auto", "linear"):
-            found["linear"] = (plain, None)
-        if self.ranker in ("auto", "trees") and (self.features is not True or not features):
-            found["trees"] = (plain, self.trees)
-        if features:
-            found["trees with features"] = (Columns.of(n_stages, features), self.trees)
-        return found
 
 
 class Learned(NamedTuple):
@@ -82,20 +48,19 @@ class Learned(NamedTuple):
 class Learner:
     """Learns the stages (None: chosen in the first round) and the ranker on held-out choices."""
 
-    def __init__(self, data: Dataset, stages: tuple[ModelSpec, ...] | None, plan: Plan) -> None:
-        self.data, self.stages, self.plan = data, stages, plan
-        self._chooses_stages = stages is None
+    def __init__(self, data: Dataset, config: CascadeConfig) -> None:
+        self.data, self.config, self.stages = data, config, config.stages
         self._settled: tuple[ModelSpec, ...] = ()
         self._examples: tuple[list[Examples], list[Examples]] = ([], [])  # of half the users each
         self._lists: list[Examples] = []  # of the first round, of half the users each
         self._n_measured = 0
-        self._found: list[Found] = []  # lists of the first chunks, from choosing the stages
+        self._first_lists: list[Lists] = []  # of the first chunks, from choosing the stages
         self._recalls: list[Doubles] = []
         self._validation: dict[str, float] = {}
 
     def learn(self) -> Learned:
         """Run the rounds, then fit the ranker, or take the order of the best stage."""
-        for split in splits(self.data, self.plan.rounds, self.plan.seed):
+        for split in splits(self.data, self.config.rounds, self.config.seed):
             inputs = RankerInputs.of(split.train)
             self._add_round(self._fitted(split, inputs), inputs)
             if self._has_enough:
@@ -105,8 +70,9 @@ class Learner:
             stages = tuple(_fit_all(pool(self.data), self.data)[0])
         ranker = self._ranker(stages)
         if isinstance(ranker, int):
-            stages = (stages[ranker],) if self._chooses_stages else stages
-            position = 0 if self._chooses_stages else ranker
+            position = ranker
+            if self.config.stages is None:
+                stages, position = (stages[ranker],), 0
             columns = Columns.of(len(stages))
             weights = np.zeros(columns.width)
             weights[columns.levels[position]] = 1.0
@@ -121,36 +87,32 @@ class Learner:
             return fold
         specs, models = _fit_all(pool(self.data), split.train)
         fold = split.fitted(())._replace(stages=models)
-        plan = self.plan
-        trees = None if plan.ranker == "linear" else plan.trees.quicker()
-        choice = choose_stages(fold, inputs.rows, plan.candidates, plan.negatives, plan.seed, trees)
+        choice = choose_stages(fold, inputs.rows, self.config)
         for name, value in zip(stage_names(specs), choice.alone, strict=True):
             self._validation[alone(name)] = float(value)
         chosen = [models[position] for position in choice.chosen]
-        self._found = choice.found
+        self._first_lists = choice.lists
         self.stages = tuple(map(_settled, chosen))
         return fold._replace(stages=chosen)
 
     def _add_round(self, fold: Round, inputs: RankerInputs) -> None:
         """Collect examples and recalls; in the first round also the lists to choose by."""
-        plan, features = self.plan, self._features(fold.train)
+        features = self._features(fold.train)
         rows_of = replace(inputs, features=features).rows
         hits, n_users = np.zeros(len(fold.stages) + 1), 0
-        must_choose = not self._recalls and len(plan.options(len(fold.stages), features)) > 1
-        for half, users in chunks(fold.users, plan.seed):
+        must_choose = not self._recalls and len(self._options(len(fold.stages), features)) > 1
+        for half, users in chunks(fold.users, self.config.seed):
             is_measured = must_choose and len(self._lists) < 2
-            if self._found and features is None:
-                found = self._found.pop(0)
+            if self._first_lists and features is None:
+                lists = self._first_lists.pop(0)
             else:
                 part = fold._replace(users=users)
-                found = examples(
-                    part, rows_of, plan.candidates, plan.negatives, plan.seed, top=is_measured
-                )
-            self._examples[half].append(found.sampled)
+                lists = examples(part, rows_of, self.config, top=is_measured)
+            self._examples[half].append(lists.sampled)
             if is_measured:
-                self._lists.append(found.top)
+                self._lists.append(lists.top)
                 self._n_measured += len(users)
-            hits += found.hits
+            hits += lists.hits
             n_users += len(users)
             if half == 1 and self._has_enough:
                 break
@@ -164,10 +126,10 @@ class Learner:
 
     def _ranker(self, stages: tuple[ModelSpec, ...]) -> Ranker | int:
         """Fit the best ranker, or return the position of the stage that is better."""
-        options = self.plan.options(len(stages), self._features(self.data))
+        options = self._options(len(stages), self._features(self.data))
         parts = [Examples.concatenated(half) for half in self._examples if half]
         if len(self._lists) == 2 and all(len(part.lists) for part in (*parts, *self._lists)):
-            names = stage_names(stages) if self.plan.ranker == "auto" else []
+            names = stage_names(stages) if self.config.ranker == "auto" else []
             choice = choose_ranker(parts, self._lists, self._n_measured, names, options)
             self._validation |= choice.values
             if choice.name not in options:
@@ -181,10 +143,24 @@ class Learner:
 
     def _features(self, data: Dataset) -> CandidateFeatures | None:
         """Return the features of a data set if trees may use them."""
-        if not self.plan.may_use_features:
+        if not self.config.features or self.config.ranker == "linear":
             return None
-        features = CandidateFeatures(data, self.plan.seed)
-        return features if features.names or self.plan.features is True else None
+        features = CandidateFeatures(data, self.config.seed)
+        return features if features.names or self.config.features is True else None
+
+    def _options(
+        self, n_stages: int, features: CandidateFeatures | None
+    ) -> dict[str, tuple[Columns, CascadeConfig | None]]:
+        """Return the orders to choose from, the simplest first."""
+        config, columns = self.config, Columns.of(n_stages)
+        options: dict[str, tuple[Columns, CascadeConfig | None]] = {}
+        if config.ranker in ("auto", "linear"):
+            options["linear"] = columns, None
+        if config.ranker in ("auto", "trees") and (config.features is not True or not features):
+            options["trees"] = columns, config
+        if features:
+            options["trees with features"] = Columns.of(n_stages, features), config
+        return options
 
 
 def stage_names(stages: Sequence[ModelSpec]) -> list[str]:

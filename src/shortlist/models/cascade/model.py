@@ -34,12 +34,11 @@ from shortlist.models.cascade.features import (
     RankerInputs,
     stage_column_names,
 )
-from shortlist.models.cascade.learning import Learner, Plan, stage_names
+from shortlist.models.cascade.learning import Learner, stage_names
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
     Columns,
     Ranker,
-    TreeSettings,
     model_catalogue_scores,
     model_scores,
 )
@@ -197,25 +196,16 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     def learn(self, data: Dataset) -> Fitted[CascadeLearned]:
         """Choose and learn on held-out items; then fit the stages on all data."""
         config, model_ranker = self.config, None
-        plan = Plan(
-            "linear" if isinstance(config.ranker, ModelSpec) else config.ranker,
-            config.features,
-            config.candidates,
-            config.rounds,
-            config.negatives,
-            TreeSettings(
-                config.trees, config.leaves, config.least, config.learning_rate, config.seed
-            ),
-        )
         if isinstance(config.ranker, ModelSpec):
             model_ranker = config.ranker.make().fit(data)
-            plan = plan._replace(rounds=1 if config.stages is None else 0)
-        found = Learner(data, config.stages, plan).learn()
-        stages = tuple(stage.make().fit(data) for stage in found.stages)
-        ranker = Ranker(np.zeros(0), "") if model_ranker is not None else found.ranker
+            only_stages = {"ranker": "linear", "rounds": 1 if config.stages is None else 0}
+            config = config.model_copy(update=only_stages)
+        chosen = Learner(data, config).learn()
+        stages = tuple(stage.make().fit(data) for stage in chosen.stages)
+        ranker = Ranker(np.zeros(0), "") if model_ranker is not None else chosen.ranker
         trees = np.frombuffer(ranker.text.encode(), dtype=np.uint8)
         learned = CascadeLearned(stages, ranker.weights, trees, model_ranker)
-        history = round_history(stage_names(found.stages), found.recalls, found.validation)
+        history = round_history(stage_names(chosen.stages), chosen.recalls, chosen.validation)
         return Fitted(learned, history)
 
     def handover(self, test: Dataset) -> StageRecall:

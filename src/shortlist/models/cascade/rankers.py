@@ -16,6 +16,7 @@ from shortlist.errors import BundleError
 from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples
 from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, CandidateFeatures
 from shortlist.models.cascade.trees import checked_trees, lowest_leaves
@@ -111,23 +112,8 @@ class Columns(NamedTuple):
         return cls(first + len(features.names), levels, categorical)
 
 
-class TreeSettings(NamedTuple):
-    """The settings of the trees, as in :class:`~shortlist.models.cascade.model.CascadeConfig`."""
-
-    trees: int
-    leaves: int
-    least: int
-    learning_rate: float
-    seed: int
-
-    def quicker(self) -> TreeSettings:
-        """Return half as many trees that learn twice as fast, to compare sets of stages by."""
-        rate = min(1.0, 2 * self.learning_rate)
-        return self._replace(trees=-(-self.trees // 2), learning_rate=rate)
-
-
-def fit_ranker(examples: Examples | None, columns: Columns, trees: TreeSettings | None) -> Ranker:
-    """Fit the blend, and then the trees, which start from it; None: the blend alone.
+def fit_ranker(examples: Examples | None, columns: Columns, trees: CascadeConfig | None) -> Ranker:
+    """Fit the blend, and then trees with these settings, which start from it; None: no trees.
 
     Without examples all stages get the same weight, without trees.
     """
@@ -173,7 +159,7 @@ def fit_blend(examples: Examples, levels: NDArray[np.intp]) -> Doubles:
 
 
 def fit_trees(
-    examples: Examples, blend_scores: Doubles, categorical: Sequence[int], trees: TreeSettings
+    examples: Examples, blend_scores: Doubles, categorical: Sequence[int], trees: CascadeConfig
 ) -> str:
     """Boost trees for the probability that a candidate is chosen, starting from the blend.
 

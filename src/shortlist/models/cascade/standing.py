@@ -209,12 +209,12 @@ class Standing:
         """Return the dot products of each column's blocks."""  # (n, columns of the encoder)
         widths = [block.stop - block.start for block in self.encoder.blocks.values()]
         column_of = np.repeat(np.arange(len(widths)), widths)
-        found = np.zeros((len(row_of), len(widths)))
+        products = np.zeros((len(row_of), len(widths)))
         for start in range(0, len(row_of) if widths else 0, PAIRS):
             pairs = slice(start, start + PAIRS)
             left, right = rows[row_of[pairs]], centroids[group_of[pairs]]
             product = csr_array(left.multiply(right)).tocoo()
             cells = product.row.astype(np.intp) * len(widths) + column_of[product.col]
-            sums = np.bincount(cells, product.data, found[pairs].size)
-            found[pairs] = sums.reshape(-1, len(widths))
-        return found
+            sums = np.bincount(cells, product.data, products[pairs].size)
+            products[pairs] = sums.reshape(-1, len(widths))
+        return products

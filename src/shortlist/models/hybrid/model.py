@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,8 @@ class HybridLearned:
     ]
     # What an item of the history (row) adds to other items (columns).
     item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
-    settings: Annotated[Mapping[str, Any], Record(Settings)]  # those in use
+    # Those in use.
+    settings: Annotated[Mapping[str, Any], Record(get_type_hints(Settings, include_extras=True))]
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:
@@ -138,8 +139,8 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     def chosen(self) -> dict[str, Any]:
         """The values that :meth:`fit` chose for the settings that are ``"auto"``."""
         names = [name for name in Settings._fields if getattr(self.config, name) == AUTO]
-        found = self.learned.settings if names else {}
-        return {name: None if found[name] == ALL else found[name] for name in names}
+        values = self.learned.settings if names else {}
+        return {name: None if values[name] == ALL else values[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:

@@ -11,7 +11,6 @@ from scipy.sparse import csr_array
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.kernels.ranking import midranks
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.config import AUTO
 from shortlist.models.hybrid.terms import (
@@ -27,8 +26,8 @@ from shortlist.models.hybrid.terms import (
 )
 from shortlist.models.neighborhood import Neighborhood, RankedNeighbors, keep_rows
 from shortlist.progress import track
-from shortlist.scoring.scores import Floats
-from shortlist.scoring.selection import Eligible
+from shortlist.scoring.scores import DenseScores, Floats
+from shortlist.scoring.selection import Eligible, midranks
 from shortlist.scoring.sparse import csr_arrays, empty, transposed
 
 NEIGHBORS = (20, 50, 100, 200, 500)
@@ -205,11 +204,12 @@ class _Fold:
         """Return each user's NDCG@10 over the whole catalogue without seen items."""
         excluded, indices, _ = csr_arrays(self.history[block])
         truth = self.truth[block]
-        ranks, _ = midranks(
-            np.ascontiguousarray(scores, dtype=np.float32),
-            np.arange(len(truth) + 1, dtype=np.int64),
+        order = np.arange(scores.shape[1], dtype=np.int32)
+        ranks = midranks(
+            DenseScores(np.ascontiguousarray(scores, dtype=np.float32)),
+            Eligible.excluding(excluded, indices, order),
+            np.arange(len(truth) + 1),
             truth,
-            Eligible.excluding(excluded, indices, np.arange(scores.shape[1], dtype=np.int32)),
         )
         return discounted_gain(ranks, CUTOFF)
 

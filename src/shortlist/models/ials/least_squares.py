@@ -46,13 +46,13 @@ class Basis(NamedTuple):
 
 
 def distinct(numbers: NDArray[np.int32], bound: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the distinct numbers below a bound, ascending, and the place of each number there."""
-    is_there = np.zeros(bound, bool)
-    is_there[numbers] = True
-    found = np.flatnonzero(is_there).astype(np.int32)
-    place = np.empty(bound, np.int32)
-    place[found] = np.arange(len(found), dtype=np.int32)
-    return found, place[numbers]
+    """Return the distinct numbers below a bound, ascending, and the position of each there."""
+    occurs = np.zeros(bound, bool)
+    occurs[numbers] = True
+    values = np.flatnonzero(occurs).astype(np.int32)
+    positions = np.empty(bound, np.int32)
+    positions[values] = np.arange(len(values), dtype=np.int32)
+    return values, positions[numbers]
 
 
 def turn(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
@@ -66,11 +66,11 @@ def turn(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
 
 def finite_rows(vectors: Floats) -> NDArray[np.bool_]:
     """Return which vectors (n, f) have no NaN and nothing infinite."""  # (n,)
-    found = np.empty(len(vectors), bool)
+    finite = np.empty(len(vectors), bool)
     for start in range(0, len(vectors), _ROWS):
         rows = slice(start, start + _ROWS)
-        found[rows] = np.isfinite(vectors[rows]).all(axis=1)
-    return found
+        finite[rows] = np.isfinite(vectors[rows]).all(axis=1)
+    return finite
 
 
 class Solver(NamedTuple):

@@ -6,27 +6,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Record
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
-from shortlist.models.config import AUTO, Auto, Search, hyper
+from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
-from shortlist.models.ials.epochs import Checkpoint, Start, identity_of
+from shortlist.models.ials.checkpoint import Checkpoint, Start, identity_of
 from shortlist.models.ials.least_squares import Basis, Solver
-from shortlist.models.ials.shards import Keeping, alternate_by_rows, alternate_in_shards
+from shortlist.models.ials.shards import alternate_by_rows, alternate_in_shards
 from shortlist.models.partial import Growth, spread, unchanged_items
-from shortlist.models.signals import Strength, choose_signals, mean_weight
+from shortlist.models.signals import choose_signals, mean_weight
 from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -95,20 +94,11 @@ class IALSConfig(MappedConfig):
     seed: int = hyper(0, "Seeds the initial vectors.", ge=0)
 
 
-class IALSSettings(NamedTuple):
-    """The settings in use."""
-
-    embedding_size: Annotated[int, Field(ge=1, le=2048)]
-    regularization: Annotated[float, Field(gt=0)]
-    unobserved_weight: Annotated[float, Field(gt=0)]
-    weighting: Strength | None
-
-
 @dataclass(frozen=True)
 class IALSLearned(MappedVectors):
     """The vectors, and the maps from features to them."""
 
-    settings: Annotated[Mapping[str, Any], Record(IALSSettings)]
+    settings: Annotated[Mapping[str, Any], chosen_settings(IALSConfig)]
 
     @cached_property
     def basis(self) -> Basis | None:
@@ -197,26 +187,27 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         >>> len(on.history), bool((on.learned.users == whole.learned.users).all())
         (8, True)
         """
-        return self._fit_by(partial(self._train, place=checkpoint), data, engine)
+        return self._fit_by(partial(self._train, folder=checkpoint), data, engine)
 
     def learn(self, data: Dataset) -> Fitted[IALSLearned]:
         """Alternate between users and items; ``history`` holds the loss after each epoch."""
         return self._train(data, None)
 
-    def _train(self, data: Dataset, place: str | Path | None) -> Fitted[IALSLearned]:
-        """Learn, from the checkpoint at the place if there is one."""
+    def _train(self, data: Dataset, folder: str | Path | None) -> Fitted[IALSLearned]:
+        """Learn, from the checkpoint in the folder if there is one."""
         checkpoint = saved = None
-        if place is not None:
+        if folder is not None:
             identity = identity_of(self.name, self.settings, data.fingerprint)
-            checkpoint = Checkpoint(Place.of(place), identity)
+            checkpoint = Checkpoint(Place.of(folder), identity)
             checkpoint.begin()
             saved = checkpoint.read(data.n_users, data.n_items, self.config.epochs)
-        settings = self._settings_for(data) if saved is None else saved.chosen
-        keeping = None if checkpoint is None else Keeping(checkpoint, settings)
+        settings = self._settings_for(data) if saved is None else saved[1]
         given = {"weighting": settings["weighting"] or "binary"}
         with_all = IALS(**self.settings | settings | given)
-        start = with_all._initial(data) if saved is None else saved.start
-        return with_all._alternated(data, start, keeping, settings)
+        start = with_all._initial(data) if saved is None else saved[0]
+        if checkpoint is not None:
+            checkpoint = replace(checkpoint, chosen=settings)
+        return with_all._alternated(data, start, checkpoint, settings)
 
     def _initial(self, data: Dataset) -> Start:
         """Draw the initial vectors."""
@@ -233,12 +224,17 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         return Start(users, items)
 
     def _alternated(
-        self, data: Dataset, start: Start, keeping: Keeping | None, settings: dict[str, Any]
+        self,
+        data: Dataset,
+        start: Start,
+        checkpoint: Checkpoint | None,
+        settings: dict[str, Any],
     ) -> Fitted[IALSLearned]:
         """Learn with settings of which none is automatic."""
         alternate = alternate_in_shards if self.config.solver == "cg" else alternate_by_rows
         by_user = self._weights(data.matrix)
-        users, items, losses = alternate(self._solver, by_user, start, self.config.epochs, keeping)
+        epochs = self.config.epochs
+        users, items, losses = alternate(self._solver, by_user, start, epochs, checkpoint)
         history = pa.table({"epoch": range(1, len(losses) + 1), "loss": losses})
         maps = self.learn_maps(data, users, items)
         return Fitted(IALSLearned(users, items, *maps, settings), history)
@@ -266,12 +262,12 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
             alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
             alpha = alpha or 1.0  # no interactions
 
-        def fit(fold: Dataset, settings: Mapping[str, Any]) -> IALS:
+        def learn(fold: Dataset, settings: Mapping[str, Any]) -> IALSLearned:
             small = self.settings | dict(settings) | _SMALL
             scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
-            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold)
+            return IALS(**small | {"unobserved_weight": alpha * scale}).fit(fold).learned
 
-        settings = choose_signals(self, data, STEPS, fit)
+        settings = choose_signals(self, data, STEPS, learn)
         scale = means.get(settings["weighting"], 1.0)
         return settings | {"embedding_size": self._size(data), "unobserved_weight": alpha * scale}
 

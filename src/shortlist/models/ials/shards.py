@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +21,16 @@ from scipy.sparse import csr_array, hstack
 from shortlist import engine
 from shortlist.engine import Held
 from shortlist.kernels.als_rounds import Descent, Sums, add_share, begin_sums, padded
-from shortlist.kernels.products import multiply, shard_grams
-from shortlist.kernels.shards import ShardSum, shard_count, shard_rows, total_gram
+from shortlist.kernels.products import (
+    ShardSum,
+    multiply,
+    shard_count,
+    shard_grams,
+    shard_rows,
+    total_gram,
+)
 from shortlist.kernels.types import Csr
-from shortlist.models.ials.epochs import Checkpoint, Start
+from shortlist.models.ials.checkpoint import Checkpoint, Start
 from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, turn
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
@@ -82,19 +87,6 @@ class Question(NamedTuple):
     first: bool  # round
 
 
-class Keeping(NamedTuple):
-    """A checkpoint, and the settings that were chosen for the training."""
-
-    checkpoint: Checkpoint
-    chosen: Mapping[str, Any]
-
-    def finish(
-        self, epoch: int, items: Floats, losses: tuple[float, ...], users: list[str]
-    ) -> None:
-        """Make an epoch the last whole one."""
-        self.checkpoint.finish(epoch, items, losses, users, self.chosen)
-
-
 class Value(NamedTuple):
     """What an epoch leaves beside the vectors of the users where they are."""
 
@@ -104,7 +96,7 @@ class Value(NamedTuple):
 
 
 def alternate_in_shards(
-    solver: Solver, by_user: csr_array, start: Start, epochs: int, keeping: Keeping | None
+    solver: Solver, by_user: csr_array, start: Start, epochs: int, checkpoint: Checkpoint | None
 ) -> Start:
     """Alternate between users and items, from some vectors, by conjugate gradients.
 
@@ -121,7 +113,7 @@ def alternate_in_shards(
     work = np.diff(by_user.indptr[bounds].astype(np.int64) + bounds)
     with engine.hold(cut, work.tolist()) as held:
         step = partial(
-            _step, solver=solver, by_user=by_user, held=held, epochs=epochs, keeping=keeping
+            _step, solver=solver, by_user=by_user, held=held, epochs=epochs, checkpoint=checkpoint
         )
         numbers = range(len(losses) + 1, epochs + 2)
         last = deque(held.steps(step, Value(items, losses), numbers, solver.name), maxlen=1)
@@ -146,7 +138,7 @@ def _step(
     by_user: csr_array,
     held: Held[Users],
     epochs: int,
-    keeping: Keeping | None,
+    checkpoint: Checkpoint | None,
 ) -> Value:
     """Improve users and items; after the last epoch solve for the users exactly."""
     if number > epochs:
@@ -157,17 +149,17 @@ def _step(
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
     sums = held.each(partial(_improve_users, items=items, basis=basis))
-    grams = [ShardSum(s.level, s.place, np.array(s.sum)) for part in sums for s in part]
+    grams = [s._replace(sum=np.array(s.sum)) for part in sums for s in part]
     products = total_gram(grams, items.shape[1])
     basis = solver.checked(Basis.of_gram(products), by_user)
     penalties = held.each(partial(_turn_users, basis=basis))
     items, losses = improve_items(solver, by_user, held, turn(items, basis), basis)
     penalty = math.fsum(each for part in penalties for each in part)
     following = Value(items, (*value.losses, float(losses.sum()) + penalty))
-    if keeping is not None:
-        parts = held.each(partial(_write_users, checkpoint=keeping.checkpoint, epoch=number))
+    if checkpoint is not None:
+        parts = held.each(partial(_write_users, checkpoint=checkpoint, epoch=number))
         names = [name for part in parts for name in part]
-        keeping.finish(number, following.items, following.losses, names)
+        checkpoint.finish(number, following.items, following.losses, names)
     return following
 
 
@@ -316,7 +308,7 @@ class _Panels:
 
 
 def alternate_by_rows(
-    solver: Solver, by_user: csr_array, start: Start, epochs: int, keeping: Keeping | None
+    solver: Solver, by_user: csr_array, start: Start, epochs: int, checkpoint: Checkpoint | None
 ) -> Start:
     """Alternate as :func:`alternate_in_shards`, with every row solved exactly: vectors travel."""
     users, items, losses = start
@@ -332,7 +324,7 @@ def alternate_by_rows(
         items, item_losses = solver.improve(by_item, nowhere, users, basis)
         penalty = float(penalties @ np.square(users, dtype=np.float64).sum(axis=1))
         losses = (*losses, float(item_losses.sum()) + penalty)
-        if keeping is not None:
-            names = keeping.checkpoint.write_users(number, 0, users)
-            keeping.finish(number, items, losses, names)
+        if checkpoint is not None:
+            names = checkpoint.write_users(number, 0, users)
+            checkpoint.finish(number, items, losses, names)
     return Start(solver.exactly(by_user, items, Basis.of(items)), items, losses)

@@ -103,8 +103,8 @@ def _ordered(
     history: csr_array, recency: csr_array | None, rows: NDArray[np.intp], length: int
 ) -> Rows:
     """Return the items of histories of one length, from the first to the last."""  # (g, n)
-    places = history.indptr[rows][:, np.newaxis] + np.arange(length)
-    items: Rows = history.indices[places]
+    positions = history.indptr[rows][:, np.newaxis] + np.arange(length)
+    items: Rows = history.indices[positions]
     if recency is None:
         return items
-    return np.take_along_axis(items, np.argsort(-recency.data[places], axis=1), axis=1)
+    return np.take_along_axis(items, np.argsort(-recency.data[positions], axis=1), axis=1)

@@ -8,19 +8,19 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.models.config import AUTO, Arrays, Search, TrainingConfig, hyper
 from shortlist.models.sasrec.learned import SASRecLearned
 from shortlist.models.training.model import COPIES, TrainedModel
+from shortlist.models.vectors import DotProducts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
+from shortlist.scoring.scores import Floats
 
 if TYPE_CHECKING:
     from shortlist.models.sasrec.network import SASRecTrainable
 
 _BLOCK = 1024  # users whose vectors are computed together
 _DRAWN = 1024  # negatives of a step where the whole catalogue is too much
-_COMPARED = 5_000_000_000  # places x items in an epoch: some minutes of one core at 128 factors
+_COMPARED = 5_000_000_000  # positions x items in an epoch: some minutes of one core at 128 factors
 _HELD = 1000  # users of the validation fold, where half of the users are as many
 _RANKED = 4_000_000_000  # the most users of the fold x items: some ten seconds an epoch
 
@@ -55,7 +55,7 @@ class SASRecConfig(TrainingConfig):
     ] = hyper(
         "auto",
         "Items drawn for each step that compete with the right ones; all, or None: the whole "
-        f"catalogue; auto: all while places in histories x items are at most {_COMPARED:,}, else "
+        f"catalogue; auto: all if history items x catalogue items are at most {_COMPARED:,}, else "
         f"{_DRAWN:,}.",
     )
     epochs: int = hyper(200, "Most passes over the users.", ge=1)
@@ -83,7 +83,7 @@ class SASRecConfig(TrainingConfig):
         return heads
 
 
-class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
+class SASRec(DotProducts[SASRecConfig, SASRecLearned], TrainedModel[SASRecConfig, SASRecLearned]):
     """Predict the next item of a history by self-attention (Kang & McAuley, ICDM 2018).
 
     The last ``max_length`` items of the history, in their order, become
@@ -110,7 +110,6 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
     """
 
     uses_order = True
-    dense_scores = False
 
     @property
     def bytes_per_query(self) -> int:
@@ -157,22 +156,17 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
         """Return how many items are drawn for a step, or ``"all"``."""
         if self.config.negatives != AUTO:
             return self.config.negatives
-        places = np.minimum(data.user_counts, self.config.max_length + 1) - 1
-        compared = int(places.clip(min=0).sum()) * data.n_items
+        positions = np.minimum(data.user_counts, self.config.max_length + 1) - 1
+        compared = int(positions.clip(min=0).sum()) * data.n_items
         return "all" if compared <= _COMPARED else _DRAWN
 
     def finished(self, data: Dataset, parameters: Arrays) -> SASRecLearned:
         """Keep the parameters as they are."""
         return SASRecLearned(heads=self.config.heads, **parameters)
 
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply the vectors of histories and items."""
-        queries = self.learned.query_vectors(profiles.history, profiles.recency)
-        return FactorScores(queries, self.learned.factors)
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors."""
-        return self.learned.cosine_scores(items)
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of histories."""  # (B, d)
+        return self.learned.query_vectors(profiles.history, profiles.recency)
 
     def user_vectors(self) -> Floats:
         """Return the vector of every user; of one without a history it is zero."""  # (n_users, d)
@@ -181,7 +175,3 @@ class SASRec(TrainedModel[SASRecConfig, SASRecLearned]):
             users = slice(start, start + _BLOCK)
             blocks.append(self.learned.query_vectors(history[users], recency[users]))
         return np.concatenate(blocks)
-
-    def item_vectors(self) -> Floats:
-        """Return the vector of every item."""  # (n_items, d)
-        return self.learned.items

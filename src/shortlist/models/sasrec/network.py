@@ -19,8 +19,7 @@ from torch.nn import functional
 from shortlist.data.dataset import Dataset
 from shortlist.models.sasrec.learned import EPSILON
 from shortlist.models.towers.network import RandomDraws
-from shortlist.models.training.loop import Trainable
-from shortlist.models.training.sparse_table import SparseTable
+from shortlist.models.training.loop import SparseTable, Trainable
 
 _LOGITS = 1 << 24  # computed at a time: 64 MiB
 _SCORES = 1 << 26  # of validation at a time, 256 MiB, and no more than those of
@@ -34,7 +33,7 @@ class Group(NamedTuple):
     """Histories of about the same length, and where their items are when padded."""
 
     items: slice  # of all packed items
-    places: Tensor  # (n_items,), in the padded histories, flat
+    positions: Tensor  # (n_items,), in the padded histories, flat
     n_histories: int
     longest: int
 
@@ -97,7 +96,7 @@ class SASRecTrainable(Trainable):
         """Return the mean cross-entropy over the positions of the chosen users."""
         if not len(self._users):  # nothing to learn from
             return {"loss": 0 * self.items.sum()}
-        packed, targets = self._places(chosen)
+        packed, targets = self._examples(chosen)
         states = self.states(packed, functional.embedding(packed.items, self.items))
         if self.negatives is None:
             with torch.autocast(self.device.type, enabled=False):
@@ -118,7 +117,7 @@ class SASRecTrainable(Trainable):
             return super().step(chosen, optimizer)
         if self._table is None:
             self._table = SparseTable(self.items, optimizer, self.config)
-        (packed, targets), drawn = self._places(chosen), self._drawn(self.negatives or 1)
+        (packed, targets), drawn = self._examples(chosen), self._drawn(self.negatives or 1)
         used = torch.cat([packed.items, targets, drawn]).numpy().astype(np.int32)
         self._table.begin_step(used)
         rows = self._table.gather(used)
@@ -137,13 +136,13 @@ class SASRecTrainable(Trainable):
         if self._table is not None:
             self._table.end_epoch()
 
-    def _places(self, chosen: Tensor | None) -> tuple[Packed, Tensor]:
+    def _examples(self, chosen: Tensor | None) -> tuple[Packed, Tensor]:
         """Return the items of the chosen users that have a next one, and the next ones."""
         users = self._users if chosen is None else self._users[chosen.cpu().numpy()]
         users = users[np.argsort(self._counts[users], kind="stable")]  # for groups of one length
         lengths = self._counts[users] - 1
         starts = self._ends[users] - lengths - 1
-        return self._packed(starts, lengths), self._at(starts + 1, lengths)
+        return self._packed(starts, lengths), self._items_of(starts + 1, lengths)
 
     def _drawn(self, count: int) -> Tensor:
         """Draw the negatives of a step."""
@@ -181,10 +180,10 @@ class SASRecTrainable(Trainable):
         """Mix the values that each item and those before it have in its history."""  # (n_items, d)
         heads, shape = self.config.heads, (group.n_histories, group.longest)
         padded = seen.new_zeros(shape[0] * shape[1], seen.shape[1])
-        padded = padded.index_copy(0, group.places, seen)
+        padded = padded.index_copy(0, group.positions, seen)
         query, key, value = padded.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return mixed.transpose(1, 2).reshape(len(padded), -1)[group.places]
+        return mixed.transpose(1, 2).reshape(len(padded), -1)[group.positions]
 
     def validation_loss(self) -> Tensor:
         """Return ``1 - NDCG@10`` of the held-out items, among all but the user's own."""
@@ -219,15 +218,15 @@ class SASRecTrainable(Trainable):
             items = slice(int(ends[first] - lengths[first]), int(ends[stop - 1]))
             longest = int(lengths[first:stop].max())
             rows = np.repeat(np.arange(stop - first), lengths[first:stop])
-            places = torch.from_numpy(rows * longest + within[items]).to(self.device)
-            groups.append(Group(items, places, stop - first, longest))
+            positions = torch.from_numpy(rows * longest + within[items]).to(self.device)
+            groups.append(Group(items, positions, stop - first, longest))
         ages = torch.from_numpy(np.repeat(lengths, lengths) - 1 - within).to(self.device)
-        return Packed(self._at(starts, lengths), ages, groups)
+        return Packed(self._items_of(starts, lengths), ages, groups)
 
-    def _at(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tensor:
+    def _items_of(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Tensor:
         """Return the items of spans of the sorted interactions."""
-        found = self._items[np.repeat(starts, lengths) + _within(lengths)]
-        return torch.from_numpy(found).to(self.device)
+        items = self._items[np.repeat(starts, lengths) + _within(lengths)]
+        return torch.from_numpy(items).to(self.device)
 
     def _norm(self, states: Tensor, n: int) -> Tensor:
         gain, bias = self.norms[n]

@@ -24,10 +24,10 @@ from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes
-from shortlist.models.vectors import within_range
+from shortlist.models.vectors import DotProducts, within_range
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
+from shortlist.scoring.scores import DenseScores, Floats, Scores
 
 if TYPE_CHECKING:
     from shortlist.models.towers.two_towers import Task
@@ -87,30 +87,20 @@ class TowersModel(TrainedModel[C, L]):
         return self.learned.can_score(profiles)
 
 
-class TowerVectors(TowersModel[C, L], ExplainsLists):
+class TowerVectors(DotProducts[C, L], TowersModel[C, L], ExplainsLists):
     """The base of two-tower models whose scores are dot products of vectors."""
 
-    dense_scores = False
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply the vectors of queries and items."""
-        return FactorScores(self.learned.query_vectors(profiles), self.learned.factors)
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors that the user tower computes, 1 in the column of item biases."""
+        return self.learned.query_vectors(profiles)
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
         """Split scores into what the id, each feature and each chosen item add."""
         return self.learned.score_parts(profiles, self.data, items)
 
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the cosine of the item vectors, biases left out."""
-        return self.learned.cosine_scores(items)
-
     def user_vectors(self) -> Floats:
         """Return the vector of every user of the training data."""  # (n_users, w)
         return self.learned.query_vectors(self.learned.profiles(self.data))
-
-    def item_vectors(self) -> Floats:
-        """Return the vector of every item: ``embedding_size`` numbers, then its bias if any."""
-        return self.learned.items  # (n_items, w)
 
 
 class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):

@@ -14,8 +14,9 @@ from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes
+from shortlist.models.vectors import DotProducts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
+from shortlist.scoring.scores import DenseScores, Floats, Scores
 
 if TYPE_CHECKING:
     from shortlist.models.towers.ncf_training import NCFTrainable
@@ -107,7 +108,7 @@ class NCF(TrainedModel[C, L]):
         return self.learned.cosine_scores(items)
 
 
-class GMF(NCF[GMFConfig, NCFLearned]):
+class GMF(DotProducts[GMFConfig, NCFLearned], NCF[GMFConfig, NCFLearned]):
     """Generalised matrix factorisation (He et al., WWW 2017): ``b + h . (p o q)``, by log loss.
 
     Logistic regression on the product of two learned vectors, with learned weights h, separates the
@@ -130,12 +131,9 @@ class GMF(NCF[GMFConfig, NCFLearned]):
     2
     """
 
-    dense_scores = False
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Multiply vectors."""
-        learned = self.learned
-        return FactorScores(learned.user_vectors(self.rows(profiles)), learned.factors)
+    def query_vectors(self, profiles: Profiles) -> Floats:
+        """Return the vectors of known users, and fold in histories that training did not see."""
+        return self.learned.user_vectors(self.rows(profiles))
 
     def user_vectors(self) -> Floats:
         """Return the vector of every user: the factors times h, ``b + b_u``, and 1 with biases."""

@@ -22,9 +22,8 @@ from shortlist.kernels.threads import over_rows
 from shortlist.models.config import Arrays
 from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
-from shortlist.models.training.loop import Trainable
+from shortlist.models.training.loop import SparseTable, Trainable
 from shortlist.models.training.negatives import Negatives
-from shortlist.models.training.sparse_table import SparseTable
 from shortlist.scoring.scores import Floats
 
 SHARD_SAMPLES = 1024

@@ -222,10 +222,10 @@ class _LogSumExp(torch.autograd.Function):
         to_users, to_items = torch.empty_like(users), torch.zeros_like(items)
         for block in ctx.blocks:
             rows, _ = block
-            shares = _logits(users, items, offset, block)
+            shares = _logits(users, items, offset, block).to(offset.dtype)
             shares.sub_(sums[rows, None]).exp_().mul_(gradients[0][rows, None])
-            torch.mm(shares, items, out=to_users[rows])
-            to_items.addmm_(shares.T, users[rows])
+            to_users[rows] = shares @ items
+            to_items += shares.T @ users[rows]
         return to_users, to_items, None, None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,34 +31,28 @@ class Start(NamedTuple):
     losses: tuple[float, ...] = ()
 
 
-class Saved(NamedTuple):
-    """What a checkpoint holds."""
-
-    start: Start
-    chosen: dict[str, Any]  # settings
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """A folder for one training: of one model, with one data set and the same settings."""
 
-    place: Place
+    folder: Place
     identity: Mapping[str, Any]  # JSON values
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # the settings of the training
 
-    def read(self, n_users: int, n_items: int, epochs: int) -> Saved | None:
-        """Return the state that a training of this many epochs saved, or None."""
-        names = self.place.names()
+    def read(self, n_users: int, n_items: int, epochs: int) -> tuple[Start, dict[str, Any]] | None:
+        """Return the state and the chosen settings that such a training saved, or None."""
+        names = self.folder.names()
         if _STATE not in names:
             foreign = [name for name in names if not name.startswith(("users-", "items-"))]
             if foreign:
                 raise InputError(
                     f"the folder holds {foreign[0]} and no checkpoint",
-                    where=self.place.url,
+                    where=self.folder.url,
                     remedy="name a new folder",
                 )
             return None
         try:
-            state = json.loads(self.place.read(_STATE))
+            state = json.loads(self.folder.read(_STATE))
             self._require_same(state["identity"])
             chosen, length = dict(state["chosen"]), int(state["chosen"]["embedding_size"])
             items = self._vectors([state["items"]], n_items, length)
@@ -67,22 +61,22 @@ class Checkpoint:
             if len(losses) > epochs:
                 raise InputError(
                     f"the checkpoint has {len(losses)} epochs, more than epochs={epochs}",
-                    where=self.place.url,
+                    where=self.folder.url,
                     remedy=f"ask for {len(losses)} epochs or more, or name another folder",
                 )
-            return Saved(Start(users, items, losses), chosen)
+            return Start(users, items, losses), chosen
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
                 f"the checkpoint is damaged: {error}",
-                where=self.place.url,
+                where=self.folder.url,
                 remedy="delete the folder to start from scratch",
             ) from error
 
     def begin(self) -> None:
         """Make the folder, inside one that exists."""
-        self.place.create()
+        self.folder.create()
 
     def write_users(self, epoch: int, first: int, users: Floats) -> list[str]:
         """Write the vectors of users from a row on; return the names of the files."""
@@ -92,39 +86,32 @@ class Checkpoint:
             for start in range(0, len(users), rows)
         ]
 
-    def finish(
-        self,
-        epoch: int,
-        items: Floats,
-        losses: Iterable[float],
-        users: list[str],
-        chosen: Mapping[str, Any],
-    ) -> None:
+    def finish(self, epoch: int, items: Floats, losses: Iterable[float], users: list[str]) -> None:
         """Make an epoch the last whole one: its users are written. Delete the one before."""
         kept = self._write(f"items-{epoch:05}.npy", items)
         state = {
             "identity": self.identity,
-            "chosen": chosen,
+            "chosen": dict(self.chosen),
             "losses": list(losses),
             "items": kept,
             "users": users,
         }
-        self.place.write(_STATE, json.dumps(state, indent=2).encode())
-        for name in self.place.names() - {_STATE, kept, *users}:
+        self.folder.write(_STATE, json.dumps(state, indent=2).encode())
+        for name in self.folder.names() - {_STATE, kept, *users}:
             if name.startswith(("users-", "items-")):
-                self.place.remove(name)
+                self.folder.remove(name)
 
     def _write(self, name: str, vectors: Floats) -> str:
         content = io.BytesIO()
         np.save(content, np.ascontiguousarray(vectors), allow_pickle=False)
-        self.place.write(name, content.getbuffer())
+        self.folder.write(name, content.getbuffer())
         return name
 
     def _vectors(self, names: list[str], count: int, length: int) -> Floats:
-        missing = sorted(set(names) - self.place.names())
+        missing = sorted(set(names) - self.folder.names())
         if missing:
             raise ValueError(f"{missing[0]} is missing")
-        parts = [np.load(io.BytesIO(self.place.read(name)), allow_pickle=False) for name in names]
+        parts = [np.load(io.BytesIO(self.folder.read(name)), allow_pickle=False) for name in names]
         vectors = np.concatenate([np.empty((0, length), np.float32), *parts])
         if vectors.dtype != np.float32 or vectors.shape != (count, length):
             raise ValueError(f"{names[0]} and what follows are not {count} vectors of {length}")
@@ -147,7 +134,7 @@ class Checkpoint:
             )
         raise InputError(
             f"the folder is the checkpoint of another training: {difference}",
-            where=self.place.url,
+            where=self.folder.url,
             remedy="name another folder, or delete this one to start from scratch",
         )
 

@@ -171,8 +171,8 @@ def look(
         The encoding of text files that are not UTF-8. None: it is guessed.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
-        ``time``, ``title``, ``only``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
-        ``decimal``. The rest is guessed.
+        ``time``, ``title``, ``labels``, ``only``, ``positive``, ``half_life``, ``repeats``,
+        ``on_bad_row``, ``time_format``, ``decimal``. The rest is guessed.
 
     Returns
     -------
@@ -208,9 +208,8 @@ def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[
         if items is not None:
             given = {"title": None} | given  # its titles are found by their name
         roles = guess_roles(db, "looked_at", given)
-    data = Dataset.from_tables(
-        table, users, items, **roles.options, encoding=encoding, on_bad_row="skip"
-    )
+    options = roles.options | {"encoding": encoding, "on_bad_row": "skip"}
+    data = Dataset.from_tables(table, users, items, **options)
     return Look(rows, tuple(columns), roles, data, encoding)
 
 

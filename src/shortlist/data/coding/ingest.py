@@ -89,14 +89,7 @@ def encode_tables(
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}
-        (user_features, item_features), notes = tidied(db, tables, options)
-        if title is not None:
-            if not titled:
-                item_features = _with_last_titles(db, item_features, title)
-            item_features = with_title(item_features, title)
-        if options.labels is not None:
-            labels = read_labels(db, options.labels, reading.encoding)
-            user_features, item_features = with_labels((user_features, item_features), labels)
+        (user_features, item_features), notes = _finished(db, tables, options, titled)
         user_rows, item_rows, weights, times, records = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
@@ -112,6 +105,23 @@ def encode_tables(
         dislikes = replace(pairs, weights=strengths).select(disliked)
         pairs = pairs.select(~disliked)
     return EncodedTables(pairs, dislikes, user_features, item_features, tuple(bad.skipped), notes)
+
+
+def _finished(
+    db: Connection, tables: Mapping[str, pa.Table | None], options: TableOptions, titled: bool
+) -> tuple[list[pa.Table | None], tuple[str, ...]]:
+    """Return the features of users and items with numbers, dates, titles and labels; and notes.
+
+    ``titled``: the titles are in the table of the items, not in the log.
+    """
+    (users, items), notes = tidied(db, tables, options)
+    if options.title is not None:
+        if not titled:
+            items = _with_last_titles(db, items, options.title)
+        items = with_title(items, options.title)
+    if options.labels is None:
+        return [users, items], notes
+    return with_labels((users, items), read_labels(db, options.labels, options.encoding)), notes
 
 
 def _leave_out(log: InputTable, deletions: list[str]) -> None:

@@ -121,19 +121,9 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
 def guess_roles(
     connection: duckdb.DuckDBPyConnection, rows: str, given: Mapping[str, Any]
 ) -> Roles:
-    """Guess the roles of the columns of a view.
+    """Guess the roles of the columns of a view; ``given`` are fields of the result that are known.
 
-    Parameters
-    ----------
-    rows
-        The name of the view.
-    given
-        Fields of the result that are known already.
-
-    Raises
-    ------
-    InputError
-        No column looks like the ids of users, or of items; or a given column does not exist.
+    An InputError if no column looks like the ids of users, or of items, or a given one is missing.
     """
     count, columns = columns_of(connection, rows)
     by_name = {column.name: column for column in columns}

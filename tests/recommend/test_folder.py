@@ -74,9 +74,14 @@ class FailingEngine(engine.LocalEngine):
     """Stops after some files."""
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
-        results = super().map_rows(task, n_rows, bytes_per_row, description)
+        results = super().map_rows(task, n_rows, bytes_per_row, description, least)
         if description:
             yield from (next(results) for _ in range(2))
             raise PowerCutError
@@ -166,7 +171,12 @@ class ElsewhereEngine(engine.LocalEngine):
     """Its workers write to disks of their own."""
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         return iter(())
 

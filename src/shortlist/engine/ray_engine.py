@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from shortlist import extras
 from shortlist._version import __version__
 from shortlist.engine.held import Held, LocalHeld, State
-from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
+from shortlist.engine.protocol import BLOCK_BYTES, blocks_of, rows_per_block
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_held import ATTEMPTS, RayHeld
 from shortlist.engine.ray_worker import DONE, RAISED, Outcome
@@ -50,7 +50,8 @@ class RayEngine:
         ``ray://host:port`` of a cluster. None: the cluster that ``RAY_ADDRESS`` names or that runs
         on this machine; else one that is started here and ends with this process.
     block_bytes
-        The most memory that the rows of a block may take.
+        The most memory that the rows of a block may take. None: 64 MiB, except where a task wants
+        more rows.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class RayEngine:
         The cluster does not answer.
     """
 
-    def __init__(self, address: str | None = None, *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, address: str | None = None, *, block_bytes: int | None = None) -> None:
         extras.require("ray", "engine 'ray'")
         self.block_bytes = block_bytes
         self._ray = _connected(address)
@@ -97,11 +98,16 @@ class RayEngine:
                 self._ray.cancel(reference)
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         """Yield the result of the task for each block, in the order of the rows."""
         fair = max(_FEWEST_ROWS, -(-n_rows // (_PER_WORKER * self._count_workers())))
-        size = max(1, min(self.block_bytes // max(1, bytes_per_row), fair))
+        size = min(rows_per_block(self.block_bytes, bytes_per_row, least), fair)
         blocks = blocks_of(n_rows, size)
         results = self.map(task, blocks, size * bytes_per_row, description)
         return track(results, description, len(blocks))

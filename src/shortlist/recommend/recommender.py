@@ -15,6 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
+from shortlist.engine.protocol import FEWEST_QUERIES
 from shortlist.errors import InputError
 from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety
@@ -65,7 +66,7 @@ def recommend(
         )
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
-    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending", FEWEST_QUERIES)
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)

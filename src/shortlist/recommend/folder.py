@@ -161,7 +161,7 @@ def _begin(place: Place, described: dict[str, Any]) -> set[str]:
     if RUN not in present:
         if present:
             raise InputError(
-                f"the folder has {len(present)} files and is none of lists",
+                f"the folder has {len(present)} files and was not made for lists",
                 where=place.url,
                 remedy="name a new folder",
             )

@@ -108,7 +108,7 @@ def _varied(task: Callable[[range], Block], variety: Variety, k: int, block: ran
 def check_k(k: int) -> None:
     """Raise an InputError unless ``k`` is a list length of 1 or more."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(f"k={k!r} is no list length", remedy="pass a whole number of 1 or more")
+        raise InputError(f"k={k!r} is not a list length", remedy="pass a whole number of 1 or more")
 
 
 def best_items(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 import shortlist as sl
 from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.truth import Truth
-from shortlist.kernels.ranking import midranks
 from shortlist.kernels.topk import topk_dense
 from shortlist.metrics.bootstrap import Measure, bootstrap, interval
 from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray, rank_metrics
 from shortlist.models.base import Model
+from shortlist.scoring.scores import DenseScores
+from shortlist.scoring.selection import midranks
 
 Scores: TypeAlias = NDArray[np.float32]
 HIT, RECALL, NDCG = "hit_rate@10", "capped_recall@5", "ndcg@10"
@@ -174,12 +175,8 @@ class Fold:
 
     def measured(self, scores: Scores) -> dict[str, FloatArray]:
         """Compute every ranking metric for each user."""
-        ranks, _ = midranks(
-            np.ascontiguousarray(scores, dtype=np.float32),
-            self.truth.indptr,
-            self.truth.item_rows,
-            self.truth.unseen,
-        )
+        block = DenseScores(np.ascontiguousarray(scores, dtype=np.float32))
+        ranks = midranks(block, self.truth.unseen, self.truth.indptr, self.truth.item_rows)
         return rank_metrics(ranks, self.truth.indptr, LENGTHS)
 
     def best(self, scores: Scores, k: int = 10) -> NDArray[np.int32]:

@@ -117,8 +117,8 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     for the first item of the stage's own list. The boosted trees use the score and the rank of
     every stage, the number of users of the item, the length of the history, the users that the item
     has in common with the items of the history and, with ``features``, the features of users and
-    items, how a user stands to the users of the item, and the item to the history. Both learn from
-    up to ``rounds`` rounds: one choice of every user is held out, the stages are fitted on the
+    items, how a user compares with the users of the item, and the item with the history. Both learn
+    from up to ``rounds`` rounds: one choice of every user is held out, the stages are fitted on the
     rest, and the held-out items among their candidates are the positives. Then the stages are
     fitted on all data. If nothing can be held out (every user has a single choice), all stages get
     the same weight.

@@ -1,4 +1,4 @@
-"""What lists cost on a Ray cluster: work, traffic and memory, for docs/scale.md.
+"""What lists, comparing and tuning cost on a Ray cluster: work, traffic, memory, for docs/scale.md.
 
 ``python -m benchmarks.scale --interactions 2000000`` starts a cluster on this machine with 1 and
 with 2 workers. Traffic is what leaves and reaches the process that started the job. Work is the
@@ -19,11 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from shortlist import engine
+from shortlist import compare, engine, tune
+from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Vocabulary
 from shortlist.engine import RayEngine
+from shortlist.models.cosine import ItemCosine
 from shortlist.models.ials.model import IALS, IALSLearned
+from shortlist.models.rp3beta import RP3beta
 
 ITEMS, FACTORS, PER_USER = 10_000, 64, 50
 TICK = os.sysconf("SC_CLK_TCK")
@@ -134,7 +137,19 @@ def one(n_interactions: int, workers: int) -> None:
     )
     few = data.select(data.user_rows < 100)
     IALS(**model.get_params()).fit(few).recommend(k=10)  # compiles, or reads what was compiled
-    jobs: dict[str, Any] = {"lists": lambda: model.recommend(k=10)}
+    train, test = split.leave_last_out(data, order="row")
+    fixed = {"neighbors": 50, "weighting": "binary", "shrinkage": 0}
+    trained = IALS(embedding_size=FACTORS, epochs=2, solver="cg")
+
+    def compared() -> object:
+        models: list[Any] = [ItemCosine(**fixed), RP3beta(neighbors=50), IALS(**model.get_params())]
+        return compare(models, train, test)
+
+    jobs: dict[str, Any] = {
+        "lists": lambda: model.recommend(k=10),
+        "compare 3 models": compared,
+        "tune, 10 trials": lambda: tune(trained, train, trials=10, check=False),
+    }
     if not workers:
         jobs["training"] = lambda: IALS(**model.get_params()).fit(data)
     for name, job in jobs.items():

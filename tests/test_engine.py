@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,12 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shortlist import engine
+from shortlist import compare, engine, tune
+from shortlist.data import split
 from shortlist.models.registry import model_class
 from shortlist.recommend.query import Query
 from shortlist.testing import of_matrix, small_world
 from shortlist.testing.subject import assert_same_lists, lists_of
+from shortlist.tuning.budget import TimeBudget
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 
@@ -90,27 +94,40 @@ def test_memory_of_a_row_counts_the_catalogue_only_where_rows_of_it_are_written(
         assert sized.row_bytes["audience"] > 8 * n_items
 
 
+def test_pieces_run_in_order_when_they_are_asked_for() -> None:
+    done: list[str] = []
+    results = engine.LocalEngine().map(done.append, ["first", "second"], 0, "testing")
+    assert done == []
+    assert list(results) == [None, None]
+    assert done == ["first", "second"]
+
+
 class RemoteEngine:
-    """Passes task and results on as bytes, and runs the blocks side by side, the last one first."""
+    """Passes task and results on as bytes, and runs pieces side by side, the last one first."""
 
     def __init__(self) -> None:
         self.descriptions: list[str] = []
 
-    def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
     ) -> Iterator[T]:
         self.descriptions.append(description)
         sent = pickle.dumps(task)
 
-        def run(block: range) -> bytes:
-            return pickle.dumps(pickle.loads(sent)(block))
+        def run(piece: bytes) -> bytes:
+            return pickle.dumps(pickle.loads(sent)(pickle.loads(piece)))
 
-        ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(run, reversed(ranges)))
+            results = list(pool.map(run, map(pickle.dumps, reversed(pieces))))
         for result in reversed(results):
             value: T = pickle.loads(result)
             yield value
+
+    def map_rows(
+        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    ) -> Iterator[T]:
+        ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
+        return self.map(task, ranges, 7 * bytes_per_row, description)
 
 
 @pytest.mark.parametrize("name", ["Popularity", "UserCosine", "ItemCosine", "EASE", "IALS"])
@@ -125,3 +142,46 @@ def test_tasks_can_run_in_another_process(name: str) -> None:
     for request, table in lists_of(local).items():
         assert table.combine_chunks().equals(pa.table(lists[request]).combine_chunks())
     assert {"recommending", "audience"} <= set(remote.descriptions)
+
+
+def test_models_can_be_fitted_in_other_processes() -> None:
+    train, test = split.leave_last_out(small_world().data, order="row")
+    remote, names = RemoteEngine(), ["Popularity", "ItemCosine", "EASE"]
+    models = [[model_class(name)() for name in names] for _ in range(2)]
+    local, elsewhere = (
+        compare(each, train, test, engine=where)
+        for each, where in zip(models, (None, remote), strict=True)
+    )
+    assert remote.descriptions[0] == "fitting Popularity, ItemCosine, EASE"
+    assert elsewhere.to_arrow().equals(local.to_arrow())
+    assert all(seconds is not None and seconds > 0 for seconds in elsewhere.fit_seconds.values())
+    for here, there in zip(*models, strict=True):
+        assert there.data is train
+        assert_same_lists(here, there)
+
+
+def test_trials_can_run_in_other_processes() -> None:
+    remote, data = RemoteEngine(), small_world().data
+    local, elsewhere = (
+        tune("EASE", data, trials=12, folds=2, seconds=600, engine=where)
+        for where in (None, remote)
+    )
+    plain = [
+        [trial.model_dump(exclude={"seconds"}) for trial in t.trials] for t in (local, elsewhere)
+    ]
+    assert plain[0] == plain[1]
+    assert elsewhere.check == local.check
+    whole = [text for text in remote.descriptions if text.startswith("tuning")]
+    assert whole[:3] == [
+        "tuning EASE, trials 0, 1, 2, 3, 4",
+        "tuning EASE, trials 5, 6, 7, 8, 9",
+        "tuning EASE, trials 10",
+    ]
+
+
+def test_a_budget_keeps_its_time_in_another_process() -> None:
+    budget = TimeBudget(0.05)
+    sent = pickle.dumps(budget)
+    assert pickle.loads(sent).left() == pytest.approx(budget.left(), abs=0.02)
+    time.sleep(0.06)
+    assert pickle.loads(sent).left() < 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -17,7 +18,9 @@ import pytest
 from shortlist import compare, engine, evaluate, tune
 from shortlist.bundle import parts
 from shortlist.data import split
+from shortlist.engine.ray_engine import cores_each
 from shortlist.errors import CapabilityError, ConfigError, ShortlistError, UnknownIdError
+from shortlist.models.ease import EASE
 from shortlist.models.registry import MODULES, model_class
 from shortlist.testing import small_world
 from shortlist.testing.subject import lists_of
@@ -107,26 +110,112 @@ def test_what_is_learned_is_the_same(name: str) -> None:
         assert parts.split(there.learned).arrays[part].tobytes() == array.tobytes(), part
 
 
-def test_comparing_and_tuning_are_the_same() -> None:
-    data = small_world().data
-    train, test = split.leave_last_out(data, order="row")
-    tables, values = [], []
-    for where in ("local", many_blocks()):
-        models = [model_class("Popularity")(), model_class("ItemCosine")()]
-        tables.append(compare(models, train, test, engine=where).to_arrow())
-        found = tune("ItemCosine", data, trials=3, engine=where, check=False)
-        values.append([(trial.settings, trial.value) for trial in found.trials])
-    assert tables[0].equals(tables[1])
-    assert values[0] == values[1]
+def assert_same_figures(models: list[Any], others: list[Any]) -> None:
+    """Compare models here and others, with the same settings, on the workers."""
+    train, test = split.leave_last_out(small_world().data, order="row")
+    here = compare(models, train, test)
+    there = compare(others, train, test, engine=many_blocks())
+    assert there.to_arrow().equals(here.to_arrow())
+    for model, other in zip(models, others, strict=True):
+        assert other.history.equals(model.history)
+        for part, array in parts.split(model.learned).arrays.items():
+            assert parts.split(other.learned).arrays[part].tobytes() == array.tobytes(), part
 
 
-def test_a_model_that_is_trained_by_gradient_is_not_trained_on_a_cluster() -> None:
+def test_models_that_are_fitted_side_by_side_are_the_same() -> None:
+    names = ["Popularity", "ItemCosine", "EASE", "IALS"]
+    assert_same_figures(*([quick(name) for name in names] for _ in range(2)))
+
+
+@pytest.mark.slow
+def test_all_models_fitted_side_by_side_are_the_same() -> None:
+    assert_same_figures(*([quick(name) for name in MODULES] for _ in range(2)))
+
+
+def trials_of(model: Any, **arguments: Any) -> list[Any]:
+    tuning = tune(model, small_world().data, **arguments)
+    return [tuning.check, *(trial.model_dump(exclude={"seconds"}) for trial in tuning.trials)]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "arguments"),
+    [
+        ("ItemCosine", {}, {"trials": 7}),
+        ("EASE", {}, {"trials": 12, "folds": 2, "check": False}),
+        pytest.param("IALS", {"epochs": 2}, {"trials": 12, "folds": 3}, marks=pytest.mark.slow),
+        pytest.param(
+            "MatrixFactorization",
+            {"embedding_size": 4, "epochs": 25, "init_std": 0.1},
+            {"trials": 14},  # some of which are pruned
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_trials_that_run_side_by_side_are_the_same(
+    name: str, settings: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    model = model_class(name)(**settings)
+    assert trials_of(model, engine=many_blocks(), **arguments) == trials_of(model, **arguments)
+
+
+class Fragile(EASE):
+    """Its first fit in another process kills that process."""
+
+    mark = Path()
+    here = 0
+
+    def learn(self, data: Any) -> Any:
+        if os.getpid() != self.here and not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().learn(data)
+
+
+def test_a_fit_and_a_trial_whose_worker_dies_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fragile, "here", os.getpid())
+    monkeypatch.setattr(Fragile, "mark", tmp_path / "compare")
+    with pytest.warns(RuntimeWarning, match=r"^fitting EASE, Fragile: part 2 of 2 was lost to W"):
+        assert_same_figures([EASE(), Fragile()], [EASE(), Fragile()])
+    monkeypatch.setattr(Fragile, "mark", tmp_path / "tune")
+    lost = r"^tuning Fragile, trials 0, 1, 2, 3, 4: part \d of 5 was lost to WorkerCrashedError: .*"
+    with pytest.warns(RuntimeWarning, match=lost + r"running again \(attempt 2 of 4\)$"):
+        there = trials_of(Fragile(), trials=5, engine=engine.RayEngine(), check=False)
+    assert there == trials_of(EASE(), trials=5, check=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"compare", "tune"}
+
+
+def test_a_model_that_is_trained_by_gradient_is_not_trained_over_a_cluster() -> None:
     with pytest.raises(CapabilityError) as error:
         quick("MatrixFactorization").fit(small_world().data, engine="ray")
     assert str(error.value) == (
-        "MatrixFactorization is trained by gradient, in one process and not on a cluster\n"
-        "  to do: fit it without an engine, and pass the engine to recommend and evaluate"
+        "MatrixFactorization is trained by gradient, in one process and not over a cluster\n"
+        "  to do: fit it without an engine; recommend, evaluate, compare and tune take the engine"
     )
+
+
+def timed(wait: float, piece: str) -> tuple[int, str, float, float]:
+    started = time.monotonic()
+    time.sleep(wait)
+    return os.getpid(), piece, started, time.monotonic()
+
+
+def test_pieces_run_in_other_processes_and_many_cores_are_shared() -> None:
+    results = list(engine.RayEngine().map(partial(timed, 0.0), ["one", "two", "three"], 0, "test"))
+    assert [piece for _, piece, _, _ in results] == ["one", "two", "three"]
+    assert os.getpid() not in {process for process, *_ in results}
+    assert [cores_each([8, 16], pieces) for pieces in (2, 3, 6, 24, 25)] == [8, 8, 4, 1, 1]
+
+
+def test_pieces_run_at_a_time_where_there_is_memory_for_them() -> None:
+    [memory] = [int(node["Resources"]["memory"]) for node in ray.nodes()]
+    where = engine.RayEngine()
+    first, second = where.map(partial(timed, 0.2), ["one", "two"], memory * 6 // 10, "test")
+    assert max(first[2], second[2]) >= min(first[3], second[3])
+    assert first[0] != os.getpid()
+    results = list(where.map(partial(timed, 0.0), ["one", "two"], 2 * memory, "test"))
+    assert [process for process, *_ in results] == [os.getpid()] * 2
 
 
 def square(values: np.ndarray[Any, Any], block: range) -> tuple[int, list[int]]:
@@ -234,7 +323,7 @@ def test_a_block_whose_worker_dies_runs_again(tmp_path: Path) -> None:
         assert list(where.map_rows(partial(die_once, tmp_path), 4, 1, "testing")) == [0, 1, 2, 3]
     first = str(told[0].message)
     assert first.startswith("testing: rows 1 to 1 were lost to WorkerCrashedError")
-    assert first.endswith("they run again (attempt 2 of 4)")
+    assert first.endswith("; running again (attempt 2 of 4)")
 
 
 def die(block: range) -> None:

@@ -15,12 +15,15 @@ import pyarrow as pa
 import pytest
 from ray_nodes import NODE, add_node_without_library, cluster, killing_a_worker
 
-from shortlist import evaluate
+from shortlist import compare, evaluate, tune
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.engine import RayEngine, ray_engine
 from shortlist.errors import ConfigError
+from shortlist.kernels.threads import thread_count
 from shortlist.models.cosine import ItemCosine
+from shortlist.models.ease import EASE
+from shortlist.models.ials.model import IALS
 from shortlist.models.registry import load
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
@@ -68,7 +71,7 @@ class TestKilled:
             lists = model.recommend(engine=RayEngine(block_bytes=200_000))
         assert lists.table.combine_chunks().equals(expected)
         assert "recommending: rows " in told(caught)
-        assert "they run again (attempt 2 of 4)" in told(caught)
+        assert "running again (attempt 2 of 4)" in told(caught)
 
     def test_while_files_are_written(self, two_nodes: Any, data: Dataset, tmp_path: Path) -> None:
         model = ItemCosine(neighbors=50, weighting="binary", shrinkage=0.0).fit(data)
@@ -80,7 +83,7 @@ class TestKilled:
             for name in ("here", "there")
         ]
         assert files[0] == files[1]
-        assert "they run again" in told(caught)
+        assert "running again" in told(caught)
 
     def test_while_figures_are_measured(self, two_nodes: Any, data: Dataset) -> None:
         train, test = split.leave_last_out(data, order="row")
@@ -90,6 +93,23 @@ class TestKilled:
             report = evaluate(model, train, test, engine=RayEngine(block_bytes=100_000))
         assert report.to_arrow().equals(expected.to_arrow())
         assert "evaluating ItemCosine: rows " in told(caught)
+
+    def test_while_models_are_compared(self, two_nodes: Any, data: Dataset) -> None:
+        train, test = split.leave_last_out(data, order="row")
+        expected = compare([EASE(), IALS(epochs=20)], train, test)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            comparison = compare([EASE(), IALS(epochs=20)], train, test, engine=RayEngine())
+        assert comparison.to_arrow().equals(expected.to_arrow())
+        assert "fitting EASE, IALS: part " in told(caught)
+        assert "was lost to WorkerCrashedError" in told(caught)
+
+    def test_while_settings_are_searched(self, two_nodes: Any, data: Dataset) -> None:
+        expected = tune(IALS(epochs=5), data, trials=5, check=False)
+        with pytest.warns(RuntimeWarning) as caught, killing_a_worker(two_nodes):
+            found = tune(IALS(epochs=5), data, trials=5, check=False, engine=RayEngine())
+        values = [[(trial.settings, trial.value) for trial in t.trials] for t in (expected, found)]
+        assert values[0] == values[1]
+        assert "tuning IALS, trials 0, 1, 2, 3, 4: part " in told(caught)
 
     def test_the_next_run_goes_on_after_the_driver_was_killed(
         self, two_nodes: Any, data: Dataset, tmp_path: Path
@@ -138,9 +158,21 @@ def test_a_node_joins_late_and_another_dies(monkeypatch: pytest.MonkeyPatch) -> 
             results = squares_while(4, 2.0, lambda: nodes.add_node(**NODE))
         assert results == [0, 1, 4, 9]
         node = nodes.add_node(**NODE)
-        with pytest.warns(RuntimeWarning, match="they run again"):
+        with pytest.warns(RuntimeWarning, match="running again"):
             results = squares_while(60, 5.0, lambda: nodes.remove_node(node, allow_graceful=False))
         assert results == [number**2 for number in range(60)]
+
+
+def threads_of(piece: int) -> int:
+    return thread_count()
+
+
+def test_few_pieces_get_several_cores_each() -> None:
+    with cluster(num_cpus=4) as nodes:
+        assert list(RayEngine().map(threads_of, [1, 2], 0, "testing")) == [2, 2]
+        nodes.add_node(**NODE | {"num_cpus": 2})
+        assert list(RayEngine().map(threads_of, [1, 2], 0, "testing")) == [2, 2]
+        assert list(RayEngine().map(threads_of, range(5), 0, "testing")) == [1] * 5
 
 
 def test_a_node_without_the_library(tmp_path: Path) -> None:

@@ -36,12 +36,16 @@ class Tabular(ABC):
         """Return the first rows, as they are shown to people."""
         return self.to_arrow().slice(0, count)
 
+    def _frame(self) -> pa.Table:
+        """Return the table that data frames hold."""
+        return self.to_arrow()
+
     def to_pandas(self) -> pd.DataFrame:
-        """Return :meth:`to_arrow` as a pandas data frame; pandas must be installed."""
-        return self.to_arrow().to_pandas()
+        """Return the table as a pandas data frame; pandas must be installed."""
+        return self._frame().to_pandas()
 
     def to_polars(self) -> pl.DataFrame:
-        """Return :meth:`to_arrow` as a polars data frame; polars must be installed."""
+        """Return the table as a polars data frame; polars must be installed."""
         import polars as pl
 
-        return pl.DataFrame(self.to_arrow())
+        return pl.DataFrame(self._frame())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import shortlist as sl
-from shortlist.data.formats.encodings import likely_encoding
+from shortlist.data.formats.text_files import likely_encoding
 from shortlist.errors import InputError
 
 KOREAN = "회원번호,공고번호\n1,요리사\n2,간호사\n"

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from shortlist.data.features import Category, FeatureEncoder, Labels, Number
+from shortlist.data.features import FeatureEncoder, Spec
 
 KEYWORDS = ["자바", "SQL", "회계", "영업", "설계"]
 
@@ -91,7 +91,7 @@ def test_names_that_contain_the_separator_are_not_split() -> None:
 
 def test_the_inferred_separator_is_stored() -> None:
     encoder = FeatureEncoder.fit(pa.table({"x": ["a|b;c", "b;c", "a|b;c|b;c"] * 3}))
-    assert encoder.kinds == {"x": Labels(separator=";")}
+    assert encoder.kinds == {"x": Spec(kind="labels", separator=";")}
 
 
 def test_labels_between_commas() -> None:
@@ -105,7 +105,7 @@ def test_labels_between_commas() -> None:
         "SQL,Spring",
     ]
     encoder = FeatureEncoder.fit(pa.table({"x": skills}))
-    assert encoder.kinds == {"x": Labels(separator=",")}
+    assert encoder.kinds == {"x": Spec(kind="labels", separator=",")}
     assert set(encoder.names) == {"x=Java", "x=SQL", "x=Spring"}
 
 
@@ -139,7 +139,7 @@ def test_labels_typed_by_hand_are_text() -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        ("title", "a text for display; name a kind to encode it"),
+        ("title", "a text for display; not a feature"),
         ("valid_from", "the start of a life span, not a feature"),
         ("valid_to", "the end of a life span, not a feature"),
     ],
@@ -147,12 +147,10 @@ def test_labels_typed_by_hand_are_text() -> None:
 def test_columns_that_are_not_features(column: str, reason: str) -> None:
     table = pa.table({column: ["2024-01-01", "2025-01-01", "2025-01-01"]})
     assert FeatureEncoder.fit(table).left_out == {column: reason}
-    encoder = FeatureEncoder.fit(table, {column: Category()})
-    assert encoder.names == (f"{column}=2024-01-01", f"{column}=2025-01-01", f"{column} is other")
 
 
-def test_specifications_override_the_rules() -> None:
+def test_columns_that_the_caller_leaves_out() -> None:
     table = pa.table({"a": [1, 2, 1, 2], "b": ["x", "y", "x", "y"], "c": ["k", "k", "k", "k"]})
-    encoder = FeatureEncoder.fit(table, {"a": Number(), "b": None, "c": Category()})
+    encoder = FeatureEncoder.fit(table, ["b"])
     assert list(encoder.blocks) == ["a"]
     assert encoder.left_out == {"b": "excluded by the caller", "c": "the same value in every row"}

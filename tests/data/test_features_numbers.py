@@ -11,26 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.data.features import Buckets, FeatureEncoder, Number
+from shortlist.data.features import FeatureEncoder, Spec
 from shortlist.errors import InputError
+
+from .one_column import encoder_of
 
 VALUES = st.lists(
     st.none() | st.integers(-(10**6), 10**6) | st.floats(-1e99, 1e99), min_size=2, max_size=30
 ).filter(lambda values: len({v for v in values if v is not None}) >= 2)
 
 
-def column(
-    values: object, spec: Number | Buckets | None = None
-) -> tuple[FeatureEncoder, np.ndarray]:
+def column(values: object) -> tuple[FeatureEncoder, np.ndarray]:
     table = pa.table({"x": pa.array(values) if isinstance(values, list) else values})
-    encoder = FeatureEncoder.fit(table, {"x": spec or Number()})
+    encoder = encoder_of(table, Spec(kind="number"))
     return encoder, encoder.transform(table, dtype=np.float64).toarray()
 
 
 def test_a_number_is_an_angle() -> None:
-    encoder, rows = column([0, 1, 2, 3, 4, None], Number(scale="standard"))
+    encoder, rows = column([0, 1, 2, 3, 4, None])
     assert encoder.names == ("x", "x is known", "x is missing")
-    z = [(value - 2) / math.sqrt(2) for value in range(5)]
+    z = [(value - 2) * 1.3489795003921634 / 2 for value in range(5)]
     expected = [[value / math.hypot(1, value), 1 / math.hypot(1, value), 0] for value in z]
     np.testing.assert_allclose(rows, np.array([*expected, [0, 0, 1]]), atol=1e-15)
 
@@ -41,7 +41,7 @@ def test_the_robust_scale_is_the_interquartile_range() -> None:
     low, centre, high = statistics.quantiles(values, n=4, method="inclusive")
     z = (1000 - centre) / ((high - low) / 1.3489795)
     np.testing.assert_allclose(rows[4], [z / math.hypot(1, z), 1 / math.hypot(1, z)], rtol=1e-7)
-    assert isinstance(encoder.kinds["x"], Number)
+    assert encoder.kinds["x"] == Spec(kind="number")
 
 
 def test_similarity_falls_with_the_distance() -> None:
@@ -73,10 +73,10 @@ def test_the_order_of_the_rows_does_not_matter(values: list[float | None], rando
     plain = [None if value is None else float(value) for value in values]
     shuffled = plain.copy()
     random.shuffle(shuffled)
-    for spec in (Number(), Buckets()):
-        tables = [pa.table({"x": pa.array(given, pa.float64())}) for given in (plain, shuffled)]
-        first, second = (FeatureEncoder.fit(table, {"x": spec}).to_table() for table in tables)
-        assert first.equals(second, check_metadata=True)
+    first, second = (
+        column(pa.array(given, pa.float64()))[0].to_table() for given in (plain, shuffled)
+    )
+    assert first.equals(second, check_metadata=True)
 
 
 def test_missing_numbers_are_flagged_or_ignored() -> None:
@@ -124,41 +124,6 @@ def test_integers_beyond_64_bits() -> None:
     )
 
 
-def test_buckets_hold_equally_many_rows() -> None:
-    encoder, rows = column(list(range(12)), Buckets(bins=3))
-    assert encoder.names == ("x<4", "4<=x<8", "x>=8")
-    assert rows.sum(axis=0).tolist() == [4, 4, 4]
-    query = encoder.transform(pa.table({"x": [-5.5, 4.0, 7.99, 8.0, 1e9]}))
-    assert query.toarray().argmax(axis=1).tolist() == [0, 1, 1, 2, 2]
-
-
-@settings(deadline=None)
-@given(VALUES, st.integers(2, 8))
-def test_buckets_equal_those_of_a_loop(values: list[float | None], bins: int) -> None:
-    plain = [None if value is None else float(value) for value in values]
-    encoder, rows = column(pa.array(plain, pa.float64()), Buckets(bins=bins))
-    known = sorted(value for value in plain if value is not None)
-    indices = [math.ceil((len(known) - 1) * share / bins) for share in range(1, bins)]
-    edges = sorted({known[index] for index in indices} - {known[0]})
-    edges = edges or [min(value for value in known if value > known[0])]
-    for value, row in zip(plain, rows, strict=True):
-        expected = len(edges) + 1 if value is None else sum(edge <= value for edge in edges)
-        assert row.tolist() == [float(bucket == expected) for bucket in range(len(row))]
-    assert len(encoder.names) == len(edges) + 1 + (None in plain)
-
-
-def test_buckets_of_one_value_and_empty_cells() -> None:
-    encoder, rows = column([5, None, 5], Buckets())
-    assert encoder.names == ("x is known", "x is missing")
-    assert rows.tolist() == [[1, 0], [0, 1], [1, 0]]
-
-
-def test_buckets_where_one_value_fills_most_rows() -> None:
-    encoder, rows = column([0] * 50 + [3, 9], Buckets(bins=4))
-    assert encoder.names == ("x<3", "x>=3")
-    assert rows.sum(axis=0).tolist() == [50, 2]
-
-
 def test_dates_are_numbers_on_a_scale() -> None:
     days = [dt.date(2020, 1, 1), dt.date(2020, 1, 2), dt.date(2020, 7, 1), None]
     encoder, rows = column(pa.array(days))
@@ -176,18 +141,8 @@ def test_times_with_a_time_zone_are_converted_to_utc() -> None:
     noon = pa.array(
         [dt.datetime(2024, 5, 1, 3), dt.datetime(2024, 5, 2)], pa.timestamp("us", "UTC")
     )
-    encoder = FeatureEncoder.fit(pa.table({"at": noon}), {"at": Buckets()})
+    encoder = FeatureEncoder.fit(pa.table({"at": noon}))
     seoul = noon.cast(pa.timestamp("s", "Asia/Seoul"))
-    assert encoder.names == ("at<2024-05-02", "at>=2024-05-02")
-    assert encoder.transform(pa.table({"at": seoul})).toarray().tolist() == [[1, 0], [0, 1]]
-
-
-def test_date_buckets_are_named_after_their_edges() -> None:
-    moments = [dt.datetime(2019, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2021, 1, 1, 9, 30)]
-    encoder, _ = column(pa.array(moments), Buckets(bins=3))
-    assert encoder.names == (
-        "x<2020-01-01",
-        "2020-01-01<=x<2021-01-01T09:30:00",
-        "x>=2021-01-01T09:30:00",
-    )
-    assert encoder.kinds["x"] == Buckets(bins=3)
+    rows = encoder.transform(pa.table({"at": noon})).toarray()
+    assert rows[0].tolist() != rows[1].tolist()
+    assert encoder.transform(pa.table({"at": seoul})).toarray().tolist() == rows.tolist()

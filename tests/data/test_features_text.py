@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist.data.features import FeatureEncoder, Text
+from shortlist.data.features import FeatureEncoder, Spec
+from shortlist.data.features.text import most_frequent
+
+from .one_column import encoder_of
 
 ALPHABET = st.text(st.sampled_from("가나다ab +#;.1😀é"), max_size=15)
 
 
-def fit(values: object, **settings: Any) -> tuple[FeatureEncoder, pa.Table]:
+TEXT = Spec(kind="text")
+
+
+def fit(values: object) -> tuple[FeatureEncoder, pa.Table]:
     table = pa.table({"x": values})
-    return FeatureEncoder.fit(table, {"x": Text(**settings)}), table
+    return encoder_of(table, TEXT), table
+
+
+def words_in(encoder: FeatureEncoder) -> list[str]:
+    """Return the words among the names of the features."""
+    return [name.removeprefix("x~") for name in encoder.names if not name.startswith("x~*")]
 
 
 def words_of(text: str) -> list[str]:
@@ -30,26 +40,20 @@ def words_of(text: str) -> list[str]:
     return kept.split()
 
 
-def terms(texts: list[str], spec: Text) -> tuple[Counter[str], Counter[str]]:
+def terms(texts: list[str]) -> tuple[Counter[str], Counter[str]]:
     """Count words and letter n-grams with loops."""
     words: Counter[str] = Counter()
     letters: Counter[str] = Counter()
-    for text in texts:
-        words_in_text = words_of(text)
-        for size in range(1, spec.words + 1):
-            words.update(
-                " ".join(words_in_text[i : i + size]) for i in range(len(words_in_text) - size + 1)
-            )
-        for word in words_in_text if spec.letters else []:
-            assert spec.letters is not None
-            for size in range(spec.letters[0], spec.letters[1] + 1):
-                letters.update(word[i : i + size] for i in range(len(word) - size + 1))
+    for word in (word for text in texts for word in words_of(text)):
+        words[word] += 1
+        for size in (2, 3):
+            letters.update(word[i : i + size] for i in range(len(word) - size + 1))
     return words, letters
 
 
-def naive(documents: list[list[str]], spec: Text) -> tuple[list[str], np.ndarray]:
+def naive(documents: list[list[str]]) -> tuple[list[str], np.ndarray]:
     """TF-IDF with dictionaries and loops: names and rows."""
-    counted = [terms(texts, spec) for texts in documents]
+    counted = [terms(texts) for texts in documents]
     n, parts, names = len(documents), [], []
     for part in (0, 1):
         df = Counter(term for counts in counted for term in counts[part])
@@ -87,20 +91,10 @@ def test_words_and_letter_ngrams_of_hangul_by_hand() -> None:
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.none() | ALPHABET, min_size=2, max_size=8),
-    st.integers(0, 3),
-    st.none() | st.sampled_from([(1, 1), (2, 3), (3, 4)]),
-)
-def test_texts_equal_those_of_a_loop(
-    texts: list[str | None], words: int, letters: tuple[int, int] | None
-) -> None:
-    if not words and letters is None:
-        return
-    spec = Text(words=words, letters=letters)
-    names, expected = naive([[text or ""] for text in texts], spec)
-    table = pa.table({"x": pa.array(texts, pa.string())})
-    encoder = FeatureEncoder.fit(table, {"x": spec})
+@given(st.lists(st.none() | ALPHABET, min_size=2, max_size=8))
+def test_texts_equal_those_of_a_loop(texts: list[str | None]) -> None:
+    names, expected = naive([[text or ""] for text in texts])
+    encoder, table = fit(pa.array(texts, pa.string()))
     if encoder.left_out:
         return
     assert list(encoder.names) == names
@@ -114,10 +108,8 @@ def test_texts_equal_those_of_a_loop(
 @settings(deadline=None)
 @given(st.lists(st.none() | st.lists(ALPHABET, max_size=3), min_size=2, max_size=6))
 def test_lists_of_texts_equal_those_of_a_loop(lists: list[list[str] | None]) -> None:
-    table = pa.table({"x": pa.array(lists, pa.list_(pa.string()))})
-    spec = Text(words=2)
-    encoder = FeatureEncoder.fit(table, {"x": spec})
-    names, expected = naive([texts or [] for texts in lists], spec)
+    encoder, table = fit(pa.array(lists, pa.list_(pa.string())))
+    names, expected = naive([texts or [] for texts in lists])
     if encoder.left_out:
         return
     assert list(encoder.names) == names
@@ -125,14 +117,9 @@ def test_lists_of_texts_equal_those_of_a_loop(lists: list[list[str] | None]) -> 
     np.testing.assert_allclose(rows, expected, rtol=1e-13, atol=1e-15)
 
 
-def test_word_ngrams_do_not_cross_texts() -> None:
-    encoder, _ = fit([["a b", "c"], ["a b"]], words=2, letters=None)
-    assert encoder.names == ("x~a", "x~a b", "x~b", "x~c")
-
-
 def test_symbols_in_words() -> None:
-    encoder, _ = fit(["C++/C# .NET", "😀👍 ok_go", "ＪＡＶＡ １２", "Ａ"], letters=None)
-    assert [name.removeprefix("x~") for name in encoder.names] == [
+    encoder, _ = fit(["C++/C# .NET", "😀👍 ok_go", "ＪＡＶＡ １２", "Ａ"])
+    assert words_in(encoder) == [
         "12", "a", "c#", "c++", "go", "java", "net", "ok", "😀👍",
     ]  # fmt: skip
 
@@ -167,24 +154,25 @@ def test_a_table_in_another_script_is_learned() -> None:
     assert rows[0] @ rows[2] == 0
 
 
-def test_letter_ngrams_without_words() -> None:
-    encoder, _ = fit(["abc", "abd"], words=0, letters=(2, 2))
-    assert encoder.names == ("x~*ab*", "x~*bc*", "x~*bd*")
+def test_letter_ngrams_of_words_that_are_rare() -> None:
+    encoder, _ = fit([f"abcd{n:03}" for n in range(100)])
+    assert words_in(encoder) == []
+    assert encoder.names[:3] == ("x~*00*", "x~*01*", "x~*02*")
     query = pa.table({"x": ["abz"]})
-    assert encoder.transform(query).indices.tolist() == [0]
-    assert encoder.unused(query) == {"x": "not among the values of the training data: 'bz'"}
+    assert [encoder.names[n] for n in encoder.transform(query).indices] == ["x~*ab*"]
+    assert encoder.unused(query) == {"x": "not among the values of the training data: 'abz'"}
 
 
 def test_rare_terms_are_dropped() -> None:
-    encoder, _ = fit(["공통 하나", "공통 둘"] + ["공통"] * 98, letters=None)
-    assert encoder.names == ("x~공통",)
+    encoder, _ = fit(["공통 하나", "공통 둘"] + ["공통"] * 98)
+    assert encoder.names == ("x~공통", "x~*공통*")
 
 
 def test_the_most_frequent_terms_are_kept() -> None:
-    encoder, _ = fit(["c a b", "c b d", "c"], letters=None, max_terms=2)
-    assert encoder.names == ("x~b", "x~c")
-    tied, _ = fit(["d a b", "e"], letters=None, max_terms=2)
-    assert tied.names == ("x~a", "x~b")
+    terms, df = pa.array(["c", "a", "b", "d"]), np.array([3, 1, 2, 1])
+    assert most_frequent(terms, df, 1, most=2).tolist() == [2, 0]
+    assert most_frequent(terms, np.ones(4, dtype=int), 1, most=2).tolist() == [1, 2]
+    assert most_frequent(terms, df, 2).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("texts", [["...", ";;"], ["", None, "-"]])
@@ -194,6 +182,7 @@ def test_texts_without_a_word(texts: list[str | None]) -> None:
 
 
 def test_a_very_long_word() -> None:
-    encoder, table = fit(["a" * 300_000 + "b", "c d"], letters=(2, 2))
-    assert encoder.names[-1] == "x~*aa*"  # only the first hundred letters are used
-    assert encoder.transform(table).shape == (2, 4)
+    encoder, table = fit(["a" * 300_000 + "b", "c d"])
+    # Only the first hundred letters are used.
+    assert encoder.names[-2:] == ("x~*aa*", "x~*aaa*")
+    assert encoder.transform(table).shape == (2, 5)

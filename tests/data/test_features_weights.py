@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from shortlist.data.features import FeatureEncoder, Text, unit_rows
+from shortlist.data.features import FeatureEncoder, unit_rows
 
 
 def test_the_blocks_of_an_encoder_have_length_one_or_zero() -> None:
@@ -12,10 +12,10 @@ def test_the_blocks_of_an_encoder_have_length_one_or_zero() -> None:
         {
             "pay": [10.0, None, 30.0, 5.0],
             "genres": [["a", "b"], [], ["b"], None],
-            "text": ["자바 개발자", None, "개발자 구함", "회계 담당"],
+            "text": ["자바 개발자 모집", None, "자바 개발자 구함", "회계 담당자 구함"],
         }
     )
-    encoder = FeatureEncoder.fit(table, {"text": Text()})
+    encoder = FeatureEncoder.fit(table)
     rows = encoder.transform(table, dtype=np.float64).toarray()
     assert list(encoder.blocks) == ["pay", "genres", "text"]
     length = {n: np.linalg.norm(rows[:, part], axis=1) for n, part in encoder.blocks.items()}

@@ -254,5 +254,7 @@ def test_kinds_of_events_are_pointed_out() -> None:
         table(user=PEOPLE, item=ITEMS, event_type=kinds), only="event_type in [apply, save]"
     )
     assert ruled.data.n_interactions == 3
+    assert [rows.count for rows in ruled.data.skipped] == [3]
+    assert "on_bad_row" not in ruled.options  # no row is bad
     assert "count alike" not in str(ruled)
     assert "count alike" not in str(sl.look(table(user=PEOPLE, item=ITEMS, product_type=kinds)))

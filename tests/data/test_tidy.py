@@ -12,7 +12,7 @@ import pytest
 from shortlist.data.coding.tidy import flattened, flattened_values
 from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value
-from shortlist.data.written_ranges import read_range
+from shortlist.data.written_numbers import read_range
 
 
 def with_items(**columns: list[Any]) -> Dataset:

@@ -87,6 +87,9 @@ def test_lists_carry_titles_into_files_and_to_people(tmp_path: Path) -> None:
     assert lists.titled().column_names == [*columns, "title"]
     expected = ["Heat", "괴물", None] * 2
     assert lists.titled().column("title").to_pylist() == expected
+    assert lists.to_polars()["title"].to_list() == expected
+    assert lists.to_pandas()["title"].tolist()[:2] == ["Heat", "괴물"]
+    assert list(lists.to_pandas()) == [*columns, "title"]
     pq_path, csv_path = tmp_path / "lists.parquet", tmp_path / "lists.csv"
     lists.write(pq_path)
     lists.write(csv_path)

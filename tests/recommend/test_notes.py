@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
+from shortlist.data.where import matches, parse_where
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,19 @@ PEOPLE = {"user_id": ["ann", "bob"], "age": [31, 42]}
 def test_a_rule_that_changes_nothing_or_leaves_nothing(where: Any, note: str | None) -> None:
     model = sl.Popularity().fit(sl.Dataset.from_tables(ROWS, PEOPLE, ITEMS))
     assert model.recommend(["ann"], where=where).notes == (() if note is None else (note,))
+
+
+def test_a_rule_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = sl.Popularity().fit(sl.Dataset.from_tables(ROWS, PEOPLE, ITEMS))
+    rules: list[Any] = []
+
+    def counted(*arguments: Any) -> Any:
+        rules.append(arguments[1])
+        return matches(*arguments)
+
+    monkeypatch.setattr("shortlist.recommend.rules.matches", counted)
+    assert model.recommend(["ann"], where="city = Daegu").notes == ("no item meets the rule",)
+    assert rules == [parse_where("city = Daegu")]
 
 
 def test_a_rule_over_users() -> None:

@@ -17,10 +17,10 @@ import shortlist as sl
 from shortlist.bundle import read_manifest
 from shortlist.serving.catalogue import (
     Catalogue,
-    containing,
     describe_fields,
     json_value,
     principal_coordinates,
+    rows_containing,
 )
 
 from .conftest import TRADES
@@ -194,8 +194,8 @@ def test_users_are_found_by_their_features(client: TestClient) -> None:
 
 def test_lists_of_labels_are_searched() -> None:
     table = pa.table({"skills": [["Java", None], None, ["SQL"]], "age": [1, 2, 3]})
-    assert containing(table, "java").tolist() == [True, False, False]
-    assert containing(table, "sql").tolist() == [False, False, True]
+    assert rows_containing(table, "java").tolist() == [True, False, False]
+    assert rows_containing(table, "sql").tolist() == [False, False, True]
 
 
 def test_users(client: TestClient, data: sl.Dataset) -> None:

@@ -15,30 +15,16 @@ from shortlist.bundle.declarations import Context, Dimensions, declarations
 from shortlist.bundle.folder import damaged
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, ShortlistError
+from shortlist.scoring.scorer import FittedModel
 
 SPARSE = ("data", "indices", "indptr")
 
 
 @runtime_checkable
-class Storable(Protocol):
+class Storable(FittedModel, Protocol):
     """A fitted model, as far as a bundle is concerned."""
 
     history: pa.Table
-
-    @property
-    def name(self) -> str:
-        """The name that the class is found by."""
-        ...
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments of the constructor, as plain JSON values."""
-        ...
-
-    @property
-    def data(self) -> Dataset:
-        """The training data."""
-        ...
 
     @property
     def learned(self) -> Any:

@@ -23,7 +23,7 @@ from shortlist.system import system_error
 def main() -> None:
     """Run the command line; errors are a few lines, with a traceback only under ``--debug``."""
     from shortlist.cli.app import app
-    from shortlist.cli.output import has_said_what_is_left
+    from shortlist.cli.output import stop_reported
 
     _leave_pandas_out()
     arguments, flags = _global_flags(sys.argv[1:])
@@ -38,7 +38,7 @@ def main() -> None:
         _fail("stopped", 130)
     except SystemExit as end:
         # Typer ends so after Ctrl-C. Most commands have said what is left.
-        if end.code == 130 and not has_said_what_is_left():
+        if end.code == 130 and not stop_reported():
             sys.stderr.write("stopped\n")
         raise
     except Exception as error:

@@ -69,7 +69,7 @@ def compare(
     with announcing_compilation(), unfinished(left):
         named = None if models is None else [named_model(name) for name in models.split(",")]
         lengths = [_number(length) for length in k.split(",")]
-        interactions, place = read(data, tables)
+        interactions, source = read(data, tables)
         compared = default_models(interactions) if named is None else named
         order = order or ("random" if interactions.times is None else "time")
         train, test = cut(interactions, split, order=order, fraction=fraction, at=at, seed=seed)
@@ -78,13 +78,13 @@ def compare(
             say_memory(f"fitting {model.name}", model.memory_to_fit(train))
         comparison = compare_models(compared, train, test, k=lengths, seed=seed, engine=engine)
         if report is not None:
-            words = ["shortlist", "compare", place, *as_options(tables)]
+            words = ["shortlist", "compare", source, *as_options(tables)]
             words += ["--models", ",".join(model.name for model in compared)]
             option = _OPTIONS.get(split, "fraction")
             value = {"order": order, "at": at, "fraction": f"{fraction:g}"}[option]
             words += ["--split", split, f"--{option}", str(value)]
             words += ["-k", k, "--seed", str(seed), "--report", str(report)]
-            title = f"{_called(place)}: which model is best?"
+            title = f"{_called(source)}: which model is best?"
             comparison.write_report(report, title=title, command=shlex.join(words))
             remark(f"wrote {report}")
     write_json(comparison.to_dict(), json)
@@ -93,15 +93,15 @@ def compare(
     remark(f"used of the data: {comparison.uses}")
 
 
-def _called(place: str) -> str:
+def _called(source: str) -> str:
     """Return what to call the data of a file, a folder, a pattern or a database.
 
-    >>> [_called(place) for place in ("in/my_films.csv.gz", "logs/2024-*.csv", "postgresql://me@db/shop")]
+    >>> [_called(source) for source in ("in/my_films.csv.gz", "logs/2024-*.csv", "postgresql://me@db/shop")]
     ['my films', 'logs', 'shop']
     """
-    parts = [part for part in place.partition("?")[0].split("/") if part and "*" not in part]
+    parts = [part for part in source.partition("?")[0].split("/") if part and "*" not in part]
     name = parts[-1].partition(".")[0] if parts else ""
-    return name.replace("_", " ") or place
+    return name.replace("_", " ") or source
 
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:

@@ -25,12 +25,12 @@ SHOWN_ROWS = 50
 _MUCH = 2**30  # bytes that are worth a remark
 
 _quiet = False
-_told = False  # whether a stopped command has said what is left
+_stop_reported = False  # whether a stopped command has said what is left
 
 
-def has_said_what_is_left() -> bool:
+def stop_reported() -> bool:
     """Return whether the command that Ctrl-C stopped has said what is left."""
-    return _told
+    return _stop_reported
 
 
 def require_output(path: Path | None) -> Path | None:
@@ -61,8 +61,8 @@ Engine = Annotated[
 
 def start(*, quiet: bool) -> None:
     """Begin a command; choose whether it prints remarks."""
-    global _quiet, _told
-    _quiet, _told = quiet, False
+    global _quiet, _stop_reported
+    _quiet, _stop_reported = quiet, False
     announce_time(None if quiet else remark)
 
 
@@ -91,11 +91,11 @@ def say_memory(what: str, needed: int) -> None:
 @contextmanager
 def unfinished(left: str) -> Iterator[None]:
     """Say what is left behind where Ctrl-C stops the block."""
-    global _told
+    global _stop_reported
     try:
         yield
     except KeyboardInterrupt:
-        _told = True
+        _stop_reported = True
         typer.echo(f"stopped: {left}", err=True)
         raise
 

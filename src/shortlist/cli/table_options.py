@@ -169,8 +169,8 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
 
 
 def _report_skipped(data: Dataset) -> None:
-    for said in (*data.skipped, *data.notes):
-        remark(str(said))
+    for note in (*data.skipped, *data.notes):
+        remark(str(note))
 
 
 def _check_database_options(tables: dict[str, Any], refused: Sequence[str]) -> None:

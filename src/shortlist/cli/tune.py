@@ -79,7 +79,7 @@ def tune(
     time_limit = time_limit_of(seconds, minutes)
     n_trials = 50 if trials is None and time_limit is None else trials
     with announcing_compilation():
-        interactions, place = read(data, tables)
+        interactions, source = read(data, tables)
         remark(f"{interactions}; one interaction of each user is held out to measure {metric}")
         say_memory(f"fitting {base.name}", base.memory_to_fit(interactions))
         if study is not None and study.is_file():
@@ -111,7 +111,7 @@ def tune(
         say(str(tuning))
     if out is not None:
         tuning.save(out)
-        words = ["shortlist", "fit", place, *as_options(tables), "--config", str(out)]
+        words = ["shortlist", "fit", source, *as_options(tables), "--config", str(out)]
         remark(f"wrote {out}; next: {shlex.join(words)} --out BUNDLE")
     if picture is not None:
         remark(f"drew {save_figure(tuning.picture(), picture)}")

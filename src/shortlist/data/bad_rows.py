@@ -85,6 +85,10 @@ class SkippedRows:
         return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
 
 
+class LeftOutByRule(SkippedRows):
+    """Rows that a rule of the caller leaves out (``only``, ``positive``): they are not bad."""
+
+
 class NoRowLeftError(InputError):
     """Every row was bad; a later read may ignore it, because nothing new was readable."""
 

@@ -6,30 +6,27 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.bad_rows import OnBadRow as OnBadRow
 from shortlist.data.bad_rows import SkippedRows
-from shortlist.data.coding.ingest import Described, encode_tables
+from shortlist.data.coding.ingest import encode_tables
 from shortlist.data.coding.pairs import Repeats as Repeats
-from shortlist.data.coding.reading import Reading
-from shortlist.data.decay import decay
 from shortlist.data.forms import table_of_histories, tables_of_matrix
-from shortlist.data.moments import LifeSpans
-from shortlist.data.vocabulary import Rows, Vocabulary
+from shortlist.data.interactions import Interactions
+from shortlist.data.moments import LifeSpans, decay
+from shortlist.data.table_options import TableOptions
+from shortlist.data.vocabulary import Vocabulary
 from shortlist.data.where import Where
 from shortlist.errors import InputError
 
-T = TypeVar("T", bound=np.generic)
-
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Interactions):
     """Interactions of users with items, and the features of both.
 
     There is one entry for each (user, item) pair; entries are sorted by user row, then item row.
@@ -72,23 +69,11 @@ class Dataset:
            [1., 0.]], dtype=float32)
     """
 
-    users: Vocabulary
-    items: Vocabulary
-    user_rows: Rows
-    item_rows: Rows
-    weights: NDArray[np.float32]
-    times: NDArray[np.int64] | None
-    positions: NDArray[np.int64]
     user_features: pa.Table | None = None
     item_features: pa.Table | None = None
     skipped: tuple[SkippedRows, ...] = ()
     notes: tuple[str, ...] = ()
     dislikes: Dataset | None = None
-
-    def __post_init__(self) -> None:
-        for array in (self.user_rows, self.item_rows, self.weights, self.times, self.positions):
-            if array is not None:
-                _read_only(array)
 
     @classmethod
     def from_tables(
@@ -185,24 +170,32 @@ class Dataset:
         ConfigError
             ``repeats`` or another option is not known, or one column is named for two roles.
         """
-        roles = {"user_id": user_id, "item_id": item_id, "weight": weight, "time": time}
-        reading = Reading(time_format, decimal, encoding)
-        described = Described(title, labels)
-        encoded, disliked = encode_tables(
-            interactions,
-            users,
-            items,
-            roles,
-            described,
-            repeats,
-            on_bad_row,
-            reading,
-            positive,
-            only,
+        options = TableOptions(
+            user_id=user_id,
+            item_id=item_id,
+            weight=weight,
+            time=time,
+            title=title,
+            repeats=repeats,
+            time_format=time_format,
+            decimal=decimal,
+            only=only,
+            positive=positive,
+            half_life=half_life,
+            labels=labels,
+            on_bad_row=on_bad_row,
+            encoding=encoding,
         )
-        data = cls(*encoded)
-        if disliked is not None:
-            data = replace(data, dislikes=cls(data.users, data.items, *disliked))
+        encoded = encode_tables(interactions, users, items, options)
+        rejected = encoded.dislikes
+        data = cls(
+            **vars(encoded.interactions),
+            user_features=encoded.user_features,
+            item_features=encoded.item_features,
+            skipped=encoded.skipped,
+            notes=encoded.notes,
+            dislikes=None if rejected is None else cls(**vars(rejected)),
+        )
         return data if half_life is None else data.decayed(half_life)
 
     @classmethod
@@ -260,24 +253,6 @@ class Dataset:
         """
         return cls.from_tables(table_of_histories(histories), users, items, weight="weight")
 
-    @property
-    def n_users(self) -> int:
-        """The number of users, with or without interactions."""
-        return len(self.users)
-
-    @property
-    def n_items(self) -> int:
-        """The number of items, with or without interactions."""
-        return len(self.items)
-
-    @property
-    def n_interactions(self) -> int:
-        """The number of distinct (user, item) pairs."""
-        return len(self.user_rows)
-
-    def __len__(self) -> int:
-        return self.n_interactions
-
     def __repr__(self) -> str:
         return (
             f"Dataset({self.n_users} users, {self.n_items} items, "
@@ -286,68 +261,13 @@ class Dataset:
         )
 
     @cached_property
-    def user_counts(self) -> NDArray[np.int64]:
-        """The number of interactions of each user."""  # (n_users,)
-        return _read_only(np.bincount(self.user_rows, minlength=self.n_users))
-
-    @cached_property
-    def item_counts(self) -> NDArray[np.int64]:
-        """The number of interactions of each item."""  # (n_items,)
-        return _read_only(np.bincount(self.item_rows, minlength=self.n_items))
-
-    @cached_property
-    def popularity_order(self) -> Rows:
-        """The popularity rank of each item, from 0: most interactions first, then lowest row.
-
-        Recommendation lists break ties of scores in this order.
-        """  # (n_items,)
-        order = np.empty(self.n_items, dtype=np.int32)
-        order[np.argsort(-self.item_counts, kind="stable")] = np.arange(self.n_items)
-        return _read_only(order)
-
-    @cached_property
-    def matrix(self) -> csr_array:
-        """The weights as a sparse float32 matrix."""  # (n_users, n_items)
-        # SciPy uses one type for both index arrays: 64-bit pointers would make it copy item_rows.
-        fits_int32 = self.n_interactions <= np.iinfo(np.int32).max
-        indptr = np.zeros(self.n_users + 1, dtype=np.int32 if fits_int32 else np.int64)
-        np.cumsum(self.user_counts, out=indptr[1:])
-        shape = (self.n_users, self.n_items)
-        return csr_array((self.weights, self.item_rows, _read_only(indptr)), shape=shape)
-
-    @cached_property
-    def choices(self) -> csr_array:
-        """The interactions as a sparse float32 matrix of ones."""  # (n_users, n_items)
-        ones = np.ones(self.n_interactions, dtype=np.float32)
-        return csr_array((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
-
-    @cached_property
     def excluded(self) -> csr_array:
         """What no user's list holds: the interactions and the dislikes."""  # (n_users, n_items)
         if self.dislikes is None:
             return self.choices
-        both = csr_array(self.choices + self.dislikes.choices)
-        both.sort_indices()
-        return both
-
-    @cached_property
-    def weights_differ(self) -> bool:
-        """Whether some interactions weigh more than others."""
-        return bool(self.n_interactions) and bool(self.weights.min() != self.weights.max())
-
-    @cached_property
-    def recency(self) -> csr_array:
-        """The recency rank of each interaction within its user: 1 is the latest.
-
-        The order is by time, then by position in the source; without times, by position.
-        """  # (n_users, n_items)
-        times = () if self.times is None else (self.times,)
-        keys = (self.positions, *times, self.user_rows)
-        ranks = np.empty(self.n_interactions, dtype=np.int32)
-        ends = np.cumsum(self.user_counts)[self.user_rows]  # end of the user's sorted entries
-        ranks[np.lexsort(keys)] = ends - np.arange(self.n_interactions)
-        shape = (self.n_users, self.n_items)
-        return csr_array((ranks, self.item_rows, self.matrix.indptr), shape=shape)
+        excluded = csr_array(self.choices + self.dislikes.choices)
+        excluded.sort_indices()
+        return excluded
 
     @cached_property
     def life_spans(self) -> LifeSpans | None:
@@ -385,17 +305,6 @@ class Dataset:
         """
         return _with_ids("item_id", self.items, self.item_features)
 
-    def select(self, mask: NDArray[np.bool_]) -> Dataset:
-        """Return the interactions of a mask; vocabularies, features and dislikes stay complete."""
-        return replace(
-            self,
-            user_rows=self.user_rows[mask],
-            item_rows=self.item_rows[mask],
-            weights=self.weights[mask],
-            times=None if self.times is None else self.times[mask],
-            positions=self.positions[mask],
-        )
-
     def decayed(self, half_life: float) -> Dataset:
         """Return the data with recent interactions weighing more.
 
@@ -421,21 +330,6 @@ class Dataset:
         """
         return replace(self, weights=self.weights * decay(self.times, half_life))
 
-    def to_arrow(self) -> pa.Table:
-        """Return the interactions with the caller's ids: user_id, item_id, weight, time."""
-        columns = {
-            "user_id": self.users.take(self.user_rows),
-            "item_id": self.items.take(self.item_rows),
-            "weight": pa.array(self.weights),
-        }
-        if self.times is not None:
-            columns["time"] = pa.array(self.times, pa.timestamp("us", tz="UTC"))
-        return pa.table(columns)
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Export :meth:`to_arrow` through Arrow's C interface, which polars and others read."""
-        return self.to_arrow().__arrow_c_stream__(requested_schema)
-
 
 def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:
     ids = pa.table({name: vocabulary.ids})
@@ -443,11 +337,6 @@ def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> p
         return ids
     taken = [column for column in features.column_names if column != name]
     return features.select(taken).add_column(0, name, vocabulary.ids)
-
-
-def _read_only(array: NDArray[T]) -> NDArray[T]:
-    array.flags.writeable = False
-    return array
 
 
 def require_dataset(data: object, reader: str | None = None) -> None:

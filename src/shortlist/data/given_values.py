@@ -1,19 +1,30 @@
-"""Values that people give in queries and rules, in the type of the column."""
+"""Values that people give in queries and rules: missing, or in the type of a column."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_number, is_text
+from shortlist.data.arrow_types import is_number, is_text, is_time
 from shortlist.data.moments import moment
 from shortlist.data.written_numbers import given_number
 from shortlist.errors import InputError
 
 _MARKS = ";|,"  # between the labels of a text
+_PANDAS = ("NAType", "NaTType")  # pandas.NA does not differ from itself; pandas is not imported
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas.NA."""
+    if isinstance(value, float | Decimal | np.floating | np.datetime64 | dt.datetime):
+        return bool(value != value)
+    return value is None or type(value).__name__ in _PANDAS
 
 
 def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
@@ -28,7 +39,7 @@ def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
     if isinstance(value, str) and is_number(kind):
         number = given_number(value)
         return value if number is None else number
-    if isinstance(value, str) and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+    if isinstance(value, str) and is_time(kind):
         try:
             return pa.scalar(moment(value), pa.timestamp("us")).as_py()
         except (InputError, ValueError, OverflowError):

@@ -34,8 +34,8 @@ def read_labels(connection: Connection, table: Any, encoding: str | None = None)
                 "the column itself",
             )
     labels: dict[str, dict[str, str]] = {}
-    found = rows.select(*COLUMNS).to_arrow_table()
-    for number, row in enumerate(found.to_pylist(), start=1):
+    records = rows.select(*COLUMNS).to_arrow_table().to_pylist()
+    for number, row in enumerate(records, start=1):
         if row["column"] is None or row["label"] is None:
             raise InputError(
                 "a label needs a column and a text",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shortlist.data.bad_rows import LeftOutByRule
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import scan
@@ -54,7 +55,7 @@ class Look(Tabular):
     def options(self) -> dict[str, Any]:
         """The arguments of ``Dataset.from_tables`` that read the tables as this look did."""
         options = self.roles.options
-        if self.data.skipped:
+        if not all(isinstance(rows, LeftOutByRule) for rows in self.data.skipped):
             options["on_bad_row"] = "skip"
         if self.encoding is not None:
             options["encoding"] = self.encoding
@@ -69,9 +70,8 @@ class Look(Tabular):
 
     def to_arrow(self) -> pa.Table:
         """Return the columns: column, type, missing, different, example, role."""
-        roles = {
-            name: role for role, name in vars(self.roles).items() if role in Roles.COLUMNS and name
-        }
+        named = {**self.roles.roles, "title": self.roles.title}
+        role_of = {column: role for role, column in named.items()}
         return pa.table(
             {
                 "column": [column.name for column in self.columns],
@@ -79,7 +79,7 @@ class Look(Tabular):
                 "missing": [self.rows - column.filled for column in self.columns],
                 "different": [min(column.distinct, column.filled) for column in self.columns],
                 "example": [column.example[:_LONGEST_EXAMPLE] for column in self.columns],
-                "role": [roles.get(column.name, "") for column in self.columns],
+                "role": [role_of.get(column.name, "") for column in self.columns],
             }
         )
 

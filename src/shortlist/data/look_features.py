@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.features.cells import family_of
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.titles import title_column
 from shortlist.errors import ShortlistError
 from shortlist.text import text_table
@@ -21,7 +22,6 @@ _WORDS = {
     "whole": "integer", "number": "number", "truth": "true or false", "text": "text",
     "date": "date", "list": "list", "vector": "list", "nothing": "nothing",
 }  # fmt: skip
-_LIFE_SPANS = ("valid_from", "valid_to")
 
 
 def features_seen(kind: str, features: pa.Table) -> str:
@@ -46,7 +46,7 @@ def features_seen(kind: str, features: pa.Table) -> str:
         use = uses.get(name, "left out")
         if name == title:
             use = "title"
-        elif name in _LIFE_SPANS and kind == "item":
+        elif name in LIFE_SPAN and kind == "item":
             use = "life span"
         elif name in left_out:
             names.setdefault(left_out[name], []).append(name)

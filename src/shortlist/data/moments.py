@@ -1,4 +1,4 @@
-"""Points in time, and the life spans of items.
+"""Points in time, the life spans of items, and how much an interaction still counts.
 
 A moment is the number of microseconds since 1970 (UTC) as a 64-bit integer.
 """
@@ -6,8 +6,10 @@ A moment is the number of microseconds since 1970 (UTC) as a 64-bit integer.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +21,9 @@ from shortlist.errors import InputError
 
 When: TypeAlias = dt.datetime | dt.date | str | int | float | np.datetime64
 
+_DAY = 86_400e6  # microseconds
+_SMALLEST = float(np.finfo(np.float32).tiny)  # so that no interaction gets the weight 0
+LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
@@ -119,7 +124,7 @@ class LifeSpans:
 
         A missing value means no limit at that end.
         """
-        if items is None or not {"valid_from", "valid_to"} & set(items.column_names):
+        if items is None or not set(LIFE_SPAN) & set(items.column_names):
             return None
         return cls(
             _moments(items, "valid_from", ALWAYS_BEFORE), _moments(items, "valid_to", ALWAYS_AFTER)
@@ -149,3 +154,24 @@ def _moments(items: pa.Table, name: str, default: int) -> NDArray[np.int64]:
     moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
     filled: NDArray[np.int64] = pc.fill_null(moments, default).to_numpy()
     return filled
+
+
+def decay(times: NDArray[np.int64] | None, half_life: float) -> NDArray[np.float32]:
+    """Return ``0.5 ** (age in days / half_life)`` of each time, aged from the last one."""  # (n,)
+    given: object = half_life  # whatever the caller passed
+    is_number = isinstance(given, Real) and not isinstance(given, bool)
+    if not is_number or not math.isfinite(half_life) or half_life <= 0:
+        raise InputError(
+            f"half_life={half_life!r} is no number of days above 0",
+            remedy="give the days after which an interaction counts half, such as half_life=90",
+        )
+    if times is None:
+        raise InputError(
+            f"half_life={half_life!r}, and the interactions have no times",
+            remedy="name the time column (time=...), or leave half_life out",
+        )
+    ages: NDArray[np.float64] = (
+        times.max(initial=np.iinfo(np.int64).min) - times.astype(np.float64)
+    ) / _DAY
+    weights: NDArray[np.float32] = np.maximum(0.5 ** (ages / half_life), _SMALLEST).astype("f4")
+    return weights

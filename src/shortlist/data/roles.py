@@ -6,11 +6,10 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import duckdb
 
-from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.column_names import (
     BIRTH,
@@ -29,8 +28,8 @@ from shortlist.data.column_names import (
 )
 from shortlist.data.rule_text import written_word
 from shortlist.data.sql import quoted
+from shortlist.data.table_options import TableOptions
 from shortlist.data.time_forms import form_of_times, holds_times
-from shortlist.data.where import Where
 from shortlist.errors import InputError
 
 _TITLE_WORDS = NAMES | {"description", "desc"}
@@ -73,23 +72,10 @@ class Column:
         return 1000 * is_id + hits[0]
 
 
-@dataclass(frozen=True)
-class Roles:
+@dataclass(frozen=True, kw_only=True)
+class Roles(TableOptions):
     """Which columns hold users, items, weights and times, as arguments of ``from_tables``."""
 
-    COLUMNS: ClassVar = (*ROLES, "title")
-
-    user_id: str = "user_id"
-    item_id: str = "item_id"
-    weight: str | None = None
-    time: str | None = None
-    title: str | None = None
-    repeats: Repeats = "last"  # how the weights of a repeated pair are combined: counts are added
-    time_format: str | None = None  # where it is not recognised, as the decimal separator
-    decimal: str | None = None
-    only: Where | None = None
-    positive: Where | None = None
-    half_life: float | None = None
     notes: tuple[str, ...] = ()  # sentences about what is uncertain
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from shortlist.data.coding.reading import BETWEEN_FORMS, YEAR_1000
-from shortlist.data.sql import literal, quoted
+from shortlist.data.coding.reading import BETWEEN_FORMS, YEAR_1000, parsed_time
+from shortlist.data.sql import quoted
 
 _ISO = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
 _DAYS = (
@@ -66,7 +66,9 @@ def _forms(
     """
     chosen: list[str] = []
     while len(chosen) < _MOST_FORMS:
-        unread = " AND ".join([f"{x} IS NOT NULL", *(f"{_parsed(x, f)} IS NULL" for f in chosen)])
+        unread = " AND ".join(
+            [f"{x} IS NOT NULL", *(f"{parsed_time(x, f)} IS NULL" for f in chosen)]
+        )
         rest = f"(SELECT {x} FROM {rows} WHERE {unread})"
         sampled = _read_by(connection, _first(rest, x), x, _ISO + _FORMS)
         likely = [form for form, share in sampled.items() if share > _LEAST]
@@ -83,7 +85,7 @@ def _forms(
         chosen.append(best)
         if shares[best] == 1:
             break
-    read = " OR ".join(f"{_parsed(x, form)} IS NOT NULL" for form in chosen) or "false"
+    read = " OR ".join(f"{parsed_time(x, form)} IS NOT NULL" for form in chosen) or "false"
     (share,) = _shares(connection, rows, x, [read])
     return chosen, share, []
 
@@ -92,15 +94,11 @@ def _first(rows: str, x: str) -> str:
     return f"(SELECT {x} FROM {rows} WHERE {x} IS NOT NULL LIMIT {_SAMPLE})"
 
 
-def _parsed(x: str, form: str) -> str:
-    return f"try_strptime(trim({x}), {literal(form)})"
-
-
 def _disagree(
-    connection: duckdb.DuckDBPyConnection, rows: str, x: str, one: str, other: str
+    connection: duckdb.DuckDBPyConnection, rows: str, x: str, first: str, second: str
 ) -> bool:
     """Return whether both forms read some value, as different times."""
-    query = f"SELECT count(*) FROM {rows} WHERE {_parsed(x, one)} != {_parsed(x, other)}"
+    query = f"SELECT count(*) FROM {rows} WHERE {parsed_time(x, first)} != {parsed_time(x, second)}"
     count: int = connection.execute(query).fetchall()[0][0]
     return count > 0
 
@@ -114,7 +112,7 @@ def _read_by(
         SELECT form, avg(CAST(coalesce(year(time) BETWEEN 1900 AND 2100, false) AS INTEGER))
         FROM (
             SELECT unnest(range({len(forms)})) AS form,
-                unnest([{", ".join(_parsed(x, form) for form in forms)}]) AS time
+                unnest([{", ".join(parsed_time(x, form) for form in forms)}]) AS time
             FROM {rows} WHERE {x} IS NOT NULL
         )
         GROUP BY form

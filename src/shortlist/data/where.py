@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.arrow_types import is_number, is_text
+from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.moments import moment
 from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.data.written_numbers import given_number
@@ -184,7 +184,7 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
             raise TypeError(value)
         return pc.equal(pc.is_null(column), value)
     if operator == "contains":
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        if is_list(column.type):
             return _has_element(column, value)
         if value is None:
             raise TypeError(value)
@@ -205,13 +205,11 @@ def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     Text becomes a date, or a number if it is written with a unit or marks, like ``$85k``.
     """
     types = pa.types
-    is_time = types.is_timestamp(kind) or types.is_date(kind)
-    may_be_text = is_time or is_text(kind)
     if isinstance(value, str) and is_number(kind):
         value = given_number(value)
-    if value is None or (isinstance(value, str) and not may_be_text):
+    if value is None or (isinstance(value, str) and not (is_time(kind) or is_text(kind))):
         raise TypeError(value)
-    if is_time:
+    if is_time(kind):
         return pc.cast(pa.scalar(moment(value), pa.timestamp("us")), kind)
     is_fraction = isinstance(value, Real) and not isinstance(value, Integral)
     if is_fraction and not types.is_floating(kind):

@@ -1,4 +1,4 @@
-"""Numbers as people write them: ``12,90 €``, ``3,500만원``, ``$85k``, ``34 %``, ``5 years``.
+"""Numbers as people write them: ``12,90 €``, ``3,500만원``, ``$85k``, and ranges: ``5-10 years``.
 
 A text is a number where it has one number with an optional currency, multiplier and unit. The
 texts of a column are numbers where they agree on the decimal mark, the currency and the unit.
@@ -53,6 +53,11 @@ _LONGEST = 40  # characters of a text that is a number
 _MOST_BEFORE = 12  # characters before the number that are no currency
 _LEAST = 0.7  # share of the rows that are numbers; the rest are words such as "negotiable"
 
+MIN, MAX = ".min", ".max"  # the ends of the names of the columns that a column of ranges becomes
+
+_BETWEEN = re.compile(r"\s*(?:[~〜～–—-]|\bto\b|\bbis\b)\s*")
+_END = re.compile(r"(?P<before>\D*)(?P<digits>\d(?:.*\d)?)(?P<after>\D*)")
+
 
 class _Parts(NamedTuple):
     digits: str  # with its marks and its sign
@@ -97,6 +102,31 @@ def given_number(text: str) -> int | float | None:
     if number is None or (parts is not None and not _is_written(parts)):
         return None
     return int(number) if number == int(number) else number
+
+
+def read_range(text: str) -> tuple[str, str] | None:
+    """Return the two ends of a range as texts, each with its unit; None if a text is no range.
+
+    >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("010-1234-5678")
+    (('3,000만원', '4,000만원'), ('$85k', '$105k'), None)
+    """
+    parts = _BETWEEN.split(text.strip())
+    low, high = map(_END.fullmatch, (parts[0], parts[-1]))
+    if len(parts) != 2 or low is None or high is None:
+        return None
+    before = low["before"] or high["before"]
+    if low["after"].strip() and low["after"].strip().lower() != high["after"].strip().lower():
+        return None  # 3천~4천만원: in which unit is the first?
+    texts = tuple(f"{end['before'] or before}{end['digits']}{high['after']}" for end in (low, high))
+    first, last = map(given_number, texts)
+    if first is None or last is None or first > last:
+        return None
+    return texts[0], texts[1]
+
+
+def ends_of(text: str) -> tuple[str, str]:
+    """Return the two ends of a range; those of any other text are the text itself."""
+    return read_range(text) or (text, text)
 
 
 def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> NumberForm | None:

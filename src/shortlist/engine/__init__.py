@@ -1,4 +1,4 @@
-"""Where blocks of rows are worked on: on this machine or on others, with the same results."""
+"""Where work is done: on this machine or on others, with the same results."""
 
 from shortlist.engine.choice import current, hold, use
 from shortlist.engine.held import Held, LocalHeld

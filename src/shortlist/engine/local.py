@@ -1,4 +1,4 @@
-"""Blocks of rows on this machine, one after another; within a block kernels use all cores."""
+"""Pieces of work on this machine, one after another; within one, kernels use all cores."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from shortlist.engine.held import LocalHeld, State
 from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
 from shortlist.progress import track
 
+P = TypeVar("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=State)
 
 
 class LocalEngine:
-    """Runs a task over blocks of rows, one after another, on this machine.
+    """Runs a task over pieces of work, one after another, on this machine.
 
     Parameters
     ----------
@@ -31,13 +32,20 @@ class LocalEngine:
     def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
         self.block_bytes = block_bytes
 
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
+    ) -> Iterator[T]:
+        """Yield the result of the task for each piece; it runs when its result is asked for."""
+        return map(task, pieces)
+
     def map_rows(
         self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
     ) -> Iterator[T]:
         """Yield the result of the task for each block, in the order of the rows."""
         size = max(1, self.block_bytes // max(1, bytes_per_row))
-        for block in track(blocks_of(n_rows, size), description):
-            yield task(block)
+        blocks = blocks_of(n_rows, size)
+        results = self.map(task, blocks, size * bytes_per_row, description)
+        return track(results, description, len(blocks))
 
     def hold(
         self, cut: Callable[[range], S], work: Sequence[int]

@@ -1,4 +1,4 @@
-"""What an engine does: it runs a task over blocks of rows; some hold states that steps change."""
+"""What an engine does: it runs tasks over pieces of work; some hold states that steps change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from shortlist.engine.held import Held, State
 
+P = TypeVar("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=State)
 
@@ -15,16 +16,26 @@ BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gain
 
 
 class Engine(Protocol):
-    """Runs a task over blocks of rows.
+    """Runs a task over blocks of rows, or over other independent pieces of work.
 
-    A task is a pure function of a ``range`` of rows: it depends on nothing but its arguments, so
-    neither the engine nor the block size changes a result.
+    A task depends on nothing but its arguments, so neither the engine nor the block size changes a
+    result.
     """
+
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
+    ) -> Iterator[T]:
+        """Yield the result of the task for each piece, in order.
+
+        The task carries what all pieces need; pieces are small. ``bytes_each`` is the memory that
+        one takes at most while the task runs, if it is known. Messages begin with the description.
+        """
+        ...
 
     def map_rows(
         self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
     ) -> Iterator[T]:
-        """Yield the result of the task for each block, in the order of the rows.
+        """Yield the result of the task for each block, a ``range``, in the order of the rows.
 
         ``bytes_per_row`` is the memory that a row takes while the task runs; the progress bar shows
         the description.

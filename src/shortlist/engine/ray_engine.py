@@ -1,4 +1,4 @@
-"""Blocks of rows on a Ray cluster: the same results, to the bit, as on this machine."""
+"""Pieces of work on a Ray cluster: the same results, to the bit, as on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,7 @@ from shortlist.engine.shipping import apart, digest
 from shortlist.errors import ConfigError, ShortlistError
 from shortlist.progress import track
 
+P = TypeVar("P")
 T = TypeVar("T")
 S = TypeVar("S", bound=State)
 
@@ -35,10 +38,10 @@ _PATIENCE = 30.0  # seconds without a result after which the cluster is looked a
 
 
 class RayEngine:
-    """Runs a task over blocks of rows on the workers of a Ray cluster, one core for each block.
+    """Runs a task over pieces of work on the workers of a Ray cluster.
 
     The arrays of a task are put into the object store once; all workers of a node share one copy.
-    An array with the same content as an earlier one is not sent again. A block whose worker died
+    An array with the same content as an earlier one is not sent again. A piece whose worker died
     runs again on another one, and a warning says so.
 
     Parameters
@@ -63,36 +66,45 @@ class RayEngine:
         self._ray = _connected(address)
         self._run = self._ray.remote(num_cpus=1, max_retries=0)(_by_value(__version__))
         self._kept: deque[dict[bytes, Any]] = deque(maxlen=_KEPT_TASKS)  # references by digest
-        self._workers, self._counted = 1, -np.inf
+        self._nodes, self._looked = [_Node(1, 0)], -np.inf
+
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
+    ) -> Iterator[T]:
+        """Yield the result of the task for each piece, in order.
+
+        At most two pieces for each core are under way or wait to be asked for. Where there are
+        fewer pieces than cores, each gets several. A single piece runs in this process, and so do
+        pieces that need more memory than the smallest node has.
+        """
+        if len(pieces) < 2 or bytes_each > min(node.memory for node in self._look()):
+            yield from map(task, pieces)
+            return
+        submit = partial(self._submit, self._send(task, description), len(pieces), bytes_each)
+        waiting = iter(pieces)
+        running: deque[Any] = deque()
+        try:
+            for number, piece in enumerate(pieces):
+                while len(running) < 2 * self._count_workers():
+                    following = list(islice(waiting, 1))
+                    if not following:
+                        break
+                    running.append(submit(*following))
+                what = f"{description}: {_called(piece, number, len(pieces))}"
+                yield self._result(running, partial(submit, piece), what, description)
+        finally:
+            for reference in running:
+                self._ray.cancel(reference)
 
     def map_rows(
         self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
     ) -> Iterator[T]:
-        """Yield the result of the task for each block, in the order of the rows.
-
-        At most two blocks for each worker are under way or wait to be asked for. A single block
-        runs in this process.
-        """
+        """Yield the result of the task for each block, in the order of the rows."""
         fair = max(_FEWEST_ROWS, -(-n_rows // (_PER_WORKER * self._count_workers())))
         size = max(1, min(self.block_bytes // max(1, bytes_per_row), fair))
         blocks = blocks_of(n_rows, size)
-        if len(blocks) < 2:
-            yield from map(task, blocks)
-            return
-        arguments = self._send(task, description)
-        waiting = iter(blocks)
-        running: deque[Any] = deque()
-        try:
-            for block in track(blocks, description):
-                while len(running) < 2 * self._count_workers():
-                    following = next(waiting, None)
-                    if following is None:
-                        break
-                    running.append(self._submit(following, arguments))
-                yield self._result(running, block, arguments, description)
-        finally:
-            for reference in running:
-                self._ray.cancel(reference)
+        results = self.map(task, blocks, size * bytes_per_row, description)
+        return track(results, description, len(blocks))
 
     @contextmanager
     def hold(self, cut: Callable[[range], S], work: Sequence[int]) -> Iterator[Held[S]]:
@@ -106,15 +118,21 @@ class RayEngine:
         finally:
             held.close()
 
+    def _look(self) -> list[_Node]:
+        """Return the nodes that have cores; or, without any, one of the size that may join."""
+        if time.monotonic() - self._looked > 1:
+            resources = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+            found = [_Node(int(each.get("CPU", 0)), each.get("memory", 0)) for each in resources]
+            self._nodes = [node for node in found if node.cores > 0] or [_Node(1, np.inf)]
+            self._looked = time.monotonic()
+        return self._nodes
+
     def _count_workers(self) -> int:
         """Return the number of cores of the cluster, which may grow and shrink."""
-        if time.monotonic() - self._counted > 1:
-            self._workers = max(1, int(self._ray.cluster_resources().get("CPU", 0)))
-            self._counted = time.monotonic()
-        return self._workers
+        return sum(node.cores for node in self._look())
 
-    def _send(self, task: Callable[[range], Any], description: str) -> tuple[Any, ...]:
-        """Put a task into the object store; return the arguments of its blocks."""
+    def _send(self, task: Callable[[Any], Any], description: str) -> tuple[Any, ...]:
+        """Put a task into the object store; return the arguments of its pieces."""
         head, buffers = apart(task, self._ray.cloudpickle.dumps)
         parts = [np.frombuffer(head, np.uint8), *buffers]
         digests = [digest(part) for part in parts]
@@ -132,26 +150,30 @@ class RayEngine:
         except Exception as error:
             raise failed(self._ray, description, error) from error
 
-    def _submit(self, block: range, arguments: tuple[Any, ...]) -> Any:
+    def _submit(
+        self, arguments: tuple[Any, ...], n_pieces: int, bytes_each: int, piece: Any
+    ) -> Any:
         key, *references = arguments
-        return self._run.remote(key, block.start, block.stop, *references)
+        cores = cores_each([node.cores for node in self._look()], n_pieces)
+        needed = {"num_cpus": cores} | ({"memory": bytes_each} if bytes_each > BLOCK_BYTES else {})
+        content = self._ray.cloudpickle.dumps(piece)
+        return self._run.options(**needed).remote(key, content, cores, *references)
 
     def _result(
-        self, running: deque[Any], block: range, arguments: tuple[Any, ...], description: str
+        self, running: deque[Any], submit: Callable[[], Any], what: str, description: str
     ) -> Any:
-        """Return the result of the first running block, which runs again if its worker dies."""
+        """Return the result of the first running piece, which runs again if its worker dies."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 kind, content = self._wait_for(running[0], description)
             except lost(self._ray) as error:
-                rows = f"{description}: rows {block.start} to {block.stop - 1}"
                 if attempt == ATTEMPTS:
-                    raise lost_too_often(f"{rows} were", error, ATTEMPTS) from error
+                    raise lost_too_often(what, error, ATTEMPTS) from error
                 warn(
-                    f"{rows} were lost to {cause_of(error)}; they run again "
+                    f"{what} lost to {cause_of(error)}; running again "
                     f"(attempt {attempt + 1} of {ATTEMPTS})"
                 )
-                running[0] = self._submit(block, arguments)
+                running[0] = submit()
             except Exception as error:
                 raise failed(self._ray, description, error) from error
             else:
@@ -172,17 +194,39 @@ class RayEngine:
         return self._ray.get(reference)
 
 
+class _Node(NamedTuple):
+    cores: int
+    memory: float  # bytes
+
+
+def cores_each(nodes: Sequence[int], n_pieces: int) -> int:
+    """Return how many cores each piece gets, so that all run at a time on any of the nodes.
+
+    >>> cores_each([16, 16], 5), cores_each([16, 16], 100), cores_each([8, 2], 2)
+    (5, 1, 2)
+    """
+    most = range(min(nodes), 1, -1)
+    return next((n for n in most if sum(cores // n for cores in nodes) >= n_pieces), 1)
+
+
+def _called(piece: Any, number: int, n_pieces: int) -> str:
+    """Return what a message calls a piece, and its verb."""
+    if isinstance(piece, range):
+        return f"rows {piece.start} to {piece.stop - 1} were"
+    return f"part {number + 1} of {n_pieces} was"
+
+
 def _by_value(version: str) -> Callable[..., Outcome]:
     """Return the function that Ray sends to workers by value: it explains a missing library."""
 
     def run_block(
-        key: bytes, start: int, stop: int, head: Any, *buffers: NDArray[np.uint8]
+        key: bytes, content: bytes, threads: int, head: Any, *buffers: NDArray[np.uint8]
     ) -> Outcome:
         import signal
         import socket
 
-        # To cancel a block Ray interrupts it. An interrupted import would leave halves of modules
-        # in this process, which the next block would stumble over: the interrupt waits for its end.
+        # To cancel a piece Ray interrupts it. An interrupted import would leave halves of modules
+        # in this process, which the next piece would stumble over: the interrupt waits for its end.
         interrupts: list[int] = []
         before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
         node = socket.gethostname()
@@ -192,14 +236,14 @@ def _by_value(version: str) -> Callable[..., Outcome]:
 
             if __version__ != version:
                 return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
-            refused = take(key, head, buffers)
+            refused, piece = take(key, content, head, buffers)
         except ImportError as error:
             return "refused", f"node {node} cannot import shortlist ({error})"
         finally:
             signal.signal(signal.SIGINT, before)
         if interrupts:
             raise KeyboardInterrupt
-        return refused or run(key, range(start, stop))
+        return refused or run(key, piece, threads)
 
     return run_block
 

@@ -1,4 +1,4 @@
-"""What a worker of a Ray cluster does with a block of rows, or with a state that it holds."""
+"""What a worker of a Ray cluster does with a piece of work, or with a state that it holds."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from shortlist.kernels.threads import thread_limit
 DONE, RAISED, REFUSED = "done", "raised", "refused"
 Outcome = tuple[str, Any]
 
-# The last task of this process: the next block of the same task finds what it computed once.
-_last: dict[bytes, Callable[[range], Any]] = {}
+# The last task of this process: the next piece of the same task finds what it computed once.
+_last: dict[bytes, Callable[[Any], Any]] = {}
 
 
-def take(key: bytes, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome | None:
-    """Take the task of a key, unless it is here; refuse what cannot be imported here."""
-    if key not in _last:
-        _last.clear()
-        try:
-            _last[key] = together(head, buffers)
-        except ImportError as error:
-            return REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"
-    return None
-
-
-def run(key: bytes, block: range) -> Outcome:
-    """Run the task of a key on a block, with one thread: each core has a worker of its own."""
+def take(
+    key: bytes, piece: bytes, head: Any, buffers: Sequence[NDArray[np.uint8]]
+) -> tuple[Outcome | None, Any]:
+    """Take the task of a key, unless it is here, and a piece; or refuse what cannot be imported."""
     try:
-        with thread_limit(1):
-            return DONE, pickle.dumps(_last[key](block), protocol=5)
+        if key not in _last:
+            _last.clear()
+            _last[key] = together(head, buffers)
+        return None, pickle.loads(piece)  # noqa: S301 - from the driver of this run
+    except ImportError as error:
+        return (REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"), None
+
+
+def run(key: bytes, piece: Any, threads: int) -> Outcome:
+    """Run the task of a key on a piece, with as many threads as the cores that it has."""
+    try:
+        with thread_limit(threads):
+            return DONE, pickle.dumps(_last[key](piece), protocol=5)
     except Exception as error:
         return RAISED, _as_bytes(error)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
+from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
 from shortlist.evaluation.protocol import evaluate
@@ -20,7 +21,7 @@ from shortlist.frames import Tabular
 from shortlist.metrics.bootstrap import bootstrap
 from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray
-from shortlist.models.base import Model
+from shortlist.models.base import Fitted, Model
 from shortlist.progress import track
 from shortlist.text import figure, span, text_table
 
@@ -86,12 +87,19 @@ class Comparison(Tabular):
         reports: dict[str, Report] = {}
         fit_seconds: dict[str, float | None] = {}
         named = dict(zip(distinct_names(models), models, strict=True))
+        to_fit = {name: model for name, model in named.items() if not model.is_fitted}
+        fits = engines.current().map(
+            partial(_fit, train),
+            list(to_fit.values()),
+            max((model.memory_to_fit(train) for model in to_fit.values()), default=0),
+            f"fitting {', '.join(to_fit)}",
+        )
         for name, model in track(named.items(), "comparing models", len(models), alike=False):
             fit_seconds[name] = None
-            if not model.is_fitted:
-                started = time.perf_counter()
-                model.fit(train)
-                fit_seconds[name] = time.perf_counter() - started
+            if name in to_fit:
+                fitted, fit_seconds[name] = next(fits)
+                if not model.is_fitted:  # a copy of it was fitted, in another process
+                    model.restore(train, *fitted)
             reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
         ranking = sorted(reports, key=lambda name: -reports[name][reports[name].main])
         return cls(
@@ -245,6 +253,13 @@ class Comparison(Tabular):
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.reports)}; by {self.main})"
+
+
+def _fit(train: Dataset, model: Model[Any, Any]) -> tuple[Fitted[Any], float]:
+    """Fit a model; return what it learned, and the seconds that took."""
+    started = time.perf_counter()
+    model.fit(train)
+    return Fitted(model.learned, model.history), time.perf_counter() - started
 
 
 def distinct_names(models: Sequence[Model[Any, Any]]) -> list[str]:

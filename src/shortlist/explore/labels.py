@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import column_label, labels_of
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.titles import titles
 
 MOST_VALUES = 3
@@ -18,7 +19,6 @@ MOST_LETTERS = 60
 FEW_ROWS = 10
 FIRST = 1_000  # values that are looked at
 _WORD = re.compile(r"[^\W\d_]{2}")
-_LIFE_SPAN = ("valid_from", "valid_to")
 
 
 def labels(data: Dataset) -> list[str]:
@@ -47,7 +47,7 @@ def _first_values(features: pa.Table) -> list[str]:
     """Return the first few values of each row, words before codes, with the names of columns."""
     named = labels_of(features)
     values: list[list[str]] = [[] for _ in range(features.num_rows)]
-    names = [name for name in features.column_names if name not in _LIFE_SPAN]
+    names = [name for name in features.column_names if name not in LIFE_SPAN]
     names = [name for name in names if _distinguishes(features.column(name))] or names
     in_words = {name: _in_words(features.column(name), named.get(name, {})) for name in names}
     for name in sorted(names, key=lambda name: not in_words[name]):

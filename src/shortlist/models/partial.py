@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
-from shortlist.data.written_numbers import given_number
-from shortlist.data.written_ranges import MAX, MIN
+from shortlist.data.written_numbers import MAX, MIN, given_number
 from shortlist.errors import CapabilityError, InputError
 
 

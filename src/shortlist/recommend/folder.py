@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from shortlist import engine
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id
+from shortlist.data.where import Mask
 from shortlist.engine.protocol import BLOCK_BYTES
 from shortlist.errors import InputError, ShortlistError
 from shortlist.recommend.diversity import Variety
@@ -114,7 +115,9 @@ def recommend_to(
         )
     variety = Variety.of(diversity, model.data)
     requests = resolve(model, users, None, on_unknown)
-    task = task_of(model, requests, exclude_seen, rules, on_unknown == "raise", k, variety)
+    strict = on_unknown == "raise"
+    common = None if rules.empty else rules.mask(model.data, strict=strict)
+    task = task_of(model, requests, exclude_seen, common, strict, k, variety)
     run = _Run(model, requests, task, k, lists_per_file, place)
     described = {
         "format": FORMAT,
@@ -124,7 +127,7 @@ def recommend_to(
         "diversity": diversity,
         "lists": len(requests),
         "lists_per_file": lists_per_file,
-        "hash": _hash(model, requests, exclude_seen, rules, identity),
+        "hash": _hash(requests, exclude_seen, common, identity),
     }
     present = _begin(place, json.loads(json.dumps(described)))
     missing = [number for number, name in enumerate(run.names) if name not in present]
@@ -142,16 +145,14 @@ def _shifted(task: Callable[[range], Block], start: int, block: range) -> Block:
     return task(range(start + block.start, start + block.stop))
 
 
-def _hash(
-    model: Scorer, requests: Requests, exclude_seen: bool, rules: Rules, identity: str
-) -> str:
+def _hash(requests: Requests, exclude_seen: bool, common: Mask | None, identity: str) -> str:
     """Return the SHA-256 of everything that the lists depend on."""
     digest = hashlib.sha256(f"{identity} {requests.label} {exclude_seen} ".encode())
     digest.update(np.ascontiguousarray(requests.users).data)
     for start in range(0, len(requests), 1 << 16):
         digest.update(json.dumps(requests.labels.slice(start, 1 << 16).to_pylist()).encode())
-    if not rules.empty:
-        digest.update(rules.mask(model.data, strict=False).data)
+    if common is not None:
+        digest.update(common.data)
     return digest.hexdigest()
 
 

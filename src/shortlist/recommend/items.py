@@ -82,9 +82,8 @@ def audience(
     requests = _requests(data, "item_id", items, on_unknown)
     k = min(k, data.n_users)
     choosers = transposed(data.excluded)
-    allowed = None
-    if where is not None:
-        allowed = matches(data.user_features, parse_where(where), where, "user")
+    rule = None if where is None else parse_where(where)
+    allowed = None if rule is None else matches(data.user_features, rule, where, "user")
     passes = []
     for start in range(0, len(requests), ITEMS_PER_PASS):
         rows = requests.users[start : start + ITEMS_PER_PASS]
@@ -97,7 +96,7 @@ def audience(
     labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(passes, labels, listed, model, k, named, requests.users)
-    return replace(lists, notes=notes_on_rule(data.user_features, where, "user"))
+    return replace(lists, notes=notes_on_rule(data.user_features, rule, allowed, "user"))
 
 
 def _audience_block(

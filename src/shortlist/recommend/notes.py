@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_number
-from shortlist.data.where import Where, columns_of, compares_order, matches, parse_where
+from shortlist.data.arrow_types import is_number, is_time
+from shortlist.data.rule_text import Rule
+from shortlist.data.where import Mask, columns_of, compares_order
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import FALLBACK
@@ -54,22 +55,20 @@ def notes_on(model: Scorer, requests: Requests, table: pa.Table) -> tuple[str, .
 
 
 def notes_on_rule(
-    features: pa.Table | None, where: Where | None, kind: Literal["item", "user"]
+    features: pa.Table | None, rule: Rule | None, met: Mask | None, kind: Literal["item", "user"]
 ) -> tuple[str, ...]:
     """Return a note if no item (or user) meets a rule; or every one does, by an order alone.
 
     The second is what a wrong unit does: ``pay >= 4000`` where pay is in single won.
     """
-    if where is None or features is None:
+    if features is None or rule is None or met is None:
         return ()
-    rule = parse_where(where)
-    passed = matches(features, rule, where, kind)
     names = columns_of(rule)
     ranges = [text for name in names if (text := _range(name, features.column(name)))]
     known = f": {'; '.join(ranges)}" if ranges else ""
-    if not passed.any():
+    if not met.any():
         return (f"no {kind} meets the rule{known}",)
-    if passed.all() and ranges and compares_order(rule):
+    if met.all() and ranges and compares_order(rule):
         return (f"every {kind} meets the rule{known}",)
     return ()
 
@@ -77,7 +76,7 @@ def notes_on_rule(
 def _range(name: str, column: pa.ChunkedArray) -> str:
     """Return the smallest and the largest value of a column of numbers or dates."""
     kind = column.type
-    if not (is_number(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+    if not (is_number(kind) or is_time(kind)):
         return ""
     low, high = pc.min_max(column).as_py().values()
     if low is None:

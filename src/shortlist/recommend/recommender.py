@@ -53,7 +53,9 @@ def recommend(
     data, strict = model.data, on_unknown == "raise"
     variety = Variety.of(diversity, data)
     requests = resolve(model, users, queries, on_unknown)
-    task = task_of(model, requests, exclude_seen, rules, strict, k, variety)
+    met = rules.met(data)
+    common = None if rules.empty else rules.mask(data, strict=strict, met=met)
+    task = task_of(model, requests, exclude_seen, common, strict, k, variety)
     if (table_bytes := memory_of_lists(data, len(requests), k)) > _LITTLE:
         require_memory(
             f"a table with {k} items for each of {len(requests):,} queries",
@@ -67,7 +69,7 @@ def recommend(
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
-    on_rule = notes_on_rule(data.item_features, rules.where, "item")
+    on_rule = notes_on_rule(data.item_features, rules.rule, met, "item")
     return replace(lists, notes=(*notes_on(model, requests, lists.table), *on_rule))
 
 
@@ -81,16 +83,15 @@ def task_of(
     model: Scorer,
     requests: Requests,
     exclude_seen: bool,
-    rules: Rules,
+    common: Mask | None,
     strict: bool,
     k: int,
     variety: Variety | None = None,
 ) -> Callable[[range], Block]:
-    """Return the task that lists the best items of a block of requests."""
+    """Return the task that lists the best items of a block of requests, of those in ``common``."""
     if len(requests) >= PACK_FROM:
         pack_items(model)
     data = model.data
-    common = None if rules.empty else rules.mask(data, strict=strict)
     length = min(k, data.n_items)
     longer = length if variety is None else variety.candidates(length, data.n_items)
     task = partial(_list_block, model, requests, exclude_seen, common, strict, longer)

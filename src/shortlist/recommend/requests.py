@@ -14,10 +14,9 @@ from scipy.sparse import csr_array
 
 from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
-from shortlist.data.given_values import given_value
-from shortlist.data.missing import is_missing
+from shortlist.data.given_values import given_value, is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
-from shortlist.data.written_ranges import MAX, MIN, ends_of
+from shortlist.data.written_numbers import MAX, MIN, ends_of
 from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules

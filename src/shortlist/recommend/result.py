@@ -133,7 +133,8 @@ class Recommendations(Tabular):
     def titled(self) -> pa.Table:
         """Return the table with the title of each item in a last column, ``title``.
 
-        Where the items have no titles, it is the table itself.
+        Where the items have no titles, it is the table itself. Data frames and files have this
+        form.
 
         Examples
         --------
@@ -145,6 +146,9 @@ class Recommendations(Tabular):
         if self.titles is None:
             return self.table
         return self.table.append_column(TITLE, self.titles.cast(pa.string()))
+
+    def _frame(self) -> pa.Table:
+        return self.titled()
 
     def first(self, count: int) -> pa.Table:
         """Return the first rows, with titles after the ids."""

@@ -43,11 +43,17 @@ class Rules:
         """A key for dictionaries: rules with equal keys have equal masks."""
         return _typed((self.allow, self.deny, self.rule, self.as_of))
 
-    def mask(self, data: Dataset, *, strict: bool = True) -> Mask:
-        """Return which items of the catalogue pass.
+    def met(self, data: Dataset) -> Mask | None:
+        """Return which items meet the rule over their features; None: there is no such rule.
 
-        An unknown id in ``allow`` or ``deny`` is an error if ``strict``, else it is ignored. A rule
-        that does not fit the item features is an InputError.
+        A rule that does not fit the features is an InputError.
+        """  # (n_items,)
+        return None if self.rule is None else matches(data.item_features, self.rule, self.where)
+
+    def mask(self, data: Dataset, *, strict: bool = True, met: Mask | None = None) -> Mask:
+        """Return which items of the catalogue pass; ``met`` is the result of :meth:`met`, if known.
+
+        An unknown id in ``allow`` or ``deny`` is an error if ``strict``, else it is ignored.
         """  # (n_items,)
         passed = np.ones(data.n_items, dtype=bool)
         if self.allow is not None:
@@ -55,8 +61,8 @@ class Rules:
             passed[_known(data, self.allow, strict)] = True
         if self.deny is not None:
             passed[_known(data, self.deny, strict)] = False
-        if self.rule is not None:
-            passed &= matches(data.item_features, self.rule, self.where)
+        if (met := self.met(data) if met is None else met) is not None:
+            passed &= met
         if self.as_of is not None:
             if data.life_spans is None:
                 raise InputError(

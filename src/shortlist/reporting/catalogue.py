@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
+from shortlist.data.arrow_types import is_list
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation.comparison import Comparison
 from shortlist.explore.items import item_factors
@@ -172,12 +173,11 @@ def _groups(
 
 def _first_values(column: pa.ChunkedArray) -> list[str | None]:
     """Return each cell as text, of a list its first element; None for columns of other types."""
-    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-    inner = column.type.value_type if is_list else column.type
+    inner = column.type.value_type if is_list(column.type) else column.type
     if not (pa.types.is_string(inner) or pa.types.is_integer(inner) or pa.types.is_boolean(inner)):
         return [None] * len(column)
     cells = column.to_pylist()
-    if is_list:
+    if is_list(column.type):
         cells = [cell[0] if cell else None for cell in cells]
     return [None if cell is None else str(cell) for cell in cells]
 

@@ -10,14 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import rankdata
 
+from shortlist.data.arrow_types import is_time
 from shortlist.data.dataset import Dataset
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.reporting.findings import Check, Finding, first_few, leak, note, share, warning
 from shortlist.reporting.summary import feature_columns, latest_share
 
 COUNT_CORRELATION = 0.95  # from here, a column is taken to be the number of interactions
 FEW_ROWS = 20
 _ANSWERS = 20_000  # test interactions whose user features are searched for the item
-_LIFE_SPANS = ("valid_from", "valid_to")
 
 
 def shared_pairs(train: Dataset, test: Dataset) -> Iterator[Finding]:
@@ -92,8 +93,7 @@ def later_dates(train: Dataset, test: Dataset) -> Iterator[Finding]:
         ("item", train.item_features, test.item_rows),
     ):
         for name, column in feature_columns(table):
-            is_date = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
-            if not is_date or name in _LIFE_SPANS:
+            if not is_time(column.type) or name in LIFE_SPAN:
                 continue
             moments = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
             filled = pc.fill_null(moments, np.iinfo(np.int64).min).to_numpy()

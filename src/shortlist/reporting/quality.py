@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.titles import title_column
 from shortlist.explore.items import titles
 from shortlist.reporting.findings import Check, Finding, first_few, note, share, warning
@@ -43,7 +44,7 @@ def same_titles(train: Dataset, test: Dataset) -> Iterator[Finding]:
     single = [
         name
         for name, column in feature_columns(table)
-        if not pa.types.is_nested(column.type) and name not in (title, "valid_from", "valid_to")
+        if not pa.types.is_nested(column.type) and name not in (title, *LIFE_SPAN)
     ]
     names = titles(train).to_pylist()
     items = zip(names, *(table.column(name).to_pylist() for name in single), strict=True)
@@ -185,13 +186,13 @@ def uninformative_columns(train: Dataset, test: Dataset) -> Iterator[Finding]:
             elif not missing and count_distinct(column) == 1:
                 constant.append(name)
         lost = "Models ignore them. Check whether values were lost when the data was prepared."
-        for names, found, what, advice in (
+        for names, finding, what, advice in (
             (empty, warning, "columns without any value", lost),
             (sparse, note, "columns that are mostly missing", "They describe few rows."),
             (constant, note, "columns with one value in every row", "Models ignore them."),
         ):
             if names:
-                yield found(f"{kind} {what}: {', '.join(names)}", advice)
+                yield finding(f"{kind} {what}: {', '.join(names)}", advice)
 
 
 CHECKS: dict[str, Check] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,26 +13,30 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores
 
 
-class Scorer(Protocol):
-    """A fitted model, as far as lists are concerned.
-
-    Optional capabilities (:mod:`shortlist.scoring.capabilities`) are asked for with ``isinstance``.
-    """
+class FittedModel(Protocol):
+    """What every fitted model tells of itself."""
 
     @property
     def name(self) -> str:
-        """The name that lists give as the source of an item."""
+        """The name of its class, which lists give as the source of an item."""
         ...
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """The hyper-parameters, as plain JSON values."""
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the constructor, as plain JSON values."""
         ...
 
     @property
     def data(self) -> Dataset:
         """The training data: catalogue, histories, features."""
         ...
+
+
+class Scorer(FittedModel, Protocol):
+    """A fitted model, as far as lists are concerned.
+
+    Optional capabilities (:mod:`shortlist.scoring.capabilities`) are asked for with ``isinstance``.
+    """
 
     @property
     def uses_features(self) -> bool:

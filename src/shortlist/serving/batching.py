@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist import engine
-from shortlist.data.moments import When
 from shortlist.data.vocabulary import Id
 from shortlist.data.where import Where
 from shortlist.recommend.query import OnUnknown, Query
@@ -33,29 +32,34 @@ _BLOCK_BYTES = 2**28  # large, so that a batch is one block: each block reads al
 Items: TypeAlias = list[RankedItem] | None  # None: the query is skipped (on_unknown="skip")
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """The lists of one request, with the arguments of ``recommend``."""
+@dataclass(frozen=True)
+class ListOptions:
+    """The arguments of ``recommend`` besides the queries."""
 
-    served: ServedModel  # it answers, even if it is replaced before the job is done
-    queries: Sequence[Query]
     k: int
     exclude_seen: bool = True
     on_unknown: OnUnknown = "raise"
-    as_of: When | None = None
+    as_of: str | None = None
     where: Where | None = None
     diversity: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The lists of one request."""
+
+    served: ServedModel  # it answers, even if it is replaced before the job is done
+    queries: Sequence[Query]
+    options: ListOptions
     lists: asyncio.Future[list[Items]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     since: float = field(default_factory=time.monotonic)
 
     @property
-    def kind(self) -> tuple[object, ...]:
-        """The key of jobs that can be scored in one call."""
-        where = json.dumps(self.where, sort_keys=True)  # a rule holds lists and is not hashable
-        how = (self.k, self.exclude_seen, self.on_unknown, self.as_of, where, self.diversity)
-        return (id(self.served), *how)
+    def kind(self) -> tuple[int, str]:
+        """The key of jobs that can be scored in one call; a rule holds lists, so it is text."""
+        return id(self.served), json.dumps(vars(self.options), sort_keys=True)
 
 
 Outcome: TypeAlias = list[Items] | Exception
@@ -119,7 +123,7 @@ class Batcher:
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[list[tuple[Job, Outcome]]]:
         """Score jobs, those of one kind together."""
-        groups: dict[tuple[object, ...], list[Job]] = {}
+        groups: dict[tuple[int, str], list[Job]] = {}
         limit = self._limits.wait_seconds
         oldest = time.monotonic() - limit
         late = [job for job in jobs if job.since < oldest]
@@ -146,7 +150,7 @@ def _scored(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
 def score(jobs: Sequence[Job]) -> list[list[Items]]:
     """Score jobs of one kind in one call; return the lists of each job."""
     first, queries = jobs[0], [query for job in jobs for query in job.queries]
-    simple = first.on_unknown == "raise" and first.where is None
+    simple = first.options.on_unknown == "raise" and first.options.where is None
     if simple and all(map(_is_user_only, queries)):
         users = [query.user for query in queries if query.user is not None]
         lists = iter(_lists_of_users(first, users))
@@ -162,10 +166,7 @@ def _is_user_only(query: Query) -> bool:
 
 def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
     """Score known users by id: looking them up takes a tenth of the time that queries take."""
-    model = job.served.model
-    table = model.recommend(
-        users, k=job.k, exclude_seen=job.exclude_seen, as_of=job.as_of, diversity=job.diversity
-    ).table
+    table = job.served.model.recommend(users, **vars(job.options)).table
     owners = table.column("user_id").combine_chunks()
     if not len(owners):
         return [[] for _ in users]
@@ -177,18 +178,10 @@ def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
 
 def _lists_of_queries(job: Job, queries: Sequence[Query]) -> Sequence[Items]:
     """Score queries of any kind."""
-    table = job.served.model.recommend(
-        queries=queries,
-        k=job.k,
-        exclude_seen=job.exclude_seen,
-        on_unknown=job.on_unknown,
-        as_of=job.as_of,
-        where=job.where,
-        diversity=job.diversity,
-    ).table
+    table = job.served.model.recommend(queries=queries, **vars(job.options)).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
     lists = _split(job.served, table, starts.tolist())
-    skips = job.on_unknown == "skip"
+    skips = job.options.on_unknown == "skip"
     return [None if skips and not items else items for items in lists]
 
 

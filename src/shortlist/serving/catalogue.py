@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.arrow_types import is_text
+from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
@@ -87,9 +87,9 @@ class Catalogue:
         folded = fold(text).strip()
         if not folded:
             return np.argsort(order)[:limit]
-        found = [pc.match_substring(self._folded, word) for word in folded.split()]
+        matches = [pc.match_substring(self._folded, word) for word in folded.split()]
         by_id = pc.starts_with(self._folded_ids, folded)
-        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, found), by_id)))
+        rows = np.flatnonzero(_as_numpy(pc.or_(reduce(pc.and_, matches), by_id)))
         titles = self._folded.take(pa.array(rows))
         ids = self._folded_ids.take(pa.array(rows))
         group = np.full(len(rows), 3)
@@ -118,7 +118,7 @@ def find_users(
         contains = _as_numpy(pc.match_substring(ids, text))
         rows = np.concatenate([np.flatnonzero(starts), np.flatnonzero(contains & ~starts)])[:limit]
         if len(rows) < limit and data.user_features is not None:
-            described = containing(data.user_features, text)
+            described = rows_containing(data.user_features, text)
             described[rows] = False
             rows = np.concatenate([rows, np.flatnonzero(described)])[:limit]
         new = [user for user in recent.users() if user not in data.users and text in str(user)]
@@ -131,21 +131,20 @@ def find_users(
     ]
 
 
-def containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
+def rows_containing(features: pa.Table, text: str) -> NDArray[np.bool_]:
     """Return which rows have a text, or a label of a list, that contains the text in any case."""
-    found = np.zeros(features.num_rows, dtype=bool)
+    containing = np.zeros(features.num_rows, dtype=bool)
     for column in features.itercolumns():
         values, rows = column.combine_chunks(), None
-        if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        if is_list(values.type):
             values, rows = pc.list_flatten(values), pc.list_parent_indices(values)
         if is_text(values.type):
             hits = pc.fill_null(pc.match_substring(values, text, ignore_case=True), False)
-            hit = _as_numpy(hits)
             if rows is None:
-                found |= hit
+                containing |= _as_numpy(hits)
             else:
-                found[rows.to_numpy()[hit]] = True
-    return found
+                containing[rows.to_numpy()[_as_numpy(hits)]] = True
+    return containing
 
 
 def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) -> User:
@@ -158,46 +157,44 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
     row = int(data.users.rows([user])[0])
     if row == UNKNOWN and not newer:
         data.users.require([user])
-    history: list[HistoryItem] = []
-
-    def add(item: Id, weight: float, time: dt.datetime | None, record_id: int | None) -> None:
-        title = catalogue.titles[int(data.items.rows([item])[0])]
-        history.append(
-            {
-                "item_id": item,
-                "title": title,
-                "weight": weight,
-                "time": None if time is None else time.isoformat(),
-                "record_id": record_id,
-            }
-        )
-
-    for item, latest in reversed(newer.items()):
-        add(item, latest.weight, latest.time, latest.record_id)
-    features: dict[str, Any] = {}
-    if row != UNKNOWN:
-        if data.user_features is not None:
-            features = json_value(data.user_features.take(pa.array([row])).to_pylist()[0])
-        matrix = data.matrix
-        first, last = int(matrix.indptr[row]), int(matrix.indptr[row + 1])
-        times = None if data.times is None else data.times[first:last]
-        positions = data.positions[first:last]
-        order = np.lexsort((positions,) if times is None else (positions, times))[::-1]
-        ids = data.items.take(matrix.indices[first:last]).to_pylist()
-        for n in order.tolist():
-            if ids[n] not in newer:
-                time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
-                add(ids[n], float(matrix.data[first + n]), time, None)
+    history = [
+        _history_item(catalogue, item, latest.weight, latest.time, latest.record_id)
+        for item, latest in reversed(newer.items())
+    ]
+    if row == UNKNOWN:
+        return {"user_id": user, "features": {}, "history": history}
+    [features] = describe_users(data, [user])
+    fitted = slice(int(data.matrix.indptr[row]), int(data.matrix.indptr[row + 1]))
+    times = None if data.times is None else data.times[fitted]
+    positions = data.positions[fitted]
+    ids = data.items.take(data.item_rows[fitted]).to_pylist()
+    for n in np.lexsort((positions,) if times is None else (positions, times))[::-1].tolist():
+        if ids[n] not in newer:
+            time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+            weight = float(data.weights[fitted][n])
+            history.append(_history_item(catalogue, ids[n], weight, time, None))
     return {"user_id": user, "features": features, "history": history}
+
+
+def _history_item(
+    catalogue: Catalogue, item: Id, weight: float, time: dt.datetime | None, record_id: int | None
+) -> HistoryItem:
+    return {
+        "item_id": item,
+        "title": catalogue.titles[int(catalogue.data.items.rows([item])[0])],
+        "weight": weight,
+        "time": None if time is None else time.isoformat(),
+        "record_id": record_id,
+    }
 
 
 def describe_users(data: Dataset, users: list[Id]) -> list[dict[str, Any]]:
     """Return the features of users, as far as they have any."""
     if data.user_features is None:
         return [{} for _ in users]
-    rows = pa.array(data.users.rows(users))
-    found: list[dict[str, Any]] = json_value(data.user_features.take(rows).to_pylist())
-    return found
+    features = data.user_features.take(pa.array(data.users.rows(users)))
+    described: list[dict[str, Any]] = json_value(features.to_pylist())
+    return described
 
 
 def fold(text: str) -> str:
@@ -244,27 +241,25 @@ def describe_fields(features: pa.Table | None) -> list[FieldInfo]:
 
 def _labels(words: Mapping[str, str]) -> FieldLabels:
     """Return the label of a column and those of its values, as far as there are any."""
-    of_values = {value: label for value, label in words.items() if value}
-    found: FieldLabels = {}
+    labels: FieldLabels = {}
     if "" in words:
-        found["label"] = words[""]
-    if of_values:
-        found["labels"] = of_values
-    return found
+        labels["label"] = words[""]
+    if of_values := {value: label for value, label in words.items() if value}:
+        labels["labels"] = of_values
+    return labels
 
 
 def _field(name: str, column: pa.ChunkedArray) -> FieldInfo:
     kind = column.type
     if pa.types.is_boolean(kind):
         return {"name": name, "kind": "flag"}
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if is_number or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if is_number(kind) or is_time(kind):
         if pa.types.is_floating(kind):
             column = column.filter(pc.is_finite(column))
         least, greatest = map(json_value, pc.min_max(column).as_py().values())
-        described: FieldInfo = {"name": name, "kind": "number" if is_number else "date"}
+        described: FieldInfo = {"name": name, "kind": "number" if is_number(kind) else "date"}
         return {**described, "min": least, "max": greatest}
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if is_list(kind):
         values = _by_frequency(pc.list_flatten(column))[:MAX_VALUES]
         return {"name": name, "kind": "list", "values": values}
     if is_text(kind):
@@ -331,10 +326,10 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
         table, limit = data.item_features.take(pa.array(rows)), min(MAX_GROUPS, len(rows) // 2)
         for name in table.column_names:
             column = table.column(name)
-            if pa.types.is_list(column.type):
+            if is_list(column.type):
                 has_values = pc.greater(pc.list_value_length(column), 0)
                 column = pc.list_element(pc.if_else(has_values, column, None), 0)
-            is_text = name not in (*TITLES, title_column(table)) and pa.types.is_string(column.type)
-            if is_text and 1 < len(column.unique()) <= limit:
+            is_group = name not in (*TITLES, title_column(table)) and is_text(column.type)
+            if is_group and 1 < len(column.unique()) <= limit:
                 return [json_value(value) for value in column.to_pylist()]
     return [None] * len(rows)

@@ -25,7 +25,7 @@ from shortlist.recommend.notes import notes_on_queries
 from shortlist.recommend.query import Query
 from shortlist.recommend.result import FALLBACK
 from shortlist.serving import replies, requests
-from shortlist.serving.batching import Items, Job
+from shortlist.serving.batching import Items, Job, ListOptions
 from shortlist.serving.catalogue import describe_user, describe_users, find_users
 from shortlist.serving.errors import (
     RequestError,
@@ -90,7 +90,8 @@ async def user_recommendations(
     (user,) = served.data.users.parse([user_id])
     query = service.recent.extended(Query(user=user, where=where), served.data)
     check_queries(served, [query])
-    job = Job(served, [query], k, exclude_seen, as_of=as_of, diversity=diversity)
+    options = ListOptions(k, exclude_seen, as_of=as_of, diversity=diversity)
+    job = Job(served, [query], options)
     (items,) = await _lists(service, job, reasons=reasons)
     return {"model": served.name, "user_id": user, "items": items or []}
 
@@ -105,16 +106,10 @@ async def recommendations(
     ]
     where = shared_where(body)
     check_queries(served, queries, body.on_unknown, where)
-    job = Job(
-        served,
-        queries,
-        body.k,
-        body.exclude_seen,
-        body.on_unknown,
-        body.as_of,
-        where,
-        body.diversity,
+    options = ListOptions(
+        body.k, body.exclude_seen, body.on_unknown, body.as_of, where, body.diversity
     )
+    job = Job(served, queries, options)
     lists = await _lists(service, job, reasons=body.reasons)
     users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
     reply: replies.Recommendations = {
@@ -229,30 +224,20 @@ async def models(service: Service) -> replies.Models:
 async def overview(service: Service) -> replies.Overview:
     """Return requests, times, models and their lists since the service was started."""
     metrics, store = service.metrics, service.models
-    routes: list[replies.Traffic] = [
-        {
-            "route": one.route,
-            "requests": one.requests,
-            "failed": one.failed,
-            "median_ms": None if one.median is None else 1e3 * one.median,
-            "p95_ms": None if one.slow is None else 1e3 * one.slow,
-        }
-        for one in metrics.routes()
-    ]
-    served: list[replies.ServedLists] = []
-    for each in store.all():
-        lists, popular = metrics.lists(each.name)
-        served.append(
+    models: list[replies.ServedLists] = []
+    for served in store.all():
+        lists, popular = metrics.lists(served.name)
+        models.append(
             {
-                "name": each.name,
-                "kind": each.model.name,
-                "created": each.manifest.created,
+                "name": served.name,
+                "kind": served.model.name,
+                "created": served.manifest.created,
                 "lists": lists,
                 "popular": popular,
-                "trouble": store.reload_errors[each.name],
+                "trouble": store.reload_errors[served.name],
             }
         )
-    return {"seconds": metrics.seconds, "routes": routes, "models": served}
+    return {"seconds": metrics.seconds, "routes": metrics.routes(), "models": models}
 
 
 async def interactions(
@@ -310,8 +295,8 @@ async def metrics(service: Service) -> Response:
 
 async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     """Score the lists of a request, and add reasons if requested."""
-    if job.as_of is not None:
-        moment(job.as_of)  # refuses what is no time
+    if job.options.as_of is not None:
+        moment(job.options.as_of)  # refuses what is no time
     lists = await service.batcher.submit(job)
     popular = sum(_is_popular(items) for items in lists)
     service.metrics.count_lists(job.served.name, len(lists), popular)
@@ -326,7 +311,7 @@ def _is_popular(items: Items) -> bool:
 def _notes(job: Job, lists: Sequence[Items]) -> tuple[str, ...]:
     """Return what the caller should know about the features of the queries."""
     popular = [_is_popular(items) for items in lists]
-    return notes_on_queries(job.served.model, job.queries, popular, job.on_unknown)
+    return notes_on_queries(job.served.model, job.queries, popular, job.options.on_unknown)
 
 
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache, partial
-from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,23 +22,13 @@ from prometheus_client import (
 from prometheus_client.samples import Sample
 
 from shortlist._version import __version__
+from shortlist.serving.replies import Traffic
 
 answering_model: ContextVar[str] = ContextVar("answering model", default="")
 """The name of the model that answers the request of the current context; empty: none."""
 
-QUANTILES = (0.5, 0.95)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _LISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-
-
-class RouteTimes(NamedTuple):
-    """The traffic of a route; times are None where they are longer than the last bucket."""
-
-    route: str
-    requests: int
-    failed: int  # answered with a status of 500 or more
-    median: float | None  # seconds, interpolated within a bucket
-    slow: float | None  # 95% took no longer
 
 
 def _samples(metric: Counter | Histogram) -> Iterator[Sample]:
@@ -49,6 +38,8 @@ def _samples(metric: Counter | Histogram) -> Iterator[Sample]:
 
 def _quantile(cumulative: Mapping[float, int], share: float) -> float | None:
     """Return a quantile of times by linear interpolation in buckets (bound: count up to it).
+
+    None: it is longer than the last bucket.
 
     >>> _quantile({0.1: 2, 0.2: 4, float("inf"): 4}, 0.75)
     0.15
@@ -62,6 +53,10 @@ def _quantile(cumulative: Mapping[float, int], share: float) -> float | None:
             return round(low + within * (bound - low), 9) if math.isfinite(bound) else None
         low, below = bound, cumulative[bound]
     return None
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds
 
 
 class Metrics:
@@ -132,7 +127,7 @@ class Metrics:
         """Seconds since the service was made."""
         return time.monotonic() - self._started
 
-    def routes(self) -> list[RouteTimes]:
+    def routes(self) -> list[Traffic]:
         """Return the traffic of each route, the most requests first."""
         requests: Counts[str] = Counts()
         failed: Counts[str] = Counts()
@@ -146,7 +141,13 @@ class Metrics:
             if sample.name.endswith("_bucket"):
                 buckets[sample.labels["route"]][float(sample.labels["le"])] += int(sample.value)
         return [
-            RouteTimes(route, n, failed[route], *(_quantile(buckets[route], q) for q in QUANTILES))
+            {
+                "route": route,
+                "requests": n,
+                "failed": failed[route],
+                "median_ms": _milliseconds(_quantile(buckets[route], 0.5)),
+                "p95_ms": _milliseconds(_quantile(buckets[route], 0.95)),
+            }
             for route, n in requests.most_common()
             if n
         ]

@@ -54,7 +54,7 @@ class Asset:
         etag = f'"{self.digest}-gzip"' if use_gzip else f'"{self.digest}"'
         headers = {"ETag": etag, "Cache-Control": self.cache_control, "Vary": "Accept-Encoding"}
         known = request.headers.get("if-none-match", "").split(",")
-        if any(one.strip().removeprefix("W/") in (etag, "*") for one in known):
+        if any(tag.strip().removeprefix("W/") in (etag, "*") for tag in known):
             return Response(status_code=304, headers=headers)
         if use_gzip:
             headers["Content-Encoding"] = "gzip"

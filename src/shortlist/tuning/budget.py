@@ -30,6 +30,14 @@ class TimeBudget:
             raise ConfigError(f"seconds={seconds} is out of range", remedy="give more than 0")
         self.seconds, self._started = seconds, time.monotonic()
 
+    def __getstate__(self) -> dict[str, float | None]:
+        """Name the start by the time of day: other machines count from another start."""
+        return {"seconds": self.seconds, "began": time.time() - self.elapsed()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.seconds = state["seconds"]
+        self._started = time.monotonic() - (time.time() - state["began"])
+
     def elapsed(self) -> float:
         """Return the seconds since the start."""
         return time.monotonic() - self._started

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
+from shortlist import engine as engines
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.split import Order, Split
@@ -87,9 +89,10 @@ def check_settings(
     space: Space, settings: Mapping[str, Any], fold: Split, objective: Objective
 ) -> SettingsCheck:
     """Fit tuned settings and the defaults on an unseen fold, and compare them user by user."""
-    tuned, defaults = (
-        objective.report(space.make(values), fold) for values in (settings, space.defaults())
-    )
+    models = [space.make(values) for values in (settings, space.defaults())]
+    memory = max(model.memory_to_fit(fold[0]) for model in models)
+    work = partial(objective.report, fold=fold)
+    tuned, defaults = engines.current().map(work, models, memory, "checking the settings")
     metric = objective.metric
     measures = {"tuned": tuned.measures[metric], "defaults": defaults.measures[metric]}
     [test] = paired_tests(measures, bootstrap(list(measures.values())))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from shortlist import engine as engines
 from shortlist import extras
 from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.split import Split
@@ -23,13 +26,11 @@ from shortlist.tuning.space import Space, given_settings
 
 _ERRORS = ("rmse", "mae")
 _DEFAULT_K = 10  # length of the evaluated lists for metrics without a cutoff
+_UNPRUNED_TRIALS = 5  # before there is a meaningful median
 _FIRST_CHECKPOINT = 10  # epochs; the epochs double from one checkpoint to the next
 
 FAILURES = (ShortlistError, MemoryError, RuntimeError, np.linalg.LinAlgError)
 """What a failing fit may raise. PyTorch raises RuntimeError when a device is out of memory."""
-
-Prune = Callable[[int, float], bool]
-"""Takes the number of finished steps and the metric after them; returns whether to stop there."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,30 @@ def completed(trials: Iterable[Trial]) -> list[tuple[float, Trial]]:
     ]
 
 
+@dataclass(frozen=True)
+class Medians:
+    """The median of the metric at each step of earlier trials, below which a trial is stopped."""
+
+    at: Mapping[int, float]  # times the sign of the objective: larger is better
+    sign: int
+
+    @classmethod
+    def of(cls, trials: Iterable[Trial], objective: Objective) -> Medians | None:
+        """Return the medians of the trials that completed; None while these are too few."""
+        steps = [trial.steps for _, trial in completed(trials)]
+        if len(steps) < _UNPRUNED_TRIALS:
+            return None
+        values: dict[int, list[float]] = {}
+        for step, value in chain.from_iterable(steps):
+            values.setdefault(step, []).append(objective.sign * value)
+        return cls({step: float(np.median(at)) for step, at in values.items()}, objective.sign)
+
+    def exceed(self, steps: Sequence[tuple[int, float]]) -> bool:
+        """Return whether no value of a trial so far reaches the median at its last step."""
+        best = max(self.sign * value for _, value in steps)
+        return best < self.at.get(steps[-1][0], -np.inf)
+
+
 def tuned_names(trials: Iterable[Trial]) -> tuple[str, ...]:
     """Return the names of all settings in the trials, in the order of their first use."""
     return tuple(dict.fromkeys(name for trial in trials for name in trial.settings))
@@ -122,13 +147,13 @@ def run_trial(
     settings: Mapping[str, Any],
     folds: Sequence[Split],
     objective: Objective,
-    prune: Prune,
+    medians: Medians | None = None,
 ) -> Trial:
     """Fit a model with some settings and measure it; a fit that fails is a failed trial.
 
     On one fold, a model that trains by epochs is measured after 10, 20, 40, ... epochs; training
     then resumes exactly where it stopped. On several folds, any model is measured after each fold.
-    The trial is pruned at the first of these steps where ``prune`` returns True. Defaults (trial 0)
+    The trial is pruned at the first of these steps where the medians exceed it. Defaults (trial 0)
     that cannot be fitted because of the caller's input raise the InputError.
     """
     started, steps = time.perf_counter(), []
@@ -137,7 +162,7 @@ def run_trial(
         for step, value, last in _steps(space.make(settings), folds, objective):
             steps.append((step, value))
             outcome["value"] = value
-            if not last and prune(step, value):
+            if not last and medians is not None and medians.exceed(steps):
                 outcome |= {"state": "pruned", "reason": "worse than the median at this step"}
                 break
     except FAILURES as error:
@@ -171,10 +196,19 @@ def _steps(
             more = min(epochs, total - epochs)
             trained.resume(more)
             epochs += more
+    work = partial(_value, model, folds, objective)
+    memory = max(model.memory_to_fit(train) for train, _ in folds)
     values: list[float] = []
-    for fold in folds:
-        values.append(objective.report(model, fold)[objective.metric])
+    for value in engines.current().map(work, range(len(folds)), memory, "measuring on folds"):
+        values.append(value)
         yield len(values), float(np.mean(values)), len(values) == len(folds)
+
+
+def _value(
+    model: Model[Any, Any], folds: Sequence[Split], objective: Objective, fold: int
+) -> float:
+    """Return the metric of a model on a fold."""
+    return objective.report(model, folds[fold])[objective.metric]
 
 
 def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective) -> None:

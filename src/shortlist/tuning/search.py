@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from shortlist import engine as engines
 from shortlist import extras
 from shortlist.data.dataset import Dataset
+from shortlist.data.split import Split
 from shortlist.errors import ConfigError, InputError, ShortlistError
 from shortlist.evaluation.truth import require_count
 from shortlist.models.base import Model
@@ -21,7 +22,7 @@ from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import TimeBudget
 from shortlist.tuning.folds import SettingsCheck, check_settings, on_unseen_fold, validation_folds
-from shortlist.tuning.objective import Objective, Trial, require_fittable, run_trial
+from shortlist.tuning.objective import Medians, Objective, Trial, require_fittable, run_trial
 from shortlist.tuning.result import Tuning
 from shortlist.tuning.space import Space, class_and_settings
 from shortlist.tuning.study import Study, open_study, study_header
@@ -29,8 +30,8 @@ from shortlist.tuning.study import Study, open_study, study_header
 _MAX_KILLS = 2  # of the process during a trial, before the trial counts as failed
 _MAX_REPEATS = 50  # trials in a row without new settings, before the search ends
 _RANDOM_TRIALS = 10  # before the estimator has enough trials to learn from
+_ROUND = 5  # of these, which know nothing of each other, so that they can run side by side
 _OPTUNA_STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
-_UNPRUNED_TRIALS = 5  # before there is a meaningful median
 
 
 def tune(
@@ -79,8 +80,9 @@ def tune(
         Whether to compare the best settings with the defaults at the end, on one more fold (an
         earlier interaction of each user) that the search has not used.
     engine
-        Where trials are fitted and measured, one after another: ``"local"``, ``"ray"``,
-        ``"ray://host:port"`` or an engine; the result is the same. None: the one in use.
+        Where trials are fitted and measured: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an
+        engine; the result is the same. None: the one in use. On a cluster the first ten trials,
+        which are random, run five at a time, and the folds of the others side by side.
 
     Raises
     ------
@@ -130,7 +132,6 @@ def _search(
     splits = validation_folds(data, folds, seed)
     header = {} if study is None else study_header(space, data, objective, folds, seed)
     with open_study(study, header) as opened:
-        sampler = Sampler(space, objective, seed)
         for trial in opened.trials:
             if not space.allows(trial.settings):
                 raise InputError(
@@ -138,17 +139,15 @@ def _search(
                     where=f"{study}",
                     remedy="name another file",
                 )
-            sampler.tell(trial)
-
-        def measure(number: int, settings: dict[str, Any]) -> Trial:
-            return run_trial(number, space, settings, splits, objective, sampler.prune)
+        measure = Measurement(space, splits, objective, budget)
+        sampler = Sampler(space, objective, seed)
 
         def progress() -> str:
             ranked = objective.ranked(opened.trials)
             best = f": best {objective.metric} {figure(ranked[0][0])}" if ranked else ""
             return f"tuning {kind.__name__}{best}"
 
-        for _ in track(_run(opened, sampler, measure, trials, budget), progress, trials):
+        for _ in track(_run(opened, sampler, measure, trials), progress, trials):
             pass
         finished = tuple(opened.trials)
     if not objective.ranked(finished):
@@ -169,49 +168,90 @@ def _search(
     return replace(tuning, check=outcome)
 
 
-def _run(
-    study: Study,
-    sampler: Sampler,
-    measure: Callable[[int, dict[str, Any]], Trial],
-    limit: int | None,
-    budget: TimeBudget,
-) -> Iterator[None]:
+@dataclass(frozen=True)
+class Measurement:
+    """What the trials of a round share, wherever they run."""
+
+    space: Space
+    folds: Sequence[Split]
+    objective: Objective
+    budget: TimeBudget
+    medians: Medians | None = None  # of the rounds before
+
+    def __call__(self, asked: tuple[int, dict[str, Any]]) -> Trial | None:
+        """Run a trial; None: the time is up."""
+        number, settings = asked
+        # The defaults are always measured: without them there is no result.
+        if self.budget.left() <= 0 and number:
+            return None
+        return run_trial(number, self.space, settings, self.folds, self.objective, self.medians)
+
+    @property
+    def memory(self) -> int:
+        """What a trial with the defaults takes beside the data; other settings may need more."""
+        return self.space.make({}).memory_to_fit(self.folds[0][0])
+
+
+def _run(study: Study, sampler: Sampler, measure: Measurement, limit: int | None) -> Iterator[None]:
     """Run trials; yield once per trial, including those that the study already has."""
     for _ in study.trials:
         yield
     while limit is None or len(study.trials) < limit:
-        # The defaults are always measured: without them there is no result.
-        out_of_time = budget.left() <= 0
-        if (out_of_time and study.trials) or _exhausted(study.trials):
+        if _exhausted(study.trials):
             return
-        number = len(study.trials)
-        settings = sampler.ask(number)
-        trial = _known_trial(study, number, settings)
-        if trial is None:
-            study.start(number)
-            try:
-                trial = measure(number, settings)
-            except BaseException:  # Ctrl-C, or an error that the trial did not cause
+        done = len(study.trials)
+        start, size = (done // _ROUND * _ROUND, _ROUND) if done < _RANDOM_TRIALS else (done, 1)
+        numbers = range(done, min(start + size, limit or start + size))
+        sampler.learn(study.trials[:start])
+        medians = Medians.of(study.trials[:start], measure.objective)
+        for trial in _round(study, sampler, replace(measure, medians=medians), numbers):
+            if trial is None:
+                return
+            study.end(trial)
+            yield
+
+
+def _round(
+    study: Study, sampler: Sampler, measure: Measurement, numbers: range
+) -> Iterator[Trial | None]:
+    """Yield the trials of these numbers, which are drawn now and may run side by side."""
+    asked = {number: sampler.ask(number) for number in numbers}
+    fresh = {
+        number: settings
+        for number, settings in asked.items()
+        if study.kills(number) < _MAX_KILLS
+        and settings not in [trial.settings for trial in study.trials]
+        and settings not in [asked[earlier] for earlier in range(numbers.start, number)]
+    }
+    text = f"tuning {measure.space.model.__name__}, trials {', '.join(map(str, fresh))}"
+    trials = engines.current().map(measure, list(fresh.items()), measure.memory, text)
+    for number, settings in asked.items():
+        if number not in fresh:
+            yield _known_trial(study, number, settings)
+            continue
+        study.start(number)
+        trial = None
+        try:
+            trial = next(trials)
+        finally:
+            if (
+                trial is None
+            ):  # Ctrl-C, or an error that the trial did not cause; or no time is left
                 study.stop(number)
-                raise
-        study.end(trial)
-        sampler.tell(trial)
-        yield
+        yield trial
 
 
-def _known_trial(study: Study, number: int, settings: dict[str, Any]) -> Trial | None:
+def _known_trial(study: Study, number: int, settings: dict[str, Any]) -> Trial:
     """Return the result of a trial that need not run: it repeats another, or kills the process."""
     if study.kills(number) >= _MAX_KILLS:
         reason = f"the process was killed {_MAX_KILLS} times during this trial"
         return Trial(number=number, settings=settings, state="failed", reason=reason)
-    for same in study.trials:
-        if same.settings == settings:
-            failure = f": {same.reason}" if same.state == "failed" else ""
-            reason = f"same as trial {same.number}{failure}"
-            return Trial(
-                number=number, settings=settings, state=same.state, value=same.value, reason=reason
-            )
-    return None
+    same = next(trial for trial in study.trials if trial.settings == settings)
+    failure = f": {same.reason}" if same.state == "failed" else ""
+    reason = f"same as trial {same.number}{failure}"
+    return Trial(
+        number=number, settings=settings, state=same.state, value=same.value, reason=reason
+    )
 
 
 def _exhausted(trials: Sequence[Trial]) -> bool:
@@ -222,11 +262,11 @@ def _exhausted(trials: Sequence[Trial]) -> bool:
 
 
 class Sampler:
-    """Suggests settings by Optuna's tree-structured Parzen estimator; prunes by the median.
+    """Suggests settings by Optuna's tree-structured Parzen estimator.
 
     The estimator is that of Bergstra et al. (NIPS 2011). Every trial has its own random generator,
     seeded by the search's seed and the trial's number, so a suggestion depends only on the trials
-    before it: not on the time or the process in which they ran.
+    that it has learned from: not on the time or the process in which they ran.
     """
 
     def __init__(self, space: Space, objective: Objective, seed: int) -> None:
@@ -234,12 +274,11 @@ class Sampler:
         import optuna
 
         self._space, self._seed = space, seed
+        self._known = 0  # trials
         with _quiet_optuna():
             self._study = optuna.create_study(
-                direction="maximize" if objective.larger_is_better else "minimize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
+                direction="maximize" if objective.larger_is_better else "minimize"
             )
-        self._running: optuna.trial.Trial | None = None
 
     def ask(self, number: int) -> dict[str, Any]:
         """Return the settings of a trial; those of trial 0 are the defaults."""
@@ -252,35 +291,25 @@ class Sampler:
             self._study.sampler = optuna.samplers.TPESampler(
                 n_startup_trials=_RANDOM_TRIALS, multivariate=True, seed=int(seed[0])
             )
-            self._running = self._study.ask()
-            return self._space.suggest(self._running)
+            asked = self._study.ask()
+            settings = self._space.suggest(asked)
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)  # it is only suggested
+        return settings
 
-    def prune(self, step: int, value: float) -> bool:
-        """Take the metric of the running trial after a step; return whether to stop the trial."""
-        if self._running is None:
-            return False
-        self._running.report(value, step)
-        return self._running.should_prune()
-
-    def tell(self, trial: Trial) -> None:
-        """Learn from a trial: the last one that was asked for, or one from the study file."""
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Learn from the trials so far, in their order; those that it knows come first."""
         from optuna.trial import TrialState, create_trial
 
-        state = TrialState[_OPTUNA_STATES[trial.state]]
-        value = trial.value if trial.state == "complete" else None
-        if self._running is not None:
-            with _quiet_optuna():
-                self._study.tell(self._running, value, state)
-            self._running = None
-            return
-        self._study.add_trial(
-            create_trial(
-                state=state,
-                value=value,
-                intermediate_values=dict(trial.steps),
-                **self._space.as_optuna(trial.settings),
+        for trial in trials[self._known :]:
+            self._study.add_trial(
+                create_trial(
+                    state=TrialState[_OPTUNA_STATES[trial.state]],
+                    value=trial.value if trial.state == "complete" else None,
+                    intermediate_values=dict(trial.steps),
+                    **self._space.as_optuna(trial.settings),
+                )
             )
-        )
+        self._known = max(self._known, len(trials))
 
 
 @contextmanager

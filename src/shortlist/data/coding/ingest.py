@@ -7,112 +7,81 @@ The interactions are copied once, with the columns that are needed, to the table
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, get_args
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, OnBadRow, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.log_rules import LogRule
-from shortlist.data.coding.pairs import Entries, Repeats, merge_repeats
+from shortlist.data.coding.pairs import merge_repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.coding.tidy import tidied
 from shortlist.data.column_names import same_column
 from shortlist.data.formats import scan
+from shortlist.data.interactions import Interactions
 from shortlist.data.labels import read_labels, with_labels
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sources import HISTORIES
 from shortlist.data.sql import Connection, connect, quoted
+from shortlist.data.table_options import TableOptions
 from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
-from shortlist.data.where import Where
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import InputError
 
 _BATCH = 1_000_000  # rows that DuckDB hands over at a time
 
 
 class EncodedTables(NamedTuple):
-    """The fields of a Dataset, in its order."""
+    """The fields of a Dataset; the dislikes are in the rows of the interactions."""
 
-    users: Vocabulary
-    items: Vocabulary
-    user_rows: Rows
-    item_rows: Rows
-    weights: NDArray[np.float32]
-    times: NDArray[np.int64] | None
-    positions: NDArray[np.int64]
+    interactions: Interactions
+    dislikes: Interactions | None
     user_features: pa.Table | None
     item_features: pa.Table | None
-    skipped: tuple[SkippedRows, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-class Described(NamedTuple):
-    """How people are shown the data: the column of titles, and a table of labels."""
-
-    title: str | None = None
-    labels: Any = None
+    skipped: tuple[SkippedRows, ...]
+    notes: tuple[str, ...]
 
 
 def encode_tables(
-    interactions: Any,
-    users: Any,
-    items: Any,
-    roles: Mapping[str, str | None],
-    described: Described,
-    repeats: Repeats,
-    on_bad_row: OnBadRow,
-    reading: Reading,
-    positive: Where | None = None,
-    only: Where | None = None,
-) -> tuple[EncodedTables, Entries | None]:
-    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors.
-
-    ``roles`` holds the columns of user_id, item_id, weight and time. The second result are the
-    dislikes, if there are any.
-    """
-    if repeats not in get_args(Repeats):
-        raise ConfigError(
-            f"repeats={repeats!r} is not a known rule",
-            remedy=suggestion(str(repeats), get_args(Repeats)),
-        )
-    bad = BadRows(on_bad_row)
-    counted = LogRule.read("only", only, "which rows count, such as only='event = apply'")
+    interactions: Any, users: Any, items: Any, options: TableOptions
+) -> EncodedTables:
+    """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors."""
+    bad = BadRows(options.on_bad_row)
+    counted = LogRule.read("only", options.only, "which rows count, such as only='event = apply'")
     chosen = LogRule.read(
-        "positive", positive, "which rows are choices, such as positive='rating >= 4'"
+        "positive", options.positive, "which rows are choices, such as positive='rating >= 4'"
     )
-    named = {role: column for role, column in roles.items() if column is not None}
-    _check_roles(named)
+    roles, title, reading = options.roles, options.title, options.reading
     with connect() as db, scan.translated("the tables"):
-        reading.check(db)
-        keys = (named["user_id"], named["item_id"])
+        options.check(db)
+        keys = (options.user_id, options.item_id)
         explained = {"weight": reading.decimal, "time": reading.time_format}
-        texts = [named[role] for role in explained if explained[role] and role in named]
+        texts = [column for role, column in roles.items() if explained.get(role)]
         log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
-        for role, column in named.items():
+        for role, column in roles.items():
             remedy = f"name the right one: {role}= (shortlist look guesses it)"
             log.column(column, remedy + (HISTORIES if isinstance(interactions, Mapping) else ""))
         user_ids = _Ids.read("user", users, keys[0], log, reading)
         item_ids = _Ids.read("item", items, keys[1], log, reading)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
         for role in ("weight", "time"):
-            if role in named:
-                columns[role] = log.value_of(role, named[role], reading)
-        title = described.title
+            if role in roles:
+                columns[role] = log.value_of(role, roles[role], reading)
         titled = title is not None and title in item_ids.columns
         if title is not None and not titled:
             column = log.column(title, "name the right one: title=")
             columns["title"] = f"CAST({column} AS VARCHAR)"
         for rule in (counted, chosen):
             if rule is not None:
-                columns |= rule.columns(log, named.get("weight"), reading)
+                columns |= rule.columns(log, options)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
         if counted is not None:
             counted.leave_out_others(log, bad)
-        deletions = _find_bad_values(log, "log", named, reading, bad)
+        deletions = _find_bad_values(log, "log", roles, reading, bad)
         for ids in (user_ids, item_ids):
             deletions += ids.find_bad(log, reading, bad)
         bad.require_none()
@@ -121,49 +90,29 @@ def encode_tables(
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}
-        (user_features, item_features), notes = tidied(db, tables, title, reading)
+        (user_features, item_features), notes = tidied(db, tables, options)
         if title is not None:
             if not titled:
                 item_features = _with_last_titles(db, item_features, title)
             item_features = with_title(item_features, title)
-        if described.labels is not None:
-            labels = read_labels(db, described.labels, reading.encoding)
+        if options.labels is not None:
+            labels = read_labels(db, options.labels, reading.encoding)
             user_features, item_features = with_labels((user_features, item_features), labels)
-        encoded_log = _encode_log(db, columns)
+        user_rows, item_rows, weights, times, records = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
-    user_rows, item_rows, weights, times, records = encoded_log
-    entries = merge_repeats(user_rows, item_rows, weights, times, shape, repeats)
+    entries = merge_repeats(user_rows, item_rows, weights, times, shape, options.repeats)
     if records is not None:
         entries = entries._replace(positions=records[entries.positions])
     disliked = entries.weights < 0
     if met is not None:
         disliked |= ~met[entries.positions]
-    dislikes = None
+    pairs, dislikes = Interactions(user_vocabulary, item_vocabulary, *entries), None
     if disliked.any():
-        strengths = np.where(entries.weights < 0, -entries.weights, np.float32(1))
-        dislikes = _select(entries._replace(weights=strengths), disliked)
-        entries = _select(entries, ~disliked)
-    tables_and_reports = (user_features, item_features, tuple(bad.skipped), notes)
-    return EncodedTables(user_vocabulary, item_vocabulary, *entries, *tables_and_reports), dislikes
-
-
-def _select(entries: Entries, kept: NDArray[np.bool_]) -> Entries:
-    users, items, weights, times, positions = entries
-    times = None if times is None else times[kept]
-    return Entries(users[kept], items[kept], weights[kept], times, positions[kept])
-
-
-def _check_roles(named: dict[str, str]) -> None:
-    """Raise an error if a column has two roles."""
-    role_of: dict[str, str] = {}
-    for role, column in named.items():
-        if column in role_of:
-            raise ConfigError(
-                f"the column {column!r} is named for two roles: {role_of[column]} and {role}",
-                remedy=f"name another column for {role}",
-            )
-        role_of[column] = role
+        strengths = np.where(pairs.weights < 0, -pairs.weights, np.float32(1))
+        dislikes = replace(pairs, weights=strengths).select(disliked)
+        pairs = pairs.select(~disliked)
+    return EncodedTables(pairs, dislikes, user_features, item_features, tuple(bad.skipped), notes)
 
 
 def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
@@ -186,10 +135,10 @@ def _find_bad_values(
     """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
     counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
     results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
-    found = [role for role, count in zip(named, results, strict=True) if count]
-    for role in found:
+    wrong = [role for role, count in zip(named, results, strict=True) if count]
+    for role in wrong:
         table.report(copied, role, named[role], reading, bad)
-    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in found]
+    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in wrong]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, SkippedRows
+from shortlist.data.bad_rows import SHOWN, BadRows, LeftOutByRule
 from shortlist.data.coding.columns import InputTable
-from shortlist.data.coding.reading import Reading, is_number
+from shortlist.data.coding.reading import is_number
 from shortlist.data.rule_text import Combination, Condition, Rule
 from shortlist.data.sql import quoted
+from shortlist.data.table_options import TableOptions
 from shortlist.data.where import Where, columns_of, matches, parse_where
 from shortlist.errors import InputError
 
@@ -38,13 +39,13 @@ class LogRule(NamedTuple):
             )
         return cls(rule, written, argument)
 
-    def columns(self, log: InputTable, weight: str | None, reading: Reading) -> dict[str, str]:
+    def columns(self, log: InputTable, options: TableOptions) -> dict[str, str]:
         """Return SQL for the columns that the rule compares, by their names in the copy."""
         selected = {}
         for number, name in enumerate(columns_of(self.rule)):
             column, kind = log.column(name), log.types[name]
-            if name == weight and kind == "VARCHAR":
-                column = log.value_of("weight", name, reading)
+            if name == options.weight and kind == "VARCHAR":
+                column = log.value_of("weight", name, options.reading)
             elif kind.startswith("DECIMAL") or (is_number(kind) and "HUGEINT" in kind):
                 column = f"CAST({column} AS DOUBLE)"
             elif kind.startswith("ENUM") or kind == "UUID":
@@ -100,8 +101,7 @@ class LogRule(NamedTuple):
         log.connection.execute("DELETE FROM log WHERE rowid IN (SELECT record FROM left_out)")
         shown = tuple(log.source.row(int(record)) for record in records[:SHOWN])
         column = columns_of(self.rule)[0]
-        skipped = SkippedRows(log.source.label, column, reason, len(records), shown)
-        bad.skipped.append(skipped)
+        bad.skipped.append(LeftOutByRule(log.source.label, column, reason, len(records), shown))
 
     def _copied(self, number: int) -> str:
         return f"{self.argument}_{number}"

@@ -81,7 +81,7 @@ def _check_time_format(connection: Connection, time_format: str | None) -> None:
     reason = ""
     if isinstance(time_format, str) and "%" in time_format:
         try:
-            connection.execute(f"SELECT {_parsed(literal(''), time_format)}").fetchall()
+            connection.execute(f"SELECT {parsed_time(literal(''), time_format)}").fetchall()
             return
         except duckdb.Error as error:
             reason = f": {str(error).splitlines()[0]}"
@@ -91,10 +91,10 @@ def _check_time_format(connection: Connection, time_format: str | None) -> None:
     )
 
 
-def _parsed(x: str, time_format: str) -> str:
-    """Return SQL of the time in a text: of the first form that reads it."""
+def parsed_time(x: str, time_format: str) -> str:
+    """Return SQL of the time that a text writes in the first form that reads it."""
     forms = ", ".join(literal(form.strip()) for form in time_format.split(BETWEEN_FORMS))
-    return f"try_strptime({x}, [{forms}])"
+    return f"try_strptime(trim({x}), [{forms}])"
 
 
 def is_number(kind: str) -> bool:
@@ -135,7 +135,7 @@ def microseconds(
     if kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us(TRY_CAST({x} AS TIMESTAMP))"  # NULL if the timestamp is infinite
     if time_format is not None and time_format not in UNITS:
-        parsed = _parsed(f"trim(CAST({x} AS VARCHAR))", time_format)
+        parsed = parsed_time(f"CAST({x} AS VARCHAR)", time_format)
         return f"epoch_us(CAST({parsed} AS TIMESTAMPTZ))"
     if is_number(kind):
         unit = time_format or _unit(connection, rows, x)

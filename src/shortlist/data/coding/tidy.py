@@ -9,13 +9,20 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_text
-from shortlist.data.coding.reading import Reading
+from shortlist.data.arrow_types import is_list, is_text
+from shortlist.data.coding.reading import parsed_time
 from shortlist.data.column_names import is_label
-from shortlist.data.sql import Connection, literal
+from shortlist.data.sql import Connection
+from shortlist.data.table_options import TableOptions
 from shortlist.data.time_forms import form_of_times
-from shortlist.data.written_numbers import form_of_numbers, read_number
-from shortlist.data.written_ranges import MAX, MIN, ends_of, read_range
+from shortlist.data.written_numbers import (
+    MAX,
+    MIN,
+    ends_of,
+    form_of_numbers,
+    read_number,
+    read_range,
+)
 from shortlist.text import shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
@@ -38,54 +45,53 @@ class _Read(NamedTuple):
 
 
 def tidied(
-    connection: Connection,
-    tables: Mapping[str, pa.Table | None],
-    title: str | None,
-    reading: Reading,
+    connection: Connection, tables: Mapping[str, pa.Table | None], options: TableOptions
 ) -> tuple[list[pa.Table | None], tuple[str, ...]]:
     """Flatten records, and read numbers and dates that columns of text hold.
 
     A column becomes numbers or dates if nearly all of its values are; the others must be words.
     The tables come by their labels. The second result says what was read.
     """
-    done: list[pa.Table | None] = []
+    tidy: list[pa.Table | None] = []
     notes: list[str] = []
     for label, table in tables.items():
         if table is not None:
-            table, read = _tidied(connection, flattened(table), title, reading)
-            notes += [f"{label}: read as {kind}: {'; '.join(said)}" for kind, said in read.items()]
-        done.append(table)
-    return done, tuple(notes)
+            table, read = _tidied(connection, flattened(table), options)
+            notes += [
+                f"{label}: read as {kind}: {'; '.join(names)}" for kind, names in read.items()
+            ]
+        tidy.append(table)
+    return tidy, tuple(notes)
 
 
 def _tidied(
-    connection: Connection, features: pa.Table, title: str | None, reading: Reading
+    connection: Connection, features: pa.Table, options: TableOptions
 ) -> tuple[pa.Table, dict[str, list[str]]]:
     """Return the features, and by kind what was read from text."""
-    read: dict[str, list[str]] = {}
-    features = _with_ends(features, title, reading)
+    notes: dict[str, list[str]] = {}
+    features = _with_ends(features, options)
     for position, name in enumerate(features.column_names):
         column = features.column(name)
-        if name == title or not _may_be_read(name, column):
+        if not _may_be_read(name, column, options):
             continue
         counted, sample = _counted(column)
-        found = None
+        read = None
         if sample and all(read_number(text) is not None for text in sample[:_SAMPLE]):
-            found = _numbers(column, _counts(counted), reading)
+            read = _numbers(column, _counts(counted), options)
         elif sample and all(map(_DATE.fullmatch, sample[:_SAMPLE])):
-            found = _dates(connection, column, _counts(counted))
-        if found is not None:
-            features = features.set_column(position, name, found.values)
-            kind = "dates" if pa.types.is_timestamp(found.values.type) else "numbers"
-            read.setdefault(kind, []).append(_said(name, found))
-    return features, read
+            read = _dates(connection, column, _counts(counted))
+        if read is not None:
+            features = features.set_column(position, name, read.values)
+            kind = "dates" if pa.types.is_timestamp(read.values.type) else "numbers"
+            notes.setdefault(kind, []).append(_note(name, read))
+    return features, notes
 
 
-def _with_ends(features: pa.Table, title: str | None, reading: Reading) -> pa.Table:
+def _with_ends(features: pa.Table, options: TableOptions) -> pa.Table:
     """Replace each column of ranges by the columns of their ends; numbers have equal ends."""
     for name in features.column_names:
         column = features.column(name)
-        if name == title or not _may_be_read(name, column):
+        if not _may_be_read(name, column, options):
             continue
         _, sample = _counted(column)
         if not any(map(read_range, sample[:_SAMPLE])):
@@ -98,7 +104,7 @@ def _with_ends(features: pa.Table, title: str | None, reading: Reading) -> pa.Ta
         ]
         taken = {f"{name}{MIN}", f"{name}{MAX}"} & {*features.column_names}
         if taken or not all(
-            _numbers(part, _counts(_counted(part)[0]), reading) is not None for part in parts
+            _numbers(part, _counts(_counted(part)[0]), options) is not None for part in parts
         ):
             continue
         position = features.column_names.index(name)
@@ -108,8 +114,8 @@ def _with_ends(features: pa.Table, title: str | None, reading: Reading) -> pa.Ta
     return features
 
 
-def _may_be_read(name: str, column: pa.ChunkedArray) -> bool:
-    return is_text(column.type) and not is_label(name)
+def _may_be_read(name: str, column: pa.ChunkedArray, options: TableOptions) -> bool:
+    return name != options.title and is_text(column.type) and not is_label(name)
 
 
 def _counted(column: pa.ChunkedArray) -> tuple[pa.StructArray, list[str]]:
@@ -157,8 +163,7 @@ def flattened_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_record(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return bool(pa.types.is_struct(kind) or (is_list and pa.types.is_struct(kind.value_type)))
+    return bool(pa.types.is_struct(kind.value_type if is_list(kind) else kind))
 
 
 def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:
@@ -175,7 +180,7 @@ def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:
     }
 
 
-def _said(name: str, read: _Read) -> str:
+def _note(name: str, read: _Read) -> str:
     """Return what was read from a column: an example, and the words that count as missing."""
     text, value = read.example
     plain = f"{value:,}" if isinstance(value, int | float) else f"{value:%Y-%m-%d}"
@@ -195,9 +200,11 @@ def _counts(counted: pa.StructArray) -> dict[str, int]:
     return dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
 
 
-def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], reading: Reading) -> _Read | None:
+def _numbers(
+    column: pa.ChunkedArray, counts: Mapping[str, int], options: TableOptions
+) -> _Read | None:
     """Read a column of numbers that are written with units, currencies or marks."""
-    form = form_of_numbers(counts, reading.decimal) or form_of_numbers(counts)
+    form = form_of_numbers(counts, options.decimal) or form_of_numbers(counts)
     if form is None:
         return None
     values = {text: read_number(text, form) for text in counts}
@@ -219,7 +226,7 @@ def _dates(
         return None
     parsed = "TRY_CAST(trim(x) AS TIMESTAMP)"
     if form is not None:
-        parsed = f"try_strptime(trim(x), [{', '.join(map(literal, form.split('|')))}])"
+        parsed = parsed_time("x", form)
     times = [time for (time,) in connection.execute(f"SELECT {parsed} FROM dated").fetchall()]
     if any(time is None for time in times):
         return None

@@ -1,22 +1,11 @@
 """Encoding features of users and items as sparse matrices, one block of columns per feature.
 
 ``FeatureEncoder.fit(table)`` learns the encoding of a table; ``transform`` applies it to any table
-with the same columns. :mod:`shortlist.data.features.infer` chooses how each column is encoded; the
-specifications below override that choice.
+with the same columns. :mod:`shortlist.data.features.infer` chooses how each column is encoded.
 """
 
 from shortlist.data.features.block import unit_rows
 from shortlist.data.features.encoder import FeatureEncoder
-from shortlist.data.features.specs import Buckets, Category, Labels, Number, Spec, Text, Vector
+from shortlist.data.features.specs import Spec
 
-__all__ = [
-    "Buckets",
-    "Category",
-    "FeatureEncoder",
-    "Labels",
-    "Number",
-    "Spec",
-    "Text",
-    "Vector",
-    "unit_rows",
-]
+__all__ = ["FeatureEncoder", "Spec", "unit_rows"]

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.features.cells import Cells, Family
+from shortlist.data.features.specs import Spec
 
 Missing: TypeAlias = Literal["flag", "ignore"]
 
 # All that a block has learned, one row per feature. Each class uses some of the columns.
-_NUMBERS = ("weight", "low", "high", "centre", "scale")
+_NUMBERS = ("weight", "centre", "scale")
 FEATURES = pa.schema(
     [
         pa.field("role", pa.string(), nullable=False),
@@ -42,13 +43,20 @@ class Role(NamedTuple):
 
 MISSING = Role("missing", "{column} is missing")
 
+LARGE_TABLE = 100  # rows from which on values that occur only once are rare
+
+
+def least_rows(n_rows: int) -> int:
+    """Return the number of rows in which a value must occur to get a feature of its own."""
+    return 2 if n_rows >= LARGE_TABLE else 1
+
 
 @dataclass(frozen=True, eq=False)
 class Block(ABC):
     """The learned encoding of one column; ``features`` (schema ``FEATURES``) is its whole state."""
 
     column: str
-    spec: Any
+    spec: Spec
     family: Family
     features: pa.Table
 
@@ -74,13 +82,13 @@ class Block(ABC):
                     raise ValueError(f"column {self.column!r}: a {role.name} has no {name}")
 
     @classmethod
-    def fit(cls, column: str, spec: Any, cells: Cells) -> Self:
+    def fit(cls, column: str, spec: Spec, cells: Cells) -> Self:
         """Learn the features of a column; NothingLearnedError if its cells have no use."""
         return cls(column, spec, cells.family, pa.concat_tables(cls.learn(spec, cells)))
 
     @classmethod
     @abstractmethod
-    def learn(cls, spec: Any, cells: Cells) -> list[pa.Table]:
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         """Return the features of the cells in tables with the schema ``FEATURES``."""
 
     @abstractmethod

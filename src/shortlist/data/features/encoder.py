@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self, TypeAlias
@@ -18,7 +18,7 @@ from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearn
 from shortlist.data.features.cells import Family, changed_content, family_of, read_cells
 from shortlist.data.features.infer import BLOCKS, fit_column
 from shortlist.data.features.specs import Spec
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import InputError
 
 Float: TypeAlias = type[np.float32] | type[np.float64]
 
@@ -45,28 +45,24 @@ class FeatureEncoder:
     left_out: Mapping[str, str]
 
     @classmethod
-    def fit(cls, table: pa.Table, columns: Mapping[str, Spec | None] | None = None) -> Self:
+    def fit(cls, table: pa.Table, left_out: Collection[str] = ()) -> Self:
         """Learn the encoding of a table with one row per user or item, without the id.
 
-        ``columns`` specifies how to encode some of the columns; None leaves a column out. The rules
-        of :mod:`shortlist.data.features.infer` apply to all other columns.
+        The rules of :mod:`shortlist.data.features.infer` apply to all columns but ``left_out``.
         """
-        specs = dict(columns or {})
         names = table.column_names
-        for name in specs:
-            if name not in names:
-                raise ConfigError(f"there is no column {name!r}", remedy=suggestion(name, names))
         _require_distinct(names)
         if names and not table.num_rows:
             raise InputError("the table of features has no rows", remedy="pass at least one row")
         parts: list[Block] = []
-        left_out: dict[str, str] = {}
+        reasons = dict.fromkeys(left_out, "excluded by the caller")
         for name in names:
-            try:
-                parts.append(fit_column(table.column(name), name, specs))
-            except NothingLearnedError as reason:
-                left_out[name] = str(reason)
-        return cls(tuple(parts), left_out)
+            if name not in left_out:
+                try:
+                    parts.append(fit_column(table.column(name), name))
+                except NothingLearnedError as reason:
+                    reasons[name] = str(reason)
+        return cls(tuple(parts), reasons)
 
     @cached_property
     def blocks(self) -> dict[str, slice]:

@@ -1,7 +1,5 @@
 """How each column is encoded.
 
-The caller's specification has priority over rules 1 and 3 to 6:
-
 1. ``title``, ``valid_from`` and ``valid_to`` are left out: a text for display, and life spans.
 2. Columns without information are left out: no value in any row, or the same value in every row.
 3. True and false: category. Dates: number. Lists of fractions: vector. Lists of labels: labels, or
@@ -20,17 +18,14 @@ The caller's specification has priority over rules 1 and 3 to 6:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.features.block import Block, NothingLearnedError
 from shortlist.data.features.cells import Cells, family_of, read_cells
-from shortlist.data.features.specs import Category, Labels, Number, Spec, Text, Vector
+from shortlist.data.features.specs import Kind, Spec
 from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
 from shortlist.data.features.values import (
-    BucketBlock,
     CategoryBlock,
     LabelsBlock,
     NumberBlock,
@@ -38,11 +33,9 @@ from shortlist.data.features.values import (
     fold,
     split_labels,
 )
-from shortlist.errors import ConfigError
 
 BLOCKS: dict[str, type[Block]] = {
     "number": NumberBlock,
-    "buckets": BucketBlock,
     "category": CategoryBlock,
     "labels": LabelsBlock,
     "text": TextBlock,
@@ -51,7 +44,7 @@ BLOCKS: dict[str, type[Block]] = {
 """The class of each kind of specification."""
 
 EXCLUDED = {
-    "title": "a text for display; name a kind to encode it",
+    "title": "a text for display; not a feature",
     "valid_from": "the start of a life span, not a feature",
     "valid_to": "the end of a life span, not a feature",
 }
@@ -62,33 +55,16 @@ LABEL_WORDS, SHARED_BETWEEN_COMMAS = 2.5, 3.0
 SPELLING_VARIANTS = 0.1
 
 
-def fit_column(column: pa.ChunkedArray, name: str, specs: Mapping[str, Spec | None]) -> Block:
+def fit_column(column: pa.ChunkedArray, name: str) -> Block:
     """Learn the block of a column; NothingLearnedError if the column is left out."""
-    if name in specs and specs[name] is None:
-        raise NothingLearnedError("excluded by the caller")
-    spec = specs.get(name)
-    if spec is None and name in EXCLUDED:
+    if name in EXCLUDED:
         raise NothingLearnedError(EXCLUDED[name])
-    family = family_of(column.type)
-    if family is None:
-        if spec is not None:
-            raise _wrong_kind(name, str(column.type), spec, None)
+    if family_of(column.type) is None:
         raise NothingLearnedError(f"the type {column.type} cannot be encoded")
     cells = read_cells(column, name)
     _require_informative(cells)
-    if spec is None:
-        spec = _infer(cells)
-    if cells.family not in BLOCKS[spec.kind].accepts:
-        raise _wrong_kind(name, cells.content, spec, cells)
+    spec = _infer(cells)
     return BLOCKS[spec.kind].fit(name, spec, cells)
-
-
-def _wrong_kind(name: str, content: str, spec: Spec, cells: Cells | None) -> ConfigError:
-    kinds = [kind for kind, block in BLOCKS.items() if cells and cells.family in block.accepts]
-    remedy = f"choose one of the kinds {', '.join(kinds)}" if kinds else "exclude it with None"
-    return ConfigError(
-        f"kind {spec.kind!r} cannot encode {content}", where=f"column {name!r}", remedy=remedy
-    )
 
 
 def _require_informative(cells: Cells) -> None:
@@ -110,13 +86,14 @@ def _infer(cells: Cells) -> Spec:
         values = pc.drop_null(cells.values)
         distinct = pc.count_distinct(values).as_py()
         few = distinct <= FEW_VALUES and 2 * distinct <= len(values)
-        return Category() if few and cells.family == "whole" else Number()
+        return Spec(kind="category" if few and cells.family == "whole" else "number")
     if cells.family == "text":
         return _infer_text(cells.values)
     if cells.family == "list":
-        return Text() if _typed_by_hand(split_labels(cells.values, None)[1]) else Labels()
-    kinds: dict[str, Spec] = {"truth": Category(), "date": Number(), "vector": Vector()}
-    return kinds[cells.family]
+        by_hand = _typed_by_hand(split_labels(cells.values, None)[1])
+        return Spec(kind="text" if by_hand else "labels")
+    kinds: dict[str, Kind] = {"truth": "category", "date": "number", "vector": "vector"}
+    return Spec(kind=kinds[cells.family])
 
 
 def _infer_text(values: pa.Array) -> Spec:
@@ -126,16 +103,16 @@ def _infer_text(values: pa.Array) -> Spec:
     if (separated := _separated(distinct)) is not None:
         return separated
     if 2 * n_distinct <= n_rows:
-        return Category()
+        return Spec(kind="category")
     if (
         _mean_words(distinct) >= PROSE_WORDS
         or pc.mean(pc.utf8_length(distinct)).as_py() >= PROSE_LETTERS
     ):
-        return Text()
+        return Spec(kind="text")
     unique = pc.sum(pc.equal(counts, 1)).as_py()
     if n_distinct > FEW_VALUES and 2 * unique >= n_rows:
         raise NothingLearnedError(f"{unique} of {n_rows} rows have a unique value, like an id")
-    return Category()
+    return Spec(kind="category")
 
 
 def _separated(distinct: pa.Array) -> Spec | None:
@@ -151,7 +128,9 @@ def _separated(distinct: pa.Array) -> Spec | None:
             if _mean_words(labels) > LABEL_WORDS or _holds_numbers(distinct):
                 return None
         if len(labels) >= shared * max(pc.count_distinct(labels).as_py(), 1):
-            return Text() if _typed_by_hand(labels) else Labels(separator=mark)
+            if _typed_by_hand(labels):
+                return Spec(kind="text")
+            return Spec(kind="labels", separator=mark)
     return None
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,20 +18,25 @@ from shortlist.data.features.block import (
     NothingLearnedError,
     Role,
     feature_table,
+    least_rows,
     to_numpy,
     unit_rows,
 )
 from shortlist.data.features.cells import Cells
-from shortlist.data.features.specs import Text
+from shortlist.data.features.specs import Spec
 from shortlist.data.features.values import idf
 
 # Words consist of letters, marks, digits, symbols (including + and emoji) and #.
 BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}\p{S}#]+"
 LONGEST_WORD = 100  # letters of a word that are searched for n-grams
+NGRAM_SIZES = (2, 3)  # in letters
+MOST_TERMS = 50_000  # words, and letter n-grams, that are kept
 
 
 class TextBlock(Block):
-    """One feature per frequent word (or word n-gram) and per frequent letter n-gram.
+    """One feature per frequent word and per frequent n-gram of 2 or 3 letters inside words.
+
+    Letter n-grams match different forms of a word (개발자, 개발자를).
 
     A term that occurs ``c`` times in a row, and in ``df`` of ``n`` rows, weighs
     ``(1 + ln c) (ln((1 + n) / (1 + df)) + 1)``. Words and letter n-grams are scaled to length 1
@@ -47,20 +51,16 @@ class TextBlock(Block):
     )
 
     @classmethod
-    def learn(cls, spec: Text, cells: Cells) -> list[pa.Table]:
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         """Return the words, then the letter n-grams, each in the order of their code points."""
-        n_rows, threshold = len(cells.values), spec.threshold(len(cells.values))
-        words = split_words(cells.values)
-        rows, terms = words.ngrams(spec.words) if spec.words else (words.rows[:0], words.words[:0])
-        counted = [("word", *_count(rows, terms, n_rows))]
-        if spec.letters is not None:
-            per_row, vocabulary = _count(words.rows, words.words, n_rows)
-            per_word, terms = _count(*letter_ngrams(vocabulary, *spec.letters), len(vocabulary))
-            counted.append(("letters", _multiply(per_row, per_word), terms))
+        n_rows, threshold = len(cells.values), least_rows(len(cells.values))
+        per_row, words = _count(*split_words(cells.values), n_rows)
+        per_word, ngrams = _count(*letter_ngrams(words), len(words))
+        counted = (("word", per_row, words), ("letters", _multiply(per_row, per_word), ngrams))
         tables = []
         for role, counts, terms in counted:
             df = np.bincount(counts.indices, minlength=len(terms))
-            kept = _most_frequent(terms, df, threshold, spec.max_terms)
+            kept = most_frequent(terms, df, threshold)
             tables.append(
                 feature_table(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
             )
@@ -71,25 +71,20 @@ class TextBlock(Block):
         return tables
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        words, n_rows, parts = split_words(values), len(values), []
-        known, weight = self._terms["word"]
-        if len(known):
-            counts = _count_known(*words.ngrams(self.spec.words), n_rows, known)
-            parts.append(_weight(counts, weight))
+        row_of, words = split_words(values)
+        n_rows, (known, weight) = len(values), self._terms["word"]
+        parts = [_weight(_count_known(row_of, words, n_rows, known), weight)]
         known, weight = self._terms["letters"]
         if len(known):
-            per_row, vocabulary = _count(words.rows, words.words, n_rows)
-            ngrams = letter_ngrams(vocabulary, *self.spec.letters)
-            per_word = _count_known(*ngrams, len(vocabulary), known)
+            per_row, vocabulary = _count(row_of, words, n_rows)
+            per_word = _count_known(*letter_ngrams(vocabulary), len(vocabulary), known)
             parts.append(_weight(_multiply(per_row, per_word), weight))
         return unit_rows(csr_array(hstack(parts, format="csr")))
 
     def unseen(self, values: pa.Array) -> pa.Array:
-        """Return the words that are rare or new; without words, the letter n-grams."""
-        terms, role = split_words(values).words, "word"
-        if not self.spec.words:
-            terms, role = letter_ngrams(terms, *self.spec.letters)[1], "letters"
-        return terms.filter(pc.is_null(pc.index_in(terms, value_set=self._terms[role][0])))
+        """Return the words that are rare or new."""
+        _, words = split_words(values)
+        return words.filter(pc.is_null(pc.index_in(words, value_set=self._terms["word"][0])))
 
     @cached_property
     def _terms(self) -> dict[str, tuple[pa.Array, NDArray[np.float64]]]:
@@ -101,34 +96,12 @@ class TextBlock(Block):
         return terms
 
 
-class Words(NamedTuple):
-    """The words of a column of texts, in reading order; lower case, half width (Unicode NFKC).
+def split_words(values: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return the row and the text of each word of texts, or of lists of texts, in reading order.
 
-    A row may hold several texts, and n-grams stay within one: ``rows`` and ``texts`` are the row
-    and the text of each word.
-    """
+    Words are in lower case and half width (Unicode NFKC).
 
-    rows: NDArray[np.int64]
-    texts: NDArray[np.int64]
-    words: pa.Array
-
-    def ngrams(self, longest: int) -> tuple[NDArray[np.int64], pa.Array]:
-        """Return the row and the text of all n-grams of 1 to ``longest`` words."""
-        rows, ngrams = [self.rows], [self.words]
-        for size in range(2, longest + 1):
-            n = max(len(self.words) - size + 1, 0)
-            same_text = self.texts[:n] == self.texts[size - 1 :]
-            shifted = [self.words.slice(start, n) for start in range(size)]
-            joined = pc.binary_join_element_wise(*shifted, " ")
-            rows.append(self.rows[:n][same_text])
-            ngrams.append(joined.filter(pa.array(same_text)))
-        return np.concatenate(rows), pa.concat_arrays(ngrams)
-
-
-def split_words(values: pa.Array) -> Words:
-    """Split texts, or lists of texts, into words.
-
-    >>> split_words(pa.array(["C++ 개발자/백엔드", None, "ＪＡＶＡ"])).words.to_pylist()
+    >>> split_words(pa.array(["C++ 개발자/백엔드", None, "ＪＡＶＡ"]))[1].to_pylist()
     ['c++', '개발자', '백엔드', 'java']
     """
     if pa.types.is_list(values.type):
@@ -139,20 +112,17 @@ def split_words(values: pa.Array) -> Words:
     split = pc.split_pattern_regex(folded, pattern=BETWEEN_WORDS)
     words, text_of = pc.list_flatten(split), to_numpy(pc.list_parent_indices(split))
     not_empty = pc.greater(pc.binary_length(words), 0)
-    text_of = text_of[to_numpy(not_empty)]
-    return Words(row_of[text_of], text_of, words.filter(not_empty))
+    return row_of[text_of[to_numpy(not_empty)]], words.filter(not_empty)
 
 
-def letter_ngrams(
-    words: pa.Array, shortest: int, longest: int
-) -> tuple[NDArray[np.int64], pa.Array]:
+def letter_ngrams(words: pa.Array) -> tuple[NDArray[np.int64], pa.Array]:
     """Return the word (by index) and the text of all n-grams of letters (code points).
 
     All words are processed together, one starting position after the other.
     """
     indices: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     ngrams = [pa.array([], pa.string())]
-    for size in range(shortest, longest + 1):
+    for size in NGRAM_SIZES:
         index, remaining = np.arange(len(words)), words
         for start in range(LONGEST_WORD - size + 1):
             long_enough = pc.greater_equal(pc.utf8_length(remaining), start + size)
@@ -195,8 +165,8 @@ def _weight(counts: csr_array, weight: NDArray[np.float64]) -> csr_array:
     return unit_rows(csr_array((data, counts.indices, counts.indptr), shape=counts.shape))
 
 
-def _most_frequent(
-    terms: pa.Array, df: NDArray[np.integer], threshold: int, most: int
+def most_frequent(
+    terms: pa.Array, df: NDArray[np.integer], threshold: int, most: int = MOST_TERMS
 ) -> NDArray[np.int64]:
     """Return the indices of at most ``most`` terms that occur in ``threshold`` rows, sorted."""
     table = pa.table({"term": terms, "df": df, "index": np.arange(len(terms))})

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from functools import cached_property
 from typing import Self
 
@@ -22,29 +21,19 @@ from shortlist.data.features.block import (
     Role,
     feature_table,
     is_null,
+    least_rows,
     missing_flag,
     to_numpy,
     unit_rows,
 )
 from shortlist.data.features.cells import Cells, Family, clean, finite
-from shortlist.data.features.specs import Buckets, Category, Labels, Number, Vector
+from shortlist.data.features.specs import Spec
 from shortlist.errors import InputError
 
 IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal distribution
 
 
-class _Measured(Block):
-    """Integers and fractions are one family here: a column may change between them."""
-
-    accepts = ("whole", "number", "date")
-
-    @classmethod
-    def fit(cls, column: str, spec: Number | Buckets, cells: Cells) -> Self:
-        family: Family = "number" if cells.family == "whole" else cells.family
-        return super().fit(column, spec, Cells(family, cells.as_family(family, column)))
-
-
-class NumberBlock(_Measured):
+class NumberBlock(Block):
     """A number or a date ``x`` as a direction, so that dot products fall with the distance.
 
     With ``z = (x - centre) / scale``, the features are ``(z, 1) / sqrt(1 + z^2)``: the sine and
@@ -52,8 +41,13 @@ class NumberBlock(_Measured):
     equal values, 0 for an angle of 90 degrees (such as -1 and +1 scale from the centre), -1 for
     opposite extremes. Extreme values approach 90 degrees, whatever their size. (A block of ``z``
     alone, scaled to length 1, would keep only its sign.)
+
+    The centre is the median, and the scale the interquartile range, divided by 1.349: that is one
+    standard deviation of a normal distribution. Integers and fractions are one family here: a
+    column may change between them.
     """
 
+    accepts = ("whole", "number", "date")
     layout = "value known (missing )?"
     roles = (
         Role("value", "{column}", ("centre", "scale")),
@@ -62,13 +56,16 @@ class NumberBlock(_Measured):
     )
 
     @classmethod
-    def learn(cls, spec: Number, cells: Cells) -> list[pa.Table]:
+    def fit(cls, column: str, spec: Spec, cells: Cells) -> Self:
+        family: Family = "number" if cells.family == "whole" else cells.family
+        return super().fit(column, spec, Cells(family, cells.as_family(family, column)))
+
+    @classmethod
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         x = np.sort(_known_values(cells.values))  # makes sums independent of the row order
-        centre, scale = (float(x.mean()), float(x.std()))
-        if spec.scale == "robust":
-            low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
-            # The interquartile range is 0 if half of the rows share one value.
-            scale = (high - low) / IQR_OF_NORMAL or scale
+        low, centre, high = np.quantile(x, [0.25, 0.5, 0.75])
+        # The interquartile range is 0 if half of the rows share one value.
+        scale = (high - low) / IQR_OF_NORMAL or float(x.std())
         scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has at most one value
         value = feature_table("value", centre=[centre], scale=[scale])
         return [value, feature_table("known", 1), missing_flag(cells)]
@@ -90,63 +87,6 @@ class NumberBlock(_Measured):
         return rows
 
 
-class BucketBlock(_Measured):
-    """A number or a date as the bucket that holds it: ``low <= x < high``.
-
-    The edges are quantiles, chosen among the values; equal edges are merged. The first and the last
-    bucket are open.
-    """
-
-    layout = "(bucket )+(missing )?"
-    roles = (Role("bucket", ""), MISSING)  # buckets are named after their edges
-
-    def check(self) -> None:
-        super().check()
-        edges = self.features["low"].to_pylist()
-        buckets = edges[: len(edges) - (self.index_of("missing") is not None)]
-        if buckets[0] is not None or None in buckets[1:] or buckets[1:] != sorted(buckets[1:]):
-            raise ValueError(f"column {self.column!r}: the buckets do not ascend")
-
-    @classmethod
-    def learn(cls, spec: Buckets, cells: Cells) -> list[pa.Table]:
-        x = np.sort(_known_values(cells.values))
-        shares = np.arange(1, spec.bins) / spec.bins
-        edges = np.unique(np.quantile(x, shares, method="higher"))
-        edges = edges[edges > x[0]]
-        if not len(edges) and x[-1] > x[0]:  # nearly all rows have the smallest value
-            edges = x[x > x[0]][:1]
-        bounds = [None, *edges.tolist(), None]
-        return [feature_table("bucket", low=bounds[:-1], high=bounds[1:]), missing_flag(cells)]
-
-    def names(self) -> list[str]:
-        """Return ``age<25``, ``25<=age<35``, ``age>=35`` and ``age is missing``."""
-        columns = self.features.select(["role", "low", "high"])
-        return [self._name(**feature) for feature in columns.to_pylist()]
-
-    def _name(self, role: str, low: float | None, high: float | None) -> str:
-        if role == "missing":
-            return f"{self.column} is missing"
-        if low is None and high is None:
-            return f"{self.column} is known"
-        if low is None or high is None:
-            sign, edge = ("<", high) if low is None else (">=", low)
-            return f"{self.column}{sign}{self._format(edge)}"
-        return f"{self._format(low)}<={self.column}<{self._format(high)}"
-
-    def _format(self, edge: float | None) -> str:
-        assert edge is not None
-        if self.family == "date":
-            moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=edge)
-            return moment.isoformat().removesuffix("T00:00:00")
-        return repr(edge).removesuffix(".0")
-
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        lows = to_numpy(pc.drop_null(self.features["low"]))
-        buckets: NDArray[np.int64] = np.searchsorted(lows, _to_floats(values), side="right")
-        buckets[is_null(values)] = -1
-        return self.one_hot(buckets, values, missing)
-
-
 class VectorBlock(Block):
     """One feature per component; the cosine of two rows is that of their vectors."""
 
@@ -155,7 +95,7 @@ class VectorBlock(Block):
     roles = (Role("component", "{column}[{index}]"),)
 
     @classmethod
-    def learn(cls, spec: Vector, cells: Cells) -> list[pa.Table]:
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         lengths = pc.unique(pc.list_value_length(pc.drop_null(cells.values))).to_pylist()
         if len(lengths) > 1:
             raise NothingLearnedError(
@@ -211,9 +151,9 @@ class CategoryBlock(Block):
     )
 
     @classmethod
-    def learn(cls, spec: Category, cells: Cells) -> list[pa.Table]:
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         counts = pc.value_counts(pc.drop_null(cells.values))
-        threshold = spec.threshold(len(cells.values))
+        threshold = least_rows(len(cells.values))
         frequent = pc.filter(counts.field(0), pc.greater_equal(counts.field(1), threshold))
         if not len(frequent):
             raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
@@ -237,8 +177,8 @@ class CategoryBlock(Block):
 class LabelsBlock(Block):
     """One feature per frequent label; the labels of a row share its length.
 
-    A label weighs 1; with ``idf``, a label that ``df`` of ``n`` rows have weighs
-    ``ln((1 + n) / (1 + df)) + 1``.
+    A label that ``df`` of ``n`` rows have weighs ``ln((1 + n) / (1 + df)) + 1``. Labels that differ
+    in surrounding blanks, case or full and half width are the same.
     """
 
     accepts = ("list", "text")
@@ -246,7 +186,7 @@ class LabelsBlock(Block):
     roles = (Role("label", "{column}={term}", ("term", "weight")),)
 
     @classmethod
-    def learn(cls, spec: Labels, cells: Cells) -> list[pa.Table]:
+    def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
         """Return the labels, each in its most frequent spelling (of ties, the first)."""
         rows, labels = split_labels(cells.values, spec.separator)
         encoded = labels.dictionary_encode()
@@ -261,12 +201,12 @@ class LabelsBlock(Block):
         _, first = np.unique(to_numpy(table["key"]), return_index=True)
         terms = table["text"].combine_chunks().take(pa.array(first))
         order = to_numpy(pc.array_sort_indices(keys.dictionary))
-        threshold = spec.threshold(n_rows)
+        threshold = least_rows(n_rows)
         kept = order[df[order] >= threshold]
         if not len(kept):
             raise NothingLearnedError(f"no label occurs in {threshold} or more rows")
-        weight = idf(n_rows, df[kept]) if spec.idf else np.ones(len(kept))
-        return [feature_table("label", term=terms.take(pa.array(kept)), weight=weight)]
+        kept_terms, weight = terms.take(pa.array(kept)), idf(n_rows, df[kept])
+        return [feature_table("label", term=kept_terms, weight=weight)]
 
     def encode(self, values: pa.Array, missing: Missing) -> csr_array:
         rows, labels = split_labels(values, self.spec.separator)

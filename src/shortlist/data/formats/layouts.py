@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.data.formats.layout import RECBOLE, TABLE, Fill, Layout, same
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.sql import literal, quoted
 
 # --- MovieLens and RecBole files -----------------------------------------------------------------
@@ -210,13 +211,13 @@ _JOBS = (
     _file(
         "recruitment",
         (*_POSTING, "check_box_keyword", "text_keyword"),
-        Fill("posting", same(*_POSTING, "valid_from", "valid_to")),
+        Fill("posting", same(*_POSTING, *LIFE_SPAN)),
         _list_table("posting_check_box", "recruitment_seq", "code", "check_box_keyword"),
         _list_table("posting_keyword", "recruitment_seq", "keyword", "text_keyword"),
         select=_zero_is_missing("career_start", "career_end")
         | _code("address_seq1", "address_seq2", "address_seq3", "major_task"),
         lists={"check_box_keyword": ";", "text_keyword": ";"},
-        optional=("valid_from", "valid_to"),
+        optional=LIFE_SPAN,
     ),
     _file(
         "company",

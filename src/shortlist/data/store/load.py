@@ -221,7 +221,7 @@ def _find_files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Input
     for file in files:
         if named := tuple(layout for layout in layouts if layout.names(file)):
             # The header decides among several, except where the name does.
-            only = next((one for one in named if one.decisive or not one.header), None)
+            only = next((layout for layout in named if layout.decisive or not layout.header), None)
             possible = named if only is None else (only,)
             recognised.append((file.resolve(), Input(file.name, file, possible)))
     if not recognised:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,39 +24,32 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
-from shortlist.data.dataset import Dataset, OnBadRow, Repeats
+from shortlist.data.dataset import Dataset
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
 from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import stage_frame, temporary_names
+from shortlist.data.table_options import TableOptions
 from shortlist.data.vocabulary import Vocabulary
-from shortlist.data.where import Where, columns_of, parse_where
+from shortlist.data.where import columns_of, parse_where
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _PULL_ALL = "pull everything: leave earlier (--since) out"
-_LIFE_SPAN = ("valid_from", "valid_to")  # features that are times
+_OF_PULLS = (
+    "user_id", "item_id", "weight", "time", "repeats", "on_bad_row", "time_format", "decimal",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class OwnTables:
-    """The names of tables or views and of their columns, as in :meth:`Store.dataset`."""
+    """The names of tables or views, and what is said about their columns."""
 
     interactions: str
-    users: str | None = None
-    items: str | None = None
-    user_id: str = "user_id"
-    item_id: str = "item_id"
-    weight: str | None = None
-    time: str | None = None
-    repeats: Repeats = "last"
-    on_bad_row: OnBadRow = "raise"
-    time_format: str | None = None
-    decimal: str | None = None
-    only: Where | None = None
-    positive: Where | None = None
-    half_life: float | None = None
-    title: str | None = None
+    users: str | None
+    items: str | None
+    options: TableOptions
 
     def read(self, database: Database) -> Dataset:
         """Read all rows, as they are at one moment."""
@@ -67,44 +60,48 @@ class OwnTables:
 
     def log(self, database: Database, by: str | None = None, after: str | None = None) -> pa.Table:
         """Read the interactions, as they are or sorted by a column, perhaps those after a value."""
-        table, keys = dotted_name(self.interactions), (self.user_id, self.item_id)
-        rules = [rule for rule in (self.only, self.positive) if rule is not None]
+        options, table = self.options, dotted_name(self.interactions)
+        rules = [rule for rule in (options.only, options.positive) if rule is not None]
         compared = [column for rule in rules for column in columns_of(parse_where(rule))]
-        titles = None if self._lists_titles(database) else self.title
-        used = (*keys, self.weight, self.time, titles, *compared)
-        columns = list(dict.fromkeys(c for c in used if c is not None))
+        titles = [options.title] if options.title and not self._lists_titles(database) else []
+        columns = list(dict.fromkeys([*options.roles.values(), *titles, *compared]))
         self.require(database, table, columns)
         clauses = ""
         if by is not None:
             if after is not None:
                 clauses = f" WHERE {quoted(by)} > {database.ordered_parameter(table, by)}"
-            clauses += f" ORDER BY {quoted_list(dict.fromkeys((by, *keys)))}"
-        rows = database.select(table, columns, keys, clauses, () if after is None else (after,))
-        if self.time is None or self.time_format is not None:
+            clauses += f" ORDER BY {quoted_list(dict.fromkeys((by, *self._keys)))}"
+        values = () if after is None else (after,)
+        rows = database.select(table, columns, self._keys, clauses, values)
+        if options.time is None or options.time_format is not None:
             return rows
-        return _with_times(database, rows, table, (self.time,))
+        return _with_times(database, rows, table, (options.time,))
+
+    @property
+    def _keys(self) -> tuple[str, str]:
+        return self.options.user_id, self.options.item_id
 
     def _lists_titles(self, database: Database) -> bool:
         """Return whether the table of items has the titles."""
-        return self.items is not None and self.title in database.columns(dotted_name(self.items))
+        items = None if self.items is None else dotted_name(self.items)
+        return items is not None and self.options.title in database.columns(items)
 
     def features(self, database: Database) -> list[pa.Table | None]:
         """Read the tables of users and items, where there are any."""
         features: list[pa.Table | None] = []
-        for name, key in ((self.users, self.user_id), (self.items, self.item_id)):
+        for name, key in zip((self.users, self.items), self._keys, strict=True):
             rows = None
             if name is not None:
                 table = dotted_name(name)
                 self.require(database, table, [key])
                 rows = database.select(table, list(database.columns(table)), (key,))
-                rows = _with_times(database, rows, table, _LIFE_SPAN)
+                rows = _with_times(database, rows, table, LIFE_SPAN)
             features.append(rows)
         return features
 
     def dataset(self, log: Any, users: Any, items: Any) -> Dataset:
         """Make a dataset from tables with these columns."""
-        columns = asdict(self) | {"interactions": log, "users": users, "items": items}
-        return Dataset.from_tables(**columns)
+        return Dataset.from_tables(log, users, items, **vars(self.options))
 
     @staticmethod
     def require(database: Database, table: TableName, columns: Sequence[str]) -> None:
@@ -167,18 +164,17 @@ def pull(
     database: Database, tables: OwnTables, by: str, earlier: Dataset | None, given: Mark | None
 ) -> Pull:
     """Pull interactions; see :meth:`shortlist.Store.pull`."""
-    if earlier is not None and tables.repeats == "mean":
+    if earlier is not None and tables.options.repeats == "mean":
         raise ConfigError(
             "means cannot be merged: the number of rows behind each is not stored",
             where="repeats='mean'",
             remedy=f"use last, sum or max, or {_PULL_ALL}",
         )
-    named = asdict(tables) | {"by": by}
-    for option in ("only", "positive", "half_life", "title"):  # pulls have none of these
-        del named[option]
+    named = {"interactions": tables.interactions, "users": tables.users, "items": tables.items}
+    named |= {"by": by, **{name: getattr(tables.options, name) for name in _OF_PULLS}}
     source = json.dumps(named, sort_keys=True, ensure_ascii=False)
     mark = None if earlier is None else _start(database, source, earlier, given)
-    name, place = dotted_name(tables.interactions), database.address.place
+    name = dotted_name(tables.interactions)
     tables.require(database, name, [by])
     with database.snapshot():
         start = None if mark is None else mark.last_seen
@@ -186,7 +182,7 @@ def pull(
         if missing:
             raise InputError(
                 f"{missing:,} rows have no value in '{by}': they would never be pulled",
-                where=f"{place}, table {tables.interactions}",
+                where=f"{database.address.place}, table {tables.interactions}",
                 remedy="name a column that is NOT NULL",
             )
         log = tables.log(database, by, start)
@@ -246,8 +242,8 @@ def _still_listed(
         earlier = replace(earlier, dislikes=dislikes if len(dislikes) else None)
     keep = np.ones(len(earlier), dtype=np.bool_)
     for table, key, vocabulary, rows in (
-        (users, tables.user_id, earlier.users, earlier.user_rows),
-        (items, tables.item_id, earlier.items, earlier.item_rows),
+        (users, tables.options.user_id, earlier.users, earlier.user_rows),
+        (items, tables.options.item_id, earlier.items, earlier.item_rows),
     ):
         if table is not None:
             try:
@@ -285,11 +281,13 @@ def _merged(
         rows = pa.concat_tables([rows, new_rows])
         positions = np.concatenate([positions, new_positions + read])
     # The space keeps weight and time apart from id columns that may have these names.
-    names = {"user_id": tables.user_id, "item_id": tables.item_id}
+    names = {"user_id": tables.options.user_id, "item_id": tables.options.item_id}
     rows = rows.rename_columns([names.get(name, f"{name} ") for name in rows.column_names])
     time = "time " if "time " in rows.column_names else None
-    read_already = replace(tables, weight="weight ", time=time, time_format=None, decimal=None)
-    data = read_already.dataset(rows, users, items)
+    read_already = replace(
+        tables.options, weight="weight ", time=time, time_format=None, decimal=None
+    )
+    data = replace(tables, options=read_already).dataset(rows, users, items)
     data = replace(data, skipped=(*skipped, *data.skipped))
     if data.dislikes is not None:
         moved = replace(data.dislikes, positions=positions[data.dislikes.positions])

@@ -12,7 +12,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -255,7 +255,35 @@ def any_recorded(connection: Connection) -> bool:
     return (RECORDED,) in tables and bool(connection.execute(f"FROM {RECORDED} LIMIT 1").fetchall())
 
 
-def with_recorded(
+def read_views(connection: Connection, rules: InteractionRules, place: str) -> dict[str, Any]:
+    """Return the arguments of :meth:`Dataset.from_tables` for the views of the schema.
+
+    Recorded interactions follow those of the schema.
+    """
+    [(count, times)] = connection.execute(
+        "SELECT count(*), count(time) FROM interactions"
+    ).fetchall()
+    if not count and not any_recorded(connection):
+        raise InputError(
+            "the store has no interactions yet",
+            where=place,
+            remedy="load some: shortlist load DB PATH...",
+        )
+    [(labels,)] = connection.execute(
+        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'labels'"
+    ).fetchall()
+    interactions, users = _with_recorded(connection, rules)
+    return {
+        "interactions": interactions,
+        "users": users,
+        "items": connection.sql("FROM item_features"),
+        "weight": "weight",
+        "time": "time" if times or not count else None,
+        "labels": connection.sql("FROM labels") if labels else None,
+    }
+
+
+def _with_recorded(
     connection: Connection, rules: InteractionRules
 ) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
     """Return the interactions of the schema followed by recorded ones, and the user features.

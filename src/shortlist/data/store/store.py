@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
-
-import duckdb
+from typing import Any
 
 from shortlist.data.bad_rows import OnBadRow
 from shortlist.data.coding.reading import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
-from shortlist.data.sql import Connection
 from shortlist.data.store import library_tables, recorded
-from shortlist.data.store.address import Address, Kind
-from shortlist.data.store.database import Database
-from shortlist.data.store.duckdb_file import DuckDBFile
+from shortlist.data.store.address import Address
 from shortlist.data.store.library_tables import Mark
 from shortlist.data.store.load import Inputs, LoadReport, load
+from shortlist.data.store.opened import DATABASES, OpenStore
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
-from shortlist.data.store.postgresql import PostgreSQL
-from shortlist.data.store.recorded import InteractionRules, Recorded
-from shortlist.data.store.schema import VERSION
-from shortlist.data.store.sqlite import SQLite
+from shortlist.data.store.recorded import Recorded
+from shortlist.data.table_options import TableOptions
 from shortlist.data.where import Where
-from shortlist.errors import ConfigError, InputError, ShortlistError
-from shortlist.files import refuse_bundle
-
-_DATABASES: Mapping[Kind, type[Database]]
-_DATABASES = {"duckdb": DuckDBFile, "sqlite": SQLite, "postgresql": PostgreSQL}
+from shortlist.errors import ConfigError
 
 
-class Store:
+class Store(OpenStore):
     """Open a database; use it as a context manager, or call :meth:`close`.
 
     Parameters
@@ -76,18 +64,6 @@ class Store:
                1  ratings
     """
 
-    def __init__(self, database: str | Path, *, read_only: bool = False) -> None:
-        address = Address.of(database)
-        if address.path is not None and not read_only:
-            refuse_bundle(address.path.parent)
-        self._database = _DATABASES[address.kind](address, read_only=read_only)
-        self.place = address.place
-        try:
-            self.schema = self._check_version()
-        except ShortlistError:
-            self.close()
-            raise
-
     @classmethod
     def create(cls, database: str | Path, schema: str | Path) -> Store:
         """Make an empty store and open it. A failure leaves nothing behind.
@@ -108,29 +84,8 @@ class Store:
             valid SQL, or has a type that the database cannot store.
         """
         address = Address.of(database)
-        _DATABASES[address.kind].create(address, schema)
+        DATABASES[address.kind].create(address, schema)
         return cls(database)
-
-    def close(self) -> None:
-        """Close the database; closing it again does nothing."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Store({self.place!r}, schema={self.schema!r})"
-
-    @property
-    def path(self) -> Path:
-        """The file; an InputError if the database is on a server."""
-        path = self._database.address.path
-        if path is None:
-            raise InputError(f"{self.place} is not a file", remedy="use the attribute place")
-        return path
 
     def load(
         self,
@@ -221,38 +176,32 @@ class Store:
         InputError
             There are no interactions; a table or column is missing, or has values of several types.
         """
-        columns = (user_id, item_id, weight, time)
-        reading = (repeats, on_bad_row, time_format, decimal)
-        own = OwnTables(interactions or "", users, items, *columns, *reading, title=title)
+        options = TableOptions(
+            user_id=user_id,
+            item_id=item_id,
+            weight=weight,
+            time=time,
+            title=title,
+            repeats=repeats,
+            on_bad_row=on_bad_row,
+            time_format=time_format,
+            decimal=decimal,
+            only=only,
+            positive=positive,
+            half_life=half_life,
+        )
         if interactions is not None:
-            rules = replace(own, only=only, positive=positive, half_life=half_life)
-            return rules.read(self._database)
-        if own != OwnTables(""):
+            return OwnTables(interactions, users, items, options).read(self._database)
+        rules: dict[str, Any] = {"only": only, "positive": positive, "half_life": half_life}
+        if (users, items, options) != (None, None, TableOptions(**rules)):
             raise ConfigError(
                 "tables and columns are named, but not the interactions",
                 remedy="add interactions=, or leave the rest out: the views of the schema are read",
             )
         self._require(interactions=True)
         with self._database.reading() as connection:
-            [(count, times)] = connection.execute(
-                "SELECT count(*), count(time) FROM interactions"
-            ).fetchall()
-            if not count and not recorded.any_recorded(connection):
-                raise InputError(
-                    "the store has no interactions yet",
-                    where=self.place,
-                    remedy="load some: shortlist load DB PATH...",
-                )
-            return Dataset.from_tables(
-                *recorded.with_recorded(connection, self._rules),
-                connection.sql("FROM item_features"),
-                weight="weight",
-                time="time" if times or not count else None,
-                labels=_labels(connection),
-                only=only,
-                positive=positive,
-                half_life=half_life,
-            )
+            views = recorded.read_views(connection, self._rules, self.place)
+            return Dataset.from_tables(**views, **rules)
 
     def pull(
         self,
@@ -321,8 +270,17 @@ class Store:
         >>> second.new, second.data
         (1, Dataset(1 users, 2 items, 2 interactions))
         """
-        reading = (repeats, on_bad_row, time_format, decimal)
-        own = OwnTables(interactions, users, items, user_id, item_id, weight, time, *reading)
+        options = TableOptions(
+            user_id=user_id,
+            item_id=item_id,
+            weight=weight,
+            time=time,
+            repeats=repeats,
+            on_bad_row=on_bad_row,
+            time_format=time_format,
+            decimal=decimal,
+        )
+        own = OwnTables(interactions, users, items, options)
         return pull(self._database, own, by, earlier, mark)
 
     def record(self, interactions: Sequence[Recorded]) -> list[int]:
@@ -426,54 +384,3 @@ class Store:
         return library_tables.write_run(
             self._database, recommendations, model, config or {}, k, run_id, mark
         )
-
-    @cached_property
-    def _rules(self) -> InteractionRules:
-        with self._database.reading([]) as connection:
-            return InteractionRules.read(connection, self._database.tables())
-
-    def _check_version(self) -> str:
-        """Upgrade an older store and refuse a newer one; return the name of the schema."""
-        info = self._database.info()
-        if info is None:
-            return ""
-        schema, version = info
-        if version > VERSION:
-            raise InputError(
-                f"{self.place} has version {version}; this shortlist reads up to {VERSION}",
-                remedy="install a newer shortlist",
-            )
-        if version < VERSION and not self._database.read_only:
-            self._database.upgrade(version)
-        return schema
-
-    def require_runs(self) -> None:
-        """Raise an InputError unless the database has the tables that :meth:`write` fills."""
-        if not self.schema:
-            raise InputError(
-                f"{self.place} is a database without the tables of shortlist",
-                remedy=f"create those of runs: shortlist init {self.place} --schema runs",
-            )
-
-    def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
-        if not self.schema:
-            raise InputError(
-                f"{self.place} is a database without the tables of shortlist",
-                remedy="create them: shortlist init DB --schema NAME",
-            )
-        if interactions and self.schema == "runs":
-            raise InputError(
-                "a store of the schema runs has no interactions",
-                where=self.place,
-                remedy="open the store that the tables were loaded into",
-            )
-        if writable and self._database.read_only:
-            raise InputError(f"{self.place} was opened read-only", remedy="open it to write")
-
-
-def _labels(connection: Connection) -> duckdb.DuckDBPyRelation | None:
-    """Return the table or view ``labels`` if the schema has one."""
-    [(found,)] = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'labels'"
-    ).fetchall()
-    return connection.sql("FROM labels") if found else None

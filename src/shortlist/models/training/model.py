@@ -78,7 +78,8 @@ class TrainedModel(Model[C, L]):
             The interval at which the file is written; 0: after every epoch.
         engine
             None or local: training by gradient runs in this process only. Lists and figures of the
-            trained model are computed on any engine.
+            trained model are computed on any engine, and ``compare`` and ``tune`` train several
+            models at a time on a cluster, each in one of its processes.
 
         Raises
         ------
@@ -91,8 +92,9 @@ class TrainedModel(Model[C, L]):
         """
         if not (engine in (None, "local") or isinstance(engine, LocalEngine)):
             raise CapabilityError(
-                f"{self.name} is trained by gradient, in one process and not on a cluster",
-                remedy="fit it without an engine, and pass the engine to recommend and evaluate",
+                f"{self.name} is trained by gradient, in one process and not over a cluster",
+                remedy="fit it without an engine; recommend, evaluate, compare and tune take the "
+                "engine",
             )
         self._require_fittable(data)
         self._training = self._train(data, checkpoint, checkpoint_seconds)

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.samples.jobs.columns import Floats, Ints, code_values, quantile_values
+from shortlist.data.samples.jobs.words import AREAS, CITY_ENDS, CITY_STARTS, GRADES, OCCUPATIONS
 
 PEOPLE, VIEWED = 3_400, 7_000  # at which the figures below hold
 POSTINGS_PER_VIEWED = 7.5  # open postings for one that somebody views
@@ -29,39 +30,6 @@ WITH_PAST = 0.25  # share of people who give past positions
 # Chosen so that a view and the one before it agree in state .94, city .52, company .13 and in a
 # tenth of the words of their titles, and a person's own state with .75 of the views.
 STATE, CITY, COMPANY, OCCUPATION = 550.0, 7.0, 9.0, 80.0
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-OCCUPATIONS = _words(
-    "Nurse Driver Cashier Engineer Teacher Accountant Cook Welder Analyst Developer Mechanic "
-    "Technician Therapist Manager Clerk Recruiter Electrician Plumber Pharmacist Designer Buyer "
-    "Planner Dispatcher Machinist Inspector Caregiver Bartender Receptionist Paralegal Underwriter "
-    "Surveyor Scheduler Estimator Painter Carpenter Librarian Scientist Writer Editor "
-    "Chemist"
-)
-AREAS = _words(
-    "Warehouse Hospital Pediatrics Emergency Payroll Tax Audit Sales Marketing Network Security "
-    "Database Cloud Mobile Web Logistics Freight Diesel Heating Pipe Structural Quality Safety "
-    "Purchasing Inventory Kitchen Pastry Banquet Claims Mortgage Insurance Billing Laboratory "
-    "Research Production Assembly Packaging Maintenance Facilities Grounds Elementary Mathematics "
-    "Science Childcare Hospice Oncology Surgical Radiology"
-)
-GRADES = _words(
-    "Registered Senior Junior Lead Certified Licensed Assistant Associate Principal Staff Night "
-    "Weekend Seasonal Travelling Remote Field Regional District Bilingual Experienced Part-Time "
-    "Full-Time Temporary Contract Clinical Technical Industrial Commercial Residential Corporate "
-    "Retail Medical Legal Financial Digital"
-)
-CITY_STARTS = _words(
-    "Ash Birch Cedar Clear Dun East Fair Glen Green Hart Kings Lake Mill North Oak River South "
-    "Spring West Wood"
-)
-CITY_ENDS = _words(
-    "bridge brook burg bury dale field ford gate ham haven hill mont mouth port side ton view ville"
-)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Users:
 
 
 class Question(NamedTuple):
-    """Items that go a step: their vectors, and what the users add to."""
+    """Items that take a step, with what the users need to add their shares."""
 
     rows: NDArray[np.int32]  # (B,)
     vectors: Floats  # (B, w)

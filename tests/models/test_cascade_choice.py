@@ -27,40 +27,40 @@ from shortlist.models.cascade.choice import (
 from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
 from shortlist.models.cascade.features import RankerInputs
+from shortlist.models.cascade.groups import GroupComparison
 from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Columns
-from shortlist.models.cascade.standing import Standing
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
 TREES = CascadeConfig(trees=30, leaves=4, least=20, learning_rate=0.1, seed=0)
 
 
-class TestStanding:
+class TestGroupComparison:
     TABLE = pa.table(
         {"age": [20.0, 30.0, 60.0, None], "city": ["a", "b", "b", "a"], "tags": ["", "", "", ""]}
     )
 
     def test_by_hand(self) -> None:
-        standing = Standing.of(self.TABLE)
-        assert standing is not None
-        assert standing.names == ["city, likeness", "age, distance", "age, distance in spreads"]
+        comparison = GroupComparison.of(self.TABLE)
+        assert comparison is not None
+        assert comparison.names == ["city, likeness", "age, distance", "age, distance in spreads"]
         members = csr_array(np.array([[1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 0, 1]], dtype=np.float32))
-        groups = standing.groups(members)
+        groups = comparison.groups(members)
         assert_allclose(groups.means[:, 0], [25, 45, np.nan])
         of_all = np.var([20, 30, 60])
         spreads = np.sqrt([(2 * 25 + 2 * of_all) / 4, (2 * 225 + 2 * of_all) / 4, of_all])
         assert_allclose(groups.spreads[:, 0], spreads)
         rows, of = np.array([0, 2, 3, 0]), np.array([1, 0, 1, 2])
-        found = standing.columns(standing.own, groups, rows, of)
+        found = comparison.columns(comparison.own, groups, rows, of)
         assert_allclose(found[:, 0], [1 / 3, 1 / 2, 1 / 3, 1], rtol=1e-6)
         assert_allclose(found[:, 1], [25, 35, np.nan, np.nan])
         assert_allclose(found[:2, 2], [25 / spreads[1], 35 / spreads[0]], rtol=1e-6)
 
     def test_nothing_to_compare(self) -> None:
-        assert Standing.of(None) is None
-        assert Standing.of(pa.table({"same": ["x", "x"]})) is None
+        assert GroupComparison.of(None) is None
+        assert GroupComparison.of(pa.table({"same": ["x", "x"]})) is None
 
 
 class TestGains:

@@ -73,10 +73,10 @@ def test_bfloat16_learns_nearly_the_same(name: str, device: str) -> None:
 def test_training_goes_on_from_a_checkpoint(name: str, tmp_path: Path) -> None:
     data, file = small_world().data, tmp_path / "state"
     settings = {"batch_size": 32, "device": "cuda"} | SETTINGS.get(name, {})
-    kind: Any = model_class(name)
-    kind(epochs=2, **settings).fit(data, checkpoint=file)
-    resumed = kind(epochs=EPOCHS, **settings).fit(data, checkpoint=file)
-    whole = kind(epochs=EPOCHS, **settings).fit(data)
+    model: Any = model_class(name)
+    model(epochs=2, **settings).fit(data, checkpoint=file)
+    resumed = model(epochs=EPOCHS, **settings).fit(data, checkpoint=file)
+    whole = model(epochs=EPOCHS, **settings).fit(data)
     np.testing.assert_allclose(
         resumed.history.column("loss").to_numpy(), whole.history.column("loss").to_numpy(),
         rtol=2e-3,

@@ -210,7 +210,7 @@ def test_given_settings_are_kept() -> None:
         "cold_neighbors": 11,
     }
     settings = chosen_settings(small_world().data, **given)
-    assert {name: settings[name] for name in given} == given | {"item_neighbors": -1}
+    assert {name: settings[name] for name in given} == given
     shares = (settings["item_term"], settings["both_term"])
     assert all(0 <= share <= 1 for share in shares)
 

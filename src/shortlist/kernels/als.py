@@ -155,7 +155,7 @@ def add_image(observed: Csr, u: int, flat: Floats, x: Floats, out: Floats) -> No
 def next_direction(
     size: np.float32, x: Floats, direction: Floats, residual: Floats, image: Floats, scale: Floats
 ) -> tuple[np.float32, float]:
-    """Go along a direction to its minimum, and set ``direction`` to the next one.
+    """Take the step that minimises along a direction, and set ``direction`` to the next one.
 
     ``size`` is the squared size of the residual, and ``image`` is ``-A direction``, which is
     overwritten. Return the next size, and by how much the loss falls.

@@ -80,7 +80,7 @@ def _check_width(shapes: Shapes) -> None:
 
 
 class Descent:
-    """Rows that descend together: where they are, and where each goes next.
+    """Rows that take conjugate-gradient steps together: their vectors and next directions.
 
     ``start`` (B, f) are vectors in the eigenbasis of the factors, ``shared`` (f,) and ``weak`` (B,)
     as for ``solve_cg``. A row stops after ``steps``, or where a share ``left`` of its excess loss
@@ -101,7 +101,7 @@ class Descent:
 
     @property
     def vectors(self) -> Matrix:
-        """Where the rows are now."""  # (B, f)
+        """The vectors of the rows after the steps so far."""  # (B, f)
         return self._x[:, : self._depth]
 
     @property
@@ -115,7 +115,7 @@ class Descent:
         return of[self.active], self._shared, self._weak[self.active]
 
     def take_step(self, sums: Sums) -> bool:
-        """Go one step by the sums of all processes; return whether any active row goes on."""
+        """Take a step by the sums of all processes; return whether any row is still active."""
         shapes = Shapes(B=len(self.active), w=self._x.shape[1])
         shapes.check("sums.vectors f32 B w, sums.squares f64 B", sums.vectors, sums.squares)
         on = np.empty(len(self.active), np.float32)

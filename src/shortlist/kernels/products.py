@@ -21,7 +21,8 @@ from shortlist.kernels import linalg
 from shortlist.kernels.checks import Shapes
 from shortlist.kernels.compile import kernel
 from shortlist.kernels.threads import over_rows
-from shortlist.kernels.types import Doubles, Matrix, OutMatrix, OutPartials, OutVector, Vector
+from shortlist.kernels.topk import packed_items
+from shortlist.kernels.types import Doubles, Matrix, OutMatrix, OutPartials, Vector
 from shortlist.kernels.vector import COLUMNS, ROWS, add_tile
 
 _CHUNK: Final = 256  # products summed in float32 at a time: packed, they stay in the L1 cache
@@ -112,8 +113,8 @@ def multiply(factors: Matrix, square: Matrix) -> OutMatrix:
     """Return the product (n, f) of factors (n, f) and a square matrix (f, f)."""
     shapes = Shapes().check("factors f32 n f, square f32 f f", factors, square)
     depth = shapes["f"]
-    packed = np.empty(depth * (-(-depth // COLUMNS) * COLUMNS), np.float32)
-    _pack(square, packed)
+    starts = range(0, max(depth, 1), _CHUNK)
+    packed = np.concatenate([packed_items(square[first : first + _CHUNK]) for first in starts])
     out = np.empty(factors.shape, np.float32)
     over_rows(_multiply, len(out), _ROWS, factors, packed, out, multiple=ROWS)
     return out
@@ -147,15 +148,6 @@ def _gram(start: int, stop: int, factors: Matrix, size: int, partials: OutPartia
                     for i in range(min(ROWS, depth - r)):
                         for j in range(min(COLUMNS, depth - c)):
                             partials[part, r + i, c + j] += np.float64(tile[i * COLUMNS + j])
-
-
-@kernel
-def _pack(square: Matrix, packed: OutVector) -> None:
-    depth = len(square)
-    width = linalg.round_up(depth, COLUMNS)
-    for first in range(0, depth, _CHUNK):
-        rows = square[first : min(first + _CHUNK, depth)]
-        linalg.pack_columns(rows, 0, depth, packed[first * width :])
 
 
 @kernel

@@ -339,7 +339,7 @@ def conjugate_step(
     builder: Any, length: Any, x: Any, direction: Any, residual: Any, image: Any, scale: Any,
     size: Any,
 ) -> Any:  # fmt: skip
-    """Go a ``length`` along a direction, and set ``image`` to the scaled residual there.
+    """Take a step of a ``length`` along a direction; set ``image`` to the scaled residual there.
 
     ``x += length * direction``, ``residual += length * image``, ``image = scale * residual``; all
     have ``size`` elements, a multiple of 8. Return ``residual . image``.

@@ -5,6 +5,7 @@ The constructor, its documentation, the command line, tuning and bundles all rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -122,6 +123,18 @@ class TrainingConfig(ModelConfig):
     )
     device: str = hyper("cpu", "Device to train on: cpu, cuda, cuda:1, mps.")
     seed: int = hyper(0, "Seeds the initial values, the batches and all random draws.", ge=0)
+
+
+def difference(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """Return how the identities of two trainings differ: "another data", or in which settings."""
+    key = next((key for key in current if stored.get(key) != current[key]), "format")
+    if key != "settings":
+        return f"another {key}"
+    return ", ".join(
+        f"{name}={stored[key].get(name)!r} (here {value!r})"
+        for name, value in current[key].items()
+        if stored[key].get(name) != value
+    )
 
 
 def search_range(field: FieldInfo) -> Search | None:

@@ -41,8 +41,8 @@ def invert(matrix: NDArray[Any], ridge: float, label: str) -> bool:
         for k in track(blocks, f"{label}: inverse", alike=False):
             panel = np.ascontiguousarray(matrix[k.start :, k].T)
             strips = pieces(0, k.stop, _STRIP)
-            side_by_side(_multiply, strips, matrix, k, panel)
-        side_by_side(_mirror, blocks, matrix)
+            in_parallel(_multiply, strips, matrix, k, panel)
+        in_parallel(_mirror, blocks, matrix)
     return True
 
 
@@ -51,7 +51,7 @@ def pieces(start: int, stop: int, size: int) -> list[slice]:
     return [slice(first, min(first + size, stop)) for first in range(start, stop, size)]
 
 
-def side_by_side(work: Callable[..., None], slices: list[slice], *arguments: Any) -> None:
+def in_parallel(work: Callable[..., None], slices: list[slice], *arguments: Any) -> None:
     """Call ``work(slice, *arguments)`` for each slice, several at a time."""
 
     def some(start: int, stop: int) -> None:
@@ -66,15 +66,15 @@ def _replace_by_inverse_factor(matrix: NDArray[Any], blocks: list[slice], label:
     lapack: Any = get_lapack_funcs(("potrf", "trtri"), (matrix,))
     cholesky, invert_triangle = lapack
     for k in track(blocks, f"{label}: Cholesky factor", work=_work(len(blocks))):
-        side_by_side(_subtract, pieces(k.start, len(matrix), _STRIP), matrix, k)
+        in_parallel(_subtract, pieces(k.start, len(matrix), _STRIP), matrix, k)
         factor, failed = cholesky(matrix[k, k], lower=True)
         if failed:
             return False
         matrix[k, k], _ = invert_triangle(factor, lower=True)
-        side_by_side(_solve, pieces(k.stop, len(matrix), _STRIP), matrix, k)
+        in_parallel(_solve, pieces(k.stop, len(matrix), _STRIP), matrix, k)
     for row, k in enumerate(track(blocks, f"{label}: inverse factor", alike=False)):
         panel = matrix[k, : k.start].copy()
-        side_by_side(_invert_block, blocks[:row], matrix, k, panel)
+        in_parallel(_invert_block, blocks[:row], matrix, k, panel)
     return True
 
 
@@ -159,7 +159,7 @@ def _gram(vectors: Floats) -> NDArray[np.float64]:
         rows = vectors[block].astype(np.float64)
         grams[block.start] = rows.T @ rows
 
-    side_by_side(work, pieces(0, len(vectors), _ROWS))
+    in_parallel(work, pieces(0, len(vectors), _ROWS))
     total = np.zeros((vectors.shape[1],) * 2)
     for start in sorted(grams):
         total += grams[start]
@@ -173,5 +173,5 @@ def _product(vectors: Floats, square: Floats) -> Floats:
     def work(block: slice) -> None:
         np.matmul(vectors[block], square, out=out[block])
 
-    side_by_side(work, pieces(0, len(vectors), _ROWS))
+    in_parallel(work, pieces(0, len(vectors), _ROWS))
     return out

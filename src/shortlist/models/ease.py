@@ -21,7 +21,7 @@ from shortlist.machine import require_memory
 from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
-from shortlist.models.decompositions import invert, pieces, side_by_side
+from shortlist.models.decompositions import in_parallel, invert, pieces
 from shortlist.models.partial import Growth, relearned, unchanged_items
 from shortlist.models.signals import LinearModel, SignalConfig, choose_signals, strengths
 from shortlist.progress import track
@@ -206,7 +206,7 @@ def _from_items(matrix: csr_array, regularization: float, dropout: float) -> tup
     weights[np.diag_indices_from(weights)] += _dropped(items, dropout)
     _invert(weights, regularization)
     diagonal = -np.diag(weights)
-    side_by_side(_divide, blocks, weights, diagonal)  # column j divided by P_jj
+    in_parallel(_divide, blocks, weights, diagonal)  # column j divided by P_jj
     weights[np.diag_indices_from(weights)] = 0
     return weights, np.empty(0, np.float32)
 

@@ -17,11 +17,11 @@ from shortlist.errors import CapabilityError, InputError
 
 
 class Growth(NamedTuple):
-    """The data with the new interactions, and where the users and items of before are in it."""
+    """The data with the new interactions, and the rows of earlier users and items in it."""
 
     data: Dataset
-    users: Rows  # the row of each user of before
-    items: Rows  # the row of each item of before
+    users: Rows  # of each earlier user
+    items: Rows  # of each earlier item
 
     @property
     def new_items(self) -> Rows:

@@ -1,4 +1,4 @@
-"""What people say with their data: weights and dislikes, declared once for all models."""
+"""Weights and dislikes: their settings, weighted histories, and models that are linear in these."""
 
 from __future__ import annotations
 

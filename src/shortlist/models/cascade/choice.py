@@ -35,7 +35,7 @@ Doubles = NDArray[np.float64]
 CUTOFF = 20  # of the NDCG that choices are made by
 CONTRIBUTIONS = 2_000  # candidates whose scores are split to see what each stage contributes
 TOLERANCE = 0.005  # of the best value; a larger set of stages within it is preferred
-HOPELESS = 0.02  # below the best set by this share: smaller ones are not tried
+STOPPING_GAP = 0.02  # a set worse than the best by this share ends the search
 
 MAX_EASE_ITEMS = 9_000  # EASE inverts items x items: minutes beyond this
 
@@ -193,7 +193,7 @@ def choose_stages(fold: Round, rows_of: RowsOf, config: CascadeConfig) -> StageC
     while len(subset) > 1:
         together, amounts = measured_value(subset)
         tried.append((together, subset))
-        if together < (1 - HOPELESS) * max(value for value, _ in tried[1:]):
+        if together < (1 - STOPPING_GAP) * max(value for value, _ in tried[1:]):
             break
         weakest = np.lexsort((alone[subset], amounts))[: max(1, len(subset) // 5)]
         subset = [stage for position, stage in enumerate(subset) if position not in weakest]

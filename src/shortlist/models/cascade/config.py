@@ -58,9 +58,9 @@ class CascadeConfig(ModelConfig):
     )
     features: bool | Literal["auto"] = hyper(
         "auto",
-        "Give the trees the features of users and items, and how they stand to the others of the "
-        "item or the history; auto: if that validates better. The features of a query are used "
-        "only if a stage uses features, too.",
+        "Give the trees the features of users and items, and how these compare with the users of "
+        "the item and the items of the history; auto: if that validates better. The features of a "
+        "query are used only if a stage uses features, too.",
     )
     candidates: int = hyper(
         100, "Maximum number of items per stage.", ge=1, search=Search(50, 500, "log")

@@ -5,7 +5,7 @@ the length of the history, and the users that the item has in common with the it
 With ``features=True`` also the features of users and items: a number stays as it is, a date is in
 days, a text is a category, a list is its length, and a missing value stays missing. Two more
 numbers are the similarity of the item to the history (by item features) and of the user to the
-users of the item (by user features). The others compare them column by column (``standing``).
+users of the item (by user features). The others compare them column by column (``groups``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.similarity import common_choices
 from shortlist.models.cascade.candidates import Candidates
-from shortlist.models.cascade.standing import Group, Standing, TableColumns
+from shortlist.models.cascade.groups import Group, GroupComparison, TableColumns
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.scoring.profiles import Profiles
@@ -111,10 +111,10 @@ class CandidateFeatures:
             names.append("similarity to the history")
         if self._encoded_choosers is not None:
             names.append("similarity to its users")
-        if self._item_standing is not None:
-            names += [f"item and history: {name}" for name in self._item_standing.names]
-        if self._user_standing is not None:
-            names += [f"user and its users: {name}" for name in self._user_standing.names]
+        if self._item_comparison is not None:
+            names += [f"item and history: {name}" for name in self._item_comparison.names]
+        if self._user_comparison is not None:
+            names += [f"user and its users: {name}" for name in self._user_comparison.names]
         return names
 
     @property
@@ -139,14 +139,16 @@ class CandidateFeatures:
         if self._encoded_choosers is not None:
             similarity, choosers = self._encoded_choosers
             blocks.append(_products(similarity.rows(table), owners, choosers, items))
-        standing = self._item_standing
-        if standing is not None:
-            groups = standing.groups(binary(profiles.history))
-            own = standing.own
-            blocks.append(standing.columns(own, groups, items, owners))
-        standing = self._user_standing
-        if standing is not None:
-            blocks.append(standing.columns(standing.members(table), self._choosers, owners, items))
+        comparison = self._item_comparison
+        if comparison is not None:
+            groups = comparison.groups(binary(profiles.history))
+            own = comparison.own
+            blocks.append(comparison.columns(own, groups, items, owners))
+        comparison = self._user_comparison
+        if comparison is not None:
+            blocks.append(
+                comparison.columns(comparison.members(table), self._choosers, owners, items)
+            )
         return np.concatenate([np.empty((len(items), 0), dtype=np.float32), *blocks], axis=1)
 
     def _user_table(self, profiles: Profiles) -> pa.Table:
@@ -179,18 +181,18 @@ class CandidateFeatures:
         return similarity, row_means(transposed(choices), similarity.rows(features))
 
     @cached_property
-    def _item_standing(self) -> Standing | None:
-        return Standing.of(self.data.item_features)
+    def _item_comparison(self) -> GroupComparison | None:
+        return GroupComparison.of(self.data.item_features)
 
     @cached_property
-    def _user_standing(self) -> Standing | None:
-        return Standing.of(self.data.user_features)
+    def _user_comparison(self) -> GroupComparison | None:
+        return GroupComparison.of(self.data.user_features)
 
     @cached_property
     def _choosers(self) -> Group:
         """The users of each item."""
-        assert self._user_standing is not None
-        return self._user_standing.groups(binary(transposed(self.data.choices)))
+        assert self._user_comparison is not None
+        return self._user_comparison.groups(binary(transposed(self.data.choices)))
 
 
 def _products(

@@ -42,7 +42,12 @@ from shortlist.models.cascade.rankers import (
     model_catalogue_scores,
     model_scores,
 )
-from shortlist.models.cascade.stage_recall import StageRecall, StageRecallCounter, measured_users
+from shortlist.models.cascade.stage_recall import (
+    StageRecall,
+    measured_users,
+    stage_recall,
+    user_values,
+)
 from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import AUTO
@@ -117,8 +122,8 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     for the first item of the stage's own list. The boosted trees use the score and the rank of
     every stage, the number of users of the item, the length of the history, the users that the item
     has in common with the items of the history and, with ``features``, the features of users and
-    items, how a user stands to the users of the item, and the item to the history. Both learn from
-    up to ``rounds`` rounds: one choice of every user is held out, the stages are fitted on the
+    items, how a user compares with the users of the item, and the item with the history. Both learn
+    from up to ``rounds`` rounds: one choice of every user is held out, the stages are fitted on the
     rest, and the held-out items among their candidates are the positives. Then the stages are
     fitted on all data. If nothing can be held out (every user has a single choice), all stages get
     the same weight.
@@ -225,7 +230,7 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         """
         data, order = self.data, self.data.popularity_order
         users = measured_users(data, test)
-        counter = StageRecallCounter(self._stage_names, self.config.candidates)
+        values = []
         blocks = engine.current().map_rows(list, len(users), self.bytes_per_query, "stage recall")
         for block in blocks:
             block_users = users[block]
@@ -233,8 +238,9 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
             candidates = self._candidates(profiles, unseen(profiles, order))
             scores = self._candidate_scores(candidates, profiles)
             held_out = are_held_out(candidates, block_users, test)
-            counter.add(candidates, held_out, test.user_counts[block_users], scores)
-        return counter.result(self.config.seed)
+            values.append(user_values(candidates, held_out, test.user_counts[block_users], scores))
+        names, cut = self._stage_names, self.config.candidates
+        return stage_recall(np.concatenate(values), names, cut, self.config.seed)
 
     def score(self, profiles: Profiles) -> Scores:
         """Score all items, with candidates from outside the history."""

@@ -25,22 +25,11 @@ from shortlist.text import figure, span, text_table
 
 CUTOFF = 10  # of the NDCG
 
-SCHEMA = pa.schema(
-    [
-        ("stage", pa.string()),
-        ("returned", pa.float64()),
-        ("recall", pa.float64()),
-        ("recall_low", pa.float64()),
-        ("recall_high", pa.float64()),
-        ("only_here", pa.float64()),
-        ("ndcg", pa.float64()),
-        ("ndcg_low", pa.float64()),
-        ("ndcg_high", pa.float64()),
-        ("gain", pa.float64()),
-        ("gain_low", pa.float64()),
-        ("gain_high", pa.float64()),
-    ]
-)
+_NUMBERS = (
+    "returned", "recall", "recall_low", "recall_high", "only_here", "ndcg", "ndcg_low", "ndcg_high",
+    "gain", "gain_low", "gain_high",
+)  # fmt: skip
+SCHEMA = pa.schema([("stage", pa.string()), *((name, pa.float64()) for name in _NUMBERS)])
 
 Doubles = NDArray[np.float64]
 
@@ -90,63 +79,59 @@ class StageRecall:
         return f"{title}\n\n{text_table(header, rows)}"
 
 
-class StageRecallCounter:
-    """Accumulates the measurements of stages that return up to ``cut`` items, block by block."""
+def user_values(
+    candidates: Candidates,
+    held_out: NDArray[np.bool_],
+    n_held_out: NDArray[np.int64],
+    scores: Doubles,
+) -> Doubles:
+    """Return the measurements of B users, from their candidates outside of their histories.
 
-    def __init__(self, stages: Sequence[str], cut: int) -> None:
-        self._stages, self._cut = stages, cut
-        self._values: list[Doubles] = []
+    ``held_out`` (n,) says which candidates are held-out items, ``n_held_out`` (B,) how many each
+    user has, candidates or not, and ``scores`` (n,) are those of the ranker.
+    """  # (B, 4 S + 3)
+    owners, n_users = candidates.owners, len(n_held_out)
+    by_one_stage = candidates.returned.sum(axis=0) == 1
+    ideal = ideal_gain(n_held_out, CUTOFF)
 
-    def add(
-        self,
-        candidates: Candidates,  # of B users, without items of their histories
-        held_out: NDArray[np.bool_],  # (n,)
-        n_held_out: NDArray[np.int64],  # (B,): of each user, candidates or not
-        scores: Doubles,  # (n,), of the ranker
-    ) -> None:
-        """Add a block of users."""
-        owners, n_users = candidates.owners, len(n_held_out)
-        by_one_stage = candidates.returned.sum(axis=0) == 1
-        ideal = ideal_gain(n_held_out, CUTOFF)
+    def per_user(weights: NDArray[Any]) -> Doubles:
+        values = weights.astype(np.float64)
+        return np.bincount(owners, values, minlength=n_users).astype(np.float64)
 
-        def per_user(weights: NDArray[Any]) -> Doubles:
-            values = weights.astype(np.float64)
-            return np.bincount(owners, values, minlength=n_users).astype(np.float64)
-
-        columns = []
-        for returned, ranks in zip(candidates.returned, candidates.ranks, strict=True):
-            hits = returned & held_out
-            columns += [
-                per_user(returned),
-                per_user(hits) / n_held_out,
-                per_user(hits & by_one_stage) / n_held_out,
-                per_user(discounted_gain(ranks, CUTOFF) * hits) / ideal,
-            ]
-        order = np.lexsort((candidates.items, -scores, owners))
-        ranks = np.empty(len(order), dtype=np.int64)
-        ranks[order] = np.arange(len(order)) - candidates.indptr[:-1][owners] + 1
+    columns = []
+    for returned, ranks in zip(candidates.returned, candidates.ranks, strict=True):
+        hits = returned & held_out
         columns += [
-            per_user(np.ones(len(owners))),
-            per_user(held_out) / n_held_out,
-            per_user(discounted_gain(ranks, CUTOFF) * held_out) / ideal,
+            per_user(returned),
+            per_user(hits) / n_held_out,
+            per_user(hits & by_one_stage) / n_held_out,
+            per_user(discounted_gain(ranks, CUTOFF) * hits) / ideal,
         ]
-        self._values.append(np.stack(columns, axis=1))
+    order = np.lexsort((candidates.items, -scores, owners))
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order)) - candidates.indptr[:-1][owners] + 1
+    columns += [
+        per_user(np.ones(len(owners))),
+        per_user(held_out) / n_held_out,
+        per_user(discounted_gain(ranks, CUTOFF) * held_out) / ideal,
+    ]
+    return np.stack(columns, axis=1)
 
-    def result(self, seed: int) -> StageRecall:
-        """Return the table of all users that were added."""
-        values = np.concatenate(self._values)  # (n_users, 4 S + 3)
-        reranked = values[:, -1]
-        records: list[dict[str, Any]] = []
-        for stage, name in enumerate(self._stages):
-            returned, recall, only, ndcg = values[:, 4 * stage : 4 * stage + 4].T
-            record: dict[str, Any] = {"stage": name, "returned": returned.mean()}
-            record |= _interval("recall", recall, seed) | {"only_here": only.mean()}
-            record |= _interval("ndcg", ndcg, seed) | _interval("gain", reranked - ndcg, seed)
-            records.append(record)
-        record = {"stage": ALL_STAGES, "returned": values[:, -3].mean()}
-        record |= _interval("recall", values[:, -2], seed) | _interval("ndcg", reranked, seed)
+
+def stage_recall(values: Doubles, stages: Sequence[str], cut: int, seed: int) -> StageRecall:
+    """Return the means over users of their measurements, with intervals."""
+    reranked = values[:, -1]
+    records: list[dict[str, Any]] = []
+    for stage, name in enumerate(stages):
+        returned, recall, only, ndcg = values[:, 4 * stage : 4 * stage + 4].T
+        record: dict[str, Any] = {"stage": name, "returned": returned.mean()}
+        record |= _interval("recall", recall, seed) | {"only_here": only.mean()}
+        record |= _interval("ndcg", ndcg, seed) | _interval("gain", reranked - ndcg, seed)
         records.append(record)
-        return StageRecall(pa.Table.from_pylist(records, schema=SCHEMA), len(values), self._cut)
+    record = {"stage": ALL_STAGES, "returned": values[:, -3].mean()}
+    record |= _interval("recall", values[:, -2], seed) | _interval("ndcg", reranked, seed)
+    records.append(record)
+    return StageRecall(pa.Table.from_pylist(records, schema=SCHEMA), len(values), cut)
 
 
 def measured_users(data: Dataset, test: Dataset) -> Rows:

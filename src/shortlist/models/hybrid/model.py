@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.bundle.declarations import Csr, FeatureTable, Record
+from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, suggestion
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import AUTO
+from shortlist.models.config import chosen_settings
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.hybrid.terms import (
-    ALL,
     FORMS,
     HybridConfig,
-    Settings,
     feature_similarities,
     item_rows,
     product,
@@ -54,8 +52,7 @@ class HybridLearned:
     ]
     # What an item of the history (row) adds to other items (columns).
     item_similarity: Annotated[csr_array, Csr("n_items", "n_items")]
-    # Those in use.
-    settings: Annotated[Mapping[str, Any], Record(get_type_hints(Settings, include_extras=True))]
+    settings: Annotated[Mapping[str, Any], chosen_settings(HybridConfig)]
 
     @cached_property
     def user_similarity(self) -> FeatureSimilarity | None:
@@ -72,11 +69,6 @@ class HybridLearned:
     def item_neighbors(self) -> csr_array:
         """The neighbours of each item, one row per item."""  # (n_items, n_items)
         return transposed(self.item_similarity)
-
-    @cached_property
-    def used(self) -> Settings:
-        """The settings, as numbers."""
-        return Settings(**self.settings)
 
 
 class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
@@ -118,9 +110,9 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     @property
     def bytes_per_query(self) -> int:
         """The memory for one query: the default, three terms, and the neighbours."""
-        settings, n_users = self.learned.used, self.data.n_users
-        counts = settings.user_neighbors, settings.cold_neighbors
-        width = n_users if ALL in counts else min(max(counts), n_users)
+        settings, n_users = self.used, self.data.n_users
+        counts = (settings.user_neighbors, settings.cold_neighbors)
+        width = max(min(count or n_users, n_users) for count in counts)
         return super().bytes_per_query + 24 * self.data.n_items + 32 * width
 
     with_less_memory = "choose fewer item_neighbors, or keep fewer items"
@@ -134,13 +126,6 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         most = max(NEIGHBORS) if isinstance(count, str) else count or data.n_items
         neighbors = 24 * data.n_items * min(most, data.n_items)
         return neighbors + features + 24 * data.n_interactions
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        """The values that :meth:`fit` chose for the settings that are ``"auto"``."""
-        names = [name for name in Settings._fields if getattr(self.config, name) == AUTO]
-        values = self.learned.settings if names else {}
-        return {name: None if values[name] == ALL else values[name] for name in names}
 
     @classmethod
     def form(cls, name: str) -> Self:
@@ -159,20 +144,20 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         """Choose the settings on a validation fold; then compare all items."""
         config, settings = self.config, tune(self.config, data)
         of_users, of_items = feature_similarities(config, data)
-        features, weight = data.user_features, settings.user_feature_weight
+        features, weight = data.user_features, settings["user_feature_weight"]
         users = user_rows(config, data.matrix, of_users, features, weight)
         users = keep_rows(users, data.user_counts > 0)  # others contribute nothing as neighbours
-        items = item_rows(config, data, of_items, settings.item_feature_weight)
+        items = item_rows(config, data, of_items, settings["item_feature_weight"])
         own_rows = None if config.self_similarity else np.arange(data.n_items, dtype=np.int32)
-        limit = None if settings.item_neighbors == ALL else settings.item_neighbors
-        near = Neighborhood.by_product(items).best_in_blocks(items, own_rows, limit)
+        count = settings["item_neighbors"]
+        near = Neighborhood.by_product(items).best_in_blocks(items, own_rows, count)
         table = None if of_users is None else of_users.to_table()
-        return Fitted(HybridLearned(users, table, transposed(near), settings._asdict()))
+        return Fitted(HybridLearned(users, table, transposed(near), settings))
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a history."""
         scorable = super().can_score(profiles)
-        if self.config.user_blocks == "features" and not self.learned.used.item_term:
+        if self.config.user_blocks == "features" and not self.used.item_term:
             scorable[:] = False  # no term uses the history
         new = np.flatnonzero(~scorable)
         if len(new) and self._compares_users and profiles.features is not None:
@@ -271,12 +256,11 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
 
     @property
     def _compares_users(self) -> bool:
-        settings = self.learned.used
-        return bool(settings.user_term or settings.both_term)
+        return bool(self.used.user_term or self.used.both_term)
 
     def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
-        learned, weight = self.learned, self.learned.used.user_feature_weight
-        return user_rows(self.config, history, learned.user_similarity, features, weight)
+        similarity, weight = self.learned.user_similarity, self.used.user_feature_weight
+        return user_rows(self.config, history, similarity, features, weight)
 
     def _neighbors(self, profiles: Profiles) -> csr_array:
         """Find the most similar training users of each query, if a term needs them."""
@@ -285,17 +269,14 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
             return empty(len(profiles), n_users)
         rows = self._user_rows(profiles.history, profiles.features)
         own_rows = None if self.config.self_similarity else profiles.users
-        settings = learned.used
-        counts = np.where(
-            profiles.has_history, settings.user_neighbors, settings.cold_neighbors
-        )  # (B,)
-        counts = np.where(counts == ALL, n_users, counts)
+        known, cold = self.used.user_neighbors or n_users, self.used.cold_neighbors or n_users
+        counts = np.where(profiles.has_history, known, cold)  # (B,)
         largest = int(counts.max(initial=1))
         return learned.neighborhood.ranked(rows, own_rows, largest).sparse(counts)
 
     def _terms(self, profiles: Profiles, near: csr_array) -> dict[str, tuple[float, Floats]]:
         """Return the terms with a weight above 0, and their weights."""
-        settings, similarity = self.learned.used, self.learned.item_similarity
+        settings, similarity = self.used, self.learned.item_similarity
         terms: dict[str, tuple[float, Floats]] = {}
         if self._compares_users:
             by_users = product(near, self.data.choices)

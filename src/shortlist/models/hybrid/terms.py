@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,8 @@ from shortlist.scoring.sparse import binary, csr_arrays, empty, inverse, transpo
 UserBlocks = Literal["action", "features", "concatenated", "action+features"]
 ItemBlocks = Literal["interactions", "features", "interactions+features"]
 TERMS = ("user_term", "item_term", "both_term")
-Weight = Annotated[float, Field(ge=0)]  # the bound applies to numbers only, not to "auto"
-Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0, le=1e15)]  # the bounds apply to numbers only, not to "auto"
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class HybridConfig(ModelConfig):
@@ -110,26 +110,6 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 """The forms of the study notes by name: all neighbours, diagonals kept, nothing weighted or tuned;
 and the additive form, which is the default."""
-
-
-ALL = -1  # as a number of neighbours: all
-
-
-_Weight = Annotated[float, Field(ge=0, le=1e15)]
-_Count = Annotated[int, Field(ge=ALL, le=2**31 - 1)]
-
-
-class Settings(NamedTuple):
-    """The weights and numbers of neighbours of a fitted Hybrid."""
-
-    user_term: _Weight
-    item_term: _Weight
-    both_term: _Weight
-    user_feature_weight: _Weight
-    item_feature_weight: _Weight
-    user_neighbors: _Count
-    item_neighbors: _Count
-    cold_neighbors: _Count
 
 
 def feature_similarities(

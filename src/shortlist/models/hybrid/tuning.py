@@ -14,10 +14,8 @@ from shortlist.data.dataset import Dataset
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.config import AUTO
 from shortlist.models.hybrid.terms import (
-    ALL,
     TERMS,
     HybridConfig,
-    Settings,
     feature_similarities,
     item_rows,
     product,
@@ -45,12 +43,12 @@ CUTOFF = 10  # settings are compared by NDCG@10
 class Candidate(NamedTuple):
     """A number of neighbours and a feature weight for users or for items, and the similarities."""
 
-    neighbors: int
+    neighbors: int | None
     feature_weight: float
     similarity: csr_array  # (n_fold_users, n_users), or (n_items, n_items)
 
 
-def tune(config: HybridConfig, data: Dataset) -> Settings:
+def tune(config: HybridConfig, data: Dataset) -> dict[str, Any]:
     """Choose every setting that is ``"auto"``.
 
     Each user's last choice (by time, else random) is held out of the training data. First the
@@ -58,21 +56,19 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
     term, then the shares of the three terms. If nothing can be held out, the shares are equal and
     every other setting is the middle of its list.
     """
-    given = {name: getattr(config, name) for name in Settings._fields}
-    given = {name: ALL if value is None else value for name, value in given.items()}
-    lists: dict[str, Sequence[int]] = {
+    lists: dict[str, Sequence[Any]] = dict.fromkeys(TERMS, (1.0,)) | {
+        "user_feature_weight": FEATURE_WEIGHTS,
+        "item_feature_weight": FEATURE_WEIGHTS,
         "user_neighbors": NEIGHBORS,
         "item_neighbors": NEIGHBORS,
         "cold_neighbors": COLD_NEIGHBORS,
     }
-    choices: dict[str, Sequence[Any]] = {
-        name: lists.get(name, FEATURE_WEIGHTS) if value == AUTO else (value,)
-        for name, value in given.items()
+    given = {name: getattr(config, name) for name in lists}
+    choices = {
+        name: values if given[name] == AUTO else (given[name],) for name, values in lists.items()
     }
     if AUTO not in given.values() or not (data.user_counts > 1).any():
-        equal = {name: 1.0 if given[name] == AUTO else given[name] for name in TERMS}
-        middle = {name: values[len(values) // 2] for name, values in choices.items()}
-        return Settings(**middle | equal)
+        return {name: values[len(values) // 2] for name, values in choices.items()}
     fold = _Fold(config, data)
     has_both = config.user_blocks == "action+features" and fold.user_similarity is not None
     weights = choices["user_feature_weight"] if has_both else (1.0,)
@@ -81,9 +77,13 @@ def tune(config: HybridConfig, data: Dataset) -> Settings:
     weights = choices["item_feature_weight"] if has_both else (1.0,)
     items = fold.best_items(choices["item_neighbors"], weights)
     cold = fold.best_cold(choices["cold_neighbors"], users.feature_weight)
-    a, b, c = fold.best_shares(given, users, items)
-    weights = (users.feature_weight, items.feature_weight)
-    return Settings(a, b, c, *weights, users.neighbors, items.neighbors, cold)
+    return dict(zip(TERMS, fold.best_shares(given, users, items), strict=True)) | {
+        "user_feature_weight": users.feature_weight,
+        "item_feature_weight": items.feature_weight,
+        "user_neighbors": users.neighbors,
+        "item_neighbors": items.neighbors,
+        "cold_neighbors": cold,
+    }
 
 
 class _Fold:
@@ -101,16 +101,16 @@ class _Fold:
         self.history = self.choices[self.users]
         self.user_similarity, self.item_similarity = feature_similarities(config, self.inner)
 
-    def best_users(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
+    def best_users(self, counts: Sequence[int | None], weights: Sequence[float]) -> Candidate:
         def candidates() -> Iterator[Candidate]:
             for weight in weights:
                 rows = self.user_rows(self.choices, weight)
                 near = self.near_users(rows[self.users], rows, counts)
-                yield from (Candidate(count, weight, _first(near, count)) for count in counts)
+                yield from (Candidate(count, weight, near.sparse(count)) for count in counts)
 
         return self.best(candidates(), self.score_by_users, "users", len(weights) * len(counts))
 
-    def best_items(self, counts: Sequence[int], weights: Sequence[float]) -> Candidate:
+    def best_items(self, counts: Sequence[int | None], weights: Sequence[float]) -> Candidate:
         config, inner = self.config, self.inner
         own_rows = None if config.self_similarity else np.arange(inner.n_items, dtype=np.int32)
 
@@ -120,16 +120,16 @@ class _Fold:
                 neighborhood = Neighborhood.by_product(rows)
                 near = neighborhood.ranked(rows, own_rows, _largest(counts))
                 for count in counts:
-                    yield Candidate(count, weight, transposed(_first(near, count)))
+                    yield Candidate(count, weight, transposed(near.sparse(count)))
 
         return self.best(candidates(), self.score_by_items, "items", len(weights) * len(counts))
 
-    def best_cold(self, counts: Sequence[int], weight: float) -> int:
+    def best_cold(self, counts: Sequence[int | None], weight: float) -> int | None:
         if self.user_similarity is None or len(counts) == 1:
             return counts[0]
         cold = self.user_rows(empty(*self.choices.shape), weight)[self.users]
         near = self.near_users(cold, self.user_rows(self.choices, weight), counts)
-        candidates = (Candidate(count, weight, _first(near, count)) for count in counts)
+        candidates = (Candidate(count, weight, near.sparse(count)) for count in counts)
         return self.best(candidates, self.score_by_users, "cold start", len(counts)).neighbors
 
     def user_rows(self, history: csr_array, weight: float) -> csr_array:
@@ -137,7 +137,7 @@ class _Fold:
         return user_rows(self.config, history, self.user_similarity, features, weight)
 
     def near_users(
-        self, rows: csr_array, all_users: csr_array, counts: Sequence[int]
+        self, rows: csr_array, all_users: csr_array, counts: Sequence[int | None]
     ) -> RankedNeighbors:
         """Find the neighbours of the fold's users among all users with a history."""
         own_rows = None if self.config.self_similarity else self.users
@@ -214,9 +214,6 @@ class _Fold:
         return discounted_gain(ranks, CUTOFF)
 
 
-def _largest(counts: Sequence[int]) -> int | None:
-    return None if ALL in counts else max(counts)
-
-
-def _first(near: RankedNeighbors, count: int) -> csr_array:
-    return near.sparse(None if count == ALL else count)
+def _largest(counts: Sequence[int | None]) -> int | None:
+    numbers = [count for count in counts if count is not None]
+    return max(numbers) if len(numbers) == len(counts) else None

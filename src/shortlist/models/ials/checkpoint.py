@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shortlist.errors import InputError
+from shortlist.models.config import difference
 from shortlist.recommend.places import Place
 from shortlist.scoring.scores import Floats
 
@@ -120,20 +121,11 @@ class Checkpoint:
         return vectors
 
     def _require_same(self, stored: Mapping[str, Any]) -> None:
-        here = json.loads(json.dumps(self.identity))
-        if stored == here:
+        current = json.loads(json.dumps(self.identity))
+        if stored == current:
             return
-        key = next((key for key in here if stored.get(key) != here[key]), "format")
-        difference = f"another {key}"
-        if key == "settings":
-            old = stored["settings"]
-            difference = ", ".join(
-                f"{name}={old.get(name)!r} (here {value!r})"
-                for name, value in here["settings"].items()
-                if old.get(name) != value
-            )
         raise InputError(
-            f"the folder is the checkpoint of another training: {difference}",
+            f"the folder is the checkpoint of another training: {difference(stored, current)}",
             where=self.folder.url,
             remedy="name another folder, or delete this one to start from scratch",
         )

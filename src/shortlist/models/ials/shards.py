@@ -78,7 +78,7 @@ class Users:
 
 
 class Question(NamedTuple):
-    """Items that go a step: their vectors, and what the users add to."""
+    """Items that take a step, with what the users need to add their shares."""
 
     rows: NDArray[np.int32]  # (B,)
     vectors: Floats  # (B, w)
@@ -238,9 +238,7 @@ def improve_items(
         return _own(solved), losses
     counts = np.bincount(by_user.indices, minlength=len(items))
     penalties = solver.penalties(counts, by_user.shape[0])
-    panels = _Panels(solver, np.flatnonzero(counts), items, penalties, basis, len(held))
-    held.add_up(_add_share, panels.first(), panels.turn)
-    solved, losses = panels.solved(len(items))
+    solved, losses = _descend(solver, held, np.flatnonzero(counts), items, penalties, basis)
     failed = np.flatnonzero(~finite_rows(solved)).astype(np.int32)
     if len(failed):
         parts = held.each(partial(_choices_of, items=failed))
@@ -252,56 +250,43 @@ def improve_items(
     return solved, losses
 
 
-class _Panels:
-    """Items that descend in panels, each through all users in turn."""
+def _descend(
+    solver: Solver,
+    held: Held[Users],
+    rows: NDArray[np.integer],
+    items: Floats,
+    penalties: NDArray[np.float64],
+    basis: Basis,
+) -> tuple[Floats, NDArray[np.float64]]:
+    """Improve rows of the items in panels, each through all users in turn; all others are zero."""
+    shared = solver.shared(basis).astype(np.float32)
+    fair = -(-len(rows) // (_PER_STATE * len(held)))
+    most = max(1, _PANEL_BYTES // (4 * items.shape[1]))
+    size = min(most, max(_FEWEST_ROWS, fair))
+    panels = [rows[start : start + size].astype(np.int32) for start in range(0, len(rows), size)]
+    descents = [
+        Descent(
+            items[panel],
+            shared,
+            penalties[panel].astype(np.float32),
+            solver.most_steps,
+            solver.left,
+        )
+        for panel in panels
+    ]
 
-    def __init__(
-        self,
-        solver: Solver,
-        rows: NDArray[np.integer],
-        items: Floats,
-        penalties: NDArray[np.float64],
-        basis: Basis,
-        n_states: int,
-    ) -> None:
-        self._shared = solver.shared(basis).astype(np.float32)
-        fair = -(-len(rows) // (_PER_STATE * n_states))
-        most = max(1, _PANEL_BYTES // (4 * items.shape[1]))
-        size = min(most, max(_FEWEST_ROWS, fair))
-        self._rows = [
-            rows[start : start + size].astype(np.int32) for start in range(0, len(rows), size)
-        ]
-        self._descents = [
-            Descent(
-                items[each],
-                self._shared,
-                penalties[each].astype(np.float32),
-                solver.most_steps,
-                solver.left,
-            )
-            for each in self._rows
-        ]
+    def question(n: int) -> Question:
+        descent = descents[n]
+        return Question(panels[n][descent.active], *descent.directions(), descent.first)
 
-    def first(self) -> list[Question]:
-        """Return the first question about each panel."""
-        return [self._question(number) for number in range(len(self._rows))]
+    def turn(n: int, sums: Sums) -> Question | None:
+        return question(n) if descents[n].take_step(sums) else None
 
-    def turn(self, number: int, sums: Sums) -> Question | None:
-        """Go a step by the sums of all users; return the next question about the panel."""
-        return self._question(number) if self._descents[number].take_step(sums) else None
-
-    def _question(self, number: int) -> Question:
-        descent = self._descents[number]
-        rows = self._rows[number][descent.active]
-        return Question(rows, *descent.directions(), descent.first)
-
-    def solved(self, n_items: int) -> tuple[Floats, NDArray[np.float64]]:
-        """Return the vectors of all items, and their losses; zeros for items without users."""
-        vectors = np.zeros((n_items, len(self._shared)), np.float32)
-        losses = np.zeros(n_items)
-        for rows, descent in zip(self._rows, self._descents, strict=True):
-            vectors[rows], losses[rows] = descent.vectors, descent.losses
-        return vectors, losses
+    held.add_up(_add_share, [question(n) for n in range(len(panels))], turn)
+    vectors, losses = np.zeros(items.shape, np.float32), np.zeros(len(items))
+    for panel, descent in zip(panels, descents, strict=True):
+        vectors[panel], losses[panel] = descent.vectors, descent.losses
+    return vectors, losses
 
 
 # --- without shards

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
-from shortlist.models.config import TrainingConfig
+from shortlist.models.config import TrainingConfig, difference
 from shortlist.models.training.loop import Training
 from shortlist.scoring.finite import count_not_finite
 
@@ -87,17 +87,12 @@ class Checkpoint:
     def _require_same(self, header: dict[str, str]) -> None:
         if header == self._header:
             return
-        key = next((key for key in self._header if header.get(key) != self._header[key]), "format")
-        difference = f"another {key}"
-        if key == "settings":
-            stored, current = (json.loads(each[key]) for each in (header, self._header))
-            difference = ", ".join(
-                f"{name}={stored.get(name)!r} (here {value!r})"
-                for name, value in current.items()
-                if stored.get(name) != value
-            )
+        stored, current = (
+            each | {"settings": json.loads(each.get("settings", "{}"))}
+            for each in (header, self._header)
+        )
         raise InputError(
-            f"{self.path} is the checkpoint of another training: {difference}",
+            f"{self.path} is the checkpoint of another training: {difference(stored, current)}",
             remedy="name another file, or delete this one to start from scratch",
         )
 

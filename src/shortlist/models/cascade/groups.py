@@ -1,4 +1,4 @@
-"""How a person stands to the people who chose an item, and an item to those a person chose.
+"""Features that compare a user with the users of an item, and an item with those of a history.
 
 Column by column: for numbers and dates the distance to the group's mean, plain and divided by its
 spread; for categories the share of the group with the same value; for lists and texts the cosine to
@@ -122,7 +122,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Standing:
+class GroupComparison:
     """Compares rows of a feature table with groups of the table's own rows."""
 
     encoder: FeatureEncoder  # encodes categories, lists and texts
@@ -130,7 +130,7 @@ class Standing:
     own: Members  # the rows of the table
 
     @classmethod
-    def of(cls, table: pa.Table | None) -> Standing | None:
+    def of(cls, table: pa.Table | None) -> GroupComparison | None:
         """Learn to compare the rows of a table; None without a column to compare."""
         if table is None or not table.num_columns:
             return None

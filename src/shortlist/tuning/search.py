@@ -234,9 +234,7 @@ def _round(
         try:
             trial = next(trials)
         finally:
-            if (
-                trial is None
-            ):  # Ctrl-C, or an error that the trial did not cause; or no time is left
+            if trial is None:  # stopped, failed for another reason, or out of time
                 study.stop(number)
         yield trial
 

@@ -113,7 +113,7 @@ def measured(job: Any, where: Any) -> dict[str, float]:
     return figures
 
 
-def one(n_interactions: int, workers: int) -> None:
+def one(n_interactions: int, workers: int, chosen: list[str]) -> None:
     """Measure with some workers; 0: without a cluster."""
     data = board(n_interactions)
     started = time.perf_counter()
@@ -147,12 +147,14 @@ def one(n_interactions: int, workers: int) -> None:
 
     jobs: dict[str, Any] = {
         "lists": lambda: model.recommend(k=10),
-        "compare 3 models": compared,
-        "tune, 10 trials": lambda: tune(trained, train, trials=10, check=False),
+        "compare": compared,
+        "tune": lambda: tune(trained, train, trials=10, check=False),
     }
     if not workers:
         jobs["training"] = lambda: IALS(**model.get_params()).fit(data)
     for name, job in jobs.items():
+        if name not in chosen:
+            continue
         where = CountingEngine() if workers else engine.LocalEngine()
         with engine.use(where):
             figures = measured(job, where)
@@ -168,13 +170,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--interactions", type=int, default=2_000_000)
     parser.add_argument("--workers", type=int, help="only this number, in this process")
+    parser.add_argument("--jobs", default="lists,training", help="also: compare, tune")
     arguments = parser.parse_args()
     if arguments.workers is not None:
-        one(arguments.interactions, arguments.workers)
+        one(arguments.interactions, arguments.workers, arguments.jobs.split(","))
         return
     for workers in (0, 1, 2):
         command = [sys.executable, "-m", "benchmarks.scale"]
         command += ["--interactions", str(arguments.interactions), "--workers", str(workers)]
+        command += ["--jobs", arguments.jobs]
         subprocess.run(command, check=True)
 
 

@@ -72,10 +72,15 @@ class SizedEngine(engine.LocalEngine):
         self.row_bytes: dict[str, int] = {}
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         self.row_bytes[description] = bytes_per_row
-        return super().map_rows(task, n_rows, bytes_per_row, description)
+        return super().map_rows(task, n_rows, bytes_per_row, description, least)
 
 
 def test_memory_of_a_row_counts_the_catalogue_only_where_rows_of_it_are_written() -> None:
@@ -92,6 +97,20 @@ def test_memory_of_a_row_counts_the_catalogue_only_where_rows_of_it_are_written(
         assert sized.row_bytes["recommending"] > n_items  # each query may have a mask of its own
         sparse.audience([0], k=2)
         assert sized.row_bytes["audience"] > 8 * n_items
+
+
+@pytest.mark.parametrize(
+    ("given", "bytes_per_row", "sizes"),
+    [
+        (None, 2**20, [64, 36]),  # as many rows as take 64 MiB
+        (None, 2**24, [16] * 6 + [4]),  # 4 would, but a task may ask for 16
+        (2**26, 2**24, [4] * 25),
+        (1, 2**24, [1] * 100),
+    ],
+)
+def test_rows_of_a_block(given: int | None, bytes_per_row: int, sizes: list[int]) -> None:
+    blocks = engine.LocalEngine(given).map_rows(len, 100, bytes_per_row, "testing", 16)
+    assert list(blocks) == sizes
 
 
 def test_pieces_run_in_order_when_they_are_asked_for() -> None:
@@ -124,7 +143,12 @@ class RemoteEngine:
             yield value
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
         return self.map(task, ranges, 7 * bytes_per_row, description)

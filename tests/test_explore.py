@@ -190,7 +190,7 @@ def test_invalid_arguments() -> None:
         explore.for_user(fitted, 99)
     with pytest.raises(InputError, match="an empty query"):
         explore.for_user(fitted)
-    with pytest.raises(InputError, match="k=0 is no list length"):
+    with pytest.raises(InputError, match="k=0 is not a list length"):
         explore.neighbors(fitted, "cedar", k=0)
     assert explore.norms(sl.IALS(embedding_size=4).fit(fitted.data)).num_rows == 24
 

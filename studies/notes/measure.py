@@ -31,7 +31,7 @@ def rounded(value: float) -> str:
 
     Examples
     --------
-    >>> three(0.0825)
+    >>> rounded(0.0825)
     '.083'
     """
     text = f"{value:.3f}"

@@ -211,3 +211,10 @@ def test_every_lazy_name_exists() -> None:
         assert getattr(shortlist, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = shortlist.nothing
+
+
+def test_the_package_runs_as_a_module() -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "shortlist", "--version"], check=True, capture_output=True, text=True
+    )
+    assert outcome.stdout.strip() == sl.__version__

@@ -50,7 +50,7 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "no number": (
         lambda at: ["compare", at / "films.duckdb", "-k", "ten"],
-        "-k 'ten' is no number",
+        "-k 'ten' is not a number",
     ),
     "no bundle": (
         lambda at: ["recommend", at / "films"],
@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Case, str]] = {
     ),
     "k of nothing": (
         lambda at: ["recommend", at / "bundle", "-k", "0"],
-        "k=0 is no list length",
+        "k=0 is not a list length",
     ),
     "unknown feature": (
         lambda at: ["recommend", at / "bundle", "--where", "yaer > 1990"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +11,9 @@ import pytest
 from shortlist import extras
 
 from .conftest import Run
+
+ENGINES = "local", "ray"
+TUNE = ["--model", "EASE", "--trials", "6"]
 
 
 def test_an_engine_that_does_not_exist(run: Run, bundle: Path) -> None:
@@ -31,20 +35,28 @@ def test_an_engine_that_is_not_installed(
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_file(
-    run: Run, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_cluster_gives_the_same_files(
+    run: Run, bundle: Path, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "local")  # a new one, whatever else runs here
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'shortlist[ray]'")
     try:
-        for engine in ("local", "ray"):
+        for engine in ENGINES:
             target = tmp_path / f"{engine}.parquet"
             outcome = run("recommend", bundle, "--engine", engine, "--out", target)
             assert outcome.code == 0, outcome.err
+            for command, options in (("compare", ["--models", "Popularity,EASE"]), ("tune", TUNE)):
+                json = tmp_path / f"{command}-{engine}.json"
+                outcome = run(command, database, *options, "--engine", engine, "--json", json)
+                assert outcome.code == 0, outcome.err
     finally:
         ray.shutdown()
-    tables = [pq.read_table(tmp_path / f"{engine}.parquet") for engine in ("local", "ray")]
+    tables = [pq.read_table(tmp_path / f"{engine}.parquet") for engine in ENGINES]
     assert tables[1].equals(tables[0])
+    for command in ("compare", "tune"):
+        results = [(tmp_path / f"{command}-{engine}.json").read_text() for engine in ENGINES]
+        here, there = (re.sub(r'_?seconds": [^,\n]*', "", text) for text in results)
+        assert there == here
 
 
 def test_lists_in_a_folder(run: Run, bundle: Path, tmp_path: Path) -> None:

@@ -462,31 +462,43 @@ RECORDED_AT = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
-    ("change", "what"),
+    ("change", "what", "remedy"),
     [
-        ({"user_id": 2**63}, "the ids of this store are BIGINT"),
-        ({"user_id": -(2**63) - 1}, "the ids of this store are BIGINT"),
-        ({"user_id": "1"}, "the ids of this store are BIGINT"),
-        ({"item_id": 999}, "it is not in items"),
-        ({"weight": 0.0}, "the bound is rating BETWEEN"),
-        ({"weight": 5.5}, "the bound is rating BETWEEN"),
-        ({"weight": float("nan")}, "weights are finite"),
-        ({"weight": 1e300}, "weights are finite"),
-        ({"time": dt.datetime(1, 1, 1, tzinfo=dt.UTC)}, "the years 1900 to 2199"),
-        ({"time": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "the years 1900 to 2199"),
+        ({"user_id": 2**63}, "the ids of this store are BIGINT", "give a whole number"),
+        ({"user_id": -(2**63) - 1}, "the ids of this store are BIGINT", "give a whole number"),
+        ({"user_id": "1"}, "the ids of this store are BIGINT", "give a whole number"),
+        ({"item_id": 999}, "it is not in items", "give an item that the store has"),
+        ({"weight": 0.0}, "the bound is rating BETWEEN", "give a weight within the bound"),
+        ({"weight": 5.5}, "the bound is rating BETWEEN", "give a weight within the bound"),
+        ({"weight": float("nan")}, "weights are finite", "give a weight within the bound"),
+        ({"weight": 1e300}, "weights are finite", "give a weight within the bound"),
+        ({"time": dt.datetime(1, 1, 1, tzinfo=dt.UTC)}, "the years 1900 to 2199", "give the time"),
+        (
+            {"time": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)},
+            "the years 1900 to 2199",
+            "give the time",
+        ),
     ],
 )
 def test_recorded_interactions_obey_the_rules_of_the_schema(
-    database: EmptyDatabase, tmp_path: Path, change: dict[str, Any], what: str
+    database: EmptyDatabase, tmp_path: Path, change: dict[str, Any], what: str, remedy: str
 ) -> None:
     good = Recorded(186, 242, 4.5, RECORDED_AT)
     with tables(database, tmp_path, "movies") as store:
         before = store.dataset().fingerprint
         message = refusal(store.record, [good, good._replace(**change)])
         assert what in message
+        assert f"to do: {remedy}" in message
         assert "interaction 1" in message
         assert store.recorded() == []
         assert store.dataset().fingerprint == before
+
+
+@pytest.mark.parametrize("user", ["", "a\0b"])
+def test_a_recorded_id_in_text_has_letters(tmp_path: Path, user: str) -> None:
+    with Store.create(tmp_path / "jobs.duckdb", "jobs") as store:
+        message = refusal(store.record, [Recorded(user, "R1", 1.0, RECORDED_AT)])
+    assert message.endswith("\n  where: interaction 0\n  to do: give an id")
 
 
 def test_a_recorded_interaction_can_be_removed(database: EmptyDatabase, tmp_path: Path) -> None:

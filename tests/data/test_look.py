@@ -256,5 +256,7 @@ def test_kinds_of_events_are_pointed_out() -> None:
     assert ruled.data.n_interactions == 3
     assert [rows.count for rows in ruled.data.skipped] == [3]
     assert "on_bad_row" not in ruled.options  # no row is bad
+    lenient = sl.look(table(user=PEOPLE, item=ITEMS, event_type=kinds), on_bad_row="skip")
+    assert lenient.options["on_bad_row"] == "skip"
     assert "count alike" not in str(ruled)
     assert "count alike" not in str(sl.look(table(user=PEOPLE, item=ITEMS, product_type=kinds)))

@@ -199,7 +199,7 @@ def test_recency_is_a_weight() -> None:
 @pytest.mark.parametrize("half_life", [0, -1, float("nan"), float("inf"), True, "30"])
 def test_a_half_life_that_is_none(half_life: Any) -> None:
     assert refusal(time="day", half_life=half_life).startswith(
-        f"half_life={half_life!r} is no number of days above 0"
+        f"half_life={half_life!r} is not a number of days above 0"
     )
 
 

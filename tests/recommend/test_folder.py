@@ -74,9 +74,14 @@ class FailingEngine(engine.LocalEngine):
     """Stops after some files."""
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
-        results = super().map_rows(task, n_rows, bytes_per_row, description)
+        results = super().map_rows(task, n_rows, bytes_per_row, description, least)
         if description:
             yield from (next(results) for _ in range(2))
             raise PowerCutError
@@ -151,7 +156,7 @@ def test_another_model_is_another_run(model: ItemCosine, tmp_path: Path) -> None
 
 def test_a_folder_of_other_files_is_refused(model: ItemCosine, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(InputError, match="the folder has 1 files and is none of lists"):
+    with pytest.raises(InputError, match="the folder has 1 files and was not made for lists"):
         model.recommend_to(tmp_path)
     assert set(content(tmp_path)) == {"thesis.txt"}
     with pytest.raises(InputError, match="there is no such file or folder"):
@@ -166,7 +171,12 @@ class ElsewhereEngine(engine.LocalEngine):
     """Its workers write to disks of their own."""
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         return iter(())
 
@@ -186,7 +196,7 @@ def test_files_that_did_not_arrive(model: ItemCosine, tmp_path: Path) -> None:
 def test_lists_per_file_has_a_bound(model: ItemCosine, tmp_path: Path, lists_per_file: int) -> None:
     with pytest.raises(InputError, match=f"lists_per_file={lists_per_file} is out of range"):
         model.recommend_to(tmp_path / "lists", lists_per_file=lists_per_file)
-    with pytest.raises(InputError, match="k=0 is no list length"):
+    with pytest.raises(InputError, match="k=0 is not a list length"):
         model.recommend_to(tmp_path / "lists", k=0)
     assert not (tmp_path / "lists").exists()
 

@@ -71,7 +71,7 @@ class TestSimilar:
         )
 
     def test_a_length_that_is_none(self) -> None:
-        with pytest.raises(InputError, match="k=0 is no list length"):
+        with pytest.raises(InputError, match="k=0 is not a list length"):
             self.model.similar(["i04"], k=0)
 
 

@@ -215,7 +215,7 @@ def test_a_length_that_is_none(k: Any) -> None:
         with pytest.raises(InputError) as error:
             ask(k=k)
         assert str(error.value) == (
-            f"k={k!r} is no list length\n  to do: pass a whole number of 1 or more"
+            f"k={k!r} is not a list length\n  to do: pass a whole number of 1 or more"
         )
 
 

@@ -313,7 +313,7 @@ def test_words_that_are_no_rule(where: str, rest: str) -> None:
 @pytest.mark.parametrize("where", [7, ["year > 3"], True])
 def test_what_is_no_rule_at_all(where: Any) -> None:
     assert refusal(where) == (
-        f"where={where!r} is no rule\n"
+        f"where={where!r} is not a rule\n"
         "  to do: pass a text, or a mapping from feature to value, list or {operator: value}"
     )
 

@@ -188,8 +188,8 @@ BAD: list[tuple[dict[str, Any], int, str, str | None]] = [
     ({"weight": -1}, 422, "greater than or equal to 0", "interactions.0.weight"),
     ({"weight": "1"}, 422, "valid number", "interactions.0.weight"),
     ({"weight": 1e9}, 422, "less than or equal to 1000000", "interactions.0.weight"),
-    ({"time": "yesterday"}, 422, "'yesterday' is no time", "interactions.0.time"),
-    ({"time": 1e300}, 422, "is no time", "interactions.0.time"),
+    ({"time": "yesterday"}, 422, "'yesterday' is not a time", "interactions.0.time"),
+    ({"time": 1e300}, 422, "is not a time", "interactions.0.time"),
     ({"time": True}, 422, "valid", "interactions.0.time"),
     ({"user_id": 7}, 422, "user_id 7", None),
     ({"rating": 5}, 422, "there is no 'rating'", "interactions.0.rating"),
@@ -372,7 +372,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"weight": -1}, "greater than or equal to 0"),
     ({"time": "0001-01-01T00:00"}, "the years 1900 to 2199"),
     ({"time": "2999-01-01T00:00"}, "in the future"),
-    ({"time": 1e300}, "is no time"),
+    ({"time": 1e300}, "is not a time"),
 ]
 
 

@@ -117,7 +117,7 @@ def _is_at(path: Path, directory: int) -> bool:
     """Return whether the path still leads to the open folder."""
     try:
         return os.path.samestat(path.stat(), os.fstat(directory))
-    except OSError:  # between the two renames of a system that cannot exchange folders
+    except OSError:  # between two renames, on systems that cannot exchange folders
         return False
 
 

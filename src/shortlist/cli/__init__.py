@@ -138,8 +138,6 @@ def in_options(remedy: str, arguments: Sequence[str] = ()) -> str:
 
     Alternatives that the command among the ``arguments`` does not offer are left out.
 
-    Examples
-    --------
     >>> in_options("leave the rows out: on_bad_row='skip'")
     'leave the rows out: --on-bad-row skip'
     >>> in_options("pass on_unknown='skip' or 'fallback'")

@@ -172,5 +172,5 @@ def named_model(name: str, settings: dict[str, Any] | None = None) -> Model[Any,
 
 def _number(text: str) -> int:
     if not text.strip().isdecimal():
-        raise ConfigError(f"-k {text!r} is no number", remedy="write it like -k 5,10,20")
+        raise ConfigError(f"-k {text!r} is not a number", remedy="write it like -k 5,10,20")
     return int(text)

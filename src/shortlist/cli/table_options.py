@@ -85,7 +85,7 @@ def _options(
     ] = None,
     half_life: Annotated[
         float | None,
-        _option("DAYS", "Days after which an interaction counts half. Default: age is no matter."),
+        _option("DAYS", "Days after which an interaction counts half. Default: age is ignored."),
     ] = None,
     title: Annotated[
         str | None,

@@ -90,7 +90,7 @@ class LeftOutByRule(SkippedRows):
 
 
 class NoRowLeftError(InputError):
-    """Every row was bad; a later read may ignore it, because nothing new was readable."""
+    """Every row was bad. An incremental pull ignores it: there is nothing new to read."""
 
     def __init__(self, skipped: Sequence[SkippedRows], *args: Any, **details: Any) -> None:
         super().__init__(*args, **details)

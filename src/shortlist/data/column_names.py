@@ -24,7 +24,7 @@ COUNTS, RATINGS, IDS, NAMES, BIRTH, DOCUMENTS, EVENTS = (
 )
 _LABELS = NAMES | {*_WORDS["labels"]}
 _OF_ITEMS = {word for word in ROLES["item_id"] if word.isascii()} - {"stock", "artist"}
-# What a column is called that holds the items themselves, in words: product, film.
+# Names of columns that hold the items themselves, in words: product, film.
 _ITEMS = {*ROLES["item_id"]} - {
     "stock", "artist", "job", "posting", "vacancy", "recruitment", "sku", "asin", "isbn", "공고",
     "求人",
@@ -81,7 +81,7 @@ def names_titles(name: str) -> bool:
 
 
 def names_items(name: str) -> bool:
-    """Return whether a column is named after the items: its texts may be what they are called.
+    """Return whether a column is named after the items, so that its texts may be their names.
 
     >>> [names_items(name) for name in ("product", "Artikel", "상품", "product id", "job")]
     [True, True, True, False, False]

@@ -56,7 +56,7 @@ class Dataset(Interactions):
         keep them.
     dislikes
         What users rejected, in the same rows: pairs whose weight is below 0 or that do not meet
-        ``positive``. They are no interactions. Lists leave them out. None: there are none.
+        ``positive``. They are not interactions. Lists leave them out. None: there are none.
 
     Examples
     --------
@@ -262,7 +262,7 @@ class Dataset(Interactions):
 
     @cached_property
     def excluded(self) -> csr_array:
-        """What no user's list holds: the interactions and the dislikes."""  # (n_users, n_items)
+        """The interactions and the dislikes, which lists leave out."""  # (n_users, n_items)
         if self.dislikes is None:
             return self.choices
         excluded = csr_array(self.choices + self.dislikes.choices)

@@ -99,7 +99,7 @@ def _folder(name: str) -> Path:
 
 
 def _copied(source: Path, folder: Path) -> Path:
-    """Copy the files of a folder into another, and replace none that has other content."""
+    """Copy the files of a folder into another; refuse to replace a file that differs."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [file for file in sorted(source.iterdir()) if file.suffix not in (".py", ".pyc")]
     for file in files:

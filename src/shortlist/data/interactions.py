@@ -77,12 +77,9 @@ class Interactions:
     @cached_property
     def matrix(self) -> csr_array:
         """The weights as a sparse float32 matrix."""  # (n_users, n_items)
-        # SciPy uses one type for both index arrays: 64-bit pointers would make it copy item_rows.
-        fits_int32 = self.n_interactions <= np.iinfo(np.int32).max
-        indptr = np.zeros(self.n_users + 1, dtype=np.int32 if fits_int32 else np.int64)
-        np.cumsum(self.user_counts, out=indptr[1:])
+        indptr = _read_only(pointers(self.user_counts))
         shape = (self.n_users, self.n_items)
-        return csr_array((self.weights, self.item_rows, _read_only(indptr)), shape=shape)
+        return csr_array((self.weights, self.item_rows, indptr), shape=shape)
 
     @cached_property
     def choices(self) -> csr_array:
@@ -134,6 +131,19 @@ class Interactions:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export :meth:`to_arrow` through Arrow's C interface, which polars and others read."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+
+def pointers(lengths: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return where each of some rows starts and ends, from their lengths.
+
+    With 32 bits where they suffice: SciPy uses one type for both index arrays, and would make the
+    columns as wide as the pointers.
+    """  # (n_rows + 1,)
+    fits = int(lengths.sum()) <= np.iinfo(np.int32).max
+    kind = np.int32 if fits else np.int64
+    indptr: NDArray[np.integer] = np.zeros(len(lengths) + 1, dtype=kind)
+    np.cumsum(lengths, out=indptr[1:])
+    return indptr
 
 
 def _read_only(array: NDArray[T]) -> NDArray[T]:

@@ -1,4 +1,4 @@
-"""Labels of columns and of their values, so that codes read as words: degree 4 is a bachelor's.
+"""Labels of columns and of their values, which show codes as words: degree 4 is a bachelor's.
 
 They come as a table ``column, value, label``; a row without a value labels the column itself. A
 feature table carries its labels in the metadata of its schema.

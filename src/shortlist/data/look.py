@@ -1,4 +1,4 @@
-"""A first look at a table of interactions: its columns, their roles, and what is in the way."""
+"""A first look at a table of interactions: its columns, their roles, and its problems."""
 
 from __future__ import annotations
 
@@ -9,21 +9,32 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shortlist.data.bad_rows import LeftOutByRule
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
+from shortlist.data.features import FeatureEncoder
+from shortlist.data.features.cells import family_of
 from shortlist.data.formats import scan
 from shortlist.data.formats.text_files import NotEncodedError
-from shortlist.data.look_features import features_seen
+from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
 from shortlist.data.rule_text import written_word
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
+from shortlist.data.titles import title_column
+from shortlist.errors import ShortlistError
 from shortlist.frames import Tabular
 from shortlist.text import text_table
 
 _LONGEST_EXAMPLE = 24
+_ROWS = 20_000  # from which the use of a feature is found
+_SEPARATED = 100_000  # numbers from here on have separators: smaller ones may be years or codes
+_WORDS = {
+    "whole": "integer", "number": "number", "truth": "true or false", "text": "text",
+    "date": "date", "list": "list", "vector": "list", "nothing": "nothing",
+}  # fmt: skip
 _MOST_RATINGS = 21  # different values of a scale, such as 0 to 10 in halves
 
 
@@ -160,8 +171,8 @@ def look(
         The encoding of text files that are not UTF-8. None: it is guessed.
     given
         What is known already, as for ``Dataset.from_tables``: ``user_id``, ``item_id``, ``weight``,
-        ``time``, ``title``, ``only``, ``positive``, ``half_life``, ``repeats``, ``time_format``,
-        ``decimal``. The rest is guessed.
+        ``time``, ``title``, ``labels``, ``only``, ``positive``, ``half_life``, ``repeats``,
+        ``on_bad_row``, ``time_format``, ``decimal``. The rest is guessed.
 
     Returns
     -------
@@ -197,9 +208,8 @@ def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[
         if items is not None:
             given = {"title": None} | given  # its titles are found by their name
         roles = guess_roles(db, "looked_at", given)
-    data = Dataset.from_tables(
-        table, users, items, **roles.options, encoding=encoding, on_bad_row="skip"
-    )
+    options = roles.options | {"encoding": encoding, "on_bad_row": "skip"}
+    data = Dataset.from_tables(table, users, items, **options)
     return Look(rows, tuple(columns), roles, data, encoding)
 
 
@@ -214,3 +224,62 @@ def _type(kind: str) -> str:
     if is_number(kind):
         return "number"
     return {"VARCHAR": "text", "BOOLEAN": "true or false"}.get(kind, kind.lower())
+
+
+def features_seen(kind: str, features: pa.Table) -> str:
+    """Return a table with a row for each feature, and why some are left out.
+
+    >>> print(features_seen("user", pa.table({"city": ["York", "Bath", "York", "Bath"]})))
+    user feature | type | missing | different | example |  used as
+    -------------+------+---------+-----------+---------+---------
+    city         | text |       0 |         2 |    York | category
+    """
+    head = features.slice(0, _ROWS)
+    try:
+        encoder = FeatureEncoder.fit(head)
+        uses, left_out = {name: spec.kind for name, spec in encoder.kinds.items()}, encoder.left_out
+    except ShortlistError as error:  # fitting a model would fail with it
+        uses, left_out = {}, dict.fromkeys(features.column_names, str(error).splitlines()[0])
+    title = title_column(features) if kind == "item" else None
+    rows: list[list[str]] = []
+    names: dict[str, list[str]] = {}
+    for name in features.column_names:
+        column = features.column(name)
+        use = uses.get(name, "left out")
+        if name == title:
+            use = "title"
+        elif name in LIFE_SPAN and kind == "item":
+            use = "life span"
+        elif name in left_out:
+            names.setdefault(left_out[name], []).append(name)
+        rows.append([name, *_feature_facts(column), use])
+    header = [f"{kind} feature", "type", "missing", "different", "example", "used as"]
+    lines = [f"{', '.join(listed)}: left out, {why}" for why, listed in names.items()]
+    return "\n".join([text_table(header, rows), *lines])
+
+
+def _feature_facts(column: pa.ChunkedArray) -> list[str]:
+    """Return the type, the missing and the different values, and the first value."""
+    family = family_of(column.type)
+    try:
+        different = f"{pc.count_distinct(column, mode='only_valid').as_py():,}"
+    except pa.ArrowException:  # lists are not counted
+        different = ""
+    present = column.drop_null()
+    example = _example(present[0].as_py()) if len(present) else ""
+    return [
+        str(column.type) if family is None else _WORDS[family],
+        f"{column.null_count:,}",
+        different,
+        example if len(example) <= _LONGEST_EXAMPLE else f"{example[: _LONGEST_EXAMPLE - 3]}...",
+    ]
+
+
+def _example(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, int | float) and abs(value) >= _SEPARATED:
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        value = value.replace(tzinfo=None)
+    return " ".join(str(value).removesuffix(" 00:00:00").split())

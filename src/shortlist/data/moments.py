@@ -162,7 +162,7 @@ def decay(times: NDArray[np.int64] | None, half_life: float) -> NDArray[np.float
     is_number = isinstance(given, Real) and not isinstance(given, bool)
     if not is_number or not math.isfinite(half_life) or half_life <= 0:
         raise InputError(
-            f"half_life={half_life!r} is no number of days above 0",
+            f"half_life={half_life!r} is not a number of days above 0",
             remedy="give the days after which an interaction counts half, such as half_life=90",
         )
     if times is None:

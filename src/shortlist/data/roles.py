@@ -103,7 +103,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     facts = ", ".join(f"count({x}), {differing.format(x)}" for x in names)
     values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
     firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in names)
-    # So few rows are read in their order; of the whole table, threads would find any first value.
+    # So few rows keep their order; over the whole table, threads would return any first value.
     head = f"(FROM {rows} LIMIT {_HEAD})"
     examples = connection.execute(f"SELECT {firsts} FROM {head}").fetchall()[0]
     columns = []
@@ -121,19 +121,9 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
 def guess_roles(
     connection: duckdb.DuckDBPyConnection, rows: str, given: Mapping[str, Any]
 ) -> Roles:
-    """Guess the roles of the columns of a view.
+    """Guess the roles of the columns of a view; ``given`` are fields of the result that are known.
 
-    Parameters
-    ----------
-    rows
-        The name of the view.
-    given
-        Fields of the result that are known already.
-
-    Raises
-    ------
-    InputError
-        No column looks like the ids of users, or of items; or a given column does not exist.
+    An InputError if no column looks like the ids of users, or of items, or a given one is missing.
     """
     count, columns = columns_of(connection, rows)
     by_name = {column.name: column for column in columns}
@@ -220,7 +210,7 @@ def _require_interactions(
 def _title(
     connection: duckdb.DuckDBPyConnection, rows: str, item: Column, columns: Iterable[Column]
 ) -> str | None:
-    """Return the column of texts that repeats what an item is called."""
+    """Return the column of texts that names the items."""
     named = [c for c in columns if c.kind == "VARCHAR" and has_word(c.words, _TITLE_WORDS)]
     named += [c for c in columns if c.kind == "VARCHAR" and names_titles(c.name)]
     named += [c for c in columns if c.kind == "VARCHAR" and names_items(c.name)]

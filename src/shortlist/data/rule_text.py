@@ -45,7 +45,7 @@ Rule: TypeAlias = Condition | Combination
 
 
 def written_word(word: str) -> str:
-    """Return a name or a text as it is written in a rule: in quotes if it is no plain word."""
+    """Return a name or a text as it is written in a rule: in quotes unless it is a plain word."""
     return word if word.isidentifier() else f'"{word}"'
 
 

@@ -1,4 +1,4 @@
-"""The item feature that people recognise an item by: named by the caller, or found by its name."""
+"""The titles of items: the feature that the caller named, or the one whose name says so."""
 
 from __future__ import annotations
 

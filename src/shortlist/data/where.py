@@ -48,7 +48,7 @@ _OTHER_REMEDY = "give a value of type {kind}; is_null finds what is missing"
 
 
 def parse_where(where: Where) -> Rule:
-    """Parse a rule; an InputError if it is no rule.
+    """Parse a rule; an InputError if it is not one.
 
     >>> parse_where({"year": {"gte": 1990}})
     Condition(name='year', operator='gte', value=1990)
@@ -57,7 +57,7 @@ def parse_where(where: Where) -> Rule:
         return read_rule(where)
     if not isinstance(where, Mapping):
         raise InputError(
-            f"where={shown(where)} is no rule",
+            f"where={shown(where)} is not a rule",
             remedy="pass a text, or a mapping from feature to value, list or {operator: value}",
         )
     conditions = []

@@ -50,7 +50,7 @@ _AFTER = re.compile(r"(?P<word>[^\W\d_]+\.?|[^\w\s])\s*(?P<rest>.*)", re.DOTALL)
 # The last group has three digits; the others have two in India: 12,00,000.
 _WHOLE = r"0|[1-9]\d*|[1-9]\d{{,2}}([{group}]\d{{3}})+|[1-9]\d?([{group}]\d\d)+[{group}]\d{{3}}"
 _LONGEST = 40  # characters of a text that is a number
-_MOST_BEFORE = 12  # characters before the number that are no currency
+_MOST_BEFORE = 12  # characters before the number, besides a currency
 _LEAST = 0.7  # share of the rows that are numbers; the rest are words such as "negotiable"
 
 MIN, MAX = ".min", ".max"  # the ends of the names of the columns that a column of ranges becomes
@@ -75,7 +75,7 @@ class NumberForm(NamedTuple):
 
 
 def read_number(text: str, form: NumberForm | None = None) -> float | None:
-    """Return the number that a text writes; None if it is none.
+    """Return the number that a text writes; None if it is not a number.
 
     Without a form, a comma or a point is the mark before the fraction unless three digits follow
     it; a point with three digits is one where there is no currency.
@@ -105,7 +105,7 @@ def given_number(text: str) -> int | float | None:
 
 
 def read_range(text: str) -> tuple[str, str] | None:
-    """Return the two ends of a range as texts, each with its unit; None if a text is no range.
+    """Return the two ends of a range as texts, each with its unit; None if it is not a range.
 
     >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("010-1234-5678")
     (('3,000만원', '4,000만원'), ('$85k', '$105k'), None)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from shortlist.engine.held import LocalHeld, State
-from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
+from shortlist.engine.protocol import blocks_of, rows_per_block
 from shortlist.progress import track
 
 P = TypeVar("P")
@@ -21,7 +21,8 @@ class LocalEngine:
     Parameters
     ----------
     block_bytes
-        The most memory that the rows of a block may take.
+        The most memory that the rows of a block may take. None: 64 MiB, except where a task wants
+        more rows.
 
     Examples
     --------
@@ -29,7 +30,7 @@ class LocalEngine:
     [10, 10, 5]
     """
 
-    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, block_bytes: int | None = None) -> None:
         self.block_bytes = block_bytes
 
     def map(
@@ -39,10 +40,15 @@ class LocalEngine:
         return map(task, pieces)
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         """Yield the result of the task for each block, in the order of the rows."""
-        size = max(1, self.block_bytes // max(1, bytes_per_row))
+        size = rows_per_block(self.block_bytes, bytes_per_row, least)
         blocks = blocks_of(n_rows, size)
         results = self.map(task, blocks, size * bytes_per_row, description)
         return track(results, description, len(blocks))

@@ -13,6 +13,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=State)
 
 BLOCK_BYTES = 64 * 2**20  # memory of a block; larger than the caches, more gains nothing
+FEWEST_QUERIES = 16  # scored together: each block may read all that a model has learned
 
 
 class Engine(Protocol):
@@ -33,12 +34,17 @@ class Engine(Protocol):
         ...
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         """Yield the result of the task for each block, a ``range``, in the order of the rows.
 
-        ``bytes_per_row`` is the memory that a row takes while the task runs; the progress bar shows
-        the description.
+        ``bytes_per_row`` is the memory that a row takes while the task runs. A block has at least
+        ``least`` rows, unless the engine was given a size. The progress bar shows the description.
         """
         ...
 
@@ -57,6 +63,13 @@ class HoldingEngine(Engine, Protocol):
         interactions.
         """
         ...
+
+
+def rows_per_block(block_bytes: int | None, bytes_per_row: int, least: int) -> int:
+    """Return how many rows fit into ``block_bytes``; None: into 64 MiB, but at least some."""
+    if block_bytes is None:
+        return max(least, BLOCK_BYTES // max(1, bytes_per_row))
+    return max(1, block_bytes // max(1, bytes_per_row))
 
 
 def blocks_of(n_rows: int, size: int) -> list[range]:

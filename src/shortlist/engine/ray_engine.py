@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from shortlist import extras
 from shortlist._version import __version__
 from shortlist.engine.held import Held, LocalHeld, State
-from shortlist.engine.protocol import BLOCK_BYTES, blocks_of
+from shortlist.engine.protocol import BLOCK_BYTES, blocks_of, rows_per_block
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_held import ATTEMPTS, RayHeld
 from shortlist.engine.ray_worker import DONE, RAISED, Outcome
@@ -50,7 +50,8 @@ class RayEngine:
         ``ray://host:port`` of a cluster. None: the cluster that ``RAY_ADDRESS`` names or that runs
         on this machine; else one that is started here and ends with this process.
     block_bytes
-        The most memory that the rows of a block may take.
+        The most memory that the rows of a block may take. None: 64 MiB, except where a task wants
+        more rows.
 
     Raises
     ------
@@ -60,7 +61,7 @@ class RayEngine:
         The cluster does not answer.
     """
 
-    def __init__(self, address: str | None = None, *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, address: str | None = None, *, block_bytes: int | None = None) -> None:
         extras.require("ray", "engine 'ray'")
         self.block_bytes = block_bytes
         self._ray = _connected(address)
@@ -77,19 +78,17 @@ class RayEngine:
         fewer pieces than cores, each gets several. A single piece runs in this process, and so do
         pieces that need more memory than the smallest node has.
         """
-        if len(pieces) < 2 or bytes_each > min(node.memory for node in self._look()):
+        memory = bytes_each if bytes_each > BLOCK_BYTES else 0  # that Ray keeps free for a piece
+        if len(pieces) < 2 or memory > min(node.memory for node in self._look()):
             yield from map(task, pieces)
             return
-        submit = partial(self._submit, self._send(task, description), len(pieces), bytes_each)
+        submit = partial(self._submit, self._send(task, description), len(pieces), memory)
         waiting = iter(pieces)
         running: deque[Any] = deque()
         try:
             for number, piece in enumerate(pieces):
-                while len(running) < 2 * self._count_workers():
-                    following = list(islice(waiting, 1))
-                    if not following:
-                        break
-                    running.append(submit(*following))
+                room = max(0, 2 * self._count_workers() - len(running))
+                running.extend(map(submit, islice(waiting, room)))
                 what = f"{description}: {_called(piece, number, len(pieces))}"
                 yield self._result(running, partial(submit, piece), what, description)
         finally:
@@ -97,11 +96,16 @@ class RayEngine:
                 self._ray.cancel(reference)
 
     def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+        self,
+        task: Callable[[range], T],
+        n_rows: int,
+        bytes_per_row: int,
+        description: str,
+        least: int = 1,
     ) -> Iterator[T]:
         """Yield the result of the task for each block, in the order of the rows."""
         fair = max(_FEWEST_ROWS, -(-n_rows // (_PER_WORKER * self._count_workers())))
-        size = max(1, min(self.block_bytes // max(1, bytes_per_row), fair))
+        size = min(rows_per_block(self.block_bytes, bytes_per_row, least), fair)
         blocks = blocks_of(n_rows, size)
         results = self.map(task, blocks, size * bytes_per_row, description)
         return track(results, description, len(blocks))
@@ -150,14 +154,11 @@ class RayEngine:
         except Exception as error:
             raise failed(self._ray, description, error) from error
 
-    def _submit(
-        self, arguments: tuple[Any, ...], n_pieces: int, bytes_each: int, piece: Any
-    ) -> Any:
+    def _submit(self, arguments: tuple[Any, ...], n_pieces: int, memory: int, piece: Any) -> Any:
         key, *references = arguments
         cores = cores_each([node.cores for node in self._look()], n_pieces)
-        needed = {"num_cpus": cores} | ({"memory": bytes_each} if bytes_each > BLOCK_BYTES else {})
-        content = self._ray.cloudpickle.dumps(piece)
-        return self._run.options(**needed).remote(key, content, cores, *references)
+        run = self._run.options(num_cpus=cores, memory=memory or None)
+        return run.remote(key, self._ray.cloudpickle.dumps(piece), cores, *references)
 
     def _result(
         self, running: deque[Any], submit: Callable[[], Any], what: str, description: str

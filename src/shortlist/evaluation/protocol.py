@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
+from shortlist.engine.protocol import FEWEST_QUERIES
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import (
@@ -123,7 +124,7 @@ def evaluate(
         pack_items(model)
     with engines.use(engine):
         blocks = engines.current().map_rows(
-            task, len(truth.user_rows), user_bytes, f"evaluating {model.name}"
+            task, len(truth.user_rows), user_bytes, f"evaluating {model.name}", FEWEST_QUERIES
         )
         for block in blocks:
             ranks[block.entries] = block.ranks

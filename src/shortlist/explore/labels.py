@@ -26,8 +26,6 @@ def labels(data: Dataset) -> list[str]:
 
     Columns in which most items have the same value are left out, as they do not distinguish items.
 
-    Examples
-    --------
     >>> log = pa.table({"user_id": [1, 1], "item_id": ["R1", "R2"]})
     >>> items = pa.table({"item_id": ["R1", "R2"], "trade": ["welding", None], "degree": [3, 2]})
     >>> labels(Dataset.from_tables(log, items=items))

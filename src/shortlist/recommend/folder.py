@@ -22,7 +22,7 @@ from shortlist import engine
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id
 from shortlist.data.where import Mask
-from shortlist.engine.protocol import BLOCK_BYTES
+from shortlist.engine.protocol import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError
 from shortlist.recommend.diversity import Variety
 from shortlist.recommend.places import Place
@@ -79,9 +79,8 @@ class _Run:
         for number in numbers[block.start : block.stop]:
             start = number * self.lists_per_file
             length = min(self.lists_per_file, len(self.requests) - start)
-            blocks = engine.current().map_rows(
-                partial(_shifted, self.task, start), length, self.model.bytes_per_query, ""
-            )
+            task, memory = partial(_shifted, self.task, start), self.model.bytes_per_query
+            blocks = engine.current().map_rows(task, length, memory, "", FEWEST_QUERIES)
             labels = self.requests.label, self.requests.labels.slice(start, length)
             listed = "item_id", self.model.data.items.ids
             named = titles(self.model.data.item_features)
@@ -162,7 +161,7 @@ def _begin(place: Place, described: dict[str, Any]) -> set[str]:
     if RUN not in present:
         if present:
             raise InputError(
-                f"the folder has {len(present)} files and is none of lists",
+                f"the folder has {len(present)} files and was not made for lists",
                 where=place.url,
                 remedy="name a new folder",
             )

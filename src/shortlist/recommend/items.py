@@ -16,6 +16,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.data.where import Mask, Where, matches, parse_where
+from shortlist.engine.protocol import FEWEST_QUERIES
 from shortlist.errors import ConfigError
 from shortlist.recommend.notes import notes_on_rule
 from shortlist.recommend.query import OnUnknownItem
@@ -47,7 +48,9 @@ def similar(
     requests = _requests(data, "query_item_id", items, on_unknown)
     mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
     task = partial(_similar_block, model, requests.users, mask, min(k, data.n_items))
-    blocks = engine.current().map_rows(task, len(requests), model.bytes_per_query, "similar items")
+    blocks = engine.current().map_rows(
+        task, len(requests), model.bytes_per_query, "similar items", FEWEST_QUERIES
+    )
     labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
     return Recommendations.assemble(blocks, labels, listed, model, k, titles(data.item_features))
 

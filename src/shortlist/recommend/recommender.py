@@ -15,6 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
+from shortlist.engine.protocol import FEWEST_QUERIES
 from shortlist.errors import InputError
 from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety
@@ -65,7 +66,7 @@ def recommend(
         )
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
-    blocks = engine.current().map_rows(task, len(requests), memory, "recommending")
+    blocks = engine.current().map_rows(task, len(requests), memory, "recommending", FEWEST_QUERIES)
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
@@ -107,7 +108,7 @@ def _varied(task: Callable[[range], Block], variety: Variety, k: int, block: ran
 def check_k(k: int) -> None:
     """Raise an InputError unless ``k`` is a list length of 1 or more."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InputError(f"k={k!r} is no list length", remedy="pass a whole number of 1 or more")
+        raise InputError(f"k={k!r} is not a list length", remedy="pass a whole number of 1 or more")
 
 
 def best_items(

@@ -69,7 +69,8 @@ def compare(
         At least one. Models that are not fitted are fitted on ``train``, and stay fitted; the
         others must have been fitted on ``train``.
     train, test, k, seed, engine
-        As for :func:`shortlist.evaluate`; models are fitted on the engine too.
+        As for :func:`shortlist.evaluate`; models are fitted on the engine too, side by side on a
+        cluster.
 
     Raises
     ------

@@ -21,7 +21,7 @@ the data looks wrong."""
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding that a reader should know."""
+    """A finding that a reader should know."""
 
     level: Level
     message: str  # the finding, with numbers

@@ -88,8 +88,6 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 def tick_label(value: float) -> str:
     """Format the value of a tick.
 
-    Examples
-    --------
     >>> tick_label(0.025), tick_label(12000.0), tick_label(-0.0)
     ('0.025', '12,000', '0')
     """

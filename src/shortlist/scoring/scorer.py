@@ -14,7 +14,7 @@ from shortlist.scoring.scores import Scores
 
 
 class FittedModel(Protocol):
-    """What every fitted model tells of itself."""
+    """The name, settings and data of a fitted model."""
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.interactions import pointers as pointers
 from shortlist.kernels.types import Csr
 
 
@@ -19,19 +20,6 @@ def csr_arrays(matrix: csr_array) -> Csr:
         np.ascontiguousarray(matrix.indices, dtype=np.int32),
         np.ascontiguousarray(matrix.data, dtype=np.float32),
     )
-
-
-def pointers(lengths: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Return where each of some rows starts and ends, from their lengths.
-
-    With 32 bits where they suffice: SciPy uses one type for both index arrays, and would make the
-    columns as wide as the pointers.
-    """  # (n_rows + 1,)
-    fits = int(lengths.sum()) <= np.iinfo(np.int32).max
-    kind = np.int32 if fits else np.int64
-    indptr: NDArray[np.integer] = np.zeros(len(lengths) + 1, dtype=kind)
-    np.cumsum(lengths, out=indptr[1:])
-    return indptr
 
 
 def empty(n_rows: int, n_columns: int) -> csr_array:

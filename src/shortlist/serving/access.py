@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shortlist.errors import ConfigError
 
 OPEN_PATHS = ("/", "/docs", "/docs.css", "/openapi.json", "/health", "/ready", "/favicon.ico")
-OPEN_FOLDER = "/static/"  # like the open paths, it shows nothing of the data
+OPEN_FOLDER = "/static/"  # like the open paths, it reveals no data
 MIN_LENGTH = 16
 
 

@@ -141,7 +141,7 @@ def _scored(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
     """Score jobs together, or one by one if one of them is wrong."""
     try:
         return list(zip(jobs, score(jobs), strict=True))
-    except Exception as error:  # whatever it is, the requests are told
+    except Exception as error:  # whatever it is, the requests get it
         if len(jobs) == 1:
             return [(jobs[0], error)]
         return [outcome for job in jobs for outcome in _scored([job])]

@@ -296,7 +296,7 @@ async def metrics(service: Service) -> Response:
 async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     """Score the lists of a request, and add reasons if requested."""
     if job.options.as_of is not None:
-        moment(job.options.as_of)  # refuses what is no time
+        moment(job.options.as_of)  # an error unless it is a time
     lists = await service.batcher.submit(job)
     popular = sum(_is_popular(items) for items in lists)
     service.metrics.count_lists(job.served.name, len(lists), popular)
@@ -352,7 +352,7 @@ def _to_rows(given: Sequence[requests.InteractionIn]) -> list[Recorded]:
                 time = _EPOCH + dt.timedelta(seconds=moment(entry.time) / 1e6)
             except (InputError, OverflowError) as error:
                 remedy = "write it like 2024-05-31T18:00, or in seconds since 1970"
-                raise wrong_value(f"{entry.time!r} is no time", path, remedy) from error
+                raise wrong_value(f"{entry.time!r} is not a time", path, remedy) from error
         if time > now + _CLOCK_TOLERANCE:
             remedy = "give the time of the interaction, or leave it out: then it is now"
             raise wrong_value(f"{entry.time!r} is in the future", path, remedy)

@@ -1,4 +1,4 @@
-"""What every request passes: checks of access, number and length, a deadline; and reply headers.
+"""The checks that every request passes (access, number, length, deadline), and reply headers.
 
 ASGI middleware around the application: it costs a few microseconds.
 """
@@ -46,7 +46,7 @@ _CLOSE = (b"connection", b"close")
 _STATE_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _RESERVED = 100  # requests for these paths, beyond the limit of open requests
 _GONE_STATUS = 499  # in the metrics: the client left before the reply
-_UNWATCHED_SECONDS = 0.05  # most requests end earlier, and starting to watch takes longer than they
+_UNWATCHED_SECONDS = 0.05  # most requests end earlier, and starting to watch takes longer
 
 
 class RequestEndedError(Exception):

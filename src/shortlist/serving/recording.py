@@ -259,7 +259,7 @@ class Recorder:
             if self._store is None:
                 self._store = self._open()
             outcomes = self._outcomes(requests, self._store)
-        except Exception as error:  # whatever it is, the requests are told
+        except Exception as error:  # whatever it is, the requests get it
             if not isinstance(error, InputError):
                 self._close()  # the next request opens the file again
             elif len(requests) > 1:

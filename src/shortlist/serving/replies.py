@@ -48,7 +48,7 @@ class Reason(TypedDict):
 
 
 class ItemSummary(TypedDict):
-    """What every reply tells of an item."""
+    """An item, as every reply shows it."""
 
     item_id: ItemKey
     title: Title
@@ -345,8 +345,6 @@ def adapter(form: Any) -> TypeAdapter[Any]:
 def encode(form: Any, reply: Any) -> bytes:
     """Encode a reply as JSON; numbers that are not finite become null.
 
-    Examples
-    --------
     >>> encode(Removed, {"removed": 1})
     b'{"removed":1}'
     """

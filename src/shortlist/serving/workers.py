@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from shortlist import engine
 from shortlist.serving.errors import OverloadedError
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 _NEVER = threading.Event()
@@ -33,18 +34,18 @@ def check_stopped() -> None:
 
 
 class StoppableEngine(engine.LocalEngine):
-    """An engine that looks at the signal before each block of rows."""
+    """An engine that looks at the signal before each piece of work."""
 
-    def map_rows(
-        self, task: Callable[[range], T], n_rows: int, bytes_per_row: int, description: str
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
     ) -> Iterator[T]:
-        """Yield the task's result for each block, in the order of the rows."""
+        """Yield the result of the task for each piece; it runs when its result is asked for."""
 
-        def stoppable(block: range) -> T:
+        def stoppable(piece: P) -> T:
             check_stopped()
-            return task(block)
+            return task(piece)
 
-        return super().map_rows(stoppable, n_rows, bytes_per_row, description)
+        return super().map(stoppable, pieces, bytes_each, description)
 
 
 class WorkerPool:

@@ -82,7 +82,7 @@ def tune(
     engine
         Where trials are fitted and measured: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an
         engine; the result is the same. None: the one in use. On a cluster the first ten trials,
-        which are random, run five at a time, and the folds of the others side by side.
+        which are random, run five at a time, and the folds of each later one side by side.
 
     Raises
     ------
@@ -234,9 +234,7 @@ def _round(
         try:
             trial = next(trials)
         finally:
-            if (
-                trial is None
-            ):  # Ctrl-C, or an error that the trial did not cause; or no time is left
+            if trial is None:  # stopped, failed for another reason, or out of time
                 study.stop(number)
         yield trial
 

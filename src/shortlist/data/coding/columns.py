@@ -31,12 +31,14 @@ _INT64 = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 
 @dataclass(frozen=True)
 class InputTable:
-    """A caller's table as a DuckDB view, and the SQL type of each column."""
+    """A caller's table as a DuckDB view, the SQL type of each column, and its bad rows."""
 
     connection: Connection
     source: Source  # its query is the name of the view
     types: dict[str, str]
     is_text: bool  # whether it is a text file, so that the types of its columns are inferred
+    reading: Reading
+    bad: BadRows  # those of all tables that are read together
 
     @classmethod
     def read(
@@ -45,28 +47,29 @@ class InputTable:
         table: Any,
         name: str,
         ids: Sequence[str],
+        reading: Reading,
+        bad: BadRows,
         texts: Sequence[str] = (),
-        encoding: str | None = None,
     ) -> InputTable:
         """Create the view of the interactions, users or items.
 
         The values of the ``ids`` columns stay exact; the ``texts`` of a text file stay text.
         """
+        encoding = reading.encoding
         rows = relation(connection, table, label=name, ids=ids, texts=texts, encoding=encoding)
         rows.create_view(f"input_{name}")
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-        if not isinstance(table, str | Path):
-            return cls(connection, Source(name, f"input_{name}"), types, is_text=False)
-        path, text = Path(table), None
-        is_text = path.suffix.lower() not in (".parquet", ".jsonl")
-        if is_remote(table):
-            source = Source(f"{name} {shown(str(table))}", f"input_{name}")
-            return cls(connection, source, types, is_text)
-        if is_text and path.is_file():
-            layout = table_layout(path)
-            text = None if layout is None else layout.text(path, encoding)
-        source = Source(f"{name} {path}", f"input_{name}", path, text)
-        return cls(connection, source, types, is_text)
+        source, is_text = Source(name, f"input_{name}"), False
+        if isinstance(table, str | Path):
+            path, text = Path(table), None
+            is_text = path.suffix.lower() not in (".parquet", ".jsonl")
+            if is_text and path.is_file():
+                layout = table_layout(path)
+                text = None if layout is None else layout.text(path, encoding)
+            source = Source(f"{name} {path}", f"input_{name}", path, text)
+            if is_remote(table):
+                source = Source(f"{name} {shown(str(table))}", f"input_{name}")
+        return cls(connection, source, types, is_text, reading, bad)
 
     def copy(self, name: str, columns: str) -> None:
         """Select into a new table; its ``rowid`` is the row number of the source, from 0."""
@@ -103,7 +106,7 @@ class InputTable:
             remedy="cast the column to 64-bit integers or to text",
         )
 
-    def value_of(self, role: str, name: str, reading: Reading) -> str:
+    def value_of(self, role: str, name: str) -> str:
         """Return SQL of a weight as FLOAT or of a time as BIGINT.
 
         A value that cannot be used becomes NULL; :meth:`report` then explains each kind.
@@ -113,19 +116,19 @@ class InputTable:
             if is_number(kind) or kind == "BOOLEAN":
                 return f"TRY_CAST({column} AS FLOAT)"
             if kind == "VARCHAR":
-                number = plain_number(column, reading.decimal)
+                number = plain_number(column, self.reading.decimal)
                 return f"TRY_CAST(TRY_CAST({number} AS DOUBLE) AS FLOAT)"
             what = f"weights of type {kind} are not numbers"
             remedy = "cast the column to a number, or pass weight=None"
         else:
             if is_number(kind) or kind == "VARCHAR" or kind.startswith(("TIMESTAMP", "DATE")):
-                rows = self.source.query
-                return microseconds(self.connection, rows, column, kind, reading.time_format)
+                rows, form = self.source.query, self.reading.time_format
+                return microseconds(self.connection, rows, column, kind, form)
             what = f"times of type {kind} are neither timestamps nor seconds since 1970"
             remedy = "cast the column to a timestamp"
         raise InputError(what, where=self.source.where(None, name), remedy=remedy)
 
-    def report(self, copied: str, role: str, name: str, reading: Reading, bad: BadRows) -> None:
+    def report(self, copied: str, role: str, name: str) -> None:
         """Report each kind of unusable values of a column, by the table that :meth:`copy` made."""
         x = self.column(name)
         kinds = _kinds(role, self.types[name])
@@ -144,16 +147,16 @@ class InputTable:
             WHERE kind IS NOT NULL GROUP BY kind ORDER BY min(record)
             """
         ).fetchall():
-            what, remedy = _explanation(role, kinds[kind], value, reading)
+            what, remedy = _explanation(role, kinds[kind], value, self.reading)
             where = self.source.where(records[0], name, count - 1)
             error = InputError(what, where=where, remedy=remedy)
-            bad.add(error, self.source, name, count, records)
+            self.bad.add(error, self.source, name, count, records)
 
 
 _FILL_IN = "drop the row, fill it in, or leave out such rows: on_bad_row='skip'"
 _Kind: TypeAlias = tuple[str, str, str]  # a condition, what is wrong, what to do
 
-# Which values cannot be used, over the columns of a copy.
+# The condition of values that cannot be used, over the columns of a copy.
 RULES = {
     "user_id": "user_id IS NULL",
     "item_id": "item_id IS NULL",

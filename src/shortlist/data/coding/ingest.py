@@ -18,7 +18,6 @@ from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, SkippedRows
 from shortlist.data.coding.columns import RULES, InputTable
 from shortlist.data.coding.log_rules import LogRule
 from shortlist.data.coding.pairs import merge_repeats
-from shortlist.data.coding.reading import Reading
 from shortlist.data.coding.tidy import tidied
 from shortlist.data.column_names import same_column
 from shortlist.data.formats import scan
@@ -50,54 +49,47 @@ def encode_tables(
     interactions: Any, users: Any, items: Any, options: TableOptions
 ) -> EncodedTables:
     """Encode the tables; :meth:`Dataset.from_tables` documents parameters and errors."""
-    bad = BadRows(options.on_bad_row)
+    bad, reading = BadRows(options.on_bad_row), options.reading
     counted = LogRule.read("only", options.only, "which rows count, such as only='event = apply'")
     chosen = LogRule.read(
         "positive", options.positive, "which rows are choices, such as positive='rating >= 4'"
     )
-    roles, title, reading = options.roles, options.title, options.reading
+    roles, title = options.roles, options.title
     with connect() as db, scan.translated("the tables"):
         options.check(db)
         keys = (options.user_id, options.item_id)
         explained = {"weight": reading.decimal, "time": reading.time_format}
         texts = [column for role, column in roles.items() if explained.get(role)]
-        log = InputTable.read(db, interactions, "interactions", keys, texts, reading.encoding)
+        log = InputTable.read(db, interactions, "interactions", keys, reading, bad, texts)
         for role, column in roles.items():
             remedy = f"name the right one: {role}= (shortlist look guesses it)"
             log.column(column, remedy + (HISTORIES if isinstance(interactions, Mapping) else ""))
-        user_ids = _Ids.read("user", users, keys[0], log, reading)
-        item_ids = _Ids.read("item", items, keys[1], log, reading)
+        user_ids = _Ids.read("user", users, keys[0], log)
+        item_ids = _Ids.read("item", items, keys[1], log)
         columns = {"user_id": user_ids.in_log, "item_id": item_ids.in_log}
         for role in ("weight", "time"):
             if role in roles:
-                columns[role] = log.value_of(role, roles[role], reading)
+                columns[role] = log.value_of(role, roles[role])
         titled = title is not None and title in item_ids.columns
         if title is not None and not titled:
             column = log.column(title, "name the right one: title=")
             columns["title"] = f"CAST({column} AS VARCHAR)"
         for rule in (counted, chosen):
             if rule is not None:
-                columns |= rule.columns(log, options)
+                columns |= rule.columns(log, options.weight)
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
         if counted is not None:
-            counted.leave_out_others(log, bad)
-        deletions = _find_bad_values(log, "log", roles, reading, bad)
+            counted.leave_out_others(log)
+        deletions = _find_bad_values(log, "log", roles)
         for ids in (user_ids, item_ids):
-            deletions += ids.find_bad(log, reading, bad)
+            deletions += ids.find_bad(log)
         bad.require_none()
-        _leave_out(log, deletions, bad)
-        met = None if chosen is None else chosen.choices(log, bad)
+        _leave_out(log, deletions)
+        met = None if chosen is None else chosen.choices(log)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}
-        (user_features, item_features), notes = tidied(db, tables, options)
-        if title is not None:
-            if not titled:
-                item_features = _with_last_titles(db, item_features, title)
-            item_features = with_title(item_features, title)
-        if options.labels is not None:
-            labels = read_labels(db, options.labels, reading.encoding)
-            user_features, item_features = with_labels((user_features, item_features), labels)
+        (user_features, item_features), notes = _finished(db, tables, options, titled)
         user_rows, item_rows, weights, times, records = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))
@@ -115,29 +107,44 @@ def encode_tables(
     return EncodedTables(pairs, dislikes, user_features, item_features, tuple(bad.skipped), notes)
 
 
-def _leave_out(log: InputTable, deletions: list[str], bad: BadRows) -> None:
+def _finished(
+    db: Connection, tables: Mapping[str, pa.Table | None], options: TableOptions, titled: bool
+) -> tuple[list[pa.Table | None], tuple[str, ...]]:
+    """Return the features of users and items with numbers, dates, titles and labels; and notes.
+
+    ``titled``: the titles are in the table of the items, not in the log.
+    """
+    (users, items), notes = tidied(db, tables, options)
+    if options.title is not None:
+        if not titled:
+            items = _with_last_titles(db, items, options.title)
+        items = with_title(items, options.title)
+    if options.labels is None:
+        return [users, items], notes
+    return with_labels((users, items), read_labels(db, options.labels, options.encoding)), notes
+
+
+def _leave_out(log: InputTable, deletions: list[str]) -> None:
     """Delete the bad rows, and raise an error if none is left."""
     for deletion in deletions:
         log.connection.execute(deletion)
     if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
-        error = bad.combined()
+        error = log.bad.combined()
         raise NoRowLeftError(
-            bad.skipped,
+            log.bad.skipped,
             f"no interaction is left when bad rows are left out: {error.what}",
             where=error.where or log.source.label,
             remedy=error.remedy,
         )
 
 
-def _find_bad_values(
-    table: InputTable, copied: str, named: dict[str, str], reading: Reading, bad: BadRows
-) -> list[str]:
+def _find_bad_values(table: InputTable, copied: str, named: dict[str, str]) -> list[str]:
     """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
     counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
     results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
     wrong = [role for role, count in zip(named, results, strict=True) if count]
     for role in wrong:
-        table.report(copied, role, named[role], reading, bad)
+        table.report(copied, role, named[role])
     return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in wrong]
 
 
@@ -153,7 +160,7 @@ class _Ids:
     listed: InputTable | None  # the table that lists all ids
 
     @classmethod
-    def read(cls, kind: str, table: Any, key: str, log: InputTable, reading: Reading) -> _Ids:
+    def read(cls, kind: str, table: Any, key: str, log: InputTable) -> _Ids:
         """Read the list of ids, and choose a type for the ids of both tables.
 
         Integers of a text file become text if the other table has text. Signed and unsigned
@@ -162,7 +169,7 @@ class _Ids:
         log_type = list_type = log.id_type(key)
         listed, list_key = None, key
         if table is not None:
-            listed = cls._read_list(kind, table, key, log, reading)
+            listed = cls._read_list(kind, table, key, log)
             list_key = same_column(key, listed.types)
             list_type = listed.id_type(list_key)
         if listed is not None and (log_type == "VARCHAR") != (list_type == "VARCHAR"):
@@ -179,14 +186,12 @@ class _Ids:
         return cls(kind, key, list_key, in_log, in_list, listed)
 
     @staticmethod
-    def _read_list(
-        kind: str, table: Any, key: str, log: InputTable, reading: Reading
-    ) -> InputTable:
+    def _read_list(kind: str, table: Any, key: str, log: InputTable) -> InputTable:
         """Read the list of ids; its id column may be spelled in another way."""
 
         def read(column: str) -> InputTable:
             return InputTable.read(
-                log.connection, table, f"{kind}s", (column,), encoding=reading.encoding
+                log.connection, table, f"{kind}s", (column,), log.reading, log.bad
             )
 
         listed = read(key)
@@ -199,7 +204,7 @@ class _Ids:
         """The columns of the table that lists the ids, if there is one."""
         return () if self.listed is None else self.listed.types
 
-    def find_bad(self, log: InputTable, reading: Reading, bad: BadRows) -> list[str]:
+    def find_bad(self, log: InputTable) -> list[str]:
         """Report missing and repeated ids in the list, and ids of the log that are not listed.
 
         Return SQL that deletes their rows.
@@ -210,9 +215,9 @@ class _Ids:
         copied, column = f"{self.kind}_list", f"{self.kind}_id"
         self.listed.copy(copied, f"{self.in_list} AS {column}")
         return [
-            *_find_bad_values(self.listed, copied, {column: self.list_key}, reading, bad),
-            *self._find_repeated(self.listed, bad),
-            *self._find_unlisted(self.listed, log, bad),
+            *_find_bad_values(self.listed, copied, {column: self.list_key}),
+            *self._find_repeated(self.listed),
+            *self._find_unlisted(self.listed, log),
         ]
 
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:
@@ -258,7 +263,7 @@ class _Ids:
                 "values (keep the integers: astype('Int64'))",
             )
 
-    def _find_repeated(self, listed: InputTable, bad: BadRows) -> list[str]:
+    def _find_repeated(self, listed: InputTable) -> list[str]:
         kind = self.kind
         repeated = (
             f"SELECT {kind}_id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
@@ -276,12 +281,12 @@ class _Ids:
             remedy="keep one row for each id, or leave out the others: on_bad_row='skip'",
         )
         reason, later = f"the {kind} id is listed before", records[1 : SHOWN + 1]
-        bad.add(error, listed.source, self.list_key, int(count), later, reason)
+        listed.bad.add(error, listed.source, self.list_key, int(count), later, reason)
         return [
             f"DELETE FROM {kind}_list WHERE rowid IN (SELECT unnest(records[2:]) FROM ({repeated}))"
         ]
 
-    def _find_unlisted(self, listed: InputTable, log: InputTable, bad: BadRows) -> list[str]:
+    def _find_unlisted(self, listed: InputTable, log: InputTable) -> list[str]:
         kind = self.kind
         first = log.connection.execute(
             f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER (), sum(count(*)) OVER () "
@@ -299,7 +304,8 @@ class _Ids:
             where=log.source.where(record, self.key),
             remedy=f"add the missing {kind}s, or leave their interactions out",
         )
-        bad.add(error, log.source, self.key, int(rows), [record], f"{kind} {key!r} {not_listed}")
+        reason = f"{kind} {key!r} {not_listed}"
+        log.bad.add(error, log.source, self.key, int(rows), [record], reason)
         return [
             f"DELETE FROM log WHERE {kind}_id NOT IN "
             f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"

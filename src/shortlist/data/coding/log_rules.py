@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data.bad_rows import SHOWN, BadRows, LeftOutByRule
+from shortlist.data.bad_rows import SHOWN, LeftOutByRule
 from shortlist.data.coding.columns import InputTable
 from shortlist.data.coding.reading import is_number
 from shortlist.data.rule_text import Combination, Condition, Rule
 from shortlist.data.sql import quoted
-from shortlist.data.table_options import TableOptions
 from shortlist.data.where import Where, columns_of, matches, parse_where
 from shortlist.errors import InputError
 
@@ -28,7 +27,7 @@ class LogRule(NamedTuple):
 
     @classmethod
     def read(cls, argument: str, written: Where | None, example: str) -> LogRule | None:
-        """Parse the rule; an InputError if it is none, or compares nothing."""
+        """Parse the rule; an InputError if that fails, or it compares nothing."""
         if written is None:
             return None
         rule = parse_where(written)
@@ -39,13 +38,13 @@ class LogRule(NamedTuple):
             )
         return cls(rule, written, argument)
 
-    def columns(self, log: InputTable, options: TableOptions) -> dict[str, str]:
+    def columns(self, log: InputTable, weight: str | None) -> dict[str, str]:
         """Return SQL for the columns that the rule compares, by their names in the copy."""
         selected = {}
         for number, name in enumerate(columns_of(self.rule)):
             column, kind = log.column(name), log.types[name]
-            if name == options.weight and kind == "VARCHAR":
-                column = log.value_of("weight", name, options.reading)
+            if name == weight and kind == "VARCHAR":
+                column = log.value_of("weight", name)
             elif kind.startswith("DECIMAL") or (is_number(kind) and "HUGEINT" in kind):
                 column = f"CAST({column} AS DOUBLE)"
             elif kind.startswith("ENUM") or kind == "UUID":
@@ -53,13 +52,13 @@ class LogRule(NamedTuple):
             selected[self._copied(number)] = column
         return selected
 
-    def leave_out_others(self, log: InputTable, bad: BadRows) -> None:
+    def leave_out_others(self, log: InputTable) -> None:
         """Delete the rows of the copy that do not meet the rule, and report them as skipped."""
         records, met, _ = self._applied(log, "no interaction is left")
         reason = f"not meeting {self.argument}={self.written!r}"
-        self._delete(log, records[~met], bad, reason)
+        self._delete(log, records[~met], reason)
 
-    def choices(self, log: InputTable, bad: BadRows) -> NDArray[np.bool_]:
+    def choices(self, log: InputTable) -> NDArray[np.bool_]:
         """Return which rows of the copy meet the rule; delete those that leave it open.
 
         A row leaves it open if it does not meet the rule and a column that the rule compares has
@@ -69,7 +68,7 @@ class LogRule(NamedTuple):
         chosen = np.zeros(int(records.max(initial=-1)) + 1, dtype=bool)
         chosen[records] = met
         reason = f"no value, so {self.argument}={self.written!r} is open"
-        self._delete(log, records[missing & ~met], bad, reason)
+        self._delete(log, records[missing & ~met], reason)
         return chosen
 
     def _applied(
@@ -92,16 +91,14 @@ class LogRule(NamedTuple):
             missing |= pc.is_null(table.column(name), nan_is_null=True).to_numpy()
         return table.column("_row").to_numpy(), met, missing
 
-    def _delete(
-        self, log: InputTable, records: NDArray[np.int64], bad: BadRows, reason: str
-    ) -> None:
+    def _delete(self, log: InputTable, records: NDArray[np.int64], reason: str) -> None:
         if not len(records):
             return
         log.connection.register("left_out", pa.table({"record": records}))
         log.connection.execute("DELETE FROM log WHERE rowid IN (SELECT record FROM left_out)")
         shown = tuple(log.source.row(int(record)) for record in records[:SHOWN])
         column = columns_of(self.rule)[0]
-        bad.skipped.append(LeftOutByRule(log.source.label, column, reason, len(records), shown))
+        log.bad.skipped.append(LeftOutByRule(log.source.label, column, reason, len(records), shown))
 
     def _copied(self, number: int) -> str:
         return f"{self.argument}_{number}"

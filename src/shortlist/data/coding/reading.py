@@ -103,7 +103,7 @@ def is_number(kind: str) -> bool:
 
 
 def plain_number(x: str, decimal: str | None) -> str:
-    """Return SQL that rewrites the number in a text so that SQL can cast it; NULL if it is none.
+    """Return SQL that rewrites the number in a text so that SQL can cast it; else NULL.
 
     Where the mark before the fraction is given, thousands may be separated by the other mark or by
     a space, and a currency sign may stand before or after the number.
@@ -127,7 +127,7 @@ def plain_number(x: str, decimal: str | None) -> str:
 def microseconds(
     connection: Connection, rows: str, x: str, kind: str, time_format: str | None = None
 ) -> str:
-    """Return SQL that casts a column to microseconds since 1970; NULL where a value is no time.
+    """Return SQL that casts a column to microseconds since 1970; NULL where a value is not a time.
 
     The column ``x``, of the type ``kind`` (a time, a number or text), is selected from ``rows``: a
     view, or a query in brackets. Without ``time_format``, the unit is recognised.

@@ -4,8 +4,7 @@
 with the same columns. :mod:`shortlist.data.features.infer` chooses how each column is encoded.
 """
 
-from shortlist.data.features.block import unit_rows
+from shortlist.data.features.block import Spec, unit_rows
 from shortlist.data.features.encoder import FeatureEncoder
-from shortlist.data.features.specs import Spec
 
 __all__ = ["FeatureEncoder", "Spec", "unit_rows"]

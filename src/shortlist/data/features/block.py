@@ -1,4 +1,4 @@
-"""The base class of blocks: the features of one column, and the encoding of its cells."""
+"""Blocks: how a column is encoded, its features, and the encoding of its cells."""
 
 from __future__ import annotations
 
@@ -11,12 +11,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from scipy.sparse import csr_array
 
 from shortlist.data.features.cells import Cells, Family
-from shortlist.data.features.specs import Spec
 
 Missing: TypeAlias = Literal["flag", "ignore"]
+Kind: TypeAlias = Literal["number", "category", "labels", "text", "vector"]
+"""``number``: a number or a date on a scale: the closer two values, the more similar the rows.
+``category``: one value of a set: a code, a name, true or false. ``labels``: any number of values: a
+list, or a text with separators. ``text``: free text or lists of texts, by words and by letters.
+``vector``: a precomputed vector, such as an embedding: lists of equally many numbers."""
+
+
+class Spec(BaseModel):
+    """The kind of a column; ``separator`` stands between the labels of a text (None: ';' and '|').
+
+    Saved encoders may have further settings, which had a single value each.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    separator: str | None = None
+
 
 # All that a block has learned, one row per feature. Each class uses some of the columns.
 _NUMBERS = ("weight", "centre", "scale")

@@ -14,10 +14,9 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array, hstack
 
-from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearnedError
+from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearnedError, Spec
 from shortlist.data.features.cells import Family, changed_content, family_of, read_cells
 from shortlist.data.features.infer import BLOCKS, fit_column
-from shortlist.data.features.specs import Spec
 from shortlist.errors import InputError
 
 Float: TypeAlias = type[np.float32] | type[np.float64]

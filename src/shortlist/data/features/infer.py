@@ -21,9 +21,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.features.block import Block, NothingLearnedError
+from shortlist.data.features.block import Block, Kind, NothingLearnedError, Spec
 from shortlist.data.features.cells import Cells, family_of, read_cells
-from shortlist.data.features.specs import Kind, Spec
 from shortlist.data.features.text import BETWEEN_WORDS, TextBlock
 from shortlist.data.features.values import (
     CategoryBlock,

@@ -17,13 +17,13 @@ from shortlist.data.features.block import (
     Missing,
     NothingLearnedError,
     Role,
+    Spec,
     feature_table,
     least_rows,
     to_numpy,
     unit_rows,
 )
 from shortlist.data.features.cells import Cells
-from shortlist.data.features.specs import Spec
 from shortlist.data.features.values import idf
 
 # Words consist of letters, marks, digits, symbols (including + and emoji) and #.

@@ -19,6 +19,7 @@ from shortlist.data.features.block import (
     Missing,
     NothingLearnedError,
     Role,
+    Spec,
     feature_table,
     is_null,
     least_rows,
@@ -27,7 +28,6 @@ from shortlist.data.features.block import (
     unit_rows,
 )
 from shortlist.data.features.cells import Cells, Family, clean, finite
-from shortlist.data.features.specs import Spec
 from shortlist.errors import InputError
 
 IQR_OF_NORMAL = 1.3489795003921634  # interquartile range of the standard normal distribution

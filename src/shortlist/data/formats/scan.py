@@ -88,7 +88,7 @@ def parquet(path: Path) -> str:
 
 
 def is_pattern(path: Path) -> bool:
-    """Return whether a path is a pattern of several files; a file of this very name is none."""
+    """Return whether a path is a pattern of several files, and not the name of one file."""
     return bool(re.search(r"[*?]", str(path))) and not path.exists()
 
 
@@ -137,7 +137,7 @@ def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def require_file(path: Path, label: str) -> None:
-    """Refuse a path that is no file, or an empty one; the message begins with ``label``."""
+    """Refuse a path unless it is a file with content; the message begins with ``label``."""
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:  # such as a name that is too long
@@ -300,6 +300,6 @@ def _too_long(path: Path, row: int | None) -> InputError:
 
 
 def sql_path(path: Path) -> str:
-    """Return a path as DuckDB takes it: patterns are escaped, and a leading ``~`` is no home."""
+    """Return a path as DuckDB takes it: patterns are escaped, and ``~`` is a plain character."""
     text = re.sub(r"([\[*?])", r"[\1]", str(path))
     return f"./{text}" if text.startswith("~") else text

@@ -144,7 +144,7 @@ def _readings(sample: bytes) -> dict[str, str]:
 
 
 def _read(text: bytes, encoding: str) -> str | None:
-    """Return a text in an encoding; None if it is none, or holds what no one can see."""
+    """Decode a text; None if it is not in the encoding, or has unprintable characters."""
     with suppress(UnicodeDecodeError):
         read = text.decode(encoding)
         return read if read.isprintable() else None

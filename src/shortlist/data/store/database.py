@@ -107,7 +107,7 @@ class Database(ABC):
         """
 
     def info(self) -> tuple[str, int] | None:
-        """Return the schema that a store was made from and its version; None: it is no store."""
+        """Return the schema that a store was made from and its version; None: it is not a store."""
         if not self.describe((INFO,)):
             return None
         rows = self.fetch(f"SELECT schema, version FROM {INFO}").to_pylist()

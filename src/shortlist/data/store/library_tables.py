@@ -116,7 +116,7 @@ def write_run(
 def _stage_lists(
     db: Connection, table: Table, name: str, recommendations: Any
 ) -> tuple[StagedRows, dict[str, Any]]:
-    """Stage the lists, whose ``run_id`` is set later; return them and what they tell of the run."""
+    """Stage the lists, whose ``run_id`` is set later; return them and the columns of the run."""
     given = relation(db, recommendations, label="recommendations")
     types = dict(zip(given.columns, map(str, given.types), strict=True))
     asked_by = "query" if "query" in types else "user_id"

@@ -7,7 +7,7 @@ misses
 - late rows: rows committed after the last pull with a value that is not greater;
 - rows that were deleted or changed since.
 
-Late and deleted rows are counted in ``Pull.missed``. Where that is not 0, or once a week, pull
+Late and deleted rows are counted in ``Pull.missed``. If it is not 0, and once a week anyway, pull
 everything. Tables of users and items are always read whole.
 """
 

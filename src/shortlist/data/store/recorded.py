@@ -28,6 +28,12 @@ from shortlist.errors import InputError, ShortlistError
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 _IDS = ("user_id", "item_id")
 _ROLES = (*_IDS, "weight", "time")
+_REMEDIES = {
+    "user_id": "give an id",
+    "item_id": "give an id",
+    "weight": "give a weight within the bound",
+    "time": "give the time of the interaction",
+}
 _SHOWN = 3  # skipped lines that a warning names
 
 
@@ -40,13 +46,22 @@ class Recorded(NamedTuple):
     time: dt.datetime  # with a time zone
 
 
+class Condition(NamedTuple):
+    """A condition on a recorded line, in SQL, with its bound and a remedy for messages."""
+
+    role: str
+    sql: str
+    bound: str
+    remedy: str
+
+
 class SkippedLinesWarning(UserWarning):
     """Recorded interactions that violate the rules of the schema were skipped."""
 
 
 @dataclass(frozen=True)
 class InteractionRules:
-    """What an interaction must satisfy."""
+    """The conditions on an interaction."""
 
     types: Mapping[str, str]  # the SQL types of user_id, item_id, weight and time
     columns: Mapping[str, str]
@@ -78,32 +93,37 @@ class InteractionRules:
         selected += [f"{values[role]} AS {quoted(c)}" for role, c in self.columns.items()]
         return f"(SELECT {', '.join(selected)} FROM {source} AS line)"
 
-    def conditions(self) -> list[tuple[str, str, str]]:
-        """Return what a converted line must satisfy: a role, a condition in SQL, and its bound."""
-        rules = [
-            *((x, f"_{x} IS NOT NULL", f"the ids of this store are {self.types[x]}") for x in _IDS),
-            *((x, f"_{x}_text <> ''", "ids are not empty") for x in _IDS),
-            *((x, f"NOT contains(_{x}_text, chr(0))", "ids have no character NUL") for x in _IDS),
-            (
-                "weight",
-                "_weight >= 0 AND _weight < 'inf'::FLOAT",
-                "weights are finite numbers, 0 or more",
-            ),
-            (
-                "time",
-                f"year(_time) BETWEEN {FIRST_YEAR} AND {LAST_YEAR}",
-                f"times are in the years {FIRST_YEAR} to {LAST_YEAR}",
-            ),
+    def conditions(self) -> list[Condition]:
+        """Return the conditions on a converted line."""
+        conditions = []
+        for role in _IDS:
+            kind = self.types[role]
+            typed = "give a text" if kind == "VARCHAR" else "give a whole number"
+            conditions += [
+                Condition(role, f"_{role} IS NOT NULL", f"the ids of this store are {kind}", typed),
+                Condition(role, f"_{role}_text <> ''", "ids are not empty", "give an id"),
+                Condition(
+                    role,
+                    f"NOT contains(_{role}_text, chr(0))",
+                    "ids have no character NUL",
+                    "give an id",
+                ),
+            ]
+        finite, years = "_weight >= 0 AND _weight < 'inf'::FLOAT", f"{FIRST_YEAR} to {LAST_YEAR}"
+        in_years = f"year(_time) BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
+        bounds = [
+            ("weight", finite, "weights are finite numbers, 0 or more"),
+            ("time", in_years, f"times are in the years {years}"),
         ]
         roles = {column: role for role, column in self.columns.items()}
         for check in self.checks:
             role = roles[check.columns[0]]
-            rules.append((role, check.condition, f"the bound is {check.bound}"))
-        return rules
+            bounds.append((role, check.condition, f"the bound is {check.bound}"))
+        return conditions + [Condition(*bound, _REMEDIES[bound[0]]) for bound in bounds]
 
     def passed(self) -> str:
         """Return the SQL condition that a converted line satisfies all conditions."""
-        return " AND ".join(f"({sql}) IS NOT FALSE" for _, sql, _ in self.conditions())
+        return " AND ".join(f"({rule.sql}) IS NOT FALSE" for rule in self.conditions())
 
     def valid(self) -> str:
         """Return SQL for the recorded interactions that satisfy all conditions."""
@@ -144,8 +164,8 @@ def record(
         expected = str if rules.types[role] == "VARCHAR" else int
         for number, interaction in enumerate(interactions):
             if type(getattr(interaction, role)) is not expected:
-                bound = f"the ids of this store are {rules.types[role]}"
-                raise _refusal(interactions, number, role, bound)
+                typed = next(rule for rule in rules.conditions() if rule.role == role)
+                raise _refusal(interactions, number, typed)
     times = [row.time.astimezone(dt.UTC).replace(tzinfo=None) for row in interactions]
     rows = pa.table(
         {
@@ -180,13 +200,12 @@ def _require_conditions(
     staging: Connection, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
 ) -> None:
     conditions = rules.conditions()
-    cases = " ".join(f"WHEN NOT ({sql}) THEN {n}" for n, (_, sql, _) in enumerate(conditions))
+    cases = " ".join(f"WHEN NOT ({rule.sql}) THEN {n}" for n, rule in enumerate(conditions))
     for number, violated in staging.execute(
         f"SELECT _record_id, CASE {cases} END AS violated FROM {rules.converted(frame)} "
         "WHERE violated IS NOT NULL ORDER BY _record_id LIMIT 1"
     ).fetchall():
-        role, _, bound = conditions[violated]
-        raise _refusal(interactions, number, role, bound)
+        raise _refusal(interactions, number, conditions[violated])
 
 
 def _require_items(
@@ -204,23 +223,18 @@ def _require_items(
         f"ON TRY_CAST(line.item_id AS {rules.types['item_id']}) = parent.{quoted(column)} "
         "ORDER BY record_id LIMIT 1"
     ).fetchall():
-        raise _refusal(interactions, number, "item_id", f"it is not in {parent.name}")
+        bound, remedy = f"it is not in {parent.name}", "give an item that the store has"
+        raise _refusal(interactions, number, Condition("item_id", "", bound, remedy))
 
 
-def _refusal(interactions: Sequence[Recorded], number: int, role: str, bound: str) -> InputError:
-    value = getattr(interactions[number], role)
-    shown = value.isoformat() if isinstance(value, dt.datetime) else repr(value)
-    if role == "weight":
-        remedy = "give a weight within the bound"
-    elif role == "time":
-        remedy = "give the time of the interaction"
-    elif role == "item_id" and "not in" in bound:
-        remedy = "give an item that the store has"
-    elif bound.endswith("VARCHAR"):
-        remedy = "give a text"
-    else:
-        remedy = "give a whole number" if "are" in bound else "give an id"
-    return InputError(f"{role} {shown}: {bound}", where=f"interaction {number}", remedy=remedy)
+def _refusal(interactions: Sequence[Recorded], number: int, violated: Condition) -> InputError:
+    value = getattr(interactions[number], violated.role)
+    text = value.isoformat() if isinstance(value, dt.datetime) else repr(value)
+    return InputError(
+        f"{violated.role} {text}: {violated.bound}",
+        where=f"interaction {number}",
+        remedy=violated.remedy,
+    )
 
 
 def remove(database: Database, record_id: int) -> bool:

@@ -33,8 +33,6 @@ GENERAL_SHARE, MESSY_SHARE = 0.25, 0.03  # of general words; of words after a bl
 def quantile_values(points: Quantiles, n: int) -> Floats:
     """Return n ascending values with the given quantiles, linearly interpolated.
 
-    Examples
-    --------
     >>> quantile_values([(0, 2), (0.5, 4), (1, 10)], 5).tolist()
     [2.0, 3.0, 4.0, 7.0, 10.0]
     >>> quantile_values([(0, 0), (0.5, 0), (0.5, 8), (1, 10)], 5).tolist()
@@ -47,8 +45,6 @@ def quantile_values(points: Quantiles, n: int) -> Floats:
 def code_values(counts: Mapping[int, float], n: int) -> Ints:
     """Return n codes, in the given order, in proportion to their counts.
 
-    Examples
-    --------
     >>> code_values({4: 3, 9: 1}, 8).tolist()
     [4, 4, 4, 4, 4, 4, 9, 9]
     """
@@ -60,8 +56,6 @@ def code_values(counts: Mapping[int, float], n: int) -> Ints:
 def assign(values: NDArray[Value], key: Floats) -> NDArray[Value]:
     """Assign values to rows: the first value to the row with the smallest key, and so on.
 
-    Examples
-    --------
     >>> assign(np.array([1, 2, 3]), np.array([0.9, 0.1, 0.5])).tolist()
     [3, 1, 2]
     """
@@ -184,8 +178,6 @@ def look_up(texts: Sequence[str], indices: Ints, given: Bools | None = None) -> 
 def ids(letter: str, rows: Ints) -> pa.Array:
     """Return ids in the published form: a letter and the row, from 1, in five digits or more.
 
-    Examples
-    --------
     >>> ids("U", np.array([0, 8481])).to_pylist()
     ['U00001', 'U08482']
     """

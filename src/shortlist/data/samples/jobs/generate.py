@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv
@@ -26,41 +26,42 @@ MIN_RESUMES, MIN_POSTINGS = 100, 150  # a résumé has up to 77 applications
 MAX_POSTINGS_PER_RESUME = 4
 
 Scenario: TypeAlias = Literal["clear", "codes", "places"]
-COMPETITION: dict[str, tuple[Structure, Blurs]] = {
-    "clear": (world.CLEAR, tables.CLEAR),
-    "codes": (world.CODES, tables.CODES),
-}
-SCENARIOS = (*COMPETITION, "places")
-SIZES = {
-    "clear": (marginals.RESUMES, marginals.POSTINGS),
-    "codes": (marginals.RESUMES, marginals.POSTINGS),
-    "places": (places.PEOPLE, places.VIEWED),
-}
-"""People and postings, if no numbers are given."""
 
-NOTE = "README-SYNTHETIC.txt"
-_COMPETITION = "the files of a job recommendation competition (DACON 236170)"
-_FORMS = {
-    "clear": _COMPETITION,
-    "codes": _COMPETITION,
-    "places": "a job board with titles and places",
+
+class _Board(NamedTuple):
+    """What a scenario imitates, how many people and postings it has, and its structure."""
+
+    imitated: str
+    people: int
+    postings: int
+    structure: Structure | None = None  # None: that of ``places``
+    blurs: Blurs = tables.CLEAR
+
+
+_COMPETITION = (
+    "the files of a job recommendation competition (DACON 236170)",
+    marginals.RESUMES,
+    marginals.POSTINGS,
+)
+_BOARDS = {
+    "clear": _Board(*_COMPETITION, world.CLEAR, tables.CLEAR),
+    "codes": _Board(*_COMPETITION, world.CODES, tables.CODES),
+    "places": _Board("a job board with titles and places", places.PEOPLE, places.VIEWED),
 }
-README = {
-    scenario: f"""\
+NOTE = "README-SYNTHETIC.txt"
+_README = """\
 SYNTHETIC DATA. No person, employer or posting in these files is real.
 
-A seeded random generator (shortlist, make_jobs) drew them. They imitate {form}:
+A seeded random generator (shortlist, make_jobs) drew them. They imitate {imitated}:
 the number of choices per person and posting, which columns are mostly empty, how messy the texts
 are. The structure (who chooses what) is planted, not observed. Use the files to try and to test
 software; draw no conclusions about people or employers from them.
 
 scenario: {scenario}
-resumes: {{people}}
-postings: {{postings}}
-seed: {{seed}}
+resumes: {people}
+postings: {postings}
+seed: {seed}
 """
-    for scenario, form in _FORMS.items()
-}
 
 
 def make_jobs(
@@ -120,13 +121,15 @@ def make_jobs(
     >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
     (1396, 'U00001')
     """
-    if scenario not in SCENARIOS:
+    if scenario not in _BOARDS:
         raise InputError(
             f"there is no scenario {scenario!r}",
             where="argument scenario",
-            remedy=suggestion(str(scenario), SCENARIOS),
+            remedy=suggestion(str(scenario), _BOARDS),
         )
-    n_resumes, n_postings = _sizes(n_resumes, n_postings, scenario)
+    board = _BOARDS[scenario]
+    n_resumes = board.people if n_resumes is None else n_resumes
+    n_postings = board.postings if n_postings is None else n_postings
     _check("n_resumes", n_resumes, MIN_RESUMES)
     _check("n_postings", n_postings, MIN_POSTINGS)
     _check("seed", seed, 0)
@@ -137,10 +140,10 @@ def make_jobs(
             where="argument n_postings",
             remedy="choose fewer postings or more résumés",
         )
-    if scenario == "places":
+    if board.structure is None:
         return places.build_board(n_resumes, n_postings, seed)
-    structure, blurs = COMPETITION[scenario]
-    return build_tables(plan_world(n_resumes, n_postings, seed, structure), seed, blurs)
+    planned = plan_world(n_resumes, n_postings, seed, board.structure)
+    return build_tables(planned, seed, board.blurs)
 
 
 def generate_jobs(
@@ -182,7 +185,6 @@ def generate_jobs(
     """
     folder = Path(folder)
     made = make_jobs(n_resumes, n_postings, seed, scenario=scenario)
-    people, postings = _sizes(n_resumes, n_postings, scenario)
     _check_folder(folder, {f"{name}.csv" for name in made} | {NOTE})
     with atomic_directory(folder) as partial:
         for name, table in made.items():
@@ -190,17 +192,12 @@ def generate_jobs(
                 stream.write(b"\xef\xbb\xbf" + ",".join(table.column_names).encode() + b"\n")
                 options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
                 pa.csv.write_csv(table, stream, options)
-        text = README[scenario].format(people=people, postings=postings, seed=seed)
+        sizes = {"people": n_resumes, "postings": n_postings}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        values = _BOARDS[scenario]._asdict() | given
+        text = _README.format(**values, scenario=scenario, seed=seed)
         (partial / NOTE).write_text(text, encoding="utf-8")
     return folder
-
-
-def _sizes(n_resumes: int | None, n_postings: int | None, scenario: Scenario) -> tuple[int, int]:
-    people, postings = SIZES[scenario]
-    return (
-        people if n_resumes is None else n_resumes,
-        postings if n_postings is None else n_postings,
-    )
 
 
 def _check(name: str, value: Any, minimum: int) -> None:

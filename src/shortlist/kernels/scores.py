@@ -108,7 +108,7 @@ def list_ranks(
     shapes.check("order i32 N", order)
     scores, ranks = np.empty(len(items), np.float32), np.empty(len(items), np.int32)
     over_rows(
-        _list_ranks, len(block), _FEW_QUERIES, block, best_rows, indptr, items, order, scores, ranks
+        _list_ranks, len(block), QUERIES, block, best_rows, indptr, items, order, scores, ranks
     )
     return scores, ranks
 

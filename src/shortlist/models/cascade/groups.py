@@ -28,7 +28,6 @@ MAX_CATEGORIES = 100  # a text column with more values is close to an id, useles
 DAY = 86_400_000_000  # microseconds
 PRIOR = 2.0  # members that a group's spread is pulled towards that of all by
 PAIRS = 50_000  # compared at a time
-NUMBER_KINDS = ("number", "buckets")
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class GroupComparison:
         if table is None or not table.num_columns:
             return None
         kinds = FeatureEncoder.fit(table).kinds
-        left_out = {name: None for name, spec in kinds.items() if spec.kind in NUMBER_KINDS}
+        left_out = {name: None for name, spec in kinds.items() if spec.kind == "number"}
         encoder = FeatureEncoder.fit(table, left_out)
         scalars = [field.name for field in table.schema if is_scalar(field.type)]
         columns = TableColumns.of(table.select(scalars))

@@ -51,7 +51,7 @@ bench: $(BENCH)/.installed  ## the figures in docs/benchmarks.md and docs/perfor
 	$(BENCH)/bin/python benchmarks/two_tower.py
 	$(BENCH)/bin/python benchmarks/cascade.py
 	$(BENCH)/bin/python benchmarks/index.py --items 100000
-	$(FAIR) $(BENCH)/bin/python benchmarks/speed.py --all-jobs --memory
+	$(FAIR) $(BENCH)/bin/python benchmarks/speed.py --memory
 	$(FAIR) $(BENCH)/bin/python benchmarks/growth.py --picture docs/growth.svg
 	$(FAIR) $(BENCH)/bin/python benchmarks/evaluation_speed.py \
 		--lenskit $(BENCH)-lenskit/bin/python --rectools $(BENCH)-rectools/bin/python

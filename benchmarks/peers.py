@@ -250,7 +250,7 @@ JOBS: dict[str, dict[str, Job]] = {
     "lists from 64 factors": {
         "shortlist": _our_factors, "implicit": _implicit_factors, "rusket": _rusket_factors,
     },
-    "iALS, 64 factors": {
+    "iALS with 64 factors": {
         "shortlist": _ours(model=lambda: sl.IALS(embedding_size=FACTORS, epochs=EPOCHS,
                                                 regularization=0.003, unobserved_weight=0.1)),
         "implicit": _implicit_ials,
@@ -266,4 +266,4 @@ JOBS: dict[str, dict[str, Job]] = {
 }  # fmt: skip
 """What each library does, with the same settings where it has them."""
 
-DISTRIBUTIONS = ("implicit", "irspack", "skrecsys", "rusket", "scikit-learn", "lenskit", "rectools")
+DISTRIBUTIONS = ("implicit", "irspack", "skrecsys", "rusket", "scikit-learn")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from shortlist.models.registry import load, model_class
 from shortlist.recommend.folder import ListFolder
 from shortlist.testing import small_world
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 WORLD = small_world().data  # 40 users
@@ -73,15 +74,10 @@ class PowerCutError(Exception):
 class FailingEngine(engine.LocalEngine):
     """Stops after some files."""
 
-    def map_rows(
-        self,
-        task: Callable[[range], T],
-        n_rows: int,
-        bytes_per_row: int,
-        description: str,
-        least: int = 1,
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
     ) -> Iterator[T]:
-        results = super().map_rows(task, n_rows, bytes_per_row, description, least)
+        results = super().map(task, pieces, bytes_each, description)
         if description:
             yield from (next(results) for _ in range(2))
             raise PowerCutError
@@ -170,13 +166,8 @@ def test_a_folder_of_other_files_is_refused(model: ItemCosine, tmp_path: Path) -
 class ElsewhereEngine(engine.LocalEngine):
     """Its workers write to disks of their own."""
 
-    def map_rows(
-        self,
-        task: Callable[[range], T],
-        n_rows: int,
-        bytes_per_row: int,
-        description: str,
-        least: int = 1,
+    def map(
+        self, task: Callable[[P], T], pieces: Sequence[P], bytes_each: int, description: str
     ) -> Iterator[T]:
         return iter(())
 

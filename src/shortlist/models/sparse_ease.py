@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,6 +24,7 @@ from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
 from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
 from shortlist.models.item_weights import ItemWeights
+from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, pointers, transposed
@@ -162,9 +163,10 @@ def _weights(factor: csr_array, left: NDArray[np.float64], per_item: int) -> csr
     bounds = np.cumsum(binary(back) @ np.diff(factor.indptr)) // _ENTRIES
     starts = np.concatenate([[0], np.flatnonzero(np.diff(bounds)) + 1, [n_items]])
     parts = list(pairwise(starts.tolist()))
-    task = partial(_large_weights, parts=parts, back=back, scaled=scaled, least=least)
-    blocks = engine.current().map_rows(task, len(parts), BLOCK_BYTES, "SparseEASE: weights")
-    return csr_array(vstack(list(blocks), format="csr"))
+    task = partial(_large_weights, back=back, scaled=scaled, least=least)
+    text = "SparseEASE: weights"
+    kept = track(engine.current().map(task, parts, BLOCK_BYTES, text), text, len(parts))
+    return csr_array(vstack(list(kept), format="csr"))
 
 
 def _product_rows(rows: NDArray[np.integer], back: csr_array, scaled: csr_array) -> csr_array:
@@ -176,18 +178,10 @@ def _product_rows(rows: NDArray[np.integer], back: csr_array, scaled: csr_array)
 
 
 def _large_weights(
-    block: range,
-    *,
-    parts: Sequence[tuple[int, int]],
-    back: csr_array,
-    scaled: csr_array,
-    least: float,
+    part: tuple[int, int], *, back: csr_array, scaled: csr_array, least: float
 ) -> csr_array:
-    """Return the rows of some parts, without entries below the least."""
-    kept = []
-    for start, stop in parts[block.start : block.stop]:
-        part = _product_rows(np.arange(start, stop), back, scaled)
-        part.data[np.abs(part.data) < least] = 0
-        part.eliminate_zeros()
-        kept.append(part.astype(np.float32))
-    return csr_array(vstack(kept, format="csr"))
+    """Return the rows from ``part[0]`` up to ``part[1]``, without entries below the least."""
+    rows = _product_rows(np.arange(*part), back, scaled)
+    rows.data[np.abs(rows.data) < least] = 0
+    rows.eliminate_zeros()
+    return csr_array(rows.astype(np.float32))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +24,7 @@ from shortlist.data.vocabulary import Id
 from shortlist.data.where import Mask
 from shortlist.engine.protocol import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError
+from shortlist.progress import track
 from shortlist.recommend.diversity import Variety
 from shortlist.recommend.places import Place
 from shortlist.recommend.query import OnUnknown
@@ -74,20 +75,19 @@ class _Run:
         count = -(-len(self.requests) // self.lists_per_file)
         return [f"part-{number:05}.parquet" for number in range(count)]
 
-    def write(self, numbers: Sequence[int], block: range) -> None:
-        """Write some of the files with these numbers."""
-        for number in numbers[block.start : block.stop]:
-            start = number * self.lists_per_file
-            length = min(self.lists_per_file, len(self.requests) - start)
-            task, memory = partial(_shifted, self.task, start), self.model.bytes_per_query
-            blocks = engine.current().map_rows(task, length, memory, "", FEWEST_QUERIES)
-            labels = self.requests.label, self.requests.labels.slice(start, length)
-            listed = "item_id", self.model.data.items.ids
-            named = titles(self.model.data.item_features)
-            lists = Recommendations.assemble(blocks, labels, listed, self.model, self.k, named)
-            sink = pa.BufferOutputStream()
-            pq.write_table(lists.titled().combine_chunks(), sink, compression="zstd")
-            self.place.write(self.names[number], sink.getvalue())
+    def write(self, number: int) -> None:
+        """Write the file with this number."""
+        start = number * self.lists_per_file
+        length = min(self.lists_per_file, len(self.requests) - start)
+        task, memory = partial(_shifted, self.task, start), self.model.bytes_per_query
+        blocks = engine.current().map_rows(task, length, memory, "", FEWEST_QUERIES)
+        labels = self.requests.label, self.requests.labels.slice(start, length)
+        listed = "item_id", self.model.data.items.ids
+        named = titles(self.model.data.item_features)
+        lists = Recommendations.assemble(blocks, labels, listed, self.model, self.k, named)
+        sink = pa.BufferOutputStream()
+        pq.write_table(lists.titled().combine_chunks(), sink, compression="zstd")
+        self.place.write(self.names[number], sink.getvalue())
 
 
 def recommend_to(
@@ -131,8 +131,8 @@ def recommend_to(
     present = _begin(place, json.loads(json.dumps(described)))
     missing = [number for number, name in enumerate(run.names) if name not in present]
     if MANIFEST not in present:
-        work = partial(run.write, missing)
-        for _ in engine.current().map_rows(work, len(missing), BLOCK_BYTES, "recommending"):
+        written = engine.current().map(run.write, missing, BLOCK_BYTES, "recommending")
+        for _ in track(written, "recommending", len(missing)):
             pass
         _finish(run, described)
     rows = json.loads(place.read(MANIFEST))["files"].values()

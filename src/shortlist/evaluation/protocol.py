@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.engine.protocol import FEWEST_QUERIES
+from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import (

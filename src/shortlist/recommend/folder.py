@@ -22,7 +22,7 @@ from shortlist import engine
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id
 from shortlist.data.where import Mask
-from shortlist.engine.protocol import BLOCK_BYTES, FEWEST_QUERIES
+from shortlist.engine.base import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError
 from shortlist.progress import track
 from shortlist.recommend.diversity import Variety

@@ -15,7 +15,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
-from shortlist.engine.protocol import FEWEST_QUERIES
+from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import InputError
 from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from shortlist.data.formats import scan, text_files
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import ConfigError, InputError, require_known
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
 SHOWN = 3  # rows of each kind that are named
@@ -106,12 +106,8 @@ class BadRows:
     skipped: list[SkippedRows] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        rules = get_args(OnBadRow)
-        if self.on_bad_row not in rules:
-            raise ConfigError(
-                f"on_bad_row={self.on_bad_row!r} is not a known rule",
-                remedy=suggestion(str(self.on_bad_row), rules),
-            )
+        what = f"on_bad_row={self.on_bad_row!r} is not a known rule"
+        require_known(self.on_bad_row, get_args(OnBadRow), what, ConfigError)
 
     @property
     def skip(self) -> bool:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.evaluation.protocol import evaluate
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on, require_model
@@ -136,10 +136,7 @@ class Comparison(Tabular):
 
     def __getitem__(self, model: str) -> Report:
         """Return the report of one model."""
-        if model not in self.reports:
-            raise InputError(
-                f"no model {model!r} was compared", remedy=suggestion(model, self.reports)
-            )
+        require_known(model, self.reports, f"no model {model!r} was compared")
         return self.reports[model]
 
     @cached_property
@@ -162,10 +159,7 @@ class Comparison(Tabular):
             Not every model has this metric, or it has no value per user.
         """
         metric = self.main if metric is None else metric
-        if metric not in self.metrics:
-            raise InputError(
-                f"{metric!r} cannot be tested", remedy=suggestion(metric, self.metrics)
-            )
+        require_known(metric, self.metrics, f"{metric!r} cannot be tested")
         measures = {name: report.measures[metric] for name, report in self.reports.items()}
         return paired_tests(measures, self._figures[metric], level=self[self.best].level)
 

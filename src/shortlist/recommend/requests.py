@@ -17,7 +17,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value, is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.data.written_numbers import MAX, MIN, ends_of
-from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
+from shortlist.errors import (
+    CapabilityError,
+    ConfigError,
+    ErrorCode,
+    InputError,
+    require_known,
+    suggestion,
+)
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.profiles import Profiles
@@ -99,11 +106,8 @@ def of_ids(
 
 def check_on_unknown(on_unknown: OnUnknown) -> None:
     """Raise a ConfigError unless the value is raise, skip or fallback."""
-    if on_unknown not in get_args(OnUnknown):
-        raise ConfigError(
-            f"on_unknown={on_unknown!r} does not exist",
-            remedy=suggestion(str(on_unknown), get_args(OnUnknown)),
-        )
+    what = f"on_unknown={on_unknown!r} does not exist"
+    require_known(on_unknown, get_args(OnUnknown), what, ConfigError)
 
 
 def _overlaid(history: csr_array, given: csr_array) -> csr_array:

@@ -23,7 +23,7 @@ from shortlist.data.store.checks import check, copy_keys
 from shortlist.data.store.database import Database
 from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import StagedRows, stage, temporary_names
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.progress import track
 
 _BLOCK_ROWS = 1_000_000  # rows written between two steps of the progress bar
@@ -187,9 +187,8 @@ def find_inputs(
 ) -> list[Input]:
     """List the sources of a load: files, recognised files of folders, or a frame per table name."""
     if isinstance(inputs, Mapping):
-        unknown = next((name for name in inputs if name not in tables), None)
-        if unknown is not None:
-            raise InputError(f"there is no table '{unknown}'", remedy=suggestion(unknown, tables))
+        for name in inputs:
+            require_known(name, tables, f"there is no table '{name}'")
         sources = [
             Input(
                 Path(content).name if isinstance(content, str | Path) else name,

@@ -19,7 +19,7 @@ import pyarrow.csv
 from shortlist.data.samples.jobs import marginals, places, tables, world
 from shortlist.data.samples.jobs.tables import Blurs, build_tables
 from shortlist.data.samples.jobs.world import Structure, plan_world
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.files import atomic_directory
 
 MIN_RESUMES, MIN_POSTINGS = 100, 150  # a résumé has up to 77 applications
@@ -121,12 +121,8 @@ def make_jobs(
     >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
     (1396, 'U00001')
     """
-    if scenario not in _BOARDS:
-        raise InputError(
-            f"there is no scenario {scenario!r}",
-            where="argument scenario",
-            remedy=suggestion(str(scenario), _BOARDS),
-        )
+    what = f"there is no scenario {scenario!r}"
+    require_known(scenario, _BOARDS, what, where="argument scenario")
     board = _BOARDS[scenario]
     n_resumes = board.people if n_resumes is None else n_resumes
     n_postings = board.postings if n_postings is None else n_postings

@@ -26,6 +26,16 @@ def shown(value: Any, limit: int = 300) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def first_few(names: Sequence[object], most: int = 3) -> str:
+    """List the first few names: ``a, b, c, ...``."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+
+
 def span(low: float, high: float) -> str:
     """Format an interval as ``[low, high]``, such as ``[-0.2500, 0.5000]``."""
     return f"[{figure(low)}, {figure(high)}]"

@@ -15,9 +15,8 @@
 This package knows no models: the caller passes the function that finds a model's class.
 """
 
-from shortlist.bundle.identity import identity
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, read_manifest
-from shortlist.bundle.parts import Storable
+from shortlist.bundle.parts import Storable, identity
 from shortlist.bundle.storage import ARRAYS, load, read, require_target, save
 
 __all__ = [

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from shortlist.data.formats import scan, text_files
 from shortlist.errors import ConfigError, InputError, require_known
+from shortlist.text import counted
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
 SHOWN = 3  # rows of each kind that are named
@@ -51,7 +52,7 @@ class Source:
 
 def more_rows(count: int) -> str:
     """Return " (and 2 more rows)" for messages; an empty text if there are none."""
-    return f" (and {count:,} more {'row' if count == 1 else 'rows'})" if count else ""
+    return f" (and {counted(count, 'more row')})" if count else ""
 
 
 def _record_lines(stream: Iterator[str], text: scan.Text) -> Iterator[int]:
@@ -81,7 +82,7 @@ class SkippedRows:
 
     def __str__(self) -> str:
         listed = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
-        rows = f"{self.count:,} {'row' if self.count == 1 else 'rows'} ({listed})"
+        rows = f"{counted(self.count, 'row')} ({listed})"
         return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
 
 

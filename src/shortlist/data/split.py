@@ -161,8 +161,7 @@ def given(train: Dataset, test: Dataset) -> Split:
         )
         for part in (train, test)
     )
-    keys = [data.user_rows.astype(np.int64) * len(items) + data.item_rows for data in (train, test)]
-    shared = np.intersect1d(keys[0], keys[1])
+    shared = np.intersect1d(train.cells, test.cells)
     if len(shared):
         user, item = users.ids[shared[0] // len(items)], items.ids[shared[0] % len(items)]
         raise InputError(

@@ -23,7 +23,7 @@ from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray
 from shortlist.models.base import Fitted, Model
 from shortlist.progress import track
-from shortlist.text import figure, span, text_table
+from shortlist.text import counted, figure, span, text_table
 
 SCHEMA = pa.schema(
     [
@@ -241,7 +241,7 @@ class Comparison(Tabular):
             parts.append(
                 f"* significantly different from the best in {self.main}: paired t-test, p < "
                 f"{1 - best.level:.2g} after Holm's correction over "
-                f"{n_pairs} {'pair' if n_pairs == 1 else 'pairs'}"
+                f"{counted(n_pairs, 'pair')}"
             )
         return "\n".join(parts)
 

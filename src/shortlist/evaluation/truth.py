@@ -188,11 +188,9 @@ def _require_split(train: Dataset, test: Dataset) -> None:
     if test.n_interactions == 0:
         raise InputError("the test data has no interactions", remedy="hold out more of them")
     n_items = train.n_items
-    in_train, in_test = (
-        side.user_rows.astype(np.int64) * n_items + side.item_rows for side in (train, test)
-    )
-    places = np.searchsorted(in_train, in_test)  # both ascend
-    shared = in_test[np.append(in_train, -1)[places] == in_test]
+    in_train, in_test = train.cells, test.cells
+    found = np.append(in_train, -1)[np.searchsorted(in_train, in_test)]  # both ascend
+    shared = in_test[found == in_test]
     if len(shared):
         user, item = train.users.ids[shared[0] // n_items], train.items.ids[shared[0] % n_items]
         raise InputError(

@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 from shortlist.data.arrow_types import is_list
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation.comparison import Comparison
-from shortlist.explore.items import item_factors
-from shortlist.explore.labels import labels
+from shortlist.explore.items import item_factors, labels
 from shortlist.reporting.summary import feature_columns
 from shortlist.scoring.capabilities import HasVectors
 

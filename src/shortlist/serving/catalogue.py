@@ -20,8 +20,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.explore.items import item_factors
-from shortlist.explore.labels import labels
+from shortlist.explore.items import item_factors, labels
 from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -134,11 +134,6 @@ class Medians:
 def tuned_names(trials: Iterable[Trial]) -> tuple[str, ...]:
     """Return the names of all settings in the trials, in the order of their first use."""
     return tuple(dict.fromkeys(name for trial in trials for name in trial.settings))
-
-
-def count_text(trials: Sized) -> str:
-    """Return the number of trials: ``1 trial``, ``2 trials``."""
-    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
 
 
 def run_trial(

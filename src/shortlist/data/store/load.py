@@ -25,6 +25,7 @@ from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import StagedRows, stage, temporary_names
 from shortlist.errors import InputError, require_known
 from shortlist.progress import track
+from shortlist.text import counted
 
 _BLOCK_ROWS = 1_000_000  # rows written between two steps of the progress bar
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]
@@ -61,8 +62,7 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [f"{rows:>12,}  {table}" for table, rows in self.rows.items()]
         lines += [
-            f"{label}: left out {n:,} repeated {'row' if n == 1 else 'rows'}"
-            for label, n in self.repeated.items()
+            f"{label}: left out {counted(n, 'repeated row')}" for label, n in self.repeated.items()
         ]
         lines += [
             f"{label}: ignored the columns {', '.join(n)}" for label, n in self.ignored.items()

@@ -21,6 +21,7 @@ from shortlist.data.samples.jobs.tables import Blurs, build_tables
 from shortlist.data.samples.jobs.world import Structure, plan_world
 from shortlist.errors import InputError, require_known
 from shortlist.files import atomic_directory
+from shortlist.text import first_few
 
 MIN_RESUMES, MIN_POSTINGS = 100, 150  # a résumé has up to 77 applications
 MAX_POSTINGS_PER_RESUME = 4
@@ -215,6 +216,6 @@ def _check_folder(folder: Path, generated: set[str]) -> None:
     if others:
         raise InputError(
             f"{folder} holds other files, which would be deleted",
-            where=", ".join(others[:3]) + (", ..." if len(others) > 3 else ""),
+            where=first_few(others),
             remedy="choose an empty or a new folder",
         )

@@ -1,8 +1,8 @@
-"""The test items of each user, checked against the training data, in blocks that fit in memory."""
+"""The test items of each user, checked against the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,6 @@ from shortlist.models.registry import MODULES
 from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import csr_arrays
 from shortlist.text import shown
-
-_BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
 
 
 def require_count(name: str, value: object, minimum: int = 1) -> None:
@@ -148,20 +146,6 @@ class Truth:
             None if moments is None else moments[users],
             tuple(notes),
         )
-
-    @property
-    def _block_users(self) -> int:
-        return max(1, _BLOCK_SCORES // self.train.n_items)
-
-    @property
-    def n_blocks(self) -> int:
-        """The number of blocks."""
-        return -(-len(self.user_rows) // self._block_users)
-
-    def blocks(self) -> Iterator[Block]:
-        """Cut the users into blocks whose scores fit in memory."""
-        for start in range(0, len(self.user_rows), self._block_users):
-            yield self.block(range(start, min(start + self._block_users, len(self.user_rows))))
 
     def block(self, of: range) -> Block:
         """Return some consecutive users."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from shortlist.data.dataset import Dataset
+from shortlist.engine import base
 from shortlist.errors import ConfigError, InputError
 from shortlist.evaluation import evaluate, evaluate_sampled
 

@@ -6,12 +6,4 @@ from shortlist.engine.held import Held, LocalHeld
 from shortlist.engine.local import LocalEngine
 from shortlist.engine.ray_engine import RayEngine
 
-__all__ = [
-    "Engine",
-    "Held",
-    "LocalEngine",
-    "LocalHeld",
-    "RayEngine",
-    "current",
-    "use",
-]
+__all__ = ["Engine", "Held", "LocalEngine", "LocalHeld", "RayEngine", "current", "use"]

@@ -21,12 +21,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
-from shortlist.evaluation.truth import (
-    Block,
-    Truth,
-    positive_integers,
-    require_fitted_on,
-)
+from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.diversity import pair_similarities
 from shortlist.kernels.types import Csr, Given
 from shortlist.metrics.beyond import gini, intra_list_diversity, serendipity
@@ -35,12 +30,7 @@ from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.recommend.recommender import (
-    PACK_FROM,
-    dense_scores,
-    pack_items,
-    popularity_scores,
-)
+from shortlist.recommend.recommender import PACK_FROM, dense_scores, pack_items, popularity_scores
 from shortlist.scoring.capabilities import PredictsRatings
 from shortlist.scoring.finite import first_not_finite
 from shortlist.scoring.scorer import known_profiles

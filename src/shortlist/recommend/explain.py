@@ -98,10 +98,7 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
 
 
 def explain_items(
-    model: Scorer,
-    query: Query,
-    items: Sequence[Id],
-    most: int | None = None,
+    model: Scorer, query: Query, items: Sequence[Id], most: int | None = None
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 

@@ -27,12 +27,7 @@ from shortlist.recommend.result import FALLBACK
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job, ListOptions
 from shortlist.serving.catalogue import describe_user, describe_users, find_users
-from shortlist.serving.errors import (
-    RequestError,
-    RequestErrorCode,
-    check_count,
-    wrong_value,
-)
+from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
 from shortlist.serving.queries import check_queries, shared_where, to_explained_query, to_queries
@@ -251,8 +246,7 @@ async def interactions(
 
 
 async def remove_interaction(
-    service: Service,
-    record_id: Annotated[str, note("An id from the reply of POST /interactions.")],
+    service: Service, record_id: Annotated[str, note("An id from the reply of POST /interactions.")]
 ) -> replies.Removed:
     """Take back a recorded interaction: lists no longer consider it.
 

@@ -15,12 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortlist.serving.access import OPEN_FOLDER, OPEN_PATHS, Access
 from shortlist.serving.compression import accepts_gzip, compressing
-from shortlist.serving.errors import (
-    OverloadedError,
-    RequestError,
-    RequestErrorCode,
-    error_response,
-)
+from shortlist.serving.errors import OverloadedError, RequestError, RequestErrorCode, error_response
 from shortlist.serving.limits import Limits
 from shortlist.serving.logs import id_of_request, request_id
 from shortlist.serving.metrics import Metrics, answering_model

@@ -214,6 +214,5 @@ def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective
         extras.require(model.extra, f"fitting {model.name}")
     if model.needs_item_features and data.item_features is None:
         raise InputError(
-            f"{model.name} needs item features, and the data has none",
-            remedy="pass an items table",
+            f"{model.name} needs item features, and the data has none", remedy="pass an items table"
         )

@@ -23,7 +23,7 @@ from shortlist.engine.held import Held, State
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_held import ATTEMPTS, RayHeld
 from shortlist.engine.ray_worker import DONE, RAISED, Outcome
-from shortlist.engine.shipping import apart, digest
+from shortlist.engine.shipping import digest, serialize
 from shortlist.errors import ConfigError, ShortlistError
 
 P = TypeVar("P")
@@ -127,7 +127,7 @@ class RayEngine(Engine):
 
     def _send(self, task: Callable[[Any], Any], description: str) -> tuple[Any, ...]:
         """Put a task into the object store; return the arguments of its pieces."""
-        head, buffers = apart(task, self._ray.cloudpickle.dumps)
+        head, buffers = serialize(task, self._ray.cloudpickle.dumps)
         parts = [np.frombuffer(head, np.uint8), *buffers]
         digests = [digest(part) for part in parts]
         known = {key: reference for kept in self._kept for key, reference in kept.items()}

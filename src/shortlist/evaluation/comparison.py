@@ -98,8 +98,7 @@ class Comparison(Tabular):
             fit_seconds[name] = None
             if name in to_fit:
                 fitted, fit_seconds[name] = next(fits)
-                if not model.is_fitted:  # a copy of it was fitted, in another process
-                    model.restore(train, *fitted)
+                model.restore(train, *fitted)  # a copy may have been fitted, in another process
             reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
         ranking = sorted(reports, key=lambda name: -reports[name][reports[name].main])
         return cls(

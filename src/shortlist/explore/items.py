@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shortlist.data import titles as item_titles
 from shortlist.data.dataset import Dataset
@@ -38,6 +40,28 @@ def item_factors(model: Model[Any, Any]) -> Floats:
         raise cannot(model, HasVectors)
     vectors = model.item_vectors()
     return vectors[:, : getattr(model.used, "embedding_size", vectors.shape[1])]
+
+
+def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """Project vectors on their two principal components; the larger range is -1 to 1, around 0.
+
+    The rows are scaled to length 1, centred, and multiplied with their first two right singular
+    vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
+    """  # (n, 2)
+    rows = vectors.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / np.where(lengths > 0, lengths, 1.0)
+    rows -= rows.mean(axis=0)
+    # The covariance is small (f x f), however many items there are.
+    _, directions = np.linalg.eigh(rows.T @ rows)  # ascending
+    axes = directions[:, ::-1][:, :2]  # (f, <= 2)
+    largest = np.argmax(np.abs(axes), axis=0)
+    axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
+    points = np.zeros((len(rows), 2))
+    points[:, : axes.shape[1]] = rows @ axes
+    points -= (points.max(axis=0, initial=0.0) + points.min(axis=0, initial=0.0)) / 2
+    extent = np.abs(points).max(initial=0.0)
+    return points / extent if extent > 0 else points
 
 
 def item_table(data: Dataset, rows: Rows, **columns: Any) -> pa.Table:

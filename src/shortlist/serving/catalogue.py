@@ -20,7 +20,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.explore.items import item_factors, labels
+from shortlist.explore.items import item_factors, labels, principal_coordinates
 from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (
@@ -274,28 +274,6 @@ def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
     values, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
     pairs = sorted(zip(values, counts, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
     return [json_value(value) for value, _ in pairs]
-
-
-def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    """Project vectors on their two principal components; the larger range is -1 to 1, around 0.
-
-    The rows are scaled to length 1, centred, and multiplied with their first two right singular
-    vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
-    """  # (n, 2)
-    rows = vectors.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = rows / np.where(lengths > 0, lengths, 1.0)
-    rows -= rows.mean(axis=0)
-    # The covariance is small (f x f), however many items there are.
-    _, directions = np.linalg.eigh(rows.T @ rows)  # ascending
-    axes = directions[:, ::-1][:, :2]  # (f, <= 2)
-    largest = np.argmax(np.abs(axes), axis=0)
-    axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    points = np.zeros((len(rows), 2))
-    points[:, : axes.shape[1]] = rows @ axes
-    points -= (points.max(axis=0, initial=0.0) + points.min(axis=0, initial=0.0)) / 2
-    extent = np.abs(points).max(initial=0.0)
-    return points / extent if extent > 0 else points
 
 
 def item_map(model: Model[Any, Any], catalogue: Catalogue) -> Map:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from shortlist.engine.base import Engine
-from shortlist.engine.local import LocalEngine
+from shortlist.engine.base import Engine, LocalEngine
 from shortlist.engine.ray_engine import RayEngine
 from shortlist.errors import ConfigError
 

@@ -105,6 +105,7 @@ class BadRows:
     on_bad_row: OnBadRow = "raise"
     errors: list[InputError] = field(default_factory=list)
     skipped: list[SkippedRows] = field(default_factory=list)
+    deletions: list[str] = field(default_factory=list)  # SQL that leaves the rows out
 
     def __post_init__(self) -> None:
         what = f"on_bad_row={self.on_bad_row!r} is not a known rule"

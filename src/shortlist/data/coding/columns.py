@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -128,8 +128,17 @@ class InputTable:
             remedy = "cast the column to a timestamp"
         raise InputError(what, where=self.source.where(None, name), remedy=remedy)
 
-    def report(self, copied: str, role: str, name: str) -> None:
-        """Report each kind of unusable values of a column, by the table that :meth:`copy` made."""
+    def find_bad(self, copied: str, named: Mapping[str, str]) -> None:
+        """Report unusable values in the table that :meth:`copy` made, of columns by their roles."""
+        counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
+        results = self.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
+        for role, count in zip(named, results, strict=True):
+            if count:
+                self._report(copied, role, named[role])
+                self.bad.deletions.append(f"DELETE FROM {copied} WHERE {RULES[role]}")
+
+    def _report(self, copied: str, role: str, name: str) -> None:
+        """Report each kind of unusable values of a column."""
         x = self.column(name)
         kinds = _kinds(role, self.types[name])
         cases = " ".join(f"WHEN {kind} THEN {n}" for n, (kind, _, _) in enumerate(kinds))

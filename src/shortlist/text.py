@@ -23,6 +23,11 @@ def shown(value: Any, limit: int = 300) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
         return f"a value of type {type(value).__name__} that is too large to show"
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the start of a text that is longer than ``limit`` characters, followed by ``...``."""
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data import titles as item_titles
+from shortlist.data.arrow_types import is_list
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import column_label, labels_of
 from shortlist.data.moments import LIFE_SPAN
@@ -94,11 +95,11 @@ def labels(data: Dataset) -> list[str]:
         return ids
     if item_titles.titles(data.item_features) is not None:
         return [title or item for title, item in zip(titles(data).to_pylist(), ids, strict=True)]
-    values = _first_values(data.item_features)
+    values = _descriptions(data.item_features)
     return [f"{item} ({text})" if text else item for item, text in zip(ids, values, strict=True)]
 
 
-def _first_values(features: pa.Table) -> list[str]:
+def _descriptions(features: pa.Table) -> list[str]:
     """Return the first few values of each row, words before codes, with the names of columns."""
     named = labels_of(features)
     values: list[list[str]] = [[] for _ in range(features.num_rows)]
@@ -113,6 +114,14 @@ def _first_values(features: pa.Table) -> list[str]:
         if all(len(row) == MOST_VALUES for row in values):
             break
     return [_shortened(", ".join(row)) for row in values]
+
+
+def first_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the first element of each list, null if it is empty; other cells as they are."""
+    if not (is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
+        return column
+    filled = pc.greater(pc.list_value_length(column), 0)
+    return pc.list_element(pc.if_else(filled, column, None), 0)
 
 
 def _distinguishes(column: pa.ChunkedArray) -> bool:

@@ -20,7 +20,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.explore.items import item_factors, labels, principal_coordinates
+from shortlist.explore.items import (
+    first_values,
+    item_factors,
+    labels,
+    principal_coordinates,
+)
 from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (
@@ -302,10 +307,7 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
     if data.item_features is not None:
         table, limit = data.item_features.take(pa.array(rows)), min(MAX_GROUPS, len(rows) // 2)
         for name in table.column_names:
-            column = table.column(name)
-            if is_list(column.type):
-                has_values = pc.greater(pc.list_value_length(column), 0)
-                column = pc.list_element(pc.if_else(has_values, column, None), 0)
+            column = first_values(table.column(name))
             is_group = name not in (*TITLES, title_column(table)) and is_text(column.type)
             if is_group and 1 < len(column.unique()) <= limit:
                 return [json_value(value) for value in column.to_pylist()]

@@ -25,6 +25,7 @@ from shortlist.data.remote import is_remote, shown
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
+from shortlist.text import shortened
 
 _INT64 = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
@@ -204,7 +205,7 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
 def _explanation(role: str, kind: _Kind, shown: str, reading: Reading) -> tuple[str, str]:
     """Return what is wrong with a value and what to do, with the option that may help."""
     _, what, remedy = kind
-    shown = str(shown) if len(str(shown)) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
+    shown = shortened(str(shown), LONGEST_SHOWN)
     if not remedy:
         remedy = "correct the value, or leave the row out"
         if role == "weight" and shown.strip().lower() in ("true", "false", "yes", "no"):

@@ -8,7 +8,7 @@ shards depend on the size of the batch alone, so the result does not depend on t
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,9 +24,9 @@ from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
 from shortlist.models.training.loop import SparseTable, Trainable
 from shortlist.models.training.negatives import Negatives
-from shortlist.scoring.scores import Floats
 
 SHARD_SAMPLES = 1024
+DESCENTS = 64  # steps that one call of the kernel takes: some milliseconds, then Ctrl-C is noticed
 VALIDATION_NEGATIVES = 99
 VALIDATION_K = 10
 _GROUPS = 512  # of the validation fold that are scored together
@@ -112,7 +112,8 @@ class NCFTrainable(Trainable):
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         self._table: SparseTable | None = None
         is_product = self.head.product_weights is None and not shape.widths
-        self._descends = is_product and config.optimizer == "sgd"
+        if is_product and config.optimizer == "sgd" and self._is_sparse:
+            self.steps_at_once = DESCENTS
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -129,8 +130,10 @@ class NCFTrainable(Trainable):
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the user of each example, and its item followed by the drawn negatives."""
-        examples = slice(None) if chosen is None else chosen.cpu().numpy()
-        return self._users[examples], self._items[examples]  # (G,), (G, N)
+        if chosen is None:
+            return self._users, self._items
+        examples = chosen.cpu().numpy()
+        return self._users[examples], self._items.take(examples, axis=0)  # (G,), (G, N)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the log loss, and with the penalty the loss."""
@@ -153,12 +156,10 @@ class NCFTrainable(Trainable):
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
-        if self.embeddings.device.type != "cpu" or self.config.precision != "float32":
+        if not self._is_sparse:
             return super().step(chosen, optimizer)
         users, items = self.sampled(chosen)
         items = items + np.int32(self.data.n_users)
-        if self._descends:
-            return self._descended(users, items)
         if self._table is None:
             self._table = SparseTable(self.embeddings, optimizer, self.config)
         self._table.begin_step(np.concatenate([users, items.ravel()]))
@@ -181,19 +182,29 @@ class NCFTrainable(Trainable):
         optimizer.step()  # of the head: the embeddings have no gradients here
         return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
 
-    def _descended(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> dict[str, Tensor]:
-        """Take a step of plain gradient descent on dot products, in one kernel."""
-        config, values = self.config, self.embeddings.detach().numpy()
-        log_loss, squares = descend(
-            values, self.head.bias.detach().numpy(), users, items,
-            config.shape.biases, config.learning_rate, config.regularization, self._scratch,
-        )  # fmt: skip
-        losses = {"loss": log_loss + config.regularization / 2 * squares, "log_loss": log_loss}
-        return {name: torch.tensor(losses[name]) for name in self.metrics}
+    @property
+    def _is_sparse(self) -> bool:
+        """Whether a step changes only the rows that the batch uses."""
+        return torch.device(self.config.device).type == "cpu" and self.config.precision == "float32"
 
-    @cached_property
-    def _scratch(self) -> tuple[Floats, NDArray[np.int64]]:
-        return np.zeros(self.embeddings.shape, np.float32), np.zeros(len(self.embeddings), np.int64)
+    def take_steps(
+        self, batches: Sequence[Tensor | None], optimizer: torch.optim.Optimizer
+    ) -> list[dict[str, Tensor]]:
+        """Take the steps; those of plain gradient descent on dot products in one kernel."""
+        if self.steps_at_once == 1:
+            return super().take_steps(batches, optimizer)
+        config, first = self.config, batches[0]
+        users, items = self.sampled(None if first is None else torch.cat(batches))
+        size = len(users) if first is None else len(first)
+        rows = np.split(self.embeddings.detach().numpy(), [self.data.n_users])
+        means = descend(
+            *rows, self.head.bias.detach().numpy(), users, items, size, config.shape.biases,
+            config.learning_rate, config.regularization,
+        )  # fmt: skip
+        log_losses, squares = means.T
+        losses = log_losses + config.regularization / 2 * squares
+        of_steps = torch.tensor(np.stack([losses, log_losses], axis=1), dtype=torch.float32)
+        return [dict(zip(self.metrics, step, strict=False)) for step in of_steps]
 
     def _losses_and_gradients(
         self, users: NDArray[np.int32], items: NDArray[np.int32], total: int

@@ -22,7 +22,7 @@ from shortlist.kernels.threads import over_rows
 from shortlist.models.config import Arrays
 from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
-from shortlist.models.training.loop import SparseTable, Trainable
+from shortlist.models.training.loop import SparseTable, SparseTrainable
 from shortlist.models.training.negatives import Negatives
 
 SHARD_SAMPLES = 1024
@@ -80,7 +80,7 @@ class NCFHead(nn.Module):
         return dict(zip(names, rows.split_with_sizes(lengths, 1), strict=True))
 
 
-class NCFTrainable(Trainable):
+class NCFTrainable(SparseTrainable):
     """Embeddings of users and items, a head, and its loss against drawn negatives.
 
     ``whole`` is all the data, of which ``data`` is trained on and ``held`` is the validation fold.
@@ -110,9 +110,8 @@ class NCFTrainable(Trainable):
         self.held: Held | None = None if held is None else Held(config, whole, held)
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
-        self._table: SparseTable | None = None
         is_product = self.head.product_weights is None and not shape.widths
-        if is_product and config.optimizer == "sgd" and self._is_sparse:
+        if is_product and config.optimizer == "sgd" and self.updates_rows:
             self.steps_at_once = DESCENTS
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
@@ -156,13 +155,12 @@ class NCFTrainable(Trainable):
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
-        if not self._is_sparse:
+        if not self.updates_rows:
             return super().step(chosen, optimizer)
         users, items = self.sampled(chosen)
         items = items + np.int32(self.data.n_users)
-        if self._table is None:
-            self._table = SparseTable(self.embeddings, optimizer, self.config)
-        self._table.begin_step(np.concatenate([users, items.ravel()]))
+        table = self.table(self.embeddings, optimizer)
+        table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
         bounds = [len(users) * n // count for n in range(count + 1)]
         results: list[tuple[list[float], tuple[Tensor, ...]]] = [([], ())] * count
@@ -171,21 +169,16 @@ class NCFTrainable(Trainable):
             torch.set_num_threads(1)  # PyTorch's setting is one of each thread
             for n in range(start, stop):
                 part = slice(bounds[n], bounds[n + 1])
-                results[n] = self._losses_and_gradients(users[part], items[part], len(users))
+                results[n] = self._losses_and_gradients(table, users[part], items[part], len(users))
 
         over_rows(work, count, 1)
         losses, gradients = zip(*results, strict=True)
         of_users, of_items, *of_head = zip(*gradients, strict=True)
-        self._table.take_step(torch.cat([*of_users, *of_items]).numpy())
+        table.take_step(torch.cat([*of_users, *of_items]).numpy())
         for parameter, of_shards in zip(self._head_parameters, of_head, strict=True):
             parameter.grad = sum(of_shards[1:], of_shards[0])
         optimizer.step()  # of the head: the embeddings have no gradients here
         return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
-
-    @property
-    def _is_sparse(self) -> bool:
-        """Whether a step changes only the rows that the batch uses."""
-        return torch.device(self.config.device).type == "cpu" and self.config.precision == "float32"
 
     def take_steps(
         self, batches: Sequence[Tensor | None], optimizer: torch.optim.Optimizer
@@ -193,13 +186,13 @@ class NCFTrainable(Trainable):
         """Take the steps; those of plain gradient descent on dot products in one kernel."""
         if self.steps_at_once == 1:
             return super().take_steps(batches, optimizer)
-        config, first = self.config, batches[0]
-        users, items = self.sampled(None if first is None else torch.cat(batches))
-        size = len(users) if first is None else len(first)
-        rows = np.split(self.embeddings.detach().numpy(), [self.data.n_users])
+        config, several = self.config, [chosen for chosen in batches if chosen is not None]
+        users, items = self.sampled(torch.cat(several) if several else None)
+        size = len(several[0]) if several else len(users)
+        of_users, of_items = np.split(self.embeddings.detach().numpy(), [self.data.n_users])
         means = descend(
-            *rows, self.head.bias.detach().numpy(), users, items, size, config.shape.biases,
-            config.learning_rate, config.regularization,
+            of_users, of_items, self.head.bias.detach().numpy(), users, items, size,
+            config.shape.biases, config.learning_rate, config.regularization,
         )  # fmt: skip
         log_losses, squares = means.T
         losses = log_losses + config.regularization / 2 * squares
@@ -207,20 +200,14 @@ class NCFTrainable(Trainable):
         return [dict(zip(self.metrics, step, strict=False)) for step in of_steps]
 
     def _losses_and_gradients(
-        self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
+        self, table: SparseTable, users: NDArray[np.int32], items: NDArray[np.int32], total: int
     ) -> tuple[list[float], tuple[Tensor, ...]]:
         """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
-        assert self._table is not None
-        rows = self._table.gather(users), self._table.gather(items.ravel())
+        rows = table.gather(users), table.gather(items.ravel())
         losses, share = self.losses_of(*rows), len(users) / total
         inputs = [*rows, *self._head_parameters]
         gradients = torch.autograd.grad(losses["loss"] * share, inputs)
         return [value.item() * share for value in losses.values()], gradients
-
-    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
-        """Bring all embeddings up to date."""
-        if self._table is not None:
-            self._table.end_epoch()
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items (G, N) of each user (G,), int64."""  # (G, N)

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -135,6 +136,30 @@ class SparseTable:
     def _catch_up(self, rows: NDArray[np.int32]) -> None:
         if self.config.optimizer == "adam":
             catch_up(self.table, rows, self.step, self.config.learning_rate)
+
+
+class SparseTrainable(Trainable):
+    """A trainable that may step on only those rows of an embedding table that a batch uses."""
+
+    config: Any  # a TrainingConfig
+    _table: SparseTable | None = None
+
+    @property
+    def updates_rows(self) -> bool:
+        """Whether it does: on a CPU, in float32."""
+        on_cpu = torch.device(self.config.device).type == "cpu"
+        return on_cpu and self.config.precision == "float32"
+
+    def table(self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> SparseTable:
+        """Return the table of the epoch; ``start_epoch`` must set it to None."""
+        if self._table is None:
+            self._table = SparseTable(parameter, optimizer, self.config)
+        return self._table
+
+    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bring all rows up to date."""
+        if self._table is not None:
+            self._table.end_epoch()
 
 
 class Training:

@@ -244,7 +244,7 @@ def _cases() -> dict[str, Case]:
         Case(als_rounds.padded, {"vectors": floats(B, F)}, {"vectors:0", "vectors:1"}),
         Case(
             als_rounds.begin_sums,
-            {"vectors": floats(B, F), "shared": floats(F), "weak": floats(B)},
+            {"vectors": floats(B, F), "shared": floats(F), "penalties": floats(B)},
         ),
         Case(
             als_rounds.add_share,

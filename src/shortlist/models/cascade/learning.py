@@ -38,7 +38,7 @@ from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
 
 ENOUGH = 20_000  # held-out items among the candidates; more would change little
-ENOUGH_OF_LARGE = 8_000  # the same where fitting and scoring cost more; loses up to 1% of the NDCG
+ENOUGH_FOR_LARGE = 8_000  # the same where fitting and scoring cost more; loses up to 1% of the NDCG
 LARGE = 100_000  # interactions
 
 CUTOFF = 20  # of the NDCG that choices are made by
@@ -134,7 +134,7 @@ class Learner:
     @property
     def _has_enough(self) -> bool:
         """Whether further examples would change little."""
-        enough = ENOUGH if self.data.n_interactions < LARGE else ENOUGH_OF_LARGE
+        enough = ENOUGH if self.data.n_interactions < LARGE else ENOUGH_FOR_LARGE
         return sum(len(part.lists) for half in self._examples for part in half) >= enough
 
     def _ranker(self, stages: tuple[ModelSpec, ...]) -> Ranker | int:

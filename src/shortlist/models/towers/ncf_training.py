@@ -26,7 +26,7 @@ from shortlist.models.training.loop import SparseTable, SparseTrainable
 from shortlist.models.training.negatives import Negatives
 
 SHARD_SAMPLES = 1024
-DESCENTS = 64  # steps that one call of the kernel takes: some milliseconds, then Ctrl-C is noticed
+DESCENDED = 2**16  # samples that a call of the kernel takes: ten milliseconds, for Ctrl-C
 VALIDATION_NEGATIVES = 99
 VALIDATION_K = 10
 _GROUPS = 512  # of the validation fold that are scored together
@@ -111,8 +111,9 @@ class NCFTrainable(SparseTrainable):
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         is_product = self.head.product_weights is None and not shape.widths
-        if is_product and config.optimizer == "sgd" and self.updates_rows:
-            self.steps_at_once = DESCENTS
+        self._descends = is_product and config.optimizer == "sgd" and self.updates_rows
+        if self._descends:
+            self.steps_at_once = max(1, DESCENDED // (config.batch_size or DESCENDED))
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -184,7 +185,7 @@ class NCFTrainable(SparseTrainable):
         self, batches: Sequence[Tensor | None], optimizer: torch.optim.Optimizer
     ) -> list[dict[str, Tensor]]:
         """Take the steps; those of plain gradient descent on dot products in one kernel."""
-        if self.steps_at_once == 1:
+        if not self._descends:
             return super().take_steps(batches, optimizer)
         config, several = self.config, [chosen for chosen in batches if chosen is not None]
         users, items = self.sampled(torch.cat(several) if several else None)

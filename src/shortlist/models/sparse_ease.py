@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, eye_array, vstack
 from shortlist import engine
 from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.engine.protocol import BLOCK_BYTES
+from shortlist.engine.base import BLOCK_BYTES
 from shortlist.kernels import types
 from shortlist.kernels.ridge import regressions
 from shortlist.kernels.scores import dense_sparse

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine import Engine
-from shortlist.engine.protocol import BLOCK_BYTES
+from shortlist.engine.base import BLOCK_BYTES
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper

@@ -111,7 +111,7 @@ def alternate_in_shards(
 
     bounds = np.minimum(np.arange(shard_count(len(users)) + 1) * rows, len(users))
     work = np.diff(by_user.indptr[bounds].astype(np.int64) + bounds)
-    with engine.hold(cut, work.tolist()) as held:
+    with engine.current().hold(cut, work.tolist()) as held:
         step = partial(
             _step, solver=solver, by_user=by_user, held=held, epochs=epochs, checkpoint=checkpoint
         )

@@ -135,12 +135,12 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
 def test_descent_is_that_of_the_mean_loss_of_each_batch(biased: bool) -> None:
     """Users and items that repeat in a batch, several batches, and a last one that is shorter."""
     rng = np.random.default_rng(4)
-    tables = [rng.normal(0, 0.5, (count, 5)).astype(np.float32) for count in (4, 6)]
+    of_users, of_items = (rng.normal(0, 0.5, (n, 5)).astype(np.float32) for n in (4, 6))
     users = np.array([1, 0, 1, 3, 3], np.int32)
     items = np.array(
         [[2, 4, 2, 5], [0, 2, 1, 4], [5, 5, 5, 0], [1, 2, 3, 4], [4, 1, 1, 0]], np.int32
     )
-    bias, expected = np.array([0.1], np.float32), [part.astype(np.float64) for part in tables]
+    bias, expected = np.array([0.1], np.float32), [of_users.astype(float), of_items.astype(float)]
     expected_bias, means, depth = 0.1, [], 5 - biased
     for batch in (slice(0, 2), slice(2, 4), slice(4, 5)):
         pairs = [
@@ -166,8 +166,8 @@ def test_descent_is_that_of_the_mean_loss_of_each_batch(biased: bool) -> None:
             part - 0.3 * step / len(pairs) for part, step in zip(expected, steps, strict=True)
         ]
         expected_bias -= 0.3 * to_bias / len(pairs)
-    losses_and_squares = descend(tables[0], tables[1], bias, users, items, 2, biased, 0.3, 0.01)
-    assert_allclose(losses_and_squares, means, rtol=1e-5)
-    for table, part in zip(tables, expected, strict=True):
+    found = descend(of_users, of_items, bias, users, items, 2, biased, 0.3, 0.01)
+    assert_allclose(found, means, rtol=1e-5)
+    for table, part in zip((of_users, of_items), expected, strict=True):
         assert_allclose(table, part, rtol=1e-5, atol=1e-6)
     assert_allclose(bias, expected_bias, rtol=1e-5)

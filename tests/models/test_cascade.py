@@ -14,12 +14,13 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, ConfigError, InputError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade.candidates import known_users, retrieve, stage_mean, unseen
+from shortlist.models.cascade.candidates import retrieve, stage_mean, unseen
 from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, examples, splits
 from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
 from shortlist.models.cascade.model import Cascade
 from shortlist.models.cascade.rankers import Ranker, fit_blend
+from shortlist.models.composite import known_users
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.feature_similarity import FeatureSimilarity

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from dataclasses import dataclass
 from functools import partial
@@ -210,10 +211,13 @@ def test_memory_does_not_grow_with_the_epochs() -> None:
     data = of_matrix(rng.random((3000, 2000)) < 0.002)
     settings = {"embedding_size": 64, "regularization": 0.02, "unobserved_weight": 0.1}
     IALS(**settings, epochs=20).fit(data)  # compiles all that the second fit uses
+    gc.collect()
+    gc.freeze()  # with the objects of other tests, garbage would be collected later
     tracemalloc.start()
     learned = IALS(**settings, epochs=20).fit(data).learned
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    gc.unfreeze()
     assert peak < 6 * (learned.users.nbytes + learned.items.nbytes)
 
 

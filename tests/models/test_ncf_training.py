@@ -18,7 +18,7 @@ from shortlist.kernels.threads import thread_limit
 from shortlist.models.towers import ncf_training
 from shortlist.models.towers.ncf import GMF, MLP, NCF, NeuMF
 from shortlist.models.towers.ncf_learned import NCFLearned
-from shortlist.models.towers.ncf_training import Held, NCFTrainable
+from shortlist.models.towers.ncf_training import NCFTrainable, ValidationFold
 from shortlist.models.training.loop import Trainable, Training
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.selection import dense
@@ -340,7 +340,7 @@ def test_the_best_epoch_by_the_fold_is_kept(metric: str) -> None:
     assert training is not None
     assert training.best_epoch == best + 1
     held = training.trainable.held
-    assert isinstance(held, Held)
+    assert isinstance(held, ValidationFold)
     model = GMF(validation=1.0, validation_metric=metric, patience=6, **settings)
     vectors = model.fit(DATA).user_vectors(), model.item_vectors()
     scores = np.einsum("nf,nkf->nk", vectors[0][held.users], vectors[1][held.items])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
+from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model
 from shortlist.models.config import ModelConfig
 from shortlist.models.registry import model_class
@@ -66,6 +68,13 @@ def model_list(value: Any) -> Any:
     if isinstance(value, str):
         return [name.strip() for name in value.split(",")]
     return [value] if isinstance(value, Model) else value
+
+
+def known_users(data: Dataset, users: Rows, models: Sequence[Model[Any, Any]]) -> Profiles:
+    """Return profiles of training users, with features and order if a model uses them."""
+    features = any(model.uses_features for model in models)
+    order = any(model.uses_order for model in models)
+    return Profiles.known(data, users, features=features, order=order)
 
 
 def _of_inner(ability: str, combine: Callable[[Iterable[bool]], bool] = any) -> Any:

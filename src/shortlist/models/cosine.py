@@ -27,7 +27,7 @@ from shortlist.models.neighborhood import (
     weighted,
     weighted_rows,
 )
-from shortlist.models.signals import Push, choose_signals, dislikes_setting, histories
+from shortlist.models.signals import DislikeWeight, choose_signals, dislikes_setting, histories
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
@@ -81,7 +81,7 @@ class ItemCosineConfig(CosineConfig):
 
     conditional: ClassVar = frozenset({"dislikes"})
 
-    dislikes: Push | Auto = dislikes_setting()
+    dislikes: DislikeWeight | Auto = dislikes_setting()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from shortlist.scoring.sparse import csr_arrays, row_norms, row_scaled, transpos
 
 _WIDE = 4  # with this many times more items than users, weights from users are smaller and faster
 _BLOCK = 256  # rows worked on at a time: after each, the bar moves and Ctrl-C is noticed
-FEW = 3_000  # the penalty is chosen on no more items than these, the most popular ones
+CHOSEN_WITH = 3_000  # the penalty is chosen on no more items than these, the most popular ones
 STEPS: tuple[Step, ...] = (("regularization", (150.0, 15.0, 50.0, 300.0, 500.0, 1000.0, 3000.0)),)
 _DROPOUT: tuple[Step, ...] = (
     ("dropout", (0.0, 0.25, 0.5, 0.7)),
@@ -118,7 +118,7 @@ class EASE(LinearModel[EASEConfig, EASELearned]):
         """Return the settings, chosen where "auto"; dropout is None if that is not chosen."""
         config = self.config
         steps = (*STEPS, *_DROPOUT) if config.regularization == AUTO else STEPS
-        settings = choose_signals(self, most_popular(data, FEW), steps)
+        settings = choose_signals(self, most_popular(data, CHOSEN_WITH), steps)
         settings.setdefault("dropout", None if config.dropout == AUTO else config.dropout)
         return settings
 

@@ -20,7 +20,7 @@ from shortlist.errors import BundleError, CapabilityError
 from shortlist.kernels.scores import pair_scores
 from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
-from shortlist.models.composite import CompositeModel, ModelSpec
+from shortlist.models.composite import CompositeModel, ModelSpec, known_users
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.foreign_formats import check_graph_bytes
 from shortlist.progress import track
@@ -68,7 +68,7 @@ def _check_graph(graph: Any, context: Context) -> None:
     model = context.values["model"]
     if not context.data.n_users:
         raise ValueError("is of data without users")
-    columns = _factors(model, _profiles(model, np.zeros(1, dtype=np.int32))).items.columns
+    columns = _factors_of_users(model, np.zeros(1, dtype=np.int32)).items.columns
     check_graph_bytes(graph, context.data.n_items, columns.shape[0] + 1)
 
 
@@ -88,7 +88,7 @@ class IndexedLearned:
     def items(self) -> ItemRows:
         """The item vectors and biases."""
         first_user = np.zeros(1, dtype=np.int32)  # the items are the same for every query
-        return ItemRows.of(_factors(self.model, _profiles(self.model, first_user)))
+        return ItemRows.of(_factors_of_users(self.model, first_user))
 
     @cached_property
     def index(self) -> Any:
@@ -138,7 +138,7 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
         model = config.model.make().fit(data)
         active = np.flatnonzero(data.user_counts).astype(np.int32)
         sampled = np.random.default_rng(0).permutation(active)[:RECALL_USERS]
-        scores = _factors(model, _profiles(model, np.sort(sampled)))
+        scores = _factors_of_users(model, np.sort(sampled))
         graph = build_graph(ItemRows.of(scores), config.connectivity, config.expansion_add)
         index = open_graph(graph, data.n_items, config.expansion_search)
         recall = _recall(index, scores, data)
@@ -170,8 +170,8 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
         return parts_of(model, profiles, items)
 
 
-def _profiles(model: Model[Any, Any], users: Rows) -> Profiles:
-    return Profiles.known(model.data, users, features=model.uses_features, order=model.uses_order)
+def _factors_of_users(model: Model[Any, Any], users: Rows) -> FactorScores:
+    return _factors(model, known_users(model.data, users, [model]))
 
 
 def _factors(model: Model[Any, Any], profiles: Profiles) -> FactorScores:

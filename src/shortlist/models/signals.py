@@ -17,10 +17,10 @@ from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.sparse import binary
 
 Strength: TypeAlias = Literal["binary", "weighted"]
-Push: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+DislikeWeight: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 WEIGHTINGS: Final = ("binary", "weighted")
-PUSHES: Final = (0.0, 0.1, 0.3, 1.0)
+DISLIKE_WEIGHTS: Final = (0.0, 0.1, 0.3, 1.0)
 
 
 class WeightedConfig(ModelConfig):
@@ -47,7 +47,7 @@ def dislikes_setting() -> Any:
 class SignalConfig(WeightedConfig):
     """The settings of models that score by the items of a history."""
 
-    dislikes: Push | Auto = dislikes_setting()
+    dislikes: DislikeWeight | Auto = dislikes_setting()
 
 
 def choose_signals(
@@ -69,7 +69,7 @@ def choose_signals(
     elif data.weights_differ:
         steps = (*steps, ("weighting", WEIGHTINGS))
     if data.dislikes is not None and "dislikes" in type(model.config).model_fields:
-        steps = (*steps, ("dislikes", PUSHES))
+        steps = (*steps, ("dislikes", DISLIKE_WEIGHTS))
     settings = choose(model, data, steps, learn)
     for name in {"weighting", "dislikes"} & type(model.config).model_fields.keys():
         given = getattr(model.config, name)

@@ -22,7 +22,7 @@ from shortlist.kernels.scores import dense_sparse
 from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
-from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
+from shortlist.models.ease import CHOSEN_WITH, STEPS, Regularization, regularization_setting
 from shortlist.models.linear import ItemWeights
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
@@ -89,7 +89,7 @@ class SparseEASE(ItemWeights[SparseEASEConfig, SparseEASELearned]):
 
     def learn(self, data: Dataset) -> Fitted[SparseEASELearned]:
         """Regress every item, and multiply the factors."""
-        settings = choose(self, most_popular(data, FEW), STEPS)
+        settings = choose(self, most_popular(data, CHOSEN_WITH), STEPS)
         order = data.popularity_order
         factor, left = _factor(data, settings["regularization"], self.config.neighbors)
         weights = _weights(factor, left, round(_KEPT * self.config.neighbors))[order]

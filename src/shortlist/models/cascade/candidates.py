@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.kernels.scores import list_ranks
 from shortlist.kernels.topk import topk_dense
@@ -69,13 +68,6 @@ def unseen(profiles: Profiles, order: Rows) -> Eligible:
     """Make every item eligible that is neither in the query's history nor disliked."""
     indptr, indices, _ = csr_arrays(profiles.excluded)
     return Eligible.excluding(indptr, indices, order)
-
-
-def known_users(data: Dataset, users: Rows, models: Stages) -> Profiles:
-    """Return profiles of training users, with features and order if a model uses them."""
-    features = any(model.uses_features for model in models)
-    order = any(model.uses_order for model in models)
-    return Profiles.known(data, users, features=features, order=order)
 
 
 def retrieve(

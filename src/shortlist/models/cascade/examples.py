@@ -21,8 +21,9 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.sampling import splitmix
-from shortlist.models.cascade.candidates import Candidates, Stages, known_users, retrieve, unseen
+from shortlist.models.cascade.candidates import Candidates, Stages, retrieve, unseen
 from shortlist.models.cascade.config import CascadeConfig
+from shortlist.models.composite import known_users
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats

@@ -20,7 +20,6 @@ from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import (
     Candidates,
-    known_users,
     retrieve,
     stage_mean,
     unseen,
@@ -46,7 +45,7 @@ from shortlist.models.cascade.stage_recall import (
     stage_recall,
     user_values,
 )
-from shortlist.models.composite import CompositeModel, ModelSpec
+from shortlist.models.composite import CompositeModel, ModelSpec, known_users
 from shortlist.models.config import AUTO
 from shortlist.models.foreign_formats import checked_trees
 from shortlist.models.neighborhood import memory_of_neighbors

@@ -13,7 +13,7 @@ from shortlist.bundle.declarations import Array, Setting
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors
 from shortlist.machine import one_blas_thread
-from shortlist.models.towers.learned import weights
+from shortlist.models.towers.layers import weights
 from shortlist.models.vectors import LearnedVectors
 from shortlist.scoring.scores import Floats
 

@@ -20,8 +20,8 @@ from shortlist.models.towers.config import (
     RetrievalConfig,
     TowersConfig,
 )
-from shortlist.models.towers.head import HeadLearned
-from shortlist.models.towers.learned import SLICE, TowersLearned
+from shortlist.models.towers.layers import SLICE
+from shortlist.models.towers.learned import HeadLearned, TowersLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes
 from shortlist.models.vectors import DotProducts, RatingModel

@@ -10,7 +10,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.config import Arrays
 from shortlist.models.towers.config import GMFConfig, MLPConfig, NCFConfig, NeuMFConfig
-from shortlist.models.towers.learned import SLICE, Layer, flat, trained_layers
+from shortlist.models.towers.layers import SLICE, Layer, flat, trained_layers
 from shortlist.models.towers.ncf_learned import NCFLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes

@@ -16,7 +16,7 @@ from shortlist.kernels.sampling import alias_table, draw
 from shortlist.kernels.scores import dense_factors, dense_profile
 from shortlist.kernels.types import Csr
 from shortlist.models.towers.config import NCFConfig
-from shortlist.models.towers.learned import (
+from shortlist.models.towers.layers import (
     LARGEST_WEIGHT,
     SLICE,
     Layer,

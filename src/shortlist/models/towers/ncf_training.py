@@ -107,7 +107,9 @@ class NCFTrainable(SparseTrainable):
             data, config.negatives, exponent=config.negative_exponent, rejection=config.rejection
         )
         self.samples = 1 + config.negatives
-        self.held: Held | None = None if held is None else Held(config, whole, held)
+        self.held: ValidationFold | None = (
+            None if held is None else ValidationFold(config, whole, held)
+        )
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
         is_product = self.head.product_weights is None and not shape.widths
@@ -233,7 +235,7 @@ class NCFTrainable(SparseTrainable):
         self.load_state_dict({name: torch.from_numpy(part) for name, part in parameters.items()})
 
 
-class Held:
+class ValidationFold:
     """The validation fold: held-out interactions, each with negatives that are drawn once.
 
     No interaction of ``whole``, all the data, is a negative.

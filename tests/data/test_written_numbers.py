@@ -71,7 +71,9 @@ def test_a_number(text: str, number: float) -> None:
     "text",
     ["", '{"a": 1}', "[1]", "<b>3</b>",
      "Room 12", "03308", "12.03.2020", "010-1234-5678", "$85k - $105k", "3-5 years",
-     "3천5백", "1억 5천", "1억 5000", "1만 2억", "3년 15개월", "3월 5일", "3 kg 2 m", "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
+
+     "3천5백", "1억 5천", "1억 5000", "1만 2억", "3년 15개월", "3월 5일", "3 kg 2 m",
+     "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
 )  # fmt: skip
 def test_no_number(text: str) -> None:
     assert read_number(text) is None

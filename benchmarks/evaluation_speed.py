@@ -4,7 +4,7 @@
         [--rectools PYTHON] [--lenskit PYTHON] [--out docs/performance.md]
 
 Each library runs in its own Python and process, kept between the rounds; all take turns. The data
-sets are those of `speed.py`, whose page this adds a section to; what is compared stands there.
+sets are those of `speed.py`; both write a section of the same page.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pages import write_section
+
 K = 10
-HEADING = "## Full evaluation"
 ABOUT = (
     "All start from the same vectors of users and items (iALS, 64 factors) and evaluate every "
     "user with a held-out choice at list length 10. Ours ranks the held-out choice in the full "
@@ -216,12 +217,6 @@ def compare(name: str, rounds: int, pythons: dict[str, str]) -> list[str]:
     return [*lines, ""]
 
 
-def with_section(page: str, lines: list[str]) -> str:
-    """Return a page with these lines as its last section, in place of an earlier one."""
-    before = page.split(HEADING)[0].rstrip()
-    return "\n".join([before, "", HEADING, "", ABOUT, "", *lines]).strip() + "\n"
-
-
 TIMES = ("seconds", "cpu")
 
 
@@ -239,8 +234,7 @@ def main() -> None:
     for name in options["data"].split(","):
         lines += compare(name, options["rounds"], pythons)
     print("\n".join(lines))
-    page = options["out"].read_text(encoding="utf-8") if options["out"].exists() else ""
-    options["out"].write_text(with_section(page, lines), encoding="utf-8")
+    write_section(options["out"], "evaluation", ["## Full evaluation", "", ABOUT, "", *lines])
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pages import write_section
 from peers import DISTRIBUTIONS, FACTORS, JOBS, THREADS, K, World, rows_of
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
@@ -269,7 +270,7 @@ def versions() -> str:
 
 
 def main() -> None:
-    """Run what is asked for and write the page."""
+    """Run what is asked for and write its section of the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="default: all that are there")
     parser.add_argument("--jobs", default=",".join(JOBS))
@@ -307,7 +308,7 @@ def main() -> None:
                         one["memory"] = memory(job, library, name)
             lines += section(job, world, found)
             print("\n".join(lines[-len(found) - 6 :]), flush=True)
-    arguments.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    write_section(arguments.out, "speed", lines)
 
 
 if __name__ == "__main__":

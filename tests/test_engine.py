@@ -121,7 +121,7 @@ def test_pieces_run_in_order_when_they_are_asked_for() -> None:
     assert done == ["first", "second"]
 
 
-class RemoteEngine:
+class RemoteEngine(engine.Engine):
     """Passes task and results on as bytes, and runs pieces side by side, the last one first."""
 
     def __init__(self) -> None:
@@ -142,16 +142,8 @@ class RemoteEngine:
             value: T = pickle.loads(result)
             yield value
 
-    def map_rows(
-        self,
-        task: Callable[[range], T],
-        n_rows: int,
-        bytes_per_row: int,
-        description: str,
-        least: int = 1,
-    ) -> Iterator[T]:
-        ranges = [range(start, min(start + 7, n_rows)) for start in range(0, n_rows, 7)]
-        return self.map(task, ranges, 7 * bytes_per_row, description)
+    def block_rows(self, n_rows: int, bytes_per_row: int, least: int) -> int:
+        return 7
 
 
 @pytest.mark.parametrize("name", ["Popularity", "UserCosine", "ItemCosine", "EASE", "IALS"])

@@ -16,6 +16,7 @@ import shortlist as sl
 from shortlist import explore, extras
 from shortlist.errors import CapabilityError, ConfigError, InputError, UnknownIdError
 from shortlist.explore import Neighbors
+from shortlist.explore.items import first_values
 from shortlist.testing import tiny
 
 GROUPS = ("amber", "birch", "cedar")
@@ -289,6 +290,19 @@ def test_the_map_groups_by_any_feature_and_omits_rare_items() -> None:
     )
     with pytest.raises(InputError, match=r"0 items have 1000 or more .* a map needs 4"):
         explore.item_map(fitted, least=1000)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.string()), pa.large_list(pa.string()), pa.list_(pa.string(), 2)]
+)
+def test_the_first_value_of_a_list(kind: pa.DataType) -> None:
+    column = pa.chunked_array([pa.array([["a", "b"], None, [None, "c"]], kind)])
+    assert first_values(column).to_pylist() == ["a", None, None]
+
+
+def test_the_first_value_of_an_empty_list_or_a_plain_cell() -> None:
+    assert first_values(pa.chunked_array([[["a"], []]])).to_pylist() == ["a", None]
+    assert first_values(pa.chunked_array([["a", None]])).to_pylist() == ["a", None]
 
 
 def test_plots_need_no_display(tmp_path: Path) -> None:

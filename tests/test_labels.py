@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
-from shortlist.explore.labels import labels
+from shortlist.explore.items import labels
 
 
 def labels_of(**columns: Any) -> list[str]:

@@ -25,20 +25,21 @@ def measured(root: Path, board: str, model: str, trials: int) -> dict[str, Any]:
 def _measure(root: Path, name: str, model_name: str, trials: int) -> dict[str, Any]:
     board = READERS[name](root)
     model = model_class(model_name)()
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     if trials:
         model = sl.tune(
             model, board.train, trials, metric=board.metrics[0], check=False
         ).best_model()
     model.fit(board.train)
-    seconds = time.perf_counter() - started
+    seconds, processor = time.perf_counter() - started, time.process_time() - busy
     report, label = _report(model, board)
     row: dict[str, Any] = {"board": board.name, "model": model_name, "tuned": bool(trials)}
     for metric in board.metrics:
         row[metric] = report[f"{metric}{label}"]
         row[f"{metric}, interval"] = list(report.interval(f"{metric}{label}"))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return row | {"seconds": seconds, "megabytes": memory, "settings": repr(model)}
+    costs = {"processor": processor, "seconds": seconds, "megabytes": memory}
+    return row | costs | {"settings": repr(model)}
 
 
 def _report(model: Any, board: Board) -> tuple[Report, str]:

@@ -8,7 +8,7 @@ a remedy. The command line prints the message unchanged and exits with status 2 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import ClassVar
@@ -150,6 +150,18 @@ def without_passwords(text: str) -> str:
     text = re.sub(r"(\w:/{1,2}[^\s'\"/:@]*):[^\s'\"]*@", r"\1:...@", text)
     value = r"('(?:[^'\\]|\\.)*'|[^\s&;,]+)"
     return re.sub(rf"(?i)\b(\w*(?:password|passwd|pwd)\s*=\s*){value}", r"\1...", text)
+
+
+def require_known(
+    name: str,
+    known: Collection[str],
+    what: str,
+    kind: type[ShortlistError] = InputError,
+    where: str | None = None,
+) -> None:
+    """Raise an error, with a suggestion as its remedy, unless a name is a known one."""
+    if name not in known:
+        raise kind(what, where=where, remedy=suggestion(str(name), known))
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ PACKAGES = {
     "index": ("usearch",),
     "tune": ("optuna",),
     "serve": ("starlette", "uvicorn", "prometheus_client"),
-    "report": ("jinja2", "matplotlib", "sklearn"),
+    "report": ("jinja2", "sklearn"),
     "ray": ("ray",),
     "mlflow": ("mlflow", "pandas"),
     "sql": ("adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite"),

@@ -76,40 +76,50 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
     After an exchange that is the old folder; after a failure, an incomplete one.
     """
     for leftover in parent.glob(f"{_UNFINISHED}*"):
-        lock = _lock(leftover)
-        if lock is not None:
+        handle = _lock_folder(leftover)
+        if handle is not None:
             shutil.rmtree(leftover, ignore_errors=True)
-            os.close(lock)
+            os.close(handle)
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
-        lock = _lock(folder, wait=True)
+        handle = _lock_folder(folder, wait=True)
         if folder.exists():
             break
-        if lock is not None:  # another process took it for a leftover before it was locked
-            os.close(lock)
+        if handle is not None:  # another process took it for a leftover before it was locked
+            os.close(handle)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if handle is not None:
+            os.close(handle)
 
 
-def _lock(folder: Path, *, wait: bool = False) -> int | None:
+def _lock_folder(folder: Path, *, wait: bool = False) -> int | None:
     """Lock a folder until the handle is closed or the process ends; None: it cannot be locked."""
     if sys.platform == "win32":
         return None
-    import fcntl
-
-    handle = None
-    try:
+    with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        if handle is not None:
-            os.close(handle)
-        return None
-    return handle
+        if lock(handle, wait=wait):
+            return handle
+        os.close(handle)
+    return None
+
+
+def lock(handle: int, *, wait: bool = False) -> bool:
+    """Lock an open file or folder until it is closed or the process ends, even if it is killed.
+
+    Return whether no other process has it locked; Windows locks nothing.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            return False
+    return True
 
 
 def require_file(path: str | Path) -> None:

@@ -23,7 +23,22 @@ def shown(value: Any, limit: int = 300) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
         return f"a value of type {type(value).__name__} that is too large to show"
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the start of a text that is longer than ``limit`` characters, followed by ``...``."""
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things: ``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def first_few(names: Sequence[object], most: int = 3) -> str:
+    """List the first few names: ``a, b, c, ...``."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
 
 
 def span(low: float, high: float) -> str:

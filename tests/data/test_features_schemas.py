@@ -187,7 +187,7 @@ def test_a_learned_table_is_a_file_of_the_bundle(saved: tuple[FeatureModel, Path
     model, folder = saved
     assert pq.read_table(folder / "learned.encoder.parquet").num_rows == 2
     assert "learned.encoder.parquet" in bundle.read_manifest(folder).files
-    loaded = bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)
+    loaded, _ = bundle.read(folder, {"FeatureModel": FeatureModel}.__getitem__)
     assert loaded.learned.nothing is None
     assert loaded.learned.encoder.equals(model.learned.encoder, check_metadata=True)
     encoder = FeatureEncoder.from_table(loaded.learned.encoder)
@@ -199,7 +199,7 @@ def test_a_learned_table_that_was_changed(saved: tuple[FeatureModel, Path]) -> N
     _, folder = saved
     pq.write_table(pa.table({"a": [1]}), folder / "learned.encoder.parquet")
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is damaged"):
-        bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)
+        bundle.read(folder, {"FeatureModel": FeatureModel}.__getitem__)
     (folder / "learned.encoder.parquet").unlink()
     with pytest.raises(BundleError, match=r"^learned\.encoder\.parquet is missing"):
-        bundle.load(folder, {"FeatureModel": FeatureModel}.__getitem__)
+        bundle.read(folder, {"FeatureModel": FeatureModel}.__getitem__)

@@ -23,7 +23,7 @@ from shortlist.data.store.recorded import Recorded
 from shortlist.data.store.schema import read_tables, schema_sql
 from shortlist.data.store.store import Store
 from shortlist.errors import InputError
-from shortlist.explore.labels import labels
+from shortlist.explore.items import labels
 
 from .table_files import JOBS, ML_100K, ML_LATEST, write
 

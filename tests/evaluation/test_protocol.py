@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.engine.local import LocalEngine
+from shortlist.engine import LocalEngine
 from shortlist.errors import ConfigError, InputError, NotFittedError, ShortlistError
 from shortlist.evaluation import evaluate
 from shortlist.models.popularity import Popularity

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from shortlist.data.dataset import Dataset
+from shortlist.engine import base
 from shortlist.errors import ConfigError, InputError
-from shortlist.evaluation import evaluate, evaluate_sampled, truth
+from shortlist.evaluation import evaluate, evaluate_sampled
 
 from .worlds import Rater, known, split
 
@@ -60,7 +61,7 @@ def test_seeds_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = reciprocal_ranks(seed=1)
     assert reciprocal_ranks(seed=1) == whole
     assert reciprocal_ranks(seed=2) != whole
-    monkeypatch.setattr(truth, "_BLOCK_SCORES", 40 * 7)
+    monkeypatch.setattr(base, "BLOCK_BYTES", 8 * 40 * 7)
     assert reciprocal_ranks(seed=1) == whole
 
 

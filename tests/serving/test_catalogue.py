@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 
 import shortlist as sl
 from shortlist.bundle import read_manifest
+from shortlist.explore.items import principal_coordinates
 from shortlist.serving.catalogue import (
     Catalogue,
     describe_fields,
     json_value,
-    principal_coordinates,
     rows_containing,
 )
 

@@ -15,10 +15,9 @@
 This package knows no models: the caller passes the function that finds a model's class.
 """
 
-from shortlist.bundle.identity import identity
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, read_manifest
-from shortlist.bundle.parts import Storable
-from shortlist.bundle.storage import ARRAYS, load, read, require_target, save
+from shortlist.bundle.parts import Storable, identity
+from shortlist.bundle.storage import ARRAYS, read, require_target, save
 
 __all__ = [
     "ARRAYS",
@@ -27,7 +26,6 @@ __all__ = [
     "Manifest",
     "Storable",
     "identity",
-    "load",
     "read",
     "read_manifest",
     "require_target",

@@ -15,7 +15,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from shortlist.errors import BundleError
+from shortlist.text import shortened
 
+_LONGEST = 200  # characters of a name in a message
 _ATTEMPTS = 1000  # how often the folder may be replaced while its files are being opened
 _MAX_FILES = 4096
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -47,7 +49,7 @@ class Folder:
     def file(self, name: str) -> BufferedReader:
         """Return an open file, at its start; a BundleError if there is none."""
         if name not in self._files:
-            raise damaged(f"{_shortened(name)} is missing", self.path)
+            raise damaged(f"{shortened(name, _LONGEST)} is missing", self.path)
         stream = self._files[name]
         stream.seek(0)
         return stream
@@ -122,7 +124,7 @@ def _is_at(path: Path, directory: int) -> bool:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
-    shown, remedy = _shortened(str(path)), "name a folder that model.save(...) wrote"
+    shown, remedy = shortened(str(path), _LONGEST), "name a folder that model.save(...) wrote"
     if isinstance(error, FileNotFoundError):
         return BundleError(f"{shown} does not exist", remedy=remedy)
     if isinstance(error, NotADirectoryError):
@@ -131,7 +133,3 @@ def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
         remedy = "check the permissions of the folder"
     why = getattr(error, "strerror", None) or str(error)
     return BundleError(f"{shown} cannot be read: {why}", remedy=remedy)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 200 else f"{name[:200]}..."

@@ -1,9 +1,11 @@
-"""A learned dataclass split into arrays, JSON values and tables, and put together again."""
+"""A learned dataclass split into arrays, JSON values and tables, put together again, and hashed."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -18,6 +20,7 @@ from shortlist.errors import BundleError, ConfigError, ShortlistError
 from shortlist.scoring.scorer import FittedModel
 
 SPARSE = ("data", "indices", "indptr")
+_ROWS = 1 << 16  # of a table at a time
 
 
 @runtime_checkable
@@ -147,3 +150,28 @@ def _join_models(
         learned = join(model, parts, data, find_class, prefix)
         models.append(model.restore(data, learned, parts.tables[f"{prefix}history"]))
     return tuple(models)
+
+
+def identity(model: Storable) -> str:
+    """Return the SHA-256 of settings, data, features and learned parts; equal after a reload."""
+    data, parts = model.data, split(model.learned)
+    digest = hashlib.sha256()
+    texts = [model.name, model.settings, data.fingerprint, parts.scalars, sorted(parts.arrays)]
+    digest.update(json.dumps(texts, sort_keys=True, default=str).encode())
+    for _, array in sorted(parts.arrays.items()):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    features = {"user features": data.user_features, "item features": data.item_features}
+    for name, table in sorted((parts.tables | features).items()):
+        if table is not None:
+            digest.update(name.encode())
+            for text in _rows(table):
+                digest.update(text)
+    return digest.hexdigest()
+
+
+def _rows(table: pa.Table) -> Iterator[bytes]:
+    """Yield the values of a table as text: its bytes differ under missing values."""
+    yield repr(table.column_names).encode()
+    for batch in table.to_batches(max_chunksize=_ROWS):
+        yield "\n".join(map(str, batch.to_pylist())).encode() + b"\n"

@@ -107,19 +107,12 @@ def _json_mapping(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(values)
 
 
-def load(path: str | Path, find_class: FindClass) -> Any:
-    """Read a model that :func:`save` wrote; the training data is not needed.
-
-    ``find_class`` leads from the name of a model to its class. A BundleError if the folder is
-    missing, not a bundle, damaged, or of another format.
-    """
-    return read(path, find_class)[0]
-
-
 def read(path: str | Path, find_class: FindClass) -> tuple[Any, Manifest]:
-    """Read a model and the manifest of the same bundle; arguments and errors are those of `load`.
+    """Read a model and the manifest of the same bundle; the training data is not needed.
 
-    A bundle that is replaced in the meantime is read either before or after, never in between.
+    ``find_class`` leads from the name of a model to its class. A bundle that is replaced in the
+    meantime is read either before or after, never in between. A BundleError if the folder is
+    missing, not a bundle, damaged, or of another format.
     """
     path = Path(path)
     with opened(path) as folder:

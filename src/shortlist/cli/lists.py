@@ -23,6 +23,7 @@ from shortlist.cli.output import (
 )
 from shortlist.cli.table_options import with_mark
 from shortlist.errors import InputError
+from shortlist.text import counted, first_few
 
 if TYPE_CHECKING:
     from shortlist.data.vocabulary import Id
@@ -154,7 +155,7 @@ def recommend(
 
 def _written(folder: ListFolder) -> str:
     """Say what was written into a folder."""
-    files = f"{folder.files:,} file{'s' * (folder.files != 1)}"
+    files = counted(folder.files, "file")
     earlier = f"; {folder.found:,} were there already" if folder.found else ""
     return f"wrote {folder.rows:,} rows in {files} to {folder.place}{earlier}"
 
@@ -167,8 +168,8 @@ def _known_items(model: Model[Any, Any], option: str, file: Path | None) -> list
     known = [item for item in ids if item in model.data.items]
     if len(known) < len(ids):
         unknown = [str(item) for item in ids if item not in model.data.items]
-        listed = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
-        remark(f"{option}: left out {len(unknown):,} of {len(ids):,} ids, unknown: {listed}")
+        left_out = f"left out {len(unknown):,} of {len(ids):,} ids"
+        remark(f"{option}: {left_out}, unknown: {first_few(unknown)}")
     if option == "--allow" and not known:
         raise InputError(
             "no allowed item is known to the model", where=str(file), remedy="correct the ids"

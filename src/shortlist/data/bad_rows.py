@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from shortlist.data.formats import scan, text_files
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import ConfigError, InputError, require_known
+from shortlist.text import counted
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
 SHOWN = 3  # rows of each kind that are named
@@ -51,7 +52,7 @@ class Source:
 
 def more_rows(count: int) -> str:
     """Return " (and 2 more rows)" for messages; an empty text if there are none."""
-    return f" (and {count:,} more {'row' if count == 1 else 'rows'})" if count else ""
+    return f" (and {counted(count, 'more row')})" if count else ""
 
 
 def _record_lines(stream: Iterator[str], text: scan.Text) -> Iterator[int]:
@@ -81,7 +82,7 @@ class SkippedRows:
 
     def __str__(self) -> str:
         listed = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
-        rows = f"{self.count:,} {'row' if self.count == 1 else 'rows'} ({listed})"
+        rows = f"{counted(self.count, 'row')} ({listed})"
         return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
 
 
@@ -104,14 +105,11 @@ class BadRows:
     on_bad_row: OnBadRow = "raise"
     errors: list[InputError] = field(default_factory=list)
     skipped: list[SkippedRows] = field(default_factory=list)
+    deletions: list[str] = field(default_factory=list)  # SQL that leaves the rows out
 
     def __post_init__(self) -> None:
-        rules = get_args(OnBadRow)
-        if self.on_bad_row not in rules:
-            raise ConfigError(
-                f"on_bad_row={self.on_bad_row!r} is not a known rule",
-                remedy=suggestion(str(self.on_bad_row), rules),
-            )
+        what = f"on_bad_row={self.on_bad_row!r} is not a known rule"
+        require_known(self.on_bad_row, get_args(OnBadRow), what, ConfigError)
 
     @property
     def skip(self) -> bool:

@@ -19,7 +19,7 @@ from shortlist.data.samples import generate_jobs, generate_orders, sample_paths
 from shortlist.data.samples.board import POSTINGS, RESUMES
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
-from shortlist.errors import DownloadError, InputError, suggestion
+from shortlist.errors import DownloadError, InputError, require_known
 from shortlist.files import atomic_directory
 from shortlist.progress import track
 
@@ -79,8 +79,7 @@ def fetch(name: str, to: str | Path | None = None) -> Path:
     >>> (folder / "orders.csv").read_text().splitlines()[0]
     'invoice,customer,sku,product,quantity,date'
     """
-    if name not in NAMES:
-        raise InputError(f"there is no data set '{name}'", remedy=suggestion(name, NAMES))
+    require_known(name, NAMES, f"there is no data set '{name}'")
     folder = _folder(name)
     return folder if to is None else _copied(folder, Path(to))
 

@@ -64,6 +64,11 @@ class Interactions:
         """The number of interactions of each item."""  # (n_items,)
         return _read_only(np.bincount(self.item_rows, minlength=self.n_items))
 
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """The cell of each interaction in the matrix, counted row by row; ascending."""  # (n,)
+        return self.user_rows.astype(np.int64) * self.n_items + self.item_rows
+
     @cached_property
     def popularity_order(self) -> Rows:
         """The popularity rank of each item, from 0: most interactions first, then lowest row.

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 
 Labels: TypeAlias = Mapping[str, Mapping[str, str]]  # by column, by value as text; "": the column
 
@@ -51,12 +51,7 @@ def with_labels(tables: Sequence[pa.Table | None], labels: Labels) -> list[pa.Ta
     """Add labels to the feature tables that have the columns; each column must be in one."""
     names = {name for table in tables if table is not None for name in table.column_names}
     for column in labels:
-        if column not in names:
-            raise InputError(
-                f"there is no feature {column!r} to label",
-                where="labels",
-                remedy=suggestion(column, sorted(names)),
-            )
+        require_known(column, names, f"there is no feature {column!r} to label", where="labels")
     labelled = []
     for table in tables:
         if table is not None:

@@ -26,7 +26,7 @@ from shortlist.data.sql import connect
 from shortlist.data.titles import title_column
 from shortlist.errors import ShortlistError
 from shortlist.frames import Tabular
-from shortlist.text import text_table
+from shortlist.text import shortened, text_table
 
 _LONGEST_EXAMPLE = 24
 _ROWS = 20_000  # from which the use of a feature is found
@@ -271,7 +271,7 @@ def _feature_facts(column: pa.ChunkedArray) -> list[str]:
         str(column.type) if family is None else _WORDS[family],
         f"{column.null_count:,}",
         different,
-        example if len(example) <= _LONGEST_EXAMPLE else f"{example[: _LONGEST_EXAMPLE - 3]}...",
+        shortened(example, _LONGEST_EXAMPLE),
     ]
 
 

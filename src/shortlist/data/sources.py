@@ -79,27 +79,13 @@ def relation(
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
     text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
     """
-    if remote.is_remote(table):
-        with remote.fetched(table, label) as local:
-            copied = relation(
-                connection, local, label=label, ids=ids, texts=texts, encoding=encoding
-            )
-            name = f"text_{next(_table_numbers)}"
-            copied.create(name)  # the files are removed
-            return connection.table(name)
-    path = Path(table) if isinstance(table, str | Path) else None
-    if path is not None and not scan.is_pattern(path) and not path.is_dir():
-        scan.require_file(path, label)
-    with scan.translated(label, path):
-        rows = _whole_ids(_Reader(connection, label, ids, texts, encoding).read(table), ids)
-        empty = not connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall()
-    if empty:
-        raise InputError(
-            f"{label}: the table has no rows",
-            where=None if path is None else str(path),
-            remedy="pass at least one row",
-        )
-    return rows
+    reader = _Reader(connection, label, ids, texts, encoding)
+    if not remote.is_remote(table):
+        return reader.relation(table)
+    with remote.fetched(table, label) as local:
+        name = f"text_{next(_table_numbers)}"
+        reader.relation(local).create(name)  # the files are removed
+        return connection.table(name)
 
 
 def _whole_ids(rows: duckdb.DuckDBPyRelation, ids: Collection[str]) -> duckdb.DuckDBPyRelation:
@@ -140,8 +126,23 @@ class _Reader(NamedTuple):
     texts: Collection[str]
     encoding: str | None
 
-    def read(self, table: Any) -> duckdb.DuckDBPyRelation:
-        """Read a table of any kind, perhaps without rows."""
+    def relation(self, table: Any) -> duckdb.DuckDBPyRelation:
+        """Read a table of any kind on this machine; refuse one without rows."""
+        path = Path(table) if isinstance(table, str | Path) else None
+        if path is not None and not scan.is_pattern(path) and not path.is_dir():
+            scan.require_file(path, self.label)
+        with scan.translated(self.label, path):
+            rows = _whole_ids(self._read(table), self.ids)
+            empty = not self.connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall()
+        if empty:
+            raise InputError(
+                f"{self.label}: the table has no rows",
+                where=None if path is None else str(path),
+                remedy="pass at least one row",
+            )
+        return rows
+
+    def _read(self, table: Any) -> duckdb.DuckDBPyRelation:
         if isinstance(table, str | Path):
             path = Path(table)
             if path.is_dir() or scan.is_pattern(path):

@@ -19,7 +19,7 @@ from shortlist.data.coding.pairs import last_of_runs
 from shortlist.data.dataset import Dataset, require_dataset
 from shortlist.data.moments import When, moment
 from shortlist.data.vocabulary import Vocabulary
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import ConfigError, InputError, require_known
 
 Order = Literal["time", "row", "random"]
 Split: TypeAlias = tuple[Dataset, Dataset]
@@ -61,10 +61,7 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     """
     require_dataset(data)
     _require(n >= 1, f"n={n}", "hold out at least 1 interaction")
-    if order not in get_args(Order):
-        raise ConfigError(
-            f"order={order!r} is not a known order", remedy=suggestion(order, get_args(Order))
-        )
+    require_known(order, get_args(Order), f"order={order!r} is not a known order", ConfigError)
     if order == "time" and data.times is None:
         raise InputError(
             "the data has no times, so the last interactions by time are unknown",
@@ -121,20 +118,12 @@ def by_time(data: Dataset, at: When) -> Split:
 
 def cold_users(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction of a random fraction of the users who have any."""
-    require_dataset(data)
-    cold, dislikes = _cold(data.user_counts, fraction, seed), data.dislikes
-    return _split(
-        data, cold[data.user_rows], None if dislikes is None else cold[dislikes.user_rows]
-    )
+    return _cold(data, "user", fraction, seed)
 
 
 def cold_items(data: Dataset, fraction: float = 0.1, seed: int = 0) -> Split:
     """Hold out every interaction with a random fraction of the items that have any."""
-    require_dataset(data)
-    cold, dislikes = _cold(data.item_counts, fraction, seed), data.dislikes
-    return _split(
-        data, cold[data.item_rows], None if dislikes is None else cold[dislikes.item_rows]
-    )
+    return _cold(data, "item", fraction, seed)
 
 
 def k_folds(data: Dataset, folds: int = 5, seed: int = 0) -> Iterator[Split]:
@@ -172,8 +161,7 @@ def given(train: Dataset, test: Dataset) -> Split:
         )
         for part in (train, test)
     )
-    keys = [data.user_rows.astype(np.int64) * len(items) + data.item_rows for data in (train, test)]
-    shared = np.intersect1d(keys[0], keys[1])
+    shared = np.intersect1d(train.cells, test.cells)
     if len(shared):
         user, item = users.ids[shared[0] // len(items)], items.ids[shared[0] % len(items)]
         raise InputError(
@@ -234,13 +222,17 @@ def _split(
     )
 
 
-def _cold(counts: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
+def _cold(data: Dataset, kind: Literal["user", "item"], fraction: float, seed: int) -> Split:
+    """Hold out all interactions and dislikes of a random fraction of the active users or items."""
+    require_dataset(data)
     _require_fraction(fraction)
+    counts: NDArray[np.int64] = getattr(data, f"{kind}_counts")
     active = np.flatnonzero(counts)
     cold = np.zeros(len(counts), dtype=bool)
     n_cold = round(fraction * len(active))
     cold[np.random.default_rng(seed).permutation(active)[:n_cold]] = True
-    return cold
+    held, dislikes = cold[getattr(data, f"{kind}_rows")], data.dislikes
+    return _split(data, held, None if dislikes is None else cold[getattr(dislikes, f"{kind}_rows")])
 
 
 def _require(valid: bool, what: str, remedy: str) -> None:

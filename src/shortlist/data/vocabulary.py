@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.errors import ErrorCode, InputError, UnknownIdError
+from shortlist.text import counted, first_few
 
 Id: TypeAlias = int | str
 Rows: TypeAlias = NDArray[np.int32]
@@ -85,9 +86,7 @@ class Vocabulary:
 
     def unknown(self, ids: Sequence[Id]) -> UnknownIdError:
         """Return the error for ids that are not in the vocabulary."""
-        shown = ", ".join(map(repr, ids[:3])) + (", ..." if len(ids) > 3 else "")
-        plural = "s" if len(ids) > 1 else ""
-        what = f"{len(ids)} unknown {self.kind} id{plural}: {shown}"
+        what = f"{counted(len(ids), f'unknown {self.kind} id')}: {first_few([*map(repr, ids)])}"
         if len(self):
             first, last = self.ids[0].as_py(), self.ids[-1].as_py()
             what += f" ({len(self)} {self.kind}s are known, {first!r} to {last!r})"

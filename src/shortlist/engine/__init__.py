@@ -1,18 +1,8 @@
 """Where work is done: on this machine or on others, with the same results."""
 
-from shortlist.engine.choice import current, hold, use
+from shortlist.engine.base import Engine, LocalEngine
+from shortlist.engine.choice import current, use
 from shortlist.engine.held import Held, LocalHeld
-from shortlist.engine.local import LocalEngine
-from shortlist.engine.protocol import Engine
 from shortlist.engine.ray_engine import RayEngine
 
-__all__ = [
-    "Engine",
-    "Held",
-    "LocalEngine",
-    "LocalHeld",
-    "RayEngine",
-    "current",
-    "hold",
-    "use",
-]
+__all__ = ["Engine", "Held", "LocalEngine", "LocalHeld", "RayEngine", "current", "use"]

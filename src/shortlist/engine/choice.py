@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
 
-from shortlist.engine.held import Held, State
-from shortlist.engine.local import LocalEngine
-from shortlist.engine.protocol import Engine, HoldingEngine
+from shortlist.engine.base import Engine, LocalEngine
 from shortlist.engine.ray_engine import RayEngine
 from shortlist.errors import ConfigError
-
-S = TypeVar("S", bound=State)
 
 _current: ContextVar[Engine] = ContextVar("engine", default=LocalEngine())  # noqa: B039 - stateless
 
@@ -21,13 +16,6 @@ _current: ContextVar[Engine] = ContextVar("engine", default=LocalEngine())  # no
 def current() -> Engine:
     """Return the engine in use."""
     return _current.get()
-
-
-def hold(cut: Callable[[range], S], work: Sequence[int]) -> AbstractContextManager[Held[S]]:
-    """Hold states in the engine in use, or in this process if that engine only maps rows."""
-    engine = current()
-    holding = engine if isinstance(engine, HoldingEngine) else LocalEngine()
-    return holding.hold(cut, work)
 
 
 @contextmanager

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from shortlist import extras
 from shortlist._version import __version__
-from shortlist.engine.held import Held, LocalHeld, State
-from shortlist.engine.protocol import BLOCK_BYTES, blocks_of, rows_per_block
+from shortlist.engine.base import BLOCK_BYTES, Engine
+from shortlist.engine.held import Held, State
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_held import ATTEMPTS, RayHeld
 from shortlist.engine.ray_worker import DONE, RAISED, Outcome
-from shortlist.engine.shipping import apart, digest
+from shortlist.engine.shipping import digest, serialize
 from shortlist.errors import ConfigError, ShortlistError
-from shortlist.progress import track
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -37,7 +36,7 @@ _KEPT_TASKS = 4  # tasks whose arrays stay in the cluster, to be used again
 _PATIENCE = 30.0  # seconds without a result after which the cluster is looked at
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs a task over pieces of work on the workers of a Ray cluster.
 
     The arrays of a task are put into the object store once; all workers of a node share one copy.
@@ -95,26 +94,17 @@ class RayEngine:
             for reference in running:
                 self._ray.cancel(reference)
 
-    def map_rows(
-        self,
-        task: Callable[[range], T],
-        n_rows: int,
-        bytes_per_row: int,
-        description: str,
-        least: int = 1,
-    ) -> Iterator[T]:
-        """Yield the result of the task for each block, in the order of the rows."""
+    def block_rows(self, n_rows: int, bytes_per_row: int, least: int) -> int:
+        """Return how many rows a block has: so few that every worker gets several blocks."""
         fair = max(_FEWEST_ROWS, -(-n_rows // (_PER_WORKER * self._count_workers())))
-        size = min(rows_per_block(self.block_bytes, bytes_per_row, least), fair)
-        blocks = blocks_of(n_rows, size)
-        results = self.map(task, blocks, size * bytes_per_row, description)
-        return track(results, description, len(blocks))
+        return min(super().block_rows(n_rows, bytes_per_row, least), fair)
 
     @contextmanager
     def hold(self, cut: Callable[[range], S], work: Sequence[int]) -> Iterator[Held[S]]:
         """Hold shards on the nodes, an actor on each with all its cores; a single one here."""
         if len(work) < 2:
-            yield LocalHeld(cut(range(len(work))))
+            with super().hold(cut, work) as here:
+                yield here
             return
         held = RayHeld(self._ray, cut, work)
         try:
@@ -137,7 +127,7 @@ class RayEngine:
 
     def _send(self, task: Callable[[Any], Any], description: str) -> tuple[Any, ...]:
         """Put a task into the object store; return the arguments of its pieces."""
-        head, buffers = apart(task, self._ray.cloudpickle.dumps)
+        head, buffers = serialize(task, self._ray.cloudpickle.dumps)
         parts = [np.frombuffer(head, np.uint8), *buffers]
         digests = [digest(part) for part in parts]
         known = {key: reference for kept in self._kept for key, reference in kept.items()}

@@ -14,7 +14,7 @@ from shortlist._version import __version__
 from shortlist.engine.held import State
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_worker import DONE, RAISED
-from shortlist.engine.shipping import apart
+from shortlist.engine.shipping import serialize
 from shortlist.errors import ShortlistError
 from shortlist.progress import track
 
@@ -62,9 +62,9 @@ class RayHeld(Generic[S]):
 
     def each(self, task: Callable[[S], T]) -> list[T]:
         """Return the result of the task for each state, in order."""
-        head, buffers = apart(task, self._ray.cloudpickle.dumps)
+        head, buffers = serialize(task, self._ray.cloudpickle.dumps)
         parts = [self._put(head), *map(self._put, buffers)]
-        running = [actor.each.remote(*parts) for actor in self._actors]
+        running = [actor.call.remote("each", *parts) for actor in self._actors]
         return [self._content(reference) for reference in running]
 
     def add_up(
@@ -120,7 +120,7 @@ class RayHeld(Generic[S]):
         if kept and self._nodes == before:
             try:
                 for actor, changed in zip(self._actors, kept, strict=True):
-                    self._content(actor.restore.remote(changed))
+                    self._content(actor.call.remote("restore", changed))
             except _LostError:
                 self.close()
                 self._start()
@@ -167,7 +167,7 @@ class RayHeld(Generic[S]):
             for (node, cores), _ in chosen
         ]
         for actor, ((_, cores), shards) in zip(self._actors, chosen, strict=True):
-            head, buffers = apart(self._cut(shards), self._ray.cloudpickle.dumps)
+            head, buffers = serialize(self._cut(shards), self._ray.cloudpickle.dumps)
             begun = actor.begin.remote(cores, self._put(head), *map(self._put, buffers))
             while not self._ray.wait([begun], timeout=_PATIENCE)[0]:
                 warn("waiting until all cores of a node are free")
@@ -183,7 +183,7 @@ class RayHeld(Generic[S]):
 
     def _keep(self) -> None:
         """Copy what has changed into the object store of each node."""
-        kept = [actor.changed.options(num_returns=2).remote() for actor in self._actors]
+        kept = [actor.call.options(num_returns=2).remote("changed") for actor in self._actors]
         for done, _ in kept:
             self._content(done)
         self._kept = [copy for _, copy in kept]
@@ -191,7 +191,7 @@ class RayHeld(Generic[S]):
     def _ask(self, task: Any, question: Any) -> Any:
         reference, answer = self._put(question), None
         for actor in self._actors:
-            answer = actor.add.remote(task, reference, answer)
+            answer = actor.call.remote("add", task, reference, answer)
         return answer
 
     def _put(self, part: Any) -> Any:
@@ -232,7 +232,7 @@ def _by_value(version: str) -> type[Any]:
     """Return the class that Ray sends to workers by value: it explains a missing library."""
 
     class Holder:
-        place: Any = None
+        holder: Any = None
 
         def begin(self, threads: int, head: Any, *buffers: Any) -> Any:
             import socket
@@ -245,19 +245,10 @@ def _by_value(version: str) -> type[Any]:
                 return "refused", f"node {node} cannot import shortlist ({error})"
             if __version__ != version:
                 return "refused", f"node {node} has shortlist {__version__}, and this is {version}"
-            self.place = ray_worker.Holder(threads)
-            return self.place.begin(head, buffers)
+            self.holder = ray_worker.Holder(threads)
+            return self.holder.begin(head, *buffers)
 
-        def each(self, head: Any, *buffers: Any) -> Any:
-            return self.place.each(head, buffers)
-
-        def add(self, task: Any, question: Any, answer: Any) -> Any:
-            return self.place.add(task, question, answer)
-
-        def changed(self) -> Any:
-            return self.place.changed()
-
-        def restore(self, changed: Any) -> Any:
-            return self.place.restore(changed)
+        def call(self, method: str, *arguments: Any) -> Any:
+            return getattr(self.holder, method)(*arguments)
 
     return Holder

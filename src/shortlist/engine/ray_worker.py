@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist.engine.shipping import together
+from shortlist.engine.shipping import deserialize
 from shortlist.kernels.threads import thread_limit
 
 DONE, RAISED, REFUSED = "done", "raised", "refused"
@@ -27,7 +27,7 @@ def take(
     try:
         if key not in _last:
             _last.clear()
-            _last[key] = together(head, buffers)
+            _last[key] = deserialize(head, buffers)
         return None, pickle.loads(piece)  # noqa: S301 - from the driver of this run
     except ImportError as error:
         return (REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"), None
@@ -50,17 +50,17 @@ class Holder:
         self._state: Any = None
         self._add: tuple[bytes, Any] = b"", None
 
-    def begin(self, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome:
+    def begin(self, head: Any, *buffers: NDArray[np.uint8]) -> Outcome:
         """Take the state; refuse what cannot be imported here."""
         try:
-            self._state = together(head, buffers)
+            self._state = deserialize(head, buffers)
         except ImportError as error:
             return REFUSED, f"node {gethostname()} cannot import what the task needs ({error})"
         return DONE, None
 
-    def each(self, head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Outcome:
+    def each(self, head: Any, *buffers: NDArray[np.uint8]) -> Outcome:
         """Return the result of a task."""
-        return self._outcome(lambda: together(head, buffers)(self._state))
+        return self._outcome(lambda: deserialize(head, buffers)(self._state))
 
     def add(self, task: bytes, question: Any, answer: Outcome | None) -> Outcome:
         """Add to an answer; pass on the error of a holder before."""

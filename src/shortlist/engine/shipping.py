@@ -1,4 +1,4 @@
-"""A task as bytes: its large arrays apart, so that each travels to a machine once."""
+"""Serialization of tasks: large arrays are kept apart, so that each is sent to a node once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Parts(NamedTuple):
     buffers: list[NDArray[np.uint8]]
 
 
-def apart(content: Any, dumps: Callable[..., bytes]) -> Parts:
+def serialize(content: Any, dumps: Callable[..., bytes]) -> Parts:
     """Write an object as bytes; its large arrays (NumPy, SciPy, Arrow) are not copied.
 
     ``dumps`` is ``pickle.dumps`` or one with the same arguments.
@@ -37,8 +37,8 @@ def apart(content: Any, dumps: Callable[..., bytes]) -> Parts:
     return Parts(dumps(content, protocol=5, buffer_callback=keep_inside), buffers)
 
 
-def together(head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Any:
-    """Return the object of :func:`apart`; its large arrays are the buffers themselves, read-only.
+def deserialize(head: Any, buffers: Sequence[NDArray[np.uint8]]) -> Any:
+    """Return the object of :func:`serialize`; its large arrays are the buffers, read-only.
 
     Bytes come from another process of the same run, never from a file or a request.
     """

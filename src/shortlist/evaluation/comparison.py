@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.evaluation.protocol import evaluate
 from shortlist.evaluation.report import Report, labelled
 from shortlist.evaluation.truth import Truth, positive_integers, require_fitted_on, require_model
@@ -23,7 +23,7 @@ from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray
 from shortlist.models.base import Fitted, Model
 from shortlist.progress import track
-from shortlist.text import figure, span, text_table
+from shortlist.text import counted, figure, span, text_table
 
 SCHEMA = pa.schema(
     [
@@ -98,8 +98,7 @@ class Comparison(Tabular):
             fit_seconds[name] = None
             if name in to_fit:
                 fitted, fit_seconds[name] = next(fits)
-                if not model.is_fitted:  # a copy of it was fitted, in another process
-                    model.restore(train, *fitted)
+                model.restore(train, *fitted)  # a copy may have been fitted, in another process
             reports[name] = replace(evaluate(model, train, test, ks, seed=seed), model=name)
         ranking = sorted(reports, key=lambda name: -reports[name][reports[name].main])
         return cls(
@@ -136,10 +135,7 @@ class Comparison(Tabular):
 
     def __getitem__(self, model: str) -> Report:
         """Return the report of one model."""
-        if model not in self.reports:
-            raise InputError(
-                f"no model {model!r} was compared", remedy=suggestion(model, self.reports)
-            )
+        require_known(model, self.reports, f"no model {model!r} was compared")
         return self.reports[model]
 
     @cached_property
@@ -162,10 +158,7 @@ class Comparison(Tabular):
             Not every model has this metric, or it has no value per user.
         """
         metric = self.main if metric is None else metric
-        if metric not in self.metrics:
-            raise InputError(
-                f"{metric!r} cannot be tested", remedy=suggestion(metric, self.metrics)
-            )
+        require_known(metric, self.metrics, f"{metric!r} cannot be tested")
         measures = {name: report.measures[metric] for name, report in self.reports.items()}
         return paired_tests(measures, self._figures[metric], level=self[self.best].level)
 
@@ -247,7 +240,7 @@ class Comparison(Tabular):
             parts.append(
                 f"* significantly different from the best in {self.main}: paired t-test, p < "
                 f"{1 - best.level:.2g} after Holm's correction over "
-                f"{n_pairs} {'pair' if n_pairs == 1 else 'pairs'}"
+                f"{counted(n_pairs, 'pair')}"
             )
         return "\n".join(parts)
 

@@ -18,15 +18,10 @@ from numpy.typing import NDArray
 from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.engine.protocol import FEWEST_QUERIES
+from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation.report import Report
-from shortlist.evaluation.truth import (
-    Block,
-    Truth,
-    positive_integers,
-    require_fitted_on,
-)
+from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.diversity import pair_similarities
 from shortlist.kernels.types import Csr, Given
 from shortlist.metrics.beyond import gini, intra_list_diversity, serendipity
@@ -35,12 +30,7 @@ from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
-from shortlist.recommend.recommender import (
-    PACK_FROM,
-    dense_scores,
-    pack_items,
-    popularity_scores,
-)
+from shortlist.recommend.recommender import PACK_FROM, dense_scores, pack_items, popularity_scores
 from shortlist.scoring.capabilities import PredictsRatings
 from shortlist.scoring.finite import first_not_finite
 from shortlist.scoring.scorer import known_profiles
@@ -112,26 +102,9 @@ def evaluate(
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
     _check_gain(gain, truth)
-    width = min(ks[-1], train.n_items)
-    ranks = np.empty(len(truth.item_rows))
     lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
-    seconds = 0.0
-    beyond: dict[str, FloatArray] = {}
-    chosen_by = csr_arrays(transposed(train.choices))
-    task = partial(_ranked, model, truth, width, ks, chosen_by)
-    user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
-    if len(truth.user_rows) >= PACK_FROM:
-        pack_items(model)
     with engines.use(engine):
-        blocks = engines.current().map_rows(
-            task, len(truth.user_rows), user_bytes, f"evaluating {model.name}", FEWEST_QUERIES
-        )
-        for block in blocks:
-            ranks[block.entries] = block.ranks
-            lists.add(block.users, block.best)
-            for name, values in block.beyond.items():
-                beyond.setdefault(name, np.empty(len(truth.user_rows)))[block.users] = values
-            seconds += block.seconds
+        ranks, beyond, seconds = _ranked_users(model, truth, ks, lists)
     by_user = rank_metrics(ranks, truth.indptr, ks) | lists.per_list | beyond
     if gain is not None:
         weights = truth.ratings.astype(np.float64)
@@ -163,6 +136,32 @@ def evaluate(
         score_seconds=seconds,
         seed=seed,
     )
+
+
+def _ranked_users(
+    model: Model[Any, Any], truth: Truth, ks: Sequence[int], lists: ListMetrics
+) -> tuple[FloatArray, dict[str, FloatArray], float]:
+    """Rank the test items of all users, block by block, and add the lists to their metrics.
+
+    Return the ranks, the metrics of the lists that need other users, and the seconds of scoring.
+    """
+    train, n_users = truth.train, len(truth.user_rows)
+    ranks = np.empty(len(truth.item_rows))
+    beyond: dict[str, FloatArray] = {}
+    seconds = 0.0
+    chosen_by = csr_arrays(transposed(train.choices))
+    task = partial(_ranked, model, truth, min(ks[-1], train.n_items), ks, chosen_by)
+    user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
+    if n_users >= PACK_FROM:
+        pack_items(model)
+    text = f"evaluating {model.name}"
+    for block in engines.current().map_rows(task, n_users, user_bytes, text, FEWEST_QUERIES):
+        ranks[block.entries] = block.ranks
+        lists.add(block.users, block.best)
+        for name, values in block.beyond.items():
+            beyond.setdefault(name, np.empty(n_users))[block.users] = values
+        seconds += block.seconds
+    return ranks, beyond, seconds
 
 
 class _Ranked(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from shortlist.data.dataset import Dataset
+from shortlist.engine import LocalEngine
 from shortlist.errors import InputError
 from shortlist.evaluation.protocol import scores_of
 from shortlist.evaluation.report import Report, labelled
@@ -22,7 +23,6 @@ from shortlist.evaluation.truth import Block, Truth, positive_integers, require_
 from shortlist.metrics.bootstrap import Measure
 from shortlist.metrics.ranking import BoolArray, Int64Array, rank_metrics
 from shortlist.models.base import Model
-from shortlist.progress import track
 from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import Eligible, midranks
 
@@ -83,7 +83,11 @@ def evaluate_sampled(
         sampler, label = _drawn(count, truth, seed), f"{count} sampled"
     ranks = np.empty(len(truth.item_rows))
     short, seconds = 0, 0.0
-    for block in track(truth.blocks(), f"evaluating {model.name}", truth.n_blocks):
+    row_bytes = 8 * train.n_items  # of scores and candidates
+    blocks = LocalEngine().map_rows(
+        truth.block, len(truth.user_rows), row_bytes, f"evaluating {model.name}"
+    )
+    for block in blocks:
         started = time.perf_counter()
         scores = scores_of(model, block.user_rows)  # (n_block, n_items)
         seconds += time.perf_counter() - started

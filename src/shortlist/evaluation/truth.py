@@ -1,8 +1,8 @@
-"""The test items of each user, checked against the training data, in blocks that fit in memory."""
+"""The test items of each user, checked against the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,6 @@ from shortlist.models.registry import MODULES
 from shortlist.scoring.selection import Eligible
 from shortlist.scoring.sparse import csr_arrays
 from shortlist.text import shown
-
-_BLOCK_SCORES = 1 << 23  # scores in memory at a time: 32 MiB of float32
 
 
 def require_count(name: str, value: object, minimum: int = 1) -> None:
@@ -149,20 +147,6 @@ class Truth:
             tuple(notes),
         )
 
-    @property
-    def _block_users(self) -> int:
-        return max(1, _BLOCK_SCORES // self.train.n_items)
-
-    @property
-    def n_blocks(self) -> int:
-        """The number of blocks."""
-        return -(-len(self.user_rows) // self._block_users)
-
-    def blocks(self) -> Iterator[Block]:
-        """Cut the users into blocks whose scores fit in memory."""
-        for start in range(0, len(self.user_rows), self._block_users):
-            yield self.block(range(start, min(start + self._block_users, len(self.user_rows))))
-
     def block(self, of: range) -> Block:
         """Return some consecutive users."""
         users, indptr = slice(of.start, of.stop), self.indptr[of.start : of.stop + 1]
@@ -188,11 +172,9 @@ def _require_split(train: Dataset, test: Dataset) -> None:
     if test.n_interactions == 0:
         raise InputError("the test data has no interactions", remedy="hold out more of them")
     n_items = train.n_items
-    in_train, in_test = (
-        side.user_rows.astype(np.int64) * n_items + side.item_rows for side in (train, test)
-    )
-    places = np.searchsorted(in_train, in_test)  # both ascend
-    shared = in_test[np.append(in_train, -1)[places] == in_test]
+    in_train, in_test = train.cells, test.cells
+    found = np.append(in_train, -1)[np.searchsorted(in_train, in_test)]  # both ascend
+    shared = in_test[found == in_test]
     if len(shared):
         user, item = train.users.ids[shared[0] // n_items], train.items.ids[shared[0] % n_items]
         raise InputError(

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from shortlist import extras
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
-from shortlist.explore.items import item_factors, item_table
+from shortlist.explore.items import first_values, item_factors, item_table
 from shortlist.models.base import Model
 
 if TYPE_CHECKING:
@@ -109,11 +109,8 @@ def _groups(data: Dataset, by: str) -> list[str]:
             where=f"by={by!r}",
             remedy=suggestion(by, names) if names else "pass an item table with such a feature",
         )
-    first = [
-        value[0] if isinstance(value, list) and value else value
-        for value in data.item_features.column(by).to_pylist()
-    ]
-    return [NONE_LISTED if value is None or value == [] else str(value) for value in first]
+    values = first_values(data.item_features.column(by)).to_pylist()
+    return [NONE_LISTED if value is None else str(value) for value in values]
 
 
 def plot_norms(tables: pa.Table | Mapping[str, pa.Table]) -> Figure:

@@ -16,7 +16,7 @@ from shortlist.recommend.folder import ListFolder, recommend_to
 from shortlist.recommend.items import audience, similar
 from shortlist.recommend.places import Place
 from shortlist.recommend.query import OnUnknown, OnUnknownItem, Query
-from shortlist.recommend.recommender import recommend
+from shortlist.recommend.recommender import ListOptions, recommend
 from shortlist.recommend.result import Recommendations
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.scorer import Scorer
@@ -83,8 +83,9 @@ class MakesLists:
             An argument is out of its range; the message names the bound.
         """
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
+        options = ListOptions(k, exclude_seen, rules, on_unknown, diversity)
         with engines.use(engine):
-            return recommend(self, users, queries, k, exclude_seen, rules, on_unknown, diversity)
+            return recommend(self, users, queries, options)
 
     def recommend_to(
         self: _Fitted,
@@ -128,12 +129,10 @@ class MakesLists:
             The folder cannot be written to, or is not the same on all nodes.
         """
         rules = Rules(allow=allow, deny=deny, where=where, as_of=as_of)
+        options = ListOptions(k, exclude_seen, rules, on_unknown, diversity)
         target, identity = Place.of(folder), bundle.identity(self)
         with engines.use(engine):
-            return recommend_to(
-                self, target, identity, users, k, exclude_seen, rules, on_unknown, lists_per_file,
-                diversity,
-            )  # fmt: skip
+            return recommend_to(self, target, identity, users, options, lists_per_file)
 
     def similar(
         self: _Fitted,

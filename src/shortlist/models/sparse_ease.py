@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, eye_array, vstack
 from shortlist import engine
 from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
-from shortlist.engine.protocol import BLOCK_BYTES
+from shortlist.engine.base import BLOCK_BYTES
 from shortlist.kernels import types
 from shortlist.kernels.ridge import regressions
 from shortlist.kernels.scores import dense_sparse
@@ -23,7 +23,7 @@ from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
 from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
-from shortlist.models.item_weights import ItemWeights
+from shortlist.models.linear import ItemWeights
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats

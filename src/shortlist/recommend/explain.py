@@ -23,7 +23,7 @@ from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
-from shortlist.text import text_table
+from shortlist.text import counted, text_table
 
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
 BY_SIMILAR = "chosen by similar users"  # and of items that similar users chose
@@ -98,10 +98,7 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
 
 
 def explain_items(
-    model: Scorer,
-    query: Query,
-    items: Sequence[Id],
-    most: int | None = None,
+    model: Scorer, query: Query, items: Sequence[Id], most: int | None = None
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
@@ -137,8 +134,9 @@ def _counted(part: Parts) -> Parts:
     """Return one term for all terms of a part."""
     if not len(part.names):
         return part
-    name = f"{len(part.names):,} users" if len(part.names) > 1 else "1 user"
-    return Parts(part.kind, pa.array([name]), np.array([part.amounts.sum()]))
+    return Parts(
+        part.kind, pa.array([counted(len(part.names), "user")]), np.array([part.amounts.sum()])
+    )
 
 
 def _table(data: Dataset, parts: list[Parts], most: int | None) -> pa.Table:

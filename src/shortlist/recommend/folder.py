@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,17 +21,12 @@ import pyarrow.parquet as pq
 from shortlist import engine
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id
-from shortlist.data.where import Mask
-from shortlist.engine.protocol import BLOCK_BYTES, FEWEST_QUERIES
+from shortlist.engine.base import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError
 from shortlist.progress import track
-from shortlist.recommend.diversity import Variety
 from shortlist.recommend.places import Place
-from shortlist.recommend.query import OnUnknown
-from shortlist.recommend.recommender import Block, check_k, task_of
-from shortlist.recommend.requests import Requests, resolve
+from shortlist.recommend.recommender import Block, ListOptions, ListTask
 from shortlist.recommend.result import Recommendations
-from shortlist.recommend.rules import Rules
 from shortlist.scoring.scorer import Scorer
 
 FORMAT = 1
@@ -62,29 +57,27 @@ class ListFolder:
 class _Run:
     """What the workers need to write any of the files."""
 
-    model: Scorer
-    requests: Requests
-    task: Callable[[range], Block]
-    k: int
+    task: ListTask
     lists_per_file: int
     place: Place
 
     @property
     def names(self) -> list[str]:
         """The name of each file."""
-        count = -(-len(self.requests) // self.lists_per_file)
+        count = -(-len(self.task.requests) // self.lists_per_file)
         return [f"part-{number:05}.parquet" for number in range(count)]
 
     def write(self, number: int) -> None:
         """Write the file with this number."""
+        requests, model = self.task.requests, self.task.model
         start = number * self.lists_per_file
-        length = min(self.lists_per_file, len(self.requests) - start)
-        task, memory = partial(_shifted, self.task, start), self.model.bytes_per_query
+        length = min(self.lists_per_file, len(requests) - start)
+        task, memory = partial(_shifted, self.task, start), model.bytes_per_query
         blocks = engine.current().map_rows(task, length, memory, "", FEWEST_QUERIES)
-        labels = self.requests.label, self.requests.labels.slice(start, length)
-        listed = "item_id", self.model.data.items.ids
-        named = titles(self.model.data.item_features)
-        lists = Recommendations.assemble(blocks, labels, listed, self.model, self.k, named)
+        labels = requests.label, requests.labels.slice(start, length)
+        listed, named = ("item_id", model.data.items.ids), titles(model.data.item_features)
+        k = self.task.options.k
+        lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
         sink = pa.BufferOutputStream()
         pq.write_table(lists.titled().combine_chunks(), sink, compression="zstd")
         self.place.write(self.names[number], sink.getvalue())
@@ -95,38 +88,29 @@ def recommend_to(
     place: Place,
     identity: str,
     users: Iterable[Id] | None,
-    k: int,
-    exclude_seen: bool,
-    rules: Rules,
-    on_unknown: OnUnknown,
+    options: ListOptions,
     lists_per_file: int,
-    diversity: float = 0.0,
 ) -> ListFolder:
     """Write lists of users; :meth:`Model.recommend_to` documents the arguments.
 
     ``identity`` stands for the fitted model: a run goes on only with the same one.
     """
-    check_k(k)
     if isinstance(lists_per_file, bool) or lists_per_file < 1:
         raise InputError(
             f"lists_per_file={lists_per_file!r} is out of range",
             remedy="pass a whole number of 1 or more",
         )
-    variety = Variety.of(diversity, model.data)
-    requests = resolve(model, users, None, on_unknown)
-    strict = on_unknown == "raise"
-    common = None if rules.empty else rules.mask(model.data, strict=strict)
-    task = task_of(model, requests, exclude_seen, common, strict, k, variety)
-    run = _Run(model, requests, task, k, lists_per_file, place)
+    task = ListTask.of(model, users, None, options)
+    run = _Run(task, lists_per_file, place)
     described = {
         "format": FORMAT,
         "model": model.name,
         "config": dict(model.settings),
-        "k": k,
-        "diversity": diversity,
-        "lists": len(requests),
+        "k": options.k,
+        "diversity": options.diversity,
+        "lists": len(task.requests),
         "lists_per_file": lists_per_file,
-        "hash": _hash(requests, exclude_seen, common, identity),
+        "hash": _hash(task, identity),
     }
     present = _begin(place, json.loads(json.dumps(described)))
     missing = [number for number, name in enumerate(run.names) if name not in present]
@@ -140,18 +124,20 @@ def recommend_to(
     return ListFolder(place.url, len(run.names), sum(rows), found)
 
 
-def _shifted(task: Callable[[range], Block], start: int, block: range) -> Block:
+def _shifted(task: ListTask, start: int, block: range) -> Block:
     return task(range(start + block.start, start + block.stop))
 
 
-def _hash(requests: Requests, exclude_seen: bool, common: Mask | None, identity: str) -> str:
+def _hash(task: ListTask, identity: str) -> str:
     """Return the SHA-256 of everything that the lists depend on."""
-    digest = hashlib.sha256(f"{identity} {requests.label} {exclude_seen} ".encode())
+    requests = task.requests
+    text = f"{identity} {requests.label} {task.options.exclude_seen} "
+    digest = hashlib.sha256(text.encode())
     digest.update(np.ascontiguousarray(requests.users).data)
     for start in range(0, len(requests), 1 << 16):
         digest.update(json.dumps(requests.labels.slice(start, 1 << 16).to_pylist()).encode())
-    if common is not None:
-        digest.update(common.data)
+    if task.common is not None:
+        digest.update(task.common.data)
     return digest.hexdigest()
 
 

@@ -16,7 +16,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.data.where import Mask, Where, matches, parse_where
-from shortlist.engine.protocol import FEWEST_QUERIES
+from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import ConfigError
 from shortlist.recommend.notes import notes_on_rule
 from shortlist.recommend.query import OnUnknownItem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Place:
             return cls(str(Path(text).resolve()))
         place = cls(text)
         try:
-            place._remote()
+            place._system()
         except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"no file system of Arrow opens {text}: {error}",
@@ -46,33 +46,24 @@ class Place:
 
     def names(self) -> set[str]:
         """Return the names of the files; an empty set if there is no such folder."""
-        if self.local:
-            folder = Path(self.url)
-            with system_errors(folder):
-                found = [file.name for file in folder.iterdir()] if folder.exists() else []
-        else:
-            with self._errors("listed"):
-                system, path = self._remote()
-                files = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
-                found = [file.base_name for file in files]
-        return {name for name in found if not name.startswith(".")}
+        with self._errors("listed"):
+            system, path = self._system()
+            files = system.get_file_info(fs.FileSelector(path, allow_not_found=True))
+            return {file.base_name for file in files if not file.base_name.startswith(".")}
 
     def create(self) -> None:
-        """Make the folder, inside one that exists."""
+        """Make the folder, inside one that exists; a store needs none."""
         if self.local:
-            with system_errors(self.url):
+            with self._errors("made"):
                 Path(self.url).mkdir(exist_ok=True)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
-        if self.local:
-            with system_errors(self.url):
-                return (Path(self.url) / name).read_bytes()
         with self._errors("read"):
-            system, path = self._remote()
+            system, path = self._system()
             with system.open_input_stream(f"{path}/{name}") as stream:
                 content: bytes = stream.read()
-            return content
+        return content
 
     def write(self, name: str, content: Any) -> None:
         """Write a file of some bytes; readers see all of it or nothing."""
@@ -81,26 +72,28 @@ class Place:
                 partial.write_bytes(content)
             return
         with self._errors("written to"):
-            system, path = self._remote()
+            system, path = self._system()
             with system.open_output_stream(f"{path}/{name}") as stream:
                 stream.write(content)
 
     def remove(self, name: str) -> None:
-        """Delete a file."""
-        if self.local:
-            with system_errors(self.url):
-                (Path(self.url) / name).unlink(missing_ok=True)
-            return
-        with self._errors("written to"):
-            system, path = self._remote()
+        """Delete a file, if it is there."""
+        with self._errors("written to"), suppress(FileNotFoundError):
+            system, path = self._system()
             system.delete_file(f"{path}/{name}")
 
-    def _remote(self) -> tuple[Any, str]:
+    def _system(self) -> tuple[fs.FileSystem, str]:
+        if self.local:
+            return fs.LocalFileSystem(), self.url
         system, path = fs.FileSystem.from_uri(self.url)
         return system, path.rstrip("/")
 
     @contextmanager
     def _errors(self, what: str) -> Iterator[None]:
+        if self.local:
+            with system_errors(self.url):
+                yield
+            return
         try:
             yield
         except (pa.ArrowException, OSError) as error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.titles import titles
 from shortlist.data.vocabulary import Id, Rows
 from shortlist.data.where import Mask
-from shortlist.engine.protocol import FEWEST_QUERIES
+from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import InputError
 from shortlist.machine import require_memory
 from shortlist.recommend.diversity import Variety
@@ -39,24 +38,80 @@ _LITTLE = 1 << 20  # looking at the free memory takes longer than a list
 PACK_FROM = 256  # queries from which packing the item vectors pays
 
 
+@dataclass(frozen=True)
+class ListOptions:
+    """The arguments of :meth:`Model.recommend` that every list of a call has in common."""
+
+    k: int
+    exclude_seen: bool
+    rules: Rules
+    on_unknown: OnUnknown
+    diversity: float
+
+    @property
+    def strict(self) -> bool:
+        """Whether an unknown id is an error."""
+        return self.on_unknown == "raise"
+
+
+@dataclass(frozen=True)
+class ListTask:
+    """Lists the best items of a block of requests."""
+
+    model: Scorer
+    requests: Requests
+    options: ListOptions
+    met: Mask | None  # the items that meet the rule of the call; None: there is none, (n_items,)
+    common: Mask | None  # those that all rules of the call allow; None: all, (n_items,)
+    variety: Variety | None
+
+    @classmethod
+    def of(
+        cls,
+        model: Scorer,
+        users: Iterable[Id] | None,
+        queries: Iterable[Query] | None,
+        options: ListOptions,
+    ) -> ListTask:
+        """Check the arguments and look up their ids; :meth:`Model.recommend` documents them."""
+        check_k(options.k)
+        variety = Variety.of(options.diversity, model.data)
+        requests = resolve(model, users, queries, options.on_unknown)
+        rules, met = options.rules, options.rules.met(model.data)
+        common = None if rules.empty else rules.mask(model.data, strict=options.strict, met=met)
+        if len(requests) >= PACK_FROM:
+            pack_items(model)
+        return cls(model, requests, options, met, common, variety)
+
+    def __call__(self, block: range) -> Block:
+        """Return the lists of a block, and which of them hold popular items instead."""
+        model, requests, data = self.model, self.requests, self.model.data
+        profiles = requests.profiles(block, model)
+        seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
+        if self.options.exclude_seen:
+            seen = csr_arrays(profiles.excluded)[:2]
+        eligible = Eligible.excluding(*seen, data.popularity_order, self.common)
+        if requests.rules is not None:
+            rules = requests.rules[block.start : block.stop]
+            masks, mask_of = _masks(data, self.common, rules, self.options.strict)
+            eligible = eligible._replace(masks=masks, mask_of=mask_of)
+        k = min(self.options.k, data.n_items)
+        if self.variety is None:
+            return best_items(model, profiles, eligible, k)
+        longer = self.variety.candidates(k, data.n_items)
+        best, fallback = best_items(model, profiles, eligible, longer)
+        return self.variety.pick(best, k), fallback
+
+
 def recommend(
     model: Scorer,
     users: Iterable[Id] | None,
     queries: Iterable[Query] | None,
-    k: int,
-    exclude_seen: bool,
-    rules: Rules,
-    on_unknown: OnUnknown,
-    diversity: float = 0.0,
+    options: ListOptions,
 ) -> Recommendations:
     """List the best eligible items; :meth:`Model.recommend` documents the arguments."""
-    check_k(k)
-    data, strict = model.data, on_unknown == "raise"
-    variety = Variety.of(diversity, data)
-    requests = resolve(model, users, queries, on_unknown)
-    met = rules.met(data)
-    common = None if rules.empty else rules.mask(data, strict=strict, met=met)
-    task = task_of(model, requests, exclude_seen, common, strict, k, variety)
+    task = ListTask.of(model, users, queries, options)
+    requests, data, k = task.requests, model.data, options.k
     if (table_bytes := memory_of_lists(data, len(requests), k)) > _LITTLE:
         require_memory(
             f"a table with {k} items for each of {len(requests):,} queries",
@@ -70,7 +125,7 @@ def recommend(
     labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
     named = titles(data.item_features)
     lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
-    on_rule = notes_on_rule(data.item_features, rules.rule, met, "item")
+    on_rule = notes_on_rule(data.item_features, options.rules.rule, task.met, "item")
     return replace(lists, notes=(*notes_on(model, requests, lists.table), *on_rule))
 
 
@@ -78,31 +133,6 @@ def memory_of_lists(data: Dataset, count: int, k: int) -> int:
     """Return about the bytes of a table with lists of ``k`` items for ``count`` users."""
     ids: float = sum(each.nbytes / max(len(each), 1) for each in (data.users.ids, data.items.ids))
     return round(count * min(k, data.n_items) * (ids + _ROW_BYTES))
-
-
-def task_of(
-    model: Scorer,
-    requests: Requests,
-    exclude_seen: bool,
-    common: Mask | None,
-    strict: bool,
-    k: int,
-    variety: Variety | None = None,
-) -> Callable[[range], Block]:
-    """Return the task that lists the best items of a block of requests, of those in ``common``."""
-    if len(requests) >= PACK_FROM:
-        pack_items(model)
-    data = model.data
-    length = min(k, data.n_items)
-    longer = length if variety is None else variety.candidates(length, data.n_items)
-    task = partial(_list_block, model, requests, exclude_seen, common, strict, longer)
-    return task if variety is None else partial(_varied, task, variety, length)
-
-
-def _varied(task: Callable[[range], Block], variety: Variety, k: int, block: range) -> Block:
-    """Pick the lists of a block from longer ones."""
-    best, fallback = task(block)
-    return variety.pick(best, k), fallback
 
 
 def check_k(k: int) -> None:
@@ -172,28 +202,6 @@ def _best_scored(model: Scorer, profiles: Profiles, eligible: Eligible, k: int) 
             best = top_k(scores, eligible, k)
     require_complete(model.name, best, eligible)
     return best
-
-
-def _list_block(
-    model: Scorer,
-    requests: Requests,
-    exclude_seen: bool,
-    common: Mask | None,
-    strict: bool,
-    k: int,
-    block: range,
-) -> Block:
-    data = model.data
-    profiles = requests.profiles(block, model)
-    seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
-    if exclude_seen:
-        seen = csr_arrays(profiles.excluded)[:2]
-    eligible = Eligible.excluding(*seen, data.popularity_order, common)
-    if requests.rules is not None:
-        rules = requests.rules[block.start : block.stop]
-        masks, mask_of = _masks(data, common, rules, strict)
-        eligible = eligible._replace(masks=masks, mask_of=mask_of)
-    return best_items(model, profiles, eligible, k)
 
 
 def _masks(

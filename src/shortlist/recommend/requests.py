@@ -17,7 +17,14 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value, is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.data.written_numbers import MAX, MIN, ends_of
-from shortlist.errors import CapabilityError, ConfigError, ErrorCode, InputError, suggestion
+from shortlist.errors import (
+    CapabilityError,
+    ConfigError,
+    ErrorCode,
+    InputError,
+    require_known,
+    suggestion,
+)
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.rules import Rules
 from shortlist.scoring.profiles import Profiles
@@ -26,36 +33,17 @@ from shortlist.scoring.scorer import Scorer, known_profiles
 
 @dataclass(frozen=True)
 class Requests:
-    """Q requests for a list.
+    """Q requests for a list, in rows of the training data."""
 
-    Attributes
-    ----------
-    label, labels
-        The first column of the result: its name, and the value of each request.  # (Q,)
-    users
-        The row of a known user, -1 for a new user.  # (Q,)
-    history, recency
-        Histories given in queries, and the position of each entry, counted back from the
-        latest.  # (Q, n_items)
-    features
-        User features, where queries give features; they replace those of the data.  # Q rows
-    rules
-        The rules of each query.  # (Q,)
-    given
-        The names of the features that each query gives.  # (Q,)
-    disliked
-        Dislikes given in queries; None: there are none.  # (Q, n_items)
-    """
-
-    label: str
-    labels: pa.Array
-    users: Rows
-    history: csr_array | None = None
-    recency: csr_array | None = None
-    features: pa.Table | None = None
-    rules: tuple[Rules, ...] | None = None
-    given: tuple[frozenset[str], ...] = ()
-    disliked: csr_array | None = None
+    label: str  # the name of the first column of the result
+    labels: pa.Array  # its value for each request, (Q,)
+    users: Rows  # the row of a known user, -1 for a new user, (Q,)
+    history: csr_array | None = None  # given in queries, (Q, n_items)
+    recency: csr_array | None = None  # the position of each entry, counted back from the latest
+    features: pa.Table | None = None  # of users; those that queries give replace those of the data
+    rules: tuple[Rules, ...] | None = None  # of each query, (Q,)
+    given: tuple[frozenset[str], ...] = ()  # the names of the features that each query gives, (Q,)
+    disliked: csr_array | None = None  # given in queries; None: there are none, (Q, n_items)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -99,11 +87,8 @@ def of_ids(
 
 def check_on_unknown(on_unknown: OnUnknown) -> None:
     """Raise a ConfigError unless the value is raise, skip or fallback."""
-    if on_unknown not in get_args(OnUnknown):
-        raise ConfigError(
-            f"on_unknown={on_unknown!r} does not exist",
-            remedy=suggestion(str(on_unknown), get_args(OnUnknown)),
-        )
+    what = f"on_unknown={on_unknown!r} does not exist"
+    require_known(on_unknown, get_args(OnUnknown), what, ConfigError)
 
 
 def _overlaid(history: csr_array, given: csr_array) -> csr_array:

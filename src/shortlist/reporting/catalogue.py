@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from shortlist.data.arrow_types import is_list
 from shortlist.data.dataset import Dataset
 from shortlist.evaluation.comparison import Comparison
-from shortlist.explore.items import item_factors
-from shortlist.explore.labels import labels
+from shortlist.explore.items import first_values, item_factors, labels
 from shortlist.reporting.summary import feature_columns
 from shortlist.scoring.capabilities import HasVectors
 
@@ -154,7 +152,7 @@ def _groups(
     neighbor = np.asarray(near)[:, 1]
     highest, by, groups = _LEAST_LIFT, None, [OTHERS] * len(rows)
     for name, column in feature_columns(data.item_features):
-        values = _first_values(column.take(pa.array(rows)))
+        values = _group_names(column.take(pa.array(rows)))
         counts = Counter(value for value in values if value is not None)
         filled = sum(counts.values())
         if not 2 <= len(counts) <= _MOST_VALUES or filled < _LEAST_FILLED * len(rows):
@@ -171,15 +169,12 @@ def _groups(
     return by, groups
 
 
-def _first_values(column: pa.ChunkedArray) -> list[str | None]:
-    """Return each cell as text, of a list its first element; None for columns of other types."""
-    inner = column.type.value_type if is_list(column.type) else column.type
-    if not (pa.types.is_string(inner) or pa.types.is_integer(inner) or pa.types.is_boolean(inner)):
+def _group_names(column: pa.ChunkedArray) -> list[str | None]:
+    """Return the first value of each cell as text; None for columns of other types."""
+    values, types = first_values(column), pa.types
+    if not any(test(values.type) for test in (types.is_string, types.is_integer, types.is_boolean)):
         return [None] * len(column)
-    cells = column.to_pylist()
-    if is_list(column.type):
-        cells = [cell[0] if cell else None for cell in cells]
-    return [None if cell is None else str(cell) for cell in cells]
+    return [None if value is None else str(value) for value in values.to_pylist()]
 
 
 def _nearest(

@@ -11,8 +11,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id
 from shortlist.evaluation.comparison import Comparison
 from shortlist.evaluation.truth import Truth
-from shortlist.explore.items import titles
-from shortlist.explore.labels import labels
+from shortlist.explore.items import labels, titles
 from shortlist.models.base import Model
 from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, Explanation, explain_items
 from shortlist.recommend.query import Query

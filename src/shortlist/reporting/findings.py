@@ -58,12 +58,11 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,} ({part / max(whole, 1):.1%})"
 
 
-def first_few(names: list[str], most: int = 3) -> str:
+def first_few(names: list[str]) -> str:
     """List the first few names.
 
     >>> first_few(["a", "b", "c", "d"])
     'a, b, c, and 1 more'
     """
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])}, and {len(names) - most:,} more"
+    more = [f"and {len(names) - 3:,} more"] if len(names) > 3 else []
+    return ", ".join([*names[:3], *more])

@@ -18,33 +18,17 @@ from shortlist.scoring.sparse import binary, pointers
 class Profiles:
     """A block of B queries, in rows of the training data.
 
-    Attributes
-    ----------
-    users
-        The row of a user of the training data, -1 for a new user.  # (B,)
-    history
-        Chosen items with their weights: the training interactions of a known user, and the
-        history that the query adds.  # (B, n_items)
-    changed
-        Whether the history differs from the user's training interactions; always true for a new
-        user. A model may use what it learned about a user only where this is false.  # (B,)
-    features
-        User features, in the columns of the data's; None where the model uses none or the data
-        has none.  # B rows
-    recency
-        The position of each entry of the history, counted back from the latest, which is 1; only
-        for models that use the order.  # (B, n_items)
-    disliked
-        The dislikes of the users, and those that queries add; None: there are none.
-        # (B, n_items)
+    The history of a known user is that of the training data, and what the query adds. ``changed``
+    is true where it differs from the training data, and for new users: a model may use what it
+    learned about a user only where this is false.
     """
 
-    users: Rows
-    history: csr_array
-    changed: NDArray[np.bool_]
-    features: pa.Table | None = None
-    recency: csr_array | None = None
-    disliked: csr_array | None = None
+    users: Rows  # the row of a user of the training data, -1 for a new user, (B,)
+    history: csr_array  # chosen items with their weights, (B, n_items)
+    changed: NDArray[np.bool_]  # (B,)
+    features: pa.Table | None = None  # of users, B rows; None: the model or the data has none
+    recency: csr_array | None = None  # positions counted back from the latest; if order is used
+    disliked: csr_array | None = None  # of the users and of queries; None: none, (B, n_items)
 
     def __len__(self) -> int:
         return len(self.users)

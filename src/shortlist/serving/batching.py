@@ -33,7 +33,7 @@ Items: TypeAlias = list[RankedItem] | None  # None: the query is skipped (on_unk
 
 
 @dataclass(frozen=True)
-class ListOptions:
+class ListArguments:
     """The arguments of ``recommend`` besides the queries."""
 
     k: int
@@ -50,7 +50,7 @@ class Job:
 
     served: ServedModel  # it answers, even if it is replaced before the job is done
     queries: Sequence[Query]
-    options: ListOptions
+    options: ListArguments
     lists: asyncio.Future[list[Items]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

@@ -20,8 +20,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.explore.items import item_factors
-from shortlist.explore.labels import labels
+from shortlist.explore.items import (
+    first_values,
+    item_factors,
+    labels,
+    principal_coordinates,
+)
 from shortlist.models.base import Model
 from shortlist.serving.recording import RecentInteractions, not_in
 from shortlist.serving.replies import (
@@ -277,28 +281,6 @@ def _by_frequency(column: pa.ChunkedArray) -> list[Any]:
     return [json_value(value) for value, _ in pairs]
 
 
-def principal_coordinates(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    """Project vectors on their two principal components; the larger range is -1 to 1, around 0.
-
-    The rows are scaled to length 1, centred, and multiplied with their first two right singular
-    vectors. The largest entry of each singular vector is made positive, so that the sign is fixed.
-    """  # (n, 2)
-    rows = vectors.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = rows / np.where(lengths > 0, lengths, 1.0)
-    rows -= rows.mean(axis=0)
-    # The covariance is small (f x f), however many items there are.
-    _, directions = np.linalg.eigh(rows.T @ rows)  # ascending
-    axes = directions[:, ::-1][:, :2]  # (f, <= 2)
-    largest = np.argmax(np.abs(axes), axis=0)
-    axes = axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0)
-    points = np.zeros((len(rows), 2))
-    points[:, : axes.shape[1]] = rows @ axes
-    points -= (points.max(axis=0, initial=0.0) + points.min(axis=0, initial=0.0)) / 2
-    extent = np.abs(points).max(initial=0.0)
-    return points / extent if extent > 0 else points
-
-
 def item_map(model: Model[Any, Any], catalogue: Catalogue) -> Map:
     """Return the map of the most popular items, for a model with vectors."""
     data = model.data
@@ -325,10 +307,7 @@ def _groups(data: Dataset, rows: NDArray[np.intp]) -> list[str | None]:
     if data.item_features is not None:
         table, limit = data.item_features.take(pa.array(rows)), min(MAX_GROUPS, len(rows) // 2)
         for name in table.column_names:
-            column = table.column(name)
-            if is_list(column.type):
-                has_values = pc.greater(pc.list_value_length(column), 0)
-                column = pc.list_element(pc.if_else(has_values, column, None), 0)
+            column = first_values(table.column(name))
             is_group = name not in (*TITLES, title_column(table)) and is_text(column.type)
             if is_group and 1 < len(column.unique()) <= limit:
                 return [json_value(value) for value in column.to_pylist()]

@@ -25,14 +25,9 @@ from shortlist.recommend.notes import notes_on_queries
 from shortlist.recommend.query import Query
 from shortlist.recommend.result import FALLBACK
 from shortlist.serving import replies, requests
-from shortlist.serving.batching import Items, Job, ListOptions
+from shortlist.serving.batching import Items, Job, ListArguments
 from shortlist.serving.catalogue import describe_user, describe_users, find_users
-from shortlist.serving.errors import (
-    RequestError,
-    RequestErrorCode,
-    check_count,
-    wrong_value,
-)
+from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
 from shortlist.serving.queries import check_queries, shared_where, to_explained_query, to_queries
@@ -90,7 +85,7 @@ async def user_recommendations(
     (user,) = served.data.users.parse([user_id])
     query = service.recent.extended(Query(user=user, where=where), served.data)
     check_queries(served, [query])
-    options = ListOptions(k, exclude_seen, as_of=as_of, diversity=diversity)
+    options = ListArguments(k, exclude_seen, as_of=as_of, diversity=diversity)
     job = Job(served, [query], options)
     (items,) = await _lists(service, job, reasons=reasons)
     return {"model": served.name, "user_id": user, "items": items or []}
@@ -106,7 +101,7 @@ async def recommendations(
     ]
     where = shared_where(body)
     check_queries(served, queries, body.on_unknown, where)
-    options = ListOptions(
+    options = ListArguments(
         body.k, body.exclude_seen, body.on_unknown, body.as_of, where, body.diversity
     )
     job = Job(served, queries, options)
@@ -251,8 +246,7 @@ async def interactions(
 
 
 async def remove_interaction(
-    service: Service,
-    record_id: Annotated[str, note("An id from the reply of POST /interactions.")],
+    service: Service, record_id: Annotated[str, note("An id from the reply of POST /interactions.")]
 ) -> replies.Removed:
     """Take back a recorded interaction: lists no longer consider it.
 

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from shortlist.errors import ErrorCode, ShortlistError
 from shortlist.serving.replies import encode, note
+from shortlist.text import shown
 
 RETRY_SECONDS = 1
 
@@ -220,5 +221,4 @@ def _short(value: Any) -> str:
             return "null"
         case bool():
             return str(value).lower()
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shown(value, 80)

@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortlist.serving.access import OPEN_FOLDER, OPEN_PATHS, Access
 from shortlist.serving.compression import accepts_gzip, compressing
-from shortlist.serving.errors import (
-    OverloadedError,
-    RequestError,
-    RequestErrorCode,
-    error_response,
-)
+from shortlist.serving.errors import OverloadedError, RequestError, RequestErrorCode, error_response
 from shortlist.serving.limits import Limits
 from shortlist.serving.logs import id_of_request, request_id
 from shortlist.serving.metrics import Metrics, answering_model
 from shortlist.serving.operations import SLASH
+
+Header: TypeAlias = tuple[bytes, bytes]
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -133,8 +130,6 @@ class Guard:
         identifier = id_of_request(headers.get(b"x-request-id"))
         request_id.set(identifier)
         answering_model.set("")
-        is_page = scope["path"] == "/" or scope["path"].startswith(OPEN_FOLDER)
-        caching = _REVALIDATE if is_page else _NO_STORE  # unless the reply sets its own
         if accepts_gzip(_text(headers, b"accept-encoding")):
             send = compressing(send)
 
@@ -142,13 +137,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = message.get("headers", ())
-                extra = [*SECURITY_HEADERS, (b"x-request-id", identifier.encode("ascii"))]
-                if all(name != b"cache-control" for name, _ in own):
-                    extra.append(caching)
-                if self._closing:
-                    extra.append(_CLOSE)
-                message["headers"] = [*own, *extra]
+                message["headers"] = self._reply_headers(
+                    message.get("headers", ()), scope["path"], identifier
+                )
             await send(message)
 
         body = bytearray()
@@ -181,6 +172,16 @@ class Guard:
             seconds = time.perf_counter() - started
             model = answering_model.get()
             self._metrics.observe(_route(scope), model, status or _GONE_STATUS, seconds)
+
+    def _reply_headers(self, own: Iterable[Header], path: str, identifier: str) -> list[Header]:
+        """Add the headers of every reply to a reply's own."""
+        headers = [*own, *SECURITY_HEADERS, (b"x-request-id", identifier.encode("ascii"))]
+        if all(name != b"cache-control" for name, _ in headers):
+            is_page = path == "/" or path.startswith(OPEN_FOLDER)
+            headers.append(_REVALIDATE if is_page else _NO_STORE)
+        if self._closing:
+            headers.append(_CLOSE)
+        return headers
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         limit = self._limits.open_requests

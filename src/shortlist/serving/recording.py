@@ -184,11 +184,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        database: str | Path,
-        recent: RecentInteractions,
-        limits: Limits,
-        metrics: Metrics,
+        self, database: str | Path, recent: RecentInteractions, limits: Limits, metrics: Metrics
     ) -> None:
         self._database, self._recent, self._metrics = database, recent, metrics
         with Store(database, read_only=True) as store:

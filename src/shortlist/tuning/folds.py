@@ -16,7 +16,7 @@ from shortlist.evaluation.truth import require_count
 from shortlist.metrics.bootstrap import bootstrap
 from shortlist.metrics.paired import paired_tests
 from shortlist.models.base import Model
-from shortlist.text import figure, span
+from shortlist.text import counted, figure, span
 from shortlist.tuning.objective import FAILURES, Objective, failure_reason
 from shortlist.tuning.space import Space, unfitted
 
@@ -45,7 +45,7 @@ def validation_folds(data: Dataset, folds: int = 1, seed: int = 0) -> list[Split
     for fold in range(folds):
         if int(rest.user_counts.max(initial=0)) < 2:
             raise InputError(
-                f"the data is too small for {folds} validation fold{'s' if folds > 1 else ''}: "
+                f"the data is too small for {counted(folds, 'validation fold')}: "
                 f"no user has {fold + 2} interactions",
                 where=f"{data}",
                 remedy="ask for fewer folds, or gather more interactions"

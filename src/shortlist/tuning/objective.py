@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -136,11 +136,6 @@ def tuned_names(trials: Iterable[Trial]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for trial in trials for name in trial.settings))
 
 
-def count_text(trials: Sized) -> str:
-    """Return the number of trials: ``1 trial``, ``2 trials``."""
-    return f"{len(trials)} trial{'' if len(trials) == 1 else 's'}"
-
-
 def run_trial(
     number: int,
     space: Space,
@@ -219,6 +214,5 @@ def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective
         extras.require(model.extra, f"fitting {model.name}")
     if model.needs_item_features and data.item_features is None:
         raise InputError(
-            f"{model.name} needs item features, and the data has none",
-            remedy="pass an items table",
+            f"{model.name} needs item features, and the data has none", remedy="pass an items table"
         )

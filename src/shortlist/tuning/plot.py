@@ -13,7 +13,8 @@ from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.models.base import Model
 from shortlist.models.config import search_range
-from shortlist.tuning.objective import Objective, Trial, completed, count_text, tuned_names
+from shortlist.text import counted
+from shortlist.tuning.objective import Objective, Trial, completed, tuned_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def plot_search(
     figure = Figure(figsize=(10, 3.6 + 2.6 * rows), layout="constrained")
     grid = figure.add_gridspec(1 + rows, columns, height_ratios=[1.3, *[1.0] * rows])
     history = figure.add_subplot(grid[0, :])
-    history.set_title(f"{kind.__name__}, {count_text(trials)}", fontsize=11)
+    history.set_title(f"{kind.__name__}, {counted(len(trials), 'trial')}", fontsize=11)
     _plot_history(history, objective, trials)
     for panel, name in enumerate(names):
         axis = figure.add_subplot(grid[1 + panel // columns, panel % columns])

@@ -14,9 +14,9 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.frames import Tabular
 from shortlist.models.base import Model
-from shortlist.text import figure, span, text_table
+from shortlist.text import counted, figure, span, text_table
 from shortlist.tuning.folds import ModelCheck, SettingsCheck
-from shortlist.tuning.objective import Objective, Trial, count_text, tuned_names
+from shortlist.tuning.objective import Objective, Trial, tuned_names
 from shortlist.tuning.plot import plot_search
 from shortlist.tuning.settings_file import SettingsFile
 
@@ -179,7 +179,7 @@ class Tuning(Tabular):
         reasons = Counter(trial.reason for trial in self.trials if trial.state == "failed")
         return "\n".join(
             [
-                f"{self.model}: {count_text(self.trials)} ({states}) on {self.data}",
+                f"{self.model}: {counted(len(self.trials), 'trial')} ({states}) on {self.data}",
                 f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
                 f"defaults {default}",
                 "",

@@ -103,22 +103,6 @@ def tune(
     True
     >>> fitted = tuning.best_model().fit(small_world().data)
     """
-    with engines.use(engine):
-        return _search(model, data, trials, seconds, metric, folds, study, seed, check)
-
-
-def _search(
-    model: str | type[Model[Any, Any]] | Model[Any, Any],
-    data: Dataset,
-    trials: int | None,
-    seconds: float | None,
-    metric: str,
-    folds: int,
-    study: str | Path | None,
-    seed: int,
-    check: bool,
-) -> Tuning:
-    """Search, and check the best settings."""
     kind, given = class_and_settings(model)
     objective = Objective.named(metric)
     if trials is None and seconds is None:
@@ -131,7 +115,7 @@ def _search(
     space = Space(kind, given)
     splits = validation_folds(data, folds, seed)
     header = {} if study is None else study_header(space, data, objective, folds, seed)
-    with open_study(study, header) as opened:
+    with engines.use(engine), open_study(study, header) as opened:
         for trial in opened.trials:
             if not space.allows(trial.settings):
                 raise InputError(
@@ -162,9 +146,10 @@ def _search(
     if tuning.best.number == 0:
         return replace(tuning, check="nothing to check: the defaults are the best settings")
     best = tuning.best.settings
-    outcome: SettingsCheck | str = on_unseen_fold(
-        data, folds, seed, "settings", lambda fold: check_settings(space, best, fold, objective)
-    )
+    with engines.use(engine):
+        outcome: SettingsCheck | str = on_unseen_fold(
+            data, folds, seed, "settings", lambda fold: check_settings(space, best, fold, objective)
+        )
     return replace(tuning, check=outcome)
 
 

@@ -25,12 +25,7 @@ from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import MIN_USERS, TimeBudget, predicted_seconds
 from shortlist.tuning.folds import ModelCheck, check_model, on_unseen_fold, validation_folds
-from shortlist.tuning.objective import (
-    FAILURES,
-    Objective,
-    failure_reason,
-    require_fittable,
-)
+from shortlist.tuning.objective import FAILURES, Objective, failure_reason, require_fittable
 from shortlist.tuning.result import NOT_CHECKED, CandidateResult, Choice
 from shortlist.tuning.search import tune
 from shortlist.tuning.space import class_and_settings, unfitted

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,8 @@ from typing import IO, Any
 
 from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
-from shortlist.files import atomic_file
+from shortlist.files import atomic_file, lock
+from shortlist.text import shortened
 from shortlist.tuning.objective import Objective, Trial
 from shortlist.tuning.space import Space
 
@@ -131,7 +131,12 @@ def open_study(path: str | Path | None, header: Mapping[str, Any]) -> Iterator[S
         with atomic_file(path) as partial:
             partial.write_bytes(_line(expected))
     with path.open("r+b") as stream:
-        _lock(stream, path)
+        if not lock(stream.fileno()):
+            raise InputError(
+                "another process is using this study",
+                where=f"{path}",
+                remedy="wait for it, or name another file",
+            )
         *lines, incomplete = stream.read().split(b"\n")
         _require_header(lines[0] if lines else b"", expected, path)
         study = Study(stream)
@@ -181,21 +186,4 @@ def _require_header(line: bytes, expected: dict[str, Any], path: Path) -> None:
 
 
 def _shortened(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _lock(stream: IO[bytes], path: Path) -> None:
-    """Lock the file for this process; the lock ends with the process, even if it is killed."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise InputError(
-            "another process is using this study",
-            where=f"{path}",
-            remedy="wait for it, or name another file",
-        ) from None
+    return shortened(json.dumps(value, ensure_ascii=False), 60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +25,7 @@ from shortlist.data.remote import is_remote, shown
 from shortlist.data.sources import relation
 from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
+from shortlist.text import shortened
 
 _INT64 = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
@@ -128,8 +129,17 @@ class InputTable:
             remedy = "cast the column to a timestamp"
         raise InputError(what, where=self.source.where(None, name), remedy=remedy)
 
-    def report(self, copied: str, role: str, name: str) -> None:
-        """Report each kind of unusable values of a column, by the table that :meth:`copy` made."""
+    def find_bad(self, copied: str, named: Mapping[str, str]) -> None:
+        """Report unusable values in the table that :meth:`copy` made, of columns by their roles."""
+        counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
+        results = self.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
+        for role, count in zip(named, results, strict=True):
+            if count:
+                self._report(copied, role, named[role])
+                self.bad.deletions.append(f"DELETE FROM {copied} WHERE {RULES[role]}")
+
+    def _report(self, copied: str, role: str, name: str) -> None:
+        """Report each kind of unusable values of a column."""
         x = self.column(name)
         kinds = _kinds(role, self.types[name])
         cases = " ".join(f"WHEN {kind} THEN {n}" for n, (kind, _, _) in enumerate(kinds))
@@ -195,7 +205,7 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
 def _explanation(role: str, kind: _Kind, shown: str, reading: Reading) -> tuple[str, str]:
     """Return what is wrong with a value and what to do, with the option that may help."""
     _, what, remedy = kind
-    shown = str(shown) if len(str(shown)) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
+    shown = shortened(str(shown), LONGEST_SHOWN)
     if not remedy:
         remedy = "correct the value, or leave the row out"
         if role == "weight" and shown.strip().lower() in ("true", "false", "yes", "no"):

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, SkippedRows
-from shortlist.data.coding.columns import RULES, InputTable
+from shortlist.data.coding.columns import InputTable
 from shortlist.data.coding.log_rules import LogRule
 from shortlist.data.coding.pairs import merge_repeats
 from shortlist.data.coding.tidy import tidied
@@ -81,11 +81,11 @@ def encode_tables(
         log.copy("log", ", ".join(f"{value} AS {name}" for name, value in columns.items()))
         if counted is not None:
             counted.leave_out_others(log)
-        deletions = _find_bad_values(log, "log", roles)
+        log.find_bad("log", roles)
         for ids in (user_ids, item_ids):
-            deletions += ids.find_bad(log)
+            ids.find_bad(log)
         bad.require_none()
-        _leave_out(log, deletions)
+        _leave_out_bad(log)
         met = None if chosen is None else chosen.choices(log)
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
@@ -98,15 +98,21 @@ def encode_tables(
     entries = merge_repeats(user_rows, item_rows, weights, times, shape, options.repeats)
     if records is not None:
         entries = entries._replace(positions=records[entries.positions])
-    disliked = entries.weights < 0
-    if met is not None:
-        disliked |= ~met[entries.positions]
-    pairs, dislikes = Interactions(user_vocabulary, item_vocabulary, *entries), None
-    if disliked.any():
-        strengths = np.where(pairs.weights < 0, -pairs.weights, np.float32(1))
-        dislikes = replace(pairs, weights=strengths).select(disliked)
-        pairs = pairs.select(~disliked)
+    pairs, dislikes = _separated(Interactions(user_vocabulary, item_vocabulary, *entries), met)
     return EncodedTables(pairs, dislikes, user_features, item_features, tuple(bad.skipped), notes)
+
+
+def _separated(
+    pairs: Interactions, met: NDArray[np.bool_] | None
+) -> tuple[Interactions, Interactions | None]:
+    """Separate choices and dislikes: weights below 0, and rows of the source that are not met."""
+    disliked = pairs.weights < 0
+    if met is not None:
+        disliked |= ~met[pairs.positions]
+    if not disliked.any():
+        return pairs, None
+    strengths = np.where(pairs.weights < 0, -pairs.weights, np.float32(1))
+    return pairs.select(~disliked), replace(pairs, weights=strengths).select(disliked)
 
 
 def _finished(
@@ -126,11 +132,11 @@ def _finished(
     return with_labels((users, items), read_labels(db, options.labels, options.encoding)), notes
 
 
-def _leave_out(log: InputTable, deletions: list[str]) -> None:
-    """Delete the bad rows, and raise an error if none is left."""
-    for deletion in deletions:
+def _leave_out_bad(log: InputTable) -> None:
+    """Delete the bad rows of all tables, and raise an error if no interaction is left."""
+    for deletion in log.bad.deletions:
         log.connection.execute(deletion)
-    if deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
+    if log.bad.deletions and not log.connection.execute("SELECT 1 FROM log LIMIT 1").fetchall():
         error = log.bad.combined()
         raise NoRowLeftError(
             log.bad.skipped,
@@ -138,16 +144,6 @@ def _leave_out(log: InputTable, deletions: list[str]) -> None:
             where=error.where or log.source.label,
             remedy=error.remedy,
         )
-
-
-def _find_bad_values(table: InputTable, copied: str, named: dict[str, str]) -> list[str]:
-    """Report the rows whose id, weight or time cannot be used; return SQL that deletes them."""
-    counts = ", ".join(f"count(*) FILTER ({RULES[role]})" for role in named)
-    results = table.connection.execute(f"SELECT {counts} FROM {copied}").fetchall()[0]
-    wrong = [role for role, count in zip(named, results, strict=True) if count]
-    for role in wrong:
-        table.report(copied, role, named[role])
-    return [f"DELETE FROM {copied} WHERE {RULES[role]}" for role in wrong]
 
 
 @dataclass(frozen=True)
@@ -206,21 +202,15 @@ class _Ids:
         """The columns of the table that lists the ids, if there is one."""
         return () if self.listed is None else self.listed.types
 
-    def find_bad(self, log: InputTable) -> list[str]:
-        """Report missing and repeated ids in the list, and ids of the log that are not listed.
-
-        Return SQL that deletes their rows.
-        """
+    def find_bad(self, log: InputTable) -> None:
+        """Report missing and repeated ids in the list, and ids of the log that are not listed."""
         self._refuse_spellings(log)
-        if self.listed is None:
-            return []
-        copied, column = f"{self.kind}_list", f"{self.kind}_id"
-        self.listed.copy(copied, f"{self.in_list} AS {column}")
-        return [
-            *_find_bad_values(self.listed, copied, {column: self.list_key}),
-            *self._find_repeated(self.listed),
-            *self._find_unlisted(self.listed, log),
-        ]
+        if self.listed is not None:
+            copied, column = f"{self.kind}_list", f"{self.kind}_id"
+            self.listed.copy(copied, f"{self.in_list} AS {column}")
+            self.listed.find_bad(copied, {column: self.list_key})
+            self._find_repeated(self.listed)
+            self._find_unlisted(self.listed, log)
 
     def number(self, log: InputTable) -> tuple[Vocabulary, pa.Table | None]:
         """Create the table of ids and row numbers; return the vocabulary and its features."""
@@ -265,7 +255,7 @@ class _Ids:
                 "values (keep the integers: astype('Int64'))",
             )
 
-    def _find_repeated(self, listed: InputTable) -> list[str]:
+    def _find_repeated(self, listed: InputTable) -> None:
         kind = self.kind
         repeated = (
             f"SELECT {kind}_id, list(rowid ORDER BY rowid) AS records FROM {kind}_list "
@@ -275,7 +265,7 @@ class _Ids:
             f"SELECT *, sum(len(records) - 1) OVER () FROM ({repeated}) ORDER BY records[2] LIMIT 1"
         ).fetchone()
         if first is None:
-            return []
+            return
         key, records, count = first
         error = InputError(
             f"{kind} {key!r} is listed {len(records)} times instead of once",
@@ -284,11 +274,11 @@ class _Ids:
         )
         reason, later = f"the {kind} id is listed before", records[1 : SHOWN + 1]
         listed.bad.add(error, listed.source, self.list_key, int(count), later, reason)
-        return [
+        listed.bad.deletions.append(
             f"DELETE FROM {kind}_list WHERE rowid IN (SELECT unnest(records[2:]) FROM ({repeated}))"
-        ]
+        )
 
-    def _find_unlisted(self, listed: InputTable, log: InputTable) -> list[str]:
+    def _find_unlisted(self, listed: InputTable, log: InputTable) -> None:
         kind = self.kind
         first = log.connection.execute(
             f"SELECT {kind}_id, min(rowid) AS record, count(*) OVER (), sum(count(*)) OVER () "
@@ -296,7 +286,7 @@ class _Ids:
             f"GROUP BY {kind}_id ORDER BY record LIMIT 1"
         ).fetchone()
         if first is None:
-            return []
+            return
         key, record, count, rows = first
         not_listed = f"is not listed in {listed.source.label}"
         if count > 1:
@@ -308,10 +298,10 @@ class _Ids:
         )
         reason = f"{kind} {key!r} {not_listed}"
         log.bad.add(error, log.source, self.key, int(rows), [record], reason)
-        return [
+        log.bad.deletions.append(
             f"DELETE FROM log WHERE {kind}_id NOT IN "
             f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"
-        ]
+        )
 
 
 def _with_last_titles(db: Connection, features: pa.Table | None, name: str) -> pa.Table:

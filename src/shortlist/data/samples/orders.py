@@ -29,27 +29,8 @@ MIN_CUSTOMERS = 10
 def make_orders(n_customers: int = 300, *, seed: int = 0) -> tuple[pa.Table, pa.Table]:
     """Make the orders and the list of products of a synthetic shop.
 
-    Customers buy mostly in two of five aisles, in the order of time.
-
-    Parameters
-    ----------
-    n_customers
-        Number of customers with an id.
-    seed
-        Seeds everything that is drawn.
-
-    Returns
-    -------
-    tuple of pyarrow.Table
-        Orders with the columns ``invoice``, ``customer`` (null for guests), ``sku``, ``product``,
-        ``quantity`` (below 0 for returns) and ``date`` (text in one of three forms); products
-        with the columns ``sku``, ``product``, ``aisle`` and ``price``. A few products are listed
-        twice.
-
-    Raises
-    ------
-    InputError
-        There are too few customers.
+    Customers buy mostly in two of five aisles. Guests have no id (null), returns a quantity below
+    0, and dates one of three forms as text. A few products are listed twice.
     """
     if n_customers < MIN_CUSTOMERS:
         raise InputError(f"n_customers={n_customers} is below {MIN_CUSTOMERS}")

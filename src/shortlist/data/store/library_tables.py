@@ -21,7 +21,7 @@ from shortlist.data.store.database import Database
 from shortlist.data.store.load import write
 from shortlist.data.store.schema import INFO, Table
 from shortlist.data.store.staging import StagedRows, stage_frame, temporary_names
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 
 RUNS, LISTS, MARKS = "recommendation_runs", "recommendations", "recommendation_marks"
 RECORDED = "recorded_interactions"
@@ -121,11 +121,7 @@ def _stage_lists(
     types = dict(zip(given.columns, map(str, given.types), strict=True))
     asked_by = "query" if "query" in types else "user_id"
     for column in (asked_by, "item_id", "rank", "score", "source"):
-        if column not in types:
-            raise InputError(
-                f"the recommendations have no column '{column}'",
-                remedy=suggestion(column, types),
-            )
+        require_known(column, types, f"the recommendations have no column '{column}'")
     columns = _NO_RUN | {"user_id": asked_by} | same("item_id", "rank", "score", "source")
     rows = given.to_arrow_table()
     return stage_frame(db, rows, "recommendations", table, name, columns), {

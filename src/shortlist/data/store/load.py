@@ -23,8 +23,9 @@ from shortlist.data.store.checks import check, copy_keys
 from shortlist.data.store.database import Database
 from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import StagedRows, stage, temporary_names
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.progress import track
+from shortlist.text import counted
 
 _BLOCK_ROWS = 1_000_000  # rows written between two steps of the progress bar
 Inputs: TypeAlias = str | Path | Iterable[str | Path] | Mapping[str, Any]
@@ -61,8 +62,7 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [f"{rows:>12,}  {table}" for table, rows in self.rows.items()]
         lines += [
-            f"{label}: left out {n:,} repeated {'row' if n == 1 else 'rows'}"
-            for label, n in self.repeated.items()
+            f"{label}: left out {counted(n, 'repeated row')}" for label, n in self.repeated.items()
         ]
         lines += [
             f"{label}: ignored the columns {', '.join(n)}" for label, n in self.ignored.items()
@@ -187,9 +187,8 @@ def find_inputs(
 ) -> list[Input]:
     """List the sources of a load: files, recognised files of folders, or a frame per table name."""
     if isinstance(inputs, Mapping):
-        unknown = next((name for name in inputs if name not in tables), None)
-        if unknown is not None:
-            raise InputError(f"there is no table '{unknown}'", remedy=suggestion(unknown, tables))
+        for name in inputs:
+            require_known(name, tables, f"there is no table '{name}'")
         sources = [
             Input(
                 Path(content).name if isinstance(content, str | Path) else name,

@@ -79,18 +79,18 @@ class OpenStore:
 
     def require_runs(self) -> None:
         """Raise an InputError unless the database has the tables that :meth:`write` fills."""
-        if not self.schema:
-            raise InputError(
-                f"{self.place} is a database without the tables of shortlist",
-                remedy=f"create those of runs: shortlist init {self.place} --schema runs",
-            )
+        self._require(remedy=f"create those of runs: shortlist init {self.place} --schema runs")
 
-    def _require(self, *, interactions: bool = False, writable: bool = False) -> None:
+    def _require(
+        self,
+        *,
+        interactions: bool = False,
+        writable: bool = False,
+        remedy: str = "create them: shortlist init DB --schema NAME",
+    ) -> None:
         if not self.schema:
-            raise InputError(
-                f"{self.place} is a database without the tables of shortlist",
-                remedy="create them: shortlist init DB --schema NAME",
-            )
+            what = f"{self.place} is a database without the tables of shortlist"
+            raise InputError(what, remedy=remedy)
         if interactions and self.schema == "runs":
             raise InputError(
                 "a store of the schema runs has no interactions",

@@ -24,6 +24,7 @@ from shortlist.data.store.schema import Check, ForeignKey, Table
 from shortlist.data.store.staging import temporary_names
 from shortlist.data.vocabulary import Id
 from shortlist.errors import InputError, ShortlistError
+from shortlist.text import counted
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 _IDS = ("user_id", "item_id")
@@ -336,9 +337,8 @@ def _report_skipped(connection: Connection, rules: InteractionRules) -> None:
             f"record_id {number}: user {user!r}, item {item!r}, weight {weight:g}, time {time}"
             for _, number, user, item, weight, time in rows
         )
-        count = rows[0][0]
         warnings.warn(
-            f"{count} recorded interaction{'s' * (count > 1)} skipped, which the schema does not "
+            f"{counted(rows[0][0], 'recorded interaction')} skipped, which the schema does not "
             f"allow ({shown}); they stay in the table {RECORDED}: correct or delete them there",
             SkippedLinesWarning,
             stacklevel=2,

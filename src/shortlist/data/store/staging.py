@@ -20,6 +20,7 @@ from shortlist.data.formats.layout import same
 from shortlist.data.sql import Connection, quoted
 from shortlist.data.store.schema import Table
 from shortlist.errors import InputError
+from shortlist.text import shortened
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
 _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
@@ -224,9 +225,8 @@ def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad:
     ).fetchall()[0]
     if not count:
         return False
-    value = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}..."
     error = InputError(
-        f"'{value}' is not {cast.bound}",
+        f"'{shortened(value, LONGEST_SHOWN)}' is not {cast.bound}",
         where=source.where(records[0], cast.source_name, count - 1),
         remedy="correct the value, or leave it empty if it is not known",
     )

@@ -19,8 +19,9 @@ import pyarrow.csv
 from shortlist.data.samples.jobs import marginals, places, tables, world
 from shortlist.data.samples.jobs.tables import Blurs, build_tables
 from shortlist.data.samples.jobs.world import Structure, plan_world
-from shortlist.errors import InputError, suggestion
+from shortlist.errors import InputError, require_known
 from shortlist.files import atomic_directory
+from shortlist.text import first_few
 
 MIN_RESUMES, MIN_POSTINGS = 100, 150  # a résumé has up to 77 applications
 MAX_POSTINGS_PER_RESUME = 4
@@ -71,62 +72,9 @@ def make_jobs(
     *,
     scenario: Scenario = "clear",
 ) -> dict[str, pa.Table]:
-    """Return the tables of synthetic job data.
-
-    What is planted: applications follow two lines, of work and of places, on which neighbours apply
-    to the same few postings. In the scenario ``"clear"`` keywords, codes, boxes and certificates
-    reveal the position on the line of work, so features alone find postings.
-
-    In the scenario ``"codes"``, calibrated on figures of a real board, a fifth of the applications
-    go anywhere, to popular postings above all, and half of what is held out is beyond the best 100
-    of the cosines and EASE. Features alone find next to nothing. But along the line of work, people
-    pass from young to old a hundred times, and career months, the last salary and the registration
-    date follow: they tell something about which of several plausible postings a person chose.
-
-    The scenario ``"places"``, calibrated on another real board, has titles, companies, states,
-    cities and times: 2.7 views a person and 1.25 a posting, most of a person's in one sitting. A
-    view and the one before it agree in state (.94), city (.52), company (.13) and a tenth of the
-    words of their titles. Co-occurrence finds next to nothing, the features of the viewed postings
-    find much.
-
-    Parameters
-    ----------
-    n_resumes
-        100 or more; None: as many as on the board that the scenario imitates.
-    n_postings
-        150 or more, and at most four times ``n_resumes``, so that each posting has an applicant. In
-        the scenario ``"places"`` only postings that somebody viewed are returned: about this many
-        where there are about twice as many postings as people.
-    seed
-        0 or more. Equal arguments give equal tables.
-    scenario
-        ``"clear"``, ``"codes"`` or ``"places"``.
-
-    Returns
-    -------
-    dict
-        An Arrow table each. In the scenario ``"places"``: ``people``, ``postings`` and ``views``.
-        Else ``resume``, ``resume_education``, ``resume_certificate``, ``resume_language``,
-        ``recruitment``, ``company`` and ``apply_train``, with the columns of the competition file
-        of that name and the ids ``U00001``... and ``R00001``...
-
-    Raises
-    ------
-    InputError
-        An argument is out of range.
-
-    Examples
-    --------
-    >>> tables = make_jobs(200, 150, seed=1)
-    >>> tables["apply_train"].num_rows, tables["resume"]["resume_seq"][0].as_py()
-    (1396, 'U00001')
-    """
-    if scenario not in _BOARDS:
-        raise InputError(
-            f"there is no scenario {scenario!r}",
-            where="argument scenario",
-            remedy=suggestion(str(scenario), _BOARDS),
-        )
+    """Return the tables of synthetic job data by name; see :func:`generate_jobs`."""
+    what = f"there is no scenario {scenario!r}"
+    require_known(scenario, _BOARDS, what, where="argument scenario")
     board = _BOARDS[scenario]
     n_resumes = board.people if n_resumes is None else n_resumes
     n_postings = board.postings if n_postings is None else n_postings
@@ -154,7 +102,23 @@ def generate_jobs(
     *,
     scenario: Scenario = "clear",
 ) -> Path:
-    """Write the tables of :func:`make_jobs` as CSV files.
+    """Write synthetic job data as CSV files.
+
+    What is planted: applications follow two lines, of work and of places, on which neighbours apply
+    to the same few postings. In the scenario ``"clear"`` keywords, codes, boxes and certificates
+    reveal the position on the line of work, so features alone find postings.
+
+    In the scenario ``"codes"``, calibrated on figures of a real board, a fifth of the applications
+    go anywhere, to popular postings above all, and half of what is held out is beyond the best 100
+    of the cosines and EASE. Features alone find next to nothing. But along the line of work, people
+    pass from young to old a hundred times, and career months, the last salary and the registration
+    date follow: they tell something about which of several plausible postings a person chose.
+
+    The scenario ``"places"``, calibrated on another real board, has titles, companies, states,
+    cities and times: 2.7 views a person and 1.25 a posting, most of a person's in one sitting. A
+    view and the one before it agree in state (.94), city (.52), company (.13) and a tenth of the
+    words of their titles. Co-occurrence finds next to nothing, the features of the viewed postings
+    find much.
 
     Parameters
     ----------
@@ -162,13 +126,24 @@ def generate_jobs(
         The folder for the CSV files, one a table (UTF-8 with a byte order mark, comma separated)
         and ``README-SYNTHETIC.txt``. It is created if its parent exists; synthetic files in it are
         replaced atomically.
-    n_resumes, n_postings, seed, scenario
-        As for :func:`make_jobs`. Equal arguments give equal bytes.
+    n_resumes
+        100 or more; None: as many as on the board that the scenario imitates.
+    n_postings
+        150 or more, and at most four times ``n_resumes``, so that each posting has an applicant. In
+        the scenario ``"places"`` only postings that somebody viewed are returned: about this many
+        where there are about twice as many postings as people.
+    seed
+        0 or more. Equal arguments give equal bytes.
+    scenario
+        ``"clear"``, ``"codes"`` or ``"places"``.
 
     Returns
     -------
     Path
-        The folder.
+        The folder. In the scenario ``"places"`` it has the tables ``people``, ``postings`` and
+        ``views``; else ``resume``, ``resume_education``, ``resume_certificate``,
+        ``resume_language``, ``recruitment``, ``company`` and ``apply_train``, with the columns of
+        the competition file of that name and the ids ``U00001``... and ``R00001``...
 
     Raises
     ------
@@ -219,6 +194,6 @@ def _check_folder(folder: Path, generated: set[str]) -> None:
     if others:
         raise InputError(
             f"{folder} holds other files, which would be deleted",
-            where=", ".join(others[:3]) + (", ..." if len(others) > 3 else ""),
+            where=first_few(others),
             remedy="choose an empty or a new folder",
         )

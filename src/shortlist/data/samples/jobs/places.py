@@ -53,11 +53,7 @@ def build_board(n_people: int, n_viewed: int, seed: int) -> dict[str, pa.Table]:
     postings = _open_postings(round(n_viewed * POSTINGS_PER_VIEWED), areas, rng)
     state, city = _places(n_people, rng)
     occupation = rng.integers(0, len(OCCUPATIONS), n_people)
-    tail = 1 - 1 / MEAN_VIEWS  # a geometric distribution, by its quantiles
-    shares = 1 - tail ** np.arange(MOST_VIEWS)
-    steps = [(share, 1.0 + views) for views, share in enumerate(shares)]
-    n_views = np.floor(quantile_values([*steps, (1, MOST_VIEWS)], n_people)).astype(np.int64)
-    n_views = rng.permutation(n_views)
+    n_views = _view_counts(n_people, rng)
     viewers, viewed, moments = [], [], []
     for person in range(n_people):
         chosen, times = _sitting(
@@ -101,6 +97,15 @@ def build_board(n_people: int, n_viewed: int, seed: int) -> dict[str, pa.Table]:
             }
         ),
     }
+
+
+def _view_counts(n_people: int, rng: np.random.Generator) -> Ints:
+    """Draw how many postings each person views: the quantiles of a geometric distribution."""
+    tail = 1 - 1 / MEAN_VIEWS
+    shares = 1 - tail ** np.arange(MOST_VIEWS)
+    steps = [(share, 1.0 + views) for views, share in enumerate(shares)]
+    n_views = np.floor(quantile_values([*steps, (1, MOST_VIEWS)], n_people))
+    return rng.permutation(n_views.astype(np.int64))
 
 
 def _sitting(

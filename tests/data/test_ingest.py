@@ -711,7 +711,8 @@ def test_ids_that_look_the_same_are_pointed_out() -> None:
     assert list(data.users) == sorted(users)  # they stay as they are
     assert data.notes == (
         "users: 2 ids differ from others only in blanks or in how accents are stored: 'a' and 'a '",
-        "items: 1 id differs from another only in blanks or in how accents are stored: ' y' and 'y'",
+        "items: 1 id differs from another only in blanks or in how accents are stored: "
+        "' y' and 'y'",
     )
     data = Dataset.from_tables({"user_id": users[2:4], "item_id": [1, 2]})
     assert data.notes[0].endswith(r"'cafe\u0301' and 'caf\xe9'")

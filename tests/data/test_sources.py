@@ -339,3 +339,20 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
 )
 def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:
     assert refusal(write_csv(tmp_path / "t.csv", *lines)).startswith(message)
+
+
+def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    with connect() as db:
+        for index in (range(2), [5, 3]):
+            ids = (
+                pandas.RangeIndex(2, name="sku")
+                if index == range(2)
+                else pandas.Index(index, name="sku")
+            )
+            frame = pandas.DataFrame({"colour": ["red", "blue"]}, index=ids)
+            rows = relation(db, frame, label="items")
+            assert rows.columns == ["sku", "colour"]
+            assert rows.fetchall() == [(index[0], "red"), (index[1], "blue")]
+        lazy = polars.DataFrame({"sku": [7]}).lazy()
+        assert relation(db, lazy, label="items").fetchall() == [(7,)]

@@ -154,6 +154,8 @@ class _Reader(NamedTuple):
                 return self.connection.sql("FROM given")
             except duckdb.InvalidInputException:  # it belongs to another connection
                 return self.connection.from_arrow(given.to_arrow_table())
+        if hasattr(table, "collect_schema") and hasattr(table, "collect"):
+            table = table.collect()  # a lazy frame of polars
         if hasattr(table, "__arrow_c_stream__") or isinstance(table, Mapping):
             return self._frame(table)
         if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
@@ -210,8 +212,13 @@ class _Reader(NamedTuple):
         return self._typed_text([path], layout)
 
     def _frame(self, frame: Any) -> duckdb.DuckDBPyRelation:
-        """Read a frame without the index that pandas adds as a column after a filter or a sort."""
+        """Read a frame without the index that pandas adds as a column after a filter or a sort.
+
+        An index with a name is a column.
+        """
         try:
+            if getattr(getattr(frame, "index", None), "name", None) is not None:
+                frame = frame.reset_index()  # Arrow would drop one of numbers without gaps
             table = pa.table(frame)
             index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
             return self.connection.from_arrow(table.drop_columns(index))

@@ -356,3 +356,12 @@ def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:
             assert rows.fetchall() == [(index[0], "red"), (index[1], "blue")]
         lazy = polars.DataFrame({"sku": [7]}).lazy()
         assert relation(db, lazy, label="items").fetchall() == [(7,)]
+
+
+def test_a_column_of_several_types_is_named_with_a_remedy() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert refusal(pandas.DataFrame({"user_id": [1, 2], "plan": [1, "a"]})).endswith(
+        "Conversion failed for column plan with type object\n"
+        "  to do: convert it: frame['plan'].astype(str); give each column a name of its own and "
+        "values of a single type: numbers, text, times, or lists of these"
+    )

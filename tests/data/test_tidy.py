@@ -187,7 +187,10 @@ def test_rules_and_queries_are_read_in_the_unit_of_the_column(tmp_path: Path) ->
     hybrid = Hybrid().fit(data)
     with pytest.raises(InputError, match="feature 'pay' is '€6'; it has type int64, in USD"):
         hybrid.recommend(queries=[Query(features={"pay": "€6"})])
-    with pytest.raises(InputError, match="'lt' cannot compare '3 kg' with feature 'length'"):
+    with pytest.raises(
+        InputError,
+        match="'lt' cannot compare '3 kg' with feature 'length', which is int64, in minutes",
+    ):
         model.recommend([1], where="length < '3 kg'")
 
 

@@ -224,10 +224,12 @@ class _Reader(NamedTuple):
             return self.connection.from_arrow(table.drop_columns(index))
         except Exception as error:  # the frame may be of any library
             reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
+            mixed = re.search(r"Conversion failed for column (.+) with type object", reason)
+            hint = f"convert it: frame[{mixed[1]!r}].astype(str); " if mixed else ""
             raise InputError(
                 f"{self.label}: cannot read the frame: {reason}",
-                remedy="give each column a name of its own and values of a single type: numbers, "
-                "text, times, or lists of these"
+                remedy=f"{hint}give each column a name of its own and values of a single type: "
+                "numbers, text, times, or lists of these"
                 + (HISTORIES if isinstance(frame, Mapping) else ""),
             ) from error
 

@@ -273,6 +273,15 @@ def test_ctrl_c_in_a_command_that_leaves_nothing(
     assert (outcome.code, outcome.out, outcome.err.split()) == (130, "", ["stopped"])
 
 
+def test_empty_lists_say_why(run: Run, bundle: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.txt"
+    one.write_text("1\n")
+    outcome = run("recommend", bundle, "--allow", one, "--deny", one)
+    assert outcome.err == (
+        "the lists are empty: no item is left that is allowed and was not chosen before\n"
+    )
+
+
 def test_ids_and_features_from_stdin(
     run: Run, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -703,3 +703,16 @@ def test_an_object_that_is_not_a_table_is_refused() -> None:
         Dataset.from_tables([1, 2])
     with pytest.raises(InputError, match="interactions: cannot read the frame"):
         Dataset.from_tables({"user_id": [1], "item_id": object()})
+
+
+def test_ids_that_look_the_same_are_pointed_out() -> None:
+    users = ["a", "a ", "caf\u00e9", "cafe\u0301", "b"]
+    data = Dataset.from_tables({"user_id": users, "item_id": ["x", " y", "y", "x", "x"]})
+    assert list(data.users) == sorted(users)  # they stay as they are
+    assert data.notes == (
+        "users: 2 ids differ from others only in blanks or in how accents are stored: 'a' and 'a '",
+        "items: 1 id differs from another only in blanks or in how accents are stored: "
+        "' y' and 'y'",
+    )
+    data = Dataset.from_tables({"user_id": users[2:4], "item_id": [1, 2]})
+    assert data.notes[0].endswith(r"'cafe\u0301' and 'caf\xe9'")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.data.roles import columns_of
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import InputError
@@ -212,9 +213,80 @@ def test_objects_and_files_that_are_not_tables(tmp_path: Path) -> None:
         f"{tmp_path} holds no table\n  to do: give a folder or a pattern of files that end in"
         in refusal(tmp_path)
     )
-    path = write_csv(tmp_path / "a.xlsx", "x")
-    assert "interactions: files of the type of a.xlsx cannot be read" in refusal(path)
+    sheet = write_csv(tmp_path / "a.xlsx", "x")
+    assert refusal(sheet) == (
+        f"interactions: files of the type of a.xlsx cannot be read\n  where: {sheet}\n"
+        "  to do: open it in a spreadsheet, and save it as 'CSV UTF-8'"
+    )
+    path = write_csv(tmp_path / "a.dat", "x")
+    assert "interactions: files of the type of a.dat cannot be read" in refusal(path)
     assert "RecBole file (.inter, .item, .user)" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04zip", "an Excel file or another archive"),
+        (b"\xd0\xcf\x11\xe0ole", "an old Excel file"),
+        (b"\xef\xbb\xbf <HTML><table>", "a web page or XML, which some sites export as .xls"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"SQLite format 3\x00", "an SQLite database"),
+        (b"PAR1", "a .parquet file under another name"),
+        (b"\x1f\x8b\x08", "a .gz file under another name"),
+    ],
+)
+@pytest.mark.parametrize("name", ["log.csv", "log.txt"])
+def test_a_file_of_another_kind_than_its_name_says(
+    tmp_path: Path, start: bytes, kind: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(start)
+    assert refusal(path).startswith(f"interactions: {name} is {kind}\n  where: {path}\n  to do: ")
+
+
+def test_nul_bytes(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", "user_id,item_id", "1,2", "1\0,3")
+    assert refusal(path) == (
+        "the text has NUL bytes\n  where: a.csv, row 3\n"
+        "  to do: remove them; or pass encoding='utf-16-le' if it is UTF-16 without a byte order "
+        "mark"
+    )
+
+
+@pytest.mark.parametrize("first", ["sep=;", "", "   ", "\ufeff"])
+def test_a_first_row_without_names(tmp_path: Path, first: str) -> None:
+    path = write_csv(tmp_path / "a.csv", first, "user_id;item_id", "1;2")
+    assert refusal(path) == (
+        "the first row has no column names\n  where: a.csv, row 1\n"
+        "  to do: delete the rows above the names"
+    )
+
+
+def test_json_arrays_and_lines_under_the_name_json(tmp_path: Path) -> None:
+    lines = ['{"user_id": 1, "item_id": "a"}', '{"user_id": 2, "item_id": "b"}']
+    for name, text in (
+        ("a.json", f"[{','.join(lines)}]"), ("b.json", "\n".join(lines)),
+        ("c.jsonl", f"\n[{','.join(lines)}]"),
+    ):  # fmt: skip
+        path = write_csv(tmp_path / name, text)
+        with connect() as db:
+            assert relation(db, path, label="log").fetchall() == [(1, "a"), (2, "b")]
+
+
+def test_wide_tables_are_read_in_seconds(tmp_path: Path) -> None:
+    names = ["user_id", "item_id", *(f"c{n}" for n in range(300))]
+    rows = [[str(n % 3), str(n), *(["0.5", "x", "7"] * 100)] for n in range(4)]
+    path = write_csv(tmp_path / "a.csv", *(",".join(row) for row in [names, *rows]))
+    with connect() as db:
+        table = relation(db, path, label="log")
+        assert table.columns == names
+        assert [*map(str, table.types)] == ["BIGINT"] * 2 + ["DOUBLE", "VARCHAR", "BIGINT"] * 100
+        table.create_view("wide")
+        count, columns = columns_of(db, "wide")
+    assert count == 4
+    assert [(c.filled, c.distinct, c.example) for c in columns[:3]] == [
+        (4, 3, "0"), (4, 4, "0"), (4, 1, "0.5"),
+    ]  # fmt: skip
 
 
 def test_empty_files_and_tables(tmp_path: Path) -> None:
@@ -252,7 +324,7 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
     western = write_csv(tmp_path / "c.csv", "user_id,item_id", "José,1", encoding="cp1252")
     assert "encoding= (cp1252 reads 'José', cp1251 reads 'Josй')" in refusal(western)
     noise = tmp_path / "d.csv"
-    noise.write_bytes(b"user_id,item_id\n\xff\x00\x81\n")
+    noise.write_bytes(b"user_id,item_id\n\xff\x01\x81\n")
     assert "pass its encoding=, such as cp1252, or save" in refusal(noise)
 
 
@@ -267,3 +339,29 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
 )
 def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:
     assert refusal(write_csv(tmp_path / "t.csv", *lines)).startswith(message)
+
+
+def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    with connect() as db:
+        for index in (range(2), [5, 3]):
+            ids = (
+                pandas.RangeIndex(2, name="sku")
+                if index == range(2)
+                else pandas.Index(index, name="sku")
+            )
+            frame = pandas.DataFrame({"colour": ["red", "blue"]}, index=ids)
+            rows = relation(db, frame, label="items")
+            assert rows.columns == ["sku", "colour"]
+            assert rows.fetchall() == [(index[0], "red"), (index[1], "blue")]
+        lazy = polars.DataFrame({"sku": [7]}).lazy()
+        assert relation(db, lazy, label="items").fetchall() == [(7,)]
+
+
+def test_a_column_of_several_types_is_named_with_a_remedy() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert refusal(pandas.DataFrame({"user_id": [1, 2], "plan": [1, "a"]})).endswith(
+        "Conversion failed for column plan with type object\n"
+        "  to do: convert it: frame['plan'].astype(str); give each column a name of its own and "
+        "values of a single type: numbers, text, times, or lists of these"
+    )

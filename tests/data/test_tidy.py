@@ -14,8 +14,10 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value
 from shortlist.data.written_numbers import read_range
 from shortlist.errors import InputError
+from shortlist.models.hybrid.model import Hybrid
 from shortlist.models.popularity import Popularity
 from shortlist.models.registry import load
+from shortlist.recommend.query import Query
 
 
 def with_items(**columns: list[Any]) -> Dataset:
@@ -182,7 +184,13 @@ def test_rules_and_queries_are_read_in_the_unit_of_the_column(tmp_path: Path) ->
     ):
         lists = model.recommend([1], where=where, exclude_seen=False)
         assert sorted(lists.to_arrow()["item_id"].to_pylist()) == kept
-    with pytest.raises(InputError, match="'lt' cannot compare '3 kg' with feature 'length'"):
+    hybrid = Hybrid().fit(data)
+    with pytest.raises(InputError, match="feature 'pay' is '€6'; it has type int64, in USD"):
+        hybrid.recommend(queries=[Query(features={"pay": "€6"})])
+    with pytest.raises(
+        InputError,
+        match="'lt' cannot compare '3 kg' with feature 'length', which is int64, in minutes",
+    ):
         model.recommend([1], where="length < '3 kg'")
 
 

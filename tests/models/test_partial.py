@@ -280,3 +280,20 @@ def test_new_items_with_another_text() -> None:
         InputError, match=r"^feature 'pay' of the new items is string; it was int64"
     ):
         model.partial_fit(new)
+
+
+@pytest.mark.parametrize(
+    ("work", "months"),
+    [(["2년", "3년"], [24, 36]), (["6개월", "1년"], [6, 12]), (["2년", "상관없음"], [24, None])],
+)
+def test_new_items_whose_numbers_have_another_unit(work: list[str], months: list[int]) -> None:
+    items = {"item_id": [1, 2], "work": ["1년", "3년 6개월"], "pay": ["$5", "$7"]}
+    log = {"user_id": [1, 1], "item_id": [1, 2]}
+    model = sl.Popularity().fit(sl.Dataset.from_tables(log, items=items))
+    new = {"user_id": [1, 1], "item_id": [3, 4]}
+    model.partial_fit(sl.Dataset.from_tables(new, items={"item_id": [3, 4], "work": work}))
+    assert model.data.item_features is not None
+    assert model.data.item_features["work"].to_pylist() == [12, 42, *months]
+    euros = sl.Dataset.from_tables(new, items={"item_id": [3, 4], "pay": ["€5", "€7"]})
+    with pytest.raises(InputError, match="'pay' of the new rows is in EUR; it was in USD"):
+        model.partial_fit(euros)

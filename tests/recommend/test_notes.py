@@ -53,6 +53,24 @@ def test_a_column_without_weight_is_named(hybrid: sl.Hybrid) -> None:
     )
 
 
+def test_columns_with_the_same_reason_share_a_line() -> None:
+    people = pa.table(
+        {
+            "user_id": range(60),
+            "city": [("Paris", "Seoul")[n % 2] for n in range(60)],
+            "colour": [("red", "blue", "green")[n % 3] for n in range(60)],
+            "size": [("s", "m", "l")[n // 2 % 3] for n in range(60)],
+        }
+    )
+    pairs = [(n, n % 2 + 2 * ((n // 2 + step) % 5)) for n in range(60) for step in range(3)]
+    log = pa.table({"user_id": [p[0] for p in pairs], "item_id": [p[1] for p in pairs]})
+    model = sl.Hybrid().fit(sl.Dataset.from_tables(log, users=people))
+    query = sl.Query(features={"city": "Seoul", "colour": "red", "size": "s"})
+    assert model.recommend(queries=[query], k=3).notes == (
+        "each of the features 'colour', 'size': the model gives it no weight",
+    )
+
+
 def test_queries_without_features_have_no_notes(hybrid: sl.Hybrid) -> None:
     assert hybrid.recommend(queries=[sl.Query(history=[1])], k=3).notes == ()
     assert hybrid.recommend([1, 2], k=3).notes == ()

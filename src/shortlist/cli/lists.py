@@ -146,6 +146,8 @@ def recommend(
         )
     for note in lists.notes:
         remark(note)
+    if not len(lists) and not lists.notes:
+        remark("the lists are empty: no item is left that is allowed and was not chosen before")
     if out is None or json is not None:
         show(lists, json)
     if out is not None:

@@ -18,9 +18,9 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     ).items()
 }
 ROLES = {role: _WORDS[role] for role in ("user_id", "item_id", "time", "weight")}
-COUNTS, RATINGS, IDS, NAMES, BIRTH, DOCUMENTS, EVENTS = (
+COUNTS, RATINGS, IDS, NAMES, BIRTH, DOCUMENTS, EVENTS, OUTCOMES = (
     {*_WORDS[name]}
-    for name in ("counts", "ratings", "ids", "names", "birth", "documents", "events")
+    for name in ("counts", "ratings", "ids", "names", "birth", "documents", "events", "outcomes")
 )
 _LABELS = NAMES | {*_WORDS["labels"]}
 _OF_ITEMS = {word for word in ROLES["item_id"] if word.isascii()} - {"stock", "artist"}

@@ -35,6 +35,7 @@ _WORDS = {
     "whole": "integer", "number": "number", "truth": "true or false", "text": "text",
     "date": "date", "list": "list", "vector": "list", "nothing": "nothing",
 }  # fmt: skip
+_EMPTY = "empty"  # instead of the type of a column without values
 _MOST_RATINGS = 21  # different values of a scale, such as 0 to 10 in halves
 
 
@@ -86,7 +87,9 @@ class Look(Tabular):
         return pa.table(
             {
                 "column": [column.name for column in self.columns],
-                "type": [_type(column.kind) for column in self.columns],
+                "type": [
+                    _type(column.kind) if column.filled else _EMPTY for column in self.columns
+                ],
                 "missing": [self.rows - column.filled for column in self.columns],
                 "different": [min(column.distinct, column.filled) for column in self.columns],
                 "example": [column.example[:_LONGEST_EXAMPLE] for column in self.columns],
@@ -268,7 +271,7 @@ def _feature_facts(column: pa.ChunkedArray) -> list[str]:
     present = column.drop_null()
     example = _example(present[0].as_py()) if len(present) else ""
     return [
-        str(column.type) if family is None else _WORDS[family],
+        _EMPTY if not len(present) else str(column.type) if family is None else _WORDS[family],
         f"{column.null_count:,}",
         different,
         shortened(example, _LONGEST_EXAMPLE),

@@ -18,6 +18,7 @@ from shortlist.data.column_names import (
     EVENTS,
     IDS,
     NAMES,
+    OUTCOMES,
     RATINGS,
     ROLES,
     has_word,
@@ -27,7 +28,7 @@ from shortlist.data.column_names import (
     words,
 )
 from shortlist.data.rule_text import written_word
-from shortlist.data.sql import quoted
+from shortlist.data.sql import column_batches, quoted
 from shortlist.data.table_options import TableOptions
 from shortlist.data.time_forms import form_of_times, holds_times
 from shortlist.errors import InputError
@@ -37,7 +38,9 @@ _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
 _MOST_EVENTS = 12  # different values of a column that says what users did
 _MOST_TITLES = 1.5  # of an item, on average: exports of shops spell titles in several ways
 _HEAD = 1_000  # rows of which the first values are examples
-_EXACT_ROWS = 5_000_000  # distinct values of longer tables are estimated
+# Distinct values of longer or wider tables are estimated.
+_EXACT_ROWS = 5_000_000
+_EXACT_COLUMNS = 100
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,18 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     """Return the number of rows of a view, and its columns."""
     described = connection.execute(f"DESCRIBE FROM {rows}").fetchall()
     [(count,)] = connection.execute(f"SELECT count(*) FROM {rows}").fetchall()
-    differing = "count(DISTINCT {})" if count <= _EXACT_ROWS else "approx_count_distinct({})"
+    exact = count <= _EXACT_ROWS and len(described) <= _EXACT_COLUMNS
+    differing = "count(DISTINCT {})" if exact else "approx_count_distinct({})"
     names = [quoted(name) for name, *_ in described]
-    facts = ", ".join(f"count({x}), {differing.format(x)}" for x in names)
-    values = connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
-    firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in names)
     # So few rows keep their order; over the whole table, threads would return any first value.
     head = f"(FROM {rows} LIMIT {_HEAD})"
-    examples = connection.execute(f"SELECT {firsts} FROM {head}").fetchall()[0]
+    values: list[int] = []
+    examples: list[str | None] = []
+    for some in column_batches(names, 100):
+        facts = ", ".join(f"count({x}), {differing.format(x)}" for x in some)
+        values += connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
+        firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in some)
+        examples += connection.execute(f"SELECT {firsts} FROM {head}").fetchall()[0]
     columns = []
     for n, (name, kind, *_) in enumerate(described):
         filled, distinct = values[2 * n : 2 * n + 2]
@@ -231,9 +238,10 @@ def _kinds_of_events(
 ) -> Iterator[str]:
     """Yield a note for each column that says what the users did."""
     for column in columns:
+        outcome = has_word(column.words, OUTCOMES)
         if (
             column.kind == "VARCHAR"
-            and set(column.words) <= EVENTS
+            and (outcome or set(column.words) <= EVENTS)
             and 1 < column.distinct <= _MOST_EVENTS
         ):
             name = quoted(column.name)
@@ -242,7 +250,9 @@ def _kinds_of_events(
                 f"GROUP BY 1 ORDER BY n DESC, 1"
             ).fetchall()
             listed = ", ".join(f"{value} {n:,}" for value, n in counts)
-            rule = " = ".join(map(written_word, (column.name, counts[-1][0])))
+            # A purchase is rarer than a view, and a cancelled order rarer than a completed one.
+            wanted, _ = counts[0 if outcome else -1]
+            rule = " = ".join(map(written_word, (column.name, wanted)))
             yield (
                 f"{column.name}: rows of every value count alike ({listed}); to count some of "
                 f"them, add --only {shlex.quote(rule)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from shortlist.data import remote
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
-from shortlist.data.sql import Connection, literal, quoted, types_of
+from shortlist.data.sql import Connection, column_batches, literal, quoted, types_of
 from shortlist.errors import InputError
 
 
@@ -69,11 +69,11 @@ def relation(
 ) -> duckdb.DuckDBPyRelation:
     """Read a table of any kind as a relation of a connection, in the order of the source.
 
-    The table is a path (CSV with or without a byte order mark, TSV, JSON lines, each perhaps with
-    ``.gz``; Parquet; a GroupLens or RecBole file), a folder or a pattern (``logs/*.csv``) of such
-    files, the URI of one (``s3://``, ``gs://``, ``file://``), an Arrow, pandas or polars frame
-    (anything with ``__arrow_c_stream__``), or a DuckDB relation of this or another connection. It
-    must have a row. ``label`` is its name in messages.
+    The table is a path (CSV with or without a byte order mark, TSV, JSON lines or an array,
+    each perhaps with ``.gz``; Parquet; a GroupLens or RecBole file), a folder or a pattern
+    (``logs/*.csv``) of such files, the URI of one (``s3://``, ``gs://``, ``file://``), an Arrow,
+    pandas or polars frame (anything with ``__arrow_c_stream__``), or a DuckDB relation of this or
+    another connection. It must have a row. ``label`` is its name in messages.
 
     A column of a text file is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are, and
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
@@ -154,6 +154,8 @@ class _Reader(NamedTuple):
                 return self.connection.sql("FROM given")
             except duckdb.InvalidInputException:  # it belongs to another connection
                 return self.connection.from_arrow(given.to_arrow_table())
+        if hasattr(table, "collect_schema") and hasattr(table, "collect"):
+            table = table.collect()  # a lazy frame of polars
         if hasattr(table, "__arrow_c_stream__") or isinstance(table, Mapping):
             return self._frame(table)
         if isinstance(table, list) and table and all(isinstance(row, Mapping) for row in table):
@@ -191,9 +193,10 @@ class _Reader(NamedTuple):
             return self.connection.sql(f"FROM {scan.parquet(path)}")
         if _kind(path) == ".jsonl":
             name = f"text_{next(_table_numbers)}"
+            form = "array" if scan.is_json_array(path) else "newline_delimited"
             self.connection.execute(
                 f"CREATE TEMP TABLE {name} AS FROM read_json({literal(scan.sql_path(path))}, "
-                f"format = 'newline_delimited', sample_size = -1, "
+                f"format = '{form}', sample_size = -1, "
                 f"maximum_object_size = {scan.LONGEST_ROW})"
             )
             return self.connection.table(name)
@@ -202,22 +205,31 @@ class _Reader(NamedTuple):
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",
                 where=str(path),
-                remedy=f"give {READABLE}",
+                remedy="open it in a spreadsheet, and save it as 'CSV UTF-8'"
+                if _kind(path) in (".xls", ".xlsx", ".ods", ".numbers")
+                else f"give {READABLE}",
             )
         return self._typed_text([path], layout)
 
     def _frame(self, frame: Any) -> duckdb.DuckDBPyRelation:
-        """Read a frame without the index that pandas adds as a column after a filter or a sort."""
+        """Read a frame without the index that pandas adds as a column after a filter or a sort.
+
+        An index with a name is a column.
+        """
         try:
+            if getattr(getattr(frame, "index", None), "name", None) is not None:
+                frame = frame.reset_index()  # Arrow would drop one of numbers without gaps
             table = pa.table(frame)
             index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
             return self.connection.from_arrow(table.drop_columns(index))
         except Exception as error:  # the frame may be of any library
             reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
+            mixed = re.search(r"Conversion failed for column (.+) with type object", reason)
+            hint = f"convert it: frame[{mixed[1]!r}].astype(str); " if mixed else ""
             raise InputError(
                 f"{self.label}: cannot read the frame: {reason}",
-                remedy="give each column a name of its own and values of a single type: numbers, "
-                "text, times, or lists of these"
+                remedy=f"{hint}give each column a name of its own and values of a single type: "
+                "numbers, text, times, or lists of these"
                 + (HISTORIES if isinstance(frame, Mapping) else ""),
             ) from error
 
@@ -239,13 +251,14 @@ class _Reader(NamedTuple):
         source = f"({' UNION ALL '.join(selections)})"
         candidates = self._candidate_types(source)
         name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, candidates):
+        while misfit := _create_table(self.connection, name, source, shown, candidates):
             candidates[misfit].pop(0)
         return self.connection.table(name)
 
     def _candidate_types(self, source: str) -> dict[str, list[str]]:
         """Return the types that fit the first rows of each text column, in order of preference."""
-        head = f"(FROM {source} LIMIT {_SAMPLE})"
+        head = f"text_{next(_table_numbers)}"
+        self.connection.execute(f"CREATE TEMP TABLE {head} AS FROM {source} LIMIT {_SAMPLE}")
         candidates = {
             name: ("VARCHAR",)
             if name in self.texts
@@ -253,42 +266,48 @@ class _Reader(NamedTuple):
             for name, kind in types_of(self.connection, head).items()
             if kind == "VARCHAR"
         }
-        if not candidates:
-            return {}
-        tests = ", ".join(
-            f"bool_and({_TYPES[kind].fits.format(x=x)}) FILTER ({x} IS NOT NULL)"
-            for x, kinds in ((quoted(name), kinds) for name, kinds in candidates.items())
-            for kind in kinds
-        )
-        results = iter(self.connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
-        # The result is None for a column without values, which fits any type.
-        return {
-            name: [kind for kind in kinds if next(results) is not False]
-            for name, kinds in candidates.items()
-        }
+        fitting: dict[str, list[str]] = {}
+        for some in column_batches(candidates, 10):
+            tests = ", ".join(
+                f"bool_and(coalesce({_TYPES[kind].fits.format(x=x)}, false)) "
+                f"FILTER ({x} IS NOT NULL)"
+                for x, kinds in ((quoted(name), candidates[name]) for name in some)
+                for kind in kinds
+            )
+            results = iter(self.connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
+            # The result is None for a column without values, which fits any type.
+            for name in some:
+                fitting[name] = [k for k in candidates[name] if next(results) is not False]
+        self.connection.execute(f"DROP TABLE {head}")
+        return fitting
 
 
 def _kind(path: Path) -> str:
     """Return the ending of a file name in lower case, without ``.gz``."""
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
-    return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl"}.get(kind, kind)
+    return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl", ".json": ".jsonl"}.get(kind, kind)
 
 
 def _create_table(
-    connection: Connection, name: str, source: str, candidates: dict[str, list[str]]
+    connection: Connection,
+    name: str,
+    source: str,
+    columns: Iterable[str],
+    candidates: dict[str, list[str]],
 ) -> str | None:
     """Create the table with the first candidate types, or return a column that does not fit."""
-    values = []
+    values = {column: quoted(column) for column in columns}
     for number, (column, kinds) in enumerate(candidates.items()):
         x = quoted(column)
         fits, cast = (part.format(x=x) for part in _TYPES[kinds[0]])
         failure = f"error('column {number} is not {kinds[0]}')"
         value = f"CASE WHEN {x} IS NULL THEN NULL WHEN {fits} THEN {cast} ELSE {failure} END"
-        values.append(f"{x if kinds[0] == 'VARCHAR' else value} AS {x}")
-    replaced = f"REPLACE ({', '.join(values)})" if values else ""
+        values[column] = f"{x if kinds[0] == 'VARCHAR' else value} AS {x}"
+    # All columns by name: DuckDB takes long to replace many of them in a *.
+    selected = ", ".join(values.values())
     try:
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * {replaced} FROM {source}"
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {selected} FROM {source}"
         )
     except duckdb.InvalidInputException as error:
         misfit = re.search(r"column (\d+) is not", str(error))

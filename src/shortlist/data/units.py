@@ -79,9 +79,10 @@ _PARTS = re.compile(
 def unit_of(words: str) -> tuple[Unit | None, str]:
     """Return the unit that words after a number begin with, and the other words.
 
-    >>> unit_of("years or more"), unit_of("개월이상"), unit_of("pieces")
-    ((Unit(family='months', size=12, name='years'), 'or more'),
-    (Unit(family='months', size=1, name='months'), '이상'), (None, 'pieces'))
+    >>> unit_of("years or more"), unit_of("pieces")
+    ((Unit(family='months', size=12, name='years'), 'or more'), (None, 'pieces'))
+    >>> unit_of("개월이상")
+    (Unit(family='months', size=1, name='months'), '이상')
     """
     first = re.match(r"[^\W\d_]+", words)
     if first is None:

@@ -147,9 +147,10 @@ def matches(
     try:
         met = _meets(column, operator, _in_unit(value, items, name))
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
+        unit = " ".join(filter(None, unit_and_currency(items, name)))
         raise InputError(
             f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
-            f"which is {column.type}",
+            f"which is {column.type}{f', in {unit}' if unit else ''}",
             where=f"{argument}={shown(where)}",
             remedy=_REMEDIES.get(operator, _OTHER_REMEDY).format(kind=column.type),
         ) from None

@@ -42,7 +42,14 @@ def notes_on(model: Scorer, requests: Requests, table: pa.Table) -> tuple[str, .
     if isinstance(model, ReadsFeatures) and requests.features is not None:
         given = frozenset().union(*requests.given)
         unused = model.unused_features(requests.features.take(pa.array(describing)))
-        notes += [f"feature {name!r}: {why}" for name, why in unused.items() if name in given]
+        names_by_reason: dict[str, list[str]] = {}
+        for name, why in unused.items():
+            if name in given:
+                names_by_reason.setdefault(why, []).append(repr(name))
+        notes += [
+            f"{'feature' if len(names) == 1 else 'each of the features'} {', '.join(names)}: {why}"
+            for why, names in names_by_reason.items()
+        ]
     popular = table.filter(pc.equal(table["source"], FALLBACK)).column(0).unique()
     labels = requests.labels.take(pa.array(describing))
     count = pc.sum(pc.is_in(labels, popular)).as_py() or 0

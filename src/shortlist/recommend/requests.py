@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value, is_missing
+from shortlist.data.number_units import unit_and_currency
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.data.written_numbers import MAX, MIN, ends_of
 from shortlist.errors import (
@@ -265,10 +266,12 @@ def with_given(
             column[row] = None if is_missing(value) else value
         if not _fits(column, kind):
             wrong = next(row for row in rows if not _fits([column[row]], kind))
+            unit = " ".join(filter(None, unit_and_currency(data.user_features, name)))
+            expected = f"{kind}, in {unit}" if unit else str(kind)
             raise InputError(
-                f"feature {name!r} is {column[wrong]!r}; it has type {kind}",
+                f"feature {name!r} is {column[wrong]!r}; it has type {expected}",
                 where=f"query {positions[wrong]}",
-                remedy=f"give a value of type {kind}",
+                remedy=f"give a value of type {expected}",
             )
         index = table.column_names.index(name)
         table = table.set_column(index, name, pa.array(column, kind))

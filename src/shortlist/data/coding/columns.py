@@ -63,7 +63,7 @@ class InputTable:
         source, is_text = Source(name, f"input_{name}"), False
         if isinstance(table, str | Path):
             path, text = Path(table), None
-            is_text = path.suffix.lower() not in (".parquet", ".jsonl")
+            is_text = path.suffix.lower() not in (".parquet", ".json", ".jsonl", ".ndjson")
             if is_text and path.is_file():
                 layout = table_layout(path)
                 text = None if layout is None else layout.text(path, encoding)

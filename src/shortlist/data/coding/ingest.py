@@ -23,6 +23,7 @@ from shortlist.data.column_names import same_column
 from shortlist.data.formats import scan
 from shortlist.data.interactions import Interactions
 from shortlist.data.labels import read_labels, with_labels
+from shortlist.data.lookalikes import note_on_lookalikes
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sources import HISTORIES
 from shortlist.data.sql import Connection, connect, quoted
@@ -90,6 +91,7 @@ def encode_tables(
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}
         (user_features, item_features), notes = _finished(db, tables, options, titled)
+        notes += note_on_lookalikes(user_vocabulary) + note_on_lookalikes(item_vocabulary)
         user_rows, item_rows, weights, times, records = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     shape = (len(user_vocabulary), len(item_vocabulary))

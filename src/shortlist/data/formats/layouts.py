@@ -236,8 +236,8 @@ LAYOUTS = {"movies": _MOVIES, "jobs": _JOBS}
 """The published layouts by the name of their schema."""
 
 READABLE = (
-    ".csv, .tsv, .txt, .jsonl (each also with .gz), .parquet, a folder or pattern of these, a "
-    "GroupLens file (u.data, u.item, u.user, ratings.dat, movies.dat, users.dat) or a RecBole "
+    ".csv, .tsv, .txt, .json, .jsonl (each also with .gz), .parquet, a folder or pattern of these, "
+    "a GroupLens file (u.data, u.item, u.user, ratings.dat, movies.dat, users.dat) or a RecBole "
     "file (.inter, .item, .user)"
 )
 

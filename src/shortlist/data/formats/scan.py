@@ -5,6 +5,7 @@ Every column of a text file is read as VARCHAR: DuckDB infers no types, so no id
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import os
@@ -29,6 +30,22 @@ LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
 _NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
 _CHUNK = 1 << 20
+_AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
+# How files that are no tables begin, in lower case: what they are, and what to do.
+_OTHER_KINDS = {
+    b"pk\x03\x04": (
+        "an Excel file or another archive",
+        f"{_AS_CSV}; or pass pandas.read_excel(...)",
+    ),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", f"{_AS_CSV}; or pass pandas.read_excel(...)"),
+    **dict.fromkeys(
+        (b"<html", b"<!doctype", b"<?xml", b"<table"),
+        ("a web page or XML, which some sites export as .xls", _AS_CSV),
+    ),
+    b"%pdf": ("a PDF", "ask for the data as CSV"),
+    b"sqlite format 3": ("an SQLite database", "give its address, sqlite:///PATH"),
+}
+_KINDS_BY_NAME = {b"PAR1": (".parquet",), b"\x1f\x8b": (".gz",)}
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
 LARGEST_UNPACKED = 1 << 30
@@ -56,6 +73,8 @@ class Text:
         """Return the SQL table function that reads the file, every column as VARCHAR."""
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
         native = self.encoding in _NATIVE
+        if native:
+            _refuse_nul_bytes(path)
         path = path if native else self._utf8_copy(path)
         return (
             f"read_csv({literal(sql_path(path))}, auto_detect = false, "
@@ -80,6 +99,27 @@ class Text:
         except UnicodeError as error:
             raise not_encoded(path, self.encoding, row) from error
         return copy
+
+
+def _refuse_nul_bytes(path: Path) -> None:
+    """Refuse a text file with NUL bytes: it is damaged, or UTF-16 without a byte order mark."""
+    if path.suffix.lower() == ".gz":
+        return
+    row = 1
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                if (position := chunk.find(b"\0")) >= 0:
+                    row += chunk.count(b"\n", 0, position)
+                    raise InputError(
+                        "the text has NUL bytes",
+                        where=f"{path.name}, row {row}",
+                        remedy="remove them; or pass encoding='utf-16-le' if it is UTF-16 "
+                        "without a byte order mark",
+                    )
+                row += chunk.count(b"\n")
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def parquet(path: Path) -> str:
@@ -117,6 +157,15 @@ def files_of(path: Path, label: str) -> list[Path]:
     return files
 
 
+def is_json_array(path: Path) -> bool:
+    """Return whether a JSON file holds one array of records, and not a record on each line."""
+    try:
+        with open_bytes(path) as stream:
+            return stream.read(512).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"[")
+    except (EOFError, OSError, zlib.error) as error:
+        raise unreadable(path, error) from error
+
+
 def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Refuse a Parquet file whose content is out of all proportion to its size."""
     file = literal(sql_path(path))
@@ -148,6 +197,26 @@ def require_file(path: Path, label: str) -> None:
         raise InputError(f"{label}: there is no file {path}", remedy="check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{label}: the file {path} is empty", remedy="give a file with rows")
+    _require_table(path, label)
+
+
+def _require_table(path: Path, label: str) -> None:
+    """Refuse a file that begins like another kind of file than its name says."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(512).lstrip(codecs.BOM_UTF8 + b" \t\r\n")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    for beginning, (kind, remedy) in _OTHER_KINDS.items():
+        if start.lower().startswith(beginning):
+            raise InputError(f"{label}: {path.name} is {kind}", where=str(path), remedy=remedy)
+    for beginning, endings in _KINDS_BY_NAME.items():
+        if start.startswith(beginning) and not path.name.lower().endswith(endings):
+            raise InputError(
+                f"{label}: {path.name} is a {endings[0]} file under another name",
+                where=str(path),
+                remedy=f"let its name end in {endings[0]}",
+            )
 
 
 def header(
@@ -159,6 +228,12 @@ def header(
     columns are called ``column0``, ``column1``, ... by their position.
     """
     first_row = _first_row(path, encoding or "utf-8").rstrip("\r\n")
+    if not first_row.strip() or re.fullmatch(r"sep=.", first_row.strip()):
+        raise InputError(
+            "the first row has no column names",
+            where=f"{path.name}, row 1",
+            remedy="delete the rows above the names",
+        )
     if delimiter is None:
         unquoted = re.sub(r'"[^"]*"', "", first_row)
         delimiter = max(_DELIMITERS, key=unquoted.count)

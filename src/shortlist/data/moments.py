@@ -28,6 +28,7 @@ ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEAR_FIRST = re.compile(
     r"\s*(?P<year>\d{4})(?:[./]\s*|년\s*)(?P<month>\d{1,2})(?:[./]\s*|월\s*)(?P<day>\d{1,2})[.일]?(?!\d)"
 )
@@ -68,7 +69,7 @@ def moment(when: When) -> int:
         return int(when.astype("datetime64[us]").astype(np.int64))
     if isinstance(when, dt.datetime):
         when = when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
-        return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+        return (when - _EPOCH) // dt.timedelta(microseconds=1)
     if isinstance(when, dt.date):
         return moment(dt.datetime(when.year, when.month, when.day))
     whole = isinstance(when, int | np.integer)
@@ -87,6 +88,11 @@ def moment(when: When) -> int:
     if whole:
         return int(when) * 1_000_000
     return round(float(when) * 1_000_000)
+
+
+def as_datetime(microseconds: int) -> dt.datetime:
+    """Convert a moment to a datetime in UTC."""
+    return _EPOCH + dt.timedelta(microseconds=microseconds)
 
 
 def _iso(text: str) -> str:

@@ -12,8 +12,9 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.titles import title_column
 from shortlist.explore.items import titles
-from shortlist.reporting.findings import Check, Finding, first_few, note, share, warning
+from shortlist.reporting.findings import Check, Finding, note, share, warning
 from shortlist.reporting.summary import count_distinct, feature_columns, last_times
+from shortlist.text import first_few
 
 SHORT_HISTORY = 3  # users with fewer interactions have a short history
 FEW_TEST_USERS = 200
@@ -52,7 +53,7 @@ def same_titles(train: Dataset, test: Dataset) -> Iterator[Finding]:
     if repeated:
         yield warning(
             f"{sum(repeated.values()):,} items have the same {' and '.join([title, *single])} as "
-            f"another item: {first_few([str(item[0]) for item in repeated])}",
+            f"another item: {first_few([item[0] for item in repeated])}",
             "If they are the same item, merge them. Otherwise a list may contain it twice, and its "
             "interactions are split.",
         )
@@ -66,7 +67,7 @@ def same_histories(train: Dataset, test: Dataset) -> Iterator[Finding]:
         groups[train.item_rows[starts[row] : starts[row + 1]].tobytes()].append(int(row))
     twins = [row for rows in groups.values() if len(rows) > 1 for row in rows]
     if twins:
-        ids = [str(user) for user in train.users.take(np.array(twins)).to_pylist()]
+        ids = train.users.take(np.array(twins)).to_pylist()
         yield warning(
             f"{len(twins):,} users have the same {TWIN_HISTORY} or more training items as another "
             f"user: {first_few(ids)}",

@@ -21,7 +21,7 @@ from shortlist.errors import InputError
 
 When: TypeAlias = dt.datetime | dt.date | str | int | float | np.datetime64
 
-_DAY = 86_400e6  # microseconds
+DAY = 86_400_000_000  # microseconds
 _SMALLEST = float(np.finfo(np.float32).tiny)  # so that no interaction gets the weight 0
 LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
@@ -178,6 +178,6 @@ def decay(times: NDArray[np.int64] | None, half_life: float) -> NDArray[np.float
         )
     ages: NDArray[np.float64] = (
         times.max(initial=np.iinfo(np.int64).min) - times.astype(np.float64)
-    ) / _DAY
+    ) / DAY
     weights: NDArray[np.float32] = np.maximum(0.5 ** (ages / half_life), _SMALLEST).astype("f4")
     return weights

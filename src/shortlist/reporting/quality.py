@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.moments import LIFE_SPAN
+from shortlist.data.moments import DAY, LIFE_SPAN
 from shortlist.data.titles import title_column
 from shortlist.explore.items import titles
 from shortlist.reporting.findings import Check, Finding, note, share, warning
@@ -22,7 +22,6 @@ TWIN_HISTORY = 5  # from this length on, equal histories are unlikely to be coin
 LARGE_SHARE = 0.05  # of all interactions, for one user
 EARLIEST = 315_532_800_000_000  # 1980-01-01, in microseconds
 _MOSTLY_MISSING = 0.9
-_DAY = 86_400_000_000
 
 
 def repeated_rows(train: Dataset, test: Dataset) -> Iterator[Finding]:
@@ -164,7 +163,7 @@ def uninformative_times(train: Dataset, test: Dataset) -> Iterator[Finding]:
                 "training interaction",
                 "Which of them was last is unknown; it was drawn at random.",
             )
-        if (times % _DAY == 0).all():
+        if (times % DAY == 0).all():
             yield note("the times are whole days", "The order within a day is unknown.")
     if early := int((times < EARLIEST).sum()):
         yield warning(

@@ -19,7 +19,7 @@ from test_bundle_mutations import SMALL
 from shortlist.bundle.declarations import Array, Csr, Dimensions, declarations
 from shortlist.errors import BundleError
 from shortlist.models.base import Model
-from shortlist.models.cascade.trees import checked_trees
+from shortlist.models.foreign_formats import checked_trees
 from shortlist.models.popularity import Popularity
 from shortlist.models.registry import MODULES, load, model_class
 from shortlist.testing import small_world

@@ -13,6 +13,9 @@ from shortlist.data.coding.tidy import flattened, flattened_values
 from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value
 from shortlist.data.written_numbers import read_range
+from shortlist.errors import InputError
+from shortlist.models.popularity import Popularity
+from shortlist.models.registry import load
 
 
 def with_items(**columns: list[Any]) -> Dataset:
@@ -111,6 +114,15 @@ def test_ranges_become_their_ends() -> None:
         ("€40k – €50k", ("€40k", "€50k")),
         ("경력 3~5년", ("경력 3년", "경력 5년")),
         ("40.000 bis 50.000 €", ("40.000 €", "50.000 €")),
+        ("6개월~2년", ("6개월", "2년")),
+        ("1년 6개월 ~ 3년", ("1년 6개월", "3년")),
+        ("5천만원~1억 2천만원", ("5천만원", "1억 2천만원")),
+        ("3만~4만원", ("3만", "4만원")),
+        ("3천~4천만원", None),
+        ("1~1억 5천만원", None),
+        ("2년~6개월", None),
+        ("$85k - €105k", None),
+        ("3 kg - 5 m", None),
         ("$5", None),
         ("5-3 years", None),
         ("12-34", None),
@@ -121,6 +133,57 @@ def test_ranges_become_their_ends() -> None:
 )
 def test_the_ends_of_a_range(text: str, ends: tuple[str, str] | None) -> None:
     assert read_range(text) == ends
+
+
+def test_both_ends_of_ranges_have_one_unit() -> None:
+    read = features(work=["6개월~2년", "3년~5년", "1년 6개월~3년", "신입"])
+    assert read == {"work.min": [6, 36, 18, 0], "work.max": [24, 60, 36, 0]}
+
+
+def test_units_that_convert_become_one_and_the_note_says_which() -> None:
+    data = with_items(
+        work=["1년", "3년 6개월", "신입", "11개월"], size=["1 kg", "0.5 kg", "250 g", "2 kg"]
+    )
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {
+        "work": [12, 42, 0, 11], "size": [1000, 500, 250, 2000],
+    }  # fmt: skip
+    assert data.notes == (
+        "items: read as numbers: work ('1년' is 12 months); size ('1 kg' is 1,000 g)",
+    )
+
+
+def test_numbers_that_cannot_be_ordered_stay_text_with_a_note() -> None:
+    pay = ["연봉 3,500만원", "월급 280만원", "시급 9,860원", "협의"]
+    data = with_items(pay=pay)
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {"pay": pay}
+    assert data.notes == (
+        "items: stays text, for its numbers do not compare: "
+        "pay ('연봉 3,500만원' and '월급 280만원')",
+    )
+
+
+def test_rules_and_queries_are_read_in_the_unit_of_the_column(tmp_path: Path) -> None:
+    people = {"user_id": [1, 2, 3], "work": ["1년", "3년 6개월", "신입"], "pay": ["$5", "$7", "$9"]}
+    items = {"item_id": [0, 1, 2], "length": ["2 h", "45 min", "1 h 30 min"]}
+    data = Dataset.from_tables({"user_id": [1, 2, 3], "item_id": [0, 1, 2]}, people, items)
+    assert data.user_features is not None
+    given = {"work": "2년 1개월", "pay": "$6"}
+    read = {name: given_value(value, data.user_features, name) for name, value in given.items()}
+    assert read == {"work": 25, "pay": 6}
+    assert given_value("€6", data.user_features, "pay") == "€6"  # no dollars: then an error
+    Popularity().fit(data).save(tmp_path / "bundle")
+    model = load(tmp_path / "bundle")
+    for where, kept in (
+        ("length <= '1 hour'", [1]),
+        ("length > 45min", [0, 2]),
+        ({"length": ["2 h"]}, [0]),
+    ):
+        lists = model.recommend([1], where=where, exclude_seen=False)
+        assert sorted(lists.to_arrow()["item_id"].to_pylist()) == kept
+    with pytest.raises(InputError, match="'lt' cannot compare '3 kg' with feature 'length'"):
+        model.recommend([1], where="length < '3 kg'")
 
 
 def test_titles_stay() -> None:
@@ -183,4 +246,4 @@ def test_records_of_a_query() -> None:
     ],
 )
 def test_a_value_takes_the_form_of_its_column(value: Any, column: pa.Array, read: Any) -> None:
-    assert given_value(value, column) == read
+    assert given_value(value, pa.table({"x": column}), "x") == read

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from shortlist.data.written_numbers import (
+    clashing_numbers,
     form_of_numbers,
     given_number,
     read_number,
@@ -22,6 +23,21 @@ from shortlist.data.written_numbers import (
         ("4천만원", 40_000_000),
         ("500만", 5_000_000),
         ("1억 2,000만원", 120_000_000),
+        ("3천5백만원", 35_000_000),
+        ("1억 2천만원", 120_000_000),
+        ("연봉 1억2천5백만 원", 125_000_000),
+        ("2억5000만", 250_000_000),
+        ("1조 3천억원", 1_300_000_000_000),
+        ("3만 5백원", 30_500),
+        ("1만5천", 15_000),
+        ("3千5百万円", 35_000_000),
+        ("3년 6개월", 42),
+        ("3년6개월 이상", 42),
+        ("3 years and 6 months", 42),
+        ("2 Jahre, 3 Monate", 27),
+        ("1h 30m", 90),
+        ("1 h 0 min 20 s", 3_620),
+        ("5 ft 11 in", 71),
         ("1,234,567원", 1_234_567),
         ("300万円", 3_000_000),
         ("$85k", 85_000),
@@ -55,7 +71,8 @@ def test_a_number(text: str, number: float) -> None:
     "text",
     ["", '{"a": 1}', "[1]", "<b>3</b>",
      "Room 12", "03308", "12.03.2020", "010-1234-5678", "$85k - $105k", "3-5 years",
-     "3천5백만원", "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
+     "3천5백", "1억 5천", "1억 5000", "1만 2억", "3년 15개월", "3월 5일", "3 kg 2 m",
+     "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
 )  # fmt: skip
 def test_no_number(text: str) -> None:
     assert read_number(text) is None
@@ -72,6 +89,12 @@ def test_no_number(text: str) -> None:
         (["1 year", "5 years"], [1, 5]),
         (["1.200 €", "2.500 €"], [1200, 2500]),
         (["£3.50", "£1,000"], [3.5, 1000]),
+        (["3년 6개월", "1년", "신입", "11개월", "무관"], [42, 12, 0, 11, None]),
+        (["3년", "5년 이상", "신입"], [3, 5, 0]),
+        (["12 kg", "500 g"], [12_000, 500]),
+        (["3 m", "20 mm"], [3_000, 20]),
+        (["2 hours", "45 min", "1h 15m"], [120, 45, 75]),
+        (["3천5백만원", "1억 2천만원", "4천만원"], [35e6, 120e6, 40e6]),
     ],
 )
 def test_a_column_of_numbers(texts: list[str], values: list[float | None]) -> None:
@@ -85,8 +108,11 @@ def test_a_column_of_numbers(texts: list[str], values: list[float | None]) -> No
     [
         ["123", "456"],  # digits alone may be codes
         ["007", "1,200"],
-        ["12 kg", "500 g"],
-        ["3 m", "20 mm"],
+        ["12 kg", "500 ml"],
+        ["3 days", "2 months"],
+        ["3년", "5년 이상", "7년 이하"],  # at least and at most
+        ["연봉 3,500만원", "월급 280만원"],
+        ["4천", "3천만"],  # 4천 may be 4천만
         ["$5", "€5"],
         ["$85k", "30"],  # 30 or 30,000?
         ["3 km", "4 km", "5-6 km"],
@@ -111,3 +137,27 @@ def test_a_value_of_a_query_needs_more_than_digits() -> None:
     assert [given_number(text) for text in ("$85k", "12,90", "1999", "신입", "old")] == [
         85_000, 12.9, None, 0, None,
     ]  # fmt: skip
+
+
+def test_a_value_of_a_query_has_the_unit_of_its_column() -> None:
+    assert [given_number(text, "months") for text in ("3년", "1년 6개월", "6개월", "3 days")] == [
+        36, 18, 6, None,
+    ]  # fmt: skip
+    assert given_number("18 months", "years") == 1.5
+    assert given_number("$85k", currency="KRW") is None
+    assert given_number("3,500만", currency="KRW") == 35_000_000
+
+
+@pytest.mark.parametrize(
+    ("texts", "clashing"),
+    [
+        (["연봉 3,500만원", "월급 280만원"], ("연봉 3,500만원", "월급 280만원")),
+        (["$5", "$7", "€5"], ("$5", "€5")),
+        (["3천만원", "4천만원", "5천만원", "1억 2천"], ("3천만원", "1억 2천")),
+        (["12 Main", "3 Elm"], ()),
+        (["A4", "B5"], ()),
+        ([], ()),
+    ],
+)
+def test_numbers_that_clash(texts: list[str], clashing: tuple[str, ...]) -> None:
+    assert clashing_numbers(texts) == clashing

@@ -244,7 +244,7 @@ def _cases() -> dict[str, Case]:
         Case(als_rounds.padded, {"vectors": floats(B, F)}, {"vectors:0", "vectors:1"}),
         Case(
             als_rounds.begin_sums,
-            {"vectors": floats(B, F), "shared": floats(F), "weak": floats(B)},
+            {"vectors": floats(B, F), "shared": floats(F), "penalties": floats(B)},
         ),
         Case(
             als_rounds.add_share,
@@ -313,11 +313,12 @@ def _cases() -> dict[str, Case]:
         Case(
             embeddings.descend,
             {
-                "values": floats(N, F), "bias": floats(1), "users": np.array([0, 8], np.int32),
-                "items": np.array([[2, 4], [5, 2]], np.int32), "biased": True, "rate": 0.1,
-                "penalty": 0.1, "scratch": (np.zeros((N, F), np.float32), np.zeros(N, np.int64)),
+                "user_rows": floats(N, F), "item_rows": floats(M, F), "bias": floats(1),
+                "users": np.array([0, 8], np.int32),
+                "items": np.array([[2, 4], [5, 2]], np.int32), "size": 1, "biased": True,
+                "rate": 0.1, "penalty": 0.1,
             },
-            {"items:1"}, {"users": (0, N), "items": (0, N)},
+            {"items:1", "user_rows:0", "item_rows:0"}, {"users": (0, N), "items": (0, M)},
         ),
     ]  # fmt: skip
     return {case.function.__name__: case for case in cases}

@@ -17,6 +17,7 @@ from shortlist.kernels.embeddings import (
     Batch,
     Table,
     catch_up,
+    descend,
     take_step,
 )
 from shortlist.kernels.threads import thread_limit
@@ -128,3 +129,45 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         catch_up(table._replace(last_step=table.last_step[:3]), batch.rows, 1, 0.1)
     with pytest.raises(TypeError, match=r"table\.values"):
         catch_up(table._replace(values=table.values.astype(np.float64)), batch.rows, 1, 0.1)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_descent_is_that_of_the_mean_loss_of_each_batch(biased: bool) -> None:
+    """Users and items that repeat in a batch, several batches, and a last one that is shorter."""
+    rng = np.random.default_rng(4)
+    tables = [rng.normal(0, 0.5, (count, 5)).astype(np.float32) for count in (4, 6)]
+    users = np.array([1, 0, 1, 3, 3], np.int32)
+    items = np.array(
+        [[2, 4, 2, 5], [0, 2, 1, 4], [5, 5, 5, 0], [1, 2, 3, 4], [4, 1, 1, 0]], np.int32
+    )
+    bias, expected = np.array([0.1], np.float32), [part.astype(np.float64) for part in tables]
+    expected_bias, means, depth = 0.1, [], 5 - biased
+    for batch in (slice(0, 2), slice(2, 4), slice(4, 5)):
+        pairs = [
+            (u, i, n == 0)
+            for u, row in zip(users[batch], items[batch], strict=True)
+            for n, i in enumerate(row)
+        ]
+        steps, to_bias, losses = [np.zeros_like(part) for part in expected], 0.0, []
+        for u, i, chosen in pairs:
+            p, q = expected[0][u], expected[1][i]
+            score = expected_bias + p[:depth] @ q[:depth] + (p[depth:] + q[depth:]).sum()
+            error = 1 / (1 + np.exp(-score)) - chosen
+            losses.append((np.log1p(np.exp(-score if chosen else score)), p @ p + q @ q))
+            steps[0][u] += 0.01 * p
+            steps[1][i] += 0.01 * q
+            steps[0][u, :depth] += error * q[:depth]
+            steps[1][i, :depth] += error * p[:depth]
+            steps[0][u, depth:] += error
+            steps[1][i, depth:] += error
+            to_bias += error
+        means.append(np.mean(losses, axis=0))
+        expected = [
+            part - 0.3 * step / len(pairs) for part, step in zip(expected, steps, strict=True)
+        ]
+        expected_bias -= 0.3 * to_bias / len(pairs)
+    losses_and_squares = descend(tables[0], tables[1], bias, users, items, 2, biased, 0.3, 0.01)
+    assert_allclose(losses_and_squares, means, rtol=1e-5)
+    for table, part in zip(tables, expected, strict=True):
+        assert_allclose(table, part, rtol=1e-5, atol=1e-6)
+    assert_allclose(bias, expected_bias, rtol=1e-5)

@@ -15,22 +15,19 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade import choice as choices
-from shortlist.models.cascade.choice import (
+from shortlist.models.cascade import config as cascade_config
+from shortlist.models.cascade.config import CascadeConfig, pool
+from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
+from shortlist.models.cascade.features import Columns, RankerInputs
+from shortlist.models.cascade.groups import GroupComparison
+from shortlist.models.cascade.learning import (
     choose_ranker,
     choose_stages,
-    columns_of,
     gains,
     only_stages,
-    pool,
+    stage_names,
 )
-from shortlist.models.cascade.config import CascadeConfig
-from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
-from shortlist.models.cascade.features import RankerInputs
-from shortlist.models.cascade.groups import GroupComparison
-from shortlist.models.cascade.learning import stage_names
 from shortlist.models.cascade.model import Cascade
-from shortlist.models.cascade.rankers import Columns
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
@@ -80,7 +77,7 @@ class TestGains:
 
 
 def test_columns_of_some_stages() -> None:
-    assert columns_of([0, 2], 3).tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    assert Columns.of(3).of_stages([0, 2]).tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 14]
 
 
 def test_lists_whose_chosen_item_is_not_kept_are_left_out() -> None:
@@ -114,7 +111,7 @@ class TestChoosingStages:
             examples(part, RankerInputs.of(part.train).rows, config, top=True)
             for part in (fold, fold._replace(stages=fold.stages[1:]))
         )
-        found = only_stages(both, columns_of([1], 2), 5)
+        found = only_stages(both, [1], 5)
         for part in ("sampled", "top"):
             assert len(getattr(one, part).rows) < len(getattr(both, part).rows)
             for array, expected in zip(getattr(found, part), getattr(one, part), strict=True):
@@ -242,15 +239,15 @@ class TestDefault:
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         data = bands()
-        monkeypatch.setattr(choices, "available_memory", lambda: None)  # unknown
+        monkeypatch.setattr(cascade_config, "available_memory", lambda: None)  # unknown
         whole = pool(data)
         needed = sum(spec.make().memory_to_fit(data) for spec in whole)
-        monkeypatch.setattr(choices, "available_memory", lambda: needed)
+        monkeypatch.setattr(cascade_config, "available_memory", lambda: needed)
         assert pool(data) == whole
-        monkeypatch.setattr(choices, "available_memory", lambda: needed - 1)
+        monkeypatch.setattr(cascade_config, "available_memory", lambda: needed - 1)
         assert pool(data) == whole[:-1]
         caplog.clear()
-        monkeypatch.setattr(choices, "available_memory", lambda: 0)
+        monkeypatch.setattr(cascade_config, "available_memory", lambda: 0)
         with caplog.at_level("WARNING", logger="shortlist.cascade"):
             [left] = pool(data)  # the smallest; it is refused later if it does not fit
         assert left.model == "UserCosine"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.models.item_weights import SharedSearch
+from shortlist.models.linear import SharedSearch
 from shortlist.models.neighborhood import Neighborhood, first_entries, keep_rows
 
 

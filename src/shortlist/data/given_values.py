@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_number, is_text, is_time
 from shortlist.data.moments import moment
+from shortlist.data.number_units import unit_and_currency
 from shortlist.data.written_numbers import given_number
 from shortlist.errors import InputError
 
@@ -27,17 +28,19 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in _PANDAS
 
 
-def given_value(value: Any, column: pa.Array | pa.ChunkedArray) -> Any:
+def given_value(value: Any, features: pa.Table, name: str) -> Any:
     """Return a value in the form of a column, as far as it can be read so; else unchanged.
 
-    Text becomes a number or a time, and a list of labels becomes a text.
+    Text becomes a number, in the unit of the column, or a time, and a list of labels a text.
 
-    >>> given_value("$85k", pa.array([1])), given_value(["sql", "r"], pa.array(["r; java"]))
+    >>> features = pa.table({"pay": [1], "skills": ["r; java"]})
+    >>> given_value("$85k", features, "pay"), given_value(["sql", "r"], features, "skills")
     (85000, 'sql; r')
     """
+    column = features.column(name)
     kind = column.type
     if isinstance(value, str) and is_number(kind):
-        number = given_number(value)
+        number = given_number(value, *unit_and_currency(features, name))
         return value if number is None else number
     if isinstance(value, str) and is_time(kind):
         try:

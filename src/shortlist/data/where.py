@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.moments import moment
+from shortlist.data.number_units import unit_and_currency
 from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
 from shortlist.data.written_numbers import given_number
 from shortlist.errors import ErrorCode, InputError, suggestion
@@ -144,7 +145,7 @@ def matches(
             remedy=f"give {name!r} as numbers or dates, or write all dates like 2024-12-31",
         )
     try:
-        met = _meets(column, operator, value)
+        met = _meets(column, operator, _in_unit(value, items, name))
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
         raise InputError(
             f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
@@ -154,6 +155,19 @@ def matches(
         ) from None
     mask: Mask = pc.fill_null(met, False).to_numpy(zero_copy_only=False)
     return mask
+
+
+def _in_unit(value: Any, features: pa.Table, name: str) -> Any:
+    """Return texts of numbers as numbers in the unit of a column, as far as they can be read so."""
+    kind = features.schema.field(name).type
+    if not is_number(kind):
+        return value
+    if isinstance(value, str):
+        number = given_number(value, *unit_and_currency(features, name))
+        return value if number is None else number
+    if isinstance(value, list | tuple):
+        return [_in_unit(part, features, name) for part in value]
+    return value
 
 
 def _out_of_order(column: pa.Array, value: Any) -> str | None:
@@ -202,11 +216,9 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     """Cast the value to the type of the column; 1990.5 stays a float.
 
-    Text becomes a date, or a number if it is written with a unit or marks, like ``$85k``.
+    Text becomes a date.
     """
     types = pa.types
-    if isinstance(value, str) and is_number(kind):
-        value = given_number(value)
     if value is None or (isinstance(value, str) and not (is_time(kind) or is_text(kind))):
         raise TypeError(value)
     if is_time(kind):

@@ -1,8 +1,8 @@
 """Numbers as people write them: ``12,90 €``, ``3,500만원``, ``$85k``, and ranges: ``5-10 years``.
 
 A text is a number where it has one number with an optional currency, multiplier and unit. The
-texts of a column are numbers where they agree on the decimal mark, the currency and the unit.
-Multipliers are applied: ``$85k`` is 85,000 and ``3,500만원`` is 35,000,000.
+texts of a column are numbers where they agree on the decimal mark, the currency and the unit, or
+on units that convert. Multipliers are applied: ``$85k`` is 85,000 and ``3,500만원`` is 35,000,000.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from shortlist.data.units import Unit, joined, unit_named, unit_of
+
 _CURRENCIES = {
     sign: name
     for name, signs in {
-        "USD": "$ us$ usd dollar dollars",
-        "EUR": "€ eur euro euros",
+        "USD": "$ us$ usd dollar dollars 달러",
+        "EUR": "€ eur euro euros 유로",
         "GBP": "£ gbp",
         "KRW": "₩ 원 krw won",
         "YEN": "¥ 円 엔 jpy",
@@ -30,11 +32,14 @@ _CURRENCIES = {
 _MULTIPLIERS = {
     "k": 1e3, "tsd": 1e3, "tsd.": 1e3, "thousand": 1e3, "천": 1e3, "千": 1e3,
     "만": 1e4, "万": 1e4, "萬": 1e4, "십만": 1e5, "백만": 1e6, "천만": 1e7,
+    "十万": 1e5, "百万": 1e6, "千万": 1e7,
     "mio": 1e6, "mio.": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6,
     "억": 1e8, "億": 1e8, "亿": 1e8, "bn": 1e9, "mrd": 1e9, "mrd.": 1e9, "billion": 1e9,
 }  # fmt: skip
 _AFTER_CURRENCY = {"m": 1e6, "b": 1e9}  # $1.2m; 12 m is a length
 _ZERO_YEARS = {"신입", "무경력", "fresher", "entry level", "entry-level"}
+_MYRIAD = 1e4
+_AT_MOST = ("이하", "미만", "이내", "以下", "未満", "以内", "or less", "max", "max.")
 _YEARS = ("년", "year", "yr", "jahr", "año", "anno", "ann", "jaar")
 
 _SPACES = " \u00a0\u202f\u2009"
@@ -45,7 +50,6 @@ _TEXT = re.compile(
     rf"(?P<before>{_WORDS})\s*(?P<sign>[+\-−]?)\s*(?P<inner>{_WORDS})\s*(?P<digits>{_DIGITS})"
     rf"\s*(?P<after>[^\d{_CODE}]*)"
 )
-_TWO_PARTS = re.compile(rf"(?P<high>{_DIGITS})\s*억\s*(?P<rest>{_DIGITS}\s*만\D*)")
 _AFTER = re.compile(r"(?P<word>[^\W\d_]+\.?|[^\w\s])\s*(?P<rest>.*)", re.DOTALL)
 # The last group has three digits; the others have two in India: 12,00,000.
 _WHOLE = r"0|[1-9]\d*|[1-9]\d{{,2}}([{group}]\d{{3}})+|[1-9]\d?([{group}]\d\d)+[{group}]\d{{3}}"
@@ -68,17 +72,23 @@ class _Parts(NamedTuple):
 
 
 class NumberForm(NamedTuple):
-    """How the texts of a column write numbers: the decimal mark, and words that mean no number."""
+    """How the texts of a column write numbers: the decimal mark, and words that mean no number.
+
+    The numbers have the unit, which is "" where units do not convert, and the currency, if any.
+    """
 
     decimal: str
     years: bool
+    unit: str = ""
+    currency: str = ""
 
 
 def read_number(text: str, form: NumberForm | None = None) -> float | None:
     """Return the number that a text writes; None if it is not a number.
 
-    Without a form, a comma or a point is the mark before the fraction unless three digits follow
-    it; a point with three digits is one where there is no currency.
+    With a form, it has the unit of the form, and is None where its unit or its currency is another.
+    Without one, a comma or a point is the mark before the fraction unless three digits follow it; a
+    point with three digits is one where there is no currency.
 
     >>> read_number("12,90 €"), read_number("3,500만원"), read_number("$85k"), read_number("3 of 5")
     (12.9, 35000000.0, 85000.0, None)
@@ -87,19 +97,25 @@ def read_number(text: str, form: NumberForm | None = None) -> float | None:
         return 0.0
     if (parts := _parts(text)) is None:
         return None
-    return _value(parts, _decimal_mark([parts]) if form is None else form.decimal)
+    return _value(parts, _decimal_mark([parts])) if form is None else _in_form(parts, form)
 
 
-def given_number(text: str) -> int | float | None:
+def given_number(text: str, unit: str = "", currency: str = "") -> int | float | None:
     """Return the number that a text in a query or a rule writes; None for plain digits.
 
-    Text of digits beside numbers is a mistake or a code.
+    Text of digits beside numbers is a mistake or a code. The number has the unit of the column.
 
     >>> given_number("$85k"), given_number("2.253,93"), given_number("1999"), given_number("old")
     (85000, 2253.93, None, None)
+    >>> given_number("1년 6개월", "months"), given_number("6개월", "years")
+    (18, 0.5)
+    >>> given_number("$5", currency="EUR")
     """
-    number, parts = read_number(text), _parts(text)
-    if number is None or (parts is not None and not _is_written(parts)):
+    parts = _parts(text)
+    if parts is None:
+        return 0 if text.strip().lower() in _ZERO_YEARS else None
+    number = _in_form(parts, NumberForm(_decimal_mark([parts]), False, unit, currency))
+    if number is None or not _is_written(parts):
         return None
     return int(number) if number == int(number) else number
 
@@ -107,21 +123,39 @@ def given_number(text: str) -> int | float | None:
 def read_range(text: str) -> tuple[str, str] | None:
     """Return the two ends of a range as texts, each with its unit; None if it is not a range.
 
-    >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("010-1234-5678")
-    (('3,000만원', '4,000만원'), ('$85k', '$105k'), None)
+    >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("6개월~2년")
+    (('3,000만원', '4,000만원'), ('$85k', '$105k'), ('6개월', '2년'))
     """
     parts = _BETWEEN.split(text.strip())
     low, high = map(_END.fullmatch, (parts[0], parts[-1]))
     if len(parts) != 2 or low is None or high is None:
         return None
-    before = low["before"] or high["before"]
-    if low["after"].strip() and low["after"].strip().lower() != high["after"].strip().lower():
-        return None  # 3천~4천만원: in which unit is the first?
-    texts = tuple(f"{end['before'] or before}{end['digits']}{high['after']}" for end in (low, high))
-    first, last = map(given_number, texts)
-    if first is None or last is None or first > last:
-        return None
-    return texts[0], texts[1]
+    below, above = (end["after"].strip().lower() for end in (low, high))
+    if below in ("", above):
+        if not below and any(map(str.isalpha, high["digits"])):
+            return None  # 1~1억 5천만원: in which unit is the first?
+        before = low["before"] or high["before"]
+        first, last = (
+            f"{end['before'] or before}{end['digits']}{high['after']}" for end in (low, high)
+        )
+    else:
+        first, last = parts
+    return (first, last) if _rises(first, last, below == above) else None
+
+
+def _rises(first: str, last: str, alike: bool) -> bool:
+    """Return whether two numbers have a unit or a currency in common, and are in order."""
+    low, high = _parts(first), _parts(last)
+    if low is None or high is None or not (_is_written(low) and _is_written(high)):
+        return False
+    unit = _common_unit([low, high])
+    if not alike and unit is None:
+        complete = low.currency or low.scale >= _MYRIAD  # 3천~4천만원 may be 3천만~4천만원
+        if not complete or not high.currency or low.unit != high.unit:
+            return False
+    form = NumberForm(_decimal_mark([low, high]), False, unit.name if unit else "", high.currency)
+    start, end = _in_form(low, form), _in_form(high, form)
+    return start is not None and end is not None and start <= end
 
 
 def ends_of(text: str) -> tuple[str, str]:
@@ -133,8 +167,9 @@ def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> Nu
     """Return how a column writes numbers, by its distinct texts and their counts; or None.
 
     It is a column of numbers if most rows are, the rest hold no digit, and all agree on the
-    decimal mark, the currency and the unit. Plain numbers alone are left as they are: text of
-    digits may be codes. ``decimal`` is the mark, if it is known.
+    decimal mark, the currency and the unit. Units that convert, such as years and months, become
+    the smallest of them. Plain numbers alone are left as they are: text of digits may be codes.
+    ``decimal`` is the mark, if it is known.
     """
     rows = read = 0
     found: list[_Parts] = []
@@ -151,14 +186,69 @@ def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> Nu
             zeros += count
     if not found:
         return None
-    years = all(parts.unit.startswith(_YEARS) for parts in found)
+    unit = _common_unit(found)
+    years = unit.family == "months" if unit else all(p.unit.startswith(_YEARS) for p in found)
     read += zeros if years else 0
-    if read < _LEAST * rows or not _agree(found):
+    if read < _LEAST * rows or not _agree(found, unit) or _may_be_myriads(counts):
         return None
     mark = _decimal_mark(found) if decimal is None else decimal
-    if any(_value(parts, mark) is None for parts in found):
+    currency = max(parts.currency for parts in found)
+    form = NumberForm(mark, years, unit.name if unit else "", currency)
+    return None if any(_in_form(parts, form) is None for parts in found) else form
+
+
+def is_converted(text: str, form: NumberForm) -> bool:
+    """Return whether a number has several parts, or another unit than its column."""
+    parts = _parts(text)
+    unit = None if parts is None else unit_of(parts.unit)[0]
+    return joined(text) != text or (unit is not None and unit.name != form.unit)
+
+
+def clashing_numbers(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return two numbers whose currencies, units or words differ, or one that cannot be read.
+
+    Nothing, unless most of the texts are numbers with a currency or with a unit that is known.
+
+    >>> clashing_numbers(["연봉 3,500만원", "월급 280만원"]), clashing_numbers(["12 Main", "3 Elm"])
+    (('연봉 3,500만원', '월급 280만원'), ())
+    """
+    parts = {text: _parts(text) for text in texts}
+    kinds = {
+        text: (found.currency, unit.family if unit else "", found.before)
+        for text, found in parts.items()
+        if found is not None and ((unit := unit_of(found.unit)[0]) or found.currency)
+    }
+    if not kinds or len(kinds) < _LEAST * len(parts):
+        return ()
+    first, kind = next(iter(kinds.items()))
+    others = [text for text in parts if kinds.get(text) != kind]
+    return (first, others[0]) if others else ()
+
+
+def _common_unit(found: Sequence[_Parts]) -> Unit | None:
+    """Return the smallest unit of numbers if their units convert."""
+    units = [unit_of(parts.unit)[0] for parts in found]
+    known = [unit for unit in units if unit is not None]
+    if len(known) < len(units) or len({unit.family for unit in known}) > 1:
         return None
-    return NumberForm(mark, years)
+    return min(known, key=lambda unit: unit.size)
+
+
+def _in_form(parts: _Parts, form: NumberForm) -> float | None:
+    """Return the value in the unit of a form; None if it has another unit or currency."""
+    value, wanted = _value(parts, form.decimal), unit_named(form.unit)
+    if parts.currency and form.currency and parts.currency != form.currency:
+        return None
+    own = unit_of(parts.unit)[0]
+    if value is None or wanted is None or own is None:
+        return value
+    return value * own.size / wanted.size if own.family == wanted.family else None
+
+
+def _may_be_myriads(counts: Iterable[str]) -> bool:
+    """Return whether 4천, beside 3천만, may mean 4천만."""
+    texts = [text.rstrip() for text in counts]
+    return any(text.endswith("천") for text in texts) and any("만" in text for text in texts)
 
 
 def _parts(text: str) -> _Parts | None:
@@ -166,13 +256,7 @@ def _parts(text: str) -> _Parts | None:
     text = text.strip()
     if len(text) > _LONGEST:
         return None
-    if (two := _TWO_PARTS.fullmatch(text)) is not None:  # 1억 2,000만원
-        high, below = _value_of(two["high"], "."), _parts(two["rest"])
-        low = None if below is None else _value(below, ".")
-        if high is None or below is None or low is None:
-            return None
-        return below._replace(digits=repr(high * 1e4 + low / below.scale).removesuffix(".0"))
-    match = _TEXT.fullmatch(text)
+    match = _TEXT.fullmatch(joined(text))
     if match is None:
         return None
     currency, before = _currency_before(f"{match['before']} {match['inner']}".strip().lower())
@@ -220,7 +304,7 @@ def _scaled(name: str, currency: str) -> tuple[float | None, str]:
     return None, ""
 
 
-def _agree(found: Sequence[_Parts]) -> bool:
+def _agree(found: Sequence[_Parts], unit: Unit | None) -> bool:
     """Return whether numbers have one unit and one currency, and need to be read at all."""
     if not any(_is_written(parts) for parts in found):
         return False
@@ -230,13 +314,19 @@ def _agree(found: Sequence[_Parts]) -> bool:
     scaled = any(parts.scale != 1 for parts in found)
     if scaled and any(parts.scale == 1 and not parts.currency for parts in found):
         return False  # does 30 beside 85k mean 30 or 30,000?
-    units = sorted({parts.unit for parts in found}, key=len)
-    least = units[0]
-    if len(units) == 1:
+    words = {unit_of(parts.unit)[1] if unit else parts.unit for parts in found}
+    if len(words) == 1:
         return True
-    if not least:
+    least, *others = sorted(words, key=len)
+    if (not least and unit is None) or {*map(_is_bound, words)} == {True, False}:
         return False
-    return len(least) > 2 and all(u.startswith(least) and len(u) - len(least) < 4 for u in units)
+    short = all(word.startswith(least) and len(word) - len(least) < 4 for word in others)
+    return short and (unit is not None or len(least) > 2)
+
+
+def _is_bound(words: str) -> bool:
+    """Return whether words after a number say that it is the most."""
+    return words.endswith(_AT_MOST)
 
 
 def _is_written(parts: _Parts) -> bool:

@@ -43,25 +43,26 @@ _TOGETHER: Final = 32  # observations added to a system at a time: they stay in 
 _STEPS: Final = 60  # of conjugate gradients, between two residuals that are computed anew
 _RESIDUALS: Final = 5  # computed anew
 _EXACT: Final = 1e-11  # what the squared error may be, relative to the squared solution
-ENOUGH: Final = 1e-14  # beyond this float32 can do no more
+FLOAT32_LIMIT: Final = 1e-14  # of the loss: a smaller residual is noise
 # A pivot that rounding dominates: a smaller share of its diagonal entry is left of it.
 _LOST: Final = np.float32(1e-4)
 
 
 def solve_cg(
     observed: Csr, factors: Matrix, shared: Vector, regularization: Vector, start: Matrix,
-    steps: int, left: float = 0.0,
+    steps: int, tolerance: float = 0.0,
 ) -> tuple[OutMatrix, NDArray[np.float64]]:  # fmt: skip
     """Return rows (B, f) after ``steps`` conjugate-gradient steps from ``start``, and their losses.
 
     ``shared`` (f,) is ``unobserved * diag(V'V)``, and ``start`` (B, f) is in the basis of the
-    factors. A row stops earlier where no more than a share ``left`` of its excess loss is left, by
-    the residual. Without steps the losses (B,) are those of ``start``. Never forms a row's matrix:
-    O(f) an observation and step (Takacs, Pilaszy and Tikk 2011).
+    factors. A row stops earlier where no more than a share ``tolerance`` of its excess loss is
+    left, by the residual. Without steps the losses (B,) are those of ``start``. Never forms a row's
+    matrix: O(f) an observation and step (Takacs, Pilaszy and Tikk 2011).
     """
     shapes, observed = _checked(observed, factors, shared, regularization)
     shapes.check("start f32 B f", start)
-    return _solved(observed, factors, shared, regularization, start, size_of("steps", steps), left)
+    steps = size_of("steps", steps)
+    return _solved(observed, factors, shared, regularization, start, steps, tolerance)
 
 
 def solve_exact(
@@ -99,13 +100,13 @@ def _checked(
 
 def _solved(
     observed: Csr, factors: Matrix, shared: Vector, regularization: Vector, start: Matrix,
-    steps: int, left: float,
+    steps: int, tolerance: float,
 ) -> tuple[OutMatrix, NDArray[np.float64]]:  # fmt: skip
     n_rows, depth = len(regularization), factors.shape[1]
     out, losses = np.zeros((n_rows, depth), np.float32), np.zeros(n_rows)
     over_rows(
         _solve_cg, n_rows, _ROWS, observed, linalg.whole_vectors(factors),
-        linalg.whole_vectors(shared), regularization, start, steps, left, out, losses,
+        linalg.whole_vectors(shared), regularization, start, steps, tolerance, out, losses,
     )  # fmt: skip
     return out, losses
 
@@ -173,13 +174,13 @@ def next_direction(
 @inlined
 def is_small(size: np.float32, least: float, loss: float) -> bool:
     """Return whether a residual is below the least size or the precision; not if it is NaN."""
-    return bool(size <= max(least, ENOUGH * loss))
+    return bool(size <= max(least, FLOAT32_LIMIT * loss))
 
 
 @kernel
 def _solve_cg(
     first: int, stop: int, observed: Csr, factors: Matrix, shared: Vector, regularization: Vector,
-    start: Matrix, steps: int, left: float, out: OutMatrix, losses: OutDoubles,
+    start: Matrix, steps: int, tolerance: float, out: OutMatrix, losses: OutDoubles,
 ) -> None:  # fmt: skip
     """Solve rows ``first`` to ``stop - 1``; exactly and from zero if ``steps`` is negative."""
     indptr = observed.indptr
@@ -207,7 +208,7 @@ def _solve_cg(
             if exact and size <= _EXACT * gained:
                 solved = True
                 break
-            most = left * np.float64(size)
+            most = tolerance * np.float64(size)
             for _ in range(_STEPS if exact else steps):
                 if is_small(size, most, gained if exact else losses[u]):
                     break

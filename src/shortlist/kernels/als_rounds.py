@@ -46,12 +46,13 @@ def padded(vectors: Matrix) -> Matrix:
     return linalg.whole_vectors(vectors)
 
 
-def begin_sums(vectors: Matrix, shared: Vector, weak: Vector) -> Sums:
-    """Return ``-D x`` (B, w) and ``x'D x`` (B,) of vectors x; D is ``diag(shared + weak)``."""
-    shapes = Shapes().check("vectors f32 B w, shared f32 w, weak f32 B", vectors, shared, weak)
+def begin_sums(vectors: Matrix, shared: Vector, penalties: Vector) -> Sums:
+    """Return ``-D x`` (B, w) and ``x'D x`` (B,) of vectors x; D is ``diag(shared + penalties)``."""
+    table = "vectors f32 B w, shared f32 w, penalties f32 B"
+    shapes = Shapes().check(table, vectors, shared, penalties)
     _check_width(shapes)
     sums = Sums(np.empty(vectors.shape, np.float32), np.empty(len(vectors)))
-    over_rows(_begin, len(vectors), _ROWS, vectors, shared, weak, *sums)
+    over_rows(_begin, len(vectors), _ROWS, vectors, shared, penalties, *sums)
     return sums
 
 
@@ -82,20 +83,20 @@ def _check_width(shapes: Shapes) -> None:
 class Descent:
     """Rows that take conjugate-gradient steps together: their vectors and next directions.
 
-    ``start`` (B, f) are vectors in the eigenbasis of the factors, ``shared`` (f,) and ``weak`` (B,)
-    as for ``solve_cg``. A row stops after ``steps``, or where a share ``left`` of its excess loss
-    is left.
+    ``start`` (B, f) are vectors in the eigenbasis of the factors, ``shared`` (f,) as for
+    ``solve_cg``, and ``penalties`` (B,) its regularization. A row stops after ``steps``, or where a
+    share ``tolerance`` of its excess loss is left.
     """
 
     def __init__(
-        self, start: Matrix, shared: Vector, weak: Vector, steps: int, left: float
+        self, start: Matrix, shared: Vector, penalties: Vector, steps: int, tolerance: float
     ) -> None:
-        Shapes().check("start f32 B f, shared f32 f, weak f32 B", start, shared, weak)
+        Shapes().check("start f32 B f, shared f32 f, penalties f32 B", start, shared, penalties)
         self._depth, self._x = start.shape[1], np.array(padded(start))
-        self._shared, self._weak = linalg.whole_vectors(shared), weak
+        self._shared, self._penalties = linalg.whole_vectors(shared), penalties
         self._residual, self._direction = np.empty_like(self._x), np.empty_like(self._x)
         self._sizes, self._least = np.empty(len(start), np.float32), np.empty(len(start))
-        self._round, self._steps, self._left = 0, steps, left
+        self._round, self._steps, self._tolerance = 0, steps, tolerance
         self.losses = np.zeros(len(start))
         self.active = np.arange(len(start), dtype=np.int32)
 
@@ -112,7 +113,7 @@ class Descent:
     def directions(self) -> tuple[Matrix, Vector, Vector]:
         """Return the vectors of the active rows for the next round, and their diagonals."""
         of = self._x if self.first else self._direction
-        return of[self.active], self._shared, self._weak[self.active]
+        return of[self.active], self._shared, self._penalties[self.active]
 
     def take_step(self, sums: Sums) -> bool:
         """Take a step by the sums of all processes; return whether any row is still active."""
@@ -120,9 +121,9 @@ class Descent:
         shapes.check("sums.vectors f32 B w, sums.squares f64 B", sums.vectors, sums.squares)
         on = np.empty(len(self.active), np.float32)
         over_rows(
-            _step, len(on), _ROWS, self.active, self._shared, self._weak, self.first,
-            self._left, *sums, self._x, self._residual, self._direction, self._sizes, self._least,
-            self.losses, on,
+            _step, len(on), _ROWS, self.active, self._shared, self._penalties, self.first,
+            self._tolerance, *sums, self._x, self._residual, self._direction, self._sizes,
+            self._least, self.losses, on,
         )  # fmt: skip
         self.active = self.active[on > 0]
         self._round += 1
@@ -131,14 +132,14 @@ class Descent:
 
 @kernel
 def _begin(
-    start: int, stop: int, vectors: Matrix, shared: Vector, weak: Vector, sums: OutMatrix,
+    start: int, stop: int, vectors: Matrix, shared: Vector, penalties: Vector, sums: OutMatrix,
     squares: OutDoubles,
 ) -> None:  # fmt: skip
     width = vectors.shape[1]
     diagonal = np.empty(width, np.float32)
     for u in range(start, stop):
         for p in range(width):
-            diagonal[p] = -shared[p] - weak[u]
+            diagonal[p] = -shared[p] - penalties[u]
         squares[u] = 0.0 - np.float64(scaled(vectors[u], diagonal, sums[u], width))
 
 
@@ -157,8 +158,8 @@ def _add(
 
 @kernel
 def _step(
-    start: int, stop: int, active: Indices, shared: Vector, weak: Vector, first: bool, left: float,
-    images: Matrix, squares: DoubleVector, x: OutMatrix, residual: OutMatrix,
+    start: int, stop: int, active: Indices, shared: Vector, penalties: Vector, first: bool,
+    tolerance: float, images: Matrix, squares: DoubleVector, x: OutMatrix, residual: OutMatrix,
     direction: OutMatrix, sizes: OutVector, least: OutDoubles, losses: OutDoubles, on: OutVector,
 ) -> None:  # fmt: skip
     width = x.shape[1]
@@ -167,12 +168,12 @@ def _step(
     for b in range(start, stop):
         u = active[b]
         for p in range(width):
-            scale[p] = one / (shared[p] + weak[u])
+            scale[p] = one / (shared[p] + penalties[u])
         if first:
             linalg.copy_row(images[b], residual[u])
             losses[u] = squares[b]
             sizes[u] = scaled(residual[u], scale, direction[u], width)
-            least[u] = left * np.float64(sizes[u])
+            least[u] = tolerance * np.float64(sizes[u])
         else:
             linalg.copy_row(images[b], image)
             sizes[u], gain = next_direction(sizes[u], x[u], direction[u], residual[u], image, scale)

@@ -19,17 +19,18 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from shortlist.kernels.checks import Shapes, in_range
-from shortlist.kernels.compile import kernel
+from shortlist.kernels.checks import Shapes, in_range, size_of
+from shortlist.kernels.compile import inlined, kernel
 from shortlist.kernels.linalg import dot
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
+    Floats,
     IndexMatrix,
     Indices,
     Integers,
     Matrix,
     OutCounts,
-    OutDoubles,
+    OutDoubleMatrix,
     OutMatrix,
     OutVector,
     Pointers,
@@ -112,32 +113,33 @@ def take_step(
 
 
 def descend(
-    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
-    rate: float, penalty: float, scratch: tuple[OutMatrix, OutCounts],
-) -> tuple[float, float]:  # fmt: skip
-    """Take a step of plain gradient descent on dot products, against the log loss of a batch.
+    user_rows: OutMatrix, item_rows: OutMatrix, bias: OutVector, users: Indices,
+    items: IndexMatrix, size: int, biased: bool, rate: float, penalty: float,
+) -> OutDoubleMatrix:  # fmt: skip
+    """Take steps of plain gradient descent on dot products, against the log losses of batches.
 
     A score is ``b + p.q``, and with ``biased``, where the last column of a row is its bias,
-    ``b + b_u + b_i + p.q``; ``values`` (n, C) has the rows of users and items, ``bias`` (1,) is b.
-    Of the items (G, N) of each of ``users`` (G,) the first was chosen. The loss of a sample is its
-    log loss and ``penalty / 2`` times the squares of both rows; the step is along the gradient of
-    the mean. One thread takes it: with a few hundred samples a step, others would wait longer than
-    they work. ``scratch``, float32 (n, C) and int64 (n,), has zeros before and afterwards.
+    ``b + b_u + b_i + p.q``; ``bias`` (1,) is b. Of the items (G, N) of each of ``users`` (G,) the
+    first was chosen. A batch has ``size`` users, the last one those that are left. The loss of a
+    sample is its log loss and ``penalty / 2`` times the squares of both rows; a step is along the
+    gradient of the mean. One thread takes them: with a few hundred samples a step, others would
+    wait longer than they work.
 
-    Returns the mean log loss, and the mean of the squares of both rows, before the step.
+    Returns for each step the mean log loss and the mean of the squares of both rows before it,
+    (n_steps, 2).
     """
-    shapes = Shapes(**{"1": 1})
-    shapes.check(
-        "values f32 n C, bias f32 1, users i32 G, items i32 G N", values, bias, users, items
-    )
-    shapes.check("scratch[0] f32 n C, scratch[1] i64 n", *scratch)
-    in_range("users", users, len(values))
-    in_range("items", items.ravel(), len(values))
+    shapes = Shapes(**{"1": 1}).check(
+        "user_rows f32 M C, item_rows f32 K C, bias f32 1, users i32 G, items i32 G N",
+        user_rows, item_rows, bias, users, items,
+    )  # fmt: skip
+    in_range("users", users, len(user_rows))
+    in_range("items", items.ravel(), len(item_rows))
     if biased and not shapes["C"]:
-        raise ValueError(f"values has shape {values.shape}, expected a column of biases")
-    totals = np.zeros(2)
-    _descend(values, bias, users, items, biased, rate, penalty, *scratch, totals)
-    return float(totals[0]), float(totals[1])
+        raise ValueError(f"user_rows has shape {user_rows.shape}, expected a column of biases")
+    size = max(size_of("size", size), 1)
+    means = np.zeros((-(-len(users) // size), 2))
+    _descend(user_rows, item_rows, bias, users, items, size, biased, rate, penalty, means)
+    return means
 
 
 def _checked(table: Table, name: str, rows: Integers, n_moments: int) -> Shapes:
@@ -219,43 +221,102 @@ def _take_step(
 
 @kernel
 def _descend(
-    values: OutMatrix, bias: OutVector, users: Indices, items: IndexMatrix, biased: bool,
-    rate: float, penalty: float, gradients: OutMatrix, uses: OutCounts, totals: OutDoubles,
+    user_rows: OutMatrix, item_rows: OutMatrix, bias: OutVector, users: Indices,
+    items: IndexMatrix, size: int, biased: bool, rate: float, penalty: float,
+    means: OutDoubleMatrix,
 ) -> None:  # fmt: skip
-    size = values.shape[1] - biased
-    share, to_bias = 1 / max(items.size, 1), 0.0
-    for group in range(len(users)):
-        user = users[group]
-        p, to_p = values[user, :size], gradients[user, :size]
-        uses[user] += items.shape[1]
-        for n in range(items.shape[1]):
-            item = items[group, n]
-            q, to_q = values[item, :size], gradients[item, :size]
-            uses[item] += 1
-            score = np.float64(bias[0]) + dot(p, q)
-            if biased:
-                score += values[user, size] + values[item, size]
-            label = 1.0 if n == 0 else 0.0
-            totals[0] += share * (max(score, 0) - label * score + np.log1p(np.exp(-abs(score))))
-            error = share * (1 / (1 + np.exp(-score)) - label)
-            to_bias += error
-            slope = np.float32(error)
-            for k in range(size):
-                to_p[k] += slope * q[k]
-                to_q[k] += slope * p[k]
-            if biased:
-                gradients[user, size] += slope
-                gradients[item, size] += slope
-    bias[0] -= np.float32(rate * to_bias)
-    for group in range(len(users)):
-        for n in range(-1, items.shape[1]):
-            row = users[group] if n < 0 else items[group, n]
-            if uses[row] == 0:  # done
-                continue
-            own, gradient = values[row], gradients[row]
-            totals[1] += share * uses[row] * dot(own, own)
-            step, shrink = np.float32(rate), np.float32(rate * penalty * share * uses[row])
-            uses[row] = 0
-            for k in range(len(own)):
-                own[k] -= step * gradient[k] + shrink * own[k]
-                gradient[k] = 0.0
+    """Take all steps.
+
+    A user's gradient is added up sample by sample. That of an item waits until the end of the
+    batch, when its samples are known: they are a list, in their order.
+    """
+    n_items, width = items.shape[1], user_rows.shape[1]
+    depth, n_groups = width - biased, min(size, len(users))
+    n_samples, n_distinct = n_groups * n_items, min(n_groups, len(user_rows))
+    slot_of, members = np.full(len(user_rows), -1), np.empty(n_distinct, np.int64)  # of users
+    uses, of_users = np.empty(n_distinct, np.int64), np.empty(n_distinct, np.float32)
+    gradients, gradient = np.empty((n_distinct, width), np.float32), np.empty(width, np.float32)
+    first_of, last_of = np.full(len(item_rows), -1), np.empty(len(item_rows), np.int64)
+    following, slopes = np.empty(n_samples, np.int64), np.empty(n_samples, np.float32)
+    squares, step = np.empty(n_samples, np.float32), np.float32(rate)
+    for number in range(len(means)):
+        start = number * size
+        count = min(size, len(users) - start)
+        share, to_bias, used = 1 / max(count * n_items, 1), 0.0, 0
+        for group in range(count):
+            user = users[start + group]
+            own, slot = user_rows[user], slot_of[user]
+            if slot < 0:
+                slot = slot_of[user] = used
+                members[slot], uses[slot], of_users[slot] = user, 0, dot(own, own)
+                gradients[slot] = 0.0
+                used += 1
+            uses[slot] += n_items
+            for n in range(n_items):
+                item, sample = items[start + group, n], group * n_items + n
+                other = item_rows[item]
+                if first_of[item] < 0:
+                    first_of[item], squares[sample] = sample, dot(other, other)
+                else:
+                    following[last_of[item]] = sample
+                last_of[item], following[sample] = sample, -1
+                score = np.float64(bias[0]) + dot(own[:depth], other[:depth])
+                if biased:
+                    score += own[depth] + other[depth]
+                label = 1.0 if n == 0 else 0.0
+                loss = max(score, 0) - label * score + np.log1p(np.exp(-abs(score)))
+                means[number, 0] += share * loss
+                error = share * (1 / (1 + np.exp(-score)) - label)
+                to_bias += error
+                slopes[sample] = error
+                if biased:
+                    gradients[slot, depth] += slopes[sample]
+            of_group = slopes[group * n_items :]
+            _add_products(item_rows, items[start + group], of_group, gradients[slot, :depth])
+        bias[0] -= np.float32(rate * to_bias)
+        slot = 0
+        for group in range(count):
+            if slot < used and members[slot] == users[start + group]:
+                means[number, 1] += share * uses[slot] * of_users[slot]
+                slot += 1
+            for first in range(group * n_items, (group + 1) * n_items):
+                item = items[start + group, first - group * n_items]
+                if first_of[item] != first:
+                    continue
+                first_of[item], sample, n_uses = -1, first, 0
+                gradient[:] = 0.0
+                while sample >= 0:
+                    slope, p = slopes[sample], user_rows[users[start + sample // n_items]]
+                    for k in range(depth):
+                        gradient[k] += slope * p[k]
+                    if biased:
+                        gradient[depth] += slope
+                    sample, n_uses = following[sample], n_uses + 1
+                means[number, 1] += share * n_uses * squares[first]
+                _descend_row(item_rows[item], gradient, step, rate * penalty * share * n_uses)
+        for slot in range(used):
+            shrink = rate * penalty * share * uses[slot]
+            _descend_row(user_rows[members[slot]], gradients[slot], step, shrink)
+            slot_of[members[slot]] = -1
+
+
+@inlined
+def _add_products(rows: Floats, chosen: Integers, factors: Floats, out: Floats) -> None:
+    """Add some rows, each times its factor, to ``out``; three at a time, which is faster."""
+    threes = len(chosen) // 3 * 3
+    for n in range(0, threes, 3):
+        a, b, c = factors[n], factors[n + 1], factors[n + 2]
+        x, y, z = rows[chosen[n]], rows[chosen[n + 1]], rows[chosen[n + 2]]
+        for k in range(len(out)):
+            out[k] = ((out[k] + a * x[k]) + b * y[k]) + c * z[k]
+    for n in range(threes, len(chosen)):
+        factor, row = factors[n], rows[chosen[n]]
+        for k in range(len(out)):
+            out[k] += factor * row[k]
+
+
+@inlined
+def _descend_row(own: Floats, gradient: Floats, step: np.float32, shrink: float) -> None:
+    factor = np.float32(shrink)
+    for k in range(len(own)):
+        own[k] -= step * gradient[k] + factor * own[k]

@@ -191,23 +191,15 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     def _parts_of_data(self) -> dict[str, bool]:
         """Return what the training data has, and whether the model uses it."""
         data = self.data
-        has = {
-            "choices": True,
-            "weights": data.weights_differ,
-            "dislikes": data.dislikes is not None,
-            "times": data.times is not None,
-            "user features": data.user_features is not None,
-            "item features": data.item_features is not None,
+        parts = {
+            "choices": (True, True),
+            "weights": (data.weights_differ, self.uses_weights),
+            "dislikes": (data.dislikes is not None, True),
+            "times": (data.times is not None, self.uses_order),
+            "user features": (data.user_features is not None, self.uses_features),
+            "item features": (data.item_features is not None, self.uses_item_features),
         }
-        used = {
-            "choices": True,
-            "weights": self.uses_weights,
-            "dislikes": True,
-            "times": self.uses_order,
-            "user features": self.uses_features,
-            "item features": self.uses_item_features,
-        }
-        return {name: used[name] for name, present in has.items() if present}
+        return {name: used for name, (present, used) in parts.items() if present}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters by name, as scikit-learn's tools ask for them.

@@ -18,7 +18,7 @@ from shortlist.data.vocabulary import UNKNOWN, Rows
 from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
-from shortlist.models.item_weights import NearestItems, SharedSearch
+from shortlist.models.linear import NearestItems, SharedSearch
 from shortlist.models.neighborhood import (
     Neighborhood,
     Weighting,

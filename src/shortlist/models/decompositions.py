@@ -20,8 +20,8 @@ from shortlist.scoring.sparse import csr_arrays, transposed
 _BLOCK = 256  # rows and columns of a block: after each, the bar moves and Ctrl-C is noticed
 _STRIP = 512  # rows or columns of one product
 
-_MORE = 32  # vectors beyond those wanted, which make these accurate
-_ROUNDS = 8  # each multiplies by A'A once
+_OVERSAMPLING = 32  # vectors beyond those wanted, which make these accurate
+_ITERATIONS = 8  # each multiplies by A'A once
 _DEPENDENT = 1e-9  # a direction of this share of the largest square is near float32's noise
 _ROWS = 65_536  # for a thread at a time; the last bits depend on it
 
@@ -131,10 +131,10 @@ def leading_vectors(matrix: csr_array, count: int, seed: int) -> Floats:
 def _leading(matrix: csr_array, count: int, seed: int) -> Floats:
     """Iterate on the columns of the matrix, then sort by singular value."""
     rows, columns = csr_arrays(matrix), csr_arrays(transposed(matrix))
-    width = min(count + _MORE, *matrix.shape)
+    width = min(count + _OVERSAMPLING, *matrix.shape)
     rng = np.random.default_rng(seed)
     basis = rng.normal(size=(matrix.shape[1], width)).astype(np.float32)
-    for _ in track(range(_ROUNDS), "singular vectors"):
+    for _ in track(range(_ITERATIONS), "singular vectors"):
         basis = _orthonormal(dense_profile(columns, dense_profile(rows, basis)))
     _, vectors = np.linalg.eigh(_gram(dense_profile(rows, basis)))  # ascending
     return _product(basis, vectors[:, ::-1][:, :count].astype(np.float32))

@@ -22,8 +22,9 @@ from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.decompositions import in_parallel, invert, pieces
+from shortlist.models.linear import LinearModel
 from shortlist.models.partial import Growth, relearned, unchanged_items
-from shortlist.models.signals import LinearModel, SignalConfig, choose_signals, strengths
+from shortlist.models.signals import SignalConfig, choose_signals, strengths
 from shortlist.progress import track
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import DenseScores, Floats, Scores

@@ -23,8 +23,8 @@ from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 
-_ROUNDS = 200  # of conjugate gradients at most; the penalty keeps them below that
-_EXACT = 1e-6  # of the length of the right-hand side
+_MAX_ITERATIONS = 200  # of conjugate gradients at most; the penalty keeps them below that
+_TOLERANCE = 1e-6  # of the length of the right-hand side
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,8 @@ def _ridge(inputs: csr_array, targets: NDArray[np.float64], penalty: float) -> N
     solved = np.zeros_like(left)
     direction = left.copy()
     squares = np.einsum("df,df->f", left, left)
-    enough = _EXACT**2 * squares
-    for _ in range(_ROUNDS):
+    enough = _TOLERANCE**2 * squares
+    for _ in range(_MAX_ITERATIONS):
         if (squares <= enough).all():
             break
         image = transposed @ (inputs @ direction) + penalty * direction

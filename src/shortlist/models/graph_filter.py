@@ -20,7 +20,8 @@ from shortlist.models.automatic import Step, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, Search, chosen_settings, hyper
 from shortlist.models.decompositions import leading_vectors
-from shortlist.models.signals import LinearModel, SignalConfig, Strength, choose_signals, strengths
+from shortlist.models.linear import LinearModel
+from shortlist.models.signals import SignalConfig, Strength, choose_signals, strengths
 from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores

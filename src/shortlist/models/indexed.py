@@ -22,7 +22,7 @@ from shortlist.kernels.threads import thread_count
 from shortlist.models.base import Fitted, Model
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import ModelConfig, Search, hyper
-from shortlist.models.graph_format import check_graph_bytes
+from shortlist.models.foreign_formats import check_graph_bytes
 from shortlist.progress import track
 from shortlist.scoring.capabilities import (
     ComparesItems,

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
+from shortlist.data.number_units import unit_and_currency
+from shortlist.data.units import unit_named
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.data.written_numbers import MAX, MIN, given_number
 from shortlist.errors import CapabilityError, InputError
@@ -197,7 +199,7 @@ def _features(
     columns = {}
     for name in old.column_names:
         column, rows = old.column(name).combine_chunks(), old_rows
-        new_values = None if new is None else _values_of(new, name, column.type)
+        new_values = None if new is None else _values_of(new, name, old)
         if new_values is not None:
             try:
                 added = new_values.cast(column.type)
@@ -213,7 +215,7 @@ def _features(
     return pa.table(columns).replace_schema_metadata(old.schema.metadata)
 
 
-def _values_of(new: pa.Table, name: str, kind: pa.DataType) -> pa.Array | None:
+def _values_of(new: pa.Table, name: str, old: pa.Table) -> pa.Array | None:
     """Return a column of new rows, or None; few rows may not show that it is one of numbers.
 
     Words such as "negotiable" are missing then, and numbers are ranges with equal ends.
@@ -221,14 +223,38 @@ def _values_of(new: pa.Table, name: str, kind: pa.DataType) -> pa.Array | None:
     whole = name.removesuffix(MIN).removesuffix(MAX)
     if name not in new.column_names and whole not in new.column_names:
         return None
-    column = new.column(name if name in new.column_names else whole).combine_chunks()
-    if not is_number(kind) or not pa.types.is_string(column.type):
+    source = name if name in new.column_names else whole
+    column = new.column(source).combine_chunks()
+    if not is_number(old.schema.field(name).type):
+        return column
+    unit = unit_and_currency(old, name)
+    if is_number(column.type):
+        return _converted(column, name, unit_and_currency(new, source), unit)
+    if not pa.types.is_string(column.type):
         return column
     texts = column.drop_null().to_pylist()
-    if any(any(map(str.isdigit, text)) and given_number(text) is None for text in texts):
+    read = {text: given_number(text, *unit) for text in texts}
+    if any(any(map(str.isdigit, text)) and number is None for text, number in read.items()):
         return column
-    numbers = [None if text is None else given_number(text) for text in column.to_pylist()]
+    numbers = [read.get(text) for text in column.to_pylist()]
     return pa.array(numbers, pa.float64())
+
+
+def _converted(
+    column: pa.Array, name: str, own: tuple[str, str], wanted: tuple[str, str]
+) -> pa.Array:
+    """Return numbers in the unit of an old column; years become months where it has months."""
+    units = [unit_named(unit) for unit, _ in (own, wanted)]
+    (family, size), (other, base) = (
+        ("", 1) if unit is None else (unit.family, unit.size) for unit in units
+    )
+    names = [" ".join(filter(None, pair)) for pair in (own, wanted)]
+    if all(names) and (family != other or own[1] != wanted[1]):
+        raise InputError(
+            f"feature {name!r} of the new rows is in {names[0]}; it was in {names[1]}",
+            remedy="convert it",
+        )
+    return column if size == base or not all(units) else pc.multiply(column, size / base)
 
 
 def unchanged_items(what: str, growth: Growth) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from shortlist.bundle.declarations import Csr
 from shortlist.data.dataset import Dataset
 from shortlist.models.automatic import Step
 from shortlist.models.config import Auto, Search, chosen_settings, hyper
-from shortlist.models.item_weights import NearestItems, SharedSearch
+from shortlist.models.linear import NearestItems, SharedSearch
 from shortlist.models.neighborhood import Neighborhood
 from shortlist.models.signals import SignalConfig, Strength, strengths
 from shortlist.scoring.scores import Floats

@@ -1,34 +1,26 @@
-"""Weights and dislikes: their settings, weighted histories, and models that are linear in these."""
+"""Weights and dislikes: their settings, chosen on a fold, and histories weighted by them."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step, choose
 from shortlist.models.base import Model
 from shortlist.models.config import AUTO, Auto, ModelConfig, hyper
-from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import Scores
-from shortlist.scoring.sparse import binary, one_hot
+from shortlist.scoring.sparse import binary
 
 Strength: TypeAlias = Literal["binary", "weighted"]
 Push: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 WEIGHTINGS: Final = ("binary", "weighted")
 PUSHES: Final = (0.0, 0.1, 0.3, 1.0)
-
-C = TypeVar("C", bound=ModelConfig)
-L = TypeVar("L")
 
 
 class WeightedConfig(ModelConfig):
@@ -113,49 +105,6 @@ def histories(model: Model[Any, Any], profiles: Profiles, unit: float | None = N
     return both
 
 
-class LinearModel(Model[C, L], ExplainsLists):
-    """The base of models whose scores are linear in the history.
-
-    Write :meth:`of_histories` and :meth:`terms`, and ``learn`` as for every model.
-    """
-
-    @abstractmethod
-    def of_histories(self, history: csr_array) -> Scores:
-        """Score the whole catalogue for weighted histories (B, n_items)."""
-
-    @abstractmethod
-    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
-        """Yield what each item of one history adds to the score of each of these items."""
-
-    def weighted_history(self, profiles: Profiles) -> csr_array:
-        """Return the weight of each item of the histories."""  # (B, n_items)
-        return histories(self, profiles)
-
-    def score(self, profiles: Profiles) -> Scores:
-        """Sum the weights from the items of each history."""
-        return self.of_histories(self.weighted_history(profiles))
-
-    def similar_scores(self, items: Rows) -> Scores:
-        """Score by the weights from each item."""
-        return self.of_histories(one_hot(items, self.data.n_items))
-
-    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield what each item of the history adds, chosen and disliked ones apart."""
-        history = self.weighted_history(profiles)
-        kinds = [("chosen item", history.data >= 0)]
-        if (history.data < 0).any():
-            kinds.append(("disliked item", history.data < 0))
-        of_kinds = [self.terms(kind, _entries(history, kept), items) for kind, kept in kinds]
-        for parts in zip(*of_kinds, strict=True):
-            yield list(parts)
-
-
 def mean_weight(data: Dataset) -> float:
     """Return the mean weight of the interactions; 1 where it is 0."""
     return float(data.weights.mean(dtype=np.float64)) if data.weights.any() else 1.0
-
-
-def _entries(history: csr_array, kept: NDArray[np.bool_]) -> csr_array:
-    """Return some entries of a single row."""
-    indptr = np.array([0, np.count_nonzero(kept)])
-    return csr_array((history.data[kept], history.indices[kept], indptr), shape=history.shape)

@@ -23,7 +23,7 @@ from shortlist.models.automatic import choose, most_popular
 from shortlist.models.base import Fitted
 from shortlist.models.config import Auto, ModelConfig, Search, chosen_settings, hyper
 from shortlist.models.ease import FEW, STEPS, Regularization, regularization_setting
-from shortlist.models.item_weights import ItemWeights
+from shortlist.models.linear import ItemWeights
 from shortlist.progress import track
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats

@@ -140,13 +140,43 @@ def unit_length(vectors: Floats) -> Floats:
 # --- ratings ------------------------------------------------------------------------------------
 
 
-def within_range(ratings: Floats, data: Dataset) -> Floats:
-    """Clip predicted ratings to the range of the training weights."""  # (n,)
-    weights = data.weights
-    if not len(weights):
-        return ratings
-    clipped: Floats = np.clip(ratings, weights.min(), weights.max())
-    return clipped
+class RatingModel(Model[C, L]):
+    """A model that predicts ratings. Write :meth:`rate`."""
+
+    @abstractmethod
+    def rate(self, users: Rows, items: Rows) -> Floats:
+        """Predict the rating of each (user, item) pair of rows."""  # (n,)
+
+    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
+        """Predict the weight (rating) of each (user, item) pair.
+
+        Parameters
+        ----------
+        users, items
+            Ids from the training data, equally many.
+        clip
+            Keep predictions within the range of the training weights.
+
+        Raises
+        ------
+        UnknownIdError
+            A user or an item is unknown.
+        InputError
+            The lengths differ.
+        CapabilityError
+            The model was trained with a loss whose scores are not ratings.
+        """  # (n,)
+        data = self.data
+        user_rows, item_rows = data.users.require(users), data.items.require(items)
+        if len(user_rows) != len(item_rows):
+            raise InputError(
+                f"{len(user_rows)} users and {len(item_rows)} items to predict",
+                remedy="pass one item for each user: the pairs are (users[n], items[n])",
+            )
+        ratings = self.rate(user_rows, item_rows)
+        if not (clip and len(data.weights)):
+            return ratings
+        return np.clip(ratings, data.weights.min(), data.weights.max())
 
 
 @dataclass(frozen=True)
@@ -189,17 +219,6 @@ class Ratings:
         products = row_products(self.tastes[users], directions[items])
         effects = self.user_effects[users] + self.item_effects[items]
         return (self.mean + effects + products).astype(np.float32)
-
-
-def required_pairs(data: Dataset, users: Iterable[Id], items: Iterable[Id]) -> tuple[Rows, Rows]:
-    """Return the rows of the users and items of pairs; raise an error if one is unknown."""
-    user_rows, item_rows = data.users.require(users), data.items.require(items)
-    if len(user_rows) != len(item_rows):
-        raise InputError(
-            f"{len(user_rows)} users and {len(item_rows)} items to predict",
-            remedy="pass one item for each user: the pairs are (users[n], items[n])",
-        )
-    return user_rows, item_rows
 
 
 def row_products(left: Floats, right: Floats) -> NDArray[np.float64]:

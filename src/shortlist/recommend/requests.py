@@ -261,7 +261,7 @@ def with_given(
         kind = table.schema.field(name).type
         column = table.column(name).to_pylist()
         for row in rows:
-            value = given_value(given[row][name], data.user_features.column(name))
+            value = given_value(given[row][name], data.user_features, name)
             column[row] = None if is_missing(value) else value
         if not _fits(column, kind):
             wrong = next(row for row in rows if not _fits([column[row]], kind))

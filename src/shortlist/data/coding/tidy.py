@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,14 +13,18 @@ import pyarrow.compute as pc
 from shortlist.data.arrow_types import is_list, is_text
 from shortlist.data.coding.reading import parsed_time
 from shortlist.data.column_names import is_label
+from shortlist.data.number_units import with_units
 from shortlist.data.sql import Connection
 from shortlist.data.table_options import TableOptions
 from shortlist.data.time_forms import form_of_times
 from shortlist.data.written_numbers import (
     MAX,
     MIN,
+    NumberForm,
+    clashing_numbers,
     ends_of,
     form_of_numbers,
+    is_converted,
     read_number,
     read_range,
 )
@@ -36,10 +41,13 @@ _DATE = re.compile(
 
 
 class _Read(NamedTuple):
-    """A column that was read from text, an example, and the words that mean nothing in it."""
+    """A column that was read from text, an example, and the words that mean nothing in it.
+
+    The example has a unit where it was converted.
+    """
 
     values: pa.ChunkedArray
-    example: tuple[str, Any]
+    example: tuple[str, Any, str]
     words: tuple[str, ...]
     rows: int  # with such words
 
@@ -57,9 +65,7 @@ def tidied(
     for label, table in tables.items():
         if table is not None:
             table, read = _tidied(connection, flattened(table), options)
-            notes += [
-                f"{label}: read as {kind}: {'; '.join(names)}" for kind, names in read.items()
-            ]
+            notes += [f"{label}: {kind}: {'; '.join(names)}" for kind, names in read.items()]
         tidy.append(table)
     return tidy, tuple(notes)
 
@@ -69,49 +75,62 @@ def _tidied(
 ) -> tuple[pa.Table, dict[str, list[str]]]:
     """Return the features, and by kind what was read from text."""
     notes: dict[str, list[str]] = {}
-    features = _with_ends(features, options)
+    features, forms = _with_ends(features, options)
     for position, name in enumerate(features.column_names):
         column = features.column(name)
         if not _may_be_read(name, column, options):
             continue
         counted, sample = _counted(column)
+        sample = sample[:_SAMPLE]
         read = None
-        if sample and all(read_number(text) is not None for text in sample[:_SAMPLE]):
-            read = _numbers(column, _counts(counted), options)
-        elif sample and all(map(_DATE.fullmatch, sample[:_SAMPLE])):
+        if sample and all(read_number(text) is not None for text in sample):
+            form = forms.get(name) or _form(_counts(counted), options)
+            if form is not None and (read := _numbers(column, _counts(counted), form)) is not None:
+                forms[name] = form
+        elif sample and all(map(_DATE.fullmatch, sample)):
             read = _dates(connection, column, _counts(counted))
         if read is not None:
             features = features.set_column(position, name, read.values)
             kind = "dates" if pa.types.is_timestamp(read.values.type) else "numbers"
-            notes.setdefault(kind, []).append(_note(name, read))
-    return features, notes
+            notes.setdefault(f"read as {kind}", []).append(_note(name, read))
+        elif clashing := clashing_numbers(sample):
+            examples = " and ".join(map(shown, clashing))
+            notes.setdefault("stays text, for its numbers do not compare", []).append(
+                f"{name} ({examples})"
+            )
+    return with_units(features, forms), notes
 
 
-def _with_ends(features: pa.Table, options: TableOptions) -> pa.Table:
-    """Replace each column of ranges by the columns of their ends; numbers have equal ends."""
+def _with_ends(features: pa.Table, options: TableOptions) -> tuple[pa.Table, dict[str, NumberForm]]:
+    """Replace each column of ranges by the columns of their ends; numbers have equal ends.
+
+    The second result is how the ends are written, which both have in common.
+    """
+    forms: dict[str, NumberForm] = {}
     for name in features.column_names:
         column = features.column(name)
         if not _may_be_read(name, column, options):
             continue
-        _, sample = _counted(column)
+        counted, sample = _counted(column)
         if not any(map(read_range, sample[:_SAMPLE])):
             continue
-        texts = column.combine_chunks().dictionary_encode()
-        ends = [ends_of(text) for text in texts.dictionary.to_pylist()]
-        parts = [
-            pa.chunked_array([pa.array(part, pa.string()).take(texts.indices)])
-            for part in zip(*ends, strict=True)
-        ]
-        taken = {f"{name}{MIN}", f"{name}{MAX}"} & {*features.column_names}
-        if taken or not all(
-            _numbers(part, _counts(_counted(part)[0]), options) is not None for part in parts
-        ):
+        counts: Counter[str] = Counter()
+        for text, count in _counts(counted).items():
+            for end in ends_of(text):
+                counts[end] += count
+        form = _form(counts, options)
+        ends = [f"{name}{MIN}", f"{name}{MAX}"]
+        if form is None or {*ends} & {*features.column_names}:
             continue
+        texts = column.combine_chunks().dictionary_encode()
+        parts = zip(*map(ends_of, texts.dictionary.to_pylist()), strict=True)
+        arrays = [pa.array(part, pa.string()).take(texts.indices) for part in parts]
         position = features.column_names.index(name)
         features = features.remove_column(position)
-        for part, end in zip(parts[::-1], (MAX, MIN), strict=True):
-            features = features.add_column(position, f"{name}{end}", part)
-    return features
+        for end, array in zip(ends[::-1], arrays[::-1], strict=True):
+            features = features.add_column(position, end, array)
+        forms |= dict.fromkeys(ends, form)
+    return features, forms
 
 
 def _may_be_read(name: str, column: pa.ChunkedArray, options: TableOptions) -> bool:
@@ -182,14 +201,14 @@ def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:
 
 def _note(name: str, read: _Read) -> str:
     """Return what was read from a column: an example, and the words that count as missing."""
-    text, value = read.example
-    plain = f"{value:,}" if isinstance(value, int | float) else f"{value:%Y-%m-%d}"
+    text, value, unit = read.example
+    plain = f"{value:,} {unit}" if isinstance(value, int | float) else f"{value:%Y-%m-%d}"
     words = ""
     if read.words:
         listed = ", ".join(map(repr, read.words[:2])) + (", ..." if len(read.words) > 2 else "")
         rows = "row" if read.rows == 1 else "rows"
         words = f"; missing in {read.rows:,} {rows}: {listed}"
-    return f"{name} ({shown(text)} is {plain}{words})"
+    return f"{name} ({shown(text)} is {plain.strip()}{words})"
 
 
 def _has_digit(text: str) -> bool:
@@ -200,16 +219,17 @@ def _counts(counted: pa.StructArray) -> dict[str, int]:
     return dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
 
 
-def _numbers(
-    column: pa.ChunkedArray, counts: Mapping[str, int], options: TableOptions
-) -> _Read | None:
+def _form(counts: Mapping[str, int], options: TableOptions) -> NumberForm | None:
+    return form_of_numbers(counts, options.decimal) or form_of_numbers(counts)
+
+
+def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], form: NumberForm) -> _Read | None:
     """Read a column of numbers that are written with units, currencies or marks."""
-    form = form_of_numbers(counts, options.decimal) or form_of_numbers(counts)
-    if form is None:
-        return None
     values = {text: read_number(text, form) for text in counts}
     whole = all(value is None or value == int(value) for value in values.values())
-    return _looked_up(column, counts, values, pa.int64() if whole else pa.float64())
+    converted = next((text for text in counts if is_converted(text, form)), None)
+    kind = pa.int64() if whole else pa.float64()
+    return _looked_up(column, counts, values, kind, converted, form.unit)
 
 
 def _dates(
@@ -235,20 +255,29 @@ def _dates(
 
 
 def _looked_up(
-    column: pa.ChunkedArray, counts: Mapping[str, int], values: Mapping[str, Any], kind: pa.DataType
+    column: pa.ChunkedArray,
+    counts: Mapping[str, int],
+    values: Mapping[str, Any],
+    kind: pa.DataType,
+    example: str | None = None,
+    unit: str = "",
 ) -> _Read | None:
-    """Replace the texts of a column by their values; None if too many of them have none."""
+    """Replace the texts of a column by their values; None if too many of them have none.
+
+    The example is a text that was converted to the unit.
+    """
     words = [text for text in counts if values.get(text) is None]
     if len(words) > _MOST_WORDS:
         return None
     texts = column.combine_chunks().dictionary_encode()
     read = pa.array([values.get(text) for text in texts.dictionary.to_pylist()], kind)
-    example = next(text for text in counts if values.get(text) is not None)
+    unit = "" if example is None else unit
+    example = example or next(text for text in counts if values.get(text) is not None)
     rows = sum(counts[word] for word in words)
     words = sorted((word for word in words if word.strip()), key=lambda word: -counts[word])
     return _Read(
         pa.chunked_array([read.take(texts.indices)]),
-        (example, read[texts.dictionary.index(example).as_py()].as_py()),
+        (example, read[texts.dictionary.index(example).as_py()].as_py(), unit),
         tuple(words),
         rows,
     )

@@ -48,9 +48,20 @@ class Examples(NamedTuple):
         """Concatenate examples."""
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each list starts."""  # (L,)
+        starts: NDArray[np.int64] = np.cumsum(self.lists) - self.lists
+        return starts
+
+    @property
+    def owners(self) -> NDArray[np.intp]:
+        """The list of each candidate."""  # (n,)
+        return np.repeat(np.arange(len(self.lists)), self.lists)
+
     def only(self, kept: NDArray[np.bool_], rows: Floats) -> Examples:
         """Return some candidates with other inputs (n, e), of lists whose chosen one is kept."""
-        owners = np.repeat(np.arange(len(self.lists)), self.lists)
+        owners = self.owners
         kept = kept & np.isin(owners, owners[self.chosen & kept])
         lists = np.bincount(owners[kept], minlength=len(self.lists))
         return Examples(rows[kept], self.chosen[kept], lists[lists > 0])

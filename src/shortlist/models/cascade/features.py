@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,10 +43,52 @@ DATA_COLUMNS = (
 NEAREST = 100  # neighbours of an item that count for users in common
 
 
-def stage_column_names(stages: Sequence[str]) -> list[str]:
-    """Return the names of the columns without features, given the names of the stages."""
-    names = [f"{stage}: {column}" for stage in stages for column in STAGE_COLUMNS]
-    return names + list(DATA_COLUMNS)
+class Columns(NamedTuple):
+    """The columns of the ranker's inputs: of each stage, of the data, and of features."""
+
+    n_stages: int
+    n_features: int = 0
+    categorical: tuple[int, ...] = ()  # the positions of categories
+
+    @classmethod
+    def of(cls, n_stages: int, features: CandidateFeatures | None = None) -> Columns:
+        """Return the columns of some stages, with or without features."""
+        plain = cls(n_stages)
+        if features is None:
+            return plain
+        categorical = tuple(plain.width + position for position in features.categorical)
+        return cls(n_stages, len(features.names), categorical)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(STAGE_COLUMNS) * self.n_stages + len(DATA_COLUMNS) + self.n_features
+
+    @property
+    def levels(self) -> NDArray[np.intp]:
+        """The position of the level of each stage."""
+        return self._of_each("level")
+
+    @property
+    def ranks(self) -> NDArray[np.intp]:
+        """The position of the rank of each stage."""
+        return self._of_each("rank")
+
+    def _of_each(self, name: str) -> NDArray[np.intp]:
+        return np.arange(self.n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index(name)
+
+    def of_stages(self, stages: Sequence[int]) -> NDArray[np.intp]:
+        """Return the positions of the columns of some stages, and of the data."""
+        width = len(STAGE_COLUMNS)
+        first = np.array(stages, dtype=np.intp)[:, np.newaxis] * width
+        of_data = self.n_stages * width + np.arange(len(DATA_COLUMNS))
+        return np.append(first + np.arange(width), of_data)
+
+    @staticmethod
+    def names(stages: Sequence[str]) -> list[str]:
+        """Return the names of the columns without features, given the names of the stages."""
+        names = [f"{stage}: {column}" for stage in stages for column in STAGE_COLUMNS]
+        return names + list(DATA_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -69,7 +111,7 @@ class RankerInputs:
     def rows(self, candidates: Candidates, profiles: Profiles) -> Floats:
         """Return one row per candidate.
 
-        The columns are :func:`stage_column_names`, then ``features.names``.
+        The columns are :meth:`Columns.names`, then ``features.names``.
         """  # (n, 3 S + 6 + f)
         owners = candidates.owners
         lengths = np.diff(profiles.history.indptr)

@@ -25,19 +25,17 @@ from shortlist.models.cascade.candidates import (
     stage_mean,
     unseen,
 )
-from shortlist.models.cascade.choice import memory_of, pool
-from shortlist.models.cascade.config import CascadeConfig, checked_stages
+from shortlist.models.cascade.config import CascadeConfig, checked_stages, memory_of, pool
 from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import (
     NEAREST,
     CandidateFeatures,
+    Columns,
     RankerInputs,
-    stage_column_names,
 )
 from shortlist.models.cascade.learning import Learner, stage_names
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
-    Columns,
     Ranker,
     model_catalogue_scores,
     model_scores,
@@ -48,9 +46,9 @@ from shortlist.models.cascade.stage_recall import (
     stage_recall,
     user_values,
 )
-from shortlist.models.cascade.trees import checked_trees
 from shortlist.models.composite import CompositeModel, ModelSpec
 from shortlist.models.config import AUTO
+from shortlist.models.foreign_formats import checked_trees
 from shortlist.models.neighborhood import memory_of_neighbors
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -344,7 +342,7 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         """The kind and the name of each part of a learned ranker's score."""  # (d + 1,)
         features = [] if self._features is None else self._features.names
         return [
-            *(("stage", name) for name in stage_column_names(self._stage_names)),
+            *(("stage", name) for name in Columns.names(self._stage_names)),
             *(("feature", name) for name in features),
             ("constant", "start of the trees"),
         ]

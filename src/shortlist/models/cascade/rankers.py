@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from shortlist.models.base import Model
 from shortlist.models.cascade.candidates import LEVEL_RANGE, Candidates, stage_mean
 from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples
-from shortlist.models.cascade.features import DATA_COLUMNS, STAGE_COLUMNS, CandidateFeatures
-from shortlist.models.cascade.trees import checked_trees, lowest_leaves
+from shortlist.models.cascade.features import Columns
+from shortlist.models.foreign_formats import checked_trees, lowest_leaves
 from shortlist.progress import track
 from shortlist.scoring.capabilities import ScoresPairs
 from shortlist.scoring.profiles import Profiles
@@ -94,24 +94,6 @@ class Ranker:
         return np.where(self.weights == 0, 0.0, rows * self.weights)
 
 
-class Columns(NamedTuple):
-    """The columns of the ranker's inputs."""
-
-    width: int  # their number
-    levels: NDArray[np.intp]  # the positions of the levels of the stages
-    categorical: tuple[int, ...] = ()  # the positions of categories
-
-    @classmethod
-    def of(cls, n_stages: int, features: CandidateFeatures | None = None) -> Columns:
-        """Return the columns of some stages, with or without features."""
-        first = len(STAGE_COLUMNS) * n_stages + len(DATA_COLUMNS)
-        levels = np.arange(n_stages) * len(STAGE_COLUMNS) + STAGE_COLUMNS.index("level")
-        if features is None:
-            return cls(first, levels)
-        categorical = tuple(first + position for position in features.categorical)
-        return cls(first + len(features.names), levels, categorical)
-
-
 def fit_ranker(examples: Examples | None, columns: Columns, trees: CascadeConfig | None) -> Ranker:
     """Fit the blend, and then trees with these settings, which start from it; None: no trees.
 
@@ -136,8 +118,7 @@ def fit_blend(examples: Examples, levels: NDArray[np.intp]) -> Doubles:
     columns ``levels`` only.
     """  # (d,)
     rows = examples.rows[:, levels].astype(np.float64)  # (n, S)
-    starts = np.cumsum(examples.lists) - examples.lists
-    owner = np.repeat(np.arange(len(starts)), examples.lists)
+    starts, owner = examples.starts, examples.owners
     chosen = examples.chosen.astype(np.float64)
 
     def loss(weights: Doubles) -> tuple[float, Doubles]:
@@ -195,8 +176,7 @@ def fit_trees(
 
 def _log_odds(examples: Examples, scores: Doubles) -> Doubles:
     """Return the log-odds of the softmax over each list."""  # (n,)
-    starts = np.cumsum(examples.lists) - examples.lists
-    owner = np.repeat(np.arange(len(starts)), examples.lists)
+    starts, owner = examples.starts, examples.owners
     largest = np.maximum.reduceat(scores, starts)
     sums = np.add.reduceat(np.exp(scores - largest[owner]), starts)
     log_p = np.minimum(scores - (largest + np.log(sums))[owner], -1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Rows
 from shortlist.errors import NumericalError
 from shortlist.kernels.ridge import solve_ridge
 from shortlist.models.config import Arrays
@@ -26,11 +26,10 @@ from shortlist.models.factorization.learned import (
 )
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.vectors import (
+    RatingModel,
     Ratings,
     VectorModel,
-    required_pairs,
     row_products,
-    within_range,
 )
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -48,6 +47,7 @@ Doubles = NDArray[np.float64]
 class MatrixFactorization(
     VectorModel[FactorizationConfig, FactorizationLearned],
     TrainedModel[FactorizationConfig, FactorizationLearned],
+    RatingModel[FactorizationConfig, FactorizationLearned],
     ExplainsLists,
 ):
     """Score an item by the dot product of user and item vectors, learned by gradient.
@@ -191,35 +191,17 @@ class MatrixFactorization(
             return np.zeros(len(self.learned.items))  # (n_items,)
         return self.learned.mean + self.learned.items[:, -1].astype(np.float64)
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
-        """Predict the weight (rating) of each (user, item) pair.
+    def rate(self, users: Rows, items: Rows) -> Floats:
+        """Return the scores if they are ratings, else what the user's other ratings say.
 
-        For ``observed`` that is the score. The scores of the other losses estimate how likely a
-        choice is, not its rating, so the prediction comes from the user's ratings of similar items
+        For ``observed`` the score is a rating. The scores of the other losses estimate how likely a
+        choice is, so the prediction comes from the user's ratings of similar items
         (:class:`~shortlist.models.vectors.Ratings`, learned at the first call).
-
-        Parameters
-        ----------
-        users, items
-            Ids from the training data, equally many.
-        clip
-            Keep predictions within the range of the training weights.
-
-        Raises
-        ------
-        UnknownIdError
-            A user or an item is unknown.
-        InputError
-            The lengths differ.
         """  # (n,)
         learned = self.learned
-        user_rows, item_rows = required_pairs(self.data, users, items)
-        if self.config.loss == "observed":
-            products = row_products(learned.users[user_rows], learned.items[item_rows])
-            predicted = products.astype(np.float32)
-        else:
-            predicted = self._ratings.predict(user_rows, item_rows, learned.unit)
-        return within_range(predicted, self.data) if clip else predicted
+        if self.config.loss != "observed":
+            return self._ratings.predict(users, items, learned.unit)
+        return row_products(learned.users[users], learned.items[items]).astype(np.float32)
 
     @cached_property
     def _ratings(self) -> Ratings:

@@ -18,9 +18,9 @@ from shortlist.machine import one_blas_thread
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays
 
-_ROWS: Final = 8_192  # at a time: what is turned in place takes no second array
-_MOST_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
-_LEFT: Final = 0.02  # where this share of its excess loss is left: as good as exact solutions
+_ROWS: Final = 8_192  # at a time: rotating in place takes no second array
+_MAX_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
+_TOLERANCE: Final = 0.02  # of the excess loss of a row: as good as exact solutions
 
 
 class Basis(NamedTuple):
@@ -55,8 +55,8 @@ def distinct(numbers: NDArray[np.int32], bound: int) -> tuple[NDArray[np.int32],
     return values, positions[numbers]
 
 
-def turn(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
-    """Turn vectors (n, f) into a basis, or back from it, in their place; return them."""
+def rotate(vectors: Floats, basis: Basis, *, back: bool = False) -> Floats:
+    """Rotate vectors (n, f) into a basis, or back from it, in place; return them."""
     directions = np.ascontiguousarray(basis.vectors.T) if back else basis.vectors
     for start in range(0, len(vectors), _ROWS):
         rows = vectors[start : start + _ROWS]
@@ -85,14 +85,14 @@ class Solver(NamedTuple):
     steps: int | None  # of conjugate gradients; None: as many as a row needs
 
     @property
-    def most_steps(self) -> int:
+    def max_steps(self) -> int:
         """The conjugate-gradient steps after which a row stops."""
-        return _MOST_STEPS if self.steps is None else self.steps
+        return _MAX_STEPS if self.steps is None else self.steps
 
     @property
-    def left(self) -> float:
-        """The share of its excess loss where a row stops earlier."""
-        return _LEFT if self.steps is None else 0.0
+    def tolerance(self) -> float:
+        """The share of its excess loss at which a row stops earlier."""
+        return _TOLERANCE if self.steps is None else 0.0
 
     def shared(self, basis: Basis) -> NDArray[np.float64]:
         """Return the diagonal that unobserved pairs add to the system of every row."""  # (f,)
@@ -101,8 +101,8 @@ class Solver(NamedTuple):
     def penalties(self, counts: NDArray[np.integer], n_columns: int) -> NDArray[np.float64]:
         """Return the regularization of rows with n interactions: lambda (n + alpha columns)^nu."""
         frequencies = counts.astype(np.float64) + self.unobserved_weight * n_columns
-        weak: NDArray[np.float64] = self.regularization * frequencies**self.frequency_exponent
-        return weak
+        penalties: NDArray[np.float64] = self.regularization * frequencies**self.frequency_exponent
+        return penalties
 
     def improve(
         self, matrix: csr_array, start: Floats, fixed: Floats, basis: Basis
@@ -125,11 +125,11 @@ class Solver(NamedTuple):
         basis = self.checked(basis, matrix)
         chosen, known = distinct(matrix.indices, len(columns))
         compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
-        turned = turn(columns[chosen], basis)
+        rotated = rotate(columns[chosen], basis)
         if out is None:
             out = np.empty((matrix.shape[0], columns.shape[1]), np.float32)
-        self._over_rows(compact, turned, basis, None, out, matrix.shape[1])
-        return turn(out, basis, back=True)
+        self._over_rows(compact, rotated, basis, None, out, matrix.shape[1])
+        return rotate(out, basis, back=True)
 
     def _over_rows(
         self,
@@ -164,13 +164,13 @@ class Solver(NamedTuple):
             del block  # before the next one is worked on
         failed = np.flatnonzero(~finite_rows(out))
         if len(failed):
-            hard = csr_array(matrix[failed])
-            out[failed], losses[failed] = self.solve_hard(hard, penalties[failed], fixed, basis)
+            rest = csr_array(matrix[failed])
+            out[failed], losses[failed] = self.solve_failed(rest, penalties[failed], fixed, basis)
             if not np.isfinite(out[failed]).all():
                 raise self.unsolvable(matrix)
         return losses
 
-    def solve_hard(
+    def solve_failed(
         self, matrix: csr_array, penalties: NDArray[np.float64], fixed: Floats, basis: Basis
     ) -> tuple[Floats, NDArray[np.float64]]:
         """Solve rows in float64; return their vectors, NaN where that fails too, and losses."""
@@ -215,4 +215,4 @@ def _solve_block(
     if solver.method == "cholesky":
         solved = solve_cholesky(*common)
         return solved, solve_cg(*common, solved, 0)[1]
-    return solve_cg(*common, start[span], solver.most_steps, solver.left)
+    return solve_cg(*common, start[span], solver.max_steps, solver.tolerance)

@@ -300,8 +300,8 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         system = self.used.unobserved_weight * learned.gram  # (f, f)
         system += (chosen * weights[:, np.newaxis]).T @ chosen
         counts = np.diff(history.indptr)
-        weak = self._solver.penalties(counts, history.shape[1])[0]
-        system[np.diag_indices_from(system)] += weak
+        penalty = self._solver.penalties(counts, history.shape[1])[0]
+        system[np.diag_indices_from(system)] += penalty
         solved = np.linalg.solve(system, listed.T)  # (f, k)
         names = self.data.items.take(history.indices)
         for products in (chosen @ solved).T:

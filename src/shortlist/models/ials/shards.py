@@ -31,7 +31,7 @@ from shortlist.kernels.products import (
 )
 from shortlist.kernels.types import Csr
 from shortlist.models.ials.checkpoint import Checkpoint, Start
-from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, turn
+from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, rotate
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays, transposed
@@ -83,7 +83,7 @@ class Question(NamedTuple):
     rows: NDArray[np.int32]  # (B,)
     vectors: Floats  # (B, w)
     shared: Floats  # (w,)
-    weak: Floats  # (B,)
+    penalties: Floats  # (B,)
     first: bool  # round
 
 
@@ -144,7 +144,7 @@ def _step(
     if number > epochs:
         task = partial(_solve_users, items=value.items, basis=Basis.of(value.items))
         solved = held.each(task)
-        users = _own(solved[0]) if len(solved) == 1 else np.concatenate(solved)
+        users = _writable(solved[0]) if len(solved) == 1 else np.concatenate(solved)
         return value._replace(users=users)
     basis = solver.checked(Basis.of(value.items), by_user)
     items = multiply(value.items, basis.vectors)
@@ -152,8 +152,8 @@ def _step(
     grams = [s._replace(sum=np.array(s.sum)) for part in sums for s in part]
     products = total_gram(grams, items.shape[1])
     basis = solver.checked(Basis.of_gram(products), by_user)
-    penalties = held.each(partial(_turn_users, basis=basis))
-    items, losses = improve_items(solver, by_user, held, turn(items, basis), basis)
+    penalties = held.each(partial(_rotate_users, basis=basis))
+    items, losses = improve_items(solver, by_user, held, rotate(items, basis), basis)
     penalty = math.fsum(each for part in penalties for each in part)
     following = Value(items, (*value.losses, float(losses.sum()) + penalty))
     if checkpoint is not None:
@@ -168,14 +168,14 @@ def _step(
 
 def _improve_users(users: Users, *, items: Floats, basis: Basis) -> list[ShardSum]:
     """Improve the users in the basis of the items; return sums of their Gram matrices."""
-    start = turn(_own(users.vectors), basis)
+    start = rotate(_writable(users.vectors), basis)
     users.vectors, _ = users.solver.improve(users.by_user, start, items, basis)
     return shard_grams(users.vectors, users.rows, users.first)
 
 
-def _turn_users(users: Users, *, basis: Basis) -> list[float]:
-    """Turn the users into a basis of their own; return the penalties of the shards."""
-    turn(users.vectors, basis)
+def _rotate_users(users: Users, *, basis: Basis) -> list[float]:
+    """Rotate the users into a basis of their own; return the penalties of the shards."""
+    rotate(users.vectors, basis)
     users.factors = padded(users.vectors)
     sums, penalties = [], users.penalties
     for start in range(0, len(users.vectors), users.rows):
@@ -188,13 +188,13 @@ def _turn_users(users: Users, *, basis: Basis) -> list[float]:
 def _solve_items(
     users: Users, *, items: Floats, basis: Basis
 ) -> tuple[Floats, NDArray[np.float64]]:
-    return users.solver.improve(users.by_item, _own(items), users.vectors, basis)
+    return users.solver.improve(users.by_item, _writable(items), users.vectors, basis)
 
 
 def _add_share(users: Users, question: Question, sums: Sums | None) -> Sums:
     """Add what the users add to a step of some items."""
     if sums is None:
-        sums = begin_sums(question.vectors, question.shared, question.weak)
+        sums = begin_sums(question.vectors, question.shared, question.penalties)
     else:
         sums = Sums(*map(np.array, sums))  # those from another process are read-only
     rows, vectors, first = question.rows, question.vectors, question.first
@@ -215,10 +215,10 @@ def _write_users(users: Users, *, checkpoint: Checkpoint, epoch: int) -> list[st
 
 
 def _solve_users(users: Users, *, items: Floats, basis: Basis | None) -> Floats:
-    return users.solver.exactly(users.by_user, items, basis, _own(users.vectors))
+    return users.solver.exactly(users.by_user, items, basis, _writable(users.vectors))
 
 
-def _own(vectors: Floats) -> Floats:
+def _writable(vectors: Floats) -> Floats:
     """Return vectors that may be overwritten: a copy where they are another process's."""
     return np.require(vectors, requirements=["C", "W"])
 
@@ -235,7 +235,7 @@ def improve_items(
     """
     if len(held) == 1:  # in one pass, which is faster: no vector has to leave its row
         solved, losses = held.each(partial(_solve_items, items=items, basis=basis))[0]
-        return _own(solved), losses
+        return _writable(solved), losses
     counts = np.bincount(by_user.indices, minlength=len(items))
     penalties = solver.penalties(counts, by_user.shape[0])
     solved, losses = _descend(solver, held, np.flatnonzero(counts), items, penalties, basis)
@@ -244,7 +244,9 @@ def improve_items(
         parts = held.each(partial(_choices_of, items=failed))
         matrix = csr_array(hstack([part[0] for part in parts], format="csr"))
         fixed = np.concatenate([part[1] for part in parts])
-        solved[failed], losses[failed] = solver.solve_hard(matrix, penalties[failed], fixed, basis)
+        solved[failed], losses[failed] = solver.solve_failed(
+            matrix, penalties[failed], fixed, basis
+        )
         if not np.isfinite(solved[failed]).all():
             raise solver.unsolvable(by_user)
     return solved, losses
@@ -269,8 +271,8 @@ def _descend(
             items[panel],
             shared,
             penalties[panel].astype(np.float32),
-            solver.most_steps,
-            solver.left,
+            solver.max_steps,
+            solver.tolerance,
         )
         for panel in panels
     ]
@@ -279,10 +281,10 @@ def _descend(
         descent = descents[n]
         return Question(panels[n][descent.active], *descent.directions(), descent.first)
 
-    def turn(n: int, sums: Sums) -> Question | None:
+    def following(n: int, sums: Sums) -> Question | None:
         return question(n) if descents[n].take_step(sums) else None
 
-    held.add_up(_add_share, [question(n) for n in range(len(panels))], turn)
+    held.add_up(_add_share, [question(n) for n in range(len(panels))], following)
     vectors, losses = np.zeros(items.shape, np.float32), np.zeros(len(items))
     for panel, descent in zip(panels, descents, strict=True):
         vectors[panel], losses[panel] = descent.vectors, descent.losses
@@ -298,15 +300,15 @@ def alternate_by_rows(
     """Alternate as :func:`alternate_in_shards`, with every row solved exactly: vectors travel."""
     users, items, losses = start
     by_item = transposed(by_user)
-    nowhere = items[:0]  # exact solutions do not start from anything
+    no_start = items[:0]  # exact solutions do not start from anything
     penalties = solver.penalties(np.diff(by_user.indptr), by_user.shape[1])
     for number in track(range(len(losses) + 1, epochs + 1), solver.name):
         basis = solver.checked(Basis.of(items), by_user)
         items = multiply(items, basis.vectors)
-        users, _ = solver.improve(by_user, nowhere, items, basis)
+        users, _ = solver.improve(by_user, no_start, items, basis)
         basis = solver.checked(Basis.of(users), by_item)
         users = multiply(users, basis.vectors)
-        items, item_losses = solver.improve(by_item, nowhere, users, basis)
+        items, item_losses = solver.improve(by_item, no_start, users, basis)
         penalty = float(penalties @ np.square(users, dtype=np.float64).sum(axis=1))
         losses = (*losses, float(item_losses.sum()) + penalty)
         if checkpoint is not None:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from shortlist.data.dataset import Dataset
 from shortlist.models.sasrec.learned import EPSILON
 from shortlist.models.towers.network import RandomDraws
-from shortlist.models.training.loop import SparseTable, Trainable
+from shortlist.models.training.loop import SparseTrainable
 
 _LOGITS = 1 << 24  # computed at a time: 64 MiB
 _SCORES = 1 << 26  # of validation at a time, 256 MiB, and no more than those of
@@ -46,7 +46,7 @@ class Packed(NamedTuple):
     groups: list[Group]
 
 
-class SASRecTrainable(Trainable):
+class SASRecTrainable(SparseTrainable):
     """Embeddings, blocks of attention, and the loss of the next item.
 
     ``negatives`` items are drawn for each step; None: all compete. ``held``: of validation.
@@ -77,8 +77,8 @@ class SASRecTrainable(Trainable):
         logits = steps * (negatives or data.n_items)
         self.threads = 1 if logits < _WORTH_THREADS else None
         self._random = torch.Generator()
-        self._table: SparseTable | None = None
-        self._sparse = negatives is not None and data.n_items >= _SPARSE
+        is_large = negatives is not None and data.n_items >= _SPARSE
+        self._sparse = self.updates_rows and is_large and len(self._users) > 0
 
     @property
     def device(self) -> torch.device:
@@ -109,32 +109,22 @@ class SASRecTrainable(Trainable):
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Take a step; of a large catalogue only on the items that the batch uses, on a CPU."""
-        if (
-            not (self._sparse and len(self._users))
-            or self.device.type != "cpu"
-            or self.config.precision != "float32"
-        ):
+        if not self._sparse:
             return super().step(chosen, optimizer)
-        if self._table is None:
-            self._table = SparseTable(self.items, optimizer, self.config)
+        table = self.table(self.items, optimizer)
         (packed, targets), drawn = self._examples(chosen), self._drawn(self.negatives or 1)
         used = torch.cat([packed.items, targets, drawn]).numpy().astype(np.int32)
-        self._table.begin_step(used)
-        rows = self._table.gather(used)
+        table.begin_step(used)
+        rows = table.gather(used)
         lengths = [len(targets), len(targets), len(drawn)]
         embedded, right, of_drawn = rows.split(lengths)  # type: ignore[no-untyped-call]
         optimizer.zero_grad()
         loss = self._sampled(self.states(packed, embedded), targets, right, drawn, of_drawn)
         loss.backward()  # type: ignore[no-untyped-call]
         assert rows.grad is not None
-        self._table.take_step(rows.grad.numpy())
+        table.take_step(rows.grad.numpy())
         optimizer.step()  # of the layers: the items have no gradients here
         return {"loss": loss}
-
-    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
-        """Bring all items up to date."""
-        if self._table is not None:
-            self._table.end_epoch()
 
     def _examples(self, chosen: Tensor | None) -> tuple[Packed, Tensor]:
         """Return the items of the chosen users that have a next one, and the next ones."""

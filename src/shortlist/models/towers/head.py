@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -12,7 +11,7 @@ import numpy as np
 
 from shortlist.bundle.declarations import Setting, Value, Widths
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors
 from shortlist.models.config import Arrays
 from shortlist.models.towers.learned import (
@@ -27,7 +26,6 @@ from shortlist.models.towers.learned import (
     unflat,
     weights,
 )
-from shortlist.models.vectors import required_pairs
 from shortlist.scoring.scores import Floats
 
 
@@ -115,12 +113,11 @@ class HeadLearned(TowersLearned):
                 out[query, part] = self._scores(users[row], halves[row], catalogue[part])
         return out
 
-    def predicted(self, data: Dataset, users: Iterable[Id], items: Iterable[Id]) -> Floats:
-        """Predict the ratings of pairs of ids; raise an error if one is unknown."""  # (n,)
-        user_rows, item_rows = required_pairs(data, users, items)
-        distinct, positions = np.unique(user_rows, return_inverse=True)
+    def ratings(self, data: Dataset, users: Rows, items: Rows) -> Floats:
+        """Score pairs of rows of the training data."""  # (n,)
+        distinct, positions = np.unique(users, return_inverse=True)
         profiles = self.profiles(data).take(distinct.astype(np.intp))
-        return self.pair_scores(self.users(profiles), positions.astype(np.int32), item_rows)
+        return self.pair_scores(self.users(profiles), positions.astype(np.int32), items)
 
     def _scores(self, users: Floats, halves: Floats, items: Rows) -> Floats:
         """Score n users, or one, with n items."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.vocabulary import Id, Rows
+from shortlist.data.vocabulary import Rows
 from shortlist.errors import CapabilityError, ConfigError
 from shortlist.models.config import Arrays
 from shortlist.models.feature_similarity import encoding_bytes
@@ -24,7 +24,7 @@ from shortlist.models.towers.head import HeadLearned
 from shortlist.models.towers.learned import SLICE, TowersLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes
-from shortlist.models.vectors import DotProducts, within_range
+from shortlist.models.vectors import DotProducts, RatingModel
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
@@ -134,7 +134,7 @@ class Retrieval(TowerVectors[RetrievalConfig, TowersLearned]):
         return {"retrieval": (1.0, RetrievalTask(self.config, data))}
 
 
-class Ranking(TowersModel[RankingConfig, HeadLearned]):
+class Ranking(TowersModel[RankingConfig, HeadLearned], RatingModel[RankingConfig, HeadLearned]):
     """Score a pair of a user and an item by a small network over the vectors of both.
 
     ``s = start + b_u + b_i + u . v + f([u; v])``: biases, the product and f can each be left out;
@@ -186,36 +186,20 @@ class Ranking(TowersModel[RankingConfig, HeadLearned]):
         """Score these pairs by the head."""  # (n,)
         return self.learned.pair_scores(self.learned.users(profiles), queries, items)
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
-        """Predict the weight (rating) of each (user, item) pair.
-
-        Parameters
-        ----------
-        users, items
-            Ids from the training data, of equal number.
-        clip
-            Keep predictions within the range of the training weights.
-
-        Raises
-        ------
-        UnknownIdError
-            A user or an item is unknown.
-        InputError
-            The lengths differ.
-        CapabilityError
-            The model was trained with a loss other than ``squared``: its scores are not ratings.
-        """  # (n,)
+    def rate(self, users: Rows, items: Rows) -> Floats:
+        """Score pairs by the head, trained on ratings."""  # (n,)
         if self.config.loss != "squared":
             raise CapabilityError(
                 f"{self.name} with loss={self.config.loss!r} cannot predict ratings: its scores "
                 "are not ratings",
                 remedy="fit it with loss='squared'",
             )
-        predicted = self.learned.predicted(self.data, users, items)
-        return within_range(predicted, self.data) if clip else predicted
+        return self.learned.ratings(self.data, users, items)
 
 
-class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
+class MultiTask(
+    TowerVectors[MultiTaskConfig, HeadLearned], RatingModel[MultiTaskConfig, HeadLearned]
+):
     """Train the same towers to retrieve and to predict ratings.
 
     ``loss = retrieval_weight * softmax + rating_weight * squared error``: the tasks of
@@ -253,7 +237,6 @@ class MultiTask(TowerVectors[MultiTaskConfig, HeadLearned]):
             "ranking": (config.rating_weight, RatingTask(self.name, config, data)),
         }
 
-    def predict(self, users: Iterable[Id], items: Iterable[Id], *, clip: bool = False) -> Floats:
-        """Predict the weight (rating) of each (user, item) pair, as :class:`Ranking` does."""
-        predicted = self.learned.predicted(self.data, users, items)  # (n,)
-        return within_range(predicted, self.data) if clip else predicted
+    def rate(self, users: Rows, items: Rows) -> Floats:
+        """Score pairs by the head."""  # (n,)
+        return self.learned.ratings(self.data, users, items)

@@ -8,7 +8,7 @@ shards depend on the size of the batch alone, so the result does not depend on t
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,11 +22,11 @@ from shortlist.kernels.threads import over_rows
 from shortlist.models.config import Arrays
 from shortlist.models.towers.config import NCFConfig, NCFShape
 from shortlist.models.towers.network import Dense, RandomDraws
-from shortlist.models.training.loop import SparseTable, Trainable
+from shortlist.models.training.loop import SparseTable, SparseTrainable
 from shortlist.models.training.negatives import Negatives
-from shortlist.scoring.scores import Floats
 
 SHARD_SAMPLES = 1024
+DESCENDED = 2**16  # samples that a call of the kernel takes: ten milliseconds, for Ctrl-C
 VALIDATION_NEGATIVES = 99
 VALIDATION_K = 10
 _GROUPS = 512  # of the validation fold that are scored together
@@ -80,7 +80,7 @@ class NCFHead(nn.Module):
         return dict(zip(names, rows.split_with_sizes(lengths, 1), strict=True))
 
 
-class NCFTrainable(Trainable):
+class NCFTrainable(SparseTrainable):
     """Embeddings of users and items, a head, and its loss against drawn negatives.
 
     ``whole`` is all the data, of which ``data`` is trained on and ``held`` is the validation fold.
@@ -110,9 +110,10 @@ class NCFTrainable(Trainable):
         self.held: Held | None = None if held is None else Held(config, whole, held)
         self._users, self._items = data.user_rows, data.item_rows[:, np.newaxis]  # of an epoch
         self.metrics = ("loss", "log_loss") if config.regularization else ("loss",)
-        self._table: SparseTable | None = None
         is_product = self.head.product_weights is None and not shape.widths
-        self._descends = is_product and config.optimizer == "sgd"
+        self._descends = is_product and config.optimizer == "sgd" and self.updates_rows
+        if self._descends:
+            self.steps_at_once = max(1, DESCENDED // (config.batch_size or DESCENDED))
 
     def examples_a_step(self, batch_size: int | None) -> int | None:
         """Return how many positives with their negatives make about ``batch_size`` samples."""
@@ -129,8 +130,10 @@ class NCFTrainable(Trainable):
 
     def sampled(self, chosen: Tensor | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the user of each example, and its item followed by the drawn negatives."""
-        examples = slice(None) if chosen is None else chosen.cpu().numpy()
-        return self._users[examples], self._items[examples]  # (G,), (G, N)
+        if chosen is None:
+            return self._users, self._items
+        examples = chosen.cpu().numpy()
+        return self._users[examples], self._items.take(examples, axis=0)  # (G,), (G, N)
 
     def losses(self, chosen: Tensor | None) -> dict[str, Tensor]:
         """Return the log loss, and with the penalty the loss."""
@@ -153,15 +156,12 @@ class NCFTrainable(Trainable):
 
     def step(self, chosen: Tensor | None, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Take a step on the head, and on a CPU only on the embeddings that the batch uses."""
-        if self.embeddings.device.type != "cpu" or self.config.precision != "float32":
+        if not self.updates_rows:
             return super().step(chosen, optimizer)
         users, items = self.sampled(chosen)
         items = items + np.int32(self.data.n_users)
-        if self._descends:
-            return self._descended(users, items)
-        if self._table is None:
-            self._table = SparseTable(self.embeddings, optimizer, self.config)
-        self._table.begin_step(np.concatenate([users, items.ravel()]))
+        table = self.table(self.embeddings, optimizer)
+        table.begin_step(np.concatenate([users, items.ravel()]))
         count = -(-items.size // SHARD_SAMPLES)
         bounds = [len(users) * n // count for n in range(count + 1)]
         results: list[tuple[list[float], tuple[Tensor, ...]]] = [([], ())] * count
@@ -170,46 +170,45 @@ class NCFTrainable(Trainable):
             torch.set_num_threads(1)  # PyTorch's setting is one of each thread
             for n in range(start, stop):
                 part = slice(bounds[n], bounds[n + 1])
-                results[n] = self._losses_and_gradients(users[part], items[part], len(users))
+                results[n] = self._losses_and_gradients(table, users[part], items[part], len(users))
 
         over_rows(work, count, 1)
         losses, gradients = zip(*results, strict=True)
         of_users, of_items, *of_head = zip(*gradients, strict=True)
-        self._table.take_step(torch.cat([*of_users, *of_items]).numpy())
+        table.take_step(torch.cat([*of_users, *of_items]).numpy())
         for parameter, of_shards in zip(self._head_parameters, of_head, strict=True):
             parameter.grad = sum(of_shards[1:], of_shards[0])
         optimizer.step()  # of the head: the embeddings have no gradients here
         return dict(zip(self.metrics, torch.tensor(losses).sum(0), strict=True))
 
-    def _descended(self, users: NDArray[np.int32], items: NDArray[np.int32]) -> dict[str, Tensor]:
-        """Take a step of plain gradient descent on dot products, in one kernel."""
-        config, values = self.config, self.embeddings.detach().numpy()
-        log_loss, squares = descend(
-            values, self.head.bias.detach().numpy(), users, items,
-            config.shape.biases, config.learning_rate, config.regularization, self._scratch,
+    def take_steps(
+        self, batches: Sequence[Tensor | None], optimizer: torch.optim.Optimizer
+    ) -> list[dict[str, Tensor]]:
+        """Take the steps; those of plain gradient descent on dot products in one kernel."""
+        if not self._descends:
+            return super().take_steps(batches, optimizer)
+        config, several = self.config, [chosen for chosen in batches if chosen is not None]
+        users, items = self.sampled(torch.cat(several) if several else None)
+        size = len(several[0]) if several else len(users)
+        of_users, of_items = np.split(self.embeddings.detach().numpy(), [self.data.n_users])
+        means = descend(
+            of_users, of_items, self.head.bias.detach().numpy(), users, items, size,
+            config.shape.biases, config.learning_rate, config.regularization,
         )  # fmt: skip
-        losses = {"loss": log_loss + config.regularization / 2 * squares, "log_loss": log_loss}
-        return {name: torch.tensor(losses[name]) for name in self.metrics}
-
-    @cached_property
-    def _scratch(self) -> tuple[Floats, NDArray[np.int64]]:
-        return np.zeros(self.embeddings.shape, np.float32), np.zeros(len(self.embeddings), np.int64)
+        log_losses, squares = means.T
+        losses = log_losses + config.regularization / 2 * squares
+        of_steps = torch.tensor(np.stack([losses, log_losses], axis=1), dtype=torch.float32)
+        return [dict(zip(self.metrics, step, strict=False)) for step in of_steps]
 
     def _losses_and_gradients(
-        self, users: NDArray[np.int32], items: NDArray[np.int32], total: int
+        self, table: SparseTable, users: NDArray[np.int32], items: NDArray[np.int32], total: int
     ) -> tuple[list[float], tuple[Tensor, ...]]:
         """Return what a shard adds to the losses, and to the gradients of its rows and the head."""
-        assert self._table is not None
-        rows = self._table.gather(users), self._table.gather(items.ravel())
+        rows = table.gather(users), table.gather(items.ravel())
         losses, share = self.losses_of(*rows), len(users) / total
         inputs = [*rows, *self._head_parameters]
         gradients = torch.autograd.grad(losses["loss"] * share, inputs)
         return [value.item() * share for value in losses.values()], gradients
-
-    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
-        """Bring all embeddings up to date."""
-        if self._table is not None:
-            self._table.end_epoch()
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Score the items (G, N) of each user (G,), int64."""  # (G, N)

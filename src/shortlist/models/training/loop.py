@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ class Trainable(torch.nn.Module, ABC):
     threads: int | None = None  # how many threads PyTorch may use; None: its default
     held: object | None = None  # the validation fold, if there is one
     samples: int = 1  # samples per example, for the speed in samples per second
+    steps_at_once: int = 1  # batches that one call of :meth:`take_steps` gets, at most
 
     @abstractmethod
     def start_epoch(self, seed: list[int]) -> int:
@@ -70,6 +72,12 @@ class Trainable(torch.nn.Module, ABC):
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return losses
+
+    def take_steps(
+        self, batches: Sequence[Tensor | None], optimizer: torch.optim.Optimizer
+    ) -> list[dict[str, Tensor]]:
+        """Take a step for each batch; return the losses before each."""
+        return [self.step(chosen, optimizer) for chosen in batches]
 
     def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
         """Complete the parameters and the optimiser's state after the last step of an epoch."""
@@ -128,6 +136,30 @@ class SparseTable:
     def _catch_up(self, rows: NDArray[np.int32]) -> None:
         if self.config.optimizer == "adam":
             catch_up(self.table, rows, self.step, self.config.learning_rate)
+
+
+class SparseTrainable(Trainable):
+    """A trainable that may step on only those rows of an embedding table that a batch uses."""
+
+    config: Any  # a TrainingConfig
+    _table: SparseTable | None = None
+
+    @property
+    def updates_rows(self) -> bool:
+        """Whether it does: on a CPU, in float32."""
+        on_cpu = torch.device(self.config.device).type == "cpu"
+        return on_cpu and self.config.precision == "float32"
+
+    def table(self, parameter: nn.Parameter, optimizer: torch.optim.Optimizer) -> SparseTable:
+        """Return the table of the epoch; ``start_epoch`` must set it to None."""
+        if self._table is None:
+            self._table = SparseTable(parameter, optimizer, self.config)
+        return self._table
+
+    def end_epoch(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bring all rows up to date."""
+        if self._table is not None:
+            self._table.end_epoch()
 
 
 class Training:
@@ -194,13 +226,13 @@ class Training:
         n_examples = self.trainable.start_epoch([*seed, 1])
         sizes, steps = [], []
         on_cpu = torch.device(self.config.device).type == "cpu"
-        for chosen in self._batches(n_examples, seed):
+        for batches in self._batches(n_examples, seed):
             with self._precision():
-                losses = self.trainable.step(chosen, self.optimizer)
-            sizes.append(n_examples if chosen is None else len(chosen))
-            steps.append([value.detach() for value in losses.values()])
+                taken = self.trainable.take_steps(batches, self.optimizer)
+            steps += [[value.detach() for value in losses.values()] for losses in taken]
+            sizes += [n_examples if chosen is None else len(chosen) for chosen in batches]
             if pace is not None and on_cpu:
-                pace.add(sizes[-1] / n_examples)
+                pace.add(sum(sizes[-len(batches) :]) / n_examples)
         if pace is not None and not on_cpu:  # a GPU may not have taken the steps yet
             pace.add(1)
         self.trainable.end_epoch(self.optimizer)
@@ -210,7 +242,7 @@ class Training:
         self.speed = n_examples * self.trainable.samples / (time.perf_counter() - started)
         self.epoch, self.steps = self.epoch + 1, self.steps + len(steps)
         means = np.array(sizes) @ values / n_examples
-        self.rows.append(dict(zip(losses, means.tolist(), strict=True)))
+        self.rows.append(dict(zip(taken[-1], means.tolist(), strict=True)))
         if self.trainable.held is not None:
             self._validate()
 
@@ -220,14 +252,16 @@ class Training:
             return nullcontext()
         return torch.autocast(torch.device(self.config.device).type, torch.bfloat16)
 
-    def _batches(self, n_examples: int, seed: list[int]) -> Iterator[Tensor | None]:
+    def _batches(self, n_examples: int, seed: list[int]) -> Iterator[Sequence[Tensor | None]]:
+        """Yield the batches, as many as the trainable takes at once."""
         size = self.trainable.examples_a_step(self.config.batch_size)
         if size is None or size >= n_examples:
-            yield None
+            yield [None]
             return
         shuffled = np.random.default_rng(seed).permutation(n_examples)
         order = torch.from_numpy(shuffled).to(self.config.device)
-        yield from torch.split(order, size)
+        for part in torch.split(order, size * self.trainable.steps_at_once):
+            yield torch.split(part, size)
 
     def _require_finite(self, losses: NDArray[np.float64]) -> None:
         finite = np.isfinite(losses)

@@ -1,4 +1,4 @@
-"""Models with sparse weights from item to item, and the search for the largest of them."""
+"""Models whose scores are linear in the history, and those with sparse weights between items."""
 
 from __future__ import annotations
 
@@ -8,20 +8,60 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.models.automatic import Step
-from shortlist.models.base import Fitted
+from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
 from shortlist.models.neighborhood import first_entries, memory_of_neighbors, product_parts
-from shortlist.models.signals import LinearModel, choose_signals
-from shortlist.scoring.capabilities import Parts
+from shortlist.models.signals import choose_signals, histories
+from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
+from shortlist.scoring.sparse import one_hot
 
 C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
+
+
+class LinearModel(Model[C, L], ExplainsLists):
+    """The base of models whose scores are linear in the history.
+
+    Write :meth:`of_histories` and :meth:`terms`, and ``learn`` as for every model.
+    """
+
+    @abstractmethod
+    def of_histories(self, history: csr_array) -> Scores:
+        """Score the whole catalogue for weighted histories (B, n_items)."""
+
+    @abstractmethod
+    def terms(self, kind: str, history: csr_array, items: Rows) -> Iterator[Parts]:
+        """Yield what each item of one history adds to the score of each of these items."""
+
+    def weighted_history(self, profiles: Profiles) -> csr_array:
+        """Return the weight of each item of the histories."""  # (B, n_items)
+        return histories(self, profiles)
+
+    def score(self, profiles: Profiles) -> Scores:
+        """Sum the weights from the items of each history."""
+        return self.of_histories(self.weighted_history(profiles))
+
+    def similar_scores(self, items: Rows) -> Scores:
+        """Score by the weights from each item."""
+        return self.of_histories(one_hot(items, self.data.n_items))
+
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield what each item of the history adds, chosen and disliked ones apart."""
+        history = self.weighted_history(profiles)
+        kinds = [("chosen item", history.data >= 0)]
+        if (history.data < 0).any():
+            kinds.append(("disliked item", history.data < 0))
+        of_kinds = [self.terms(kind, _entries(history, kept), items) for kind, kept in kinds]
+        for parts in zip(*of_kinds, strict=True):
+            yield list(parts)
 
 
 class ItemWeights(LinearModel[C, L]):
@@ -109,3 +149,9 @@ class SharedSearch:
             self._latest = self._search(dict(settings) | {"neighbors": searched})
             self._others = others
         return first_entries(self._latest, count)
+
+
+def _entries(history: csr_array, kept: NDArray[np.bool_]) -> csr_array:
+    """Return some entries of a single row."""
+    indptr = np.array([0, np.count_nonzero(kept)])
+    return csr_array((history.data[kept], history.indices[kept], indptr), shape=history.shape)

@@ -1,0 +1,29 @@
+"""The units and currencies of columns that were read from text, kept with their table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from shortlist.data.written_numbers import NumberForm
+
+_KEY = b"units"  # of the metadata of the schema
+
+
+def with_units(features: pa.Table, forms: Mapping[str, NumberForm]) -> pa.Table:
+    """Note the unit and the currency of columns in the metadata of their table."""
+    units = {name: [form.unit, form.currency] for name, form in forms.items()}
+    units = {name: unit for name, unit in units.items() if any(unit)}
+    if not units:
+        return features
+    metadata = {**(features.schema.metadata or {}), _KEY: json.dumps(units).encode()}
+    return features.replace_schema_metadata(metadata)
+
+
+def unit_and_currency(features: pa.Table | None, name: str) -> tuple[str, str]:
+    """Return the unit and the currency of a column, "" where it has none."""
+    metadata = {} if features is None else features.schema.metadata or {}
+    unit, currency = json.loads(metadata.get(_KEY, b"{}")).get(name, ("", ""))
+    return unit, currency

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
-from shortlist.errors import BundleError
+from shortlist.errors import BundleError, NumericalError
 from shortlist.evaluation import evaluate
 from shortlist.models.cascade import config as cascade_config
 from shortlist.models.cascade.config import CascadeConfig, pool
@@ -255,6 +255,23 @@ class TestDefault:
         assert named == [spec.model for spec in whole[1:]]
         assert "left out of the stages to choose from: it needs 0." in caplog.messages[0]
         assert "name it in stages to have it" in caplog.messages[0]
+
+    def test_what_cannot_be_fitted_is_left_out_with_a_word(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cosine = model_class("ItemCosine")
+
+        def fail(self: Any, data: Dataset) -> Any:
+            raise NumericalError("ItemCosine could not be fitted: it overflows")
+
+        monkeypatch.setattr(cosine, "learn", fail)
+        with caplog.at_level("WARNING", logger="shortlist.cascade"):
+            model = Cascade(rounds=1, least=20, trees=20).fit(bands())
+        assert "ItemCosine" not in [stage.name for stage in model.learned.stages]
+        assert [message for message in caplog.messages if "ItemCosine" in message] == [
+            "ItemCosine is left out of the stages to choose from: "
+            "ItemCosine could not be fitted: it overflows"
+        ]
 
     @pytest.mark.slow
     def test_order_that_says_what_comes_next_is_used(self) -> None:

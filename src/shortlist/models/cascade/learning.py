@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import ShortlistError
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.base import Model
-from shortlist.models.cascade.config import CascadeConfig, pool
+from shortlist.models.cascade.config import CascadeConfig, log, pool
 from shortlist.models.cascade.examples import (
     DEPTH,
     Examples,
@@ -38,7 +37,7 @@ from shortlist.models.composite import ModelSpec
 from shortlist.progress import track
 
 ENOUGH = 20_000  # held-out items among the candidates; more would change little
-ENOUGH_FOR_LARGE = 8_000  # the same where fitting and scoring cost more; loses up to 1% of the NDCG
+ENOUGH_FOR_LARGE = 8_000  # the same where fitting and scoring cost more; see docs/models/cascade.md
 LARGE = 100_000  # interactions
 
 CUTOFF = 20  # of the NDCG that choices are made by
@@ -193,11 +192,13 @@ def _settled(model: Model[Any, Any]) -> ModelSpec:
 def _fit_all(
     specs: Sequence[ModelSpec], train: Dataset
 ) -> tuple[list[ModelSpec], list[Model[Any, Any]]]:
-    """Fit all models that can be fitted."""
+    """Fit all models that can be fitted; log the others."""
     fitted: list[tuple[ModelSpec, Model[Any, Any]]] = []
     for spec in track(specs, "comparing stages", alike=False):
-        with suppress(ShortlistError):  # too large for the memory, or numbers that are not finite
+        try:
             fitted.append((spec, spec.make().fit(train)))
+        except ShortlistError as error:  # too large for the memory, or numbers that are not finite
+            log.warning("%s is left out of the stages to choose from: %s", spec.model, error.what)
     if not fitted:
         raise ShortlistError("no stage could be fitted", remedy="name the stages")
     return [spec for spec, _ in fitted], [model for _, model in fitted]

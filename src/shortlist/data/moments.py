@@ -21,13 +21,14 @@ from shortlist.errors import InputError
 
 When: TypeAlias = dt.datetime | dt.date | str | int | float | np.datetime64
 
-_DAY = 86_400e6  # microseconds
+DAY = 86_400_000_000  # microseconds
 _SMALLEST = float(np.finfo(np.float32).tiny)  # so that no interaction gets the weight 0
 LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEAR_FIRST = re.compile(
     r"\s*(?P<year>\d{4})(?:[./]\s*|년\s*)(?P<month>\d{1,2})(?:[./]\s*|월\s*)(?P<day>\d{1,2})[.일]?(?!\d)"
 )
@@ -68,7 +69,7 @@ def moment(when: When) -> int:
         return int(when.astype("datetime64[us]").astype(np.int64))
     if isinstance(when, dt.datetime):
         when = when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
-        return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+        return (when - _EPOCH) // dt.timedelta(microseconds=1)
     if isinstance(when, dt.date):
         return moment(dt.datetime(when.year, when.month, when.day))
     whole = isinstance(when, int | np.integer)
@@ -87,6 +88,11 @@ def moment(when: When) -> int:
     if whole:
         return int(when) * 1_000_000
     return round(float(when) * 1_000_000)
+
+
+def as_datetime(microseconds: int) -> dt.datetime:
+    """Convert a moment to a datetime in UTC."""
+    return _EPOCH + dt.timedelta(microseconds=microseconds)
 
 
 def _iso(text: str) -> str:
@@ -172,6 +178,6 @@ def decay(times: NDArray[np.int64] | None, half_life: float) -> NDArray[np.float
         )
     ages: NDArray[np.float64] = (
         times.max(initial=np.iinfo(np.int64).min) - times.astype(np.float64)
-    ) / _DAY
+    ) / DAY
     weights: NDArray[np.float32] = np.maximum(0.5 ** (ages / half_life), _SMALLEST).astype("f4")
     return weights

@@ -56,13 +56,3 @@ def share(part: int, whole: int) -> str:
     '5 of 2,000 (0.2%)'
     """
     return f"{part:,} of {whole:,} ({part / max(whole, 1):.1%})"
-
-
-def first_few(names: list[str]) -> str:
-    """List the first few names.
-
-    >>> first_few(["a", "b", "c", "d"])
-    'a, b, c, and 1 more'
-    """
-    more = [f"and {len(names) - 3:,} more"] if len(names) > 3 else []
-    return ", ".join([*names[:3], *more])

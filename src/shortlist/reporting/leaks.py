@@ -13,8 +13,9 @@ from scipy.stats import rankdata
 from shortlist.data.arrow_types import is_time
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import LIFE_SPAN
-from shortlist.reporting.findings import Check, Finding, first_few, leak, note, share, warning
+from shortlist.reporting.findings import Check, Finding, leak, note, share, warning
 from shortlist.reporting.summary import feature_columns, latest_share
+from shortlist.text import first_few
 
 COUNT_CORRELATION = 0.95  # from here, a column is taken to be the number of interactions
 FEW_ROWS = 20
@@ -141,7 +142,7 @@ def outside_life_span(train: Dataset, test: Dataset) -> Iterator[Finding]:
         items = train.items.take(np.unique(np.concatenate(outside))).to_pylist()
         yield warning(
             f"{share(count, len(train) + len(test))} interactions are with items outside their "
-            f"valid_from and valid_to: {first_few([str(item) for item in items])}",
+            f"valid_from and valid_to: {first_few(items)}",
             "The life spans or the times are wrong, or use different clocks. At the time of such "
             "an interaction the item is not a candidate.",
         )

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.moments import LIFE_SPAN
+from shortlist.data.moments import DAY, LIFE_SPAN
 from shortlist.data.titles import title_column
 from shortlist.explore.items import titles
-from shortlist.reporting.findings import Check, Finding, first_few, note, share, warning
+from shortlist.reporting.findings import Check, Finding, note, share, warning
 from shortlist.reporting.summary import count_distinct, feature_columns, last_times
+from shortlist.text import first_few
 
 SHORT_HISTORY = 3  # users with fewer interactions have a short history
 FEW_TEST_USERS = 200
@@ -21,7 +22,6 @@ TWIN_HISTORY = 5  # from this length on, equal histories are unlikely to be coin
 LARGE_SHARE = 0.05  # of all interactions, for one user
 EARLIEST = 315_532_800_000_000  # 1980-01-01, in microseconds
 _MOSTLY_MISSING = 0.9
-_DAY = 86_400_000_000
 
 
 def repeated_rows(train: Dataset, test: Dataset) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def same_titles(train: Dataset, test: Dataset) -> Iterator[Finding]:
     if repeated:
         yield warning(
             f"{sum(repeated.values()):,} items have the same {' and '.join([title, *single])} as "
-            f"another item: {first_few([str(item[0]) for item in repeated])}",
+            f"another item: {first_few([item[0] for item in repeated])}",
             "If they are the same item, merge them. Otherwise a list may contain it twice, and its "
             "interactions are split.",
         )
@@ -66,7 +66,7 @@ def same_histories(train: Dataset, test: Dataset) -> Iterator[Finding]:
         groups[train.item_rows[starts[row] : starts[row + 1]].tobytes()].append(int(row))
     twins = [row for rows in groups.values() if len(rows) > 1 for row in rows]
     if twins:
-        ids = [str(user) for user in train.users.take(np.array(twins)).to_pylist()]
+        ids = train.users.take(np.array(twins)).to_pylist()
         yield warning(
             f"{len(twins):,} users have the same {TWIN_HISTORY} or more training items as another "
             f"user: {first_few(ids)}",
@@ -163,7 +163,7 @@ def uninformative_times(train: Dataset, test: Dataset) -> Iterator[Finding]:
                 "training interaction",
                 "Which of them was last is unknown; it was drawn at random.",
             )
-        if (times % _DAY == 0).all():
+        if (times % DAY == 0).all():
             yield note("the times are whole days", "The order within a day is unknown.")
     if early := int((times < EARLIEST).sum()):
         yield warning(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.dataset import Dataset
 from shortlist.data.labels import labels_of
+from shortlist.data.moments import as_datetime
 from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import (
@@ -40,7 +41,6 @@ from shortlist.serving.replies import (
     UserSummary,
 )
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_SUMMARIES = 131_072  # of items, kept in memory
 MAX_POINTS = 5_000
 MAX_GROUPS = 50
@@ -174,7 +174,7 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
     ids = data.items.take(data.item_rows[fitted]).to_pylist()
     for n in np.lexsort((positions,) if times is None else (positions, times))[::-1].tolist():
         if ids[n] not in newer:
-            time = None if times is None else _EPOCH + dt.timedelta(microseconds=int(times[n]))
+            time = None if times is None else as_datetime(int(times[n]))
             weight = float(data.weights[fitted][n])
             history.append(_history_item(catalogue, ids[n], weight, time, None))
     return {"user_id": user, "features": features, "history": history}

@@ -16,7 +16,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from shortlist._version import __version__
-from shortlist.data.moments import moment
+from shortlist.data.moments import as_datetime, moment
 from shortlist.data.store.recorded import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.errors import InputError
@@ -36,7 +36,6 @@ from shortlist.serving.service import Service
 from shortlist.serving.workers import check_stopped
 
 _CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
 
 
@@ -343,7 +342,7 @@ def _to_rows(given: Sequence[requests.InteractionIn]) -> list[Recorded]:
         path, time = f"interactions.{position}.time", now
         if entry.time is not None:
             try:
-                time = _EPOCH + dt.timedelta(seconds=moment(entry.time) / 1e6)
+                time = as_datetime(moment(entry.time))
             except (InputError, OverflowError) as error:
                 remedy = "write it like 2024-05-31T18:00, or in seconds since 1970"
                 raise wrong_value(f"{entry.time!r} is not a time", path, remedy) from error

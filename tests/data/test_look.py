@@ -52,6 +52,19 @@ def test_counts_are_added_and_ratings_are_not(name: str, repeats: str) -> None:
     assert (roles.weight, roles.repeats) == (name, repeats)
 
 
+def test_times_are_found_by_their_values_also_after_empty_rows() -> None:
+    """Two numbers alone are no time, and a column may be empty in its first thousand rows."""
+    empty = 1_100
+    rows = {
+        "user": [*range(empty), *PEOPLE], "item": [*range(empty), *range(6)],
+        "size": ["12 x 3"] * (empty + 6),
+        "first": [None] * empty + ["3 May 2024"] * 6,
+        "second": ["2024.06.07"] * (empty + 6),
+    }  # fmt: skip
+    roles = sl.look(table(**rows)).roles
+    assert (roles.time, roles.time_format) == ("first", "%d %b %Y")
+
+
 STARS = [5, 1, 4, 2, 3, 4]
 
 

@@ -30,8 +30,9 @@ from shortlist.data.column_names import (
 from shortlist.data.rule_text import written_word
 from shortlist.data.sql import column_batches, quoted
 from shortlist.data.table_options import TableOptions
-from shortlist.data.time_forms import form_of_times, holds_times
+from shortlist.data.time_forms import first_with_times, form_of_times
 from shortlist.errors import InputError
+from shortlist.progress import track
 
 _TITLE_WORDS = NAMES | {"description", "desc"}
 _MOST_REPEATS = 1.1  # of ids, in a table that lists users or items
@@ -108,7 +109,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, rows: str) -> tuple[int, l
     head = f"(FROM {rows} LIMIT {_HEAD})"
     values: list[int] = []
     examples: list[str | None] = []
-    for some in column_batches(names, 100):
+    for some in track(column_batches(names, 100), "looking at columns"):
         facts = ", ".join(f"count({x}), {differing.format(x)}" for x in some)
         values += connection.execute(f"SELECT {facts} FROM {rows}").fetchall()[0]
         firsts = ", ".join(f"CAST(first({x}) FILTER ({x} IS NOT NULL) AS VARCHAR)" for x in some)
@@ -294,14 +295,18 @@ def _dated(
     taken: Mapping[str, Column],
 ) -> Column | None:
     """Return the first free column of times, whatever its name; no dates of birth."""
+    texts: dict[str, Column] = {}
+    dated: Column | None = None
     for column in columns:
         if column in taken.values() or has_word(column.words, BIRTH) or not column.distinct:
             continue
         if column.kind.startswith(("TIMESTAMP", "DATE")):
-            return column
-        if column.kind == "VARCHAR" and holds_times(connection, rows, column.name):
-            return column
-    return None
+            dated = column
+            break
+        if column.kind == "VARCHAR":
+            texts[column.name] = column
+    name = first_with_times(connection, rows, texts)
+    return dated if name is None else texts[name]
 
 
 def _decimal(connection: duckdb.DuckDBPyConnection, rows: str, weight: Column) -> str | None:

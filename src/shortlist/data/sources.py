@@ -17,6 +17,7 @@ from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
 from shortlist.data.sql import Connection, column_batches, literal, quoted, types_of
 from shortlist.errors import InputError
+from shortlist.progress import track
 
 
 class _Type(NamedTuple):
@@ -267,7 +268,7 @@ class _Reader(NamedTuple):
             if kind == "VARCHAR"
         }
         fitting: dict[str, list[str]] = {}
-        for some in column_batches(candidates, 10):
+        for some in track(column_batches(candidates, 10), "guessing types"):
             tests = ", ".join(
                 f"bool_and(coalesce({_TYPES[kind].fits.format(x=x)}, false)) "
                 f"FILTER ({x} IS NOT NULL)"

@@ -24,11 +24,10 @@ def quoted_list(names: Iterable[str]) -> str:
     return ", ".join(quoted(name) for name in names)
 
 
-def column_batches(names: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield columns for queries that summarise them: their cost grows faster than linearly."""
+def column_batches(names: Iterable[str], size: int) -> list[list[str]]:
+    """Divide columns for queries that summarise them: their cost grows faster than linearly."""
     listed = [*names]
-    for start in range(0, len(listed), size):
-        yield listed[start : start + size]
+    return [listed[start : start + size] for start in range(0, len(listed), size)]
 
 
 def dotted_name(text: str) -> tuple[str, ...]:

@@ -264,6 +264,48 @@ def test_softmax_uses_genres_and_years_if_there_are_any() -> None:
     )
 
 
+# --- the regularization that is chosen -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["regularized", "observed"])
+def test_the_automatic_regularization_is_a_share_of_the_noise(loss: str) -> None:
+    """By hand: 3 users and 4 items, of which 2 and 3 have the 4 interactions."""
+    log = pa.table({"user_id": [1, 1, 2, 2], "item_id": ["a", "b", "a", "c"], "w": [1, 2, 2, 4]})
+    users, items = pa.table({"user_id": [1, 2, 3]}), pa.table({"item_id": list("abcd")})
+    data = Dataset.from_tables(log, users=users, items=items, weight="w")
+    size = np.sqrt((1 + 4 + 4 + 16) / 4)
+    noise = size * (np.sqrt(4 / 2) + np.sqrt(4 / 3))  # the end of the singular values
+    model = MatrixFactorization(embedding_size=4, loss=loss, epochs=2).fit(data)
+    share = model.chosen["regularization"] * 4 / np.sqrt(3 * 4) / noise
+    assert share == pytest.approx(0.35)
+    assert model.used.regularization == model.chosen["regularization"]
+    given = MatrixFactorization(embedding_size=4, loss=loss, epochs=2, regularization=0.5)
+    assert given.fit(data).chosen == {}
+    assert given.learned.settings == {"regularization": 0.5}
+
+
+@pytest.mark.parametrize(("n_choices", "n_users", "bad"), [(3, 800, 1.0), (60, 300, 0.3)])
+def test_the_automatic_regularization_suits_dense_and_sparse_data(
+    n_choices: int, n_users: int, bad: float
+) -> None:
+    """Ten groups of users and items; an item of the own group is nine times as likely."""
+    rng = np.random.default_rng(0)
+    likely = np.kron(np.eye(10), np.ones((n_users // 10, 20))) * 9 + 1
+    chosen = np.zeros(likely.shape)
+    for row, chance in zip(chosen, likely / likely.sum(axis=1, keepdims=True), strict=True):
+        row[rng.choice(200, n_choices, replace=False, p=chance)] = 1
+    data = of_matrix(chosen, chosen > 0)
+
+    def own_group(**settings: Any) -> float:
+        """The share of the own group among the three best unseen items."""
+        model = MatrixFactorization(embedding_size=32, **settings).fit(data)
+        scores = np.where(chosen > 0, -np.inf, model.user_vectors() @ model.item_vectors().T)
+        return float(np.take_along_axis(likely > 1, np.argsort(-scores)[:, :3], axis=1).mean())
+
+    assert own_group() > 0.25
+    assert own_group(regularization=bad) < 0.1
+
+
 # --- histories that training did not see ----------------------------------------------------------
 
 
@@ -275,7 +317,7 @@ def own_row(model: MatrixFactorization, history: Doubles) -> Doubles:
     design = learned.items.astype(np.float64)[:, : size + config.biases]
     base = learned.mean + learned.items[:, -1] if config.biases else np.zeros(n_items)
     chosen = history != 0
-    a = config.regularization / n_users * np.eye(design.shape[1])
+    a = learned.settings["regularization"] / n_users * np.eye(design.shape[1])
     a += design[chosen].T @ design[chosen] / n
     b = design[chosen].T @ (history - base)[chosen] / n
     if config.loss == "regularized":
@@ -307,7 +349,12 @@ def test_a_history_whose_system_needs_float64_is_solved(seed: int) -> None:
     rng = np.random.default_rng(seed)
     items = (rng.normal(size=(300, 3)) @ rng.normal(size=(3, 24))).astype(np.float32)
     learned = FactorizationLearned(
-        rng.normal(size=(10, 24)).astype(np.float32), items, items[:0], 0.0, n_cells=10_000
+        rng.normal(size=(10, 24)).astype(np.float32),
+        items,
+        items[:0],
+        0.0,
+        10_000,
+        {"regularization": 0.0},
     )
     model = MatrixFactorization(embedding_size=24, gravity=100.0, regularization=0.0)
     model.restore(tiny(("u", "i")), learned, NO_HISTORY)
@@ -324,7 +371,7 @@ def test_a_history_whose_system_needs_float64_is_solved(seed: int) -> None:
 
 def test_a_history_that_float64_cannot_solve_is_an_error() -> None:
     items = np.ones((4, 4), np.float32)
-    learned = FactorizationLearned(items[:2], items, items[:0], 0.0, n_cells=8)
+    learned = FactorizationLearned(items[:2], items, items[:0], 0.0, 8, {"regularization": 0.0})
     model = MatrixFactorization(embedding_size=4, gravity=4.0**20, regularization=0.0)
     model.restore(tiny(("u", "i")), learned, NO_HISTORY)
     with pytest.raises(NumericalError, match="not even in float64, because regularization=0 is"):

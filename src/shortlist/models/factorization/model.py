@@ -23,6 +23,7 @@ from shortlist.models.factorization.learned import (
     contributions,
     global_bias,
     item_categories,
+    regularization_of,
 )
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.vectors import (
@@ -120,7 +121,8 @@ class MatrixFactorization(
             no_bias = np.zeros(data.n_users, dtype=np.float32)
             users = with_columns(users, parameters.get("user_bias", no_bias) + mean, 1)
             items = with_columns(items, 1, parameters["item_bias"])
-        return FactorizationLearned(users, items, inputs, mean, len(inner))
+        settings = {"regularization": regularization_of(config, inner)}
+        return FactorizationLearned(users, items, inputs, mean, len(inner), settings)
 
     def fold_in(self, history: csr_array) -> Floats:
         """Compute the vectors of users with these histories, for fixed items.
@@ -155,7 +157,7 @@ class MatrixFactorization(
                 raise NumericalError(
                     "a system of equations for the vector of a user is not positive definite, not "
                     "even in float64, because regularization="
-                    f"{self.config.regularization:g} is too weak",
+                    f"{self.learned.settings['regularization']:g} is too weak",
                     remedy="choose a larger regularization or a smaller gravity, and fit again",
                 )
         if not biases:
@@ -169,7 +171,7 @@ class MatrixFactorization(
         n_users, n_items, gram = len(learned.users), len(learned.items), learned.gram
         depth = config.embedding_size + config.biases
         squares = gram[:depth, :depth]
-        ridge = learned.n_cells / n_users * config.regularization
+        ridge = learned.n_cells / n_users * learned.settings["regularization"]
         floor = RIDGE_FLOOR * np.trace(squares) / n_items + np.finfo(np.float32).tiny
         prior = max(ridge, floor) * np.eye(depth)
         linear = np.zeros(depth)

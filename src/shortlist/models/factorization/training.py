@@ -22,6 +22,7 @@ from shortlist.models.factorization.learned import (
     FactorizationConfig,
     global_bias,
     item_categories,
+    regularization_of,
 )
 from shortlist.models.training.loop import Trainable
 from shortlist.scoring.sparse import row_entries
@@ -182,6 +183,7 @@ class Factors(Trainable):
             self.user_bias = nn.Parameter(torch.zeros(data.n_users, 1))
             self.item_bias = nn.Parameter(torch.zeros(data.n_items, 1))
         self.mean = global_bias(config, data)
+        self.regularization = regularization_of(config, data)
         self.cells = Cells.of(data, config.device)
         self.held: Cells | None = None if held is None else Cells.of(held, config.device)
 
@@ -209,7 +211,7 @@ class Factors(Trainable):
         lengths = mean_squared_length(self.users) + mean_squared_length(self.items)
         if self.config.biases:
             lengths = lengths + (self.user_bias**2).mean() + (self.item_bias**2).mean()
-        regularization = self.config.regularization * lengths
+        regularization = self.regularization * lengths
         weighted_gravity = self.config.gravity * gravity(users, items)
         return {
             "loss": observed + regularization + weighted_gravity,

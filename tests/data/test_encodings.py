@@ -77,6 +77,21 @@ def test_the_encoding_is_that_of_the_files_that_are_not_utf_8(
     assert data.item_features.to_pydict() == {"지역": ["부산", "서울"]}
 
 
+@pytest.mark.parametrize("name", ["resume.csv", "movies.csv", "recruitment.csv.gz"])
+def test_the_name_of_a_published_file_does_not_change_the_encoding(
+    tmp_path: Path, name: str
+) -> None:
+    log, jobs = tmp_path / "log.csv", tmp_path / name
+    log.write_text(KOREAN, encoding="cp949")
+    content = "공고번호,지역\n요리사,서울\n간호사,부산\n".encode("cp949")
+    jobs.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    given = {"user_id": "회원번호", "item_id": "공고번호"}
+    data = sl.Dataset.from_tables(log, items=jobs, **given, encoding="cp949")
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {"지역": ["부산", "서울"]}
+    assert sl.look(log, items=jobs).encoding == "cp949"
+
+
 def test_a_byte_order_mark_needs_no_encoding(tmp_path: Path) -> None:
     path = tmp_path / "sheet.txt"  # a spreadsheet's "Unicode text"
     path.write_text("user_id\titem_id\n1\t요리사\n2\t요리사\n2\t간호사\n", encoding="utf-16")

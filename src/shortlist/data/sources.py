@@ -201,7 +201,7 @@ class _Reader(NamedTuple):
                 f"maximum_object_size = {scan.LONGEST_ROW})"
             )
             return self.connection.table(name)
-        layout = table_layout(path)
+        layout = table_layout(path, self.encoding)
         if layout is None:
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",

@@ -65,7 +65,7 @@ class InputTable:
             path, text = Path(table), None
             is_text = path.suffix.lower() not in (".parquet", ".json", ".jsonl", ".ndjson")
             if is_text and path.is_file():
-                layout = table_layout(path)
+                layout = table_layout(path, encoding)
                 text = None if layout is None else layout.text(path, encoding)
             source = Source(f"{name} {path}", f"input_{name}", path, text)
             if is_remote(table):

@@ -242,22 +242,23 @@ READABLE = (
 )
 
 
-def table_layout(path: Path) -> Layout | None:
+def table_layout(path: Path, encoding: str | None = None) -> Layout | None:
     """Return the layout of a file that is given as a table; a ``.txt`` is read like a CSV file."""
-    layout = recognise(path)
+    layout = recognise(path, encoding)
     if layout is None and path.name.lower().removesuffix(".gz").endswith(".txt"):
         return TABLE
     return layout
 
 
-def recognise(path: Path) -> Layout | None:
+def recognise(path: Path, encoding: str | None = None) -> Layout | None:
     """Return the layout of an existing text file, by its name and header; None if unsupported.
 
-    CSV, TSV and RecBole files of any name can be read as plain tables.
+    CSV, TSV and RecBole files of any name can be read as plain tables. ``encoding`` is that of
+    files that are not UTF-8.
     """
     for layout in chain.from_iterable(LAYOUTS.values()):
         if layout.names(path):
-            shown = layout.selection(dict.fromkeys(layout.text(path).columns, "VARCHAR"))
+            shown = layout.selection(dict.fromkeys(layout.text(path, encoding).columns, "VARCHAR"))
             if not layout.header or set(layout.columns) <= set(shown):
                 return layout
     return next((layout for layout in (RECBOLE, TABLE) if layout.names(path)), None)

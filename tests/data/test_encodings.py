@@ -85,8 +85,9 @@ def test_the_name_of_a_published_file_does_not_change_the_encoding(
     log.write_text(KOREAN, encoding="cp949")
     content = "공고번호,지역\n요리사,서울\n간호사,부산\n".encode("cp949")
     jobs.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    given = {"user_id": "회원번호", "item_id": "공고번호"}
-    data = sl.Dataset.from_tables(log, items=jobs, **given, encoding="cp949")
+    data = sl.Dataset.from_tables(
+        log, items=jobs, user_id="회원번호", item_id="공고번호", encoding="cp949"
+    )
     assert data.item_features is not None
     assert data.item_features.to_pydict() == {"지역": ["부산", "서울"]}
     assert sl.look(log, items=jobs).encoding == "cp949"

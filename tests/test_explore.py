@@ -57,7 +57,9 @@ def tables(order: np.random.Generator | None = None) -> tuple[pa.Table, pa.Table
 def model(**settings: Any) -> sl.MatrixFactorization:
     interactions, items = tables()
     data = sl.Dataset.from_tables(interactions, items=items, weight="rating")
-    return sl.MatrixFactorization(embedding_size=6, gravity=1.0, **settings).fit(data)
+    return sl.MatrixFactorization(
+        embedding_size=6, gravity=1.0, regularization=0.3, **settings
+    ).fit(data)
 
 
 # --- measures -------------------------------------------------------------------------------------

@@ -126,8 +126,9 @@ def test_lines_in_a_log(
         if step == 1:
             time.sleep(0.1)
     lines = capsys.readouterr().err.splitlines()
-    assert lines
-    assert set(lines) == {"weighing feathers: 1 of 3, 0 s"}
+    assert "weighing feathers: 1 of 3, 0 s" in lines
+    # On a busy machine other steps may last as long as the interval.
+    assert set(lines) <= {f"weighing feathers: {done} of 3, 0 s" for done in (1, 2, 3)}
 
 
 def test_nothing_is_shown_on_request(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:

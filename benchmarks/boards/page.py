@@ -15,13 +15,13 @@ HEAD = """# Boards
 Written by `SHORTLIST_DATA=FOLDER python -m benchmarks.boards --trials 10 --results FILE --page
 docs/boards.md`.
 
-Every model as it comes. Rows marked "tuned", where there are any, have the best of ten settings (the
-first of them the defaults) on a fold of the training side. The test side chose nothing. In brackets
-are 95% bootstrap intervals over users. Full catalogue, items of the training side left out; only
-ML-1M ranks each item among 99 drawn ones, as in the NCF paper. CPU s: processor seconds of both
-cores for fitting, tuning included; s: the same on the clock, while other work ran on the machine.
-MB: peak memory of the process, data and evaluation included. `EASE` is left out above 9,000 items;
-`SASRec` has [its own page](models/sasrec.md).
+Every model as it comes. Rows marked "tuned", where there are any, have the best of ten settings
+(the first of them the defaults) on a fold of the training side. The test side chose nothing. In
+brackets are 95% bootstrap intervals over users. Full catalogue, items of the training side left
+out; only ML-1M ranks each item among 99 drawn ones, as in the NCF paper. CPU s: processor seconds
+of both cores for fitting, tuning included; s: the same on the clock, while other work ran on the
+machine. MB: peak memory of the process, data and evaluation included. `EASE` is left out above
+9,000 items; `SASRec` has [its own page](models/sasrec.md).
 """
 
 ABOUT = {

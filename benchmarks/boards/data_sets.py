@@ -139,3 +139,17 @@ READERS: dict[str, Callable[[Path], Board]] = {
     "toys-seq": lambda root: sequences(root / "toys-seq"),
 }
 """Every board by its name; the folder that SHORTLIST_DATA names is its argument."""
+
+ABOUT = {
+    "jobs-clear": "Synthetic job board, features tell much; one random choice a person held out.",
+    "jobs-codes": "Synthetic job board of codes that tell little, calibrated on a real one; one "
+    "random choice a person held out.",
+    "jobs-places": "Synthetic job board, titles, places and times; the last view held out.",
+    "ml-1m": "MovieLens 1M in the protocol of the NCF paper: the last choice among 99 drawn items.",
+    "lastfm": "Artists of Last.fm listeners; the given test part.",
+    "beauty": "A shop, sparse; the given test part.",
+    "sports": "A shop, sparse; the given test part.",
+    "beauty-seq": "A shop with the order of choices and item features; the last choice held out.",
+    "toys-seq": "A shop with the order of choices and item features; the last choice held out.",
+}
+"""What each board is, for the page."""

@@ -15,8 +15,8 @@ from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.errors import BundleError, NumericalError
 from shortlist.evaluation import evaluate
-from shortlist.models.cascade import config as cascade_config
-from shortlist.models.cascade.config import CascadeConfig, pool
+from shortlist.models.cascade import pool as cascade_pool
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, Round, chunks, examples, splits
 from shortlist.models.cascade.features import Columns, RankerInputs
 from shortlist.models.cascade.groups import GroupComparison
@@ -28,6 +28,7 @@ from shortlist.models.cascade.learning import (
     stage_names,
 )
 from shortlist.models.cascade.model import Cascade
+from shortlist.models.cascade.pool import pool
 from shortlist.models.registry import load, model_class
 from shortlist.testing import of_matrix, small_world
 
@@ -239,15 +240,15 @@ class TestDefault:
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         data = bands()
-        monkeypatch.setattr(cascade_config, "available_memory", lambda: None)  # unknown
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: None)  # unknown
         whole = pool(data)
         needed = sum(spec.make().memory_to_fit(data) for spec in whole)
-        monkeypatch.setattr(cascade_config, "available_memory", lambda: needed)
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed)
         assert pool(data) == whole
-        monkeypatch.setattr(cascade_config, "available_memory", lambda: needed - 1)
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: needed - 1)
         assert pool(data) == whole[:-1]
         caplog.clear()
-        monkeypatch.setattr(cascade_config, "available_memory", lambda: 0)
+        monkeypatch.setattr(cascade_pool, "available_memory", lambda: 0)
         with caplog.at_level("WARNING", logger="shortlist.cascade"):
             [left] = pool(data)  # the smallest; it is refused later if it does not fit
         assert left.model == "UserCosine"

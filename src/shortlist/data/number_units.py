@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -12,9 +13,19 @@ from shortlist.data.written_numbers import NumberForm
 _KEY = b"units"  # of the metadata of the schema
 
 
+class ColumnUnit(NamedTuple):
+    """The unit and the currency of a column, "" where it has none."""
+
+    unit: str = ""
+    currency: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, self))
+
+
 def with_units(features: pa.Table, forms: Mapping[str, NumberForm]) -> pa.Table:
     """Note the unit and the currency of columns in the metadata of their table."""
-    units = {name: [form.unit, form.currency] for name, form in forms.items()}
+    units = {name: ColumnUnit(form.unit, form.currency) for name, form in forms.items()}
     units = {name: unit for name, unit in units.items() if any(unit)}
     if not units:
         return features
@@ -22,8 +33,7 @@ def with_units(features: pa.Table, forms: Mapping[str, NumberForm]) -> pa.Table:
     return features.replace_schema_metadata(metadata)
 
 
-def unit_and_currency(features: pa.Table | None, name: str) -> tuple[str, str]:
-    """Return the unit and the currency of a column, "" where it has none."""
-    metadata = {} if features is None else features.schema.metadata or {}
-    unit, currency = json.loads(metadata.get(_KEY, b"{}")).get(name, ("", ""))
-    return unit, currency
+def unit_and_currency(features: pa.Table, name: str) -> ColumnUnit:
+    """Return the unit and the currency of a column."""
+    units = json.loads((features.schema.metadata or {}).get(_KEY, b"{}"))
+    return ColumnUnit(*units.get(name, ()))

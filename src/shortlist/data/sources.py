@@ -206,7 +206,7 @@ class _Reader(NamedTuple):
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",
                 where=str(path),
-                remedy="open it in a spreadsheet, and save it as 'CSV UTF-8'"
+                remedy=scan.AS_CSV
                 if _kind(path) in (".xls", ".xlsx", ".ods", ".numbers")
                 else f"give {READABLE}",
             )

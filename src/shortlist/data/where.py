@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
+from shortlist.data.given_values import given_value
 from shortlist.data.moments import moment
 from shortlist.data.number_units import unit_and_currency
 from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
-from shortlist.data.written_numbers import given_number
 from shortlist.errors import ErrorCode, InputError, suggestion
 from shortlist.text import shown
 
@@ -147,7 +147,7 @@ def matches(
     try:
         met = _meets(column, operator, _in_unit(value, items, name))
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
-        unit = " ".join(filter(None, unit_and_currency(items, name)))
+        unit = str(unit_and_currency(items, name))
         raise InputError(
             f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
             f"which is {column.type}{f', in {unit}' if unit else ''}",
@@ -160,15 +160,11 @@ def matches(
 
 def _in_unit(value: Any, features: pa.Table, name: str) -> Any:
     """Return texts of numbers as numbers in the unit of a column, as far as they can be read so."""
-    kind = features.schema.field(name).type
-    if not is_number(kind):
+    if not is_number(features.schema.field(name).type):
         return value
-    if isinstance(value, str):
-        number = given_number(value, *unit_and_currency(features, name))
-        return value if number is None else number
     if isinstance(value, list | tuple):
         return [_in_unit(part, features, name) for part in value]
-    return value
+    return given_value(value, features, name)
 
 
 def _out_of_order(column: pa.Array, value: Any) -> str | None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
-from shortlist.data.number_units import unit_and_currency
+from shortlist.data.number_units import ColumnUnit, unit_and_currency
 from shortlist.data.units import unit_named
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
 from shortlist.data.written_numbers import MAX, MIN, given_number
@@ -240,21 +240,18 @@ def _values_of(new: pa.Table, name: str, old: pa.Table) -> pa.Array | None:
     return pa.array(numbers, pa.float64())
 
 
-def _converted(
-    column: pa.Array, name: str, own: tuple[str, str], wanted: tuple[str, str]
-) -> pa.Array:
+def _converted(column: pa.Array, name: str, own: ColumnUnit, wanted: ColumnUnit) -> pa.Array:
     """Return numbers in the unit of an old column; years become months where it has months."""
-    units = [unit_named(unit) for unit, _ in (own, wanted)]
-    (family, size), (other, base) = (
-        ("", 1) if unit is None else (unit.family, unit.size) for unit in units
-    )
-    names = [" ".join(filter(None, pair)) for pair in (own, wanted)]
-    if all(names) and (family != other or own[1] != wanted[1]):
+    new, old = unit_named(own.unit), unit_named(wanted.unit)
+    same_family = (new and new.family) == (old and old.family)
+    if any(own) and any(wanted) and not (same_family and own.currency == wanted.currency):
         raise InputError(
-            f"feature {name!r} of the new rows is in {names[0]}; it was in {names[1]}",
+            f"feature {name!r} of the new rows is in {own}; it was in {wanted}",
             remedy="convert it",
         )
-    return column if size == base or not all(units) else pc.multiply(column, size / base)
+    if new is None or old is None or new.size == old.size:
+        return column
+    return pc.multiply(column, new.size / old.size)
 
 
 def unchanged_items(what: str, growth: Growth) -> tuple[str, ...]:

@@ -266,7 +266,7 @@ def with_given(
             column[row] = None if is_missing(value) else value
         if not _fits(column, kind):
             wrong = next(row for row in rows if not _fits([column[row]], kind))
-            unit = " ".join(filter(None, unit_and_currency(data.user_features, name)))
+            unit = str(unit_and_currency(data.user_features, name))
             expected = f"{kind}, in {unit}" if unit else str(kind)
             raise InputError(
                 f"feature {name!r} is {column[wrong]!r}; it has type {expected}",

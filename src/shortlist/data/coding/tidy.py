@@ -28,7 +28,7 @@ from shortlist.data.written_numbers import (
     read_number,
     read_range,
 )
-from shortlist.text import shown
+from shortlist.text import counted, first_few, shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
 _LEAST = 0.7  # share of the rows that are dates; the rest are words such as "until filled"
@@ -80,15 +80,16 @@ def _tidied(
         column = features.column(name)
         if not _may_be_read(name, column, options):
             continue
-        counted, sample = _counted(column)
+        frequencies, sample = _counted(column)
         sample = sample[:_SAMPLE]
         read = None
         if sample and all(read_number(text) is not None for text in sample):
-            form = forms.get(name) or _form(_counts(counted), options)
-            if form is not None and (read := _numbers(column, _counts(counted), form)) is not None:
+            counts = _counts(frequencies)
+            form = forms.get(name) or _form(counts, options)
+            if form is not None and (read := _numbers(column, counts, form)) is not None:
                 forms[name] = form
         elif sample and all(map(_DATE.fullmatch, sample)):
-            read = _dates(connection, column, _counts(counted))
+            read = _dates(connection, column, _counts(frequencies))
         if read is not None:
             features = features.set_column(position, name, read.values)
             kind = "dates" if pa.types.is_timestamp(read.values.type) else "numbers"
@@ -111,11 +112,11 @@ def _with_ends(features: pa.Table, options: TableOptions) -> tuple[pa.Table, dic
         column = features.column(name)
         if not _may_be_read(name, column, options):
             continue
-        counted, sample = _counted(column)
+        frequencies, sample = _counted(column)
         if not any(map(read_range, sample[:_SAMPLE])):
             continue
         counts: Counter[str] = Counter()
-        for text, count in _counts(counted).items():
+        for text, count in _counts(frequencies).items():
             for end in ends_of(text):
                 counts[end] += count
         form = _form(counts, options)
@@ -139,9 +140,9 @@ def _may_be_read(name: str, column: pa.ChunkedArray, options: TableOptions) -> b
 
 def _counted(column: pa.ChunkedArray) -> tuple[pa.StructArray, list[str]]:
     """Return the distinct texts with their counts, and those of the first that hold a digit."""
-    counted = pc.value_counts(pc.drop_null(column.combine_chunks()))
-    head = counted.field(0).slice(0, 10 * _SAMPLE).to_pylist()
-    return counted, list(filter(_has_digit, head))
+    frequencies = pc.value_counts(pc.drop_null(column.combine_chunks()))
+    head = frequencies.field(0).slice(0, 10 * _SAMPLE).to_pylist()
+    return frequencies, list(filter(_has_digit, head))
 
 
 def flattened(table: pa.Table) -> pa.Table:
@@ -205,9 +206,8 @@ def _note(name: str, read: _Read) -> str:
     plain = f"{value:,} {unit}" if isinstance(value, int | float) else f"{value:%Y-%m-%d}"
     words = ""
     if read.words:
-        listed = ", ".join(map(repr, read.words[:2])) + (", ..." if len(read.words) > 2 else "")
-        rows = "row" if read.rows == 1 else "rows"
-        words = f"; missing in {read.rows:,} {rows}: {listed}"
+        listed = first_few([*map(repr, read.words)], 2)
+        words = f"; missing in {counted(read.rows, 'row')}: {listed}"
     return f"{name} ({shown(text)} is {plain.strip()}{words})"
 
 
@@ -215,8 +215,10 @@ def _has_digit(text: str) -> bool:
     return any(map(str.isdigit, text))
 
 
-def _counts(counted: pa.StructArray) -> dict[str, int]:
-    return dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
+def _counts(frequencies: pa.StructArray) -> dict[str, int]:
+    return dict(
+        zip(frequencies.field(0).to_pylist(), frequencies.field(1).to_pylist(), strict=True)
+    )
 
 
 def _form(counts: Mapping[str, int], options: TableOptions) -> NumberForm | None:

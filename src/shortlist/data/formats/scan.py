@@ -30,17 +30,17 @@ LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
 _NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
 _CHUNK = 1 << 20
-_AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
+AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
 # How files that are no tables begin, in lower case: what they are, and what to do.
 _OTHER_KINDS = {
     b"pk\x03\x04": (
         "an Excel file or another archive",
-        f"{_AS_CSV}; or pass pandas.read_excel(...)",
+        f"{AS_CSV}; or pass pandas.read_excel(...)",
     ),
-    b"\xd0\xcf\x11\xe0": ("an old Excel file", f"{_AS_CSV}; or pass pandas.read_excel(...)"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", f"{AS_CSV}; or pass pandas.read_excel(...)"),
     **dict.fromkeys(
         (b"<html", b"<!doctype", b"<?xml", b"<table"),
-        ("a web page or XML, which some sites export as .xls", _AS_CSV),
+        ("a web page or XML, which some sites export as .xls", AS_CSV),
     ),
     b"%pdf": ("a PDF", "ask for the data as CSV"),
     b"sqlite format 3": ("an SQLite database", "give its address, sqlite:///PATH"),

@@ -14,7 +14,7 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import ShortlistError
 from shortlist.metrics.ranking import discounted_gain
 from shortlist.models.base import Model
-from shortlist.models.cascade.config import CascadeConfig, log, pool
+from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import (
     DEPTH,
     Examples,
@@ -32,6 +32,7 @@ from shortlist.models.cascade.features import (
     Columns,
     RankerInputs,
 )
+from shortlist.models.cascade.pool import log, pool
 from shortlist.models.cascade.rankers import Ranker, fit_ranker
 from shortlist.models.composite import ModelSpec
 from shortlist.progress import track

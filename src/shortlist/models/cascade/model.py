@@ -24,7 +24,7 @@ from shortlist.models.cascade.candidates import (
     stage_mean,
     unseen,
 )
-from shortlist.models.cascade.config import CascadeConfig, checked_stages, memory_of, pool
+from shortlist.models.cascade.config import CascadeConfig, checked_stages
 from shortlist.models.cascade.examples import are_held_out, round_history
 from shortlist.models.cascade.features import (
     NEAREST,
@@ -33,6 +33,7 @@ from shortlist.models.cascade.features import (
     RankerInputs,
 )
 from shortlist.models.cascade.learning import Learner, stage_names
+from shortlist.models.cascade.pool import memory_of, pool
 from shortlist.models.cascade.rankers import (
     MODEL_FLOOR,
     Ranker,

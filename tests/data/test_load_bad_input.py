@@ -308,6 +308,17 @@ def test_a_row_with_too_few_columns(movies: Refuse, tmp_path: Path) -> None:
     assert message.startswith("the row has 2 columns instead of 4\n  where: u.data, row 2\n")
 
 
+def test_rows_with_too_few_columns_are_left_out(tmp_path: Path) -> None:
+    files = changed(ML_LATEST, "ratings.csv", 3, "186,302,3")
+    with Store.create(tmp_path / "movies.duckdb", "movies") as store:
+        report = store.load(write(tmp_path / "in", files), on_bad_row="skip")
+    ratings = contents(tmp_path / "movies.duckdb")["ratings"]
+    assert [row[:3] for row in ratings] == [(196, 242, 3.5), (196, 302, 5)]
+    assert [str(skipped) for skipped in report.skipped] == [
+        "ratings.csv: left out 1 row (3): more or fewer than 4 columns"
+    ]
+
+
 def test_an_unknown_file_name(movies: Refuse, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", {"notes.txt": ["x"], "resume.csv": ["x"]})
     message = movies(folder / "notes.txt")

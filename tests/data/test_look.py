@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -273,3 +274,11 @@ def test_kinds_of_events_are_pointed_out() -> None:
     assert lenient.options["on_bad_row"] == "skip"
     assert "count alike" not in str(ruled)
     assert "count alike" not in str(sl.look(table(user=PEOPLE, item=ITEMS, product_type=kinds)))
+
+
+def test_ragged_rows_do_not_count_as_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user_id,item_id,note\na,1,x\na,1,y\nb,2\nc,3,x\n")
+    looked = str(sl.look(path))
+    assert "1 row repeats a pair" in looked
+    assert "left out 1 row (4): more or fewer than 3 columns" in looked

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.data.dataset import Dataset
+from shortlist.data.formats.delimited import Record, Text
 from shortlist.data.roles import columns_of
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
@@ -331,7 +336,7 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["a,b", "1,2", "3"], "the row has 1 columns instead of 2\n  where: t.csv, row 3"),
+        (["a,b", "1,2", "3"], "the row has 1 column instead of 2\n  where: t.csv, row 3"),
         (["a,b", "1,2,3", "3,4"], "the row has 3 columns instead of 2\n  where: t.csv, row 2"),
         (["a,b", "1,2", '3,"4'], "a quoted value has no closing quote\n  where: t.csv, row 3"),
         (["a,A", "1,2"], "two columns are named 'A'\n  where: t.csv, row 1"),
@@ -339,6 +344,82 @@ def test_text_that_cannot_be_decoded(tmp_path: Path) -> None:
 )
 def test_rows_that_do_not_fit(tmp_path: Path, lines: list[str], message: str) -> None:
     assert refusal(write_csv(tmp_path / "t.csv", *lines)).startswith(message)
+
+
+RAGGED = (
+    'user_id,item_id,note',
+    'a,1,"two',
+    'lines"',
+    'b,2,x,4',
+    '',
+    'c,"3',
+    '3"',
+    'd,4,',
+    '"e",5,"x,y"',
+    'f,6',
+)  # fmt: skip
+
+
+def test_ragged_rows_are_named_by_their_lines(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", *RAGGED)
+    assert refusal(path).startswith(
+        "the row has 4 columns instead of 3\n  where: t.csv, row 4 (and 2 more rows)\n"
+    )
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("t.csv", "utf-8"), ("t.csv.gz", "utf-16")])
+def test_ragged_rows_are_left_out(tmp_path: Path, name: str, encoding: str) -> None:
+    content = "\n".join(RAGGED).encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    data = Dataset.from_tables(tmp_path / name, on_bad_row="skip")
+    assert list(zip(data.users, data.items, strict=True)) == [("a", 1), ("d", 4), ("e", 5)]
+    (skipped,) = data.skipped
+    assert str(skipped) == (
+        f"interactions {tmp_path / name}: left out 3 rows (4, 6, 10): more or fewer than 3 columns"
+    )
+
+
+def test_rows_after_ragged_ones_keep_their_numbers(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", "user_id,item_id,w", "a,1,1,1", "", '"b', '",1,x', "c,2,1")
+    data = Dataset.from_tables(path, weight="w", on_bad_row="skip")
+    assert list(data.users) == ["c"]
+    assert [(rows.column, rows.rows) for rows in data.skipped] == [(None, (2,)), ("w", (4,))]
+
+
+def test_a_ragged_row_of_a_folder_is_named_with_its_file(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", "user_id,item_id", "a,1", "b,2")
+    write_csv(tmp_path / "b.csv", "user_id,item_id", "c,1", "d,2,3")
+    assert "where: b.csv, row 3\n" in refusal(tmp_path)
+    data = Dataset.from_tables(tmp_path, on_bad_row="skip")
+    assert list(data.users) == ["a", "b", "c"]
+    assert [(rows.table, rows.rows) for rows in data.skipped] == [
+        (f"interactions {tmp_path / 'b.csv'}", (3,))
+    ]
+
+
+def test_an_open_quote_is_not_taken_for_one_long_ragged_row(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", "user_id,item_id", "a,1,2", '"b,2', "c,3", "d,4")
+    with pytest.raises(InputError, match=r"unexpected end of data\n  where: t\.csv, row 3\n"):
+        Dataset.from_tables(path, on_bad_row="skip")
+
+
+@given(
+    rows=st.lists(
+        st.lists(st.text(alphabet='a,"\n\r\t é', max_size=4), min_size=2, max_size=5), min_size=1
+    )
+)
+def test_records_have_the_lines_and_the_cells_that_were_written(rows: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        expected, line = [], 1
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            for cells in rows:
+                writer.writerow(cells)
+                lines = sum(len(re.findall(r"\r\n|\r|\n", cell)) for cell in cells)
+                expected.append(Record(line, line + lines, len(cells)))
+                line += lines + 1
+        assert list(Text(("x", "y")).records(path)) == expected
 
 
 def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:

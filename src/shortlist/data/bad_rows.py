@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from shortlist.data.formats import scan, text_files
+import duckdb
+
+from shortlist.data.formats import scan
+from shortlist.data.formats.delimited import Text
+from shortlist.data.sql import Connection
 from shortlist.errors import ConfigError, InputError, require_known
 from shortlist.text import counted
 
@@ -24,25 +27,13 @@ class Source:
     label: str
     query: str
     path: Path | None = None  # None: a frame
-    text: scan.Text | None = None  # None: a frame or Parquet
+    text: Text | None = None  # None: a frame or Parquet
 
     def row(self, record: int) -> int:
-        """Return the number of a row as a person counts, from 1: in a text file, its line.
-
-        Quoted line breaks and blank lines make record numbers and line numbers differ. Only error
-        messages need the line, so the file is read again instead of storing it with each row.
-        """
+        """Return the number of a row as a person counts, from 1: in a text file, its line."""
         if self.path is None or self.text is None:
             return record + 1
-        target = record + int(self.text.header)
-        try:
-            with text_files.open_text(self.path, self.text.encoding) as stream:
-                for number, line in enumerate(_record_lines(stream, self.text)):
-                    if number == target:
-                        return line
-        except (csv.Error, UnicodeError, OSError):  # the line is only part of a message
-            pass
-        return target + 1
+        return self.text.line(self.path, record)
 
     def where(self, record: int | None, column: str, others: int = 0) -> str:
         """Return the location of a value, with the number of other rows with the same error."""
@@ -55,27 +46,12 @@ def more_rows(count: int) -> str:
     return f" (and {counted(count, 'more row')})" if count else ""
 
 
-def _record_lines(stream: Iterator[str], text: scan.Text) -> Iterator[int]:
-    """Yield the line on which each record starts; like DuckDB, skip blank lines."""
-    if not text.quote:
-        for line, content in enumerate(stream, start=1):
-            if content.strip("\r\n") or len(text.columns) == 1:
-                yield line
-        return
-    reader = csv.reader(stream, delimiter=text.delimiter, quotechar=text.quote)
-    previous = 0
-    for cells in reader:
-        if cells or len(text.columns) == 1:
-            yield previous + 1
-        previous = reader.line_num
-
-
 @dataclass(frozen=True)
 class SkippedRows:
     """The rows of one table that were left out for one reason."""
 
     table: str  # with its file
-    column: str
+    column: str | None  # None: the whole row is the reason
     reason: str
     count: int
     rows: tuple[int, ...]  # the first of them, as a person counts: in a text file, the lines
@@ -83,7 +59,8 @@ class SkippedRows:
     def __str__(self) -> str:
         listed = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
         rows = f"{counted(self.count, 'row')} ({listed})"
-        return f"{self.table}: left out {rows}, column '{self.column}': {self.reason}"
+        column = "" if self.column is None else f", column '{self.column}'"
+        return f"{self.table}: left out {rows}{column}: {self.reason}"
 
 
 class LeftOutByRule(SkippedRows):
@@ -106,6 +83,7 @@ class BadRows:
     errors: list[InputError] = field(default_factory=list)
     skipped: list[SkippedRows] = field(default_factory=list)
     deletions: list[str] = field(default_factory=list)  # SQL that leaves the rows out
+    left_out: dict[Path, frozenset[int]] = field(default_factory=dict)  # lines of text files
 
     def __post_init__(self) -> None:
         what = f"on_bad_row={self.on_bad_row!r} is not a known rule"
@@ -130,6 +108,30 @@ class BadRows:
             self.errors.append(error)
         rows = tuple(map(source.row, records))
         self.skipped.append(SkippedRows(source.label, column, reason or error.what, count, rows))
+
+    def readable(self, connection: Connection, label: str, path: Path, text: Text) -> Text:
+        """Leave out and report rows with more or fewer cells than there are columns.
+
+        Without ``skip`` the text stays as it is, and reading it raises the error.
+        """
+        if self.skip and path not in self.left_out:
+            self.left_out[path] = self._ragged_lines(connection, label, path, text)
+        return replace(text, left_out=self.left_out.get(path, frozenset()))
+
+    def _ragged_lines(
+        self, connection: Connection, label: str, path: Path, text: Text
+    ) -> frozenset[int]:
+        try:
+            connection.execute(f"SELECT count(*) FROM {text.select_from(path)}")
+        except duckdb.Error as error:
+            if scan.is_ragged(error):
+                rows = text.ragged(path)
+                shown = tuple(row.line for row in rows[:SHOWN])
+                reason = f"more or fewer than {counted(len(text.columns), 'column')}"
+                self.errors.append(scan.ragged(path, text, rows))
+                self.skipped.append(SkippedRows(label, None, reason, len(rows), shown))
+                return frozenset(n for row in rows for n in range(row.line, row.last_line + 1))
+        return frozenset()
 
     def require_none(self) -> None:
         """Raise one error for all kinds, unless bad rows are left out."""

@@ -148,7 +148,8 @@ class Dataset(Interactions):
             ``"raise"``: a row that cannot be used is an error, which reports every kind of bad
             row. ``"skip"``: such rows are left out and counted in ``skipped``: rows without an id,
             with a weight or time that cannot be used, with an id that ``users`` or ``items`` does
-            not list, and further rows of an id in these.
+            not list, further rows of an id in these, and rows of text files with more or fewer
+            columns than the header.
         time_format
             How times are written: a unit (``"s"``, ``"ms"``, ``"us"``, ``"ns"``, ``"year"``,
             ``"yyyymmdd"``) or a format like ``"%d/%m/%Y"``; several with ``|`` between them, of

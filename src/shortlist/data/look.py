@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.bad_rows import LeftOutByRule
+from shortlist.data.bad_rows import BadRows, LeftOutByRule
 from shortlist.data.coding.reading import INTEGERS, is_number
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
@@ -92,7 +92,7 @@ class Look(Tabular):
                 ],
                 "missing": [self.rows - column.filled for column in self.columns],
                 "different": [min(column.distinct, column.filled) for column in self.columns],
-                "example": [column.example[:_LONGEST_EXAMPLE] for column in self.columns],
+                "example": [_example(column.example)[:_LONGEST_EXAMPLE] for column in self.columns],
                 "role": [role_of.get(column.name, "") for column in self.columns],
             }
         )
@@ -108,7 +108,11 @@ class Look(Tabular):
     def _facts(self) -> list[str]:
         data = self.data
         counts = data.user_counts[data.user_counts > 0]
-        left_out = sum(s.count for s in data.skipped if s.table.startswith("interactions"))
+        left_out = sum(
+            rows.count
+            for rows in data.skipped
+            if rows.table.startswith("interactions") and rows.column is not None
+        )
         pairs = data.n_interactions + len(data.dislikes or ())
         repeated = self.rows - left_out - pairs
         facts = [
@@ -206,7 +210,10 @@ def look(
 def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[str, Any]) -> Look:
     """Look at tables, in which the text that is not UTF-8 has the encoding."""
     with connect() as db, scan.translated("the table"):
-        relation(db, table, label="interactions", encoding=encoding).create_view("looked_at")
+        rows_read = relation(
+            db, table, label="interactions", encoding=encoding, bad=BadRows("skip")
+        )
+        rows_read.create_view("looked_at")
         rows, columns = columns_of(db, "looked_at")
         if items is not None:
             given = {"title": None} | given  # its titles are found by their name

@@ -12,10 +12,12 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data import remote
+from shortlist.data.bad_rows import BadRows
 from shortlist.data.formats import scan
+from shortlist.data.formats.delimited import LONGEST_ROW, Text
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
-from shortlist.data.sql import Connection, column_batches, literal, quoted, types_of
+from shortlist.data.sql import Connection, column_batches, literal, quoted, sql_path, types_of
 from shortlist.errors import InputError
 from shortlist.progress import track
 
@@ -67,6 +69,7 @@ def relation(
     ids: Collection[str] = (),
     texts: Collection[str] = (),
     encoding: str | None = None,
+    bad: BadRows | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Read a table of any kind as a relation of a connection, in the order of the source.
 
@@ -80,7 +83,7 @@ def relation(
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
     text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
     """
-    reader = _Reader(connection, label, ids, texts, encoding)
+    reader = _Reader(connection, label, ids, texts, encoding, bad or BadRows())
     if not remote.is_remote(table):
         return reader.relation(table)
     with remote.fetched(table, label) as local:
@@ -126,6 +129,7 @@ class _Reader(NamedTuple):
     ids: Collection[str]
     texts: Collection[str]
     encoding: str | None
+    bad: BadRows
 
     def relation(self, table: Any) -> duckdb.DuckDBPyRelation:
         """Read a table of any kind on this machine; refuse one without rows."""
@@ -177,7 +181,7 @@ class _Reader(NamedTuple):
         """
         kinds = {_kind(file) for file in files}
         if kinds == {".parquet"}:
-            names = ", ".join(literal(scan.sql_path(file)) for file in files)
+            names = ", ".join(literal(sql_path(file)) for file in files)
             return self.connection.sql(
                 f"FROM read_parquet([{names}], hive_partitioning = true, union_by_name = true)"
             )
@@ -196,9 +200,9 @@ class _Reader(NamedTuple):
             name = f"text_{next(_table_numbers)}"
             form = "array" if scan.is_json_array(path) else "newline_delimited"
             self.connection.execute(
-                f"CREATE TEMP TABLE {name} AS FROM read_json({literal(scan.sql_path(path))}, "
+                f"CREATE TEMP TABLE {name} AS FROM read_json({literal(sql_path(path))}, "
                 f"format = '{form}', sample_size = -1, "
-                f"maximum_object_size = {scan.LONGEST_ROW})"
+                f"maximum_object_size = {LONGEST_ROW})"
             )
             return self.connection.table(name)
         layout = table_layout(path, self.encoding)
@@ -236,7 +240,7 @@ class _Reader(NamedTuple):
 
     def _typed_text(self, files: Sequence[Path], layout: Layout) -> duckdb.DuckDBPyRelation:
         """Copy text files to a temporary table, each column with the first type that fits."""
-        sources = [(file, layout.text(file, self.encoding)) for file in files]
+        sources = [(file, self._text(file, layout)) for file in files]
         names = sources[0][1].columns
         shown = layout.selection(dict.fromkeys(names, "VARCHAR"))
         columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
@@ -250,11 +254,23 @@ class _Reader(NamedTuple):
                 )
             selections.append(f"SELECT {columns} FROM {text.select_from(file)}")
         source = f"({' UNION ALL '.join(selections)})"
-        candidates = self._candidate_types(source)
         name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, shown, candidates):
-            candidates[misfit].pop(0)
+        try:
+            candidates = self._candidate_types(source)
+            while misfit := _create_table(self.connection, name, source, shown, candidates):
+                candidates[misfit].pop(0)
+        except duckdb.InvalidInputException as error:
+            if scan.is_ragged(error):
+                for file, text in sources:
+                    if rows := text.ragged(file):
+                        raise scan.ragged(file, text, rows) from error
+            raise
         return self.connection.table(name)
+
+    def _text(self, file: Path, layout: Layout) -> Text:
+        """Return how a file is divided, without rows that are left out."""
+        text = layout.text(file, self.encoding)
+        return self.bad.readable(self.connection, f"{self.label} {file}", file, text)
 
     def _candidate_types(self, source: str) -> dict[str, list[str]]:
         """Return the types that fit the first rows of each text column, in order of preference."""

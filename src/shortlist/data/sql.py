@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
@@ -77,3 +78,9 @@ def transaction(connection: Connection) -> Iterator[None]:
         connection.rollback()
         raise
     connection.commit()
+
+
+def sql_path(path: Path) -> str:
+    """Return a path as DuckDB takes it: patterns are escaped, and ``~`` is a plain character."""
+    text = re.sub(r"([\[*?])", r"[\1]", str(path))
+    return f"./{text}" if text.startswith("~") else text

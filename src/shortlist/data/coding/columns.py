@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,7 +57,9 @@ class InputTable:
         The values of the ``ids`` columns stay exact; the ``texts`` of a text file stay text.
         """
         encoding = reading.encoding
-        rows = relation(connection, table, label=name, ids=ids, texts=texts, encoding=encoding)
+        rows = relation(
+            connection, table, label=name, ids=ids, texts=texts, encoding=encoding, bad=bad
+        )
         rows.create_view(f"input_{name}")
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
         source, is_text = Source(name, f"input_{name}"), False
@@ -66,7 +68,9 @@ class InputTable:
             is_text = path.suffix.lower() not in (".parquet", ".json", ".jsonl", ".ndjson")
             if is_text and path.is_file():
                 layout = table_layout(path, encoding)
-                text = None if layout is None else layout.text(path, encoding)
+                if layout is not None:
+                    left_out = bad.left_out.get(path, frozenset())
+                    text = replace(layout.text(path, encoding), left_out=left_out)
             source = Source(f"{name} {path}", f"input_{name}", path, text)
             if is_remote(table):
                 source = Source(f"{name} {shown(str(table))}", f"input_{name}")

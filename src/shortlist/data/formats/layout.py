@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from shortlist.data.formats import scan
+from shortlist.data.formats.delimited import Text, column_names
 from shortlist.data.formats.text_files import encoding_of, latin_or_utf8
 from shortlist.data.sql import literal, quoted
 
@@ -60,15 +60,15 @@ class Layout:
             name = name.removesuffix(".parquet") + ".csv"
         return any(fnmatch(name, pattern) for pattern in self.files)
 
-    def text(self, path: Path, encoding: str | None = None) -> scan.Text:
+    def text(self, path: Path, encoding: str | None = None) -> Text:
         """Return how a file is read; ``encoding`` is that of files that are not UTF-8."""
         if encoding is None and self.latin:
             encoding = latin_or_utf8(path)
         encoding = encoding_of(path, encoding)
         if self.header:
-            columns, delimiter = scan.header(path, self.delimiter, encoding)
-            return scan.Text(columns, True, delimiter, self.quote, encoding)
-        return scan.Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
+            columns, delimiter = column_names(path, self.delimiter, encoding)
+            return Text(columns, True, delimiter, self.quote, encoding)
+        return Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
 
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:
         """Return the columns that this layout shows, with the SQL expression of each.

@@ -1,35 +1,26 @@
-"""Reading text and Parquet files through DuckDB, and explaining why a file cannot be read.
-
-Every column of a text file is read as VARCHAR: DuckDB infers no types, so no id changes.
-"""
+"""Finding files of tables, and explaining why one cannot be read."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import glob
-import os
 import re
-import tempfile
-import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from shortlist.data.formats.text_files import is_utf8, not_encoded, open_bytes, open_text
-from shortlist.data.sql import literal
+from shortlist.data.formats.delimited import Record, Text, row_too_long
+from shortlist.data.formats.text_files import not_encoded, open_bytes, unreadable
+from shortlist.data.sql import literal, sql_path
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
+from shortlist.text import counted
 
-LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
-_DELIMITERS = (",", "\t", ";", "|")
-_NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
-_CHUNK = 1 << 20
 AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
 # How files that are no tables begin, in lower case: what they are, and what to do.
 _OTHER_KINDS = {
@@ -54,72 +45,6 @@ _LIBRARY_ERRORS = (
     pa.ArrowException, ArithmeticError, BufferError, EOFError, LookupError, RuntimeError,
     SystemError, TypeError, ValueError, csv.Error, zlib.error,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Text:
-    """How a text file is divided into rows and columns.
-
-    A delimiter may be longer than one character (``::``). No quote character: no quoting.
-    """
-
-    columns: tuple[str, ...]
-    header: bool = True
-    delimiter: str = ","
-    quote: str = '"'
-    encoding: str = "utf-8"
-
-    def select_from(self, path: Path) -> str:
-        """Return the SQL table function that reads the file, every column as VARCHAR."""
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
-        native = self.encoding in _NATIVE
-        if native:
-            _refuse_nul_bytes(path)
-        path = path if native else self._utf8_copy(path)
-        return (
-            f"read_csv({literal(sql_path(path))}, auto_detect = false, "
-            f"header = {str(self.header).lower()}, delim = {literal(self.delimiter)}, "
-            f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
-            f"encoding = {literal(self.encoding if native else 'utf-8')}, "
-            f"columns = {{{columns}}})"
-        )
-
-    def _utf8_copy(self, path: Path) -> Path:
-        """Convert the file to UTF-8; the copy is deleted together with this object."""
-        handle, name = tempfile.mkstemp(suffix=".csv")
-        os.close(handle)
-        copy = Path(name)
-        weakref.finalize(self, copy.unlink, missing_ok=True)
-        row = 1
-        try:
-            with open_text(path, self.encoding) as source, copy.open("w", encoding="utf-8") as new:
-                while chunk := source.read(_CHUNK):
-                    new.write(chunk)
-                    row += chunk.count("\n")
-        except UnicodeError as error:
-            raise not_encoded(path, self.encoding, row) from error
-        return copy
-
-
-def _refuse_nul_bytes(path: Path) -> None:
-    """Refuse a text file with NUL bytes: it is damaged, or UTF-16 without a byte order mark."""
-    if path.suffix.lower() == ".gz":
-        return
-    row = 1
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                if (position := chunk.find(b"\0")) >= 0:
-                    row += chunk.count(b"\n", 0, position)
-                    raise InputError(
-                        "the text has NUL bytes",
-                        where=f"{path.name}, row {row}",
-                        remedy="remove them; or pass encoding='utf-16-le' if it is UTF-16 "
-                        "without a byte order mark",
-                    )
-                row += chunk.count(b"\n")
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def parquet(path: Path) -> str:
@@ -219,71 +144,12 @@ def _require_table(path: Path, label: str) -> None:
             )
 
 
-def header(
-    path: Path, delimiter: str | None = None, encoding: str | None = None
-) -> tuple[tuple[str, ...], str]:
-    """Read the column names from the first row of a text file; return them and the delimiter.
-
-    Without a delimiter, it is the most frequent of comma, tab, semicolon and vertical bar. Unnamed
-    columns are called ``column0``, ``column1``, ... by their position.
-    """
-    first_row = _first_row(path, encoding or "utf-8").rstrip("\r\n")
-    if not first_row.strip() or re.fullmatch(r"sep=.", first_row.strip()):
-        raise InputError(
-            "the first row has no column names",
-            where=f"{path.name}, row 1",
-            remedy="delete the rows above the names",
-        )
-    if delimiter is None:
-        unquoted = re.sub(r'"[^"]*"', "", first_row)
-        delimiter = max(_DELIMITERS, key=unquoted.count)
-    try:
-        cells = next(csv.reader([first_row], delimiter=delimiter), [])
-    except csv.Error as error:
-        raise InputError(
-            f"the column names cannot be read: {error}".split(" - ")[0],
-            where=f"{path.name}, row 1",
-            remedy="end every row with a line feed (or carriage return and line feed), and shorten "
-            "names beyond 131,072 characters",
-        ) from error
-    names = tuple(name.strip() or f"column{number}" for number, name in enumerate(cells))
-    earlier: set[str] = set()
-    for name in names:
-        if name.lower() in earlier:
-            raise InputError(
-                f"two columns are named '{name}'",
-                where=f"{path.name}, row 1",
-                remedy="give each column a name of its own; upper and lower case do not differ",
-            )
-        earlier.add(name.lower())
-    return names, delimiter
-
-
-def _first_row(path: Path, encoding: str) -> str:
-    """Read the first row, of a bounded length."""
-    try:
-        if is_utf8(encoding):
-            with open_bytes(path) as stream:
-                line = stream.readline(LONGEST_ROW + 1)
-            too_long, text = len(line) > LONGEST_ROW, line.decode("utf-8-sig")
-        else:
-            with open_text(path, encoding) as characters:
-                text = characters.readline(LONGEST_ROW + 1)
-            too_long = len(text) > LONGEST_ROW
-    except UnicodeError as error:
-        raise not_encoded(path, encoding, 1) from error
-    except (EOFError, OSError, zlib.error) as error:
-        raise unreadable(path, error) from error
-    if too_long:
-        raise _too_long(path, 1)
-    return text
-
-
 @contextmanager
-def translated(label: str, path: Path | None = None) -> Iterator[None]:
+def translated(label: str, path: Path | None = None, text: Text | None = None) -> Iterator[None]:
     """Convert the errors of DuckDB, Arrow, the system and decoders in the block to our own.
 
-    ``label`` is the name of the table in messages, and ``path`` its file, if it has one.
+    ``label`` is the name of the table in messages, ``path`` its file, if it has one, and ``text``
+    how it is divided, if it is a text file.
     """
     try:
         yield
@@ -296,7 +162,7 @@ def translated(label: str, path: Path | None = None) -> Iterator[None]:
             remedy="leave out the columns that are not needed, or use a machine with more memory",
         ) from error
     except duckdb.Error as error:
-        raise explain(error, path, label) from error
+        raise explain(error, path, label, text) from error
     except OSError as error:
         if error.errno is None:  # raised by Arrow and gzip for damaged files
             raise unreadable(path or Path(label), error) from error
@@ -311,7 +177,25 @@ def translated(label: str, path: Path | None = None) -> Iterator[None]:
         ) from error
 
 
-def explain(error: duckdb.Error, path: Path | None, label: str = "") -> ShortlistError:
+def is_ragged(error: duckdb.Error) -> bool:
+    """Return whether the error is that a row has more or fewer cells than there are columns."""
+    return "Expected Number of Columns" in str(error)
+
+
+def ragged(path: Path, text: Text, rows: Sequence[Record]) -> InputError:
+    """Return the error for rows that have more or fewer cells than there are columns."""
+    more = f" (and {counted(len(rows) - 1, 'more row')})" if len(rows) > 1 else ""
+    return InputError(
+        f"the row has {counted(rows[0].cells, 'column')} instead of {len(text.columns)}",
+        where=f"{path.name}, row {rows[0].line}{more}",
+        remedy="give every row as many columns as the first, and quote values that contain the "
+        "delimiter; or leave such rows out: on_bad_row='skip'",
+    )
+
+
+def explain(
+    error: duckdb.Error, path: Path | None, label: str = "", text: Text | None = None
+) -> ShortlistError:
     """Convert an error of DuckDB about an unreadable file to an error of this library."""
     message = str(error)
     if "No space left" in message or "failed to offload" in message.lower():
@@ -341,40 +225,13 @@ def explain(error: duckdb.Error, path: Path | None, label: str = "") -> Shortlis
     if "Invalid unicode" in message and row is not None:
         return not_encoded(path, "utf-8", row)
     if "line size" in message.lower():
-        return _too_long(path, row)
+        return row_too_long(path, row)
     what, remedy = (
         f"cannot read the file: {message.splitlines()[0]}",
         "write or copy the file again",
     )
-    if count := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
-        what = f"the row has {count[2]} columns instead of {count[1]}"
-        remedy = (
-            "give every row as many columns as the first; quote values that contain the delimiter"
-        )
-    elif "unterminated quote" in message:
+    if text is not None and is_ragged(error):
+        return ragged(path, text, text.ragged(path))
+    if "unterminated quote" in message:
         what, remedy = "a quoted value has no closing quote", "add the closing quote"
     return InputError(what, where=f"{path.name}, row {row}" if row else str(path), remedy=remedy)
-
-
-def unreadable(path: Path, error: Exception) -> InputError:
-    """Return the error for a file that the system or a decompressor cannot read."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return InputError(
-        f"cannot read the file: {reason}",
-        where=str(path),
-        remedy="check that the file is complete and that you may read it",
-    )
-
-
-def _too_long(path: Path, row: int | None) -> InputError:
-    return InputError(
-        f"a row is longer than {LONGEST_ROW:,} bytes",
-        where=f"{path.name}, row {row}" if row else str(path),
-        remedy="shorten it, or check that quotes are closed and that rows end with a line feed",
-    )
-
-
-def sql_path(path: Path) -> str:
-    """Return a path as DuckDB takes it: patterns are escaped, and ``~`` is a plain character."""
-    text = re.sub(r"([\[*?])", r"[\1]", str(path))
-    return f"./{text}" if text.startswith("~") else text

@@ -176,3 +176,13 @@ def _decoded(content: bytes, encoding: str) -> str | None:
         return codecs.getincrementaldecoder(encoding)().decode(content)
     except UnicodeDecodeError:
         return None
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error for a file that the system or a decompressor cannot read."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return InputError(
+        f"cannot read the file: {reason}",
+        where=str(path),
+        remedy="check that the file is complete and that you may read it",
+    )

@@ -90,13 +90,15 @@ def load(
         mentioned: dict[str, StagedRows] = {}
         ignored: dict[str, tuple[str, ...]] = {}
         for given in track(find_inputs(inputs, tables, published), "reading"):
-            source, layout, unknown = match_input(connection, given, next(names), reading.encoding)
+            source, layout, unknown = match_input(
+                connection, given, next(names), reading.encoding, bad
+            )
             if unknown:
                 ignored[given.label] = unknown
             for fill in layout.fills:
                 target, columns = tables[fill.table], fill.columns
                 staging = (connection, source, target, columns, next(names), fill.each)
-                with scan.translated(given.label, source.path):
+                with scan.translated(given.label, source.path, source.text):
                     rows = stage(*staging, reading, bad)
                 staged.append(rows)
                 mentioned |= dict.fromkeys(layout.implied, rows)
@@ -248,7 +250,7 @@ def _table_layout(table: Table) -> Layout:
 
 
 def match_input(
-    connection: Connection, given: Input, frame: str, encoding: str | None = None
+    connection: Connection, given: Input, frame: str, encoding: str | None, bad: BadRows
 ) -> tuple[Source, Layout, tuple[str, ...]]:
     """Match the columns of an input with the layout that fits best; register a frame.
 
@@ -261,7 +263,8 @@ def match_input(
         rows = relation(connection, given.content, label=given.label)
         connection.register(frame, rows.to_arrow_table())
     attempts = [
-        (layout, *_read(connection, given, layout, frame, encoding)) for layout in given.layouts
+        (layout, *_read(connection, given, layout, frame, encoding, bad))
+        for layout in given.layouts
     ]
     layout, source, present = min(attempts, key=lambda a: len(_missing(a[0], a[2])))
     unknown = tuple(name for name in present if name not in (*layout.columns, *layout.optional))
@@ -297,7 +300,12 @@ def _missing(layout: Layout, present: Iterable[str]) -> list[str]:
 
 
 def _read(
-    connection: Connection, given: Input, layout: Layout, frame: str, encoding: str | None
+    connection: Connection,
+    given: Input,
+    layout: Layout,
+    frame: str,
+    encoding: str | None,
+    bad: BadRows,
 ) -> tuple[Source, tuple[str, ...]]:
     """Read an input with a layout; return the source and the names of its columns."""
     path, text = given.content if isinstance(given.content, Path) else None, None
@@ -306,12 +314,12 @@ def _read(
     elif path.suffix.lower() == ".parquet":
         rows = scan.parquet(path)
     else:
-        text = layout.text(path, encoding)
+        text = bad.readable(connection, given.label, path, layout.text(path, encoding))
         rows = text.select_from(path)
     try:
         types = types_of(connection, rows)
     except duckdb.Error as error:
-        raise scan.explain(error, path, given.label) from error
+        raise scan.explain(error, path, given.label, text) from error
     selected = layout.selection(types)
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in selected.items())
     return Source(given.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(selected)

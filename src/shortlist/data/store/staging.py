@@ -99,7 +99,7 @@ def stage(
     except duckdb.Error as error:
         misfit = re.search(r"column (\d+) does not fit", str(error))
         if misfit is None:
-            raise scan.explain(error, source.path, source.label) from error
+            raise scan.explain(error, source.path, source.label, source.text) from error
         if bad is None:
             bad = BadRows()
             _report(connection, source, rows, casts[int(misfit[1])], bad)

@@ -196,7 +196,11 @@ def test_unknown_items_of_a_stock_list_are_counted(run: Run, orders: Path, tmp_p
     [
         ("ids.csv", "S1\nS3\n", None),
         ("ids.csv", "sku\nS1\nS3\n", "the first row, sku, is the name of the column"),
-        ("ids.csv", "name,code,no\nS,S1,1\nB,S3,2\nC,,3\n", "the item ids are the column 'code'"),
+        (
+            "ids.csv",
+            "name,code,no\nS,S1,1\nB,S3,2\nC,,3\nD,S1,4\n",
+            "the item ids are the column 'code'",
+        ),
         ("ids.jsonl", '{"item": "S1"}\n{"item": "S3"}\n', "the item ids are the column 'item'"),
     ],
 )
@@ -226,6 +230,8 @@ def test_a_table_without_ids_is_refused(
     people.write_text(content)
     outcome = run("recommend", bundle, "--users", people)
     assert (outcome.code, outcome.err.startswith(f"error: {message}\n")) == (2, True)
+    outcome = run("recommend", bundle, "--features", people)
+    assert (outcome.code, "users of this bundle have no features" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def _names_ids(text: str, kind: str) -> bool:
 
 
 def _most_known(columns: dict[str, list[str]], source: Path, vocabulary: Vocabulary) -> list[Id]:
-    """Return the ids of the column with the most known ids."""
+    """Return the distinct ids of the column with the most known ids."""
     parsed = {name: vocabulary.parse(filter(None, texts)) for name, texts in columns.items()}
     known = {name: sum(key in vocabulary for key in ids) for name, ids in parsed.items()}
     name = max(known, key=known.__getitem__)
@@ -111,7 +111,7 @@ def _most_known(columns: dict[str, list[str]], source: Path, vocabulary: Vocabul
             remedy="give a table with a column of such ids, or a file with one id per line",
         )
     remark(f"{source}: the {vocabulary.kind} ids are the column '{name}'")
-    return parsed[name]
+    return list(dict.fromkeys(parsed[name]))
 
 
 def _read(source: Path, content: str) -> str:
@@ -143,7 +143,12 @@ def read_features(source: str, known: pa.Table | None) -> list[dict[str, Any]]:
     out. ``-`` is stdin.
     """
     given = source.lstrip()[:1] in ("{", "[")
-    if not given and known is not None and _is_table(Path(source)):
+    if not given and _is_table(Path(source)):
+        if known is None:
+            raise InputError(
+                "the users of this bundle have no features",
+                remedy="describe new users by --history",
+            )
         return _rows(Path(source), known)
     text = source if given else _read(Path(source), "a JSON object")
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from io import StringIO
 from typing import Any
 
 _RULE = re.compile(r"-+(\+-+)+")  # below the header of a table
+_NUMBER = re.compile(r"[-+<\[ ]*\d")
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
@@ -75,20 +76,50 @@ def cells(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return [[text(value) for value in row.values()] for row in rows]
 
 
-def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -> str:
-    """Format the first rows of columns as an HTML table, numbers to four decimals.
+def html(text: str) -> str:
+    """Format a text for a notebook: the tables of :func:`text_table` in it become HTML tables.
 
-    >>> html_table("2 rows", {"a": [1, 2]}, limit=1)
-    '<table><caption>2 rows</caption><tr><th>a</th></tr><tr><td>1</td></tr></table>'
+    >>> html(text_table(["who", "pay"], []))[:47]
+    '<table><tr><th style="text-align:left">who</th>'
     """
+    lines, start, parts = text.splitlines(), 0, []
+    for first, end in [*_tables(lines), (len(lines), len(lines))]:
+        if words := escape("\n".join(lines[start:first]).strip()):
+            parts.append(f"<p>{words.replace(chr(10), '<br>')}</p>")
+        if first < end:
+            parts.append(_html_table(lines[first:end]))
+        start = end
+    return "".join(parts)
 
-    def row(tag: str, cells: Iterable[Any]) -> str:
-        texts = (figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)
-        return f"<tr>{''.join(f'<{tag}>{escape(text)}</{tag}>' for text in texts)}</tr>"
 
-    rows = zip(*(values[:limit] for values in columns.values()), strict=True)
-    body = "".join([row("th", columns), *(row("td", cells) for cells in rows)])
-    return f"<table><caption>{escape(caption)}</caption>{body}</table>"
+def _html_table(lines: Sequence[str]) -> str:
+    """Format the lines of a table; columns of which most cells are numbers are right-aligned."""
+    widths = [len(part) for part in lines[1].split("+")]
+    rows = [[cell.strip() for cell in _cut(line, widths)] for line in lines]
+    del rows[1]  # the rule
+    columns = zip(*rows[1:], strict=True) if rows[1:] else [()] * len(widths)
+    numbers = [sum(bool(_NUMBER.match(cell)) for cell in column) for column in columns]
+    sides = ["right" if 2 * count > len(rows) - 1 else "left" for count in numbers]
+    formatted = [
+        "".join(
+            f'<{tag} style="text-align:{side}">{escape(cell)}</{tag}>'
+            for cell, side in zip(row, sides, strict=True)
+        )
+        for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
+    ]
+    return f"<table><tr>{'</tr><tr>'.join(formatted)}</tr></table>"
+
+
+def _tables(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Find the tables of :func:`text_table`: the positions of their headers and of their ends."""
+    end = 0
+    for number, rule in enumerate(lines):
+        if number <= end or not _RULE.fullmatch(rule):
+            continue
+        header, end = number - 1, number + 1
+        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
+            end += 1
+        yield header, end
 
 
 def folded(text: str, width: int) -> str:
@@ -106,15 +137,10 @@ def folded(text: str, width: int) -> str:
     ann |   7
     """
     lines, done, start = text.splitlines(), [], 0
-    for number, rule in enumerate(lines):
-        if number < start or not number or len(rule) <= width or not _RULE.fullmatch(rule):
-            continue
-        end = number + 1
-        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
-            end += 1
-        done += lines[start : number - 1]
-        done += _parts([lines[number - 1], rule, *lines[number + 1 : end]], width)
-        start = end
+    for first, end in _tables(lines):
+        if len(lines[first + 1]) > width:
+            done += [*lines[start:first], *_parts(lines[first:end], width)]
+            start = end
     return "\n".join([*done, *lines[start:]])
 
 

@@ -65,3 +65,21 @@ def test_a_wide_table_is_folded_where_the_terminal_ends() -> None:
         "a    |",
         "after | all",
     ]
+
+
+def test_titles_are_shortened_before_a_table_is_folded() -> None:
+    header = ["user", "title", "score"]
+    rows = [
+        ["ann", "The Curse of the Black Pearl, Part One", "0.5"],
+        ["bo", "아주 긴 이름의 " * 4, "7"],
+    ]
+    assert folded(text_table(header, rows), 40).splitlines() == [
+        "user |                     title | score",
+        "-----+---------------------------+------",
+        "ann  | The Curse of the Black P… |   0.5",
+        "bo   |   아주 긴 이름의 아주 긴… |     7",
+    ]
+    kept = text_table(
+        ["id of a user", "item"], [["a long id of a user", "0b9f3e2c-77a1-4d0e-b7a2"]]
+    )
+    assert folded(kept, 30).splitlines()[-1] == "a long id of a user | 0b9f3e2c-77a1-4d0e-b7a2"

@@ -10,6 +10,7 @@ from typing import Any
 
 _RULE = re.compile(r"-+(\+-+)+")  # below the header of a table
 _NUMBER = re.compile(r"[-+<\[ ]*\d")
+_LEAST_WORDS = 24  # the width of a column of words, with its margins
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
@@ -123,9 +124,11 @@ def _tables(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def folded(text: str, width: int) -> str:
-    """Break the tables in a text that are wider than ``width`` into several, one below the other.
+    """Fit the tables in a text into ``width``.
 
-    Each part has the first column again. The tables are those of :func:`text_table`.
+    Columns of words, such as titles, are shortened as far as is needed and as they stay readable.
+    A table that is still too wide is broken into several, one below the other; each has the first
+    column again. The tables are those of :func:`text_table`.
 
     >>> print(folded(text_table(["who", "tea", "rye"], [["ann", "12", "7"]]), 10))
     who | tea
@@ -139,9 +142,31 @@ def folded(text: str, width: int) -> str:
     lines, done, start = text.splitlines(), [], 0
     for first, end in _tables(lines):
         if len(lines[first + 1]) > width:
-            done += [*lines[start:first], *_parts(lines[first:end], width)]
+            done += [*lines[start:first], *_parts(_narrowed(lines[first:end], width), width)]
             start = end
     return "\n".join([*done, *lines[start:]])
+
+
+def _narrowed(table: Sequence[str], width: int) -> list[str]:
+    """Shorten the widest columns of words, but not the first column, until a table fits."""
+    from rich.cells import cell_len, set_cell_size
+
+    full = [len(part) for part in table[1].split("+")]
+    rows = [[cell.strip() for cell in _cut(line, full)] for line in table]
+    words = [n for n, cells in enumerate(zip(*rows, strict=True)) if n and " " in "".join(cells)]
+    widths = full.copy()
+    while (excess := sum(widths) + len(widths) - 1 - width) > 0:
+        widest = max(words, key=widths.__getitem__, default=0)
+        if widths[widest] <= _LEAST_WORDS or not words:
+            break
+        widths[widest] = max(_LEAST_WORDS, widths[widest] - excess)
+    if widths == full:
+        return list(table)
+    for row in rows:
+        for n in words:
+            if widths[n] < full[n] and cell_len(row[n]) > widths[n] - 2:
+                row[n] = f"{set_cell_size(row[n], widths[n] - 3).rstrip()}…"
+    return text_table(rows[0], rows[2:]).splitlines()
 
 
 def _parts(table: Sequence[str], width: int) -> list[str]:

@@ -323,6 +323,14 @@ def test_tables_of_many_models_have_at_most_eight_beside_each_other(tmp_path: Pa
     assert "<wbr>(seed=<wbr>1)" in (tmp_path / "nine.html").read_text(encoding="utf-8")
 
 
+def test_colour_is_never_the_only_sign(page: Element, text: str) -> None:
+    legend = [figure.all("figcaption")[0].text() for figure in page.all("figure")]
+    assert any("● significant · ◉ practically equal · ○ not significant" in said for said in legend)
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    assert ".chart .dot.equal, .chart .dot.unsure { fill: var(--page);" in style
+    assert any("from left to right: IALS" in said or "right: ItemCosine" in said for said in legend)
+
+
 def test_scores_of_a_list_have_the_same_number_of_decimals(page: Element) -> None:
     for table in page.all("table", "table-list"):
         scores = [row[2] for row in table.rows()[1:]]

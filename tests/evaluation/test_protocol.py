@@ -176,6 +176,12 @@ def test_rating_errors_if_the_model_predicts_ratings() -> None:
     assert "rmse" not in evaluate(known(scores).fit(train), train, test, k=1).names
 
 
+def test_equal_weights_are_no_ratings() -> None:
+    train, test = split(2, 3, [(0, 0), (1, 2)], [(0, 1), (0, 2), (1, 0)])
+    rater = known([[0, 2, 2], [2, 0, 0]], kind=Rater).fit(train)
+    assert "rmse" not in evaluate(rater, train, test, k=1).names
+
+
 # --- life spans ---------------------------------------------------------------------------------
 
 DAY = 86_400_000_000  # microseconds

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from shortlist.errors import CapabilityError, ConfigError
+from shortlist.errors import CapabilityError, ConfigError, InputError
 from shortlist.models.registry import model_class
+from shortlist.testing import small_world
+from shortlist.tuning import tune
 from shortlist.tuning.objective import Objective
 
 
@@ -34,3 +39,10 @@ def test_rating_errors_need_a_model_that_predicts_ratings() -> None:
         "EASE does not predict ratings, so it has no rmse\n"
         "  to do: choose a ranking metric such as ndcg@10"
     )
+
+
+def test_rating_errors_need_ratings_that_differ() -> None:
+    data = small_world().data
+    equal = replace(data, weights=np.ones_like(data.weights))
+    with pytest.raises(InputError, match="all weights are 1, so there is no rmse"):
+        tune("MatrixFactorization", equal, trials=1, metric="rmse")

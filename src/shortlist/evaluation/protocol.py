@@ -76,7 +76,7 @@ def evaluate(
     The figures over all users with test items and by length of their history: hit rate, recall,
     capped recall, precision, NDCG, MAP, MRR; of the lists, whose ties are broken by popularity in
     training, novelty, popularity, diversity, serendipity, coverage, and the Gini coefficient of how
-    often items are listed; RMSE and MAE if the model predicts ratings.
+    often items are listed; RMSE and MAE if the model predicts ratings, and these differ.
 
     Raises
     ------
@@ -113,7 +113,8 @@ def evaluate(
     shares = {f"gini@{k}": gini(listed) for k, listed in lists.listed.items()}
     too_long = f"is longer than the catalogue of {train.n_items} items"
     notes = [*truth.notes, *(f"k={length} {too_long}" for length in ks if length > train.n_items)]
-    if isinstance(model, PredictsRatings):
+    ratings = np.concatenate([train.weights, truth.ratings])
+    if isinstance(model, PredictsRatings) and (ratings != ratings[:1]).any():
         user_rows = np.repeat(truth.user_rows, np.diff(truth.indptr))
         pairs = train.users.take(user_rows), train.items.take(truth.item_rows)
         try:

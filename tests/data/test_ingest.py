@@ -165,6 +165,7 @@ def test_a_filtered_pandas_frame_keeps_its_rows_not_its_index() -> None:
         ([1.0, 2.5], "DOUBLE"),
         ([1.0, float("inf")], "DOUBLE"),
         ([1.0, 2.0**53 + 2], "DOUBLE"),
+        ([1.0, 2.0**53], "DOUBLE"),  # may have been 2**53 + 1
         ([True, False], "BOOLEAN"),
         ([dt.date(2024, 1, 1)] * 2, "DATE"),
         ([decimal.Decimal("1.0")] * 2, "DECIMAL(2,1)"),
@@ -535,6 +536,10 @@ HOUR = 3_600_000_000
             [HOUR, 0],
         ),
         (pa.array([HOUR, -HOUR], pa.timestamp("us", tz="Asia/Seoul")), [HOUR, -HOUR]),
+        (pa.array([HOUR * 1_000, -5_000], pa.timestamp("ns", tz="America/New_York")), [HOUR, -5]),
+        (pa.array([197001010100, 196912312300]), [HOUR, -HOUR]),  # yyyymmddhhmm
+        (pa.array([19700101010000, 19691231235959]), [HOUR, -1_000_000]),
+        (pa.array(["19700101010000", "19691231230000"]), [HOUR, -HOUR]),
         (
             pa.array([253_402_300_799, -253_402_300_799]),
             [253_402_300_799_000_000, -253_402_300_799_000_000],

@@ -278,6 +278,24 @@ def test_json_arrays_and_lines_under_the_name_json(tmp_path: Path) -> None:
             assert relation(db, path, label="log").fetchall() == [(1, "a"), (2, "b")]
 
 
+def test_ids_of_a_json_file_stay_as_they_are_written(tmp_path: Path) -> None:
+    for user, item in (
+        ("550E8400-E29B-41D4-A716-446655440000", "2024-1-2"),  # not 550e8400-..., 2024-01-02
+        ("7:05:00", "2024-01-02 3:00"),
+    ):
+        path = write_csv(tmp_path / "a.jsonl", f'{{"user": "{user}", "item": "{item}", "n": 1.5}}')
+        with connect() as db:
+            rows = relation(db, path, label="log", ids=("user", "item"))
+            assert rows.fetchall() == [(user, item, 1.5)]
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user", "user"])
+    assert refusal(table).startswith(
+        "interactions: cannot read the frame: two columns are named 'user'\n"
+    )
+
+
 def test_wide_tables_are_read_in_seconds(tmp_path: Path) -> None:
     names = ["user_id", "item_id", *(f"c{n}" for n in range(300))]
     rows = [[str(n % 3), str(n), *(["0.5", "x", "7"] * 100)] for n in range(4)]

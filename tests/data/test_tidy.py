@@ -194,6 +194,16 @@ def test_rules_and_queries_are_read_in_the_unit_of_the_column(tmp_path: Path) ->
         model.recommend([1], where="length < '3 kg'")
 
 
+def test_durations_are_seconds(tmp_path: Path) -> None:
+    times = [dt.timedelta(minutes=90), None, dt.timedelta(days=-1, microseconds=500_000)]
+    data = with_items(length=times)
+    assert data.item_table().to_pydict()["length"] == [5400.0, None, -86_399.5]
+    assert data.notes == ("items: durations, read as seconds: length",)
+    Popularity().fit(data).save(tmp_path / "bundle")
+    lists = load(tmp_path / "bundle").recommend([1], where="length >= 1h 30m", exclude_seen=False)
+    assert lists.column("item_id") == [0]
+
+
 def test_titles_stay() -> None:
     assert features(title=["300 €", "1,200 €"]) == {"title": ["300 €", "1,200 €"]}
     items = {"item_id": [0, 1], "film": ["$9.99", "$5.00"]}

@@ -106,8 +106,9 @@ class Dataset(Interactions):
             frame, a dictionary of columns, a list of rows as dictionaries, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features. Text that holds numbers (``12,90 €``,
-            ``3,500만원``, ``$85k``) or dates in one form is read as such; a record becomes a column
-            for each field, like ``salary.min``; :attr:`notes` says what was read.
+            ``3,500만원``, ``$85k``) or dates in one form is read as such; a duration becomes
+            seconds; a record becomes a column for each field, like ``salary.min``; :attr:`notes`
+            says what was read.
         labels
             A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
             row without a value labels the column. Explanations and lists show the labels.

@@ -78,6 +78,11 @@ def _tidied(
     features, forms = _with_ends(features, options)
     for position, name in enumerate(features.column_names):
         column = features.column(name)
+        if pa.types.is_interval(column.type):
+            features = features.set_column(position, name, _seconds(connection, column))
+            forms[name] = NumberForm(".", years=False, unit="seconds")
+            notes.setdefault("durations, read as seconds", []).append(name)
+            continue
         if not _may_be_read(name, column, options):
             continue
         frequencies, sample = _counted(column)
@@ -232,6 +237,12 @@ def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], form: NumberFor
     converted = next((text for text in counts if is_converted(text, form)), None)
     kind = pa.int64() if whole else pa.float64()
     return _looked_up(column, counts, values, kind, converted, form.unit)
+
+
+def _seconds(connection: Connection, durations: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return durations as numbers of seconds; Parquet has no type for them."""
+    rows = connection.from_arrow(pa.table({"x": durations}))
+    return rows.project("epoch(x) AS x").to_arrow_table().column("x")
 
 
 def _dates(

@@ -319,12 +319,17 @@ def test_features_survive_whatever_they_are_called() -> None:
         "rowid": [5, 6],
         "weight": [7, 8],
         "order by": [9, 0],
+        "record_number": [12, 13],
+        "record": [14, 15],
         "나이": [10, 11],
     }
     people = pa.table({"id": ["a", "b"], "user_id": [9, 8]} | features)
-    data = Dataset.from_tables(pa.table({"user_id": [8], "item_id": [1]}), users=people)
-    assert data.user_features is not None
-    assert data.user_features.to_pydict() == {name: f[::-1] for name, f in features.items()}
+    twice = pa.concat_tables([people, people.slice(1)])
+    for users in (people, twice):
+        log = pa.table({"user_id": [8], "item_id": [1]})
+        data = Dataset.from_tables(log, users=users, on_bad_row="skip")
+        assert data.user_features is not None
+        assert data.user_features.to_pydict() == {name: f[::-1] for name, f in features.items()}
 
 
 def test_the_key_itself_may_be_called_id_or_row() -> None:

@@ -228,10 +228,11 @@ class _Ids:
         rows = listed.source.query
         [(count,)] = db.execute(f"SELECT count(*) FROM {rows}").fetchall()
         if count > len(vocabulary):  # bad rows are left out
+            record = "record" + "_" * max(map(len, listed.types))  # no column has this name
             rows = (
-                f"(SELECT * EXCLUDE (record_number) FROM "
-                f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {rows}) "
-                f"WHERE record_number IN (SELECT rowid FROM {kind}_list))"
+                f"(SELECT * EXCLUDE ({record}) FROM "
+                f"(SELECT *, row_number() OVER () - 1 AS {record} FROM {rows}) "
+                f"WHERE {record} IN (SELECT rowid FROM {kind}_list))"
             )
         features = f"SELECT * EXCLUDE ({quoted(self.list_key)}) FROM {rows} ORDER BY {self.in_list}"
         return vocabulary, db.sql(features).to_arrow_table()

@@ -56,6 +56,7 @@ def test_numbers_are_read_and_said() -> None:
         (["2023년 5월 1일", "2023년 6월 30일"], dt.datetime(2023, 5, 1)),
         (["2023.05.01 18:30", "2023.06.30 09:00"], dt.datetime(2023, 5, 1, 18, 30)),
         (["2023-05-01", "2023-06-30", "2023-07-01", "until filled"], dt.datetime(2023, 5, 1)),
+        (["2023-05-01T09:30:00+09:00", "2023-05-01T00:00:00Z"], dt.datetime(2023, 5, 1, 0, 30)),
     ],
 )
 def test_dates_are_read(texts: list[str], first: dt.datetime) -> None:

@@ -257,7 +257,7 @@ def _dates(
     form, note = form_of_times(connection, "dated", "x", dated[0])
     if note:
         return None
-    parsed = "TRY_CAST(trim(x) AS TIMESTAMP)"
+    parsed = "TRY_CAST(trim(x) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"  # a plain cast drops the zone
     if form is not None:
         parsed = parsed_time("x", form)
     times = [time for (time,) in connection.execute(f"SELECT {parsed} FROM dated").fetchall()]

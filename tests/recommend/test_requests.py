@@ -105,8 +105,10 @@ class TestUsers:
 
     def test_numbers_that_do_not_fit(self) -> None:
         model = Popularity().fit(tiny((1, 10), (2, 11)))
-        with pytest.raises(InputError, match="user ids here are int64; some of yours are not"):
-            model.recommend([2**70], on_unknown="fallback")
+        unfit: Any
+        for unfit in (2**70, 1.5, None):  # 1.5 is not user 1
+            with pytest.raises(InputError, match="user ids here are int64; some of yours are not"):
+                model.recommend([unfit], on_unknown="fallback")
         assert model.recommend([2**63 - 1], k=1, on_unknown="fallback").column("user_id") == [
             2**63 - 1
         ]

@@ -208,12 +208,13 @@ class Dataset(Interactions):
         Parameters
         ----------
         matrix
-            A sparse matrix or array of SciPy, or a dense array. Each stored entry (of a dense
-            array: each that is not 0) is an interaction, and its value the weight; a value below
-            0 is a dislike.
+            A sparse matrix or array of SciPy, a dense array, or a pandas frame. Each stored entry
+            (of a dense array: each that is not 0) is an interaction, and its value the weight; a
+            value below 0 is a dislike.
             # (n_users, n_items)
         user_ids, item_ids
-            The ids of rows and columns, unique integers or text. None: their numbers, from 0.
+            The ids of rows and columns, unique integers or text. None: the labels of a pandas
+            frame, otherwise the numbers of rows and columns, from 0.
 
         Raises
         ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -109,13 +110,14 @@ def _overlaid(history: csr_array, given: csr_array) -> csr_array:
 
 def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
     """Convert ids, some of them unknown, to an array of the vocabulary's type."""
-    try:
-        return pa.array(ids, vocabulary.ids.type)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError):
-        raise InputError(
-            f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
-            remedy="convert them, or pass on_unknown='skip'",
-        ) from None
+    with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+        array = pa.array(ids, vocabulary.ids.type)
+        if None not in ids and array.to_pylist() == list(ids):  # 1.5 would become 1
+            return array
+    raise InputError(
+        f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
+        remedy="convert them, or pass on_unknown='skip'",
+    )
 
 
 def resolve(

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
+from shortlist.recommend.rules import Rules
 
 SEOUL = dt.timezone(dt.timedelta(hours=9))
 LOG = pa.table(
@@ -363,6 +364,22 @@ def test_features_of_every_type_are_kept() -> None:
     del features["place"]
     features |= {"place.city": ["서울", None], "place.floor": [3, None]}
     assert kept == features
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S"])
+def test_times_without_end_are_the_first_and_the_last_day(kind: str) -> None:
+    rows = (
+        f"(1, CAST('-infinity' AS {kind})), (2, '9999-12-31 23:59:59'), (3, 'infinity'), (4, NULL)"
+    )
+    films = duckdb.sql(f"SELECT * FROM (VALUES {rows}) AS films(item_id, valid_to)")
+    data = Dataset.from_tables({"user_id": [1], "item_id": [2]}, items=films)
+    ends = data.item_table().column("valid_to").to_pylist()
+    assert [end and (end.year, end.month, end.day) for end in ends] == [
+        (1, 1, 1), (9999, 12, 31), (9999, 12, 31), None,
+    ]  # fmt: skip
+    assert kind == "DATE" or ends[1].second == 59
+    assert Rules(where="valid_to > 2024-12-31").mask(data).tolist() == [False, True, True, False]
+    assert Rules(as_of="2024-12-31").mask(data).tolist() == [False, True, True, True]
 
 
 def test_a_table_of_ids_alone_has_no_features() -> None:

@@ -560,6 +560,8 @@ HOUR = 3_600_000_000
         (pa.array([HOUR, -HOUR], pa.timestamp("us", tz="Asia/Seoul")), [HOUR, -HOUR]),
         (pa.array([HOUR * 1_000, -5_000], pa.timestamp("ns", tz="America/New_York")), [HOUR, -5]),
         (pa.array([197001010100, 196912312300]), [HOUR, -HOUR]),  # yyyymmddhhmm
+        (pa.array([197002, 196912]), [31 * 24 * HOUR, -31 * 24 * HOUR]),  # yyyymm
+        (pa.array([197002, 196913]), [197_002_000_000, 196_913_000_000]),  # there is no month 13
         (pa.array([19700101010000, 19691231235959]), [HOUR, -1_000_000]),
         (pa.array(["19700101010000", "19691231230000"]), [HOUR, -HOUR]),
         (

@@ -124,7 +124,7 @@ class Dataset(Interactions):
             The column of times: timestamps, dates, ISO text, or numbers. Numbers are seconds since
             1970 (UTC), unless all are so large that they are milliseconds, microseconds or
             nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd,
-            yyyymmddhhmm or yyyymmddhhmmss.
+            yyyymm, yyyymmddhhmm or yyyymmddhhmmss.
             Times without a time zone are taken as UTC.
         title
             The column of the titles of items, which lists show: in ``items``, or else in the

@@ -27,7 +27,8 @@ LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
-_WRITTEN = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # by the number of digits
+# How a number of so many digits may write a time.
+_WRITTEN = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEAR_FIRST = re.compile(
@@ -42,8 +43,8 @@ def moment(when: When) -> int:
     The text may also begin like 2024.5.31, 2024/5/31, 2024년 5월 31일 or 31.05.2024.
     Times without a time zone are taken as UTC; ``"now"`` is the current time. An integer is a year
     (1900 to 2100), a date written as yyyymmdd, or a number of seconds, milliseconds, microseconds
-    or nanoseconds since 1970, whichever its size allows. A date may go on with hours and minutes:
-    yyyymmddhhmm or yyyymmddhhmmss.
+    or nanoseconds since 1970, whichever its size allows. A date may also be yyyymm, yyyymmddhhmm or
+    yyyymmddhhmmss.
 
     >>> moment("1970-01-02") == moment(86400) == 86_400_000_000
     True

@@ -4,8 +4,8 @@ Thousands separators and currency signs are understood where the mark before the
 3,5 and 1.000,50 and $3.50. The unit of a column of times in numbers is found from all of its
 values:
 
-- calendar years (1900 to 2100), or dates and times written as yyyymmdd, yyyymmddhhmm or
-  yyyymmddhhmmss, if most values have that form;
+- calendar years (1900 to 2100), or dates and times written as yyyymm, yyyymmdd, yyyymmddhhmm
+  or yyyymmddhhmmss, if most values have that form;
 - milliseconds, microseconds or nanoseconds since 1970, if every value is too large for the smaller
   unit (seconds end with the year 9999);
 - seconds since 1970 otherwise.
@@ -37,8 +37,12 @@ _DAY = (
     f"({{n}} = floor({{n}}) AND {{n}} BETWEEN 19000101 AND {_LAST_DAY} "
     "AND floor({n} / 100) % 100 BETWEEN 1 AND 12 AND {n} % 100 BETWEEN 1 AND 31)"
 )
-_WRITTEN = {"yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M", "yyyymmddhhmmss": "%Y%m%d%H%M%S"}
-_WITH_HOURS = {  # from 1900 to 2100; as seconds or milliseconds since 1970 they are far future
+_WRITTEN = {
+    "yyyymm": "%Y%m", "yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M",
+    "yyyymmddhhmmss": "%Y%m%d%H%M%S",
+}  # fmt: skip
+_OTHER_FORMS = {  # 1900 to 2100; as seconds or milliseconds these are 1970 or the far future
+    "yyyymm": "(n BETWEEN 190001 AND 210012)",
     "yyyymmddhhmm": "(n BETWEEN 190001010000 AND 210012312359)",
     "yyyymmddhhmmss": "(n BETWEEN 19000101000000 AND 21001231235959)",
 }
@@ -173,9 +177,9 @@ def _unit(connection: Connection, rows: str, x: str) -> str:
     """Return the unit of a column of numbers."""
     numbers = f"(SELECT TRY_CAST({x} AS DOUBLE) AS n FROM {rows}) WHERE isfinite(n)"
     like_dates = f"n BETWEEN {_FIRST_YEAR} AND {_LAST_DAY}"
-    longer = " OR ".join(_WITH_HOURS.values())
-    count, candidates, with_hours, least, most = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({like_dates}), count(*) FILTER ({longer}), "
+    other_forms = " OR ".join(_OTHER_FORMS.values())
+    count, candidates, others, least, most = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({like_dates}), count(*) FILTER ({other_forms}), "
         f"min(abs(n)), max(abs(n)) FROM {numbers}"
     ).fetchall()[0]
     years = days = 0
@@ -189,7 +193,7 @@ def _unit(connection: Connection, rows: str, x: str) -> str:
         return "year"
     if 2 * days > count:
         return "yyyymmdd"
-    for unit, in_range in _WITH_HOURS.items() if 2 * with_hours > count else ():
+    for unit, in_range in _OTHER_FORMS.items() if 2 * others > count else ():
         times = f"count({_written('n', unit)}) FILTER ({in_range})"
         if connection.execute(f"SELECT 2 * {times} > count(*) FROM {numbers}").fetchall()[0][0]:
             return unit

@@ -56,6 +56,16 @@ def test_windows_line_ends_and_other_delimiters(tmp_path: Path) -> None:
     assert read(tabs)[2] == [("u1", 7), ("u2", 8)]
 
 
+@pytest.mark.parametrize("text", [b"a,b\r\n1,2\n3,4\r\n", b"a,b\n1,2\r\n", b"a,b\n1\r,2\n"])
+def test_different_line_ends_in_a_file_are_named(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text)
+    assert refusal(path) == (
+        f"its rows end in different ways (\\n, \\r\\n, \\r)\n  where: {path}\n"
+        "  to do: end all rows alike, and quote values that hold line breaks"
+    )
+
+
 def test_types_are_inferred(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "t.csv",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.cli import main
+from shortlist.progress import announce_time
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
@@ -18,5 +19,7 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
         main()
     except SystemExit as stop:
         code = stop.code or 0
+    finally:
+        announce_time(None)  # the rest of the process is no command
     assert isinstance(code, int)
     return code

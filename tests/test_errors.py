@@ -52,9 +52,9 @@ def test_all_errors_have_the_same_base() -> None:
     ("name", "known", "text"),
     [
         ("sead", ["seed", "epochs"], "did you mean 'seed'? Known: epochs, seed"),
-        ("learning_rate", ["seed", "epochs"], "Known: epochs, seed"),
-        ("x", [], "Known: "),
-        ("ease", {"EASE": 1, "IALS": 2}, "Known: EASE, IALS"),
+        ("learning_rate", ["seed", "epochs"], "use one of these: epochs, seed"),
+        ("x", [], "there is none"),
+        ("ease", {"EASE": 1, "IALS": 2}, "did you mean 'EASE'? Known: EASE, IALS"),
     ],
 )
 def test_suggestions(name: str, known: list[str], text: str) -> None:

@@ -67,3 +67,6 @@ def test_reasons_and_looks_are_streams(data: sl.Dataset) -> None:
     assert looked.column("different").to_pylist() == [4, 3]
     near = explore.neighbors(sl.IALS(embedding_size=2, epochs=2).fit(data), "tea", k=2)
     assert read(near).to_pydict() == near.table.to_pydict()
+    shown = near._repr_html_()
+    assert shown.startswith("<p>Tea</p><table>")
+    assert all(f">{score:.4f}</td>" in shown for score in near.table.column("score").to_pylist())

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shortlist.text import figure, folded, html_table, shown, span, text_table
+from shortlist.text import figure, folded, html, shown, span, text_table
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,19 @@ def test_tables() -> None:
     ]
 
 
-def test_html_is_escaped_and_cut() -> None:
-    table = html_table("a & b", {"<id>": ["x<y", "z"], "score": [0.5, 12.0]}, limit=1)
-    assert table == (
-        "<table><caption>a &amp; b</caption><tr><th>&lt;id&gt;</th><th>score</th></tr>"
-        "<tr><td>x&lt;y</td><td>0.5000</td></tr></table>"
+def test_a_notebook_shows_the_same_tables_escaped() -> None:
+    rows = [["x<y", "1 | 2 & 3", "0.5"], ["7", "", "best"], ["z", "괴물", "[-0.1, 0.2]"]]
+    shown = html(f"a < b\n\n{text_table(['<id>', 'title', 'score'], rows)}\n* real\nmore")
+    left, right = 'style="text-align:left"', 'style="text-align:right"'
+    assert shown == (
+        f"<p>a &lt; b</p><table><tr><th {left}>&lt;id&gt;</th><th {left}>title</th>"
+        f"<th {right}>score</th></tr>"
+        f"<tr><td {left}>x&lt;y</td><td {left}>1 | 2 &amp; 3</td><td {right}>0.5</td></tr>"
+        f"<tr><td {left}>7</td><td {left}></td><td {right}>best</td></tr>"
+        f"<tr><td {left}>z</td><td {left}>괴물</td><td {right}>[-0.1, 0.2]</td></tr></table>"
+        "<p>* real<br>more</p>"
     )
+    assert html("") == ""
 
 
 def test_a_wide_table_is_folded_where_the_terminal_ends() -> None:
@@ -58,3 +65,21 @@ def test_a_wide_table_is_folded_where_the_terminal_ends() -> None:
         "a    |",
         "after | all",
     ]
+
+
+def test_titles_are_shortened_before_a_table_is_folded() -> None:
+    header = ["user", "title", "score"]
+    rows = [
+        ["ann", "The Curse of the Black Pearl, Part One", "0.5"],
+        ["bo", "아주 긴 이름의 " * 4, "7"],
+    ]
+    assert folded(text_table(header, rows), 40).splitlines() == [
+        "user |                     title | score",
+        "-----+---------------------------+------",
+        "ann  | The Curse of the Black P… |   0.5",
+        "bo   |   아주 긴 이름의 아주 긴… |     7",
+    ]
+    kept = text_table(
+        ["id of a user", "item"], [["a long id of a user", "0b9f3e2c-77a1-4d0e-b7a2"]]
+    )
+    assert folded(kept, 30).splitlines()[-1] == "a long id of a user | 0b9f3e2c-77a1-4d0e-b7a2"

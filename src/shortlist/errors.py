@@ -167,6 +167,9 @@ def require_known(
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return a remedy for a misspelt name: the closest known name, and the list of all."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    start = f"did you mean '{close[0]}'? " if close else ""
-    return f"{start}Known: {', '.join(names)}"
+    if not names:
+        return "there is none"
+    lower = {each.lower(): each for each in names}
+    close = get_close_matches(name.lower(), lower, n=1)
+    start = f"did you mean '{lower[close[0]]}'? Known" if close else "use one of these"
+    return f"{start}: {', '.join(names)}"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shortlist.text import html_table
+from shortlist.text import html
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-SHOWN_ROWS = 20  # in a notebook
+SHOWN_ROWS = 20  # of a result that is printed, or shown in a notebook
 
 
 class Tabular(ABC):
@@ -23,14 +23,17 @@ class Tabular(ABC):
     def to_arrow(self) -> pa.Table:
         """Return the table."""
 
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return what ``print`` and notebooks show."""
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export the table through Arrow's C interface: polars, DuckDB and others read it as is."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def _repr_html_(self) -> str:
-        """Show the first rows as a table in a notebook."""
-        caption = f"{type(self).__name__}: {self.to_arrow().num_rows:,} rows"
-        return html_table(caption, self.first(SHOWN_ROWS).to_pydict(), SHOWN_ROWS)
+        """Show in a notebook what ``print`` shows, its tables as HTML tables."""
+        return html(str(self))
 
     def first(self, count: int) -> pa.Table:
         """Return the first rows, as they are shown to people."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from io import StringIO
 from typing import Any
 
 _RULE = re.compile(r"-+(\+-+)+")  # below the header of a table
+_NUMBER = re.compile(r"[-+<\[ ]*\d")
+_LEAST_WORDS = 24  # the width of a column of words, with its margins
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
@@ -75,26 +77,58 @@ def cells(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return [[text(value) for value in row.values()] for row in rows]
 
 
-def html_table(caption: str, columns: Mapping[str, Sequence[Any]], limit: int) -> str:
-    """Format the first rows of columns as an HTML table, numbers to four decimals.
+def html(text: str) -> str:
+    """Format a text for a notebook: the tables of :func:`text_table` in it become HTML tables.
 
-    >>> html_table("2 rows", {"a": [1, 2]}, limit=1)
-    '<table><caption>2 rows</caption><tr><th>a</th></tr><tr><td>1</td></tr></table>'
+    >>> html(text_table(["who", "pay"], []))[:47]
+    '<table><tr><th style="text-align:left">who</th>'
     """
+    lines, start, parts = text.splitlines(), 0, []
+    for first, end in [*_tables(lines), (len(lines), len(lines))]:
+        if words := escape("\n".join(lines[start:first]).strip()):
+            parts.append(f"<p>{words.replace(chr(10), '<br>')}</p>")
+        if first < end:
+            parts.append(_html_table(lines[first:end]))
+        start = end
+    return "".join(parts)
 
-    def row(tag: str, cells: Iterable[Any]) -> str:
-        texts = (figure(cell) if isinstance(cell, float) else str(cell) for cell in cells)
-        return f"<tr>{''.join(f'<{tag}>{escape(text)}</{tag}>' for text in texts)}</tr>"
 
-    rows = zip(*(values[:limit] for values in columns.values()), strict=True)
-    body = "".join([row("th", columns), *(row("td", cells) for cells in rows)])
-    return f"<table><caption>{escape(caption)}</caption>{body}</table>"
+def _html_table(lines: Sequence[str]) -> str:
+    """Format the lines of a table; columns of which most cells are numbers are right-aligned."""
+    widths = [len(part) for part in lines[1].split("+")]
+    rows = [[cell.strip() for cell in _cut(line, widths)] for line in lines]
+    del rows[1]  # the rule
+    columns = zip(*rows[1:], strict=True) if rows[1:] else [()] * len(widths)
+    numbers = [sum(bool(_NUMBER.match(cell)) for cell in column) for column in columns]
+    sides = ["right" if 2 * count > len(rows) - 1 else "left" for count in numbers]
+    formatted = [
+        "".join(
+            f'<{tag} style="text-align:{side}">{escape(cell)}</{tag}>'
+            for cell, side in zip(row, sides, strict=True)
+        )
+        for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
+    ]
+    return f"<table><tr>{'</tr><tr>'.join(formatted)}</tr></table>"
+
+
+def _tables(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Find the tables of :func:`text_table`: the positions of their headers and of their ends."""
+    end = 0
+    for number, rule in enumerate(lines):
+        if number <= end or not _RULE.fullmatch(rule):
+            continue
+        header, end = number - 1, number + 1
+        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
+            end += 1
+        yield header, end
 
 
 def folded(text: str, width: int) -> str:
-    """Break the tables in a text that are wider than ``width`` into several, one below the other.
+    """Fit the tables in a text into ``width``.
 
-    Each part has the first column again. The tables are those of :func:`text_table`.
+    Columns of words, such as titles, are shortened as far as is needed and as they stay readable.
+    A table that is still too wide is broken into several, one below the other; each has the first
+    column again. The tables are those of :func:`text_table`.
 
     >>> print(folded(text_table(["who", "tea", "rye"], [["ann", "12", "7"]]), 10))
     who | tea
@@ -106,16 +140,33 @@ def folded(text: str, width: int) -> str:
     ann |   7
     """
     lines, done, start = text.splitlines(), [], 0
-    for number, rule in enumerate(lines):
-        if number < start or not number or len(rule) <= width or not _RULE.fullmatch(rule):
-            continue
-        end = number + 1
-        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
-            end += 1
-        done += lines[start : number - 1]
-        done += _parts([lines[number - 1], rule, *lines[number + 1 : end]], width)
-        start = end
+    for first, end in _tables(lines):
+        if len(lines[first + 1]) > width:
+            done += [*lines[start:first], *_parts(_narrowed(lines[first:end], width), width)]
+            start = end
     return "\n".join([*done, *lines[start:]])
+
+
+def _narrowed(table: Sequence[str], width: int) -> list[str]:
+    """Shorten the widest columns of words, but not the first column, until a table fits."""
+    from rich.cells import cell_len, set_cell_size
+
+    full = [len(part) for part in table[1].split("+")]
+    rows = [[cell.strip() for cell in _cut(line, full)] for line in table]
+    words = [n for n, cells in enumerate(zip(*rows, strict=True)) if n and " " in "".join(cells)]
+    widths = full.copy()
+    while (excess := sum(widths) + len(widths) - 1 - width) > 0:
+        widest = max(words, key=widths.__getitem__, default=0)
+        if widths[widest] <= _LEAST_WORDS or not words:
+            break
+        widths[widest] = max(_LEAST_WORDS, widths[widest] - excess)
+    if widths == full:
+        return list(table)
+    for row in rows:
+        for n in words:
+            if widths[n] < full[n] and cell_len(row[n]) > widths[n] - 2:
+                row[n] = f"{set_cell_size(row[n], widths[n] - 3).rstrip()}…"
+    return text_table(rows[0], rows[2:]).splitlines()
 
 
 def _parts(table: Sequence[str], width: int) -> list[str]:

@@ -145,6 +145,25 @@ def test_products_and_people_are_files_too(run: Run, orders: Path, tmp_path: Pat
     assert "S0" not in {row["item_id"] for row in json.loads(two.out)}
 
 
+def test_new_people_come_as_a_table(run: Run, orders: Path, tmp_path: Path) -> None:
+    people, new, bundle = (tmp_path / name for name in ("people.csv", "new.csv", "bundle"))
+    people.write_text(
+        "Customer ID,zip\n"
+        + "".join(f"{n + 100},{'0' if n % 2 else 'x'}{n % 2}\n" for n in range(40))
+    )
+    run("fit", orders, *OPTIONS, "--users", people, "--model", "Retrieval", "--set", "epochs=2",
+        "--out", bundle)  # fmt: skip
+    new.write_text("name,zip\nAnn,01\nBo,\n")
+    listed = run("recommend", bundle, "--features", new, "-k", "3", "--json", "-")
+    assert listed.err.startswith(f"{new}: left out name: not a feature of users\n")
+    given = run("recommend", bundle, "--features", '[{"zip": "01"}, {}]', "-k", "3", "--json", "-")
+    assert listed.out == given.out
+    new.write_text("name\nAnn\n")
+    outcome = run("recommend", bundle, "--features", new)
+    assert "no column is a feature of users: name" in outcome.err
+    assert (outcome.code, "to do: the features are zip" in outcome.err) == (2, True)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "3", '["a"]'])
 def test_features_that_are_no_object_are_refused(
     run: Run, orders: Path, tmp_path: Path, text: str
@@ -170,6 +189,49 @@ def test_unknown_items_of_a_stock_list_are_counted(run: Run, orders: Path, tmp_p
     assert not {row["item_id"] for row in json.loads(denied.out)} & {"S1", "S3"}
     stock.write_text("NEW1\n")
     assert run("recommend", bundle, "--allow", stock).code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "remark"),
+    [
+        ("ids.csv", "S1\nS3\n", None),
+        ("ids.csv", "sku\nS1\nS3\n", "the first row, sku, is the name of the column"),
+        (
+            "ids.csv",
+            "name,code,no\nS,S1,1\nB,S3,2\nC,,3\nD,S1,4\n",
+            "the item ids are the column 'code'",
+        ),
+        ("ids.jsonl", '{"item": "S1"}\n{"item": "S3"}\n', "the item ids are the column 'item'"),
+    ],
+)
+def test_ids_come_as_a_table(
+    run: Run, orders: Path, tmp_path: Path, name: str, content: str, remark: str | None
+) -> None:
+    bundle, ids = tmp_path / "bundle", tmp_path / name
+    run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", bundle)
+    ids.write_text(content)
+    allowed = run("recommend", bundle, "--allow", ids, "-k", "5", "--include-seen", "--json", "-")
+    assert {row["item_id"] for row in json.loads(allowed.out)} == {"S1", "S3"}
+    assert f"{ids}: {remark}\n" in allowed.err if remark else str(ids) not in allowed.err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name,no\nx,1\n", "no column holds user ids that the model knows: name, no"),
+        ("100,x\n101,y\n", "the first row has no column names: 100 is a user id"),
+    ],
+)
+def test_a_table_without_ids_is_refused(
+    run: Run, orders: Path, tmp_path: Path, content: str, message: str
+) -> None:
+    bundle, people = tmp_path / "bundle", tmp_path / "people.csv"
+    run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", bundle)
+    people.write_text(content)
+    outcome = run("recommend", bundle, "--users", people)
+    assert (outcome.code, outcome.err.startswith(f"error: {message}\n")) == (2, True)
+    outcome = run("recommend", bundle, "--features", people)
+    assert (outcome.code, "users of this bundle have no features" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -456,7 +456,7 @@ def test_an_unknown_rule_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         Dataset.from_tables(LOG, repeats="avg")  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "repeats='avg' is not a known rule\n  to do: Known: last, max, mean, sum"
+        "repeats='avg' is not a known rule\n  to do: use one of these: last, max, mean, sum"
     )
 
 

@@ -143,7 +143,8 @@ def test_a_table_name_with_its_schema(postgres: EmptyDatabase) -> None:
         assert len(store.dataset(f'{schema}."O.x"', user_id="u", item_id="i")) == 1
         message = str(refusal(lambda: store.dataset(f"{schema}.ox", user_id="u", item_id="i")))
         assert message == (
-            f"there is no table {schema}.ox\n  where: {store.place}\n  to do: Known: O.x"
+            f"there is no table {schema}.ox\n  where: {store.place}\n"
+            "  to do: did you mean 'O.x'? Known: O.x"
         )
 
 

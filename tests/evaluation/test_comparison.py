@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 import numpy as np
@@ -170,6 +172,13 @@ def test_as_text(comparison: Comparison) -> None:
     )
     value = comparison["Poor"]["ndcg@10"]
     assert f"{value:.4f}" in models[2]
+
+
+def test_a_notebook_shows_every_model(comparison: Comparison) -> None:
+    html = comparison._repr_html_()
+    names = re.findall(r'<tr><td style="text-align:left">([^<]+)</td>', html)
+    assert list(map(unescape, names)) == list(comparison.reports)
+    assert "None" not in html
 
 
 def test_a_single_model_has_no_tests(data: tuple[Dataset, Dataset]) -> None:

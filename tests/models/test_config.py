@@ -30,7 +30,7 @@ def test_an_unknown_parameter_is_refused() -> None:
     assert refusal(sise=3) == (
         "Tune has no parameter 'sise'\n  to do: did you mean 'size'? Known: rate, size"
     )
-    assert refusal(x=3) == "Tune has no parameter 'x'\n  to do: Known: rate, size"
+    assert refusal(x=3) == "Tune has no parameter 'x'\n  to do: use one of these: rate, size"
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ def test_softmax_uses_genres_and_years_if_there_are_any() -> None:
     assert str(error.value) == (
         "MatrixFactorization: the items have no feature 'kinds'\n"
         "  where: genre_column='kinds'\n"
-        "  to do: Known: tags, taste, valid_from, valid_to, year"
+        "  to do: use one of these: tags, taste, valid_from, valid_to, year"
     )
 
 

@@ -125,7 +125,8 @@ class TestUsers:
             with pytest.raises(ConfigError) as error:
                 listener().recommend(**asked, on_unknown="ignore")
             assert str(error.value) == (
-                "on_unknown='ignore' does not exist\n  to do: Known: fallback, raise, skip"
+                "on_unknown='ignore' does not exist\n"
+                "  to do: use one of these: fallback, raise, skip"
             )
 
 

@@ -222,5 +222,6 @@ def test_other_libraries_read_the_table_as_it_is() -> None:
 def test_a_notebook_shows_the_first_rows() -> None:
     lists = EASE_OF_SMALL_WORLD.recommend(k=2)
     html = lists._repr_html_()
-    assert html.startswith(f"<table><caption>Recommendations: {len(lists)} rows</caption>")
-    assert html.count("<tr>") == min(len(lists), 20) + 1
+    assert html.startswith('<table><tr><th style="text-align:left">user_id</th>')
+    assert html.endswith(f"<p>and {len(lists) - 20} more rows<br>{lists!r}</p>")
+    assert html.count("<tr>") == 21

@@ -59,6 +59,8 @@ class _Reader(HTMLParser):
         self.open = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":  # a place to break a line, within a word
+            return
         element = Element(tag, {name: value or "" for name, value in attrs})
         self.open[-1].children.append(element)
         self.open[-1].order.append(element)
@@ -75,7 +77,11 @@ class _Reader(HTMLParser):
         assert closed.tag == tag, f"</{tag}> closes <{closed.tag}>"
 
     def handle_data(self, data: str) -> None:
-        self.open[-1].order.append(data)
+        order = self.open[-1].order
+        if order and isinstance(order[-1], str):
+            order[-1] += data
+        else:
+            order.append(data)
 
 
 def read(page: str) -> Element:

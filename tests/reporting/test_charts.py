@@ -15,7 +15,7 @@ from shortlist.reporting import charts
 from shortlist.reporting.accuracy import ByHistory, Estimate, Ranking
 from shortlist.reporting.catalogue import ItemMap, LongTail
 from shortlist.reporting.costs import LossCurve
-from shortlist.reporting.svg import Scale
+from shortlist.reporting.svg import WIDTH, Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -118,6 +118,8 @@ def test_shares_fill_the_bar() -> None:
     assert [wide / sum(widths) for wide in widths] == pytest.approx([0.5, 0.3, 0.2], abs=1e-3)
     assert next(bar.findtext("title") for bar in bars) == "a: 50.0% on w"
     assert texts(chart, "on") == ["50%", "30%", "20%"]
+    bottom = float(ET.fromstring(chart).attrib["viewBox"].split()[3])
+    assert 6 < bottom - float(shapes(chart, "text", "axis-title")[0].attrib["y"]) < 10
 
 
 def test_labels_of_points_do_not_overlap() -> None:
@@ -149,6 +151,9 @@ def test_the_lines_of_a_group_are_side_by_side() -> None:
     xs = [float(shape.attrib["cx"]) for shape in shapes(chart, "circle")]
     assert xs[0] < xs[2] < xs[1] < xs[3]
     assert texts(chart, "tick")[-2:] == ["1-2", "3-5"]
+    phone = charts.history_chart(ranking("a", "b"), history, WIDTH)
+    assert ET.fromstring(phone).attrib["viewBox"].startswith(f"0 0 {WIDTH:g} ")
+    assert all(float(dot.attrib["cx"]) < WIDTH for dot in shapes(phone, "circle"))
     assert [dot.findtext("title") for dot in shapes(chart, "circle")[:2]] == [
         "a, 1-2: 0.1000 (0.0000 to 0.2000)",
         "a, 3-5: 0.2000 (no interval)",

@@ -75,6 +75,9 @@ def test_the_correction_is_explained_where_it_changes_a_verdict() -> None:
         "of 3 tests, one may well look significant by chance."
     )
     assert explain_correction([tests[0], tests[2]], 0.95) == ""
+    many = explain_correction([tests[1]] * 15, 0.95)
+    assert many.count("A and C (p 0.03, corrected 0.06)") == 3
+    assert "corrected 0.06) and 12 other pairs would be significant. But of 15 tests" in many
 
 
 def test_metrics_with_the_same_figures_share_a_row() -> None:

@@ -79,7 +79,7 @@ def test_pairs_of_models_are_marked_if_they_differ_significantly(
         for other, cell in zip(comparison.reports, row[1:], strict=True)
     }
     for test in comparison.tests():
-        mark = "*" if test.real else ""
+        mark = " *" if test.real else ""
         assert cells[test.first, test.second] == f"{test.difference:+.4f}{mark}"
         assert cells[test.second, test.first] == f"{-test.difference:+.4f}{mark}"
 
@@ -266,7 +266,7 @@ def test_the_page_is_accessible(page: Element) -> None:
         assert region.attributes["aria-label"]
     for figure in page.all("figure"):
         assert figure.all("figcaption")[0].text()
-        [chart] = figure.all("svg")
+        chart, *_ = figure.all("svg")  # some have another one, for phones
         assert chart.attributes["role"] == "img"
         assert len(chart.attributes["aria-label"]) > 20
     labels = [label.attributes["for"] for label in page.all("label")]
@@ -301,6 +301,41 @@ def test_one_model_without_features_titles_or_times(tmp_path: Path) -> None:
         'sl.compare([sl.EASE()], train, test, k=(5,), seed=0).write_report("report.html")'
     )
     assert page.all("h1")[0].text() == "Which model is best for 260 users and 60 items?"
+
+
+def test_tables_of_many_models_have_at_most_eight_beside_each_other(tmp_path: Path) -> None:
+    train, test = sl.split.random(sl.Dataset.from_tables(tables()["interactions"]), 0.2)
+    models = [sl.IALS(embedding_size=2, epochs=1, seed=seed) for seed in range(9)]
+    comparison = sl.compare(models, train, test, k=5)
+    page = read(comparison.write_report(tmp_path / "nine.html").read_text(encoding="utf-8"))
+    names = list(comparison.reports)
+    for table in ("table-pairs", "table-metrics"):
+        first, second = (page.by_id(table + end).rows() for end in ("", "-2"))
+        assert first[0][1:] == names[:8]
+        assert second[0][1:] == names[8:]
+        assert [row[0] for row in first] == [row[0] for row in second]
+    assert [row[0] for row in page.by_id("table-pairs-2").rows()[1:]] == names
+    assert (
+        page.by_id("table-metrics-2")
+        .rows()[1][1]
+        .startswith(f"{comparison[names[8]]['ndcg@5']:.4f}")
+    )
+    assert "<wbr>(seed=<wbr>1)" in (tmp_path / "nine.html").read_text(encoding="utf-8")
+
+
+def test_colour_is_never_the_only_sign(page: Element, text: str) -> None:
+    legend = [figure.all("figcaption")[0].text() for figure in page.all("figure")]
+    assert any("● significant · ◉ practically equal · ○ not significant" in said for said in legend)
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    assert ".chart .dot.equal, .chart .dot.unsure { fill: var(--page);" in style
+    assert any("from left to right: IALS" in said or "right: ItemCosine" in said for said in legend)
+
+
+def test_scores_of_a_list_have_the_same_number_of_decimals(page: Element) -> None:
+    for table in page.all("table", "table-list"):
+        scores = [row[2] for row in table.rows()[1:]]
+        [decimals] = {len(score.partition(".")[2]) for score in scores}
+        assert len(scores[0].replace(".", "").lstrip("0-")) == 4 <= decimals + 4
 
 
 def test_an_already_fitted_model_and_a_cold_split(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from shortlist.evaluation import evaluate
 from shortlist.models.base import Model
 from shortlist.models.ease import EASE
 from shortlist.models.factorization.model import MatrixFactorization
+from shortlist.progress import announce_time
 from shortlist.testing import small_world, tiny
 from shortlist.tuning import tune
 from shortlist.tuning.folds import SettingsCheck, validation_folds
@@ -86,6 +87,16 @@ def test_a_resumed_search_has_the_same_result(
     again = tune(Dial(trap=0.9), data, 10, study=tmp_path / "study", check=False)
     assert plain(again.trials) == plain(whole.trials)
     assert len(fits) == 15
+
+
+def test_a_study_with_more_trials_than_asked_announces_its_time(tmp_path: Path) -> None:
+    tune(Dial(), dial_world(), trials=4, study=tmp_path / "study", check=False)
+    announce_time(print)
+    try:
+        tuning = tune(Dial(), dial_world(), trials=2, study=tmp_path / "study", check=False)
+    finally:
+        announce_time(None)
+    assert len(tuning.trials) == 4
 
 
 def test_a_resumed_search_knows_the_pruned_trials(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def demo(
         "report.html": "the table with charts and explanations: open it in a browser",
         "recommendations.parquet": f"everyone's {LISTED} best",
         "metrics.json": "the table above, with all metrics and tests",
-        "bundle": f"the model; try: shortlist recommend {folder / 'bundle'}",
+        "bundle": f"{model.name}, the best on a validation fold, which the report may rank behind "
+        f"another; try: shortlist recommend {folder / 'bundle'}",
         f"{kind}.duckdb": f"the tables; try: shortlist compare {folder / kind}.duckdb",
     }
     if not reported:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from shortlist.cli.input import read_features, read_ids
 from shortlist.cli.output import (
     Engine,
     Json,
     announcing_compilation,
     is_folder,
-    read_ids,
-    read_objects,
     remark,
     say,
     say_memory,
@@ -62,7 +61,7 @@ def recommend(
     ] = None,
     users: Annotated[
         Path | None,
-        Option(metavar="FILE", help="A file with one user id per line; - is stdin."),
+        Option(metavar="FILE", help="A file with one user id per line, or a table; - is stdin."),
     ] = None,
     history: Annotated[
         str | None,
@@ -72,19 +71,24 @@ def recommend(
         str | None,
         Option(
             metavar="JSON|FILE",
-            help="Features of new users: a JSON object, or a list of objects; or a file of these; "
-            "- is stdin.",
+            help="Features of new users: a JSON object, or a list of these; or a file of them, or "
+            "a table; - is stdin.",
         ),
     ] = None,
     k: Length = 10,
     where: Where = None,
     allow: Annotated[
         Path | None,
-        Option(metavar="FILE", help="List only these items: a file with one id per line."),
+        Option(
+            metavar="FILE", help="List only these items: a file with an id per line, or a table."
+        ),
     ] = None,
     deny: Annotated[
         Path | None,
-        Option(metavar="FILE", help="List none of these items: a file with one id per line."),
+        Option(
+            metavar="FILE",
+            help="List none of these items: a file as for --allow.",
+        ),
     ] = None,
     as_of: AsOf = None,
     include_seen: Annotated[
@@ -116,8 +120,9 @@ def recommend(
         left = f"the same command continues in {out}"
     with announcing_compilation(), unfinished(left):
         model = load(bundle)
-        ids = [*(user or ()), *(read_ids(users) if users is not None else ())]
-        known = model.data.users.parse(ids) if ids else None
+        known = model.data.users.parse(user or ())
+        if users is not None:
+            known += read_ids(users, model.data.users)
         choice: dict[str, Any] = {
             "k": k,
             "exclude_seen": not include_seen,
@@ -130,15 +135,15 @@ def recommend(
             "engine": engine,
         }
         if out is not None and to_folder:
-            remark(_written(model.recommend_to(out, known, **choice)))
+            remark(_written(model.recommend_to(out, known or None, **choice)))
             return
         given = None if history is None else model.data.items.parse(history.split(","))
         if history is None and features is None:
-            count = model.data.n_users if known is None else len(known)
+            count = len(known) or model.data.n_users
             say_memory(f"lists of {k}", memory_of_lists(model.data, count, k))
-        people = [None] if features is None else read_objects(features)
+        people = [None] if features is None else read_features(features, model.data.user_features)
         lists = model.recommend(
-            known,
+            known or None,
             queries=None
             if history is None and features is None
             else [Query(history=given, features=person) for person in people],
@@ -166,7 +171,7 @@ def _known_items(model: Model[Any, Any], option: str, file: Path | None) -> list
     """Read item ids from a file; a stock list may hold items that the model has never seen."""
     if file is None:
         return None
-    ids = model.data.items.parse(read_ids(file))
+    ids = read_ids(file, model.data.items)
     known = [item for item in ids if item in model.data.items]
     if len(known) < len(ids):
         unknown = [str(item) for item in ids if item not in model.data.items]

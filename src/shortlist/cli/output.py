@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Option
 
-from shortlist.errors import InputError
 from shortlist.files import atomic_file, require_file
 from shortlist.progress import announce_time
 from shortlist.text import cells, folded, text_table
@@ -145,54 +144,3 @@ def pretty(lists: Recommendations) -> str:
 def is_folder(target: str) -> bool:
     """Return whether ``--out`` names a folder: it ends with a slash, or exists as one."""
     return target.partition("?")[0].endswith("/") or Path(target).is_dir()
-
-
-def _read(source: Path, content: str) -> str:
-    """Read a text file, or stdin if it is ``-``."""
-    if str(source) == "-":
-        if sys.stdin.isatty():
-            remark(f"reading {content} from the keyboard; Ctrl-D ends it")
-        return sys.stdin.read()
-    if not source.is_file():
-        raise InputError(
-            f"there is no file {source}",
-            remedy=f"name a file with {content}, or - to give it on stdin",
-        )
-    from shortlist.data.formats.text_files import encoding_of, open_text
-
-    try:
-        with open_text(source, encoding_of(source, None)) as stream:
-            return stream.read()
-    except UnicodeError as error:
-        raise InputError(
-            "the text is not UTF-8", where=str(source), remedy="save the file as UTF-8"
-        ) from error
-
-
-def read_objects(source: str) -> list[dict[str, Any]]:
-    """Read a JSON object, or a list of objects: the text itself, or that of a file or stdin."""
-    given = source.lstrip()[:1] in ("{", "[")
-    text = source if given else _read(Path(source), "a JSON object")
-    try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"not JSON: {error}", where=source, remedy='write an object like {"degree": 4}'
-        ) from None
-    objects = content if isinstance(content, list) else [content]
-    if not objects or not all(isinstance(each, dict) for each in objects):
-        raise InputError(
-            "neither a JSON object nor a list of objects",
-            where=source,
-            remedy='write an object like {"degree": 4}',
-        )
-    return objects
-
-
-def read_ids(source: Path) -> list[str]:
-    """Read one id per line from a file, or from stdin if it is ``-``."""
-    text = _read(source, "one id per line")
-    ids = [line.strip() for line in text.splitlines() if line.strip()]
-    if not ids:
-        raise InputError("there are no ids", where=str(source), remedy="write one id per line")
-    return ids

@@ -21,6 +21,7 @@ from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import resolve
 from shortlist.scoring.scores import FactorScores
 from shortlist.scoring.sparse import inverse
+from shortlist.text import cells, text_table
 
 Measure = Literal["dot", "cosine", "power"]
 Vectors = NDArray[np.floating[Any]]
@@ -142,6 +143,10 @@ class Neighbors(Tabular):
     def to_arrow(self) -> pa.Table:
         """Return ``table``."""
         return self.table
+
+    def __str__(self) -> str:
+        rows = cells(self.table.to_pylist())
+        return f"{self.title}\n\n{text_table(self.table.column_names, rows)}"
 
 
 def neighbors(

@@ -104,6 +104,15 @@ def push(heap: Longs, size: int, key: int) -> int:
 
 
 @inlined
+def emptied(heap: Longs) -> int:
+    """Return the size of a heap without keys.
+
+    For a literal 0, Numba would compile the functions that take the size once more.
+    """
+    return int(np.int64(0))
+
+
+@inlined
 def offer(
     scores: Floats, order: Integers, heap: Longs, size: int, items: Integers | None = None
 ) -> int:
@@ -143,8 +152,11 @@ def _least(scores: Floats, heap: Longs, size: int) -> np.float32:
         run = scores[start : start + _GROUPS]  # a score for each group
         for group in range(_GROUPS):
             maxima[group] = run[group] if run[group] > maxima[group] else maxima[group]
-    low: np.float32 = max(maxima.min(), _LOWEST)
-    high, half = maxima.max(), np.float32(0.5)
+    low: np.float32 = maxima[0]
+    high, half = low, np.float32(0.5)
+    for group in range(1, _GROUPS):
+        low, high = min(low, maxima[group]), max(high, maxima[group])
+    low = max(low, _LOWEST)
     if _count_groups(maxima, low) < len(heap):
         return _LOWEST
     for _ in range(_HALVINGS):

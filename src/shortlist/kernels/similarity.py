@@ -15,7 +15,7 @@ from shortlist.kernels.linalg import (
     add_touched,
     touches_few,
 )
-from shortlist.kernels.selection import NEVER, offer, write_best
+from shortlist.kernels.selection import NEVER, emptied, offer, write_best
 from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import (
     Csr,
@@ -105,7 +105,7 @@ def _neighbors(
     row = np.empty(min(_BLOCK, n_base), np.float32)
     heap = np.empty(min(rows.shape[1], n_base), np.int64)
     for b in range(start, stop):
-        own, scale, size = self_rows[b], np.float64(query_scale[b]), 0
+        own, scale, size = self_rows[b], np.float64(query_scale[b]), emptied(heap)
         if touches_few(queries, b, columns, n_base):
             count = add_touched(queries, b, columns, sums, touched)
             for first in range(0, count, _BLOCK):

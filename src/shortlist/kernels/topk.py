@@ -18,6 +18,7 @@ from shortlist.kernels.selection import (
     NEVER,
     add_to_ranks,
     ascending,
+    emptied,
     forbid,
     forbid_ineligible,
     key_of,
@@ -219,7 +220,7 @@ def _topk_sparse(
             forbid_ineligible(row, eligible, b)
             if len(given.items):
                 rank_given(row, given, b)
-            size = offer(row, eligible.order, heap, 0)
+            size = offer(row, eligible.order, heap, emptied(heap))
         write_best(heap, size, row_of, rows[b], scores[b])
 
 
@@ -256,7 +257,7 @@ def _offer_touched(
                 row[position] = NEVER
     if len(given.items):
         _rank_touched(b, eligible, given, row[:count], candidates)
-    size = offer(row[:count], order, heap, 0, touched)
+    size = offer(row[:count], order, heap, emptied(heap), touched)
     if size < len(heap) or (size and score_of(heap[0]) <= 0):
         for item in touched[:count]:
             sums[item] = 0.0
@@ -326,4 +327,5 @@ def _topk_dense(
         forbid_ineligible(row, eligible, b)
         if len(given.items):
             rank_given(row, given, b)
-        write_best(heap, offer(row, order, heap, 0), row_of, rows[b], scores[b])
+        size = offer(row, order, heap, emptied(heap))
+        write_best(heap, size, row_of, rows[b], scores[b])

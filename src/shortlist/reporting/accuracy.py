@@ -12,6 +12,7 @@ from shortlist.evaluation.report import HISTORY, Report
 from shortlist.metrics.paired import PairedTest
 from shortlist.models.popularity import Popularity
 from shortlist.reporting.summary import feature_columns
+from shortlist.text import counted
 
 MEANINGS = {
     "ndcg": "how close to the top the held-out items are ranked (1: at the top)",
@@ -58,6 +59,7 @@ def _estimates(report: Report) -> dict[str, Estimate]:
 
 
 EQUAL = 0.05  # of the best model's figure: a difference that is practically none
+MOST_PAIRS = 3  # that are named where the correction changes a verdict
 MUCH_SOONER = 3.0  # times as fast to fit, to be recommended in place of the best model
 
 
@@ -136,8 +138,10 @@ def explain_correction(tests: Sequence[PairedTest], level: float) -> str:
         return ""
     pairs = [
         f"{test.first} and {test.second} (p {test.p_value:.2g}, corrected {test.corrected:.2g})"
-        for test in changed
+        for test in changed[:MOST_PAIRS]
     ]
+    if rest := len(changed) - len(pairs):
+        pairs.append(counted(rest, "other pair"))
     return (
         f"Alone, the difference between {_joined(pairs)} would be significant. But of "
         f"{len(tests)} tests, one may well look significant by chance. Holm's correction allows "

@@ -168,13 +168,13 @@ def drawn_models(ranking: Ranking) -> tuple[str, ...]:
     return (*names[: MOST_LINES - 1], _BASELINE)
 
 
-def history_chart(ranking: Ranking, history: ByHistory) -> str:
+def history_chart(ranking: Ranking, history: ByHistory, width: float = _WIDE) -> str:
     """Draw the main metric by history length, the models of a group side by side."""
     groups, models = list(history.users), drawn_models(ranking)
     canvas = Canvas(
         270,
         f"{ranking.main} by history length for {', '.join(models)}; the table has the figures",
-        _WIDE,
+        width,
     )
     top = _draw_legend(canvas, models, "swatch c")
     of_models = [
@@ -206,7 +206,7 @@ def curve_chart(curve: LossCurve) -> str:
     texts = [f"{name} from {ys[0]:.5g} to {ys[-1]:.5g}" for name, ys in losses.items()]
     title = f"Losses of {curve.model} over {len(curve.epochs)} epochs"
     canvas = Canvas(240, f"{title}: {'; '.join(texts)}")
-    top = _draw_legend(canvas, losses, "swatch c")
+    top = _draw_legend(canvas, losses, "swatch c") if len(losses) > 1 else 12
     xs = Scale.around(curve.epochs, _LEFT, _RIGHT)
     every_loss = [loss for values in losses.values() for loss in values]
     ys = Scale.around(every_loss, canvas.height - _BELOW, top)
@@ -274,7 +274,7 @@ def _place_label(
     x: float, y: float, label: str, occupied: Sequence[Box], heights: tuple[float, float]
 ) -> tuple[float, float, Anchor, Box]:
     """Return the label position beside a point with the least overlap; of equals the nearest."""
-    width, options = label_width(label), []
+    width, options = label_width(label) + LETTER_WIDTH, []
     sides: tuple[tuple[float, Anchor, float], ...]
     sides = ((x + 9, "start", x + 9), (x - 9, "end", x - 9 - width))
     for distance in (0.0, 14.0, -14.0, 27.0, -27.0, 40.0, -40.0):
@@ -301,13 +301,9 @@ def tail_chart(tail: LongTail) -> str:
     """Draw one bar per source, each divided into the groups of items."""
     groups = list(tail.sizes)
     values = "; ".join(f"{name} {shares[0]:.0%}" for name, shares in tail.shares.items())
-    legend_width = sum(28 + label_width(name) for name in groups)
-    legend_rows = int(legend_width // (WIDTH - 60))  # beyond the first, at most
-    canvas = Canvas(
-        68 + 18 * legend_rows + _BAR_ROW * len(tail.shares),
-        f"Share of the {groups[0]} of the items: {values}",
-    )
+    canvas = Canvas(0, f"Share of the {groups[0]} of the items: {values}")
     top = _draw_legend(canvas, groups, "share q")
+    canvas.height = top + _BAR_ROW * len(tail.shares) + 38  # the legend has one or more rows
     left, right = 12 + max(map(label_width, tail.shares)), WIDTH - 10
     for position, (name, shares) in enumerate(tail.shares.items()):
         y, x = top + _BAR_ROW * position, left

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -21,10 +23,13 @@ from shortlist.reporting.costs import costs, loss_curves
 from shortlist.reporting.examples import examples
 from shortlist.reporting.findings import run_checks
 from shortlist.reporting.summary import origin, summary
-from shortlist.reporting.svg import tick_label
+from shortlist.reporting.svg import WIDTH, tick_label
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
+
+_JOINT = re.compile(r"(?<=[a-z0-9]{2})(?=[A-Z][a-z])|(?=\()|(?<=[_=])(?=\S)")
 
 
 def gather(comparison: Comparison, *, title: str, command: str | None) -> dict[str, Any]:
@@ -102,6 +107,7 @@ def _drawings(contents: Mapping[str, Any]) -> dict[str, Any]:
         "fitting": charts.cost_chart(ranking, fits, "s", "seconds to fit (logarithmic)"),
         "listing": charts.cost_chart(ranking, lists, "ms", of_lists),
         "history": charts.history_chart(ranking, contents["history"]),
+        "narrow_history": charts.history_chart(ranking, contents["history"], WIDTH),
         "tail": charts.tail_chart(contents["tail"]),
         "curves": [charts.curve_chart(curve) for curve in contents["curves"]],
         "map": None if item_map is None else charts.map_chart(item_map),
@@ -124,7 +130,8 @@ def _environment() -> Environment:
         "share": lambda value: f"{value:.1%}",
         "whole": lambda value: f"{value:,.0f}",
         "plain": tick_label,
-        "score": lambda value: f"{value:#.4g}",
+        "score": _score,
+        "joints": _joints,
         "seconds": lambda value: "< 0.01" if value < 0.01 else f"{value:,.2f}",
         "p": lambda value: "< 0.0001" if value < 0.0001 else f"{value:.4f}",
         "signed": lambda value: f"{value:+.4f}",
@@ -135,6 +142,28 @@ def _environment() -> Environment:
 def _figure(value: float) -> str:
     """Format with four decimals up to 1, with two above."""
     return f"{value:.4f}" if abs(value) <= 1 else f"{value:,.2f}"
+
+
+def _score(value: float, largest: float) -> str:
+    """Format with as many decimals as the largest of a list needs for four digits.
+
+    >>> _score(0.94412, 1.3512), _score(-12.5, 339.0), _score(0.0, 0.0)
+    ('0.944', '-12.5', '0.000')
+    """
+    if 0 < largest < 1e-4:
+        return f"{value:.3e}"
+    return f"{value:.{max(0, 3 - math.floor(math.log10(largest or 1)))}f}"
+
+
+def _joints(name: str) -> Markup:
+    """Escape a name, and let a line break within it where its words meet.
+
+    >>> str(_joints("NeuMF(negatives=4)"))
+    'NeuMF<wbr>(negatives=<wbr>4)'
+    """
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(_JOINT.split(name))
 
 
 def _template_file(name: str) -> str:

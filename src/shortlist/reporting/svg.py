@@ -106,11 +106,11 @@ class Canvas:
     def __init__(self, height: float, description: str, width: float = WIDTH) -> None:
         self.height, self.width = height, width
         self._root = ET.Element("svg")
-        self._root.set("viewBox", f"0 0 {width:g} {height:g}")
         self._root.attrib |= {"role": "img", "aria-label": description, "class": "chart"}
 
     def markup(self) -> str:
         """Return the drawing as SVG text; all text in it is escaped."""
+        self._root.set("viewBox", f"0 0 {self.width:g} {self.height:g}")
         return ET.tostring(self._root, encoding="unicode")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, style: str) -> None:

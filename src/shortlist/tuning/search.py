@@ -131,7 +131,8 @@ def tune(
             best = f": best {objective.metric} {figure(ranked[0][0])}" if ranked else ""
             return f"tuning {kind.__name__}{best}"
 
-        for _ in track(_run(opened, sampler, measure, trials), progress, trials):
+        total = None if trials is None else max(trials, len(opened.trials))
+        for _ in track(_run(opened, sampler, measure, trials), progress, total):
             pass
         finished = tuple(opened.trials)
     if not objective.ranked(finished):

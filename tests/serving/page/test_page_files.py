@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, DISLIKED, FEATURE, SIMILAR
 from shortlist.serving.service import Service
 
 from .page_world import SOURCES, running
@@ -188,3 +189,15 @@ def test_the_build_is_reproducible(tmp_path: Path) -> None:
     subprocess.run([node, WEB / "build.mjs", tmp_path / "built"], check=True)
     made = {path.name: path.read_bytes() for path in (tmp_path / "built").iterdir()}
     assert made == {path.name: path.read_bytes() for path in BUILT.iterdir()}
+
+
+def test_the_page_has_words_for_every_kind_of_reason() -> None:
+    """English has them all; the types make the Korean words those of the same kinds."""
+    package = Path(str(files("shortlist")))
+    kinds = {CHOSEN, DISLIKED, BY_SIMILAR, SIMILAR, FEATURE}
+    for path in package.rglob("*.py"):
+        kinds |= set(re.findall(r'Parts\(\s*"([a-z ]+)"', path.read_text(encoding="utf-8")))
+    assert kinds >= {"popularity", "bias", "not a candidate"}
+    words = (SOURCES / "js/words/en.js").read_text(encoding="utf-8")
+    written = words.partition("kinds: {")[2].partition("}")[0]
+    assert kinds <= set(re.findall(r'^\s*"?([a-z ]+)"?: "', written, re.MULTILINE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from typing import Any
 
@@ -152,8 +153,9 @@ def test_reasons_on_demand_and_switched_on(visit: Open, world: World) -> None:
     assert opener.get_attribute("aria-expanded") == "true"
     amounts = page.locator(".row").first.locator(".reasons .number")
     amounts.first.wait_for()
-    shown = [float(text) for text in amounts.all_inner_texts()]
-    assert shown == [float(f"{part['amount']:.3g}") for part in parts[:6]]
+    shown = amounts.all_inner_texts()
+    decimals = 2 - math.floor(math.log10(parts[0]["amount"]))  # three digits of the largest
+    assert shown == [f"{part['amount']:+.{decimals}f}" for part in parts[:6]]
     page.get_by_role("button", name=re.compile(r"^\d+ more$")).last.click()
     assert amounts.count() == min(len(parts), 56)
 
@@ -327,15 +329,33 @@ def test_bars_start_at_zero(visit: Open) -> None:
         }"""
     )
 
-    def bar(start: float, share: float, zero: float) -> dict[str, float]:
-        return {"from": start, "share": share, "zero": zero}
+    def bar(start: float, share: float, zero: float, largest: float) -> dict[str, float]:
+        return {"from": start, "share": share, "zero": zero, "largest": largest}
 
     assert bars == [
-        [bar(0, 1, 0), bar(0, 0.25, 0)],
-        [bar(0.25, 0.75, 0.25), bar(0, 0.25, 0.25)],
-        [bar(0.75, 0.25, 1), bar(0, 1, 1)],
-        [bar(0, 0, 0), bar(0, 0, 0)],
+        [bar(0, 1, 0, 4), bar(0, 0.25, 0, 4)],
+        [bar(0.25, 0.75, 0.25, 3), bar(0, 0.25, 0.25, 3)],
+        [bar(0.75, 0.25, 1, 4), bar(0, 1, 1, 4)],
+        [bar(0, 0, 0, 0), bar(0, 0, 0, 0)],
     ]
+
+
+def test_amounts_of_a_column_have_the_same_decimals(visit: Open) -> None:
+    page = visit()
+    with_sources(page)
+    shown = page.evaluate(
+        """async () => {
+          const { amount } = await import("/sources/format.js");
+          const column = (largest, ...values) => values.map((value) => amount(value, largest));
+          return [
+            column(0.367, 0.367, 0.00435), column(12.5, 12.5, -3.14159), column(1234, 1234, 9),
+            [amount(0)], [amount(0.00002), amount(0.1234, 0.5, true)],
+          ];
+        }"""
+    )
+    assert shown == [
+        ["0.367", "0.004"], ["12.5", "-3.1"], ["1,234", "9"], ["0.00"], ["2.00E-5", "+0.123"],
+    ]  # fmt: skip
 
 
 def test_people_are_told_apart_by_their_features(visit: Open, world: World) -> None:

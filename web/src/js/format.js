@@ -5,16 +5,20 @@ import { currentLanguage, t } from "./words.js";
 /** @typedef {import("./types.js").Field} Field */
 
 /**
- * A score or a contribution, with three significant digits.
+ * A score or a contribution, with as many decimals as the largest of its column needs for three digits.
  *
  * @param {number} value
+ * @param {number} [largest] in magnitude, of the column
  * @param {boolean} [signed]
  */
-export function amount(value, signed = false) {
+export function amount(value, largest = value, signed = false) {
+  const size = Math.abs(largest);
+  const small = size > 0 && size < 1e-4;
+  const decimals = small || !size ? 2 : Math.max(0, 2 - Math.floor(Math.log10(size)));
   return new Intl.NumberFormat(currentLanguage(), {
-    maximumSignificantDigits: 3,
-    minimumSignificantDigits: 3,
-    notation: Math.abs(value) > 0 && Math.abs(value) < 1e-4 ? "scientific" : "standard",
+    maximumFractionDigits: decimals,
+    minimumFractionDigits: decimals,
+    notation: small ? "scientific" : "standard",
     signDisplay: signed ? "exceptZero" : "negative",
   }).format(value);
 }

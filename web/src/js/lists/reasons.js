@@ -36,6 +36,6 @@ function row(part, largest, both) {
     {},
     h("span", { class: "reason" }, part.label, " ", h("span", { class: "kind" }, kinds[part.kind] ?? part.kind)),
     h("span", { class: both ? "parts both" : "parts", "aria-hidden": "true" }, bar),
-    h("span", { class: "number" }, amount(part.amount, true)),
+    h("span", { class: "number" }, amount(part.amount, largest, true)),
   );
 }

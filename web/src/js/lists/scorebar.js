@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { amount } from "../format.js";
 import { t } from "../words.js";
 
-/** @typedef {{from: number, share: number, zero: number}} Bar where it starts, how long it is, where 0 is */
+/** @typedef {{from: number, share: number, zero: number, largest: number}} Bar where it starts, how long it is, where 0 is, the largest score */
 
 /**
  * The scale of the bars, which holds 0. Bars start at 0: those of scores below 0 go to the left.
@@ -21,6 +21,7 @@ export function scale(listed) {
     from: (Math.min(score, 0) - low) / range,
     share: Math.abs(score) / range,
     zero: -low / range,
+    largest: Math.max(high, -low),
   });
 }
 
@@ -28,7 +29,7 @@ export function scale(listed) {
  * @param {number} score
  * @param {Bar} bar
  */
-export function scoreBar(score, { from, share, zero }) {
+export function scoreBar(score, { from, share, zero, largest }) {
   const kind = `score-bar${zero > 0 ? " both" : ""}${score < 0 ? " against" : ""}`;
   const bar = h("span", { class: kind, "aria-hidden": "true" }, h("span"));
   for (const [name, value] of Object.entries({ from, share, zero })) bar.style.setProperty(`--${name}`, String(value));
@@ -37,6 +38,6 @@ export function scoreBar(score, { from, share, zero }) {
     { class: "score" },
     bar,
     h("span", { class: "visually-hidden" }, t("score"), " "),
-    h("span", { class: "number" }, amount(score)),
+    h("span", { class: "number" }, amount(score, largest)),
   );
 }

@@ -164,11 +164,19 @@ export const en = {
   cannotExplain: /** @param {string} m */ (m) => `${m} cannot give reasons.`,
   kinds: {
     "chosen item": "chosen",
-    "similar user": "similar user",
+    "disliked item": "disliked",
+    "chosen by similar users": "chosen by similar users",
+    "similar user": "of similar taste", // 6 users of similar taste
     feature: "feature",
     popularity: "popularity",
     training: "training",
     bias: "average",
+    everybody: "for everybody",
+    layers: "layers",
+    ranker: "ranker",
+    stage: "stage",
+    constant: "constant",
+    "not a candidate": "not a candidate",
   },
 
   // an item

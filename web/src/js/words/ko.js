@@ -158,11 +158,19 @@ export const ko = {
   cannotExplain: (m) => `${m} 모델은 이유를 제공하지 않습니다.`,
   kinds: {
     "chosen item": "선택한 항목",
-    "similar user": "비슷한 사용자",
+    "disliked item": "싫어한 항목",
+    "chosen by similar users": "비슷한 사용자가 선택",
+    "similar user": "비슷한 취향",
     feature: "특징",
     popularity: "인기",
     training: "학습",
     bias: "평균",
+    everybody: "공통",
+    layers: "신경망 층",
+    ranker: "순위 모델",
+    stage: "단계",
+    constant: "상수",
+    "not a candidate": "후보 아님",
   },
 
   // 항목 창

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from shortlist.data.store.store import Store
@@ -39,6 +41,16 @@ def files(folder: Path) -> list[Path]:
         write(folder, "users.csv", "user_id\n1\n2\n3\n2\n"),
         write(folder, "items.csv", "item_id,title,year,genres\n10,A,1999,\n11,B,2000,Drama\n"),
     ]
+
+
+def test_nanoseconds_with_a_zone_are_times(movies: Store, tmp_path: Path) -> None:
+    at = pa.array([1_700_000_000_000_001_000], pa.timestamp("ns", tz="Asia/Seoul"))
+    ratings = pa.table({"user_id": [1], "item_id": [10], "rating": [4.0], "rated_at": at})
+    pq.write_table(ratings, tmp_path / "ratings.parquet")
+    movies.load([tmp_path / "ratings.parquet", *files(tmp_path)[1:]], on_bad_row="skip")
+    times = movies.dataset().times
+    assert times is not None
+    assert times.tolist() == [1_700_000_000_000_001]
 
 
 def test_every_kind_of_bad_value_is_in_one_error(movies: Store, tmp_path: Path) -> None:

@@ -96,3 +96,12 @@ def test_floats_that_skip_integers_are_no_ids() -> None:
     column = pa.array([1.0, 2.0**24 + 2], pa.float32())
     with pytest.raises(InputError, match="ids of type FLOAT cannot be kept exactly"):
         sl.Dataset.from_tables(pa.table({"user_id": column, "item_id": [1, 2]}))
+
+
+def test_the_labels_of_a_frame_are_its_ids() -> None:
+    frame = pd.DataFrame([[1, 0], [0, 2]], index=[7, 3], columns=["tea", "rye"])
+    assert sl.Dataset.from_matrix(frame).to_arrow().to_pydict() == {
+        "user_id": [3, 7], "item_id": ["rye", "tea"], "weight": [2.0, 1.0]
+    }  # fmt: skip
+    data = sl.Dataset.from_matrix(frame, user_ids=["a", "b"])
+    assert data.users.ids.to_pylist() == ["a", "b"]

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
+from shortlist.recommend.rules import Rules
 
 SEOUL = dt.timezone(dt.timedelta(hours=9))
 LOG = pa.table(
@@ -165,6 +166,7 @@ def test_a_filtered_pandas_frame_keeps_its_rows_not_its_index() -> None:
         ([1.0, 2.5], "DOUBLE"),
         ([1.0, float("inf")], "DOUBLE"),
         ([1.0, 2.0**53 + 2], "DOUBLE"),
+        ([1.0, 2.0**53], "DOUBLE"),  # may have been 2**53 + 1
         ([True, False], "BOOLEAN"),
         ([dt.date(2024, 1, 1)] * 2, "DATE"),
         ([decimal.Decimal("1.0")] * 2, "DECIMAL(2,1)"),
@@ -318,12 +320,17 @@ def test_features_survive_whatever_they_are_called() -> None:
         "rowid": [5, 6],
         "weight": [7, 8],
         "order by": [9, 0],
+        "record_number": [12, 13],
+        "record": [14, 15],
         "나이": [10, 11],
     }
     people = pa.table({"id": ["a", "b"], "user_id": [9, 8]} | features)
-    data = Dataset.from_tables(pa.table({"user_id": [8], "item_id": [1]}), users=people)
-    assert data.user_features is not None
-    assert data.user_features.to_pydict() == {name: f[::-1] for name, f in features.items()}
+    twice = pa.concat_tables([people, people.slice(1)])
+    for users in (people, twice):
+        log = pa.table({"user_id": [8], "item_id": [1]})
+        data = Dataset.from_tables(log, users=users, on_bad_row="skip")
+        assert data.user_features is not None
+        assert data.user_features.to_pydict() == {name: f[::-1] for name, f in features.items()}
 
 
 def test_the_key_itself_may_be_called_id_or_row() -> None:
@@ -357,6 +364,22 @@ def test_features_of_every_type_are_kept() -> None:
     del features["place"]
     features |= {"place.city": ["서울", None], "place.floor": [3, None]}
     assert kept == features
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S"])
+def test_times_without_end_are_the_first_and_the_last_day(kind: str) -> None:
+    rows = (
+        f"(1, CAST('-infinity' AS {kind})), (2, '9999-12-31 23:59:59'), (3, 'infinity'), (4, NULL)"
+    )
+    films = duckdb.sql(f"SELECT * FROM (VALUES {rows}) AS films(item_id, valid_to)")
+    data = Dataset.from_tables({"user_id": [1], "item_id": [2]}, items=films)
+    ends = data.item_table().column("valid_to").to_pylist()
+    assert [end and (end.year, end.month, end.day) for end in ends] == [
+        (1, 1, 1), (9999, 12, 31), (9999, 12, 31), None,
+    ]  # fmt: skip
+    assert kind == "DATE" or ends[1].second == 59
+    assert Rules(where="valid_to > 2024-12-31").mask(data).tolist() == [False, True, True, False]
+    assert Rules(as_of="2024-12-31").mask(data).tolist() == [False, True, True, True]
 
 
 def test_a_table_of_ids_alone_has_no_features() -> None:
@@ -535,6 +558,12 @@ HOUR = 3_600_000_000
             [HOUR, 0],
         ),
         (pa.array([HOUR, -HOUR], pa.timestamp("us", tz="Asia/Seoul")), [HOUR, -HOUR]),
+        (pa.array([HOUR * 1_000, -5_000], pa.timestamp("ns", tz="America/New_York")), [HOUR, -5]),
+        (pa.array([197001010100, 196912312300]), [HOUR, -HOUR]),  # yyyymmddhhmm
+        (pa.array([197002, 196912]), [31 * 24 * HOUR, -31 * 24 * HOUR]),  # yyyymm
+        (pa.array([197002, 196913]), [197_002_000_000, 196_913_000_000]),  # there is no month 13
+        (pa.array([19700101010000, 19691231235959]), [HOUR, -1_000_000]),
+        (pa.array(["19700101010000", "19691231230000"]), [HOUR, -HOUR]),
         (
             pa.array([253_402_300_799, -253_402_300_799]),
             [253_402_300_799_000_000, -253_402_300_799_000_000],

@@ -56,6 +56,16 @@ def test_windows_line_ends_and_other_delimiters(tmp_path: Path) -> None:
     assert read(tabs)[2] == [("u1", 7), ("u2", 8)]
 
 
+@pytest.mark.parametrize("text", [b"a,b\r\n1,2\n3,4\r\n", b"a,b\n1,2\r\n", b"a,b\n1\r,2\n"])
+def test_different_line_ends_in_a_file_are_named(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(text)
+    assert refusal(path) == (
+        f"its rows end in different ways (\\n, \\r\\n, \\r)\n  where: {path}\n"
+        "  to do: end all rows alike, and quote values that hold line breaks"
+    )
+
+
 def test_types_are_inferred(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "t.csv",
@@ -276,6 +286,24 @@ def test_json_arrays_and_lines_under_the_name_json(tmp_path: Path) -> None:
         path = write_csv(tmp_path / name, text)
         with connect() as db:
             assert relation(db, path, label="log").fetchall() == [(1, "a"), (2, "b")]
+
+
+def test_ids_of_a_json_file_stay_as_they_are_written(tmp_path: Path) -> None:
+    for user, item in (
+        ("550E8400-E29B-41D4-A716-446655440000", "2024-1-2"),  # not 550e8400-..., 2024-01-02
+        ("7:05:00", "2024-01-02 3:00"),
+    ):
+        path = write_csv(tmp_path / "a.jsonl", f'{{"user": "{user}", "item": "{item}", "n": 1.5}}')
+        with connect() as db:
+            rows = relation(db, path, label="log", ids=("user", "item"))
+            assert rows.fetchall() == [(user, item, 1.5)]
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user", "user"])
+    assert refusal(table).startswith(
+        "interactions: cannot read the frame: two columns are named 'user'\n"
+    )
 
 
 def test_wide_tables_are_read_in_seconds(tmp_path: Path) -> None:

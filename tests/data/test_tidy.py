@@ -56,6 +56,7 @@ def test_numbers_are_read_and_said() -> None:
         (["2023년 5월 1일", "2023년 6월 30일"], dt.datetime(2023, 5, 1)),
         (["2023.05.01 18:30", "2023.06.30 09:00"], dt.datetime(2023, 5, 1, 18, 30)),
         (["2023-05-01", "2023-06-30", "2023-07-01", "until filled"], dt.datetime(2023, 5, 1)),
+        (["2023-05-01T09:30:00+09:00", "2023-05-01T00:00:00Z"], dt.datetime(2023, 5, 1, 0, 30)),
     ],
 )
 def test_dates_are_read(texts: list[str], first: dt.datetime) -> None:
@@ -192,6 +193,16 @@ def test_rules_and_queries_are_read_in_the_unit_of_the_column(tmp_path: Path) ->
         match="'lt' cannot compare '3 kg' with feature 'length', which is int64, in minutes",
     ):
         model.recommend([1], where="length < '3 kg'")
+
+
+def test_durations_are_seconds(tmp_path: Path) -> None:
+    times = [dt.timedelta(minutes=90), None, dt.timedelta(days=-1, microseconds=500_000)]
+    data = with_items(length=times)
+    assert data.item_table().to_pydict()["length"] == [5400.0, None, -86_399.5]
+    assert data.notes == ("items: durations, read as seconds: length",)
+    Popularity().fit(data).save(tmp_path / "bundle")
+    lists = load(tmp_path / "bundle").recommend([1], where="length >= 1h 30m", exclude_seen=False)
+    assert lists.column("item_id") == [0]
 
 
 def test_titles_stay() -> None:

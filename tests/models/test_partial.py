@@ -297,3 +297,25 @@ def test_new_items_whose_numbers_have_another_unit(work: list[str], months: list
     euros = sl.Dataset.from_tables(new, items={"item_id": [3, 4], "pay": ["€5", "€7"]})
     with pytest.raises(InputError, match="'pay' of the new rows is in EUR; it was in USD"):
         model.partial_fit(euros)
+
+
+def test_features_that_the_fit_did_not_have_are_named() -> None:
+    log = {"user_id": [1, 2], "item_id": [10, 20]}
+    items = {"item_id": [10, 20], "year": [1990, 2000]}
+    new = {"item_id": [20, 30], "year": [2001, 2002], "genre": ["War", "Tale"]}
+    for known, left_out in ((items, "genre of the items"), (None, "year of the items, genre of")):
+        model = sl.Popularity().fit(sl.Dataset.from_tables(log, items=known))
+        model.partial_fit(sl.Dataset.from_tables({"user_id": [1], "item_id": [20]}, items=new))
+        (sentence,) = model.not_updated
+        assert sentence.startswith(
+            f"features that the last fit did not have are left out: {left_out}"
+        )
+
+
+def test_the_last_dislike_is_revoked() -> None:
+    log = {"user_id": [1, 1, 2], "item_id": [10, 20, 10], "n": [-1, 1, 1]}
+    model = sl.Popularity().fit(sl.Dataset.from_tables(log, weight="n"))
+    model.partial_fit(sl.Dataset.from_tables({"user_id": [1], "item_id": [10]}))
+    assert model.data.dislikes is None
+    assert "dislikes" not in model.uses
+    assert model.data.n_interactions == 3

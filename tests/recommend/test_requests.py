@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,19 @@ PEOPLE = pa.table(
     {"user_id": ["ann", "bob", "cat"], "city": ["Seoul", None, "Busan"], "age": [31, 42, 53]}
 )
 DATA = Dataset.from_tables(LOG, users=PEOPLE, weight="weight", time="at")  # gin, rye, tea
+
+TYPED = Dataset.from_tables(
+    LOG,
+    users=pa.table(
+        {
+            "user_id": ["ann", "bob"],
+            "skills": [["r"], None],
+            "sizes": [[3], None],
+            "day": [dt.date(2024, 5, 1), None],
+            "seen": [dt.datetime(2024, 5, 1), None],
+        }
+    ),
+)
 
 
 def listener(data: Dataset = DATA) -> Any:
@@ -91,8 +105,10 @@ class TestUsers:
 
     def test_numbers_that_do_not_fit(self) -> None:
         model = Popularity().fit(tiny((1, 10), (2, 11)))
-        with pytest.raises(InputError, match="user ids here are int64; some of yours are not"):
-            model.recommend([2**70], on_unknown="fallback")
+        unfit: Any
+        for unfit in (2**70, 1.5, None):  # 1.5 is not user 1
+            with pytest.raises(InputError, match="user ids here are int64; some of yours are not"):
+                model.recommend([unfit], on_unknown="fallback")
         assert model.recommend([2**63 - 1], k=1, on_unknown="fallback").column("user_id") == [
             2**63 - 1
         ]
@@ -217,7 +233,13 @@ class TestFeatures:
         )
 
     @pytest.mark.parametrize(
-        ("value", "shown"), [("old", "'old'"), (2**70, str(2**70)), (7.5, "7.5")]
+        ("value", "shown"),
+        [
+            ("old", "'old'"),
+            (2**70, str(2**70)),
+            (7.5, "7.5"),
+            (Decimal("7.5"), "Decimal('7.5')"),
+        ],
     )
     def test_a_feature_of_another_type(self, value: Any, shown: str) -> None:
         with pytest.raises(InputError) as error:
@@ -247,6 +269,26 @@ class TestFeatures:
                 "home.city": "Hull",
             }
         ]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "read"),
+        [
+            ("skills", "sql", ["sql"]),  # not the letters
+            ("day", 20240701, dt.date(2024, 7, 1)),  # not days since 1970
+            ("day", np.datetime64("2024-07-01T13"), dt.date(2024, 7, 1)),
+            ("seen", 1_719_792_000, dt.datetime(2024, 7, 1)),  # not microseconds
+            ("seen", dt.date(2024, 7, 1), dt.datetime(2024, 7, 1)),
+            ("sizes", [1, 2.0], [1, 2]),
+        ],
+    )
+    def test_a_value_takes_the_type_of_its_column(self, name: str, value: Any, read: Any) -> None:
+        model = listener(TYPED)
+        model.recommend(queries=[Query(features={name: value})])
+        assert model.features[0][name] == read
+
+    def test_a_list_of_another_type(self) -> None:
+        with pytest.raises(InputError, match=r"^feature 'sizes' is \[1, 2\.5\]; it has type list"):
+            listener(TYPED).recommend(queries=[Query(features={"sizes": [1, 2.5]})])
 
     @pytest.mark.parametrize(
         ("value", "ends"),

@@ -365,6 +365,34 @@ def test_comparisons_are_those_of_python(
     assert Rules(where={"x": {name: value}}).mask(data).tolist() == expected
 
 
+def test_nan_is_a_missing_value() -> None:
+    column = pa.array([1.0, float("nan"), None, 3.0])
+    data = replace(of_matrix(np.ones((1, 4))), item_features=pa.table({"x": column}))
+    for where, expected in (
+        ("x != 1", [False, False, False, True]),
+        ("x not in [1]", [False, False, False, True]),
+        ("x is null", [False, True, True, False]),
+        ("x is not null", [True, False, False, True]),
+    ):
+        assert Rules(where=where).mask(data).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("s"), pa.timestamp("ms", "UTC")])
+def test_days_and_seconds_are_compared_with_finer_times(kind: pa.DataType) -> None:
+    days = [dt.date(2024, 1, 1), dt.date(2024, 1, 2), None]
+    table = pa.table({"x": pa.array(days, pa.date32()).cast(kind), "many": [[d] for d in days]})
+    data = replace(of_matrix(np.ones((1, 3))), item_features=table)
+    for where, expected in (
+        ("x >= 2024-01-01T00:00:00.000001", [False, True, False]),
+        ("x < 2024-01-01T12:00", [True, False, False]),
+        ("x = 2024-01-01T12:00", [False, False, False]),
+        ("x in [2024-01-01, 2024-01-02T12:00]", [True, False, False]),
+        ("many contains 2024-01-01T12:00", [False, False, False]),
+        ("many contains 2024-01-01", [True, False, False]),
+    ):
+        assert Rules(where=where).mask(data).tolist() == expected
+
+
 class TestLists:
     def test_allow_and_deny(self) -> None:
         assert Rules().mask(DATA).tolist() == [True, True, True, True]

@@ -106,8 +106,9 @@ class Dataset(Interactions):
             frame, a dictionary of columns, a list of rows as dictionaries, or a DuckDB relation.
             A ``users`` or ``items`` table must list each id of the interactions once, and may list
             further ids. Its other columns are features. Text that holds numbers (``12,90 €``,
-            ``3,500만원``, ``$85k``) or dates in one form is read as such; a record becomes a column
-            for each field, like ``salary.min``; :attr:`notes` says what was read.
+            ``3,500만원``, ``$85k``) or dates in one form is read as such; a duration becomes
+            seconds; a record becomes a column for each field, like ``salary.min``; :attr:`notes`
+            says what was read.
         labels
             A table ``column, value, label`` that says what codes mean: ``degree, 4, bachelor``. A
             row without a value labels the column. Explanations and lists show the labels.
@@ -122,7 +123,8 @@ class Dataset(Interactions):
         time
             The column of times: timestamps, dates, ISO text, or numbers. Numbers are seconds since
             1970 (UTC), unless all are so large that they are milliseconds, microseconds or
-            nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd.
+            nanoseconds, or most are calendar years (1900 to 2100) or dates written as yyyymmdd,
+            yyyymm, yyyymmddhhmm or yyyymmddhhmmss.
             Times without a time zone are taken as UTC.
         title
             The column of the titles of items, which lists show: in ``items``, or else in the
@@ -206,12 +208,13 @@ class Dataset(Interactions):
         Parameters
         ----------
         matrix
-            A sparse matrix or array of SciPy, or a dense array. Each stored entry (of a dense
-            array: each that is not 0) is an interaction, and its value the weight; a value below
-            0 is a dislike.
+            A sparse matrix or array of SciPy, a dense array, or a pandas frame. Each stored entry
+            (of a dense array: each that is not 0) is an interaction, and its value the weight; a
+            value below 0 is a dislike.
             # (n_users, n_items)
         user_ids, item_ids
-            The ids of rows and columns, unique integers or text. None: their numbers, from 0.
+            The ids of rows and columns, unique integers or text. None: the labels of a pandas
+            frame, otherwise the numbers of rows and columns, from 0.
 
         Raises
         ------

@@ -30,6 +30,9 @@ def tables_of_matrix(
             f"the matrix does not hold numbers: {error}".splitlines()[0],
             remedy="for rows of ids, call Dataset.from_tables",
         ) from error
+    if hasattr(matrix, "iloc"):  # a frame of pandas, whose labels are the ids
+        user_ids = matrix.index if user_ids is None else user_ids
+        item_ids = matrix.columns if item_ids is None else item_ids
     listed = []
     for axis, (role, given) in enumerate({"user_id": user_ids, "item_id": item_ids}.items()):
         ids = pa.array(np.arange(entries.shape[axis]) if given is None else given)

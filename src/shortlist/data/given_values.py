@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shortlist.data.arrow_types import is_number, is_text, is_time
+from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.moments import moment
 from shortlist.data.number_units import unit_and_currency
 from shortlist.data.written_numbers import given_number
@@ -31,7 +31,8 @@ def is_missing(value: Any) -> bool:
 def given_value(value: Any, features: pa.Table, name: str) -> Any:
     """Return a value in the form of a column, as far as it can be read so; else unchanged.
 
-    Text becomes a number, in the unit of the column, or a time, and a list of labels a text.
+    Text becomes a number, in the unit of the column, or a list of one text; what says a moment
+    becomes a time, and a list of labels a text.
 
     >>> features = pa.table({"pay": [1], "skills": ["r; java"]})
     >>> given_value("$85k", features, "pay"), given_value(["sql", "r"], features, "skills")
@@ -42,7 +43,9 @@ def given_value(value: Any, features: pa.Table, name: str) -> Any:
     if isinstance(value, str) and is_number(kind):
         number = given_number(value, *unit_and_currency(features, name))
         return value if number is None else number
-    if isinstance(value, str) and is_time(kind):
+    if is_list(kind) and isinstance(value, str):
+        return [value]  # Arrow would make a list of letters
+    if is_time(kind) and not isinstance(value, bool) and not is_missing(value):
         try:
             return pa.scalar(moment(value), pa.timestamp("us")).as_py()
         except (InputError, ValueError, OverflowError):

@@ -27,6 +27,8 @@ LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
+# How a number of so many digits may write a time.
+_WRITTEN = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEAR_FIRST = re.compile(
@@ -41,7 +43,8 @@ def moment(when: When) -> int:
     The text may also begin like 2024.5.31, 2024/5/31, 2024년 5월 31일 or 31.05.2024.
     Times without a time zone are taken as UTC; ``"now"`` is the current time. An integer is a year
     (1900 to 2100), a date written as yyyymmdd, or a number of seconds, milliseconds, microseconds
-    or nanoseconds since 1970, whichever its size allows.
+    or nanoseconds since 1970, whichever its size allows. A date may also be yyyymm, yyyymmddhhmm or
+    yyyymmddhhmmss.
 
     >>> moment("1970-01-02") == moment(86400) == 86_400_000_000
     True
@@ -75,8 +78,8 @@ def moment(when: When) -> int:
     whole = isinstance(when, int | np.integer)
     if whole and 1900 <= when <= 2100:
         return moment(dt.date(int(when), 1, 1))
-    if whole and (day := _written_date(int(when))) is not None:
-        return moment(day)
+    if whole and (written := _written_time(int(when))) is not None:
+        return moment(written)
     if not abs(when) <= LAST_SECOND:
         for scale in (1_000, 1_000_000, 1_000_000_000):
             if whole and abs(when) <= LAST_SECOND * scale and abs(when) < 2**63:
@@ -107,12 +110,13 @@ def _iso(text: str) -> str:
     return f"{date}{text[match.end() :]}".strip()
 
 
-def _written_date(number: int) -> dt.date | None:
-    """Return the date that an integer is written as (yyyymmdd, 1900 to 2100), if it is one."""
-    if not 19000101 <= number <= 21001231:
+def _written_time(number: int) -> dt.datetime | None:
+    """Return the date (1900 to 2100) that an integer is written as, perhaps with hours."""
+    form = _WRITTEN.get(len(text := str(number)))
+    if form is None or not "1900" <= text[:4] <= "2100":
         return None
     try:
-        return dt.date(number // 10_000, number // 100 % 100, number % 100)
+        return dt.datetime.strptime(text, form)
     except ValueError:
         return None
 

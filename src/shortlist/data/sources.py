@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -53,7 +54,8 @@ _TYPES = {
 }
 _ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
 _VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
-_EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers up to here are all floats
+_EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
+_FROM_TEXT = ("DATE", "TIME", "UUID")  # beginnings of types that JSON writes as text
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -95,12 +97,12 @@ def relation(
 def _whole_ids(rows: duckdb.DuckDBPyRelation, ids: Collection[str]) -> duckdb.DuckDBPyRelation:
     """Return the rows with ids that are floats without a fraction as integers, and NaN as NULL.
 
-    pandas holds integers as floats where one is missing. Floats above the bound skip integers.
+    pandas holds integers as floats where one is missing. Floats from the bound on skip integers.
     """
     for name, kind in zip(rows.columns, map(str, rows.types), strict=True):
         if name in ids and kind in _EXACT:
             x = quoted(name)
-            whole = f"isnan({x}) OR (floor({x}) = {x} AND abs({x}) <= {_EXACT[kind]})"
+            whole = f"isnan({x}) OR (floor({x}) = {x} AND abs({x}) < {_EXACT[kind]})"
             if rows.aggregate(f"bool_and({whole})").fetchall() == [(True,)]:
                 integer = f"CASE WHEN NOT isnan({x}) THEN CAST({x} AS BIGINT) END"
                 rows = rows.project(f"* REPLACE ({integer} AS {x})")
@@ -198,12 +200,7 @@ class _Reader(NamedTuple):
             return self.connection.sql(f"FROM {scan.parquet(path)}")
         if _kind(path) == ".jsonl":
             name = f"text_{next(_table_numbers)}"
-            form = "array" if scan.is_json_array(path) else "newline_delimited"
-            self.connection.execute(
-                f"CREATE TEMP TABLE {name} AS FROM read_json({literal(sql_path(path))}, "
-                f"format = '{form}', sample_size = -1, "
-                f"maximum_object_size = {LONGEST_ROW})"
-            )
+            self._read_json(path, name)
             return self.connection.table(name)
         layout = table_layout(path, self.encoding)
         if layout is None:
@@ -216,6 +213,22 @@ class _Reader(NamedTuple):
             )
         return self._typed_text([path], layout)
 
+    def _read_json(self, path: Path, name: str) -> None:
+        """Create the table of a JSON file; ids that are texts stay as they are written.
+
+        DuckDB reads some texts as dates, times or UUIDs, which it writes in another way.
+        """
+        form = "array" if scan.is_json_array(path) else "newline_delimited"
+        file = f"{literal(sql_path(path))}, format = '{form}', maximum_object_size = {LONGEST_ROW}"
+        create = f"CREATE OR REPLACE TEMP TABLE {name} AS FROM read_json({file}"
+        self.connection.execute(f"{create}, sample_size = -1)")
+        types = types_of(self.connection, name)
+        changed = [key for key in self.ids if types.get(key, "").startswith(_FROM_TEXT)]
+        if changed:
+            kinds = types | dict.fromkeys(changed, "VARCHAR")
+            columns = ", ".join(f"{literal(key)}: {literal(kind)}" for key, kind in kinds.items())
+            self.connection.execute(f"{create}, columns = {{{columns}}})")
+
     def _frame(self, frame: Any) -> duckdb.DuckDBPyRelation:
         """Read a frame without the index that pandas adds as a column after a filter or a sort.
 
@@ -225,6 +238,9 @@ class _Reader(NamedTuple):
             if getattr(getattr(frame, "index", None), "name", None) is not None:
                 frame = frame.reset_index()  # Arrow would drop one of numbers without gaps
             table = pa.table(frame)
+            repeated = next((x for x, n in Counter(table.column_names).items() if n > 1), None)
+            if repeated is not None:  # DuckDB would rename the others
+                raise ValueError(f"two columns are named {repeated!r}")
             index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
             return self.connection.from_arrow(table.drop_columns(index))
         except Exception as error:  # the frame may be of any library

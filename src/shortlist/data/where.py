@@ -145,7 +145,7 @@ def matches(
             remedy=f"give {name!r} as numbers or dates, or write all dates like 2024-12-31",
         )
     try:
-        met = _meets(column, operator, _in_unit(value, items, name))
+        met = _meets(_comparable(column), operator, _in_unit(value, items, name))
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
         unit = str(unit_and_currency(items, name))
         raise InputError(
@@ -189,6 +189,15 @@ def _out_of_order(column: pa.Array, value: Any) -> str | None:
     return None
 
 
+def _comparable(column: pa.Array) -> pa.Array:
+    """Return a column whose NaN are missing, and whose dates are times in microseconds."""
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    if is_time(column.type) and getattr(column.type, "unit", "s") in ("s", "ms"):
+        return pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)))
+    return column
+
+
 def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
     if operator == "is_null":
         if not isinstance(value, bool):
@@ -230,7 +239,7 @@ def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
 
 def _has_element(lists: pa.Array, value: Any) -> pa.Array:
     """Return which lists contain a value."""
-    elements = pc.list_flatten(lists)
+    elements = _comparable(pc.list_flatten(lists))
     equal = pc.equal(elements, _scalar(value, elements.type))
     hits = pc.filter(pc.list_parent_indices(lists), equal)
     contains = np.zeros(len(lists), dtype=bool)

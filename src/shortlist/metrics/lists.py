@@ -16,7 +16,7 @@ class ListMetrics:
     Popularity: the mean number of training users of the items in a list. Novelty: their mean
     self-information in bits, ``-log2(item users / n_users)`` (Zhou et al., PNAS 2010), where an
     item without training users counts as if it had one. Coverage: the share of the catalogue that
-    is in at least one list.
+    is in at least one list. An empty list has popularity and novelty 0.
 
     Examples
     --------
@@ -44,10 +44,11 @@ class ListMetrics:
         for k, listed in self.listed.items():
             first = lists[:, :k]
             filled = first >= 0
+            lengths = np.maximum(filled.sum(axis=1), 1)
             listed += np.bincount(first[filled], minlength=len(listed))
             for name, of_item in self._of_item.items():
                 values = np.where(filled, of_item[first], 0.0)
-                self.per_list[f"{name}@{k}"][block] = values.sum(axis=1) / filled.sum(axis=1)
+                self.per_list[f"{name}@{k}"][block] = values.sum(axis=1) / lengths
 
     def coverage(self) -> dict[str, float]:
         """Return the coverage of all lists together, by name."""

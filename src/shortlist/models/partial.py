@@ -73,12 +73,12 @@ class PartialFit:
         [8]
         """
         model: Any = self
-        growth = grown(model.data, data)
+        growth, unknown = grown(model.data, data), _features_left_out(model.data, data)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked below
             learned, not_updated = self.grow(growth)
         model.require_finite(growth.data, learned)
         model.restore(growth.data, learned, model.history)
-        self.not_updated = not_updated
+        self.not_updated = not_updated + unknown
         return self
 
     def grow(self, growth: Growth) -> tuple[Any, tuple[str, ...]]:
@@ -127,7 +127,8 @@ def grown(before: Dataset, new: Dataset) -> Growth:
         item_features=_features(items, before, new, "item"),
     )
     if before.dislikes is not None or rejected is not None:
-        data = replace(data, dislikes=_merged(users, items, rejected, before.dislikes, later))
+        disliked = _merged(users, items, rejected, before.dislikes, later)
+        data = replace(data, dislikes=disliked if len(disliked) else None)
     return Growth(data, _rows_in(users, before.users), _rows_in(items, before.items))
 
 
@@ -213,6 +214,22 @@ def _features(
             column = pa.concat_arrays([column, added])
         columns[name] = column.take(pa.array(rows, mask=rows == UNKNOWN))
     return pa.table(columns).replace_schema_metadata(old.schema.metadata)
+
+
+def _features_left_out(before: Dataset, new: Dataset) -> tuple[str, ...]:
+    """Return a sentence on the columns of the new features that the earlier ones do not have."""
+    names: list[str] = []
+    for kind in ("user", "item"):
+        old, added = (getattr(data, f"{kind}_features") for data in (before, new))
+        known = set() if old is None else {*old.column_names}
+        for name in () if added is None else added.column_names:
+            if name not in known and f"{name}{MIN}" not in known:
+                names.append(f"{name} of the {kind}s")
+    return (
+        (f"features that the last fit did not have are left out: {', '.join(names)}",)
+        if names
+        else ()
+    )
 
 
 def _values_of(new: pa.Table, name: str, old: pa.Table) -> pa.Array | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Real
 from typing import Any, get_args
 
@@ -12,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data.arrow_types import is_list
 from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
 from shortlist.data.given_values import given_value, is_missing
@@ -107,13 +110,14 @@ def _overlaid(history: csr_array, given: csr_array) -> csr_array:
 
 def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:
     """Convert ids, some of them unknown, to an array of the vocabulary's type."""
-    try:
-        return pa.array(ids, vocabulary.ids.type)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError):
-        raise InputError(
-            f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
-            remedy="convert them, or pass on_unknown='skip'",
-        ) from None
+    with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+        array = pa.array(ids, vocabulary.ids.type)
+        if None not in ids and array.to_pylist() == list(ids):  # 1.5 would become 1
+            return array
+    raise InputError(
+        f"{vocabulary.kind} ids here are {vocabulary.ids.type}; some of yours are not",
+        remedy="convert them, or pass on_unknown='skip'",
+    )
 
 
 def resolve(
@@ -279,7 +283,12 @@ def with_given(
 
 
 def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
-    if pa.types.is_integer(kind) and any(isinstance(value, Real) and value % 1 for value in values):
+    if is_list(kind):
+        lists = [value for value in values if isinstance(value, Iterable)]
+        if not _fits([part for value in lists for part in value], kind.value_type):
+            return False
+    is_fraction = any(isinstance(value, Real | Decimal) and value % 1 for value in values)
+    if pa.types.is_integer(kind) and is_fraction:
         return False  # Arrow would truncate 7.5 to 7
     try:
         pa.array(values, kind)

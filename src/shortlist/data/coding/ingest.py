@@ -26,12 +26,13 @@ from shortlist.data.labels import read_labels, with_labels
 from shortlist.data.lookalikes import note_on_lookalikes
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sources import HISTORIES
-from shortlist.data.sql import Connection, connect, quoted
+from shortlist.data.sql import Connection, connect, literal, quoted
 from shortlist.data.table_options import TableOptions
 from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.errors import InputError
 
+_ENDLESS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP WITH TIME ZONE")
 _BATCH = 1_000_000  # rows that DuckDB hands over at a time
 
 
@@ -228,12 +229,14 @@ class _Ids:
         rows = listed.source.query
         [(count,)] = db.execute(f"SELECT count(*) FROM {rows}").fetchall()
         if count > len(vocabulary):  # bad rows are left out
+            record = "record" + "_" * max(map(len, listed.types))  # no column has this name
             rows = (
-                f"(SELECT * EXCLUDE (record_number) FROM "
-                f"(SELECT *, row_number() OVER () - 1 AS record_number FROM {rows}) "
-                f"WHERE record_number IN (SELECT rowid FROM {kind}_list))"
+                f"(SELECT * EXCLUDE ({record}) FROM "
+                f"(SELECT *, row_number() OVER () - 1 AS {record} FROM {rows}) "
+                f"WHERE {record} IN (SELECT rowid FROM {kind}_list))"
             )
-        features = f"SELECT * EXCLUDE ({quoted(self.list_key)}) FROM {rows} ORDER BY {self.in_list}"
+        columns = f"* EXCLUDE ({quoted(self.list_key)}){_bounded(listed, self.list_key)}"
+        features = f"SELECT {columns} FROM {rows} ORDER BY {self.in_list}"
         return vocabulary, db.sql(features).to_arrow_table()
 
     def _refuse_spellings(self, log: InputTable) -> None:
@@ -302,6 +305,23 @@ class _Ids:
             f"DELETE FROM log WHERE {kind}_id NOT IN "
             f"(SELECT {kind}_id FROM {kind}_list WHERE {kind}_id IS NOT NULL)"
         )
+
+
+def _bounded(table: InputTable, key: str) -> str:
+    """Return SQL that moves times without end, which Python cannot represent, to 1 and 9999."""
+    columns = []
+    for name, kind in table.types.items():
+        if name != key and kind in _ENDLESS:
+            x = quoted(name)
+            first, last, after = (
+                f"CAST({literal(day)} AS {kind})"
+                for day in ("0001-01-01", "9999-12-31", "10000-01-01")
+            )
+            columns.append(
+                f"CASE WHEN {x} >= {after} THEN {last} WHEN {x} < {first} THEN {first} "
+                f"ELSE {x} END AS {x}"
+            )
+    return f" REPLACE ({', '.join(columns)})" if columns else ""
 
 
 def _with_last_titles(db: Connection, features: pa.Table | None, name: str) -> pa.Table:

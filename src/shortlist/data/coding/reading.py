@@ -4,7 +4,8 @@ Thousands separators and currency signs are understood where the mark before the
 3,5 and 1.000,50 and $3.50. The unit of a column of times in numbers is found from all of its
 values:
 
-- calendar years (1900 to 2100) or dates written as yyyymmdd, if most values have that form;
+- calendar years (1900 to 2100), or dates and times written as yyyymm, yyyymmdd, yyyymmddhhmm
+  or yyyymmddhhmmss, if most values have that form;
 - milliseconds, microseconds or nanoseconds since 1970, if every value is too large for the smaller
   unit (seconds end with the year 9999);
 - seconds since 1970 otherwise.
@@ -36,6 +37,15 @@ _DAY = (
     f"({{n}} = floor({{n}}) AND {{n}} BETWEEN 19000101 AND {_LAST_DAY} "
     "AND floor({n} / 100) % 100 BETWEEN 1 AND 12 AND {n} % 100 BETWEEN 1 AND 31)"
 )
+_WRITTEN = {
+    "yyyymm": "%Y%m", "yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M",
+    "yyyymmddhhmmss": "%Y%m%d%H%M%S",
+}  # fmt: skip
+_OTHER_FORMS = {  # 1900 to 2100; as seconds or milliseconds these are 1970 or the far future
+    "yyyymm": "(n BETWEEN 190001 AND 210012)",
+    "yyyymmddhhmm": "(n BETWEEN 190001010000 AND 210012312359)",
+    "yyyymmddhhmmss": "(n BETWEEN 19000101000000 AND 21001231235959)",
+}
 _IS_NUMBER = "(TRY_CAST({x} AS DOUBLE) IS NOT NULL)"
 _IS_ISO = "(TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)"
 
@@ -133,6 +143,8 @@ def microseconds(
     view, or a query in brackets. Without ``time_format``, the unit is recognised.
     """
     if kind.startswith(("TIMESTAMP", "DATE")):
+        if kind == "TIMESTAMPTZ_NS":  # DuckDB casts it to TIMESTAMP in two steps only
+            x = f"TRY_CAST({x} AS TIMESTAMPTZ)"
         return f"epoch_us(TRY_CAST({x} AS TIMESTAMP))"  # NULL if the timestamp is infinite
     if time_format is not None and time_format not in UNITS:
         parsed = parsed_time(f"CAST({x} AS VARCHAR)", time_format)
@@ -165,8 +177,10 @@ def _unit(connection: Connection, rows: str, x: str) -> str:
     """Return the unit of a column of numbers."""
     numbers = f"(SELECT TRY_CAST({x} AS DOUBLE) AS n FROM {rows}) WHERE isfinite(n)"
     like_dates = f"n BETWEEN {_FIRST_YEAR} AND {_LAST_DAY}"
-    count, candidates, least, most = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({like_dates}), min(abs(n)), max(abs(n)) FROM {numbers}"
+    other_forms = " OR ".join(_OTHER_FORMS.values())
+    count, candidates, others, least, most = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({like_dates}), count(*) FILTER ({other_forms}), "
+        f"min(abs(n)), max(abs(n)) FROM {numbers}"
     ).fetchall()[0]
     years = days = 0
     if candidates:  # a second pass, which is slower: most columns need none
@@ -179,11 +193,23 @@ def _unit(connection: Connection, rows: str, x: str) -> str:
         return "year"
     if 2 * days > count:
         return "yyyymmdd"
+    for unit, in_range in _OTHER_FORMS.items() if 2 * others > count else ():
+        times = f"count({_written('n', unit)}) FILTER ({in_range})"
+        if connection.execute(f"SELECT 2 * {times} > count(*) FROM {numbers}").fetchall()[0][0]:
+            return unit
     for smaller, unit in (("s", "ms"), ("ms", "us"), ("us", "ns")):
         above = LAST_SECOND * _PER_SECOND[smaller]
         if count and least > above and (unit == "ns" or most <= LAST_SECOND * _PER_SECOND[unit]):
             return unit
     return _SECONDS_AMONG_YEARS if years + days and most >= _CLEARLY_SECONDS else "s"
+
+
+def _written(n: str, unit: str) -> str:
+    """Return SQL of the microseconds of a time that is written as a number; else NULL."""
+    least = 10 ** (len(unit) - 1)
+    valid = f"{n} = floor({n}) AND {n} BETWEEN {least} AND {10 * least - 1}"
+    parsed = f"try_strptime(CAST(CAST({n} AS BIGINT) AS VARCHAR), {literal(_WRITTEN[unit])})"
+    return f"CASE WHEN {valid} THEN epoch_us({parsed}) END"
 
 
 def _number(x: str, unit: str, whole: bool) -> str:
@@ -192,10 +218,8 @@ def _number(x: str, unit: str, whole: bool) -> str:
     if unit == "year":
         valid = f"{n} = floor({n}) AND {n} BETWEEN 1 AND 9999"
         return f"CASE WHEN {valid} THEN epoch_us(make_date(CAST({n} AS BIGINT), 1, 1)) END"
-    if unit == "yyyymmdd":
-        valid = f"{n} = floor({n}) AND {n} BETWEEN 10000101 AND 99991231"
-        parsed = f"try_strptime(CAST(CAST({n} AS BIGINT) AS VARCHAR), '%Y%m%d')"
-        return f"CASE WHEN {valid} THEN epoch_us({parsed}) END"
+    if unit in _WRITTEN:
+        return _written(n, unit)
     refused = ""
     if unit == _SECONDS_AMONG_YEARS:
         refused = f" AND NOT {_YEAR.format(n=n)} AND NOT {_DAY.format(n=n)}"

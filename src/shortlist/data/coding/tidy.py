@@ -78,6 +78,11 @@ def _tidied(
     features, forms = _with_ends(features, options)
     for position, name in enumerate(features.column_names):
         column = features.column(name)
+        if pa.types.is_interval(column.type):
+            features = features.set_column(position, name, _seconds(connection, column))
+            forms[name] = NumberForm(".", years=False, unit="seconds")
+            notes.setdefault("durations, read as seconds", []).append(name)
+            continue
         if not _may_be_read(name, column, options):
             continue
         frequencies, sample = _counted(column)
@@ -234,6 +239,12 @@ def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], form: NumberFor
     return _looked_up(column, counts, values, kind, converted, form.unit)
 
 
+def _seconds(connection: Connection, durations: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return durations as numbers of seconds; Parquet has no type for them."""
+    rows = connection.from_arrow(pa.table({"x": durations}))
+    return rows.project("epoch(x) AS x").to_arrow_table().column("x")
+
+
 def _dates(
     connection: Connection, column: pa.ChunkedArray, counts: Mapping[str, int]
 ) -> _Read | None:
@@ -246,7 +257,7 @@ def _dates(
     form, note = form_of_times(connection, "dated", "x", dated[0])
     if note:
         return None
-    parsed = "TRY_CAST(trim(x) AS TIMESTAMP)"
+    parsed = "TRY_CAST(trim(x) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"  # a plain cast drops the zone
     if form is not None:
         parsed = parsed_time("x", form)
     times = [time for (time,) in connection.execute(f"SELECT {parsed} FROM dated").fetchall()]

@@ -234,4 +234,7 @@ def explain(
         return ragged(path, text, text.ragged(path))
     if "unterminated quote" in message:
         what, remedy = "a quoted value has no closing quote", "add the closing quote"
+    elif "invalid state" in message:
+        what = "its rows end in different ways (\\n, \\r\\n, \\r)"
+        remedy = "end all rows alike, and quote values that hold line breaks"
     return InputError(what, where=f"{path.name}, row {row}" if row else str(path), remedy=remedy)

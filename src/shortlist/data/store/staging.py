@@ -190,7 +190,8 @@ def _value(
     connection: Connection, rows: str, x: str, kind: str, target: str, reading: Reading
 ) -> str:
     """Return SQL that casts an expression; NULL where that fails."""
-    if target == "TIMESTAMP" and (kind == "VARCHAR" or is_number(kind)):
+    is_timestamp = kind.startswith("TIMESTAMP")
+    if target == "TIMESTAMP" and (kind == "VARCHAR" or is_timestamp or is_number(kind)):
         return f"make_timestamp({microseconds(connection, rows, x, kind, reading.time_format)})"
     if target in _FRACTIONS and kind == "VARCHAR":
         x = plain_number(x, reading.decimal)

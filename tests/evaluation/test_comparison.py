@@ -194,15 +194,15 @@ def test_rating_errors_are_tested_only_if_all_models_have_them(
     def rater(seed: int, flavour: str) -> Known:
         return known(tables(seed, 0.5), kind=Rater, flavour=flavour)
 
-    rated = tuple(
+    train, held_out = (
         replace(side, weights=np.arange(len(side), dtype=np.float32) % 5 + 1) for side in data
     )
-    both = compare([rater(1, "a"), rater(2, "b")], *rated)
+    both = compare([rater(1, "a"), rater(2, "b")], train, held_out)
     [test] = both.tests("rmse")
     first, second = (report["rmse"] for report in both.reports.values())
     assert test.difference == pytest.approx(first - second)
     assert test.low <= test.difference <= test.high
-    mixed = compare([rater(1, "a"), Popularity()], *rated)
+    mixed = compare([rater(1, "a"), Popularity()], train, held_out)
     assert "rmse" not in mixed.metrics
     assert "rmse" in str(mixed).splitlines()[2]
     rows = [row for row in mixed.to_arrow().to_pylist() if row["metric"] == "rmse"]

@@ -49,7 +49,8 @@ class PartialFit:
         ----------
         data
             The new interactions alone; of a pair that is known already the new weight counts. Its
-            features replace those of the same users and items.
+            features replace those of the same users and items. Weights of earlier interactions
+            stay as they are: those with a ``half_life`` age at the next ``fit``.
 
         Returns
         -------

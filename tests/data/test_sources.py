@@ -474,3 +474,27 @@ def test_a_column_of_several_types_is_named_with_a_remedy() -> None:
         "  to do: convert it: frame['plan'].astype(str); give each column a name of its own and "
         "values of a single type: numbers, text, times, or lists of these"
     )
+
+
+def test_periods_are_their_first_moments() -> None:
+    months = pd.PeriodIndex(["1970-01", "1970-03"], freq="M")
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": [1, 2], "month": months})
+    data = Dataset.from_tables(frame, time="month")
+    assert data.times is not None
+    assert data.times.tolist() == [0, (31 + 28) * 86_400_000_000]
+
+
+@pytest.mark.parametrize("second", ["user_id", "User_ID"])
+def test_two_columns_of_one_name_in_parquet(tmp_path: Path, second: str) -> None:
+    columns = [pa.array([1, 2])] * 3
+    table = pa.Table.from_arrays(columns, names=["user_id", "item_id", second])
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert refusal(tmp_path / "t.parquet").startswith(f"two columns are named {second!r}\n")
+
+
+def test_long_codes_of_digits_stay_text(tmp_path: Path) -> None:
+    digits = "123456789012345678901234567890"
+    path = write_csv(tmp_path / "t.csv", "code,size", f"{digits},1e30", f"{digits[:-1]}1,2")
+    _, types, rows = read(path)
+    assert types == ["VARCHAR", "DOUBLE"]
+    assert rows == [(digits, 1e30), (f"{digits[:-1]}1", 2.0)]

@@ -43,7 +43,7 @@ _TYPES = {
     ),
     "DOUBLE": _Type(
         "regexp_full_match({x}, "
-        "'[+-]?(((0|[1-9][0-9]*)(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i')",
+        "'[+-]?(((0|[1-9][0-9]{{0,19}})(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i')",
         "CAST({x} AS DOUBLE)",
     ),
     "TIMESTAMP": _Type(
@@ -237,6 +237,9 @@ class _Reader(NamedTuple):
         try:
             if getattr(getattr(frame, "index", None), "name", None) is not None:
                 frame = frame.reset_index()  # Arrow would drop one of numbers without gaps
+            if hasattr(frame, "select_dtypes"):  # periods of pandas: Arrow would number them
+                periods = frame.dtypes.index[frame.dtypes.astype(str).str.startswith("period")]
+                frame = frame.assign(**{name: frame[name].dt.to_timestamp() for name in periods})
             table = pa.table(frame)
             repeated = next((x for x, n in Counter(table.column_names).items() if n > 1), None)
             if repeated is not None:  # DuckDB would rename the others

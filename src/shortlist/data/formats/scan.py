@@ -92,8 +92,19 @@ def is_json_array(path: Path) -> bool:
 
 
 def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a Parquet file whose content is out of all proportion to its size."""
+    """Refuse a Parquet file with two columns of one name, or out of all proportion to its size."""
     file = literal(sql_path(path))
+    names = {
+        name
+        for (name,) in connection.execute(f"SELECT name FROM parquet_schema({file})").fetchall()
+    }
+    for name, *_ in connection.execute(f"DESCRIBE FROM {parquet(path)}").fetchall():
+        if name not in names:  # DuckDB renames the second
+            raise InputError(
+                f"two columns are named {name.rpartition('_')[0]!r}",
+                where=str(path),
+                remedy="give each a name of its own; upper and lower case do not differ",
+            )
     [(unpacked, rows)] = connection.execute(
         f"SELECT (SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata({file})), "
         f"(SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({file}))"

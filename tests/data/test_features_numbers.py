@@ -29,10 +29,10 @@ def column(values: object) -> tuple[FeatureEncoder, np.ndarray]:
 
 def test_a_number_is_an_angle() -> None:
     encoder, rows = column([0, 1, 2, 3, 4, None])
-    assert encoder.names == ("x", "x is known", "x is missing")
+    assert encoder.names == ("x", "x is known")
     z = [(value - 2) * 1.3489795003921634 / 2 for value in range(5)]
-    expected = [[value / math.hypot(1, value), 1 / math.hypot(1, value), 0] for value in z]
-    np.testing.assert_allclose(rows, np.array([*expected, [0, 0, 1]]), atol=1e-15)
+    expected = [[value / math.hypot(1, value), 1 / math.hypot(1, value)] for value in z]
+    np.testing.assert_allclose(rows, np.array([*expected, [0, 0]]), atol=1e-15)
 
 
 def test_the_robust_scale_is_the_interquartile_range() -> None:
@@ -62,7 +62,8 @@ def test_half_of_the_rows_share_one_value() -> None:
 def test_any_numbers_have_length_one_and_keep_their_order(values: list[float | None]) -> None:
     plain = [None if value is None else float(value) for value in values]
     _, rows = column(pa.array(plain, pa.float64()))
-    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-12)
+    lengths = [float(value is not None) for value in plain]
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), lengths, rtol=1e-12)
     known = sorted((v, r) for v, r in zip(plain, rows[:, 0].tolist(), strict=True) if v is not None)
     assert [sine for _, sine in known] == sorted(sine for _, sine in known)
 
@@ -79,11 +80,9 @@ def test_the_order_of_the_rows_does_not_matter(values: list[float | None], rando
     assert first.equals(second, check_metadata=True)
 
 
-def test_missing_numbers_are_flagged_or_ignored() -> None:
+def test_missing_numbers_are_zeros() -> None:
     table = pa.table({"x": [1.5, 2.5, None, math.nan]})
-    encoder = FeatureEncoder.fit(table)
-    assert encoder.transform(table).toarray()[2:].tolist() == [[0, 0, 1], [0, 0, 1]]
-    assert encoder.transform(table, missing="ignore").toarray()[2:].tolist() == [[0, 0, 0]] * 2
+    assert FeatureEncoder.fit(table).transform(table).toarray()[2:].tolist() == [[0, 0]] * 2
 
 
 def test_missing_only_in_a_query_is_zero() -> None:
@@ -127,7 +126,7 @@ def test_integers_beyond_64_bits() -> None:
 def test_dates_are_numbers_on_a_scale() -> None:
     days = [dt.date(2020, 1, 1), dt.date(2020, 1, 2), dt.date(2020, 7, 1), None]
     encoder, rows = column(pa.array(days))
-    assert encoder.names == ("x", "x is known", "x is missing")
+    assert encoder.names == ("x", "x is known")
     assert rows[0] @ rows[1] > 0.99 > rows[0] @ rows[2]
     times = pa.array(
         [None if day is None else dt.datetime(day.year, day.month, day.day) for day in days]

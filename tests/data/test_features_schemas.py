@@ -49,7 +49,7 @@ def test_films_have_a_year_and_genres(films: Dataset) -> None:
         "genres": "labels",
     }
     assert list(encoder.left_out) == ["title"]
-    assert encoder.names[:4] == ("year", "year is known", "year is missing", "genres=Action")
+    assert encoder.names[:4] == ("year", "year is known", "genres=Action", "genres=Adventure")
     rows = encoder.transform(films.item_features)
     toy_story, toy_story_2, heat = films.items.rows([1, 3114, 6])
     similarity = (rows[[toy_story]] @ rows.T).toarray()[0]
@@ -60,11 +60,11 @@ def test_films_have_a_year_and_genres(films: Dataset) -> None:
     assert shown == ["year", "year is known", *(f"genres={genre}" for genre in sorted(genres))]
 
 
-def test_films_without_a_year_are_flagged(films: Dataset) -> None:
+def test_films_without_a_year_have_zeros(films: Dataset) -> None:
     assert films.item_features is not None
     encoder = FeatureEncoder.fit(films.item_features)
-    flag = encoder.names.index("year is missing")
-    assert encoder.transform(films.item_features)[:, [flag]].nnz == 5
+    known = encoder.names.index("year is known")
+    assert encoder.transform(films.item_features)[:, [known]].nnz == films.n_items - 5
 
 
 def test_viewers_without_features(films: Dataset) -> None:
@@ -92,7 +92,6 @@ def test_resumes(jobs: Dataset) -> None:
     }
     assert encoder.left_out == {}
     assert "degree=4" in encoder.names
-    assert "hope_salary is missing" in encoder.names
     assert "career_job_code=전기;전자;제어" in encoder.names
     assert "certificates~*기사*" in encoder.names
     rows = encoder.transform(jobs.user_features)
@@ -126,7 +125,7 @@ def test_a_new_resume(jobs: Dataset) -> None:
     }
     names = jobs.user_features.column_names
     table = pa.Table.from_pylist([dict.fromkeys(names) | query], jobs.user_features.schema)
-    row = encoder.transform(table, missing="ignore")
+    row = encoder.transform(table)
     assert [encoder.names[index] for index in row.indices] == [
         "degree=4",
         "hope_salary",

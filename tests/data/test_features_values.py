@@ -25,12 +25,12 @@ def fit(values: object, spec: Spec | None = None) -> tuple[FeatureEncoder, pa.Ta
 
 def test_one_feature_per_value() -> None:
     encoder, table = fit(pa.array(["나", "가", None, "가"]))
-    assert encoder.names == ("x=가", "x=나", "x is other", "x is missing")
+    assert encoder.names == ("x=가", "x=나", "x is other")
     assert encoder.transform(table).toarray().tolist() == [
-        [0, 1, 0, 0],
-        [1, 0, 0, 0],
-        [0, 0, 0, 1],
-        [1, 0, 0, 0],
+        [0, 1, 0],
+        [1, 0, 0],
+        [0, 0, 0],
+        [1, 0, 0],
     ]
 
 
@@ -41,13 +41,13 @@ def test_integers_as_a_category_are_in_order() -> None:
 
 def test_floats_with_missing_values_are_integers() -> None:
     encoder, _ = fit([4.0, math.nan, 4.0, 3.0, 3.0])
-    assert encoder.names == ("x=3", "x=4", "x is other", "x is missing")
+    assert encoder.names == ("x=3", "x=4", "x is other")
 
 
 def test_true_and_false() -> None:
     encoder, table = fit([True, False, None])
-    assert encoder.names == ("x=false", "x=true", "x is other", "x is missing")
-    assert encoder.transform(table).indices.tolist() == [1, 0, 3]
+    assert encoder.names == ("x=false", "x=true", "x is other")
+    assert encoder.transform(table).indices.tolist() == [1, 0]
 
 
 def test_rare_values_are_pooled_and_new_ones_join_them() -> None:

@@ -26,7 +26,7 @@ def cosines(rows: Doubles, others: Doubles) -> Doubles:
 def column_cosines(table: pa.Table) -> dict[str, Doubles]:
     """The cosines of all pairs of rows, by column."""
     encoder = FeatureEncoder.fit(table)
-    rows = encoder.transform(table, missing="ignore", dtype=np.float64).toarray()
+    rows = encoder.transform(table, dtype=np.float64).toarray()
     return {name: cosines(rows[:, part], rows[:, part]) for name, part in encoder.blocks.items()}
 
 

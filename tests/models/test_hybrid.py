@@ -89,7 +89,7 @@ def transcribed(form: str, data: Dataset) -> Doubles:
         feature_similarity(data.item_features),
     )
     encoder = FeatureEncoder.fit(data.user_features)
-    flags = encoder.transform(data.user_features, missing="ignore").toarray() != 0
+    flags = encoder.transform(data.user_features).toarray() != 0
     side_by_side = np.hstack([mat, flags])
     concatenated = cosines(side_by_side, side_by_side)
     return {
@@ -152,7 +152,7 @@ def test_concatenated_blocks_are_the_sum_of_weighted_cosines(weight: float) -> N
     data = world()
     mat = (data.matrix.toarray() > 0).astype(np.float64)
     encoder = FeatureEncoder.fit(data.user_features)
-    encoded = encoder.transform(data.user_features, missing="ignore", dtype=np.float64)
+    encoded = encoder.transform(data.user_features, dtype=np.float64)
     action = unit_rows(data.matrix.astype(np.float64))
     rows = hstack([action, encoded * np.sqrt(weight / 3)], format="csr")
     expected = cosines(mat, mat) + weight * feature_similarity(data.user_features)

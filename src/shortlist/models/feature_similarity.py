@@ -73,7 +73,7 @@ class FeatureSimilarity:
         if not encoder.parts:
             return None
         if weights is None:
-            rows = encoder.transform(features, missing="ignore")
+            rows = encoder.transform(features)
             weights = _learned_weights(encoder, rows, choices, seed)
             if not any(weights.values()):
                 weights = dict.fromkeys(encoder.blocks, 1.0)
@@ -88,7 +88,7 @@ class FeatureSimilarity:
         Each column is a block of length 1 times the square root of its weight, so the dot product
         of two rows is the weighted sum of their cosines. The block of a missing value is zero.
         """  # (n_rows, n_features)
-        rows = self.encoder.transform(table, missing="ignore")
+        rows = self.encoder.transform(table)
         rows.data *= self._root_weights[rows.indices]
         rows.eliminate_zeros()  # rows must not share a column of weight 0
         return rows

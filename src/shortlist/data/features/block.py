@@ -16,7 +16,6 @@ from scipy.sparse import csr_array
 
 from shortlist.data.features.cells import Cells, Family
 
-Missing: TypeAlias = Literal["flag", "ignore"]
 Kind: TypeAlias = Literal["number", "category", "labels", "text", "vector"]
 """``number``: a number or a date on a scale: the closer two values, the more similar the rows.
 ``category``: one value of a set: a code, a name, true or false. ``labels``: any number of values: a
@@ -58,8 +57,6 @@ class Role(NamedTuple):
     pattern: str  # with column, index, term
     required: tuple[str, ...] = ()
 
-
-MISSING = Role("missing", "{column} is missing")
 
 LARGE_TABLE = 100  # rows from which on values that occur only once are rare
 
@@ -110,12 +107,9 @@ class Block(ABC):
         """Return the features of the cells in tables with the schema ``FEATURES``."""
 
     @abstractmethod
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        """Encode each cell as a row of length 1 or of zeros; float64.
-
-        An empty cell gets the feature "is missing" if ``missing`` is ``"flag"`` and the column had
-        empty cells when it was fitted, and a row of zeros otherwise.
-        """  # (n_rows, n_features)
+    def encode(self, values: pa.Array) -> csr_array:
+        """Encode each cell as a row of length 1, an empty one as zeros; float64."""
+        # (n_rows, n_features)
 
     def names(self) -> list[str]:
         """Return a readable name for each feature."""
@@ -133,25 +127,6 @@ class Block(ABC):
     def __len__(self) -> int:
         return int(self.features.num_rows)
 
-    def index_of(self, role: str) -> int | None:
-        """Return the feature with a role that at most one feature has; None if there is none."""
-        index: int = pc.index(self.features["role"], role).as_py()
-        return None if index < 0 else index
-
-    def one_hot(
-        self, indices: NDArray[np.integer], values: pa.Array, missing: Missing
-    ) -> csr_array:
-        """Encode cells with one feature each; an index of -1 means none."""
-        flag = self.index_of("missing")
-        if flag is not None and missing == "flag":
-            indices = np.where(is_null(values), flag, indices)
-        has_feature = indices >= 0
-        indptr = np.concatenate([[0], np.cumsum(has_feature)])
-        return csr_array(
-            (np.ones(indptr[-1]), indices[has_feature].astype(np.int32), indptr.astype(np.int32)),
-            shape=(len(values), len(self)),
-        )
-
 
 def feature_table(role: str, n: int | None = None, /, **columns: Any) -> pa.Table:
     """Return ``n`` features of a role (None: as many as the columns have entries)."""
@@ -164,11 +139,6 @@ def feature_table(role: str, n: int | None = None, /, **columns: Any) -> pa.Tabl
         for field in FEATURES
     ]
     return pa.Table.from_arrays(arrays, schema=FEATURES)
-
-
-def missing_flag(cells: Cells) -> pa.Table:
-    """Return the feature "is missing" if a cell is empty."""
-    return feature_table("missing", int(cells.values.null_count > 0))
 
 
 def is_null(values: pa.Array) -> NDArray[np.bool_]:

@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.sparse import csr_array, hstack
 
-from shortlist.data.features.block import FEATURES, Block, Missing, NothingLearnedError, Spec
+from shortlist.data.features.block import FEATURES, Block, NothingLearnedError, Spec
 from shortlist.data.features.cells import Family, changed_content, family_of, read_cells
 from shortlist.data.features.infer import BLOCKS, fit_column
 from shortlist.errors import InputError
 
 Float: TypeAlias = type[np.float32] | type[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 METADATA_KEY = b"shortlist.features"
 
 
@@ -36,7 +36,7 @@ class FeatureEncoder:
     >>> encoder.names
     ('year', 'year is known', 'genres=Crime', 'genres=Drama')
     >>> query = pa.table({"year": pa.nulls(1), "genres": [["Drama", "Western"]]})
-    >>> encoder.transform(query, missing="ignore").toarray()
+    >>> encoder.transform(query).toarray()
     array([[0., 0., 0., 1.]], dtype=float32)
     """
 
@@ -91,19 +91,14 @@ class FeatureEncoder:
             f"{len(self.left_out)} columns left out)"
         )
 
-    def transform(
-        self, table: pa.Table, *, missing: Missing = "flag", dtype: Float = np.float32
-    ) -> csr_array:
+    def transform(self, table: pa.Table, *, dtype: Float = np.float32) -> csr_array:
         """Encode rows; within a block, each row has length 1 (L2), or 0 if it has no value.
 
-        The table must have the fitted columns; others are ignored. ``missing`` is the meaning of an
-        empty number, date or category: ``"flag"``, the value is missing, which rows can have in
-        common; ``"ignore"``, it is unspecified, as in a query that names few features, and the
-        block is zero. Empty lists and texts are always zero.
+        The table must have the fitted columns; others are ignored.
         """  # (n_rows, n_features)
         if not self.parts:
             return csr_array((table.num_rows, 0), dtype=dtype)
-        rows = [part.encode(values, missing).astype(dtype) for part, values in self._cells(table)]
+        rows = [part.encode(values).astype(dtype) for part, values in self._cells(table)]
         return csr_array(hstack(rows, format="csr"))
 
     def unused(self, table: pa.Table) -> dict[str, str]:

@@ -14,7 +14,6 @@ from scipy.sparse import csr_array, hstack
 
 from shortlist.data.features.block import (
     Block,
-    Missing,
     NothingLearnedError,
     Role,
     Spec,
@@ -70,7 +69,7 @@ class TextBlock(Block):
             )
         return tables
 
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+    def encode(self, values: pa.Array) -> csr_array:
         row_of, words = split_words(values)
         n_rows, (known, weight) = len(values), self._terms["word"]
         parts = [_weight(_count_known(row_of, words, n_rows, known), weight)]

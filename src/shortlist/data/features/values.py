@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist.data.features.block import (
-    MISSING,
     Block,
-    Missing,
     NothingLearnedError,
     Role,
     Spec,
     feature_table,
     is_null,
     least_rows,
-    missing_flag,
     to_numpy,
     unit_rows,
 )
@@ -48,12 +45,8 @@ class NumberBlock(Block):
     """
 
     accepts = ("whole", "number", "date")
-    layout = "value known (missing )?"
-    roles = (
-        Role("value", "{column}", ("centre", "scale")),
-        Role("known", "{column} is known"),
-        MISSING,
-    )
+    layout = "value known "
+    roles = (Role("value", "{column}", ("centre", "scale")), Role("known", "{column} is known"))
 
     @classmethod
     def fit(cls, column: str, spec: Spec, cells: Cells) -> Self:
@@ -68,23 +61,15 @@ class NumberBlock(Block):
         scale = (high - low) / IQR_OF_NORMAL or float(x.std())
         scale = scale or float(x[-1] - x[0]) or 1.0  # 1: the column has at most one value
         value = feature_table("value", centre=[centre], scale=[scale])
-        return [value, feature_table("known", 1), missing_flag(cells)]
+        return [value, feature_table("known", 1)]
 
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+    def encode(self, values: pa.Array) -> csr_array:
         centre, scale = (self.features[name][0].as_py() for name in ("centre", "scale"))
-        empty, flag = is_null(values), self.index_of("missing")
         with np.errstate(over="ignore"):  # an infinite z is at 90 degrees
             angle = np.arctan((_to_floats(values) - centre) / scale)
-        # Two entries per cell; if the cell is empty, the flag and a zero.
-        data = np.column_stack([np.sin(angle), np.cos(angle)])
-        data[empty] = (float(flag is not None and missing == "flag"), 0.0)
-        columns = np.tile(np.array([0, 1], dtype=np.int32), (len(values), 1))
-        columns[empty, 0] = flag or 0
-        indptr = np.arange(0, data.size + 1, 2, dtype=np.int32)
-        rows = csr_array((data.ravel(), columns.ravel(), indptr), shape=(len(values), len(self)))
-        rows.eliminate_zeros()
-        rows.sort_indices()
-        return rows
+        rows = np.column_stack([np.sin(angle), np.cos(angle)])
+        rows[is_null(values)] = 0
+        return csr_array(rows)
 
 
 class VectorBlock(Block):
@@ -103,7 +88,7 @@ class VectorBlock(Block):
             )
         return [feature_table("component", lengths[0])]
 
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+    def encode(self, values: pa.Array) -> csr_array:
         rows = np.flatnonzero(~is_null(values))
         vectors = values.drop_null()
         wrong = np.flatnonzero(to_numpy(pc.list_value_length(vectors)) != len(self))
@@ -143,12 +128,8 @@ class CategoryBlock(Block):
     """One feature per value; rare values, and values new in a query, share the feature "other"."""
 
     accepts = ("text", "whole", "truth", "number")
-    layout = "(value )+other (missing )?"
-    roles = (
-        Role("value", "{column}={term}", ("term",)),
-        Role("other", "{column} is other"),
-        MISSING,
-    )
+    layout = "(value )+other "
+    roles = (Role("value", "{column}={term}", ("term",)), Role("other", "{column} is other"))
 
     @classmethod
     def learn(cls, spec: Spec, cells: Cells) -> list[pa.Table]:
@@ -159,11 +140,13 @@ class CategoryBlock(Block):
             raise NothingLearnedError(f"no value occurs in {threshold} or more rows")
         terms = pc.cast(frequent.take(pc.array_sort_indices(frequent)), pa.string())
         values = feature_table("value", term=terms)
-        return [values, feature_table("other", 1), missing_flag(cells)]
+        return [values, feature_table("other", 1)]
 
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
-        indices = to_numpy(pc.fill_null(self._index(values), self.index_of("other")))
-        return self.one_hot(np.where(is_null(values), -1, indices), values, missing)
+    def encode(self, values: pa.Array) -> csr_array:
+        rows = np.flatnonzero(~is_null(values))
+        other = len(self) - 1
+        columns = to_numpy(pc.fill_null(self._index(values), other))[rows]
+        return csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(values), len(self)))
 
     def unseen(self, values: pa.Array) -> pa.Array:
         values = pc.drop_null(values)
@@ -208,7 +191,7 @@ class LabelsBlock(Block):
         kept_terms, weight = terms.take(pa.array(kept)), idf(n_rows, df[kept])
         return [feature_table("label", term=kept_terms, weight=weight)]
 
-    def encode(self, values: pa.Array, missing: Missing) -> csr_array:
+    def encode(self, values: pa.Array) -> csr_array:
         rows, labels = split_labels(values, self.spec.separator)
         indices = self._index(labels)
         known = indices >= 0

@@ -146,7 +146,7 @@ class GroupComparison:
 
     def members(self, table: pa.Table) -> Members:
         """Encode rows of a table with the same columns."""
-        rows = self.encoder.transform(table, missing="ignore")
+        rows = self.encoder.transform(table)
         return Members(rows, self.number_columns.numbers(table).astype(np.float64))
 
     @property

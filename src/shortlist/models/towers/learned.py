@@ -55,7 +55,7 @@ def encoded(table: pa.Table | None) -> Encoded | None:
 
 def feature_rows(encoder: FeatureEncoder, table: pa.Table) -> csr_array:
     """Encode rows, each of n columns with the weight ``1 / sqrt(n)``; a missing value is zeros."""
-    rows = encoder.transform(table, missing="ignore")  # (n, n_features)
+    rows = encoder.transform(table)  # (n, n_features)
     rows.data *= np.float32(len(encoder.parts) ** -0.5)
     return rows
 

@@ -26,6 +26,8 @@ K = TypeVar("K")
 FILMS, JOBS = "ML-100K", "jobs"
 SMALL = (1500, 1200)  # résumés and postings of a quick run
 
+content_by_mean = partial(sl.ContentBased, aggregate="mean")
+
 
 @dataclass(frozen=True)
 class World:

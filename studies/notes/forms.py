@@ -10,13 +10,13 @@ from shortlist.metrics.paired import PairedTest
 from shortlist.models.base import Model
 from shortlist.models.hybrid.terms import FORMS
 
-from .bench import FILMS, JOBS, Bench, World
+from .bench import FILMS, JOBS, Bench, World, content_by_mean
 from .document import Section, Table
 from .measure import HIT, RECALL, Measured, gap, tests, verdict
 
 PLAIN: dict[str, Callable[[], Model[Any, Any]]] = {
     "Popularity": sl.Popularity,
-    "ContentBased": sl.ContentBased,
+    "ContentBased": content_by_mean,
     "UserCosine": sl.UserCosine,
     "ItemCosine": sl.ItemCosine,
     "EASE": sl.EASE,

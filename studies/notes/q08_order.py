@@ -10,7 +10,7 @@ import shortlist as sl
 from shortlist.data.features import FeatureEncoder
 from shortlist.models.base import Model
 
-from .bench import FILMS, JOBS, Bench, World
+from .bench import FILMS, JOBS, Bench, World, content_by_mean
 from .document import Section, Table
 from .measure import HIT, Measured, delta, gap
 
@@ -68,9 +68,9 @@ def _ladder(world: World) -> dict[str, Callable[[], Model[Any, Any]]]:
     alone = dict.fromkeys(FeatureEncoder.fit(table).blocks, 0.0) | {column: 1.0}
     return {
         POPULARITY: sl.Popularity,
-        FIRST: partial(sl.ContentBased, feature_weights=alone),
-        EVEN: partial(sl.ContentBased, feature_weights={}),
-        LEARNED: sl.ContentBased,
+        FIRST: partial(content_by_mean, feature_weights=alone),
+        EVEN: partial(content_by_mean, feature_weights={}),
+        LEARNED: content_by_mean,
         ITEM: sl.ItemCosine,
         USER: sl.UserCosine,
         EASE: sl.EASE,

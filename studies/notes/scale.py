@@ -25,7 +25,7 @@ from shortlist.models.base import Model
 from shortlist.models.hybrid.terms import FORMS
 from shortlist.progress import track
 
-from .bench import JOBS, Bench, load, log, read
+from .bench import JOBS, Bench, content_by_mean, load, log, read
 from .document import Section, Table
 
 NOTHING = "the data alone"
@@ -35,7 +35,7 @@ NEAREST = dict.fromkeys(("user_neighbors", "item_neighbors", "cold_neighbors"), 
 MODELS: dict[str, Callable[[], Model[Any, Any]]] = {
     NOTHING: sl.Popularity,  # not fitted
     "Popularity": sl.Popularity,
-    "ContentBased": sl.ContentBased,
+    "ContentBased": content_by_mean,
     "UserCosine": sl.UserCosine,
     "ItemCosine": sl.ItemCosine,
     "EASE": sl.EASE,

@@ -100,7 +100,7 @@ def gains_of(model: Model[Any, Any], fold: Fold) -> NDArray[np.float64]:
     by_position = discounted_gain(np.arange(1, _CUTOFF + 1), _CUTOFF)
     for start in range(0, len(fold.users), _BLOCK):
         users = fold.users[start : start + _BLOCK]
-        profiles = Profiles.known(fold.train, users, features=False, order=False)
+        profiles = Profiles.known(fold.train, users, features=False, order=model.uses_order)
         indptr, indices, _ = csr_arrays(profiles.excluded)
         best = top_k(model.score(profiles), Eligible.excluding(indptr, indices, order), _CUTOFF)
         truth = fold.truth[start : start + _BLOCK]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,9 @@ from shortlist.data.vocabulary import Rows
 from shortlist.errors import ConfigError, InputError
 from shortlist.kernels.scores import dense_max
 from shortlist.machine import require_memory
+from shortlist.models.automatic import choose
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Search, chosen_settings, hyper
+from shortlist.models.config import Auto, Search, chosen_settings, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
@@ -38,14 +39,18 @@ from shortlist.scoring.sparse import (
     transposed,
 )
 
+Aggregate: TypeAlias = Literal["sum", "mean", "max", "last", "recency"]
+ORDERED = ("last", "recency")  # those that use the order of the history
+
 
 class ContentBasedConfig(SignalConfig):
     """Settings of :class:`ContentBased`."""
 
-    aggregate: Literal["sum", "mean", "max", "last", "recency"] = hyper(
-        "mean",
+    aggregate: Aggregate | Auto = hyper(
+        "auto",
         "How the similarities to several chosen items are combined: their sum, mean or maximum, "
-        "that of the last item, or a sum that decays with age (recency).",
+        "that of the last item, or a sum that decays with age (recency); auto: all but the sum, "
+        "the last two where there are times, chosen on a validation fold.",
         search=Search(choices=("mean", "max", "last", "recency")),
     )
     decay: float = hyper(
@@ -148,7 +153,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     @property
     def uses_order(self) -> bool:  # type: ignore[override]
         """Whether the order of the history matters."""
-        return self.config.aggregate in ("last", "recency")
+        return (self.config if self._learned is None else self.used).aggregate in ORDERED
 
     @property
     def bytes_per_query(self) -> int:
@@ -195,14 +200,18 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         return _with_users(bare, growth.data, None if near is None else near[0]), kept
 
     def _settings_for(self, data: Dataset, learned: ContentBasedLearned) -> dict[str, Any]:
-        """Choose weighting and dislikes, which only sums and means of similarities use."""
-        if self.config.aggregate not in ("sum", "mean"):
-            return {"weighting": None, "dislikes": None}
+        """Choose the aggregate; then weighting and dislikes, which only sums and means use."""
 
         def learn(_: Dataset, settings: Mapping[str, Any]) -> ContentBasedLearned:
             return replace(learned, settings=settings)
 
-        return choose_signals(self, data, (), learn)
+        ordered = ORDERED if data.times is not None else ()
+        aggregates = ("mean", "max", *ordered)
+        settings = choose(self, data, (("aggregate", aggregates),), learn)
+        if settings["aggregate"] in ("sum", "mean"):
+            chosen = type(self)(**self.settings | settings)
+            return settings | choose_signals(chosen, data, (), learn)
+        return settings | {"weighting": None, "dislikes": None}
 
     def can_score(self, profiles: Profiles) -> NDArray[np.bool_]:
         """Accept also queries that share a feature with a user who has a profile."""
@@ -217,7 +226,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     def score(self, profiles: Profiles) -> Scores:
         """Compare each profile with every item."""
         learned = self.learned
-        if self.config.aggregate == "max":
+        if self.used.aggregate == "max":
             indptr, indices, _ = csr_arrays(profiles.history)
             items = csr_arrays(learned.items), csr_arrays(learned.by_feature)
             best = dense_max(indptr, indices, *items)
@@ -241,7 +250,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         """Yield the contribution of each feature of the item, for each of these items."""
         learned = self.learned
         profile = self._profile_rows(profiles)
-        takes_nearest = self.config.aggregate == "max" and profiles.history.nnz
+        takes_nearest = self.used.aggregate == "max" and profiles.history.nnz
         chosen = learned.items[profiles.history.indices]  # (n, d)
         for item in items:
             if takes_nearest:
@@ -265,7 +274,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     def _history_weights(self, profiles: Profiles) -> csr_array:
         """Return the weight of each item of the histories."""  # (B, n_items)
         history = binary(profiles.history)
-        aggregate = self.config.aggregate
+        aggregate = self.used.aggregate
         if aggregate in ("sum", "mean"):
             counted = histories(self, profiles)
             if aggregate == "sum":

@@ -148,8 +148,8 @@ def test_lists_stay_close_to_those_of_a_new_fit(name: str, least: float) -> None
     of_films: dict[str, dict[str, Any]] = {
         "EASE": {"regularization": 200.0},
         "IALS": {"embedding_size": 16, "epochs": 6, "regularization": 0.01},
-        "ContentBased": {"feature_weights": {}},
-    }  # the weighting is given too: the two fits could choose different ones
+        "ContentBased": {"feature_weights": {}, "aggregate": "mean"},
+    }  # what is "auto" is given: the two fits could choose different settings
     settings = of_films[name] | {"weighting": "binary"}
     model = made(name, settings).fit(before).partial_fit(new)
     again = made(name, settings).fit(whole)

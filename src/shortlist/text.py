@@ -38,6 +38,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def more_rows(count: int) -> str:
+    """Return " (and 2 more rows)" for messages; an empty text if there are none."""
+    return f" (and {counted(count, 'more row')})" if count else ""
+
+
 def first_few(names: Sequence[object], most: int = 3) -> str:
     """List the first few names: ``a, b, c, ...``."""
     return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
@@ -156,8 +161,7 @@ def _narrowed(table: Sequence[str], width: int) -> list[str]:
     words = [n for n, cells in enumerate(zip(*rows, strict=True)) if n and " " in "".join(cells)]
     widths = full.copy()
     while (excess := sum(widths) + len(widths) - 1 - width) > 0:
-        widest = max(words, key=widths.__getitem__, default=0)
-        if widths[widest] <= _LEAST_WORDS or not words:
+        if not words or widths[widest := max(words, key=widths.__getitem__)] <= _LEAST_WORDS:
             break
         widths[widest] = max(_LEAST_WORDS, widths[widest] - excess)
     if widths == full:

@@ -431,6 +431,13 @@ def test_an_open_quote_is_not_taken_for_one_long_ragged_row(tmp_path: Path) -> N
         Dataset.from_tables(path, on_bad_row="skip")
 
 
+@pytest.mark.parametrize("how", ["raise", "skip"])
+def test_ragged_rows_before_text_in_another_encoding(tmp_path: Path, how: Any) -> None:
+    path = write_csv(tmp_path / "t.csv", "user_id,item_id", "a,1,2", "회원,3", encoding="cp949")
+    with pytest.raises(InputError, match=r"^the text is not UTF-8\n  where: t\.csv, row 3\n"):
+        Dataset.from_tables(path, on_bad_row=how)
+
+
 @given(
     rows=st.lists(
         st.lists(st.text(alphabet='a,"\n\r\t é', max_size=4), min_size=2, max_size=5), min_size=1
@@ -451,25 +458,19 @@ def test_records_have_the_lines_and_the_cells_that_were_written(rows: list[list[
 
 
 def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:
-    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     with connect() as db:
         for index in (range(2), [5, 3]):
-            ids = (
-                pandas.RangeIndex(2, name="sku")
-                if index == range(2)
-                else pandas.Index(index, name="sku")
-            )
-            frame = pandas.DataFrame({"colour": ["red", "blue"]}, index=ids)
+            ids = pd.RangeIndex(2, name="sku") if index == range(2) else pd.Index(index, name="sku")
+            frame = pd.DataFrame({"colour": ["red", "blue"]}, index=ids)
             rows = relation(db, frame, label="items")
             assert rows.columns == ["sku", "colour"]
             assert rows.fetchall() == [(index[0], "red"), (index[1], "blue")]
-        lazy = polars.DataFrame({"sku": [7]}).lazy()
+        lazy = pl.DataFrame({"sku": [7]}).lazy()
         assert relation(db, lazy, label="items").fetchall() == [(7,)]
 
 
 def test_a_column_of_several_types_is_named_with_a_remedy() -> None:
-    pandas = pytest.importorskip("pandas")
-    assert refusal(pandas.DataFrame({"user_id": [1, 2], "plan": [1, "a"]})).endswith(
+    assert refusal(pd.DataFrame({"user_id": [1, 2], "plan": [1, "a"]})).endswith(
         "Conversion failed for column plan with type object\n"
         "  to do: convert it: frame['plan'].astype(str); give each column a name of its own and "
         "values of a single type: numbers, text, times, or lists of these"

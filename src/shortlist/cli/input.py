@@ -39,12 +39,19 @@ def _columns(source: Path) -> dict[str, list[str]]:
     from shortlist.data.sources import relation
     from shortlist.data.sql import connect, quoted
 
-    if not _is_table(source) or (_is_delimited(source) and len(column_names(source)[0]) == 1):
+    if not _is_table(source):
         return {}
     with connect() as db:
-        names = relation(db, source, label=source.name).columns
+        if source.name.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
+            names = [*column_names(source)[0]]
+            if len(names) == 1:
+                return {}
+        else:
+            names = relation(db, source, label=source.name).columns
         rows = relation(db, source, label=source.name, ids=names)  # 007 and 17850.0 are ids
-        texts = ", ".join(f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in names)
+        texts = ", ".join(
+            f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in rows.columns
+        )
         columns: dict[str, list[str]] = rows.project(texts).to_arrow_table().to_pydict()
     return columns
 
@@ -77,12 +84,9 @@ def _rows(source: Path, known: pa.Table) -> list[dict[str, Any]]:
 
 def _is_table(source: Path) -> bool:
     """Return whether a path names a file of a table; a ``.txt`` file has one value on each line."""
-    name = source.name.lower().removesuffix(".gz")
-    return _is_delimited(source) or name.endswith((".parquet", ".jsonl", ".ndjson"))
+    from shortlist.data.formats.scan import TABLES
 
-
-def _is_delimited(source: Path) -> bool:
-    return source.name.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    return source.name.lower().removesuffix(".gz").endswith(TABLES)
 
 
 def _names_ids(text: str, kind: str) -> bool:

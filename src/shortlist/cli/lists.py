@@ -85,10 +85,7 @@ def recommend(
     ] = None,
     deny: Annotated[
         Path | None,
-        Option(
-            metavar="FILE",
-            help="List none of these items: a file as for --allow.",
-        ),
+        Option(metavar="FILE", help="List none of these items: a file as for --allow."),
     ] = None,
     as_of: AsOf = None,
     include_seen: Annotated[

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-import duckdb
-
 from shortlist.data.formats import scan
 from shortlist.data.formats.delimited import Text
-from shortlist.data.sql import Connection
 from shortlist.errors import ConfigError, InputError, require_known
-from shortlist.text import counted
+from shortlist.text import counted, more_rows
 
 OnBadRow: TypeAlias = Literal["raise", "skip"]
 SHOWN = 3  # rows of each kind that are named
@@ -39,11 +37,6 @@ class Source:
         """Return the location of a value, with the number of other rows with the same error."""
         row = "" if record is None else f", row {self.row(record)}"
         return f"{self.label}{row}{more_rows(others)}, column '{column}'"
-
-
-def more_rows(count: int) -> str:
-    """Return " (and 2 more rows)" for messages; an empty text if there are none."""
-    return f" (and {counted(count, 'more row')})" if count else ""
 
 
 @dataclass(frozen=True)
@@ -109,29 +102,27 @@ class BadRows:
         rows = tuple(map(source.row, records))
         self.skipped.append(SkippedRows(source.label, column, reason or error.what, count, rows))
 
-    def readable(self, connection: Connection, label: str, path: Path, text: Text) -> Text:
-        """Leave out and report rows with more or fewer cells than there are columns.
+    def without_ragged(self, label: str, path: Path, text: Text) -> Text:
+        """Leave out and report the rows with more or fewer cells than there are columns.
 
-        Without ``skip`` the text stays as it is, and reading it raises the error.
+        An InputError if bad rows are errors.
         """
-        if self.skip and path not in self.left_out:
-            self.left_out[path] = self._ragged_lines(connection, label, path, text)
-        return replace(text, left_out=self.left_out.get(path, frozenset()))
+        if path not in self.left_out and (rows := text.ragged(path)):
+            error = scan.ragged(path, text, rows)
+            if not self.skip:
+                raise error
+            reason = f"more or fewer than {counted(len(text.columns), 'column')}"
+            shown = tuple(row.line for row in rows[:SHOWN])
+            self.errors.append(error)
+            self.skipped.append(SkippedRows(label, None, reason, len(rows), shown))
+            lines = (range(row.line, row.last_line + 1) for row in rows)
+            self.left_out[path] = frozenset(chain.from_iterable(lines))
+        return self.as_read(path, text)
 
-    def _ragged_lines(
-        self, connection: Connection, label: str, path: Path, text: Text
-    ) -> frozenset[int]:
-        try:
-            connection.execute(f"SELECT count(*) FROM {text.select_from(path)}")
-        except duckdb.Error as error:
-            if scan.is_ragged(error):
-                rows = text.ragged(path)
-                shown = tuple(row.line for row in rows[:SHOWN])
-                reason = f"more or fewer than {counted(len(text.columns), 'column')}"
-                self.errors.append(scan.ragged(path, text, rows))
-                self.skipped.append(SkippedRows(label, None, reason, len(rows), shown))
-                return frozenset(n for row in rows for n in range(row.line, row.last_line + 1))
-        return frozenset()
+    def as_read(self, path: Path, text: Text) -> Text:
+        """Return the text of a file without the lines that were left out."""
+        left_out = self.left_out.get(path)
+        return text if left_out is None else replace(text, left_out=left_out)
 
     def require_none(self) -> None:
         """Raise one error for all kinds, unless bad rows are left out."""

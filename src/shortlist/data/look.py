@@ -210,10 +210,8 @@ def look(
 def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[str, Any]) -> Look:
     """Look at tables, in which the text that is not UTF-8 has the encoding."""
     with connect() as db, scan.translated("the table"):
-        rows_read = relation(
-            db, table, label="interactions", encoding=encoding, bad=BadRows("skip")
-        )
-        rows_read.create_view("looked_at")
+        read = relation(db, table, label="interactions", encoding=encoding, bad=BadRows("skip"))
+        read.create_view("looked_at")
         rows, columns = columns_of(db, "looked_at")
         if items is not None:
             given = {"title": None} | given  # its titles are found by their name

@@ -27,8 +27,12 @@ LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
 LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
-# How a number of so many digits may write a time.
-_WRITTEN = {6: "%Y%m", 8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+# How a number may write a time; no two forms have as many digits.
+WRITTEN = {
+    "yyyymm": "%Y%m", "yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M",
+    "yyyymmddhhmmss": "%Y%m%d%H%M%S",
+}  # fmt: skip
+_BY_DIGITS = {len(unit): form for unit, form in WRITTEN.items()}
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _YEAR_FIRST = re.compile(
@@ -112,7 +116,7 @@ def _iso(text: str) -> str:
 
 def _written_time(number: int) -> dt.datetime | None:
     """Return the date (1900 to 2100) that an integer is written as, perhaps with hours."""
-    form = _WRITTEN.get(len(text := str(number)))
+    form = _BY_DIGITS.get(len(text := str(number)))
     if form is None or not "1900" <= text[:4] <= "2100":
         return None
     try:

@@ -32,7 +32,8 @@ class _Type(NamedTuple):
 
 # The types of a text column, in order of preference: the first that all of its values fit is taken.
 # Integers must convert back to the same text, so '007' stays text and no id changes. WHOLE is for
-# ids alone: pandas writes the integers of a column with missing values as 17850.0.
+# ids alone: pandas writes the integers of a column with missing values as 17850.0. More than 20
+# digits are a code: as DOUBLE, different ones would become equal.
 _TYPES = {
     "BIGINT": _Type("CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}", "CAST({x} AS BIGINT)"),
     "UBIGINT": _Type("CAST(TRY_CAST({x} AS UBIGINT) AS VARCHAR) = {x}", "CAST({x} AS UBIGINT)"),
@@ -84,6 +85,8 @@ def relation(
     A column of a text file is BIGINT, UBIGINT, DOUBLE or TIMESTAMP (UTC) if all its values are, and
     VARCHAR otherwise. The values of ``ids`` must not change: they become 64-bit integers or stay
     text. The columns ``texts`` stay text. Text files become temporary tables of the connection.
+    ``bad`` says whether rows with more or fewer columns than the header are left out; it reports
+    them. None: they are an error.
     """
     reader = _Reader(connection, label, ids, texts, encoding, bad or BadRows())
     if not remote.is_remote(table):
@@ -259,37 +262,38 @@ class _Reader(NamedTuple):
 
     def _typed_text(self, files: Sequence[Path], layout: Layout) -> duckdb.DuckDBPyRelation:
         """Copy text files to a temporary table, each column with the first type that fits."""
-        sources = [(file, self._text(file, layout)) for file in files]
-        names = sources[0][1].columns
+        sources = {file: layout.text(file, self.encoding) for file in files}
+        try:
+            return self._table_of(sources, layout)
+        except duckdb.InvalidInputException as error:
+            if not scan.is_ragged(error):
+                raise
+        sources = {
+            file: self.bad.without_ragged(f"{self.label} {file}", file, text)
+            for file, text in sources.items()
+        }
+        return self._table_of(sources, layout)
+
+    def _table_of(self, sources: Mapping[Path, Text], layout: Layout) -> duckdb.DuckDBPyRelation:
+        (first, first_text), *_ = sources.items()
+        names = first_text.columns
         shown = layout.selection(dict.fromkeys(names, "VARCHAR"))
         columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in shown.items())
         selections = []
-        for file, text in sources:
+        for file, text in sources.items():
             if set(text.columns) != set(names):
                 raise InputError(
-                    f"the columns of {file.name} are not those of {files[0].name}",
+                    f"the columns of {file.name} are not those of {first.name}",
                     where=str(file),
                     remedy=f"give all files the columns {', '.join(names)}",
                 )
             selections.append(f"SELECT {columns} FROM {text.select_from(file)}")
         source = f"({' UNION ALL '.join(selections)})"
+        candidates = self._candidate_types(source)
         name = f"text_{next(_table_numbers)}"
-        try:
-            candidates = self._candidate_types(source)
-            while misfit := _create_table(self.connection, name, source, shown, candidates):
-                candidates[misfit].pop(0)
-        except duckdb.InvalidInputException as error:
-            if scan.is_ragged(error):
-                for file, text in sources:
-                    if rows := text.ragged(file):
-                        raise scan.ragged(file, text, rows) from error
-            raise
+        while misfit := _create_table(self.connection, name, source, shown, candidates):
+            candidates[misfit].pop(0)
         return self.connection.table(name)
-
-    def _text(self, file: Path, layout: Layout) -> Text:
-        """Return how a file is divided, without rows that are left out."""
-        text = layout.text(file, self.encoding)
-        return self.bad.readable(self.connection, f"{self.label} {file}", file, text)
 
     def _candidate_types(self, source: str) -> dict[str, list[str]]:
         """Return the types that fit the first rows of each text column, in order of preference."""

@@ -113,8 +113,8 @@ def evaluate(
     shares = {f"gini@{k}": gini(listed) for k, listed in lists.listed.items()}
     too_long = f"is longer than the catalogue of {train.n_items} items"
     notes = [*truth.notes, *(f"k={length} {too_long}" for length in ks if length > train.n_items)]
-    ratings = np.concatenate([train.weights, truth.ratings])
-    if isinstance(model, PredictsRatings) and (ratings != ratings[:1]).any():
+    has_ratings = train.weights_differ or bool((truth.ratings != truth.ratings[:1]).any())
+    if isinstance(model, PredictsRatings) and has_ratings:
         user_rows = np.repeat(truth.user_rows, np.diff(truth.indptr))
         pairs = train.users.take(user_rows), train.items.take(truth.item_rows)
         try:

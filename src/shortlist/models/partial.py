@@ -226,11 +226,9 @@ def _features_left_out(before: Dataset, new: Dataset) -> tuple[str, ...]:
         for name in () if added is None else added.column_names:
             if name not in known and f"{name}{MIN}" not in known:
                 names.append(f"{name} of the {kind}s")
-    return (
-        (f"features that the last fit did not have are left out: {', '.join(names)}",)
-        if names
-        else ()
-    )
+    if not names:
+        return ()
+    return (f"features that the last fit did not have are left out: {', '.join(names)}",)
 
 
 def _values_of(new: pa.Table, name: str, old: pa.Table) -> pa.Array | None:

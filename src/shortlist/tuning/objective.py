@@ -210,7 +210,7 @@ def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective
     """Raise an InputError now if every fit of a model, or every measurement, would fail."""
     objective.require_for(type(model))
     require_dataset(data)
-    if objective.metric in _ERRORS and (data.weights == data.weights[0]).all():
+    if objective.metric in _ERRORS and not data.weights_differ:
         raise InputError(
             f"all weights are {data.weights[0]:g}, so there is no {objective.metric}",
             remedy="name the column of ratings: weight=; or choose a metric such as ndcg@10",

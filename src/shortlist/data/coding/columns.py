@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -69,8 +69,7 @@ class InputTable:
             if is_text and path.is_file():
                 layout = table_layout(path, encoding)
                 if layout is not None:
-                    left_out = bad.left_out.get(path, frozenset())
-                    text = replace(layout.text(path, encoding), left_out=left_out)
+                    text = bad.as_read(path, layout.text(path, encoding))
             source = Source(f"{name} {path}", f"input_{name}", path, text)
             if is_remote(table):
                 source = Source(f"{name} {shown(str(table))}", f"input_{name}")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from shortlist.data.moments import LAST_SECOND
+from shortlist.data.moments import LAST_SECOND, WRITTEN
 from shortlist.data.sql import Connection, literal
 from shortlist.errors import ConfigError
 
@@ -37,10 +37,6 @@ _DAY = (
     f"({{n}} = floor({{n}}) AND {{n}} BETWEEN 19000101 AND {_LAST_DAY} "
     "AND floor({n} / 100) % 100 BETWEEN 1 AND 12 AND {n} % 100 BETWEEN 1 AND 31)"
 )
-_WRITTEN = {
-    "yyyymm": "%Y%m", "yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M",
-    "yyyymmddhhmmss": "%Y%m%d%H%M%S",
-}  # fmt: skip
 _OTHER_FORMS = {  # 1900 to 2100; as seconds or milliseconds these are 1970 or the far future
     "yyyymm": "(n BETWEEN 190001 AND 210012)",
     "yyyymmddhhmm": "(n BETWEEN 190001010000 AND 210012312359)",
@@ -208,7 +204,7 @@ def _written(n: str, unit: str) -> str:
     """Return SQL of the microseconds of a time that is written as a number; else NULL."""
     least = 10 ** (len(unit) - 1)
     valid = f"{n} = floor({n}) AND {n} BETWEEN {least} AND {10 * least - 1}"
-    parsed = f"try_strptime(CAST(CAST({n} AS BIGINT) AS VARCHAR), {literal(_WRITTEN[unit])})"
+    parsed = f"try_strptime(CAST(CAST({n} AS BIGINT) AS VARCHAR), {literal(WRITTEN[unit])})"
     return f"CASE WHEN {valid} THEN epoch_us({parsed}) END"
 
 
@@ -218,7 +214,7 @@ def _number(x: str, unit: str, whole: bool) -> str:
     if unit == "year":
         valid = f"{n} = floor({n}) AND {n} BETWEEN 1 AND 9999"
         return f"CASE WHEN {valid} THEN epoch_us(make_date(CAST({n} AS BIGINT), 1, 1)) END"
-    if unit in _WRITTEN:
+    if unit in WRITTEN:
         return _written(n, unit)
     refused = ""
     if unit == _SECONDS_AMONG_YEARS:

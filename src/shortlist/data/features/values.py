@@ -144,7 +144,7 @@ class CategoryBlock(Block):
 
     def encode(self, values: pa.Array) -> csr_array:
         rows = np.flatnonzero(~is_null(values))
-        other = len(self) - 1
+        other = len(self) - 1  # the last feature
         columns = to_numpy(pc.fill_null(self._index(values), other))[rows]
         return csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(values), len(self)))
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from shortlist.data.formats.text_files import (
+    invalid_row,
     is_utf8,
     not_encoded,
     open_bytes,
@@ -80,31 +81,38 @@ class Text:
         Raises
         ------
         InputError
-            If a quote is not closed, or a value is longer than 131,072 characters.
-        UnicodeError, OSError
+            If the text is not in its encoding, a quote is not closed, or a value is longer than
+            131,072 characters.
+        OSError
             If the file cannot be read.
         """
-        single = len(self.columns) == 1
-        with open_text(path, self.encoding) as stream:
-            if not self.quote:
-                for number, line in enumerate(stream, start=1):
-                    if (line.strip("\r\n") or single) and number not in self.left_out:
-                        yield Record(number, number, line.count(self.delimiter) + 1)
-                return
-            rows = csv.reader(stream, delimiter=self.delimiter, quotechar=self.quote, strict=True)
-            start = 1
-            try:
-                for cells in rows:
+        single, start = len(self.columns) == 1, 1
+        try:
+            with open_text(path, self.encoding) as stream:
+                for last_line, cells in self._cells(stream):
                     if (cells or single) and start not in self.left_out:
-                        yield Record(start, rows.line_num, max(len(cells), 1))
-                    start = rows.line_num + 1
-            except csv.Error as error:
-                raise InputError(
-                    f"the row cannot be read: {error}",
-                    where=f"{path.name}, row {start}",
-                    remedy="close every quote, write quotes within a value twice, and shorten "
-                    "values beyond 131,072 characters",
-                ) from error
+                        yield Record(start, last_line, max(cells, 1))
+                    start = last_line + 1
+        except UnicodeError as error:
+            row = invalid_row(path) if is_utf8(self.encoding) else start
+            raise not_encoded(path, self.encoding, row) from error
+        except csv.Error as error:
+            raise InputError(
+                f"the row cannot be read: {error}",
+                where=f"{path.name}, row {start}",
+                remedy="close every quote, write quotes within a value twice, and shorten "
+                "values beyond 131,072 characters",
+            ) from error
+
+    def _cells(self, stream: IO[str]) -> Iterator[tuple[int, int]]:
+        """Yield the last line of each row and the number of its cells, 0 for a blank line."""
+        if not self.quote:
+            for number, line in enumerate(stream, start=1):
+                yield number, line.count(self.delimiter) + 1 if line.strip("\r\n") else 0
+            return
+        rows = csv.reader(stream, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+        for cells in rows:
+            yield rows.line_num, len(cells)
 
     def ragged(self, path: Path) -> list[Record]:
         """Return the records that have more or fewer cells than there are columns."""
@@ -119,7 +127,7 @@ class Text:
         target = record + int(self.header)
         try:
             return next(islice(self.records(path), target, None)).line
-        except (InputError, StopIteration, UnicodeError, OSError):  # it is only part of a message
+        except (InputError, StopIteration, OSError):  # it is only part of a message
             return target + 1
 
     def _copy(self, path: Path) -> Path:

@@ -19,7 +19,7 @@ from shortlist.data.formats.text_files import not_encoded, open_bytes, unreadabl
 from shortlist.data.sql import literal, sql_path
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
-from shortlist.text import counted
+from shortlist.text import counted, more_rows
 
 AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
 # How files that are no tables begin, in lower case: what they are, and what to do.
@@ -37,7 +37,7 @@ _OTHER_KINDS = {
     b"sqlite format 3": ("an SQLite database", "give its address, sqlite:///PATH"),
 }
 _KINDS_BY_NAME = {b"PAR1": (".parquet",), b"\x1f\x8b": (".gz",)}
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
 LARGEST_UNPACKED = 1 << 30
 MOST_ROWS = 2**31 - 1  # in a file of any size
@@ -71,13 +71,13 @@ def files_of(path: Path, label: str) -> list[Path]:
         file
         for file in candidates
         if file.is_file()
-        and file.name.lower().removesuffix(".gz").endswith(_TABLES)
+        and file.name.lower().removesuffix(".gz").endswith(TABLES)
         and file.stat().st_size
     )
     if not files:
         raise InputError(
             f"{label}: {path} holds no table" if path.is_dir() else f"{label}: no file is {path}",
-            remedy=f"give a folder or a pattern of files that end in {', '.join(_TABLES)}",
+            remedy=f"give a folder or a pattern of files that end in {', '.join(TABLES)}",
         )
     return files
 
@@ -195,10 +195,9 @@ def is_ragged(error: duckdb.Error) -> bool:
 
 def ragged(path: Path, text: Text, rows: Sequence[Record]) -> InputError:
     """Return the error for rows that have more or fewer cells than there are columns."""
-    more = f" (and {counted(len(rows) - 1, 'more row')})" if len(rows) > 1 else ""
     return InputError(
         f"the row has {counted(rows[0].cells, 'column')} instead of {len(text.columns)}",
-        where=f"{path.name}, row {rows[0].line}{more}",
+        where=f"{path.name}, row {rows[0].line}{more_rows(len(rows) - 1)}",
         remedy="give every row as many columns as the first, and quote values that contain the "
         "delimiter; or leave such rows out: on_bad_row='skip'",
     )
@@ -241,8 +240,8 @@ def explain(
         f"cannot read the file: {message.splitlines()[0]}",
         "write or copy the file again",
     )
-    if text is not None and is_ragged(error):
-        return ragged(path, text, text.ragged(path))
+    if text is not None and is_ragged(error) and (rows := text.ragged(path)):
+        return ragged(path, text, rows)
     if "unterminated quote" in message:
         what, remedy = "a quoted value has no closing quote", "add the closing quote"
     elif "invalid state" in message:

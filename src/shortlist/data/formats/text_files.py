@@ -101,6 +101,17 @@ def latin_or_utf8(path: Path) -> str:
     return "utf-8"
 
 
+def invalid_row(path: Path) -> int:
+    """Return the first line that is not UTF-8, from 1; a decoder reads ahead of the rows."""
+    with open_bytes(path) as stream:
+        for row, line in enumerate(stream, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return row
+    return 1
+
+
 def not_encoded(path: Path, encoding: str, row: int) -> NotEncodedError:
     """Return the error for text that is not in its encoding."""
     sample = _sample(path)

@@ -314,8 +314,11 @@ def _read(
     elif path.suffix.lower() == ".parquet":
         rows = scan.parquet(path)
     else:
-        text = bad.readable(connection, given.label, path, layout.text(path, encoding))
+        text = bad.as_read(path, layout.text(path, encoding))
         rows = text.select_from(path)
+        if bad.skip and _is_ragged(connection, rows):
+            text = bad.without_ragged(given.label, path, text)
+            rows = text.select_from(path)
     try:
         types = types_of(connection, rows)
     except duckdb.Error as error:
@@ -323,3 +326,12 @@ def _read(
     selected = layout.selection(types)
     columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in selected.items())
     return Source(given.label, f"(SELECT {columns} FROM {rows})", path, text), tuple(selected)
+
+
+def _is_ragged(connection: Connection, rows: str) -> bool:
+    """Return whether a row of a text file has more or fewer cells than there are columns."""
+    try:
+        connection.execute(f"SELECT count(*) FROM {rows}")
+    except duckdb.Error as error:  # reading the rows explains other errors
+        return scan.is_ragged(error)
+    return False

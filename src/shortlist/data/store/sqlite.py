@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from shortlist.data.bad_rows import more_rows
 from shortlist.data.sql import quoted
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import TableName, Texts, dotted, unordered_column
@@ -26,6 +25,7 @@ from shortlist.data.store.schema import Dialect, StoredType
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.extras import require
 from shortlist.files import atomic_file
+from shortlist.text import more_rows
 
 _BUSY_TIMEOUT = 10_000  # milliseconds to wait for another writer
 _VALUE_TYPES = ("integer", "real", "text", "blob")  # the results of typeof()

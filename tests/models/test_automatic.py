@@ -16,10 +16,11 @@ from shortlist.models.base import Model
 from shortlist.models.cosine import ItemCosine, UserCosine
 from shortlist.models.ease import EASE
 from shortlist.models.graph_filter import GraphFilter
-from shortlist.models.ials.model import IALS, embedding_size
+from shortlist.models.ials.model import IALS
 from shortlist.models.popularity import Popularity
 from shortlist.models.registry import load
 from shortlist.models.rp3beta import RP3beta
+from shortlist.models.vectors import size_for
 from shortlist.testing import of_matrix, small_world, tiny
 
 KINDS = (UserCosine, ItemCosine, RP3beta, GraphFilter, EASE, IALS)
@@ -163,7 +164,8 @@ def test_the_weight_of_all_zeros_together_is_the_same_on_all_data() -> None:
 def test_more_factors_for_larger_data_within_bounded_time(
     rows: int, interactions: int, size: int
 ) -> None:
-    assert embedding_size(rows, interactions) == size
+    assert size_for(rows, interactions, most=512) == size
+    assert size_for(rows, interactions, most=256) == min(size, 256)
 
 
 def test_only_users_and_items_with_interactions_count_for_the_number_of_factors() -> None:

@@ -281,7 +281,20 @@ def test_the_automatic_regularization_is_a_share_of_the_noise(loss: str) -> None
     assert model.used.regularization == model.chosen["regularization"]
     given = MatrixFactorization(embedding_size=4, loss=loss, epochs=2, regularization=0.5)
     assert given.fit(data).chosen == {}
-    assert given.learned.settings == {"regularization": 0.5}
+    assert given.learned.settings == {"embedding_size": 4, "regularization": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("loss", "small", "large"),
+    [("regularized", 128, 256), ("observed", 128, 128), ("softmax", 128, 128)],
+)
+def test_the_automatic_number_of_factors(loss: str, small: int, large: int) -> None:
+    chosen = np.eye(4_100, dtype=bool)
+    model = MatrixFactorization(loss=loss, epochs=1, batch_size=512)
+    assert model.fit(of_matrix(chosen)).user_vectors().shape == (4_100, large)
+    chosen[:10] = False  # users and items without interactions do not count
+    assert model.fit(of_matrix(chosen)).user_vectors().shape == (4_100, small)
+    assert model.chosen["embedding_size"] == model.used.embedding_size == small
 
 
 @pytest.mark.parametrize(("n_choices", "n_users", "bad"), [(3, 800, 1.0), (60, 300, 0.3)])
@@ -311,7 +324,7 @@ def test_the_automatic_regularization_suits_dense_and_sparse_data(
 
 def own_row(model: MatrixFactorization, history: Doubles) -> Doubles:
     """Minimise the user's row of the training loss by its definition, in float64."""
-    config, learned = model.config, model.learned
+    config, learned = model.used, model.learned
     size, n = config.embedding_size, learned.n_cells
     n_users, n_items = len(learned.users), len(learned.items)
     design = learned.items.astype(np.float64)[:, : size + config.biases]

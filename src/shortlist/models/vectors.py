@@ -24,6 +24,32 @@ from shortlist.scoring.sparse import csr_arrays, inverse
 
 DAMPING = 10.0  # ratings equal to the mean that are added to those of each user and item
 RIDGE = 3.0  # weight of the squared taste vector, relative to one rating
+LEAST_SIZE = 128  # of "auto" embedding sizes
+_ROWS_PER_FACTOR = 32
+_MOST_PRODUCTS = 3e9  # of interactions and factors: about a minute on two cores
+
+
+def embedding_size(data: Dataset, most: int) -> int:
+    """Return the number of factors for some data: 128, 256 and so on, up to ``most``.
+
+    It is about a 32nd of the number of users or of items, whichever is smaller; those without
+    interactions do not count.
+    """
+    rows = min(int((counts > 0).sum()) for counts in (data.user_counts, data.item_counts))
+    return size_for(rows, data.n_interactions, most)
+
+
+def size_for(rows: int, interactions: int, most: int) -> int:
+    """Return the number of factors for so many users or items.
+
+    The more there are, the more factors pay. The time is bounded: dense data gains little from
+    many.
+    """
+    most = min(most, int(_MOST_PRODUCTS / max(interactions, 1)))
+    size = LEAST_SIZE
+    while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
+        size *= 2
+    return size
 
 
 class LearnedVectors:

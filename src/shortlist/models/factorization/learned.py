@@ -16,11 +16,12 @@ from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError, suggestion
 from shortlist.kernels.scores import dense_profile
 from shortlist.models.config import AUTO, Auto, Search, TrainingConfig, chosen_settings, hyper
-from shortlist.models.vectors import LearnedUserVectors
+from shortlist.models.vectors import LEAST_SIZE, LearnedUserVectors, embedding_size
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, csr_arrays, inverse, row_scaled
 
 NOISE_SHARE = 0.35  # chosen on validation folds of seven data sets with 2 to 165 choices a user
+_MOST_SIZE = 256  # of "auto"; 512 factors take four times as long
 DAMPING = 10.0  # layers are divided by this, as in the Google course: first logits are close to 0
 
 
@@ -28,7 +29,8 @@ class FactorizationConfig(TrainingConfig):
     """Settings of ``MatrixFactorization``.
 
     The defaults were chosen by NDCG on validation folds of ML-100K, the bundled films and synthetic
-    job data; the rule for the regularization also on those of ML-1M, Last.fm and sparse shops.
+    job data; the rules for the regularization and the length also on those of ML-1M, Last.fm and
+    sparse shops.
     """
 
     loss: Literal["observed", "regularized", "softmax"] = hyper(
@@ -36,8 +38,11 @@ class FactorizationConfig(TrainingConfig):
         "The loss: squared error on known cells (observed); that plus the squared lengths and the "
         "squared scores of all pairs (regularized); or cross-entropy of a chosen item (softmax).",
     )
-    embedding_size: int = hyper(
-        128, "Length of the vectors.", ge=1, le=2048, search=Search(8, 256, "log")
+    embedding_size: Annotated[int, Field(ge=1, le=2048)] | Auto = hyper(
+        "auto",
+        "Length of the vectors; auto: 128, and 256 (regularized) with more than 4,096 users and "
+        "items.",
+        search=Search(8, 512, "log"),
     )
     regularization: Annotated[float, Field(ge=0)] | Auto = hyper(
         "auto",
@@ -77,6 +82,13 @@ class FactorizationLearned(LearnedUserVectors):
         return self.items[:, : self.inputs.shape[1]]
 
 
+def embedding_size_of(config: FactorizationConfig, data: Dataset) -> int:
+    """Return the number of factors; ``auto`` depends on the numbers of users and items."""
+    if config.embedding_size != AUTO:
+        return int(config.embedding_size)
+    return embedding_size(data, _MOST_SIZE) if config.loss == "regularized" else LEAST_SIZE
+
+
 def regularization_of(config: FactorizationConfig, data: Dataset) -> float:
     """Return the regularization; ``auto`` is a share of the noise of the data.
 
@@ -92,6 +104,14 @@ def regularization_of(config: FactorizationConfig, data: Dataset) -> float:
     size = np.sqrt(np.square(data.weights, dtype=np.float64).mean())
     spread = np.sqrt(data.n_users * data.n_items / data.n_interactions)
     return float(NOISE_SHARE * size * spread * (1 / np.sqrt(active)).sum())
+
+
+def chosen_of(config: FactorizationConfig, data: Dataset) -> dict[str, Any]:
+    """Return the settings that can be "auto", for the data that is trained on."""
+    return {
+        "embedding_size": embedding_size_of(config, data),
+        "regularization": regularization_of(config, data),
+    }
 
 
 def global_bias(config: FactorizationConfig, data: Dataset) -> float:

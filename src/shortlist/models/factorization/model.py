@@ -20,10 +20,11 @@ from shortlist.models.factorization.learned import (
     FactorizationConfig,
     FactorizationLearned,
     bag_vectors,
+    chosen_of,
     contributions,
+    embedding_size_of,
     global_bias,
     item_categories,
-    regularization_of,
 )
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.vectors import (
@@ -94,21 +95,24 @@ class MatrixFactorization(
         """Return the factors, or the bags, with their initial values."""
         from shortlist.models.factorization.training import Bags, Factors
 
-        if self.config.loss == "softmax":
-            return Bags(self.name, self.config, *self.folds(data))
-        return Factors(self.config, *self.folds(data))
+        inner, held = self.folds(data)
+        config = self.config.model_copy(update=chosen_of(self.config, inner))
+        if config.loss == "softmax":
+            return Bags(self.name, config, inner, held)
+        return Factors(config, inner, held)
 
     with_less_memory = "choose a smaller embedding_size, or keep fewer users and items"
 
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of the vectors, their gradients and the optimiser's, and of the data."""
-        vectors = (data.n_users + data.n_items) * (self.config.embedding_size + 2)
+        vectors = (data.n_users + data.n_items) * (embedding_size_of(self.config, data) + 2)
         return 4 * COPIES * vectors + 100 * data.n_interactions
 
     def finished(self, data: Dataset, parameters: Arrays) -> FactorizationLearned:
         """Assemble the vectors."""
-        config, size = self.config, self.config.embedding_size
-        inner, _ = self.folds(data)
+        config, (inner, _) = self.config, self.folds(data)
+        settings = chosen_of(config, inner)
+        size = settings["embedding_size"]
         mean = global_bias(config, inner)
         items = np.ascontiguousarray(parameters["items"][:, :size])
         if config.loss == "softmax":
@@ -121,7 +125,6 @@ class MatrixFactorization(
             no_bias = np.zeros(data.n_users, dtype=np.float32)
             users = with_columns(users, parameters.get("user_bias", no_bias) + mean, 1)
             items = with_columns(items, 1, parameters["item_bias"])
-        settings = {"regularization": regularization_of(config, inner)}
         return FactorizationLearned(users, items, inputs, mean, len(inner), settings)
 
     def fold_in(self, history: csr_array) -> Floats:
@@ -157,7 +160,7 @@ class MatrixFactorization(
                 raise NumericalError(
                     "a system of equations for the vector of a user is not positive definite, not "
                     "even in float64, because regularization="
-                    f"{self.learned.settings['regularization']:g} is too weak",
+                    f"{self.used.regularization:g} is too weak",
                     remedy="choose a larger regularization or a smaller gravity, and fit again",
                 )
         if not biases:
@@ -167,11 +170,11 @@ class MatrixFactorization(
 
     def _quadratic(self) -> tuple[Doubles, Doubles]:
         """Return the loss of a user without a history: its matrix and its linear part."""
-        config, learned = self.config, self.learned
+        config, learned = self.used, self.learned
         n_users, n_items, gram = len(learned.users), len(learned.items), learned.gram
         depth = config.embedding_size + config.biases
         squares = gram[:depth, :depth]
-        ridge = learned.n_cells / n_users * learned.settings["regularization"]
+        ridge = learned.n_cells / n_users * config.regularization
         floor = RIDGE_FLOOR * np.trace(squares) / n_items + np.finfo(np.float32).tiny
         prior = max(ridge, floor) * np.eye(depth)
         linear = np.zeros(depth)
@@ -184,7 +187,7 @@ class MatrixFactorization(
 
     def _design(self) -> Floats:
         """Return the item columns that multiply a user's unknowns: factors and, with biases, 1."""
-        depth = self.config.embedding_size + self.config.biases
+        depth = self.used.embedding_size + self.config.biases
         return np.ascontiguousarray(self.learned.items[:, :depth])  # (n_items, d)
 
     def _offsets(self) -> Doubles:
@@ -239,7 +242,7 @@ class MatrixFactorization(
         if config.loss == "softmax":
             inputs = learned.inputs[history.indices]
             for target in learned.items[items].astype(np.float64):
-                products = inputs @ target[: config.embedding_size]
+                products = inputs @ target[: inputs.shape[1]]
                 rest = float(target[-1]) if config.biases else 0.0
                 yield products / max(len(products), 1), rest
             return

@@ -22,7 +22,6 @@ from shortlist.models.factorization.learned import (
     FactorizationConfig,
     global_bias,
     item_categories,
-    regularization_of,
 )
 from shortlist.models.training.loop import Trainable
 from shortlist.scoring.sparse import row_entries
@@ -165,7 +164,7 @@ class Factors(Trainable):
     """User and item factors whose dot products approximate the cells.
 
     With biases a product is ``p_u.q_i + (mean + b_u) * 1 + 1 * b_i``: users and items get two more
-    columns each, which are treated like factors.
+    columns each, which are treated like factors. No setting may be "auto" any more.
     """
 
     threads = 1  # the kernel has its own threads; the rest is too small for them
@@ -176,23 +175,23 @@ class Factors(Trainable):
         rng = np.random.default_rng(config.seed)
         # Padded to whole SIMD vectors; columns of zeros have no gradient and stay zeros.
         extra = 2 if config.biases else 0
-        width = config.embedding_size + -(config.embedding_size + extra) % LANES
-        self.users = self._factors(rng, data.user_counts, width)
-        self.items = self._factors(rng, data.item_counts, width)
+        size = int(config.embedding_size)
+        width = size + -(size + extra) % LANES
+        self.users = self._factors(rng, data.user_counts, size, width)
+        self.items = self._factors(rng, data.item_counts, size, width)
         if config.biases:
             self.user_bias = nn.Parameter(torch.zeros(data.n_users, 1))
             self.item_bias = nn.Parameter(torch.zeros(data.n_items, 1))
         self.mean = global_bias(config, data)
-        self.regularization = regularization_of(config, data)
+        self.regularization = float(config.regularization)
         self.cells = Cells.of(data, config.device)
         self.held: Cells | None = None if held is None else Cells.of(held, config.device)
 
     def _factors(
-        self, rng: np.random.Generator, counts: NDArray[np.int64], width: int
+        self, rng: np.random.Generator, counts: NDArray[np.int64], size: int, width: int
     ) -> nn.Parameter:
-        """Draw initial values; zeros for rows without interactions."""
+        """Draw initial values; zeros for rows without interactions, and for the padding."""
         values = np.zeros((len(counts), width), dtype=np.float32)
-        size = self.config.embedding_size
         values[:, :size] = rng.normal(0, self.config.init_std, (len(counts), size))
         values[counts == 0] = 0
         return nn.Parameter(torch.from_numpy(values))
@@ -245,7 +244,7 @@ class Bags(Trainable):
     Each item contributes its own embedding, the mean embedding of its genres, and that of its year.
     Linear layers map the mean of the bag to the user's vector. The logits are the dot products with
     the embeddings of all items. Every epoch draws one item of each user as the label and removes it
-    from the bag.
+    from the bag. No setting may be "auto" any more.
     """
 
     def __init__(
@@ -253,7 +252,7 @@ class Bags(Trainable):
     ) -> None:
         super().__init__()
         rng = np.random.default_rng(config.seed)
-        size, std = config.embedding_size, config.init_std
+        size, std = int(config.embedding_size), config.init_std
 
         def drawn(shape: tuple[int, int], scale: float) -> nn.Parameter:
             return nn.Parameter(torch.from_numpy(rng.normal(0, scale, shape).astype(np.float32)))

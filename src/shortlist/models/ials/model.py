@@ -26,6 +26,7 @@ from shortlist.models.ials.least_squares import Basis, Solver
 from shortlist.models.ials.shards import alternate_by_rows, alternate_in_shards
 from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.signals import choose_signals, mean_weight
+from shortlist.models.vectors import LEAST_SIZE, embedding_size
 from shortlist.recommend.places import Place
 from shortlist.scoring.capabilities import ExplainsLists, Parts
 from shortlist.scoring.profiles import Profiles
@@ -33,10 +34,8 @@ from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, transposed
 
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
-_LEAST_SIZE, _MOST_SIZE = 128, 512  # of "auto"
-_ROWS_PER_FACTOR: Final = 32
+_MOST_SIZE: Final = 512  # of "auto"
 _DRAWN: Final = 8_192  # initial vectors at a time, in float64
-_MOST_PRODUCTS: Final = 3e9  # of interactions and factors: about a minute on two cores
 # What chooses the regularization: near enough to the full model in these and in the number of
 # factors that both prefer the same; with 64 factors they do not.
 _QUICK: Final = {"epochs": 6, "solver": "cg", "cg_steps": 2, "features": False}
@@ -261,7 +260,7 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         def learn(fold: Dataset, settings: Mapping[str, Any]) -> IALSLearned:
             scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
             small = {
-                "embedding_size": min(size, _LEAST_SIZE),
+                "embedding_size": min(size, LEAST_SIZE),
                 "unobserved_weight": alpha * scale,
             }
             return IALS(**self.settings | dict(settings) | _QUICK | small).fit(fold).learned
@@ -272,10 +271,8 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _size(self, data: Dataset) -> int:
         """Return the number of factors."""
-        if self.config.embedding_size != AUTO:
-            return int(self.config.embedding_size)
-        rows = min(int((counts > 0).sum()) for counts in (data.user_counts, data.item_counts))
-        return embedding_size(rows, data.n_interactions)
+        given = self.config.embedding_size
+        return embedding_size(data, _MOST_SIZE) if given == AUTO else int(given)
 
     def fold_in(self, history: csr_array) -> Floats:
         """Solve exactly for the vectors of users with these histories."""  # (B, f)
@@ -321,16 +318,3 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
             method=used.solver,
             steps=used.cg_steps,
         )
-
-
-def embedding_size(rows: int, interactions: int) -> int:
-    """Return the number of factors for data with this many users or items, the fewer of both.
-
-    The more users and items there are, the more factors pay. Their time is bounded: dense data
-    gains little from many.
-    """
-    most = min(_MOST_SIZE, _MOST_PRODUCTS / max(interactions, 1))
-    size = _LEAST_SIZE
-    while size * _ROWS_PER_FACTOR < rows and 2 * size <= most:
-        size *= 2
-    return size

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from shortlist import mlflow as mlflow
     from shortlist import spark as spark
     from shortlist.data import split as split
+    from shortlist.data.columns.look import look as look
     from shortlist.data.dataset import Dataset as Dataset
     from shortlist.data.fetch import fetch as fetch
-    from shortlist.data.look import look as look
     from shortlist.data.samples.board import jobs as jobs
     from shortlist.data.samples.movies import films as films
     from shortlist.data.store.store import Store as Store
@@ -90,7 +90,7 @@ _LAZY = {
     "films": "data.samples.movies",
     "jobs": "data.samples.board",
     "load": "models.registry",
-    "look": "data.look",
+    "look": "data.columns.look",
     "tune": "tuning",
 }
 _MODULES = {

@@ -268,7 +268,7 @@ def test_ctrl_c_in_a_command_that_leaves_nothing(
     def stopped(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("shortlist.data.look.look", stopped)
+    monkeypatch.setattr("shortlist.data.columns.look.look", stopped)
     outcome = run("look", shop)
     assert (outcome.code, outcome.out, outcome.err.split()) == (130, "", ["stopped"])
 

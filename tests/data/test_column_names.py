@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
-from shortlist.data.column_names import is_label, names_titles, same_column, words
+from shortlist.data.columns.names import is_label, names_titles, same_column, words
 
 PEOPLE, ITEMS = [7, 7, 8, 8, 9, 9], ["a", "b", "a", "b", "a", "c"]
 

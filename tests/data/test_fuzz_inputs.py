@@ -20,7 +20,7 @@ import pytest
 from published_split import read_split
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.where import matches, parse_where
+from shortlist.data.rules.where import matches, parse_where
 from shortlist.errors import ShortlistError
 
 INPUTS = int(os.environ.get("SHORTLIST_FUZZ_INPUTS", "2000"))

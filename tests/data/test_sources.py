@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.data.columns.roles import columns_of
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats.delimited import Record, Text
-from shortlist.data.roles import columns_of
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import InputError

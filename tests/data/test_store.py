@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shortlist.data.columns.labels import labels_of
 from shortlist.data.dataset import Dataset
-from shortlist.data.labels import labels_of
 from shortlist.data.samples import generate_jobs
 from shortlist.data.sql import connect
 from shortlist.data.store import schema

@@ -11,8 +11,8 @@ import pytest
 
 from shortlist.data.coding.tidy import flattened, flattened_values
 from shortlist.data.dataset import Dataset
-from shortlist.data.given_values import given_value
-from shortlist.data.written_numbers import read_range
+from shortlist.data.rules.given_values import given_value
+from shortlist.data.written.numbers import read_range
 from shortlist.errors import InputError
 from shortlist.models.hybrid.model import Hybrid
 from shortlist.models.popularity import Popularity

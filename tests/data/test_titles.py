@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import shortlist as sl
-from shortlist.data.titles import title_column, titles
+from shortlist.data.columns.titles import title_column, titles
 from shortlist.errors import InputError
 
 LOG = {"user_id": [1, 1, 2, 2], "item_id": [7, 8, 7, 9]}

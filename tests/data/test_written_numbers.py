@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from shortlist.data.written_numbers import (
+from shortlist.data.written.numbers import (
     clashing_numbers,
     form_of_numbers,
     given_number,

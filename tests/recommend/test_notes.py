@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import shortlist as sl
-from shortlist.data.where import matches, parse_where
+from shortlist.data.rules.where import matches, parse_where
 
 
 @pytest.fixture(scope="module")

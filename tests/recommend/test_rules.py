@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.rule_text import Combination, Condition
-from shortlist.data.where import matches, parse_where
+from shortlist.data.rules.text import Combination, Condition
+from shortlist.data.rules.where import matches, parse_where
 from shortlist.errors import InputError, UnknownIdError
 from shortlist.recommend.rules import Rules
 from shortlist.testing import of_matrix, small_world, tiny

@@ -91,7 +91,7 @@ def _is_table(source: Path) -> bool:
 
 def _names_ids(text: str, kind: str) -> bool:
     """Return whether a text is the name of a column of ids, such as ``customer_id``."""
-    from shortlist.data.column_names import ROLES, has_word, words
+    from shortlist.data.columns.names import ROLES, has_word, words
 
     return not any(map(str.isdigit, text)) and has_word(words(text), ROLES[f"{kind}_id"])
 

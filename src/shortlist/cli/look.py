@@ -27,7 +27,7 @@ def look(
     tables: dict[str, Any],
 ) -> None:
     """Show what a table holds, guess who chose what in it, and print the next command."""
-    from shortlist.data.look import look as look_at
+    from shortlist.data.columns.look import look as look_at
 
     if "interactions" in tables:
         raise ConfigError("look reads a file", remedy="leave --interactions out")

@@ -19,9 +19,9 @@ from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.forms import table_of_histories, tables_of_matrix
 from shortlist.data.interactions import Interactions
 from shortlist.data.moments import LifeSpans, decay
+from shortlist.data.rules.where import Where
 from shortlist.data.table_options import TableOptions
 from shortlist.data.vocabulary import Vocabulary
-from shortlist.data.where import Where
 from shortlist.errors import InputError
 
 

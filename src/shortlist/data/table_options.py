@@ -8,8 +8,8 @@ from typing import Any, get_args
 from shortlist.data.bad_rows import OnBadRow
 from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import Reading
+from shortlist.data.rules.where import Where
 from shortlist.data.sql import Connection
-from shortlist.data.where import Where
 from shortlist.errors import ConfigError, suggestion
 
 

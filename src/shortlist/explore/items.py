@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shortlist.data import titles as item_titles
 from shortlist.data.arrow_types import is_list
+from shortlist.data.columns import titles as item_titles
+from shortlist.data.columns.labels import column_label, labels_of
 from shortlist.data.dataset import Dataset
-from shortlist.data.labels import column_label, labels_of
 from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Model

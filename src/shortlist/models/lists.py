@@ -9,8 +9,8 @@ from typing import Protocol
 from shortlist import bundle
 from shortlist import engine as engines
 from shortlist.data.moments import When
+from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id
-from shortlist.data.where import Where
 from shortlist.recommend.explain import Explanation, explain
 from shortlist.recommend.folder import ListFolder, recommend_to
 from shortlist.recommend.items import audience, similar

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
-from shortlist.data.number_units import ColumnUnit, unit_and_currency
-from shortlist.data.units import unit_named
 from shortlist.data.vocabulary import UNKNOWN, Rows, Vocabulary
-from shortlist.data.written_numbers import MAX, MIN, given_number
+from shortlist.data.written.number_units import ColumnUnit, unit_and_currency
+from shortlist.data.written.numbers import MAX, MIN, given_number
+from shortlist.data.written.units import unit_named
 from shortlist.errors import CapabilityError, InputError
 
 

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
+from shortlist.data.columns.labels import column_label, labels_of, value_label
+from shortlist.data.columns.titles import titles
 from shortlist.data.dataset import Dataset
-from shortlist.data.labels import column_label, labels_of, value_label
-from shortlist.data.titles import titles
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.errors import InputError
 from shortlist.frames import Tabular

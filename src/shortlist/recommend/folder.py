@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shortlist import engine
-from shortlist.data.titles import titles
+from shortlist.data.columns.titles import titles
 from shortlist.data.vocabulary import Id
 from shortlist.engine.base import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError

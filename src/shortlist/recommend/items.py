@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
+from shortlist.data.columns.titles import titles
 from shortlist.data.dataset import Dataset
-from shortlist.data.titles import titles
+from shortlist.data.rules.where import Mask, Where, matches, parse_where
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
-from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import ConfigError
 from shortlist.recommend.notes import notes_on_rule

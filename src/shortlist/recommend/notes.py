@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_number, is_time
-from shortlist.data.rule_text import Rule
-from shortlist.data.where import Mask, columns_of, compares_order
+from shortlist.data.rules.text import Rule
+from shortlist.data.rules.where import Mask, columns_of, compares_order
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import Requests, resolve
 from shortlist.recommend.result import FALLBACK

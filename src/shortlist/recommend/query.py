@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
+from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id, distinct
-from shortlist.data.where import Where
 from shortlist.errors import InputError
 from shortlist.recommend.rules import Rules
 from shortlist.text import shown

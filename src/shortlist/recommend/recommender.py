@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist import engine
+from shortlist.data.columns.titles import titles
 from shortlist.data.dataset import Dataset
-from shortlist.data.titles import titles
+from shortlist.data.rules.where import Mask
 from shortlist.data.vocabulary import Id, Rows
-from shortlist.data.where import Mask
 from shortlist.engine.base import FEWEST_QUERIES
 from shortlist.errors import InputError
 from shortlist.machine import require_memory

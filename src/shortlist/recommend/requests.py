@@ -17,10 +17,10 @@ from scipy.sparse import csr_array
 from shortlist.data.arrow_types import is_list
 from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
-from shortlist.data.given_values import given_value, is_missing
-from shortlist.data.number_units import unit_and_currency
+from shortlist.data.rules.given_values import given_value, is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
-from shortlist.data.written_numbers import MAX, MIN, ends_of
+from shortlist.data.written.number_units import unit_and_currency
+from shortlist.data.written.numbers import MAX, MIN, ends_of
 from shortlist.errors import (
     CapabilityError,
     ConfigError,

@@ -10,9 +10,9 @@ import numpy as np
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import When, moment
-from shortlist.data.rule_text import Rule
+from shortlist.data.rules.text import Rule
+from shortlist.data.rules.where import Mask, Where, matches, parse_where
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, plain
-from shortlist.data.where import Mask, Where, matches, parse_where
 from shortlist.errors import ErrorCode, InputError
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from shortlist.data.columns.titles import title_column
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import DAY, LIFE_SPAN
-from shortlist.data.titles import title_column
 from shortlist.explore.items import titles
 from shortlist.reporting.findings import Check, Finding, note, share, warning
 from shortlist.reporting.summary import count_distinct, feature_columns, last_times

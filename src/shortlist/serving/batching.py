@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist import engine
+from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id
-from shortlist.data.where import Where
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
+from shortlist.data.columns.labels import labels_of
+from shortlist.data.columns.titles import TITLES, title_column
 from shortlist.data.dataset import Dataset
-from shortlist.data.labels import labels_of
 from shortlist.data.moments import as_datetime
-from shortlist.data.titles import TITLES, title_column
 from shortlist.data.vocabulary import UNKNOWN, Id
 from shortlist.explore.items import (
     first_values,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shortlist.data.rules.where import matches
 from shortlist.data.vocabulary import Id
-from shortlist.data.where import matches
 from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.requests import resolve
 from shortlist.recommend.rules import Rules

@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, SkippedRows
 from shortlist.data.coding.columns import InputTable
 from shortlist.data.coding.log_rules import LogRule
+from shortlist.data.coding.lookalikes import note_on_lookalikes
 from shortlist.data.coding.pairs import merge_repeats
 from shortlist.data.coding.tidy import tidied
-from shortlist.data.column_names import same_column
+from shortlist.data.columns.labels import read_labels, with_labels
+from shortlist.data.columns.names import same_column
+from shortlist.data.columns.titles import with_title
 from shortlist.data.formats import scan
 from shortlist.data.interactions import Interactions
-from shortlist.data.labels import read_labels, with_labels
-from shortlist.data.lookalikes import note_on_lookalikes
 from shortlist.data.moments import LifeSpans
 from shortlist.data.sources import HISTORIES
 from shortlist.data.sql import Connection, connect, literal, quoted
 from shortlist.data.table_options import TableOptions
-from shortlist.data.titles import with_title
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.errors import InputError
 

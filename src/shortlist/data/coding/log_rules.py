@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from shortlist.data.bad_rows import SHOWN, LeftOutByRule
 from shortlist.data.coding.columns import InputTable
 from shortlist.data.coding.reading import is_number
-from shortlist.data.rule_text import Combination, Condition, Rule
+from shortlist.data.rules.text import Combination, Condition, Rule
+from shortlist.data.rules.where import Where, columns_of, matches, parse_where
 from shortlist.data.sql import quoted
-from shortlist.data.where import Where, columns_of, matches, parse_where
 from shortlist.errors import InputError
 
 

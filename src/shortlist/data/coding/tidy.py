@@ -12,12 +12,11 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_list, is_text
 from shortlist.data.coding.reading import parsed_time
-from shortlist.data.column_names import is_label
-from shortlist.data.number_units import with_units
+from shortlist.data.columns.names import is_label
 from shortlist.data.sql import Connection
 from shortlist.data.table_options import TableOptions
-from shortlist.data.time_forms import form_of_times
-from shortlist.data.written_numbers import (
+from shortlist.data.written.number_units import with_units
+from shortlist.data.written.numbers import (
     MAX,
     MIN,
     NumberForm,
@@ -28,6 +27,7 @@ from shortlist.data.written_numbers import (
     read_number,
     read_range,
 )
+from shortlist.data.written.times import form_of_times
 from shortlist.text import counted, first_few, shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from shortlist.data.bad_rows import NoRowLeftError, SkippedRows
 from shortlist.data.dataset import Dataset
 from shortlist.data.moments import LIFE_SPAN
+from shortlist.data.rules.where import columns_of, parse_where
 from shortlist.data.sql import dotted_name, quoted, quoted_list, types_of
 from shortlist.data.store.database import Database, TableName
 from shortlist.data.store.library_tables import Mark, last_mark
@@ -33,7 +34,6 @@ from shortlist.data.store.schema import Table
 from shortlist.data.store.staging import stage_frame, temporary_names
 from shortlist.data.table_options import TableOptions
 from shortlist.data.vocabulary import Vocabulary
-from shortlist.data.where import columns_of, parse_where
 from shortlist.errors import ConfigError, InputError, suggestion
 
 _PULL_ALL = "pull everything: leave earlier (--since) out"

@@ -10,6 +10,7 @@ from shortlist.data.bad_rows import OnBadRow
 from shortlist.data.coding.reading import Reading
 from shortlist.data.dataset import Dataset, Repeats
 from shortlist.data.formats.layouts import LAYOUTS
+from shortlist.data.rules.where import Where
 from shortlist.data.store import library_tables, recorded
 from shortlist.data.store.address import Address
 from shortlist.data.store.library_tables import Mark
@@ -18,7 +19,6 @@ from shortlist.data.store.opened import DATABASES, OpenStore
 from shortlist.data.store.own_tables import OwnTables, Pull, pull
 from shortlist.data.store.recorded import Recorded
 from shortlist.data.table_options import TableOptions
-from shortlist.data.where import Where
 from shortlist.errors import ConfigError
 
 

@@ -13,17 +13,17 @@ import pyarrow.compute as pc
 
 from shortlist.data.bad_rows import BadRows, LeftOutByRule
 from shortlist.data.coding.reading import INTEGERS, is_number
+from shortlist.data.columns.roles import Column, Roles, columns_of, guess_roles, is_rating
+from shortlist.data.columns.titles import title_column
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
 from shortlist.data.features.cells import family_of
 from shortlist.data.formats import scan
 from shortlist.data.formats.text_files import NotEncodedError
 from shortlist.data.moments import LIFE_SPAN
-from shortlist.data.roles import Column, Roles, columns_of, guess_roles, is_rating
-from shortlist.data.rule_text import written_word
+from shortlist.data.rules.text import written_word
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
-from shortlist.data.titles import title_column
 from shortlist.errors import ShortlistError
 from shortlist.frames import Tabular
 from shortlist.text import shortened, text_table

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_text
-from shortlist.data.column_names import names_items, names_titles
+from shortlist.data.columns.names import names_items, names_titles
 
 TITLES = ("title", "name")  # names of columns that hold titles for certain
 _MARK = b"title"  # the key of the schema's metadata that names the column

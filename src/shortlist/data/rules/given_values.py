@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
 from shortlist.data.moments import moment
-from shortlist.data.number_units import unit_and_currency
-from shortlist.data.written_numbers import given_number
+from shortlist.data.written.number_units import unit_and_currency
+from shortlist.data.written.numbers import given_number
 from shortlist.errors import InputError
 
 _MARKS = ";|,"  # between the labels of a text

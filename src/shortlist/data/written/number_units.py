@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from shortlist.data.written_numbers import NumberForm
+from shortlist.data.written.numbers import NumberForm
 
 _KEY = b"units"  # of the metadata of the schema
 

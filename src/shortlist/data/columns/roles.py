@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from shortlist.data.coding.reading import INTEGERS, is_number
-from shortlist.data.column_names import (
+from shortlist.data.columns.names import (
     BIRTH,
     COUNTS,
     DOCUMENTS,
@@ -27,10 +27,10 @@ from shortlist.data.column_names import (
     names_titles,
     words,
 )
-from shortlist.data.rule_text import written_word
+from shortlist.data.rules.text import written_word
 from shortlist.data.sql import column_batches, quoted
 from shortlist.data.table_options import TableOptions
-from shortlist.data.time_forms import first_with_times, form_of_times
+from shortlist.data.written.times import first_with_times, form_of_times
 from shortlist.errors import InputError
 from shortlist.progress import track
 

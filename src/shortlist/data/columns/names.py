@@ -1,6 +1,6 @@
 """The words of column names, and what they say about a column.
 
-``column_names.toml`` has the vocabulary. Accents do not count.
+``names.toml`` has the vocabulary. Accents do not count.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 _WORDS: Mapping[str, tuple[str, ...]] = {
     name: tuple(listed.split())
     for name, listed in tomllib.loads(
-        (files("shortlist.data") / "column_names.toml").read_text("utf-8")
+        (files("shortlist.data.columns") / "names.toml").read_text("utf-8")
     ).items()
 }
 ROLES = {role: _WORDS[role] for role in ("user_id", "item_id", "time", "weight")}

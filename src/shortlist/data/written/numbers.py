@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from shortlist.data.units import Unit, joined, unit_named, unit_of
+from shortlist.data.written.units import Unit, joined, unit_named, unit_of
 
 _CURRENCIES = {
     sign: name

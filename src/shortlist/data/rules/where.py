@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
-from shortlist.data.given_values import given_value
 from shortlist.data.moments import moment
-from shortlist.data.number_units import unit_and_currency
-from shortlist.data.rule_text import Combination, Condition, Rule, read_rule
+from shortlist.data.rules.given_values import given_value
+from shortlist.data.rules.text import Combination, Condition, Rule, read_rule
+from shortlist.data.written.number_units import unit_and_currency
 from shortlist.errors import ErrorCode, InputError, suggestion
 from shortlist.text import shown
 

@@ -1,0 +1,1 @@
+"""How numbers, units and times are written in columns of text."""

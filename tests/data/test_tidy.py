@@ -6,6 +6,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -266,3 +268,44 @@ def test_records_of_a_query() -> None:
 )
 def test_a_value_takes_the_form_of_its_column(value: Any, column: pa.Array, read: Any) -> None:
     assert given_value(value, pa.table({"x": column}), "x") == read
+
+
+def test_lists_of_fixed_length_are_lists_and_half_floats_are_numbers() -> None:
+    items = pa.table(
+        {
+            "item_id": [0, 1],
+            "tags": pa.array([["a", "b"], None], pa.list_(pa.string(), 2)),
+            "parts": pa.array([[{"n": 1}], [{"n": 2}]], pa.list_(pa.struct({"n": pa.int8()}), 1)),
+            "half": pa.array(np.array([0.5, 2], np.float16)),
+        }
+    )
+    data = Dataset.from_tables({"user_id": [1, 2], "item_id": [0, 1]}, items=items)
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {
+        "tags": [["a", "b"], None], "parts.n": [[1], [2]], "half": [0.5, 2],
+    }  # fmt: skip
+    model = Popularity().fit(data)
+    assert model.recommend([2], where="tags contains b").column("item_id") == [0]
+    assert model.recommend([1], where="half > 1").column("item_id") == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("union_value(n := 1)", r"'x' is of type sparse_union"),
+        ("[union_value(n := 1)]", r"'x' is of type list<.*union"),
+        ("[INTERVAL 1 DAY]", r"'x' is of type list<.*interval"),
+        ("170141183460469231731687303715884105727::HUGEINT", "'x' has numbers beyond 38 digits"),
+    ],
+)
+def test_features_that_bundles_cannot_hold_are_refused(value: str, problem: str) -> None:
+    items = duckdb.sql(f"SELECT 0 AS item_id, {value} AS x")
+    with pytest.raises(InputError, match=f"items: column {problem}.* cannot be kept"):
+        Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
+
+
+def test_sums_of_duckdb_are_numbers() -> None:
+    items = duckdb.sql("SELECT item_id, sum(item_id + 2) AS x FROM range(2) t(item_id) GROUP BY 1")
+    data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
+    assert data.item_features is not None
+    assert Popularity().fit(data).recommend([1], where="x == 3").column("item_id") == [1]

@@ -248,6 +248,10 @@ class _Reader(NamedTuple):
             if repeated is not None:  # DuckDB would rename the others
                 raise ValueError(f"two columns are named {repeated!r}")
             index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
+            for position, field in enumerate(table.schema):
+                if pa.types.is_float16(field.type):  # DuckDB has no such type
+                    single = table.column(position).cast(pa.float32())
+                    table = table.set_column(position, field.name, single)
             return self.connection.from_arrow(table.drop_columns(index))
         except Exception as error:  # the frame may be of any library
             reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]

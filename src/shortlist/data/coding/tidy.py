@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ from shortlist.data.written.numbers import (
     read_range,
 )
 from shortlist.data.written.times import form_of_times
+from shortlist.errors import InputError
 from shortlist.text import counted, first_few, shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
@@ -65,6 +66,7 @@ def tidied(
     for label, table in tables.items():
         if table is not None:
             table, read = _tidied(connection, flattened(table), options)
+            _require_storable(label, table)
             notes += [f"{label}: {kind}: {'; '.join(names)}" for kind, names in read.items()]
         tidy.append(table)
     return tidy, tuple(notes)
@@ -157,6 +159,11 @@ def flattened(table: pa.Table) -> pa.Table:
     >>> flattened(table).to_pydict()
     {'pay.min': [3], 'pay.max': [5], 'skills.name': [['sql']]}
     """
+    for position, field in enumerate(table.schema):
+        if pa.types.is_fixed_size_list(field.type):
+            lists = pc.cast(table.column(position), pa.list_(field.type.value_type))
+            lists = pc.if_else(pc.is_valid(lists), lists, None)  # missing lists hide nothing
+            table = table.set_column(position, field.name, lists)
     while any(map(_is_record, table.schema.types)):
         columns: dict[str, Any] = {}
         for name in table.column_names:
@@ -203,6 +210,35 @@ def _fields(name: str, column: pa.Array) -> dict[str, pa.Array]:
         f"{name}.{field}": type(lists).from_arrays(lists.offsets, values, mask=pc.is_null(lists))
         for field, values in zip(fields, records.flatten(), strict=True)
     }
+
+
+def _require_storable(label: str, table: pa.Table) -> None:
+    """Raise an InputError for a column that bundles cannot hold."""
+    for field in table.schema:
+        if _holds(field.type, pa.types.is_union) or _holds(field.type, pa.types.is_interval):
+            reason = f"is of type {field.type}"
+        elif pa.types.is_decimal(field.type) and not _is_valid(table.column(field.name)):
+            reason = f"has numbers beyond {field.type.precision} digits"
+        else:
+            continue
+        raise InputError(
+            f"{label}: column {field.name!r} {reason}, which cannot be kept",
+            remedy="convert it to numbers, texts, times or lists of these, or leave it out",
+        )
+
+
+def _holds(kind: pa.DataType, test: Callable[[pa.DataType], bool]) -> bool:
+    """Return whether a type, or one inside it, passes the test."""
+    inside = (kind.field(number).type for number in range(kind.num_fields))
+    return test(kind) or any(_holds(part, test) for part in inside)
+
+
+def _is_valid(column: pa.ChunkedArray) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _note(name: str, read: _Read) -> str:

@@ -212,11 +212,23 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
     if operator in ("in", "not_in"):
         if isinstance(value, str):
             raise TypeError(value)
-        values = [pc.cast(_scalar(element, column.type), column.type) for element in value]
-        listed = pc.is_in(column, pa.array(values, column.type))
+        listed = pc.is_in(column, pa.array(_members(value, column.type), column.type))
         met = listed if operator == "in" else pc.invert(listed)
         return pc.if_else(pc.is_valid(column), met, None)
     return _COMPARE[operator](column, _scalar(value, column.type))
+
+
+def _members(values: Iterable[Any], kind: pa.DataType) -> list[pa.Scalar]:
+    """Cast values to the type of the column, without those that it cannot hold: 300 in uint8."""
+    members = []
+    for value in values:
+        scalar = _scalar(value, kind)
+        try:
+            members.append(pc.cast(scalar, kind))
+        except pa.ArrowInvalid:
+            if not is_number(kind):
+                raise
+    return members
 
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:

@@ -100,6 +100,8 @@ def test_the_same_text_is_read_from_a_file_and_from_a_frame(tmp_path: Path) -> N
         ("%Y-%d-%m", "2024-31-12"),
         ("%Y%m%d", "20241231"),
         ("yyyymmdd", "20241231"),
+        ("yyyymmddhhmm", "202412310000"),
+        ("yyyymmddhhmmss", "20241231000000"),
         ("s", "1735603200"),
         ("ms", "1735603200000"),
         ("us", "1735603200000000"),
@@ -119,6 +121,7 @@ def test_a_unit_that_is_given_is_not_guessed() -> None:
     assert times([2019, 2020], time_format="s") == [2_019_000_000, 2_020_000_000]
     assert times([1, 2], time_format="ms") == [1_000, 2_000]
     assert times([-1, 1], time_format="ns") == [-1, 0]
+    assert times([202412, 202501], time_format="yyyymm") == times(["2024-12-01", "2025-01-01"])
 
 
 def test_short_years_are_no_iso_dates() -> None:

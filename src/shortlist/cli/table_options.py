@@ -43,7 +43,7 @@ TimeFormat = Annotated[
     Option(
         metavar="FORMAT",
         help="How times are written: like %d/%m/%Y, several with | between them, or s, ms, us, "
-        "ns, year, yyyymmdd.",
+        "ns, year, yyyymm, yyyymmdd, yyyymmddhhmm, yyyymmddhhmmss.",
     ),
 ]
 Decimal = Annotated[

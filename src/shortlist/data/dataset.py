@@ -154,8 +154,9 @@ class Dataset(Interactions):
             columns than the header.
         time_format
             How times are written: a unit (``"s"``, ``"ms"``, ``"us"``, ``"ns"``, ``"year"``,
-            ``"yyyymmdd"``) or a format like ``"%d/%m/%Y"``; several with ``|`` between them, of
-            which the first that reads a value counts. None: the form is recognised.
+            ``"yyyymm"``, ``"yyyymmdd"``, ``"yyyymmddhhmm"``, ``"yyyymmddhhmmss"``) or a format
+            like ``"%d/%m/%Y"``; several with ``|`` between them, of which the first that reads a
+            value counts. None: the form is recognised.
         decimal
             The mark before the fraction of weights in text: ``","`` for 3,5 and 1.000,50, ``"."``
             for 1,000.50 and $3.50. None: only plain numbers like 3.5.

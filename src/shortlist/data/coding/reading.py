@@ -23,7 +23,7 @@ from shortlist.data.moments import LAST_SECOND, WRITTEN
 from shortlist.data.sql import Connection, literal
 from shortlist.errors import ConfigError
 
-UNITS = ("s", "ms", "us", "ns", "year", "yyyymmdd")
+UNITS = ("s", "ms", "us", "ns", "year", *WRITTEN)
 INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
     "UBIGINT", "HUGEINT", "UHUGEINT",

@@ -425,8 +425,9 @@ def test_a_parquet_file_that_unpacks_to_far_too_much(
     pq.write_table(pa.table({"user_id": zeros, "item_id": zeros}), path, use_dictionary=False)
     monkeypatch.setattr(scan, "LARGEST_UNPACKED", 1_000)
     monkeypatch.setattr(scan, "LARGEST_RATIO", 10)
-    with pytest.raises(InputError, match=r"would unpack to .* bytes"):
-        Dataset.from_tables(path)
+    for table in (path, tmp_path):  # the file, and its folder
+        with pytest.raises(InputError, match=r"would unpack to 16,.* bytes and 1,000,000 rows"):
+            Dataset.from_tables(table)
 
 
 def test_a_name_that_is_too_long() -> None:

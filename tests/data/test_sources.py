@@ -489,8 +489,12 @@ def test_periods_are_their_first_moments() -> None:
 def test_two_columns_of_one_name_in_parquet(tmp_path: Path, second: str) -> None:
     columns = [pa.array([1, 2])] * 3
     table = pa.Table.from_arrays(columns, names=["user_id", "item_id", second])
+    pq.write_table(table.select([0, 1]), tmp_path / "s.parquet")
     pq.write_table(table, tmp_path / "t.parquet")
-    assert refusal(tmp_path / "t.parquet").startswith(f"two columns are named {second!r}\n")
+    for path in (tmp_path / "t.parquet", tmp_path):
+        message = refusal(path)
+        assert message.startswith(f"two columns are named {second!r}\n")
+        assert "t.parquet" in message
 
 
 def test_long_codes_of_digits_stay_text(tmp_path: Path) -> None:

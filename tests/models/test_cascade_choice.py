@@ -213,6 +213,14 @@ class TestDefault:
         assert "ContentBased" not in plain
         assert "ContentBased" in [spec.model for spec in pool(small_world().data)]
 
+    def test_unobserved_items_weigh_less_for_the_second_ials(self) -> None:
+        data = bands()
+        first, second = [spec.config for spec in pool(data) if spec.model == "IALS"]
+        mean_history = data.n_interactions / np.count_nonzero(data.user_counts)
+        zeros = second["unobserved_weight"] * data.n_items / mean_history
+        assert zeros == pytest.approx(3.3, rel=0.05)
+        assert first["unobserved_weight"] == "auto"  # 20, in the same measure
+
     def test_a_model_of_sequences_where_times_order_the_choices(self) -> None:
         """SASRec passes over two million positions in all epochs, and at most 200 times."""
         for n_users, n_choices, expected in ((100, 3, 200), (3000, 11, 66), (2500, 60, 16)):

@@ -250,12 +250,10 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
 
     def _settings_for(self, data: Dataset) -> dict[str, Any]:
         """Return the settings that can be "auto", chosen where they are."""
-        active = int((data.user_counts > 0).sum())
         size, alpha, means = self._size(data), self.config.unobserved_weight, {}
         if alpha == AUTO:
             means = {"weighted": mean_weight(data)}  # of an interaction, 1 if binary
-            alpha = ALL_ZEROS * data.n_interactions / max(active * data.n_items, 1)
-            alpha = alpha or 1.0  # no interactions
+            alpha = unobserved_weight(data, ALL_ZEROS)
 
         def learn(fold: Dataset, settings: Mapping[str, Any]) -> IALSLearned:
             scale = means.get(settings.get("weighting", self.config.weighting), 1.0)
@@ -318,3 +316,12 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
             method=used.solver,
             steps=used.cg_steps,
         )
+
+
+def unobserved_weight(data: Dataset, all_zeros: float) -> float:
+    """Return alpha, for all unobserved pairs of a user together.
+
+    They weigh ``all_zeros`` for each interaction of a mean history.
+    """
+    active = int((data.user_counts > 0).sum())
+    return all_zeros * data.n_interactions / max(active * data.n_items, 1) or 1.0

@@ -365,6 +365,19 @@ def test_partitioned_parquet(tmp_path: Path) -> None:
     data = Dataset.from_tables(tmp_path / "log", time="year")
     assert data.times is not None
     assert NEW_YEAR in data.times.tolist()
+    one = Dataset.from_tables(tmp_path / "log" / "year=2023" / "data.parquet")
+    assert one.n_interactions == 1
+
+
+@pytest.mark.parametrize("name", ["a[1].parquet", "b*c.parquet", "d'e.parquet", "~f.parquet"])
+def test_parquet_files_with_signs_of_patterns_in_their_names(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    pq.write_table(pa.table(ROWS), name)
+    for path in (name, tmp_path / name / name, tmp_path / name):
+        same(path)
 
 
 def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,8 @@ class _Reader(NamedTuple):
         """
         kinds = {_kind(file) for file in files}
         if kinds == {".parquet"}:
-            scan.check_parquet(self.connection, files)
+            for file in track(files, "checking files"):
+                scan.check_parquet(self.connection, file)
             names = ", ".join(literal(sql_path(file)) for file in files)
             return self.connection.sql(
                 f"FROM read_parquet([{names}], hive_partitioning = true, union_by_name = true)"
@@ -200,7 +201,7 @@ class _Reader(NamedTuple):
 
     def _file(self, path: Path) -> duckdb.DuckDBPyRelation:
         if _kind(path) == ".parquet":
-            scan.check_parquet(self.connection, [path])
+            scan.check_parquet(self.connection, path)
             return self.connection.sql(f"FROM {scan.parquet(path)}")
         if _kind(path) == ".jsonl":
             name = f"text_{next(_table_numbers)}"

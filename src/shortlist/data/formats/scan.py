@@ -18,7 +18,6 @@ from shortlist.data.formats.delimited import Record, Text, row_too_long
 from shortlist.data.formats.text_files import not_encoded, open_bytes, unreadable
 from shortlist.data.sql import literal, sql_path
 from shortlist.errors import InputError, ShortlistError
-from shortlist.progress import track
 from shortlist.system import system_error
 from shortlist.text import counted, more_rows
 
@@ -92,39 +91,35 @@ def is_json_array(path: Path) -> bool:
         raise unreadable(path, error) from error
 
 
-def check_parquet(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
-    """Refuse Parquet files with two columns of one name, or out of all proportion to their size."""
-    by_name = {sql_path(path): path for path in paths}
-    files = f"[{', '.join(map(literal, by_name))}]"
-    schemas = f"SELECT file_name, list(name) FROM parquet_schema({files}) GROUP BY 1"
-    names = dict(connection.execute(schemas).fetchall())
-    for file, path in track(by_name.items(), "checking files"):
-        columns = f"DESCRIBE FROM read_parquet({literal(file)}, hive_partitioning = false)"
-        for name, *_ in connection.execute(columns).fetchall():
-            if name not in names[file]:  # DuckDB renames the second
-                raise InputError(
-                    f"two columns are named {name.rpartition('_')[0]!r}",
-                    where=str(path),
-                    remedy="give each a name of its own; upper and lower case do not differ",
-                )
-    sizes = f"""
-        SELECT file_name, coalesce(bytes, 0), num_rows FROM parquet_file_metadata({files})
-        LEFT JOIN (
-            SELECT file_name, sum(total_uncompressed_size) AS bytes FROM parquet_metadata({files})
-            GROUP BY 1
-        ) USING (file_name)
-    """
-    for file, unpacked, rows in connection.execute(sizes).fetchall():
-        size = by_name[file].stat().st_size
-        bytes_bound = max(LARGEST_UNPACKED, LARGEST_RATIO * size)
-        rows_bound = max(MOST_ROWS, LARGEST_RATIO * size)
-        if unpacked > bytes_bound or rows > rows_bound:
+def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a Parquet file with two columns of one name, or out of all proportion to its size."""
+    file = literal(sql_path(path))
+    names = {
+        name
+        for (name,) in connection.execute(f"SELECT name FROM parquet_schema({file})").fetchall()
+    }
+    columns = f"DESCRIBE FROM read_parquet({file}, hive_partitioning = false)"
+    for name, *_ in connection.execute(columns).fetchall():
+        if name not in names:  # DuckDB renames the second
             raise InputError(
-                f"the file of {size:,} bytes would unpack to {unpacked:,} bytes and {rows:,} rows; "
-                f"the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
-                where=str(by_name[file]),
-                remedy="check the source of the file, or pass a DuckDB relation of it",
+                f"two columns are named {name.rpartition('_')[0]!r}",
+                where=str(path),
+                remedy="give each a name of its own; upper and lower case do not differ",
             )
+    [(unpacked, rows)] = connection.execute(
+        f"SELECT (SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata({file})), "
+        f"(SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({file}))"
+    ).fetchall()
+    size = path.stat().st_size
+    bytes_bound = max(LARGEST_UNPACKED, LARGEST_RATIO * size)
+    rows_bound = max(MOST_ROWS, LARGEST_RATIO * size)
+    if unpacked > bytes_bound or rows > rows_bound:
+        raise InputError(
+            f"the file of {size:,} bytes would unpack to {unpacked:,} bytes and {rows:,} rows; "
+            f"the bounds are {bytes_bound:,} bytes and {rows_bound:,} rows",
+            where=str(path),
+            remedy="check the source of the file, or pass a DuckDB relation of it",
+        )
 
 
 def require_file(path: Path, label: str) -> None:

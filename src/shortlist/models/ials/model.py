@@ -36,8 +36,8 @@ from shortlist.scoring.sparse import binary, transposed
 ALL_ZEROS = 20.0  # the weight of all unobserved pairs of a user, per interaction of a mean history
 _MOST_SIZE: Final = 512  # of "auto"
 _DRAWN: Final = 8_192  # initial vectors at a time, in float64
-# What chooses the regularization: near enough to the full model in these and in the number of
-# factors that both prefer the same; with 64 factors they do not.
+# Of the short fits that choose the regularization. They also have at most 128 factors: with that
+# many they prefer what the full model prefers, with 64 they do not.
 _QUICK: Final = {"epochs": 6, "solver": "cg", "cg_steps": 2, "features": False}
 STEPS: tuple[Step, ...] = (("regularization", (0.01, 0.003, 0.006, 0.015, 0.03)),)
 
@@ -324,4 +324,5 @@ def unobserved_weight(data: Dataset, all_zeros: float) -> float:
     They weigh ``all_zeros`` for each interaction of a mean history.
     """
     active = int((data.user_counts > 0).sum())
-    return all_zeros * data.n_interactions / max(active * data.n_items, 1) or 1.0
+    alpha = all_zeros * data.n_interactions / max(active * data.n_items, 1)
+    return alpha or 1.0  # there are no interactions

@@ -55,7 +55,7 @@ def test_given_settings_decide_which_others_have_an_effect() -> None:
 def test_decay_is_tuned_only_with_recency() -> None:
     content = model_class("ContentBased")
     assert Space(content, {}).defaults() == {"aggregate": "auto"}
-    assert Space(content, {"aggregate": "recency"}).defaults() == {"decay": 0.8}
+    assert Space(content, {"aggregate": "recency"}).defaults() == {"decay": 0.5}
 
 
 @pytest.mark.parametrize(

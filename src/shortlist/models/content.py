@@ -54,11 +54,11 @@ class ContentBasedConfig(SignalConfig):
         search=Search(choices=("mean", "max", "last", "recency")),
     )
     decay: float = hyper(
-        0.8,
+        0.5,
         "Weight of an item relative to the item chosen after it (aggregate recency).",
         gt=0,
         le=1,
-        search=Search(0.5, 1.0, when=("aggregate", "recency")),
+        search=Search(0.2, 1.0, when=("aggregate", "recency")),
     )
     feature_weights: dict[str, float] | None = hyper(
         None,
@@ -205,8 +205,13 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         def learn(_: Dataset, settings: Mapping[str, Any]) -> ContentBasedLearned:
             return replace(learned, settings=settings)
 
-        ordered = ORDERED if data.times is not None else ()
-        aggregates = ("mean", "max", *ordered)
+        # Another one must be better than the first by more than chance. Only means use weights and
+        # dislikes; without these the order of a history, where there is one, says most.
+        aggregates: tuple[Aggregate, ...] = ("mean", "max")
+        if data.times is not None and (data.weights_differ or data.dislikes is not None):
+            aggregates = ("mean", "max", "last", "recency")
+        elif data.times is not None:
+            aggregates = ("recency", "last", "mean", "max")
         settings = choose(self, data, (("aggregate", aggregates),), learn)
         if settings["aggregate"] in ("sum", "mean"):
             chosen = type(self)(**self.settings | settings)

@@ -43,7 +43,8 @@ def pool(data: Dataset) -> tuple[ModelSpec, ...]:
     if data.item_features is not None:
         models.append(("ContentBased", {}))
         if data.times is not None:
-            models.append(("ContentBased", {"aggregate": "recency"}))
+            longer = {"aggregate": "recency", "decay": 0.8}  # memory than the default has
+            models.append(("ContentBased", longer))
     if extras.installed("torch"):
         models.append(("MatrixFactorization", {}))
         if has_order(data):

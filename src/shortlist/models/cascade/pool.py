@@ -43,8 +43,8 @@ def pool(data: Dataset) -> tuple[ModelSpec, ...]:
     if data.item_features is not None:
         models.append(("ContentBased", {}))
         if data.times is not None:
-            longer = {"aggregate": "recency", "decay": 0.8}  # memory than the default has
-            models.append(("ContentBased", longer))
+            # More of the history counts than by default, so that it differs from the one before.
+            models.append(("ContentBased", {"aggregate": "recency", "decay": 0.8}))
     if extras.installed("torch"):
         models.append(("MatrixFactorization", {}))
         if has_order(data):

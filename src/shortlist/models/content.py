@@ -40,7 +40,7 @@ from shortlist.scoring.sparse import (
 )
 
 Aggregate: TypeAlias = Literal["sum", "mean", "max", "last", "recency"]
-ORDERED = ("last", "recency")  # those that use the order of the history
+ORDERED = ("recency", "last")  # those that use the order of the history
 
 
 class ContentBasedConfig(SignalConfig):
@@ -207,11 +207,9 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
 
         # Another one must be better than the first by more than chance. Only means use weights and
         # dislikes; without these the order of a history, where there is one, says most.
-        aggregates: tuple[Aggregate, ...] = ("mean", "max")
-        if data.times is not None and (data.weights_differ or data.dislikes is not None):
-            aggregates = ("mean", "max", "last", "recency")
-        elif data.times is not None:
-            aggregates = ("recency", "last", "mean", "max")
+        ordered = ORDERED if data.times is not None else ()
+        signals = data.weights_differ or data.dislikes is not None
+        aggregates = ("mean", "max", *ordered) if signals else (*ordered, "mean", "max")
         settings = choose(self, data, (("aggregate", aggregates),), learn)
         if settings["aggregate"] in ("sum", "mean"):
             chosen = type(self)(**self.settings | settings)

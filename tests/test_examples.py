@@ -12,7 +12,7 @@ PROMISED = {
     "movies.py": "671 users, 9,066 items, full catalogue",
     "jobs.py": "1,500 users, 1,200 items, full catalogue",
     "neural.py": "Cascade    ndcg@10 0.",
-    "tune.py": "with one choice of each person less to learn from: ndcg@10 0.",
+    "tune.py": "with one choice fewer per person to learn from: ndcg@10 0.",
     "database.py": "run 2: 50 rows read, 0 missed, ",
     "service.py": "'source': 'ItemCosine'",
 }

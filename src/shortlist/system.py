@@ -22,7 +22,7 @@ _DENIED = {
     errno.EACCES: ("permission is denied", "change the permissions, or choose another path"),
     errno.EPERM: ("the operation is not permitted", "change the permissions, or another path"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a name of up to 255 bytes"),
-    errno.ELOOP: ("symbolic links form a circle", "correct the links"),
+    errno.ELOOP: ("symbolic links form a loop", "correct the links"),
     errno.EISDIR: ("this is a folder", "give the path of a file"),
     errno.ENOTDIR: ("a part of the path is not a folder", "correct the path"),
     errno.ENOENT: ("there is no such file or folder", "check the path"),

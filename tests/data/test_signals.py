@@ -110,7 +110,7 @@ def test_a_row_without_a_value_is_neither_a_choice_nor_a_dislike() -> None:
     assert data.users.ids.to_pylist() == [1, 2]  # user 3 says nothing
     assert [str(skipped) for skipped in data.skipped] == [
         "interactions: left out 2 rows (2, 4), column 'stars': no value, so "
-        "positive='stars >= 4' is open"
+        "positive='stars >= 4' is undecided"
     ]
     either = Dataset.from_tables(log, positive="stars >= 4 or stars is null")
     assert (pairs(either), pairs(either.dislikes)) == ([(1, 1), (1, 2), (3, 4)], [(2, 3)])

@@ -164,7 +164,7 @@ def test_numbers_that_cannot_be_ordered_stay_text_with_a_note() -> None:
     assert data.item_features is not None
     assert data.item_features.to_pydict() == {"pay": pay}
     assert data.notes == (
-        "items: stays text, for its numbers do not compare: "
+        "items: stays text, its numbers are not comparable: "
         "pay ('연봉 3,500만원' and '월급 280만원')",
     )
 

@@ -417,7 +417,7 @@ def test_the_chosen_model_is_measured_on_an_unseen_fold() -> None:
     assert choice.model.data_fingerprint == data.fingerprint  # it is fitted on all data in the end
     assert str(choice).splitlines()[-3:-1] == [
         "The best of these values is slightly optimistic: they decided the selection.",
-        "The chosen model on an unseen fold, with one choice of each person less to learn from: "
+        "The chosen model on an unseen fold, with one choice fewer per person to learn from: "
         f"ndcg@10 {choice.check}.",
     ]
 

@@ -65,7 +65,7 @@ def _global_options(
         bool, typer.Option("--quiet", "-q", help="Print results and errors only.")
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print progress also where it is logged.")
+        bool, typer.Option("--verbose", "-v", help="Print progress even into a file.")
     ] = False,
 ) -> None:
     """Define the options of every command; ``main`` has handled the last three already."""

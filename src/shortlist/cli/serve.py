@@ -45,7 +45,7 @@ def serve(
     drain: Annotated[
         float,
         Option(
-            metavar="SECONDS", min=0.0, max=600.0, help="Keep the port open so long after SIGTERM."
+            metavar="SECONDS", min=0.0, max=600.0, help="Time to keep the port open after SIGTERM."
         ),
     ] = 2.0,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Pieces of work on a Ray cluster: the same results, to the bit, as on this machine."""
+"""Pieces of work on a Ray cluster: bit for bit the same results as on this machine."""
 
 from __future__ import annotations
 

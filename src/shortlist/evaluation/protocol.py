@@ -69,7 +69,7 @@ def evaluate(
         Seed of the bootstrap intervals.
     engine
         Where users are scored: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the
-        figures are the same to the bit. None: the one in use, by default local.
+        figures are bit-identical. None: the one in use, by default local.
 
     Returns
     -------

@@ -4,7 +4,7 @@ A BLAS changes the order of its sums with the number of threads and with the sha
 element is summed in one order: from first to last in float32, in chunks of 256.
 
 A Gram matrix is a sum over shards of rows, whose number depends on n alone. The sums of shards are
-added as in a knockout: 0 and 1, 2 and 3, then the sums of two pairs. A process that holds some
+added pairwise, as in a binary tree: 0 and 1, 2 and 3, then these sums. A process that holds some
 consecutive shards adds what can be added there; the rest is added where those sums meet. So the
 bits do not depend on which process holds which shards.
 """

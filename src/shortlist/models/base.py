@@ -240,7 +240,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         engine
             Where the parts that work row by row are computed (vectors of IALS, neighbours,
             candidates): ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the result is
-            the same to the bit. None: the one in use, by default local.
+            bit-identical. None: the one in use, by default local.
 
         Raises
         ------

@@ -67,13 +67,13 @@ class MakesLists:
             the known part of the query, and to popularity where no part is known.
         diversity
             Trades score for variety, from 0 (the order of the scores) to 1: lists are picked item
-            by item from the ``10 k`` best (at most 1,000, at least ``k``) by maximal marginal
+            by item from the ``10 * k`` best (at most 1,000, at least ``k``) by maximal marginal
             relevance, ``(1 - diversity) s - diversity max c``. s is the score, scaled to 0 for the
             last and 1 for the first candidate, and c the cosine of an item and an earlier pick by
             the users who chose them. The scores of a list then need not decrease.
         engine
             Where blocks of queries are worked on: ``"local"``, ``"ray"``, ``"ray://host:port"`` or
-            an engine; the lists are the same to the bit. None: the one in use, by default local.
+            an engine; the lists are bit-identical. None: the one in use, by default local.
 
         Raises
         ------

@@ -39,8 +39,8 @@ def dislikes_setting() -> Any:
     """Declare what a disliked item takes away."""
     return hyper(
         "auto",
-        "Share of a choice that a disliked item counts against the items that it leads to, 0: it "
-        "is only left out of lists; auto: where there are dislikes, chosen on a validation fold.",
+        "Weight of a disliked item, relative to a chosen one, that is subtracted from scores; 0: "
+        "it is only left out of lists; auto: chosen on a validation fold if there are dislikes.",
     )
 
 

@@ -41,8 +41,8 @@ class SparseEASEConfig(ModelConfig):
     regularization: Regularization | Auto = regularization_setting()
     neighbors: int = hyper(
         100,
-        "The most items, all more popular, that an item is regressed on; more are closer to EASE "
-        "and take longer.",
+        "Maximum number of more popular items that an item is regressed on; more are closer to "
+        "EASE and take longer.",
         ge=1,
         le=1000,
         search=Search(30, 300, "log"),

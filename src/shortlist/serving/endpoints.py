@@ -249,7 +249,7 @@ async def remove_interaction(
 ) -> replies.Removed:
     """Take back a recorded interaction: lists no longer consider it.
 
-    A bundle that was fitted with it knows it until it is fitted again.
+    A bundle that was fitted with it uses it until the next fit.
     """
     number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
     if not await service.recorder.remove(number if number < 2**63 else 0):

@@ -192,8 +192,8 @@ class Guard:
             raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         host = _text(headers, b"host")
         if not self._access.knows_host(host):
-            remedy = "start the service with --name NAME to let it be called so"
-            what = f"this host is not called {host!r}"
+            remedy = "start the service with --name NAME to allow another host name"
+            what = f"the host name {host!r} is not allowed"
             raise RequestError(what, code=RequestErrorCode.WRONG_HOST, remedy=remedy)
         if not self._access.admits(scope["path"], _text(headers, b"authorization")):
             raise RequestError("the token is missing or wrong", code=RequestErrorCode.UNAUTHORIZED)

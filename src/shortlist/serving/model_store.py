@@ -188,7 +188,7 @@ class ModelStore:
         watch.start()
 
     def stop(self) -> None:
-        """Stop to look for newer bundles; a bundle that is being loaded takes its time."""
+        """Stop looking for newer bundles; a load that has begun is finished."""
         self._stopped.set()
 
     def _watch(self, seconds: float, on_reload: Callable[[], None]) -> None:

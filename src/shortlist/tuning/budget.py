@@ -31,7 +31,7 @@ class TimeBudget:
         self.seconds, self._started = seconds, time.monotonic()
 
     def __getstate__(self) -> dict[str, float | None]:
-        """Name the start by the time of day: other machines count from another start."""
+        """Store the start as wall-clock time: the monotonic clock differs between machines."""
         return {"seconds": self.seconds, "began": time.time() - self.elapsed()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

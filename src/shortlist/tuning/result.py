@@ -310,7 +310,7 @@ class Choice(Tabular):
                 "The best of these values is slightly optimistic: they decided the selection.",
                 self.check
                 if isinstance(self.check, str)
-                else f"The chosen model on an unseen fold, with one choice of each person less to "
+                else f"The chosen model on an unseen fold, with one choice fewer per person to "
                 f"learn from: {self.metric} {self.check}.",
                 self.reason,
             ]

@@ -67,7 +67,7 @@ class LogRule(NamedTuple):
         records, met, missing = self._applied(log, "nobody chose anything")
         chosen = np.zeros(int(records.max(initial=-1)) + 1, dtype=bool)
         chosen[records] = met
-        reason = f"no value, so {self.argument}={self.written!r} is open"
+        reason = f"no value, so {self.argument}={self.written!r} is undecided"
         self._delete(log, records[missing & ~met], reason)
         return chosen
 

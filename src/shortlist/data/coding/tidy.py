@@ -103,7 +103,7 @@ def _tidied(
             notes.setdefault(f"read as {kind}", []).append(_note(name, read))
         elif clashing := clashing_numbers(sample):
             examples = " and ".join(map(shown, clashing))
-            notes.setdefault("stays text, for its numbers do not compare", []).append(
+            notes.setdefault("stays text, its numbers are not comparable", []).append(
                 f"{name} ({examples})"
             )
     return with_units(features, forms), notes

@@ -320,7 +320,7 @@ class Store(OpenStore):
     def unrecord(self, record_id: int) -> bool:
         """Remove an interaction that :meth:`record` added; return whether it was there.
 
-        A model that was fitted with it knows it until it is fitted again.
+        A model that was fitted with it uses it until the next fit.
         """
         self._require(interactions=True, writable=True)
         return recorded.remove(self._database, record_id)

@@ -67,7 +67,8 @@ class CascadeConfig(ModelConfig):
     )
     rounds: int = hyper(
         5,
-        "Most rounds of training examples; each holds out one choice per user and fits the stages.",
+        "Maximum number of rounds of training examples; each holds out one choice per user and "
+        "fits the stages.",
         ge=1,
     )
     negatives: int = hyper(30, "Maximum number of negatives per list of training examples.", ge=1)

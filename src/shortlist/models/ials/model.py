@@ -1,4 +1,4 @@
-"""Implicit alternating least squares: vectors of users and items; unseen pairs are weak zeros."""
+"""Implicit ALS: vectors of users and items; unobserved pairs are zeros with a small weight."""
 
 from __future__ import annotations
 
@@ -151,11 +151,11 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         checkpoint
             A folder for the vectors, written after every epoch: one that all nodes share, or an
             address such as ``s3://bucket/folder``. If it holds a checkpoint, training goes on from
-            its epoch and ends, to the bit, where an uninterrupted training ends, on any engine.
+            its epoch and gives bit for bit what an uninterrupted training gives, on any engine.
             Data and settings must be the same as before; only ``epochs`` may be more.
         engine
             Where it is computed: ``"local"``, ``"ray"``, ``"ray://host:port"`` or an engine; the
-            result is the same to the bit. None: the one in use, by default local.
+            result is bit-identical. None: the one in use, by default local.
 
         Returns
         -------

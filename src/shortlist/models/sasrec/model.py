@@ -40,7 +40,7 @@ class SASRecConfig(TrainingConfig):
         validate_default=True,
     )
     max_length: int = hyper(
-        50, "The most items of a history that count, the last ones.", ge=1, le=1000
+        50, "Maximum length of a history: of a longer one the last items count.", ge=1, le=1000
     )
     dropout: float = hyper(
         0.5,
@@ -58,7 +58,7 @@ class SASRecConfig(TrainingConfig):
         f"catalogue; auto: all if history items x catalogue items are at most {_COMPARED:,}, else "
         f"{_DRAWN:,}.",
     )
-    epochs: int = hyper(200, "Most passes over the users.", ge=1)
+    epochs: int = hyper(200, "Maximum number of passes over the users.", ge=1)
     batch_size: int | None = hyper(128, "Users per step; None: all at once.", ge=1)
     learning_rate: float = hyper(0.001, "Learning rate.", gt=0, search=Search(1e-4, 1e-2, "log"))
     validation: float = hyper(

@@ -132,7 +132,7 @@ class RetrievalConfig(TowersConfig):
     )
     false_negatives: Literal["keep", "label", "known"] = hyper(
         "known",
-        "Which items of a batch are no negatives: none are left out (keep); the label, if other "
+        "Which items of a batch are not used as negatives: none (keep); the label, if other "
         "users in the batch chose it too (label); or all items that the user chose (known).",
         search=Search(choices=("label", "known")),
     )

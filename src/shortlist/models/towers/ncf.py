@@ -151,7 +151,7 @@ class MLP(NCF[MLPConfig, NCFLearned]):
     b_l)``. The last layer has ``embedding_size`` units, each layer below it twice as many, and p
     and q half as many as the first layer: for size 8 and three layers 32, 16, 8 and 16.
 
-    Its scores are no dot products: a list costs a pass through the tower for every item.
+    Its scores are not dot products: a list costs a pass through the tower for every item.
     Needs the extra ``torch`` to learn, not to recommend.
 
     Examples

@@ -72,7 +72,7 @@ class TrainedModel(Model[C, L]):
         checkpoint
             A file for the state of the training (parameters, optimiser, history), written every
             ``checkpoint_seconds`` and at the end. If the file exists, training resumes from it and
-            ends, to the bit, where an uninterrupted training ends. Data and settings must be the
+            gives bit for bit what an uninterrupted training gives. Data and settings must be the
             same as before; only ``epochs`` may differ.
         checkpoint_seconds
             The interval at which the file is written; 0: after every epoch.
@@ -131,7 +131,7 @@ class TrainedModel(Model[C, L]):
     def resume(self, epochs: int) -> Self:
         """Train ``epochs`` more from where :meth:`fit` stopped, with the optimiser's state.
 
-        ``fit`` with 60 epochs and ``resume(40)`` end where ``fit`` with 100 ends, to the bit.
+        ``fit`` with 60 epochs and ``resume(40)`` give bit for bit what ``fit`` with 100 gives.
 
         Raises
         ------

@@ -88,6 +88,7 @@ def test_pages_name_the_models_that_have_a_capability() -> None:
     assert f"| {len(models) - len(silent)} of the {len(models)} models |" in comparison
     assert f"| number of models | {len(models)}, " in comparison
     featured = [f"`{name}`" for name, model in models.items() if model.uses_features]
+    featured.append("`IALS(features=True)`")
     assert f"| {', '.join(featured)}; `Cascade` of such stages |" in comparison
     assert f"({', '.join(featured)}, and a `Cascade`" in _words("how-to/rules.md")
 

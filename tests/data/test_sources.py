@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import re
 import tempfile
@@ -503,3 +504,74 @@ def test_long_codes_of_digits_stay_text(tmp_path: Path) -> None:
     _, types, rows = read(path)
     assert types == ["VARCHAR", "DOUBLE"]
     assert rows == [(digits, 1e30), (f"{digits[:-1]}1", 2.0)]
+
+
+def test_dates_in_json_are_read_by_our_rules(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    row = '{{"user_id": {0}, "day": "{1}", "at": "{2}", "name": "{3}"}}\n'
+    path.write_text(
+        row.format(1, "03-04-2024", "2024-05-06", "11-22-63")
+        + row.format(2, "05-06-2024", "2024-05-06T09:00:00+09:00", "01-02-03")
+    )
+    with connect() as db:
+        rows = relation(db, path, label="log")
+        assert rows.fetchall() == [
+            (1, "03-04-2024", dt.datetime(2024, 5, 6), "11-22-63"),
+            (2, "05-06-2024", dt.datetime(2024, 5, 6), "01-02-03"),
+        ]
+        assert relation(db, path, label="log", texts=["at"]).fetchall()[0][2] == "2024-05-06"
+
+
+def test_json_fields_of_several_types(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(
+        '[{"id": "x", "tags": ["a", "b"], "pay": {"min": 3, "a JSON, b": "u"}, "doc": {"k": 1}},'
+        ' {"id": 1, "tags": "a", "pay": {"min": "none"}, "doc": ["d"]},'
+        ' {"id": null, "tags": null, "pay": null, "doc": null}]'
+    )
+    with connect() as db:
+        assert relation(db, path, label="items").fetchall() == [
+            ("x", ["a", "b"], {"min": "3", "a JSON, b": "u"}, '{"k":1}'),
+            ("1", ["a"], {"min": "none", "a JSON, b": None}, '["d"]'),
+            (None, None, None, None),
+        ]
+
+
+def test_json_records_with_rare_fields_are_no_maps(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"id": {n}, "of": {{"k{n}": {n}}}}}\n' for n in range(90)))
+    with connect() as db:
+        rows = relation(db, path, label="items").fetchall()
+    assert len(rows[0][1]) == 90
+    assert rows[7][1]["k7"] == 7
+    assert rows[7][1]["k8"] is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
+def test_encodings_of_json(tmp_path: Path, encoding: str) -> None:
+    for name, text in (("a.jsonl", '{"id": "가"}\n{"id": "나"}'), ("b.json", '[{"id": "가"}]')):
+        (tmp_path / name).write_text(text, encoding=encoding)
+        with connect() as db:
+            rows = relation(db, tmp_path / name, label="log", encoding="cp949").fetchall()
+        assert rows[0] == ("가",)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "where"),
+    [
+        ('\n{"a": 1}\n\n{"a": 2\n{"a": 3}\n', "the text is not JSON: unexpected", "row 4"),
+        ('[{"a": 1}, {"a":}]', "the text is not JSON: unexpected character", "record 2"),
+        ('{"a": 1, "a": 2}\n', "a record has two fields named 'a'", ""),
+        ('{"a": 1}\n{"A": 2}\n', "two columns are named 'A'", ""),
+    ],
+)
+def test_damaged_json(tmp_path: Path, text: str, what: str, where: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    message = refusal(tmp_path / "a.json")
+    assert what in message
+    assert where in message
+
+
+def test_json_in_another_encoding_names_the_likely_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "회원"}\n', encoding="cp949")
+    assert "cp949 reads '회원'" in refusal(tmp_path / "a.jsonl")

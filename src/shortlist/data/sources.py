@@ -15,7 +15,8 @@ import pyarrow as pa
 from shortlist.data import remote
 from shortlist.data.bad_rows import BadRows
 from shortlist.data.formats import scan
-from shortlist.data.formats.delimited import LONGEST_ROW, Text
+from shortlist.data.formats.delimited import Text
+from shortlist.data.formats.json_files import json_rows
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
 from shortlist.data.sql import Connection, column_batches, literal, quoted, sql_path, types_of
@@ -56,7 +57,6 @@ _TYPES = {
 _ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
 _VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
 _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
-_FROM_TEXT = ("DATE", "TIME", "UUID")  # beginnings of types that JSON writes as text
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -204,9 +204,7 @@ class _Reader(NamedTuple):
             scan.check_parquet(self.connection, path)
             return self.connection.sql(f"FROM {scan.parquet(path)}")
         if _kind(path) == ".jsonl":
-            name = f"text_{next(_table_numbers)}"
-            self._read_json(path, name)
-            return self.connection.table(name)
+            return self._json(path)
         layout = table_layout(path, self.encoding)
         if layout is None:
             raise InputError(
@@ -218,21 +216,15 @@ class _Reader(NamedTuple):
             )
         return self._typed_text([path], layout)
 
-    def _read_json(self, path: Path, name: str) -> None:
-        """Create the table of a JSON file; ids that are texts stay as they are written.
-
-        DuckDB reads some texts as dates, times or UUIDs, which it writes in another way.
-        """
-        form = "array" if scan.is_json_array(path) else "newline_delimited"
-        file = f"{literal(sql_path(path))}, format = '{form}', maximum_object_size = {LONGEST_ROW}"
-        create = f"CREATE OR REPLACE TEMP TABLE {name} AS FROM read_json({file}"
-        self.connection.execute(f"{create}, sample_size = -1)")
-        types = types_of(self.connection, name)
-        changed = [key for key in self.ids if types.get(key, "").startswith(_FROM_TEXT)]
-        if changed:
-            kinds = types | dict.fromkeys(changed, "VARCHAR")
-            columns = ", ".join(f"{literal(key)}: {literal(kind)}" for key, kind in kinds.items())
-            self.connection.execute(f"{create}, columns = {{{columns}}})")
+    def _json(self, path: Path) -> duckdb.DuckDBPyRelation:
+        """Copy a JSON file to a temporary table; texts in ISO 8601 become times, except ids."""
+        rows = f"text_{next(_table_numbers)}"
+        with json_rows(self.connection, path, self.encoding) as query:
+            self.connection.execute(f"CREATE TEMP TABLE {rows} AS {query}")
+        columns = types_of(self.connection, rows)
+        typed = self._typed(rows, columns, ("VARCHAR",), ("TIMESTAMP", "VARCHAR"))
+        self.connection.execute(f"DROP TABLE {rows}")
+        return typed
 
     def _frame(self, frame: Any) -> duckdb.DuckDBPyRelation:
         """Read a frame without the index that pandas adds as a column after a filter or a sort.
@@ -295,20 +287,28 @@ class _Reader(NamedTuple):
                 )
             selections.append(f"SELECT {columns} FROM {text.select_from(file)}")
         source = f"({' UNION ALL '.join(selections)})"
-        candidates = self._candidate_types(source)
+        return self._typed(source, shown, _ID_TYPES, _VALUE_TYPES)
+
+    def _typed(
+        self, source: str, columns: Iterable[str], of_ids: Sequence[str], of_values: Sequence[str]
+    ) -> duckdb.DuckDBPyRelation:
+        """Copy rows to a temporary table, each text column with the first type that fits."""
+        candidates = self._candidate_types(source, of_ids, of_values)
         name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, shown, candidates):
+        while misfit := _create_table(self.connection, name, source, columns, candidates):
             candidates[misfit].pop(0)
         return self.connection.table(name)
 
-    def _candidate_types(self, source: str) -> dict[str, list[str]]:
+    def _candidate_types(
+        self, source: str, of_ids: Sequence[str], of_values: Sequence[str]
+    ) -> dict[str, list[str]]:
         """Return the types that fit the first rows of each text column, in order of preference."""
         head = f"text_{next(_table_numbers)}"
         self.connection.execute(f"CREATE TEMP TABLE {head} AS FROM {source} LIMIT {_SAMPLE}")
         candidates = {
             name: ("VARCHAR",)
             if name in self.texts
-            else (_ID_TYPES if name in self.ids else _VALUE_TYPES)
+            else (of_ids if name in self.ids else of_values)
             for name, kind in types_of(self.connection, head).items()
             if kind == "VARCHAR"
         }

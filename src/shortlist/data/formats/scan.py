@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.formats.delimited import Record, Text, row_too_long
-from shortlist.data.formats.text_files import not_encoded, open_bytes, unreadable
+from shortlist.data.formats.text_files import not_encoded, unreadable
 from shortlist.data.sql import literal, sql_path
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
@@ -80,15 +80,6 @@ def files_of(path: Path, label: str) -> list[Path]:
             remedy=f"give a folder or a pattern of files that end in {', '.join(TABLES)}",
         )
     return files
-
-
-def is_json_array(path: Path) -> bool:
-    """Return whether a JSON file holds one array of records, and not a record on each line."""
-    try:
-        with open_bytes(path) as stream:
-            return stream.read(512).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith(b"[")
-    except (EOFError, OSError, zlib.error) as error:
-        raise unreadable(path, error) from error
 
 
 def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from functools import cache, partial
 from typing import Any
 
@@ -605,3 +606,32 @@ class TestRankingByAModel:
     def test_invalid_rankers_are_refused(self, ranker: Any, message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             Cascade(ranker=ranker)
+
+
+def test_evaluation_ranks_as_recommend_lists_where_items_have_life_spans() -> None:
+    # Most items end before the test; they are the popular ones, and would fill all candidates.
+    rng, n_old, n_items = np.random.default_rng(1), 60, 80
+    start, end = dt.datetime(2024, 1, 1), dt.datetime(2024, 6, 1)
+    ends = [end if item < n_old else None for item in range(n_items)]
+    rows = [
+        (user, int(item), start + dt.timedelta(days=day + 200 * int(item >= n_old)))
+        for user in range(30)
+        for day, item in enumerate(
+            [*rng.choice(n_old, 6, replace=False), *(n_old + rng.choice(20, 2, replace=False))]
+        )
+    ]
+    users, items, times = (list(column) for column in zip(*rows, strict=True))
+    data = Dataset.from_tables(
+        {"user_id": users, "item_id": items, "t": times},
+        items={"item_id": list(range(n_items)), "valid_to": ends},
+        time="t",
+    )
+    train, test = split.leave_last_out(data)
+    model = Cascade(stages=["Popularity"], ranker=ItemCosine(), candidates=10).fit(train)
+    found = [
+        row["item_id"]
+        in model.recommend([row["user_id"]], k=3, as_of=row["time"]).column("item_id")
+        for row in test.to_arrow().to_pylist()
+    ]
+    assert 0.05 < np.mean(found) < 0.9
+    assert evaluate(model, train, test, k=3)["hit_rate@3"] == pytest.approx(np.mean(found))

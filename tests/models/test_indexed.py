@@ -13,6 +13,7 @@ from shortlist import extras
 from shortlist.errors import BundleError, CapabilityError, ConfigError
 from shortlist.kernels.threads import thread_limit
 from shortlist.models import indexed
+from shortlist.models.composite import known_users
 from shortlist.models.ials.model import IALS
 from shortlist.models.indexed import (
     Indexed,
@@ -23,8 +24,8 @@ from shortlist.models.indexed import (
     search,
 )
 from shortlist.models.registry import load
-from shortlist.scoring.scores import FactorScores, ItemFactors
-from shortlist.scoring.selection import Eligible, top_k
+from shortlist.scoring.scores import DenseScores, FactorScores, ItemFactors
+from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.testing import ModelContract, of_matrix, small_world
 
 SMALL = IALS(embedding_size=6, epochs=4, regularization=0.02, unobserved_weight=0.1)
@@ -154,6 +155,33 @@ class TestModel:
         shared = set(zip(lists["user_id"].to_pylist(), lists["item_id"].to_pylist(), strict=True))
         exactly = set(zip(exact.column("user_id"), exact.column("item_id"), strict=True))
         assert len(shared & exactly) / len(exactly) > 0.95
+
+    @pytest.mark.usefixtures("lenient")
+    def test_evaluation_counts_the_items_that_the_search_misses(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = Indexed(model=SMALL).fit(world())
+        search = indexed.search
+
+        def blind(graph: Any, rows: Any, scores: Any, eligible: Eligible, k: int) -> Best:
+            """Search, and miss the best item."""
+            masks = np.ones((1, eligible.order.size), dtype=bool)
+            masks[0, best_item] = False
+            mask_of = np.zeros(len(eligible.mask_of), dtype=np.int32)
+            return search(graph, rows, scores, eligible._replace(masks=masks, mask_of=mask_of), k)
+
+        profiles = known_users(world(), np.arange(4, dtype=np.int32), [model])
+        eligible = Eligible.everything(4, world().popularity_order)
+        exact = dense(model.score(profiles))
+        best_item = int(exact[0].argmax())
+        monkeypatch.setattr(indexed, "search", blind)
+        scores = dense(model.ranked_scores(profiles, eligible, 5))
+        listed = model.best(profiles, eligible, 5)
+        assert best_item not in listed.rows[0]
+        assert scores[0, best_item] < scores[0, listed.rows[0]].min()
+        assert top_k(DenseScores(scores), eligible, 5).rows.tolist() == listed.rows.tolist()
+        others = np.arange(exact.shape[1]) != best_item
+        assert np.array_equal(scores[:, others], exact[:, others])
 
     def test_explanations_and_similar_items_are_those_of_the_model(self) -> None:
         model = Indexed(model=SMALL).fit(world())

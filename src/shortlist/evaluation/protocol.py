@@ -31,7 +31,7 @@ from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metric
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
 from shortlist.recommend.recommender import PACK_FROM, dense_scores, pack_items, popularity_scores
-from shortlist.scoring.capabilities import PredictsRatings
+from shortlist.scoring.capabilities import PredictsRatings, Shortlists
 from shortlist.scoring.finite import first_not_finite
 from shortlist.scoring.scorer import known_profiles
 from shortlist.scoring.scores import DenseScores
@@ -153,6 +153,8 @@ def _ranked_users(
     chosen_by = csr_arrays(transposed(train.choices))
     task = partial(_ranked, model, truth, min(ks[-1], train.n_items), ks, chosen_by)
     user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
+    if isinstance(model, Shortlists):
+        user_bytes += 4 * train.n_items
     if n_users >= PACK_FROM:
         pack_items(model)
     text = f"evaluating {model.name}"
@@ -203,15 +205,21 @@ def _rank(model: Model[Any, Any], block: Block, width: int) -> tuple[FloatArray,
     for rows in (np.flatnonzero(scored), np.flatnonzero(~scored)):
         if not len(rows):
             continue
+        eligible = block.eligible.take(rows)
         if scored[rows[0]]:
-            scores = model.score(profiles if len(rows) == len(scored) else profiles.take(rows))
+            known = profiles if len(rows) == len(scored) else profiles.take(rows)
+            scores = (
+                model.ranked_scores(known, eligible, width)
+                if isinstance(model, Shortlists)
+                else model.score(known)
+            )
             if (wrong := first_not_finite(scores)) is not None:
                 raise _not_finite(model, block.user_rows[rows[wrong]])
         else:
             scores = popularity_scores(model.data.item_counts.astype(np.float32), len(rows))
         indptr, entries = row_entries(block.indptr, rows)
         given = Given(indptr, block.item_rows[entries], np.empty(len(entries)))
-        best[rows] = top_k(scores, block.eligible.take(rows), width, given).rows
+        best[rows] = top_k(scores, eligible, width, given).rows
         ranks[entries] = given.ranks
     return ranks, best
 

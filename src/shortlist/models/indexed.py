@@ -33,8 +33,8 @@ from shortlist.scoring.capabilities import (
     parts_of,
 )
 from shortlist.scoring.profiles import Profiles
-from shortlist.scoring.scores import FactorScores, Floats, Scores
-from shortlist.scoring.selection import Best, Eligible, top_k
+from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
+from shortlist.scoring.selection import Best, Eligible, dense, top_k
 
 RECALL_USERS = 500  # users on whom the recall of the graph is measured
 RECALL_K = 10  # the length of their lists
@@ -154,6 +154,20 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
         learned = self.learned
         scores = _factors(learned.model, profiles)
         return search(learned.index, learned.items, scores, eligible, k)
+
+    def ranked_scores(self, profiles: Profiles, eligible: Eligible, k: int) -> Scores:
+        """Score by the model; an item that the search missed gets less than the last on the list.
+
+        Scores are written out: 4 bytes for each query and item.
+        """
+        block = dense(self.score(profiles))
+        listed = self.best(profiles, eligible, k)
+        last = listed.scores[:, -1:]  # NaN if the list is not full: then no item was missed
+        scores = np.where(block > last, np.nextafter(last, np.float32(-np.inf)), block)
+        queries, ranks = np.nonzero(listed.rows != UNKNOWN)
+        items = listed.rows[queries, ranks]
+        scores[queries, items] = block[queries, items]
+        return DenseScores(scores)
 
     def similar_scores(self, items: Rows) -> Scores:
         """Compare items by the model, exactly."""

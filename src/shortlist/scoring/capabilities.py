@@ -55,6 +55,13 @@ class Shortlists(Protocol):
         """Return the ``k`` best eligible items of each query, best first."""
         ...
 
+    def ranked_scores(self, profiles: Profiles, eligible: Eligible, k: int) -> Scores:
+        """Score the whole catalogue so that the ``k`` best eligible items are those of ``best``.
+
+        Evaluation ranks held-out items by these scores.
+        """  # (B, n_items)
+        ...
+
 
 @runtime_checkable
 class ScoresPairs(Protocol):

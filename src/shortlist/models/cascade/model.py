@@ -248,6 +248,10 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
         """Return the best items of each query, with candidates among the eligible items."""
         return top_k(DenseScores(self._block(profiles, eligible, k)), eligible, k)
 
+    def ranked_scores(self, profiles: Profiles, eligible: Eligible, k: int) -> Scores:
+        """Score all items, with candidates among the eligible items."""
+        return DenseScores(self._block(profiles, eligible))
+
     def _block(self, profiles: Profiles, eligible: Eligible | None, k: int | None = None) -> Floats:
         """Score all items: re-ranked candidates on top, all others below them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,18 @@ def test_rows_that_count_are_divided_into_choices_and_dislikes() -> None:
     assert (pairs(data), pairs(data.dislikes)) == ([("ann", 2), ("bob", 3)], [("bob", 1)])
     assert data.dislikes is not None
     assert data.dislikes.positions.tolist() == [2]
+
+
+@pytest.mark.parametrize("name", ["_row", "rowid", "only_0"])
+def test_rules_over_columns_with_names_of_our_own(name: str) -> None:
+    log = {"user_id": [1, 2, 3], "item_id": [7, 8, 9], name: [4, 5, 6]}
+    assert pairs(Dataset.from_tables(log, only=f"{name} > 4 and item_id < 9")) == [(2, 8)]
+
+
+def test_decimals_are_compared_exactly() -> None:
+    prices = [Decimal("12345678901234567890.10"), Decimal("12345678901234567890.11"), None]
+    log = pa.table({"user_id": [1, 2, 3], "item_id": [7, 8, 9], "price": prices})
+    assert pairs(Dataset.from_tables(log, only={"price": {"gt": prices[0]}})) == [(2, 8)]
 
 
 def test_a_rule_by_which_no_row_counts() -> None:

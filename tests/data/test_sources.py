@@ -300,11 +300,18 @@ def test_ids_of_a_json_file_stay_as_they_are_written(tmp_path: Path) -> None:
             assert rows.fetchall() == [(user, item, 1.5)]
 
 
-def test_two_columns_of_one_name_are_refused() -> None:
-    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user", "user"])
-    assert refusal(table).startswith(
-        "interactions: cannot read the frame: two columns are named 'user'\n"
-    )
+@pytest.mark.parametrize("second", ["user", "User"])
+def test_two_columns_of_one_name_are_refused(second: str) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["user", second])
+    tables: list[Any] = [table, duckdb.sql(f"SELECT 1 AS user, 2 AS {second}")]
+    if second != "user":
+        tables += [table.to_pydict(), table.to_pylist(), table.to_pandas()]
+    for some in tables:
+        assert refusal(some) == (
+            f"two columns are named {second!r}\n"
+            "  where: interactions\n"
+            "  to do: give each column a name of its own; upper and lower case do not differ"
+        )
 
 
 def test_wide_tables_are_read_in_seconds(tmp_path: Path) -> None:

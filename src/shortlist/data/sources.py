@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 from shortlist.data import remote
 from shortlist.data.bad_rows import BadRows
 from shortlist.data.formats import scan
-from shortlist.data.formats.delimited import Text
+from shortlist.data.formats.delimited import Text, require_distinct
 from shortlist.data.formats.json_files import json_rows
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
@@ -160,6 +159,7 @@ class _Reader(NamedTuple):
             return self._file(path)
         if isinstance(table, duckdb.DuckDBPyRelation):
             given = table
+            require_distinct(given.columns, self.label)
             try:
                 return self.connection.sql("FROM given")
             except duckdb.InvalidInputException:  # it belongs to another connection
@@ -238,15 +238,15 @@ class _Reader(NamedTuple):
                 periods = frame.dtypes.index[frame.dtypes.astype(str).str.startswith("period")]
                 frame = frame.assign(**{name: frame[name].dt.to_timestamp() for name in periods})
             table = pa.table(frame)
-            repeated = next((x for x, n in Counter(table.column_names).items() if n > 1), None)
-            if repeated is not None:  # DuckDB would rename the others
-                raise ValueError(f"two columns are named {repeated!r}")
+            require_distinct(table.column_names, self.label)
             index = [name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)]
             for position, field in enumerate(table.schema):
                 if pa.types.is_float16(field.type):  # DuckDB has no such type
                     single = table.column(position).cast(pa.float32())
                     table = table.set_column(position, field.name, single)
             return self.connection.from_arrow(table.drop_columns(index))
+        except InputError:
+            raise
         except Exception as error:  # the frame may be of any library
             reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
             mixed = re.search(r"Conversion failed for column (.+) with type object", reason)

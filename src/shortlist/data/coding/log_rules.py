@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from shortlist.data.bad_rows import SHOWN, LeftOutByRule
 from shortlist.data.coding.columns import InputTable
-from shortlist.data.coding.reading import is_number
 from shortlist.data.rules.text import Combination, Condition, Rule
 from shortlist.data.rules.where import Where, columns_of, matches, parse_where
-from shortlist.data.sql import quoted
 from shortlist.errors import InputError
 
 
@@ -45,7 +43,7 @@ class LogRule(NamedTuple):
             column, kind = log.column(name), log.types[name]
             if name == weight and kind == "VARCHAR":
                 column = log.value_of("weight", name)
-            elif kind.startswith("DECIMAL") or (is_number(kind) and "HUGEINT" in kind):
+            elif kind in ("HUGEINT", "UHUGEINT"):
                 column = f"CAST({column} AS DOUBLE)"
             elif kind.startswith("ENUM") or kind == "UUID":
                 column = f"CAST({column} AS VARCHAR)"
@@ -76,9 +74,11 @@ class LogRule(NamedTuple):
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return the rows of the copy, which of them meet the rule, and which lack a value."""
         names = columns_of(self.rule)
-        selected = ", ".join(f"{self._copied(n)} AS {quoted(name)}" for n, name in enumerate(names))
-        rows = log.connection.sql(f'SELECT {selected}, rowid AS "_row" FROM log ORDER BY rowid')
+        selected = ", ".join(map(self._copied, range(len(names))))
+        rows = log.connection.sql(f"SELECT rowid, {selected} FROM log ORDER BY rowid")
         table = rows.to_arrow_table()
+        records = table.column("rowid").to_numpy()
+        table = table.remove_column(0).rename_columns(names)
         met = np.asarray(matches(table, self.rule, self.written, "interaction", self.argument))
         if not met.any():
             raise InputError(
@@ -89,7 +89,7 @@ class LogRule(NamedTuple):
         missing = np.zeros(len(met), dtype=bool)
         for name in _compared(self.rule):
             missing |= pc.is_null(table.column(name), nan_is_null=True).to_numpy()
-        return table.column("_row").to_numpy(), met, missing
+        return records, met, missing
 
     def _delete(self, log: InputTable, records: NDArray[np.int64], reason: str) -> None:
         if not len(records):

@@ -11,7 +11,7 @@ import re
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -212,16 +212,21 @@ def column_names(
             "names beyond 131,072 characters",
         ) from error
     names = tuple(name.strip() or f"column{number}" for number, name in enumerate(cells))
+    require_distinct(names, f"{path.name}, row 1")
+    return names, delimiter
+
+
+def require_distinct(names: Iterable[str], where: str) -> None:
+    """Refuse columns whose names differ at most in case: DuckDB would rename the second."""
     earlier: set[str] = set()
     for name in names:
         if name.lower() in earlier:
             raise InputError(
-                f"two columns are named '{name}'",
-                where=f"{path.name}, row 1",
+                f"two columns are named {name!r}",
+                where=where,
                 remedy="give each column a name of its own; upper and lower case do not differ",
             )
         earlier.add(name.lower())
-    return names, delimiter
 
 
 def _first_row(path: Path, encoding: str) -> str:

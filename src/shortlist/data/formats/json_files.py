@@ -20,7 +20,7 @@ from typing import Final
 
 import duckdb
 
-from shortlist.data.formats.delimited import LONGEST_ROW
+from shortlist.data.formats.delimited import LONGEST_ROW, require_distinct
 from shortlist.data.formats.text_files import (
     encoding_of,
     not_encoded,
@@ -149,11 +149,7 @@ def _refuse_renamed(connection: Connection, file: str, path: Path, names: list[s
         objects = f"read_json_objects({file}, maximum_object_size = {LONGEST_ROW})"
         found = f"SELECT 1 FROM {objects} WHERE json_exists(json, {literal(pointer)}) LIMIT 1"
         if not connection.execute(found).fetchall():
-            raise InputError(
-                f"two columns are named {base[1]!r}",
-                where=str(path),
-                remedy="give each a name of its own; upper and lower case do not differ",
-            )
+            require_distinct([base[1], base[1]], str(path))
 
 
 def _explained(error: duckdb.Error, path: Path, copy: Path) -> Exception:

@@ -21,9 +21,10 @@ _OPERATOR = re.compile(
 )
 _WORD = r"\s*\b{}\b"
 _QUOTED = re.compile(r"\s*(\"[^\"]*\"|'[^']*'|\[[^]]*\])(?=\s|\)|$)")
-_BARE = re.compile(r"\s*([^<>=]+?)\s*(?=\b(?:and|or)\b|$)", re.IGNORECASE)
-_BARE_IN_BRACKETS = re.compile(r"\s*([^<>=()]+?)\s*(?=\b(?:and|or)\b|\)|$)", re.IGNORECASE)
-_ELEMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,]+?)\s*(?:,|$)""")
+# Blanks at the end are stripped later: to look for them after each letter takes quadratic time.
+_BARE = re.compile(r"\s*([^\s<>=][^<>=]*?)(?=\b(?:and|or)\b|$)", re.IGNORECASE)
+_BARE_IN_BRACKETS = re.compile(r"\s*([^\s<>=()][^<>=()]*?)(?=\b(?:and|or)\b|\)|$)", re.IGNORECASE)
+_ELEMENT = re.compile(r"""("[^"]*"|'[^']*'|[^\s,][^,]*)\s*(?:,|$)""")
 
 
 class Condition(NamedTuple):
@@ -125,7 +126,7 @@ class _Reader:
         match = self._take(_QUOTED) or self._take(bare)
         if match is None or match[1].count(")") > match[1].count("("):
             raise self._error(start)
-        return _literal(match[1])
+        return _literal(match[1].rstrip())
 
     def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         match = pattern.match(self.text, self.position)
@@ -148,7 +149,7 @@ def _literal(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         if text[0] == "[" and text[-1] == "]":
-            return [_literal(element) for element in _ELEMENT.findall(text[1:-1])]
+            return [_literal(element.rstrip()) for element in _ELEMENT.findall(text[1:-1])]
         return text[1:-1] if text[0] == text[-1] == "'" else text
     except (ValueError, RecursionError):  # a number of thousands of digits; deeply nested lists
         raise InputError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_FLOOR, Context, Decimal
 from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias
 
@@ -13,8 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_list, is_number, is_text, is_time
-from shortlist.data.moments import moment
-from shortlist.data.rules.given_values import given_value
+from shortlist.data.moments import DAY, moment
+from shortlist.data.rules.given_values import given_value, is_missing
 from shortlist.data.rules.text import Combination, Condition, Rule, read_rule
 from shortlist.data.written.number_units import unit_and_currency
 from shortlist.errors import ErrorCode, InputError, suggestion
@@ -44,6 +45,16 @@ _REMEDIES = {
     "in": "give a list of values of type {kind}",
     "not_in": "give a list of values of type {kind}",
     "contains": "use contains only with a feature of lists or of texts",
+}
+# What follows a time of day, where it is not UTC: an offset, the name of a zone, or AM or PM.
+_ZONE = r"[0-9][T ][0-9]{2}:?[0-9]{2}[0-9:.,]*\s*(?P<zone>[^0-9:.,\sZ].*)$"
+_EXACT = Context(prec=200, rounding=ROUND_FLOOR)  # more digits than any type holds
+_MICROSECONDS = {  # per unit of a type of times
+    "ns": Decimal("0.001"),
+    "us": Decimal(1),
+    "ms": Decimal(1_000),
+    "s": Decimal(1_000_000),
+    "day": Decimal(DAY),
 }
 _OTHER_REMEDY = "give a value of type {kind}; is_null finds what is missing"
 
@@ -142,7 +153,8 @@ def matches(
             f"{shown(operator)} compares texts letter by letter, so it cannot tell whether "
             f"{shown(example)} of feature {name!r} comes before {shown(value)}",
             where=f"{argument}={shown(where)}",
-            remedy=f"give {name!r} as numbers or dates, or write all dates like 2024-12-31",
+            remedy=f"give {name!r} as numbers or dates, and None where it is neither; or write all "
+            "dates like 2024-12-31, and all times in one zone",
         )
     try:
         met = _meets(_comparable(column), operator, _in_unit(value, items, name))
@@ -171,30 +183,32 @@ def _out_of_order(column: pa.Array, value: Any) -> str | None:
     """Return a text that may be out of order beside a number or date; None: they are in order.
 
     Letter by letter is the order of numbers and dates where all have their digits at the same
-    places and a date begins with the year.
+    places, a date begins with the year, and all times have the same zone. A word among them, such
+    as NA, has no place in their order.
     """
-    if not is_text(column.type) or not isinstance(value, str) or not value[:1].isdigit():
+    if not is_text(column.type) or not isinstance(value, str) or not re.match("[-+.]?[0-9]", value):
         return None
     texts = pc.drop_null(pc.unique(column))
-    texts = pc.filter(texts, pc.match_substring_regex(texts, "^[0-9]"))
-    forms = pc.replace_substring_regex(texts, "[0-9]", "0")
     form = re.sub("[0-9]", "0", value)
-    if re.match(r"00?[^0]", form):
+    if re.match(r"00?[^0]|[^0]", form):
         return str(texts[0]) if len(texts) else None
+    forms = pc.replace_substring_regex(texts, "[0-9]", "0")
     for other in pc.unique(forms).to_pylist():
         shorter, longer = sorted((form, other), key=len)
         # 2024-12-31 and 2024-12-31 18:00 are in order, but not 99 and 100.
-        if not longer.startswith(shorter) or longer[len(shorter) :].startswith("0"):
+        if not shorter or not longer.startswith(shorter) or longer[len(shorter) :].startswith("0"):
             return str(texts[pc.index(forms, other).as_py()])
-    return None
+    zone = re.search(_ZONE, value)
+    zones = pc.fill_null(pc.struct_field(pc.extract_regex(texts, _ZONE), "zone"), "")
+    other_zone = pc.index(pc.not_equal(zones, zone["zone"] if zone else ""), True).as_py()
+    return None if other_zone < 0 else str(texts[other_zone])
 
 
 def _comparable(column: pa.Array) -> pa.Array:
-    """Return a column whose NaN are missing, and whose dates are times in microseconds."""
+    """Return a column whose NaN are missing, and whose -0 are 0."""
     if pa.types.is_floating(column.type):
+        column = pc.add(column, pa.scalar(0.0, column.type))  # a set tells -0 from 0
         return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    if is_time(column.type) and getattr(column.type, "unit", "s") in ("s", "ms"):
-        return pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)))
     return column
 
 
@@ -212,47 +226,96 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
     if operator in ("in", "not_in"):
         if isinstance(value, str):
             raise TypeError(value)
-        listed = pc.is_in(column, pa.array(_members(value, column.type), column.type))
+        places = [_placed(part, column.type) for part in value]
+        members = pa.array([held for held, beyond in places if not beyond], column.type)
+        listed = pc.is_in(column, members)
         met = listed if operator == "in" else pc.invert(listed)
         return pc.if_else(pc.is_valid(column), met, None)
-    return _COMPARE[operator](column, _scalar(value, column.type))
+    return _compared(column, operator, value)
 
 
-def _members(values: Iterable[Any], kind: pa.DataType) -> list[pa.Scalar]:
-    """Cast values to the type of the column, without those that it cannot hold: 300 in uint8."""
-    members = []
-    for value in values:
-        scalar = _scalar(value, kind)
-        try:
-            members.append(pc.cast(scalar, kind))
-        except pa.ArrowInvalid:
-            if not is_number(kind):
-                raise
-    return members
+def _compared(column: pa.Array, operator: str, value: Any) -> pa.Array:
+    """Compare a column with a value, also with one that its type cannot hold: 1.5 or 300."""
+    held, beyond = _placed(value, column.type)
+    if beyond and operator in ("eq", "ne"):
+        return pc.if_else(pc.is_valid(column), operator == "ne", None)
+    if beyond and operator in ("lt", "lte"):
+        operator = "lte" if beyond > 0 else "lt"
+    elif beyond:
+        operator = "gt" if beyond > 0 else "gte"
+    return _COMPARE[operator](column, held)
 
 
-def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
-    """Cast the value to the type of the column; 1990.5 stays a float.
+def _placed(value: Any, kind: pa.DataType) -> tuple[pa.Scalar, int]:
+    """Return the next value that a type holds, and on which side of it a given value lies.
 
-    Text becomes a date.
+    0: they are equal. 1: the given value lies above, and no value of the type between them. -1: it
+    lies below all values of the type. Text becomes a date; a fraction becomes the nearest one of
+    floating point.
     """
-    types = pa.types
-    if value is None or (isinstance(value, str) and not (is_time(kind) or is_text(kind))):
+    if is_missing(value) or (isinstance(value, str) and not (is_time(kind) or is_text(kind))):
+        raise TypeError(value)
+    if not (is_number(kind) or is_time(kind)):
+        return pa.scalar(value, kind), 0
+    if isinstance(value, bool):
         raise TypeError(value)
     if is_time(kind):
-        return pc.cast(pa.scalar(moment(value), pa.timestamp("us")), kind)
-    is_fraction = isinstance(value, Real) and not isinstance(value, Integral)
-    if is_fraction and not types.is_floating(kind):
-        return pa.scalar(float(value), pa.float64())
-    if types.is_integer(kind) and not types.is_uint64(kind):
-        kind = pa.int64()  # a small integer may be compared with a large one
-    return pa.scalar(value, kind)
+        number = _EXACT.divide(Decimal(moment(value)), _MICROSECONDS[_unit(kind)])
+    else:
+        number = _number(value)
+    if pa.types.is_floating(kind) and number.is_infinite():
+        return pa.scalar(float(number), kind), 0
+    least, most = _limits(kind)
+    next_to = max(least, min(number, most))
+    if not pa.types.is_floating(kind):
+        step = Decimal(f"1E{-kind.scale}") if pa.types.is_decimal(kind) else Decimal(1)
+        next_to = next_to.quantize(step, context=_EXACT)
+    return _held(next_to, kind), (number > next_to) - (number < next_to)
+
+
+def _number(value: Any) -> Decimal:
+    """Return a number exactly, and a fraction of floating point as it is written: 0.1."""
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, Integral):
+        return Decimal(int(value))
+    if isinstance(value, Real):
+        return Decimal(str(float(value)))
+    raise TypeError(value)
+
+
+def _unit(kind: pa.DataType) -> str:
+    """Return the unit in which a type of times counts."""
+    return str(getattr(kind, "unit", "day" if pa.types.is_date32(kind) else "ms"))
+
+
+def _limits(kind: pa.DataType) -> tuple[Decimal, Decimal]:
+    """Return the least and the greatest finite number that a type of numbers or times holds."""
+    if pa.types.is_decimal(kind):
+        most = Decimal(f"{10**kind.precision - 1}E{-kind.scale}")
+        return most.copy_negate(), most
+    if pa.types.is_floating(kind):
+        info: np.finfo[Any] | np.iinfo[Any] = np.finfo(kind.to_pandas_dtype())
+    else:
+        sign = "u" if pa.types.is_unsigned_integer(kind) else "i"
+        info = np.iinfo(f"{sign}{kind.bit_width // 8}")
+    return Decimal(int(info.min)), Decimal(int(info.max))
+
+
+def _held(number: Decimal, kind: pa.DataType) -> pa.Scalar:
+    """Return a number that a type holds as its value; of times, as a count of their unit."""
+    if pa.types.is_decimal(kind):
+        return pa.scalar(number, kind)
+    if is_time(kind):
+        counts = pa.array([int(number)], pa.int32() if kind.bit_width == 32 else pa.int64())
+        return counts.view(kind)[0]
+    return pa.scalar(float(number) + 0.0 if pa.types.is_floating(kind) else int(number), kind)
 
 
 def _has_element(lists: pa.Array, value: Any) -> pa.Array:
     """Return which lists contain a value."""
     elements = _comparable(pc.list_flatten(lists))
-    equal = pc.equal(elements, _scalar(value, elements.type))
+    equal = _compared(elements, "eq", value)
     hits = pc.filter(pc.list_parent_indices(lists), equal)
     contains = np.zeros(len(lists), dtype=bool)
     contains[hits.to_numpy(zero_copy_only=False)] = True

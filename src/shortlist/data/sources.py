@@ -297,7 +297,7 @@ class _Reader(NamedTuple):
         source = f"({' UNION ALL '.join(selections)})"
         candidates = self._candidate_types(source)
         name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, shown, candidates):
+        while misfit := _create_table(self.connection, name, source, shown, candidates, self.ids):
             candidates[misfit].pop(0)
         return self.connection.table(name)
 
@@ -317,7 +317,7 @@ class _Reader(NamedTuple):
             tests = ", ".join(
                 f"bool_and(coalesce({_TYPES[kind].fits.format(x=x)}, false)) "
                 f"FILTER ({x} IS NOT NULL)"
-                for x, kinds in ((quoted(name), candidates[name]) for name in some)
+                for x, kinds in ((_cell(name, self.ids), candidates[name]) for name in some)
                 for kind in kinds
             )
             results = iter(self.connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
@@ -334,21 +334,29 @@ def _kind(path: Path) -> str:
     return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl", ".json": ".jsonl"}.get(kind, kind)
 
 
+def _cell(column: str, ids: Collection[str]) -> str:
+    """Return SQL of the text that tells the type of a cell; ids keep the blanks around them."""
+    return quoted(column) if column in ids else f"nullif(trim({quoted(column)}), '')"
+
+
 def _create_table(
     connection: Connection,
     name: str,
     source: str,
     columns: Iterable[str],
     candidates: dict[str, list[str]],
+    ids: Collection[str],
 ) -> str | None:
     """Create the table with the first candidate types, or return a column that does not fit."""
     values = {column: quoted(column) for column in columns}
     for number, (column, kinds) in enumerate(candidates.items()):
-        x = quoted(column)
+        if kinds[0] == "VARCHAR":
+            continue
+        x = _cell(column, ids)
         fits, cast = (part.format(x=x) for part in _TYPES[kinds[0]])
         failure = f"error('column {number} is not {kinds[0]}')"
         value = f"CASE WHEN {x} IS NULL THEN NULL WHEN {fits} THEN {cast} ELSE {failure} END"
-        values[column] = f"{x if kinds[0] == 'VARCHAR' else value} AS {x}"
+        values[column] = f"{value} AS {quoted(column)}"
     # All columns by name: DuckDB takes long to replace many of them in a *.
     selected = ", ".join(values.values())
     try:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shortlist.data import remote
 from shortlist.data.bad_rows import BadRows
@@ -56,6 +57,7 @@ _TYPES = {
 _ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
 _VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
 _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
+_EXACT_HALF = 2**11
 _FROM_TEXT = ("DATE", "TIME", "UUID")  # beginnings of types that JSON writes as text
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
@@ -188,6 +190,7 @@ class _Reader(NamedTuple):
         if kinds == {".parquet"}:
             for file in track(files, "checking files"):
                 scan.check_parquet(self.connection, file)
+                scan.check_partitions(self.connection, file)
             names = ", ".join(literal(sql_path(file)) for file in files)
             return self.connection.sql(
                 f"FROM read_parquet([{names}], hive_partitioning = true, union_by_name = true)"
@@ -253,8 +256,12 @@ class _Reader(NamedTuple):
             for position, field in enumerate(table.schema):
                 if pa.types.is_float16(field.type):  # DuckDB has no such type
                     single = table.column(position).cast(pa.float32())
+                    if field.name in self.ids:
+                        self._require_exact(field.name, single)
                     table = table.set_column(position, field.name, single)
             return self.connection.from_arrow(table.drop_columns(index))
+        except InputError:
+            raise
         except Exception as error:  # the frame may be of any library
             reason = (", ".join(map(str, error.args)) or type(error).__name__).splitlines()[0]
             mixed = re.search(r"Conversion failed for column (.+) with type object", reason)
@@ -265,6 +272,17 @@ class _Reader(NamedTuple):
                 "numbers, text, times, or lists of these"
                 + (HISTORIES if isinstance(frame, Mapping) else ""),
             ) from error
+
+    def _require_exact(self, name: str, halves: pa.ChunkedArray) -> None:
+        """Refuse ids that half floats may have rounded."""
+        largest = pc.max(pc.abs(halves)).as_py()
+        if largest is not None and largest >= _EXACT_HALF:
+            raise InputError(
+                f"ids of half floats are kept exactly below {_EXACT_HALF:,} only; "
+                f"there is {largest:,.0f}",
+                where=f"{self.label}, column '{name}'",
+                remedy="make the column of 64-bit integers or of text, from the original ids",
+            )
 
     def _typed_text(self, files: Sequence[Path], layout: Layout) -> duckdb.DuckDBPyRelation:
         """Copy text files to a temporary table, each column with the first type that fits."""

@@ -178,6 +178,16 @@ def test_integers_that_pandas_wrote_with_a_fraction_are_integers(tmp_path: Path)
     assert data.n_interactions == 3
 
 
+@pytest.mark.parametrize("largest", [2048, -2050, np.inf])
+def test_ids_that_half_floats_may_have_rounded(largest: float) -> None:
+    ids = np.array([1, largest, np.nan], dtype=np.float16)
+    log = pa.table({"user_id": [1, 2, 3], "item_id": ids})
+    with pytest.raises(InputError, match="half floats are kept exactly below 2,048 only"):
+        Dataset.from_tables(log)
+    exact = pa.table({"user_id": [1, 2], "item_id": np.array([1, 2047], dtype=np.float16)})
+    assert Dataset.from_tables(exact).items.ids.to_pylist() == [1, 2047]
+
+
 def test_two_spellings_of_an_id_are_refused(tmp_path: Path) -> None:
     log = csv(tmp_path, "user_id,item_id", "C1,1", "17850,2", "17850.0,1")
     with pytest.raises(InputError) as caught:
@@ -367,6 +377,59 @@ def test_partitioned_parquet(tmp_path: Path) -> None:
     assert NEW_YEAR in data.times.tolist()
     one = Dataset.from_tables(tmp_path / "log" / "year=2023" / "data.parquet")
     assert one.n_interactions == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "own", "value"),
+    [("year=2024", [2024, 2023], "2023"), ("YEAR=9", ["09"], "09"), ("year=9", [None], None)],
+)
+def test_a_folder_and_a_column_of_its_files_that_differ(
+    tmp_path: Path, folder: str, own: list[Any], value: str | None
+) -> None:
+    part = tmp_path / folder
+    part.mkdir()
+    table = pa.table({"user_id": range(len(own)), "item_id": range(len(own)), "year": own})
+    pq.write_table(table, part / "a.parquet")
+    with pytest.raises(InputError) as caught:
+        Dataset.from_tables(tmp_path)
+    assert str(caught.value).startswith(
+        f"the column 'year' has the value {value!r} in a folder '{folder}'\n"
+        f"  where: {part / 'a.parquet'}\n  to do: leave the column out of the files"
+    )
+
+
+def test_a_folder_and_a_column_of_its_files_that_agree(tmp_path: Path) -> None:
+    for user in (7, 9):
+        part = tmp_path / f"user_id={user}"
+        part.mkdir()
+        pq.write_table(pa.table({"user_id": [user] * 2, "item_id": [1, 2]}), part / "a.parquet")
+    data = Dataset.from_tables(tmp_path)
+    assert data.users.ids.to_pylist() == [7, 9]
+    assert data.n_interactions == 4
+
+
+@pytest.mark.parametrize("table", ["", "*.*"])
+@pytest.mark.parametrize("other", ["b.jsonl", "b.parquet"])
+def test_a_column_with_times_in_one_file_and_numbers_in_another(
+    tmp_path: Path, table: str, other: str
+) -> None:
+    row = {"user_id": [1], "item_id": [2], "at": [1_714_521_600]}
+    if other.endswith("jsonl"):
+        csv(tmp_path, "user_id,item_id,at", "1,2,2024-05-01", name="a.csv")
+        (tmp_path / other).write_text(json.dumps({name: x for name, [x] in row.items()}))
+    else:
+        pq.write_table(pa.table(row), tmp_path / other)
+        times = pa.array([dt.datetime(2024, 5, 1)])
+        pq.write_table(pa.table(row).set_column(2, "at", times), tmp_path / "a.parquet")
+        table = table and "*.parquet"
+    with pytest.raises(InputError) as caught:
+        Dataset.from_tables(tmp_path / table, time="at")
+    assert str(caught.value) == (
+        "the column 'at' is BIGINT in one file and TIMESTAMP in another\n"
+        f"  where: {tmp_path / table}\n"
+        "  to do: write it alike in all files: all numbers, all text, or all times such as "
+        "2024-05-31T18:00"
+    )
 
 
 @pytest.mark.parametrize("name", ["a[1].parquet", "b*c.parquet", "d'e.parquet", "~f.parquet"])

@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist.data.bad_rows import BadRows
 from shortlist.data.columns.roles import columns_of
 from shortlist.data.dataset import Dataset
-from shortlist.data.formats.delimited import Record, Text
+from shortlist.data.formats import delimited
+from shortlist.data.formats.delimited import Record, Text, column_names
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import InputError
@@ -90,6 +92,22 @@ def test_types_are_inferred(tmp_path: Path) -> None:
     assert str(rows[0][4]) == "2024-05-01 00:00:00"  # 09:00 in Seoul, in UTC
     assert str(rows[1][4]) == "2024-05-01 12:30:00"
     assert [row[5] for row in rows] == ["007", "12"]
+
+
+def test_blanks_around_numbers_and_times_do_not_make_them_text(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "t.csv",
+        "id, whole, fraction, time, text",
+        "1, 1990, 1.5, 2024-05-01, x",
+        " 2, , 2 , 2024-05-02 , y",
+    )
+    columns, types, rows = read(path, ids=("id",))
+    assert columns == ["id", "whole", "fraction", "time", "text"]
+    assert types == ["VARCHAR", "BIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR"]
+    assert rows == [
+        ("1", 1990, 1.5, dt.datetime(2024, 5, 1), " x"),  # ids and texts stay as they are
+        (" 2", None, 2.0, dt.datetime(2024, 5, 2), " y"),
+    ]
 
 
 def test_ids_are_never_numbers_with_a_fraction_or_times(tmp_path: Path) -> None:
@@ -176,6 +194,27 @@ def test_recbole(tmp_path: Path) -> None:
 def test_a_file_of_a_published_name_with_other_columns_is_a_plain_table(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "ratings.csv", "user_id,item_id", "1,2")
     assert read(path)[0] == ["user_id", "item_id"]
+
+
+@pytest.mark.parametrize(
+    ("header", "genres", "expected"),
+    [
+        ("item_id,title,year,genres", "Crime|Drama", [["Crime", "Drama"], ["Drama"]]),
+        ("item_id,title,year,genres", "Crime;Drama", ["Crime;Drama", "Drama"]),
+        ("item_id,title,year,genres", '"Crime, Drama"', ["Crime, Drama", "Drama"]),
+        ("item_id,title,year,genres,price", "Crime|Drama", ["Crime|Drama", "Drama"]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
+def test_a_layout_is_only_that_of_files_with_its_columns_and_separators(
+    tmp_path: Path, header: str, genres: str, expected: list[Any], encoding: str
+) -> None:
+    rest = "," * header.count(",price")
+    lines = (header, f"1,기생충,2019,{genres}{rest}", f"2,B,1991,Drama{rest}")
+    path = write_csv(tmp_path / "items.csv", *lines, encoding=encoding)
+    with connect() as db:
+        rows = relation(db, path, label="items", encoding=encoding)
+        assert [row[3] for row in rows.fetchall()] == expected
 
 
 def test_a_file_name_with_wild_cards(tmp_path: Path) -> None:
@@ -267,6 +306,59 @@ def test_nul_bytes(tmp_path: Path) -> None:
         "  to do: remove them; or pass encoding='utf-16-le' if it is UTF-16 without a byte order "
         "mark"
     )
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16"])
+def test_nul_bytes_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = write_csv(tmp_path / "a.csv", "user_id,item_id", "회원,2", "1\0,3", encoding=encoding)
+    with pytest.raises(InputError, match=r"^the text has NUL bytes\n  where: a\.csv, row 3\n"):
+        Dataset.from_tables(path, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", [",", ";"])
+@pytest.mark.parametrize(
+    "names", [("a", "Price\n(EUR)", "b"), ("Price\n(EUR)", "a", "b"), ("a", "b", "Price \n\n(EUR)")]
+)
+def test_line_breaks_in_column_names(
+    tmp_path: Path, names: tuple[str, ...], mark: str, end: str, encoding: str
+) -> None:
+    header = mark.join(f'"{name}"' if "\n" in name else name for name in names)
+    text = end.join([header.replace("\n", end), mark.join("123"), mark.join("45"), ""])
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode(encoding))
+    assert refusal(path).startswith("the row has 2 columns instead of 3\n  where: t.csv, row ")
+    with connect() as db:
+        rows = relation(db, path, label="log", bad=BadRows("skip"))
+        assert rows.columns == [name if len(name) == 1 else "Price (EUR)" for name in names]
+        assert rows.fetchall() == [(1, 2, 3)]
+
+
+@given(
+    names=st.lists(
+        st.text('a,"\n\r; ', min_size=1, max_size=6).filter(str.strip), min_size=2, max_size=4
+    )
+)
+def test_the_header_is_the_first_record(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            writer.writerows([names, ["not", "this"]])
+        expected = [" ".join(filter(None, map(str.strip, name.splitlines()))) for name in names]
+        if len(set(expected)) == len(expected):
+            assert column_names(path, ",") == (tuple(expected), ",")
+
+
+def test_an_open_quote_in_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_csv(tmp_path / "t.csv", 'user_id,"item_id', "1,2", "3,4")
+    assert refusal(path) == (
+        "a quoted column name has no closing quote\n  where: t.csv, row 1\n"
+        "  to do: add the closing quote, or remove the opening one"
+    )
+    monkeypatch.setattr(delimited, "LONGEST_ROW", 20)
+    assert refusal(path).startswith("a row is longer than 20 bytes\n  where: t.csv, row 1\n")
 
 
 @pytest.mark.parametrize("first", ["sep=;", "", "   ", "\ufeff"])

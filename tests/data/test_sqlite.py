@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +87,62 @@ def test_times_as_text_and_as_seconds(sqlite: EmptyDatabase, values: tuple[str])
     assert data.times.tolist() == [1_714_521_600_000_000]
 
 
-def test_text_that_is_not_a_time(sqlite: EmptyDatabase) -> None:
+@pytest.mark.parametrize(
+    ("value", "what", "remedy"),
+    [
+        ("gestern", "'gestern' is not a date, a time, or seconds since 1970", "leave the row out"),
+        ("01/02/2024", "'01/02/2024' is not a date, a time", "pass time_format, such as"),
+        ("", "a time is missing", "drop the row"),
+        (" ", "a time is missing", "drop the row"),
+    ],
+)
+def test_text_that_is_not_a_time(sqlite: EmptyDatabase, value: str, what: str, remedy: str) -> None:
     shop(
         sqlite,
         "CREATE TABLE log (u INTEGER, i INTEGER, at TEXT)",
-        "INSERT INTO log VALUES (1, 1, '2024-05-01'), (1, 2, 'gestern')",
+        f"INSERT INTO log VALUES (1, 1, '2024-05-01'), (1, 2, '{value}'), (2, 1, '1714608000')",
+    )
+    options: dict[str, Any] = {"user_id": "u", "item_id": "i", "time": "at"}
+    with Store(sqlite.url) as store:
+        message = refusal(store.dataset, "log", **options)
+        assert message.startswith(what)
+        assert "  where: interactions, row 2, column 'at'\n" in message
+        assert remedy in message
+        data = store.dataset("log", **options, on_bad_row="skip")
+        assert [(rows.column, rows.rows) for rows in data.skipped] == [("at", (2,))]
+        assert data.times is not None
+        assert data.times.tolist() == [1_714_521_600_000_000, 1_714_608_000_000_000]
+
+
+def test_a_life_span_of_blank_text_has_no_end(sqlite: EmptyDatabase) -> None:
+    shop(
+        sqlite,
+        "CREATE TABLE log (u INTEGER, i INTEGER)",
+        "INSERT INTO log VALUES (1, 1)",
+        "CREATE TABLE items (i INTEGER, valid_to TEXT)",
+        "INSERT INTO items VALUES (1, '2024-05-01'), (2, ''), (3, NULL)",
     )
     with Store(sqlite.url) as store:
-        assert refusal(store.dataset, "log", user_id="u", item_id="i", time="at").startswith(
-            f"'gestern' is not a date, a time, or seconds since 1970\n"
-            f"  where: table log of {sqlite.url}, row 2, column 'at'"
-        )
+        features = store.dataset("log", items="items", user_id="u", item_id="i").item_features
+    assert features is not None
+    assert features.column("valid_to").to_pylist() == [dt.datetime(2024, 5, 1), None, None]
+
+
+def test_generated_columns_are_columns(sqlite: EmptyDatabase) -> None:
+    shop(
+        sqlite,
+        "CREATE TABLE log (u INTEGER, i INTEGER, w REAL AS (i * 2), at INTEGER AS (i) STORED)",
+        "INSERT INTO log (u, i) VALUES (1, 3), (2, 4)",
+        "CREATE TABLE items (i INTEGER, double INTEGER AS (i * 2))",
+        "INSERT INTO items (i) VALUES (3), (4)",
+    )
+    with Store(sqlite.url) as store:
+        data = store.dataset("log", items="items", user_id="u", item_id="i", weight="w", time="at")
+    assert data.weights.tolist() == [6.0, 8.0]
+    assert data.times is not None
+    assert data.times.tolist() == [3_000_000, 4_000_000]
+    assert data.item_features is not None
+    assert data.item_features.column("double").to_pylist() == [6, 8]
 
 
 def test_whole_numbers_and_fractions_become_fractions(sqlite: EmptyDatabase) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shortlist.data import remote
 from shortlist.data.bad_rows import BadRows
@@ -56,6 +57,7 @@ _TYPES = {
 _ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
 _VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
 _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
+_EXACT_HALF = 2**11
 _SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -188,6 +190,7 @@ class _Reader(NamedTuple):
         if kinds == {".parquet"}:
             for file in track(files, "checking files"):
                 scan.check_parquet(self.connection, file)
+                scan.check_partitions(self.connection, file)
             names = ", ".join(literal(sql_path(file)) for file in files)
             return self.connection.sql(
                 f"FROM read_parquet([{names}], hive_partitioning = true, union_by_name = true)"
@@ -243,6 +246,8 @@ class _Reader(NamedTuple):
             for position, field in enumerate(table.schema):
                 if pa.types.is_float16(field.type):  # DuckDB has no such type
                     single = table.column(position).cast(pa.float32())
+                    if field.name in self.ids:
+                        self._require_exact(field.name, single)
                     table = table.set_column(position, field.name, single)
             return self.connection.from_arrow(table.drop_columns(index))
         except InputError:
@@ -257,6 +262,17 @@ class _Reader(NamedTuple):
                 "numbers, text, times, or lists of these"
                 + (HISTORIES if isinstance(frame, Mapping) else ""),
             ) from error
+
+    def _require_exact(self, name: str, halves: pa.ChunkedArray) -> None:
+        """Refuse ids that half floats may have rounded."""
+        largest = pc.max(pc.abs(halves)).as_py()
+        if largest is not None and largest >= _EXACT_HALF:
+            raise InputError(
+                f"ids of half floats are kept exactly below {_EXACT_HALF:,} only; "
+                f"there is {largest:,.0f}",
+                where=f"{self.label}, column '{name}'",
+                remedy="make the column of 64-bit integers or of text, from the original ids",
+            )
 
     def _typed_text(self, files: Sequence[Path], layout: Layout) -> duckdb.DuckDBPyRelation:
         """Copy text files to a temporary table, each column with the first type that fits."""
@@ -295,7 +311,7 @@ class _Reader(NamedTuple):
         """Copy rows to a temporary table, each text column with the first type that fits."""
         candidates = self._candidate_types(source, of_ids, of_values)
         name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, columns, candidates):
+        while misfit := _create_table(self.connection, name, source, columns, candidates, self.ids):
             candidates[misfit].pop(0)
         return self.connection.table(name)
 
@@ -317,7 +333,7 @@ class _Reader(NamedTuple):
             tests = ", ".join(
                 f"bool_and(coalesce({_TYPES[kind].fits.format(x=x)}, false)) "
                 f"FILTER ({x} IS NOT NULL)"
-                for x, kinds in ((quoted(name), candidates[name]) for name in some)
+                for x, kinds in ((_cell(name, self.ids), candidates[name]) for name in some)
                 for kind in kinds
             )
             results = iter(self.connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
@@ -334,21 +350,29 @@ def _kind(path: Path) -> str:
     return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl", ".json": ".jsonl"}.get(kind, kind)
 
 
+def _cell(column: str, ids: Collection[str]) -> str:
+    """Return SQL of the text that tells the type of a cell; ids keep the blanks around them."""
+    return quoted(column) if column in ids else f"nullif(trim({quoted(column)}), '')"
+
+
 def _create_table(
     connection: Connection,
     name: str,
     source: str,
     columns: Iterable[str],
     candidates: dict[str, list[str]],
+    ids: Collection[str],
 ) -> str | None:
     """Create the table with the first candidate types, or return a column that does not fit."""
     values = {column: quoted(column) for column in columns}
     for number, (column, kinds) in enumerate(candidates.items()):
-        x = quoted(column)
+        if kinds[0] == "VARCHAR":
+            continue
+        x = _cell(column, ids)
         fits, cast = (part.format(x=x) for part in _TYPES[kinds[0]])
         failure = f"error('column {number} is not {kinds[0]}')"
         value = f"CASE WHEN {x} IS NULL THEN NULL WHEN {fits} THEN {cast} ELSE {failure} END"
-        values[column] = f"{x if kinds[0] == 'VARCHAR' else value} AS {x}"
+        values[column] = f"{value} AS {quoted(column)}"
     # All columns by name: DuckDB takes long to replace many of them in a *.
     selected = ", ".join(values.values())
     try:

@@ -12,6 +12,7 @@ import tempfile
 import weakref
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -33,6 +34,8 @@ LONGEST_ROW = 2_000_000  # bytes of a row of a text file, the bound of DuckDB
 _DELIMITERS = (",", "\t", ";", "|")
 _NATIVE = ("utf-8", "latin-1")  # the encodings that DuckDB reads; others are converted first
 _CHUNK = 1 << 20
+_QUOTED = re.compile(r'"[^"]*"')
+_OPENING = re.compile(rf'(?:^|[{"".join(_DELIMITERS)}])"')  # a quote that begins a cell
 
 
 class Record(NamedTuple):
@@ -104,6 +107,18 @@ class Text:
                 "values beyond 131,072 characters",
             ) from error
 
+    def first_values(self, path: Path, column: str, rows: int) -> list[str]:
+        """Return the values of a column of a quoted text in the first rows that can be read."""
+        position, values = self.columns.index(column), list[str]()
+        with (
+            suppress(UnicodeError, csv.Error, EOFError, OSError, zlib.error),
+            open_text(path, self.encoding) as stream,
+        ):
+            records = csv.reader(stream, delimiter=self.delimiter, quotechar=self.quote)
+            for cells in islice(records, int(self.header), rows):
+                values += cells[position : position + 1]
+        return values
+
     def _cells(self, stream: IO[str]) -> Iterator[tuple[int, int]]:
         """Yield the last line of each row and the number of its cells, 0 for a blank line."""
         if not self.quote:
@@ -143,6 +158,8 @@ class Text:
                 copy.open("w", encoding="utf-8", newline="") as new,
             ):
                 for chunk in self._kept(source):
+                    if (position := chunk.find("\0")) >= 0:
+                        raise _nul_bytes(path, row + chunk.count("\n", 0, position))
                     new.write(chunk)
                     row += chunk.count("\n")
         except UnicodeError as error:
@@ -156,20 +173,24 @@ class Text:
         return (line for number, line in enumerate(source, 1) if number not in self.left_out)
 
 
+def _nul_bytes(path: Path, row: int) -> InputError:
+    """Return the error for NUL bytes: a file is damaged, or UTF-16 without a byte order mark."""
+    return InputError(
+        "the text has NUL bytes",
+        where=f"{path.name}, row {row}",
+        remedy="remove them; or pass encoding='utf-16-le' if it is UTF-16 without a byte order "
+        "mark",
+    )
+
+
 def _refuse_nul_bytes(path: Path) -> None:
-    """Refuse a text file with NUL bytes: it is damaged, or UTF-16 without a byte order mark."""
+    """Refuse a text file with NUL bytes."""
     row = 1
     try:
         with open_bytes(path) as stream:
             while chunk := stream.read(_CHUNK):
                 if (position := chunk.find(b"\0")) >= 0:
-                    row += chunk.count(b"\n", 0, position)
-                    raise InputError(
-                        "the text has NUL bytes",
-                        where=f"{path.name}, row {row}",
-                        remedy="remove them; or pass encoding='utf-16-le' if it is UTF-16 "
-                        "without a byte order mark",
-                    )
+                    raise _nul_bytes(path, row + chunk.count(b"\n", 0, position))
                 row += chunk.count(b"\n")
     except (EOFError, OSError, zlib.error) as error:
         raise unreadable(path, error) from error
@@ -190,7 +211,8 @@ def column_names(
     """Read the column names from the first row of a text file; return them and the delimiter.
 
     Without a delimiter, it is the most frequent of comma, tab, semicolon and vertical bar. Unnamed
-    columns are called ``column0``, ``column1``, ... by their position.
+    columns are called ``column0``, ``column1``, ... by their position. A line break in a name
+    becomes a blank.
     """
     first_row = _first_row(path, encoding or "utf-8").rstrip("\r\n")
     if not first_row.strip() or re.fullmatch(r"sep=.", first_row.strip()):
@@ -200,8 +222,7 @@ def column_names(
             remedy="delete the rows above the names",
         )
     if delimiter is None:
-        unquoted = re.sub(r'"[^"]*"', "", first_row)
-        delimiter = max(_DELIMITERS, key=unquoted.count)
+        delimiter = max(_DELIMITERS, key=_QUOTED.sub("", first_row).count)
     try:
         cells = next(csv.reader([first_row], delimiter=delimiter), [])
     except csv.Error as error:
@@ -211,7 +232,8 @@ def column_names(
             remedy="end every row with a line feed (or carriage return and line feed), and shorten "
             "names beyond 131,072 characters",
         ) from error
-    names = tuple(name.strip() or f"column{number}" for number, name in enumerate(cells))
+    cells = [" ".join(filter(None, map(str.strip, name.splitlines()))) for name in cells]
+    names = tuple(name or f"column{number}" for number, name in enumerate(cells))
     require_distinct(names, f"{path.name}, row 1")
     return names, delimiter
 
@@ -230,20 +252,32 @@ def require_distinct(names: Iterable[str], where: str) -> None:
 
 
 def _first_row(path: Path, encoding: str) -> str:
-    """Read the first row, of a bounded length."""
+    """Read the first row, of a bounded length; a quoted name may hold line breaks."""
+    lines: list[str] = []
+    size, is_open = 0, True
     try:
-        if is_utf8(encoding):
-            with open_bytes(path) as stream:
-                line = stream.readline(LONGEST_ROW + 1)
-            too_long, text = len(line) > LONGEST_ROW, line.decode("utf-8-sig")
-        else:
-            with open_text(path, encoding) as characters:
-                text = characters.readline(LONGEST_ROW + 1)
-            too_long = len(text) > LONGEST_ROW
+        # A decoder would read ahead of the row.
+        with open_bytes(path) if is_utf8(encoding) else open_text(path, encoding) as stream:
+            while is_open and (line := stream.readline(LONGEST_ROW + 1 - size)):
+                if (size := size + len(line)) > LONGEST_ROW:
+                    raise row_too_long(path, 1)
+                text = line.decode("utf-8-sig") if isinstance(line, bytes) else line
+                is_open = _ends_in_quotes(text, is_open and bool(lines))
+                lines.append(text)
     except UnicodeError as error:
         raise not_encoded(path, encoding, 1) from error
     except (EOFError, OSError, zlib.error) as error:
         raise unreadable(path, error) from error
-    if too_long:
-        raise row_too_long(path, 1)
-    return text
+    if lines and is_open:
+        raise InputError(
+            "a quoted column name has no closing quote",
+            where=f"{path.name}, row 1",
+            remedy="add the closing quote, or remove the opening one",
+        )
+    return "".join(lines)
+
+
+def _ends_in_quotes(line: str, starts_in_quotes: bool) -> bool:
+    """Return whether a quote that a line, or one before it, opens is still open at its end."""
+    unquoted = _QUOTED.sub("", f'"{line}' if starts_in_quotes else line)
+    return _OPENING.search(unquoted) is not None

@@ -14,6 +14,9 @@ from shortlist.data.formats.delimited import Text, column_names
 from shortlist.data.formats.text_files import encoding_of, latin_or_utf8
 from shortlist.data.sql import literal, quoted
 
+_SAMPLE = 1_000  # rows that tell how the values of a list are separated
+_SEPARATORS = (";", "|", ",")
+
 
 @dataclass(frozen=True)
 class Fill:
@@ -69,6 +72,18 @@ class Layout:
             columns, delimiter = column_names(path, self.delimiter, encoding)
             return Text(columns, True, delimiter, self.quote, encoding)
         return Text(self.columns, False, self.delimiter or ",", self.quote, encoding)
+
+    def describes(self, path: Path, encoding: str | None = None) -> bool:
+        """Return whether a file has these columns and no others, and separates lists like this."""
+        text = self.text(path, encoding)
+        names = set(self.selection(dict.fromkeys(text.columns, "VARCHAR")))
+        if not set(self.columns) <= names <= {*self.columns, *self.optional}:
+            return False
+        for column, separator in self.lists.items():
+            values = "".join(text.first_values(path, column, _SAMPLE))
+            if separator not in values and any(mark in values for mark in _SEPARATORS):
+                return False
+        return True
 
     def selection(self, types: Mapping[str, str]) -> dict[str, str]:
         """Return the columns that this layout shows, with the SQL expression of each.

@@ -251,14 +251,12 @@ def table_layout(path: Path, encoding: str | None = None) -> Layout | None:
 
 
 def recognise(path: Path, encoding: str | None = None) -> Layout | None:
-    """Return the layout of an existing text file, by its name and header; None if unsupported.
+    """Return the layout of an existing text file, by its name and content; None if unsupported.
 
     CSV, TSV and RecBole files of any name can be read as plain tables. ``encoding`` is that of
     files that are not UTF-8.
     """
     for layout in chain.from_iterable(LAYOUTS.values()):
-        if layout.names(path):
-            shown = layout.selection(dict.fromkeys(layout.text(path, encoding).columns, "VARCHAR"))
-            if not layout.header or set(layout.columns) <= set(shown):
-                return layout
+        if layout.names(path) and (not layout.header or layout.describes(path, encoding)):
+            return layout
     return next((layout for layout in (RECBOLE, TABLE) if layout.names(path)), None)

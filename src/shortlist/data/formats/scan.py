@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from shortlist.data.formats.delimited import Record, Text, row_too_long
 from shortlist.data.formats.text_files import not_encoded, unreadable
-from shortlist.data.sql import literal, sql_path
+from shortlist.data.sql import literal, quoted, sql_path, types_of
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
 from shortlist.text import counted, more_rows
@@ -111,6 +111,31 @@ def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             where=str(path),
             remedy="check the source of the file, or pass a DuckDB relation of it",
         )
+
+
+def check_partitions(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a Parquet file with a column to which a folder like ``year=2024`` gives other values.
+
+    DuckDB takes those of the folder.
+    """
+    folders = {part.partition("=")[0].lower(): part for part in path.parent.parts if "=" in part}
+    file = f"read_parquet({literal(sql_path(path))}, hive_partitioning ="
+    for name in types_of(connection, f"{file} false)") if folders else ():
+        if (folder := folders.get(name.lower())) is None:
+            continue
+        value = f"SELECT CAST({quoted(name)} AS VARCHAR)"
+        differing = connection.execute(
+            f"SELECT own FROM ({value} AS own FROM {file} false)) "
+            f"POSITIONAL JOIN ({value} AS taken FROM {file} true)) "
+            "WHERE own IS DISTINCT FROM taken LIMIT 1"
+        ).fetchone()
+        if differing is not None:
+            raise InputError(
+                f"the column {name!r} has the value {differing[0]!r} in a folder '{folder}'",
+                where=str(path),
+                remedy="leave the column out of the files to read the value of the folder, or "
+                "rename the folder, without =, to read the values of the files",
+            )
 
 
 def require_file(path: Path, label: str) -> None:
@@ -215,6 +240,16 @@ def explain(
             f"{path.name} does not fit in memory: {message.splitlines()[0]}",
             where=str(path),
             remedy="leave out the columns that are not needed, or load the file into a database",
+        )
+    clash = re.search(r"Unimplemented type for cast \((.+?) -> (.+?)\)", message)
+    if clash and not path.is_file():
+        named = re.search(r'column "(.+?)"|column (.+)', message)
+        column = f" {named[1] or named[2]!r}" if named else ""
+        return InputError(
+            f"the column{column} is {clash[1]} in one file and {clash[2]} in another",
+            where=str(path),
+            remedy="write it alike in all files: all numbers, all text, or all times such as "
+            "2024-05-31T18:00",
         )
     if path.suffix.lower() == ".parquet":
         return InputError(

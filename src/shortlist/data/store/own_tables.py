@@ -75,7 +75,10 @@ class OwnTables:
         rows = database.select(table, columns, self._keys, clauses, values)
         if options.time is None or options.time_format is not None:
             return rows
-        return _with_times(database, rows, table, (options.time,))
+        try:
+            return _with_times(database, rows, table, (options.time,))
+        except InputError:
+            return rows  # the data set names each value that is no time, or leaves its row out
 
     @property
     def _keys(self) -> tuple[str, str]:

@@ -93,7 +93,7 @@ class SQLite(Remote):
     def describe(self, table: TableName) -> dict[str, str]:
         *schema, name = table
         columns = self.fetch(
-            "SELECT name, type FROM pragma_table_info(?, ?)",
+            "SELECT name, type FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1",  # 2, 3: generated
             [name, schema[0] if schema else "main"],
         )
         return {row["name"]: row["type"] for row in columns.to_pylist()}

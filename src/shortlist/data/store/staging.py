@@ -155,6 +155,13 @@ class _Cast:
         return name if re.fullmatch(r"\w+", name) else self.column
 
     @property
+    def present(self) -> str:
+        """SQL that is true if there is a value: blank text is none where no text is wanted."""
+        if self.source_type == "VARCHAR" and self.target_type != "VARCHAR":
+            return f"coalesce(trim({self.expression}) <> '', false)"
+        return f"{self.expression} IS NOT NULL"
+
+    @property
     def fits(self) -> str:
         """SQL that is true if the cast succeeds and a whole number loses no fraction."""
         fits = f"{self.value} IS NOT NULL"
@@ -168,7 +175,7 @@ class _Cast:
             return f"{self.expression} AS {quoted(self.column)}"
         failure = f"error('column {number} does not fit')" if strict else "NULL"
         return (
-            f"CASE WHEN {self.expression} IS NULL THEN NULL WHEN {self.fits} THEN {self.value} "
+            f"CASE WHEN NOT ({self.present}) THEN NULL WHEN {self.fits} THEN {self.value} "
             f"ELSE {failure} END AS {quoted(self.column)}"
         )
 
@@ -210,9 +217,9 @@ def _misfits(rows: str, cast: _Cast) -> str:
     """Return SQL of the values that do not fit, with their record numbers."""
     return f"""
         SELECT record, value
-        FROM (SELECT row_number() OVER () - 1 AS record, {cast.fits} AS fits,
-                     CAST({cast.expression} AS VARCHAR) AS value FROM {rows})
-        WHERE value IS NOT NULL AND fits IS NOT TRUE
+        FROM (SELECT row_number() OVER () - 1 AS record, {cast.present} AS present,
+                     {cast.fits} AS fits, CAST({cast.expression} AS VARCHAR) AS value FROM {rows})
+        WHERE present AND fits IS NOT TRUE
     """
 
 

@@ -123,9 +123,9 @@ def verdict(test: PairedTest) -> str:
     It uses the interval of the difference only: for a single, planned comparison.
     """
     if test.low > 0:
-        return f"is better by {delta(test)}"
+        return f"is better ({delta(test)})"
     if test.high < 0:
-        return f"is worse by {delta(test)}"
+        return f"is worse ({delta(test)})"
     return f"is not significantly different ({delta(test)})"
 
 
@@ -201,6 +201,6 @@ def compare_with_reference(ours: Mapping[str, tuple[Figure, float]]) -> str:
     ]
     total = len(ours)
     if not outside:
-        return f"All {total} figures of the reference lie inside our intervals."
+        return f"Figures of the reference, {total}: all lie inside our intervals."
     inside = f"{total - len(outside)} of {total} figures of the reference lie inside our intervals"
     return f"{inside}; outside: {'; '.join(outside)}."

@@ -503,3 +503,23 @@ def test_long_codes_of_digits_stay_text(tmp_path: Path) -> None:
     _, types, rows = read(path)
     assert types == ["VARCHAR", "DOUBLE"]
     assert rows == [(digits, 1e30), (f"{digits[:-1]}1", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["89820000000000000001", "89820000000000000002"], "VARCHAR"),
+        (["18446744073709551615", "1"], "UBIGINT"),
+        (["18446744073709551615", "1.5"], "VARCHAR"),
+        (["-9223372036854775808", "1"], "BIGINT"),
+        (["12e999", "7e40"], "VARCHAR"),
+        (["1.5", "inf", "-Inf", "nan"], "DOUBLE"),
+    ],
+)
+def test_what_floats_cannot_tell_apart_stays_text(
+    texts: list[str], kind: str, tmp_path: Path
+) -> None:
+    _, types, rows = read(write_csv(tmp_path / "t.csv", "code", *texts))
+    assert types == [kind]
+    if kind == "VARCHAR":
+        assert [code for (code,) in rows] == texts

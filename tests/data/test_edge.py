@@ -201,6 +201,7 @@ def test_two_spellings_of_an_id_are_refused(tmp_path: Path) -> None:
     ("texts", "decimal", "expected"),
     [
         (["3,5", "1.000,25", "7"], ",", [3.5, 1000.25, 7]),
+        (["1\u00a0000,5", "1\u202f000", "1 000"], ",", [1000.5, 1000, 1000]),
         (["1,000", "$3.50", "2 €", "-0", "1e1"], ".", [1000, 3.5, 2, 0, 10]),
     ],
 )
@@ -215,6 +216,12 @@ def test_numbers_as_people_write_them(
     assert read.weights.tolist() == expected
     with pytest.raises(InputError, match=r"row 1.*\n.*pass decimal="):
         Dataset.from_tables(frame.iloc[[0]], weight="w")
+
+
+def test_the_remedy_for_a_number_is_not_what_was_given() -> None:
+    log = {"user_id": [1], "item_id": [1], "w": ["3.5"]}
+    with pytest.raises(InputError, match=r"pass decimal='\.' for \$3\.50 and 1,000; or correct"):
+        Dataset.from_tables(log, weight="w", decimal=",")
 
 
 def test_truth_among_weights_is_explained() -> None:

@@ -190,7 +190,6 @@ def test_a_missing_column() -> None:
     ("name", "values", "holds", "held", "kind"),
     [
         ("degree", ["4"], "text", "integers", "int64"),
-        ("degree", [4.5], "numbers", "integers", "int64"),
         ("hope_salary", ["3200"], "text", "numbers", "double"),
         ("remote", [1], "integers", "true and false", "bool"),
         ("reg_date", ["2019-03-01"], "text", "dates", "timestamp[us]"),
@@ -211,6 +210,16 @@ def test_a_column_with_other_content(
         f"  where: column {name!r}\n"
         f"  to do: cast it to {kind}, or fit again"
     )
+
+
+def test_a_fraction_is_another_category_than_the_integers() -> None:
+    codes = [4, 4, 123_456_789_012, 123_456_789_012]
+    encoder = FeatureEncoder.fit(pa.table({"code": codes}))
+    given = pa.table({"code": [4.0, 4.5, 123_456_789_012.0, None]})
+    assert encoder.transform(given).toarray().tolist() == [
+        [1, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0],
+    ]  # fmt: skip
+    assert encoder.unused(given) == {"code": "not among the values of the training data: '4.5'"}
 
 
 def test_a_column_without_values_is_accepted_as_any_family() -> None:

@@ -745,3 +745,14 @@ def test_ids_that_look_the_same_are_pointed_out() -> None:
     )
     data = Dataset.from_tables({"user_id": users[2:4], "item_id": [1, 2]})
     assert data.notes[0].endswith(r"'cafe\u0301' and 'caf\xe9'")
+
+
+def test_a_column_is_named_by_a_text() -> None:
+    frame = pd.DataFrame([[1, 2], [3, 4]])
+    with pytest.raises(ConfigError) as error:
+        Dataset.from_tables(frame, user_id=0, item_id="1")  # type: ignore[arg-type]
+    assert str(error.value) == (
+        "user_id=0 is not the name of a column: names are text\n"
+        "  to do: pass user_id='0', also where pandas numbers the columns"
+    )
+    assert Dataset.from_tables(frame, user_id="0", item_id="1").n_users == 2

@@ -674,3 +674,23 @@ def test_damaged_json(tmp_path: Path, text: str, what: str, where: str) -> None:
 def test_json_in_another_encoding_names_the_likely_ones(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "회원"}\n', encoding="cp949")
     assert "cp949 reads '회원'" in refusal(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["89820000000000000001", "89820000000000000002"], "VARCHAR"),
+        (["18446744073709551615", "1"], "UBIGINT"),
+        (["18446744073709551615", "1.5"], "VARCHAR"),
+        (["-9223372036854775808", "1"], "BIGINT"),
+        (["12e999", "7e40"], "VARCHAR"),
+        (["1.5", "inf", "-Inf", "nan"], "DOUBLE"),
+    ],
+)
+def test_what_floats_cannot_tell_apart_stays_text(
+    texts: list[str], kind: str, tmp_path: Path
+) -> None:
+    _, types, rows = read(write_csv(tmp_path / "t.csv", "code", *texts))
+    assert types == [kind]
+    if kind == "VARCHAR":
+        assert [code for (code,) in rows] == texts

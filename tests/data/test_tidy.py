@@ -309,3 +309,49 @@ def test_sums_of_duckdb_are_numbers() -> None:
     data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
     assert data.item_features is not None
     assert Popularity().fit(data).recommend([1], where="x == 3").column("item_id") == [1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1990", "NA", "1995", "NULL"], [1990, None, 1995, None]),
+        (["-1.5", "n/a", "2", "None"], [-1.5, None, 2, None]),
+        (["1990", "about 1995", "NA"], None),
+        (["1990", "negotiable", "1995", "1996"], None),  # words besides plain numbers
+        (["007", "NA", "008"], None),
+        (["89820000000000000001", "NA"], None),
+    ],
+)
+def test_plain_numbers_of_text_files_beside_words_for_missing(
+    texts: list[str], values: list[Any] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("item_id,x\n" + "".join(f"{n},{text}\n" for n, text in enumerate(texts)))
+    data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=path)
+    assert data.item_features is not None
+    assert data.item_features["x"].to_pylist() == (texts if values is None else values)
+    assert any("missing in" in note for note in data.notes) == (values is not None)
+    assert features(x=texts) == {"x": texts}  # in a frame, text of digits may be codes
+
+
+def test_dates_beside_words_for_missing() -> None:
+    read = features(day=["2023-05-01", "NA", "NA", "n/a"])
+    assert read == {"day": [dt.datetime(2023, 5, 1), None, None, None]}
+
+
+def test_numbers_out_of_range_are_missing() -> None:
+    data = with_items(
+        price=[1.5, float("inf"), -1e101], place=[[1.0, 2.0], [float("-inf"), 1.0], None]
+    )
+    assert data.item_features is not None
+    assert data.item_features.to_pydict() == {
+        "price": [1.5, None, None],
+        "place": [[1.0, 2.0], None, None],
+    }
+    assert data.notes == (
+        "items: infinite or beyond 1e+100, taken as missing: price (2 rows); place (1 row)",
+    )
+
+
+def test_large_numbers_in_text_are_floats() -> None:
+    assert features(x=["900000억원", "900000000000억원"]) == {"x": [9e13, 9e19]}

@@ -73,6 +73,18 @@ def test_titles_of_the_interactions_are_the_last_of_each_item() -> None:
     assert data.item_features.to_pydict() == {"year": [1, 2, 3], "what": ["c", "b", None]}
 
 
+def test_bytes_that_are_no_text() -> None:
+    items = pa.table({"item_id": [7, 8, 9], "title": [b"Heat", b"\xff\xfe", None]})
+    with pytest.raises(InputError) as error:
+        sl.Dataset.from_tables(LOG, items=items)
+    assert str(error.value) == (
+        "a title is not text in UTF-8\n"
+        "  where: items, column 'title'\n"
+        "  to do: decode the bytes to text first (pandas: frame['title'].str.decode('cp1252')), "
+        "or leave the column out"
+    )
+
+
 def test_a_column_that_does_not_exist() -> None:
     with pytest.raises(InputError, match="there is no column 'nam'") as error:
         sl.Dataset.from_tables(LOG | {"name": ["a"] * 4}, title="nam")

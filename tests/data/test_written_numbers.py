@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from time import perf_counter
 
 import pytest
 
@@ -11,6 +12,7 @@ from shortlist.data.written.numbers import (
     form_of_numbers,
     given_number,
     read_number,
+    read_range,
 )
 
 
@@ -55,6 +57,13 @@ from shortlist.data.written.numbers import (
         ("1.200 €", 1_200),
         ("1.200", 1.2),
         ("-5,00 €", -5),
+        ("12.90-", -12.9),
+        ("12,90- EUR", -12.9),
+        ("(1,234.50)", -1_234.5),
+        ("€ (12.90)", -12.9),
+        ("($85k)", -85_000),
+        ("(5 kg)", 5),
+        ("5,- €", 5),
         ("34 %", 34),
         ("5 years", 5),
         ("경력 3년 이상", 3),
@@ -70,6 +79,7 @@ def test_a_number(text: str, number: float) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", '{"a": 1}', "[1]", "<b>3</b>",
+     "3-", "(12)", "12.90 -", "-12.90-", "(-3.5)", "12345678901234567890 €",
      "Room 12", "03308", "12.03.2020", "010-1234-5678", "$85k - $105k", "3-5 years",
      "3천5백", "1억 5천", "1억 5000", "1만 2억", "3년 15개월", "3월 5일", "3 kg 2 m",
      "AB12", "12:30", "1.2.3", "12,34,5", "negotiable", "$5 €", "9" * 60],
@@ -95,6 +105,10 @@ def test_no_number(text: str) -> None:
         (["3 m", "20 mm"], [3_000, 20]),
         (["2 hours", "45 min", "1h 15m"], [120, 45, 75]),
         (["3천5백만원", "1억 2천만원", "4천만원"], [35e6, 120e6, 40e6]),
+        (["12.90-", "5.00"], [-12.9, 5]),
+        (["12.90-", "5.00-"], [-12.9, -5]),
+        (["(12.90)", "5.00"], [-12.9, 5]),
+        (["5 kg", "NA", "n/a", "-"], [5, None, None, None]),
     ],
 )
 def test_a_column_of_numbers(texts: list[str], values: list[float | None]) -> None:
@@ -119,10 +133,28 @@ def test_a_column_of_numbers(texts: list[str], values: list[float | None]) -> No
         ["Lamp 3", "Lamp 4"],
         ["3 kg", "unknown", "none"],  # most are words
         ["negotiable", "see text"],
+        ["1990", "NA"],  # text of digits may be codes
+        ["(4.5)", "(3.2)"],  # negative numbers, or ratings
     ],
 )
 def test_no_column_of_numbers(texts: list[str]) -> None:
     assert form_of_numbers(Counter(texts)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1" + " " * 100_000 + "x", "1-" + "2 " * 50_000 + "x", "(" * 50_000 + "1" + ")" * 50_000],
+)
+def test_a_long_text_is_no_number_at_once(text: str) -> None:
+    start = perf_counter()
+    assert (read_number(text), read_range(text)) == (None, None)
+    assert perf_counter() - start < 1
+
+
+def test_blanks_between_words_take_no_longer() -> None:
+    start = perf_counter()
+    assert not any(read_number(f"a{' ' * 37}{letter}") for letter in "bcdefghijk" * 100)
+    assert perf_counter() - start < 1  # 20 seconds where every division of the blanks is tried
 
 
 def test_the_decimal_mark_may_be_given() -> None:

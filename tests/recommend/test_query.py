@@ -12,6 +12,7 @@ import pytest
 from shortlist.errors import InputError
 from shortlist.recommend.query import Query
 from shortlist.recommend.rules import Rules
+from shortlist.text import shown
 
 
 def refusal(**arguments: Any) -> str:
@@ -61,11 +62,27 @@ def test_weights_may_be_numbers_of_any_kind() -> None:
     assert Query(history=history).weights == {1: 0.5, 2: 3.0, 3: 0.0, 4: 1.0}
 
 
-@pytest.mark.parametrize("weight", [math.nan, math.inf, None, "2", [1]])
+@pytest.mark.parametrize("weight", [math.nan, math.inf, 1e39, -1e39, 10**400, None, "2", [1]])
 def test_a_weight_that_is_none(weight: Any) -> None:
     assert refusal(history={"R01": 1, "R02": weight}) == (
-        f"weight {weight!r} of item 'R02' in the history\n"
-        "  to do: weights are finite numbers; those below 0 are dislikes"
+        f"weight {shown(weight)} of item 'R02' in the history\n"
+        "  to do: weights are finite numbers of at most 3.4e+38 in magnitude; those below 0 are "
+        "dislikes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("features", "what"),
+    [
+        ({5: 1}, "5 is not the name of a feature: names are text"),
+        ({None: 1}, "None is not the name of a feature: names are text"),
+        ([("age", 3)], "features=[('age', 3)] is not a mapping from names to values"),
+        ("age", "features='age' is not a mapping from names to values"),
+    ],
+)
+def test_features_without_names(features: Any, what: str) -> None:
+    assert refusal(features=features) == (
+        f"{what}\n  to do: pass a dictionary such as {{'age': 3}}"
     )
 
 

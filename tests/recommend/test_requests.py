@@ -236,9 +236,9 @@ class TestFeatures:
         ("value", "shown"),
         [
             ("old", "'old'"),
-            (2**70, str(2**70)),
-            (7.5, "7.5"),
-            (Decimal("7.5"), "Decimal('7.5')"),
+            ("7", "'7'"),
+            (float("inf"), "inf"),
+            (10**101, str(10**101)),
         ],
     )
     def test_a_feature_of_another_type(self, value: Any, shown: str) -> None:
@@ -247,8 +247,41 @@ class TestFeatures:
         assert str(error.value) == (
             f"feature 'age' is {shown}; it has type int64\n"
             "  where: query 0\n"
-            "  to do: give a value of type int64"
+            "  to do: give a number without quotes, of at most 1e+100 in magnitude"
         )
+
+    @pytest.mark.parametrize(
+        ("name", "value", "heard_as"),
+        [
+            ("age", 7.5, 7.5),
+            ("age", Decimal("7.5"), 7.5),
+            ("age", 2**70, 2.0**70),
+            ("budget", 5.5, 5.5),
+            ("budget", Decimal("5.555"), 5.555),
+            ("budget", 1e30, 1e30),
+            ("work", "6 months", 0.5),
+            ("work", "18개월", 1.5),
+        ],
+    )
+    def test_any_number_fits_a_column_of_numbers(
+        self, name: str, value: Any, heard_as: float
+    ) -> None:
+        people = {
+            "user_id": ["ann", "bob"],
+            "age": [31, 42],
+            "budget": [Decimal("1.50"), None],
+            "work": ["1 year", "5 years"],
+        }
+        model = listener(Dataset.from_tables(LOG, users=people))
+        model.recommend(queries=[Query(user="ann"), Query(features={name: value})])
+        known = {"age": 31, "budget": 1.5, "work": 1}
+        assert [row[name] for row in model.features] == [known[name], heard_as]
+
+    def test_a_missing_number_of_the_data_stays_missing(self) -> None:
+        people = pa.table({"user_id": ["ann", "bob"], "age": [float("nan"), 42.0]})
+        model = listener(Dataset.from_tables(LOG, users=people))
+        model.recommend(queries=[Query(user="ann", history=["gin"]), Query(features={"age": 7})])
+        assert [str(row["age"]) for row in model.features] == ["nan", "7.0"]
 
     def test_values_as_people_write_them(self) -> None:
         people = {

@@ -33,8 +33,9 @@ class _Type(NamedTuple):
 
 # The types of a text column, in order of preference: the first that all of its values fit is taken.
 # Integers must convert back to the same text, so '007' stays text and no id changes. WHOLE is for
-# ids alone: pandas writes the integers of a column with missing values as 17850.0. More than 20
-# digits are a code: as DOUBLE, different ones would become equal.
+# ids alone: pandas writes the integers of a column with missing values as 17850.0. More than 19
+# digits, which may exceed 64 bits, are a code: as DOUBLE, different ones would become equal. So is
+# 12e999, which would be infinite.
 _TYPES = {
     "BIGINT": _Type("CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}", "CAST({x} AS BIGINT)"),
     "UBIGINT": _Type("CAST(TRY_CAST({x} AS UBIGINT) AS VARCHAR) = {x}", "CAST({x} AS UBIGINT)"),
@@ -44,8 +45,9 @@ _TYPES = {
         "CAST(regexp_replace({x}, '\\.0$', '') AS BIGINT)",
     ),
     "DOUBLE": _Type(
-        "regexp_full_match({x}, "
-        "'[+-]?(((0|[1-9][0-9]{{0,19}})(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i')",
+        "(regexp_full_match({x}, "
+        "'[+-]?(((0|[1-9][0-9]{{0,18}})(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i') "
+        "AND (NOT isinf(TRY_CAST({x} AS DOUBLE)) OR {x} ILIKE '%inf'))",
         "CAST({x} AS DOUBLE)",
     ),
     "TIMESTAMP": _Type(

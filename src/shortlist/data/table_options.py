@@ -51,6 +51,12 @@ class TableOptions:
                 f"repeats={self.repeats!r} is not a known rule",
                 remedy=suggestion(str(self.repeats), get_args(Repeats)),
             )
+        for role, column in (self.roles | {"title": self.title}).items():
+            if not isinstance(column, str | None):
+                raise ConfigError(
+                    f"{role}={column!r} is not the name of a column: names are text",
+                    remedy=f"pass {role}={str(column)!r}, also where pandas numbers the columns",
+                )
         role_of: dict[str, str] = {}
         for role, column in self.roles.items():
             if column in role_of:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id, distinct
@@ -16,6 +17,8 @@ from shortlist.text import shown
 
 OnUnknown: TypeAlias = Literal["raise", "skip", "fallback"]
 OnUnknownItem: TypeAlias = Literal["raise", "skip"]
+
+_HEAVIEST = float(np.finfo(np.float32).max)  # weights are kept in 32 bits
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Query:
     Raises
     ------
     InputError
-        There is no user, history or features, or a weight is not finite.
+        There is no user, history or features, a weight is not finite or beyond 32 bits, or the
+        features have no names.
 
     Examples
     --------
@@ -73,11 +77,14 @@ class Query:
                 object.__setattr__(self, name, tuple(distinct(given)))
         if isinstance(self.history, Mapping):
             for item, weight in self.history.items():
-                if not (isinstance(weight, Real) and math.isfinite(weight)):
+                if not _is_weight(weight):
                     raise InputError(
-                        f"weight {weight!r} of item {item!r} in the history",
-                        remedy="weights are finite numbers; those below 0 are dislikes",
+                        f"weight {shown(weight)} of item {item!r} in the history",
+                        remedy=f"weights are finite numbers of at most {_HEAVIEST:.2g} in "
+                        "magnitude; those below 0 are dislikes",
                     )
+        if self.features is not None:
+            _require_names(self.features)
 
     @property
     def weights(self) -> dict[Id, float]:
@@ -99,3 +106,19 @@ class Query:
     def rules(self) -> Rules:
         """The rules of this query."""
         return Rules(allow=self.allow, deny=self.deny, where=self.where)
+
+
+def _is_weight(value: Any) -> bool:
+    is_number = isinstance(value, Real)
+    return is_number and bool(abs(value) <= _HEAVIEST)
+
+
+def _require_names(features: Any) -> None:
+    """Raise an InputError unless every feature has a name."""
+    if not isinstance(features, Mapping):
+        what = f"features={shown(features)} is not a mapping from names to values"
+    elif wrong := [name for name in features if not isinstance(name, str)]:
+        what = f"{shown(wrong[0])} is not the name of a feature: names are text"
+    else:
+        return
+    raise InputError(what, remedy="pass a dictionary such as {'age': 3}")

@@ -14,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from shortlist.data.arrow_types import is_list
+from shortlist.data.arrow_types import is_list, is_number
 from shortlist.data.coding.tidy import flattened_values
 from shortlist.data.dataset import Dataset
+from shortlist.data.features.cells import LARGEST
 from shortlist.data.rules.given_values import given_value, is_missing
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows, Vocabulary, distinct
 from shortlist.data.written.number_units import unit_and_currency
@@ -264,22 +265,42 @@ def with_given(
                 allowed=table.column_names,
             )
         kind = table.schema.field(name).type
-        column = table.column(name).to_pylist()
+        values = table.column(name).to_pylist()
         for row in rows:
             value = given_value(given[row][name], data.user_features, name)
-            column[row] = None if is_missing(value) else value
-        if not _fits(column, kind):
-            wrong = next(row for row in rows if not _fits([column[row]], kind))
+            values[row] = None if is_missing(value) else value
+        column = _column(values, kind)
+        if column is None:
+            wrong = next(row for row in rows if _column([values[row]], kind) is None)
             unit = str(unit_and_currency(data.user_features, name))
             expected = f"{kind}, in {unit}" if unit else str(kind)
+            what = f"value of type {kind}"
+            if is_number(kind):
+                what = f"number without quotes, of at most {LARGEST:g} in magnitude"
             raise InputError(
-                f"feature {name!r} is {column[wrong]!r}; it has type {expected}",
+                f"feature {name!r} is {values[wrong]!r}; it has type {expected}",
                 where=f"query {positions[wrong]}",
-                remedy=f"give a value of type {expected}",
+                remedy=f"give a {what}, in {unit}" if unit else f"give a {what}",
             )
-        index = table.column_names.index(name)
-        table = table.set_column(index, name, pa.array(column, kind))
+        table = table.set_column(table.column_names.index(name), name, column)
     return table
+
+
+def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
+    """Return values as a column of a type, or None; numbers that it cannot hold are floats."""
+    if is_number(kind):
+        if not all(value is None or _is_bounded(value) for value in values):
+            return None
+        if not _fits(values, kind):  # 5.5 in a column of integers or decimals
+            floats = [None if value is None else float(value) for value in values]
+            return pa.array(floats, pa.float64())
+    return pa.array(values, kind) if _fits(values, kind) else None
+
+
+def _is_bounded(value: Any) -> bool:
+    """Return whether a value is a number that features may have; NaN is missing."""
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, bool)
+    return is_number and not abs(value) > LARGEST
 
 
 def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:

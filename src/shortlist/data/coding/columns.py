@@ -214,10 +214,10 @@ def _explanation(role: str, kind: _Kind, shown: str, reading: Reading) -> tuple[
         if role == "weight" and shown.strip().lower() in ("true", "false", "yes", "no"):
             remedy = "write 1 for true and 0 for false"
         elif role == "weight" and re.search(r"[0-9]", shown):
-            remedy = (
-                "pass decimal=',' for numbers such as 3,5 and 1.000,50, or decimal='.' for $3.50 "
-                "and 1,000; or correct the value"
-            )
+            marks = {",": "numbers such as 3,5 and 1.000,50", ".": "$3.50 and 1,000"}
+            marks.pop(reading.decimal or "", None)
+            named = " or ".join(f"decimal={mark!r} for {what}" for mark, what in marks.items())
+            remedy = f"pass {named}; or correct the value"
         elif role == "time" and re.search(r"[0-9]", shown):
             remedy = FORMAT_REMEDY
         if role == "time" and reading.time_format is not None:

@@ -22,7 +22,7 @@ from shortlist.data.coding.pairs import merge_repeats
 from shortlist.data.coding.tidy import tidied
 from shortlist.data.columns.labels import read_labels, with_labels
 from shortlist.data.columns.names import same_column
-from shortlist.data.columns.titles import with_title
+from shortlist.data.columns.titles import titles, with_title
 from shortlist.data.formats import scan
 from shortlist.data.interactions import Interactions
 from shortlist.data.moments import LifeSpans
@@ -91,10 +91,12 @@ def encode_tables(
         user_vocabulary, user_features = user_ids.number(log)
         item_vocabulary, item_features = item_ids.number(log)
         tables = {"users": user_features, "items": item_features}
-        (user_features, item_features), notes = _finished(db, tables, options, titled)
+        untyped = [f"{ids.kind}s" for ids in (user_ids, item_ids) if ids.untyped]
+        (user_features, item_features), notes = _finished(db, tables, options, titled, untyped)
         notes += note_on_lookalikes(user_vocabulary) + note_on_lookalikes(item_vocabulary)
         user_rows, item_rows, weights, times, records = _encode_log(db, columns)
     LifeSpans.of(item_features)  # raises an error now, not at the first query
+    titles(item_features)
     shape = (len(user_vocabulary), len(item_vocabulary))
     entries = merge_repeats(user_rows, item_rows, weights, times, shape, options.repeats)
     if records is not None:
@@ -117,13 +119,18 @@ def _separated(
 
 
 def _finished(
-    db: Connection, tables: Mapping[str, pa.Table | None], options: TableOptions, titled: bool
+    db: Connection,
+    tables: Mapping[str, pa.Table | None],
+    options: TableOptions,
+    titled: bool,
+    untyped: Collection[str],
 ) -> tuple[list[pa.Table | None], tuple[str, ...]]:
     """Return the features of users and items with numbers, dates, titles and labels; and notes.
 
-    ``titled``: the titles are in the table of the items, not in the log.
+    ``titled``: the titles are in the table of the items, not in the log. ``untyped``: the tables
+    that are text files.
     """
-    (users, items), notes = tidied(db, tables, options)
+    (users, items), notes = tidied(db, tables, options, untyped)
     if options.title is not None:
         if not titled:
             items = _with_last_titles(db, items, options.title)
@@ -202,6 +209,11 @@ class _Ids:
     def columns(self) -> Collection[str]:
         """The columns of the table that lists the ids, if there is one."""
         return () if self.listed is None else self.listed.types
+
+    @property
+    def untyped(self) -> bool:
+        """Whether the table that lists the ids is a text file, in which no column has a type."""
+        return self.listed is not None and self.listed.is_text
 
     def find_bad(self, log: InputTable) -> None:
         """Report missing and repeated ids in the list, and ids of the log that are not listed."""

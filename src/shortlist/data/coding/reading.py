@@ -21,6 +21,7 @@ import duckdb
 
 from shortlist.data.moments import LAST_SECOND, WRITTEN
 from shortlist.data.sql import Connection, literal
+from shortlist.data.written.numbers import SPACES
 from shortlist.errors import ConfigError
 
 UNITS = ("s", "ms", "us", "ns", "year", *WRITTEN)
@@ -112,17 +113,18 @@ def plain_number(x: str, decimal: str | None) -> str:
     """Return SQL that rewrites the number in a text so that SQL can cast it; else NULL.
 
     Where the mark before the fraction is given, thousands may be separated by the other mark or by
-    a space, and a currency sign may stand before or after the number.
+    a space, also one that does not break, and a currency sign may stand before or after the number.
 
     >>> sql = plain_number("x", ",")
-    >>> rows = "(VALUES ('3,5'), ('€ 1.000,50'), ('1.5')) AS rows(x)"
+    >>> rows = "(VALUES ('3,5'), ('€ 1.000,50'), ('1\u00a0000,5'), ('1.5')) AS rows(x)"
     >>> duckdb.sql(f"SELECT {sql} FROM {rows}").fetchall()
-    [('3.5',), ('1000.50',), (None,)]
+    [('3.5',), ('1000.50',), ('1000.5',), (None,)]
     """
     if decimal is None:
         return x
     group = "," if decimal == "." else "."
     sign = f"[{_CURRENCIES}]"
+    x = f"translate({x}, '{SPACES}', '{' ' * len(SPACES)}')"
     bare = f"regexp_replace(trim({x}), '^([-+]?)\\s*{sign}\\s*|\\s*{sign}$', '\\1')"
     digits = rf"([0-9]+|[0-9]{{1,3}}([{group} ][0-9]{{3}})+)"
     form = rf"[-+]?({digits}([{decimal}][0-9]*)?|[{decimal}][0-9]+)([eE][-+]?[0-9]+)?"

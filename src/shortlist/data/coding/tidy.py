@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_list, is_text
 from shortlist.data.coding.reading import parsed_time
 from shortlist.data.columns.names import is_label
+from shortlist.data.features.cells import LARGEST
 from shortlist.data.sql import Connection
 from shortlist.data.table_options import TableOptions
 from shortlist.data.written.number_units import with_units
@@ -26,6 +28,7 @@ from shortlist.data.written.numbers import (
     is_converted,
     read_number,
     read_range,
+    says_missing,
 )
 from shortlist.data.written.times import form_of_times
 from shortlist.errors import InputError
@@ -33,6 +36,7 @@ from shortlist.text import counted, first_few, shown
 
 _SAMPLE = 200  # distinct texts that show whether a column may hold dates
 _LEAST = 0.7  # share of the rows that are dates; the rest are words such as "until filled"
+_BIGGEST = 2.0**63  # of 64-bit integers
 _MOST_WORDS = 20  # different words among the dates or numbers of a column
 _DATE = re.compile(
     r"\s*(?:\d{4}\D{1,3}\d{1,2}\D{1,3}\d{1,2}|\d{1,2}\D{1,3}(?:\d{1,2}|[^\W\d]{3,9})\D{1,3}\d{2,4}"
@@ -54,18 +58,22 @@ class _Read(NamedTuple):
 
 
 def tidied(
-    connection: Connection, tables: Mapping[str, pa.Table | None], options: TableOptions
+    connection: Connection,
+    tables: Mapping[str, pa.Table | None],
+    options: TableOptions,
+    untyped: Collection[str] = (),
 ) -> tuple[list[pa.Table | None], tuple[str, ...]]:
     """Flatten records, and read numbers and dates that columns of text hold.
 
     A column becomes numbers or dates if nearly all of its values are; the others must be words.
-    The tables come by their labels. The second result says what was read.
+    Numbers that a model cannot use count as missing. The tables come by their labels; those of
+    text files, in which digits are numbers, are ``untyped``. The second result says what was read.
     """
     tidy: list[pa.Table | None] = []
     notes: list[str] = []
     for label, table in tables.items():
         if table is not None:
-            table, read = _tidied(connection, flattened(table), options)
+            table, read = _tidied(connection, flattened(table), options, label in untyped)
             _require_storable(label, table)
             notes += [f"{label}: {kind}: {'; '.join(names)}" for kind, names in read.items()]
         tidy.append(table)
@@ -73,7 +81,7 @@ def tidied(
 
 
 def _tidied(
-    connection: Connection, features: pa.Table, options: TableOptions
+    connection: Connection, features: pa.Table, options: TableOptions, untyped: bool
 ) -> tuple[pa.Table, dict[str, list[str]]]:
     """Return the features, and by kind what was read from text."""
     notes: dict[str, list[str]] = {}
@@ -85,6 +93,12 @@ def _tidied(
             forms[name] = NumberForm(".", years=False, unit="seconds")
             notes.setdefault("durations, read as seconds", []).append(name)
             continue
+        if (bounded := _bounded(column)) is not None:
+            features = features.set_column(position, name, bounded)
+            rows = bounded.null_count - column.null_count
+            kind = f"infinite or beyond {LARGEST:g}, taken as missing"
+            notes.setdefault(kind, []).append(f"{name} ({counted(rows, 'row')})")
+            continue
         if not _may_be_read(name, column, options):
             continue
         frequencies, sample = _counted(column)
@@ -92,7 +106,7 @@ def _tidied(
         read = None
         if sample and all(read_number(text) is not None for text in sample):
             counts = _counts(frequencies)
-            form = forms.get(name) or _form(counts, options)
+            form = forms.get(name) or _form(counts, options, plain=untyped)
             if form is not None and (read := _numbers(column, counts, form)) is not None:
                 forms[name] = form
         elif sample and all(map(_DATE.fullmatch, sample)):
@@ -262,17 +276,43 @@ def _counts(frequencies: pa.StructArray) -> dict[str, int]:
     )
 
 
-def _form(counts: Mapping[str, int], options: TableOptions) -> NumberForm | None:
-    return form_of_numbers(counts, options.decimal) or form_of_numbers(counts)
+def _form(
+    counts: Mapping[str, int], options: TableOptions, *, plain: bool = False
+) -> NumberForm | None:
+    return form_of_numbers(counts, options.decimal, plain=plain) or form_of_numbers(
+        counts, plain=plain
+    )
 
 
 def _numbers(column: pa.ChunkedArray, counts: Mapping[str, int], form: NumberForm) -> _Read | None:
     """Read a column of numbers that are written with units, currencies or marks."""
     values = {text: read_number(text, form) for text in counts}
-    whole = all(value is None or value == int(value) for value in values.values())
+    whole = all(
+        value is None or (value == int(value) and abs(value) < _BIGGEST)
+        for value in values.values()
+    )
     converted = next((text for text in counts if is_converted(text, form)), None)
     kind = pa.int64() if whole else pa.float64()
     return _looked_up(column, counts, values, kind, converted, form.unit)
+
+
+def _bounded(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return floats, or lists of them, without those that are out of range; None if all are in it.
+
+    A list that holds such a number is missing.
+    """
+    kind = column.type
+    if not pa.types.is_floating(kind.value_type if is_list(kind) else kind):
+        return None
+    cells = column.combine_chunks()
+    flat = pc.list_flatten(cells) if is_list(kind) else cells
+    wrong = np.flatnonzero(pc.fill_null(pc.greater(pc.abs(flat), LARGEST), False))
+    if not len(wrong):
+        return None
+    rows = pc.list_parent_indices(cells).take(wrong) if is_list(kind) else wrong
+    out = np.zeros(len(cells), dtype=bool)
+    out[rows] = True
+    return pa.chunked_array([pc.if_else(pa.array(out), pa.scalar(None, kind), cells)])
 
 
 def _seconds(connection: Connection, durations: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -286,7 +326,8 @@ def _dates(
 ) -> _Read | None:
     """Read a column of dates in any one form."""
     dated = list(filter(_has_digit, counts))
-    if sum(counts[text] for text in dated) < _LEAST * sum(counts.values()):
+    given = sum(count for text, count in counts.items() if not says_missing(text))
+    if sum(counts[text] for text in dated) < _LEAST * given:
         return None
     texts = connection.from_arrow(pa.table({"x": pa.array(dated, pa.string())}))
     texts.create_view("dated", replace=True)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from shortlist.data.arrow_types import is_text
 from shortlist.data.columns.names import names_items, names_titles
+from shortlist.errors import InputError
 
 TITLES = ("title", "name")  # names of columns that hold titles for certain
 _MARK = b"title"  # the key of the schema's metadata that names the column
@@ -35,11 +36,22 @@ def with_title(features: pa.Table, column: str) -> pa.Table:
 
 
 def titles(features: pa.Table | None) -> pa.Array | None:
-    """Return the titles as text, null where there is none; None if no column holds any."""
+    """Return the titles as text, null where there is none; None if no column holds any.
+
+    An InputError if they are bytes that are no text.
+    """
     column = title_column(features)
     if features is None or column is None or pa.types.is_nested(features[column].type):
         return None
-    return features.column(column).combine_chunks().cast(pa.string())
+    try:
+        return features.column(column).combine_chunks().cast(pa.string())
+    except pa.ArrowInvalid:
+        raise InputError(
+            "a title is not text in UTF-8",
+            where=f"items, column {column!r}",
+            remedy="decode the bytes to text first "
+            f"(pandas: frame[{column!r}].str.decode('cp1252')), or leave the column out",
+        ) from None
 
 
 def _differs(features: pa.Table, name: str) -> bool:

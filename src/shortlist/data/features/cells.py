@@ -49,7 +49,8 @@ class Cells:
     def as_family(self, family: Family, column: str) -> pa.Array:
         """Return the cells as the family that the column had when the encoder was fitted.
 
-        Integers are accepted as numbers; a column without values is accepted as any family.
+        Integers are accepted as numbers, and numbers as integers, then as text: a fraction is a
+        value that the column did not have. A column without values is accepted as any family.
         """
         if self.family == family:
             return self.values
@@ -57,6 +58,11 @@ class Cells:
             return pa.nulls(len(self.values), _FAMILIES[family][1])
         if (self.family, family) == ("whole", "number"):
             return pc.cast(self.values, pa.float64(), safe=False)
+        if (self.family, family) == ("number", "whole"):
+            whole = pc.cast(self.values, pa.int64(), safe=False)
+            is_whole = pc.equal(whole, self.values)
+            texts = (pc.cast(values, pa.string()) for values in (whole, self.values))
+            return pc.if_else(is_whole, *texts)
         raise changed_content(column, self.content, family)
 
 

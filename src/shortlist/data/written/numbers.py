@@ -37,23 +37,29 @@ _MULTIPLIERS = {
     "억": 1e8, "億": 1e8, "亿": 1e8, "bn": 1e9, "mrd": 1e9, "mrd.": 1e9, "billion": 1e9,
 }  # fmt: skip
 _AFTER_CURRENCY = {"m": 1e6, "b": 1e9}  # $1.2m; 12 m is a length
+_MISSING = {
+    "", "-", "--", "?", ".", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil",
+    "\\n",
+}  # fmt: skip
 _ZERO_YEARS = {"신입", "무경력", "fresher", "entry level", "entry-level"}
 _MYRIAD = 1e4
 _AT_MOST = ("이하", "미만", "이내", "以下", "未満", "以内", "or less", "max", "max.")
 _YEARS = ("년", "year", "yr", "jahr", "año", "anno", "ann", "jaar")
 
-_SPACES = " \u00a0\u202f\u2009"
-_DIGITS = rf"\d+(?:[.,'{_SPACES}]\d+)*"
+SPACES = " \u00a0\u202f\u2009"
+_DIGITS = rf"\d+(?:[.,'{SPACES}]\d+)*"
 _CODE = r"{}[\]\"=<>|\\;_#@"  # in JSON, formulas and codes; not around numbers that people write
-_WORDS = rf"[^\d+\-−{_CODE}]*?"
+_WORDS = rf"[^\d+\-−{_CODE}]*"
 _TEXT = re.compile(
-    rf"(?P<before>{_WORDS})\s*(?P<sign>[+\-−]?)\s*(?P<inner>{_WORDS})\s*(?P<digits>{_DIGITS})"
-    rf"\s*(?P<after>[^\d{_CODE}]*)"
+    rf"(?P<before>{_WORDS})(?P<sign>[+\-−]?)(?P<inner>{_WORDS})(?P<digits>{_DIGITS})"
+    rf"(?P<minus>[\-−](?!\S))?\s*(?P<after>[^\d{_CODE}]*)"
 )
+_IN_BRACKETS = re.compile(r"(?P<before>[^\d()]*)\((?P<number>[^()]*\d[^()]*)\)(?P<after>[^\d()]*)")
 _AFTER = re.compile(r"(?P<word>[^\W\d_]+\.?|[^\w\s])\s*(?P<rest>.*)", re.DOTALL)
 # The last group has three digits; the others have two in India: 12,00,000.
 _WHOLE = r"0|[1-9]\d*|[1-9]\d{{,2}}([{group}]\d{{3}})+|[1-9]\d?([{group}]\d\d)+[{group}]\d{{3}}"
 _LONGEST = 40  # characters of a text that is a number
+_LARGEST_WHOLE = 2**53  # beyond it floats skip integers, so that different codes become equal
 _MOST_BEFORE = 12  # characters before the number, besides a currency
 _LEAST = 0.7  # share of the rows that are numbers; the rest are words such as "negotiable"
 
@@ -69,6 +75,7 @@ class _Parts(NamedTuple):
     currency: str  # "" if there is none
     before: str  # the words before and after, in lower case
     unit: str
+    below_zero: str = ""  # "-" after the digits or "()" around them, as accounts write it
 
 
 class NumberForm(NamedTuple):
@@ -126,7 +133,10 @@ def read_range(text: str) -> tuple[str, str] | None:
     >>> read_range("3,000~4,000만원"), read_range("$85-105k"), read_range("6개월~2년")
     (('3,000만원', '4,000만원'), ('$85k', '$105k'), ('6개월', '2년'))
     """
-    parts = _BETWEEN.split(text.strip())
+    text = text.strip()
+    if len(text) > 2 * _LONGEST:
+        return None
+    parts = _BETWEEN.split(text)
     low, high = map(_END.fullmatch, (parts[0], parts[-1]))
     if len(parts) != 2 or low is None or high is None:
         return None
@@ -163,18 +173,28 @@ def ends_of(text: str) -> tuple[str, str]:
     return read_range(text) or (text, text)
 
 
-def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> NumberForm | None:
+def says_missing(text: str) -> bool:
+    """Return whether a text is blank, or a word for a missing value, such as NA or NULL."""
+    return text.strip().lower() in _MISSING
+
+
+def form_of_numbers(
+    counts: Mapping[str, int], decimal: str | None = None, *, plain: bool = False
+) -> NumberForm | None:
     """Return how a column writes numbers, by its distinct texts and their counts; or None.
 
     It is a column of numbers if most rows are, the rest hold no digit, and all agree on the
     decimal mark, the currency and the unit. Units that convert, such as years and months, become
-    the smallest of them. Plain numbers alone are left as they are: text of digits may be codes.
-    ``decimal`` is the mark, if it is known.
+    the smallest of them. Rows that say that a value is missing do not count. Plain numbers alone
+    are left as they are, as text of digits may be codes; with ``plain`` they are read where the
+    rest is missing. ``decimal`` is the mark, if it is known.
     """
     rows = read = 0
     found: list[_Parts] = []
     zeros = 0
     for text, count in counts.items():
+        if says_missing(text):
+            continue
         rows += count
         parts = _parts(text)
         if parts is not None:
@@ -189,7 +209,8 @@ def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> Nu
     unit = _common_unit(found)
     years = unit.family == "months" if unit else all(p.unit.startswith(_YEARS) for p in found)
     read += zeros if years else 0
-    if read < _LEAST * rows or not _agree(found, unit) or _may_be_myriads(counts):
+    plain = plain and read == rows
+    if read < _LEAST * rows or not _agree(found, unit, plain) or _may_be_myriads(counts):
         return None
     mark = _decimal_mark(found) if decimal is None else decimal
     currency = max(parts.currency for parts in found)
@@ -200,7 +221,9 @@ def form_of_numbers(counts: Mapping[str, int], decimal: str | None = None) -> Nu
 def is_converted(text: str, form: NumberForm) -> bool:
     """Return whether a number has several parts, or another unit than its column."""
     parts = _parts(text)
-    unit = None if parts is None else unit_of(parts.unit)[0]
+    if parts is None:
+        return False
+    unit = unit_of(parts.unit)[0]
     return joined(text) != text or (unit is not None and unit.name != form.unit)
 
 
@@ -256,10 +279,15 @@ def _parts(text: str) -> _Parts | None:
     text = text.strip()
     if len(text) > _LONGEST:
         return None
+    if (inside := _IN_BRACKETS.fullmatch(text)) is not None:
+        parts = _parts("".join(inside.groups()))
+        if parts is not None and not parts.before and parts.unit in ("", "%"):
+            return _below_zero(parts, "()")
     match = _TEXT.fullmatch(joined(text))
     if match is None:
         return None
-    currency, before = _currency_before(f"{match['before']} {match['inner']}".strip().lower())
+    words = f"{match['before']} {match['inner']}".lower().split()
+    currency, before = _currency_before(" ".join(words))
     scale, unit = 1.0, match["after"].strip().lower()
     while (following := _AFTER.fullmatch(unit)) is not None:
         name, rest = str(following["word"]), str(following["rest"])
@@ -272,11 +300,24 @@ def _parts(text: str) -> _Parts | None:
             currency, unit = found, rest
         else:
             break
+    if unit in ("-", "−"):
+        return None  # 12 -: a sign, or a range without its end
     if before and (len(before) > _MOST_BEFORE or not (unit or currency)):
         return None
-    return _Parts(
-        f"{match['sign'].replace('−', '-')}{match['digits']}", scale, currency, before, unit
-    )
+    digits = f"{match['sign'].replace('−', '-')}{match['digits']}"
+    parts = _Parts(digits, scale, currency, before, unit)
+    return _below_zero(parts, "-") if match["minus"] else parts
+
+
+def _below_zero(parts: _Parts, mark: str) -> _Parts | None:
+    """Return the negative of an amount; None if it is none: 3- is a grade, and (12) a count."""
+    if parts.below_zero or parts.digits[0] in "+-" or not (parts.currency or _has_mark(parts)):
+        return None
+    return parts._replace(digits=f"-{parts.digits}", below_zero=mark)
+
+
+def _has_mark(parts: _Parts) -> bool:
+    return not parts.digits.lstrip("+-").isdecimal()
 
 
 def _currency_before(words: str) -> tuple[str, str]:
@@ -304,10 +345,12 @@ def _scaled(name: str, currency: str) -> tuple[float | None, str]:
     return None, ""
 
 
-def _agree(found: Sequence[_Parts], unit: Unit | None) -> bool:
+def _agree(found: Sequence[_Parts], unit: Unit | None, plain: bool) -> bool:
     """Return whether numbers have one unit and one currency, and need to be read at all."""
-    if not any(_is_written(parts) for parts in found):
+    if not (plain or any(_is_written(parts) for parts in found)):
         return False
+    if all(parts.below_zero == "()" for parts in found):
+        return False  # only beside other numbers, (4.5) is certainly -4.5
     currencies = {parts.currency for parts in found}
     if len(currencies - {""}) > 1 or len({parts.before for parts in found}) > 1:
         return False
@@ -331,9 +374,8 @@ def _is_bound(words: str) -> bool:
 
 def _is_written(parts: _Parts) -> bool:
     """Return whether more than plain digits is written."""
-    return bool(parts.currency or parts.unit or parts.scale != 1) or not re.fullmatch(
-        r"[+-]?\d+(\.\d+)?", parts.digits
-    )
+    more = parts.currency or parts.unit or parts.scale != 1 or parts.below_zero
+    return bool(more) or not re.fullmatch(r"[+-]?\d+(\.\d+)?", parts.digits)
 
 
 def _decimal_mark(found: Iterable[_Parts]) -> str:
@@ -366,13 +408,15 @@ def _value(parts: _Parts, mark: str) -> float | None:
 
 
 def _value_of(digits: str, mark: str) -> float | None:
-    """Return the value of digits; None if their marks separate no thousands."""
+    """Return the value of digits; None if their marks separate no thousands, or for a code."""
     group = "," if mark == "." else "."
     whole, _, fraction = digits.lstrip("+-").partition(mark)
-    bare = re.sub(rf"[{_SPACES}']", group, whole)
+    bare = re.sub(rf"[{SPACES}']", group, whole)
     if not re.fullmatch(_WHOLE.format(group=group), bare):
         return None
     if fraction and not fraction.isdecimal():
+        return None
+    if float(bare.replace(group, "")) > _LARGEST_WHOLE:
         return None
     sign = -1.0 if digits[0] == "-" else 1.0
     return sign * float(f"{bare.replace(group, '')}.{fraction or '0'}")

@@ -54,7 +54,7 @@ class TextBlock(Block):
         """Return the words, then the letter n-grams, each in the order of their code points."""
         n_rows, threshold = len(cells.values), least_rows(len(cells.values))
         per_row, words = _count(*split_words(cells.values), n_rows)
-        n_documents = np.count_nonzero(np.diff(per_row.indptr))
+        n_documents = int(np.count_nonzero(np.diff(per_row.indptr)))
         per_word, ngrams = _count(*letter_ngrams(words), len(words))
         counted = (("word", per_row, words), ("letters", _multiply(per_row, per_word), ngrams))
         tables = []

@@ -177,7 +177,8 @@ class LabelsBlock(Block):
         spelling_of, key_of = to_numpy(encoded.indices), to_numpy(keys.indices)
         n_rows, n_keys = len(cells.values), len(keys.dictionary)
         incidence = _incidence(rows, key_of[spelling_of], (n_rows, n_keys))
-        n_labelled, df = np.count_nonzero(np.diff(incidence.indptr)), np.bincount(incidence.indices)
+        n_labelled = int(np.count_nonzero(np.diff(incidence.indptr)))
+        df = np.bincount(incidence.indices)
         table = pa.table({"key": key_of, "count": np.bincount(spelling_of), "text": spellings})
         table = table.sort_by(
             [("key", "ascending"), ("count", "descending"), ("text", "ascending")]

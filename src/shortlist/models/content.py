@@ -168,6 +168,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     """
 
     uses_features = True
+    features_with_history = False
     needs_item_features = True
 
     @property

@@ -94,6 +94,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     """
 
     learns_quickly = True
+    features_with_history = True
 
     @property
     def uses_features(self) -> bool:  # type: ignore[override]

@@ -54,11 +54,11 @@ def terms(texts: list[str]) -> tuple[Counter[str], Counter[str]]:
 def naive(documents: list[list[str]]) -> tuple[list[str], np.ndarray]:
     """TF-IDF with dictionaries and loops: names and rows."""
     counted = [terms(texts) for texts in documents]
-    n, parts, names = len(documents), [], []
+    n, parts, names = sum(bool(words) for words, _ in counted), [], []
     for part in (0, 1):
         df = Counter(term for counts in counted for term in counts[part])
         vocabulary = sorted(df)
-        rows = np.zeros((n, len(vocabulary)))
+        rows = np.zeros((len(documents), len(vocabulary)))
         for row, counts in enumerate(counted):
             for term, times in counts[part].items():
                 weight = math.log((1 + n) / (1 + df[term])) + 1
@@ -81,7 +81,7 @@ def test_words_and_letter_ngrams_of_hangul_by_hand() -> None:
         "x~*개발*", "x~*개발자*", "x~*구함*", "x~*발자*", "x~*발자를*", "x~*자를*", "x~*자바*",
     )  # fmt: skip
     rows = encoder.transform(table, dtype=np.float64).toarray()
-    twice, once = math.log(4 / 3) + 1, math.log(4 / 2) + 1
+    twice, once = math.log(3 / 3) + 1, math.log(3 / 2) + 1  # the empty row is no document
     # First row: two words of its own; of its four letter n-grams, both rows have three.
     np.testing.assert_allclose(rows[0, [0, 3]], [0.5, 0.5])
     shared = twice / math.sqrt(2 * (3 * twice**2 + once**2))

@@ -113,7 +113,7 @@ def test_a_label_counts_once_per_row() -> None:
 
 
 def test_rare_labels_weigh_more() -> None:
-    encoder, table = fit([["a", "b"], ["b"], ["b"]])
+    encoder, table = fit([["a", "b"], ["b"], ["b"], [], None])  # empty rows do not count
     rarer, usual = math.log(4 / 2) + 1, math.log(4 / 4) + 1
     length = math.hypot(rarer, usual)
     rows = encoder.transform(table, dtype=np.float64).toarray()
@@ -182,7 +182,8 @@ def test_labels_equal_those_of_a_loop(lists: list[list[str] | None]) -> None:
     expected = np.zeros((len(lists), len(keys)))
     for row, labels in enumerate(sets):
         for label in labels:
-            expected[row, keys.index(label)] = math.log((1 + len(lists)) / (1 + df[label])) + 1
+            n_labelled = sum(map(bool, sets))
+            expected[row, keys.index(label)] = math.log((1 + n_labelled) / (1 + df[label])) + 1
     length = np.sqrt((expected**2).sum(axis=1, keepdims=True))
     expected = np.divide(expected, length, out=expected, where=length > 0)
     rows = encoder.transform(table, dtype=np.float64).toarray()

@@ -29,12 +29,13 @@ def documents(weights: Doubles, chosen: NDArray[np.bool_], weighting: str) -> Do
     if weighting == "binary":
         return rows
     n_rows, n_columns = rows.shape
+    lengths = chosen.sum(axis=1)
+    n_documents = np.count_nonzero(lengths)
     for column in range(n_columns):
         present = chosen[:, column].sum()
-        rows[:, column] *= np.log(n_rows / present) if present else 0.0
+        rows[:, column] *= np.log(n_documents / present) if present else 0.0
     if weighting == "bm25":
-        lengths = chosen.sum(axis=1)
-        average = lengths.mean()
+        average = lengths.sum() / n_documents
         for row in range(n_rows):
             rows[row] *= 2.2 / (1 + 1.2 * (1 - 0.75 + 0.75 * lengths[row] / average))
     return rows

@@ -61,6 +61,36 @@ def test_without_times_a_fifth_and_at_most_five_are_held_out() -> None:
     assert fold.train.n_interactions == 53 - 8
 
 
+def test_a_fold_knows_no_dislike_from_after_what_it_holds_out() -> None:
+    log = {
+        "user_id": ["ann"] * 5 + ["bob"] * 3,
+        "item_id": [1, 2, 3, 4, 5, 1, 2, 3],
+        "stars": [5, -1, 5, -1, -1, 5, -1, -1],
+        "at": [1, 2, 3, 4, 2, 1, 2, 3],
+    }
+    fold = fold_of(Dataset.from_tables(log, weight="stars", time="at"))
+    assert fold is not None
+    assert fold.train.dislikes is not None
+    known = fold.train.dislikes.to_arrow().select(["user_id", "item_id"]).to_pylist()
+    # ann's 3 is held out, at 3; of bob, with a single choice, nothing is.
+    assert [(pair["user_id"], pair["item_id"]) for pair in known] == [
+        ("ann", 2), ("ann", 5), ("bob", 2), ("bob", 3),
+    ]  # fmt: skip
+
+
+def test_without_times_a_fold_holds_out_a_share_of_the_dislikes() -> None:
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(np.arange(40 * 50), 50)
+    log = {"user_id": users, "item_id": items, "stars": rng.choice([-1, 5], len(users))}
+    data = Dataset.from_tables(log, weight="stars")
+    fold = fold_of(data)
+    assert fold is not None
+    assert fold.train.dislikes is not None
+    assert data.dislikes is not None
+    kept = len(fold.train.dislikes) / len(data.dislikes)
+    assert kept == pytest.approx(fold.train.n_interactions / data.n_interactions, abs=0.05)
+
+
 def test_without_times_the_interactions_are_drawn_once_and_for_all() -> None:
     data = tastes(50, 40)
     fold, again = fold_of(data), fold_of(data)

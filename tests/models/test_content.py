@@ -367,6 +367,19 @@ class TestFeatureWeights:
             ContentBased(feature_weights={"genres": weight})
 
 
+@pytest.mark.parametrize("how", ["max", "last", "recency"])
+@pytest.mark.parametrize("signal", [{"weighting": "weighted"}, {"dislikes": 0.3}])
+def test_signals_that_would_not_count_are_refused(how: Aggregate, signal: dict[str, Any]) -> None:
+    [(name, value)] = signal.items()
+    with pytest.raises(ConfigError) as error:
+        ContentBased(aggregate=how, **signal)
+    assert error.value.what == (
+        f"ContentBased: aggregate='{how}' is out of range: only sum and mean count "
+        f"{name}={value!r}; leave it out, or choose one"
+    )
+    assert ContentBased(aggregate=how, weighting="binary", dislikes=0).config.aggregate == how
+
+
 @pytest.mark.parametrize("how", ["last", "recency"])
 def test_recency_needs_times(how: Aggregate) -> None:
     with pytest.raises(ConfigError) as error:

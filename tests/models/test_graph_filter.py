@@ -46,6 +46,16 @@ def naive(chosen: Any, config: Any) -> Any:
     return linear + config.ideal_weight * ideal
 
 
+@pytest.mark.parametrize("n_users", [2, 9])  # fewer and more users than items
+def test_weights_that_are_all_0_give_scores_of_0(n_users: int) -> None:
+    users, items = [*range(n_users)] * 2, [1] * n_users + [2] * n_users
+    log = {"user_id": users, "item_id": items, "w": [0.0] * len(users)}
+    data = Dataset.from_tables(log, weight="w", items={"item_id": [1, 2, 3, 4]})
+    model = GraphFilter(weighting="weighted", sharpening=0.5, popularity=0.3).fit(data)
+    assert model.learned.vectors.shape == (4, 0)
+    assert not dense_scores(model, np.arange(n_users, dtype=np.int32)).any()
+
+
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 12),

@@ -413,7 +413,7 @@ class TestSettings:
         with pytest.raises(ConfigError) as error:
             Hybrid(user_term=0, item_term=0, both_term=0)
         assert str(error.value) == (
-            "Hybrid: both_term=0 is out of range: Value error, user_term and item_term are 0 as "
+            "Hybrid: both_term=0 is out of range: user_term and item_term are 0 as "
             "well, so every score would be 0\n"
             "  to do: Weight c of S_user R S_item. (default: auto)"
         )

@@ -250,6 +250,42 @@ def test_dislikes_that_tell_are_pushed_away(model: Model[Any, Any]) -> None:
     assert fitted.uses == ("choices", "dislikes")
 
 
+@pytest.mark.parametrize("signal", [{"weighting": "weighted"}, {"dislikes": 0.3}])
+def test_content_takes_a_way_that_counts_what_is_given(signal: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    log = rated(lowest=-3).to_arrow()
+    times = pa.table({"at": rng.integers(0, 1000, len(log))})["at"]
+    rows = log.select(["user_id", "item_id", "weight"]).append_column("at", times)
+    rows = rows.set_column(2, "w", pa.array(rng.choice([-1, 1, 5], len(log))))
+    data = Dataset.from_tables(rows, items=ITEMS, weight="w", time="at")
+    model = sl.ContentBased(**signal).fit(data)
+    assert model.chosen["aggregate"] == "mean"
+    assert model.used.model_dump().items() >= signal.items()
+    assert sl.ContentBased(weighting="binary", dislikes=0, aggregate="max").fit(data).ignores == (
+        "weights", "times",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({"item_weighting": "weighted"}, True),
+        ({"item_weighting": "tfidf"}, False),
+        ({"item_weighting": "weighted", "item_blocks": "features"}, False),
+        ({"item_weighting": "weighted", "item_term": 0.0, "user_term": 1.0}, False),
+    ],
+)
+def test_what_a_hybrid_says_of_weights_is_what_its_scores_say(
+    settings: dict[str, Any], used: bool
+) -> None:
+    data = rated()
+    other = Dataset.from_tables(data.to_arrow().drop("weight"), items=ITEMS)
+    form = sl.Hybrid.form("item interactions").get_params() | settings
+    model = sl.Hybrid(**form).fit(data)
+    assert ("weights" in model.uses, "weights" in model.ignores) == (used, not used)
+    assert np.array_equal(all_scores(model), all_scores(sl.Hybrid(**form).fit(other))) != used
+
+
 def test_what_the_models_use_is_said_in_a_line() -> None:
     train, test = sl.split.random(rated())
     weighted = sl.EASE(regularization=3, weighting="weighted")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from shortlist.models.neighborhood import Weighting, column_importance, weighted
+from shortlist.data.dataset import Dataset
+from shortlist.models.cosine import ItemCosine, UserCosine
+from shortlist.models.hybrid.model import Hybrid
+from shortlist.models.neighborhood import Weighting, column_importance, mean_length, weighted
 from shortlist.scoring.sparse import (
     binary,
     csr_arrays,
@@ -34,7 +40,35 @@ def test_binary_counts_every_stored_entry() -> None:
 @pytest.mark.parametrize("weighting", ["tfidf", "bm25"])
 def test_rare_columns_are_more_important(weighting: Weighting) -> None:
     found = column_importance(MATRIX, weighting)
-    assert_allclose(found, [np.log(4 / 3), np.log(4 / 2), np.log(4 / 1), 0])
+    assert_allclose(found, [np.log(3 / 3), np.log(3 / 2), np.log(3 / 1), 0])
+
+
+def test_the_mean_length_is_that_of_rows_with_entries() -> None:
+    assert mean_length(MATRIX) == 2
+
+
+@pytest.mark.parametrize("weighting", ["tfidf", "bm25"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        partial(UserCosine, neighbors=3, shrinkage=1.0),
+        partial(ItemCosine, neighbors=3, shrinkage=1.0),
+        lambda weighting: Hybrid.form("item interactions").set_params(
+            item_neighbors=3, item_weighting=weighting
+        ),
+    ],
+    ids=["UserCosine", "ItemCosine", "Hybrid"],
+)
+def test_ids_that_are_merely_listed_change_no_list(model: Any, weighting: Weighting) -> None:
+    rng = np.random.default_rng(0)
+    cells = np.argwhere(rng.random((30, 12)) < rng.random(12))
+    log = {"user_id": cells[:, 0], "item_id": cells[:, 1]}
+    listed = {"user_id": np.arange(500)}, {"item_id": np.arange(400)}
+    alone, among = (
+        model(weighting=weighting).fit(Dataset.from_tables(log, *tables)).recommend(range(30), k=3)
+        for tables in ((), listed)
+    )
+    assert among.to_arrow().equals(alone.to_arrow())
 
 
 @pytest.mark.parametrize("weighting", ["binary", "weighted"])

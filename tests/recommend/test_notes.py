@@ -9,6 +9,7 @@ import pytest
 
 import shortlist as sl
 from shortlist.data.rules.where import matches, parse_where
+from shortlist.models.base import Model
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,57 @@ def test_queries_without_features_have_no_notes(hybrid: sl.Hybrid) -> None:
     assert hybrid.recommend([1, 2], k=3).notes == ()
 
 
+CITIES = {"user_id": range(20), "city": ["Paris", "Seoul"] * 10}
+PAIRS = [(n, n % 2 + 2 * ((n // 2 + step) % 5)) for n in range(19) for step in range(3)]
+TWO_TASTES = sl.Dataset.from_tables(
+    {"user_id": [user for user, _ in PAIRS], "item_id": [item for _, item in PAIRS]},
+    CITIES,
+    {"item_id": range(10), "genre": ["noir", "comedy"] * 5},
+)
+ONLY_WITHOUT = "uses features only where there is no history"
+
+
+@pytest.mark.parametrize(
+    ("model", "why", "alone"),
+    [
+        (sl.IALS(embedding_size=4, features=True), ONLY_WITHOUT, ()),
+        (sl.ContentBased(), ONLY_WITHOUT, ()),
+        (
+            sl.ItemCosine(),
+            "uses no features",
+            ("1 of 1 queries with features got popular items: ItemCosine can use none of their "
+             "features",),
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)  # fmt: skip
+def test_features_beside_a_history_that_have_no_effect(
+    model: Model[Any, Any], why: str, alone: tuple[str, ...]
+) -> None:
+    model.fit(TWO_TASTES)
+
+    def lists(*queries: sl.Query) -> sl.Recommendations:
+        return model.recommend(queries=queries, k=3, on_unknown="fallback")
+
+    features = {"city": "Seoul"}
+    with_history = sl.Query(history=[0, 2], features=features)
+    known = sl.Query(user=3, features=features)
+    described = lists(with_history, known)
+    assert described.table.equals(lists(sl.Query(history=[0, 2]), sl.Query(user=3)).table)
+    assert described.notes == (
+        f"2 of 2 queries with features got lists that do not depend on them: {model.name} {why}",
+    )
+    assert lists(sl.Query(features=features)).notes == alone
+    assert lists(sl.Query(user=19, features=features)).notes == alone  # without interactions
+    both = lists(with_history, sl.Query(features=features), sl.Query(history=[1]))
+    assert both.notes[0].startswith("1 of 2 queries with features got lists that do not depend")
+
+
+def test_features_that_count_beside_a_history_need_no_note(hybrid: sl.Hybrid) -> None:
+    query = sl.Query(history=[1], features={"city": "Seoul"})
+    assert hybrid.recommend(queries=[query], k=3).notes == ()
+
+
 ROWS = {"user_id": ["ann", "ann", "bob"], "item_id": [1, 2, 3]}
 ITEMS = {
     "item_id": [1, 2, 3],
@@ -103,7 +155,10 @@ PEOPLE = {"user_id": ["ann", "bob"], "age": [31, 42]}
 )
 def test_a_rule_that_changes_nothing_or_leaves_nothing(where: Any, note: str | None) -> None:
     model = sl.Popularity().fit(sl.Dataset.from_tables(ROWS, PEOPLE, ITEMS))
-    assert model.recommend(["ann"], where=where).notes == (() if note is None else (note,))
+    notes = () if note is None else (note,)
+    assert model.recommend(["ann"], where=where).notes == notes
+    similar = sl.ItemCosine().fit(model.data).similar([1], where=where)
+    assert similar.notes == notes
 
 
 def test_a_rule_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:

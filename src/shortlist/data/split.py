@@ -77,8 +77,18 @@ def leave_last_out(data: Dataset, n: int = 1, order: Order = "time", seed: int =
     for _ in range(n):
         held |= last_of_runs(starts, lengths, keys, ~held)
     held &= (data.user_counts > n)[data.user_rows]
+    return hold_out(data, held, order, seed)
+
+
+def hold_out(data: Dataset, held: NDArray[np.bool_], order: Order, seed: int = 0) -> Split:
+    """Hold out some interactions of users, ``held`` (n_interactions,), and dislikes with them.
+
+    By time or row, these are the dislikes from a user's first interaction that is held out; at
+    random, the same share of a user's dislikes as of the interactions.
+    """
     if order == "random":
-        return _split(data, held, _drawn(data, n / np.maximum(data.user_counts, n + 1), seed))
+        counts = np.bincount(data.user_rows[held], minlength=data.n_users)
+        return _split(data, held, _drawn(data, counts / np.maximum(data.user_counts, 1), seed))
     name: Literal["times", "positions"] = "times" if order == "time" else "positions"
     return _split(data, held, _from_first_held(data, held, name))
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows, Vocabulary
 from shortlist.metrics.ranking import discounted_gain, ideal_gain
@@ -42,7 +43,7 @@ class Fold(NamedTuple):
 def fold_of(data: Dataset) -> Fold | None:
     """Hold out the last interaction of sampled users; without times, up to five random ones.
 
-    None if no user has two interactions.
+    Dislikes are divided as by every split. None if no user has two interactions.
     """
     rng = np.random.default_rng(_SEED)
     share = _INTERACTIONS / max(data.n_interactions, 1)
@@ -55,15 +56,17 @@ def fold_of(data: Dataset) -> Fold | None:
     most = _MOST if data.times is None else 1
     counts[several] = np.clip(np.ceil(_SHARE * data.user_counts[several]), 1, most)
     if data.times is None:
-        order = np.lexsort((rng.random(data.n_interactions), data.user_rows))
+        shuffled = np.lexsort((rng.random(data.n_interactions), data.user_rows))
         ranks = np.empty(data.n_interactions, dtype=np.int64)
         starts = np.cumsum(data.user_counts) - data.user_counts
-        ranks[order] = np.arange(data.n_interactions) - starts[data.user_rows] + 1
+        ranks[shuffled] = np.arange(data.n_interactions) - starts[data.user_rows] + 1
     else:
         ranks = data.recency.data
     held_out = ranks <= counts[data.user_rows]
     users = np.sort(several).astype(np.int32)
-    return Fold(data.select(~held_out), users, data.select(held_out).matrix[users])
+    order: split.Order = "random" if data.times is None else "time"
+    train, held = split.hold_out(data, held_out, order, _SEED)
+    return Fold(train, users, held.matrix[users])
 
 
 def most_popular(data: Dataset, count: int) -> Dataset:

@@ -170,8 +170,8 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
     def uses(self) -> tuple[str, ...]:
         """The parts of the training data that the fitted model uses.
 
-        ``"choices"``, and of what the data has: ``"weights"`` (that differ), ``"dislikes"``,
-        ``"times"``, ``"user features"``, ``"item features"``.
+        ``"choices"``, and of what the data has: ``"weights"`` (that differ), ``"dislikes"`` (every
+        model leaves them out of lists), ``"times"``, ``"user features"``, ``"item features"``.
 
         Examples
         --------

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from shortlist.bundle.declarations import Record
-from shortlist.errors import ConfigError, ShortlistError, suggestion
+from shortlist.errors import ConfigError, suggestion
 
 Scale = Literal["linear", "log"]
 Auto: TypeAlias = Literal["auto"]
@@ -81,7 +81,7 @@ class ModelConfig(BaseModel):
             field = cls.model_fields[name]
             value = parameters.get(name, first["input"])  # the whole list, not the wrong entry
             cause = first.get("ctx", {}).get("error")
-            reason = cause.what if isinstance(cause, ShortlistError) else first["msg"]
+            reason = first["msg"] if cause is None else str(getattr(cause, "what", cause))
             raise ConfigError(
                 f"{model}: {name}={value!r} is out of range: {reason}",
                 remedy=f"{field.description} (default: {field.default})",

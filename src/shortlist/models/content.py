@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pydantic import ValidationInfo, field_validator
 from scipy.sparse import csr_array, vstack
 
 from shortlist.bundle.declarations import Csr, FeatureTable
@@ -20,7 +21,7 @@ from shortlist.kernels.scores import dense_max
 from shortlist.machine import require_memory
 from shortlist.models.automatic import choose
 from shortlist.models.base import Fitted, Model
-from shortlist.models.config import Auto, Search, chosen_settings, hyper
+from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
@@ -41,6 +42,7 @@ from shortlist.scoring.sparse import (
 
 Aggregate: TypeAlias = Literal["sum", "mean", "max", "last", "recency"]
 ORDERED = ("recency", "last")  # those that use the order of the history
+SUMS = ("sum", "mean")  # those that count weights and dislikes
 
 
 class ContentBasedConfig(SignalConfig):
@@ -50,7 +52,8 @@ class ContentBasedConfig(SignalConfig):
         "auto",
         "How the similarities to several chosen items are combined: their sum, mean or maximum, "
         "that of the last item, or a sum that decays with age (recency); auto: all but the sum, "
-        "the last two where there are times, chosen on a validation fold.",
+        "the last two where there are times, chosen on a validation fold; the mean where "
+        "weighting='weighted' or dislikes above 0 are given.",
         search=Search(choices=("mean", "max", "last", "recency")),
     )
     decay: float = hyper(
@@ -71,6 +74,23 @@ class ContentBasedConfig(SignalConfig):
         ge=1,
     )
     seed: int = hyper(0, "Seeds the pairs that the weights are learned from.", ge=0)
+
+    @field_validator("aggregate")
+    @classmethod
+    def _counts_signals(cls, value: Aggregate | Auto, info: ValidationInfo) -> Aggregate | Auto:
+        signals = _to_count(info.data)
+        if signals and value not in (*SUMS, AUTO):
+            raise ValueError(f"only sum and mean count {signals}; leave it out, or choose one")
+        return value
+
+
+def _to_count(settings: Mapping[str, Any]) -> str:
+    """Return which weights and dislikes the caller wants to count, in words; "" for none."""
+    without = {"weighting": "binary", "dislikes": 0}
+    given = {name: settings.get(name, AUTO) for name in without}
+    return " and ".join(
+        f"{name}={value!r}" for name, value in given.items() if value not in (AUTO, without[name])
+    )
 
 
 @dataclass(frozen=True)
@@ -148,6 +168,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
     """
 
     uses_features = True
+    features_with_history = False
     needs_item_features = True
 
     @property
@@ -205,13 +226,15 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         def learn(_: Dataset, settings: Mapping[str, Any]) -> ContentBasedLearned:
             return replace(learned, settings=settings)
 
-        # Another one must be better than the first by more than chance. Only means use weights and
+        # Another one must be better than the first by more than chance. Only sums use weights and
         # dislikes; without these the order of a history, where there is one, says most.
         ordered = ORDERED if data.times is not None else ()
         signals = data.weights_differ or data.dislikes is not None
         aggregates = ("mean", "max", *ordered) if signals else (*ordered, "mean", "max")
+        if _to_count(self.settings):
+            aggregates = ("mean",)
         settings = choose(self, data, (("aggregate", aggregates),), learn)
-        if settings["aggregate"] in ("sum", "mean"):
+        if settings["aggregate"] in SUMS:
             chosen = type(self)(**self.settings | settings)
             return settings | choose_signals(chosen, data, (), learn)
         return settings | {"weighting": None, "dislikes": None}
@@ -278,7 +301,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists
         """Return the weight of each item of the histories."""  # (B, n_items)
         history = binary(profiles.history)
         aggregate = self.used.aggregate
-        if aggregate in ("sum", "mean"):
+        if aggregate in SUMS:
             counted = histories(self, profiles)
             if aggregate == "sum":
                 return counted

@@ -23,6 +23,7 @@ from shortlist.models.neighborhood import (
     Neighborhood,
     Weighting,
     column_importance,
+    mean_length,
     product_parts,
     weighted,
     weighted_rows,
@@ -126,7 +127,7 @@ class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
         """Weight the histories; neighbours are found when queries are scored."""
         settings = choose_signals(self, data, USER_STEPS)
         importance = column_importance(data.matrix, settings["weighting"])
-        average = data.n_interactions / max(data.n_users, 1)
+        average = mean_length(data.matrix)
         rows = weighted(data.matrix, settings["weighting"], importance, average)
         return Fitted(UserCosineLearned(rows, importance, average, settings))
 

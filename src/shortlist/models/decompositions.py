@@ -144,7 +144,7 @@ def _orthonormal(vectors: Floats) -> Floats:
     """Return an orthonormal basis of the columns; twice, for float32."""
     for _ in range(2):
         values, directions = np.linalg.eigh(_gram(vectors))
-        kept = values > _DEPENDENT * values[-1]
+        kept = values > _DEPENDENT * values.max(initial=0)  # none of a matrix of zeros
         vectors = _product(
             vectors, (directions[:, kept] / np.sqrt(values[kept])).astype(np.float32)
         )

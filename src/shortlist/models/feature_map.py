@@ -138,6 +138,8 @@ V = TypeVar("V", bound=MappedVectors)
 class MappedModel(VectorModel[C, V]):
     """The base of vector models that also score by features, if the settings ask for it."""
 
+    features_with_history = False
+
     def learn_maps(
         self, data: Dataset, users: Floats, items: Floats
     ) -> tuple[Floats, pa.Table | None, Floats, pa.Table | None]:

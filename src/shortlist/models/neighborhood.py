@@ -187,19 +187,32 @@ def product_parts(
 
 def weighted_rows(matrix: csr_array, weighting: Weighting) -> csr_array:
     """Weight the rows of a matrix by its own column importance and average row length."""
-    average_length = matrix.nnz / max(matrix.shape[0], 1)
-    return weighted(matrix, weighting, column_importance(matrix, weighting), average_length)
+    importance = column_importance(matrix, weighting)
+    return weighted(matrix, weighting, importance, mean_length(matrix))
+
+
+def mean_length(matrix: csr_array) -> float:
+    """Return the mean number of entries of the rows that have any."""
+    return float(matrix.nnz / _count_documents(matrix))
+
+
+def _count_documents(matrix: csr_array) -> int:
+    """Return the number of rows that have entries; 1 where none has.
+
+    The others are no documents: who is merely listed changes no weight.
+    """
+    return max(int(np.count_nonzero(np.diff(matrix.indptr))), 1)
 
 
 def column_importance(matrix: csr_array, weighting: Weighting) -> NDArray[np.float64]:
     """Compute the inverse document frequency of each column, for TF-IDF and BM25.
 
-    That is ``log(n_rows / rows that have the column)``, and 0 for an empty column. For other
-    weightings every column has importance 1.  # (n_columns,)
+    That is ``log(rows that have any column / rows that have this one)``, and 0 for an empty column.
+    For other weightings every column has importance 1.  # (n_columns,)
     """
     if weighting in ("binary", "weighted"):
         return np.ones(matrix.shape[1])
-    share = np.bincount(matrix.indices, minlength=matrix.shape[1]) / max(matrix.shape[0], 1)
+    share = np.bincount(matrix.indices, minlength=matrix.shape[1]) / _count_documents(matrix)
     return np.log(inverse(share), out=np.zeros(matrix.shape[1]), where=share > 0)
 
 
@@ -215,8 +228,8 @@ def weighted(
     - tfidf: importance
     - bm25: importance * (k1 + 1) / (1 + k1 * (1 - b + b * L / average length))
 
-    ``importance`` is that of :func:`column_importance`, and ``average_length`` the mean number of
-    entries of a row, both of the training rows.
+    ``importance`` is that of :func:`column_importance`, and ``average_length`` that of
+    :func:`mean_length`, both of the training rows.
     """
     if weighting == "weighted":
         return matrix

@@ -46,13 +46,15 @@ def similar(
         raise cannot(model, ComparesItems)
     data = model.data
     requests = _requests(data, "query_item_id", items, on_unknown)
-    mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise")
+    met = rules.met(data)
+    mask = None if rules.empty else rules.mask(data, strict=on_unknown == "raise", met=met)
     task = partial(_similar_block, model, requests.users, mask, min(k, data.n_items))
     blocks = engine.current().map_rows(
         task, len(requests), model.bytes_per_query, "similar items", FEWEST_QUERIES
     )
     labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
-    return Recommendations.assemble(blocks, labels, listed, model, k, titles(data.item_features))
+    lists = Recommendations.assemble(blocks, labels, listed, model, k, titles(data.item_features))
+    return replace(lists, notes=notes_on_rule(data.item_features, rules.rule, met, "item"))
 
 
 def _similar_block(

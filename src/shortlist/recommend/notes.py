@@ -8,8 +8,10 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_number, is_time
+from shortlist.data.dataset import Dataset
 from shortlist.data.rules.text import Rule
 from shortlist.data.rules.where import Mask, columns_of, compares_order
 from shortlist.recommend.query import OnUnknown, Query
@@ -35,13 +37,22 @@ def notes_on_queries(
 
 def notes_on(model: Scorer, requests: Requests, table: pa.Table) -> tuple[str, ...]:
     """Return what the caller should know about the lists in ``table`` of these requests."""
-    describing = np.flatnonzero([bool(names) for names in requests.given])
-    if not len(describing):
+    describing = np.array([bool(names) for names in requests.given], dtype=bool)  # (Q,)
+    if not describing.any():
         return ()
     notes = []
-    if isinstance(model, ReadsFeatures) and requests.features is not None:
+    fallback = table.filter(pc.equal(table["source"], FALLBACK)).column(0).unique()
+    popular = describing & pc.is_in(requests.labels, fallback).to_numpy(zero_copy_only=False)
+    without, why_without = np.zeros_like(describing), "uses no features"
+    if not model.uses_features:
+        without = describing & ~popular
+    elif isinstance(model, ReadsFeatures) and not model.features_with_history:
+        without = describing & _with_history(model.data, requests)
+        why_without = "uses features only where there is no history"
+    by_features = np.flatnonzero(describing & ~without)
+    if isinstance(model, ReadsFeatures) and requests.features is not None and len(by_features):
         given = frozenset().union(*requests.given)
-        unused = model.unused_features(requests.features.take(pa.array(describing)))
+        unused = model.unused_features(requests.features.take(pa.array(by_features)))
         names_by_reason: dict[str, list[str]] = {}
         for name, why in unused.items():
             if name in given:
@@ -50,15 +61,20 @@ def notes_on(model: Scorer, requests: Requests, table: pa.Table) -> tuple[str, .
             f"{'feature' if len(names) == 1 else 'each of the features'} {', '.join(names)}: {why}"
             for why, names in names_by_reason.items()
         ]
-    popular = table.filter(pc.equal(table["source"], FALLBACK)).column(0).unique()
-    labels = requests.labels.take(pa.array(describing))
-    count = pc.sum(pc.is_in(labels, popular)).as_py() or 0
-    if count:
-        notes.append(
-            f"{count} of {len(labels)} queries with features got popular items: {model.name} can "
-            "use none of their features"
-        )
+    for lists, got in (
+        (without, f"lists that do not depend on them: {model.name} {why_without}"),
+        (popular, f"popular items: {model.name} can use none of their features"),
+    ):
+        if lists.any():
+            notes.append(f"{lists.sum()} of {describing.sum()} queries with features got {got}")
     return tuple(notes)
+
+
+def _with_history(data: Dataset, requests: Requests) -> NDArray[np.bool_]:
+    """Return which requests have a history: given in a query, or in the training data."""  # (Q,)
+    known = np.append(data.user_counts, 0)[requests.users] > 0  # the last one: of a new user, -1
+    given = 0 if requests.history is None else np.diff(requests.history.indptr)
+    return np.asarray(known | (given > 0))
 
 
 def notes_on_rule(

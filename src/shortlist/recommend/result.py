@@ -39,8 +39,9 @@ class Recommendations(Tabular):
         The model's name, its config, and k, for the run tables of a store.
     notes
         Sentences about features of queries that had no effect: values that the training data does
-        not have, columns without weight, queries that got popular items instead. And about a rule
-        of the call that no item meets, or that every item meets.
+        not have, columns without weight, queries whose lists do not depend on features, or that got
+        popular items instead. And about a rule of the call that no item meets, or that every item
+        meets.
     titles
         The title of the item in each row, where the items have titles; see :meth:`titled`.
 

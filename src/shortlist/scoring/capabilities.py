@@ -42,6 +42,11 @@ class HasVectors(Protocol):
 class ReadsFeatures(Protocol):
     """Knows which values of user features have no effect on its scores."""
 
+    @property
+    def features_with_history(self) -> bool:
+        """Whether features have an effect where there is a history, too."""
+        ...
+
     def unused_features(self, table: pa.Table) -> dict[str, str]:
         """Return why values of columns have no effect, by column; only columns with such values."""
         ...

@@ -37,7 +37,7 @@ class TextBlock(Block):
 
     Letter n-grams match different forms of a word (개발자, 개발자를).
 
-    A term that occurs ``c`` times in a row, and in ``df`` of ``n`` rows, weighs
+    A term that occurs ``c`` times in a row, and in ``df`` of ``n`` rows with words, weighs
     ``(1 + ln c) (ln((1 + n) / (1 + df)) + 1)``. Words and letter n-grams are scaled to length 1
     each, then together: the cosine of two rows that have both is the mean of their two cosines.
     """
@@ -54,6 +54,7 @@ class TextBlock(Block):
         """Return the words, then the letter n-grams, each in the order of their code points."""
         n_rows, threshold = len(cells.values), least_rows(len(cells.values))
         per_row, words = _count(*split_words(cells.values), n_rows)
+        n_documents = int(np.count_nonzero(np.diff(per_row.indptr)))
         per_word, ngrams = _count(*letter_ngrams(words), len(words))
         counted = (("word", per_row, words), ("letters", _multiply(per_row, per_word), ngrams))
         tables = []
@@ -61,7 +62,9 @@ class TextBlock(Block):
             df = np.bincount(counts.indices, minlength=len(terms))
             kept = most_frequent(terms, df, threshold)
             tables.append(
-                feature_table(role, term=terms.take(pa.array(kept)), weight=idf(n_rows, df[kept]))
+                feature_table(
+                    role, term=terms.take(pa.array(kept)), weight=idf(n_documents, df[kept])
+                )
             )
         if not sum(map(len, tables)):
             raise NothingLearnedError(

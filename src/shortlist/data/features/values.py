@@ -160,8 +160,8 @@ class CategoryBlock(Block):
 class LabelsBlock(Block):
     """One feature per frequent label; the labels of a row share its length.
 
-    A label that ``df`` of ``n`` rows have weighs ``ln((1 + n) / (1 + df)) + 1``. Labels that differ
-    in surrounding blanks, case or full and half width are the same.
+    A label that ``df`` of ``n`` rows with labels have weighs ``ln((1 + n) / (1 + df)) + 1``. Labels
+    that differ in surrounding blanks, case or full and half width are the same.
     """
 
     accepts = ("list", "text")
@@ -176,7 +176,9 @@ class LabelsBlock(Block):
         spellings, keys = encoded.dictionary, fold(encoded.dictionary).dictionary_encode()
         spelling_of, key_of = to_numpy(encoded.indices), to_numpy(keys.indices)
         n_rows, n_keys = len(cells.values), len(keys.dictionary)
-        df = np.bincount(_incidence(rows, key_of[spelling_of], (n_rows, n_keys)).indices)
+        incidence = _incidence(rows, key_of[spelling_of], (n_rows, n_keys))
+        n_labelled = int(np.count_nonzero(np.diff(incidence.indptr)))
+        df = np.bincount(incidence.indices)
         table = pa.table({"key": key_of, "count": np.bincount(spelling_of), "text": spellings})
         table = table.sort_by(
             [("key", "ascending"), ("count", "descending"), ("text", "ascending")]
@@ -188,7 +190,7 @@ class LabelsBlock(Block):
         kept = order[df[order] >= threshold]
         if not len(kept):
             raise NothingLearnedError(f"no label occurs in {threshold} or more rows")
-        kept_terms, weight = terms.take(pa.array(kept)), idf(n_rows, df[kept])
+        kept_terms, weight = terms.take(pa.array(kept)), idf(n_labelled, df[kept])
         return [feature_table("label", term=kept_terms, weight=weight)]
 
     def encode(self, values: pa.Array) -> csr_array:
@@ -244,7 +246,10 @@ def fold(labels: pa.Array) -> pa.Array:
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(folded, r"\s+", " "))
 
 
-def idf(n_rows: int, df: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the weight of terms that ``df`` of ``n_rows`` rows have: ``ln((1+n)/(1+df)) + 1``."""
-    weight: NDArray[np.float64] = np.log((1 + n_rows) / (1 + df)) + 1
+def idf(n_documents: int, df: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the weight of terms that ``df`` of n documents have: ``ln((1 + n) / (1 + df)) + 1``.
+
+    Rows without any term are no documents, so that they do not change the weights of the others.
+    """
+    weight: NDArray[np.float64] = np.log((1 + n_documents) / (1 + df)) + 1
     return weight

@@ -94,6 +94,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     """
 
     learns_quickly = True
+    features_with_history = True
 
     @property
     def uses_features(self) -> bool:  # type: ignore[override]
@@ -104,8 +105,13 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     @property
     def uses_item_features(self) -> bool:
         """Whether items are compared by features."""
-        config = self.config
-        return config.item_blocks != "interactions" and bool(config.item_term or config.both_term)
+        return self.config.item_blocks != "interactions" and self._compares_items
+
+    @property
+    def uses_weights(self) -> bool:
+        """Whether items are compared by their users' weights."""
+        by_weight = self.config.item_weighting == "weighted"
+        return by_weight and self.config.item_blocks != "features" and self._compares_items
 
     @property
     def bytes_per_query(self) -> int:
@@ -257,6 +263,10 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
     @property
     def _compares_users(self) -> bool:
         return bool(self.used.user_term or self.used.both_term)
+
+    @property
+    def _compares_items(self) -> bool:
+        return bool(self.used.item_term or self.used.both_term)
 
     def _user_rows(self, history: csr_array, features: pa.Table | None) -> csr_array:
         similarity, weight = self.learned.user_similarity, self.used.user_feature_weight
